@@ -1,0 +1,127 @@
+"""The configuration file: which apps there are and what they may do.
+
+    [[apps]]
+    id = "demo.ticker"
+    name = "Ticker"
+    publisher = "deskbus demo"
+    declares = [{ permission = "messaging.read", scope = "prices.#" }]
+    grants = [{ permission = "messaging.write", scope = "ticker.#" }]
+    [apps.window]
+    url = "ticker/index.html"
+    width = 480
+    height = 640
+    [apps.process]
+    command = ["python3", "feed.py"]
+
+Relative files and working directories are taken from the configuration file's own folder.
+"""
+
+import hashlib
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from deskbus_protocol.permissions import Grant
+from deskbus_protocol.session import AppId
+
+
+class ConfigError(Exception):
+    """The configuration can't be used; the message says where and why."""
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every table in the file; a name that is not known is an error, not ignored."""
+
+
+class WindowConfig(Section, frozen=True, kw_only=True):
+    """`url` is a file below the configuration's folder, or an http(s) address; sizes in pixels."""
+
+    url: str
+    title: str | UnsetType = UNSET
+    width: Annotated[int, Meta(ge=1, le=32_767)] = 960
+    height: Annotated[int, Meta(ge=1, le=32_767)] = 720
+    x: int | UnsetType = UNSET
+    y: int | UnsetType = UNSET
+
+
+class ProcessConfig(Section, frozen=True, kw_only=True):
+    """`env` adds to the minimal environment that an app's process gets."""
+
+    command: Annotated[list[str], Meta(min_length=1)]
+    cwd: str = "."
+    env: dict[str, str] = {}
+
+
+class AppConfig(Section, frozen=True, kw_only=True):
+    """`declares` is what the app may ask a person for; `grants` it has without asking."""
+
+    id: AppId
+    name: str
+    publisher: str = "unknown publisher"
+    declares: list[Grant] = []
+    grants: list[Grant] = []
+    window: WindowConfig | UnsetType = UNSET
+    process: ProcessConfig | UnsetType = UNSET
+
+
+class ConsentConfig(Section, frozen=True, kw_only=True):
+    timeout_s: Annotated[float, Meta(ge=1, le=600)] = 60.0
+
+
+class Config(Section, frozen=True, kw_only=True):
+    apps: list[AppConfig] = []
+    consent: ConsentConfig = ConsentConfig()
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration with the places that it was found at and is run in."""
+
+    config: Config
+    folder: Path
+    data_dir: Path
+    runtime_dir: Path
+
+
+def load(path: Path | None) -> Config:
+    """Reads a configuration file; without one, there are no apps.
+
+    Raises `ConfigError`.
+    """
+    if path is None:
+        return Config()
+    try:
+        text = path.read_bytes()
+        config = msgspec.convert(tomllib.loads(text.decode()), Config)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    ids = [app.id for app in config.apps]
+    if len(set(ids)) < len(ids):
+        raise ConfigError(f"{path}: two apps share an id")
+    return config
+
+
+def default_data_dir() -> Path:
+    """Where this platform keeps an application's data for one user."""
+    if os.name == "nt":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "deskbus"
+    return Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local/share")) / "deskbus"
+
+
+def runtime_dir_for(data_dir: Path) -> Path:
+    """The folder of the pipe and the developer ticket, one for each data folder.
+
+    A Unix socket's path is at most 107 bytes long, so it is not simply below the data folder.
+    """
+    base = Path(os.environ.get("XDG_RUNTIME_DIR", f"/tmp/deskbus-{_user()}"))  # noqa: S108
+    digest = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]
+    return base / f"deskbus-{digest}"
+
+
+def _user() -> str:
+    return str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")

@@ -1,0 +1,185 @@
+"""`bus.*`: publish and subscribe, directed sends, request and response."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+from deskbus_protocol.envelope import CorrelationId, Envelope, Headers, Priority, TtlMs
+from deskbus_protocol.method import Empty, Method, Params, Result, TraceContext
+from deskbus_protocol.session import AppId, ClientName
+
+Topic = Annotated[str, Meta(min_length=1, max_length=256)]
+Pattern = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=256,
+        description="A topic, or a pattern: * is one level, # zero or more.",
+    ),
+]
+TimeoutMs = Annotated[int, Meta(ge=1, le=600_000)]
+
+DEFAULT_REQUEST_TIMEOUT_MS = 10_000
+
+
+class SubscribeParams(Params, frozen=True, kw_only=True):
+    pattern: Pattern
+
+
+class UnsubscribeParams(Params, frozen=True, kw_only=True):
+    pattern: Pattern
+
+
+class PublishParams(Params, frozen=True, kw_only=True):
+    """`payload` is any JSON value; it is checked for syntax and depth and passed on untouched."""
+
+    topic: Topic
+    payload: Raw
+    headers: Headers | UnsetType = UNSET
+    ttl: TtlMs | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    correlation_id: CorrelationId | UnsetType = UNSET
+
+
+class PublishResult(Result, frozen=True, kw_only=True):
+    """`receivers` counts the clients whose subscriptions matched."""
+
+    id: str
+    epoch: str
+    seq: int
+    timestamp: int
+    receivers: int
+
+
+class SendParams(Params, frozen=True, kw_only=True):
+    """To every connected client of `app`, or to one of them."""
+
+    app: AppId
+    client: ClientName | UnsetType = UNSET
+    topic: Topic
+    payload: Raw
+    headers: Headers | UnsetType = UNSET
+    correlation_id: CorrelationId | UnsetType = UNSET
+
+
+class SendResult(Result, frozen=True, kw_only=True):
+    id: str
+    receivers: int
+
+
+class RequestParams(Params, frozen=True, kw_only=True):
+    """Asks the subscribers of a topic; the first answer counts. `timeout` is milliseconds."""
+
+    topic: Topic
+    payload: Raw
+    app: AppId | UnsetType = UNSET
+    headers: Headers | UnsetType = UNSET
+    correlation_id: CorrelationId | UnsetType = UNSET
+    timeout: TimeoutMs = DEFAULT_REQUEST_TIMEOUT_MS
+
+
+class RequestResult(Result, frozen=True, kw_only=True):
+    payload: Raw
+    app: str
+    client: str
+    correlation_id: str
+
+
+class ResponseFault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An application's own refusal, told to the asking app in the application's words."""
+
+    message: Annotated[str, Meta(max_length=1000)]
+
+
+class RespondParams(Params, frozen=True, kw_only=True):
+    """Answers a message that carries `replyTo`: with a payload, or with an error."""
+
+    reply_to: Annotated[str, Meta(max_length=128)]
+    payload: Raw | UnsetType = UNSET
+    error: ResponseFault | UnsetType = UNSET
+
+
+class MessageParams(Envelope, frozen=True, kw_only=True):
+    """A message for a subscriber: the envelope, and the trace context of its publish."""
+
+    meta: TraceContext | UnsetType = msgspec.field(default=UNSET, name="_meta")
+
+
+class RefusedParams(Params, frozen=True, kw_only=True):
+    """Tells a sender that notifications of its were refused since the last such word."""
+
+    method: str
+    code: int
+    message: str
+    action: str
+    count: int
+    topic: str | UnsetType = UNSET
+
+
+class GapParams(Params, frozen=True, kw_only=True):
+    """Messages of a topic that this client will not get: `first` to `last`, both included."""
+
+    topic: str
+    epoch: str
+    first: int
+    last: int
+    reason: Literal["slow_reader", "queue_overflow", "expired", "restart"]
+
+
+METHODS = (
+    Method(
+        name="bus.subscribe",
+        summary="Starts delivery of the topics that fit a pattern; may ask a person first.",
+        params=SubscribeParams,
+        result=Empty,
+    ),
+    Method(
+        name="bus.unsubscribe",
+        summary="Ends the subscription to a pattern; says not_found where there is none.",
+        params=UnsubscribeParams,
+        result=Empty,
+    ),
+    Method(
+        name="bus.publish",
+        summary="Publishes on a topic; without an id, refusals come back as bus.refused.",
+        params=PublishParams,
+        result=PublishResult,
+    ),
+    Method(
+        name="bus.send",
+        summary="Sends to the clients of one app that subscribed to the topic.",
+        params=SendParams,
+        result=SendResult,
+    ),
+    Method(
+        name="bus.request",
+        summary="Asks the topic's subscribers and waits for the first answer.",
+        params=RequestParams,
+        result=RequestResult,
+    ),
+    Method(
+        name="bus.respond",
+        summary="Answers a message that carries replyTo.",
+        params=RespondParams,
+        result=Empty,
+    ),
+    Method(
+        name="bus.message",
+        summary="Delivers a message to a subscriber.",
+        params=MessageParams,
+        handled_by="app",
+    ),
+    Method(
+        name="bus.refused",
+        summary="Tells that notifications were refused, and why.",
+        params=RefusedParams,
+        handled_by="app",
+    ),
+    Method(
+        name="bus.gap",
+        summary="Tells which messages of a topic will not come.",
+        params=GapParams,
+        handled_by="app",
+    ),
+)

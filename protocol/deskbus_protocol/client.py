@@ -1,0 +1,330 @@
+"""The async client: one connection to the backend's pipe, for apps, tools and tests.
+
+async with connect_with_ticket(pipe, ticket, app) as client:
+    async for message in client.subscribe("prices.#"):
+        ...
+"""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from math import inf
+from typing import Any
+
+import anyio
+import msgspec
+from anyio.abc import ByteStream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from msgspec import UNSET, Raw, UnsetType
+
+from deskbus_protocol import PROTOCOL_VERSION, rpc
+from deskbus_protocol.bus import (
+    GapParams,
+    MessageParams,
+    PublishResult,
+    RefusedParams,
+    RequestResult,
+    RespondParams,
+    ResponseFault,
+    SendResult,
+)
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import (
+    CONNECTION_LOST,
+    METHOD_NOT_FOUND,
+    TIMEOUT,
+    DeskbusError,
+    ErrorObject,
+)
+from deskbus_protocol.framing import LineDecoder
+from deskbus_protocol.session import OpenResult
+from deskbus_protocol.topics import matches
+
+RECEIVE_BYTES = 256 * 1024
+TICKET_FD_VARIABLE = "DESKBUS_TICKET_FD"
+PIPE_VARIABLE = "DESKBUS_PIPE"
+APP_VARIABLE = "DESKBUS_APP"
+
+Message = MessageParams
+FrameHook = Callable[[str, bytes], None]
+"""Sees every frame, as ("sent" or "received", its bytes); for logs and schema checks."""
+
+
+class _Incoming(msgspec.Struct):
+    """Any frame that the backend sends."""
+
+    method: str | UnsetType = UNSET
+    params: Raw | UnsetType = UNSET
+    id: Raw | UnsetType = UNSET
+    result: Raw | UnsetType = UNSET
+    error: ErrorObject | UnsetType | None = UNSET
+
+
+class Client:
+    """One connection, used by any number of tasks; closing it wakes every waiter."""
+
+    def __init__(self, stream: ByteStream, on_frame: FrameHook | None = None) -> None:
+        self._stream = stream
+        self._on_frame = on_frame
+        self._decoder = LineDecoder()
+        self._incoming = msgspec.json.Decoder(_Incoming)
+        self._messages = msgspec.json.Decoder(MessageParams)
+        self._send_lock = anyio.Lock()
+        self._next_id = 0
+        self._waiting: dict[int, MemoryObjectSendStream[Raw | DeskbusError]] = {}
+        self._subscribers: dict[str, set[MemoryObjectSendStream[Message]]] = {}
+        self._handlers: dict[str, Callable[[Raw], Awaitable[object]]] = {}
+        self._observers: dict[str, Callable[[Raw], None]] = {}
+        self.closed = anyio.Event()
+        self.on_refused: Callable[[RefusedParams], None] | None = None
+        self.on_gap: Callable[[GapParams], None] | None = None
+
+    async def call(
+        self, method: str, params: object = None, *, result: type[Any] = Raw, timeout_s: float = inf
+    ) -> Any:
+        """Calls `method` and returns its result as `result`.
+
+        Raises `DeskbusError`: the backend's, timeout, or connection_lost. A cancelled call is
+        cancelled at the backend too.
+        """
+        self._next_id += 1
+        request_id = self._next_id
+        answers, answer = anyio.create_memory_object_stream[Raw | DeskbusError](1)
+        self._waiting[request_id] = answers
+        try:
+            with anyio.move_on_after(timeout_s):
+                await self._send(rpc.request(method, {} if params is None else params, request_id))
+                return self._decode(await answer.receive(), result)
+            await self._cancel(request_id)
+            raise DeskbusError(TIMEOUT)
+        except anyio.get_cancelled_exc_class():
+            with anyio.CancelScope(shield=True), anyio.move_on_after(1):
+                await self._cancel(request_id)
+            raise
+        except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError):
+            raise DeskbusError(CONNECTION_LOST) from None
+        finally:
+            self._waiting.pop(request_id, None)
+            answers.close()
+            answer.close()
+
+    async def notify(self, method: str, params: object) -> None:
+        try:
+            await self._send(rpc.notification(method, params))
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+            raise DeskbusError(CONNECTION_LOST) from None
+
+    async def publish(self, topic: str, payload: object, **options: object) -> PublishResult:
+        """Publishes and waits until the message is routed. Options are `PublishParams` fields."""
+        params = {"topic": topic, "payload": payload, **options}
+        answer: PublishResult = await self.call("bus.publish", params, result=PublishResult)
+        return answer
+
+    async def post(self, topic: str, payload: object, **options: object) -> None:
+        """Publishes without waiting; a refusal comes through `on_refused`."""
+        await self.notify("bus.publish", {"topic": topic, "payload": payload, **options})
+
+    async def send(self, app: str, topic: str, payload: object) -> SendResult:
+        params = {"app": app, "topic": topic, "payload": payload}
+        answer: SendResult = await self.call("bus.send", params, result=SendResult)
+        return answer
+
+    async def request(self, topic: str, payload: object, **options: object) -> RequestResult:
+        """Asks the subscribers of `topic`; the first answer comes back."""
+        params = {"topic": topic, "payload": payload, **options}
+        answer: RequestResult = await self.call("bus.request", params, result=RequestResult)
+        return answer
+
+    async def respond(
+        self, message: Message, payload: object = None, *, error: str | None = None
+    ) -> None:
+        """Answers a message that carries `reply_to`."""
+        fault = UNSET if error is None else ResponseFault(error)
+        body = UNSET if error is not None else Raw(msgspec.json.encode(payload))
+        params = RespondParams(reply_to=message.reply_to or "", payload=body, error=fault)
+        await self.call("bus.respond", params)
+
+    @asynccontextmanager
+    async def subscribe(
+        self, pattern: str, *, buffer: float = inf
+    ) -> AsyncIterator[MemoryObjectReceiveStream[Message]]:
+        """Subscribes for the length of a `with` block, whose value is the stream of messages."""
+        incoming, outgoing = anyio.create_memory_object_stream[Message](buffer)
+        streams = self._subscribers.setdefault(pattern, set())
+        streams.add(incoming)
+        try:
+            await self.call("bus.subscribe", {"pattern": pattern})
+            yield outgoing
+        finally:
+            streams.discard(incoming)
+            incoming.close()
+            outgoing.close()
+            if not streams and self._subscribers.pop(pattern, None) is not None:
+                await self._leave(pattern)
+
+    def handle(self, method: str, handler: Callable[[Raw], Awaitable[object]]) -> None:
+        """Lets `handler` answer the backend's calls of `method`."""
+        self._handlers[method] = handler
+
+    def observe(self, method: str, observer: Callable[[Raw], None]) -> None:
+        """Lets `observer` see the backend's notifications of `method`."""
+        self._observers[method] = observer
+
+    async def run(self) -> None:
+        """Reads until the connection ends."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                while True:
+                    block = self._decoder.feed(await self._stream.receive(RECEIVE_BYTES))
+                    for line in block.split(b"\n")[:-1]:
+                        await self._receive(line, tasks)
+        except* (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError):
+            pass
+        finally:
+            self._close()
+
+    async def aclose(self) -> None:
+        self._close()
+        await self._stream.aclose()
+
+    async def _receive(self, line: bytes, tasks: anyio.abc.TaskGroup) -> None:
+        if self._on_frame:
+            self._on_frame("received", line)
+        frame = self._incoming.decode(line)
+        if isinstance(frame.method, UnsetType):
+            self._settle(frame)
+        elif frame.method == "bus.message":
+            await self._deliver(self._messages.decode(_raw(frame.params)))
+        elif frame.id is not UNSET:
+            tasks.start_soon(self._answer, frame.method, _raw(frame.params), _raw(frame.id))
+        else:
+            self._notice(frame.method, _raw(frame.params))
+
+    def _settle(self, frame: _Incoming) -> None:
+        if isinstance(frame.id, UnsetType):
+            return
+        waiter = self._waiting.get(msgspec.json.decode(frame.id, type=int | None) or 0)
+        if waiter is None:
+            return
+        failed = isinstance(frame.error, ErrorObject)
+        waiter.send_nowait(
+            DeskbusError.from_object(frame.error)  # type: ignore[arg-type]
+            if failed
+            else _raw(frame.result)
+        )
+
+    async def _deliver(self, message: Message) -> None:
+        for pattern, streams in list(self._subscribers.items()):
+            if matches(pattern, message.topic):
+                for stream in list(streams):
+                    try:
+                        await stream.send(message)
+                    except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+                        streams.discard(stream)
+
+    def _notice(self, method: str, params: Raw) -> None:
+        if method == "bus.refused" and self.on_refused:
+            self.on_refused(msgspec.json.decode(params, type=RefusedParams))
+        elif method == "bus.gap" and self.on_gap:
+            self.on_gap(msgspec.json.decode(params, type=GapParams))
+        elif method in self._observers:
+            self._observers[method](params)
+
+    async def _answer(self, method: str, params: Raw, request_id: Raw) -> None:
+        handler = self._handlers.get(method)
+        if method == "session.ping":
+            await self._send(rpc.success(request_id, {}))
+        elif handler is None:
+            await self._send(rpc.failure(request_id, DeskbusError(METHOD_NOT_FOUND)))
+        else:
+            try:
+                await self._send(rpc.success(request_id, await handler(params)))
+            except DeskbusError as error:
+                await self._send(rpc.failure(request_id, error))
+
+    async def _cancel(self, request_id: int) -> None:
+        await self._send(rpc.notification("$/cancelRequest", {"id": request_id}))
+
+    async def _leave(self, pattern: str) -> None:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(1):
+            try:
+                await self.call("bus.unsubscribe", {"pattern": pattern})
+            except DeskbusError:
+                return
+
+    async def _send(self, frame: bytes) -> None:
+        if self.closed.is_set():
+            raise anyio.ClosedResourceError
+        if self._on_frame:
+            self._on_frame("sent", frame)
+        async with self._send_lock:
+            await self._stream.send(frame + b"\n")
+
+    def _close(self) -> None:
+        self.closed.set()
+        for waiter in self._waiting.values():
+            waiter.close()
+        for streams in self._subscribers.values():
+            for stream in streams:
+                stream.close()
+
+    @staticmethod
+    def _decode(answer: Raw | DeskbusError, result: type[Any]) -> Any:
+        if isinstance(answer, DeskbusError):
+            raise answer
+        return answer if result is Raw else msgspec.json.decode(answer, type=result)
+
+
+@asynccontextmanager
+async def connect(pipe: str, *, on_frame: FrameHook | None = None) -> AsyncIterator[Client]:
+    """Connects to the pipe without a session."""
+    async with await anyio.connect_unix(pipe) as stream, anyio.create_task_group() as tasks:
+        client = Client(stream, on_frame)
+        tasks.start_soon(client.run)
+        try:
+            yield client
+        finally:
+            await client.aclose()
+            tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def connect_with_ticket(
+    pipe: str, ticket: str, app: str, *, on_frame: FrameHook | None = None
+) -> AsyncIterator[Client]:
+    """Connects and opens the session of `app`; raises `DeskbusError` (ticket_refused)."""
+    async with connect(pipe, on_frame=on_frame) as client:
+        await open_session(client, ticket, app)
+        yield client
+
+
+async def open_session(client: Client, ticket: str, app: str) -> OpenResult:
+    params = {"ticket": ticket, "app": app, "protocolVersion": PROTOCOL_VERSION}
+    opened: OpenResult = await client.call("session.open", params, result=OpenResult)
+    return opened
+
+
+@asynccontextmanager
+async def connect_as_app() -> AsyncIterator[Client]:
+    """Connects a process that the backend spawned, with the ticket it was handed."""
+    descriptor = int(os.environ.pop(TICKET_FD_VARIABLE))
+    with os.fdopen(descriptor, "rb") as handed:
+        ticket = handed.read().decode().strip()
+    pipe, app = os.environ[PIPE_VARIABLE], os.environ[APP_VARIABLE]
+    async with connect_with_ticket(pipe, ticket, app) as client:
+        yield client
+
+
+def _raw(value: Raw | UnsetType) -> Raw:
+    return Raw(b"null") if isinstance(value, UnsetType) else value
+
+
+__all__ = [
+    "Client",
+    "Message",
+    "Sender",
+    "connect",
+    "connect_as_app",
+    "connect_with_ticket",
+    "open_session",
+]

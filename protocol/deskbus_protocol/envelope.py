@@ -1,0 +1,39 @@
+"""The message envelope that subscribers receive."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+Headers = dict[str, str]
+TtlMs = Annotated[int, Meta(ge=1, le=30 * 24 * 3600 * 1000)]
+Priority = Annotated[int, Meta(ge=0, le=9)]
+CorrelationId = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class Sender(msgspec.Struct, frozen=True):
+    """The identity of the connection that published. The backend writes it, never the sender."""
+
+    app: str
+    client: str
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A message as it was routed.
+
+    `timestamp` is Unix milliseconds, `ttl` milliseconds. `seq` counts the topic's messages
+    within `epoch`, one run of the backend; a persisted topic carries its seq on over restarts.
+    """
+
+    id: str
+    topic: str
+    sender: Sender
+    payload: Raw
+    timestamp: int
+    epoch: str
+    seq: int
+    correlation_id: str
+    headers: Headers | UnsetType = UNSET
+    ttl: TtlMs | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    reply_to: str | UnsetType = UNSET

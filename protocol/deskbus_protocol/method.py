@@ -1,0 +1,49 @@
+"""What a row of the method table is made of."""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+
+class TraceContext(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The `_meta` of a call: W3C Trace Context, level 1, passed through untouched."""
+
+    traceparent: str | UnsetType = UNSET
+    tracestate: str | UnsetType = UNSET
+
+
+class Params(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Base of every method's parameters. An unknown member is refused, so a typo is told."""
+
+    meta: TraceContext | UnsetType = msgspec.field(default=UNSET, name="_meta")
+
+
+class NoParams(Params, frozen=True, kw_only=True):
+    """The parameters of a method that takes none."""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Base of every result. Readers ignore members they don't know, so results may grow."""
+
+
+class Empty(Result, frozen=True, kw_only=True):
+    """The result of a method that only needs to say "done"."""
+
+
+Side = Literal["backend", "shell", "app"]
+"""Who handles a method. `app` means any session's client, the shell's own included."""
+
+Caller = Literal["shell", "session", "anyone"]
+"""Who may call: the shell link alone, any link with a session, or a link without one too."""
+
+
+class Method(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the table. A method without a result is a notification."""
+
+    name: str
+    summary: str
+    params: type[msgspec.Struct]
+    result: Any = None
+    handled_by: Side = "backend"
+    callers: Caller = "session"

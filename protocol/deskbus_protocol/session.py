@@ -1,0 +1,105 @@
+"""`session.*`: who is at the other end of a link."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
+
+AppId = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*$",
+        max_length=128,
+        description="Lower-case ASCII in dotted levels, as in a reverse domain name.",
+    ),
+]
+ClientName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        max_length=128,
+        description="One connection of an app, for instance a window.",
+    ),
+]
+Ticket = Annotated[str, Meta(min_length=16, max_length=128)]
+
+
+class HelloParams(Params, frozen=True, kw_only=True):
+    """The shell's first call on the shell link."""
+
+    protocol_version: str
+    shell: str
+
+
+class HelloResult(Result, frozen=True, kw_only=True):
+    protocol_version: str
+    version: str
+    epoch: str
+    pipe: str
+    pid: int
+
+
+class MintTicketParams(Params, frozen=True, kw_only=True):
+    app: AppId
+    client: ClientName
+
+
+class MintTicketResult(Result, frozen=True, kw_only=True):
+    """`expires_in` is milliseconds from now."""
+
+    ticket: str
+    expires_in: int
+
+
+class OpenParams(Params, frozen=True, kw_only=True):
+    ticket: Ticket
+    app: AppId
+    protocol_version: str
+
+
+class OpenResult(Result, frozen=True, kw_only=True):
+    app: str
+    client: str
+    epoch: str
+    protocol_version: str
+    version: str
+
+
+METHODS = (
+    Method(
+        name="session.hello",
+        summary="Opens the shell's session and checks the protocol version.",
+        params=HelloParams,
+        result=HelloResult,
+        callers="shell",
+    ),
+    Method(
+        name="session.mintTicket",
+        summary="Makes a one-time ticket with which one client of an app may connect.",
+        params=MintTicketParams,
+        result=MintTicketResult,
+        callers="shell",
+    ),
+    Method(
+        name="session.open",
+        summary="Opens an app's session with a ticket; the connection's identity from then on.",
+        params=OpenParams,
+        result=OpenResult,
+        callers="anyone",
+    ),
+    Method(
+        name="session.ping",
+        summary="Answers at once; tells that the other side is alive.",
+        params=NoParams,
+        result=Empty,
+    ),
+    Method(
+        name="session.shutdown",
+        summary="Ends the backend: everything is flushed and every child ended.",
+        params=NoParams,
+        result=Empty,
+        callers="shell",
+    ),
+)

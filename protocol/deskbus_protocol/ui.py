@@ -1,0 +1,150 @@
+"""`ui.*`: what the backend asks the shell to draw. Each descriptor has a schema of its own."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from deskbus_protocol.method import Empty, Method, Params, Result
+from deskbus_protocol.session import AppId, ClientName
+
+Text = Annotated[str, Meta(max_length=500)]
+WindowId = Annotated[str, Meta(min_length=1, max_length=128)]
+DialogId = Annotated[str, Meta(min_length=1, max_length=128)]
+Pixels = Annotated[int, Meta(ge=1, le=32_767)]
+
+ALLOW_DELAY_MS = 500
+"""Allow counts only after a dialog has been in view this long, against click-through."""
+
+
+class Descriptor(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
+    """Base of what the shell renders; a shell refuses a descriptor that breaks its schema."""
+
+
+class WindowDescriptor(Descriptor, frozen=True, kw_only=True, tag_field="kind", tag="window"):
+    """A window of an app. `url` is absolute: `file:` for local apps, else `https:`."""
+
+    window: WindowId
+    app: AppId
+    client: ClientName
+    title: Text
+    url: Annotated[str, Meta(pattern=r"^(file|https|http)://", max_length=2048)]
+    width: Pixels
+    height: Pixels
+    x: Annotated[int, Meta(ge=-32_768, le=32_767)] | UnsetType = UNSET
+    y: Annotated[int, Meta(ge=-32_768, le=32_767)] | UnsetType = UNSET
+
+
+class AppIdentity(Descriptor, frozen=True, kw_only=True):
+    """Who asks, as a person sees it. Names come escaped: no control or bidi characters."""
+
+    app: AppId
+    name: Text
+    publisher: Text
+
+
+class PermissionDialog(Descriptor, frozen=True, kw_only=True, tag_field="kind", tag="permission"):
+    """A consent dialog. `statement` says what is asked in plain words, `detail` what it means.
+
+    `reason` is the app's own words and must be shown as such. Deny has the focus; Allow stays
+    disabled for `allow_delay` milliseconds after the dialog came into view.
+    """
+
+    dialog: DialogId
+    nonce: str
+    identity: AppIdentity
+    permission: str
+    scope: str
+    statement: Text
+    detail: Text
+    risk: Literal["low", "medium", "high"]
+    reason: Text | UnsetType = UNSET
+    allow_label: Text = "Allow"
+    deny_label: Text = "Deny"
+    remember_label: Text = "Remember my choice"
+    allow_delay: Annotated[int, Meta(ge=0, le=10_000)] = ALLOW_DELAY_MS
+    timeout: Annotated[int, Meta(ge=1000, le=600_000)]
+
+
+class OpenWindowParams(Params, frozen=True, kw_only=True):
+    descriptor: WindowDescriptor
+
+
+class CloseWindowParams(Params, frozen=True, kw_only=True):
+    window: WindowId
+
+
+class ShowDialogParams(Params, frozen=True, kw_only=True):
+    """`descriptor_hash` is the SHA-256, in hex, of the descriptor's bytes as sent."""
+
+    descriptor: PermissionDialog
+    descriptor_hash: str
+
+
+class DialogAnswer(Result, frozen=True, kw_only=True):
+    """What the person did. Counts only with the dialog's own nonce and descriptor hash."""
+
+    dialog: str
+    nonce: str
+    descriptor_hash: str
+    choice: Literal["allow", "deny", "dismissed"]
+    remember: bool = False
+
+
+class CloseDialogParams(Params, frozen=True, kw_only=True):
+    dialog: DialogId
+
+
+class DialogShownParams(Params, frozen=True, kw_only=True):
+    """The dialog is in view now; the time before Allow counts starts here."""
+
+    dialog: DialogId
+
+
+class WindowClosedParams(Params, frozen=True, kw_only=True):
+    window: WindowId
+
+
+METHODS = (
+    Method(
+        name="ui.openWindow",
+        summary="Opens a window; answers when its page has loaded.",
+        params=OpenWindowParams,
+        result=Empty,
+        handled_by="shell",
+    ),
+    Method(
+        name="ui.closeWindow",
+        summary="Closes a window.",
+        params=CloseWindowParams,
+        result=Empty,
+        handled_by="shell",
+    ),
+    Method(
+        name="ui.showDialog",
+        summary="Shows a consent dialog; answers with what the person chose.",
+        params=ShowDialogParams,
+        result=DialogAnswer,
+        handled_by="shell",
+    ),
+    Method(
+        name="ui.closeDialog",
+        summary="Takes a dialog away that is no longer wanted; it counts as dismissed.",
+        params=CloseDialogParams,
+        handled_by="shell",
+    ),
+    Method(
+        name="ui.dialogShown",
+        summary="Tells the backend that a dialog is in view.",
+        params=DialogShownParams,
+        callers="shell",
+    ),
+    Method(
+        name="ui.windowClosed",
+        summary="Tells the backend that a person closed an app's window.",
+        params=WindowClosedParams,
+        callers="shell",
+    ),
+)
