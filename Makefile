@@ -1,0 +1,65 @@
+# Every target does its own set-up; scripts/setup is quick when nothing is missing.
+SHELL := /bin/bash
+PYTHON := .venv/bin/python
+NPM := npm --prefix electron-bridge run --silent
+MINUTES ?= 10
+SECONDS ?= 60
+PYTEST_ARGS ?=
+
+PYTHON_SOURCES := backend protocol tests demo
+
+.PHONY: help setup demo test check schemas bench soak fuzz crash-test format clean
+
+help:
+	@echo 'make demo                the Electron demo; under Xvfb where there is no display'
+	@echo 'make test                every test; PYTEST_ARGS="-k name" narrows it'
+	@echo 'make check               format, lint, types, schema drift'
+	@echo 'make schemas             schemas/ and the TypeScript types, from protocol/'
+	@echo 'make bench               speed beside other brokers'
+	@echo 'make soak MINUTES=10     steady load; fails on growth'
+	@echo 'make fuzz SECONDS=60     hostile bytes on every entrance'
+	@echo 'make crash-test          kill -9 at random moments; nothing acknowledged is lost'
+	@echo 'make format              formats Python and TypeScript'
+	@echo 'make clean               removes what these commands made'
+
+setup:
+	@scripts/setup
+
+demo: setup
+	$(PYTHON) demo/run.py
+
+test: setup
+	$(PYTHON) -m pytest $(PYTEST_ARGS)
+
+check: setup
+	.venv/bin/ruff format --check $(PYTHON_SOURCES)
+	.venv/bin/ruff check $(PYTHON_SOURCES)
+	.venv/bin/mypy $(PYTHON_SOURCES)
+	$(PYTHON) -m deskbus_protocol.export --check
+	$(NPM) typecheck
+	$(NPM) lint
+	$(NPM) format:check
+
+schemas: setup
+	$(PYTHON) -m deskbus_protocol.export
+
+bench:
+	@scripts/setup --bench
+	$(PYTHON) -m tests.performance.bench
+
+soak: setup
+	$(PYTHON) -m tests.performance.soak --minutes $(MINUTES)
+
+fuzz: setup
+	$(PYTHON) -m tests.performance.fuzz --seconds $(SECONDS)
+
+crash-test: setup
+	$(PYTHON) -m tests.performance.crash
+
+format: setup
+	.venv/bin/ruff format $(PYTHON_SOURCES)
+	.venv/bin/ruff check --fix $(PYTHON_SOURCES)
+	$(NPM) format
+
+clean:
+	rm -rf .venv build dist electron-bridge/dist electron-bridge/node_modules .hypothesis .ruff_cache
