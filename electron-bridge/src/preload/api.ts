@@ -1,0 +1,105 @@
+// What a page sees as `window.deskbus`. Everything here crosses Electron's contextBridge, so
+// values are copied and errors are plain objects.
+import type {
+  GapParams,
+  MessageParams,
+  PermissionResult,
+  PublishResult,
+  QueryPermissionParams,
+  AskParams,
+  RefusedParams,
+  RequestResult,
+  SendResult,
+} from '../generated/protocol';
+
+export type Message = MessageParams;
+export type Refusal = Omit<RefusedParams, '_meta'>;
+export type Gap = Omit<GapParams, '_meta'>;
+export type ConnectionState = 'connecting' | 'open' | 'closed';
+
+/** What a rejected promise of this API holds: a plain object, for an Error loses its fields. */
+export interface DeskbusFailure {
+  name: 'DeskbusError';
+  code: number;
+  message: string;
+  category: string;
+  retryable: boolean;
+  action: string;
+  correlationId?: string;
+}
+
+export interface PublishOptions {
+  headers?: Record<string, string>;
+  /** Milliseconds after which the message is worth nothing. */
+  ttl?: number;
+  /** 0 to 9. */
+  priority?: number;
+  correlationId?: string;
+}
+
+export interface RequestOptions {
+  /** Asks this app alone. */
+  app?: string;
+  headers?: Record<string, string>;
+  correlationId?: string;
+  /** Milliseconds; 10,000 unless told. */
+  timeout?: number;
+}
+
+export interface SendOptions {
+  /** One client of the app; all of them unless told. */
+  client?: string;
+  headers?: Record<string, string>;
+  correlationId?: string;
+}
+
+export type Listener = (message: Message) => void;
+/** Answers a request with what it returns; what it throws is told to the asking app. */
+export type Responder = (payload: unknown, message: Message) => unknown;
+export type Stop = () => Promise<void>;
+
+export interface DeskbusApi {
+  /** The app's id and this window's name on the bus. */
+  readonly app: string;
+  readonly client: string;
+
+  /** Publishes without waiting; a refusal comes to `onRefused`. */
+  publish(topic: string, payload: unknown, options?: PublishOptions & { confirm?: false }): void;
+  /** Publishes and waits until the message is routed. */
+  publish(
+    topic: string,
+    payload: unknown,
+    options: PublishOptions & { confirm: true },
+  ): Promise<PublishResult>;
+
+  /** Resolves once the subscription stands; its value ends it. A person may be asked first. */
+  subscribe(pattern: string, listener: Listener): Promise<Stop>;
+
+  /** Asks the topic's subscribers; resolves with the first answer. */
+  request(topic: string, payload: unknown, options?: RequestOptions): Promise<RequestResult>;
+
+  /** Answers the requests on a topic or pattern. */
+  respond(pattern: string, handler: Responder): Promise<Stop>;
+
+  /** Sends to one app's clients that subscribed to the topic. */
+  send(app: string, topic: string, payload: unknown, options?: SendOptions): Promise<SendResult>;
+
+  readonly permissions: {
+    /** Asks for a permission; a person may be asked. */
+    request(wish: Omit<AskParams, '_meta'>): Promise<PermissionResult>;
+    /** Tells what would happen, without asking anyone. */
+    query(wish: Omit<QueryPermissionParams, '_meta'>): Promise<PermissionResult>;
+  };
+
+  state(): ConnectionState;
+  /** Each of these returns a function that ends it. */
+  onState(listener: (state: ConnectionState) => void): () => void;
+  onRefused(listener: (refusal: Refusal) => void): () => void;
+  onGap(listener: (gap: Gap) => void): () => void;
+}
+
+declare global {
+  interface Window {
+    readonly deskbus: DeskbusApi;
+  }
+}
