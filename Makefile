@@ -7,6 +7,11 @@ SECONDS ?= 60
 PYTEST_ARGS ?=
 
 PYTHON_SOURCES := backend protocol tests demo
+SCRIPT_SOURCES := electron-bridge 'demo/**/*.{js,html,css}' 'tests/**/*.{js,html,css}'
+NODE_BIN := electron-bridge/node_modules/.bin
+ESLINT := $(NODE_BIN)/eslint --config electron-bridge/eslint.config.mjs --max-warnings 0
+PRETTIER := $(NODE_BIN)/prettier --config electron-bridge/.prettierrc.json \
+	--ignore-path electron-bridge/.prettierignore --no-error-on-unmatched-pattern
 
 .PHONY: help setup demo test check schemas bench soak fuzz crash-test format clean
 
@@ -37,8 +42,8 @@ check: setup
 	.venv/bin/mypy $(PYTHON_SOURCES)
 	$(PYTHON) -m deskbus_protocol.export --check
 	$(NPM) typecheck
-	$(NPM) lint
-	$(NPM) format:check
+	$(ESLINT) electron-bridge demo tests
+	$(PRETTIER) --log-level warn --check $(SCRIPT_SOURCES)
 
 schemas: setup
 	$(PYTHON) -m deskbus_protocol.export
@@ -59,7 +64,7 @@ crash-test: setup
 format: setup
 	.venv/bin/ruff format $(PYTHON_SOURCES)
 	.venv/bin/ruff check --fix $(PYTHON_SOURCES)
-	$(NPM) format
+	$(PRETTIER) --log-level warn --write $(SCRIPT_SOURCES)
 
 clean:
 	rm -rf .venv build dist electron-bridge/dist electron-bridge/node_modules .hypothesis .ruff_cache

@@ -1,13 +1,17 @@
 import js from '@eslint/js';
 import { defineConfig } from 'eslint/config';
+import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig(
-  { ignores: ['dist/**', 'node_modules/**', 'src/generated/**'] },
+  // Patterns hold from this folder and from the repository's root, where demo and tests are too.
+  {
+    ignores: ['**/.venv/**', '**/build/**', '**/dist/**', '**/node_modules/**', '**/generated/**'],
+  },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
   {
-    files: ['src/**/*.ts'],
+    files: ['**/src/**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: {
       parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
@@ -36,6 +40,21 @@ export default defineConfig(
   },
   {
     files: ['**/*.mjs'],
-    languageOptions: { globals: { URL: 'readonly', console: 'readonly', process: 'readonly' } },
+    languageOptions: { globals: globals.node },
+  },
+  {
+    // The demo's and the tests' scripts run in Electron 9 as they are.
+    files: ['demo/**/*.js', 'tests/**/*.js'],
+    languageOptions: {
+      ecmaVersion: 2020,
+      sourceType: 'commonjs',
+      globals: { ...globals.node, ...globals.browser },
+    },
+    rules: { eqeqeq: 'error', 'no-eval': 'error', 'no-implied-eval': 'error' },
+  },
+  {
+    // The benchmark's peers run in the machine's own Node.
+    files: ['tests/performance/**/*.js'],
+    languageOptions: { ecmaVersion: 'latest' },
   },
 );
