@@ -1,0 +1,331 @@
+import { connect as connectSocket, type Socket } from 'net';
+import {
+  PROTOCOL_VERSION,
+  type AskParams,
+  type GapParams,
+  type OpenResult,
+  type PermissionResult,
+  type PublishParams,
+  type PublishResult,
+  type QueryPermissionParams,
+  type RefusedParams,
+  type RequestParams,
+  type RequestResult,
+  type SendParams,
+  type SendResult,
+} from '../generated/protocol';
+import { Backoff } from './backoff';
+import { asDeskbusError, DeskbusError } from './error';
+import { Emitter } from './emitter';
+import {
+  Link,
+  payloadJson,
+  type BackendMethod,
+  type CallOptions,
+  type Handler,
+  type Params,
+  type Result,
+} from './link';
+import { answerWith, type Responder } from './responder';
+import { Subscriptions, type Listener, type Stop } from './subscriptions';
+
+export type ConnectionState = 'connecting' | 'open' | 'closed';
+export type PublishOptions = Pick<PublishParams, 'headers' | 'ttl' | 'priority' | 'correlationId'>;
+export type RequestOptions = Pick<RequestParams, 'app' | 'headers' | 'correlationId' | 'timeout'>;
+export type SendOptions = Pick<SendParams, 'client' | 'headers' | 'correlationId'>;
+
+export interface ClientEvents {
+  state: ConnectionState;
+  /** Publishes without confirmation, or renewed subscriptions, that the backend refused. */
+  refused: RefusedParams;
+  gap: GapParams;
+}
+
+export interface Ticket {
+  ticket: string;
+  /** Where the pipe is now; after a restart of the backend it may be elsewhere. */
+  pipe: string;
+}
+
+export interface ClientOptions {
+  app: string;
+  /** Gets a ticket for each connection. */
+  ticketProvider: () => Promise<Ticket>;
+  /** Whether to connect again by itself after a loss. */
+  reconnects: boolean;
+  /** Takes `bus.message` frames unparsed; no listener gets a message then. */
+  onMessageLine?: (line: string) => void;
+}
+
+const OPEN_LIMIT_MS = 10_000;
+const FIRST_RETRY_MS = 250;
+const LAST_RETRY_MS = 5_000;
+const READ_BYTES = 64 * 1024;
+const CLOSE_LIMIT_MS = 1_000;
+
+/** One client of one app on the bus. */
+export class Client extends Emitter<ClientEvents> {
+  readonly app: string;
+  readonly permissions = {
+    request: (wish: AskParams): Promise<PermissionResult> => this.call('permissions.request', wish),
+    query: (wish: QueryPermissionParams): Promise<PermissionResult> =>
+      this.call('permissions.query', wish),
+  };
+
+  private readonly subscriptions = new Subscriptions({
+    subscribe: (pattern) => this.call('bus.subscribe', { pattern }),
+    unsubscribe: (pattern) => this.leave(pattern),
+  });
+  private readonly handlers = new Map<string, Handler>();
+  private readonly backoff = new Backoff(FIRST_RETRY_MS, LAST_RETRY_MS);
+  private link: Link | undefined;
+  private socket: Socket | undefined;
+  private retry: NodeJS.Timeout | undefined;
+  private current: ConnectionState = 'connecting';
+  private name = '';
+  private run = '';
+
+  constructor(private readonly options: ClientOptions) {
+    super();
+    this.app = options.app;
+  }
+
+  get state(): ConnectionState {
+    return this.current;
+  }
+
+  /** This client's name on the bus, known once it was connected. */
+  get client(): string {
+    return this.name;
+  }
+
+  /** The backend's run that this client is connected to. */
+  get epoch(): string {
+    return this.run;
+  }
+
+  /** Connects and opens the session; rejects with `DeskbusError`. For the first connection. */
+  async open(): Promise<void> {
+    try {
+      await this.openOnce();
+    } catch (error) {
+      this.end();
+      throw error;
+    }
+  }
+
+  /** Rejects with the backend's error, timeout, or connection_lost. */
+  async call<Name extends BackendMethod>(
+    method: Name,
+    params: Params<Name>,
+    options?: CallOptions,
+  ): Promise<Result<Name>> {
+    return this.opened().call(method, params, options);
+  }
+
+  /** Throws connection_lost while there is no connection. */
+  notify<Name extends BackendMethod>(method: Name, params: Params<Name>): void {
+    this.opened().notify(method, params);
+  }
+
+  /**
+   * Publishes without waiting; a refusal comes as the event `refused`.
+   *
+   * Returns whether more may follow at once; where it is false, await `drained()` first. Throws
+   * connection_lost while there is no connection.
+   */
+  publish(topic: string, payload: unknown, options?: PublishOptions): boolean {
+    const link = this.opened();
+    link.publish(topic, payloadJson(payload), options ? publishMembers(options) : '');
+    return !link.full;
+  }
+
+  /** Resolves when what was published is written, as far as a sender should wait for it. */
+  async drained(): Promise<void> {
+    await this.opened().drained();
+  }
+
+  /** Publishes and resolves when the message is routed. */
+  publishAndWait(
+    topic: string,
+    payload: unknown,
+    options: PublishOptions = {},
+  ): Promise<PublishResult> {
+    const { headers, ttl, priority, correlationId } = options;
+    const params = { topic, payload: payload ?? null, headers, ttl, priority, correlationId };
+    return this.call('bus.publish', params as PublishParams);
+  }
+
+  /** Resolves, once the subscription stands, with a function that ends it. */
+  subscribe(pattern: string, listener: Listener): Promise<Stop> {
+    return this.subscriptions.add(pattern, listener);
+  }
+
+  /** Asks the topic's subscribers; resolves with the first answer. */
+  request(topic: string, payload: unknown, options: RequestOptions = {}): Promise<RequestResult> {
+    return this.call('bus.request', { topic, payload: payload ?? null, ...options });
+  }
+
+  /** Answers the requests on a topic or pattern with what `responder` returns. */
+  respondTo(pattern: string, responder: Responder): Promise<Stop> {
+    return this.subscribe(pattern, (message) => {
+      void answerWith(responder, message, (params) => this.call('bus.respond', params));
+    });
+  }
+
+  /** Sends to the clients of one app that subscribed to the topic. */
+  send(
+    app: string,
+    topic: string,
+    payload: unknown,
+    options: SendOptions = {},
+  ): Promise<SendResult> {
+    return this.call('bus.send', { app, topic, payload: payload ?? null, ...options });
+  }
+
+  /** Lets `handler` answer the backend's calls of `method`. */
+  handle(method: string, handler: Handler): void {
+    this.handlers.set(method, handler);
+    this.link?.handle(method, handler);
+  }
+
+  /** Writes what is waiting and ends the connection. */
+  async close(): Promise<void> {
+    const socket = this.socket;
+    this.end();
+    if (!socket || socket.destroyed) return;
+    await new Promise<void>((resolve) => {
+      const limit = setTimeout(() => socket.destroy(), CLOSE_LIMIT_MS);
+      socket.once('close', () => {
+        clearTimeout(limit);
+        resolve();
+      });
+      socket.end();
+    });
+  }
+
+  private async openOnce(): Promise<void> {
+    this.become('connecting');
+    const { ticket, pipe } = await this.options.ticketProvider();
+    if (this.state === 'closed') throw DeskbusError.of('connection_lost');
+    const link = await this.dial(pipe);
+    const opened = await this.openSession(link, ticket);
+    this.name = opened.client;
+    this.run = opened.epoch;
+    this.link = link;
+    this.backoff.reset();
+    this.subscriptions.renew((pattern, error) => this.keepsRefused(pattern, error));
+    this.become('open');
+  }
+
+  private async openSession(link: Link, ticket: string): Promise<OpenResult> {
+    const params = { ticket, app: this.app, protocolVersion: PROTOCOL_VERSION };
+    try {
+      return await link.call('session.open', params, { timeout: OPEN_LIMIT_MS });
+    } catch (error) {
+      link.close();
+      throw error;
+    }
+  }
+
+  /** Resolves with a link whose loss is this client's. */
+  private dial(pipe: string): Promise<Link> {
+    return new Promise((resolve, reject) => {
+      // One buffer, read into again and again, in place of a new one for each chunk.
+      const buffer = Buffer.allocUnsafe(READ_BYTES);
+      const callback = (bytes: number): boolean => {
+        link.feed(buffer.subarray(0, bytes));
+        return true;
+      };
+      const socket = connectSocket({ path: pipe, onread: { buffer, callback } });
+      const link: Link = new Link(socket, {
+        onMessage: (message) => this.subscriptions.deliver(message),
+        ...(this.options.onMessageLine ? { onMessageLine: this.options.onMessageLine } : {}),
+        onNotification: (method, params) => this.notice(method, params),
+        onClose: () => {
+          socket.destroy();
+          reject(DeskbusError.of('unavailable', 'The backend does not answer on its pipe.'));
+          if (this.link === link) this.lost();
+        },
+      });
+      for (const [method, handler] of this.handlers) link.handle(method, handler);
+      this.socket = socket;
+      socket.on('end', () => link.close());
+      socket.once('connect', () => resolve(link));
+    });
+  }
+
+  private opened(): Link {
+    if (!this.link) throw DeskbusError.of('connection_lost');
+    return this.link;
+  }
+
+  private lost(): void {
+    this.link = undefined;
+    if (this.state === 'closed') return;
+    if (!this.options.reconnects) {
+      this.end();
+      return;
+    }
+    this.become('connecting');
+    this.retryLater();
+  }
+
+  private retryLater(): void {
+    this.retry = setTimeout(() => {
+      this.openOnce().catch(() => {
+        if (this.state !== 'closed') this.retryLater();
+      });
+    }, this.backoff.next());
+  }
+
+  private end(): void {
+    clearTimeout(this.retry);
+    this.become('closed');
+    const link = this.link;
+    this.link = undefined;
+    link?.flush();
+    if (link === undefined) this.socket?.destroy();
+    this.socket = undefined;
+  }
+
+  private become(state: ConnectionState): void {
+    if (this.current === state || this.current === 'closed') return;
+    this.current = state;
+    this.emit('state', state);
+  }
+
+  private notice(method: string, params: unknown): void {
+    if (method === 'bus.refused') this.emit('refused', params as RefusedParams);
+    else if (method === 'bus.gap') this.emit('gap', params as GapParams);
+  }
+
+  private keepsRefused(pattern: string, thrown: unknown): boolean {
+    const error = asDeskbusError(thrown);
+    if (error.code === DeskbusError.of('connection_lost').code) return true;
+    const { code, message, action } = error;
+    this.emit('refused', {
+      method: 'bus.subscribe',
+      code,
+      message,
+      action,
+      count: 1,
+      topic: pattern,
+    });
+    return false;
+  }
+
+  private async leave(pattern: string): Promise<void> {
+    try {
+      await this.call('bus.unsubscribe', { pattern });
+    } catch (error) {
+      // Without a connection there is no subscription either.
+      if (asDeskbusError(error).code !== DeskbusError.of('connection_lost').code) throw error;
+    }
+  }
+}
+
+function publishMembers({ headers, ttl, priority, correlationId }: PublishOptions): string {
+  const members = JSON.stringify({ headers, ttl, priority, correlationId });
+  return members === '{}' ? '' : `,${members.slice(1, -1)}`;
+}

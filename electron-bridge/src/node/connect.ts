@@ -1,0 +1,55 @@
+import { closeSync, readFileSync } from 'fs';
+import { Client, type Ticket } from './client';
+import { DeskbusError } from './error';
+
+interface ConnectTarget {
+  /** The path of the backend's pipe. */
+  pipe: string;
+  /** The id of the app that connects. */
+  app: string;
+}
+
+interface WithTicket extends ConnectTarget {
+  /** Works once, so the client does not come back after a loss. */
+  ticket: string;
+}
+
+interface WithProvider extends ConnectTarget {
+  /** Called for each connection; lets the client connect again by itself after a loss. */
+  ticketProvider: () => Promise<string | Ticket>;
+}
+
+export type ConnectOptions = WithTicket | WithProvider;
+
+/** Connects to the backend's pipe and opens the app's session; rejects with `DeskbusError`. */
+export async function connect(options: ConnectOptions): Promise<Client> {
+  const { pipe, app } = options;
+  const reconnects = 'ticketProvider' in options;
+  const client = new Client({
+    app,
+    reconnects,
+    ticketProvider: async () => {
+      const ticket = reconnects ? await options.ticketProvider() : options.ticket;
+      return typeof ticket === 'string' ? { ticket, pipe } : ticket;
+    },
+  });
+  await client.open();
+  return client;
+}
+
+/**
+ * Connects a process that the backend spawned: its pipe and app are in the environment, its
+ * ticket comes through an inherited descriptor and so is in no list of processes.
+ */
+export async function connectAsApp(): Promise<Client> {
+  const pipe = process.env['DESKBUS_PIPE'];
+  const app = process.env['DESKBUS_APP'];
+  const descriptor = Number(process.env['DESKBUS_TICKET_FD'] ?? NaN);
+  if (pipe === undefined || app === undefined || !Number.isInteger(descriptor)) {
+    throw DeskbusError.of('session_required', 'This process was not started by the backend.');
+  }
+  delete process.env['DESKBUS_TICKET_FD'];
+  const ticket = readFileSync(descriptor, 'utf8').trim();
+  closeSync(descriptor);
+  return connect({ pipe, app, ticket });
+}

@@ -1,0 +1,65 @@
+import { ERRORS } from '../generated/protocol';
+
+export type ErrorName = keyof typeof ERRORS;
+export type ErrorCategory = (typeof ERRORS)[ErrorName]['data']['category'];
+
+/** The `error` member of a response. */
+export interface ErrorObject {
+  code: number;
+  message: string;
+  data?: { category: string; retryable: boolean; action: string; correlationId?: string };
+}
+
+/** What every refused or failed call rejects with. `action` says what to do about it. */
+export class DeskbusError extends Error {
+  override readonly name = 'DeskbusError';
+  readonly code: number;
+  readonly category: string;
+  readonly retryable: boolean;
+  readonly action: string;
+  readonly correlationId: string | undefined;
+
+  constructor(error: ErrorObject) {
+    super(error.message);
+    this.code = error.code;
+    this.category = error.data?.category ?? 'internal';
+    this.retryable = error.data?.retryable ?? false;
+    this.action = error.data?.action ?? '';
+    this.correlationId = error.data?.correlationId;
+  }
+
+  /** One row of the error table, with `message` in place of the row's own. */
+  static of(name: ErrorName, message?: string): DeskbusError {
+    const row = ERRORS[name];
+    return new DeskbusError({ ...row, message: message ?? row.message });
+  }
+
+  /** Takes an `error` member that a peer sent, whatever is in it. */
+  static from(value: unknown): DeskbusError {
+    if (typeof value !== 'object' || value === null) return DeskbusError.of('internal_error');
+    const { code, message, data } = value as Partial<Record<keyof ErrorObject, unknown>>;
+    if (typeof code !== 'number' || typeof message !== 'string') {
+      return DeskbusError.of('internal_error');
+    }
+    const known = typeof data === 'object' && data !== null ? (data as ErrorObject['data']) : null;
+    return new DeskbusError(known ? { code, message, data: known } : { code, message });
+  }
+
+  toObject(): ErrorObject {
+    return {
+      code: this.code,
+      message: this.message,
+      data: {
+        category: this.category,
+        retryable: this.retryable,
+        action: this.action,
+        ...(this.correlationId === undefined ? {} : { correlationId: this.correlationId }),
+      },
+    };
+  }
+}
+
+/** Any thrown value as an error that may cross the wire: an unknown one tells nothing. */
+export function asDeskbusError(thrown: unknown): DeskbusError {
+  return thrown instanceof DeskbusError ? thrown : DeskbusError.of('internal_error');
+}

@@ -1,0 +1,271 @@
+import type { Writable } from 'stream';
+import type { MessageParams, Methods } from '../generated/protocol';
+import { asDeskbusError, DeskbusError } from './error';
+import { LineDecoder, StreamBrokenError } from './lines';
+
+type HandledBy<Side extends string> = {
+  [Name in keyof Methods]: Methods[Name]['handledBy'] extends Side ? Name : never;
+}[keyof Methods];
+
+export type BackendMethod = HandledBy<'backend'>;
+export type Params<Name extends keyof Methods> = Methods[Name]['params'];
+export type Result<Name extends keyof Methods> = Methods[Name]['result'];
+
+export interface CallOptions {
+  /** Milliseconds; without it a call waits until it is answered or the connection ends. */
+  timeout?: number;
+}
+
+export interface CallContext {
+  /** Called when the backend no longer wants the answer. */
+  onCancel(listener: () => void): void;
+}
+
+export type Handler = (params: unknown, context: CallContext) => unknown;
+
+export interface LinkHooks {
+  onMessage?(message: MessageParams): void;
+  /** Takes the frames of `bus.message` unparsed, in place of `onMessage`. */
+  onMessageLine?(line: string): void;
+  onNotification(method: string, params: unknown): void;
+  onClose(): void;
+}
+
+interface Pending {
+  resolve(result: unknown): void;
+  reject(error: DeskbusError): void;
+}
+
+interface Frame {
+  id?: unknown;
+  method?: unknown;
+  params?: unknown;
+  result?: unknown;
+  error?: unknown;
+}
+
+/** The compact form in which the backend sends a message; any other form is understood too. */
+const MESSAGE_HEAD = '{"jsonrpc":"2.0","method":"bus.message","params":';
+const PUBLISH_HEAD = '{"jsonrpc":"2.0","method":"bus.publish","params":{"topic":';
+
+/** Frames of one turn are written together; a longer run of them is written in pieces. */
+const BATCH_CHARACTERS = 64 * 1024;
+/** A sender should wait while more than this lies unwritten. */
+const HIGH_WATER_BYTES = 512 * 1024;
+
+/** JSON-RPC 2.0 in newline-delimited frames, both ways, over any pair of streams. */
+export class Link {
+  private readonly decoder = new LineDecoder((line) => this.receive(line));
+  private readonly pending = new Map<number, Pending>();
+  private readonly handlers = new Map<string, Handler>();
+  private readonly answering = new Map<string, () => void>();
+  private lastId = 0;
+  private batch = '';
+  private closed = false;
+
+  constructor(
+    private readonly output: Writable,
+    private readonly hooks: LinkHooks,
+  ) {
+    output.on('error', () => this.close());
+    output.on('close', () => this.close());
+    this.handle('session.ping', () => ({}));
+  }
+
+  /** Takes what arrived. The chunk is not kept. */
+  feed(chunk: Buffer): void {
+    if (this.closed) return;
+    try {
+      this.decoder.feed(chunk);
+    } catch (error) {
+      if (!(error instanceof StreamBrokenError)) throw error;
+      this.output.destroy();
+      this.close();
+    }
+  }
+
+  handle(method: string, handler: Handler): void {
+    this.handlers.set(method, handler);
+  }
+
+  call<Name extends BackendMethod>(
+    method: Name,
+    params: Params<Name>,
+    options: CallOptions = {},
+  ): Promise<Result<Name>> {
+    return new Promise((resolve, reject) => {
+      if (this.closed) {
+        reject(DeskbusError.of('connection_lost'));
+        return;
+      }
+      const id = ++this.lastId;
+      const head = `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":`;
+      const frame = `${head}${JSON.stringify(params)}}`;
+      const timer = this.limit(id, options.timeout);
+      this.pending.set(id, {
+        resolve: (result) => {
+          clearTimeout(timer);
+          resolve(result as Result<Name>);
+        },
+        reject: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      });
+      this.write(frame);
+    });
+  }
+
+  /** Throws connection_lost where there is nobody to tell. */
+  notify<Name extends BackendMethod>(method: Name, params: Params<Name>): void {
+    this.post(`{"jsonrpc":"2.0","method":"${method}","params":${JSON.stringify(params)}}`);
+  }
+
+  /** `bus.publish` as a notification; `rest` is further members as JSON, each after a comma. */
+  publish(topic: string, payload: string, rest: string): void {
+    this.post(`${PUBLISH_HEAD}${JSON.stringify(topic)},"payload":${payload}${rest}}}`);
+  }
+
+  /** Whether so much lies unwritten that a sender should wait. */
+  get full(): boolean {
+    return this.output.writableLength + this.batch.length > HIGH_WATER_BYTES;
+  }
+
+  /** Resolves when there is room again; rejects with connection_lost. */
+  async drained(): Promise<void> {
+    this.flush();
+    while (!this.closed && this.full) {
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          this.output.removeListener('drain', done);
+          this.output.removeListener('close', done);
+          resolve();
+        };
+        this.output.on('drain', done);
+        this.output.on('close', done);
+      });
+    }
+    if (this.closed) throw DeskbusError.of('connection_lost');
+  }
+
+  /** Writes what was gathered. */
+  flush(): void {
+    if (this.batch === '' || this.closed) return;
+    const batch = this.batch;
+    this.batch = '';
+    this.output.write(batch);
+  }
+
+  /** Ends the link: every waiting call rejects with connection_lost. */
+  close(): void {
+    if (this.closed) return;
+    this.flush();
+    this.closed = true;
+    const lost = DeskbusError.of('connection_lost');
+    for (const waiter of this.pending.values()) waiter.reject(lost);
+    this.pending.clear();
+    for (const cancel of this.answering.values()) cancel();
+    this.answering.clear();
+    this.hooks.onClose();
+  }
+
+  private post(frame: string): void {
+    if (this.closed) throw DeskbusError.of('connection_lost');
+    this.write(frame);
+  }
+
+  private write(frame: string): void {
+    if (this.batch === '') process.nextTick(() => this.flush());
+    this.batch += frame;
+    this.batch += '\n';
+    if (this.batch.length >= BATCH_CHARACTERS) this.flush();
+  }
+
+  private limit(id: number, timeout: number | undefined): NodeJS.Timeout | undefined {
+    if (timeout === undefined) return undefined;
+    return setTimeout(() => {
+      const waiter = this.pending.get(id);
+      if (!waiter) return;
+      this.pending.delete(id);
+      this.write(`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":${id}}}`);
+      waiter.reject(DeskbusError.of('timeout'));
+    }, timeout);
+  }
+
+  private receive(line: string): void {
+    if (line.startsWith(MESSAGE_HEAD)) {
+      if (this.hooks.onMessageLine) this.hooks.onMessageLine(line);
+      else this.deliver(parse(line.slice(MESSAGE_HEAD.length, -1)) as MessageParams);
+      return;
+    }
+    const frame = parse(line) as Frame;
+    if (typeof frame.method !== 'string') this.settle(frame);
+    else if (frame.id !== undefined) void this.answer(frame.method, frame.params, frame.id);
+    else if (frame.method === 'bus.message' && this.hooks.onMessageLine) {
+      this.hooks.onMessageLine(MESSAGE_HEAD + JSON.stringify(frame.params) + '}');
+    } else if (frame.method === 'bus.message') this.deliver(frame.params as MessageParams);
+    else if (frame.method === '$/cancelRequest') this.cancel(frame.params);
+    else this.hooks.onNotification(frame.method, frame.params);
+  }
+
+  private deliver(message: MessageParams): void {
+    this.hooks.onMessage?.(message);
+  }
+
+  private settle(frame: Frame): void {
+    if (typeof frame.id !== 'number') return;
+    const waiter = this.pending.get(frame.id);
+    if (!waiter) return;
+    this.pending.delete(frame.id);
+    if (frame.error !== undefined) waiter.reject(DeskbusError.from(frame.error));
+    else waiter.resolve(frame.result);
+  }
+
+  /** Answers a call of the backend's, once: with the handler's word, or with cancelled. */
+  private async answer(method: string, params: unknown, id: unknown): Promise<void> {
+    const key = JSON.stringify(id);
+    const cancelListeners: (() => void)[] = [];
+    const reply = (member: string): void => {
+      if (this.answering.delete(key) && !this.closed) {
+        this.write(`{"jsonrpc":"2.0","id":${key},${member}}`);
+      }
+    };
+    this.answering.set(key, () => {
+      for (const listener of cancelListeners) listener();
+      reply(errorMember(DeskbusError.of('cancelled')));
+    });
+    try {
+      const handler = this.handlers.get(method);
+      if (!handler) throw DeskbusError.of('method_not_found');
+      const result = await handler(params, {
+        onCancel: (listener) => void cancelListeners.push(listener),
+      });
+      reply(`"result":${JSON.stringify(result ?? null)}`);
+    } catch (error) {
+      reply(errorMember(asDeskbusError(error)));
+    }
+  }
+
+  private cancel(params: unknown): void {
+    const id = (params as { id?: unknown } | null | undefined)?.id;
+    this.answering.get(JSON.stringify(id))?.();
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new StreamBrokenError('not JSON');
+  }
+}
+
+function errorMember(error: DeskbusError): string {
+  return `"error":${JSON.stringify(error.toObject())}`;
+}
+
+/** Any value as JSON; what JSON can't say at all is null, as in an array. */
+export function payloadJson(payload: unknown): string {
+  const text: string | undefined = JSON.stringify(payload);
+  return text ?? 'null';
+}

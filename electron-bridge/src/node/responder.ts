@@ -1,0 +1,39 @@
+import type { MessageParams, RespondParams } from '../generated/protocol';
+import { throwLater } from './uncaught';
+
+/** Answers a request with what it returns or resolves to. */
+export type Responder = (payload: unknown, message: MessageParams) => unknown;
+
+const MAX_FAULT_CHARACTERS = 1000;
+
+/**
+ * Runs `responder` on a message that wants an answer, and sends that. An error that the responder
+ * throws is the application's own word to the asking app: its message crosses, nothing else.
+ */
+export async function answerWith(
+  responder: Responder,
+  message: MessageParams,
+  respond: (params: RespondParams) => Promise<unknown>,
+): Promise<void> {
+  const replyTo = message.replyTo;
+  if (replyTo === undefined) return;
+  let params: RespondParams;
+  try {
+    params = { replyTo, payload: (await responder(message.payload, message)) ?? null };
+  } catch (error) {
+    const words = (error as { message?: unknown } | null | undefined)?.message;
+    const fault = typeof words === 'string' && words !== '' ? words : 'The handler failed.';
+    params = { replyTo, error: { message: fault.slice(0, MAX_FAULT_CHARACTERS) } };
+  }
+  try {
+    await respond(params);
+  } catch (error) {
+    // Too late, or the asking app is gone: nobody waits for the answer any more.
+    if (!isExpected(error)) throwLater(error);
+  }
+}
+
+function isExpected(error: unknown): boolean {
+  const category = (error as { category?: unknown } | null | undefined)?.category;
+  return ['not_found', 'unavailable', 'timeout', 'conflict'].includes(String(category));
+}
