@@ -1,0 +1,185 @@
+"""Starts a real Electron, on a display of its own where needed, and ends it without remains."""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import DEVNULL, PIPE
+from urllib.parse import urlsplit
+
+import anyio
+import psutil
+from anyio.abc import Process
+
+from demo.devtools import DevTools, Page, devtools
+
+ROOT = Path(__file__).resolve().parent.parent
+START_LIMIT_S = 20.0
+QUIT_LIMIT_S = 4.0
+SCREEN = "1920x1200x24"
+DIALOG_PAGE = "/dialog.html"
+LISTENING = re.compile(rb"DevTools listening on (ws://\S+)")
+
+
+class ElectronError(Exception):
+    """Electron can't be started; the message says what to do."""
+
+
+@dataclass
+class ElectronSession:
+    """A running Electron. `log` is the file with what it and the backend wrote to stderr."""
+
+    process: Process
+    browser: DevTools
+    log: Path
+
+    async def window(self, path: str, *, timeout_s: float = 10) -> Page:
+        """Waits for the window whose page's path ends so; raises `DevToolsError`."""
+        return await self.browser.page(
+            path, lambda target: urlsplit(target.url).path.endswith(path), timeout_s=timeout_s
+        )
+
+    async def dialog(self, *, timeout_s: float = 10) -> Page:
+        """Waits for a consent dialog; raises `DevToolsError`."""
+        return await self.window(DIALOG_PAGE, timeout_s=timeout_s)
+
+    def tree(self) -> list[psutil.Process]:
+        """Electron's main process and everything below it, parents first."""
+        try:
+            main = psutil.Process(self.process.pid)
+            return [main, *main.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+
+def find_electron() -> str:
+    """`ELECTRON_BIN`, else what scripts/setup found; raises `ElectronError`."""
+    found = os.environ.get("ELECTRON_BIN")
+    if not found:
+        note = ROOT / "build" / "electron-path"
+        found = note.read_text().strip() if note.is_file() else ""
+    if not found or not Path(found).is_file():
+        raise ElectronError("no Electron: run scripts/setup, or set ELECTRON_BIN to one")
+    return found
+
+
+def has_display() -> bool:
+    """Whether a person can see windows; only X11 and Wayland are able to say no."""
+    return sys.platform != "linux" or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
+
+
+@asynccontextmanager
+async def virtual_display() -> AsyncIterator[str]:
+    """Runs Xvfb on a free display and yields its name, such as `:3`."""
+    xvfb = shutil.which("Xvfb")
+    if xvfb is None:
+        raise ElectronError("no display and no Xvfb: run scripts/setup")
+    reader, writer = os.pipe()
+    command = [xvfb, "-displayfd", str(writer), "-screen", "0", SCREEN, "-nolisten", "tcp"]
+    try:
+        process = await anyio.open_process(
+            command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, pass_fds=[writer]
+        )
+    finally:
+        os.close(writer)
+    try:
+        with os.fdopen(reader, "rb") as answer:
+            number = (await anyio.to_thread.run_sync(answer.readline)).decode().strip()
+        if not number:
+            raise ElectronError("Xvfb does not start")
+        yield f":{number}"
+    finally:
+        with anyio.CancelScope(shield=True):
+            await _end(process)
+
+
+@asynccontextmanager
+async def electron_session(
+    main: Path, scratch: Path, *, env: Mapping[str, str] | None = None, display: str | None = None
+) -> AsyncIterator[ElectronSession]:
+    """Runs `main`, a main-process script, until the block ends; raises `ElectronError`.
+
+    `scratch` gets Electron's profile and log. On the way out every process of the tree is ended.
+    """
+    await anyio.Path(scratch).mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, **(env or {})}
+    environment.pop("ELECTRON_RUN_AS_NODE", None)
+    if display:
+        environment["DISPLAY"] = display
+        environment.pop("WAYLAND_DISPLAY", None)
+    command = [
+        find_electron(),
+        "--remote-debugging-port=0",
+        f"--user-data-dir={scratch / 'profile'}",
+        *(["--disable-gpu"] if display else []),
+        *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
+        str(main),
+    ]
+    process = await anyio.open_process(
+        command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, env=environment
+    )
+    try:
+        async with await anyio.open_file(scratch / "electron.log", "wb") as log:
+            address = await _listening(process, log)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_copy, process, log)
+                try:
+                    async with devtools(address) as browser:
+                        yield ElectronSession(process, browser, scratch / "electron.log")
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await _end(process)
+                    tasks.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await _end(process)
+            await process.aclose()
+
+
+async def _listening(process: Process, log: anyio.AsyncFile[bytes]) -> str:
+    """Waits until Electron says at which address DevTools listens."""
+    assert process.stderr is not None
+    head = b""
+    try:
+        with anyio.fail_after(START_LIMIT_S):
+            while not (found := LISTENING.search(head)):
+                block = await process.stderr.receive()
+                head += block
+                await log.write(block)
+    except (TimeoutError, anyio.EndOfStream) as error:
+        await log.flush()
+        raise ElectronError(f"Electron does not start; see {log.name}") from error
+    return found[1].decode()
+
+
+async def _copy(process: Process, log: anyio.AsyncFile[bytes]) -> None:
+    assert process.stderr is not None
+    async for block in process.stderr:
+        await log.write(block)
+        await log.flush()
+
+
+async def _end(process: Process) -> None:
+    """Asks a process to quit, then kills what is left of it and of its tree."""
+    if process.returncode is not None:
+        return
+    try:
+        main = psutil.Process(process.pid)
+        tree = [*main.children(recursive=True), main]
+        process.terminate()
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        tree = []
+    with anyio.move_on_after(QUIT_LIMIT_S):
+        await process.wait()
+    for member in tree:
+        try:
+            member.kill()
+        except psutil.NoSuchProcess:
+            continue
+    await process.wait()

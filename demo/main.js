@@ -1,0 +1,34 @@
+// The demo's Electron app: what an existing app adds to get the bus, and nothing else.
+'use strict';
+
+const path = require('path');
+const { app } = require('electron');
+// An app of your own says require('deskbus-electron').
+const { createShell } = require('../electron-bridge');
+
+const APPS = ['demo.blotter', 'demo.ticker', 'demo.feed'];
+
+const python = process.env.DESKBUS_PYTHON || 'python3';
+
+async function start() {
+  await app.whenReady();
+  const shell = createShell({
+    command: python,
+    args: ['-m', 'deskbus'],
+    dataDir: process.env.DESKBUS_DATA_DIR || path.join(app.getPath('userData'), 'deskbus'),
+    config: process.env.DESKBUS_CONFIG || path.join(__dirname, 'deskbus.toml'),
+    // The feed is started as `python3`: let it be the one that has deskbus installed.
+    env: { PATH: [path.dirname(python), process.env.PATH].join(path.delimiter) },
+  });
+  await shell.start();
+  for (const name of (process.env.DESKBUS_APPS || APPS.join()).split(',')) {
+    await shell.launch(name);
+  }
+}
+
+app.on('window-all-closed', () => app.quit());
+
+start().catch((error) => {
+  console.error(error.message);
+  app.exit(1);
+});
