@@ -278,14 +278,20 @@ class Client:
 @asynccontextmanager
 async def connect(pipe: str, *, on_frame: FrameHook | None = None) -> AsyncIterator[Client]:
     """Connects to the pipe without a session."""
+    # The block's own error is kept out of the task group, which would wrap it in a group.
+    failed: Exception | None = None
     async with await anyio.connect_unix(pipe) as stream, anyio.create_task_group() as tasks:
         client = Client(stream, on_frame)
         tasks.start_soon(client.run)
         try:
             yield client
+        except Exception as error:
+            failed = error
         finally:
             await client.aclose()
             tasks.cancel_scope.cancel()
+    if failed is not None:
+        raise failed
 
 
 @asynccontextmanager

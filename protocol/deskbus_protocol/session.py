@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
 from deskbus_protocol.method import Empty, Method, NoParams, Params, Result

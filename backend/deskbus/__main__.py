@@ -1,0 +1,7 @@
+"""`python -m deskbus`."""
+
+import sys
+
+from deskbus.cli import main
+
+sys.exit(main())

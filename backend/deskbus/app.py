@@ -1,0 +1,242 @@
+"""Composition root: builds every part and joins them; the only place that knows them all."""
+
+import secrets
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+from msgspec import UNSET, Raw, UnsetType
+
+from deskbus.bus.broker import MessageBroker
+from deskbus.bus.interapplication import InterApplicationBus
+from deskbus.config import AppConfig, Settings
+from deskbus.handlers import apps as apps_handlers
+from deskbus.handlers import bus as bus_handlers
+from deskbus.handlers import health as health_handlers
+from deskbus.handlers import permissions as permissions_handlers
+from deskbus.handlers import session as session_handlers
+from deskbus.handlers import ui as ui_handlers
+from deskbus.handlers.sessions import Sessions
+from deskbus.processes.manager import AppPlan, ProcessIsolationManager
+from deskbus.processes.spawn import Program
+from deskbus.reliability.health import HealthMonitor
+from deskbus.rpc.connection import Call, Connection
+from deskbus.rpc.peer import Peer
+from deskbus.rpc.router import build_dispatcher
+from deskbus.security.decisions import DecisionStore
+from deskbus.security.developer import developer_ticket
+from deskbus.security.manager import Answer, AppRules, ConsentMode, SecurityManager
+from deskbus.security.tickets import TicketOffice
+from deskbus.transport.descriptors import ClaimedDescriptors
+from deskbus.transport.link import Link
+from deskbus.transport.outbox import Flusher
+from deskbus.transport.pipe import listen
+from deskbus.transport.stdio import open_stdio
+from deskbus.ui.consent import ConsentDialogs
+from deskbus.ui.shell import Shell
+from deskbus.ui.windows import Windows, absolute_url
+from deskbus_protocol.apps import AppChangedParams, AppStatus
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.health import ComponentHealth
+from deskbus_protocol.methods import METHODS
+from deskbus_protocol.permissions import Grant
+from deskbus_protocol.ui import AppIdentity, WindowDescriptor
+
+log = structlog.get_logger()
+
+
+class Backend:
+    """One running backend: every service, and the links to its peers."""
+
+    def __init__(self, settings: Settings, mode: ConsentMode) -> None:
+        self._settings = settings
+        self._flusher = Flusher()
+        self._stopping = anyio.Event()
+        self._tasks: TaskGroup | None = None
+        self._pipe = ""
+        self._apps = {app.id: app for app in settings.config.apps}
+        epoch = f"{int(time.time()):x}-{secrets.token_hex(2)}"
+
+        self._shell = Shell()
+        self._dialogs = ConsentDialogs(
+            self._shell,
+            timeout_s=settings.config.consent.timeout_s,
+            monotonic_s=time.monotonic,
+        )
+        self._decisions = DecisionStore(settings.data_dir)
+        self._security = SecurityManager(
+            apps={app.id: _rules(app) for app in self._apps.values()},
+            decisions=self._decisions,
+            prompt=self._prompt,
+            mode=mode,
+            on_changed=self._grants_changed,
+        )
+        self._bus = InterApplicationBus(MessageBroker(epoch, self._security), self._security)
+        tickets = TicketOffice(time.monotonic)
+        self._processes = ProcessIsolationManager(
+            [_plan(app, settings.folder) for app in self._apps.values()],
+            windows=Windows(self._shell),
+            mint=tickets.mint,
+            on_changed=self._app_changed,
+            log_dir=settings.data_dir / "logs",
+        )
+        self._sessions = Sessions(
+            bus=self._bus, security=self._security, shell=self._shell, tickets=tickets
+        )
+        health = HealthMonitor(epoch)
+        health.watch("bus", lambda: ComponentHealth(status="ok"))
+        health.watch("shell", self._shell_health)
+        health.watch("permissions", self._permissions_health)
+        self._dispatcher = build_dispatcher(
+            METHODS,
+            [
+                session_handlers.handlers(
+                    epoch=epoch,
+                    pipe=lambda: self._pipe,
+                    tickets=tickets,
+                    redeem=self._sessions.redeem,
+                    join=self._sessions.join,
+                    shut_down=self._stopping.set,
+                ),
+                bus_handlers.handlers(self._bus, self._security),
+                permissions_handlers.handlers(self._security),
+                apps_handlers.handlers(self._processes),
+                ui_handlers.handlers(self._dialogs, self._processes),
+                health_handlers.handlers(health),
+            ],
+        )
+
+    async def run(self, claimed: ClaimedDescriptors | None = None) -> None:
+        """Serves until the shell link closes, `session.shutdown` comes, or a signal.
+
+        With `claimed` descriptors a shell is at the other end of them; without, the backend is
+        headless and writes a developer ticket beside its pipe.
+        """
+        await anyio.to_thread.run_sync(self._prepare)
+        async with (
+            listen(self._settings.runtime_dir, self._flusher, self._accept) as self._pipe,
+            anyio.create_task_group() as self._tasks,
+        ):
+            self._processes.pipe = self._pipe
+            self._tasks.start_soon(self._security.run)
+            self._tasks.start_soon(self._processes.run)
+            self._tasks.start_soon(self._stop_on_signal)
+            async with self._shell_link(claimed):
+                log.info("backend.ready", pipe=self._pipe)
+                await self._stopping.wait()
+            self._tasks.cancel_scope.cancel()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    @asynccontextmanager
+    async def _shell_link(self, claimed: ClaimedDescriptors | None) -> AsyncIterator[None]:
+        if claimed is None:
+            with developer_ticket(self._settings.runtime_dir) as ticket:
+                self._sessions.developer_ticket = ticket
+                yield
+            return
+        link = Link(self._flusher)
+        await open_stdio(link, claimed)
+        self._start(self._serve_shell, link)
+        yield
+
+    def _prepare(self) -> None:
+        self._settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._decisions.load()
+
+    def _accept(self, link: Link) -> None:
+        self._start(self._serve, link)
+
+    def _start(self, serve: Callable[[Link], Coroutine[Any, Any, None]], link: Link) -> None:
+        if self._tasks is None:
+            link.close()
+        else:
+            self._tasks.start_soon(serve, link)
+
+    async def _serve_shell(self, link: Link) -> None:
+        """The shell is gone when its link is; then so is the backend."""
+        try:
+            await self._serve(link, shell_link=True)
+        finally:
+            self._stopping.set()
+
+    async def _serve(self, link: Link, *, shell_link: bool = False) -> None:
+        async def dispatch(method: str, params: Raw, request_id: bytes) -> bytes:
+            call = Call(connection, request_id)
+            return await self._dispatcher.dispatch(call, method, params, request_id)
+
+        peer = Peer(link, dispatch)
+        connection = Connection(peer, shell_link=shell_link)
+        try:
+            await peer.run()
+        except Exception:
+            log.exception("link.failed")
+        finally:
+            self._sessions.leave(connection)
+
+    async def _stop_on_signal(self) -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for number in signals:
+                log.info("backend.signal", signal=signal.Signals(number).name)
+                self._stopping.set()
+
+    async def _prompt(self, identity: Sender, grant: Grant, reason: str | None) -> Answer:
+        app = self._apps.get(identity.app)
+        who = AppIdentity(
+            app=identity.app,
+            name=app.name if app else identity.app,
+            publisher=app.publisher if app else "unknown publisher",
+        )
+        return Answer(*await self._dialogs.ask(who, grant, reason))
+
+    def _grants_changed(self, app: str) -> None:
+        self._bus.grants_changed(app)
+
+    def _app_changed(self, status: AppStatus) -> None:
+        self._shell.notify("apps.changed", AppChangedParams(status=status))
+
+    def _shell_health(self) -> ComponentHealth:
+        if self._shell.connected:
+            return ComponentHealth(status="ok")
+        return ComponentHealth(status="off", detail="no shell: windows and prompts can't be shown")
+
+    def _permissions_health(self) -> ComponentHealth:
+        problem = self._decisions.problem
+        if problem:
+            return ComponentHealth(status="degraded", detail=problem)
+        return ComponentHealth(status="ok")
+
+
+def _rules(app: AppConfig) -> AppRules:
+    return AppRules(tuple(app.grants), tuple(app.declares))
+
+
+def _plan(app: AppConfig, folder: Path) -> AppPlan:
+    window = None
+    if not isinstance(app.window, UnsetType):
+        window = WindowDescriptor(
+            window=app.id,
+            app=app.id,
+            client="window",
+            title=app.name if app.window.title is UNSET else app.window.title,
+            url=absolute_url(app.window.url, folder),
+            width=app.window.width,
+            height=app.window.height,
+            x=app.window.x,
+            y=app.window.y,
+        )
+    program = None
+    if not isinstance(app.process, UnsetType):
+        program = Program(
+            command=tuple(app.process.command),
+            cwd=folder / app.process.cwd,
+            env=app.process.env,
+        )
+    return AppPlan(app.id, app.name, window, program)

@@ -1,0 +1,1 @@
+"""Routing: who gets which message, in which order, and what is kept of it."""

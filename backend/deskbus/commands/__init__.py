@@ -1,0 +1,1 @@
+"""What each `deskbus` command does."""

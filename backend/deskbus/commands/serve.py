@@ -1,0 +1,35 @@
+"""`deskbus serve`: the backend itself."""
+
+import sys
+from argparse import Namespace
+
+from deskbus.transport.descriptors import claim_standard_descriptors
+
+
+def run(options: Namespace) -> int:
+    # First of all: nothing that is imported later can then reach the wire.
+    claimed = claim_standard_descriptors() if options.stdio else None
+
+    from deskbus.app import Backend
+    from deskbus.commands import loop
+    from deskbus.config import ConfigError, Settings, load, runtime_dir_for
+    from deskbus.observability import logging
+    from deskbus.transport.unix import UnsafeDirectoryError
+
+    logging.configure(level=options.log_level)
+    try:
+        settings = Settings(
+            config=load(options.config),
+            folder=options.config.resolve().parent if options.config else options.data_dir,
+            data_dir=options.data_dir,
+            runtime_dir=runtime_dir_for(options.data_dir),
+        )
+
+        async def serve() -> None:
+            await Backend(settings, options.consent).run(claimed)
+
+        loop.run(serve)
+    except (ConfigError, UnsafeDirectoryError) as error:
+        sys.stderr.write(f"deskbus: {error}\n")
+        return 1
+    return 0

@@ -1,0 +1,1 @@
+"""One thin file a domain: decode, ask the service, answer."""

@@ -1,0 +1,53 @@
+"""`bus.*`."""
+
+from collections.abc import Mapping
+
+from deskbus.bus.interapplication import InterApplicationBus
+from deskbus.rpc.connection import Call
+from deskbus.rpc.dispatch import Handler
+from deskbus.security.manager import SecurityManager
+from deskbus_protocol.bus import (
+    RequestParams,
+    RequestResult,
+    RespondParams,
+    SendParams,
+    SendResult,
+    SubscribeParams,
+    UnsubscribeParams,
+)
+from deskbus_protocol.method import Empty
+from deskbus_protocol.permissions import Grant
+
+
+def handlers(bus: InterApplicationBus, security: SecurityManager) -> Mapping[str, Handler]:
+    async def subscribe(call: Call, params: SubscribeParams) -> Empty:
+        await security.require(call.identity, Grant("messaging.read", params.pattern))
+        bus.broker.subscribe(bus.client(call.identity), params.pattern)
+        return Empty()
+
+    async def unsubscribe(call: Call, params: UnsubscribeParams) -> Empty:
+        bus.broker.unsubscribe(bus.client(call.identity), params.pattern)
+        return Empty()
+
+    async def send(call: Call, params: SendParams) -> SendResult:
+        await security.require(call.identity, Grant("app.send", params.app))
+        return bus.send(call.identity, params)
+
+    async def request(call: Call, params: RequestParams) -> RequestResult:
+        if isinstance(params.app, str):
+            await security.require(call.identity, Grant("app.send", params.app))
+        else:
+            await security.require(call.identity, Grant("messaging.write", params.topic))
+        return await bus.request(call.identity, params)
+
+    async def respond(call: Call, params: RespondParams) -> Empty:
+        bus.respond(call.identity, params)
+        return Empty()
+
+    return {
+        "bus.subscribe": subscribe,
+        "bus.unsubscribe": unsubscribe,
+        "bus.send": send,
+        "bus.request": request,
+        "bus.respond": respond,
+    }

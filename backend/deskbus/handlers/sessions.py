@@ -1,0 +1,66 @@
+"""Sessions: joins a connection, its identity and its place on the bus, until it closes."""
+
+import secrets
+from functools import partial
+from itertools import count
+
+from deskbus.bus.gaps import Gaps
+from deskbus.bus.interapplication import InterApplicationBus
+from deskbus.rpc.connection import Connection, Role
+from deskbus.security.developer import DEVELOPER_APP
+from deskbus.security.manager import SecurityManager
+from deskbus.security.tickets import TicketOffice
+from deskbus.ui.shell import Shell
+from deskbus_protocol.envelope import Sender
+
+
+class Sessions:
+    def __init__(
+        self,
+        *,
+        bus: InterApplicationBus,
+        security: SecurityManager,
+        shell: Shell,
+        tickets: TicketOffice,
+    ) -> None:
+        self._bus = bus
+        self._security = security
+        self._shell = shell
+        self._tickets = tickets
+        self._open: dict[Sender, Connection] = {}
+        self._developers = count(1)
+        self.developer_ticket: str | None = None
+
+    def redeem(self, ticket: str, app: str) -> tuple[Role, Sender]:
+        """Who a ticket makes of its bearer; raises `DeskbusError` (ticket_refused)."""
+        expected = self.developer_ticket
+        if app == DEVELOPER_APP and expected and secrets.compare_digest(ticket, expected):
+            return "shell", Sender(DEVELOPER_APP, f"client-{next(self._developers)}")
+        return "app", self._tickets.redeem(ticket, app)
+
+    def join(self, connection: Connection, role: Role, identity: Sender) -> None:
+        """The newest connection of an identity is the one that counts; an older one is closed."""
+        before = self._open.get(identity)
+        if before is not None:
+            self.leave(before)
+            before.peer.close()
+        connection.become(role, identity)
+        self._open[identity] = connection
+        outbox = connection.peer.outbox
+        client = self._bus.attach(identity, outbox)
+        gaps = Gaps(outbox, self._bus.broker.epoch)
+        outbox.on_dropped, outbox.on_drained = gaps.dropped, gaps.tell
+        connection.peer.lane.open(partial(self._bus.broker.publish, client))
+        if connection.shell_link:
+            self._shell.connect(connection.peer)
+
+    def leave(self, connection: Connection) -> None:
+        """The connection has closed, or gives way to a newer one."""
+        if not connection.has_session or self._open.get(connection.identity) is not connection:
+            return
+        identity = connection.identity
+        del self._open[identity]
+        self._bus.detach(identity)
+        self._shell.disconnect(connection.peer)
+        if not any(other.app == identity.app for other in self._open):
+            self._security.forget_session(identity.app)

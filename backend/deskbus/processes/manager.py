@@ -1,0 +1,170 @@
+"""ProcessIsolationManager: each app in processes and windows of its own."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import anyio
+import structlog
+from anyio.abc import Process, TaskGroup
+from msgspec import UNSET
+
+from deskbus.processes.spawn import Badge, Program, spawn
+from deskbus.processes.tree import end_leftovers, end_tree
+from deskbus_protocol.apps import AppState, AppStatus
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import CONFLICT, NOT_FOUND, UNAVAILABLE, DeskbusError
+from deskbus_protocol.ui import WindowDescriptor
+
+log = structlog.get_logger()
+
+
+class AppPlan(NamedTuple):
+    """What an app consists of."""
+
+    app: str
+    name: str
+    window: WindowDescriptor | None
+    program: Program | None
+
+
+class WindowOpener(Protocol):
+    async def open(self, descriptor: WindowDescriptor) -> None: ...
+
+    async def close(self, window: str) -> None: ...
+
+
+class _Running:
+    """What is known of one app while the backend runs."""
+
+    def __init__(self, plan: AppPlan) -> None:
+        self.plan = plan
+        self.state: AppState = "stopped"
+        self.process: Process | None = None
+        self.exit_code: int | None = None
+        self.windows: list[str] = []
+
+    def status(self) -> AppStatus:
+        return AppStatus(
+            app=self.plan.app,
+            name=self.plan.name,
+            state=self.state,
+            windows=list(self.windows),
+            pid=UNSET if self.process is None else self.process.pid,
+            exit_code=UNSET if self.exit_code is None else self.exit_code,
+        )
+
+
+class ProcessIsolationManager:
+    def __init__(
+        self,
+        plans: list[AppPlan],
+        *,
+        windows: WindowOpener,
+        mint: Callable[[Sender], str],
+        on_changed: Callable[[AppStatus], None],
+        log_dir: Path,
+    ) -> None:
+        self._apps = {plan.app: _Running(plan) for plan in plans}
+        self._windows = windows
+        self._mint = mint
+        self._on_changed = on_changed
+        self._log_dir = log_dir
+        self._tasks: TaskGroup | None = None
+        self.pipe = ""
+
+    async def run(self) -> None:
+        """Watches processes until cancelled, then ends every one with its tree."""
+        try:
+            async with anyio.create_task_group() as self._tasks:
+                await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                async with anyio.create_task_group() as ending:
+                    for running in self._apps.values():
+                        if running.process is not None:
+                            ending.start_soon(end_tree, running.process.pid)
+
+    def list(self) -> list[AppStatus]:
+        return [running.status() for running in self._apps.values()]
+
+    async def launch(self, app: str, progress: Callable[[str], None]) -> AppStatus:
+        """Starts the app's process and opens its window, whichever it has and isn't there yet.
+
+        Raises `DeskbusError`: not_found, conflict (it is starting), unavailable.
+        """
+        running = self._find(app)
+        if running.state == "starting":
+            raise DeskbusError(CONFLICT, f"{app} is starting already.")
+        self._set(running, "starting")
+        try:
+            if running.plan.program is not None and running.process is None:
+                await self._start_process(running, running.plan.program)
+                progress("process started")
+            if running.plan.window is not None:
+                await self._windows.open(running.plan.window)
+                running.windows = [running.plan.window.window]
+                progress("window open")
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._stop(running)
+            raise
+        self._set(running, "running")
+        return running.status()
+
+    async def terminate(self, app: str) -> None:
+        """Returns when the app's process tree and window are gone; raises `DeskbusError`."""
+        await self._stop(self._find(app))
+
+    def window_closed(self, window: str) -> None:
+        """A person closed a window; an app that was nothing else has ended with it."""
+        for running in self._apps.values():
+            if window in running.windows:
+                running.windows.remove(window)
+                ended = not running.windows and running.process is None
+                self._set(running, "stopped" if ended else running.state)
+
+    def _find(self, app: str) -> _Running:
+        running = self._apps.get(app)
+        if running is None:
+            raise DeskbusError(NOT_FOUND, f"There is no app {app} in the configuration.")
+        return running
+
+    async def _start_process(self, running: _Running, program: Program) -> None:
+        app = running.plan.app
+        badge = Badge(app, self.pipe, self._mint(Sender(app, "main")))
+        try:
+            process = await spawn(program, badge, self._log_dir / f"{app}.log")
+        except OSError as error:
+            log.warning("app.not_started", app=app, reason=error.strerror)
+            raise DeskbusError(
+                UNAVAILABLE,
+                f"The program of {app} could not be started.",
+                action="Check the command in the configuration.",
+            ) from None
+        running.process, running.exit_code = process, None
+        log.info("app.started", app=app, pid=process.pid)
+        if self._tasks is not None:
+            self._tasks.start_soon(self._watch, running, process)
+
+    async def _watch(self, running: _Running, process: Process) -> None:
+        """Waits for the process; what it leaves behind ends with it."""
+        code = await process.wait()
+        end_leftovers(process.pid)
+        log.info("app.exited", app=running.plan.app, pid=process.pid, exit_code=code)
+        running.process, running.exit_code = None, code
+        if running.state != "stopped":
+            self._set(running, "exited")
+
+    async def _stop(self, running: _Running) -> None:
+        self._set(running, "stopped")
+        for window in running.windows:
+            await self._windows.close(window)
+        running.windows = []
+        if running.process is not None:
+            await end_tree(running.process.pid)
+        self._set(running, "stopped")
+
+    def _set(self, running: _Running, state: AppState) -> None:
+        running.state = state
+        self._on_changed(running.status())

@@ -1,0 +1,1 @@
+"""JSON-RPC 2.0 over a link: frames in, handlers called, answers out. Knows no method."""

@@ -1,0 +1,61 @@
+"""Who is at the other end of a link, as the backend found out for itself."""
+
+from collections.abc import Callable
+from typing import Literal
+
+from deskbus.rpc.peer import Peer
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import SESSION_REQUIRED, DeskbusError
+from deskbus_protocol.rpc import encode
+
+Role = Literal["shell", "app"]
+
+
+class Connection:
+    """A peer with its role and, once it has a session, its identity.
+
+    The role is the link's: `shell` on the shell link, decided before the first frame. Identity is
+    set once, by a ticket or by the shell's hello; nothing on the wire can change it.
+    """
+
+    def __init__(self, peer: Peer, *, shell_link: bool) -> None:
+        self.peer = peer
+        self.shell_link = shell_link
+        self.role: Role | None = None
+        self._identity: Sender | None = None
+        self.on_closed: list[Callable[[], None]] = []
+
+    @property
+    def identity(self) -> Sender:
+        """Raises `DeskbusError` (session_required) before the session is open."""
+        if self._identity is None:
+            raise DeskbusError(SESSION_REQUIRED)
+        return self._identity
+
+    @property
+    def has_session(self) -> bool:
+        return self._identity is not None
+
+    def become(self, role: Role, identity: Sender) -> None:
+        self.role = role
+        self._identity = identity
+
+
+class Call:
+    """One request in progress: its connection, and a way to report how far it is."""
+
+    def __init__(self, connection: Connection, request_id: bytes) -> None:
+        self.connection = connection
+        self._request_id = request_id
+
+    @property
+    def identity(self) -> Sender:
+        return self.connection.identity
+
+    def progress(self, text: str) -> None:
+        """Sends `$/progress` for this request; a notification's progress goes nowhere."""
+        if self._request_id:
+            self.connection.peer.send(
+                b'{"jsonrpc":"2.0","method":"$/progress","params":{"id":%b,"text":%b}}'
+                % (self._request_id, encode(text))
+            )

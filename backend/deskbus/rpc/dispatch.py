@@ -1,0 +1,83 @@
+"""Calls a handler for a request, through jsonrpcserver; the only module that imports it.
+
+jsonrpcserver routes and pairs results with requests. Decoding, validation by schema and every
+error text are ours, so nothing of an exception reaches the wire.
+"""
+
+import logging
+import warnings
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import structlog
+from msgspec import Raw
+
+from deskbus.rpc.connection import Call
+from deskbus_protocol import rpc
+from deskbus_protocol.errors import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    DeskbusError,
+)
+from deskbus_protocol.method import Method
+
+with warnings.catch_warnings():
+    # jsonschema's RefResolver, which jsonrpcserver imports and we don't use.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from jsonrpcserver import Success
+    from jsonrpcserver.async_dispatcher import dispatch_request
+    from jsonrpcserver.dispatcher import to_response
+    from jsonrpcserver.request import Request
+    from jsonrpcserver.response import to_serializable_one
+
+# Its errors never come: `_guarded` lets no exception through. What it would log is params.
+logging.getLogger("jsonrpcserver").disabled = True
+
+log = structlog.get_logger()
+
+Handler = Callable[[Call, Any], Awaitable[object]]
+Authorize = Callable[[Call, Method], None]
+"""Raises `DeskbusError` unless the call may go on."""
+
+
+class Dispatcher:
+    """A table of handlers, one for each method that the backend handles."""
+
+    def __init__(self, authorize: Authorize) -> None:
+        self._authorize = authorize
+        self._methods: dict[str, Callable[..., Awaitable[Any]]] = {}
+
+    def add(self, row: Method, handler: Handler) -> None:
+        self._methods[row.name] = self._guarded(row, handler)
+
+    async def dispatch(self, call: Call, method: str, params: Raw, request_id: bytes) -> bytes:
+        """Runs the handler of `method` and returns the response frame. Raises nothing."""
+        if method not in self._methods:
+            return rpc.failure(request_id, DeskbusError(METHOD_NOT_FOUND))
+        request = Request(method=method, params=[params], id=request_id)
+        request, outcome = await dispatch_request(self._methods, call, request)
+        answer = to_serializable_one(to_response(request, outcome))["result"]  # type: ignore[call-overload,index]
+        if isinstance(answer, DeskbusError):
+            return rpc.failure(request_id, answer)
+        return rpc.success(request_id, answer)
+
+    def _guarded(self, row: Method, handler: Handler) -> Callable[..., Awaitable[Any]]:
+        decode = msgspec.json.Decoder(row.params).decode
+        authorize = self._authorize
+
+        async def run(call: Call, raw: Raw) -> Any:
+            try:
+                authorize(call, row)
+                return Success(await handler(call, decode(raw)))
+            except msgspec.ValidationError as error:
+                # The text describes the peer's own input, nothing of ours.
+                return Success(DeskbusError(INVALID_PARAMS, f"{row.name}: {error}"))
+            except DeskbusError as error:
+                return Success(error)
+            except Exception:
+                log.exception("rpc.handler_failed", method=row.name)
+                return Success(DeskbusError(INTERNAL_ERROR))
+
+        return run

@@ -1,0 +1,263 @@
+"""One side of a JSON-RPC connection: calls out, calls in, cancellation, bounded both ways."""
+
+from collections.abc import Awaitable, Callable
+from math import inf
+from typing import Any
+
+import anyio
+import msgspec
+import structlog
+from anyio.abc import TaskGroup
+from msgspec import Raw, UnsetType
+
+from deskbus.rpc import frames
+from deskbus.rpc.frames import Frame
+from deskbus.rpc.lane import Answer, Lane
+from deskbus.transport.link import Link
+from deskbus.transport.outbox import Outbox
+from deskbus_protocol import rpc
+from deskbus_protocol.errors import (
+    CANCELLED,
+    CONNECTION_LOST,
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    OVERLOADED,
+    TIMEOUT,
+    DeskbusError,
+    ErrorObject,
+)
+
+MAX_IN_FLIGHT = 256
+CANCEL = "$/cancelRequest"
+NO_PARAMS = Raw(b"{}")
+
+log = structlog.get_logger()
+
+Dispatch = Callable[[str, Raw, bytes], Awaitable[bytes]]
+"""Takes method, params and the request's raw id; returns the response frame, never raises."""
+
+NO_ANSWER = b""
+
+
+class _CancelParams(msgspec.Struct):
+    id: Raw
+
+
+class _Reply:
+    """A place for the answer to a call that went out."""
+
+    def __init__(self) -> None:
+        self.arrived = anyio.Event()
+        self.value: Raw | DeskbusError = DeskbusError(CONNECTION_LOST)
+
+    def settle(self, value: Raw | DeskbusError) -> None:
+        self.value = value
+        self.arrived.set()
+
+
+class Peer:
+    """Frames of one link, dispatched; runs until the link closes, which wakes every waiter."""
+
+    def __init__(self, link: Link, dispatch: Dispatch) -> None:
+        self._link = link
+        self._dispatch = dispatch
+        self._tasks: TaskGroup | None = None
+        self._in_flight: dict[bytes, anyio.CancelScope] = {}
+        self._replies: dict[int, _Reply] = {}
+        self._last_id = 0
+        self._serial = 0
+        self._closed = anyio.Event()
+        self.lane = Lane(self.send)
+
+    @property
+    def outbox(self) -> Outbox:
+        return self._link.outbox
+
+    @property
+    def closed(self) -> bool:
+        return self._closed.is_set()
+
+    async def run(self) -> None:
+        """Serves the link until it closes; what is still in flight then is cancelled."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                self._tasks = tasks
+                self._link.bind(self)
+                await self._closed.wait()
+                tasks.cancel_scope.cancel()
+        finally:
+            self._tasks = None
+            self._wake()
+            self._link.close()
+
+    async def call(
+        self, method: str, params: object, result: type[Any] = Raw, *, timeout_s: float = inf
+    ) -> Any:
+        """Calls the other side; raises `DeskbusError`: its own, timeout, or connection_lost."""
+        if self.closed:
+            raise DeskbusError(CONNECTION_LOST)
+        self._last_id = request_id = self._last_id + 1
+        reply = self._replies[request_id] = _Reply()
+        try:
+            self.send(rpc.request(method, params, request_id))
+            with anyio.move_on_after(timeout_s) as limit:
+                await reply.arrived.wait()
+        except anyio.get_cancelled_exc_class():
+            self.notify(CANCEL, {"id": request_id})
+            raise
+        finally:
+            del self._replies[request_id]
+        if limit.cancelled_caught:
+            self.notify(CANCEL, {"id": request_id})
+            raise DeskbusError(TIMEOUT)
+        if isinstance(reply.value, DeskbusError):
+            raise reply.value
+        try:
+            return reply.value if result is Raw else msgspec.json.decode(reply.value, type=result)
+        except msgspec.MsgspecError:
+            raise DeskbusError(
+                INTERNAL_ERROR, f"The answer to {method} breaks its schema."
+            ) from None
+
+    def notify(self, method: str, params: object) -> None:
+        self.send(rpc.notification(method, params))
+
+    def send(self, frame: bytes) -> None:
+        if not self.closed:
+            self._link.outbox.send(frame)
+
+    def close(self) -> None:
+        """Lets the last writes leave and ends `run`."""
+        self._link.close()
+
+    def receive(self, block: bytes) -> None:
+        """Takes whole frames, each ended by a newline."""
+        take = self.lane.take
+        if take(block):
+            return
+        for line in block.split(b"\n"):
+            if line.strip() and not take(line + b"\n"):
+                self._receive(line)
+
+    def link_closed(self) -> None:
+        self._closed.set()
+        self._wake()
+
+    def _receive(self, frame: bytes) -> None:
+        try:
+            frames.check_text(frame)
+            members = frames.split_batch(frame) if frames.is_batch(frame) else None
+        except DeskbusError as error:
+            self.send(rpc.failure(rpc.NULL_ID, error))
+            return
+        if members is None:
+            self._accept(frame, self._answer)
+            return
+        batch = _Batch(self.send)
+        for member in members:
+            self._accept(member, batch.expect())
+        batch.seal()
+
+    def _accept(self, text: bytes, answer: Answer) -> None:
+        try:
+            frame = frames.read(text)
+        except DeskbusError as error:
+            answer(rpc.failure(rpc.NULL_ID, error))
+            return
+        request_id = b"" if isinstance(frame.id, UnsetType) else bytes(frame.id)
+        params = NO_PARAMS if isinstance(frame.params, UnsetType) else frame.params
+        if not request_id or isinstance(frame.method, UnsetType):
+            answer(NO_ANSWER)
+        if isinstance(frame.method, UnsetType):
+            self._settle(frame)
+        elif frame.method == CANCEL:
+            self._cancel(params)
+        elif frame.method == self.lane.method:
+            self.lane.take_one(params, request_id, answer)
+        else:
+            self._start(frame.method, params, request_id, answer)
+
+    def _answer(self, frame: bytes) -> None:
+        if frame:
+            self.send(frame)
+
+    def _start(self, method: str, params: Raw, request_id: bytes, answer: Answer) -> None:
+        if len(self._in_flight) >= MAX_IN_FLIGHT:
+            refusal = DeskbusError(OVERLOADED)
+        elif request_id and request_id in self._in_flight:
+            refusal = DeskbusError(INVALID_REQUEST, "A request with this id is in flight.")
+        elif self._tasks is None:
+            refusal = DeskbusError(CONNECTION_LOST)
+        else:
+            self._serial += 1
+            key = request_id or b"#%d" % self._serial
+            scope = self._in_flight[key] = anyio.CancelScope()
+            self._tasks.start_soon(self._serve, scope, method, params, request_id, key, answer)
+            return
+        if request_id:
+            answer(rpc.failure(request_id, refusal))
+
+    async def _serve(
+        self,
+        scope: anyio.CancelScope,
+        method: str,
+        params: Raw,
+        request_id: bytes,
+        key: bytes,
+        answer: Answer,
+    ) -> None:
+        response = rpc.failure(request_id, DeskbusError(CANCELLED))
+        try:
+            with scope:
+                response = await self._dispatch(method, params, request_id)
+        finally:
+            del self._in_flight[key]
+        if request_id:
+            answer(response)
+
+    def _settle(self, frame: Frame) -> None:
+        """An answer to a call of ours; one that nobody waits for is ignored."""
+        request_id = msgspec.json.decode(frame.id) if isinstance(frame.id, Raw) else None
+        reply = self._replies.get(request_id) if isinstance(request_id, int) else None
+        if reply is None:
+            log.debug("rpc.unexpected_response")
+        elif isinstance(frame.error, ErrorObject):
+            reply.settle(DeskbusError.from_object(frame.error))
+        else:
+            reply.settle(Raw(b"null") if isinstance(frame.result, UnsetType) else frame.result)
+
+    def _cancel(self, params: Raw) -> None:
+        try:
+            wanted = bytes(msgspec.json.decode(params, type=_CancelParams).id)
+        except msgspec.MsgspecError:
+            return
+        if scope := self._in_flight.get(wanted):
+            scope.cancel()
+
+    def _wake(self) -> None:
+        for reply in self._replies.values():
+            reply.settle(DeskbusError(CONNECTION_LOST))
+
+
+class _Batch:
+    """Gathers the answers of a batch and sends them as one frame when all are there."""
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self._send = send
+        self._answers: list[bytes] = []
+        self._open = 1
+
+    def expect(self) -> Answer:
+        self._open += 1
+        return self._add
+
+    def seal(self) -> None:
+        """No more members come."""
+        self._add(NO_ANSWER)
+
+    def _add(self, frame: bytes) -> None:
+        self._open -= 1
+        if frame:
+            self._answers.append(frame)
+        if not self._open and self._answers:
+            self._send(b"[%b]" % b",".join(self._answers))

@@ -1,0 +1,28 @@
+"""The developer ticket of a headless backend: a file that only this user can read."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+FILE_NAME = "developer.ticket"
+DEVELOPER_APP = "deskbus.developer"
+
+
+@contextmanager
+def developer_ticket(folder: Path) -> Iterator[str]:
+    """Writes a fresh ticket into `folder` for the length of a `with` block; it is its value.
+
+    Unlike an app's it is good for any number of connections, each a client of its own.
+    """
+    path = folder / FILE_NAME
+    path.unlink(missing_ok=True)
+    ticket = secrets.token_urlsafe(32)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(ticket)
+    try:
+        yield ticket
+    finally:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,200 @@
+"""SecurityManager: deny by default; a person decides, and the decision holds."""
+
+from collections.abc import Awaitable, Callable
+from typing import Literal, NamedTuple
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from deskbus.security.decisions import Decision, DecisionStore
+from deskbus.security.rules import any_covers, any_permits_topic, check_scope
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import PERMISSION_DENIED, DeskbusError
+from deskbus_protocol.permissions import Grant, State
+
+MAX_OPEN_PROMPTS = 3
+RESERVED_APPS = "deskbus."
+"""App ids of the shell and of tools; trusted, and never given to an app."""
+
+ConsentMode = Literal["ask", "allow", "deny"]
+
+log = structlog.get_logger()
+
+
+class AppRules(NamedTuple):
+    """What the configuration says of one app: what it has, and what it may ask for."""
+
+    grants: tuple[Grant, ...]
+    declares: tuple[Grant, ...]
+
+
+class Answer(NamedTuple):
+    """What came of a prompt. Anything but a person's own Allow is not `allowed`."""
+
+    allowed: bool
+    remember: bool
+
+
+Prompt = Callable[[Sender, Grant, str | None], Awaitable[Answer]]
+"""Asks a person about an app's wish, with the app's reason. No answer means not allowed."""
+
+
+class _Open:
+    """A prompt in progress and how many wait for it."""
+
+    def __init__(self) -> None:
+        self.scope = anyio.CancelScope()
+        self.decided = anyio.Event()
+        self.allowed = False
+        self.waiting = 0
+
+
+class SecurityManager:
+    """Answers checks from what is granted; asks a person for what is not.
+
+    An app that the configuration knows can only ask for what it declares. One that it doesn't
+    know may ask for anything and has nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        apps: dict[str, AppRules],
+        decisions: DecisionStore,
+        prompt: Prompt,
+        mode: ConsentMode,
+        on_changed: Callable[[str], None],
+    ) -> None:
+        self._apps = apps
+        self._decisions = decisions
+        self._prompt = prompt
+        self._mode = mode
+        self._on_changed = on_changed
+        self._session_grants: dict[str, list[Grant]] = {}
+        self._open: dict[tuple[str, Grant], _Open] = {}
+        self._turns: dict[str, anyio.Lock] = {}
+        self._slots = anyio.Semaphore(MAX_OPEN_PROMPTS)
+        self._tasks: TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Runs prompts until cancelled."""
+        async with anyio.create_task_group() as self._tasks:
+            await anyio.sleep_forever()
+
+    def may_read(self, identity: Sender, topic: str) -> bool:
+        return self._permits_topic(identity.app, "messaging.read", topic)
+
+    def may_write(self, identity: Sender, topic: str) -> bool:
+        return self._permits_topic(identity.app, "messaging.write", topic)
+
+    def may_send(self, identity: Sender, app: str) -> bool:
+        return self._has(identity.app, Grant("app.send", app))
+
+    def state(self, identity: Sender, wanted: Grant) -> State:
+        """What a request for `wanted` would come to now; raises `DeskbusError` for a bad scope."""
+        check_scope(wanted)
+        app = identity.app
+        if self._decisions.denies(app, wanted):
+            return "denied"
+        if self._has(app, wanted):
+            return "granted"
+        if self._mode == "deny" or not self._may_ask(app, wanted):
+            return "denied"
+        return "prompt"
+
+    async def request(self, identity: Sender, wanted: Grant, reason: str | None = None) -> bool:
+        """Whether `wanted` is granted, after a person was asked if need be."""
+        state = self.state(identity, wanted)
+        if state == "prompt":
+            allowed = await self._ask(identity, wanted, reason)
+        else:
+            allowed = state == "granted"
+        if not allowed:
+            log.warning("permission.denied", app=identity.app, **_words(wanted))
+        return allowed
+
+    async def require(self, identity: Sender, wanted: Grant) -> None:
+        """Raises `DeskbusError` (permission_denied) unless `wanted` is or becomes granted."""
+        if not await self.request(identity, wanted):
+            raise DeskbusError(
+                PERMISSION_DENIED, f"This app may not use {wanted.permission} on {wanted.scope}."
+            )
+
+    def forget_session(self, app: str) -> None:
+        """The last client of `app` has left; what was allowed for the session ends with it."""
+        if self._session_grants.pop(app, None):
+            self._on_changed(app)
+
+    def _has(self, app: str, wanted: Grant) -> bool:
+        if self._is_trusted(app):
+            return True
+        return any_covers(self._grants(app), wanted)
+
+    def _permits_topic(self, app: str, permission: str, topic: str) -> bool:
+        if self._is_trusted(app):
+            return True
+        return any_permits_topic(self._grants(app), permission, topic)
+
+    def _is_trusted(self, app: str) -> bool:
+        return self._mode == "allow" or app.startswith(RESERVED_APPS)
+
+    def _grants(self, app: str) -> list[Grant]:
+        rules = self._apps.get(app)
+        configured = rules.grants if rules else ()
+        return [*configured, *self._session_grants.get(app, ()), *self._decisions.granted(app)]
+
+    def _may_ask(self, app: str, wanted: Grant) -> bool:
+        rules = self._apps.get(app)
+        return rules is None or any_covers(rules.declares, wanted)
+
+    async def _ask(self, identity: Sender, wanted: Grant, reason: str | None) -> bool:
+        """Joins the open prompt for the same wish, or opens one; the last to leave closes it."""
+        if self._tasks is None:
+            return False
+        key = (identity.app, wanted)
+        prompt = self._open.get(key)
+        if prompt is None:
+            prompt = self._open[key] = _Open()
+            self._tasks.start_soon(self._run_prompt, prompt, identity, wanted, reason)
+        prompt.waiting += 1
+        try:
+            await prompt.decided.wait()
+        finally:
+            prompt.waiting -= 1
+            if not prompt.waiting:
+                prompt.scope.cancel()
+        return prompt.allowed
+
+    async def _run_prompt(
+        self, prompt: _Open, identity: Sender, wanted: Grant, reason: str | None
+    ) -> None:
+        app = identity.app
+        turn = self._turns.setdefault(app, anyio.Lock())
+        try:
+            with prompt.scope:
+                async with turn, self._slots:
+                    answer = await self._prompt(identity, wanted, reason)
+                    await self._decide(app, wanted, answer)
+                    prompt.allowed = answer.allowed
+        except Exception:
+            log.exception("permission.prompt_failed", app=app, **_words(wanted))
+        finally:
+            del self._open[app, wanted]
+            prompt.decided.set()
+
+    async def _decide(self, app: str, wanted: Grant, answer: Answer) -> None:
+        log.info("permission.decided", app=app, **answer._asdict(), **_words(wanted))
+        if answer.remember:
+            self._decisions.add(Decision(app=app, grant=wanted, allowed=answer.allowed))
+            try:
+                await anyio.to_thread.run_sync(self._decisions.save)
+            except OSError:
+                log.exception("decisions.not_saved", app=app)
+        elif answer.allowed:
+            self._session_grants.setdefault(app, []).append(wanted)
+        self._on_changed(app)
+
+
+def _words(grant: Grant) -> dict[str, str]:
+    return {"permission": grant.permission, "scope": grant.scope}

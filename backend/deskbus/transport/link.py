@@ -1,0 +1,115 @@
+"""A link: one connection to a peer, whatever carries it."""
+
+import asyncio
+from typing import Protocol, cast
+
+from deskbus.transport.outbox import Flusher, Outbox
+from deskbus_protocol import rpc
+from deskbus_protocol.errors import PARSE_ERROR, DeskbusError
+from deskbus_protocol.framing import FramingDecoder, FramingLostError
+
+WRITE_HIGH_WATER_BYTES = 4 * 1024 * 1024
+"""Above what one read can fan out to one link, so only a slow reader is ever called slow."""
+
+LAST_WRITES_S = 2.0
+"""How long a closing link waits for a peer to read what was still written to it."""
+
+
+class Receiver(Protocol):
+    """What stands behind a link."""
+
+    def receive(self, block: bytes) -> None:
+        """Takes whole frames, each ended by a newline."""
+
+    def link_closed(self) -> None:
+        """The link has ended; called once."""
+
+
+class Reader(Protocol):
+    """The part of an asyncio transport that holds a peer back."""
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+class Link(asyncio.Protocol):
+    """Cuts what arrives into frames for its receiver; its outbox writes the other way.
+
+    A peer that does not read is not read from either, so it stalls itself alone.
+    """
+
+    def __init__(self, flusher: Flusher) -> None:
+        self.outbox = Outbox(flusher, self.abort)
+        self.closed = asyncio.Event()
+        self._flusher = flusher
+        self._framing = FramingDecoder()
+        self._receiver: Receiver | None = None
+        self._early: list[bytes] = []
+        self._transport: asyncio.WriteTransport | None = None
+        self._reader: Reader | None = None
+
+    def bind(self, receiver: Receiver) -> None:
+        """Sets who takes the frames; what came before is handed over first."""
+        self._receiver = receiver
+        early, self._early = self._early, []
+        for block in early:
+            receiver.receive(block)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.WriteTransport, transport)
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH_WATER_BYTES)
+        self.read_from(cast(Reader, transport))
+        self.outbox.attach(self._transport)
+
+    def read_from(self, reader: Reader) -> None:
+        """Names the half that is held back while the peer does not read."""
+        self._reader = reader
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            block = self._framing.feed(data)
+        except FramingLostError:
+            self.outbox.send(rpc.failure(rpc.NULL_ID, DeskbusError(PARSE_ERROR)))
+            self._flusher.flush()
+            self.close()
+            return
+        self.outbox.content_length = self._framing.content_length
+        if refusal := self._framing.take_refusal():
+            self.outbox.send(rpc.failure(rpc.NULL_ID, refusal))
+        if block and self._receiver:
+            self._receiver.receive(block)
+        elif block:
+            self._early.append(block)
+        self._flusher.flush()
+
+    def pause_writing(self) -> None:
+        self.outbox.pause()
+        if self._reader and not self.closed.is_set():
+            self._reader.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.outbox.resume()
+        if self._reader and not self.closed.is_set():
+            self._reader.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.closed.is_set():
+            return
+        self.closed.set()
+        if self._receiver:
+            self._receiver.link_closed()
+
+    def close(self) -> None:
+        """Closes after the last writes, which the peer has `LAST_WRITES_S` to read."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        self.outbox.flush()
+        self._transport.close()
+        if not self.closed.is_set():
+            asyncio.get_running_loop().call_later(LAST_WRITES_S, self.abort)
+
+    def abort(self) -> None:
+        """Closes at once; what the peer has not read is lost."""
+        if self._transport is not None and not self.closed.is_set():
+            self._transport.abort()

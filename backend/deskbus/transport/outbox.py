@@ -1,0 +1,123 @@
+"""Frames on their way out of a link.
+
+Written once a loop turn; while the peer reads too slowly they wait here, bounded. A message may
+then be dropped, oldest first, and the drop is told; a reply may not, so a link whose replies
+overflow is closed.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from deskbus_protocol.framing import encode_content_length
+
+MAX_QUEUED_BYTES = 64 * 1024 * 1024
+MAX_QUEUED_FRAMES = 65_536
+
+
+class Writer(Protocol):
+    """The part of an asyncio transport that an outbox needs."""
+
+    def write(self, data: bytes) -> None: ...
+
+
+class Waiting(NamedTuple):
+    """A line that waits for a slow reader. Only one with a topic may be dropped."""
+
+    line: bytes
+    topic: str | None
+    seq: int
+
+
+Dropped = Callable[[str, int], None]
+"""Is told the topic and the seq of each message that was dropped."""
+
+
+class Flusher:
+    """Writes every outbox that has something to say, once a loop turn."""
+
+    def __init__(self) -> None:
+        self._dirty: list[Outbox] = []
+
+    def mark(self, outbox: "Outbox") -> None:
+        if not self._dirty:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._dirty.append(outbox)
+
+    def flush(self) -> None:
+        dirty, self._dirty = self._dirty, []
+        for outbox in dirty:
+            outbox.flush()
+
+
+class Outbox:
+    def __init__(self, flusher: Flusher, on_overflow: Callable[[], None]) -> None:
+        self._flusher = flusher
+        self._on_overflow = on_overflow
+        self._lines: list[bytes] = []
+        self._writer: Writer | None = None
+        self._paused = False
+        self._waiting: deque[Waiting] = deque()
+        self._waiting_bytes = 0
+        self.content_length = False
+        self.on_dropped: Dropped | None = None
+        self.on_drained: Callable[[], None] | None = None
+
+    @property
+    def slow(self) -> bool:
+        """Whether the peer reads more slowly than it is written to."""
+        return self._paused
+
+    @property
+    def waiting_frames(self) -> int:
+        return len(self._waiting)
+
+    def attach(self, writer: Writer) -> None:
+        self._writer = writer
+        self.flush()
+
+    def send(self, frame: bytes) -> None:
+        """Sends a frame that must arrive or end the link."""
+        self.put(frame + b"\n", None, 0)
+
+    def put(self, line: bytes, topic: str | None, seq: int) -> None:
+        """Sends a frame that ends in a newline; with a topic it may be dropped, and told."""
+        if self._paused:
+            self._wait(Waiting(line, topic, seq))
+            return
+        if not self._lines:
+            self._flusher.mark(self)
+        self._lines.append(line)
+
+    def flush(self) -> None:
+        if self._writer is None or not self._lines:
+            return
+        lines, self._lines = self._lines, []
+        if self.content_length:
+            lines = [encode_content_length(line[:-1]) for line in lines]
+        self._writer.write(lines[0] if len(lines) == 1 else b"".join(lines))
+
+    def pause(self) -> None:
+        self._paused = True
+
+    def resume(self) -> None:
+        """The peer has caught up: what waited goes out, after word of what was dropped."""
+        self._paused = False
+        waiting, self._waiting = self._waiting, deque()
+        self._waiting_bytes = 0
+        if self.on_drained:
+            self.on_drained()
+        for line, topic, seq in waiting:
+            self.put(line, topic, seq)
+
+    def _wait(self, item: Waiting) -> None:
+        self._waiting.append(item)
+        self._waiting_bytes += len(item.line)
+        while self._waiting_bytes > MAX_QUEUED_BYTES or len(self._waiting) > MAX_QUEUED_FRAMES:
+            oldest = self._waiting.popleft()
+            self._waiting_bytes -= len(oldest.line)
+            if oldest.topic is None or self.on_dropped is None:
+                self._on_overflow()
+                return
+            self.on_dropped(oldest.topic, oldest.seq)

@@ -1,0 +1,99 @@
+"""The pipe on Windows: a named pipe that only this user can open. CI does not run this file."""
+
+import asyncio
+import ctypes
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from deskbus.transport.link import Link
+from deskbus.transport.outbox import Flusher
+
+PIPE_ACCESS_DUPLEX = 0x3
+FILE_FLAG_OVERLAPPED = 0x4000_0000
+FILE_FLAG_FIRST_PIPE_INSTANCE = 0x0008_0000
+PIPE_REJECT_REMOTE_CLIENTS = 0x8
+PIPE_UNLIMITED_INSTANCES = 255
+BUFFER_BYTES = 256 * 1024
+OWNER_ONLY_SDDL = "D:P(A;;GA;;;OW)"
+"""A protected DACL with one entry: everything for the owner, nothing for anyone else."""
+
+
+def pipe_name(key: str) -> str:
+    return rf"\\.\pipe\deskbus-{key}"
+
+
+class _SecurityAttributes(ctypes.Structure):
+    _fields_ = (
+        ("nLength", ctypes.c_uint32),
+        ("lpSecurityDescriptor", ctypes.c_void_p),
+        ("bInheritHandle", ctypes.c_int),
+    )
+
+
+if sys.platform == "win32":
+    import _winapi
+    from asyncio import windows_utils
+    from ctypes import wintypes
+
+    def _create_instance(name: str, *, first: bool) -> windows_utils.PipeHandle:
+        descriptor = ctypes.c_void_p()
+        if not ctypes.windll.advapi32.ConvertStringSecurityDescriptorToSecurityDescriptorW(
+            OWNER_ONLY_SDDL, 1, ctypes.byref(descriptor), None
+        ):
+            raise ctypes.WinError()
+        try:
+            security = _SecurityAttributes(ctypes.sizeof(_SecurityAttributes), descriptor.value, 0)
+            create = ctypes.windll.kernel32.CreateNamedPipeW
+            create.restype = wintypes.HANDLE
+            handle = create(
+                name,
+                PIPE_ACCESS_DUPLEX
+                | FILE_FLAG_OVERLAPPED
+                | (FILE_FLAG_FIRST_PIPE_INSTANCE if first else 0),
+                PIPE_REJECT_REMOTE_CLIENTS,
+                PIPE_UNLIMITED_INSTANCES,
+                BUFFER_BYTES,
+                BUFFER_BYTES,
+                0,
+                ctypes.byref(security),
+            )
+        finally:
+            ctypes.windll.kernel32.LocalFree(descriptor)
+        if handle == _winapi.INVALID_HANDLE_VALUE:
+            raise ctypes.WinError()
+        return windows_utils.PipeHandle(handle)
+
+    async def _accept_forever(
+        loop: Any, first: windows_utils.PipeHandle, name: str, make: Callable[[], Link]
+    ) -> None:
+        """Waits on one instance at a time and makes the next before it is served."""
+        instance = first
+        while True:
+            await loop._proactor.accept_pipe(instance)  # noqa: SLF001
+            served, instance = instance, _create_instance(name, first=False)
+            loop._make_duplex_pipe_transport(served, make(), extra={"addr": name})  # noqa: SLF001
+
+    @asynccontextmanager
+    async def listen(
+        key: str, flusher: Flusher, accept: Callable[[Link], None]
+    ) -> AsyncIterator[str]:
+        """Listens for the length of a `with` block, whose value is the pipe's name.
+
+        Being the first instance is required, so a name that somebody took before is an error.
+        """
+
+        def make() -> Link:
+            link = Link(flusher)
+            accept(link)
+            return link
+
+        name = pipe_name(key)
+        first = _create_instance(name, first=True)
+        loop = asyncio.get_running_loop()
+        acceptor = asyncio.create_task(_accept_forever(loop, first, name, make))
+        try:
+            yield name
+        finally:
+            acceptor.cancel()

@@ -1,0 +1,1 @@
+"""What the shell is asked to draw: descriptors, and the questions that they carry."""
