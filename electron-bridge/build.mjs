@@ -41,11 +41,13 @@ const assets = files.filter((name) => /\.(html|css|svg)$/.test(name));
 await Promise.all([
   ...script(src('main', 'index.ts'), dist('main', 'index.js'), node),
   ...script(src('node', 'index.ts'), dist('node', 'index.js'), node),
-  ...script(src('preload', 'index.ts'), dist('preload', 'index.js'), {
-    ...cjs,
-    platform: 'browser',
-    target: PAGE_TARGET,
-  }),
+  ...['index', 'dialog'].flatMap((name) =>
+    script(src('preload', `${name}.ts`), dist('preload', `${name}.js`), {
+      ...cjs,
+      platform: 'browser',
+      target: PAGE_TARGET,
+    }),
+  ),
   ...pages.flatMap((name) =>
     script(src('renderer', name), dist('renderer', `${basename(name, '.ts')}.js`), {
       format: 'iife',

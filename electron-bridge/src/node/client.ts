@@ -189,6 +189,15 @@ export class Client extends Emitter<ClientEvents> {
     this.link?.handle(method, handler);
   }
 
+  /** Stops reading, so that the backend holds back what comes; until `resume`. */
+  pause(): void {
+    this.socket?.pause();
+  }
+
+  resume(): void {
+    this.socket?.resume();
+  }
+
   /** Writes what is waiting and ends the connection. */
   async close(): Promise<void> {
     const socket = this.socket;

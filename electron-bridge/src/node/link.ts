@@ -266,6 +266,8 @@ function errorMember(error: DeskbusError): string {
 
 /** Any value as JSON; what JSON can't say at all is null, as in an array. */
 export function payloadJson(payload: unknown): string {
-  const text: string | undefined = JSON.stringify(payload);
-  return text ?? 'null';
+  return stringify(payload) ?? 'null';
 }
+
+/** The library's type leaves out that some values give nothing. */
+const stringify: (value: unknown) => string | undefined = JSON.stringify;

@@ -21,9 +21,7 @@ export async function answerWith(
   try {
     params = { replyTo, payload: (await responder(message.payload, message)) ?? null };
   } catch (error) {
-    const words = (error as { message?: unknown } | null | undefined)?.message;
-    const fault = typeof words === 'string' && words !== '' ? words : 'The handler failed.';
-    params = { replyTo, error: { message: fault.slice(0, MAX_FAULT_CHARACTERS) } };
+    params = { replyTo, error: { message: ownWords(error).slice(0, MAX_FAULT_CHARACTERS) } };
   }
   try {
     await respond(params);
@@ -31,6 +29,13 @@ export async function answerWith(
     // Too late, or the asking app is gone: nobody waits for the answer any more.
     if (!isExpected(error)) throwLater(error);
   }
+}
+
+function ownWords(error: unknown): string {
+  const words = (error as { message?: unknown } | null | undefined)?.message ?? error;
+  if (typeof words !== 'string' || words === '') return 'The handler failed.';
+  // Electron's contextBridge puts this before the message of a page's error.
+  return words.replace(/^Uncaught (?:\w*Error: )?/, '');
 }
 
 function isExpected(error: unknown): boolean {

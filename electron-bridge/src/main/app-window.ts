@@ -1,0 +1,106 @@
+import { BrowserWindow } from 'electron';
+import type { WindowDescriptor } from '../generated/protocol';
+import { Client, type Ticket } from '../node/client';
+import { Emitter } from '../node/emitter';
+import { DeskbusError } from '../node/error';
+import { pageIpc } from './ipc';
+import { lockContents, lockedPreferences, WINDOW_LOOK } from './lockdown';
+import { APP_ARGUMENT, CLIENT_ARGUMENT } from './operations';
+import { Relay } from './relay';
+
+interface WindowEvents {
+  closed: undefined;
+}
+
+/** One window of an app: a locked BrowserWindow with a connection of its own to the bus. */
+export class AppWindow extends Emitter<WindowEvents> {
+  readonly browserWindow: BrowserWindow;
+  private readonly client: Client;
+  private readonly loaded: Promise<void>;
+
+  constructor(
+    readonly descriptor: WindowDescriptor,
+    preload: string,
+    mintTicket: () => Promise<Ticket>,
+  ) {
+    super();
+    this.browserWindow = createWindow(descriptor, preload);
+    const { webContents } = this.browserWindow;
+    const relayLine = (line: string): void => relay.message(line);
+    this.client = new Client({
+      app: descriptor.app,
+      ticketProvider: mintTicket,
+      reconnects: true,
+      onMessageLine: relayLine,
+    });
+    const relay = new Relay(webContents, this.client);
+    pageIpc.add(webContents, relay);
+    lockContents(webContents, descriptor.url);
+    onCrash(webContents, () => relay.dropPage());
+    this.browserWindow.once('closed', () => {
+      void this.client.close();
+      this.emit('closed', undefined);
+    });
+    this.loaded = this.load();
+  }
+
+  /** Resolves when the page has loaded; rejects with unavailable where it can't be. */
+  ready(): Promise<void> {
+    return this.loaded;
+  }
+
+  get isOpen(): boolean {
+    return !this.browserWindow.isDestroyed();
+  }
+
+  close(): void {
+    if (this.isOpen) this.browserWindow.destroy();
+  }
+
+  private async load(): Promise<void> {
+    const gone = new Promise<never>((_resolve, reject) => {
+      this.once('closed', () => reject(unavailable('The window was closed.')));
+    });
+    gone.catch(() => undefined);
+    try {
+      await Promise.race([gone, this.client.open()]);
+      const loading = this.browserWindow.loadURL(this.descriptor.url).catch(() => {
+        throw unavailable(`The page ${this.descriptor.url} could not be loaded.`);
+      });
+      await Promise.race([gone, loading]);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    if (!this.browserWindow.isVisible()) this.browserWindow.show();
+  }
+}
+
+function createWindow(descriptor: WindowDescriptor, preload: string): BrowserWindow {
+  const { app, client, title, width, height, x, y } = descriptor;
+  const window = new BrowserWindow({
+    ...WINDOW_LOOK,
+    title,
+    width,
+    height,
+    ...(x === undefined || y === undefined ? {} : { x, y }),
+    webPreferences: {
+      ...lockedPreferences(preload, `deskbus-app:${app}`),
+      additionalArguments: [APP_ARGUMENT + app, CLIENT_ARGUMENT + client],
+    },
+  });
+  window.once('ready-to-show', () => window.show());
+  // The title says which app this is; a page has no say in it.
+  window.on('page-title-updated', (event) => event.preventDefault());
+  return window;
+}
+
+/** Electron 9's name of the event is another; on a version that has both, twice does no harm. */
+function onCrash(contents: BrowserWindow['webContents'], listener: () => void): void {
+  contents.on('render-process-gone', listener);
+  contents.on('crashed' as 'render-process-gone', listener);
+}
+
+function unavailable(message: string): DeskbusError {
+  return DeskbusError.of('unavailable', message);
+}

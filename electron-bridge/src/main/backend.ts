@@ -1,0 +1,246 @@
+import { spawn, type ChildProcess } from 'child_process';
+import { createInterface } from 'readline';
+import type { Readable, Writable } from 'stream';
+import { PROTOCOL_VERSION, type HelloResult } from '../generated/protocol';
+import { Backoff } from '../node/backoff';
+import { Emitter } from '../node/emitter';
+import { DeskbusError, type ErrorName } from '../node/error';
+import {
+  Link,
+  type BackendMethod,
+  type CallOptions,
+  type Handler,
+  type Params,
+  type Result,
+} from '../node/link';
+import type { Command } from './command';
+import { killTree } from './process-tree';
+
+export type BackendState = 'starting' | 'up' | 'down' | 'stopped';
+
+export interface BackendDown {
+  code: number | null;
+  signal: string | null;
+  /** Milliseconds until it is started again; missing where it will not be. */
+  restartInMs?: number;
+}
+
+interface BackendEvents {
+  up: HelloResult;
+  down: BackendDown;
+  notification: { method: string; params: unknown };
+}
+
+export interface BackendOptions {
+  command: Command;
+  dataDir: string;
+  config: string | undefined;
+  env: Record<string, string>;
+  shellName: string;
+  log: ((line: string) => void) | undefined;
+}
+
+const HELLO_LIMIT_MS = 10_000;
+const STOP_LIMIT_MS = 2_000;
+const FIRST_RESTART_MS = 250;
+const LAST_RESTART_MS = 5_000;
+/** After so long a run, the next death counts as a first one again. */
+const STABLE_MS = 60_000;
+
+interface Run {
+  child: ChildProcess;
+  link: Link;
+  /** Resolves when the process has ended. */
+  ended: Promise<void>;
+}
+
+/** The backend's process and the shell link to it: its stdin and stdout. */
+export class Backend extends Emitter<BackendEvents> {
+  private readonly handlers = new Map<string, Handler>();
+  private readonly backoff = new Backoff(FIRST_RESTART_MS, LAST_RESTART_MS);
+  private current: BackendState = 'stopped';
+  private run: Run | undefined;
+  private hello: HelloResult | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private readonly killAtExit = (): void => this.kill();
+
+  constructor(private readonly options: BackendOptions) {
+    super();
+  }
+
+  get state(): BackendState {
+    return this.current;
+  }
+
+  get pid(): number | undefined {
+    return this.run?.child.pid;
+  }
+
+  get pipe(): string | undefined {
+    return this.hello?.pipe;
+  }
+
+  /** Lets `handler` answer the backend's calls of `method`. */
+  handle(method: string, handler: Handler): void {
+    this.handlers.set(method, handler);
+  }
+
+  /** Spawns the backend and opens the shell's session. A first start that fails is not repeated. */
+  async start(): Promise<HelloResult> {
+    if (this.current !== 'stopped') throw DeskbusError.of('conflict', 'The shell has started.');
+    process.on('exit', this.killAtExit);
+    try {
+      return await this.launch();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async call<Name extends BackendMethod>(
+    method: Name,
+    params: Params<Name>,
+    options?: CallOptions,
+  ): Promise<Result<Name>> {
+    if (this.current !== 'up' || !this.run) {
+      throw DeskbusError.of('unavailable', 'The backend is not running.');
+    }
+    return this.run.link.call(method, params, options);
+  }
+
+  /** Tells the backend something; where it is not running there is nothing to tell. */
+  notify<Name extends BackendMethod>(method: Name, params: Params<Name>): void {
+    if (this.current === 'up') this.run?.link.notify(method, params);
+  }
+
+  /** Resolves with the hello of the backend that is up, or of the next one to come up. */
+  async up(): Promise<HelloResult> {
+    if (this.current === 'up' && this.hello) return this.hello;
+    return new Promise((resolve) => this.once('up', resolve));
+  }
+
+  /** Asks the backend to end, waits 2 s at most, then kills its tree. */
+  async stop(): Promise<void> {
+    clearTimeout(this.timer);
+    const { run, current } = this;
+    this.current = 'stopped';
+    if (run) {
+      const limit = setTimeout(() => this.kill(), STOP_LIMIT_MS);
+      if (current === 'up') {
+        const bounded = { timeout: STOP_LIMIT_MS };
+        await run.link.call('session.shutdown', {}, bounded).catch(() => undefined);
+      }
+      run.child.stdin?.end();
+      await run.ended;
+      clearTimeout(limit);
+    }
+    process.removeListener('exit', this.killAtExit);
+  }
+
+  private async launch(): Promise<HelloResult> {
+    this.current = 'starting';
+    const run = this.spawn();
+    this.run = run;
+    const hello = await this.greet(run);
+    this.hello = hello;
+    this.current = 'up';
+    const started = process.uptime();
+    void run.ended.then(() => {
+      if ((process.uptime() - started) * 1000 >= STABLE_MS) this.backoff.reset();
+      if (this.run === run && this.current === 'up') this.restartLater(run.child);
+    });
+    this.emit('up', hello);
+    return hello;
+  }
+
+  private spawn(): Run {
+    const { command, dataDir, config, env, log } = this.options;
+    const args = [...command.args, 'serve', '--stdio', '--data-dir', dataDir];
+    if (config !== undefined) args.push('--config', config);
+    const child = spawn(command.file, args, {
+      // Its own process group, so that what it spawned can be killed with it.
+      detached: process.platform !== 'win32',
+      env: { ...process.env, ...env },
+      stdio: ['pipe', 'pipe', log ? 'pipe' : 'inherit'],
+      windowsHide: true,
+    }) as ChildProcess & { stdin: Writable; stdout: Readable };
+    // The failure to start is told by `ended`, and by the link that it closes.
+    child.on('error', () => undefined);
+    const link = new Link(child.stdin, {
+      onNotification: (method, params) => this.emit('notification', { method, params }),
+      // A backend that can't be talked to any more is of no use.
+      onClose: () => {
+        if (this.current !== 'stopped') child.kill('SIGKILL');
+      },
+    });
+    for (const [method, handler] of this.handlers) link.handle(method, handler);
+    child.stdout.on('data', (chunk: Buffer) => link.feed(chunk));
+    if (child.stderr && log) createInterface({ input: child.stderr }).on('line', log);
+    const ended = new Promise<void>((resolve) => {
+      child.once('error', () => resolve());
+      child.once('exit', () => resolve());
+    }).then(() => link.close());
+    return { child, link, ended };
+  }
+
+  private async greet({ child, link, ended }: Run): Promise<HelloResult> {
+    const params = { protocolVersion: PROTOCOL_VERSION, shell: this.options.shellName };
+    let hello: HelloResult;
+    try {
+      hello = await link.call('session.hello', params, { timeout: HELLO_LIMIT_MS });
+    } catch (error) {
+      if (!isError(error, 'connection_lost')) throw error;
+      await ended;
+      throw DeskbusError.of('unavailable', whyNotStarted(this.options.command, child));
+    }
+    const theirs = hello.protocolVersion;
+    if (major(theirs) !== major(PROTOCOL_VERSION)) {
+      throw DeskbusError.of(
+        'version_mismatch',
+        `The backend speaks protocol ${theirs}, deskbus-electron speaks ${PROTOCOL_VERSION}.`,
+      );
+    }
+    return hello;
+  }
+
+  private restartLater(dead: ChildProcess): void {
+    this.kill();
+    this.current = 'down';
+    const restartInMs = this.backoff.next();
+    this.emit('down', { code: dead.exitCode, signal: dead.signalCode, restartInMs });
+    this.timer = setTimeout(() => {
+      this.launch().catch((error: unknown) => {
+        if (this.current === 'stopped') return;
+        if (isError(error, 'version_mismatch')) this.giveUp();
+        else if (this.run) this.restartLater(this.run.child);
+      });
+    }, restartInMs);
+  }
+
+  /** Another try would end the same. */
+  private giveUp(): void {
+    this.kill();
+    this.current = 'stopped';
+    this.emit('down', { code: null, signal: null });
+  }
+
+  private kill(): void {
+    if (this.pid !== undefined) killTree(this.pid);
+  }
+}
+
+function major(version: string): string {
+  return version.split('.', 1)[0] ?? '';
+}
+
+function isError(error: unknown, name: ErrorName): boolean {
+  return error instanceof DeskbusError && error.code === DeskbusError.of(name).code;
+}
+
+function whyNotStarted({ file }: Command, child: ChildProcess): string {
+  if (child.pid === undefined) {
+    return `${file} could not be run. Install Python with deskbus, or set the option "command".`;
+  }
+  const end = child.signalCode ?? `exit code ${String(child.exitCode)}`;
+  return `The backend ended while it started (${end}). Its log says why.`;
+}

@@ -1,0 +1,55 @@
+import { createHash } from 'crypto';
+import Ajv2020 from 'ajv/dist/2020';
+import { permissionSchema, windowSchema } from '../generated/descriptors';
+import type {
+  CloseDialogParams,
+  CloseWindowParams,
+  OpenWindowParams,
+  PermissionDialog,
+  ShowDialogParams,
+  WindowDescriptor,
+} from '../generated/protocol';
+import { DeskbusError } from '../node/error';
+
+const ajv = new Ajv2020({ strict: true, allErrors: false });
+const isWindow = ajv.compile<WindowDescriptor>(windowSchema);
+const isPermissionDialog = ajv.compile<PermissionDialog>(permissionSchema);
+
+// Each of these takes the params of a call of the backend's and throws invalid_params.
+
+export function readOpenWindow(params: unknown): WindowDescriptor {
+  const { descriptor } = (params ?? {}) as Partial<OpenWindowParams>;
+  if (!isWindow(descriptor)) throw invalid('The window descriptor breaks its schema.');
+  return descriptor;
+}
+
+export function readCloseWindow(params: unknown): string {
+  const { window } = (params ?? {}) as Partial<CloseWindowParams>;
+  if (typeof window !== 'string') throw invalid('There is no window id.');
+  return window;
+}
+
+/** The descriptor that is drawn is the one whose hash the answer will carry. */
+export function readShowDialog(params: unknown): ShowDialogParams {
+  const { descriptor, descriptorHash } = (params ?? {}) as Partial<ShowDialogParams>;
+  if (!isPermissionDialog(descriptor)) throw invalid('The dialog descriptor breaks its schema.');
+  if (typeof descriptorHash !== 'string' || hashOf(descriptor) !== descriptorHash) {
+    throw invalid("The hash is not this descriptor's.");
+  }
+  return { descriptor, descriptorHash };
+}
+
+export function readCloseDialog(params: unknown): string {
+  const { dialog } = (params ?? {}) as Partial<CloseDialogParams>;
+  if (typeof dialog !== 'string') throw invalid('There is no dialog id.');
+  return dialog;
+}
+
+/** SHA-256, in hex, of the descriptor as compact JSON: the bytes in which it was sent. */
+export function hashOf(descriptor: object): string {
+  return createHash('sha256').update(JSON.stringify(descriptor)).digest('hex');
+}
+
+function invalid(message: string): DeskbusError {
+  return DeskbusError.of('invalid_params', message);
+}

@@ -1,0 +1,26 @@
+import type { PermissionDialog } from '../generated/protocol';
+
+// The IPC of a consent dialog. Its preload and main import these same names.
+export const DialogChannel = {
+  /** Answered with the descriptor. */
+  descriptor: 'deskbus-dialog:descriptor',
+  /** The dialog is drawn: the height that it needs. */
+  drawn: 'deskbus-dialog:drawn',
+  /** To the dialog: its window is in view. */
+  inView: 'deskbus-dialog:in-view',
+  /** The dialog was painted in view; answered when that is noted. */
+  painted: 'deskbus-dialog:painted',
+  /** What the person chose, and whether to remember it. */
+  answer: 'deskbus-dialog:answer',
+} as const;
+
+export type Choice = 'allow' | 'deny';
+
+/** What the dialog's page sees as `window.consent`. */
+export interface ConsentBridge {
+  descriptor(): Promise<PermissionDialog>;
+  /** Resolves when the window is in view. */
+  drawn(height: number): Promise<void>;
+  painted(): Promise<void>;
+  answer(choice: Choice, remember: boolean): void;
+}

@@ -1,0 +1,50 @@
+import type { BackendMethod } from '../node/link';
+
+// The IPC between a page's preload and this side. Preload and main import these same names.
+
+/** What a page may ask for, and the method that does it. There is no way to name another. */
+export const OPERATIONS = {
+  subscribe: 'bus.subscribe',
+  unsubscribe: 'bus.unsubscribe',
+  publish: 'bus.publish',
+  request: 'bus.request',
+  respond: 'bus.respond',
+  send: 'bus.send',
+  'permissions.request': 'permissions.request',
+  'permissions.query': 'permissions.query',
+} as const satisfies Record<string, BackendMethod>;
+
+export type Operation = keyof typeof OPERATIONS;
+
+export const Channel = {
+  /** A page began: its token. */
+  page: 'deskbus:page',
+  /** An operation: token, its name, its parameters. Answered with a `Reply`. */
+  call: 'deskbus:call',
+  /** A publish without confirmation: token, its parameters. */
+  post: 'deskbus:post',
+  /** Messages were handed to the page: token, their characters. */
+  taken: 'deskbus:taken',
+  /** To the page: an array of `bus.message` frames. */
+  messages: 'deskbus:messages',
+  state: 'deskbus:state',
+  refused: 'deskbus:refused',
+  gap: 'deskbus:gap',
+} as const;
+
+/** Errors travel as values: what a rejected `invoke` holds loses its fields on the way. */
+export type Reply = { result: unknown } | { error: Failure };
+
+export interface Failure {
+  name: 'DeskbusError';
+  code: number;
+  message: string;
+  category: string;
+  retryable: boolean;
+  action: string;
+  correlationId?: string;
+}
+
+/** Arguments of the renderer process that tell a preload who its window is. */
+export const APP_ARGUMENT = '--deskbus-app=';
+export const CLIENT_ARGUMENT = '--deskbus-client=';

@@ -1,0 +1,157 @@
+import type { WebContents } from 'electron';
+import type { Client } from '../node/client';
+import { asDeskbusError, DeskbusError } from '../node/error';
+import type { Params } from '../node/link';
+import type { Stop } from '../node/subscriptions';
+import type { Endpoint } from './ipc';
+import { Channel, OPERATIONS, type Operation, type Reply } from './operations';
+
+/** What may lie between here and a page that does not take its messages. */
+const PAUSE_CHARACTERS = 4 * 1024 * 1024;
+const RESUME_CHARACTERS = 1024 * 1024;
+
+/**
+ * Carries a page's operations to its window's connection, and the messages back.
+ *
+ * Messages are passed on unparsed, those of one turn together. A page that does not keep up
+ * pauses its own connection, so what is waiting stays bounded. Subscriptions are a page's: they
+ * end when the window shows another one, as after a reload.
+ */
+export class Relay implements Endpoint {
+  private readonly subscriptions = new Map<string, Promise<Stop>>();
+  private page = '';
+  private lines: string[] = [];
+  private waiting = 0;
+  private paused = false;
+
+  constructor(
+    private readonly contents: WebContents,
+    private readonly client: Client,
+  ) {
+    client.on('state', (state) => this.send(Channel.state, state));
+    client.on('refused', (refusal) => this.send(Channel.refused, refusal));
+    client.on('gap', (gap) => this.send(Channel.gap, gap));
+  }
+
+  begin(page: string): void {
+    if (page === this.page) return;
+    this.dropPage();
+    this.page = page;
+    this.send(Channel.state, this.client.state);
+  }
+
+  async call(page: string, operation: Operation, params: object): Promise<Reply> {
+    this.begin(page);
+    try {
+      return { result: await this.perform(operation, params) };
+    } catch (error) {
+      return { error: { name: 'DeskbusError', ...flat(asDeskbusError(error)) } };
+    }
+  }
+
+  post(page: string, params: object): void {
+    this.begin(page);
+    const { topic, payload, ...options } = params as Params<'bus.publish'>;
+    try {
+      this.client.publish(topic, payload, options);
+    } catch (error) {
+      const { code, message, action } = asDeskbusError(error);
+      const refusal = { method: OPERATIONS.publish, code, message, action, count: 1, topic };
+      this.send(Channel.refused, refusal);
+    }
+  }
+
+  taken(page: string, characters: number): void {
+    if (page !== this.page) return;
+    this.waiting = Math.max(0, this.waiting - characters);
+    if (this.paused && this.waiting < RESUME_CHARACTERS) this.resume();
+  }
+
+  /** Takes a `bus.message` frame from the connection. */
+  message(line: string): void {
+    if (this.page === '') return;
+    if (this.lines.length === 0) setImmediate(() => this.flush());
+    this.lines.push(line);
+    this.waiting += line.length;
+    if (!this.paused && this.waiting > PAUSE_CHARACTERS) {
+      this.paused = true;
+      this.client.pause();
+    }
+  }
+
+  /** The page is gone: ends its subscriptions and forgets what waits for it. */
+  dropPage(): void {
+    this.page = '';
+    this.lines = [];
+    this.waiting = 0;
+    if (this.paused) this.resume();
+    for (const subscription of this.subscriptions.values()) {
+      subscription.then((stop) => stop()).catch(() => undefined);
+    }
+    this.subscriptions.clear();
+  }
+
+  private async perform(operation: Operation, params: object): Promise<unknown> {
+    const { pattern } = params as { pattern?: unknown };
+    switch (operation) {
+      case 'subscribe':
+        await this.subscribe(asPattern(pattern));
+        return {};
+      case 'unsubscribe':
+        await this.unsubscribe(asPattern(pattern));
+        return {};
+      default:
+        // The backend checks what is in it against the method's schema.
+        return this.client.call(OPERATIONS[operation], params as never);
+    }
+  }
+
+  private async subscribe(pattern: string): Promise<void> {
+    let subscription = this.subscriptions.get(pattern);
+    if (!subscription) {
+      subscription = this.client.subscribe(pattern, () => undefined);
+      this.subscriptions.set(pattern, subscription);
+    }
+    try {
+      await subscription;
+    } catch (error) {
+      if (this.subscriptions.get(pattern) === subscription) this.subscriptions.delete(pattern);
+      throw error;
+    }
+  }
+
+  private async unsubscribe(pattern: string): Promise<void> {
+    const subscription = this.subscriptions.get(pattern);
+    if (!subscription) throw DeskbusError.of('not_found', 'There is no such subscription.');
+    this.subscriptions.delete(pattern);
+    const stop = await subscription;
+    await stop();
+  }
+
+  private flush(): void {
+    if (this.lines.length === 0) return;
+    const lines = this.lines;
+    this.lines = [];
+    this.send(Channel.messages, lines);
+  }
+
+  private resume(): void {
+    this.paused = false;
+    this.client.resume();
+  }
+
+  private send(channel: string, value: unknown): void {
+    if (!this.contents.isDestroyed()) this.contents.send(channel, value);
+  }
+}
+
+function asPattern(value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw DeskbusError.of('invalid_params', 'A pattern is a string.');
+}
+
+function flat(error: DeskbusError): Omit<Extract<Reply, { error: unknown }>['error'], 'name'> {
+  const { code, message, category, retryable, action, correlationId } = error;
+  const known = { code, message, category, retryable, action };
+  return correlationId === undefined ? known : { ...known, correlationId };
+}
