@@ -60,7 +60,6 @@ export interface ClientOptions {
 const OPEN_LIMIT_MS = 10_000;
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5_000;
-const READ_BYTES = 64 * 1024;
 const CLOSE_LIMIT_MS = 1_000;
 
 /** One client of one app on the bus. */
@@ -240,13 +239,7 @@ export class Client extends Emitter<ClientEvents> {
   /** Resolves with a link whose loss is this client's. */
   private dial(pipe: string): Promise<Link> {
     return new Promise((resolve, reject) => {
-      // One buffer, read into again and again, in place of a new one for each chunk.
-      const buffer = Buffer.allocUnsafe(READ_BYTES);
-      const callback = (bytes: number): boolean => {
-        link.feed(buffer.subarray(0, bytes));
-        return true;
-      };
-      const socket = connectSocket({ path: pipe, onread: { buffer, callback } });
+      const socket = connectSocket(pipe);
       const link: Link = new Link(socket, {
         onMessage: (message) => this.subscriptions.deliver(message),
         ...(this.options.onMessageLine ? { onMessageLine: this.options.onMessageLine } : {}),
@@ -259,6 +252,7 @@ export class Client extends Emitter<ClientEvents> {
       });
       for (const [method, handler] of this.handlers) link.handle(method, handler);
       this.socket = socket;
+      socket.on('data', (chunk) => link.feed(chunk));
       socket.on('end', () => link.close());
       socket.once('connect', () => resolve(link));
     });

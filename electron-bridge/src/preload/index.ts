@@ -20,8 +20,6 @@ import type {
   Responder,
 } from './api';
 
-export type * from './api';
-
 const MESSAGE_HEAD = '{"jsonrpc":"2.0","method":"bus.message","params":';
 
 class Signals extends Emitter<{ state: ConnectionState; refused: Refusal; gap: Gap }> {
