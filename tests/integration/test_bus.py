@@ -1,0 +1,189 @@
+"""The bus from end to end: a real backend, real pipes, every frame checked by its schema."""
+
+import anyio
+import msgspec
+import pytest
+
+from deskbus_protocol.bus import RefusedParams
+from deskbus_protocol.client import Client, Message
+from deskbus_protocol.errors import DeskbusError
+from tests.integration.shell import LIMIT_S, TestShell
+
+
+@pytest.mark.requirement("7.2")
+async def test_messages_flow_in_order_with_their_stamps(shell: TestShell) -> None:
+    async with shell.app("desk.feed") as feed, shell.app("desk.blotter") as blotter:
+        async with blotter.subscribe("prices.#") as prices:
+            for number in range(1000):
+                await feed.post("prices.EURUSD", {"n": number})
+            with anyio.fail_after(LIMIT_S):
+                got = [await prices.receive() for _ in range(1000)]
+    assert [msgspec.json.decode(message.payload)["n"] for message in got] == list(range(1000))
+    assert [message.seq for message in got] == list(range(1, 1001))
+    assert {message.epoch for message in got} == {shell.hello.epoch}
+    assert len({message.correlation_id for message in got}) == 1000
+
+
+async def test_a_published_request_tells_its_stamps_and_receivers(shell: TestShell) -> None:
+    async with shell.app("desk.feed") as feed, shell.app("desk.blotter") as blotter:
+        async with blotter.subscribe("prices.EURUSD"):
+            result = await feed.publish("prices.EURUSD", 1)
+    assert (result.seq, result.receivers, result.epoch) == (1, 1, shell.hello.epoch)
+
+
+async def test_after_unsubscribing_nothing_more_arrives(shell: TestShell) -> None:
+    async with shell.app("desk.feed") as feed, shell.app("desk.blotter") as blotter:
+        async with blotter.subscribe("prices.EURUSD"):
+            assert (await feed.publish("prices.EURUSD", 1)).receivers == 1
+        assert (await feed.publish("prices.EURUSD", 2)).receivers == 0
+
+
+@pytest.mark.requirement("7.2")
+async def test_trace_context_and_headers_are_passed_through_untouched(shell: TestShell) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    async with shell.app("desk.feed") as feed, shell.app("desk.blotter") as blotter:
+        async with blotter.subscribe("prices.EURUSD") as prices:
+            await feed.publish(
+                "prices.EURUSD",
+                1,
+                correlationId="order-7",
+                headers={"source": "exchange"},
+                _meta={"traceparent": trace},
+            )
+            message = await prices.receive()
+    assert message.correlation_id == "order-7"
+    assert message.headers == {"source": "exchange"}
+    assert message.meta
+    assert message.meta.traceparent == trace
+
+
+@pytest.mark.requirement("3.2")
+async def test_a_refused_notification_is_told_once_and_then_counted(shell: TestShell) -> None:
+    told: list[RefusedParams] = []
+    both = anyio.Event()
+
+    def on_refused(word: RefusedParams) -> None:
+        told.append(word)
+        if sum(refusal.count for refusal in told) == 50:
+            both.set()
+
+    async with shell.app("desk.feed") as feed:
+        feed.on_refused = on_refused
+        for _ in range(50):
+            await feed.post("orders.new", 1)
+        with anyio.fail_after(LIMIT_S):
+            await both.wait()
+    assert told[0].count == 1
+    assert (told[0].topic, told[0].code) == ("orders.new", -32010)
+    assert len(told) == 2
+
+
+async def answer(client: Client, messages: object, reply: object) -> None:
+    async for message in messages:  # type: ignore[attr-defined]
+        assert isinstance(message, Message)
+        await client.respond(message, reply)
+
+
+@pytest.mark.requirement("7.2")
+async def test_a_request_is_answered_by_a_subscriber(open_shell: TestShell) -> None:
+    async with open_shell.app("desk.ticker") as ticker, open_shell.app("desk.blotter") as blotter:
+        async with (
+            blotter.subscribe("orders.prefill") as requests,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(answer, blotter, requests, {"filled": True})
+            result = await ticker.request("orders.prefill", {"symbol": "EURUSD"})
+            tasks.cancel_scope.cancel()
+    assert msgspec.json.decode(result.payload) == {"filled": True}
+    assert (result.app, result.client) == ("desk.blotter", "main")
+
+
+async def test_a_responder_may_refuse_in_its_own_words(open_shell: TestShell) -> None:
+    async with open_shell.app("desk.ticker") as ticker, open_shell.app("desk.blotter") as blotter:
+        async with (
+            blotter.subscribe("orders.prefill") as requests,
+            anyio.create_task_group() as tasks,
+        ):
+
+            async def refuse() -> None:
+                await blotter.respond(await requests.receive(), error="The market is closed.")
+
+            tasks.start_soon(refuse)
+            with pytest.raises(DeskbusError) as refused:
+                await ticker.request("orders.prefill", {})
+    assert refused.value.kind.name == "responder_failed"
+    assert refused.value.message == "The market is closed."
+
+
+async def test_asking_when_nobody_listens_fails_at_once(open_shell: TestShell) -> None:
+    async with open_shell.app("desk.ticker") as ticker:
+        with anyio.fail_after(LIMIT_S), pytest.raises(DeskbusError) as refused:
+            await ticker.request("orders.prefill", {}, timeout=600_000)
+    assert refused.value.kind.name == "no_subscriber"
+    assert refused.value.kind.retryable
+
+
+async def test_a_responder_that_leaves_ends_the_wait(open_shell: TestShell) -> None:
+    async with open_shell.app("desk.ticker") as ticker:
+        failures: list[str] = []
+
+        async def ask() -> None:
+            try:
+                await ticker.request("orders.prefill", {}, timeout=600_000)
+            except DeskbusError as error:
+                failures.append(error.kind.name)
+
+        async with anyio.create_task_group() as tasks, open_shell.app("desk.blotter") as blotter:
+            async with blotter.subscribe("orders.prefill") as requests:
+                tasks.start_soon(ask)
+                await requests.receive()
+                await blotter.aclose()
+    assert failures == ["no_subscriber"]
+
+
+async def test_an_unanswered_request_times_out(open_shell: TestShell) -> None:
+    async with open_shell.app("desk.ticker") as ticker, open_shell.app("desk.blotter") as blotter:
+        async with blotter.subscribe("orders.prefill"):
+            with pytest.raises(DeskbusError) as refused:
+                await ticker.request("orders.prefill", {}, timeout=20)
+    assert refused.value.kind.name == "timeout"
+
+
+@pytest.mark.requirement("3.2")
+async def test_only_who_was_asked_may_answer(open_shell: TestShell) -> None:
+    async with (
+        open_shell.app("desk.ticker") as ticker,
+        open_shell.app("desk.blotter") as blotter,
+        open_shell.app("desk.feed") as eavesdropper,
+        blotter.subscribe("orders.prefill") as requests,
+        anyio.create_task_group() as tasks,
+    ):
+        results: list[object] = []
+
+        async def ask() -> None:
+            results.append((await ticker.request("orders.prefill", {})).app)
+
+        tasks.start_soon(ask)
+        message = await requests.receive()
+        with pytest.raises(DeskbusError) as refused:
+            await eavesdropper.respond(message, {"forged": True})
+        await blotter.respond(message, {"filled": True})
+    assert refused.value.kind.name == "permission_denied"
+    assert results == ["desk.blotter"]
+
+
+async def test_a_directed_message_reaches_its_app_alone(open_shell: TestShell) -> None:
+    async with (
+        open_shell.app("desk.ticker") as ticker,
+        open_shell.app("desk.blotter") as blotter,
+        open_shell.app("desk.feed") as feed,
+        blotter.subscribe("hints.#") as hints,
+        feed.subscribe("hints.#") as others,
+    ):
+        assert (await ticker.send("desk.blotter", "hints.symbol", "EURUSD")).receivers == 1
+        assert msgspec.json.decode((await hints.receive()).payload) == "EURUSD"
+        await ticker.publish("hints.public", 1)
+        assert (await others.receive()).topic == "hints.public"
+        with pytest.raises(DeskbusError) as refused:
+            await ticker.send("desk.nobody", "hints.symbol", "EURUSD")
+    assert refused.value.kind.name == "no_subscriber"
