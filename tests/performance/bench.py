@@ -1,0 +1,125 @@
+"""Measures deskbus beside other brokers: `python -m tests.performance.bench`.
+
+Runs alternate between the servers, the medians count. It prints a table and writes
+build/bench/results.json, details.json and charts. A missed goal is a figure like any other; the
+exit code is 1 only where deskbus itself could not be measured.
+"""
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+import msgspec
+
+from tests.performance import chart, growth, report
+from tests.performance.load import ROOT, Figures, LoadError
+from tests.performance.rows import QUICK, ROWS, SERVERS, Row, Scale
+from tests.performance.server import ServerError, started
+
+OUTPUT = ROOT / "build" / "bench"
+GROWTH = "growth"
+JETSTREAM_NOTE = (
+    "JetStream's acknowledgement does not wait for the disk: it syncs its files every two minutes "
+    "(sync_interval's default). deskbus answers a durable publish after the fsync that covers it."
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _options(arguments)
+    scale = QUICK if options.quick else Scale()
+    if options.rounds:
+        scale = msgspec.structs.replace(scale, rounds=options.rounds)
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+
+    measured: list[report.Measured] = []
+    broken = False
+    for row in _chosen(options.rows):
+        try:
+            measured.append(_measure(row, scale))
+        except (LoadError, ServerError) as error:
+            _say(f"{row.name}: left out, {row.ours} could not be measured: {error}")
+            broken = True
+    curves = growth.measure(options.quick) if not options.rows or GROWTH in options.rows else []
+
+    if measured:
+        print(report.table(measured))
+        if any("jetstream" in each.medians for each in measured):
+            print(f"\n{JETSTREAM_NOTE}")
+    if curves:
+        print(f"\n{growth.table(curves)}")
+    report.write(measured, {"machine": _machine(), "growth": curves}, OUTPUT)
+    chart.draw(measured, OUTPUT / "chart.png")
+    growth.draw(curves, OUTPUT / "growth.png")
+    print(f"\nWritten to {OUTPUT.relative_to(ROOT)}/: results.json, details.json, chart.png")
+    return 1 if broken else 0
+
+
+def _measure(row: Row, scale: Scale) -> report.Measured:
+    """Runs a row; raises where ours fails, and leaves out a peer that does."""
+    names = [row.ours, *(name for name in row.peers if SERVERS[name].installed())]
+    runs: dict[str, list[Figures]] = {name: [] for name in names}
+    rounds = min(scale.rounds, row.max_rounds)
+    for turn in range(1, rounds + 1):
+        for name in [name for name in names if name in runs]:
+            try:
+                with started(SERVERS[name]) as running:
+                    figures = row.measure(running, scale)
+            except (LoadError, ServerError) as error:
+                if name == row.ours:
+                    raise
+                _say(f"{row.name}: {name} failed and is left out: {error}")
+                del runs[name]
+                continue
+            runs[name].append(figures)
+            value = report.number(figures[row.figure])
+            _say(f"{row.name}: round {turn} of {rounds}: {name} {value} {row.unit}")
+    return report.Measured(row=row, medians=_medians(runs), runs=runs)
+
+
+def _medians(runs: Mapping[str, Sequence[Figures]]) -> dict[str, Figures]:
+    return {
+        name: {key: median(run[key] for run in many) for key in many[0]}
+        for name, many in runs.items()
+    }
+
+
+def _chosen(names: Sequence[str]) -> list[Row]:
+    """The rows whose key begins with one of `names`; all of them if there are none."""
+    if not names:
+        return list(ROWS)
+    return [row for row in ROWS if any(row.key.startswith(name.lower()) for name in names)]
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    keys = ", ".join([*(row.key for row in ROWS), GROWTH])
+    parser = argparse.ArgumentParser(prog="python -m tests.performance.bench")
+    parser.add_argument(
+        "--rows",
+        nargs="+",
+        metavar="NAME",
+        default=[],
+        help=f"only these, or what begins so: {keys}",
+    )
+    parser.add_argument("--rounds", type=int, help="runs of each server (default: 5)")
+    parser.add_argument("--quick", action="store_true", help="one short run each")
+    return parser.parse_args(arguments)
+
+
+def _machine() -> dict[str, object]:
+    return {
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "python": platform.python_version(),
+        "load": os.getloadavg(),
+    }
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

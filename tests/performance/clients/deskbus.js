@@ -1,0 +1,22 @@
+// deskbus through its own Node client, each connection with the developer ticket of headless mode.
+'use strict';
+const { readFileSync } = require('fs');
+const { connect } = require('../../../electron-bridge/dist/node/index.js');
+
+exports.connect = async ({ pipe, app, ticketFile }) => {
+  const ticket = readFileSync(ticketFile, 'utf8').trim();
+  const client = await connect({ pipe, app, ticket });
+  client.on('refused', (refusal) => {
+    throw new Error(`refused: ${refusal.message}`);
+  });
+  client.on('gap', (gap) => {
+    throw new Error(`messages ${gap.first} to ${gap.last} of ${gap.topic} were lost`);
+  });
+  return {
+    publish: (topic, payload) => client.publish(topic, payload),
+    drained: () => client.drained(),
+    subscribe: (pattern, onMessage) =>
+      client.subscribe(pattern, (message) => onMessage(message.payload)),
+    close: () => client.close(),
+  };
+};

@@ -1,0 +1,171 @@
+"""Growth curves: what more subscriptions, more receivers and larger payloads cost."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+
+import msgspec
+from msgspec import Raw
+
+from deskbus.bus.broker import MessageBroker
+from deskbus.bus.client import BusClient
+from deskbus_protocol.envelope import Sender
+from tests.performance.load import load
+from tests.performance.report import number
+from tests.performance.rows import LOAD_LIMIT_S, SERVERS
+from tests.performance.server import started
+
+SUBSCRIPTIONS = (10, 100, 1_000, 10_000, 100_000)
+RECEIVERS = (1, 5, 20, 50, 100, 200, 500)
+PAYLOADS = (100, 1_024, 10_240, 102_400, 1_048_576)
+IN_FLIGHT_BYTES = 4 * 1024 * 1024
+MAX_WINDOW = 1024
+ROUTINGS = 100_000
+ROUTING_RUNS = 5
+READERS = 100
+
+
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
+    """`points` are pairs of how much and the figure."""
+
+    name: str
+    of: str
+    unit: str
+    points: list[tuple[int, float]]
+
+
+def measure(quick: bool) -> list[Curve]:
+    span_s = 0.5 if quick else 1.5
+    return [
+        _curve("routing, exact topics", "subscriptions", "ns a message", SUBSCRIPTIONS, _exact),
+        _curve("routing, wildcards", "subscriptions", "ns a message", SUBSCRIPTIONS, _wildcards),
+        _curve(
+            *("fan-out", "receivers", "deliveries/s"),
+            RECEIVERS,
+            lambda receivers: _delivered(receivers, 256, span_s),
+        ),
+        _curve(
+            *("payload, 1 → 1", "bytes", "MB/s"),
+            PAYLOADS,
+            lambda size: _delivered(1, size, span_s) * size / 1e6,
+        ),
+    ]
+
+
+def table(curves: Sequence[Curve]) -> str:
+    lines = []
+    for curve in curves:
+        lines.append(f"{curve.name}, {curve.unit}, by {curve.of}")
+        lines += [f"  {size:>10,}  {number(value):>12}" for size, value in curve.points]
+    return "\n".join(lines)
+
+
+def draw(curves: Sequence[Curve], path: Path) -> None:
+    """Draws to a PNG file; nothing where nothing was measured."""
+    if not curves:
+        return
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(2, 2, figsize=(11, 7), dpi=150)
+    for plot, curve in zip(axes.flat, curves, strict=True):
+        sizes, values = zip(*curve.points, strict=True)
+        plot.plot(sizes, values, marker="o", color="#1f6f5c")
+        plot.set_xscale("log")
+        plot.set_ylim(0, max(values) * 1.2)
+        plot.set_title(curve.name, loc="left", weight="bold", color="#22303a")
+        plot.set_xlabel(curve.of)
+        plot.set_ylabel(curve.unit)
+        plot.grid(alpha=0.25)
+        plot.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def _curve(
+    name: str, of: str, unit: str, sizes: Sequence[int], figure: Callable[[int], float]
+) -> Curve:
+    points = []
+    for size in sizes:
+        value = figure(size)
+        points.append((size, value))
+        print(f"{name}: {size:,} {of}: {number(value)} {unit}", file=sys.stderr, flush=True)
+    return Curve(name=name, of=of, unit=unit, points=points)
+
+
+def _delivered(receivers: int, payload_bytes: int, span_s: float) -> float:
+    """Messages delivered in a second, by the real backend to Node clients."""
+    window = max(2, min(MAX_WINDOW, IN_FLIGHT_BYTES // payload_bytes // 8 * 8))
+    with started(SERVERS["deskbus"]) as running:
+        task = {
+            "client": running.client,
+            "address": running.address,
+            "topic": running.topic,
+            "receivers": receivers,
+            "payload_bytes": payload_bytes,
+            "window": window,
+            "batch": max(1, window // 16),
+            "warm_s": 0.5,
+            "span_s": span_s,
+        }
+        with load("throughput", task, LOAD_LIMIT_S) as figures:
+            return figures["per_second"]
+
+
+class _Everything:
+    """An access control that allows all."""
+
+    def may_read(self, identity: Sender, topic: str) -> bool:
+        return True
+
+    def may_write(self, identity: Sender, topic: str) -> bool:
+        return True
+
+
+class _Counter:
+    """An outlet that only counts."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+
+    def put(self, line: bytes, topic: str | None, seq: int) -> None:
+        self.lines += 1
+
+
+def _exact(subscriptions: int) -> float:
+    return _routing([f"app{at}.topic" for at in range(subscriptions)])
+
+
+def _wildcards(subscriptions: int) -> float:
+    """Half with `*` and half with `#`, each of which fits some of the topics."""
+    return _routing(
+        [f"app{at // 2}.*" if at % 2 else f"app{at // 2}.#" for at in range(subscriptions)]
+    )
+
+
+def _routing(patterns: Sequence[str]) -> float:
+    """Nanoseconds that the broker takes for one message, the topics taken in turn."""
+    broker = MessageBroker("epoch", _Everything())
+    outlet = _Counter()
+    clients = [BusClient(Sender("app", f"client-{at}"), outlet) for at in range(READERS)]
+    for at, pattern in enumerate(patterns):
+        broker.subscribe(clients[at % READERS], pattern)
+    topics = [f"app{at}.topic" for at in range(min(len(patterns), READERS))]
+    sender = BusClient(Sender("app", "sender"), _Counter())
+    payload = Raw(b'"' + b"x" * 256 + b'"')
+    for topic in topics:
+        broker.publish(sender, topic, payload)
+    runs = []
+    for _ in range(ROUTING_RUNS):
+        rounds = ROUTINGS // ROUTING_RUNS // len(topics)
+        began = time.perf_counter_ns()
+        for _ in range(rounds):
+            for topic in topics:
+                broker.publish(sender, topic, payload)
+        runs.append((time.perf_counter_ns() - began) / (rounds * len(topics)))
+    return median(runs)

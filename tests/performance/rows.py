@@ -1,0 +1,245 @@
+"""The rows of the benchmark: what is measured, beside whom, and with what goal."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from tests.performance.load import Figures, load
+from tests.performance.ours import Deskbus
+from tests.performance.peers import PEERS
+from tests.performance.server import Running, Server
+
+SERVERS: dict[str, Server] = {
+    **PEERS,
+    "deskbus": Deskbus("deskbus", "bench.topic"),
+    "unpersisted": Deskbus("unpersisted", "bench.topic"),
+    "persisted": Deskbus("persisted", "stored.topic"),
+}
+
+FAN_OUT = 100
+CROWD = 500
+CROWD_RATE = 10_000
+DURABLE_WINDOW = 500
+PAYLOAD_BYTES = 256
+LOAD_LIMIT_S = 120.0
+
+# How many messages a publisher may be ahead of the receivers, and how many it sends in one turn of
+# its event loop: for each client where it was fastest.
+PACE = (1024, 64)
+PACES = {"nats": (16_384, 256), "redis": (1024, 32), "vscode-jsonrpc": (1024, 32)}
+FAN_OUT_PACE = (512, 64)
+FAN_OUT_PACES = {"vscode-jsonrpc": (64, 8)}
+
+
+class Scale(msgspec.Struct, frozen=True, kw_only=True):
+    """How long and how often: `rounds` runs of each server, `span_s` each after `warm_s`."""
+
+    rounds: int = 5
+    warm_s: float = 0.75
+    span_s: float = 1.5
+    roundtrips: int = 5000
+    crowd_s: float = 20.0
+    stored: int = 200_000
+
+
+QUICK = Scale(rounds=1, warm_s=0.4, span_s=0.6, roundtrips=1000, crowd_s=2.0, stored=50_000)
+
+Measure = Callable[[Running, Scale], Figures]
+
+
+class Goal(msgspec.Struct, frozen=True, kw_only=True):
+    """`limit` bounds ours over the peer `against`, or ours itself where there is none."""
+
+    limit: float
+    against: str | None = None
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """`figure` names the one that counts among the figures of `measure`."""
+
+    name: str
+    unit: str
+    figure: str
+    better: Literal["more", "less"]
+    measure: Measure
+    goals: tuple[Goal, ...]
+    peers: tuple[str, ...] = ()
+    ours: str = "deskbus"
+    max_rounds: int = 100
+
+    @property
+    def key(self) -> str:
+        """The name as one types it: 1-1, round-trip-idle."""
+        return re.sub(r"[^0-9a-z]+", "-", self.name.lower().replace(",", "")).strip("-")
+
+
+def _task(running: Running, scale: Scale) -> dict[str, Any]:
+    return {
+        "client": running.client,
+        "address": running.address,
+        "topic": running.topic,
+        "payload_bytes": PAYLOAD_BYTES,
+        "warm_s": scale.warm_s,
+        "span_s": scale.span_s,
+    }
+
+
+def _throughput(running: Running, scale: Scale, receivers: int, pace: tuple[int, int]) -> Figures:
+    window, batch = pace
+    flow = {"receivers": receivers, "window": window, "batch": batch}
+    with load("throughput", {**_task(running, scale), **flow}, LOAD_LIMIT_S) as figures:
+        return figures
+
+
+def one_to_one(running: Running, scale: Scale) -> Figures:
+    return _throughput(running, scale, 1, PACES.get(running.client, PACE))
+
+
+def one_to_many(running: Running, scale: Scale) -> Figures:
+    return _throughput(running, scale, FAN_OUT, FAN_OUT_PACES.get(running.client, FAN_OUT_PACE))
+
+
+def round_trip(running: Running, scale: Scale) -> Figures:
+    task = {**_task(running, scale), "rounds": scale.roundtrips}
+    with load("roundtrip", task, LOAD_LIMIT_S) as figures:
+        return figures
+
+
+def durable(running: Running, scale: Scale) -> Figures:
+    task = {**_task(running, scale), "window": DURABLE_WINDOW}
+    with load("durable", task, LOAD_LIMIT_S) as figures:
+        return figures
+
+
+def replay(running: Running, scale: Scale) -> Figures:
+    task = {**_task(running, scale), "count": scale.stored}
+    with load("replay", task, LOAD_LIMIT_S) as figures:
+        return figures
+
+
+def crowd(running: Running, scale: Scale) -> Figures:
+    return _crowd(running, scale, scale.crowd_s)
+
+
+def start(running: Running, scale: Scale) -> Figures:
+    return {"start_ms": running.start_s * 1000}
+
+
+def memory_idle(running: Running, scale: Scale) -> Figures:
+    return {"memory_mb": running.memory_mb()}
+
+
+def memory_crowd(running: Running, scale: Scale) -> Figures:
+    return _crowd(running, scale, scale.span_s)
+
+
+def _crowd(running: Running, scale: Scale, span_s: float) -> Figures:
+    crowd = {"clients": CROWD, "rate": CROWD_RATE, "span_s": span_s}
+    with load("crowd", {**_task(running, scale), **crowd}, LOAD_LIMIT_S) as figures:
+        return {**figures, "memory_mb": running.memory_mb()}
+
+
+ROWS = (
+    Row(
+        name="1 → 1",
+        unit="msg/s",
+        figure="per_second",
+        better="more",
+        measure=one_to_one,
+        peers=("nats", "nats-iterator", "mosquitto", "redis", "vscode-jsonrpc", "byte-copier"),
+        goals=(
+            Goal(limit=1.3, against="nats"),
+            Goal(limit=5.0, against="vscode-jsonrpc"),
+            Goal(limit=0.8, against="byte-copier"),
+        ),
+    ),
+    Row(
+        name="1 → 100",
+        unit="deliveries/s",
+        figure="per_second",
+        better="more",
+        measure=one_to_many,
+        peers=("redis", "nats", "nats-iterator", "mosquitto", "vscode-jsonrpc", "byte-copier"),
+        goals=(Goal(limit=1.0, against="redis"), Goal(limit=1.5, against="nats")),
+    ),
+    Row(
+        name="round trip, idle",
+        unit="µs p50",
+        figure="p50_us",
+        better="less",
+        measure=round_trip,
+        peers=("mosquitto", "nats", "redis", "vscode-jsonrpc"),
+        goals=(Goal(limit=1.0, against="mosquitto"),),
+    ),
+    Row(
+        name="1 → 1 on a persisted topic",
+        unit="msg/s",
+        figure="per_second",
+        better="more",
+        measure=one_to_one,
+        ours="persisted",
+        peers=("unpersisted",),
+        goals=(Goal(limit=0.8, against="unpersisted"),),
+    ),
+    Row(
+        name="durable publish",
+        unit="answers/s",
+        figure="per_second",
+        better="more",
+        measure=durable,
+        ours="persisted",
+        peers=("jetstream",),
+        goals=(Goal(limit=2.0, against="jetstream"),),
+    ),
+    Row(
+        name="replay",
+        unit="msg/s",
+        figure="per_second",
+        better="more",
+        measure=replay,
+        ours="persisted",
+        peers=("jetstream",),
+        goals=(Goal(limit=1.5, against="jetstream"),),
+    ),
+    Row(
+        name="500 clients, 10,000 msg/s",
+        unit="ms p99",
+        figure="p99_ms",
+        better="less",
+        measure=crowd,
+        peers=("nats", "mosquitto", "redis"),
+        goals=(Goal(limit=5.0),),
+        max_rounds=3,
+    ),
+    Row(
+        name="start to first answer",
+        unit="ms",
+        figure="start_ms",
+        better="less",
+        measure=start,
+        peers=("nats", "mosquitto", "redis"),
+        goals=(Goal(limit=300.0),),
+    ),
+    Row(
+        name="memory, idle",
+        unit="MB",
+        figure="memory_mb",
+        better="less",
+        measure=memory_idle,
+        peers=("nats", "mosquitto", "redis"),
+        goals=(Goal(limit=60.0),),
+        max_rounds=3,
+    ),
+    Row(
+        name="memory, 500 clients",
+        unit="MB",
+        figure="memory_mb",
+        better="less",
+        measure=memory_crowd,
+        peers=("nats", "mosquitto", "redis"),
+        goals=(Goal(limit=200.0),),
+        max_rounds=3,
+    ),
+)
