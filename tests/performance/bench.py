@@ -35,14 +35,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     OUTPUT.mkdir(parents=True, exist_ok=True)
 
     measured: list[report.Measured] = []
+    curves: list[growth.Curve] = []
+    left_out: list[str] = []
     broken = False
     for row in _chosen(options.rows):
+        if not row.possible:
+            left_out.append(f"{row.name}: not measured, deskbus has no {row.needs} yet")
+            continue
         try:
             measured.append(_measure(row, scale))
         except (LoadError, ServerError) as error:
-            _say(f"{row.name}: left out, {row.ours} could not be measured: {error}")
+            left_out.append(f"{row.name}: {row.ours} could not be measured: {error}")
             broken = True
-    curves = growth.measure(options.quick) if not options.rows or GROWTH in options.rows else []
+    if not options.rows or GROWTH in options.rows:
+        try:
+            curves = growth.measure(quick=options.quick)
+        except (LoadError, ServerError) as error:
+            left_out.append(f"growth: deskbus could not be measured: {error}")
+            broken = True
 
     if measured:
         print(report.table(measured))
@@ -50,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"\n{JETSTREAM_NOTE}")
     if curves:
         print(f"\n{growth.table(curves)}")
+    for line in left_out:
+        print(f"\n{line}")
     report.write(measured, {"machine": _machine(), "growth": curves}, OUTPUT)
     chart.draw(measured, OUTPUT / "chart.png")
     growth.draw(curves, OUTPUT / "growth.png")

@@ -36,7 +36,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     points: list[tuple[int, float]]
 
 
-def measure(quick: bool) -> list[Curve]:
+def measure(*, quick: bool) -> list[Curve]:
     span_s = 0.5 if quick else 1.5
     return [
         _curve("routing, exact topics", "subscriptions", "ns a message", SUBSCRIPTIONS, _exact),

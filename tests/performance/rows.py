@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from deskbus_protocol.methods import METHODS
 from tests.performance.load import Figures, load
 from tests.performance.ours import Deskbus
 from tests.performance.peers import PEERS
@@ -57,7 +58,11 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """`figure` names the one that counts among the figures of `measure`."""
+    """`figure` names the one that counts among the figures of `measure`.
+
+    `needs` is what the protocol must have for ours to be measured: a method, or a method and one
+    of its parameters, as in bus.publish:durable.
+    """
 
     name: str
     unit: str
@@ -68,6 +73,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     peers: tuple[str, ...] = ()
     ours: str = "deskbus"
     max_rounds: int = 100
+    needs: str = "bus.publish"
+
+    @property
+    def possible(self) -> bool:
+        method, _, parameter = self.needs.partition(":")
+        row = METHODS.get(method)
+        return row is not None and (not parameter or parameter in row.params.__struct_fields__)
 
     @property
     def key(self) -> str:
@@ -180,6 +192,7 @@ ROWS = (
         better="more",
         measure=one_to_one,
         ours="persisted",
+        needs="bus.publish:durable",
         peers=("unpersisted",),
         goals=(Goal(limit=0.8, against="unpersisted"),),
     ),
@@ -190,6 +203,7 @@ ROWS = (
         better="more",
         measure=durable,
         ours="persisted",
+        needs="bus.publish:durable",
         peers=("jetstream",),
         goals=(Goal(limit=2.0, against="jetstream"),),
     ),
@@ -200,6 +214,7 @@ ROWS = (
         better="more",
         measure=replay,
         ours="persisted",
+        needs="bus.replay",
         peers=("jetstream",),
         goals=(Goal(limit=1.5, against="jetstream"),),
     ),
