@@ -238,14 +238,23 @@ export class Shell extends Emitter<ShellEvents> {
       try {
         await this.launch(id);
       } catch (error) {
-        this.options.log?.(`${id} did not come back: ${String(error)}`);
+        this.report(`${id} did not come back: ${String(error)}`);
       }
     }
   }
 
+  private report(line: string): void {
+    if (this.options.log) this.options.log(line);
+    else process.stderr.write(`${line}\n`);
+  }
+
   /** Processes of apps whose backend can't end them any more; each leads a group. */
   private killApps(): void {
-    for (const { pid } of this.apps.values()) if (pid !== undefined) killTree(pid);
+    for (const { pid, ...status } of [...this.apps.values()]) {
+      if (pid === undefined) continue;
+      killTree(pid);
+      this.apps.set(status.app, status);
+    }
   }
 
   private forgetWindow(id: string): void {
@@ -260,12 +269,7 @@ export class Shell extends Emitter<ShellEvents> {
   /** Holds the quit back until the backend has ended. */
   private delayQuit(event: { preventDefault(): void }): void {
     event.preventDefault();
-    this.stop()
-      .catch(() => undefined)
-      .then(
-        () => app.quit(),
-        () => undefined,
-      );
+    void this.stop().finally(() => app.quit());
   }
 }
 
