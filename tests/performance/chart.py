@@ -10,7 +10,7 @@ PEER_COLOUR = "#b9c2c9"
 AGAINST_COLOUR = "#7d8b96"
 GOAL_COLOUR = "#c8553d"
 INK = "#22303a"
-CLIP = 3.0
+CLIP = 2.0
 
 
 def draw(measured: Sequence[Measured], path: Path) -> None:
@@ -60,7 +60,7 @@ def draw(measured: Sequence[Measured], path: Path) -> None:
     axes.set_xlim(0, CLIP + 0.35)
     axes.set_xlabel(
         "relative to what the goal is set against (dark grey, or the limit itself); longer is "
-        "better\nred: the goal; »: longer than drawn",
+        "better\nred: the hardest goal; »: longer than drawn",
         color=INK,
     )
     axes.spines[["top", "right", "left"]].set_visible(False)

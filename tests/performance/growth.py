@@ -20,7 +20,7 @@ from tests.performance.server import started
 SUBSCRIPTIONS = (10, 100, 1_000, 10_000, 100_000)
 RECEIVERS = (1, 5, 20, 50, 100, 200, 500)
 PAYLOADS = (100, 1_024, 10_240, 102_400, 1_048_576)
-IN_FLIGHT_BYTES = 4 * 1024 * 1024
+IN_FLIGHT_BYTES = 16 * 1024 * 1024
 MAX_WINDOW = 1024
 ROUTINGS = 100_000
 ROUTING_RUNS = 5
@@ -78,6 +78,7 @@ def draw(curves: Sequence[Curve], path: Path) -> None:
         plot.set_xscale("log")
         plot.set_ylim(0, max(values) * 1.2)
         plot.set_title(curve.name, loc="left", weight="bold", color="#22303a")
+        plot.yaxis.set_major_formatter("{x:,.0f}")
         plot.set_xlabel(curve.of)
         plot.set_ylabel(curve.unit)
         plot.grid(alpha=0.25)

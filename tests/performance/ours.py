@@ -1,11 +1,12 @@
 """deskbus itself, as `deskbus serve --headless` runs it, everything switched on."""
 
-import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from deskbus.config import runtime_dir_for
-from deskbus_protocol import PROTOCOL_VERSION
+from deskbus_protocol import PROTOCOL_VERSION, rpc
 from tests.performance.load import ROOT
 from tests.performance.server import Launch
 
@@ -44,13 +45,22 @@ class Deskbus:
 
     def hello(self, launch: Launch) -> bytes:
         """Opens a session and asks for the backend's health; `OSError` before it can."""
-        ticket = Path(launch.address["ticketFile"]).read_text().strip()
-        if not ticket:
-            raise FileNotFoundError("the ticket is not written yet")
-        session = {"ticket": ticket, "app": APP, "protocolVersion": PROTOCOL_VERSION}
-        calls = [("session.open", session), ("health.get", {})]
-        frames = (
-            {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
-            for number, (method, params) in enumerate(calls)
-        )
-        return b"".join(json.dumps(frame).encode() + b"\n" for frame in frames)
+        return opening(launch.address) + rpc.request("health.get", {}, 1) + b"\n"
+
+
+def read_ticket(address: Mapping[str, Any]) -> str:
+    """The developer ticket of a running backend; raises `OSError` before it is there."""
+    ticket = Path(address["ticketFile"]).read_text().strip()
+    if not ticket:
+        raise FileNotFoundError("the ticket is not written yet")
+    return ticket
+
+
+def opening(address: Mapping[str, Any]) -> bytes:
+    """The frame that opens a developer's session."""
+    session = {
+        "ticket": read_ticket(address),
+        "app": APP,
+        "protocolVersion": PROTOCOL_VERSION,
+    }
+    return rpc.request("session.open", session, 0) + b"\n"

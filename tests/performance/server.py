@@ -67,6 +67,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     address: dict[str, Any]
     topic: str
     pid: int
+    log: Path
     start_s: float
 
     def memory_mb(self) -> float:
@@ -96,6 +97,7 @@ def started(server: Server) -> Iterator[Running]:
                 address=launch.address,
                 topic=launch.topic,
                 pid=process.pid,
+                log=log,
                 start_s=time.perf_counter() - began,
             )
 

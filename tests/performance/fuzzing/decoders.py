@@ -1,0 +1,126 @@
+"""What holds for the decoders whatever bytes come; each check raises `AssertionError`."""
+
+import json
+import random
+from unittest import mock
+
+import msgspec
+from msgspec import Raw
+
+from deskbus.rpc import frames
+from deskbus.rpc.lane import Lane, Publish, Published
+from deskbus_protocol import framing
+from deskbus_protocol.bus import PublishParams
+from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.framing import Decoder, FramingDecoder, FramingLostError, LineDecoder
+from tests.performance.fuzzing import mutation
+
+SMALL_FRAME_BYTES = 700
+LOST = b"the framing was lost"
+
+Routed = tuple[str, bytes]
+
+
+def framing_holds(chance: random.Random) -> None:
+    """A stream gives the same frames however it is cut; lines are those that fit the limit."""
+    block = mutation.stream(chance)
+    with mock.patch.object(framing, "MAX_FRAME_BYTES", SMALL_FRAME_BYTES):
+        whole = _fed(FramingDecoder(), [block])
+        cut = _fed(FramingDecoder(), mutation.pieces(chance, block))
+        got, refused = _fed(LineDecoder(), mutation.pieces(chance, block))
+    assert whole == cut or LOST in (whole[0], cut[0]), "the frames depend on the cuts"
+    assert (whole[0] == LOST) == (cut[0] == LOST), "whether framing is lost depends on the cuts"
+    ended = [line + b"\n" for line in block.split(b"\n")[:-1]]
+    fitting = [line for line in ended if len(line) <= SMALL_FRAME_BYTES]
+    assert got == b"".join(fitting), "a line is missing, or one too many"
+    begun = len(block.rpartition(b"\n")[2])
+    over = len(fitting) < len(ended) or begun > SMALL_FRAME_BYTES
+    assert refused == over, "a refusal is not told, or told without reason"
+
+
+def reading_holds(chance: random.Random) -> None:
+    """Nothing but `DeskbusError` is raised, only sound JSON is accepted, both lanes agree."""
+    block = mutation.lines(chance)
+    block = block[: block.rfind(b"\n") + 1]
+    routed: list[Routed] = []
+    lane = Lane(lambda _frame: None)
+    lane.open(_recorder(routed))
+    taken = bool(block) and lane.take(block)
+    careful = [_read(line) for line in block.split(b"\n")[:-1] if line.strip()]
+    if taken:
+        assert routed == careful, "the direct lane and the careful way differ"
+
+
+class _Nothing:
+    def result(self) -> bytes:
+        return b"{}"
+
+
+def _recorder(routed: list[Routed]) -> Publish:
+    def publish(topic: str, payload: Raw, _options: PublishParams | None) -> Published:
+        routed.append((topic, bytes(payload)))
+        return _Nothing()
+
+    return publish
+
+
+def _fed(decoder: Decoder, pieces: list[bytes]) -> tuple[bytes, bool]:
+    """All frames and whether any was refused; `LOST` in place of the frames at a lost framing."""
+    got = []
+    refused = False
+    for piece in pieces:
+        try:
+            got.append(decoder.feed(piece))
+        except FramingLostError:
+            return LOST, False
+        refused = decoder.take_refusal() is not None or refused
+    return b"".join(got), refused
+
+
+def _read(line: bytes) -> Routed | None:
+    """Topic and payload of a single publish, read the careful way; None for anything else."""
+    try:
+        frames.check_text(line)
+        batch = frames.is_batch(line)
+        members = frames.split_batch(line) if batch else [line]
+    except DeskbusError:
+        return None
+    found: Routed | None = None
+    for member in members:
+        try:
+            frame = frames.read(member)
+        except DeskbusError:
+            continue
+        _is_sound(member)
+        if frame.method == "bus.publish" and isinstance(frame.params, Raw) and not batch:
+            found = _published(frame.params)
+    return found
+
+
+def _published(params: Raw) -> Routed | None:
+    try:
+        decoded = msgspec.json.decode(params, type=PublishParams)
+    except msgspec.MsgspecError:
+        return None
+    return decoded.topic, bytes(decoded.payload)
+
+
+def _is_sound(frame: bytes) -> None:
+    """An accepted frame is JSON by another parser's judgement too, and repeats no key."""
+    try:
+        envelope = json.loads(frame, object_pairs_hook=list, parse_constant=_refuse)
+    except ValueError as error:
+        raise AssertionError(f"accepted, but not JSON: {error}") from error
+    for members in (envelope, dict(envelope).get("params")):
+        keys = _keys(members)
+        assert len(keys) == len(set(keys)), "a repeated key was accepted"
+
+
+def _keys(value: object) -> list[str]:
+    """The keys of what `json` read as an object: a list of pairs; an array gives none."""
+    pairs = value if isinstance(value, list) else []
+    return [pair[0] for pair in pairs if isinstance(pair, tuple)]
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
