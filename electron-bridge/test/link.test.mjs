@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import { beforeEach, test } from 'node:test';
 import { source } from './source.mjs';
 
-const { Link, payloadJson } = await source('node/link.ts');
+const { Link, toJson } = await source('node/link.ts');
 
 let output;
 let link;
@@ -33,8 +33,8 @@ async function written() {
 test('publishes leave in the compact form, those of one turn in one write', async () => {
   const chunks = [];
   output.on('data', (chunk) => chunks.push(String(chunk)));
-  link.publish('a.b', payloadJson({ n: 1 }), '');
-  link.publish('a.b', payloadJson(undefined), ',"ttl":5');
+  link.publish('a.b', toJson({ n: 1 }), '');
+  link.publish('a.b', toJson(undefined), ',"ttl":5');
   await settled();
   const head = '{"jsonrpc":"2.0","method":"bus.publish","params":{"topic":"a.b","payload":';
   assert.deepEqual(chunks, [`${head}{"n":1}}}\n${head}null,"ttl":5}}\n`]);

@@ -6,7 +6,7 @@ import { TopFrame } from './top-frame';
 export interface Endpoint {
   begin(page: string): void;
   call(page: string, operation: Operation, params: object): Promise<Reply>;
-  post(page: string, params: object): void;
+  post(page: string, publishes: object[]): void;
   taken(page: string, characters: number): void;
 }
 
@@ -39,8 +39,9 @@ class PageIpc {
     ipcMain.on(Channel.page, (event, page: unknown) => {
       if (isToken(page)) this.endpointOf(event)?.begin(page);
     });
-    ipcMain.on(Channel.post, (event, page: unknown, params: unknown) => {
-      if (isToken(page) && isObject(params)) this.endpointOf(event)?.post(page, params);
+    ipcMain.on(Channel.post, (event, page: unknown, publishes: unknown) => {
+      if (!isToken(page) || !Array.isArray(publishes)) return;
+      this.endpointOf(event)?.post(page, publishes.filter(isObject));
     });
     ipcMain.on(Channel.taken, (event, page: unknown, characters: unknown) => {
       if (!isToken(page) || typeof characters !== 'number' || !(characters >= 0)) return;

@@ -21,7 +21,7 @@ export const Channel = {
   page: 'deskbus:page',
   /** An operation: token, its name, its parameters. Answered with a `Reply`. */
   call: 'deskbus:call',
-  /** A publish without confirmation: token, its parameters. */
+  /** Publishes without confirmation: token, an array of their parameters. */
   post: 'deskbus:post',
   /** Messages were handed to the page: token, their characters. */
   taken: 'deskbus:taken',

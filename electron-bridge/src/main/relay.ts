@@ -49,16 +49,9 @@ export class Relay implements Endpoint {
     }
   }
 
-  post(page: string, params: object): void {
+  post(page: string, publishes: object[]): void {
     this.begin(page);
-    const { topic, payload, ...options } = params as Params<'bus.publish'>;
-    try {
-      this.client.publish(topic, payload, options);
-    } catch (error) {
-      const { code, message, action } = asDeskbusError(error);
-      const refusal = { method: OPERATIONS.publish, code, message, action, count: 1, topic };
-      this.send(Channel.refused, refusal);
-    }
+    for (const params of publishes) this.publish(params as Params<'bus.publish'>);
   }
 
   taken(page: string, characters: number): void {
@@ -89,6 +82,17 @@ export class Relay implements Endpoint {
       subscription.then((stop) => stop()).catch(() => undefined);
     }
     this.subscriptions.clear();
+  }
+
+  private publish(params: Params<'bus.publish'>): void {
+    const { topic, payload, ...options } = params;
+    try {
+      this.client.publish(topic, payload, options);
+    } catch (error) {
+      const { code, message, action } = asDeskbusError(error);
+      const refusal = { method: OPERATIONS.publish, code, message, action, count: 1, topic };
+      this.send(Channel.refused, refusal);
+    }
   }
 
   private async perform(operation: Operation, params: object): Promise<unknown> {

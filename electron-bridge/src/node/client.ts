@@ -19,7 +19,7 @@ import { asDeskbusError, DeskbusError } from './error';
 import { Emitter } from './emitter';
 import {
   Link,
-  payloadJson,
+  toJson,
   type BackendMethod,
   type CallOptions,
   type Handler,
@@ -135,7 +135,7 @@ export class Client extends Emitter<ClientEvents> {
    */
   publish(topic: string, payload: unknown, options?: PublishOptions): boolean {
     const link = this.opened();
-    link.publish(topic, payloadJson(payload), options ? publishMembers(options) : '');
+    link.publish(topic, toJson(payload), options ? publishMembers(options) : '');
     return !link.full;
   }
 

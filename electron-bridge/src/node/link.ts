@@ -100,7 +100,7 @@ export class Link {
       }
       const id = ++this.lastId;
       const head = `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":`;
-      const frame = `${head}${JSON.stringify(params)}}`;
+      const frame = `${head}${toJson(params)}}`;
       const timer = this.limit(id, options.timeout);
       this.pending.set(id, {
         resolve: (result) => {
@@ -118,12 +118,12 @@ export class Link {
 
   /** Throws connection_lost where there is nobody to tell. */
   notify<Name extends BackendMethod>(method: Name, params: Params<Name>): void {
-    this.post(`{"jsonrpc":"2.0","method":"${method}","params":${JSON.stringify(params)}}`);
+    this.post(`{"jsonrpc":"2.0","method":"${method}","params":${toJson(params)}}`);
   }
 
   /** `bus.publish` as a notification; `rest` is further members as JSON, each after a comma. */
   publish(topic: string, payload: string, rest: string): void {
-    this.post(`${PUBLISH_HEAD}${JSON.stringify(topic)},"payload":${payload}${rest}}}`);
+    this.post(`${PUBLISH_HEAD}${toJson(topic)},"payload":${payload}${rest}}}`);
   }
 
   /** Whether so much lies unwritten that a sender should wait. */
@@ -240,7 +240,7 @@ export class Link {
       const result = await handler(params, {
         onCancel: (listener) => void cancelListeners.push(listener),
       });
-      reply(`"result":${JSON.stringify(result ?? null)}`);
+      reply(`"result":${toJson(result)}`);
     } catch (error) {
       reply(errorMember(asDeskbusError(error)));
     }
@@ -264,9 +264,16 @@ function errorMember(error: DeskbusError): string {
   return `"error":${JSON.stringify(error.toObject())}`;
 }
 
-/** Any value as JSON; what JSON can't say at all is null, as in an array. */
-export function payloadJson(payload: unknown): string {
-  return stringify(payload) ?? 'null';
+/**
+ * Any value as JSON; what JSON leaves out is null, as it is in an array. Throws `DeskbusError`
+ * (invalid_params) for what it can't say at all: a BigInt, or an object that holds itself.
+ */
+export function toJson(value: unknown): string {
+  try {
+    return stringify(value) ?? 'null';
+  } catch {
+    throw DeskbusError.of('invalid_params', 'The value can not be written as JSON.');
+  }
 }
 
 /** The library's type leaves out that some values give nothing. */

@@ -44,7 +44,22 @@ const subscriptions = new Subscriptions({
 // A window connects before it loads its page.
 let connection: ConnectionState = 'open';
 
+// Publishes of one turn cross to main together.
+let posts: object[] = [];
+
+function post(params: object): void {
+  if (posts.length === 0) queueMicrotask(flushPosts);
+  posts.push(params);
+}
+
+function flushPosts(): void {
+  if (posts.length === 0) return;
+  ipcRenderer.send(Channel.post, page, posts);
+  posts = [];
+}
+
 async function call(operation: Operation, params: object): Promise<unknown> {
+  flushPosts();
   const reply = (await ipcRenderer.invoke(Channel.call, page, operation, params)) as
     Reply | undefined;
   if (!reply) throw new Error('Only the top frame of an app window may use the bus.');
@@ -61,7 +76,7 @@ function publish(
   const { confirm, ...rest } = options;
   const params = { topic, payload: payload ?? null, ...rest };
   if (confirm) return call('publish', params);
-  ipcRenderer.send(Channel.post, page, params);
+  post(params);
   return undefined;
 }
 
