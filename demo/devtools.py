@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 CALL_LIMIT_S = 15.0
+CLOSE_LIMIT_S = 0.5
 POLL_S = 0.02
 
 Json = dict[str, Any]
@@ -23,6 +24,10 @@ Json = dict[str, Any]
 
 class DevToolsError(Exception):
     """The browser refused a command, the page threw, or something did not come in time."""
+
+
+class PageGoneError(DevToolsError):
+    """The window was closed before it answered."""
 
 
 class PageThrewError(DevToolsError):
@@ -39,6 +44,7 @@ class Target:
 
 @dataclass
 class _Reply:
+    session: str | None
     arrived: anyio.Event = field(default_factory=anyio.Event)
     message: Json | None = None
 
@@ -61,7 +67,7 @@ class DevTools:
         command: Json = {"id": self._next_id, "method": method, "params": params}
         if session:
             command["sessionId"] = session
-        reply = self._replies[command["id"]] = _Reply()
+        reply = self._replies[command["id"]] = _Reply(session)
         try:
             if self._closed:
                 raise DevToolsError(f"{method}: the browser is gone")
@@ -73,7 +79,7 @@ class DevTools:
         finally:
             del self._replies[command["id"]]
         if reply.message is None:
-            raise DevToolsError(f"{method}: the browser went away")
+            raise PageGoneError(f"{method}: the window was closed")
         if "error" in reply.message:
             raise DevToolsError(f"{method}: {reply.message['error'].get('message')}")
         result: Json = reply.message["result"]
@@ -117,6 +123,11 @@ class DevTools:
                 reply.arrived.set()
             self._announce()
 
+    def _wake(self, session: str) -> None:
+        for reply in self._replies.values():
+            if reply.session == session:
+                reply.arrived.set()
+
     async def _attach(self, target: Target) -> "Page":
         if target.id not in self._pages:
             answer = await self.call("Target.attachToTarget", targetId=target.id, flatten=True)
@@ -137,6 +148,8 @@ class DevTools:
                 if info["type"] in {"page", "webview"}:
                     seen = Target(info["targetId"], info["url"])
                     self._targets[seen.id] = seen
+            case "Target.detachedFromTarget":
+                self._wake(params["sessionId"])
             case "Target.targetDestroyed" | "Target.targetCrashed":
                 self._targets.pop(params["targetId"], None)
                 self._pages.pop(params["targetId"], None)
@@ -183,7 +196,12 @@ class Page:
                 except PageThrewError as error:
                     last = str(error)
                 await anyio.sleep(POLL_S)
-        raise DevToolsError(f"not so within {timeout_s:g} s: {expression} ({last})")
+        where = await self.evaluate("`${location.href} is ${document.readyState}`")
+        raise DevToolsError(f"not so within {timeout_s:g} s: {expression} ({last}; {where})")
+
+    async def shows(self, selector: str) -> None:
+        """Waits until the page has such an element."""
+        await self.until(f"document.querySelector({json.dumps(selector)}) !== null")
 
     async def text(self, selector: str) -> str:
         found = await self.evaluate(f"document.querySelector({json.dumps(selector)}).textContent")
@@ -209,27 +227,35 @@ class Page:
         await self.click_at(spot["x"], spot["y"])
 
     async def click_at(self, x: float, y: float) -> None:
+        """A click that closes the window is one too."""
         for kind, buttons in (("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 0)):
-            await self.call(
-                "Input.dispatchMouseEvent",
-                type=kind,
-                x=x,
-                y=y,
-                button="none" if kind == "mouseMoved" else "left",
-                buttons=buttons,
-                clickCount=0 if kind == "mouseMoved" else 1,
-            )
+            try:
+                await self.call(
+                    "Input.dispatchMouseEvent",
+                    type=kind,
+                    x=x,
+                    y=y,
+                    button="none" if kind == "mouseMoved" else "left",
+                    buttons=buttons,
+                    clickCount=0 if kind == "mouseMoved" else 1,
+                )
+            except PageGoneError:
+                if kind != "mouseReleased":
+                    raise
 
     async def type(self, text: str) -> None:
         """Types into the element that has the focus."""
         await self.call("Input.insertText", text=text)
 
     async def press(self, key: str, code: int) -> None:
-        """Presses and releases a key, for instance `press("Escape", 27)`."""
-        for kind in ("rawKeyDown", "keyUp"):
-            await self.call(
-                "Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code
-            )
+        """Presses and releases a key, for instance `press("Escape", 27)`; may close the window."""
+        try:
+            for kind in ("rawKeyDown", "keyUp"):
+                await self.call(
+                    "Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code
+                )
+        except PageGoneError:
+            return
 
     async def close(self) -> None:
         """Closes the window, as its close button does."""
@@ -244,7 +270,11 @@ class Page:
 @asynccontextmanager
 async def devtools(url: str) -> AsyncIterator[DevTools]:
     """Connects to a browser by its `ws://…/devtools/browser/…` address."""
-    async with connect(url, max_size=None, proxy=None) as connection:
+    # An old Chrome closes the connection at a ping, and doesn't answer the closing handshake.
+    connecting = connect(
+        url, max_size=None, proxy=None, ping_interval=None, close_timeout=CLOSE_LIMIT_S
+    )
+    async with connecting as connection:
         browser = DevTools(connection)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(browser.run)

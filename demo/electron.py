@@ -4,12 +4,11 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
-from urllib.parse import urlsplit
 
 import anyio
 import psutil
@@ -20,8 +19,13 @@ from demo.devtools import DevTools, Page, devtools
 ROOT = Path(__file__).resolve().parent.parent
 START_LIMIT_S = 20.0
 QUIT_LIMIT_S = 4.0
+POLL_S = 0.02
 SCREEN = "1920x1200x24"
+
 DIALOG_PAGE = "/dialog.html"
+ALLOW, DENY, REMEMBER = "#allow", "#deny", "#remember"
+"""The consent dialog's page and its controls."""
+
 LISTENING = re.compile(rb"DevTools listening on (ws://\S+)")
 
 
@@ -37,10 +41,10 @@ class ElectronSession:
     browser: DevTools
     log: Path
 
-    async def window(self, path: str, *, timeout_s: float = 10) -> Page:
-        """Waits for the window whose page's path ends so; raises `DevToolsError`."""
+    async def window(self, ending: str, *, timeout_s: float = 10) -> Page:
+        """Waits for the window whose address ends so; raises `DevToolsError`."""
         return await self.browser.page(
-            path, lambda target: urlsplit(target.url).path.endswith(path), timeout_s=timeout_s
+            ending, lambda target: target.url.endswith(ending), timeout_s=timeout_s
         )
 
     async def dialog(self, *, timeout_s: float = 10) -> Page:
@@ -65,6 +69,14 @@ def find_electron() -> str:
     if not found or not Path(found).is_file():
         raise ElectronError("no Electron: run scripts/setup, or set ELECTRON_BIN to one")
     return found
+
+
+def electron_command(main: Path, profile: Path, *switches: str) -> list[str]:
+    """What starts Electron with a main-process script; raises `ElectronError`."""
+    # Chromium's sandbox refuses to work for root.
+    as_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    unsandboxed = ["--no-sandbox"] if as_root else []
+    return [find_electron(), f"--user-data-dir={profile}", *unsandboxed, *switches, str(main)]
 
 
 def has_display() -> bool:
@@ -101,7 +113,12 @@ async def virtual_display() -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def electron_session(
-    main: Path, scratch: Path, *, env: Mapping[str, str] | None = None, display: str | None = None
+    main: Path,
+    scratch: Path,
+    *,
+    switches: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    display: str | None = None,
 ) -> AsyncIterator[ElectronSession]:
     """Runs `main`, a main-process script, until the block ends; raises `ElectronError`.
 
@@ -113,14 +130,8 @@ async def electron_session(
     if display:
         environment["DISPLAY"] = display
         environment.pop("WAYLAND_DISPLAY", None)
-    command = [
-        find_electron(),
-        "--remote-debugging-port=0",
-        f"--user-data-dir={scratch / 'profile'}",
-        *(["--disable-gpu"] if display else []),
-        *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
-        str(main),
-    ]
+    driven = ["--remote-debugging-port=0", *(["--disable-gpu"] if display else [])]
+    command = electron_command(main, scratch / "profile", *driven, *switches)
     process = await anyio.open_process(
         command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, env=environment
     )
@@ -183,3 +194,27 @@ async def _end(process: Process) -> None:
         except psutil.NoSuchProcess:
             continue
     await process.wait()
+
+
+async def eventually(check: Callable[[], bool], within_s: float) -> bool:
+    """Whether `check` comes true in time; the system tells nobody about others' processes."""
+    with anyio.move_on_after(within_s):
+        while True:
+            if check():
+                return True
+            await anyio.sleep(POLL_S)
+    return False
+
+
+async def remains(tree: list[psutil.Process], within_s: float) -> list[str]:
+    """What of `tree` still runs after a while."""
+    await eventually(lambda: not any(runs(process) for process in tree), within_s)
+    return [str(process) for process in tree if runs(process)]
+
+
+def runs(process: psutil.Process) -> bool:
+    """A zombie is dead; its parent has not looked yet."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -29,7 +29,7 @@ function onQuote({ payload }) {
 }
 
 function addInstrument({ symbol, name }) {
-  const option = desk.element('option', '', name === symbol ? symbol : `${symbol}  ${name}`);
+  const option = desk.element('option', '', name === symbol ? symbol : `${symbol} · ${name}`);
   option.value = symbol;
   find('symbol').append(option);
   if (find('symbol').disabled) {

@@ -123,10 +123,9 @@ function paint() {
   requestAnimationFrame(paint);
 }
 
-function tell(text, failed = false) {
-  find('activity').hidden = false;
-  find('activity').classList.toggle('down', failed);
-  desk.setText(find('activity'), text);
+function tellAnswer(text, failed = false) {
+  find('answer').classList.toggle('down', failed);
+  desk.setText(find('answer'), text);
 }
 
 async function prefill({ symbol, decimals }, side, price) {
@@ -135,14 +134,14 @@ async function prefill({ symbol, decimals }, side, price) {
   try {
     const answer = await deskbus.request('orders.prefill', { symbol, side, price });
     const took = (performance.now() - asked).toFixed(1);
-    tell(`${order}: ${answer.payload.text} (${answer.app}, ${took} ms)`);
+    tellAnswer(`${order}: ${answer.payload.text} (${answer.app}, ${took} ms)`);
   } catch (error) {
-    tell(`${order}: ${error.message} ${error.action} (${error.code})`, true);
+    tellAnswer(`${order}: ${error.message} ${error.action} (${error.code})`, true);
   }
 }
 
 function onOrder({ payload: order }) {
-  tell(`Order ${order.id}: ${order.text}`);
+  desk.setText(find('order'), `Order ${order.id}: ${order.text}`);
 }
 
 /** Shows the panel that stands in for the board while there are no prices. */

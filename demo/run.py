@@ -1,0 +1,247 @@
+"""Runs the demo: `make demo`.
+
+With a display, Electron opens for a person and this ends when they close it. Without one, or with
+--auto, the whole story plays by itself, is checked step by step and told in a transcript;
+screenshots are left in build/demo/. Exits with 0 if everything happened, else with 1.
+"""
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from subprocess import DEVNULL
+
+import anyio
+import psutil
+
+from demo.devtools import DevToolsError, Page
+from demo.electron import (
+    ALLOW,
+    ROOT,
+    ElectronError,
+    ElectronSession,
+    electron_command,
+    electron_session,
+    has_display,
+    remains,
+    virtual_display,
+)
+
+MAIN = ROOT / "demo" / "main.js"
+PICTURES = ROOT / "build" / "demo"
+STORY_LIMIT_S = 55
+WATCH_S = 8.0
+FLOW_MINIMUM_PER_S = 40
+CLEAN_EXIT_S = 4.0
+
+
+class StoryError(Exception):
+    """A step of the demo did not happen."""
+
+
+class Story:
+    """Plays the demo as a person would, and tells what happens when."""
+
+    def __init__(self, session: ElectronSession) -> None:
+        self._session = session
+        self._started = time.monotonic()
+
+    def tell(self, who: str, what: str) -> None:
+        print(f"{time.monotonic() - self._started:6.2f} s  {who:<9} {what}", flush=True)
+
+    async def play(self) -> None:
+        blotter = await self._session.window("/blotter/index.html")
+        ticker = await self._session.window("/ticker/index.html")
+        self.tell("Electron", "two windows are open: Ticker and Blotter")
+        await self.consent(ticker)
+        await self.watch({"Ticker": ticker, "Blotter": blotter})
+        await self.picture(ticker, "02-ticker")
+        await self.trade(ticker, blotter)
+        await self.picture(ticker, "04-ticker")
+        await self.picture(blotter, "05-blotter")
+        await self.account_for(ticker, blotter)
+        await self.end()
+
+    async def consent(self, ticker: Page) -> None:
+        """Ticker asks for the prices and a person allows it."""
+        await ticker.until("document.querySelector('#connect').textContent.startsWith('Connect')")
+        await ticker.click("#connect")
+        self.tell("person", "clicks “Connect to prices” in Ticker")
+        dialog = await self._session.dialog()
+        opened = time.monotonic()
+        await dialog.until("document.querySelector('#statement').textContent")
+        self.tell("backend", f"asks: “{await dialog.text('#statement')}”")
+        await dialog.until(f"!document.querySelector('{ALLOW}').disabled")
+        waited_ms = (time.monotonic() - opened) * 1000
+        await self.picture(dialog, "01-consent")
+        await dialog.click(ALLOW)
+        self.tell("person", f"clicks Allow, which could not be clicked for {waited_ms:.0f} ms")
+        await self._session.browser.gone(dialog)
+        await ticker.until("document.querySelectorAll('#rows tr').length === 8")
+        self.tell("Ticker", "shows prices of 8 instruments")
+
+    async def watch(self, windows: dict[str, Page]) -> None:
+        """Prices flow into both windows for a while."""
+        before = {name: await flow(page) for name, page in windows.items()}
+        since = time.monotonic()
+        await anyio.sleep(WATCH_S)
+        for name, page in windows.items():
+            now = await flow(page)
+            received = int(now["count"] - before[name]["count"])
+            rate = received / (time.monotonic() - since)
+            self.tell(
+                name,
+                f"received {received} messages, {rate:.1f}/s; from the feed to the page "
+                f"p50 {now['p50']:.2f} ms, p99 {now['p99']:.2f} ms; gaps: {now['gaps']:.0f}",
+            )
+            require(rate >= FLOW_MINIMUM_PER_S, f"only {rate:.1f} messages/s reached {name}")
+
+    async def trade(self, ticker: Page, blotter: Page) -> None:
+        """A click in Ticker fills Blotter's ticket; orders are sent, and filled or not."""
+        await self.prefill(ticker, blotter, "EURUSD", "BUY")
+        await self.picture(blotter, "03-prefilled")
+        await self.submit(blotter, ("Working", "Filled"))
+        await self.prefill(ticker, blotter, "ASML", "SELL")
+        await self.set_limit(blotter, "900.00")
+        await self.submit(blotter, ("Filled",))
+        await self.prefill(ticker, blotter, "SAP", "SELL")
+        await self.set_limit(blotter, "185.00")
+        await self.submit(blotter, ("Working",))
+        await ticker.until("/^Order 0003: .*working$/.test(find('order').textContent)")
+        self.tell("Ticker", f"hears of it on orders.status: “{await ticker.text('#order')}”")
+
+    async def prefill(self, ticker: Page, blotter: Page, symbol: str, side: str) -> None:
+        await ticker.evaluate("void (find('answer').textContent = '')")
+        await ticker.click(f"tr[data-symbol={symbol}] .{side.lower()}")
+        answer = await ticker.until("find('answer').textContent")
+        self.tell("person", f"clicks a price in Ticker; Blotter answers: “{answer}”")
+        price = re.search(r" at ([\d.]+): the ticket is filled", answer)
+        require(price is not None, f"Blotter did not fill its ticket: “{answer}”")
+        ticket = await blotter.evaluate("[find('symbol').value, side(), find('limit').value]")
+        wanted = [symbol, side, price and price[1]]
+        require(ticket == wanted, f"Blotter's ticket holds {ticket}, not {wanted}")
+
+    async def set_limit(self, blotter: Page, limit: str) -> None:
+        await blotter.click("#limit")
+        await blotter.evaluate("document.querySelector('#limit').select()")
+        await blotter.type(limit)
+        self.tell("person", f"types the limit {limit} into Blotter")
+
+    async def submit(self, blotter: Page, expected: tuple[str, ...]) -> None:
+        label = await blotter.text("#submit")
+        lines = await blotter.evaluate("document.querySelectorAll('#orders tr').length")
+        await blotter.click("#submit")
+        await blotter.until(f"document.querySelectorAll('#orders tr').length === {lines + 1}")
+        status = await blotter.text("#orders tr .status")
+        self.tell("person", f"clicks “{label}”; Blotter shows the order as {status}")
+        require(status.split()[0] in expected, f"the order is {status}, not {expected}")
+
+    async def account_for(self, ticker: Page, blotter: Page) -> None:
+        for name, page in {"Ticker": ticker, "Blotter": blotter}.items():
+            total = await flow(page)
+            self.tell(
+                name,
+                f"in all {total['count']:,.0f} prices; p50 {total['p50']:.2f} ms, "
+                f"p99 {total['p99']:.2f} ms over the last 1,024",
+            )
+        for process in self._session.tree():
+            with process.oneshot():
+                what, memory = role(process), process.memory_info().rss / 2**20
+            self.tell("processes", f"{process.pid:>7}  {what:<28} {memory:5.0f} MB")
+
+    async def end(self) -> None:
+        """Quits; nothing of the tree may be left after a moment."""
+        tree, asked = self._session.tree(), time.monotonic()
+        self._session.process.terminate()
+        left = await remains(tree, CLEAN_EXIT_S)
+        require(not left, f"still running {CLEAN_EXIT_S:g} s after the end: {left}")
+        took = time.monotonic() - asked
+        self.tell("Electron", f"has quit; all {len(tree)} processes are gone after {took:.1f} s")
+
+    async def picture(self, page: Page, name: str) -> None:
+        await page.screenshot(PICTURES / f"{name}.png")
+        self.tell("picture", f"build/demo/{name}.png")
+
+
+def require(condition: bool, otherwise: str) -> None:
+    if not condition:
+        raise StoryError(otherwise)
+
+
+async def flow(page: Page) -> dict[str, float]:
+    """What the page's own counter says of the prices it received."""
+    counted: dict[str, float] = await page.evaluate("desk.flow.snapshot()")
+    return counted
+
+
+def role(process: psutil.Process) -> str:
+    """What a process of the demo is, from its command line."""
+    words = process.cmdline()
+    line = " ".join(words)
+    kind = re.search(r"--type=(\S+)", line)
+    if kind:
+        return f"Electron {kind[1]}"
+    if "feed.py" in line:
+        return "demo.feed"
+    return "backend" if "deskbus" in words else "Electron main"
+
+
+async def play() -> int:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for old in PICTURES.glob("*.png"):
+        old.unlink()
+    with tempfile.TemporaryDirectory(prefix="deskbus-demo-") as data:
+        env = {"DESKBUS_PYTHON": sys.executable, "DESKBUS_DATA_DIR": data}
+        async with AsyncExitStack() as stack:
+            display = None if has_display() else await stack.enter_async_context(virtual_display())
+            session = await stack.enter_async_context(
+                electron_session(MAIN, PICTURES, env=env, display=display)
+            )
+            return await tell_story(session)
+
+
+async def tell_story(session: ElectronSession) -> int:
+    story = Story(session)
+    try:
+        with anyio.fail_after(STORY_LIMIT_S):
+            await story.play()
+    except TimeoutError:
+        story.tell("FAILED", f"the story was not over after {STORY_LIMIT_S} s")
+    except (DevToolsError, StoryError) as error:
+        story.tell("FAILED", str(error))
+    else:
+        return 0
+    print(f"The log is {session.log.relative_to(ROOT)}", file=sys.stderr)
+    return 1
+
+
+async def open_for_person() -> int:
+    """Runs Electron until it is closed; what a person decides is kept for the next time."""
+    data = ROOT / "build" / "demo" / "data"
+    env = {**os.environ, "DESKBUS_PYTHON": sys.executable, "DESKBUS_DATA_DIR": str(data)}
+    command = electron_command(MAIN, data / "profile")
+    process = await anyio.run_process(
+        command, stdin=DEVNULL, stdout=None, stderr=None, env=env, check=False
+    )
+    return process.returncode
+
+
+async def main() -> int:
+    parser = argparse.ArgumentParser(description="Runs the deskbus demo in a real Electron.")
+    parser.add_argument(
+        "--auto", action="store_true", help="play the story even where there is a display"
+    )
+    try:
+        if parser.parse_args().auto or not has_display():
+            return await play()
+        return await open_for_person()
+    except ElectronError as error:
+        print(f"FAILED: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(anyio.run(main))

@@ -1,0 +1,137 @@
+"""A real Electron with windows that tests drive; shared, for it takes two seconds to start."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from demo.electron import (
+    ROOT,
+    ElectronError,
+    ElectronSession,
+    electron_session,
+    find_electron,
+    has_display,
+    virtual_display,
+)
+
+HERE = Path(__file__).resolve().parent
+PAGES = HERE / "pages"
+
+SWITCHES = ["--use-fake-device-for-media-stream"]
+"""Without a camera and a microphone there is nothing to deny."""
+
+CONFIG = f"""
+[[apps]]
+id = "test.sender"
+name = "Sender"
+grants = [
+    {{ permission = "messaging.read", scope = "talk.#" }},
+    {{ permission = "messaging.write", scope = "#" }},
+]
+[apps.window]
+url = "{(PAGES / "page.html").as_uri()}?sender"
+
+[[apps]]
+id = "test.receiver"
+name = "Receiver"
+grants = [{{ permission = "messaging.read", scope = "#" }}]
+[apps.window]
+url = "{(PAGES / "page.html").as_uri()}?receiver"
+
+[[apps]]
+id = "test.asker"
+name = "Asker"
+publisher = "Northwind Desk Tools (test)"
+declares = [{{ permission = "messaging.read", scope = "consent.#" }}]
+[apps.window]
+url = "{(PAGES / "page.html").as_uri()}?asker"
+
+[[apps]]
+id = "test.framed"
+name = "Framed"
+grants = [
+    {{ permission = "messaging.read", scope = "framed.#" }},
+    {{ permission = "messaging.write", scope = "framed.#" }},
+]
+[apps.window]
+url = "{(PAGES / "framed.html").as_uri()}"
+
+[[apps]]
+id = "test.plain"
+name = "Framed without the preload script in iframes"
+grants = [{{ permission = "messaging.write", scope = "framed.#" }}]
+[apps.window]
+url = "{(PAGES / "framed.html").as_uri()}?plain"
+
+[[apps]]
+id = "test.feed"
+name = "Feed"
+grants = [{{ permission = "messaging.write", scope = "prices.#" }}]
+[apps.process]
+command = ['{sys.executable}', '{ROOT / "demo" / "feed.py"}']
+
+[[apps]]
+id = "test.family"
+name = "Family"
+[apps.process]
+command = ['{sys.executable}', '{PAGES / "family.py"}']
+"""
+
+
+class Starter(Protocol):
+    """Starts an Electron of its own with these apps."""
+
+    def __call__(self, *apps: str) -> AbstractAsyncContextManager[ElectronSession]: ...
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+async def display() -> AsyncIterator[str | None]:
+    """A display of the tests' own where there can be one: nobody's pointer gets in the way."""
+    try:
+        find_electron()
+    except ElectronError as error:
+        pytest.skip(str(error))
+    if sys.platform != "linux" and has_display():
+        yield None
+        return
+    async with virtual_display() as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def electron_with(display: str | None, tmp_path_factory: pytest.TempPathFactory) -> Starter:
+    @asynccontextmanager
+    async def start(*apps: str) -> AsyncIterator[ElectronSession]:
+        folder = tmp_path_factory.mktemp("electron")
+        config = folder / "deskbus.toml"
+        config.write_text(CONFIG)
+        env = {
+            "DESKBUS_PYTHON": sys.executable,
+            "DESKBUS_DATA_DIR": str(folder / "data"),
+            "DESKBUS_CONFIG": str(config),
+            "DESKBUS_APPS": ",".join(apps),
+        }
+        async with electron_session(
+            HERE / "main.js", folder, switches=SWITCHES, env=env, display=display
+        ) as session:
+            yield session
+
+    return start
+
+
+@pytest.fixture(scope="session")
+async def electron(electron_with: Starter) -> AsyncIterator[ElectronSession]:
+    """One Electron for all tests that leave it as they found it."""
+    async with electron_with(
+        "test.sender", "test.receiver", "test.asker", "test.plain", "test.framed"
+    ) as session:
+        yield session

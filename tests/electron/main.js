@@ -1,0 +1,23 @@
+// The demo's main script, with one thing made worse on purpose: in the windows of test.framed,
+// Electron runs the preload script in iframes too. Then an iframe holds the very functions that
+// its page holds, and only the check in the main process is left.
+'use strict';
+
+const Module = require('module');
+const electron = require('electron');
+
+const FRAMED = '--deskbus-app=test.framed';
+
+const BrowserWindow = new Proxy(electron.BrowserWindow, {
+  construct(Window, [options]) {
+    const preferences = options.webPreferences;
+    if (!(preferences.additionalArguments || []).includes(FRAMED)) return new Window(options);
+    const webPreferences = { ...preferences, nodeIntegrationInSubFrames: true };
+    return new Window({ ...options, webPreferences });
+  },
+});
+const worse = Object.create(electron, { BrowserWindow: { value: BrowserWindow } });
+const load = Module._load;
+Module._load = (name, ...rest) => (name === 'electron' ? worse : load(name, ...rest));
+
+require('../../demo/main.js');

@@ -1,0 +1,6 @@
+// Keeps what the iframe says it found.
+'use strict';
+
+addEventListener('message', ({ data }) => {
+  window.heard = data;
+});

@@ -1,0 +1,171 @@
+"""The consent dialog in a real Electron, clicked as a person clicks."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from demo.devtools import Page
+from demo.electron import ALLOW, DENY, REMEMBER, ElectronSession
+
+PERMISSION_DENIED = -32010
+
+
+@asynccontextmanager
+async def asked(electron: ElectronSession, topic: str) -> AsyncIterator[tuple[Page, Page]]:
+    """The page that subscribed to `topic`, and the dialog that came of it, which must go away."""
+    page = await electron.window("?asker")
+    await subscribe(page, topic)
+    dialog = await electron.dialog()
+    yield page, dialog
+    await electron.browser.gone(dialog)
+
+
+async def subscribe(page: Page, topic: str) -> None:
+    await page.until("window.deskbus")
+    await page.evaluate(
+        f"""(() => {{
+            const of = window.asked = window.asked || {{}};
+            const mine = of['{topic}'] = {{}};
+            deskbus.subscribe('{topic}', ({{ payload }}) => {{ mine.got = payload; }}).then(
+                (stop) => {{ mine.stop = stop; mine.outcome = 'granted'; }},
+                (error) => {{ mine.outcome = error; }},
+            );
+        }})()"""
+    )
+
+
+async def outcome(page: Page, topic: str) -> Any:
+    """What the subscription to `topic` came to: "granted", or an error."""
+    return await page.until(f"asked['{topic}'].outcome")
+
+
+async def click_when_enabled(dialog: Page, selector: str) -> None:
+    await dialog.until(f"document.querySelector('{selector}').disabled === false")
+    await dialog.click(selector)
+
+
+async def state(page: Page, topic: str) -> str:
+    wish = f"{{ permission: 'messaging.read', scope: '{topic}' }}"
+    return str(await page.evaluate(f"deskbus.permissions.query({wish}).then(({{state}}) => state)"))
+
+
+@pytest.mark.requirement("3.1")
+async def test_a_dialog_says_who_asks_for_what_in_plain_words(electron: ElectronSession) -> None:
+    async with asked(electron, "consent.words") as (_, dialog):
+        await dialog.until(f"document.querySelector('{ALLOW}').textContent")
+        words = await dialog.evaluate("document.body.innerText")
+        assert "Asker wants to read messages" in words
+        assert "Northwind Desk Tools (test)" in words
+        assert "consent.words" in words
+        assert "Remember my choice" in words
+        assert [await dialog.text(ALLOW), await dialog.text(DENY)] == ["Allow", "Deny"]
+        assert await dialog.evaluate(f"document.activeElement.matches('{DENY}')")
+        await click_when_enabled(dialog, DENY)
+
+
+@pytest.mark.requirement("3.1")
+async def test_a_click_on_allow_lets_the_messages_in(electron: ElectronSession) -> None:
+    async with asked(electron, "consent.allow") as (page, dialog):
+        await click_when_enabled(dialog, ALLOW)
+
+    assert await outcome(page, "consent.allow") == "granted"
+    sender = await electron.window("?sender")
+    await sender.evaluate("deskbus.publish('consent.allow', 'let in', { confirm: true })")
+    assert await page.until("asked['consent.allow'].got") == "let in"
+
+
+@pytest.mark.requirement("3.2")
+async def test_deny_is_an_error_with_code_and_action_in_the_page(
+    electron: ElectronSession,
+) -> None:
+    async with asked(electron, "consent.deny") as (page, dialog):
+        await click_when_enabled(dialog, DENY)
+
+    error = await outcome(page, "consent.deny")
+    assert error["name"] == "DeskbusError"
+    assert error["code"] == PERMISSION_DENIED
+    assert error["category"] == "permission"
+    assert "permissions.request" in error["action"]
+
+
+@pytest.mark.requirement("3.2")
+async def test_a_denial_that_is_not_remembered_is_asked_again(electron: ElectronSession) -> None:
+    for _ in range(2):
+        async with asked(electron, "consent.again") as (page, dialog):
+            await click_when_enabled(dialog, DENY)
+        await outcome(page, "consent.again")
+    assert await state(page, "consent.again") == "prompt"
+
+
+@pytest.mark.requirement("3.2")
+async def test_a_remembered_denial_is_not_asked_again(electron: ElectronSession) -> None:
+    async with asked(electron, "consent.never") as (page, dialog):
+        await dialog.shows(REMEMBER)
+        await dialog.click(REMEMBER)
+        await click_when_enabled(dialog, DENY)
+    await outcome(page, "consent.never")
+
+    assert await state(page, "consent.never") == "denied"
+    await subscribe(page, "consent.never")
+    assert (await outcome(page, "consent.never"))["code"] == PERMISSION_DENIED
+
+
+@pytest.mark.requirement("3.2")
+async def test_a_remembered_allowance_is_not_asked_again(electron: ElectronSession) -> None:
+    async with asked(electron, "consent.always") as (page, dialog):
+        await dialog.shows(REMEMBER)
+        await dialog.click(REMEMBER)
+        await click_when_enabled(dialog, ALLOW)
+    assert await outcome(page, "consent.always") == "granted"
+    await page.evaluate("asked['consent.always'].stop()")
+
+    assert await state(page, "consent.always") == "granted"
+    await subscribe(page, "consent.always")
+    assert await outcome(page, "consent.always") == "granted"
+
+
+@pytest.mark.requirement("3.1")
+async def test_a_click_on_allow_in_the_first_half_second_does_nothing(
+    electron: ElectronSession,
+) -> None:
+    async with asked(electron, "consent.early") as (page, dialog):
+        await dialog.until(f"document.querySelector('{ALLOW}').disabled")
+        await dialog.click(ALLOW)
+        await dialog.evaluate("consent.answer('allow', false)")
+        assert await dialog.evaluate(f"document.querySelector('{ALLOW}').disabled"), "too slow"
+        assert await state(page, "consent.early") == "prompt"
+        assert await page.evaluate("asked['consent.early'].outcome") is None
+
+        await click_when_enabled(dialog, ALLOW)
+    assert await outcome(page, "consent.early") == "granted"
+
+
+@pytest.mark.requirement("3.2")
+async def test_closing_the_dialog_denies(electron: ElectronSession) -> None:
+    async with asked(electron, "consent.closed") as (page, dialog):
+        await dialog.shows(ALLOW)
+        await dialog.close()
+
+    assert (await outcome(page, "consent.closed"))["code"] == PERMISSION_DENIED
+
+
+@pytest.mark.requirement("3.2")
+async def test_escape_denies(electron: ElectronSession) -> None:
+    async with asked(electron, "consent.escape") as (page, dialog):
+        await dialog.until(f"document.querySelector('{ALLOW}').disabled === false")
+        await dialog.press("Escape", 27)
+
+    assert (await outcome(page, "consent.escape"))["code"] == PERMISSION_DENIED
+
+
+@pytest.mark.requirement("3.2")
+async def test_what_an_app_did_not_declare_is_denied_without_a_dialog(
+    electron: ElectronSession,
+) -> None:
+    page = await electron.window("?asker")
+    await subscribe(page, "undeclared.topic")
+
+    assert (await outcome(page, "undeclared.topic"))["code"] == PERMISSION_DENIED
+    assert not [t for t in electron.browser.targets() if t.url.endswith("/dialog.html")]

@@ -1,0 +1,145 @@
+"""What pages in a real Electron can't do."""
+
+import pytest
+
+from demo.electron import ElectronSession
+
+REQUESTS = {
+    "geolocation": """new Promise((done) => navigator.geolocation.getCurrentPosition(
+        () => done('granted'),
+        ({ code, PERMISSION_DENIED }) => done(code === PERMISSION_DENIED ? 'denied' : code),
+    ))""",
+    "notifications": "Notification.requestPermission()",
+    "clipboard-read": """navigator.clipboard.readText().then(
+        () => 'granted',
+        ({ name }) => (name === 'NotAllowedError' ? 'denied' : name),
+    )""",
+    "media": """navigator.mediaDevices.getUserMedia({ audio: true }).then(
+        () => 'granted',
+        ({ name }) => (name === 'NotAllowedError' ? 'denied' : name),
+    )""",
+}
+
+
+async def test_a_page_has_no_node_integration(electron: ElectronSession) -> None:
+    page = await electron.window("?receiver")
+    names = ["require", "process", "module", "Buffer", "global", "ipcRenderer", "electron"]
+    for name in names:
+        assert await page.evaluate(f"typeof {name}") == "undefined"
+
+
+async def test_a_page_gets_the_api_and_nothing_else_of_the_bridge(
+    electron: ElectronSession,
+) -> None:
+    page = await electron.window("?receiver")
+    await page.until("window.deskbus")
+    members = await page.evaluate("Object.keys(deskbus).sort()")
+    assert members == [
+        "app",
+        "client",
+        "onGap",
+        "onRefused",
+        "onState",
+        "permissions",
+        "publish",
+        "request",
+        "respond",
+        "send",
+        "state",
+        "subscribe",
+    ]
+
+
+async def test_an_iframe_gets_no_api(electron: ElectronSession) -> None:
+    page = await electron.window("framed.html?plain")
+    found = await page.until("window.heard")
+    assert found == {
+        "require": "undefined",
+        "process": "undefined",
+        "ipcRenderer": "undefined",
+        "parentBus": "SecurityError",
+        "topBus": "SecurityError",
+        "bus": "undefined",
+    }
+
+
+async def test_an_iframe_that_calls_the_raw_channel_gets_nothing(
+    electron: ElectronSession,
+) -> None:
+    """The preload script runs in this iframe, see main.js, and the main process ignores it."""
+    receiver = await electron.window("?receiver")
+    await receiver.until("window.deskbus")
+    await receiver.evaluate(
+        """(() => {
+            window.framed = [];
+            return deskbus.subscribe('framed.#', ({ topic }) => framed.push(topic));
+        })()"""
+    )
+    page = await electron.window("framed.html")
+    await page.until("window.heard")
+    await page.evaluate("window.heard = undefined")
+    await page.evaluate("void (document.querySelector('iframe').src = 'child.html?again')")
+
+    found = await page.until("window.heard")
+
+    assert found["bus"] == "object", "the preload script did not run in the iframe"
+    assert "answered" not in found["calls"]
+    await page.evaluate("deskbus.publish('framed.from.page', 1, { confirm: true })")
+    await receiver.until("framed.length")
+    assert await receiver.evaluate("framed") == ["framed.from.page"]
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+async def test_a_request_for_a_chromium_permission_is_denied(
+    electron: ElectronSession, name: str
+) -> None:
+    page = await electron.window("?receiver")
+    assert await page.evaluate(REQUESTS[name]) == "denied"
+
+
+async def test_the_check_of_a_chromium_permission_is_denied(electron: ElectronSession) -> None:
+    """Electron 9 asks its check handler about media only: device names are told or not."""
+    page = await electron.window("?receiver")
+    devices = await page.evaluate(
+        "navigator.mediaDevices.enumerateDevices().then((all) => all.map(({ label }) => label))"
+    )
+    assert devices
+    assert set(devices) == {""}
+
+
+async def test_a_page_can_not_leave_its_document(electron: ElectronSession) -> None:
+    page = await electron.window("?receiver")
+    await page.until("window.deskbus")
+    address = await page.evaluate("window.stays = true, location.href")
+    for elsewhere in ("framed.html", "https://example.org/", "page.html?sender"):
+        await page.evaluate(f"void location.assign({elsewhere!r})")
+        # An answer of the main process: it has dealt with the navigation before.
+        await page.evaluate(
+            "deskbus.permissions.query({ permission: 'messaging.read', scope: 'talk.#' })"
+        )
+        assert await page.evaluate("window.stays && location.href") == address
+    history = await page.call("Page.getNavigationHistory")
+    assert len(history["entries"]) == 1
+
+
+async def test_a_page_can_not_open_a_window(electron: ElectronSession) -> None:
+    page = await electron.window("?receiver")
+    before = set(electron.browser.targets())
+    for address in ("page.html?opened", "https://example.org/", ""):
+        await page.evaluate(f"void (window.opened = window.open('{address}'))")
+        await page.until("!opened || opened.closed")
+    assert set(electron.browser.targets()) == before
+
+
+async def test_a_reload_ends_the_pages_subscriptions(electron: ElectronSession) -> None:
+    page = await electron.window("?receiver")
+    sender = await electron.window("?sender")
+    await page.until("window.deskbus")
+    await page.evaluate("window.old = true, deskbus.subscribe('talk.reload', () => {})")
+    published = "deskbus.publish('talk.reload', 1, { confirm: true })"
+    assert (await sender.evaluate(published))["receivers"] == 1
+
+    await page.call("Page.reload")
+    await page.until("window.deskbus && !window.old && deskbus.state() === 'open'")
+
+    await sender.until(f"{published}.then(({{ receivers }}) => receivers === 0)")

@@ -1,0 +1,134 @@
+"""What is left when Electron is killed, and what comes back when the backend is."""
+
+import os
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from demo.devtools import Page
+from demo.electron import ALLOW, REMEMBER, ElectronSession, eventually, remains, runs
+from tests.electron.conftest import Starter
+
+GONE_WITHIN_S = 2.0
+START_WITHIN_S = 5.0
+BACK_WITHIN_S = 10.0
+
+
+def backend_of(session: ElectronSession) -> psutil.Process | None:
+    for process in session.tree():
+        try:
+            if "deskbus" in process.cmdline() and "serve" in process.cmdline():
+                return process
+        except psutil.NoSuchProcess:
+            continue
+    return None
+
+
+def runs_with(session: ElectronSession, word: str) -> bool:
+    """Whether a command line in the session's tree contains `word`."""
+    for process in session.tree():
+        try:
+            if any(word in argument for argument in process.cmdline()):
+                return True
+        except psutil.NoSuchProcess:
+            continue
+    return False
+
+
+def marked(mark: Path) -> list[psutil.Process]:
+    """Every process of this machine whose command line or environment names `mark`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            told = [*process.cmdline(), *process.environ().values()]
+        except psutil.Error:
+            continue
+        if process.pid != os.getpid() and runs(process) and any(str(mark) in word for word in told):
+            found.append(process)
+    return found
+
+
+async def listen_to_prices(page: Page) -> None:
+    await page.until("window.deskbus && deskbus.state() === 'open'")
+    await page.evaluate(
+        """(() => {
+            window.epochs = {};
+            return deskbus.subscribe('prices.#', ({ epoch }) => {
+                epochs[epoch] = (epochs[epoch] || 0) + 1;
+            });
+        })()"""
+    )
+
+
+@pytest.mark.requirement("4.5")
+async def test_when_electron_is_killed_nothing_is_left_two_seconds_later(
+    electron_with: Starter,
+) -> None:
+    async with electron_with("test.receiver", "test.feed", "test.family") as session:
+        page = await session.window("?receiver")
+        await listen_to_prices(page)
+        await page.until("Object.values(epochs)[0] > 10")
+        for part in ("serve", "feed.py", "family.py", "signal.pause", "--type=renderer"):
+            assert await eventually(partial(runs_with, session, part), START_WITHIN_S), part
+        tree = session.tree()
+
+        session.process.kill()
+
+        assert await remains(tree, GONE_WITHIN_S) == []
+        assert marked(session.log.parent) == []
+
+
+@pytest.mark.requirement("6.3")
+async def test_when_the_backend_is_killed_it_comes_back_and_prices_flow_again(
+    electron_with: Starter,
+) -> None:
+    async with electron_with("test.receiver", "test.asker", "test.feed") as session:
+        page = await session.window("?receiver")
+        await listen_to_prices(page)
+        await page.until("Object.values(epochs)[0] > 10")
+        asker = await session.window("?asker")
+        await allow(session, asker, "consent.kept", remember=True)
+        await allow(session, asker, "consent.fleeting", remember=False)
+        backend = backend_of(session)
+        assert backend is not None
+        children = backend.children(recursive=True)
+
+        backend.kill()
+
+        assert await eventually(lambda: backend_of(session) not in {None, backend}, BACK_WITHIN_S)
+        await page.until("Object.values(epochs).length === 2", timeout_s=BACK_WITHIN_S)
+        await page.until("Object.values(epochs)[1] > 10")
+        assert await page.evaluate("deskbus.state()") == "open"
+        assert await remains([backend, *children], GONE_WITHIN_S) == []
+        assert await state(asker, "consent.kept") == "granted"
+        assert await state(asker, "consent.fleeting") != "granted"
+
+
+async def allow(session: ElectronSession, page: Page, topic: str, *, remember: bool) -> None:
+    await page.until("window.deskbus && deskbus.state() === 'open'")
+    await page.evaluate(
+        "(() => { window.allowed = false;"
+        f" deskbus.permissions.request({{ permission: 'messaging.read', scope: '{topic}' }})"
+        ".then(({ state }) => { window.allowed = state === 'granted'; }); })()"
+    )
+    dialog = await session.dialog()
+    if remember:
+        await dialog.shows(REMEMBER)
+        await dialog.click(REMEMBER)
+    await dialog.until(f"document.querySelector('{ALLOW}').disabled === false")
+    await dialog.click(ALLOW)
+    await session.browser.gone(dialog)
+    await page.until("allowed")
+
+
+async def state(page: Page, topic: str) -> str:
+    wish = f"{{ permission: 'messaging.read', scope: '{topic}' }}"
+    return str(
+        await page.until(
+            "deskbus.state() === 'open' && "
+            f"deskbus.permissions.query({wish}).then(({{ state }}) => state)",
+            timeout_s=BACK_WITHIN_S,
+        )
+    )
