@@ -37,7 +37,6 @@ def _pipe() -> Iterator[Check]:
             pipe.holds(chance, mutation.pieces(chance, mutation.stream(chance)))
 
         yield check
-        pipe.check()
         pipe.close()
 
 

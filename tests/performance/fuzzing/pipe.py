@@ -5,10 +5,13 @@ import socket
 import struct
 from contextlib import suppress
 
-from deskbus_protocol import rpc
+import msgspec
+
+from deskbus_protocol import PROTOCOL_VERSION, rpc
 from tests.performance.ours import opening
 from tests.performance.server import Running
 
+HOSTILE_APP = "fuzz.app"
 CONNECTIONS = 8
 ANSWER_LIMIT_S = 5.0
 CHECK_EVERY = 25
@@ -39,15 +42,8 @@ class Pipe:
 
     def check(self) -> None:
         """The backend runs, answers health.get, is not bloated and has logged no exception."""
-        with _connect(self._running) as connection:
-            connection.settimeout(ANSWER_LIMIT_S)
-            connection.sendall(opening(self._running.address))
-            connection.sendall(rpc.request("health.get", {}, 1) + b"\n")
-            answer = b""
-            while b'"uptime"' not in answer:
-                more = connection.recv(RECEIVE_BYTES)
-                assert more, f"the backend closed a sound connection: {answer!r}"
-                answer += more
+        answer = self._ask(rpc.request("health.get", {}, 1))
+        assert b'"uptime"' in answer, f"health.get answered {answer!r}"
         memory = self._running.memory_mb()
         assert memory < MEMORY_LIMIT_MB, f"the backend has grown to {memory:.0f} MB"
         self._check_log()
@@ -64,11 +60,28 @@ class Pipe:
         for word in (b"Traceback", b'"level": "error"', b'"level": "critical"'):
             assert word not in news, f"the backend logged an error: {news[-3000:].decode()}"
 
+    def _app_opening(self) -> bytes:
+        """Opens the session of an app; as a developer, a bent frame might rightly shut down."""
+        wanted = {"app": HOSTILE_APP, "client": f"client-{self._cases}"}
+        answer = self._ask(rpc.request("session.mintTicket", wanted, 1))
+        ticket = msgspec.json.decode(answer)["result"]["ticket"]
+        session = {"ticket": ticket, "app": HOSTILE_APP, "protocolVersion": PROTOCOL_VERSION}
+        return rpc.request("session.open", session, 0) + b"\n"
+
+    def _ask(self, request: bytes) -> bytes:
+        """The answer to a developer's request with the id 1, on a connection of its own."""
+        with _connect(self._running) as connection, connection.makefile("rb") as lines:
+            connection.sendall(opening(self._running.address) + request + b"\n")
+            for line in lines:
+                if b'"id":1,' in line:
+                    return line
+        raise AssertionError("the backend closed a sound connection")
+
     def _some_connection(self, chance: random.Random) -> socket.socket:
         if len(self._open) < CONNECTIONS:
             connection = _connect(self._running)
             if chance.random() < 0.7:
-                connection.sendall(opening(self._running.address))
+                connection.sendall(self._app_opening())
             self._open.append(connection)
             return connection
         return chance.choice(self._open)
