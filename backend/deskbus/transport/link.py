@@ -11,6 +11,13 @@ from deskbus_protocol.framing import FramingDecoder, FramingLostError
 WRITE_HIGH_WATER_BYTES = 4 * 1024 * 1024
 """Above what one read can fan out to one link, so only a slow reader is ever called slow."""
 
+STALL_S = 0.001
+MAX_STALLS = 5
+"""A sender whose readers are behind is held this long at most, so that bursts are not dropped.
+
+A reader that stays behind is slow; it then loses messages, and holds nobody.
+"""
+
 LAST_WRITES_S = 2.0
 """How long a closing link waits for a peer to read what was still written to it."""
 
@@ -82,6 +89,18 @@ class Link(asyncio.Protocol):
         elif block:
             self._early.append(block)
         self._flusher.flush()
+        if self._flusher.congested:
+            self._stall(MAX_STALLS)
+
+    def _stall(self, times: int) -> None:
+        """Holds this sender back for a moment, or for as long as its own writes are paused."""
+        if self._reader is None or self.closed.is_set():
+            return
+        if times and self._flusher.congested:
+            self._reader.pause_reading()
+            asyncio.get_running_loop().call_later(STALL_S, self._stall, times - 1)
+        elif not self.outbox.slow:
+            self._reader.resume_reading()
 
     def pause_writing(self) -> None:
         self.outbox.pause()

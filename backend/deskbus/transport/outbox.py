@@ -16,10 +16,16 @@ MAX_QUEUED_BYTES = 64 * 1024 * 1024
 MAX_QUEUED_FRAMES = 65_536
 
 
+CONGESTED_BYTES = 1024 * 1024
+"""More than one read can fan out to one link: the peer has not taken what came before."""
+
+
 class Writer(Protocol):
     """The part of an asyncio transport that an outbox needs."""
 
     def write(self, data: bytes) -> None: ...
+
+    def get_write_buffer_size(self) -> int: ...
 
 
 class Waiting(NamedTuple):
@@ -39,6 +45,13 @@ class Flusher:
 
     def __init__(self) -> None:
         self._dirty: list[Outbox] = []
+        self._congested: set[Outbox] = set()
+
+    @property
+    def congested(self) -> bool:
+        """Whether a peer is behind, but not so far that it counts as slow."""
+        self._congested = {outbox for outbox in self._congested if outbox.congested}
+        return bool(self._congested)
 
     def mark(self, outbox: "Outbox") -> None:
         if not self._dirty:
@@ -49,6 +62,8 @@ class Flusher:
         dirty, self._dirty = self._dirty, []
         for outbox in dirty:
             outbox.flush()
+            if outbox.congested:
+                self._congested.add(outbox)
 
 
 class Outbox:
@@ -68,6 +83,12 @@ class Outbox:
     def slow(self) -> bool:
         """Whether the peer reads more slowly than it is written to."""
         return self._paused
+
+    @property
+    def congested(self) -> bool:
+        if self._paused or self._writer is None:
+            return False
+        return self._writer.get_write_buffer_size() > CONGESTED_BYTES
 
     @property
     def waiting_frames(self) -> int:

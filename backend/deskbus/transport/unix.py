@@ -16,6 +16,9 @@ from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
 
 BACKLOG = 1024
+SEND_BUFFER_BYTES = 1024 * 1024
+"""Asked of the kernel, which may give less: one write then carries more to a busy reader."""
+
 SOCKET_NAME = "bus.sock"
 _XUCRED_VERSION_AND_UID = struct.Struct("=II")
 _LOCAL_PEERCRED = 0x001
@@ -96,10 +99,12 @@ class _CheckedLink(Link):
         self._accept = accept
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        uid = peer_uid(transport.get_extra_info("socket"))
+        connection = transport.get_extra_info("socket")
+        uid = peer_uid(connection)
         if uid != os.getuid():
             log.warning("pipe.foreign_user_refused", uid=uid)
             transport.close()
             return
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         super().connection_made(transport)
         self._accept(self)
