@@ -99,10 +99,14 @@ def _medians(runs: Mapping[str, Sequence[Figures]]) -> dict[str, Figures]:
 
 
 def _chosen(names: Sequence[str]) -> list[Row]:
-    """The rows whose key begins with one of `names`; all of them if there are none."""
+    """The rows of these names, or whose names begin so; all of them if there are none."""
     if not names:
         return list(ROWS)
-    return [row for row in ROWS if any(row.key.startswith(name.lower()) for name in names)]
+    keys = {row.key for row in ROWS}
+    wanted = [name.lower() for name in names]
+    whole = set(wanted) & keys
+    begun = tuple(name for name in wanted if name not in whole)
+    return [row for row in ROWS if row.key in whole or (begun and row.key.startswith(begun))]
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

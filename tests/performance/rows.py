@@ -29,7 +29,12 @@ LOAD_LIMIT_S = 120.0
 # How many messages a publisher may be ahead of the receivers, and how many it sends in one turn of
 # its event loop: for each client where it was fastest.
 PACE = (1024, 64)
-PACES = {"nats": (16_384, 256), "redis": (1024, 32), "vscode-jsonrpc": (1024, 32)}
+PACES = {
+    "deskbus": (16_384, 256),
+    "nats": (16_384, 256),
+    "redis": (1024, 32),
+    "vscode-jsonrpc": (1024, 32),
+}
 FAN_OUT_PACE = (512, 64)
 FAN_OUT_PACES = {"vscode-jsonrpc": (64, 8)}
 
