@@ -55,9 +55,7 @@ class TestShell:
         """A connected app; one that is not honest may send what no schema allows."""
         ticket = await self.ticket(app, client)
         witness = SchemaWitness() if honest else None
-        async with connect_with_ticket(
-            self.hello.pipe, ticket, app, on_frame=witness
-        ) as connected:
+        async with connect_with_ticket(self.hello.pipe, ticket, app, on_frame=witness) as connected:
             yield connected
 
     async def allow(self, asked: ShowDialogParams, *, after_ms: int = 520) -> dict[str, Any]:

@@ -1,0 +1,123 @@
+"""The `deskbus` command against a headless backend."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+from anyio.abc import Process
+
+from deskbus.config import runtime_dir_for
+
+
+def command(*words: str, data_dir: Path) -> list[str]:
+    name, *rest = words
+    return [sys.executable, "-m", "deskbus", name, "--data-dir", str(data_dir), *rest]
+
+
+@asynccontextmanager
+async def headless(data_dir: Path) -> AsyncIterator[Process]:
+    data_dir.mkdir(parents=True, exist_ok=True)
+    words = command("serve", "--headless", "--consent", "allow", data_dir=data_dir)
+    with (data_dir / "stderr.log").open("ab") as errors:
+        process = await anyio.open_process(
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors
+        )
+    try:
+        with anyio.fail_after(20):
+            while not (runtime_dir_for(data_dir) / "developer.ticket").exists():
+                await anyio.sleep(0.01)
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        with anyio.CancelScope(shield=True):
+            await process.wait()
+
+
+@pytest.fixture
+async def data_dir(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Path]:
+    async with headless(tmp_path / "data"):
+        yield tmp_path / "data"
+
+
+async def run(*words: str, data_dir: Path) -> tuple[int, str, str]:
+    with anyio.fail_after(30):
+        done = await anyio.run_process(command(*words, data_dir=data_dir), check=False)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+async def test_call_prints_the_result_alone(data_dir: Path) -> None:
+    code, out, _ = await run("call", "health.get", data_dir=data_dir)
+    assert code == 0
+    assert json.loads(out)["components"]["shell"]["status"] == "off"
+
+
+async def test_what_one_publishes_the_other_prints(data_dir: Path) -> None:
+    async with await anyio.open_process(
+        command("sub", "desk.#", "--count", "2", data_dir=data_dir)
+    ) as subscriber:
+        published = 0
+        with anyio.fail_after(30):
+            while subscriber.returncode is None and published < 200:
+                code, out, _ = await run("pub", "desk.news", '{"n": 1}', data_dir=data_dir)
+                published += 1
+                if json.loads(out)["receivers"] == 0:
+                    continue
+                await run("pub", "desk.news", '"second"', data_dir=data_dir)
+                break
+            assert subscriber.stdout is not None
+            lines = b"".join([chunk async for chunk in subscriber.stdout]).splitlines()
+    assert [json.loads(line)["payload"] for line in lines] == [{"n": 1}, "second"]
+
+
+@pytest.mark.requirement("6.5")
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("call", "no.method"), 1, "There is no such method. (-32601)"),
+        (("pub", "a..b", "1"), 1, "empty level"),
+        (("pub", "a.b", "{oops"), 2, "not JSON"),
+    ],
+)
+async def test_a_mistake_is_told_on_standard_error_with_its_code(
+    data_dir: Path, words: tuple[str, ...], code: int, told: str
+) -> None:
+    exit_code, out, err = await run(*words, data_dir=data_dir)
+    assert (exit_code, out) == (code, "")
+    assert told in err
+
+
+async def test_without_a_backend_the_command_says_how_to_start_one(tmp_path: Path) -> None:
+    code, _, err = await run("call", "health.get", data_dir=tmp_path)
+    assert code == 1
+    assert "deskbus serve --headless" in err
+
+
+async def test_doctor_tells_what_works_here_as_json(tmp_path: Path) -> None:
+    code, out, _ = await run("doctor", data_dir=tmp_path)
+    report = json.loads(out)
+    assert code == 0
+    assert {"python", "pipes", "keychain", "electron", "limits"} <= report["checks"].keys()
+
+
+async def test_a_configuration_mistake_is_told_and_nothing_starts(tmp_path: Path) -> None:
+    config = tmp_path / "bad.toml"
+    config.write_text('[[apps]]\nid = "Desk Feed"\nname = "x"\n')
+    code, out, err = await run("serve", "--headless", "--config", str(config), data_dir=tmp_path)
+    assert (code, out) == (1, "")
+    assert "id" in err
+
+
+async def test_a_signal_ends_the_backend_cleanly(tmp_path: Path) -> None:
+    async with headless(tmp_path / "data") as process:
+        process.send_signal(signal.SIGINT)
+        with anyio.fail_after(5):
+            assert await process.wait() == 0
+    assert not (runtime_dir_for(tmp_path / "data") / "developer.ticket").exists()

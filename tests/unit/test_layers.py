@@ -1,0 +1,94 @@
+"""Who may import whom: down the list of the architecture page, and third parties behind fences."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BACKEND = ROOT / "backend/deskbus"
+PROTOCOL = ROOT / "protocol/deskbus_protocol"
+
+SERVICES = {"bus", "persistence", "security", "vault", "audit", "processes", "ui"}
+BASE = {"config", "reliability", "observability"}
+CARRIERS = {"transport", "rpc"}
+TOP = {"handlers", "web"}
+ROOTS = {"app", "cli", "commands", "__main__"}
+
+FENCES = {
+    "jsonrpcserver": {"rpc/dispatch.py"},
+    "keyring": {"vault", "audit"},
+    "cryptography": {"vault", "audit"},
+    "psutil": {"processes", "observability"},
+    "starlette": {"web"},
+    "uvicorn": {"web"},
+}
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def layer_of(path: Path) -> str:
+    return path.relative_to(BACKEND).parts[0].removesuffix(".py")
+
+
+def allowed(layer: str) -> set[str]:
+    """The layers that a module of `layer` may import, its own always among them."""
+    below = {"__init__"}
+    if layer in BASE:
+        return below | BASE
+    if layer in SERVICES:
+        return below | BASE | {layer}
+    if layer in CARRIERS:
+        return below | BASE | CARRIERS
+    if layer in TOP:
+        return below | BASE | SERVICES | CARRIERS | TOP
+    assert layer in ROOTS | {"__init__"}, f"{layer} is in no layer"
+    return below | BASE | SERVICES | CARRIERS | TOP | ROOTS
+
+
+@pytest.mark.parametrize(
+    "path", sorted(BACKEND.rglob("*.py")), ids=lambda path: str(path.relative_to(BACKEND))
+)
+def test_a_module_imports_down_the_layers_only(path: Path) -> None:
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "deskbus":
+            assert (parts[1] if len(parts) > 1 else "__init__") in allowed(layer_of(path)), name
+
+
+@pytest.mark.parametrize(
+    "path", sorted(BACKEND.rglob("*.py")), ids=lambda path: str(path.relative_to(BACKEND))
+)
+def test_a_fenced_library_is_imported_behind_its_fence_only(path: Path) -> None:
+    place = str(path.relative_to(BACKEND))
+    for name in imports(path):
+        fence = FENCES.get(name.split(".", maxsplit=1)[0])
+        if fence:
+            assert place in fence or layer_of(path) in fence, name
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PROTOCOL.glob("*.py")), ids=lambda path: str(path.relative_to(PROTOCOL))
+)
+def test_the_protocol_package_is_pure(path: Path) -> None:
+    allowed_names = {"deskbus_protocol", "msgspec"}
+    if path.name == "client.py":
+        allowed_names |= {"anyio"}
+    for name in imports(path):
+        top = name.split(".", maxsplit=1)[0]
+        assert top in allowed_names or top in sys.stdlib_module_names, name
+        assert top not in {"socket", "asyncio", "subprocess"}, name
+
+
+def test_no_file_has_grown_past_four_hundred_lines() -> None:
+    sources = [*BACKEND.rglob("*.py"), *PROTOCOL.rglob("*.py")]
+    long = [path.name for path in sources if len(path.read_text("utf-8").splitlines()) > 400]
+    assert long == []

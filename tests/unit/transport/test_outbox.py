@@ -1,0 +1,99 @@
+"""An outbox writes once a turn, keeps order, is bounded, and tells what it dropped."""
+
+from typing import Any
+
+import pytest
+
+from deskbus.transport import outbox as outbox_module
+from deskbus.transport.outbox import Flusher, Outbox
+
+
+class Transport:
+    """A writer that remembers, in the place of a socket."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.buffered = 0
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.buffered
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.transport = Transport()
+        self.overflowed = False
+        self.dropped: list[tuple[str, int]] = []
+        self.outbox = Outbox(Flusher(), self._overflow)
+        self.outbox.on_dropped = lambda topic, seq: self.dropped.append((topic, seq))
+        self.outbox.attach(self.transport)
+
+    def _overflow(self) -> None:
+        self.overflowed = True
+
+
+@pytest.fixture
+async def rig(anyio_backend: str) -> Rig:
+    return Rig()
+
+
+async def test_frames_of_one_turn_leave_in_one_write(rig: Rig) -> None:
+    rig.outbox.send(b"1")
+    rig.outbox.put(b"2\n", "a", 1)
+    assert rig.transport.written == []
+    rig.outbox.flush()
+    assert rig.transport.written == [b"1\n2\n"]
+
+
+async def test_a_content_length_peer_is_answered_in_its_framing(rig: Rig) -> None:
+    rig.outbox.content_length = True
+    rig.outbox.send(b"{}")
+    rig.outbox.flush()
+    assert rig.transport.written == [b"Content-Length: 2\r\n\r\n{}"]
+
+
+async def test_what_waits_for_a_slow_reader_leaves_in_order_when_it_catches_up(rig: Rig) -> None:
+    rig.outbox.pause()
+    for number in range(5):
+        rig.outbox.put(b"%d\n" % number, "a", number)
+    rig.outbox.flush()
+    assert (rig.transport.written, rig.outbox.waiting_frames) == ([], 5)
+    rig.outbox.resume()
+    rig.outbox.flush()
+    assert b"".join(rig.transport.written) == b"0\n1\n2\n3\n4\n"
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MAX_QUEUED_FRAMES", 3), ("MAX_QUEUED_BYTES", 6)])
+async def test_a_slow_reader_loses_the_oldest_and_the_loss_is_told(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, limit: str, value: Any
+) -> None:
+    monkeypatch.setattr(outbox_module, limit, value)
+    rig.outbox.on_drained = lambda: rig.outbox.put(b"gap\n", None, 0)
+    rig.outbox.pause()
+    for number in range(1, 6):
+        rig.outbox.put(b"%d\n" % number, "a", number)
+    assert rig.dropped == [("a", 1), ("a", 2)]
+    rig.outbox.resume()
+    rig.outbox.flush()
+    assert b"".join(rig.transport.written) == b"gap\n3\n4\n5\n"
+    assert not rig.overflowed
+
+
+async def test_a_reader_that_lets_replies_pile_up_is_cut_off(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "MAX_QUEUED_FRAMES", 3)
+    rig.outbox.pause()
+    for _ in range(4):
+        rig.outbox.send(b"reply")
+    assert rig.overflowed
+
+
+async def test_a_peer_that_is_behind_counts_as_congested_until_it_is_slow(rig: Rig) -> None:
+    rig.transport.buffered = outbox_module.CONGESTED_BYTES + 1
+    assert rig.outbox.congested
+    rig.outbox.pause()
+    assert not rig.outbox.congested
