@@ -31,9 +31,10 @@ setup:
 	@scripts/setup
 
 demo: setup
-	$(PYTHON) demo/run.py
+	$(PYTHON) -m demo.run
 
 test: setup
+	$(NPM) test
 	$(PYTHON) -m pytest $(PYTEST_ARGS)
 
 check: setup

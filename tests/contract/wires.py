@@ -113,8 +113,8 @@ class _Memory:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._send, self._receive = anyio.create_memory_object_stream[bytes](10_000)
-        link.data_received = self._send.send_nowait  # type: ignore[method-assign]
-        link.connection_lost = lambda _: self._send.close()  # type: ignore[method-assign]
+        link.data_received = self._send.send_nowait  # type: ignore[assignment,method-assign]
+        link.connection_lost = lambda _: self._send.close()  # type: ignore[assignment,method-assign]
 
     async def send(self, data: bytes) -> None:
         assert self._link.outbox._writer is not None

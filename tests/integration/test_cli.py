@@ -66,7 +66,7 @@ async def test_what_one_publishes_the_other_prints(data_dir: Path) -> None:
         published = 0
         with anyio.fail_after(30):
             while subscriber.returncode is None and published < 200:
-                code, out, _ = await run("pub", "desk.news", '{"n": 1}', data_dir=data_dir)
+                _, out, _ = await run("pub", "desk.news", '{"n": 1}', data_dir=data_dir)
                 published += 1
                 if json.loads(out)["receivers"] == 0:
                     continue
