@@ -45,6 +45,6 @@ def child(
             process.stdout.close()
 
 
-def tail(log: Path, limit_bytes: int = 2000) -> str:
+def tail(log: Path, limit_bytes: int = 600) -> str:
     """The end of a log, for an error message."""
     return log.read_bytes()[-limit_bytes:].decode(errors="replace").strip()

@@ -100,7 +100,7 @@ class Soak:
                 _print(samples[-1])
             self._ending = True
             with anyio.move_on_after(LAST_MESSAGES_S):
-                while self._missing():  # noqa: ASYNC110 – a look at numbers, no event to wait for
+                while self._missing():
                     await anyio.sleep(0.05)
             samples.append(self._sample(self._missing()))
             _print(samples[-1])

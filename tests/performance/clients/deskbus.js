@@ -17,6 +17,15 @@ exports.connect = async ({ pipe, app, ticketFile }) => {
     drained: () => client.drained(),
     subscribe: (pattern, onMessage) =>
       client.subscribe(pattern, (message) => onMessage(message.payload)),
+
+    openStore: async (topic) => (payload) =>
+      client.call('bus.publish', { topic, payload, durable: true }),
+
+    // Nothing is published meanwhile, so all that the subscription hears is the replay.
+    async replay(pattern, onMessage) {
+      await client.subscribe(pattern, (message) => onMessage(message.payload));
+      await client.call('bus.replay', { pattern, since: 0 });
+    },
     close: () => client.close(),
   };
 };
