@@ -9,20 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import msgspec
 import structlog
 from anyio.abc import TaskGroup
 from msgspec import UNSET, Raw, UnsetType
 
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.interapplication import InterApplicationBus
+from deskbus.bus.replay import Replays
 from deskbus.config import AppConfig, Settings
 from deskbus.handlers import apps as apps_handlers
 from deskbus.handlers import bus as bus_handlers
 from deskbus.handlers import health as health_handlers
+from deskbus.handlers import history as history_handlers
 from deskbus.handlers import permissions as permissions_handlers
 from deskbus.handlers import session as session_handlers
 from deskbus.handlers import ui as ui_handlers
 from deskbus.handlers.sessions import Sessions
+from deskbus.persistence.persistence import MessagePersistence
+from deskbus.persistence.retention import Retention
+from deskbus.persistence.segment import SEGMENT_BYTES
+from deskbus.persistence.topiclog import TopicLog
 from deskbus.processes.manager import AppPlan, ProcessIsolationManager
 from deskbus.processes.spawn import Program
 from deskbus.reliability.health import HealthMonitor
@@ -43,10 +50,14 @@ from deskbus.ui.shell import Shell
 from deskbus.ui.windows import Windows, absolute_url
 from deskbus_protocol.apps import AppChangedParams, AppStatus
 from deskbus_protocol.envelope import Sender
-from deskbus_protocol.health import ComponentHealth
+from deskbus_protocol.health import ComponentHealth, Status
+from deskbus_protocol.history import LogStats
 from deskbus_protocol.methods import METHODS
 from deskbus_protocol.permissions import Grant
 from deskbus_protocol.ui import AppIdentity, WindowDescriptor
+
+TICK_S = 0.1
+"""How late expiry and redelivery may be."""
 
 log = structlog.get_logger()
 
@@ -77,7 +88,13 @@ class Backend:
             mode=mode,
             on_changed=self._grants_changed,
         )
-        self._bus = InterApplicationBus(MessageBroker(epoch, self._security), self._security)
+        self._persistence = _persistence(settings)
+        self._log = TopicLog(self._persistence, settings.config.persistence.topics)
+        self._bus = InterApplicationBus(
+            MessageBroker(epoch, self._security, self._log),
+            self._security,
+            on_gone=self._security.forget_session,
+        )
         tickets = TicketOffice(time.monotonic)
         self._processes = ProcessIsolationManager(
             [_plan(app, settings.folder) for app in self._apps.values()],
@@ -86,11 +103,10 @@ class Backend:
             on_changed=self._app_changed,
             log_dir=settings.data_dir / "logs",
         )
-        self._sessions = Sessions(
-            bus=self._bus, security=self._security, shell=self._shell, tickets=tickets
-        )
+        self._sessions = Sessions(bus=self._bus, log=self._log, shell=self._shell, tickets=tickets)
         health = HealthMonitor(epoch)
-        health.watch("bus", lambda: ComponentHealth(status="ok"))
+        health.watch("bus", self._bus_health)
+        health.watch("persistence", self._persistence_health)
         health.watch("shell", self._shell_health)
         health.watch("permissions", self._permissions_health)
         self._dispatcher = build_dispatcher(
@@ -105,6 +121,12 @@ class Backend:
                     shut_down=self._stopping.set,
                 ),
                 bus_handlers.handlers(self._bus, self._security),
+                history_handlers.handlers(
+                    self._bus,
+                    Replays(self._bus, self._log, self._log.persists),
+                    self._security,
+                    self._log_stats,
+                ),
                 permissions_handlers.handlers(self._security),
                 apps_handlers.handlers(self._processes),
                 ui_handlers.handlers(self._dialogs, self._processes),
@@ -120,12 +142,14 @@ class Backend:
         """
         await anyio.to_thread.run_sync(self._prepare)
         async with (
+            self._running_log(),
             listen(self._settings.runtime_dir, self._flusher, self._accept) as self._pipe,
             anyio.create_task_group() as self._tasks,
         ):
             self._processes.pipe = self._pipe
             self._tasks.start_soon(self._security.run)
             self._tasks.start_soon(self._processes.run)
+            self._tasks.start_soon(self._tick)
             self._tasks.start_soon(self._stop_on_signal)
             async with self._shell_link(claimed):
                 log.info("backend.ready", pipe=self._pipe)
@@ -146,6 +170,24 @@ class Backend:
         await open_stdio(link, claimed)
         self._start(self._serve_shell, link)
         yield
+
+    @asynccontextmanager
+    async def _running_log(self) -> AsyncIterator[None]:
+        """The last messages are on disk before the backend ends."""
+        if self._persistence is None:
+            yield
+            return
+        await self._persistence.start()
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._persistence.close()
+
+    async def _tick(self) -> None:
+        while True:
+            await anyio.sleep(TICK_S)
+            self._bus.tick()
 
     def _prepare(self) -> None:
         self._settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -202,6 +244,24 @@ class Backend:
     def _app_changed(self, status: AppStatus) -> None:
         self._shell.notify("apps.changed", AppChangedParams(status=status))
 
+    def _bus_health(self) -> ComponentHealth:
+        stats = self._bus.statistics()
+        words = f"{stats.clients} clients, {stats.subscriptions} subscriptions"
+        return ComponentHealth(status="ok", detail=words)
+
+    def _persistence_health(self) -> ComponentHealth:
+        if self._persistence is None:
+            return ComponentHealth(status="off", detail="switched off in the configuration")
+        status: Status = "ok" if self._persistence.state.status == "ok" else "degraded"
+        return ComponentHealth(status=status, detail=self._persistence.state.detail or UNSET)
+
+    def _log_stats(self) -> LogStats:
+        if self._persistence is None:
+            return LogStats(enabled=False, state="off", detail="", figures={})
+        state = self._persistence.state
+        figures = msgspec.to_builtins(self._persistence.statistics())
+        return LogStats(enabled=True, state=state.status, detail=state.detail, figures=figures)
+
     def _shell_health(self) -> ComponentHealth:
         if self._shell.connected:
             return ComponentHealth(status="ok")
@@ -212,6 +272,20 @@ class Backend:
         if problem:
             return ComponentHealth(status="degraded", detail=problem)
         return ComponentHealth(status="ok")
+
+
+def _persistence(settings: Settings) -> MessagePersistence | None:
+    wanted = settings.config.persistence
+    if not wanted.enabled:
+        return None
+    retention = Retention(
+        max_segments=wanted.max_segments,
+        max_age_ms=int(wanted.max_age_days * 24 * 3600 * 1000),
+        max_bytes=wanted.max_segments * SEGMENT_BYTES,
+    )
+    return MessagePersistence(
+        settings.data_dir / "messages", retention=retention, compress=wanted.compress
+    )
 
 
 def _rules(app: AppConfig) -> AppRules:

@@ -25,8 +25,10 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.permissions import Grant
 from deskbus_protocol.session import AppId
+from deskbus_protocol.topics import check_pattern
 
 
 class ConfigError(Exception):
@@ -72,9 +74,20 @@ class ConsentConfig(Section, frozen=True, kw_only=True):
     timeout_s: Annotated[float, Meta(ge=1, le=600)] = 60.0
 
 
+class PersistenceConfig(Section, frozen=True, kw_only=True):
+    """`topics` are the patterns whose messages go to disk; limits count segments of 10 MB."""
+
+    enabled: bool = True
+    topics: list[str] = []
+    compress: bool = False
+    max_segments: Annotated[int, Meta(ge=2, le=10_000)] = 100
+    max_age_days: Annotated[float, Meta(gt=0)] = 30.0
+
+
 class Config(Section, frozen=True, kw_only=True):
     apps: list[AppConfig] = []
     consent: ConsentConfig = ConsentConfig()
+    persistence: PersistenceConfig = PersistenceConfig()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +113,11 @@ def load(path: Path | None) -> Config:
         raise ConfigError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise ConfigError(f"{path}: {error}") from error
+    for pattern in config.persistence.topics:
+        try:
+            check_pattern(pattern)
+        except DeskbusError as error:
+            raise ConfigError(f"{path}: persistence topic {pattern}: {error}") from error
     ids = [app.id for app in config.apps]
     if len(set(ids)) < len(ids):
         raise ConfigError(f"{path}: two apps share an id")

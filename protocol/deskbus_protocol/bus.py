@@ -18,13 +18,24 @@ Pattern = Annotated[
         description="A topic, or a pattern: * is one level, # zero or more.",
     ),
 ]
+Mode = Literal["live", "acknowledged"]
 TimeoutMs = Annotated[int, Meta(ge=1, le=600_000)]
 
 DEFAULT_REQUEST_TIMEOUT_MS = 10_000
 
 
 class SubscribeParams(Params, frozen=True, kw_only=True):
+    """`live` delivers at most once, `acknowledged` at least once until `bus.ack`."""
+
     pattern: Pattern
+    mode: Mode = "live"
+
+
+class AckParams(Params, frozen=True, kw_only=True):
+    """Messages of one topic that need not come again."""
+
+    topic: Topic
+    seqs: Annotated[list[int], Meta(min_length=1, max_length=1000)]
 
 
 class UnsubscribeParams(Params, frozen=True, kw_only=True):
@@ -32,7 +43,10 @@ class UnsubscribeParams(Params, frozen=True, kw_only=True):
 
 
 class PublishParams(Params, frozen=True, kw_only=True):
-    """`payload` is any JSON value; it is checked for syntax and depth and passed on untouched."""
+    """`payload` is any JSON value; it is checked for syntax and depth and passed on untouched.
+
+    With `durable`, a request is answered only after the message is on disk.
+    """
 
     topic: Topic
     payload: Raw
@@ -40,6 +54,7 @@ class PublishParams(Params, frozen=True, kw_only=True):
     ttl: TtlMs | UnsetType = UNSET
     priority: Priority | UnsetType = UNSET
     correlation_id: CorrelationId | UnsetType = UNSET
+    durable: bool = False
 
 
 class PublishResult(Result, frozen=True, kw_only=True):
@@ -106,6 +121,9 @@ class MessageParams(Envelope, frozen=True, kw_only=True):
     meta: TraceContext | UnsetType = msgspec.field(default=UNSET, name="_meta")
 
 
+GapReason = Literal["slow_reader", "overflow", "expired", "too_large", "revoked"]
+
+
 class RefusedParams(Params, frozen=True, kw_only=True):
     """Tells a sender that notifications of its were refused since the last such word."""
 
@@ -118,13 +136,16 @@ class RefusedParams(Params, frozen=True, kw_only=True):
 
 
 class GapParams(Params, frozen=True, kw_only=True):
-    """Messages of a topic that this client will not get: `first` to `last`, both included."""
+    """Messages of a topic that this client will not get: `first` to `last`, both included.
+
+    What is lost lies between them; not every one of them was meant for this client.
+    """
 
     topic: str
     epoch: str
     first: int
     last: int
-    reason: Literal["slow_reader", "queue_overflow", "expired", "restart"]
+    reason: GapReason
 
 
 METHODS = (
@@ -138,6 +159,12 @@ METHODS = (
         name="bus.unsubscribe",
         summary="Ends the subscription to a pattern; says not_found where there is none.",
         params=UnsubscribeParams,
+        result=Empty,
+    ),
+    Method(
+        name="bus.ack",
+        summary="Acknowledges messages of an acknowledged subscription, so they don't come again.",
+        params=AckParams,
         result=Empty,
     ),
     Method(

@@ -285,7 +285,7 @@ async def connect(pipe: str, *, on_frame: FrameHook | None = None) -> AsyncItera
         tasks.start_soon(client.run)
         try:
             yield client
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - raised again below
             failed = error
         finally:
             await client.aclose()

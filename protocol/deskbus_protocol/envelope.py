@@ -23,6 +23,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     `timestamp` is Unix milliseconds, `ttl` milliseconds. `seq` counts the topic's messages
     within `epoch`, one run of the backend; a persisted topic carries its seq on over restarts.
+    `redelivery` is there when an acknowledged message comes again: 1 for the first time again.
     """
 
     id: str
@@ -37,3 +38,4 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     ttl: TtlMs | UnsetType = UNSET
     priority: Priority | UnsetType = UNSET
     reply_to: str | UnsetType = UNSET
+    redelivery: int | UnsetType = UNSET

@@ -53,17 +53,23 @@ class MintTicketResult(Result, frozen=True, kw_only=True):
 
 
 class OpenParams(Params, frozen=True, kw_only=True):
+    """With `resume`, subscriptions and queue of the same client are taken up where they were."""
+
     ticket: Ticket
     app: AppId
     protocol_version: str
+    resume: bool = False
 
 
 class OpenResult(Result, frozen=True, kw_only=True):
+    """`resumed` says that there was something to take up."""
+
     app: str
     client: str
     epoch: str
     protocol_version: str
     version: str
+    resumed: bool
 
 
 METHODS = (

@@ -233,11 +233,11 @@ async def test_requests_beyond_the_bound_are_refused_and_the_others_served(
         (b'{"jsonrpc":"2.0","id":1,"id":2,"method":"test.echo"}', -32700),
         (b'{"jsonrpc":"2.0","id":1,"method":"test.echo","params":{"text":NaN}}', -32700),
         (b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", -32700),
-        (b'{"jsonrpc":"2.0","id":1,"method":"bus.publish","params":{"topic":"a"}}', -32602),
+        (b'{"jsonrpc":"2.0","id":1,"method":"test.echo","params":{"txt":"a"}}', -32602),
         (b'{"jsonrpc":"2.0","id":1}', -32600),
         (b"[]", -32600),
     ],
-    ids=["garbage", "duplicate", "nan", "deep", "no payload", "neither", "empty batch"],
+    ids=["garbage", "duplicate", "nan", "deep", "misspelt", "neither", "empty batch"],
 )
 async def test_a_bad_frame_is_answered_and_the_link_goes_on(
     wire: Wire, text: bytes, code: int

@@ -29,7 +29,7 @@ def _methods() -> dict[str, dict[str, Any]]:
 
 
 class SchemaWitness:
-    """Sees the frames of one connection, both ways; raises `ValidationError` at the first bad one."""
+    """Sees the frames of one connection, both ways; the first bad one is a `ValidationError`."""
 
     def __init__(self) -> None:
         self._asked: dict[tuple[str, Any], str] = {}

@@ -10,8 +10,10 @@ import msgspec
 from msgspec import Raw
 
 from deskbus.bus.broker import MessageBroker
-from deskbus.bus.client import BusClient
+from deskbus.bus.client import BusClient, Rank, Reader
+from deskbus.rpc.lane import CompactParams
 from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import DeskbusError
 from tests.performance.load import load
 from tests.performance.report import number
 from tests.performance.rows import LOAD_LIMIT_S, SERVERS
@@ -149,24 +151,27 @@ def _wildcards(subscriptions: int) -> float:
     )
 
 
+def _never(error: DeskbusError, topic: str) -> None:
+    raise AssertionError(f"{topic}: {error}")
+
+
 def _routing(patterns: Sequence[str]) -> float:
     """Nanoseconds that the broker takes for one message, the topics taken in turn."""
     broker = MessageBroker("epoch", _Everything())
-    outlet = _Counter()
-    clients = [BusClient(Sender("app", f"client-{at}"), outlet) for at in range(READERS)]
+    clients = [BusClient(Sender("app", f"client-{at}"), "epoch") for at in range(READERS)]
+    readers = [Reader(client, Rank.LIVE, _Counter()) for client in clients]
     for at, pattern in enumerate(patterns):
-        broker.subscribe(clients[at % READERS], pattern)
+        broker.subscribe(clients[at % READERS], pattern, readers[at % READERS])
     topics = [f"app{at}.topic" for at in range(min(len(patterns), READERS))]
-    sender = BusClient(Sender("app", "sender"), _Counter())
+    sender = BusClient(Sender("app", "sender"), "epoch")
     payload = Raw(b'"' + b"x" * 256 + b'"')
-    for topic in topics:
-        broker.publish(sender, topic, payload)
+    messages = [CompactParams(topic, payload) for topic in topics]
+    broker.publish_plain(sender, messages, _never)
     runs = []
     for _ in range(ROUTING_RUNS):
         rounds = ROUTINGS // ROUTING_RUNS // len(topics)
         began = time.perf_counter_ns()
         for _ in range(rounds):
-            for topic in topics:
-                broker.publish(sender, topic, payload)
+            broker.publish_plain(sender, messages, _never)
         runs.append((time.perf_counter_ns() - began) / (rounds * len(topics)))
     return median(runs)

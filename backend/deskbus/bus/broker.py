@@ -1,14 +1,14 @@
 """MessageBroker: stamps a message, finds its readers, hands each the same bytes."""
 
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
+from weakref import WeakSet
 
 from msgspec import UNSET, Raw, UnsetType
 
-from deskbus.bus.client import BusClient, Route
-from deskbus.bus.topic import STALE, Topic
+from deskbus.bus.client import BusClient, Reader
+from deskbus.bus.topic import HISTORY_BYTES, HISTORY_MESSAGES, STALE, Topic
 from deskbus.bus.trie import PatternTrie
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import Sender
@@ -19,8 +19,14 @@ from deskbus_protocol.topics import check_pattern, check_topic, is_wildcard
 MAX_TOPICS = 100_000
 """Topics whose state is kept; beyond, the longest unused without readers are forgotten."""
 
-MAX_ROUTES = 10_000
-"""Ways kept for one sender; beyond, they are found anew."""
+MAX_WRITABLE = 2000
+"""Topics remembered as writable for one sender; beyond, permissions are looked up anew."""
+
+MAX_HISTORY_BYTES = 128 * 1024 * 1024
+"""Of all topics together; beyond, the history of the longest known topics goes first."""
+
+_SMALL_LINE_BYTES = HISTORY_BYTES // HISTORY_MESSAGES
+"""A full history of such lines is within its bound in bytes, so only larger ones are added up."""
 
 ClockMs = Callable[[], int]
 
@@ -37,6 +43,31 @@ class Acl(Protocol):
     def may_write(self, identity: Sender, topic: str) -> bool: ...
 
 
+class Plain(Protocol):
+    """A message without options."""
+
+    @property
+    def topic(self) -> str: ...
+
+    @property
+    def payload(self) -> Raw: ...
+
+
+Refuse = Callable[[DeskbusError, str], None]
+"""Is told why a message on a topic was not routed."""
+
+
+class Log(Protocol):
+    """What keeps the messages of persisted topics."""
+
+    def append(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None: ...
+
+    def persists(self, topic: str) -> bool: ...
+
+    def last_seq(self, topic: str) -> int:
+        """The topic's last seq in an earlier epoch; 0 where there was none."""
+
+
 class MessageBroker:
     """Routes within one epoch, one run of the backend.
 
@@ -44,19 +75,85 @@ class MessageBroker:
     topic, are worked out once and kept until a subscription or a grant changes.
     """
 
-    def __init__(self, epoch: str, acl: Acl, clock_ms: ClockMs = wall_clock_ms) -> None:
+    def __init__(
+        self, epoch: str, acl: Acl, log: Log | None = None, clock_ms: ClockMs = wall_clock_ms
+    ) -> None:
         self.epoch = epoch
         self._acl = acl
+        self._log = log
         self._clock_ms = clock_ms
-        self._exact: dict[str, set[BusClient]] = {}
-        self._wild: PatternTrie[BusClient] = PatternTrie()
+        self._exact: dict[str, set[Reader]] = {}
+        self._wild: PatternTrie[Reader] = PatternTrie()
         self._topics: dict[str, Topic] = {}
         self._topics_made = 0
         self._forgotten_seq = 0
         self._generation = 0
-        self._now = 0
-        self._now_text = b"0"
-        self.counts: Counter[str] = Counter()
+        self._writers: WeakSet[BusClient] = WeakSet()
+        self.messages_in = 0
+        self.messages_out = 0
+        self.bytes_in = 0
+        self.history_bytes = 0
+        self.cache_misses = 0
+
+    def publish_plain(
+        self, client: BusClient, messages: Iterable[Plain], refuse: Refuse
+    ) -> Topic | None:
+        """Delivers messages without options to everyone who may read them, in order.
+
+        The hot path: everything that all messages, all of a client's, or all of a topic's have in
+        common is worked out before. Returns the last message's topic with its stamps.
+        """
+        topic = None
+        now = self._clock_ms()
+        timestamp_member = b'","timestamp":%d,"payload":' % now
+        writable, signature, generation = client.writable, client.signature, self._generation
+        routed = delivered = read_bytes = history_growth = 0
+        for message in messages:
+            name = message.topic
+            topic = writable.get(name)
+            if topic is None:
+                try:
+                    topic = self._writable_topic(client, name)
+                except DeskbusError as error:
+                    refuse(error, name)
+                    continue
+            if topic.generation != generation:
+                self._find_targets(topic)
+            topic.seq = seq = topic.seq + 1
+            number = b"%d" % seq
+            line = b"".join(
+                (
+                    topic.opening,
+                    signature,
+                    number,
+                    topic.id_member,
+                    number,
+                    topic.correlation_member,
+                    number,
+                    timestamp_member,
+                    message.payload,
+                    b"}}\n",
+                )
+            )
+            topic.timestamp = now
+            size = len(line)
+            history = topic.history
+            history.append(line)
+            history_growth += size
+            if size > _SMALL_LINE_BYTES:
+                history_growth -= topic.trim_history()
+            elif len(history) > HISTORY_MESSAGES:
+                history_growth -= len(history.popleft())
+            targets = topic.targets
+            for target in targets:
+                target.outlet.put(line, name, seq)
+            if topic.persisted:
+                self._persist(topic, line)
+            routed += 1
+            delivered += len(targets)
+            read_bytes += size
+        self._count(routed, delivered, read_bytes, history_growth)
+        return topic
 
     def publish(
         self,
@@ -70,137 +167,160 @@ class MessageBroker:
 
         Raises `DeskbusError` (invalid_topic, permission_denied).
         """
-        route = client.routes.get(name)
-        if route is None:
-            route = self._find_route(client, name)
-        topic = route.topic
+        topic = client.writable.get(name) or self._writable_topic(client, name)
         if topic.generation != self._generation:
             self._find_targets(topic)
-        line = self._stamp(route, payload, options, reply_to)
-        topic.remember(line)
-        seq = topic.seq
+        line = self._stamp(client, topic, payload, options, reply_to)
+        topic.history.append(line)
+        growth = len(line) - topic.trim_history()
         for target in topic.targets:
-            target.outlet.put(line, name, seq)
+            target.outlet.put(line, name, topic.seq)
+        if topic.persisted:
+            self._persist(topic, line)
+        self._count(1, len(topic.targets), len(line), growth)
         return topic
 
     def send(
         self,
         client: BusClient,
-        targets: tuple[BusClient, ...],
+        targets: tuple[Reader, ...],
         topic: Topic,
         payload: Raw,
         options: PublishParams | None = None,
         reply_to: str | None = None,
     ) -> None:
         """Delivers to these clients alone; `topic` counts their messages apart from the public."""
-        line = self._stamp(Route(client.identity, topic), payload, options, reply_to)
+        line = self._stamp(client, topic, payload, options, reply_to)
         for target in targets:
             target.outlet.put(line, topic.name, topic.seq)
+        self._count(1, len(targets), len(line), 0)
 
-    def subscribe(self, client: BusClient, pattern: str) -> None:
-        """Raises `DeskbusError` (invalid_topic)."""
+    def subscribe(self, client: BusClient, pattern: str, reader: Reader) -> None:
+        """Joins `reader` to a pattern, in place of another reader of the client's.
+
+        Raises `DeskbusError` (invalid_topic).
+        """
         check_pattern(pattern)
-        client.patterns.add(pattern)
+        if pattern in client.subscriptions:
+            self.unsubscribe(client, pattern)
+        client.subscriptions[pattern] = reader
         if is_wildcard(pattern):
-            self._wild.add(pattern, client)
+            self._wild.add(pattern, reader)
             self._generation += 1
         else:
-            self._exact.setdefault(pattern, set()).add(client)
+            self._exact.setdefault(pattern, set()).add(reader)
             self._expire_targets(pattern)
 
     def unsubscribe(self, client: BusClient, pattern: str) -> None:
         """Raises `DeskbusError` (not_found) where the client has no such subscription."""
-        if pattern not in client.patterns:
+        reader = client.subscriptions.pop(pattern, None)
+        if reader is None:
             raise DeskbusError(NOT_FOUND, "There is no subscription to this pattern.")
-        client.patterns.discard(pattern)
         if is_wildcard(pattern):
-            self._wild.remove(pattern, client)
+            self._wild.remove(pattern, reader)
             self._generation += 1
         else:
             readers = self._exact[pattern]
-            readers.discard(client)
+            readers.discard(reader)
             if not readers:
                 del self._exact[pattern]
             self._expire_targets(pattern)
 
     def remove(self, client: BusClient) -> None:
-        for pattern in list(client.patterns):
+        for pattern in list(client.subscriptions):
             self.unsubscribe(client, pattern)
+
+    def history(self, name: str) -> list[bytes]:
+        """The topic's last messages, oldest first."""
+        topic = self._topics.get(name)
+        return list(topic.history) if topic else []
+
+    @property
+    def topics(self) -> list[Topic]:
+        return list(self._topics.values())
 
     def grants_changed(self, clients: list[BusClient]) -> None:
         """Forgets what was worked out from the permissions as they were before."""
         self._generation += 1
         for client in clients:
-            client.routes.clear()
+            client.writable.clear()
 
-    def new_topic(self, name: str) -> Topic:
+    def direct_topic(self, name: str) -> Topic:
+        """A topic for messages to one app, counted apart so that public readers see no gap."""
         self._topics_made += 1
-        return Topic(name, self.epoch, self._topics_made, self._forgotten_seq)
+        return Topic(name, self.epoch, self._topics_made)
+
+    def _new_topic(self, name: str) -> Topic:
+        persisted = self._log is not None and self._log.persists(name)
+        seq = self._forgotten_seq
+        if persisted and self._log is not None:
+            seq = max(seq, self._log.last_seq(name))
+        self._topics_made += 1
+        return Topic(name, self.epoch, self._topics_made, seq=seq, persisted=persisted)
 
     def _stamp(
         self,
-        route: Route,
+        client: BusClient,
+        topic: Topic,
         payload: Raw,
         options: PublishParams | None,
         reply_to: str | None,
     ) -> bytes:
         """The message as one line, encoded once for all its readers."""
-        topic = route.topic
-        now = self._clock_ms()
-        if now != self._now:
-            self._now, self._now_text = now, b"%d" % now
-        topic.timestamp = now
-        topic.seq = seq = topic.seq + 1
-        number = b"%d" % seq
-        message_id = topic.id_prefix
-        if options is None and reply_to is None:
-            return b"".join(
-                (
-                    route.prefix,
-                    number,
-                    b',"id":"',
-                    message_id,
-                    number,
-                    b'","correlationId":"',
-                    message_id,
-                    number,
-                    b'","timestamp":',
-                    self._now_text,
-                    b',"payload":',
-                    payload,
-                    b"}}\n",
-                )
-            )
+        topic.timestamp = self._clock_ms()
+        topic.seq += 1
         correlation, members = _members(options, reply_to)
-        return b'%b%b,"id":"%b%b","correlationId":%b,"timestamp":%b%b,"payload":%b}}\n' % (
-            route.prefix,
-            number,
-            message_id,
-            number,
-            correlation or b'"%b%b"' % (message_id, number),
-            self._now_text,
+        return b'%b%b%d%b%d","correlationId":%b,"timestamp":%d%b,"payload":%b}}\n' % (
+            topic.opening,
+            client.signature,
+            topic.seq,
+            topic.id_member,
+            topic.seq,
+            correlation or b'"%b%d"' % (topic.id_prefix, topic.seq),
+            topic.timestamp,
             members,
             payload,
         )
 
-    def _find_route(self, client: BusClient, name: str) -> Route:
+    def _persist(self, topic: Topic, line: bytes) -> None:
+        if self._log is not None:
+            self._log.append(topic.name, topic.seq, topic.timestamp, line)
+
+    def _count(self, routed: int, delivered: int, read_bytes: int, history_growth: int) -> None:
+        self.messages_in += routed
+        self.messages_out += delivered
+        self.bytes_in += read_bytes
+        self.history_bytes += history_growth
+        if self.history_bytes > MAX_HISTORY_BYTES:
+            self._shrink_histories()
+
+    def _writable_topic(self, client: BusClient, name: str) -> Topic:
         check_topic(name)
         if not self._acl.may_write(client.identity, name):
             raise DeskbusError(PERMISSION_DENIED, f"This app may not write to {name}.")
         topic = self._topics.get(name)
         if topic is None:
-            topic = self._topics[name] = self.new_topic(name)
+            topic = self._topics[name] = self._new_topic(name)
             if len(self._topics) > MAX_TOPICS:
                 self._forget_unused_topics()
-        if len(client.routes) >= MAX_ROUTES:
-            client.routes.clear()
-        route = client.routes[name] = Route(client.identity, topic)
-        return route
+        if len(client.writable) >= MAX_WRITABLE:
+            client.writable.clear()
+        client.writable[name] = topic
+        self._writers.add(client)
+        return topic
 
     def _find_targets(self, topic: Topic) -> None:
-        readers = self._wild.match(topic.name) | self._exact.get(topic.name, set())
+        """Works out who reads the topic; a client that may reads it once, by its best reader."""
+        self.cache_misses += 1
+        best: dict[BusClient, Reader] = {}
+        for reader in self._wild.match(topic.name) | self._exact.get(topic.name, set()):
+            known = best.get(reader.client)
+            if known is None or known.rank < reader.rank:
+                best[reader.client] = reader
         may_read = self._acl.may_read
-        topic.targets = tuple(reader for reader in readers if may_read(reader.identity, topic.name))
+        topic.targets = tuple(
+            reader for client, reader in best.items() if may_read(client.identity, topic.name)
+        )
         topic.generation = self._generation
 
     def _expire_targets(self, name: str) -> None:
@@ -209,11 +329,25 @@ class MessageBroker:
             topic.generation = STALE
 
     def _forget_unused_topics(self) -> None:
-        """Makes room for a tenth; a topic that comes back counts on from where any had got to."""
+        """Makes room for a tenth; a topic that comes back counts on from where any had got to.
+
+        A sender may still hold such a topic as writable, so it is let go of everywhere.
+        """
         unused = [topic for topic in self._topics.values() if not topic.targets]
         for topic in unused[: MAX_TOPICS // 10]:
             del self._topics[topic.name]
+            self.history_bytes -= sum(map(len, topic.history))
             self._forgotten_seq = max(self._forgotten_seq, topic.seq)
+        for client in self._writers:
+            client.writable.clear()
+
+    def _shrink_histories(self) -> None:
+        """Empties the histories of the longest known topics until a quarter of the room is free."""
+        for topic in self._topics.values():
+            if self.history_bytes <= MAX_HISTORY_BYTES * 3 // 4:
+                return
+            self.history_bytes -= sum(map(len, topic.history))
+            topic.history.clear()
 
 
 def _members(options: PublishParams | None, reply_to: str | None) -> tuple[bytes, bytes]:

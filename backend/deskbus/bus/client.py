@@ -1,5 +1,6 @@
 """One participant of the bus: an identity, its subscriptions, and where its messages go."""
 
+from enum import IntEnum
 from typing import Protocol
 
 from deskbus.bus.topic import Topic
@@ -14,29 +15,41 @@ class Outlet(Protocol):
     def put(self, line: bytes, topic: str | None, seq: int) -> None: ...
 
 
-class Route:
-    """A sender's way to a topic: may it write there, and how its messages begin."""
+class Rank(IntEnum):
+    """Which reader of a client gets a message that several of its subscriptions match."""
 
-    __slots__ = ("prefix", "topic")
+    LIVE = 0
+    ACKNOWLEDGED = 1
+    REPLAY = 2
 
-    def __init__(self, sender: Sender, topic: Topic) -> None:
-        self.topic = topic
-        self.prefix = (
-            b'{"jsonrpc":"2.0","method":"bus.message","params":{"topic":%b,"sender":%b,'
-            b'"epoch":%b,"seq":' % (encode(topic.name), encode(sender), encode(topic.epoch))
-        )
+
+class Reader:
+    """One way in which a client reads; its outlet may change while messages flow."""
+
+    __slots__ = ("client", "outlet", "rank")
+
+    def __init__(self, client: "BusClient", rank: Rank, outlet: Outlet) -> None:
+        self.client = client
+        self.rank = rank
+        self.outlet = outlet
 
 
 class BusClient:
-    __slots__ = ("identity", "outlet", "patterns", "routes")
+    """`writable` holds the topics that this client may write to, as far as it has tried."""
 
-    def __init__(self, identity: Sender, outlet: Outlet) -> None:
+    __slots__ = ("__weakref__", "identity", "signature", "subscriptions", "writable")
+
+    def __init__(self, identity: Sender, epoch: str) -> None:
         self.identity = identity
-        self.outlet = outlet
-        self.patterns: set[str] = set()
-        self.routes: dict[str, Route] = {}
+        self.signature = b'%b,"epoch":%b,"seq":' % (encode(identity), encode(epoch))
+        self.subscriptions: dict[str, Reader] = {}
+        self.writable: dict[str, Topic] = {}
 
-    def wants(self, topic: str) -> bool:
-        if topic in self.patterns:
-            return True
-        return any(is_wildcard(pattern) and matches(pattern, topic) for pattern in self.patterns)
+    def reader_of(self, topic: str) -> Reader | None:
+        """The highest-ranking reader whose subscription the topic fits."""
+        found = [
+            reader
+            for pattern, reader in self.subscriptions.items()
+            if pattern == topic or (is_wildcard(pattern) and matches(pattern, topic))
+        ]
+        return max(found, key=lambda reader: reader.rank, default=None)

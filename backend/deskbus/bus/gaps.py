@@ -1,26 +1,27 @@
-"""What a client lost by reading too slowly, told to it before it reads on."""
+"""Tells a client what it lost, before it reads on."""
 
-from deskbus.bus.client import Outlet
-from deskbus_protocol.bus import GapParams
+from deskbus.bus.ranges import LostRanges
+from deskbus_protocol.bus import GapParams, GapReason
 from deskbus_protocol.rpc import notification
 
 
 class Gaps:
-    """Gathers dropped messages of one client; a topic's losses are one range, oldest first."""
+    """Gathers the losses of one client."""
 
-    def __init__(self, outlet: Outlet, epoch: str) -> None:
-        self._outlet = outlet
+    def __init__(self, epoch: str) -> None:
         self._epoch = epoch
-        self._ranges: dict[str, tuple[int, int]] = {}
+        self._lost = LostRanges()
 
-    def dropped(self, topic: str, seq: int) -> None:
-        first, _ = self._ranges.get(topic, (seq, seq))
-        self._ranges[topic] = (first, seq)
+    def add(self, topic: str, seq: int, reason: GapReason) -> None:
+        self._lost.add(topic, seq, reason)
 
-    def tell(self) -> None:
-        ranges, self._ranges = self._ranges, {}
-        for topic, (first, last) in ranges.items():
-            gap = GapParams(
-                topic=topic, epoch=self._epoch, first=first, last=last, reason="slow_reader"
+    def take_lines(self) -> list[bytes]:
+        """What there is to tell since the last time, as `bus.gap` notifications."""
+        return [
+            notification(
+                "bus.gap",
+                GapParams(topic=topic, epoch=self._epoch, first=first, last=last, reason=reason),
             )
-            self._outlet.put(notification("bus.gap", gap) + b"\n", None, 0)
+            + b"\n"
+            for topic, first, last, reason in self._lost.take()
+        ]

@@ -1,16 +1,19 @@
-"""InterApplicationBus: what apps see of the bus. Joins clients, broker, and request/response."""
+"""InterApplicationBus: what apps see of the bus. Joins members, broker, and request/response."""
 
-import secrets
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Protocol
 
-import anyio
 from msgspec import Raw, UnsetType
 
-from deskbus.bus.broker import MessageBroker
-from deskbus.bus.client import BusClient, Outlet
+from deskbus.bus.broker import ClockMs, MessageBroker, wall_clock_ms
+from deskbus.bus.client import Reader
+from deskbus.bus.deadletters import DeadLetterQueue
+from deskbus.bus.member import Connected, Member
+from deskbus.bus.message import envelope
+from deskbus.bus.questions import Questions
 from deskbus.bus.topic import Topic
 from deskbus_protocol.bus import (
+    Mode,
     PublishParams,
     RequestParams,
     RequestResult,
@@ -20,182 +23,271 @@ from deskbus_protocol.bus import (
 )
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import (
-    CONFLICT,
-    INVALID_PARAMS,
     NO_SUBSCRIBER,
-    NOT_FOUND,
     PERMISSION_DENIED,
-    RESPONDER_FAILED,
     SESSION_REQUIRED,
-    TIMEOUT,
     DeskbusError,
 )
+from deskbus_protocol.history import BusStats, ClientQueue, LettersResult
 from deskbus_protocol.topics import check_topic
+
+GRACE_MS = 30_000
+"""How long a client that left may come back and find its subscriptions and queue."""
 
 MAX_DIRECT_TOPICS = 10_000
 
 
 class Acl(Protocol):
-    """Who may send to whom, and read and write what."""
+    """Who may send to whom, and read what."""
 
     def may_read(self, identity: Sender, topic: str) -> bool: ...
 
     def may_send(self, identity: Sender, app: str) -> bool: ...
 
 
-class _Question:
-    """A request that waits for the first answer of those who got it."""
-
-    def __init__(self, asked: Iterable[BusClient]) -> None:
-        self.asked = set(asked)
-        self.settled = anyio.Event()
-        self.answer: RequestResult | DeskbusError = DeskbusError(TIMEOUT)
-
-    def settle(self, answer: RequestResult | DeskbusError) -> None:
-        self.answer = answer
-        self.settled.set()
-
-
 class InterApplicationBus:
-    def __init__(self, broker: MessageBroker, acl: Acl) -> None:
+    """Members stay after they leave: for `GRACE_MS`, or longer where something is owed to them.
+
+    `on_gone` is told the app of a member that is given up, when no other of that app is left.
+    """
+
+    def __init__(
+        self,
+        broker: MessageBroker,
+        acl: Acl,
+        *,
+        on_gone: Callable[[str], None],
+        clock_ms: ClockMs = wall_clock_ms,
+    ) -> None:
         self.broker = broker
+        self.dead_letters = DeadLetterQueue(clock_ms)
+        self.questions = Questions()
         self._acl = acl
-        self._clients: dict[Sender, BusClient] = {}
+        self._on_gone = on_gone
+        self._clock_ms = clock_ms
+        self._members: dict[Sender, Member] = {}
         self._direct: dict[tuple[str, str], Topic] = {}
-        self._questions: dict[str, _Question] = {}
+
+    def attach(self, identity: Sender, connection: Connected, *, resume: bool) -> bool:
+        """Lets a client take part; returns whether it took up where it had left.
+
+        Without `resume` it starts afresh: what waited for its live subscriptions is dead, what it
+        has not acknowledged comes again once it subscribes.
+        """
+        member = self._members.get(identity)
+        if member is not None and member.here:
+            self.detach(identity)
+        if member is not None and resume:
+            member.connect(connection, self.reads_of(identity))
+            return True
+        if member is not None:
+            self._restart(member)
+        else:
+            member = self._members[identity] = Member(
+                identity,
+                epoch=self.broker.epoch,
+                clock_ms=self._clock_ms,
+                dead_letters=self.dead_letters,
+            )
+        if not any(m.here for m in self._members.values() if m.identity.app == identity.app):
+            self._on_gone(identity.app)
+        member.connect(connection, self.reads_of(identity))
+        return False
+
+    def detach(self, identity: Sender) -> None:
+        """The client has left; from now on its messages wait."""
+        member = self._members.get(identity)
+        if member is not None and member.here:
+            member.disconnect()
+            self.questions.lose(member.client)
+
+    def member(self, identity: Sender) -> Member:
+        """Raises `DeskbusError` (session_required) for a client that is not here."""
+        member = self._members.get(identity)
+        if member is None or not member.here:
+            raise DeskbusError(SESSION_REQUIRED)
+        return member
 
     @property
-    def clients(self) -> list[BusClient]:
-        return list(self._clients.values())
+    def members(self) -> list[Member]:
+        return list(self._members.values())
 
-    def attach(self, identity: Sender, outlet: Outlet) -> BusClient:
-        """Lets a client take part; the newest connection of an identity is the one that counts."""
-        self.detach(identity)
-        client = self._clients[identity] = BusClient(identity, outlet)
-        return client
-
-    def detach(self, identity: Sender, outlet: Outlet | None = None) -> None:
-        """Ends a client's part; with `outlet`, only if the client is still at that one."""
-        client = self._clients.get(identity)
-        if client is None or (outlet is not None and client.outlet is not outlet):
-            return
-        del self._clients[identity]
-        self.broker.remove(client)
-        for question in self._questions.values():
-            self._lose_responder(question, client)
-
-    def client(self, identity: Sender) -> BusClient:
-        """Raises `DeskbusError` (session_required) when the client was detached meanwhile."""
-        client = self._clients.get(identity)
-        if client is None:
-            raise DeskbusError(SESSION_REQUIRED)
-        return client
+    def tick(self) -> None:
+        """Does what is due: expiry, redelivery, and members who stay away too long."""
+        now = self._clock_ms()
+        for member in self.members:
+            member.tick(now)
+            if member.away_since is not None and now - member.away_since >= GRACE_MS:
+                self._end_grace(member)
 
     def grants_changed(self, app: str) -> None:
-        """Applies changed permissions of `app` to what is cached and to live subscriptions."""
-        self.broker.grants_changed([c for c in self.clients if c.identity.app == app])
+        """Applies changed permissions of `app` to what is cached, and to what waits for it."""
+        affected = [member for member in self.members if member.identity.app == app]
+        self.broker.grants_changed([member.client for member in affected])
+        for member in affected:
+            member.window.revoke(self.reads_of(member.identity))
+
+    def subscribe(self, identity: Sender, pattern: str, mode: Mode) -> None:
+        """Raises `DeskbusError` (invalid_topic)."""
+        member = self.member(identity)
+        reader = member.acknowledged if mode == "acknowledged" else member.live
+        self.broker.subscribe(member.client, pattern, reader)
+
+    def unsubscribe(self, identity: Sender, pattern: str) -> None:
+        """Raises `DeskbusError` (not_found)."""
+        self.broker.unsubscribe(self.member(identity).client, pattern)
+
+    def acknowledge(self, identity: Sender, topic: str, seqs: list[int]) -> None:
+        self.member(identity).window.acknowledge(topic, seqs)
 
     def send(self, identity: Sender, params: SendParams) -> SendResult:
         """Raises `DeskbusError` (permission_denied, no_subscriber, invalid_topic)."""
         client_name = None if isinstance(params.client, UnsetType) else params.client
         targets = self._addressees(identity, params.app, client_name, params.topic)
         topic = self._direct_topic(params.app, params.topic)
-        options = PublishParams(
-            topic=params.topic,
-            payload=params.payload,
-            headers=params.headers,
-            correlation_id=params.correlation_id,
-            meta=params.meta,
-        )
-        self.broker.send(self.client(identity), targets, topic, params.payload, options)
+        sender = self.member(identity).client
+        self.broker.send(sender, targets, topic, params.payload, _options(params))
         return SendResult(id=topic.last_id, receivers=len(targets))
 
     async def request(self, identity: Sender, params: RequestParams) -> RequestResult:
         """Raises `DeskbusError`: no_subscriber, timeout, responder_failed, permission_denied."""
-        client = self.client(identity)
-        token = secrets.token_urlsafe(16)
-        options = PublishParams(
-            topic=params.topic,
-            payload=params.payload,
-            headers=params.headers,
-            correlation_id=params.correlation_id,
-            meta=params.meta,
-        )
-        question = self._questions[token] = _Question(())
-        try:
+        client = self.member(identity).client
+        options = _options(params)
+        with self.questions.ask() as question:
             if isinstance(params.app, UnsetType):
-                topic = self.broker.publish(client, params.topic, params.payload, options, token)
-                question.asked.update(topic.targets)
+                topic = self.broker.publish(
+                    client, params.topic, params.payload, options, question.token
+                )
+                targets = topic.targets
             else:
                 targets = self._addressees(identity, params.app, None, params.topic)
                 topic = self._direct_topic(params.app, params.topic)
-                question.asked.update(targets)
-                self.broker.send(client, targets, topic, params.payload, options, token)
+                self.broker.send(client, targets, topic, params.payload, options, question.token)
+            question.asked.update(target.client for target in targets if self._is_here(target))
             if not question.asked:
                 raise DeskbusError(NO_SUBSCRIBER, f"Nobody answers requests on {params.topic}.")
-            with anyio.move_on_after(params.timeout / 1000):
-                await question.settled.wait()
-        finally:
-            del self._questions[token]
-        if isinstance(question.answer, DeskbusError):
-            raise question.answer
-        return question.answer
+            return await question.answer(params.timeout)
 
     def respond(self, identity: Sender, params: RespondParams) -> None:
         """Raises `DeskbusError`: not_found, permission_denied, conflict, invalid_params."""
-        question = self._questions.get(params.reply_to)
-        if question is None:
-            raise DeskbusError(NOT_FOUND, "Nobody waits for this answer any more.")
-        if self.client(identity) not in question.asked:
-            raise DeskbusError(PERMISSION_DENIED, "This request was not put to this client.")
-        if question.settled.is_set():
-            raise DeskbusError(CONFLICT, "Another client has answered already.")
-        if isinstance(params.payload, Raw) == (not isinstance(params.error, UnsetType)):
-            raise DeskbusError(INVALID_PARAMS, "An answer has either a payload or an error.")
-        if not isinstance(params.error, UnsetType):
-            question.settle(DeskbusError(RESPONDER_FAILED, params.error.message))
-        elif isinstance(params.payload, Raw):
-            question.settle(
-                RequestResult(
-                    payload=params.payload.copy(),
-                    app=identity.app,
-                    client=identity.client,
-                    correlation_id=params.reply_to,
-                )
+        self.questions.respond(self.member(identity).client, params)
+
+    def redrive(self, numbers: list[int] | None) -> LettersResult:
+        """Gives dead letters to their clients again; those of clients that are gone stay."""
+        letters = self.dead_letters.take(numbers)
+        left = []
+        for letter in letters:
+            member = self._members.get(letter.addressee)
+            reader = member.client.reader_of(letter.topic) if member else None
+            if reader is None or not self._acl.may_read(letter.addressee, letter.topic):
+                left.append(letter)
+            else:
+                reader.outlet.put(letter.line, letter.topic, letter.seq)
+        self.dead_letters.put_back(left)
+        return LettersResult(done=len(letters) - len(left), left=len(left))
+
+    def purge(self, numbers: list[int] | None) -> LettersResult:
+        return LettersResult(done=len(self.dead_letters.take(numbers)), left=0)
+
+    def history(self, identity: Sender, topic: str, limit: int) -> list[Raw]:
+        """The last messages of a topic; raises `DeskbusError` (permission_denied)."""
+        if not self._acl.may_read(identity, topic):
+            raise DeskbusError(PERMISSION_DENIED, f"This app may not read {topic}.")
+        return [envelope(line) for line in self.broker.history(topic)[-limit:]]
+
+    def queues(self) -> list[ClientQueue]:
+        return [
+            ClientQueue(
+                app=member.identity.app,
+                client=member.identity.client,
+                online=member.here,
+                queued=len(member.queue),
+                queued_bytes=member.queue.bytes,
+                unacknowledged=len(member.window),
             )
+            for member in self.members
+        ]
+
+    def statistics(self) -> BusStats:
+        broker, members = self.broker, self.members
+        return BusStats(
+            clients=sum(member.here for member in members),
+            offline_clients=sum(not member.here for member in members),
+            subscriptions=sum(len(member.client.subscriptions) for member in members),
+            topics=len(broker.topics),
+            messages_in=broker.messages_in,
+            messages_out=broker.messages_out,
+            bytes_in=broker.bytes_in,
+            queued=sum(len(member.queue) for member in members),
+            unacknowledged=sum(len(member.window) for member in members),
+            dead_letters={str(reason): n for reason, n in self.dead_letters.counts.items()},
+            cache_hits=broker.messages_in - broker.cache_misses,
+            cache_misses=broker.cache_misses,
+            slow_readers=sum(
+                member.connection is not None and member.connection.slow for member in members
+            ),
+            history_bytes=broker.history_bytes,
+        )
+
+    def reads_of(self, identity: Sender) -> Callable[[str], bool]:
+        """Whether this client may read a topic, as of when it is asked."""
+        return lambda topic: self._acl.may_read(identity, topic)
+
+    def _is_here(self, reader: Reader) -> bool:
+        member = self._members.get(reader.client.identity)
+        return member is not None and member.here
+
+    def _restart(self, member: Member) -> None:
+        """The client begins anew under its identity; only what it owes an answer for stays."""
+        for pattern, reader in list(member.client.subscriptions.items()):
+            if reader is not member.acknowledged:
+                self.broker.unsubscribe(member.client, pattern)
+        member.forget_live()
+
+    def _end_grace(self, member: Member) -> None:
+        """Live subscriptions go. A member that reads acknowledged keeps those and its place."""
+        self._restart(member)
+        if member.client.subscriptions:
+            return
+        member.give_up()
+        self.broker.remove(member.client)
+        del self._members[member.identity]
+        if not any(other.identity.app == member.identity.app for other in self.members):
+            self._on_gone(member.identity.app)
 
     def _addressees(
         self, sender: Sender, app: str, client: str | None, topic: str
-    ) -> tuple[BusClient, ...]:
+    ) -> tuple[Reader, ...]:
         check_topic(topic)
         if not self._acl.may_send(sender, app):
             raise DeskbusError(PERMISSION_DENIED, f"This app may not send to {app}.")
-        found = tuple(
-            candidate
-            for candidate in self._clients.values()
-            if candidate.identity.app == app
-            and client in (None, candidate.identity.client)
-            and candidate.wants(topic)
-            and self._acl.may_read(candidate.identity, topic)
-        )
+        candidates = [
+            member.client.reader_of(topic)
+            for member in self.members
+            if member.identity.app == app
+            and client in (None, member.identity.client)
+            and self._acl.may_read(member.identity, topic)
+        ]
+        found = tuple(reader for reader in candidates if reader is not None)
         if not found:
             raise DeskbusError(NO_SUBSCRIBER, f"No client of {app} listens on {topic}.")
         return found
 
     def _direct_topic(self, app: str, name: str) -> Topic:
-        """Counts directed messages apart, so that readers of the public topic see no gap."""
         key = (app, name)
         topic = self._direct.get(key)
         if topic is None:
             if len(self._direct) >= MAX_DIRECT_TOPICS:
                 self._direct.pop(next(iter(self._direct)))
-            topic = self._direct[key] = self.broker.new_topic(name)
+            topic = self._direct[key] = self.broker.direct_topic(name)
         return topic
 
-    @staticmethod
-    def _lose_responder(question: _Question, client: BusClient) -> None:
-        """The last one who could have answered has left: the asker need not wait."""
-        if client in question.asked:
-            question.asked.discard(client)
-            if not question.asked and not question.settled.is_set():
-                question.settle(DeskbusError(NO_SUBSCRIBER, "The app that was asked has left."))
+
+def _options(params: SendParams | RequestParams) -> PublishParams:
+    return PublishParams(
+        topic=params.topic,
+        payload=params.payload,
+        headers=params.headers,
+        correlation_id=params.correlation_id,
+        meta=params.meta,
+    )

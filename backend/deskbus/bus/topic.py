@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from deskbus_protocol.rpc import encode
 
 if TYPE_CHECKING:
-    from deskbus.bus.client import BusClient
+    from deskbus.bus.client import Reader
 
 HISTORY_MESSAGES = 100
 HISTORY_BYTES = 256 * 1024
@@ -14,50 +14,64 @@ STALE = -1
 
 
 class Topic:
-    """`targets` is right while `generation` is the broker's; `seq` is the last message's."""
+    """`targets` is right while `generation` is the broker's; `seq` is the last message's.
+
+    Each message of a persisted topic goes to the log too. The byte strings are what every
+    message of the topic has in common, encoded once.
+    """
 
     __slots__ = (
+        "correlation_member",
         "epoch",
         "generation",
         "history",
-        "history_bytes",
+        "id_member",
         "id_prefix",
         "name",
+        "opening",
+        "persisted",
         "seq",
         "targets",
         "timestamp",
     )
 
-    def __init__(self, name: str, epoch: str, number: int, seq: int = 0) -> None:
+    def __init__(
+        self, name: str, epoch: str, number: int, *, seq: int = 0, persisted: bool = False
+    ) -> None:
         self.name = name
+        self.persisted = persisted
         self.epoch = epoch
         self.seq = seq
-        self.id_prefix = b"%b.%d." % (epoch.encode(), number)
         self.timestamp = 0
-        self.targets: tuple[BusClient, ...] = ()
+        self.targets: tuple[Reader, ...] = ()
         self.generation = STALE
         self.history: deque[bytes] = deque()
-        self.history_bytes = 0
+        self.id_prefix = b"%b.%d." % (epoch.encode(), number)
+        self.opening = (
+            b'{"jsonrpc":"2.0","method":"bus.message","params":{"topic":%b,"sender":' % encode(name)
+        )
+        self.id_member = b',"id":"' + self.id_prefix
+        self.correlation_member = b'","correlationId":"' + self.id_prefix
 
     @property
     def last_id(self) -> str:
         return (self.id_prefix + b"%d" % self.seq).decode()
 
-    def remember(self, line: bytes) -> None:
-        """Keeps the last messages, bounded in number and in bytes."""
+    def trim_history(self) -> int:
+        """Drops the oldest messages beyond the bounds; returns how many bytes that freed."""
         history = self.history
-        history.append(line)
-        size = self.history_bytes + len(line)
+        size = sum(map(len, history))
+        before = size
         while len(history) > HISTORY_MESSAGES or size > HISTORY_BYTES:
             size -= len(history.popleft())
-        self.history_bytes = size
+        return before - size
 
     def result(self) -> bytes:
         """The last message as a `PublishResult`."""
-        return b'{"id":"%b%d","epoch":%b,"seq":%d,"timestamp":%d,"receivers":%d}' % (
+        return b'{"id":"%b%d","epoch":"%b","seq":%d,"timestamp":%d,"receivers":%d}' % (
             self.id_prefix,
             self.seq,
-            encode(self.epoch),
+            self.epoch.encode(),
             self.seq,
             self.timestamp,
             len(self.targets),

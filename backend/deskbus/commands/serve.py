@@ -1,9 +1,21 @@
 """`deskbus serve`: the backend itself."""
 
+import gc
 import sys
 from argparse import Namespace
 
 from deskbus.transport.descriptors import claim_standard_descriptors
+
+
+def spare_the_collector() -> None:
+    """Lets the garbage collector leave what lives as long as the process alone.
+
+    Messages make no cycles, but a full collection walks everything that 500 clients hold, and
+    stops the bus for milliseconds.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 10_000)
 
 
 def run(options: Namespace) -> int:
@@ -26,7 +38,9 @@ def run(options: Namespace) -> int:
         )
 
         async def serve() -> None:
-            await Backend(settings, options.consent).run(claimed)
+            backend = Backend(settings, options.consent)
+            spare_the_collector()
+            await backend.run(claimed)
 
         loop.run(serve)
     except (ConfigError, UnsafeDirectoryError) as error:

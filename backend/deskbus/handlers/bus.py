@@ -7,6 +7,7 @@ from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.manager import SecurityManager
 from deskbus_protocol.bus import (
+    AckParams,
     RequestParams,
     RequestResult,
     RespondParams,
@@ -22,11 +23,15 @@ from deskbus_protocol.permissions import Grant
 def handlers(bus: InterApplicationBus, security: SecurityManager) -> Mapping[str, Handler]:
     async def subscribe(call: Call, params: SubscribeParams) -> Empty:
         await security.require(call.identity, Grant("messaging.read", params.pattern))
-        bus.broker.subscribe(bus.client(call.identity), params.pattern)
+        bus.subscribe(call.identity, params.pattern, params.mode)
         return Empty()
 
     async def unsubscribe(call: Call, params: UnsubscribeParams) -> Empty:
-        bus.broker.unsubscribe(bus.client(call.identity), params.pattern)
+        bus.unsubscribe(call.identity, params.pattern)
+        return Empty()
+
+    async def ack(call: Call, params: AckParams) -> Empty:
+        bus.acknowledge(call.identity, params.topic, params.seqs)
         return Empty()
 
     async def send(call: Call, params: SendParams) -> SendResult:
@@ -47,6 +52,7 @@ def handlers(bus: InterApplicationBus, security: SecurityManager) -> Mapping[str
     return {
         "bus.subscribe": subscribe,
         "bus.unsubscribe": unsubscribe,
+        "bus.ack": ack,
         "bus.send": send,
         "bus.request": request,
         "bus.respond": respond,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import structlog
 
@@ -32,8 +33,13 @@ SHELL = Sender("deskbus.shell", "main")
 
 log = structlog.get_logger()
 
-Join = Callable[[Connection, Role, Sender], None]
-"""Makes a connection a session: gives it its identity and lets it on the bus."""
+
+class Join(Protocol):
+    """Makes a connection a session; returns whether it took up an earlier one's place."""
+
+    def __call__(
+        self, connection: Connection, role: Role, identity: Sender, *, resume: bool = False
+    ) -> bool: ...
 
 
 def check_version(version: str) -> None:
@@ -85,7 +91,7 @@ def handlers(
         except DeskbusError:
             log.warning("session.ticket_refused", app=params.app)
             raise
-        join(call.connection, role, identity)
+        resumed = join(call.connection, role, identity, resume=params.resume)
         log.info("session.opened", app=identity.app, client=identity.client)
         return OpenResult(
             app=identity.app,
@@ -93,6 +99,7 @@ def handlers(
             epoch=epoch,
             protocol_version=PROTOCOL_VERSION,
             version=__version__,
+            resumed=resumed,
         )
 
     async def ping(_: Call, __: NoParams) -> Empty:

@@ -1,14 +1,12 @@
 """Sessions: joins a connection, its identity and its place on the bus, until it closes."""
 
 import secrets
-from functools import partial
 from itertools import count
 
-from deskbus.bus.gaps import Gaps
 from deskbus.bus.interapplication import InterApplicationBus
+from deskbus.bus.publisher import ClientPublisher, DurableLog
 from deskbus.rpc.connection import Connection, Role
 from deskbus.security.developer import DEVELOPER_APP
-from deskbus.security.manager import SecurityManager
 from deskbus.security.tickets import TicketOffice
 from deskbus.ui.shell import Shell
 from deskbus_protocol.envelope import Sender
@@ -19,12 +17,12 @@ class Sessions:
         self,
         *,
         bus: InterApplicationBus,
-        security: SecurityManager,
+        log: DurableLog,
         shell: Shell,
         tickets: TicketOffice,
     ) -> None:
         self._bus = bus
-        self._security = security
+        self._log = log
         self._shell = shell
         self._tickets = tickets
         self._open: dict[Sender, Connection] = {}
@@ -38,21 +36,25 @@ class Sessions:
             return "shell", Sender(DEVELOPER_APP, f"client-{next(self._developers)}")
         return "app", self._tickets.redeem(ticket, app)
 
-    def join(self, connection: Connection, role: Role, identity: Sender) -> None:
-        """The newest connection of an identity is the one that counts; an older one is closed."""
+    def join(
+        self, connection: Connection, role: Role, identity: Sender, *, resume: bool = False
+    ) -> bool:
+        """Lets a connection on the bus; returns whether it took up an earlier one's place.
+
+        The newest connection of an identity is the one that counts; an older one is closed.
+        """
         before = self._open.get(identity)
         if before is not None:
             self.leave(before)
             before.peer.close()
         connection.become(role, identity)
         self._open[identity] = connection
-        outbox = connection.peer.outbox
-        client = self._bus.attach(identity, outbox)
-        gaps = Gaps(outbox, self._bus.broker.epoch)
-        outbox.on_dropped, outbox.on_drained = gaps.dropped, gaps.tell
-        connection.peer.lane.open(partial(self._bus.broker.publish, client))
+        resumed = self._bus.attach(identity, connection.peer.outbox, resume=resume)
+        client = self._bus.member(identity).client
+        connection.peer.lane.open(ClientPublisher(self._bus.broker, client, self._log))
         if connection.shell_link:
             self._shell.connect(connection.peer)
+        return resumed
 
     def leave(self, connection: Connection) -> None:
         """The connection has closed, or gives way to a newer one."""
@@ -62,5 +64,3 @@ class Sessions:
         del self._open[identity]
         self._bus.detach(identity)
         self._shell.disconnect(connection.peer)
-        if not any(other.app == identity.app for other in self._open):
-            self._security.forget_session(identity.app)

@@ -5,26 +5,56 @@ as long as their parts, which proves that no key is repeated and nothing is left
 block goes the careful way, frame by frame.
 """
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal, Protocol
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import Raw
 
 from deskbus.rpc.frames import MAX_DEPTH, RequestId, is_too_deep
+from deskbus.rpc.refusals import Refusals
 from deskbus_protocol import rpc
-from deskbus_protocol.bus import PublishParams, RefusedParams
-from deskbus_protocol.errors import INVALID_PARAMS, SESSION_REQUIRED, DeskbusError
+from deskbus_protocol.bus import PublishParams
+from deskbus_protocol.errors import DEGRADED, INVALID_PARAMS, SESSION_REQUIRED, DeskbusError
 
 METHOD = "bus.publish"
-REFUSAL_INTERVAL_S = 1.0
-MAX_REFUSED_TOPICS = 100
 SHALLOW_BYTES = 2 * (MAX_DEPTH - 2)
 """Text this short can't be nested too deep: each level takes two bytes, the envelope two levels."""
 
-_COMPACT = b'{"jsonrpc":"2.0","method":"bus.publish","params":{"topic":"","payload":}}\n'
-_COMPACT_ID = b',"id":'
+_NOTIFICATION = b'{"jsonrpc":"2.0","method":"bus.publish","params":{"topic":"'
+_REQUEST = b'{"jsonrpc":"2.0","id":'
+_PUBLISH = b',"method":"bus.publish","params":{"topic":"'
+_REQUEST_HEAD_BYTES = 160
+_NOTIFICATION_BYTES = len(_NOTIFICATION + b'","payload":}}\n')
+_REQUEST_BYTES = len(_REQUEST + _PUBLISH + b'","payload":}}\n')
+_DURABLE_BYTES = len(b',"durable":true')
+
+NOT_DURABLE = "The message was delivered, but could not be written to disk."
+
+Answer = Callable[[bytes], None]
+"""Takes the response frame of a request, once; an empty one where none is to be sent."""
+
+
+class CompactParams(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """The parameters of nearly every publish."""
+
+    topic: str
+    payload: Raw
+    durable: bool = False
+
+
+class CompactNotification(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    jsonrpc: Literal["2.0"]
+    method: Literal["bus.publish"]
+    params: CompactParams
+
+
+class CompactRequest(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    jsonrpc: Literal["2.0"]
+    id: Raw
+    method: Literal["bus.publish"]
+    params: CompactParams
 
 
 class Published(Protocol):
@@ -34,149 +64,168 @@ class Published(Protocol):
         """`PublishResult` as JSON."""
 
 
-class CompactParams(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    topic: str
-    payload: Raw
+class Publisher(Protocol):
+    """Routes the messages of one client."""
+
+    def publish_plain(
+        self, messages: Sequence[CompactParams], refuse: Callable[[DeskbusError, str], None]
+    ) -> Published | None:
+        """Routes messages in order; returns what became of the last."""
+
+    def publish(self, topic: str, payload: Raw, options: PublishParams) -> Published:
+        """Raises `DeskbusError`."""
+
+    def check_durable(self, topic: str) -> None:
+        """Raises `DeskbusError` where a message could not be made durable now."""
+
+    def when_durable(self, callback: Callable[[bool], None]) -> None:
+        """Calls back when everything published so far is on disk, or can't be."""
 
 
-class CompactFrame(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """A whole publish frame without options, as nearly all are."""
-
-    jsonrpc: Literal["2.0"]
-    method: Literal["bus.publish"]
-    params: CompactParams
-    id: Raw | UnsetType = UNSET
-
-
-Answer = Callable[[bytes], None]
-"""Takes the response frame of a request, once; an empty one where none is to be sent."""
-
-Publish = Callable[[str, Raw, PublishParams | None], Published]
-"""Routes a payload on a topic, with the options of the third; raises `DeskbusError`."""
-
-_decode_lines = msgspec.json.Decoder(CompactFrame).decode_lines
+_decode_notifications = msgspec.json.Decoder(CompactNotification).decode_lines
+_decode_requests = msgspec.json.Decoder(CompactRequest).decode_lines
 _decode_params = msgspec.json.Decoder(PublishParams).decode
 _decode_id = msgspec.json.Decoder(RequestId).decode
 
 
 class Lane:
-    """The lane of one connection."""
+    """The lane of one connection; without a session it refuses every message."""
 
     method = METHOD
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
-        self._publish: Publish = _without_session
-        self._refusals = Refusals(send)
+        self._publisher: Publisher | None = None
+        self._refusals = Refusals(METHOD, send)
 
-    def open(self, publish: Publish) -> None:
-        """Lets messages through; before, each is refused for want of a session."""
-        self._publish = publish
+    def open(self, publisher: Publisher) -> None:
+        self._publisher = publisher
 
     def take(self, block: bytes) -> bool:
         """Routes the block's frames if all of them are compact publishes; says whether it did."""
-        if not block.startswith(b'{"jsonrpc":"2.0",') or b"bus.publish" not in block[:80]:
+        if self._publisher is None:
             return False
         try:
-            published = _decode_lines(block)
-            if not _is_compact(published, block):
-                return False
+            if block.startswith(_NOTIFICATION):
+                return self._take_notifications(block, self._publisher)
+            if block.startswith(_REQUEST) and _PUBLISH in block[:_REQUEST_HEAD_BYTES]:
+                return self._take_requests(block, self._publisher)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-            return False
-        publish = self._publish
-        for frame in published:
-            try:
-                routed = publish(frame.params.topic, frame.params.payload, None)
-            except DeskbusError as error:
-                self._refuse(error, frame.params.topic, frame.id, self._send)
-            else:
-                if frame.id is not UNSET:
-                    self._answer(frame.id, routed, self._send)
-        return True
+            # Nothing was routed yet; the careful way finds out what is wrong.
+            pass
+        return False
 
     def take_one(self, params: Raw, request_id: bytes, answer: Answer) -> None:
         """Routes one frame that was read the careful way."""
-        raw_id = Raw(request_id) if request_id else UNSET
         topic = ""
         try:
+            if self._publisher is None:
+                raise DeskbusError(SESSION_REQUIRED)
             decoded = _decode_params(params)
             topic = decoded.topic
-            routed = self._publish(topic, decoded.payload, decoded)
+            if decoded.durable:
+                self._publisher.check_durable(topic)
+            result = self._publisher.publish(topic, decoded.payload, decoded).result()
         except msgspec.MsgspecError as error:
-            self._refuse(DeskbusError(INVALID_PARAMS, f"{METHOD}: {error}"), topic, raw_id, answer)
+            refusal = DeskbusError(INVALID_PARAMS, f"{METHOD}: {error}")
+            self._refuse(refusal, topic, request_id, answer)
         except DeskbusError as error:
-            self._refuse(error, topic, raw_id, answer)
+            self._refuse(error, topic, request_id, answer)
         else:
-            if raw_id is not UNSET:
-                self._answer(raw_id, routed, answer)
+            if not request_id:
+                return
+            if decoded.durable:
+                owed = [(request_id, result)]
+                self._publisher.when_durable(partial(_settle, owed, answer))
+            else:
+                answer(_success(request_id, result))
 
-    def _answer(self, request_id: Raw, routed: Published, answer: Answer) -> None:
-        answer(b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (request_id, routed.result()))
+    def _take_notifications(self, block: bytes, publisher: Publisher) -> bool:
+        messages = [frame.params for frame in _decode_notifications(block)]
+        if not _is_compact(messages, block, len(messages) * _NOTIFICATION_BYTES):
+            return False
+        publisher.publish_plain(messages, self._refusals.add)
+        return True
+
+    def _take_requests(self, block: bytes, publisher: Publisher) -> bool:
+        requests = _decode_requests(block)
+        for request in requests:
+            _decode_id(request.id)
+        head_bytes = len(requests) * _REQUEST_BYTES + sum(len(frame.id) for frame in requests)
+        if not _is_compact([frame.params for frame in requests], block, head_bytes):
+            return False
+        owed: list[tuple[bytes | Raw, bytes]] = []
+        for request in requests:
+            self._publish_request(request, publisher, owed)
+        if owed:
+            publisher.when_durable(partial(_settle, owed, self._send))
+        return True
+
+    def _publish_request(
+        self,
+        request: CompactRequest,
+        publisher: Publisher,
+        owed: list[tuple[bytes | Raw, bytes]],
+    ) -> None:
+        """Routes one message and answers it; a durable one is added to what is owed an answer."""
+
+        def refuse(error: DeskbusError, topic: str) -> None:
+            self._refuse(error, topic, request.id, self._send)
+
+        params = request.params
+        if params.durable:
+            try:
+                publisher.check_durable(params.topic)
+            except DeskbusError as error:
+                refuse(error, params.topic)
+                return
+        routed = publisher.publish_plain((params,), refuse)
+        if routed is None:
+            return
+        if params.durable:
+            owed.append((request.id, routed.result()))
+        else:
+            self._send(_success(request.id, routed.result()))
 
     def _refuse(
-        self, error: DeskbusError, topic: str, request_id: Raw | UnsetType, answer: Answer
+        self, error: DeskbusError, topic: str, request_id: bytes | Raw, answer: Answer
     ) -> None:
-        if isinstance(request_id, UnsetType):
-            self._refusals.add(error, topic)
-        else:
+        if len(request_id):
             answer(rpc.failure(request_id, error))
+        else:
+            self._refusals.add(error, topic)
 
 
-class Refusals:
-    """Tells a sender about refused notifications: the first at once, more once a second."""
-
-    def __init__(self, send: Callable[[bytes], None]) -> None:
-        self._send = send
-        self._counts: dict[tuple[str, str], tuple[DeskbusError, int]] = {}
-        self._quiet: asyncio.TimerHandle | None = None
-
-    def add(self, error: DeskbusError, topic: str) -> None:
-        if len(self._counts) < MAX_REFUSED_TOPICS:
-            key = (error.kind.name, topic)
-            _, count = self._counts.get(key, (error, 0))
-            self._counts[key] = (error, count + 1)
-        if self._quiet is None:
-            self._tell()
-
-    def _tell(self) -> None:
-        self._quiet = None
-        if not self._counts:
-            return
-        counts, self._counts = self._counts, {}
-        for (_, topic), (error, count) in counts.items():
-            word = RefusedParams(
-                method=METHOD,
-                code=error.kind.code,
-                message=error.message,
-                action=error.action,
-                count=count,
-                topic=topic or UNSET,
-            )
-            self._send(rpc.notification("bus.refused", word))
-        loop = asyncio.get_running_loop()
-        self._quiet = loop.call_later(REFUSAL_INTERVAL_S, self._tell)
+def _settle(owed: list[tuple[bytes | Raw, bytes]], answer: Answer, durable: bool) -> None:
+    """Answers requests that waited for the disk."""
+    for request_id, result in owed:
+        if durable:
+            answer(_success(request_id, result))
+        else:
+            answer(rpc.failure(request_id, DeskbusError(DEGRADED, NOT_DURABLE)))
 
 
-def _without_session(_topic: str, _payload: Raw, _options: PublishParams | None) -> Published:
-    raise DeskbusError(SESSION_REQUIRED)
+def _success(request_id: bytes | Raw, result: bytes) -> bytes:
+    return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (request_id, result)
 
 
-def _is_compact(published: list[CompactFrame], block: bytes) -> bool:
-    """Whether the frames' parts explain every byte of the block, and none is nested too deep.
+def _is_compact(messages: list[CompactParams], block: bytes, head_bytes: int) -> bool:
+    """Whether heads, topics and payloads explain every byte of the block, a line each.
 
     Raises `UnicodeDecodeError` for a block that is not UTF-8.
     """
-    ascii_only = block.isascii()
-    if not ascii_only:
+    payload_sizes = [len(message.payload) for message in messages]
+    size = head_bytes + sum(payload_sizes)
+    if block.isascii():
+        size += sum([len(message.topic) for message in messages])
+    else:
         block.decode()
-    size = len(_COMPACT) * len(published)
-    for frame in published:
-        params = frame.params
-        topic, payload_bytes = params.topic, len(params.payload)
-        size += payload_bytes + (len(topic) if ascii_only else len(topic.encode()))
-        if payload_bytes > SHALLOW_BYTES and is_too_deep(bytes(params.payload), MAX_DEPTH - 2):
-            return False
-        if not isinstance(frame.id, UnsetType):
-            _decode_id(frame.id)
-            size += len(_COMPACT_ID) + len(frame.id)
-    return size == len(block)
+        size += sum([len(message.topic.encode()) for message in messages])
+    size += _DURABLE_BYTES * sum([message.durable for message in messages])
+    if size != len(block) or block.count(b"\n") != len(messages):
+        return False
+    return max(payload_sizes) <= SHALLOW_BYTES or not any(
+        is_too_deep(bytes(message.payload), MAX_DEPTH - 2)
+        for message in messages
+        if len(message.payload) > SHALLOW_BYTES
+    )

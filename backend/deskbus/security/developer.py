@@ -17,11 +17,14 @@ def developer_ticket(folder: Path) -> Iterator[str]:
     Unlike an app's it is good for any number of connections, each a client of its own.
     """
     path = folder / FILE_NAME
-    path.unlink(missing_ok=True)
     ticket = secrets.token_urlsafe(32)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    # Renamed when whole, so that nobody reads half a ticket.
+    unfinished = path.with_suffix(".new")
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(ticket)
+    unfinished.replace(path)
     try:
         yield ticket
     finally:

@@ -116,6 +116,7 @@ class Link(asyncio.Protocol):
         if self.closed.is_set():
             return
         self.closed.set()
+        self.outbox.release()
         if self._receiver:
             self._receiver.link_closed()
 

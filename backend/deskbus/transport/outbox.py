@@ -27,6 +27,8 @@ class Writer(Protocol):
 
     def get_write_buffer_size(self) -> int: ...
 
+    def is_closing(self) -> bool: ...
+
 
 class Waiting(NamedTuple):
     """A line that waits for a slow reader. Only one with a topic may be dropped."""
@@ -73,6 +75,8 @@ class Outbox:
         self._lines: list[bytes] = []
         self._writer: Writer | None = None
         self._paused = False
+        self._unpaused = asyncio.Event()
+        self._unpaused.set()
         self._waiting: deque[Waiting] = deque()
         self._waiting_bytes = 0
         self.content_length = False
@@ -111,20 +115,41 @@ class Outbox:
             self._flusher.mark(self)
         self._lines.append(line)
 
+    def put_block(self, block: bytes) -> None:
+        """Sends many lines at once; see `writable`."""
+        if self.content_length or self._paused:
+            for line in block.splitlines(keepends=True):
+                self.put(line, None, 0)
+        else:
+            self.put(block, None, 0)
+
+    async def writable(self) -> None:
+        """Returns when the peer has taken enough of what was sent, or the link has closed."""
+        await asyncio.sleep(0)
+        await self._unpaused.wait()
+
     def flush(self) -> None:
         if self._writer is None or not self._lines:
             return
         lines, self._lines = self._lines, []
+        if self._writer.is_closing():
+            return
         if self.content_length:
             lines = [encode_content_length(line[:-1]) for line in lines]
         self._writer.write(lines[0] if len(lines) == 1 else b"".join(lines))
 
     def pause(self) -> None:
         self._paused = True
+        self._unpaused.clear()
+
+    def release(self) -> None:
+        """The link has closed: nobody need wait for its reader."""
+        self._unpaused.set()
 
     def resume(self) -> None:
         """The peer has caught up: what waited goes out, after word of what was dropped."""
         self._paused = False
+        self._unpaused.set()
         waiting, self._waiting = self._waiting, deque()
         self._waiting_bytes = 0
         if self.on_drained:

@@ -100,20 +100,24 @@ export interface MintTicketResult {
   expiresIn: number;
 }
 
+/** With `resume`, subscriptions and queue of the same client are taken up where they were. */
 export interface OpenParams {
   _meta?: TraceContext;
   ticket: string;
   /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
   app: string;
   protocolVersion: string;
+  resume?: boolean;
 }
 
+/** `resumed` says that there was something to take up. */
 export interface OpenResult {
   app: string;
   client: string;
   epoch: string;
   protocolVersion: string;
   version: string;
+  resumed: boolean;
 }
 
 /** The parameters of a method that takes none. */
@@ -125,10 +129,12 @@ export interface NoParams {
 export interface Empty {
 }
 
+/** `live` delivers at most once, `acknowledged` at least once until `bus.ack`. */
 export interface SubscribeParams {
   _meta?: TraceContext;
   /** A topic, or a pattern: * is one level, # zero or more. */
   pattern: string;
+  mode?: "acknowledged" | "live";
 }
 
 export interface UnsubscribeParams {
@@ -137,7 +143,18 @@ export interface UnsubscribeParams {
   pattern: string;
 }
 
-/** `payload` is any JSON value; it is checked for syntax and depth and passed on untouched. */
+/** Messages of one topic that need not come again. */
+export interface AckParams {
+  _meta?: TraceContext;
+  topic: string;
+  seqs: Array<number>;
+}
+
+/**
+ * `payload` is any JSON value; it is checked for syntax and depth and passed on untouched.
+ *
+ * With `durable`, a request is answered only after the message is on disk.
+ */
 export interface PublishParams {
   _meta?: TraceContext;
   topic: string;
@@ -146,6 +163,7 @@ export interface PublishParams {
   ttl?: number;
   priority?: number;
   correlationId?: string;
+  durable?: boolean;
 }
 
 /** `receivers` counts the clients whose subscriptions matched. */
@@ -221,6 +239,7 @@ export interface MessageParams {
   ttl?: number;
   priority?: number;
   replyTo?: string;
+  redelivery?: number;
   _meta?: TraceContext;
 }
 
@@ -241,14 +260,138 @@ export interface RefusedParams {
   topic?: string;
 }
 
-/** Messages of a topic that this client will not get: `first` to `last`, both included. */
+/**
+ * Messages of a topic that this client will not get: `first` to `last`, both included.
+ *
+ * What is lost lies between them; not every one of them was meant for this client.
+ */
 export interface GapParams {
   _meta?: TraceContext;
   topic: string;
   epoch: string;
   first: number;
   last: number;
-  reason: "expired" | "queue_overflow" | "restart" | "slow_reader";
+  reason: "expired" | "overflow" | "revoked" | "slow_reader" | "too_large";
+}
+
+/** The last messages of a topic that are still in memory, oldest first. */
+export interface HistoryParams {
+  _meta?: TraceContext;
+  topic: string;
+  limit?: number;
+}
+
+/** Envelopes, oldest first. `more` says that the limit cut the list. */
+export interface MessageList {
+  messages: Array<unknown>;
+  more?: boolean;
+}
+
+/** Persisted messages by pattern and time, `since` included, `until` not, in Unix ms. */
+export interface QueryParams {
+  _meta?: TraceContext;
+  /** A topic, or a pattern: * is one level, # zero or more. */
+  pattern: string;
+  since?: number;
+  until?: number;
+  limit?: number;
+}
+
+/**
+ * Sends persisted messages as `bus.message`, from `since` (Unix ms) on, oldest first.
+ *
+ * With `follow` the client is then subscribed to the pattern, with no gap and no message twice.
+ */
+export interface ReplayParams {
+  _meta?: TraceContext;
+  /** A topic, or a pattern: * is one level, # zero or more. */
+  pattern: string;
+  since?: number;
+  follow?: boolean;
+}
+
+/** `messages` counts what the log held; live ones that follow are not among them. */
+export interface ReplayResult {
+  messages: number;
+}
+
+/** Counts since the start; `cache_hits` are messages whose readers were known already. */
+export interface BusStats {
+  clients: number;
+  offlineClients: number;
+  subscriptions: number;
+  topics: number;
+  messagesIn: number;
+  messagesOut: number;
+  bytesIn: number;
+  queued: number;
+  unacknowledged: number;
+  deadLetters: Record<string, number>;
+  cacheHits: number;
+  cacheMisses: number;
+  slowReaders: number;
+  historyBytes: number;
+}
+
+/** The log of persisted messages; times are Unix ms, null while it is empty. */
+export interface LogStats {
+  enabled: boolean;
+  state: "degraded" | "off" | "ok";
+  detail: string;
+  figures: Record<string, unknown>;
+}
+
+export interface QueueList {
+  queues: Array<ClientQueue>;
+}
+
+/** What waits for one client: messages it is offline for, and ones not yet acknowledged. */
+export interface ClientQueue {
+  app: string;
+  client: string;
+  online: boolean;
+  queued: number;
+  queuedBytes: number;
+  unacknowledged: number;
+}
+
+export interface DeadLettersParams {
+  _meta?: TraceContext;
+  reason?: "expired" | "no_subscriber" | "overflow" | "retries_spent" | "revoked" | "too_large";
+  limit?: number;
+}
+
+/** The newest first; `total` counts all that are kept. */
+export interface DeadLetterList {
+  letters: Array<DeadLetter>;
+  total: number;
+}
+
+/**
+ * A message that could not be delivered to one client, as it was, and why.
+ *
+ * `died_at` is Unix ms; `attempts` counts how often it was sent to the client.
+ */
+export interface DeadLetter {
+  number: number;
+  reason: "expired" | "no_subscriber" | "overflow" | "retries_spent" | "revoked" | "too_large";
+  app: string;
+  client: string;
+  attempts: number;
+  diedAt: number;
+  message: unknown;
+}
+
+/** Which dead letters; all of them without `numbers`. */
+export interface LettersParams {
+  _meta?: TraceContext;
+  numbers?: Array<number>;
+}
+
+/** `done` letters were taken out; `left` could not be, and stay. */
+export interface LettersResult {
+  done: number;
+  left: number;
 }
 
 /** `reason` is shown to the person, marked as the app's own words. */
@@ -382,6 +525,8 @@ export interface Methods {
   "bus.subscribe": { params: SubscribeParams; result: Empty; handledBy: "backend" };
   /** Ends the subscription to a pattern; says not_found where there is none. */
   "bus.unsubscribe": { params: UnsubscribeParams; result: Empty; handledBy: "backend" };
+  /** Acknowledges messages of an acknowledged subscription, so they don't come again. */
+  "bus.ack": { params: AckParams; result: Empty; handledBy: "backend" };
   /** Publishes on a topic; without an id, refusals come back as bus.refused. */
   "bus.publish": { params: PublishParams; result: PublishResult; handledBy: "backend" };
   /** Sends to the clients of one app that subscribed to the topic. */
@@ -396,6 +541,24 @@ export interface Methods {
   "bus.refused": { params: RefusedParams; result: void; handledBy: "app" };
   /** Tells which messages of a topic will not come. */
   "bus.gap": { params: GapParams; result: void; handledBy: "app" };
+  /** The last messages of a topic that are still in memory. */
+  "bus.history": { params: HistoryParams; result: MessageList; handledBy: "backend" };
+  /** Persisted messages by pattern and time. */
+  "bus.query": { params: QueryParams; result: MessageList; handledBy: "backend" };
+  /** Sends persisted messages again, and then follows the pattern live if asked to. */
+  "bus.replay": { params: ReplayParams; result: ReplayResult; handledBy: "backend" };
+  /** Counts of clients, messages, queues and dead letters. */
+  "bus.stats": { params: NoParams; result: BusStats; handledBy: "backend" };
+  /** Size, state and age of the log of persisted messages. */
+  "bus.logStats": { params: NoParams; result: LogStats; handledBy: "backend" };
+  /** What waits for each client. */
+  "bus.queued": { params: NoParams; result: QueueList; handledBy: "backend" };
+  /** Messages that could not be delivered, with the reason. */
+  "bus.deadLetters": { params: DeadLettersParams; result: DeadLetterList; handledBy: "backend" };
+  /** Delivers dead letters to the client that they were meant for, once more. */
+  "bus.redrive": { params: LettersParams; result: LettersResult; handledBy: "backend" };
+  /** Throws dead letters away. */
+  "bus.purge": { params: LettersParams; result: LettersResult; handledBy: "backend" };
   /** Asks for a permission; a person may be asked. Answers granted or denied. */
   "permissions.request": { params: AskParams; result: PermissionResult; handledBy: "backend" };
   /** Tells whether a permission is granted, denied, or would need a prompt. */

@@ -2,13 +2,14 @@
 
 import json
 import random
+from collections.abc import Callable, Sequence
 from unittest import mock
 
 import msgspec
 from msgspec import Raw
 
 from deskbus.rpc import frames
-from deskbus.rpc.lane import Lane, Publish, Published
+from deskbus.rpc.lane import CompactParams, Lane, Published
 from deskbus_protocol import framing
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.errors import DeskbusError
@@ -44,7 +45,7 @@ def reading_holds(chance: random.Random) -> None:
     block = block[: block.rfind(b"\n") + 1]
     routed: list[Routed] = []
     lane = Lane(lambda _frame: None)
-    lane.open(_recorder(routed))
+    lane.open(_Recorder(routed))
     taken = bool(block) and lane.take(block)
     careful = [_read(line) for line in block.split(b"\n")[:-1] if line.strip()]
     if taken:
@@ -63,12 +64,27 @@ class _Nothing:
         return b"{}"
 
 
-def _recorder(routed: list[Routed]) -> Publish:
-    def publish(topic: str, payload: Raw, _options: PublishParams | None) -> Published:
-        routed.append((topic, bytes(payload)))
+class _Recorder:
+    """A publisher that keeps what it was given."""
+
+    def __init__(self, routed: list[Routed]) -> None:
+        self._routed = routed
+
+    def publish_plain(
+        self, messages: Sequence[CompactParams], refuse: Callable[[DeskbusError, str], None]
+    ) -> Published | None:
+        self._routed += [(message.topic, bytes(message.payload)) for message in messages]
         return _Nothing()
 
-    return publish
+    def publish(self, topic: str, payload: Raw, options: PublishParams) -> Published:
+        self._routed.append((topic, bytes(payload)))
+        return _Nothing()
+
+    def check_durable(self, topic: str) -> None:
+        """Every topic is durable here."""
+
+    def when_durable(self, callback: Callable[[bool], None]) -> None:
+        callback(True)
 
 
 def _fed(decoder: Decoder, pieces: list[bytes]) -> tuple[bytes, bool]:

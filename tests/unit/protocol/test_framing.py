@@ -1,5 +1,7 @@
 """Both framings: whole frames whatever the cuts, bounded, and never lost after a bad one."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +25,7 @@ CUTS = st.lists(st.integers(min_value=0, max_value=2000), max_size=12)
 
 def pieces(stream: bytes, cuts: list[int]) -> list[bytes]:
     edges = sorted({0, len(stream), *(cut % (len(stream) + 1) for cut in cuts)})
-    return [stream[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [stream[start:end] for start, end in pairwise(edges)]
 
 
 def decode(parts: list[bytes]) -> list[bytes]:

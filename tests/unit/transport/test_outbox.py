@@ -14,12 +14,16 @@ class Transport:
     def __init__(self) -> None:
         self.written: list[bytes] = []
         self.buffered = 0
+        self.closing = False
 
     def write(self, data: bytes) -> None:
         self.written.append(data)
 
     def get_write_buffer_size(self) -> int:
         return self.buffered
+
+    def is_closing(self) -> bool:
+        return self.closing
 
 
 class Rig:
@@ -46,6 +50,13 @@ async def test_frames_of_one_turn_leave_in_one_write(rig: Rig) -> None:
     assert rig.transport.written == []
     rig.outbox.flush()
     assert rig.transport.written == [b"1\n2\n"]
+
+
+async def test_nothing_is_written_to_a_link_that_is_closing(rig: Rig) -> None:
+    rig.outbox.send(b"late")
+    rig.transport.closing = True
+    rig.outbox.flush()
+    assert rig.transport.written == []
 
 
 async def test_a_content_length_peer_is_answered_in_its_framing(rig: Rig) -> None:

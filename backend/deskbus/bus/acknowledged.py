@@ -1,0 +1,153 @@
+"""Acknowledged delivery: at least once, in order, until the client says that it has a message."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from deskbus.bus.message import as_redelivery, stamps
+from deskbus_protocol.history import DeadLetterReason
+
+MAX_IN_FLIGHT = 1000
+"""Sent and not yet acknowledged; what comes after waits its turn."""
+
+MAX_WAITING = 10_000
+MAX_WAITING_BYTES = 16 * 1024 * 1024
+RETRY_AFTER_MS = (1000, 2000, 4000)
+"""A message is sent again after each of these; then it is dead."""
+
+
+class Outlet(Protocol):
+    def put(self, line: bytes, topic: str | None, seq: int) -> None: ...
+
+
+class Pending:
+    """One message that a client has not acknowledged. `due` is when it is sent again, Unix ms."""
+
+    __slots__ = ("attempts", "due", "expires_at", "line", "seq", "topic")
+
+    def __init__(self, line: bytes, topic: str, seq: int, expires_at: int | None) -> None:
+        self.line = line
+        self.topic = topic
+        self.seq = seq
+        self.expires_at = expires_at
+        self.attempts = 0
+        self.due = 0
+
+
+Died = Callable[[Pending, DeadLetterReason], None]
+
+
+class AcknowledgedOutlet:
+    """Stands between the broker and one client for its acknowledged subscriptions.
+
+    Per topic the oldest unacknowledged message goes first: when one is sent again, so is what was
+    sent after it on that topic, in order. While the client is away everything waits.
+    """
+
+    def __init__(self, clock_ms: Callable[[], int], on_dead: Died) -> None:
+        self._clock_ms = clock_ms
+        self._on_dead = on_dead
+        self._outlet: Outlet | None = None
+        self._in_flight: dict[tuple[str, int], Pending] = {}
+        self._waiting: deque[Pending] = deque()
+        self._waiting_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._in_flight) + len(self._waiting)
+
+    def put(self, line: bytes, topic: str | None, seq: int) -> None:
+        if topic is None:
+            return
+        pending = Pending(line, topic, seq, stamps(line).expires_at)
+        if self._outlet is not None and not self._waiting and self._has_room():
+            self._send(pending, self._clock_ms())
+            return
+        self._waiting.append(pending)
+        self._waiting_bytes += len(line)
+        while len(self._waiting) > MAX_WAITING or self._waiting_bytes > MAX_WAITING_BYTES:
+            self._on_dead(self._next_waiting(), "overflow")
+
+    def connect(self, outlet: Outlet) -> None:
+        """The client is there: what it may have missed is sent again, then what waits."""
+        self._outlet = outlet
+        now = self._clock_ms()
+        for pending in list(self._in_flight.values()):
+            self._send(pending, now, repeat=True)
+        self._fill(now)
+
+    def disconnect(self) -> None:
+        """The client has left; time away is no failed attempt."""
+        self._outlet = None
+
+    def acknowledge(self, topic: str, seqs: list[int]) -> int:
+        """Takes messages off the list; returns how many were on it."""
+        known = [self._in_flight.pop((topic, seq), None) for seq in seqs]
+        self._fill(self._clock_ms())
+        return len(known) - known.count(None)
+
+    def tick(self, now_ms: int) -> None:
+        """Sends again what is due; buries what has expired or was sent often enough."""
+        if self._outlet is None:
+            return
+        again: set[str] = set()
+        for key, pending in list(self._in_flight.items()):
+            if pending.expires_at is not None and pending.expires_at <= now_ms:
+                self._bury(key, pending, "expired")
+            elif pending.due <= now_ms and pending.attempts > len(RETRY_AFTER_MS):
+                self._bury(key, pending, "retries_spent")
+            elif pending.due <= now_ms or pending.topic in again:
+                again.add(pending.topic)
+                self._send(pending, now_ms)
+        self._fill(now_ms)
+
+    def revoke(self, may_read: Callable[[str], bool]) -> None:
+        """Drops what the client may no longer read."""
+        for key, pending in list(self._in_flight.items()):
+            if not may_read(pending.topic):
+                self._bury(key, pending, "revoked")
+        kept = deque(pending for pending in self._waiting if may_read(pending.topic))
+        for pending in self._waiting:
+            if not may_read(pending.topic):
+                self._on_dead(pending, "revoked")
+        self._waiting = kept
+        self._waiting_bytes = sum(len(pending.line) for pending in kept)
+
+    def take_all(self) -> list[Pending]:
+        """Everything that is not acknowledged, in order; nothing is left."""
+        everything = [*self._in_flight.values(), *self._waiting]
+        self._in_flight.clear()
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        return everything
+
+    def _has_room(self) -> bool:
+        return len(self._in_flight) < MAX_IN_FLIGHT
+
+    def _fill(self, now_ms: int) -> None:
+        while self._waiting and self._outlet is not None and self._has_room():
+            pending = self._next_waiting()
+            if pending.expires_at is not None and pending.expires_at <= now_ms:
+                self._on_dead(pending, "expired")
+            else:
+                self._send(pending, now_ms)
+
+    def _next_waiting(self) -> Pending:
+        pending = self._waiting.popleft()
+        self._waiting_bytes -= len(pending.line)
+        return pending
+
+    def _send(self, pending: Pending, now_ms: int, *, repeat: bool = False) -> None:
+        """A repeat after a reconnect says that it is one, but counts as no further attempt."""
+        if self._outlet is None:
+            return
+        again = pending.attempts
+        line = as_redelivery(pending.line, again) if again else pending.line
+        if not repeat or not again:
+            pending.attempts += 1
+        pending.due = now_ms + RETRY_AFTER_MS[min(again, len(RETRY_AFTER_MS) - 1)]
+        self._in_flight[pending.topic, pending.seq] = pending
+        self._outlet.put(line, None, pending.seq)
+
+    def _bury(self, key: tuple[str, int], pending: Pending, reason: DeadLetterReason) -> None:
+        del self._in_flight[key]
+        self._on_dead(pending, reason)

@@ -1,0 +1,133 @@
+"""A client as the bus keeps it: here or away, with what waits for it."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from deskbus.bus.acknowledged import AcknowledgedOutlet, Pending
+from deskbus.bus.client import BusClient, Outlet, Rank, Reader
+from deskbus.bus.deadletters import DeadLetterQueue
+from deskbus.bus.gaps import Gaps
+from deskbus.bus.queue import OfflineQueue, Queued
+from deskbus_protocol.bus import GapReason
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.history import DeadLetterReason
+
+
+class Connected(Outlet, Protocol):
+    """The outlet of a client that is there; it tells which messages it had to drop."""
+
+    on_dropped: Callable[[str, int], None] | None
+    on_drained: Callable[[], None] | None
+
+    @property
+    def slow(self) -> bool: ...
+
+    def put_block(self, block: bytes) -> None:
+        """Sends many lines at once."""
+
+    async def writable(self) -> None:
+        """Returns when the client reads fast enough to be sent more."""
+
+
+class Member:
+    """Live messages go out, or into the queue while the client is away.
+
+    `away_since` is Unix ms, and None while the client is here.
+    """
+
+    def __init__(
+        self,
+        identity: Sender,
+        *,
+        epoch: str,
+        clock_ms: Callable[[], int],
+        dead_letters: DeadLetterQueue,
+    ) -> None:
+        self.client = BusClient(identity, epoch)
+        self.queue = OfflineQueue(self._lost_in_queue)
+        self.window = AcknowledgedOutlet(clock_ms, self._died)
+        self.live = Reader(self.client, Rank.LIVE, self.queue)
+        self.acknowledged = Reader(self.client, Rank.ACKNOWLEDGED, self.window)
+        self.connection: Connected | None = None
+        self.away_since: int | None = clock_ms()
+        self._clock_ms = clock_ms
+        self._gaps = Gaps(epoch)
+        self._dead_letters = dead_letters
+
+    @property
+    def identity(self) -> Sender:
+        return self.client.identity
+
+    @property
+    def here(self) -> bool:
+        return self.connection is not None
+
+    def connect(self, connection: Connected, may_read: Callable[[str], bool]) -> None:
+        """Lets everything out that waited: first word of gaps, then the queue, then live ones.
+
+        What the client may no longer read stays behind as a dead letter.
+        """
+        self.connection = connection
+        self.away_since = None
+        connection.on_dropped = self.lost_when_slow
+        connection.on_drained = self._tell_gaps
+        deliverable = []
+        for item in self.queue.drain(self._clock_ms()):
+            if may_read(item.topic):
+                deliverable.append(item)
+            else:
+                self._lost_in_queue(item, "revoked")
+        self._tell_gaps()
+        for item in deliverable:
+            connection.put(item.line, item.topic, item.seq)
+        self.live.outlet = connection
+        self.window.revoke(may_read)
+        self.window.connect(connection)
+
+    def disconnect(self) -> None:
+        """From now on messages wait."""
+        if self.connection is not None:
+            self.connection.on_dropped = self.connection.on_drained = None
+        self.connection = None
+        self.away_since = self._clock_ms()
+        self.live.outlet = self.queue
+        self.window.disconnect()
+
+    def forget_live(self) -> None:
+        """Nobody reads what waits in the queue any more."""
+        for item in self.queue.drain(self._clock_ms()):
+            self._bury(item.line, item.topic, item.seq, "no_subscriber")
+        for _ in self._gaps.take_lines():
+            pass
+
+    def give_up(self) -> None:
+        """The client will not come back: what waits for it is dead."""
+        self.forget_live()
+        for pending in self.window.take_all():
+            self._died(pending, "no_subscriber")
+
+    def tick(self, now_ms: int) -> None:
+        self.queue.sweep(now_ms)
+        self.window.tick(now_ms)
+
+    def _tell_gaps(self) -> None:
+        if self.connection is not None:
+            for line in self._gaps.take_lines():
+                self.connection.put(line, None, 0)
+
+    def lost_when_slow(self, topic: str, seq: int) -> None:
+        """The client read too slowly for this message; it is told so."""
+        self._gaps.add(topic, seq, "slow_reader")
+
+    def _lost_in_queue(self, item: Queued, reason: GapReason) -> None:
+        self._gaps.add(item.topic, item.seq, reason)
+        if reason != "slow_reader":
+            self._bury(item.line, item.topic, item.seq, reason)
+
+    def _died(self, pending: Pending, reason: DeadLetterReason) -> None:
+        self._bury(pending.line, pending.topic, pending.seq, reason, pending.attempts)
+
+    def _bury(
+        self, line: bytes, topic: str, seq: int, reason: DeadLetterReason, attempts: int = 0
+    ) -> None:
+        self._dead_letters.add(reason, self.identity, line, topic, seq, attempts)

@@ -1,0 +1,37 @@
+"""What one client publishes through: the broker with the client's identity already in it."""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from msgspec import Raw
+
+from deskbus.bus.broker import MessageBroker, Plain, Refuse
+from deskbus.bus.client import BusClient
+from deskbus.bus.topic import Topic
+from deskbus_protocol.bus import PublishParams
+
+
+class DurableLog(Protocol):
+    """What can say that messages are on disk."""
+
+    def check_durable(self, topic: str) -> None:
+        """Raises `DeskbusError` where a message on `topic` could not be made durable now."""
+
+    def when_durable(self, callback: Callable[[bool], None]) -> None: ...
+
+
+class ClientPublisher:
+    __slots__ = ("_broker", "_client", "check_durable", "when_durable")
+
+    def __init__(self, broker: MessageBroker, client: BusClient, log: DurableLog) -> None:
+        self._broker = broker
+        self._client = client
+        self.check_durable = log.check_durable
+        self.when_durable = log.when_durable
+
+    def publish_plain(self, messages: Iterable[Plain], refuse: Refuse) -> Topic | None:
+        return self._broker.publish_plain(self._client, messages, refuse)
+
+    def publish(self, topic: str, payload: Raw, options: PublishParams) -> Topic:
+        """Raises `DeskbusError` (invalid_topic, permission_denied)."""
+        return self._broker.publish(self._client, topic, payload, options)

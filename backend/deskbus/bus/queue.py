@@ -1,0 +1,103 @@
+"""OfflineQueue: what waits for a client that is not connected."""
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple
+
+from deskbus.bus.message import stamps
+from deskbus_protocol.bus import GapReason
+
+MAX_MESSAGES = 10_000
+MAX_BYTES = 16 * 1024 * 1024
+LEVELS = 10
+
+Lost = Callable[["Queued", GapReason], None]
+"""Is told of each message that leaves the queue undelivered."""
+
+
+class Queued(NamedTuple):
+    """A waiting message; `number` is its place in the order of arrival."""
+
+    number: int
+    line: bytes
+    topic: str
+    seq: int
+    sender: bytes
+    priority: int
+
+
+class OfflineQueue:
+    """Bounded in messages and bytes; the lowest priority gives way first, its oldest first.
+
+    Higher priority leaves first, but never past an earlier message of the same sender on the same
+    topic: that one then leaves earlier too.
+    """
+
+    def __init__(self, on_lost: Lost) -> None:
+        self._on_lost = on_lost
+        self._levels: list[OrderedDict[int, Queued]] = [OrderedDict() for _ in range(LEVELS)]
+        self._expiring: list[tuple[int, int, int]] = []
+        self._count = 0
+        self._numbers = 0
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def put(self, line: bytes, topic: str | None, seq: int) -> None:
+        """Keeps a message of `topic`; other frames are of no use to a client that isn't there."""
+        if topic is None:
+            return
+        sender, priority, expires_at = stamps(line)
+        self._numbers += 1
+        item = Queued(self._numbers, line, topic, seq, sender, priority)
+        if len(line) > MAX_BYTES:
+            self._on_lost(item, "too_large")
+            return
+        self._levels[priority][item.number] = item
+        self._count += 1
+        self.bytes += len(line)
+        if expires_at is not None:
+            heapq.heappush(self._expiring, (expires_at, item.number, priority))
+        while self._count > MAX_MESSAGES or self.bytes > MAX_BYTES:
+            level = next(level for level in self._levels if level)
+            self._lose(level, next(iter(level)), "overflow")
+
+    def sweep(self, now_ms: int) -> None:
+        """Takes out what has expired; looks at nothing else."""
+        while self._expiring and self._expiring[0][0] <= now_ms:
+            _, number, priority = heapq.heappop(self._expiring)
+            if number in self._levels[priority]:
+                self._lose(self._levels[priority], number, "expired")
+
+    def drain(self, now_ms: int) -> list[Queued]:
+        """Empties the queue; the messages in the order in which they are to be delivered."""
+        self.sweep(now_ms)
+        waiting = sorted(item for level in self._levels for item in level.values())
+        for level in self._levels:
+            level.clear()
+        self._expiring.clear()
+        self._count = self.bytes = 0
+        return in_order_of_delivery(waiting)
+
+    def _lose(self, level: OrderedDict[int, Queued], number: int, reason: GapReason) -> None:
+        item = level.pop(number)
+        self._count -= 1
+        self.bytes -= len(item.line)
+        self._on_lost(item, reason)
+
+
+def in_order_of_delivery(waiting: list[Queued]) -> list[Queued]:
+    """Sorts messages that are in order of arrival by priority, stream by stream.
+
+    A stream is one sender on one topic. An earlier message of a stream is worth as much as the
+    best that comes after it, so a stable sort keeps every stream in order.
+    """
+    worth: dict[tuple[bytes, str], int] = {}
+    ranked = []
+    for item in reversed(waiting):
+        stream = (item.sender, item.topic)
+        worth[stream] = max(item.priority, worth.get(stream, 0))
+        ranked.append((-worth[stream], item.number, item))
+    return [item for _, _, item in sorted(ranked)]

@@ -1,0 +1,153 @@
+"""Replay: persisted messages again, then live ones, with no gap between and none twice."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+from msgspec import Raw
+
+from deskbus.bus.client import Rank, Reader
+from deskbus.bus.interapplication import InterApplicationBus
+from deskbus.bus.member import Connected, Member
+from deskbus.bus.message import envelope
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.topics import matches
+
+MAX_CAPTURED_BYTES = 32 * 1024 * 1024
+"""Live messages held back while the log is read; beyond, they are read from the log as well."""
+
+MAX_ANSWER_BYTES = 3 * 1024 * 1024
+"""Of a query's answer, which is one frame."""
+
+
+class Log(Protocol):
+    """The persisted messages; a position counts all of them, since the log began."""
+
+    @property
+    def position(self) -> int:
+        """Of the next message that is appended."""
+
+    def read(
+        self,
+        wants: Callable[[str], bool],
+        *,
+        since_ms: int = 0,
+        until_ms: int | None = None,
+        from_position: int = 0,
+        to_position: int | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[bytes]:
+        """Blocks of whole lines, oldest first; raises `DeskbusError` where there is no log."""
+
+
+class _Capture:
+    """Holds live messages back, in order."""
+
+    def __init__(self) -> None:
+        self.held: list[tuple[bytes, str, int]] = []
+        self._bytes = 0
+
+    @property
+    def overflowed(self) -> bool:
+        return self._bytes > MAX_CAPTURED_BYTES
+
+    def put(self, line: bytes, topic: str | None, seq: int) -> None:
+        if topic is not None and not self.overflowed:
+            self.held.append((line, topic, seq))
+            self._bytes += len(line)
+
+    def reset(self) -> list[tuple[bytes, str, int]]:
+        held, self.held, self._bytes = self.held, [], 0
+        return held
+
+
+class Replays:
+    def __init__(self, bus: InterApplicationBus, log: Log, persists: Callable[[str], bool]) -> None:
+        self._bus = bus
+        self._log = log
+        self._persists = persists
+
+    async def replay(self, identity: Sender, pattern: str, since_ms: int, *, follow: bool) -> int:
+        """Sends the log's messages and returns their number; then follows, if asked to.
+
+        Waits for a reader that is slow. Raises `DeskbusError`.
+        """
+        member = self._bus.member(identity)
+        connection = member.connection
+        if connection is None:
+            return 0
+        if not follow:
+            until = self._log.position
+            return await self._send(member, connection, pattern, since_ms, 0, until)
+        capture = _Capture()
+        reader = Reader(member.client, Rank.REPLAY, capture)
+        # From here on what is published is captured, and all before it is below this position.
+        self._bus.broker.subscribe(member.client, pattern, reader)
+        try:
+            sent, start, until = 0, 0, self._log.position
+            while True:
+                sent += await self._send(member, connection, pattern, since_ms, start, until)
+                if not capture.overflowed:
+                    break
+                self._tell_lost(member, capture.reset())
+                start, until = until, self._log.position
+            for line, topic, seq in capture.reset():
+                connection.put(line, topic, seq)
+            self._bus.broker.subscribe(member.client, pattern, member.live)
+        finally:
+            if member.client.subscriptions.get(pattern) is reader:
+                self._bus.broker.unsubscribe(member.client, pattern)
+        return sent
+
+    async def query(
+        self,
+        identity: Sender,
+        pattern: str,
+        *,
+        since_ms: int,
+        until_ms: int | None,
+        limit: int,
+    ) -> tuple[list[Raw], bool]:
+        """Envelopes, oldest first, and whether the limit cut them off; raises `DeskbusError`."""
+        found: list[Raw] = []
+        size = 0
+        wants = self._wants(identity, pattern)
+        async for block in self._log.read(
+            wants, since_ms=since_ms, until_ms=until_ms, limit=limit + 1
+        ):
+            for line in block.splitlines(keepends=True):
+                size += len(line)
+                if len(found) == limit or size > MAX_ANSWER_BYTES:
+                    return found, True
+                found.append(envelope(line))
+        return found, False
+
+    async def _send(
+        self,
+        member: Member,
+        connection: Connected,
+        pattern: str,
+        since_ms: int,
+        start: int,
+        until: int,
+    ) -> int:
+        sent = 0
+        async for block in self._log.read(
+            self._wants(member.identity, pattern),
+            since_ms=since_ms,
+            from_position=start,
+            to_position=until,
+        ):
+            await connection.writable()
+            connection.put_block(block)
+            sent += block.count(b"\n")
+        return sent
+
+    def _wants(self, identity: Sender, pattern: str) -> Callable[[str], bool]:
+        may_read = self._bus.reads_of(identity)
+        return lambda topic: matches(pattern, topic) and may_read(topic)
+
+    def _tell_lost(self, member: Member, held: list[tuple[bytes, str, int]]) -> None:
+        """What was captured comes from the log again, but for topics that are not in it."""
+        for _, topic, seq in held:
+            if not self._persists(topic):
+                member.lost_when_slow(topic, seq)

@@ -1,0 +1,1 @@
+"""What is kept of the bus on disk: batches in segment files, read back as the bytes they were."""

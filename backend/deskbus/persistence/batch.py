@@ -1,0 +1,219 @@
+"""The unit of writing: a header, a table of topics, and a body of whole lines; no I/O here.
+
+    magic 8 | version 1 | flags 1 | unused 2 | messages 4 | first ms 8 | last ms 8 | position 8
+    | table bytes 4 | body bytes 4 | CRC-32C of body 4 | CRC-32C of all before it and table 4
+    | table: {"topic": [messages, first seq, last seq]} | body: NDJSON, as subscribers got it
+
+All numbers are little-endian. The head has a check of its own, so that a batch can be skipped, and
+believed, by its head and table alone. The magic holds a line break followed by what begins no
+message, so no text in a body looks like it.
+"""
+
+import struct
+import zlib
+from typing import Literal, NamedTuple, TypeAlias
+
+import msgspec
+from crc32c import crc32c
+
+MAGIC = b"\x89DBL\r\n\x1a\n"
+VERSION = 1
+COMPRESSED = 1
+"""The flag of a body that is compressed with zlib."""
+
+MAX_BATCH_BYTES = 10_000_000
+"""Nothing longer is written; a length beyond it is taken for damage and never allocated."""
+
+COMPRESSION_LEVEL = 1
+
+_FIELDS = struct.Struct("<8sBBHIqqQIII")
+_CRC = struct.Struct("<I")
+HEAD_BYTES = _FIELDS.size + _CRC.size
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+
+class TopicRange(NamedTuple):
+    """How many messages of a topic are in a batch, and the first and last of its seqs there."""
+
+    messages: int
+    first_seq: int
+    last_seq: int
+
+
+Table: TypeAlias = dict[str, TopicRange]
+
+_encode_table = msgspec.json.Encoder().encode
+_decode_table = msgspec.json.Decoder(Table).decode
+
+
+class BatchError(Exception):
+    """The bytes are no batch: `torn` where they end too early, else `corrupt`."""
+
+    def __init__(self, reason: Literal["torn", "corrupt"], detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class Messages:
+    """What goes into one batch, a column for each property; times in ms, sizes in bytes."""
+
+    __slots__ = ("first_position", "lines", "seqs", "size_bytes", "timestamps", "topics")
+
+    def __init__(self, first_position: int) -> None:
+        self.first_position = first_position
+        self.topics: list[str] = []
+        self.seqs: list[int] = []
+        self.timestamps: list[int] = []
+        self.lines: list[bytes] = []
+        self.size_bytes = 0
+
+    @property
+    def end_position(self) -> int:
+        return self.first_position + len(self.lines)
+
+    def add(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None:
+        self.topics.append(topic)
+        self.seqs.append(seq)
+        self.timestamps.append(timestamp_ms)
+        self.lines.append(line)
+        self.size_bytes += len(line)
+
+    def drop_last(self) -> None:
+        for column in (self.topics, self.seqs, self.timestamps):
+            column.pop()
+        self.size_bytes -= len(self.lines.pop())
+
+    def table(self) -> Table:
+        topics, seqs = self.topics, self.seqs
+        if topics.count(topics[0]) == len(topics):
+            return {topics[0]: TopicRange(len(topics), seqs[0], seqs[-1])}
+        counts: dict[str, int] = {}
+        for topic in topics:
+            counts[topic] = counts.get(topic, 0) + 1
+        last = dict(zip(topics, seqs, strict=True))
+        first = dict(zip(reversed(topics), reversed(seqs), strict=True))
+        return {topic: TopicRange(n, first[topic], last[topic]) for topic, n in counts.items()}
+
+
+class Head(NamedTuple):
+    """Times are the earliest and the latest within; a position counts all messages kept."""
+
+    flags: int
+    messages: int
+    first_ms: int
+    last_ms: int
+    first_position: int
+    table_bytes: int
+    body_bytes: int
+    body_crc: int
+
+    @property
+    def size_bytes(self) -> int:
+        return HEAD_BYTES + self.table_bytes + self.body_bytes
+
+    @property
+    def end_position(self) -> int:
+        return self.first_position + self.messages
+
+
+class Encoded(NamedTuple):
+    head: Head
+    table: Table
+    data: bytearray
+
+
+def encode(messages: Messages, *, compress: bool = False) -> Encoded:
+    """Raises `ValueError` for no messages, and for more than `MAX_BATCH_BYTES`."""
+    if not messages.lines:
+        raise ValueError("a batch holds at least one message")
+    table = messages.table()
+    names = _encode_table(table)
+    start = HEAD_BYTES + len(names)
+    data = bytearray().join((bytes(HEAD_BYTES), names, *messages.lines))
+    if data.count(b"\n", start) != len(messages.lines) or data[-1:] != b"\n":
+        data[start:] = b"".join(map(_one_line, messages.lines))
+    if compress:
+        with memoryview(data) as view:
+            packed = zlib.compress(view[start:], COMPRESSION_LEVEL)
+        data[start:] = packed
+    if len(data) > MAX_BATCH_BYTES:
+        raise ValueError(f"a batch has at most {MAX_BATCH_BYTES} bytes")
+    with memoryview(data) as view:
+        head = Head(
+            COMPRESSED if compress else 0,
+            len(messages.lines),
+            min(messages.timestamps),
+            max(messages.timestamps),
+            messages.first_position,
+            len(names),
+            len(data) - start,
+            crc32c(view[start:]),
+        )
+    _FIELDS.pack_into(data, 0, MAGIC, VERSION, head.flags, 0, *head[1:])
+    _CRC.pack_into(data, _FIELDS.size, crc32c(names, crc32c(data[: _FIELDS.size])))
+    return Encoded(head, table, data)
+
+
+def read_head(data: Buffer, at: int = 0) -> Head:
+    """The head at `at`, not yet checked against its CRC; raises `BatchError`."""
+    if len(data) - at < HEAD_BYTES:
+        raise BatchError("torn", "the head is cut off")
+    magic, version, flags, _unused, *fields = _FIELDS.unpack_from(data, at)
+    if magic != MAGIC:
+        raise BatchError("corrupt", "no batch begins here")
+    if version != VERSION or flags & ~COMPRESSED:
+        raise BatchError("corrupt", f"version {version} with flags {flags} is not known")
+    head = Head(flags, *fields)
+    if head.size_bytes > MAX_BATCH_BYTES or not head.messages:
+        raise BatchError("corrupt", "the lengths can't be right")
+    return head
+
+
+def read_table(data: memoryview, head: Head, at: int = 0) -> memoryview:
+    """The table of the head at `at`, as it is written; checks both. Raises `BatchError`."""
+    start = at + HEAD_BYTES
+    end = start + head.table_bytes
+    if end > len(data):
+        raise BatchError("torn", "the table is cut off")
+    table = data[start:end]
+    fields_end = at + _FIELDS.size
+    (crc,) = _CRC.unpack_from(data, fields_end)
+    if crc32c(table, crc32c(data[at:fields_end])) != crc:
+        raise BatchError("corrupt", "the head's checksum is wrong")
+    return table
+
+
+def decode_table(table: Buffer) -> Table:
+    """Raises `BatchError`."""
+    try:
+        return _decode_table(table)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise BatchError("corrupt", "the table can't be read") from error
+
+
+def read_body(data: memoryview, head: Head, at: int = 0) -> Buffer:
+    """The lines of the batch at `at`, checked and whole; raises `BatchError`."""
+    start = at + HEAD_BYTES + head.table_bytes
+    end = start + head.body_bytes
+    if end > len(data):
+        raise BatchError("torn", "the body is cut off")
+    body = data[start:end]
+    if crc32c(body) != head.body_crc:
+        raise BatchError("corrupt", "the body's checksum is wrong")
+    if not head.flags & COMPRESSED:
+        return body
+    unpacker = zlib.decompressobj()
+    try:
+        lines = unpacker.decompress(body, MAX_BATCH_BYTES)
+    except zlib.error as error:
+        raise BatchError("corrupt", "the body can't be decompressed") from error
+    if not unpacker.eof:
+        raise BatchError("corrupt", "the body is longer than a batch can be")
+    return lines
+
+
+def _one_line(line: bytes) -> bytes:
+    """A line break in JSON text is white space between tokens, so a space means the same."""
+    return line.rstrip(b"\n").replace(b"\n", b" ") + b"\n"

@@ -1,0 +1,74 @@
+"""The operations that change the disk, in one place so that tests can let them fail."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+class FolderInUseError(OSError):
+    """Another process writes to this folder."""
+
+
+class Files:
+    """Every method raises `OSError`; descriptors are the caller's to close."""
+
+    def make_folder(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def lock_folder(self, folder: Path) -> int | None:
+        """A descriptor that keeps other writers out until it is closed; none on Windows.
+
+        Raises `FolderInUseError`.
+        """
+        if sys.platform == "win32":
+            return None
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise FolderInUseError(error.errno, "another process writes here") from error
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def sync_folder(self, descriptor: int | None) -> None:
+        if descriptor is not None:
+            os.fsync(descriptor)
+
+    def create(self, path: Path) -> int:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
+
+    def open(self, path: Path) -> int:
+        return os.open(path, os.O_RDWR | _BINARY)
+
+    def write_at(self, descriptor: int, offset: int, data: bytearray) -> None:
+        """Writes all of `data`; after an error some of it may be there."""
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        written = os.write(descriptor, data)
+        while written < len(data):
+            with memoryview(data) as rest:
+                written += os.write(descriptor, rest[written:])
+
+    def sync(self, descriptor: int) -> None:
+        """Returns when what was written is on the disk itself."""
+        if sys.platform == "darwin":
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+        elif hasattr(os, "fdatasync"):
+            os.fdatasync(descriptor)
+        else:
+            os.fsync(descriptor)
+
+    def truncate(self, descriptor: int, size_bytes: int) -> None:
+        os.ftruncate(descriptor, size_bytes)
+
+    def remove(self, path: Path) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()

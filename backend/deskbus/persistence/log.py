@@ -1,0 +1,354 @@
+"""MessageLog: the segments of one folder, written by one thread and read by any."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import structlog
+
+from deskbus.persistence.batch import BatchError, Encoded, Messages, encode
+from deskbus.persistence.files import Files
+from deskbus.persistence.index import SegmentIndex, TopicSets
+from deskbus.persistence.query import Query, Selection
+from deskbus.persistence.reader import Block, Finding, read_segments
+from deskbus.persistence.retention import Retention, expired
+from deskbus.persistence.segment import (
+    SEGMENT_BYTES,
+    Damage,
+    Segment,
+    scan_file,
+    segment_path,
+    segment_paths,
+)
+from deskbus.persistence.seqs import LastSeqs
+
+MAX_FINDINGS = 1000
+
+log = structlog.get_logger()
+
+Progress = Callable[[int, int], None]
+"""Is told how many bytes are done, of how many."""
+
+
+class Written(NamedTuple):
+    """How many batches are in the log for good, and what kept the others out."""
+
+    batches: int
+    error: Exception | None
+
+
+class Statistics(msgspec.Struct, frozen=True, kw_only=True):
+    """`findings` counts damaged stretches; times are Unix ms, null while there is no message."""
+
+    segments: int
+    size_bytes: int
+    messages: int
+    oldest_ms: int | None
+    newest_ms: int | None
+    findings: int
+
+
+class MessageLog:
+    """Every method blocks. `read`, `statistics` and `last_seqs` may be called on any thread."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        clock_ms: Callable[[], int],
+        retention: Retention | None = None,
+        compress: bool = False,
+        files: Files | None = None,
+    ) -> None:
+        self.folder = folder
+        self.position = 0
+        self.opened = False
+        self._clock_ms = clock_ms
+        self._retention = retention or Retention()
+        self._compress = compress
+        self._files = files or Files()
+        self._segments: list[SegmentIndex] = []
+        self._sets = TopicSets()
+        self._seqs = LastSeqs()
+        self._findings: dict[Finding, None] = {}
+        self._lock: int | None = None
+        self._active: Segment | None = None
+        self._unsynced = False
+        self._suspect = False
+
+    def open(self, *, read_only: bool = False) -> None:
+        """Finds out what is there. A torn end is cut off; other damage is reported and left.
+
+        Read only, nothing is changed and another process may write. Raises `OSError`, and can be
+        called again then.
+        """
+        self._close_active()
+        segments: list[SegmentIndex] = []
+        self._seqs, self.position = LastSeqs(), 0
+        if not read_only:
+            self._files.make_folder(self.folder)
+            if self._lock is None:
+                self._lock = self._files.lock_folder(self.folder)
+        paths = segment_paths(self.folder)
+        for first_position, path in paths:
+            newest = path is paths[-1][1]
+            index = SegmentIndex(path, first_position, self._sets)
+            damage = self._recover(index, bodies=newest)
+            segments.append(index)
+            self.position = max(self.position, index.end_position)
+            if newest and not read_only:
+                self._resume(index, damage)
+        self._segments = segments
+        self.opened = True
+        if not read_only:
+            self._retain_quietly()
+
+    def write(self, batches: Sequence[Messages], *, sync: bool) -> Written:
+        """Appends `batches`, and with `sync` returns only when they are on the disk itself.
+
+        After an error nothing is in the log but the batches that it counts, so the others can
+        be written again. Opens the log if that has not worked before.
+        """
+        done = 0
+        added: list[tuple[int, Encoded]] = []
+        try:
+            if not self.opened:
+                self.open()
+            self._make_sound()
+            position = self.position
+            for number, batch in enumerate(batches):
+                batch.first_position = max(batch.first_position, position)
+                encoded = encode(batch, compress=self._compress)
+                if self._active and self._active.size_bytes + len(encoded.data) > SEGMENT_BYTES:
+                    self._seal()
+                    self._commit(added)
+                    done = number
+                active = self._active or self._begin(batch.first_position)
+                added.append((active.size_bytes, encoded))
+                self._unsynced = True
+                active.append(encoded.data)
+                position = batch.end_position
+            if sync:
+                self._sync()
+        except OSError as error:
+            self._roll_back()
+            return Written(done, error)
+        self._commit(added)
+        return Written(len(batches), None)
+
+    def read(self, query: Query) -> Iterator[Block]:
+        """The wanted lines that were in the log when this was called, in order."""
+        selection = Selection(query, self.position)
+        return read_segments(self._segments, selection, self._report)
+
+    def retain(self) -> None:
+        """Removes the oldest segments as the rules want it; raises `OSError`."""
+        count = expired(self._segments, self._retention, self._clock_ms())
+        if not count:
+            return
+        if count == len(self._segments):
+            # An empty segment carries the position on.
+            self._close_active()
+            self._begin(self.position)
+            return
+        gone, self._segments = self._segments[:count], self._segments[count:]
+        for segment in gone:
+            self._files.remove(segment.path)
+        self._files.sync_folder(self._lock)
+
+    def verify(self, progress: Progress = lambda done, total: None) -> list[Finding]:
+        """Reads everything and says what is damaged; what can't be read is a finding too."""
+        segments = self._segments
+        total = sum(segment.size_bytes for segment in segments)
+        done = 0
+        findings: list[Finding] = []
+        for segment in segments:
+            size = segment.size_bytes
+            findings += _verify_segment(segment.path, size)
+            done += size
+            progress(done, total)
+        return findings
+
+    def statistics(self) -> Statistics:
+        segments = self._segments
+        oldest = [segment.first_ms for segment in segments if segment.first_ms is not None]
+        newest = [segment.last_ms for segment in segments if segment.last_ms is not None]
+        return Statistics(
+            segments=len(segments),
+            size_bytes=sum(segment.size_bytes for segment in segments),
+            messages=sum(segment.messages for segment in segments),
+            oldest_ms=min(oldest, default=None),
+            newest_ms=max(newest, default=None),
+            findings=len(self._findings),
+        )
+
+    def last_seqs(self) -> dict[str, int]:
+        return self._seqs.copy()
+
+    @property
+    def forgotten_seq(self) -> int:
+        """The highest last seq of topics that are not among `last_seqs` for want of room."""
+        return self._seqs.forgotten
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found damaged since the log was opened, in the order it was met."""
+        return list(self._findings)
+
+    def close(self) -> None:
+        """Syncs what is not yet; raises `OSError`, and is closed nevertheless."""
+        try:
+            if self._active:
+                self._sync()
+        finally:
+            self._close_active()
+            self.opened = False
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+
+    def _recover(self, index: SegmentIndex, *, bodies: bool) -> Damage | None:
+        """Fills `index` from its file; returns the damage that the file ends in, if any."""
+        last: Damage | None = None
+        try:
+            index.size_bytes = index.path.stat().st_size
+            size = index.size_bytes
+            for found in scan_file(index.path, bodies=bodies):
+                if last:
+                    self._report_damage(index, last)
+                last = None
+                if isinstance(found, Damage):
+                    last = found
+                    continue
+                try:
+                    table = found.decode_table()
+                except BatchError as error:
+                    last = Damage(found.offset, found.head.size_bytes, error.detail, torn=False)
+                    continue
+                index.add(found.offset, found.head, table)
+                self._seqs.update(table)
+            index.size_bytes = size
+        except OSError as error:
+            reason = f"the file can't be read ({error.strerror})"
+            self._report(Finding(index.path.name, 0, 0, reason))
+            return Damage(0, index.size_bytes, reason, torn=False)
+        if last:
+            self._report_damage(index, last)
+        return last
+
+    def _resume(self, index: SegmentIndex, damage: Damage | None) -> None:
+        """Goes on in the newest segment, or leaves a damaged one alone for the next."""
+        if damage and not damage.torn:
+            # More than can have been in what is damaged: no position is given out twice.
+            self.position += max(damage.length, 1)
+            return
+        if index.size_bytes >= SEGMENT_BYTES:
+            return
+        descriptor = self._files.open(index.path)
+        self._active = Segment(self._files, descriptor, index.size_bytes)
+        if damage:
+            self._active.roll_back(damage.offset)
+            index.size_bytes = damage.offset
+            self._unsynced = True
+
+    def _make_sound(self) -> None:
+        """Does what an error before has left to do."""
+        if self._active:
+            self._active.roll_back(self._segments[-1].size_bytes)
+            if self._suspect:
+                # What a descriptor does after a failed sync is not defined.
+                self._close_active()
+        self._suspect = False
+
+    def _roll_back(self) -> None:
+        if self._active:
+            try:
+                self._active.roll_back(self._segments[-1].size_bytes)
+            except OSError as error:
+                log.warning("persistence.roll_back_failed", reason=error.strerror)
+
+    def _sync(self) -> None:
+        if self._active and self._unsynced:
+            try:
+                self._active.sync()
+            except OSError:
+                self._suspect = True
+                raise
+            self._unsynced = False
+
+    def _commit(self, added: list[tuple[int, Encoded]]) -> None:
+        """Shows readers what was written to the active segment."""
+        for offset, encoded in added:
+            self._segments[-1].add(offset, encoded.head, encoded.table)
+            self._seqs.update(encoded.table)
+            self.position = encoded.head.end_position
+        added.clear()
+
+    def _seal(self) -> None:
+        self._sync()
+        self._close_active()
+
+    def _begin(self, first_position: int) -> Segment:
+        path = segment_path(self.folder, first_position)
+        try:
+            descriptor = self._files.create(path)
+        except FileExistsError:
+            # Left behind by an attempt that failed before anything was written.
+            if path.stat().st_size:
+                raise
+            descriptor = self._files.open(path)
+        try:
+            self._files.sync_folder(self._lock)
+        except OSError:
+            os.close(descriptor)
+            raise
+        self._active = Segment(self._files, descriptor, 0)
+        if not self._segments or self._segments[-1].path != path:
+            self._segments = [*self._segments, SegmentIndex(path, first_position, self._sets)]
+        self._retain_quietly()
+        return self._active
+
+    def _retain_quietly(self) -> None:
+        try:
+            self.retain()
+        except OSError as error:
+            log.warning("persistence.clean_up_failed", reason=error.strerror)
+
+    def _close_active(self) -> None:
+        if self._active:
+            self._active.close()
+            self._active = None
+
+    def _report_damage(self, index: SegmentIndex, damage: Damage) -> None:
+        self._report(Finding(index.path.name, damage.offset, damage.length, damage.reason))
+
+    def _report(self, finding: Finding) -> None:
+        if finding in self._findings or len(self._findings) >= MAX_FINDINGS:
+            return
+        self._findings[finding] = None
+        log.warning("persistence.damaged", **finding._asdict())
+
+
+def _verify_segment(path: Path, size_bytes: int) -> Iterator[Finding]:
+    name = path.name
+    try:
+        for found in scan_file(path, bodies=True):
+            if found.offset >= size_bytes:
+                # Written since: the log does not count it as there yet.
+                return
+            if isinstance(found, Damage):
+                yield Finding(name, found.offset, found.length, found.reason)
+                continue
+            size = found.head.size_bytes
+            try:
+                found.decode_table()
+            except BatchError as error:
+                yield Finding(name, found.offset, size, error.detail)
+            if bytes(found.body).count(b"\n") != found.head.messages:
+                yield Finding(name, found.offset, size, "the number of messages is wrong")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        yield Finding(name, 0, 0, f"the file can't be read ({error.strerror})")

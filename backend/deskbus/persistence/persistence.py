@@ -1,0 +1,388 @@
+"""MessagePersistence: the log as the event loop sees it. Nothing here waits for a disk."""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from deskbus.persistence.backlog import Backlog
+from deskbus.persistence.batch import MAX_BATCH_BYTES, Messages
+from deskbus.persistence.files import Files
+from deskbus.persistence.log import MessageLog, Statistics, Written
+from deskbus.persistence.query import Query, Selection
+from deskbus.persistence.reader import Block
+from deskbus.persistence.retention import Retention
+from deskbus.persistence.state import NO_ANSWER, TOO_SLOW, State, degraded, reason_of
+from deskbus.persistence.worker import Worker
+
+SYNC_AFTER_S = 0.9
+"""Leaves the disk a tenth of the second after which every message is to be on it."""
+
+BATCH_MESSAGES = 100
+BATCH_BYTES = 256 * 1024
+MAX_LINE_BYTES = MAX_BATCH_BYTES - 2 * BATCH_BYTES
+MAX_FLIGHT_BYTES = 4 * 1024 * 1024
+"""Given to the disk at once: what fails is written again as a whole."""
+
+RETRY_AFTER_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+STALLED_AFTER_S = 5.0
+CLEAN_UP_EVERY_S = 3600.0
+CLOSE_WITHIN_S = 1.5
+_NEVER = sys.maxsize
+
+log = structlog.get_logger()
+
+Durable = Callable[[bool], None]
+
+
+class PersistenceStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """`held` counts messages that wait in memory, `dropped` those that are lost."""
+
+    log: Statistics
+    held: int
+    held_bytes: int
+    dropped: int
+
+
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
+CallLater = Callable[[float, Callable[[], None]], Timer]
+
+
+class MessagePersistence:
+    """Gathers messages and flies them to a thread that writes, one flight at a time.
+
+    A flight leaves when somebody waits, when there is a batch's worth, or when the oldest message
+    has waited long enough; what arrives meanwhile goes with the next. Every method is called in
+    the loop that called `start`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        retention: Retention | None = None,
+        compress: bool = False,
+        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        call_later: CallLater | None = None,
+        files: Files | None = None,
+    ) -> None:
+        """`call_later` takes seconds and a callback, and is the loop's own unless given."""
+        self._log = MessageLog(
+            folder, clock_ms=clock_ms, retention=retention, compress=compress, files=files
+        )
+        self._monotonic_s = monotonic_s
+        self._given_call_later = call_later
+        self._pending = Messages(0)
+        self._backlog = Backlog()
+        self._refused = 0
+        self._waiting: list[Durable] = []
+        self._flying: list[Durable] = []
+        self._grounded = True
+        self._busy = False
+        self._soon = False
+        self._unsynced_since: float | None = None
+        self._flight_since: float | None = None
+        self._sync_due = False
+        self._due_messages = 1
+        self._failures = 0
+        self._reason = ""
+        self._timers: dict[Callable[[], None], Timer] = {}
+        self.on_state_changed: Callable[[State], None] | None = None
+
+    async def start(self) -> None:
+        """Finds out what is on the disk. A failure shows in `state` and is tried again."""
+        self._loop = asyncio.get_running_loop()
+        self._call_later: CallLater = self._given_call_later or self._loop.call_later
+        self._worker = Worker("deskbus-persistence", self._loop)
+        opened = asyncio.Event()
+        self._flying.append(lambda _ok: opened.set())
+        self._take_off(sync=False)
+        await opened.wait()
+        self._grounded = False
+        self._go_on()
+        self._set_timer(CLEAN_UP_EVERY_S, self._clean_up)
+
+    def append(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None:
+        """Keeps a message, whose line is the one that its subscribers get."""
+        pending = self._pending
+        lines = pending.lines
+        pending.topics.append(topic)
+        pending.seqs.append(seq)
+        pending.timestamps.append(timestamp_ms)
+        lines.append(line)
+        pending.size_bytes = size_bytes = pending.size_bytes + len(line)
+        if len(lines) >= self._due_messages or size_bytes >= BATCH_BYTES:
+            self._due()
+
+    def when_durable(self, callback: Durable) -> None:
+        """Calls back when everything appended so far is on the disk; False if it did not get there.
+
+        While the state is degraded that is at once, in the loop's next turn.
+        """
+        if self._reason or self._grounded:
+            self._loop.call_soon(callback, False)
+        elif self._unsynced_since is not None:
+            self._waiting.append(callback)
+            self._take_off_soon()
+        elif self._busy:
+            self._flying.append(callback)
+        else:
+            self._loop.call_soon(callback, True)
+
+    async def flush(self) -> bool:
+        """Whether everything appended so far is on the disk now; tries even while degraded."""
+        landed = self._loop.create_future()
+
+        def land(ok: bool) -> None:
+            if not landed.done():
+                landed.set_result(ok)
+
+        if self._failures and not self._busy:
+            self._waiting.append(land)
+            self._retry()
+        elif self._failures:
+            self._waiting.append(land)
+        else:
+            self.when_durable(land)
+        return bool(await landed)
+
+    async def close(self, within_s: float = CLOSE_WITHIN_S) -> None:
+        """Writes what is left and lets go of the folder; gives up after `within_s`."""
+        try:
+            async with asyncio.timeout(within_s):
+                if not await self.flush():
+                    log.error("persistence.lost", messages=self._held)
+                self._grounded = True
+                await self._worker.run(self._log.close)
+        except (OSError, TimeoutError) as error:
+            log.error(  # noqa: TRY400
+                "persistence.not_closed", reason=reason_of(error), messages=self._held
+            )
+        self._grounded = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self._worker.stop()
+
+    async def read(self, query: Query) -> AsyncIterator[Block]:
+        """Blocks of wanted lines, oldest first, those still in memory too.
+
+        A block's `next_position` is where to go on; the last block, perhaps empty, has the
+        `position` of the moment when reading began, or the query's own end.
+        """
+        self._close_pending()
+        selection = Selection(query, self.position)
+        held = self._backlog.batches
+        starts = [batch.first_position for batch in held]
+        on_disk = min(selection.end_position, *starts[:1], self.position)
+        disk = self._log.read(msgspec.structs.replace(query, to_position=on_disk))
+        async for block in self._ahead(disk):
+            selection.position = block.next_position
+            if selection.left is not None:
+                selection.left -= block.lines.count(b"\n")
+            yield block
+        for batch, start in zip(held, starts, strict=True):
+            if selection.done or start >= selection.end_position:
+                break
+            lines = selection.pick_messages(batch)
+            if lines:
+                yield Block(lines, selection.position)
+        if not selection.done and selection.position < selection.end_position:
+            yield Block(b"", selection.end_position)
+
+    @property
+    def position(self) -> int:
+        """That of the next message: how many have been kept before it."""
+        return self._pending.end_position
+
+    @property
+    def state(self) -> State:
+        if not self._reason:
+            return State("ok")
+        return degraded(self._reason, self._held, self._dropped)
+
+    def statistics(self) -> PersistenceStatistics:
+        return PersistenceStatistics(
+            log=self._log.statistics(),
+            held=self._held,
+            held_bytes=self._backlog.size_bytes + self._pending.size_bytes,
+            dropped=self._dropped,
+        )
+
+    def last_seqs(self) -> dict[str, int]:
+        """The last seq of each topic that is in the log, as known after `start`."""
+        return self._log.last_seqs()
+
+    @property
+    def forgotten_seq(self) -> int:
+        """The highest last seq of topics that are not among `last_seqs` for want of room."""
+        return self._log.forgotten_seq
+
+    @property
+    def _held(self) -> int:
+        return self._backlog.messages + len(self._pending.lines)
+
+    @property
+    def _dropped(self) -> int:
+        return self._backlog.dropped + self._refused
+
+    def _due(self) -> None:
+        """There is a first message, or a batch's worth."""
+        if len(self._pending.lines[-1]) > MAX_LINE_BYTES:
+            self._pending.drop_last()
+            self._refused += 1
+            log.warning("persistence.too_large")
+            return
+        if self._unsynced_since is None:
+            self._unsynced_since = self._monotonic_s()
+        if self._pending.size_bytes >= BATCH_BYTES:
+            self._close_pending()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Decides what is to happen next, and at which message to decide again."""
+        if self._grounded or self._failures or self._busy or self._soon:
+            pass
+        elif self._waiting or self._sync_due or self._has_batch:
+            self._take_off_soon()
+        elif self._unsynced_since is not None and self._sync_soon not in self._timers:
+            left_s = self._unsynced_since + SYNC_AFTER_S - self._monotonic_s()
+            self._set_timer(max(left_s, 0.0), self._sync_soon)
+        if self._unsynced_since is None:
+            self._due_messages = 1
+        elif self._grounded or self._failures or self._busy or self._soon:
+            self._due_messages = _NEVER
+        else:
+            self._due_messages = BATCH_MESSAGES
+
+    @property
+    def _has_batch(self) -> bool:
+        return self._backlog.waits or len(self._pending.lines) >= BATCH_MESSAGES
+
+    def _sync_soon(self) -> None:
+        del self._timers[self._sync_soon]
+        self._sync_due = True
+        self._take_off_soon()
+
+    def _take_off_soon(self) -> None:
+        """At the end of this turn of the loop, so that all its messages come along."""
+        if not (self._grounded or self._failures or self._busy or self._soon):
+            self._soon = True
+            self._loop.call_soon(self._take_off_now)
+
+    def _take_off_now(self) -> None:
+        self._soon = False
+        if not (self._grounded or self._failures or self._busy):
+            self._take_off(sync=bool(self._waiting) or self._sync_due)
+
+    def _take_off(self, *, sync: bool) -> None:
+        self._close_pending()
+        batches = self._backlog.take_off(MAX_FLIGHT_BYTES)
+        self._busy = True
+        if sync and not self._backlog.waits:
+            self._flying, self._waiting = self._flying + self._waiting, []
+            self._flight_since, self._unsynced_since = self._unsynced_since, None
+            self._sync_due = False
+            self._cancel_timer(self._sync_soon)
+        self._set_timer(STALLED_AFTER_S, self._stalled)
+        self._worker.submit(partial(self._log.write, batches, sync=sync), self._land)
+        self._go_on()
+
+    def _land(self, outcome: Written | Exception) -> None:
+        if isinstance(outcome, Exception):
+            outcome = Written(0, outcome)
+        self._busy = False
+        self._cancel_timer(self._stalled)
+        flying, self._flying = self._flying, []
+        whole = self._backlog.land(outcome.batches, self._log.position)
+        batches = self._backlog.batches
+        end_position = batches[-1].end_position if batches else self._log.position
+        self._pending.first_position = max(self._pending.first_position, end_position)
+        if outcome.error:
+            waiting, self._waiting = self._waiting, []
+            self._fail(outcome.error)
+            _call_all(flying + waiting, ok=False)
+        else:
+            self._failures = 0
+            self._flight_since = None
+            self._set_reason("" if whole else TOO_SLOW)
+            _call_all(flying, ok=True)
+        self._go_on()
+
+    def _fail(self, error: Exception) -> None:
+        if self._flight_since is not None:
+            self._unsynced_since, self._flight_since = self._flight_since, None
+        self._cancel_timer(self._sync_soon)
+        delay_s = RETRY_AFTER_S[min(self._failures, len(RETRY_AFTER_S) - 1)]
+        self._failures += 1
+        self._set_timer(delay_s, self._retry)
+        self._set_reason(reason_of(error))
+
+    def _retry(self) -> None:
+        self._cancel_timer(self._retry)
+        self._take_off(sync=True)
+
+    def _stalled(self) -> None:
+        """A flight takes too long: it may land yet, but nobody is kept waiting for it."""
+        del self._timers[self._stalled]
+        waiting = self._flying + self._waiting
+        self._flying, self._waiting = [], []
+        self._set_reason(NO_ANSWER)
+        _call_all(waiting, ok=False)
+
+    def _clean_up(self) -> None:
+        self._worker.submit(self._log.retain, lambda _outcome: None)
+        self._set_timer(CLEAN_UP_EVERY_S, self._clean_up)
+
+    def _close_pending(self) -> None:
+        """What is pending becomes a batch that waits."""
+        pending = self._pending
+        if pending.lines:
+            self._pending = Messages(pending.end_position)
+            if not self._backlog.add(pending) and not self._reason:
+                self._set_reason(TOO_SLOW)
+
+    def _set_reason(self, reason: str) -> None:
+        if reason == self._reason:
+            return
+        self._reason = reason
+        state = self.state
+        if reason:
+            log.warning("persistence.degraded", detail=state.detail)
+        else:
+            log.info("persistence.recovered")
+        if self.on_state_changed:
+            self.on_state_changed(state)
+
+    def _set_timer(self, delay_s: float, callback: Callable[[], None]) -> None:
+        self._timers[callback] = self._call_later(delay_s, callback)
+
+    def _cancel_timer(self, callback: Callable[[], None]) -> None:
+        timer = self._timers.pop(callback, None)
+        if timer:
+            timer.cancel()
+
+    async def _ahead(self, blocks: Iterator[Block]) -> AsyncIterator[Block]:
+        """Reads one block ahead on a thread of the loop's pool."""
+        ahead = self._loop.run_in_executor(None, next, blocks, None)
+        while (block := await ahead) is not None:
+            ahead = self._loop.run_in_executor(None, next, blocks, None)
+            yield block
+
+
+def _call_all(callbacks: list[Durable], *, ok: bool) -> None:
+    for callback in callbacks:
+        try:
+            callback(ok)
+        except Exception:
+            log.exception("persistence.callback_failed")

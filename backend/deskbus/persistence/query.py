@@ -1,0 +1,194 @@
+"""What is asked of the log, and how it is picked out of batches without parsing a message."""
+
+from collections.abc import Callable, Collection
+from typing import TypeVar
+
+import msgspec
+
+from deskbus.persistence.batch import Buffer, Head, Messages, Table
+from deskbus_protocol.rpc import encode
+
+LINE_START = b'{"jsonrpc":"2.0","method":"bus.message","params":{"topic":'
+TOPIC_END = b',"sender":'
+SEQ = b',"seq":'
+TIMESTAMP = b',"timestamp":'
+MEMBER = b',"'
+"""Every message has these in this order, before anything that its sender could put there. A quote
+within a JSON string is escaped, so none of these occurs in one."""
+
+_TOPIC_AT = len(LINE_START)
+
+N = TypeVar("N")
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages: ranges include their beginning and not their end; times in Unix ms.
+
+    `from_seq` counts within each topic. `wants` is asked once for each topic, on another thread.
+    """
+
+    from_ms: int | None = None
+    to_ms: int | None = None
+    from_position: int = 0
+    to_position: int | None = None
+    from_seq: int = 0
+    wants: Callable[[str], bool] | None = None
+    limit: int | None = None
+
+
+class Selection:
+    """One reading of a query: what it takes from each batch, until its limit is reached."""
+
+    def __init__(self, query: Query, end_position: int) -> None:
+        """Reads up to `end_position` or the query's own, whichever comes first."""
+        self.query = query
+        self.end_position = end_position
+        if query.to_position is not None:
+            self.end_position = min(end_position, query.to_position)
+        self.left = query.limit
+        self.position = query.from_position
+        """Everything before it has been picked through."""
+
+        self._wanted: dict[str, bool] = {}
+
+    @property
+    def done(self) -> bool:
+        return self.left is not None and self.left <= 0
+
+    def wants(self, topic: str) -> bool:
+        if self.query.wants is None:
+            return True
+        wanted = self._wanted.get(topic)
+        if wanted is None:
+            wanted = self._wanted[topic] = self.query.wants(topic)
+        return wanted
+
+    def may_hold(
+        self,
+        first_ms: int,
+        last_ms: int,
+        first_position: int,
+        end_position: int,
+        topics: Collection[str] | None,
+    ) -> bool:
+        """Whether there can be a wanted message in what has these bounds."""
+        query = self.query
+        if end_position <= query.from_position or first_position >= self.end_position:
+            return False
+        if query.from_ms is not None and last_ms < query.from_ms:
+            return False
+        if query.to_ms is not None and first_ms >= query.to_ms:
+            return False
+        if topics is None or query.wants is None:
+            return True
+        return any(self.wants(topic) for topic in topics)
+
+    def may_hold_batch(self, head: Head) -> bool:
+        return self.may_hold(
+            head.first_ms, head.last_ms, head.first_position, head.end_position, None
+        )
+
+    @property
+    def needs_table(self) -> bool:
+        return self.query.wants is not None or self.query.from_seq > 0
+
+    def pick_topics(self, table: Table) -> dict[str, bool]:
+        """The topics to take, each with whether all its messages have the seqs asked for."""
+        from_seq = self.query.from_seq
+        return {
+            topic: within.first_seq >= from_seq
+            for topic, within in table.items()
+            if within.last_seq >= from_seq and self.wants(topic)
+        }
+
+    def pick_lines(self, head: Head, table: Table | None, body: Buffer) -> Buffer:
+        """The wanted lines of a batch: its body untouched where all of it is wanted."""
+        self.position = min(head.end_position, self.end_position)
+        picked = None if table is None else self.pick_topics(table)
+        if picked is not None and not picked:
+            return b""
+        whole_topics = (
+            picked is None or table is None or (len(picked) == len(table) and all(picked.values()))
+        )
+        if whole_topics and self._fits_whole(head):
+            if self.left is not None:
+                self.left -= head.messages
+            return body
+        every = bytes(body).split(b"\n")[:-1]
+        skipped = max(self.query.from_position - head.first_position, 0)
+        lines = every[skipped : self.end_position - head.first_position]
+        if picked is not None and not whole_topics:
+            lines = self._of_topics(lines, picked)
+        if not self._fits_times(head):
+            lines = [line for line in lines if self._in_time(_number_after(TIMESTAMP, line))]
+        lines = self._within_limit(lines, every, head.first_position)
+        return b"\n".join((*lines, b"")) if lines else b""
+
+    def pick_messages(self, messages: Messages) -> bytes:
+        """The wanted lines of messages that are still in memory."""
+        query = self.query
+        self.position = min(messages.end_position, self.end_position)
+        taken = []
+        columns = zip(
+            messages.topics, messages.seqs, messages.timestamps, messages.lines, strict=True
+        )
+        for position, (topic, seq, timestamp_ms, line) in enumerate(
+            columns, messages.first_position
+        ):
+            if (
+                query.from_position <= position < self.end_position
+                and seq >= query.from_seq
+                and self._in_time(timestamp_ms)
+                and self.wants(topic)
+            ):
+                taken.append(line)
+        return b"".join(self._within_limit(taken, messages.lines, messages.first_position))
+
+    def _within_limit(
+        self, taken: list[bytes], every: list[bytes], first_position: int
+    ) -> list[bytes]:
+        if self.left is None:
+            return taken
+        if len(taken) >= self.left > 0:
+            taken = taken[: self.left]
+            last = taken[-1]
+            number = next(number for number, line in enumerate(every) if line is last)
+            self.position = first_position + number + 1
+        self.left -= len(taken)
+        return taken
+
+    def _fits_whole(self, head: Head) -> bool:
+        return (
+            self._fits_times(head)
+            and head.first_position >= self.query.from_position
+            and head.end_position <= self.end_position
+            and (self.left is None or head.messages <= self.left)
+        )
+
+    def _fits_times(self, head: Head) -> bool:
+        return self._in_time(head.first_ms) and self._in_time(head.last_ms)
+
+    def _in_time(self, timestamp_ms: int) -> bool:
+        query = self.query
+        return (query.from_ms is None or timestamp_ms >= query.from_ms) and (
+            query.to_ms is None or timestamp_ms < query.to_ms
+        )
+
+    def _of_topics(self, lines: list[bytes], picked: dict[str, bool]) -> list[bytes]:
+        wanted = {encode(topic): whole for topic, whole in picked.items()}
+        found = []
+        for line in lines:
+            whole = wanted.get(line[_TOPIC_AT : line.find(TOPIC_END, _TOPIC_AT)])
+            if whole or (whole is False and _number_after(SEQ, line) >= self.query.from_seq):
+                found.append(line)
+        return found
+
+
+def _number_after(marker: bytes, line: bytes) -> int:
+    """The member's value; a line of another shape counts as 0."""
+    start = line.find(marker, _TOPIC_AT)
+    if start < 0:
+        return 0
+    start += len(marker)
+    number = line[start : line.find(MEMBER, start)]
+    return int(number) if number.isdigit() else 0

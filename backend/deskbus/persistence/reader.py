@@ -1,0 +1,87 @@
+"""Reads a query out of segments: blocks of whole lines, copied and not parsed."""
+
+from collections.abc import Callable, Iterable, Iterator
+from io import FileIO
+from pathlib import Path
+from typing import NamedTuple
+
+from deskbus.persistence.batch import BatchError, Buffer
+from deskbus.persistence.index import SegmentIndex
+from deskbus.persistence.query import Selection
+from deskbus.persistence.segment import Damage, Found, read_at, scan
+
+BLOCK_BYTES = 256 * 1024
+"""A block is given out when it has reached this; it has at most a batch more."""
+
+
+class Block(NamedTuple):
+    """Whole lines, perhaps none, and the position up to which the log has been read for them."""
+
+    lines: bytes
+    next_position: int
+
+
+class Finding(NamedTuple):
+    """A stretch of a segment that can't be read and was left out; a length of 0 is all of it."""
+
+    segment: str
+    offset: int
+    length: int
+    reason: str
+
+
+Report = Callable[[Finding], None]
+
+
+def read_segments(
+    segments: Iterable[SegmentIndex], selection: Selection, report: Report
+) -> Iterator[Block]:
+    """Every wanted line in order; the last block's position is the selection's end or limit.
+
+    What is damaged is reported and left out, and so is a file that can't be read; one that was
+    removed by the retention rules meanwhile is left out.
+    """
+    held: list[Buffer] = []
+    held_bytes = 0
+    for segment in segments:
+        for found in _batches(segment, selection, report):
+            lines = _pick(segment.path, found, selection, report)
+            if lines:
+                held.append(lines)
+                held_bytes += len(lines)
+            if held_bytes >= BLOCK_BYTES:
+                yield Block(b"".join(held), selection.position)
+                held.clear()
+                held_bytes = 0
+            if selection.done:
+                yield Block(b"".join(held), selection.position)
+                return
+    yield Block(b"".join(held), max(selection.end_position, selection.query.from_position))
+
+
+def _batches(segment: SegmentIndex, selection: Selection, report: Report) -> Iterator[Found]:
+    extents = list(segment.find(selection))
+    if not extents:
+        return
+    name = segment.path.name
+    try:
+        with FileIO(segment.path) as file:
+            for extent in extents:
+                for found in scan(read_at(file, *extent), extent.offset):
+                    if isinstance(found, Damage):
+                        report(Finding(name, found.offset, found.length, found.reason))
+                    elif selection.may_hold_batch(found.head):
+                        yield found
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        report(Finding(name, 0, 0, f"the file can't be read ({error.strerror})"))
+
+
+def _pick(path: Path, found: Found, selection: Selection, report: Report) -> Buffer:
+    try:
+        table = found.decode_table() if selection.needs_table else None
+    except BatchError as error:
+        report(Finding(path.name, found.offset, found.head.size_bytes, error.detail))
+        return b""
+    return selection.pick_lines(found.head, table, found.body)

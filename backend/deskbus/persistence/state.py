@@ -1,0 +1,40 @@
+"""Whether messages reach the disk, in words for a person."""
+
+import errno
+from typing import Literal, NamedTuple
+
+from deskbus.persistence.files import FolderInUseError
+
+TOO_SLOW = "the disk is too slow"
+NO_ANSWER = "the disk does not answer"
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the disk is read-only",
+    errno.EIO: "the disk reports errors",
+    errno.EACCES: "the folder can't be written to",
+    errno.EPERM: "the folder can't be written to",
+}
+
+
+class State(NamedTuple):
+    """`detail` is empty while nothing is wrong."""
+
+    status: Literal["ok", "degraded"]
+    detail: str = ""
+
+
+def reason_of(error: Exception) -> str:
+    if isinstance(error, FolderInUseError):
+        return "another process writes to the folder"
+    if isinstance(error, OSError):
+        return _REASONS.get(error.errno or 0, "the files can't be written")
+    return "the messages can't be written"
+
+
+def degraded(reason: str, held: int, dropped: int) -> State:
+    detail = f"{reason}; {held} messages wait in memory"
+    if dropped:
+        detail += f", {dropped} are lost"
+    return State("degraded", detail)

@@ -1,0 +1,93 @@
+"""TopicLog: which topics are persisted, and what the bus asks of their log."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from deskbus.persistence.persistence import MessagePersistence
+from deskbus.persistence.query import Query
+from deskbus_protocol.errors import CONFLICT, DEGRADED, DeskbusError
+from deskbus_protocol.topics import matches
+
+MAX_KNOWN_TOPICS = 100_000
+
+
+class TopicLog:
+    """Policy by pattern over one `MessagePersistence`, or over none, where that is switched off."""
+
+    def __init__(self, persistence: MessagePersistence | None, patterns: Sequence[str]) -> None:
+        self._persistence = persistence
+        self._patterns = tuple(patterns) if persistence else ()
+        self._known: dict[str, bool] = {}
+        self._last_seqs: dict[str, int] | None = None
+
+    def persists(self, topic: str) -> bool:
+        known = self._known.get(topic)
+        if known is None:
+            if len(self._known) >= MAX_KNOWN_TOPICS:
+                self._known.clear()
+            known = any(matches(pattern, topic) for pattern in self._patterns)
+            self._known[topic] = known
+        return known
+
+    def last_seq(self, topic: str) -> int:
+        """The seq of the topic's last message before this run; 0 where there was none."""
+        if self._persistence is None:
+            return 0
+        if self._last_seqs is None:
+            self._last_seqs = self._persistence.last_seqs()
+        return self._last_seqs.get(topic, self._persistence.forgotten_seq)
+
+    def append(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None:
+        if self._persistence is not None:
+            self._persistence.append(topic, seq, timestamp_ms, line)
+
+    def check_durable(self, topic: str) -> None:
+        """Raises `DeskbusError`: conflict for a topic without a log, degraded for a sick disk."""
+        if not self.persists(topic):
+            raise DeskbusError(
+                CONFLICT,
+                f"{topic} is not a persisted topic.",
+                action="Name it in [persistence] topics, or publish without durable.",
+            )
+        if self._persistence is not None and self._persistence.state.status != "ok":
+            raise DeskbusError(DEGRADED, "Messages can't be written to disk at the moment.")
+
+    def when_durable(self, callback: Callable[[bool], None]) -> None:
+        if self._persistence is None:
+            callback(False)
+        else:
+            self._persistence.when_durable(callback)
+
+    @property
+    def position(self) -> int:
+        return self._available().position
+
+    async def read(
+        self,
+        wants: Callable[[str], bool],
+        *,
+        since_ms: int = 0,
+        until_ms: int | None = None,
+        from_position: int = 0,
+        to_position: int | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[bytes]:
+        """Blocks of whole lines, oldest first; raises `DeskbusError` (conflict) without a log."""
+        query = Query(
+            from_ms=since_ms,
+            to_ms=until_ms,
+            from_position=from_position,
+            to_position=to_position,
+            wants=wants,
+            limit=limit,
+        )
+        async for block, _ in self._available().read(query):
+            yield block
+
+    def _available(self) -> MessagePersistence:
+        if self._persistence is None:
+            raise DeskbusError(
+                CONFLICT,
+                "Persistence is switched off.",
+                action="Switch it on in [persistence] of the configuration.",
+            )
+        return self._persistence

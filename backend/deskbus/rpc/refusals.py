@@ -1,0 +1,48 @@
+"""Tells a sender about its refused notifications, without letting it flood itself."""
+
+import asyncio
+from collections.abc import Callable
+
+from msgspec import UNSET
+
+from deskbus_protocol import rpc
+from deskbus_protocol.bus import RefusedParams
+from deskbus_protocol.errors import DeskbusError
+
+INTERVAL_S = 1.0
+MAX_TOPICS = 100
+
+
+class Refusals:
+    """The first refusal is told at once; more are counted, and told once a second."""
+
+    def __init__(self, method: str, send: Callable[[bytes], None]) -> None:
+        self._method = method
+        self._send = send
+        self._counts: dict[tuple[str, str], tuple[DeskbusError, int]] = {}
+        self._quiet: asyncio.TimerHandle | None = None
+
+    def add(self, error: DeskbusError, topic: str) -> None:
+        key = (error.kind.name, topic)
+        if key in self._counts or len(self._counts) < MAX_TOPICS:
+            _, count = self._counts.get(key, (error, 0))
+            self._counts[key] = (error, count + 1)
+        if self._quiet is None:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._quiet = None
+        if not self._counts:
+            return
+        counts, self._counts = self._counts, {}
+        for (_, topic), (error, count) in counts.items():
+            word = RefusedParams(
+                method=self._method,
+                code=error.kind.code,
+                message=error.message,
+                action=error.action,
+                count=count,
+                topic=topic or UNSET,
+            )
+            self._send(rpc.notification("bus.refused", word))
+        self._quiet = asyncio.get_running_loop().call_later(INTERVAL_S, self._tell)
