@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from deskbus.persistence.batch import BatchError, Encoded, Messages, encode
+from deskbus.persistence.batch import BatchError, Encoded, Messages, count_lines, encode
 from deskbus.persistence.files import Files
 from deskbus.persistence.index import SegmentIndex, TopicSets
 from deskbus.persistence.query import Query, Selection
@@ -344,9 +344,11 @@ def _verify_segment(path: Path, size_bytes: int) -> Iterator[Finding]:
             size = found.head.size_bytes
             try:
                 found.decode_table()
+                lines = count_lines(bytes(found.lines()))
             except BatchError as error:
                 yield Finding(name, found.offset, size, error.detail)
-            if bytes(found.body).count(b"\n") != found.head.messages:
+                continue
+            if lines != found.head.messages:
                 yield Finding(name, found.offset, size, "the number of messages is wrong")
     except FileNotFoundError:
         return

@@ -118,8 +118,9 @@ class MessagePersistence:
         lines = pending.lines
         pending.topics.append(topic)
         pending.seqs.append(seq)
-        pending.timestamps.append(timestamp_ms)
         lines.append(line)
+        if timestamp_ms != pending.timestamp_ms:
+            pending.tick(timestamp_ms)
         pending.size_bytes = size_bytes = pending.size_bytes + len(line)
         if len(lines) >= self._due_messages or size_bytes >= BATCH_BYTES:
             self._due()

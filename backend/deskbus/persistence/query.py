@@ -16,6 +16,9 @@ MEMBER = b',"'
 """Every message has these in this order, before anything that its sender could put there. A quote
 within a JSON string is escaped, so none of these occurs in one."""
 
+MAX_PREFIXES = 8
+"""Up to so many, a line is compared with each; beyond, its topic is looked up."""
+
 _TOPIC_AT = len(LINE_START)
 
 N = TypeVar("N")
@@ -101,8 +104,11 @@ class Selection:
             if within.last_seq >= from_seq and self.wants(topic)
         }
 
-    def pick_lines(self, head: Head, table: Table | None, body: Buffer) -> Buffer:
-        """The wanted lines of a batch: its body untouched where all of it is wanted."""
+    def pick_lines(self, head: Head, table: Table | None, unpack: Callable[[], Buffer]) -> Buffer:
+        """The wanted lines of a batch: its body untouched where all of it is wanted.
+
+        Raises what `unpack` raises; it gives the batch's body and is called only if needed.
+        """
         self.position = min(head.end_position, self.end_position)
         picked = None if table is None else self.pick_topics(table)
         if picked is not None and not picked:
@@ -113,8 +119,8 @@ class Selection:
         if whole_topics and self._fits_whole(head):
             if self.left is not None:
                 self.left -= head.messages
-            return body
-        every = bytes(body).split(b"\n")[:-1]
+            return unpack()
+        every = bytes(unpack()).split(b"\n")[:-1]
         skipped = max(self.query.from_position - head.first_position, 0)
         lines = every[skipped : self.end_position - head.first_position]
         if picked is not None and not whole_topics:
@@ -129,17 +135,14 @@ class Selection:
         query = self.query
         self.position = min(messages.end_position, self.end_position)
         taken = []
-        columns = zip(
-            messages.topics, messages.seqs, messages.timestamps, messages.lines, strict=True
-        )
-        for position, (topic, seq, timestamp_ms, line) in enumerate(
-            columns, messages.first_position
-        ):
+        columns = zip(messages.topics, messages.seqs, messages.lines, strict=True)
+        all_in_time = self._in_time(messages.first_ms) and self._in_time(messages.last_ms)
+        for position, (topic, seq, line) in enumerate(columns, messages.first_position):
             if (
                 query.from_position <= position < self.end_position
                 and seq >= query.from_seq
-                and self._in_time(timestamp_ms)
                 and self.wants(topic)
+                and (all_in_time or self._in_time(_number_after(TIMESTAMP, line)))
             ):
                 taken.append(line)
         return b"".join(self._within_limit(taken, messages.lines, messages.first_position))
@@ -175,6 +178,9 @@ class Selection:
         )
 
     def _of_topics(self, lines: list[bytes], picked: dict[str, bool]) -> list[bytes]:
+        if len(picked) <= MAX_PREFIXES and all(picked.values()):
+            starts = tuple(LINE_START + encode(topic) + TOPIC_END for topic in picked)
+            return [line for line in lines if line.startswith(starts)]
         wanted = {encode(topic): whole for topic, whole in picked.items()}
         found = []
         for line in lines:

@@ -81,7 +81,7 @@ def _batches(segment: SegmentIndex, selection: Selection, report: Report) -> Ite
 def _pick(path: Path, found: Found, selection: Selection, report: Report) -> Buffer:
     try:
         table = found.decode_table() if selection.needs_table else None
+        return selection.pick_lines(found.head, table, found.lines)
     except BatchError as error:
         report(Finding(path.name, found.offset, found.head.size_bytes, error.detail))
         return b""
-    return selection.pick_lines(found.head, table, found.body)

@@ -17,6 +17,7 @@ from deskbus.persistence.batch import (
     read_body,
     read_head,
     read_table,
+    unpack_body,
 )
 from deskbus.persistence.files import Files
 
@@ -35,11 +36,15 @@ class Found(NamedTuple):
     offset: int
     head: Head
     table: memoryview
-    body: Buffer
+    body: memoryview
 
     def decode_table(self) -> Table:
         """Raises `BatchError`."""
         return decode_table(self.table)
+
+    def lines(self) -> Buffer:
+        """Raises `BatchError`."""
+        return unpack_body(self.head, self.body)
 
 
 class Damage(NamedTuple):
@@ -163,7 +168,7 @@ def _scan_heads(file: FileIO, size: int) -> Iterator[Found | Damage]:
             # Rare enough to read the rest of the file for it.
             yield from scan(read_at(file, at, size - at), at)
             return
-        yield Found(at, head, table, b"")
+        yield Found(at, head, table, table[:0])
         at += head.size_bytes
 
 
