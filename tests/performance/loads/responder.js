@@ -1,6 +1,6 @@
 // The answering half of roundtrip.js.
 'use strict';
-const { open, sayReady, spec } = require('./spec.js');
+const { open, sayReady } = require('./spec.js');
 
 async function main() {
   const client = await open();
