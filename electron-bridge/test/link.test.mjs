@@ -84,10 +84,56 @@ test('calls of the backend are answered once, and tell nothing of an unknown fau
   assert.equal(byId.b3.error.code, -32800);
 });
 
-test('messages are understood in the compact form and in any other', () => {
-  receive('{"jsonrpc":"2.0","method":"bus.message","params":{"seq":1}}');
-  receive('{"method": "bus.message", "params": {"seq": 2}, "jsonrpc": "2.0"}');
-  receive('{"jsonrpc":"2.0","method":"bus.gap","params":{}}');
-  assert.deepEqual(messages, [{ seq: 1 }, { seq: 2 }]);
+test('text payloads are written as JSON writes them', () => {
+  const marks = [
+    '',
+    'plain',
+    'é🙂',
+    '"',
+    '\\',
+    '\n',
+    '\u0000',
+    '\u007f',
+    '\u2028',
+    '\ud800',
+    '\udfff',
+  ];
+  for (const text of marks) assert.equal(toJson(`a${text}`), JSON.stringify(`a${text}`));
+});
+
+test('publishes on several topics in turn keep their own', async () => {
+  for (const topic of ['', 'a', 'b', 'a', 'q"']) link.publish(topic, '1', '');
+  const topics = (await written()).map((line) => JSON.parse(line).params.topic);
+  assert.deepEqual(topics, ['', 'a', 'b', 'a', 'q"']);
+});
+
+test('messages are understood in the compact form and in any other, in the order they came', () => {
+  const lines = [
+    '{"jsonrpc":"2.0","method":"bus.message","params":{"topic":"a","seq":1}}',
+    '{"method": "bus.message", "params": {"topic": "a", "seq": 2}, "jsonrpc": "2.0"}',
+    '{"jsonrpc":"2.0","method":"bus.gap","params":{}}',
+    '{"jsonrpc":"2.0","method":"bus.message","params":{"topic":"b","seq":3}}',
+  ];
+  receive(lines.join('\n'));
+  assert.deepEqual(
+    messages.map(({ topic, seq }) => [topic, seq]),
+    [
+      ['a', 1],
+      ['a', 2],
+      ['b', 3],
+    ],
+  );
   assert.deepEqual(notifications, ['bus.gap']);
+  const seen = [];
+  const raw = new Link(output, {
+    onMessageLine: (line) => seen.push(line),
+    onNotification: () => undefined,
+    onClose: () => undefined,
+  });
+  raw.feed(Buffer.from(`${lines.join('\n')}\n`));
+  assert.deepEqual(
+    seen.map((line) => JSON.parse(line).params.seq),
+    [1, 2, 3],
+  );
+  assert.equal(seen[0], lines[0]);
 });

@@ -62,6 +62,9 @@ const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5_000;
 const CLOSE_LIMIT_MS = 1_000;
 
+/** What a socket read last, of any client: it is taken out before the next one reads. */
+const arrived = Buffer.allocUnsafeSlow(64 * 1024);
+
 /** One client of one app on the bus. */
 export class Client extends Emitter<ClientEvents> {
   readonly app: string;
@@ -239,7 +242,14 @@ export class Client extends Emitter<ClientEvents> {
   /** Resolves with a link whose loss is this client's. */
   private dial(pipe: string): Promise<Link> {
     return new Promise((resolve, reject) => {
-      const socket = connectSocket(pipe);
+      const onread = {
+        buffer: arrived,
+        callback: (length: number): boolean => {
+          link.feed(arrived.subarray(0, length));
+          return true;
+        },
+      };
+      const socket = connectSocket({ path: pipe, onread });
       const link: Link = new Link(socket, {
         onMessage: (message) => this.subscriptions.deliver(message),
         ...(this.options.onMessageLine ? { onMessageLine: this.options.onMessageLine } : {}),
@@ -252,7 +262,6 @@ export class Client extends Emitter<ClientEvents> {
       });
       for (const [method, handler] of this.handlers) link.handle(method, handler);
       this.socket = socket;
-      socket.on('data', (chunk) => link.feed(chunk));
       socket.on('end', () => link.close());
       socket.once('connect', () => resolve(link));
     });

@@ -11,12 +11,12 @@ export {
 } from './client';
 export { DeskbusError, type ErrorCategory, type ErrorName } from './error';
 export type { BackendMethod, CallContext, CallOptions, Handler, Params, Result } from './link';
+export type { Message } from './message';
 export type { Responder } from './responder';
 export type { Listener, Stop } from './subscriptions';
 export { matches } from './topics';
 export type {
   GapParams as Gap,
-  MessageParams as Message,
   PublishResult,
   RefusedParams as Refusal,
   RequestResult,

@@ -1,7 +1,8 @@
 import type { Writable } from 'stream';
-import type { MessageParams, Methods } from '../generated/protocol';
+import type { Methods } from '../generated/protocol';
 import { asDeskbusError, DeskbusError } from './error';
-import { LineDecoder, StreamBrokenError } from './lines';
+import { LineDecoder, parseFrame, StreamBrokenError } from './lines';
+import { isMessage, MESSAGE_HEAD, MessageReader, type Message } from './message';
 
 type HandledBy<Side extends string> = {
   [Name in keyof Methods]: Methods[Name]['handledBy'] extends Side ? Name : never;
@@ -24,7 +25,7 @@ export interface CallContext {
 export type Handler = (params: unknown, context: CallContext) => unknown;
 
 export interface LinkHooks {
-  onMessage?(message: MessageParams): void;
+  onMessage?(message: Message): void;
   /** Takes the frames of `bus.message` unparsed, in place of `onMessage`. */
   onMessageLine?(line: string): void;
   onNotification(method: string, params: unknown): void;
@@ -44,8 +45,6 @@ interface Frame {
   error?: unknown;
 }
 
-/** The compact form in which the backend sends a message; any other form is understood too. */
-const MESSAGE_HEAD = '{"jsonrpc":"2.0","method":"bus.message","params":';
 const PUBLISH_HEAD = '{"jsonrpc":"2.0","method":"bus.publish","params":{"topic":';
 
 /** Frames of one turn are written together; a longer run of them is written in pieces. */
@@ -55,10 +54,13 @@ const HIGH_WATER_BYTES = 512 * 1024;
 
 /** JSON-RPC 2.0 in newline-delimited frames, both ways, over any pair of streams. */
 export class Link {
-  private readonly decoder = new LineDecoder((line) => this.receive(line));
+  private readonly decoder = new LineDecoder((block) => this.take(block));
+  private readonly messages = new MessageReader();
   private readonly pending = new Map<number, Pending>();
   private readonly handlers = new Map<string, Handler>();
   private readonly answering = new Map<string, () => void>();
+  private publishTopic = '';
+  private publishHead = `${PUBLISH_HEAD}"","payload":`;
   private lastId = 0;
   private batch = '';
   private closed = false;
@@ -123,7 +125,11 @@ export class Link {
 
   /** `bus.publish` as a notification; `rest` is further members as JSON, each after a comma. */
   publish(topic: string, payload: string, rest: string): void {
-    this.post(`${PUBLISH_HEAD}${toJson(topic)},"payload":${payload}${rest}}}`);
+    if (topic !== this.publishTopic) {
+      this.publishHead = `${PUBLISH_HEAD}${toJson(topic)},"payload":`;
+      this.publishTopic = topic;
+    }
+    this.post(`${this.publishHead}${payload}${rest}}}`);
   }
 
   /** Whether so much lies unwritten that a sender should wait. */
@@ -192,24 +198,38 @@ export class Link {
     }, timeout);
   }
 
-  private receive(line: string): void {
-    if (line.startsWith(MESSAGE_HEAD)) {
-      if (this.hooks.onMessageLine) this.hooks.onMessageLine(line);
-      else this.deliver(parse(line.slice(MESSAGE_HEAD.length, -1)) as MessageParams);
-      return;
+  /** Takes a block of lines. */
+  private take(block: string): void {
+    let start = 0;
+    while (start < block.length) {
+      const end = block.indexOf('\n', start);
+      if (end > start && !this.takeMessage(block, start, end)) this.receive(block, start, end);
+      start = end + 1;
     }
-    const frame = parse(line) as Frame;
-    if (typeof frame.method !== 'string') this.settle(frame);
-    else if (frame.id !== undefined) void this.answer(frame.method, frame.params, frame.id);
-    else if (frame.method === 'bus.message' && this.hooks.onMessageLine) {
-      this.hooks.onMessageLine(MESSAGE_HEAD + JSON.stringify(frame.params) + '}');
-    } else if (frame.method === 'bus.message') this.deliver(frame.params as MessageParams);
-    else if (frame.method === '$/cancelRequest') this.cancel(frame.params);
-    else this.hooks.onNotification(frame.method, frame.params);
   }
 
-  private deliver(message: MessageParams): void {
+  /** Takes the frame if it is a message in the compact form, in which the backend sends them. */
+  private takeMessage(text: string, start: number, end: number): boolean {
+    if (this.hooks.onMessageLine) {
+      if (!isMessage(text, start)) return false;
+      this.hooks.onMessageLine(text.slice(start, end));
+      return true;
+    }
+    const message = this.messages.read(text, start, end);
+    if (!message) return false;
     this.hooks.onMessage?.(message);
+    return true;
+  }
+
+  private receive(text: string, start: number, end: number): void {
+    const frame = parseFrame(text.slice(start, end)) as Frame;
+    if (typeof frame.method !== 'string') this.settle(frame);
+    else if (frame.id !== undefined) void this.answer(frame.method, frame.params, frame.id);
+    else if (frame.method === 'bus.message') {
+      const compact = `${MESSAGE_HEAD}${JSON.stringify(frame.params)}}`;
+      this.takeMessage(compact, 0, compact.length);
+    } else if (frame.method === '$/cancelRequest') this.cancel(frame.params);
+    else this.hooks.onNotification(frame.method, frame.params);
   }
 
   private settle(frame: Frame): void {
@@ -252,14 +272,6 @@ export class Link {
   }
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new StreamBrokenError('not JSON');
-  }
-}
-
 function errorMember(error: DeskbusError): string {
   return `"error":${JSON.stringify(error.toObject())}`;
 }
@@ -269,12 +281,16 @@ function errorMember(error: DeskbusError): string {
  * (invalid_params) for what it can't say at all: a BigInt, or an object that holds itself.
  */
 export function toJson(value: unknown): string {
+  if (typeof value === 'string' && UNESCAPED.test(value)) return `"${value}"`;
   try {
     return stringify(value) ?? 'null';
   } catch {
     throw DeskbusError.of('invalid_params', 'The value can not be written as JSON.');
   }
 }
+
+/** Text that JSON writes as it is; to look first is far quicker than to write it escaped. */
+const UNESCAPED = /^[ !#-[\]-\ud7ff\ue000-\uffff]*$/;
 
 /** The library's type leaves out that some values give nothing. */
 const stringify: (value: unknown) => string | undefined = JSON.stringify;

@@ -37,7 +37,7 @@ class Signals extends Emitter<{ state: ConnectionState; refused: Refusal; gap: G
 // behind is told apart from it.
 const page = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
 const signals = new Signals();
-const subscriptions = new Subscriptions({
+const subscriptions = new Subscriptions<Message>({
   subscribe: (pattern) => call('subscribe', { pattern }),
   unsubscribe: (pattern) => call('unsubscribe', { pattern }),
 });

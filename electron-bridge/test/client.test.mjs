@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, test } from 'node:test';
+import { source } from './source.mjs';
+
+const { Client } = await source('node/client.ts');
+
+const EPOCH = 'e1';
+const HEAD = '{"jsonrpc":"2.0","method":"bus.message","params":';
+
+/** A backend that takes every session and answers every call; what it was sent is in `frames`. */
+class Backend {
+  frames = [];
+  sockets = [];
+  opened = { app: 'com.example.app', client: 'main', epoch: EPOCH, resumed: false };
+
+  async listen() {
+    this.folder = await mkdtemp(join(tmpdir(), 'deskbus-test-'));
+    this.pipe = join(this.folder, 'pipe');
+    this.server = createServer((socket) => {
+      this.sockets.push(socket);
+      socket.on('error', () => undefined);
+      createInterface({ input: socket }).on('line', (line) => this.take(socket, JSON.parse(line)));
+    });
+    this.server.listen(this.pipe);
+    await once(this.server, 'listening');
+  }
+
+  take(socket, frame) {
+    this.frames.push(frame);
+    this.server.emit('frame', frame);
+    const result = frame.method === 'session.open' ? this.opened : {};
+    if (frame.id !== undefined) this.write(socket, { jsonrpc: '2.0', id: frame.id, result });
+  }
+
+  write(socket, frame) {
+    socket.write(`${JSON.stringify(frame)}\n`);
+  }
+
+  /** Sends messages to the client that came last, in one piece. */
+  send(...messages) {
+    const lines = messages.map(({ topic, seq, epoch = EPOCH, payload = seq, ...options }) => {
+      const sender = { app: 'a', client: 'c' };
+      const stamps = { epoch, seq, id: `i${seq}`, correlationId: 'c', timestamp: 1 };
+      return `${HEAD}${JSON.stringify({ topic, sender, ...stamps, ...options, payload })}}\n`;
+    });
+    this.sockets[this.sockets.length - 1].write(lines.join(''));
+  }
+
+  /** The parameters of the calls of a method, as soon as there are `count` of them. */
+  async calls(method, count) {
+    const found = () => this.frames.filter((frame) => frame.method === method);
+    while (found().length < count) await once(this.server, 'frame');
+    return found().map((frame) => frame.params);
+  }
+
+  drop() {
+    this.sockets[this.sockets.length - 1].end();
+  }
+
+  async close() {
+    for (const socket of this.sockets) socket.destroy();
+    this.server.close();
+    await rm(this.folder, { recursive: true });
+  }
+}
+
+let backend;
+let client;
+
+beforeEach(async () => {
+  backend = new Backend();
+  await backend.listen();
+  client = new Client({
+    app: 'com.example.app',
+    reconnects: true,
+    ticketProvider: () => Promise.resolve({ ticket: 't', pipe: backend.pipe }),
+  });
+  await client.open();
+});
+
+afterEach(async () => {
+  await client.close();
+  await backend.close();
+});
+
+const becomes = (state) =>
+  new Promise((resolve) => {
+    const stop = client.on('state', (now) => {
+      if (now !== state) return;
+      stop();
+      resolve();
+    });
+  });
+
+/** Resolves with the messages that the subscription got, when there are so many. */
+async function collect(pattern, count) {
+  const seen = [];
+  let done;
+  const all = new Promise((resolve) => (done = resolve));
+  await client.subscribe(pattern, (message) => {
+    seen.push(message);
+    if (seen.length === count) done();
+  });
+  return async () => {
+    await all;
+    return seen;
+  };
+}
+
+test('more than the read buffer holds arrives whole and in order', async () => {
+  const arrived = await collect('a', 3000);
+  const text = 'é🙂'.repeat(40);
+  const sent = Array.from({ length: 3000 }, (_, seq) => ({ topic: 'a', seq, payload: text + seq }));
+  backend.send(...sent);
+  const seen = await arrived();
+  assert.deepEqual(
+    seen.map(({ topic, seq, payload }) => ({ topic, seq, payload })),
+    sent,
+  );
+});
+
+test("clients that read at the same time do not get each other's messages", async () => {
+  const clients = [];
+  for (const name of ['one', 'two', 'three']) {
+    const other = new Client({
+      app: 'com.example.app',
+      reconnects: false,
+      ticketProvider: () => Promise.resolve({ ticket: 't', pipe: backend.pipe }),
+    });
+    await other.open();
+    const seen = [];
+    const all = new Promise((resolve) => {
+      void other.subscribe('a', ({ payload }) => {
+        seen.push(payload);
+        if (seen.length === 2000) resolve();
+      });
+    });
+    clients.push({ name, other, seen, all, socket: backend.sockets[backend.sockets.length - 1] });
+  }
+  for (let part = 0; part < 20; part += 1) {
+    for (const { name, socket } of clients) {
+      const params = { topic: 'a', payload: name.repeat(50) };
+      socket.write(`${HEAD}${JSON.stringify(params)}}\n`.repeat(100));
+    }
+  }
+  for (const { name, other, seen, all } of clients) {
+    await all;
+    assert.ok(seen.every((payload) => payload === name.repeat(50)));
+    await other.close();
+  }
+});
+
+test('a paused client reads nothing until it goes on', async () => {
+  const arrived = await collect('a', 1);
+  client.pause();
+  backend.send({ topic: 'a', seq: 1 });
+  // Whatever the socket had would be read before this server's answers to another client.
+  const other = new Client({
+    app: 'com.example.app',
+    reconnects: false,
+    ticketProvider: () => Promise.resolve({ ticket: 't', pipe: backend.pipe }),
+  });
+  await other.open();
+  await other.close();
+  let early = true;
+  const seen = arrived().then(() => assert.equal(early, false));
+  await new Promise((resolve) => setImmediate(resolve));
+  early = false;
+  client.resume();
+  await seen;
+});
+
+test('a client whose connection ends comes back and subscribes again', async () => {
+  await client.subscribe('a', () => undefined);
+  const back = becomes('open');
+  backend.drop();
+  await back;
+  const patterns = (await backend.calls('bus.subscribe', 2)).map(({ pattern }) => pattern);
+  assert.deepEqual(patterns, ['a', 'a']);
+});
