@@ -88,6 +88,7 @@ class MessagePersistence:
         self._waiting: list[Durable] = []
         self._flying: list[Durable] = []
         self._grounded = True
+        self._closed = False
         self._busy = False
         self._soon = False
         self._unsynced_since: float | None = None
@@ -158,7 +159,12 @@ class MessagePersistence:
         return bool(await landed)
 
     async def close(self, within_s: float = CLOSE_WITHIN_S) -> None:
-        """Writes what is left and lets go of the folder; gives up after `within_s`."""
+        """Writes what is left and lets go of the folder; gives up after `within_s`.
+
+        Whoever still waits is told that it did not get there.
+        """
+        if self._grounded:
+            return
         try:
             async with asyncio.timeout(within_s):
                 if not await self.flush():
@@ -169,11 +175,12 @@ class MessagePersistence:
             log.error(  # noqa: TRY400
                 "persistence.not_closed", reason=reason_of(error), messages=self._held
             )
-        self._grounded = True
+        self._grounded = self._closed = True
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
         self._worker.stop()
+        _call_all(self._flying + self._waiting, ok=False)
 
     async def read(self, query: Query) -> AsyncIterator[Block]:
         """Blocks of wanted lines, oldest first, those still in memory too.
@@ -300,6 +307,8 @@ class MessagePersistence:
         self._go_on()
 
     def _land(self, outcome: Written | Exception) -> None:
+        if self._closed:
+            return
         if isinstance(outcome, Exception):
             outcome = Written(0, outcome)
         self._busy = False

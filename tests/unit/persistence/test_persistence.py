@@ -1,0 +1,470 @@
+"""MessagePersistence: when it writes, what it promises, and what it does with a sick disk."""
+
+import asyncio
+import errno
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anyio import fail_after
+
+from deskbus.persistence import backlog as backlog_module
+from deskbus.persistence import persistence as persistence_module
+from deskbus.persistence.persistence import (
+    BATCH_BYTES,
+    BATCH_MESSAGES,
+    CLEAN_UP_EVERY_S,
+    STALLED_AFTER_S,
+    SYNC_AFTER_S,
+    MessagePersistence,
+)
+from deskbus.persistence.query import Query
+from deskbus.persistence.state import State
+from tests.unit.persistence.rig import NOW_MS, Disk, Timers, message, numbered, seqs
+
+
+class Gate:
+    """Holds the disk at one kind of operation until it is let go."""
+
+    def __init__(self, operation: str) -> None:
+        self._operation = operation
+        self.reached = threading.Event()
+        self.open = threading.Event()
+
+    def __call__(self, operation: str) -> None:
+        if operation == self._operation:
+            self.reached.set()
+            assert self.open.wait(10)
+
+
+class Rig:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.disk = Disk()
+        self.timers = Timers()
+        self.states: list[State] = []
+        self.persistence = self.make()
+
+    def make(self, **options: Any) -> MessagePersistence:
+        self.persistence = MessagePersistence(
+            self.folder,
+            clock_ms=lambda: NOW_MS,
+            monotonic_s=self.timers.monotonic_s,
+            call_later=self.timers.call_later,
+            files=self.disk,
+            **options,
+        )
+        self.persistence.on_state_changed = self.states.append
+        return self.persistence
+
+    async def restart(self) -> MessagePersistence:
+        await self.persistence.close()
+        self.make()
+        await self.persistence.start()
+        return self.persistence
+
+    def append(self, first: int, last: int, topic: str = "a", **options: Any) -> None:
+        for each in numbered(topic, first, last, **options):
+            self.persistence.append(*each)
+
+    async def durable(self) -> bool:
+        told = asyncio.get_running_loop().create_future()
+        self.persistence.when_durable(told.set_result)
+        with fail_after(10):
+            return bool(await told)
+
+    async def written(self) -> None:
+        """Waits until everything that is on its way has landed and the loop has seen it."""
+        with fail_after(10):
+            while self.persistence._busy or self.persistence._soon:
+                await self.persistence._worker.run(lambda: None)
+                await asyncio.sleep(0)
+
+    async def read(self, query: Query | None = None) -> list[int]:
+        blocks = [block async for block in self.persistence.read(query or Query())]
+        return seqs(b"".join(block.lines for block in blocks))
+
+    @property
+    def batches(self) -> int:
+        return self.disk.done.count("write")
+
+    @property
+    def syncs(self) -> int:
+        return self.disk.done.count("sync")
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    rig = Rig(tmp_path)
+    await rig.persistence.start()
+    yield rig
+    rig.disk.failing.clear()
+    await rig.persistence.close()
+
+
+@pytest.mark.requirement("2.1")
+async def test_a_message_that_nobody_waits_for_is_synced_within_a_second(rig: Rig) -> None:
+    rig.append(1, 1)
+    rig.timers.advance(0.5)
+    rig.append(2, 2)
+    await rig.written()
+    assert rig.batches == 0
+    rig.timers.advance(SYNC_AFTER_S - 0.5)
+    await rig.written()
+    assert (rig.batches, rig.syncs) == (1, 1)
+    rig.timers.advance(10)
+    await rig.written()
+    assert (rig.batches, rig.syncs) == (1, 1)
+    assert SYNC_AFTER_S < 1
+
+
+@pytest.mark.requirement("2.1")
+async def test_a_hundred_messages_are_written_at_once_and_synced_in_time(rig: Rig) -> None:
+    rig.append(1, BATCH_MESSAGES - 1)
+    await rig.written()
+    assert rig.batches == 0
+    rig.append(BATCH_MESSAGES, BATCH_MESSAGES)
+    await rig.written()
+    assert (rig.batches, rig.syncs) == (1, 0)
+    rig.timers.advance(SYNC_AFTER_S)
+    await rig.written()
+    assert (rig.batches, rig.syncs) == (1, 1)
+
+
+async def test_a_quarter_of_a_mebibyte_is_written_at_once(rig: Rig) -> None:
+    rig.append(1, 2, payload=b'"%b"' % (b"x" * (BATCH_BYTES // 2)))
+    await rig.written()
+    assert rig.batches == 1
+
+
+@pytest.mark.requirement("2.1")
+async def test_who_waits_is_told_after_the_sync_and_all_of_a_turn_share_it(rig: Rig) -> None:
+    told: list[tuple[int, bool, int]] = []
+
+    def tell(seq: int) -> None:
+        rig.persistence.when_durable(lambda ok: told.append((seq, ok, rig.syncs)))
+
+    for seq in range(1, 51):
+        rig.append(seq, seq)
+        tell(seq)
+    assert told == []
+    assert await rig.durable()
+    assert told == [(seq, True, 1) for seq in range(1, 51)]
+    assert (rig.batches, rig.syncs) == (1, 1)
+
+
+async def test_who_waits_for_nothing_is_told_without_touching_the_disk(rig: Rig) -> None:
+    assert await rig.durable()
+    rig.append(1, 1)
+    assert await rig.durable()
+    assert await rig.durable()
+    assert (rig.batches, rig.syncs) == (1, 1)
+
+
+async def test_what_arrives_during_a_flight_goes_with_the_next_as_one(rig: Rig) -> None:
+    gate = rig.disk.before = Gate("sync")
+    told: list[str] = []
+    rig.append(1, 1)
+    rig.persistence.when_durable(lambda ok: told.append(f"first {ok}"))
+    await asyncio.to_thread(gate.reached.wait, 10)
+    # Covered by the sync that is under way.
+    rig.persistence.when_durable(lambda ok: told.append(f"same {ok}"))
+    for seq in range(2, 12):
+        rig.append(seq, seq)
+        rig.persistence.when_durable(lambda ok: told.append(f"next {ok}"))
+    gate.open.set()
+    assert await rig.durable()
+    assert told == ["first True", "same True"] + ["next True"] * 10
+    assert (rig.batches, rig.syncs) == (2, 2)
+
+
+async def test_what_arrived_during_a_flight_is_synced_a_second_after_it_arrived(rig: Rig) -> None:
+    gate = rig.disk.before = Gate("sync")
+    rig.append(1, 1)
+    rig.persistence.when_durable(lambda ok: None)
+    await asyncio.to_thread(gate.reached.wait, 10)
+    rig.append(2, 2)
+    rig.timers.advance(0.6)
+    gate.open.set()
+    await rig.written()
+    assert rig.syncs == 1
+    rig.timers.advance(SYNC_AFTER_S - 0.6)
+    await rig.written()
+    assert rig.syncs == 2
+
+
+async def test_a_callback_that_fails_does_not_keep_the_others_from_being_told(rig: Rig) -> None:
+    def fail(ok: bool) -> None:
+        raise ValueError(ok)
+
+    rig.append(1, 1)
+    rig.persistence.when_durable(fail)
+    assert await rig.durable()
+
+
+@pytest.mark.requirement("2.2")
+async def test_reading_gives_what_is_on_disk_and_in_memory_in_order(rig: Rig) -> None:
+    rig.append(1, 300)
+    assert await rig.durable()
+    gate = rig.disk.before = Gate("write")
+    rig.append(301, 500)
+    await asyncio.sleep(0)
+    await asyncio.to_thread(gate.reached.wait, 10)
+    rig.append(501, 510)
+    blocks = [block async for block in rig.persistence.read(Query())]
+    assert seqs(b"".join(block.lines for block in blocks)) == list(range(1, 511))
+    assert blocks[-1].next_position == rig.persistence.position == 510
+    assert await rig.read(Query(from_position=295, limit=10)) == list(range(296, 306))
+    assert await rig.read(Query(from_position=450, to_position=505)) == list(range(451, 506))
+    assert await rig.read(Query(limit=505)) == list(range(1, 506))
+    assert await rig.read(Query(wants="b".__eq__)) == []
+    gate.open.set()
+
+
+@pytest.mark.requirement("2.2")
+async def test_a_reader_hands_over_to_live_delivery_without_gap_or_duplicate(rig: Rig) -> None:
+    rig.append(1, 1000)
+    live: list[int] = []
+    found: list[int] = []
+    position = 0
+    at = rig.persistence.position
+    sent = 1000
+    async for block in rig.persistence.read(Query(to_position=at)):
+        found += seqs(block.lines)
+        position = block.next_position
+        sent += 1
+        rig.append(sent, sent)
+        live.append(sent)
+    assert position == at
+    assert found + live == list(range(1, sent + 1))
+
+
+async def test_a_reading_that_is_given_up_leaves_nothing_behind(rig: Rig) -> None:
+    rig.append(1, 2000)
+    assert await rig.persistence.flush()
+    blocks = rig.persistence.read(Query())
+    async for _ in blocks:
+        break
+    await blocks.aclose()  # type: ignore[attr-defined]
+    assert len(await rig.read()) == 2000
+
+
+@pytest.mark.requirement("2.2")
+async def test_messages_topics_and_positions_outlive_a_restart(rig: Rig) -> None:
+    rig.append(1, 5)
+    rig.append(1, 2, topic="b")
+    await rig.restart()
+    assert rig.persistence.last_seqs() == {"a": 5, "b": 2}
+    assert (rig.persistence.position, rig.persistence.forgotten_seq) == (7, 0)
+    rig.append(6, 6)
+    assert await rig.read() == [1, 2, 3, 4, 5, 1, 2, 6]
+
+
+async def test_what_came_before_the_start_is_kept_after_what_was_there(rig: Rig) -> None:
+    rig.append(1, 5)
+    await rig.persistence.close()
+    rig.make()
+    rig.append(6, 8)
+    await rig.persistence.start()
+    assert rig.persistence.position == 8
+    assert await rig.durable()
+    assert await rig.read() == list(range(1, 9))
+
+
+@pytest.mark.requirement("2.4")
+@pytest.mark.parametrize(
+    ("operation", "error", "detail"),
+    [
+        ("write", errno.ENOSPC, "the disk is full; 3 messages wait in memory"),
+        ("create", errno.EROFS, "the disk is read-only; 3 messages wait in memory"),
+        ("sync", errno.EIO, "the disk reports errors; 3 messages wait in memory"),
+    ],
+)
+async def test_a_sick_disk_is_told_and_loses_nothing_when_it_recovers(
+    rig: Rig, operation: str, error: int, detail: str
+) -> None:
+    rig.disk.failing[operation] = error
+    rig.append(1, 3)
+    assert not await rig.durable()
+    assert rig.states == [State("degraded", detail)] == [rig.persistence.state]
+    rig.append(4, 4)
+    # Nobody is kept waiting while the disk is sick.
+    assert not await rig.durable()
+    assert await rig.read() == [1, 2, 3, 4]
+    rig.disk.failing.clear()
+    rig.timers.advance(1)
+    await rig.written()
+    assert rig.states[1:] == [State("ok")] == [rig.persistence.state]
+    rig.append(5, 5)
+    assert await rig.durable()
+    assert rig.persistence.statistics().held == 0
+    await rig.restart()
+    assert await rig.read() == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.requirement("2.4")
+async def test_retries_back_off_to_half_a_minute_and_start_again_after_success(rig: Rig) -> None:
+    rig.disk.failing["write"] = errno.EIO
+    delays = []
+    rig.append(1, 1)
+    assert not await rig.durable()
+    for _ in range(8):
+        (delay_s,) = rig.timers.delays_of(rig.persistence._retry)
+        delays.append(delay_s)
+        rig.timers.advance(delay_s)
+        await rig.written()
+    assert delays == [1, 2, 4, 8, 16, 30, 30, 30]
+    rig.disk.failing.clear()
+    rig.timers.advance(30)
+    await rig.written()
+    assert rig.persistence.state == State("ok")
+    rig.disk.failing["write"] = errno.EIO
+    rig.append(2, 2)
+    assert not await rig.durable()
+    assert rig.timers.delays_of(rig.persistence._retry) == [1]
+    rig.disk.failing.clear()
+    assert await rig.persistence.flush()
+    assert await rig.read() == [1, 2]
+
+
+@pytest.mark.requirement("2.4")
+async def test_memory_is_bounded_while_the_disk_is_full_and_losses_are_told(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(persistence_module, "BATCH_BYTES", 2_000)
+    monkeypatch.setattr(backlog_module, "MAX_HELD_BYTES", 20_000)
+    rig.disk.failing["write"] = errno.ENOSPC
+    rig.append(1, 10)
+    assert not await rig.durable()
+    rig.append(11, 500)
+    statistics = rig.persistence.statistics()
+    assert statistics.held_bytes <= 22_000
+    assert statistics.held + statistics.dropped == 500
+    assert rig.persistence.state.detail == (
+        f"the disk is full; {statistics.held} messages wait in memory, "
+        f"{statistics.dropped} are lost"
+    )
+    rig.disk.failing.clear()
+    assert await rig.persistence.flush()
+    left = await rig.read()
+    assert left == list(range(statistics.dropped + 1, 501))
+    assert rig.persistence.position == 500
+    assert await rig.read(Query(from_position=499)) == [500]
+
+
+@pytest.mark.requirement("2.4")
+async def test_a_disk_that_does_not_answer_keeps_nobody_waiting(rig: Rig) -> None:
+    gate = rig.disk.before = Gate("sync")
+    told: list[bool] = []
+    rig.append(1, 1)
+    rig.persistence.when_durable(told.append)
+    await asyncio.to_thread(gate.reached.wait, 10)
+    rig.append(2, 2)
+    rig.persistence.when_durable(told.append)
+    rig.timers.advance(STALLED_AFTER_S)
+    assert told == [False, False]
+    assert rig.persistence.state.detail.startswith("the disk does not answer")
+    assert not await rig.durable()
+    gate.open.set()
+    await rig.written()
+    assert rig.persistence.state == State("ok")
+    assert await rig.durable()
+
+
+@pytest.mark.requirement("2.4")
+async def test_a_disk_that_is_too_slow_loses_the_oldest_and_says_so(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(persistence_module, "BATCH_BYTES", 2_000)
+    monkeypatch.setattr(backlog_module, "MAX_HELD_BYTES", 20_000)
+    gate = rig.disk.before = Gate("write")
+    rig.append(1, 100)
+    await asyncio.sleep(0)
+    await asyncio.to_thread(gate.reached.wait, 10)
+    rig.append(101, 600)
+    assert rig.persistence.state.detail.startswith("the disk is too slow")
+    dropped = rig.persistence.statistics().dropped
+    gate.open.set()
+    assert not await rig.durable()
+    await rig.written()
+    assert rig.persistence.state == State("ok")
+    assert await rig.persistence.flush()
+    assert len(await rig.read()) == 600 - dropped
+
+
+@pytest.mark.requirement("2.4")
+async def test_a_start_that_fails_is_tried_again(rig: Rig) -> None:
+    rig.append(1, 3)
+    await rig.persistence.close()
+    rig.disk.failing["make_folder"] = errno.EROFS
+    rig.make()
+    await rig.persistence.start()
+    assert rig.persistence.state.status == "degraded"
+    rig.append(4, 5)
+    assert not await rig.durable()
+    assert await rig.read() == [4, 5]
+    rig.disk.failing.clear()
+    rig.timers.advance(1)
+    await rig.written()
+    assert rig.persistence.state == State("ok")
+    assert rig.persistence.position == 5
+    assert await rig.read() == [1, 2, 3, 4, 5]
+    assert rig.persistence.last_seqs() == {"a": 5}
+
+
+async def test_a_line_that_is_too_long_is_left_out_and_counted(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(persistence_module, "MAX_LINE_BYTES", BATCH_BYTES)
+    rig.append(1, 1)
+    rig.append(2, 2, payload=b'"%b"' % (b"x" * BATCH_BYTES))
+    rig.append(3, 3)
+    assert await rig.durable()
+    assert await rig.read() == [1, 3]
+    assert rig.persistence.statistics().dropped == 1
+
+
+async def test_closing_writes_what_is_left(rig: Rig) -> None:
+    rig.append(1, 3)
+    await rig.persistence.close()
+    assert not await rig.durable()
+    rig.make()
+    await rig.persistence.start()
+    assert await rig.read() == [1, 2, 3]
+
+
+async def test_closing_gives_up_on_a_disk_that_hangs(rig: Rig) -> None:
+    gate = rig.disk.before = Gate("sync")
+    told: list[bool] = []
+    rig.append(1, 3)
+    rig.persistence.when_durable(told.append)
+    await rig.persistence.close(within_s=0)
+    assert told == [False]
+    gate.open.set()
+    await rig.persistence.close()
+
+
+async def test_old_segments_are_looked_for_every_hour(rig: Rig) -> None:
+    assert rig.timers.delays_of(rig.persistence._clean_up) == [CLEAN_UP_EVERY_S]
+    looked = asyncio.Event()
+    rig.persistence._log.retain = looked.set  # type: ignore[method-assign]
+    rig.timers.advance(CLEAN_UP_EVERY_S)
+    await rig.persistence._worker.run(lambda: None)
+    assert looked.is_set()
+    assert rig.timers.delays_of(rig.persistence._clean_up) == [CLEAN_UP_EVERY_S]
+
+
+async def test_a_compressed_log_reads_the_same(rig: Rig) -> None:
+    await rig.persistence.close()
+    rig.make(compress=True)
+    await rig.persistence.start()
+    rig.append(1, 300)
+    assert await rig.persistence.flush()
+    size = rig.persistence.statistics().log.size_bytes
+    assert size < sum(len(each.line) for each in numbered("a", 1, 300)) / 4
+    assert await rig.read() == list(range(1, 301))
+    assert await rig.read(Query(from_ms=NOW_MS + 1)) == []
+    rig.persistence.append(*message("b", 1, NOW_MS + 1))
+    assert await rig.read(Query(from_ms=NOW_MS + 1)) == [1]

@@ -1,0 +1,52 @@
+"""Old segments go by count, size and age, whichever is first; the newest by age alone."""
+
+from pathlib import Path
+
+import pytest
+
+from deskbus.persistence.index import SegmentIndex, TopicSets
+from deskbus.persistence.retention import MAX_AGE_MS, MAX_SEGMENTS, Retention, expired
+from deskbus.persistence.segment import SEGMENT_BYTES
+
+NOW_MS = 2 * MAX_AGE_MS
+
+
+def segments(*last_ms: int | None, size_bytes: int = 100) -> list[SegmentIndex]:
+    found = []
+    for time in last_ms:
+        index = SegmentIndex(Path("x.seg"), 0, TopicSets())
+        index.last_ms = time
+        index.size_bytes = size_bytes
+        found.append(index)
+    return found
+
+
+@pytest.mark.requirement("2.3")
+@pytest.mark.parametrize(
+    ("limits", "gone"),
+    [
+        (Retention(), 0),
+        (Retention(max_segments=3), 2),
+        (Retention(max_bytes=250), 3),
+        (Retention(max_bytes=499), 1),
+        (Retention(max_segments=4, max_bytes=300), 2),
+        (Retention(max_segments=0), 4),
+        (Retention(max_bytes=0), 4),
+    ],
+)
+def test_the_oldest_go_until_what_is_left_fits(limits: Retention, gone: int) -> None:
+    assert expired(segments(*[NOW_MS] * 5), limits, NOW_MS) == gone
+
+
+@pytest.mark.requirement("2.3")
+def test_what_is_older_than_thirty_days_goes() -> None:
+    old = NOW_MS - MAX_AGE_MS
+    assert expired(segments(old - 1, old, NOW_MS), Retention(), NOW_MS) == 1
+    assert expired(segments(old - 2, old - 1), Retention(), NOW_MS) == 2
+    assert expired(segments(None, NOW_MS), Retention(), NOW_MS) == 0
+    assert expired([], Retention(), NOW_MS) == 0
+
+
+@pytest.mark.requirement("2.3")
+def test_the_limits_are_a_hundred_files_of_ten_megabytes() -> None:
+    assert (MAX_SEGMENTS, SEGMENT_BYTES, Retention().max_segments) == (100, 10_000_000, 100)
