@@ -17,7 +17,7 @@ from msgspec import UNSET, Raw, UnsetType
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.interapplication import InterApplicationBus
 from deskbus.bus.replay import Replays
-from deskbus.config import AppConfig, Settings
+from deskbus.config import MESSAGE_FOLDER, AppConfig, Settings
 from deskbus.handlers import apps as apps_handlers
 from deskbus.handlers import bus as bus_handlers
 from deskbus.handlers import health as health_handlers
@@ -284,7 +284,7 @@ def _persistence(settings: Settings) -> MessagePersistence | None:
         max_bytes=wanted.max_segments * SEGMENT_BYTES,
     )
     return MessagePersistence(
-        settings.data_dir / "messages", retention=retention, compress=wanted.compress
+        settings.data_dir / MESSAGE_FOLDER, retention=retention, compress=wanted.compress
     )
 
 

@@ -17,6 +17,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from deskbus.commands import serve
 
         return serve.run(options)
+    if options.command == "log":
+        from deskbus.commands import log
+
+        return log.run(options)
     if options.command == "doctor":
         from deskbus.commands import doctor
 
@@ -65,6 +69,24 @@ def _parser() -> argparse.ArgumentParser:
     sub = commands.add_parser("sub", parents=[place], help="print messages, one a line")
     sub.add_argument("pattern")
     sub.add_argument("--count", type=int, help="end after so many messages")
+
+    replay = commands.add_parser("replay", parents=[place], help="print persisted messages again")
+    replay.add_argument("--topic", default="#", metavar="PATTERN", help="default: every topic")
+    replay.add_argument(
+        "--from",
+        dest="since",
+        default="0",
+        metavar="TIME",
+        help="Unix milliseconds or an ISO 8601 time; default: the beginning",
+    )
+    replay.add_argument("--follow", action="store_true", help="go on with live messages")
+
+    log = commands.add_parser("log", parents=[place], help="look at the log of messages on disk")
+    log.add_argument(
+        "what",
+        choices=("stat", "verify"),
+        help="stat: size, age and counts; verify: read all of it and report damage",
+    )
 
     commands.add_parser("doctor", parents=[place], help="tell what works on this machine")
     return parser

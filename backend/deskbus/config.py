@@ -30,6 +30,9 @@ from deskbus_protocol.permissions import Grant
 from deskbus_protocol.session import AppId
 from deskbus_protocol.topics import check_pattern
 
+MESSAGE_FOLDER = "messages"
+"""Below the data folder: the log of persisted messages."""
+
 
 class ConfigError(Exception):
     """The configuration can't be used; the message says where and why."""

@@ -1,8 +1,9 @@
 """The async client: one connection to the backend's pipe, for apps, tools and tests.
 
 async with connect_with_ticket(pipe, ticket, app) as client:
-    async for message in client.subscribe("prices.#"):
-        ...
+    async with client.subscribe("prices.#") as messages:
+        async for message in messages:
+            ...
 """
 
 import os
@@ -21,6 +22,7 @@ from deskbus_protocol import PROTOCOL_VERSION, rpc
 from deskbus_protocol.bus import (
     GapParams,
     MessageParams,
+    Mode,
     PublishResult,
     RefusedParams,
     RequestResult,
@@ -37,6 +39,7 @@ from deskbus_protocol.errors import (
     ErrorObject,
 )
 from deskbus_protocol.framing import LineDecoder
+from deskbus_protocol.history import ReplayResult
 from deskbus_protocol.session import OpenResult
 from deskbus_protocol.topics import matches
 
@@ -146,21 +149,49 @@ class Client:
 
     @asynccontextmanager
     async def subscribe(
+        self, pattern: str, *, mode: Mode = "live", buffer: float = inf
+    ) -> AsyncIterator[MemoryObjectReceiveStream[Message]]:
+        """Subscribes for the length of a `with` block, whose value is the stream of messages.
+
+        In mode `acknowledged` each message comes again until `acknowledge` is called with it.
+        """
+        async with self.listen(pattern, buffer=buffer) as messages:
+            await self.call("bus.subscribe", {"pattern": pattern, "mode": mode})
+            try:
+                yield messages
+            finally:
+                if len(self._subscribers[pattern]) == 1:
+                    await self._leave(pattern)
+
+    @asynccontextmanager
+    async def listen(
         self, pattern: str, *, buffer: float = inf
     ) -> AsyncIterator[MemoryObjectReceiveStream[Message]]:
-        """Subscribes for the length of a `with` block, whose value is the stream of messages."""
+        """The stream of what arrives on a pattern, whoever subscribed to it.
+
+        For subscriptions that were resumed, and for replay.
+        """
         incoming, outgoing = anyio.create_memory_object_stream[Message](buffer)
         streams = self._subscribers.setdefault(pattern, set())
         streams.add(incoming)
         try:
-            await self.call("bus.subscribe", {"pattern": pattern})
             yield outgoing
         finally:
             streams.discard(incoming)
             incoming.close()
             outgoing.close()
-            if not streams and self._subscribers.pop(pattern, None) is not None:
-                await self._leave(pattern)
+            if not streams:
+                self._subscribers.pop(pattern, None)
+
+    async def acknowledge(self, message: Message) -> None:
+        """Tells that a message of an acknowledged subscription need not come again."""
+        await self.notify("bus.ack", {"topic": message.topic, "seqs": [message.seq]})
+
+    async def replay(self, pattern: str, *, since_ms: int = 0, follow: bool = False) -> int:
+        """Has persisted messages sent again, to who `listen`s; returns how many there were."""
+        params = {"pattern": pattern, "since": since_ms, "follow": follow}
+        answer: ReplayResult = await self.call("bus.replay", params, result=ReplayResult)
+        return answer.messages
 
     def handle(self, method: str, handler: Callable[[Raw], Awaitable[object]]) -> None:
         """Lets `handler` answer the backend's calls of `method`."""
@@ -304,8 +335,14 @@ async def connect_with_ticket(
         yield client
 
 
-async def open_session(client: Client, ticket: str, app: str) -> OpenResult:
-    params = {"ticket": ticket, "app": app, "protocolVersion": PROTOCOL_VERSION}
+async def open_session(
+    client: Client, ticket: str, app: str, *, resume: bool = False
+) -> OpenResult:
+    """Opens a session; with `resume` in the place of an earlier one of the same client.
+
+    What waited comes at once, so `listen` first.
+    """
+    params = {"ticket": ticket, "app": app, "protocolVersion": PROTOCOL_VERSION, "resume": resume}
     opened: OpenResult = await client.call("session.open", params, result=OpenResult)
     return opened
 

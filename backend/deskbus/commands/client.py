@@ -3,7 +3,9 @@
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
+import anyio
 import msgspec
 from msgspec import Raw
 
@@ -25,6 +27,7 @@ def run(options: Namespace) -> int:
         "call": _call,
         "pub": _publish,
         "sub": _subscribe,
+        "replay": _replay,
     }
 
     async def main() -> None:
@@ -44,6 +47,9 @@ def run(options: Namespace) -> int:
     except DeskbusError as error:
         sys.stderr.write(f"deskbus: {error.message} ({error.kind.code})\n{error.action}\n")
         return 1
+    except ValueError:
+        sys.stderr.write("deskbus: this is no time; use Unix milliseconds or ISO 8601\n")
+        return 2
     except KeyboardInterrupt:
         return 130
     return 0
@@ -65,6 +71,31 @@ async def _subscribe(client: Client, options: Namespace) -> None:
             count += 1
             if count == options.count:
                 return
+
+
+async def _replay(client: Client, options: Namespace) -> None:
+    since_ms = _unix_ms(options.since)
+    async with client.listen(options.topic) as messages, anyio.create_task_group() as tasks:
+
+        async def show() -> None:
+            async for message in messages:
+                _print(message)
+
+        tasks.start_soon(show)
+        await client.replay(options.topic, since_ms=since_ms, follow=options.follow)
+        if options.follow:
+            await client.closed.wait()
+        # The answer comes after the last message, so all of them are in the stream by now.
+        while messages.statistics().current_buffer_used:
+            await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+
+
+def _unix_ms(text: str) -> int:
+    """Raises `ValueError`."""
+    if text.isdigit():
+        return int(text)
+    return int(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def _json(text: str) -> Raw:

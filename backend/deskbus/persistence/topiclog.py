@@ -80,8 +80,9 @@ class TopicLog:
             wants=wants,
             limit=limit,
         )
-        async for block, _ in self._available().read(query):
-            yield block
+        async for block in self._available().read(query):
+            if block.lines:
+                yield block.lines
 
     def _available(self) -> MessagePersistence:
         if self._persistence is None:

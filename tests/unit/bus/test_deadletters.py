@@ -50,8 +50,9 @@ def test_letters_are_bounded_in_bytes(
 
 def test_letters_are_listed_by_reason_and_taken_by_number(letters: DeadLetterQueue) -> None:
     line, topic, seq = Mint().line()
-    for reason in ("expired", "overflow", "expired"):
-        letters.add(reason, READER, line, topic, seq)  # type: ignore[arg-type]
+    letters.add("expired", READER, line, topic, seq)
+    letters.add("overflow", READER, line, topic, seq)
+    letters.add("expired", READER, line, topic, seq)
     assert [letter.number for letter in letters.newest(10, "expired")] == [3, 1]
     taken = letters.take([1, 2, 77])
     assert [letter.number for letter in taken] == [1, 2]

@@ -149,12 +149,10 @@ class BusHistories(RuleBasedStateMachine):
                 continue
             if reader not in self.lines:
                 self._connect(reader, resume=True)
+            letters = self.bus.dead_letters.take(None)
+            self.bus.dead_letters.put_back(letters)
             got = {(m["topic"], m["seq"]) for m in self.seen[reader]}
-            dead = {
-                (letter.topic, letter.seq)
-                for letter in self.bus.dead_letters.take(None)
-                if letter.addressee == reader or self.bus.dead_letters.put_back([letter])
-            }
+            dead = {(letter.topic, letter.seq) for letter in letters if letter.addressee == reader}
             waiting = {(p.topic, p.seq) for p in member.window.take_all()}
             for topic, seqs in self.published.items():
                 start = self.joined_at.get((reader, topic), 0)

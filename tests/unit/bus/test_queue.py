@@ -1,5 +1,7 @@
 """The queue of a client that is away: bounded, in order, by priority, with its losses told."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ class Rig:
     def _lose(self, item: Queued, reason: GapReason) -> None:
         self.lost.append((item.seq, reason))
 
-    def drained(self, now_ms: int = 0) -> list[object]:
+    def drained(self, now_ms: int = 0) -> list[Any]:
         return payloads([item.line for item in self.queue.drain(now_ms)])
 
 
@@ -89,7 +91,7 @@ def test_priority_never_puts_two_messages_of_one_sender_and_topic_out_of_order(
     left = rig.drained()
     assert len(left) == len(sent)
     for stream in {(topic, sender) for topic, sender, _ in sent}:
-        numbers = [n for topic, sender, n in left if (topic, sender) == stream]  # type: ignore[misc]
+        numbers = [n for topic, sender, n in left if (topic, sender) == stream]
         assert numbers == sorted(numbers)
 
 

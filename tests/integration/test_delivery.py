@@ -1,0 +1,243 @@
+"""Delivery to clients that come and go, and the log of persisted topics, end to end."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import msgspec
+import pytest
+
+from deskbus_protocol.bus import GapParams
+from deskbus_protocol.client import Client, Message, connect, open_session
+from deskbus_protocol.errors import DeskbusError
+from tests.integration.shell import LIMIT_S, TestShell, start_shell
+from tests.integration.witness import SchemaWitness
+
+CONFIG = """
+[persistence]
+topics = ["orders.#"]
+"""
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, anyio_backend: str) -> AsyncIterator[TestShell]:
+    async with start_shell(tmp_path / "data", config=CONFIG, consent="allow") as shell:
+        yield shell
+
+
+def number(message: Message) -> int:
+    return int(msgspec.json.decode(message.payload))
+
+
+@asynccontextmanager
+async def resumed(desk: TestShell, app: str, pattern: str) -> AsyncIterator[tuple[Client, object]]:
+    """A client that comes back and listens before it does."""
+    ticket = await desk.ticket(app)
+    async with connect(desk.hello.pipe, on_frame=SchemaWitness()) as client:
+        async with client.listen(pattern) as messages:
+            opened = await open_session(client, ticket, app, resume=True)
+            assert opened.resumed
+            yield client, messages
+
+
+async def take(messages: object, count: int) -> list[Message]:
+    with anyio.fail_after(LIMIT_S):
+        return [await messages.receive() for _ in range(count)]  # type: ignore[attr-defined]
+
+
+async def gone(desk: TestShell, app: str) -> None:
+    """Returns when the backend has seen that the app's client has left."""
+    with anyio.fail_after(LIMIT_S):
+        while True:
+            queues = (await desk.client.call("bus.queued", result=dict))["queues"]
+            if any(queue["app"] == app and not queue["online"] for queue in queues):
+                return
+
+
+@pytest.mark.requirement("1.3")
+async def test_what_was_published_while_a_client_was_away_comes_when_it_is_back(
+    desk: TestShell,
+) -> None:
+    async with desk.app("desk.feed") as feed:
+        async with desk.app("desk.blotter") as blotter:
+            await blotter.call("bus.subscribe", {"pattern": "prices.#"})
+        await gone(desk, "desk.blotter")
+        for n in range(10_000):
+            await feed.post("prices.EURUSD", n)
+        await feed.publish("prices.EURUSD", 10_000)
+        async with resumed(desk, "desk.blotter", "prices.#") as (client, messages):
+            told: list[GapParams] = []
+            client.on_gap = told.append
+            await feed.publish("prices.EURUSD", 10_001)
+            got = [number(message) for message in await take(messages, 10_001)]
+    assert got == list(range(1, 10_002))
+    assert [(gap.first, gap.last, gap.reason) for gap in told] in ([], [(1, 1, "overflow")])
+
+
+@pytest.mark.requirement("1.4")
+async def test_dead_letters_are_listed_redriven_and_purged(desk: TestShell) -> None:
+    async with desk.app("desk.feed") as feed:
+        async with desk.app("desk.blotter") as blotter:
+            await blotter.call("bus.subscribe", {"pattern": "prices.#"})
+        await gone(desk, "desk.blotter")
+        for n in range(3):
+            await feed.publish("prices.EURUSD", n, ttl=1)
+        with anyio.fail_after(LIMIT_S):
+            while True:
+                letters = await desk.client.call("bus.deadLetters", {}, result=dict)
+                if letters["total"] == 3:
+                    break
+        assert {letter["reason"] for letter in letters["letters"]} == {"expired"}
+        assert letters["letters"][0]["message"]["payload"] == 2
+        first = letters["letters"][-1]["number"]
+        async with resumed(desk, "desk.blotter", "prices.#") as (_, messages):
+            driven = await desk.client.call("bus.redrive", {"numbers": [first]}, result=dict)
+            assert driven == {"done": 1, "left": 0}
+            assert [number(message) for message in await take(messages, 1)] == [0]
+        assert await desk.client.call("bus.purge", {}, result=dict) == {"done": 2, "left": 0}
+        assert (await desk.client.call("bus.deadLetters", {}, result=dict))["total"] == 0
+
+
+@pytest.mark.requirement("6.1")
+async def test_an_unacknowledged_message_comes_again_and_says_so(desk: TestShell) -> None:
+    async with desk.app("desk.feed") as feed, desk.app("desk.blotter") as blotter:
+        async with blotter.subscribe("orders.#", mode="acknowledged") as orders:
+            await feed.publish("orders.new", 1)
+            first, again = await take(orders, 2)
+            assert (first.redelivery or None, again.redelivery) == (None, 1)
+            await blotter.acknowledge(again)
+            await feed.publish("orders.new", 2)
+            (second,) = await take(orders, 1)
+            await blotter.acknowledge(second)
+            stats = await desk.client.call("bus.stats", result=dict)
+    assert number(second) == 2
+    assert stats["unacknowledged"] == 0
+
+
+@pytest.mark.requirement("1.3")
+async def test_unacknowledged_messages_come_again_after_a_reconnect(desk: TestShell) -> None:
+    async with desk.app("desk.feed") as feed:
+        async with desk.app("desk.blotter") as blotter:
+            await blotter.call("bus.subscribe", {"pattern": "orders.#", "mode": "acknowledged"})
+            async with blotter.listen("orders.#") as orders:
+                await feed.publish("orders.new", 1)
+                await take(orders, 1)
+        await gone(desk, "desk.blotter")
+        await feed.publish("orders.new", 2)
+        async with resumed(desk, "desk.blotter", "orders.#") as (_, messages):
+            got = await take(messages, 2)
+    assert [number(message) for message in got] == [1, 2]
+    assert [message.redelivery or None for message in got] == [1, None]
+
+
+@pytest.mark.requirement("7.1")
+async def test_statistics_count_what_happened(desk: TestShell) -> None:
+    async with desk.app("desk.feed") as feed, desk.app("desk.blotter") as blotter:
+        async with blotter.subscribe("prices.#") as prices:
+            for n in range(10):
+                await feed.publish("prices.EURUSD", n)
+            await take(prices, 10)
+            stats = await desk.client.call("bus.stats", result=dict)
+    assert (stats["messagesIn"], stats["messagesOut"]) == (10, 10)
+    assert (stats["subscriptions"], stats["topics"]) == (1, 1)
+    assert stats["cacheHits"] == 9
+
+
+@pytest.mark.requirement("1.5")
+async def test_the_last_messages_of_a_topic_can_be_read_back(desk: TestShell) -> None:
+    async with desk.app("desk.feed") as feed:
+        for n in range(150):
+            await feed.publish("prices.EURUSD", n)
+        answer = await feed.call("bus.history", {"topic": "prices.EURUSD"}, result=dict)
+        few = await feed.call("bus.history", {"topic": "prices.EURUSD", "limit": 2}, result=dict)
+    assert [message["payload"] for message in answer["messages"]] == list(range(50, 150))
+    assert [message["payload"] for message in few["messages"]] == [148, 149]
+
+
+@pytest.mark.requirement("2.1")
+async def test_a_durable_publish_is_answered_after_the_message_is_on_disk(
+    desk: TestShell, tmp_path: Path
+) -> None:
+    async with desk.app("desk.feed") as feed:
+        result = await feed.publish("orders.new", {"marker": "on-disk-7"}, durable=True)
+        assert result.seq == 1
+        segments = list((tmp_path / "data/messages").glob("*.seg"))
+        assert any(b"on-disk-7" in segment.read_bytes() for segment in segments)
+
+
+async def test_durable_on_a_topic_without_a_log_is_refused_with_what_to_do(
+    desk: TestShell,
+) -> None:
+    async with desk.app("desk.feed") as feed:
+        with pytest.raises(DeskbusError) as refused:
+            await feed.publish("prices.EURUSD", 1, durable=True)
+    assert refused.value.kind.name == "conflict"
+    assert "[persistence] topics" in refused.value.action
+
+
+@pytest.mark.requirement("2.2")
+async def test_replay_hands_over_to_live_delivery_without_gap_or_repeat(desk: TestShell) -> None:
+    total = 20_000
+    async with desk.app("desk.feed") as feed, desk.app("desk.blotter") as blotter:
+        for n in range(total // 2):
+            await feed.post("orders.new", n)
+        await feed.publish("orders.other", -1)
+
+        async def go_on() -> None:
+            for n in range(total // 2, total):
+                await feed.post("orders.new", n)
+
+        async with blotter.listen("orders.new") as orders, anyio.create_task_group() as tasks:
+            tasks.start_soon(go_on)
+            replayed = await blotter.replay("orders.new", follow=True)
+            got = await take(orders, total)
+    assert [number(message) for message in got] == list(range(total))
+    assert [message.seq for message in got] == list(range(1, total + 1))
+    assert total // 2 <= replayed <= total
+
+
+@pytest.mark.requirement("2.2")
+@pytest.mark.requirement("2.5")
+async def test_replay_query_and_seq_go_on_after_a_restart(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    async with start_shell(data_dir, config=CONFIG, consent="allow") as first:
+        async with first.app("desk.feed") as feed:
+            for n in range(500):
+                await feed.publish(f"orders.{'ab'[n % 2]}", n)
+            middle = (await feed.publish("orders.a", 500, durable=True)).timestamp
+    async with start_shell(data_dir, config=CONFIG, consent="allow") as second:
+        async with second.app("desk.feed") as feed:
+            later = await feed.publish("orders.a", 501)
+            answer = await feed.call(
+                "bus.query", {"pattern": "orders.b", "limit": 100}, result=dict
+            )
+            recent = await feed.call(
+                "bus.query", {"pattern": "#", "since": middle, "limit": 1000}, result=dict
+            )
+            async with feed.listen("orders.#") as orders:
+                assert await feed.replay("orders.#") == 502
+                got = await take(orders, 502)
+    assert later.seq == 252
+    assert [message["payload"] for message in answer["messages"]] == list(range(1, 200, 2))
+    assert answer["more"]
+    assert [message["payload"] for message in recent["messages"]][-2:] == [500, 501]
+    assert [number(message) for message in got] == list(range(502))
+
+
+@pytest.mark.requirement("2.4")
+async def test_the_bus_works_with_persistence_switched_off(tmp_path: Path) -> None:
+    config = '[persistence]\nenabled = false\ntopics = ["orders.#"]\n'
+    async with start_shell(tmp_path / "data", config=config, consent="allow") as shell:
+        async with shell.app("desk.feed") as feed:
+            assert (await feed.publish("orders.new", 1)).seq == 1
+            for call in (
+                feed.publish("orders.new", 2, durable=True),
+                feed.replay("orders.#"),
+            ):
+                with pytest.raises(DeskbusError) as refused:
+                    await call
+                assert refused.value.kind.name == "conflict"
+            health = await feed.call("health.get", result=dict)
+    assert health["components"]["persistence"]["status"] == "off"
+    assert health["status"] == "ok"
