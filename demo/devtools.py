@@ -199,10 +199,6 @@ class Page:
         where = await self.evaluate("`${location.href} is ${document.readyState}`")
         raise DevToolsError(f"not so within {timeout_s:g} s: {expression} ({last}; {where})")
 
-    async def shows(self, selector: str) -> None:
-        """Waits until the page has such an element."""
-        await self.until(f"document.querySelector({json.dumps(selector)}) !== null")
-
     async def text(self, selector: str) -> str:
         found = await self.evaluate(f"document.querySelector({json.dumps(selector)}).textContent")
         return str(found).strip()

@@ -18,6 +18,7 @@ from demo.devtools import DevTools, Page, devtools
 
 ROOT = Path(__file__).resolve().parent.parent
 START_LIMIT_S = 20.0
+WINDOW_LIMIT_S = 20.0
 QUIT_LIMIT_S = 4.0
 POLL_S = 0.02
 SCREEN = "1920x1200x24"
@@ -41,15 +42,17 @@ class ElectronSession:
     browser: DevTools
     log: Path
 
-    async def window(self, ending: str, *, timeout_s: float = 10) -> Page:
+    async def window(self, ending: str, *, timeout_s: float = WINDOW_LIMIT_S) -> Page:
         """Waits for the window whose address ends so; raises `DevToolsError`."""
         return await self.browser.page(
             ending, lambda target: target.url.endswith(ending), timeout_s=timeout_s
         )
 
-    async def dialog(self, *, timeout_s: float = 10) -> Page:
-        """Waits for a consent dialog; raises `DevToolsError`."""
-        return await self.window(DIALOG_PAGE, timeout_s=timeout_s)
+    async def dialog(self, *, timeout_s: float = WINDOW_LIMIT_S) -> Page:
+        """Waits until a consent dialog is in view, with Deny in focus; raises `DevToolsError`."""
+        dialog = await self.window(DIALOG_PAGE, timeout_s=timeout_s)
+        await dialog.until(f"document.activeElement.matches('{DENY}')", timeout_s=timeout_s)
+        return dialog
 
     def tree(self) -> list[psutil.Process]:
         """Electron's main process and everything below it, parents first."""

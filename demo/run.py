@@ -244,4 +244,7 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(anyio.run(main))
+    try:
+        sys.exit(anyio.run(main))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -54,14 +54,12 @@ async def state(page: Page, topic: str) -> str:
 @pytest.mark.requirement("3.1")
 async def test_a_dialog_says_who_asks_for_what_in_plain_words(electron: ElectronSession) -> None:
     async with asked(electron, "consent.words") as (_, dialog):
-        await dialog.until(f"document.querySelector('{ALLOW}').textContent")
         words = await dialog.evaluate("document.body.innerText")
         assert "Asker wants to read messages" in words
         assert "Northwind Desk Tools (test)" in words
         assert "consent.words" in words
         assert "Remember my choice" in words
         assert [await dialog.text(ALLOW), await dialog.text(DENY)] == ["Allow", "Deny"]
-        assert await dialog.evaluate(f"document.activeElement.matches('{DENY}')")
         await click_when_enabled(dialog, DENY)
 
 
@@ -102,7 +100,6 @@ async def test_a_denial_that_is_not_remembered_is_asked_again(electron: Electron
 @pytest.mark.requirement("3.2")
 async def test_a_remembered_denial_is_not_asked_again(electron: ElectronSession) -> None:
     async with asked(electron, "consent.never") as (page, dialog):
-        await dialog.shows(REMEMBER)
         await dialog.click(REMEMBER)
         await click_when_enabled(dialog, DENY)
     await outcome(page, "consent.never")
@@ -115,7 +112,6 @@ async def test_a_remembered_denial_is_not_asked_again(electron: ElectronSession)
 @pytest.mark.requirement("3.2")
 async def test_a_remembered_allowance_is_not_asked_again(electron: ElectronSession) -> None:
     async with asked(electron, "consent.always") as (page, dialog):
-        await dialog.shows(REMEMBER)
         await dialog.click(REMEMBER)
         await click_when_enabled(dialog, ALLOW)
     assert await outcome(page, "consent.always") == "granted"
@@ -131,7 +127,7 @@ async def test_a_click_on_allow_in_the_first_half_second_does_nothing(
     electron: ElectronSession,
 ) -> None:
     async with asked(electron, "consent.early") as (page, dialog):
-        await dialog.until(f"document.querySelector('{ALLOW}').disabled")
+        assert await dialog.evaluate(f"document.querySelector('{ALLOW}').disabled")
         await dialog.click(ALLOW)
         await dialog.evaluate("consent.answer('allow', false)")
         assert await dialog.evaluate(f"document.querySelector('{ALLOW}').disabled"), "too slow"
@@ -145,7 +141,6 @@ async def test_a_click_on_allow_in_the_first_half_second_does_nothing(
 @pytest.mark.requirement("3.2")
 async def test_closing_the_dialog_denies(electron: ElectronSession) -> None:
     async with asked(electron, "consent.closed") as (page, dialog):
-        await dialog.shows(ALLOW)
         await dialog.close()
 
     assert (await outcome(page, "consent.closed"))["code"] == PERMISSION_DENIED
