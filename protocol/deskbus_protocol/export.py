@@ -14,6 +14,7 @@ from deskbus_protocol import PROTOCOL_VERSION, typescript
 from deskbus_protocol.errors import ERRORS, ErrorData, ErrorObject
 from deskbus_protocol.method import Method
 from deskbus_protocol.methods import METHODS
+from deskbus_protocol.reference import reference
 from deskbus_protocol.ui import PermissionDialog, WindowDescriptor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +59,7 @@ def files() -> dict[Path, str]:
     return {
         Path("schemas/openrpc.json"): _text(document),
         **{Path(f"schemas/ui/{name}.json"): _text(body) for name, body in descriptors.items()},
+        Path("docs/rpc.md"): reference(document),
         generated / "protocol.ts": typescript.protocol(document, METHODS),
         generated / "descriptors.ts": typescript.constants(descriptors),
     }
