@@ -4,7 +4,7 @@ A run is a few batches that lie side by side. It tells times, positions and topi
 reads the runs that may hold an answer and no others. A hundred full segments have some 16,000 runs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,8 +68,23 @@ class SegmentIndex:
         self._sets = sets
 
     @property
-    def runs(self) -> int:
-        return len(self._runs)
+    def runs(self) -> list[Run]:
+        return list(self._runs)
+
+    def restore(
+        self, runs: list[Run], topics: Collection[str], messages: int, size_bytes: int
+    ) -> None:
+        """Takes over what an index of the same segment had noted."""
+        self._runs = [
+            run if run.topics is None else run._replace(topics=self._sets.shared(run.topics))
+            for run in runs
+        ]
+        self.first_ms = min(run.first_ms for run in runs)
+        self.last_ms = max(run.last_ms for run in runs)
+        self.topics = frozenset(topics) if len(topics) <= MAX_SEGMENT_TOPICS else None
+        self.messages = messages
+        self.end_position = runs[-1].end_position
+        self.size_bytes = size_bytes
 
     def add(self, offset: int, head: Head, table: Table) -> None:
         """Notes a batch that is whole in the file."""

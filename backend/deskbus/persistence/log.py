@@ -23,6 +23,7 @@ from deskbus.persistence.segment import (
     segment_paths,
 )
 from deskbus.persistence.seqs import LastSeqs
+from deskbus.persistence.summary import load_summary, save_summary, summary_path
 
 MAX_FINDINGS = 1000
 
@@ -72,6 +73,7 @@ class MessageLog:
         self._segments: list[SegmentIndex] = []
         self._sets = TopicSets()
         self._seqs = LastSeqs()
+        self._segment_seqs: dict[str, int] = {}
         self._findings: dict[Finding, None] = {}
         self._lock: int | None = None
         self._active: Segment | None = None
@@ -95,7 +97,7 @@ class MessageLog:
         for first_position, path in paths:
             newest = path is paths[-1][1]
             index = SegmentIndex(path, first_position, self._sets)
-            damage = self._recover(index, bodies=newest)
+            damage = self._recover(index, newest=newest, read_only=read_only)
             segments.append(index)
             self.position = max(self.position, index.end_position)
             if newest and not read_only:
@@ -122,8 +124,10 @@ class MessageLog:
                 batch.first_position = max(batch.first_position, position)
                 encoded = encode(batch, compress=self._compress)
                 if self._active and self._active.size_bytes + len(encoded.data) > SEGMENT_BYTES:
-                    self._seal()
+                    self._sync()
                     self._commit(added)
+                    self._close_active()
+                    self._summarise(self._segments[-1], self._segment_seqs)
                     done = number
                 active = self._active or self._begin(batch.first_position)
                 added.append((active.size_bytes, encoded))
@@ -156,6 +160,7 @@ class MessageLog:
         gone, self._segments = self._segments[:count], self._segments[count:]
         for segment in gone:
             self._files.remove(segment.path)
+            self._files.remove(summary_path(segment.path))
         self._files.sync_folder(self._lock)
 
     def verify(self, progress: Progress = lambda done, total: None) -> list[Finding]:
@@ -209,34 +214,45 @@ class MessageLog:
                 os.close(self._lock)
                 self._lock = None
 
-    def _recover(self, index: SegmentIndex, *, bodies: bool) -> Damage | None:
+    def _recover(self, index: SegmentIndex, *, newest: bool, read_only: bool) -> Damage | None:
         """Fills `index` from its file; returns the damage that the file ends in, if any."""
-        last: Damage | None = None
+        last_seqs: dict[str, int] | None
         try:
+            last_seqs = None if newest else load_summary(index)
+            if last_seqs is not None:
+                self._seqs.update(last_seqs)
+                return None
+            last_seqs = {}
+            damages = list(self._scan(index, last_seqs, bodies=newest))
             index.size_bytes = index.path.stat().st_size
-            size = index.size_bytes
-            for found in scan_file(index.path, bodies=bodies):
-                if last:
-                    self._report_damage(index, last)
-                last = None
-                if isinstance(found, Damage):
-                    last = found
-                    continue
-                try:
-                    table = found.decode_table()
-                except BatchError as error:
-                    last = Damage(found.offset, found.head.size_bytes, error.detail, torn=False)
-                    continue
-                index.add(found.offset, found.head, table)
-                self._seqs.update(table)
-            index.size_bytes = size
         except OSError as error:
             reason = f"the file can't be read ({error.strerror})"
             self._report(Finding(index.path.name, 0, 0, reason))
             return Damage(0, index.size_bytes, reason, torn=False)
-        if last:
-            self._report_damage(index, last)
-        return last
+        self._seqs.update(last_seqs)
+        for damage in damages:
+            self._report_damage(index, damage)
+        if newest:
+            self._segment_seqs = last_seqs
+        elif not damages and not read_only and index.messages:
+            self._summarise(index, last_seqs)
+        ends_damaged = damages and damages[-1].offset + damages[-1].length >= index.size_bytes
+        return damages[-1] if ends_damaged else None
+
+    def _scan(
+        self, index: SegmentIndex, last_seqs: dict[str, int], *, bodies: bool
+    ) -> Iterator[Damage]:
+        for found in scan_file(index.path, bodies=bodies):
+            if isinstance(found, Damage):
+                yield found
+                continue
+            try:
+                table = found.decode_table()
+            except BatchError as error:
+                yield Damage(found.offset, found.head.size_bytes, error.detail, torn=False)
+                continue
+            index.add(found.offset, found.head, table)
+            last_seqs.update({topic: within.last_seq for topic, within in table.items()})
 
     def _resume(self, index: SegmentIndex, damage: Damage | None) -> None:
         """Goes on in the newest segment, or leaves a damaged one alone for the next."""
@@ -246,6 +262,7 @@ class MessageLog:
             return
         if index.size_bytes >= SEGMENT_BYTES:
             return
+        self._files.remove(summary_path(index.path))
         descriptor = self._files.open(index.path)
         self._active = Segment(self._files, descriptor, index.size_bytes)
         if damage:
@@ -282,13 +299,17 @@ class MessageLog:
         """Shows readers what was written to the active segment."""
         for offset, encoded in added:
             self._segments[-1].add(offset, encoded.head, encoded.table)
-            self._seqs.update(encoded.table)
+            last_seqs = {topic: within.last_seq for topic, within in encoded.table.items()}
+            self._segment_seqs.update(last_seqs)
+            self._seqs.update(last_seqs)
             self.position = encoded.head.end_position
         added.clear()
 
-    def _seal(self) -> None:
-        self._sync()
-        self._close_active()
+    def _summarise(self, index: SegmentIndex, last_seqs: dict[str, int]) -> None:
+        try:
+            save_summary(index, last_seqs, self._files)
+        except OSError as error:
+            log.warning("persistence.no_summary", reason=error.strerror)
 
     def _begin(self, first_position: int) -> Segment:
         path = segment_path(self.folder, first_position)
@@ -307,6 +328,7 @@ class MessageLog:
         self._active = Segment(self._files, descriptor, 0)
         if not self._segments or self._segments[-1].path != path:
             self._segments = [*self._segments, SegmentIndex(path, first_position, self._sets)]
+            self._segment_seqs = {}
         self._retain_quietly()
         return self._active
 

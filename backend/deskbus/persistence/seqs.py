@@ -1,7 +1,5 @@
 """The last seq of each topic, bounded: so that a topic counts on after a restart."""
 
-from deskbus.persistence.batch import Table
-
 MAX_TOPICS = 100_000
 """Beyond, the topics that were first written longest ago share one number."""
 
@@ -14,10 +12,10 @@ class LastSeqs:
         self.forgotten = 0
         """The highest seq of topics that are not kept apart any more."""
 
-    def update(self, table: Table) -> None:
-        self._seqs.update({topic: within.last_seq for topic, within in table.items()})
+    def update(self, last_seqs: dict[str, int]) -> None:
+        self._seqs.update(last_seqs)
         if len(self._seqs) > MAX_TOPICS:
-            for topic in list(self._seqs)[: MAX_TOPICS // 10]:
+            for topic in list(self._seqs)[: len(self._seqs) - MAX_TOPICS * 9 // 10]:
                 self.forgotten = max(self.forgotten, self._seqs.pop(topic))
 
     def copy(self) -> dict[str, int]:

@@ -86,7 +86,7 @@ def test_many_small_batches_make_few_runs_and_bounded_reads() -> None:
         found = head(position, position, position, 500)
         index.add(offset, found, table("a"))
         offset += found.size_bytes
-    assert index.runs <= offset // RUN_BYTES + 1
+    assert len(index.runs) <= offset // RUN_BYTES + 1
     everything = list(index.find(Selection(Query(), 20_000)))
     assert sum(extent.length for extent in everything) == offset == index.size_bytes
     assert max(extent.length for extent in everything) <= MAX_EXTENT_BYTES + RUN_BYTES + 1000

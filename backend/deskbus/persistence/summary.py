@@ -1,0 +1,100 @@
+"""A closed segment's index in a file beside it, so that a start reads the newest segment only.
+
+It is never needed: where it is missing or does not fit, the segment is scanned instead.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+from crc32c import crc32c
+
+from deskbus.persistence.files import Files
+from deskbus.persistence.index import Run, SegmentIndex
+from deskbus.persistence.segment import SEGMENT_BYTES
+
+SUFFIX = ".idx"
+_CRC_BYTES = 4
+
+
+class _Run(NamedTuple):
+    """As `Run`, with each topic by its place among the names."""
+
+    offset: int
+    length: int
+    first_ms: int
+    last_ms: int
+    first_position: int
+    end_position: int
+    topics: list[int] | None
+
+
+class _Summary(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    version: Literal[1] = 1
+    size_bytes: int
+    messages: int
+    names: list[str]
+    last_seqs: list[int]
+    runs: list[_Run]
+
+
+def summary_path(segment: Path) -> Path:
+    return segment.with_suffix(SUFFIX)
+
+
+def save_summary(index: SegmentIndex, last_seqs: dict[str, int], files: Files) -> None:
+    """Raises `OSError`; what is there then does not count as a summary."""
+    number = {name: place for place, name in enumerate(last_seqs)}
+    runs = [
+        _Run(*run[:-1], None if run.topics is None else [number[name] for name in run.topics])
+        for run in index.runs
+    ]
+    body = msgspec.json.encode(
+        _Summary(
+            size_bytes=index.size_bytes,
+            messages=index.messages,
+            names=list(last_seqs),
+            last_seqs=list(last_seqs.values()),
+            runs=runs,
+        )
+    )
+    path = summary_path(index.path)
+    files.remove(path)
+    descriptor = files.create(path)
+    try:
+        files.write_at(descriptor, 0, bytearray(crc32c(body).to_bytes(_CRC_BYTES, "little") + body))
+    finally:
+        os.close(descriptor)
+
+
+def load_summary(index: SegmentIndex) -> dict[str, int] | None:
+    """Fills `index` and returns the last seq of each topic, or None and leaves it empty.
+
+    Raises `OSError` where the segment itself can't be looked at.
+    """
+    size_bytes = index.path.stat().st_size
+    try:
+        with summary_path(index.path).open("rb") as file:
+            content = file.read(SEGMENT_BYTES)
+        body = memoryview(content)[_CRC_BYTES:]
+        if crc32c(body) != int.from_bytes(content[:_CRC_BYTES], "little"):
+            return None
+        summary = msgspec.json.decode(body, type=_Summary)
+    except (OSError, msgspec.MsgspecError, RecursionError):
+        return None
+    if summary.size_bytes != size_bytes or not summary.runs:
+        return None
+    if summary.runs[0].first_position != index.first_position:
+        return None
+    names = summary.names
+    index.restore(
+        [
+            Run(*run[:-1], None if run.topics is None else frozenset(names[n] for n in run.topics))
+            for run in summary.runs
+        ],
+        names,
+        summary.messages,
+        size_bytes,
+    )
+    return dict(zip(names, summary.last_seqs, strict=False))
