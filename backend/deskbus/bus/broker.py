@@ -146,7 +146,7 @@ class MessageBroker:
                 history_growth -= len(history.popleft())
             targets = topic.targets
             for target in targets:
-                target.outlet.put(line, name, seq)
+                target.put(line, name, seq)
             if topic.persisted:
                 self._persist(topic, line)
             routed += 1
@@ -174,7 +174,7 @@ class MessageBroker:
         topic.history.append(line)
         growth = len(line) - topic.trim_history()
         for target in topic.targets:
-            target.outlet.put(line, name, topic.seq)
+            target.put(line, name, topic.seq)
         if topic.persisted:
             self._persist(topic, line)
         self._count(1, len(topic.targets), len(line), growth)
@@ -192,7 +192,7 @@ class MessageBroker:
         """Delivers to these clients alone; `topic` counts their messages apart from the public."""
         line = self._stamp(client, topic, payload, options, reply_to)
         for target in targets:
-            target.outlet.put(line, topic.name, topic.seq)
+            target.put(line, topic.name, topic.seq)
         self._count(1, len(targets), len(line), 0)
 
     def subscribe(self, client: BusClient, pattern: str, reader: Reader) -> None:

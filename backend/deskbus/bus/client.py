@@ -24,14 +24,17 @@ class Rank(IntEnum):
 
 
 class Reader:
-    """One way in which a client reads; its outlet may change while messages flow."""
+    """One way in which a client reads; where it leads may change while messages flow."""
 
-    __slots__ = ("client", "outlet", "rank")
+    __slots__ = ("client", "put", "rank")
 
     def __init__(self, client: "BusClient", rank: Rank, outlet: Outlet) -> None:
         self.client = client
         self.rank = rank
-        self.outlet = outlet
+        self.put = outlet.put
+
+    def lead_to(self, outlet: Outlet) -> None:
+        self.put = outlet.put
 
 
 class BusClient:

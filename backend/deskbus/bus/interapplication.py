@@ -182,7 +182,7 @@ class InterApplicationBus:
             if reader is None or not self._acl.may_read(letter.addressee, letter.topic):
                 left.append(letter)
             else:
-                reader.outlet.put(letter.line, letter.topic, letter.seq)
+                reader.put(letter.line, letter.topic, letter.seq)
         self.dead_letters.put_back(left)
         return LettersResult(done=len(letters) - len(left), left=len(left))
 

@@ -80,7 +80,7 @@ class Member:
         self._tell_gaps()
         for item in deliverable:
             connection.put(item.line, item.topic, item.seq)
-        self.live.outlet = connection
+        self.live.lead_to(connection)
         self.window.revoke(may_read)
         self.window.connect(connection)
 
@@ -90,7 +90,7 @@ class Member:
             self.connection.on_dropped = self.connection.on_drained = None
         self.connection = None
         self.away_since = self._clock_ms()
-        self.live.outlet = self.queue
+        self.live.lead_to(self.queue)
         self.window.disconnect()
 
     def forget_live(self) -> None:

@@ -214,18 +214,21 @@ def _is_compact(messages: list[CompactParams], block: bytes, head_bytes: int) ->
 
     Raises `UnicodeDecodeError` for a block that is not UTF-8.
     """
-    payload_sizes = [len(message.payload) for message in messages]
-    size = head_bytes + sum(payload_sizes)
+    payloads = [message.payload for message in messages]
+    size = head_bytes + sum(map(len, payloads))
     if block.isascii():
         size += sum([len(message.topic) for message in messages])
     else:
         block.decode()
         size += sum([len(message.topic.encode()) for message in messages])
     size += _DURABLE_BYTES * sum([message.durable for message in messages])
-    if size != len(block) or block.count(b"\n") != len(messages):
+    if size != len(block):
         return False
-    return max(payload_sizes) <= SHALLOW_BYTES or not any(
-        is_too_deep(bytes(message.payload), MAX_DEPTH - 2)
-        for message in messages
-        if len(message.payload) > SHALLOW_BYTES
-    )
+    # White space within a payload is explained too, and a newline there would end a line early.
+    together = b"".join(payloads)
+    if b"\n" in together:
+        return False
+    if together.count(b"{") + together.count(b"[") <= MAX_DEPTH - 2:
+        return True
+    long = [payload for payload in payloads if len(payload) > SHALLOW_BYTES]
+    return not any(is_too_deep(bytes(payload), MAX_DEPTH - 2) for payload in long)

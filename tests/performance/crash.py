@@ -1,0 +1,42 @@
+"""`make crash-test`: SIGKILL at random moments of durable publishing, 200 rounds by default."""
+
+import argparse
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+import anyio
+
+from tests.integration.crash import CrashTest, LossError
+
+
+async def run(rounds: int, seed: int) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        crashes = CrashTest(Path(folder) / "data", random.Random(seed))
+        acknowledged = stored = 0
+        for number in range(1, rounds + 1):
+            try:
+                outcome = await crashes.round()
+            except LossError as loss:
+                print(f"round {number}, seed {seed}: {loss}")
+                return 1
+            acknowledged += outcome.acknowledged
+            stored = outcome.stored
+            if number % 10 == 0 or number == rounds:
+                print(
+                    f"{number} kills: {acknowledged:,} acknowledged, all there; {stored:,} stored"
+                )
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.performance.crash")
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    options = parser.parse_args()
+    return anyio.run(run, options.rounds, options.seed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
