@@ -183,4 +183,91 @@ test('a client whose connection ends comes back and subscribes again', async () 
   await back;
   const patterns = (await backend.calls('bus.subscribe', 2)).map(({ pattern }) => pattern);
   assert.deepEqual(patterns, ['a', 'a']);
+  const sessions = await backend.calls('session.open', 2);
+  assert.deepEqual(
+    sessions.map(({ resume }) => resume),
+    [false, true],
+  );
+});
+
+test('a client that is taken up again does not subscribe, and ends what it left meanwhile', async () => {
+  const heard = [];
+  await client.subscribe('kept', ({ seq }) => heard.push(seq));
+  const stop = await client.subscribe('left', () => undefined);
+  backend.opened.resumed = true;
+  const away = becomes('connecting');
+  const back = becomes('open');
+  backend.drop();
+  await away;
+  await stop();
+  await back;
+  const [{ pattern }] = await backend.calls('bus.unsubscribe', 1);
+  assert.equal(pattern, 'left');
+  backend.send({ topic: 'kept', seq: 1 });
+  await client.call('session.ping', {});
+  assert.deepEqual(heard, [1]);
+  assert.equal((await backend.calls('bus.subscribe', 2)).length, 2);
+});
+
+test('acknowledgements of one turn leave together, a thousand at most', async () => {
+  await client.subscribe('a.#', () => undefined, { mode: 'acknowledged' });
+  await client.subscribe('b', () => undefined);
+  const sent = Array.from({ length: 1500 }, (_, seq) => ({ topic: 'a.b', seq }));
+  backend.send({ topic: 'b', seq: 1 }, ...sent, { topic: 'a', seq: 1 });
+  const seqs = { 'a.b': [], a: [] };
+  let count = 1;
+  while (seqs.a.length < 1 || seqs['a.b'].length < sent.length) {
+    const calls = await backend.calls('bus.ack', count);
+    for (const call of calls.slice(count - 1)) {
+      assert.ok(call.seqs.length <= 1000);
+      seqs[call.topic].push(...call.seqs);
+    }
+    count = calls.length + 1;
+  }
+  assert.deepEqual(seqs, { 'a.b': sent.map(({ seq }) => seq), a: [1] });
+  assert.ok(count < 30, `${count} frames`);
+  assert.deepEqual(
+    (await backend.calls('bus.subscribe', 2)).map(({ mode }) => mode),
+    ['acknowledged', 'live'],
+  );
+});
+
+test('what was finished while away is acknowledged later, but never to another run', async () => {
+  const finish = [];
+  const work = () => new Promise((resolve) => finish.push(resolve));
+  await client.subscribe('a', work, { mode: 'acknowledged' });
+  backend.send({ topic: 'a', seq: 1 }, { topic: 'a', seq: 2 }, { topic: 'a', seq: 9, epoch: 'e0' });
+  await client.call('session.ping', {});
+  for (const epoch of [EPOCH, 'e2']) {
+    backend.opened = { ...backend.opened, epoch, resumed: epoch === EPOCH };
+    const away = becomes('connecting');
+    const back = becomes('open');
+    backend.drop();
+    await away;
+    finish.shift()();
+    await back;
+  }
+  finish.shift()();
+  await client.call('session.ping', {});
+  assert.deepEqual(await backend.calls('bus.ack', 1), [{ topic: 'a', seqs: [1] }]);
+});
+
+test('a failure of an acknowledging listener is an event', async () => {
+  const failed = new Promise((resolve) => client.once('failed', resolve));
+  await client.subscribe('a', () => Promise.reject(new Error('no')), { mode: 'acknowledged' });
+  backend.send({ topic: 'a', seq: 1, redelivery: 2 });
+  const { message, error } = await failed;
+  assert.equal(error.message, 'no');
+  assert.deepEqual([message.seq, message.redelivery], [1, 2]);
+});
+
+test('a confirmed publish is a call, whose options cross as they are', async () => {
+  const options = { confirm: true, durable: true, ttl: 5 };
+  await client.publish('a', undefined, options);
+  assert.equal(client.publish('b', 1), true);
+  assert.deepEqual(await backend.calls('bus.publish', 2), [
+    { topic: 'a', payload: null, durable: true, ttl: 5 },
+    { topic: 'b', payload: 1 },
+  ]);
+  assert.equal(options.confirm, true);
 });

@@ -6,20 +6,30 @@ const { Subscriptions } = await source('node/subscriptions.ts');
 
 let sent;
 let answers;
+let done;
+let failures;
 let subscriptions;
 
 beforeEach(() => {
   sent = [];
   answers = { subscribe: () => Promise.resolve(), unsubscribe: () => Promise.resolve() };
-  const wire = (verb) => (pattern) => {
-    sent.push(`${verb} ${pattern}`);
-    return answers[verb]();
-  };
+  done = [];
+  failures = [];
   subscriptions = new Subscriptions({
-    subscribe: wire('subscribe'),
-    unsubscribe: wire('unsubscribe'),
+    subscribe: (pattern, mode) => {
+      sent.push(mode === 'live' ? `subscribe ${pattern}` : `subscribe ${pattern} ${mode}`);
+      return answers.subscribe();
+    },
+    unsubscribe: (pattern) => {
+      sent.push(`unsubscribe ${pattern}`);
+      return answers.unsubscribe();
+    },
+    acknowledge: ({ seq }) => done.push(seq),
+    failed: ({ seq }, error) => failures.push(`${seq} ${error.message}`),
   });
 });
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 test('a pattern is subscribed once and left with its last listener', async () => {
   const seen = [];
@@ -59,8 +69,111 @@ test('subscriptions are renewed on a new connection, without those that are refu
     await subscriptions.add(topic, () => seen.push(topic));
   }
   answers.subscribe = () => Promise.reject(new Error('denied'));
-  subscriptions.renew((pattern) => pattern === 'kept');
-  await new Promise((resolve) => setImmediate(resolve));
+  subscriptions.renew(false, (pattern) => pattern === 'kept');
+  await settled();
   for (const topic of ['kept', 'lost']) subscriptions.deliver({ topic });
   assert.deepEqual(seen, ['kept']);
+});
+
+test('what was resumed is not asked for again, but what the other side may not have', async () => {
+  await subscriptions.add('stands', () => undefined);
+  let answer;
+  answers.subscribe = () => new Promise((resolve) => (answer = resolve));
+  const asked = subscriptions.add('asked', () => undefined);
+  sent.length = 0;
+  subscriptions.renew(true, () => true);
+  assert.deepEqual(sent, ['subscribe asked']);
+  answer();
+  await settled();
+  sent.length = 0;
+  subscriptions.renew(true, () => true);
+  assert.deepEqual(sent, []);
+  void asked;
+});
+
+test('a message is acknowledged when all who acknowledge are done with it', async () => {
+  const finish = [];
+  const work = () => new Promise((resolve, reject) => finish.push({ resolve, reject }));
+  await subscriptions.add('a.#', work, 'acknowledged');
+  await subscriptions.add('a.b', () => undefined, 'acknowledged');
+  await subscriptions.add('*.b', () => Promise.reject(new Error('live')).catch(() => undefined));
+  await subscriptions.add('live', () => undefined);
+  subscriptions.deliver({ topic: 'live', epoch: 'e', seq: 1 });
+  subscriptions.deliver({ topic: 'a.b', epoch: 'e', seq: 2 });
+  await settled();
+  assert.deepEqual(done, []);
+  finish[0].resolve();
+  await settled();
+  assert.deepEqual(done, [2]);
+});
+
+test('those that return nothing acknowledge at once', async () => {
+  await subscriptions.add('a', () => undefined, 'acknowledged');
+  for (const seq of [1, 2, 3]) subscriptions.deliver({ topic: 'a', epoch: 'e', seq });
+  assert.deepEqual(done, [1, 2, 3]);
+});
+
+test('a failure is told, not acknowledged, and does not keep the message from others', async () => {
+  const seen = [];
+  const thrower = () => {
+    throw new Error('thrown');
+  };
+  await subscriptions.add('a', thrower, 'acknowledged');
+  await subscriptions.add('a', ({ seq }) => seen.push(seq), 'acknowledged');
+  await subscriptions.add('b', () => Promise.reject(new Error('rejected')), 'acknowledged');
+  subscriptions.deliver({ topic: 'a', epoch: 'e', seq: 1 });
+  subscriptions.deliver({ topic: 'b', epoch: 'e', seq: 2 });
+  await settled();
+  assert.deepEqual(seen, [1]);
+  assert.deepEqual(done, []);
+  assert.deepEqual(failures, ['1 thrown', '2 rejected']);
+});
+
+test('a message that comes again while it is worked on is not worked on twice', async () => {
+  const finish = [];
+  const work = () => new Promise((resolve, reject) => finish.push({ resolve, reject }));
+  await subscriptions.add('a', work, 'acknowledged');
+  const deliver = (seq, epoch = 'e') => subscriptions.deliver({ topic: 'a', epoch, seq });
+  deliver(1);
+  deliver(1);
+  assert.equal(finish.length, 1);
+  deliver(2);
+  deliver(1, 'another');
+  assert.equal(finish.length, 3);
+  finish[0].reject(new Error('failed'));
+  await settled();
+  deliver(1);
+  assert.equal(finish.length, 4);
+  finish[3].resolve();
+  await settled();
+  assert.deepEqual(done, [1]);
+});
+
+test('a pattern is acknowledged as long as one of its listeners acknowledges', async () => {
+  const live = await subscriptions.add('a', () => undefined);
+  const acknowledged = await subscriptions.add('a', () => undefined, 'acknowledged');
+  await subscriptions.add('a', () => undefined, 'acknowledged').then((stop) => stop());
+  await acknowledged();
+  subscriptions.deliver({ topic: 'a', epoch: 'e', seq: 1 });
+  await live();
+  assert.deepEqual(done, []);
+  assert.deepEqual(sent, [
+    'subscribe a',
+    'subscribe a acknowledged',
+    'subscribe a',
+    'unsubscribe a',
+  ]);
+});
+
+test('a mode that is refused leaves the listeners that were there', async () => {
+  const seen = [];
+  await subscriptions.add('a', ({ seq }) => seen.push(seq));
+  answers.subscribe = () => Promise.reject(new Error('denied'));
+  await assert.rejects(
+    subscriptions.add('a', () => undefined, 'acknowledged'),
+    /denied/,
+  );
+  subscriptions.deliver({ topic: 'a', epoch: 'e', seq: 1 });
+  assert.deepEqual(seen, [1]);
+  assert.deepEqual(done, []);
 });

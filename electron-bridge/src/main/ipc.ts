@@ -7,6 +7,7 @@ export interface Endpoint {
   begin(page: string): void;
   call(page: string, operation: Operation, params: object): Promise<Reply>;
   post(page: string, publishes: object[]): void;
+  acknowledge(page: string, messages: object[]): void;
   taken(page: string, characters: number): void;
 }
 
@@ -42,6 +43,10 @@ class PageIpc {
     ipcMain.on(Channel.post, (event, page: unknown, publishes: unknown) => {
       if (!isToken(page) || !Array.isArray(publishes)) return;
       this.endpointOf(event)?.post(page, publishes.filter(isObject));
+    });
+    ipcMain.on(Channel.acknowledge, (event, page: unknown, messages: unknown) => {
+      if (!isToken(page) || !Array.isArray(messages)) return;
+      this.endpointOf(event)?.acknowledge(page, messages.filter(isObject));
     });
     ipcMain.on(Channel.taken, (event, page: unknown, characters: unknown) => {
       if (!isToken(page) || typeof characters !== 'number' || !(characters >= 0)) return;

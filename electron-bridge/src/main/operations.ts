@@ -23,6 +23,8 @@ export const Channel = {
   call: 'deskbus:call',
   /** Publishes without confirmation: token, an array of their parameters. */
   post: 'deskbus:post',
+  /** Messages were taken by acknowledged subscriptions: token, an array of their numbers. */
+  acknowledge: 'deskbus:acknowledge',
   /** Messages were handed to the page: token, their characters. */
   taken: 'deskbus:taken',
   /** To the page: an array of `bus.message` frames. */

@@ -2,13 +2,19 @@ import type { WebContents } from 'electron';
 import type { Client } from '../node/client';
 import { asDeskbusError, DeskbusError } from '../node/error';
 import type { Params } from '../node/link';
-import type { Stop } from '../node/subscriptions';
+import type { Numbered } from '../node/acknowledgements';
+import type { Mode, Stop } from '../node/subscriptions';
 import type { Endpoint } from './ipc';
 import { Channel, OPERATIONS, type Operation, type Reply } from './operations';
 
 /** What may lie between here and a page that does not take its messages. */
 const PAUSE_CHARACTERS = 4 * 1024 * 1024;
 const RESUME_CHARACTERS = 1024 * 1024;
+
+interface Subscription {
+  readonly mode: Mode;
+  readonly stop: Promise<Stop>;
+}
 
 /**
  * Carries a page's operations to its window's connection, and the messages back.
@@ -18,7 +24,7 @@ const RESUME_CHARACTERS = 1024 * 1024;
  * end when the window shows another one, as after a reload.
  */
 export class Relay implements Endpoint {
-  private readonly subscriptions = new Map<string, Promise<Stop>>();
+  private readonly subscriptions = new Map<string, Subscription>();
   private page = '';
   private lines: string[] = [];
   private waiting = 0;
@@ -54,6 +60,11 @@ export class Relay implements Endpoint {
     for (const params of publishes) this.publish(params as Params<'bus.publish'>);
   }
 
+  acknowledge(page: string, messages: object[]): void {
+    if (page !== this.page) return;
+    for (const message of messages) if (isNumbered(message)) this.client.acknowledge(message);
+  }
+
   taken(page: string, characters: number): void {
     if (page !== this.page) return;
     this.waiting = Math.max(0, this.waiting - characters);
@@ -79,7 +90,7 @@ export class Relay implements Endpoint {
     this.waiting = 0;
     if (this.paused) this.resume();
     for (const subscription of this.subscriptions.values()) {
-      subscription.then((stop) => stop()).catch(() => undefined);
+      end(subscription).catch(() => undefined);
     }
     this.subscriptions.clear();
   }
@@ -96,10 +107,10 @@ export class Relay implements Endpoint {
   }
 
   private async perform(operation: Operation, params: object): Promise<unknown> {
-    const { pattern } = params as { pattern?: unknown };
+    const { pattern, mode } = params as { pattern?: unknown; mode?: unknown };
     switch (operation) {
       case 'subscribe':
-        await this.subscribe(asPattern(pattern));
+        await this.subscribe(asPattern(pattern), mode === 'acknowledged' ? mode : 'live');
         return {};
       case 'unsubscribe':
         await this.unsubscribe(asPattern(pattern));
@@ -110,26 +121,32 @@ export class Relay implements Endpoint {
     }
   }
 
-  private async subscribe(pattern: string): Promise<void> {
-    let subscription = this.subscriptions.get(pattern);
-    if (!subscription) {
-      subscription = this.client.subscribe(pattern, () => undefined);
-      this.subscriptions.set(pattern, subscription);
+  private async subscribe(pattern: string, mode: Mode): Promise<void> {
+    const earlier = this.subscriptions.get(pattern);
+    if (earlier?.mode === mode) {
+      await earlier.stop;
+      return;
     }
+    const stop = this.client.subscribe(pattern, () => undefined, { mode });
+    const subscription = { mode, stop };
+    this.subscriptions.set(pattern, subscription);
     try {
-      await subscription;
+      await stop;
     } catch (error) {
-      if (this.subscriptions.get(pattern) === subscription) this.subscriptions.delete(pattern);
+      if (this.subscriptions.get(pattern) === subscription) {
+        if (earlier) this.subscriptions.set(pattern, earlier);
+        else this.subscriptions.delete(pattern);
+      }
       throw error;
     }
+    if (earlier) await end(earlier);
   }
 
   private async unsubscribe(pattern: string): Promise<void> {
     const subscription = this.subscriptions.get(pattern);
     if (!subscription) throw DeskbusError.of('not_found', 'There is no such subscription.');
     this.subscriptions.delete(pattern);
-    const stop = await subscription;
-    await stop();
+    await end(subscription);
   }
 
   private flush(): void {
@@ -147,6 +164,16 @@ export class Relay implements Endpoint {
   private send(channel: string, value: unknown): void {
     if (!this.contents.isDestroyed()) this.contents.send(channel, value);
   }
+}
+
+async function end({ stop }: Subscription): Promise<void> {
+  const endIt = await stop;
+  await endIt();
+}
+
+function isNumbered(message: object): message is Numbered {
+  const { topic, epoch, seq } = message as Record<keyof Numbered, unknown>;
+  return typeof topic === 'string' && typeof epoch === 'string' && Number.isSafeInteger(seq);
 }
 
 function asPattern(value: unknown): string {

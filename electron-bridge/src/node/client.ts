@@ -14,6 +14,7 @@ import {
   type SendParams,
   type SendResult,
 } from '../generated/protocol';
+import { Acknowledgements, type Numbered } from './acknowledgements';
 import { Backoff } from './backoff';
 import { asDeskbusError, DeskbusError } from './error';
 import { Emitter } from './emitter';
@@ -26,11 +27,20 @@ import {
   type Params,
   type Result,
 } from './link';
+import type { Message } from './message';
 import { answerWith, type Responder } from './responder';
-import { Subscriptions, type Listener, type Stop } from './subscriptions';
+import {
+  Subscriptions,
+  type Listener,
+  type Mode,
+  type Stop,
+  type SubscribeOptions,
+} from './subscriptions';
 
 export type ConnectionState = 'connecting' | 'open' | 'closed';
 export type PublishOptions = Pick<PublishParams, 'headers' | 'ttl' | 'priority' | 'correlationId'>;
+/** With `durable` a publish is answered after the message is on disk. */
+export type ConfirmOptions = PublishOptions & Pick<PublishParams, 'durable'> & { confirm: true };
 export type RequestOptions = Pick<RequestParams, 'app' | 'headers' | 'correlationId' | 'timeout'>;
 export type SendOptions = Pick<SendParams, 'client' | 'headers' | 'correlationId'>;
 
@@ -39,6 +49,8 @@ export interface ClientEvents {
   /** Publishes without confirmation, or renewed subscriptions, that the backend refused. */
   refused: RefusedParams;
   gap: GapParams;
+  /** A listener of an acknowledged subscription failed on a message, which will come again. */
+  failed: { message: Message; error: unknown };
 }
 
 export interface Ticket {
@@ -75,9 +87,17 @@ export class Client extends Emitter<ClientEvents> {
   };
 
   private readonly subscriptions = new Subscriptions({
-    subscribe: (pattern) => this.call('bus.subscribe', { pattern }),
+    subscribe: (pattern, mode) => this.join(pattern, mode),
     unsubscribe: (pattern) => this.leave(pattern),
+    acknowledge: (message) => this.acknowledge(message),
+    failed: (message, error) => this.tellFailed(message, error),
   });
+  private readonly acknowledgements = new Acknowledgements((params) => {
+    this.link?.notify('bus.ack', params);
+    return this.link !== undefined;
+  });
+  /** Patterns that the backend may hold for this client with nobody here who listens. */
+  private readonly unsettled = new Set<string>();
   private readonly handlers = new Map<string, Handler>();
   private readonly backoff = new Backoff(FIRST_RETRY_MS, LAST_RETRY_MS);
   private link: Link | undefined;
@@ -134,9 +154,21 @@ export class Client extends Emitter<ClientEvents> {
    * Publishes without waiting; a refusal comes as the event `refused`.
    *
    * Returns whether more may follow at once; where it is false, await `drained()` first. Throws
-   * connection_lost while there is no connection.
+   * connection_lost while there is no connection. With `confirm` it resolves when the message is
+   * routed, and with `durable` too, when it is on disk.
    */
-  publish(topic: string, payload: unknown, options?: PublishOptions): boolean {
+  publish(topic: string, payload: unknown, options?: PublishOptions & { confirm?: false }): boolean;
+  publish(topic: string, payload: unknown, options: ConfirmOptions): Promise<PublishResult>;
+  publish(
+    topic: string,
+    payload: unknown,
+    options?: (PublishOptions & { confirm?: false }) | ConfirmOptions,
+  ): boolean | Promise<PublishResult> {
+    if (options?.confirm) {
+      const members: Partial<ConfirmOptions> = { ...options };
+      delete members.confirm;
+      return this.call('bus.publish', { topic, payload: payload ?? null, ...members });
+    }
     const link = this.opened();
     link.publish(topic, toJson(payload), options ? publishMembers(options) : '');
     return !link.full;
@@ -147,20 +179,14 @@ export class Client extends Emitter<ClientEvents> {
     await this.opened().drained();
   }
 
-  /** Publishes and resolves when the message is routed. */
-  publishAndWait(
-    topic: string,
-    payload: unknown,
-    options: PublishOptions = {},
-  ): Promise<PublishResult> {
-    const { headers, ttl, priority, correlationId } = options;
-    const params = { topic, payload: payload ?? null, headers, ttl, priority, correlationId };
-    return this.call('bus.publish', params as PublishParams);
+  /** Resolves, once the subscription stands, with a function that ends it. */
+  subscribe(pattern: string, listener: Listener, options: SubscribeOptions = {}): Promise<Stop> {
+    return this.subscriptions.add(pattern, listener, options.mode);
   }
 
-  /** Resolves, once the subscription stands, with a function that ends it. */
-  subscribe(pattern: string, listener: Listener): Promise<Stop> {
-    return this.subscriptions.add(pattern, listener);
+  /** Says that a message need not come again; done by itself where a listener gets messages. */
+  acknowledge(message: Numbered): void {
+    this.acknowledgements.add(message);
   }
 
   /** Asks the topic's subscribers; resolves with the first answer. */
@@ -220,17 +246,20 @@ export class Client extends Emitter<ClientEvents> {
     const { ticket, pipe } = await this.options.ticketProvider();
     if (this.state === 'closed') throw DeskbusError.of('connection_lost');
     const link = await this.dial(pipe);
-    const opened = await this.openSession(link, ticket);
-    this.name = opened.client;
-    this.run = opened.epoch;
+    const { client, epoch, resumed } = await this.openSession(link, ticket);
+    this.name = client;
+    this.run = epoch;
     this.link = link;
     this.backoff.reset();
-    this.subscriptions.renew((pattern, error) => this.keepsRefused(pattern, error));
+    this.acknowledgements.begin(epoch);
+    this.settle();
+    this.subscriptions.renew(resumed, (pattern, error) => this.keepsRefused(pattern, error));
     this.become('open');
   }
 
   private async openSession(link: Link, ticket: string): Promise<OpenResult> {
-    const params = { ticket, app: this.app, protocolVersion: PROTOCOL_VERSION };
+    const resume = this.run !== '';
+    const params = { ticket, app: this.app, protocolVersion: PROTOCOL_VERSION, resume };
     try {
       return await link.call('session.open', params, { timeout: OPEN_LIMIT_MS });
     } catch (error) {
@@ -293,6 +322,7 @@ export class Client extends Emitter<ClientEvents> {
 
   private end(): void {
     clearTimeout(this.retry);
+    this.acknowledgements.flush();
     this.become('closed');
     const link = this.link;
     this.link = undefined;
@@ -313,9 +343,8 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   private keepsRefused(pattern: string, thrown: unknown): boolean {
-    const error = asDeskbusError(thrown);
-    if (error.code === DeskbusError.of('connection_lost').code) return true;
-    const { code, message, action } = error;
+    if (isLoss(thrown)) return true;
+    const { code, message, action } = asDeskbusError(thrown);
     this.emit('refused', {
       method: 'bus.subscribe',
       code,
@@ -327,14 +356,43 @@ export class Client extends Emitter<ClientEvents> {
     return false;
   }
 
+  private async join(pattern: string, mode: Mode): Promise<void> {
+    try {
+      await this.call('bus.subscribe', { pattern, mode });
+    } catch (error) {
+      if (isLoss(error)) this.unsettled.add(pattern);
+      throw error;
+    }
+  }
+
+  /** Without a connection there is nobody to tell, until the backend takes this client up again. */
   private async leave(pattern: string): Promise<void> {
     try {
       await this.call('bus.unsubscribe', { pattern });
     } catch (error) {
-      // Without a connection there is no subscription either.
-      if (asDeskbusError(error).code !== DeskbusError.of('connection_lost').code) throw error;
+      if (!isLoss(error)) throw error;
+      this.unsettled.add(pattern);
     }
   }
+
+  private settle(): void {
+    const patterns = [...this.unsettled];
+    this.unsettled.clear();
+    for (const pattern of patterns) {
+      // There may be no such subscription, which is as well.
+      if (!this.subscriptions.has(pattern)) this.leave(pattern).catch(() => undefined);
+    }
+  }
+
+  private tellFailed(message: Message, error: unknown): void {
+    if (this.emit('failed', { message, error })) return;
+    const text = `A listener failed on ${message.topic}, whose message will come again`;
+    process.emitWarning(`${text}: ${String(error)}`, 'DeskbusWarning');
+  }
+}
+
+function isLoss(thrown: unknown): boolean {
+  return asDeskbusError(thrown).code === DeskbusError.of('connection_lost').code;
 }
 
 function publishMembers({ headers, ttl, priority, correlationId }: PublishOptions): string {

@@ -25,13 +25,16 @@ export class Emitter<Events extends object> {
     this.listeners.get(name)?.delete(listener);
   }
 
-  protected emit<Name extends keyof Events>(name: Name, value: Events[Name]): void {
-    for (const listener of [...(this.listeners.get(name) ?? [])]) {
+  /** Returns whether anyone listened. */
+  protected emit<Name extends keyof Events>(name: Name, value: Events[Name]): boolean {
+    const listeners = [...(this.listeners.get(name) ?? [])];
+    for (const listener of listeners) {
       try {
         (listener as Listener<Events[Name]>)(value);
       } catch (error) {
         throwLater(error);
       }
     }
+    return listeners.length > 0;
   }
 }

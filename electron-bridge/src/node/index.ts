@@ -3,6 +3,7 @@ export { connect, connectAsApp, type ConnectOptions } from './connect';
 export {
   Client,
   type ClientEvents,
+  type ConfirmOptions,
   type ConnectionState,
   type PublishOptions,
   type RequestOptions,
@@ -13,7 +14,7 @@ export { DeskbusError, type ErrorCategory, type ErrorName } from './error';
 export type { BackendMethod, CallContext, CallOptions, Handler, Params, Result } from './link';
 export type { Message } from './message';
 export type { Responder } from './responder';
-export type { Listener, Stop } from './subscriptions';
+export type { Listener, Mode, Stop, SubscribeOptions } from './subscriptions';
 export { matches } from './topics';
 export type {
   GapParams as Gap,

@@ -150,6 +150,10 @@ class ReceivedMessage {
     return this.stamps().replyTo;
   }
 
+  get redelivery(): number | undefined {
+    return this.stamps().redelivery;
+  }
+
   get _meta(): MessageParams['_meta'] {
     return this.stamps()._meta;
   }

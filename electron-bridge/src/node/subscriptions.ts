@@ -1,46 +1,81 @@
+import type { SubscribeParams } from '../generated/protocol';
+import type { Numbered } from './acknowledgements';
 import type { Message } from './message';
 import { matches } from './topics';
 import { throwLater } from './uncaught';
 
-export type Listener<M = Message> = (message: M) => void;
+export type Mode = NonNullable<SubscribeParams['mode']>;
+/** What it returns is of no interest, but for the promise that an acknowledged one may return. */
+export type Listener<M = Message> = (message: M) => unknown;
 export type Stop = () => Promise<void>;
 
+export interface SubscribeOptions {
+  /**
+   * `live`, unless told. With `acknowledged` a message comes again until every listener of such
+   * subscriptions has returned, and what it promised is fulfilled.
+   */
+  mode?: Mode;
+}
+
 /** How subscriptions are made known to the other side. */
-export interface SubscriptionWire {
-  subscribe(pattern: string): Promise<unknown>;
+export interface SubscriptionWire<M = Message> {
+  subscribe(pattern: string, mode: Mode): Promise<unknown>;
   unsubscribe(pattern: string): Promise<unknown>;
+  /** A message was taken by all that acknowledge it. */
+  acknowledge(message: M): void;
+  /** One of them failed; the message will come again. */
+  failed(message: M, error: unknown): void;
 }
 
 interface Handle<M> {
   readonly call: Listener<M>;
+  readonly mode: Mode;
 }
 
 interface Entry<M> {
   readonly pattern: string;
   readonly listeners: Set<Handle<M>>;
+  /** The mode that the other side was last asked for. */
+  asked: Mode | undefined;
   ready: Promise<unknown>;
+  /** Whether the other side said that it has it so. */
+  standing: boolean;
+}
+
+interface Route<M> {
+  readonly live: readonly Listener<M>[];
+  readonly acknowledged: readonly Listener<M>[];
 }
 
 const CACHED_TOPICS = 1024;
 
 /**
  * The listeners of one connection. A pattern is subscribed once, whatever the number of its
- * listeners, and a message, which comes once, goes to each listener whose pattern it fits.
+ * listeners, as acknowledged if one of them is; and a message, which comes once, goes to each
+ * listener whose pattern it fits.
  */
-export class Subscriptions<M extends { topic: string } = Message> {
+export class Subscriptions<M extends Numbered = Message> {
   private readonly entries = new Map<string, Entry<M>>();
-  private routes = new Map<string, Listener<M>[]>();
+  private routes = new Map<string, Route<M>>();
   private lastTopic: string | undefined;
-  private lastRoute: Listener<M>[] = [];
+  private lastRoute: Route<M> = { live: [], acknowledged: [] };
+  /** Messages that an acknowledging listener is still at work on. */
+  private readonly busy = new Set<string>();
 
-  constructor(private readonly wire: SubscriptionWire) {}
+  constructor(private readonly wire: SubscriptionWire<M>) {}
 
   /** Rejects with the wire's error; the listener is gone then. */
-  async add(pattern: string, listener: Listener<M>): Promise<Stop> {
+  async add(pattern: string, listener: Listener<M>, mode: Mode = 'live'): Promise<Stop> {
     const entry = this.entries.get(pattern) ?? this.open(pattern);
-    const handle = { call: listener };
+    const handle = { call: listener, mode };
     entry.listeners.add(handle);
     this.forgetRoutes();
+    if (entry.asked !== modeOf(entry)) {
+      const { standing } = entry;
+      this.ask(entry, () => {
+        if (!standing) this.drop(entry);
+      });
+    }
     try {
       await entry.ready;
     } catch (error) {
@@ -57,41 +92,66 @@ export class Subscriptions<M extends { topic: string } = Message> {
       this.lastRoute = this.route(topic);
       this.lastTopic = topic;
     }
-    for (const listener of this.lastRoute) {
+    const { live, acknowledged } = this.lastRoute;
+    for (const listener of live) {
       try {
         listener(message);
       } catch (error) {
         throwLater(error);
       }
     }
+    if (acknowledged.length > 0) this.attend(message, acknowledged);
   }
 
   /**
-   * Makes every subscription known again, over a new connection. `keeps` is told what was refused
-   * and says whether the subscription stays, for the next connection.
+   * Makes subscriptions known again, over a new connection: all of them, or with `resumed` those
+   * that the other side may not have. `keeps` is told what was refused and says whether the
+   * subscription stays, for the next connection.
    */
-  renew(keeps: (pattern: string, error: unknown) => boolean): void {
+  renew(resumed: boolean, keeps: (pattern: string, error: unknown) => boolean): void {
     for (const entry of [...this.entries.values()]) {
-      const ready = this.wire.subscribe(entry.pattern);
-      entry.ready = ready;
-      ready.catch((error: unknown) => {
-        if (keeps(entry.pattern, error) || entry.ready !== ready) return;
-        this.entries.delete(entry.pattern);
-        this.forgetRoutes();
+      if (resumed && entry.standing) continue;
+      this.ask(entry, (error) => {
+        if (!keeps(entry.pattern, error)) this.drop(entry);
       });
     }
   }
 
+  has(pattern: string): boolean {
+    return this.entries.has(pattern);
+  }
+
   private open(pattern: string): Entry<M> {
-    const ready = this.wire.subscribe(pattern);
-    const entry: Entry<M> = { pattern, listeners: new Set(), ready };
+    const entry: Entry<M> = {
+      pattern,
+      listeners: new Set(),
+      asked: undefined,
+      ready: Promise.resolve(),
+      standing: false,
+    };
     this.entries.set(pattern, entry);
-    ready.catch(() => {
-      if (this.entries.get(pattern) === entry && entry.ready === ready) {
-        this.entries.delete(pattern);
-      }
-    });
     return entry;
+  }
+
+  /** `onRefused` is told of an error, unless the other side was asked again since. */
+  private ask(entry: Entry<M>, onRefused: (error: unknown) => void): void {
+    entry.standing = false;
+    entry.asked = modeOf(entry);
+    const ready = this.wire.subscribe(entry.pattern, entry.asked);
+    entry.ready = ready;
+    ready.then(
+      () => {
+        if (entry.ready === ready) entry.standing = true;
+      },
+      (error: unknown) => {
+        if (entry.ready === ready) onRefused(error);
+      },
+    );
+  }
+
+  private drop(entry: Entry<M>): void {
+    if (this.entries.get(entry.pattern) === entry) this.entries.delete(entry.pattern);
+    this.forgetRoutes();
   }
 
   private async remove(entry: Entry<M>, handle: Handle<M>): Promise<void> {
@@ -99,9 +159,14 @@ export class Subscriptions<M extends { topic: string } = Message> {
     this.forgetRoutes();
     // A person may still be asked about it; nothing is taken back before it was given.
     await entry.ready.catch(() => undefined);
-    if (entry.listeners.size > 0 || this.entries.get(entry.pattern) !== entry) return;
-    this.entries.delete(entry.pattern);
-    await this.wire.unsubscribe(entry.pattern);
+    if (this.entries.get(entry.pattern) !== entry) return;
+    if (entry.listeners.size === 0) {
+      this.drop(entry);
+      await this.wire.unsubscribe(entry.pattern);
+    } else if (entry.asked !== modeOf(entry)) {
+      this.ask(entry, () => undefined);
+      await entry.ready;
+    }
   }
 
   private forgetRoutes(): void {
@@ -109,15 +174,58 @@ export class Subscriptions<M extends { topic: string } = Message> {
     this.lastTopic = undefined;
   }
 
-  private route(topic: string): Listener<M>[] {
+  private route(topic: string): Route<M> {
     const known = this.routes.get(topic);
     if (known) return known;
-    const found: Listener<M>[] = [];
-    for (const [pattern, entry] of this.entries) {
-      if (matches(pattern, topic)) for (const { call } of entry.listeners) found.push(call);
+    const found: Record<Mode, Listener<M>[]> = { live: [], acknowledged: [] };
+    for (const [pattern, { listeners }] of this.entries) {
+      if (matches(pattern, topic)) for (const { call, mode } of listeners) found[mode].push(call);
     }
     if (this.routes.size >= CACHED_TOPICS) this.routes = new Map();
     this.routes.set(topic, found);
     return found;
   }
+
+  /** Lets the listeners work on a message, unless they still do since it came before. */
+  private attend(message: M, listeners: readonly Listener<M>[]): void {
+    if (this.busy.size > 0 && this.busy.has(keyOf(message))) return;
+    const promised: unknown[] = [];
+    let failed = false;
+    for (const listener of listeners) {
+      try {
+        const result = listener(message);
+        if (isPromise(result)) promised.push(result);
+      } catch (error) {
+        failed = true;
+        this.wire.failed(message, error);
+      }
+    }
+    if (promised.length > 0) void this.await(message, promised, failed);
+    else if (!failed) this.wire.acknowledge(message);
+  }
+
+  private async await(message: M, promised: unknown[], failed: boolean): Promise<void> {
+    const key = keyOf(message);
+    this.busy.add(key);
+    try {
+      await Promise.all(promised);
+      if (!failed) this.wire.acknowledge(message);
+    } catch (error) {
+      this.wire.failed(message, error);
+    }
+    this.busy.delete(key);
+  }
+}
+
+function modeOf<M>({ listeners }: Entry<M>): Mode {
+  for (const { mode } of listeners) if (mode === 'acknowledged') return mode;
+  return 'live';
+}
+
+function keyOf({ epoch, seq, topic }: Numbered): string {
+  return `${epoch} ${seq} ${topic}`;
+}
+
+function isPromise(value: unknown): boolean {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }

@@ -37,6 +37,20 @@ export interface PublishOptions {
   correlationId?: string;
 }
 
+export interface ConfirmOptions extends PublishOptions {
+  confirm: true;
+  /** Waits until the message is on disk. */
+  durable?: boolean;
+}
+
+export interface SubscribeOptions {
+  /**
+   * `live`, unless told. With `acknowledged` a message comes again until every listener of such
+   * subscriptions has returned, and what it promised is fulfilled.
+   */
+  mode?: 'live' | 'acknowledged';
+}
+
 export interface RequestOptions {
   /** Asks this app alone. */
   app?: string;
@@ -53,7 +67,8 @@ export interface SendOptions {
   correlationId?: string;
 }
 
-export type Listener = (message: Message) => void;
+/** What it returns matters only to an acknowledged subscription, which waits for a promise. */
+export type Listener = (message: Message) => unknown;
 /** Answers a request with what it returns; what it throws is told to the asking app. */
 export type Responder = (payload: unknown, message: Message) => unknown;
 export type Stop = () => Promise<void>;
@@ -66,14 +81,10 @@ export interface DeskbusApi {
   /** Publishes without waiting; a refusal comes to `onRefused`. */
   publish(topic: string, payload: unknown, options?: PublishOptions & { confirm?: false }): void;
   /** Publishes and waits until the message is routed. */
-  publish(
-    topic: string,
-    payload: unknown,
-    options: PublishOptions & { confirm: true },
-  ): Promise<PublishResult>;
+  publish(topic: string, payload: unknown, options: ConfirmOptions): Promise<PublishResult>;
 
   /** Resolves once the subscription stands; its value ends it. A person may be asked first. */
-  subscribe(pattern: string, listener: Listener): Promise<Stop>;
+  subscribe(pattern: string, listener: Listener, options?: SubscribeOptions): Promise<Stop>;
 
   /** Asks the topic's subscribers; resolves with the first answer. */
   request(topic: string, payload: unknown, options?: RequestOptions): Promise<RequestResult>;

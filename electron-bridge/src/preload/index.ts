@@ -7,9 +7,11 @@ import {
   type Operation,
   type Reply,
 } from '../main/operations';
+import type { Numbered } from '../node/acknowledgements';
 import { Emitter } from '../node/emitter';
 import { answerWith } from '../node/responder';
 import { Subscriptions } from '../node/subscriptions';
+import { throwLater } from '../node/uncaught';
 import type {
   ConnectionState,
   Gap,
@@ -18,6 +20,7 @@ import type {
   PublishOptions,
   Refusal,
   Responder,
+  SubscribeOptions,
 } from './api';
 
 const MESSAGE_HEAD = '{"jsonrpc":"2.0","method":"bus.message","params":';
@@ -38,8 +41,10 @@ class Signals extends Emitter<{ state: ConnectionState; refused: Refusal; gap: G
 const page = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
 const signals = new Signals();
 const subscriptions = new Subscriptions<Message>({
-  subscribe: (pattern) => call('subscribe', { pattern }),
+  subscribe: (pattern, mode) => call('subscribe', { pattern, mode }),
   unsubscribe: (pattern) => call('unsubscribe', { pattern }),
+  acknowledge,
+  failed: (_message, error) => throwLater(error),
 });
 // A window connects before it loads its page.
 let connection: ConnectionState = 'open';
@@ -56,6 +61,19 @@ function flushPosts(): void {
   if (posts.length === 0) return;
   ipcRenderer.send(Channel.post, page, posts);
   posts = [];
+}
+
+// So do acknowledgements.
+let taken: Numbered[] = [];
+
+function acknowledge({ topic, epoch, seq }: Message): void {
+  if (taken.length === 0) queueMicrotask(flushTaken);
+  taken.push({ topic, epoch, seq });
+}
+
+function flushTaken(): void {
+  ipcRenderer.send(Channel.acknowledge, page, taken);
+  taken = [];
 }
 
 async function call(operation: Operation, params: object): Promise<unknown> {
@@ -104,7 +122,8 @@ const api = {
   app: argument(APP_ARGUMENT),
   client: argument(CLIENT_ARGUMENT),
   publish,
-  subscribe: (pattern: string, listener: Listener) => subscriptions.add(pattern, listener),
+  subscribe: (pattern: string, listener: Listener, { mode }: SubscribeOptions = {}) =>
+    subscriptions.add(pattern, listener, mode === 'acknowledged' ? mode : 'live'),
   request: (topic: string, payload: unknown, options: object = {}) =>
     call('request', { topic, payload: payload ?? null, ...options }),
   respond,
