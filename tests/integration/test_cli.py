@@ -22,9 +22,9 @@ def command(*words: str, data_dir: Path) -> list[str]:
 
 
 @asynccontextmanager
-async def headless(data_dir: Path) -> AsyncIterator[Process]:
+async def headless(data_dir: Path, *options: str) -> AsyncIterator[Process]:
     data_dir.mkdir(parents=True, exist_ok=True)
-    words = command("serve", "--headless", "--consent", "allow", data_dir=data_dir)
+    words = command("serve", "--headless", "--consent", "allow", *options, data_dir=data_dir)
     with (data_dir / "stderr.log").open("ab") as errors:
         process = await anyio.open_process(
             words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors
@@ -121,3 +121,30 @@ async def test_a_signal_ends_the_backend_cleanly(tmp_path: Path) -> None:
         with anyio.fail_after(5):
             assert await process.wait() == 0
     assert not (runtime_dir_for(tmp_path / "data") / "developer.ticket").exists()
+
+
+@pytest.mark.requirement("7.5")
+async def test_replay_and_log_show_what_is_on_disk(tmp_path: Path) -> None:
+    config = tmp_path / "deskbus.toml"
+    config.write_text('[persistence]\ntopics = ["orders.#"]\n')
+    data_dir = tmp_path / "data"
+    async with headless(data_dir, "--config", str(config)):
+        for n in range(3):
+            await run("pub", "orders.new", str(n), data_dir=data_dir)
+        code, out, _ = await run("replay", "--topic", "orders.*", data_dir=data_dir)
+        assert code == 0
+        assert [json.loads(line)["payload"] for line in out.splitlines()] == [0, 1, 2]
+        code, out, _ = await run("replay", "--from", "2100-01-01", data_dir=data_dir)
+        assert (code, out) == (0, "")
+        code, _, err = await run("replay", "--from", "yesterday", data_dir=data_dir)
+        assert (code, "ISO 8601" in err) == (2, True)
+    code, out, _ = await run("log", "stat", data_dir=data_dir)
+    assert (code, json.loads(out)["messages"]) == (0, 3)
+    code, out, _ = await run("log", "verify", data_dir=data_dir)
+    assert (code, json.loads(out)) == (0, {"findings": []})
+    (segment,) = (data_dir / "messages").glob("*.seg")
+    segment.write_bytes(segment.read_bytes().replace(b'"payload":1', b'"payload":7'))
+    code, out, _ = await run("log", "verify", data_dir=data_dir)
+    (finding,) = json.loads(out)["findings"]
+    assert code == 1
+    assert finding["segment"] == segment.name
