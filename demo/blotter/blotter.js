@@ -139,7 +139,7 @@ function addLine(order) {
   cell('instrument', order.symbol);
   cell('number', amount(order.quantity));
   cell('number', order.limit.toFixed(order.decimals));
-  const last = cell('number last', '');
+  const last = cell('number last live', '');
   const status = cell('status');
   const cancel = desk.element('button', 'cancel', 'Cancel');
   cancel.type = 'button';

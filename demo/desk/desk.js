@@ -5,7 +5,13 @@
 window.desk = (() => {
   const LATENCIES_KEPT = 1024;
   const RATE_WINDOW_MS = 2000;
-  const LINK_WORDS = { open: 'Connected', connecting: 'Reconnecting…', closed: 'Disconnected' };
+  const SILENCE_MS = 2000;
+  const LINK_WORDS = {
+    open: 'Connected',
+    silent: 'Connected, no prices',
+    connecting: 'Reconnecting…',
+    closed: 'Disconnected',
+  };
 
   // Wall-clock milliseconds with a fraction. performance.now() does not follow the clock when it
   // is set or the machine sleeps, so it is tied to Date.now(), which has whole milliseconds only.
@@ -21,13 +27,20 @@ window.desk = (() => {
   class Flow {
     constructor() {
       this.count = 0;
+      this.last = 0;
       this.gaps = 0;
       this.arrivals = [];
       this.latencies = [];
     }
 
+    /** Whether messages came once and have stopped coming. */
+    get silent() {
+      return this.count > 0 && wallClock() - this.last > SILENCE_MS;
+    }
+
     add(sentAt) {
       const now = wallClock();
+      this.last = now;
       this.latencies[this.count % LATENCIES_KEPT] = now - sentAt;
       this.count += 1;
       this.arrivals.push(now);
@@ -98,18 +111,22 @@ window.desk = (() => {
   /** Keeps the status bar up to date: link state, message rate, latencies. */
   function runStatusBar() {
     const find = (name) => document.getElementById(name);
-    const showLink = (state) => {
+    const showLink = () => {
+      const open = flow.silent ? 'silent' : 'open';
+      const state = deskbus.state() === 'open' ? open : deskbus.state();
       find('link').dataset.state = state;
       setText(find('link'), LINK_WORDS[state]);
+      document.body.classList.toggle('stale', flow.count > 0 && state !== 'open');
     };
     const milliseconds = (value) => (value === null ? '–' : `${value.toFixed(1)} ms`);
-    showLink(deskbus.state());
+    showLink();
     deskbus.onState(showLink);
     deskbus.onGap(() => {
       flow.gaps += 1;
     });
     setText(find('identity'), deskbus.app);
     setInterval(() => {
+      showLink();
       const { count, gaps, rate, p50, p99 } = flow.snapshot();
       setText(find('rate'), `${rate.toFixed(0)}/s`);
       setText(find('p50'), milliseconds(p50));

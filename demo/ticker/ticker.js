@@ -160,10 +160,20 @@ function showGate(title, text, button, act, error) {
   }
 }
 
+let stopPrices = () => Promise.resolve();
+
+/** After a restart of the bus the permission may be gone, and with it the subscription. */
+async function onRefused(refusal) {
+  if (refusal.method === 'bus.subscribe' && refusal.topic === PRICES.scope) {
+    await stopPrices().catch(() => undefined);
+    showGate('No prices', refusal.message, 'Try again', connect, refusal);
+  }
+}
+
 async function connect() {
   showGate('Waiting for your answer', 'Answer the question that has just opened.');
   try {
-    await deskbus.subscribe(PRICES.scope, onQuote);
+    stopPrices = await deskbus.subscribe(PRICES.scope, onQuote);
     find('gate').hidden = true;
     find('board').hidden = false;
   } catch (error) {
@@ -192,6 +202,7 @@ async function start() {
 }
 
 desk.run();
+deskbus.onRefused(onRefused);
 requestAnimationFrame(paint);
 setInterval(() => rows.forEach((row) => row.takePoint()), POINT_MS);
 start();
