@@ -14,7 +14,7 @@ from statistics import median
 
 import msgspec
 
-from tests.performance import chart, growth, report
+from tests.performance import chart, growth, memory, report
 from tests.performance.load import ROOT, Figures, LoadError
 from tests.performance.rows import QUICK, ROWS, SERVERS, Row, Scale
 from tests.performance.server import ServerError, started
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     OUTPUT.mkdir(parents=True, exist_ok=True)
 
     measured: list[report.Measured] = []
-    curves: list[growth.Curve] = []
+    curves: list[report.Curve] = []
     left_out: list[str] = []
     broken = False
     for row in _chosen(options.rows):
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             broken = True
     if not options.rows or GROWTH in options.rows:
         try:
-            curves = growth.measure(quick=options.quick)
+            curves = growth.measure(quick=options.quick) + memory.measure(quick=options.quick)
         except (LoadError, ServerError) as error:
             left_out.append(f"growth: deskbus could not be measured: {error}")
             broken = True

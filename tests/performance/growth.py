@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
-import msgspec
 from msgspec import Raw
 
 from deskbus.bus.broker import MessageBroker
@@ -15,7 +14,7 @@ from deskbus.rpc.lane import CompactParams
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import DeskbusError
 from tests.performance.load import load
-from tests.performance.report import number
+from tests.performance.report import Curve, number
 from tests.performance.rows import LOAD_LIMIT_S, SERVERS
 from tests.performance.server import started
 
@@ -27,15 +26,6 @@ MAX_WINDOW = 1024
 ROUTINGS = 100_000
 ROUTING_RUNS = 5
 READERS = 100
-
-
-class Curve(msgspec.Struct, frozen=True, kw_only=True):
-    """`points` are pairs of how much and the figure."""
-
-    name: str
-    of: str
-    unit: str
-    points: list[tuple[int, float]]
 
 
 def measure(*, quick: bool) -> list[Curve]:

@@ -25,12 +25,15 @@ class Deskbus:
         return NODE_CLIENT.exists()
 
     def prepare(self, sockets: Path, store: Path) -> Launch:
+        store.mkdir(parents=True, exist_ok=True)
+        config = store / "bench.toml"
+        config.write_text('[persistence]\ntopics = ["stored.#"]\n')
         runtime = runtime_dir_for(store)
         pipe = runtime / "bus.sock"
         return Launch(
             command=[
                 *(sys.executable, "-m", "deskbus", "serve", "--headless"),
-                *("--data-dir", str(store), "--consent", "allow"),
+                *("--data-dir", str(store), "--consent", "allow", "--config", str(config)),
             ],
             client="deskbus",
             address={

@@ -82,6 +82,15 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
+    """`points` are pairs of how much and the figure."""
+
+    name: str
+    of: str
+    unit: str
+    points: list[tuple[int, float]]
+
+
 def write(measured: Sequence[Measured], notes: Mapping[str, object], folder: Path) -> None:
     """Writes results.json, and details.json with every figure of every run."""
     results = [result for each in measured if (result := each.result())]

@@ -46,7 +46,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     warm_s: float = 0.75
     span_s: float = 1.5
     roundtrips: int = 5000
-    crowd_s: float = 20.0
+    crowd_s: float = 60.0
     stored: int = 200_000
 
 
@@ -231,7 +231,7 @@ ROWS = (
         measure=crowd,
         peers=("nats", "mosquitto", "redis"),
         goals=(Goal(limit=5.0),),
-        max_rounds=3,
+        max_rounds=1,
     ),
     Row(
         name="start to first answer",

@@ -143,7 +143,7 @@ class MessageBroker:
             if size > _SMALL_LINE_BYTES:
                 history_growth -= topic.trim_history()
             elif len(history) > HISTORY_MESSAGES:
-                history_growth -= len(history.popleft())
+                history_growth -= len(history.pop(0))
             targets = topic.targets
             for target in targets:
                 target.put(line, name, seq)
@@ -276,7 +276,7 @@ class MessageBroker:
             topic.seq,
             topic.id_member,
             topic.seq,
-            correlation or b'"%b%d"' % (topic.id_prefix, topic.seq),
+            correlation or b'"%b"' % topic.last_id,
             topic.timestamp,
             members,
             payload,

@@ -147,7 +147,7 @@ class InterApplicationBus:
         topic = self._direct_topic(params.app, params.topic)
         sender = self.member(identity).client
         self.broker.send(sender, targets, topic, params.payload, _options(params))
-        return SendResult(id=topic.last_id, receivers=len(targets))
+        return SendResult(id=topic.last_id.decode(), receivers=len(targets))
 
     async def request(self, identity: Sender, params: RequestParams) -> RequestResult:
         """Raises `DeskbusError`: no_subscriber, timeout, responder_failed, permission_denied."""

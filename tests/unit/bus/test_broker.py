@@ -1,6 +1,7 @@
 """MessageBroker: stamps, fan-out, order, and the permission check on both ends."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -210,3 +211,20 @@ def test_topics_that_nobody_reads_are_forgotten_and_never_count_backwards(desk: 
     assert desk.broker.publish(feed, "idle", ONE).seq > last
     assert desk.broker.publish(feed, "kept", ONE).seq == 6
     assert [message["seq"] for message in inbox.messages] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.requirement("1.1")
+@pytest.mark.requirement("1.6")
+def test_routing_to_five_hundred_apps_takes_far_less_than_five_milliseconds(desk: Desk) -> None:
+    feed, _ = desk.client("feed")
+    for number in range(500):
+        app, inbox = desk.client(f"app-{number}")
+        desk.subscribe(app, "prices.#" if number % 2 else "prices.EURUSD", inbox)
+    desk.broker.publish(feed, "prices.EURUSD", ONE)
+    took = []
+    for _ in range(500):
+        began = time.perf_counter()
+        topic = desk.broker.publish(feed, "prices.EURUSD", ONE)
+        took.append(time.perf_counter() - began)
+    assert len(topic.targets) == 500
+    assert sorted(took)[int(len(took) * 0.99)] < 0.005
