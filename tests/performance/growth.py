@@ -63,11 +63,14 @@ def draw(curves: Sequence[Curve], path: Path) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(2, 2, figsize=(11, 7), dpi=150)
-    for plot, curve in zip(axes.flat, curves, strict=True):
+    rows = -(-len(curves) // 2)
+    figure, axes = plt.subplots(rows, 2, figsize=(11, 3.5 * rows), dpi=150, squeeze=False)
+    for plot in axes.flat[len(curves) :]:
+        plot.set_visible(False)
+    for plot, curve in zip(axes.flat, curves, strict=False):
         sizes, values = zip(*curve.points, strict=True)
         plot.plot(sizes, values, marker="o", color="#1f6f5c")
-        plot.set_xscale("log")
+        plot.set_xscale("symlog" if 0 in sizes else "log")
         plot.set_ylim(0, max(values) * 1.2)
         plot.set_title(curve.name, loc="left", weight="bold", color="#22303a")
         plot.yaxis.set_major_formatter("{x:,.0f}")
