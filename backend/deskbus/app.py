@@ -23,8 +23,8 @@ from deskbus.handlers import bus as bus_handlers
 from deskbus.handlers import health as health_handlers
 from deskbus.handlers import history as history_handlers
 from deskbus.handlers import permissions as permissions_handlers
-from deskbus.handlers import session as session_handlers
 from deskbus.handlers import ui as ui_handlers
+from deskbus.handlers.session import SessionHandlers
 from deskbus.handlers.sessions import Sessions
 from deskbus.persistence.persistence import MessagePersistence
 from deskbus.persistence.retention import Retention
@@ -34,6 +34,7 @@ from deskbus.processes.manager import AppPlan, ProcessIsolationManager
 from deskbus.processes.spawn import Program
 from deskbus.reliability.health import HealthMonitor
 from deskbus.rpc.connection import Call, Connection
+from deskbus.rpc.heartbeat import Heartbeat
 from deskbus.rpc.peer import Peer
 from deskbus.rpc.router import build_dispatcher
 from deskbus.security.decisions import DecisionStore
@@ -48,6 +49,7 @@ from deskbus.transport.stdio import open_stdio
 from deskbus.ui.consent import ConsentDialogs
 from deskbus.ui.shell import Shell
 from deskbus.ui.windows import Windows, absolute_url
+from deskbus_protocol import rpc
 from deskbus_protocol.apps import AppChangedParams, AppStatus
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.health import ComponentHealth, Status
@@ -55,6 +57,9 @@ from deskbus_protocol.history import LogStats
 from deskbus_protocol.methods import METHODS
 from deskbus_protocol.permissions import Grant
 from deskbus_protocol.ui import AppIdentity, WindowDescriptor
+
+HEARTBEAT_ID = 0
+"""Of the request that asks for a sign of life; calls count from 1."""
 
 TICK_S = 0.1
 """How late expiry and redelivery may be."""
@@ -112,14 +117,13 @@ class Backend:
         self._dispatcher = build_dispatcher(
             METHODS,
             [
-                session_handlers.handlers(
+                SessionHandlers(
                     epoch=epoch,
                     pipe=lambda: self._pipe,
                     tickets=tickets,
-                    redeem=self._sessions.redeem,
-                    join=self._sessions.join,
+                    sessions=self._sessions,
                     shut_down=self._stopping.set,
-                ),
+                ).table(),
                 bus_handlers.handlers(self._bus, self._security),
                 history_handlers.handlers(
                     self._bus,
@@ -216,12 +220,32 @@ class Backend:
 
         peer = Peer(link, dispatch)
         connection = Connection(peer, shell_link=shell_link)
+        heartbeat = self._heartbeat(link, connection)
         try:
+            if not shell_link:
+                heartbeat.start()
             await peer.run()
         except Exception:
             log.exception("link.failed")
         finally:
+            heartbeat.stop()
             self._sessions.leave(connection)
+
+    def _heartbeat(self, link: Link, connection: Connection) -> Heartbeat:
+        """Any bytes are a sign of life; the answer to the question is not waited for."""
+
+        def ask() -> None:
+            if connection.has_session:
+                connection.peer.send(rpc.request("session.ping", {}, HEARTBEAT_ID))
+
+        def on_dead() -> None:
+            log.warning("link.silent", session=connection.has_session)
+            link.abort()
+
+        wanted = self._settings.config.heartbeat
+        return Heartbeat(
+            link, ask, on_dead, interval_s=wanted.interval_s, deadline_s=wanted.deadline_s
+        )
 
     async def _stop_on_signal(self) -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:

@@ -77,6 +77,13 @@ class ConsentConfig(Section, frozen=True, kw_only=True):
     timeout_s: Annotated[float, Meta(ge=1, le=600)] = 60.0
 
 
+class HeartbeatConfig(Section, frozen=True, kw_only=True):
+    """A link that was silent for `interval_s` is asked; one silent for `deadline_s` is dead."""
+
+    interval_s: Annotated[float, Meta(ge=0.1, le=3600)] = 10.0
+    deadline_s: Annotated[float, Meta(ge=0.2, le=3600)] = 30.0
+
+
 class PersistenceConfig(Section, frozen=True, kw_only=True):
     """`topics` are the patterns whose messages go to disk; limits count segments of 10 MB."""
 
@@ -90,6 +97,7 @@ class PersistenceConfig(Section, frozen=True, kw_only=True):
 class Config(Section, frozen=True, kw_only=True):
     apps: list[AppConfig] = []
     consent: ConsentConfig = ConsentConfig()
+    heartbeat: HeartbeatConfig = HeartbeatConfig()
     persistence: PersistenceConfig = PersistenceConfig()
 
 

@@ -24,11 +24,41 @@ TimeoutMs = Annotated[int, Meta(ge=1, le=600_000)]
 DEFAULT_REQUEST_TIMEOUT_MS = 10_000
 
 
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose messages: an app's, or one of its clients'."""
+
+    app: AppId
+    client: ClientName | UnsetType = UNSET
+
+
 class SubscribeParams(Params, frozen=True, kw_only=True):
-    """`live` delivers at most once, `acknowledged` at least once until `bus.ack`."""
+    """`live` delivers at most once, `acknowledged` at least once until `bus.ack`.
+
+    With `sources` a live subscription brings only messages of those senders. To subscribe to the
+    same pattern again replaces mode and sources.
+    """
 
     pattern: Pattern
     mode: Mode = "live"
+    sources: Annotated[list[Source], Meta(min_length=1, max_length=100)] | UnsetType = UNSET
+
+
+class SubscriberParams(Params, frozen=True, kw_only=True):
+    """A client's subscription to a pattern that the reader of this may write to."""
+
+    pattern: str
+    app: str
+    client: str
+
+
+class WatchParams(Params, frozen=True, kw_only=True):
+    enabled: bool = True
+
+
+class WatchResult(Result, frozen=True, kw_only=True):
+    """The subscriptions that there are now, of other clients."""
+
+    subscribers: list[SubscriberParams]
 
 
 class AckParams(Params, frozen=True, kw_only=True):
@@ -121,7 +151,7 @@ class MessageParams(Envelope, frozen=True, kw_only=True):
     meta: TraceContext | UnsetType = msgspec.field(default=UNSET, name="_meta")
 
 
-GapReason = Literal["slow_reader", "overflow", "expired", "too_large", "revoked"]
+GapReason = Literal["slow_reader", "overflow", "expired", "too_large", "revoked", "disconnected"]
 
 
 class RefusedParams(Params, frozen=True, kw_only=True):
@@ -195,6 +225,24 @@ METHODS = (
         name="bus.message",
         summary="Delivers a message to a subscriber.",
         params=MessageParams,
+        handled_by="app",
+    ),
+    Method(
+        name="bus.watchSubscribers",
+        summary="Starts or ends word of who subscribes to what this client may write to.",
+        params=WatchParams,
+        result=WatchResult,
+    ),
+    Method(
+        name="bus.subscriberAdded",
+        summary="Tells that a client has subscribed.",
+        params=SubscriberParams,
+        handled_by="app",
+    ),
+    Method(
+        name="bus.subscriberRemoved",
+        summary="Tells that a subscription has ended.",
+        params=SubscriberParams,
         handled_by="app",
     ),
     Method(

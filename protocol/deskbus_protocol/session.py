@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
@@ -22,6 +23,7 @@ ClientName = Annotated[
         description="One connection of an app, for instance a window.",
     ),
 ]
+LastSeqs = Annotated[dict[str, int], Meta(max_length=10_000)]
 Ticket = Annotated[str, Meta(min_length=16, max_length=128)]
 
 
@@ -61,8 +63,22 @@ class OpenParams(Params, frozen=True, kw_only=True):
     resume: bool = False
 
 
+class ResumeParams(Params, frozen=True, kw_only=True):
+    """Comes back on a new connection, as the client that got `resume_token`.
+
+    `last_seqs` tells the last message that it has of each topic.
+    """
+
+    resume_token: Ticket
+    protocol_version: str
+    last_seqs: LastSeqs = msgspec.field(default_factory=dict)
+
+
 class OpenResult(Result, frozen=True, kw_only=True):
-    """`resumed` says that there was something to take up."""
+    """`resumed` says that there was something to take up.
+
+    `resume_token` works once, with `session.resume`, for 30 s after this connection has ended.
+    """
 
     app: str
     client: str
@@ -70,6 +86,7 @@ class OpenResult(Result, frozen=True, kw_only=True):
     protocol_version: str
     version: str
     resumed: bool
+    resume_token: str
 
 
 METHODS = (
@@ -91,6 +108,13 @@ METHODS = (
         name="session.open",
         summary="Opens an app's session with a ticket; the connection's identity from then on.",
         params=OpenParams,
+        result=OpenResult,
+        callers="anyone",
+    ),
+    Method(
+        name="session.resume",
+        summary="Takes a session up again; what was missed comes before what is new.",
+        params=ResumeParams,
         result=OpenResult,
         callers="anyone",
     ),

@@ -44,8 +44,15 @@ class AcknowledgedOutlet:
     sent after it on that topic, in order. While the client is away everything waits.
     """
 
-    def __init__(self, clock_ms: Callable[[], int], on_dead: Died) -> None:
+    def __init__(
+        self,
+        clock_ms: Callable[[], int],
+        on_dead: Died,
+        jitter_ms: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`jitter_ms` is added to each wait, so that many clients don't retry as one."""
         self._clock_ms = clock_ms
+        self._jitter_ms = jitter_ms
         self._on_dead = on_dead
         self._outlet: Outlet | None = None
         self._in_flight: dict[tuple[str, int], Pending] = {}
@@ -144,7 +151,8 @@ class AcknowledgedOutlet:
         line = as_redelivery(pending.line, again) if again else pending.line
         if not repeat or not again:
             pending.attempts += 1
-        pending.due = now_ms + RETRY_AFTER_MS[min(again, len(RETRY_AFTER_MS) - 1)]
+        wait_ms = RETRY_AFTER_MS[min(again, len(RETRY_AFTER_MS) - 1)]
+        pending.due = now_ms + wait_ms + self._jitter_ms()
         self._in_flight[pending.topic, pending.seq] = pending
         self._outlet.put(line, None, pending.seq)
 

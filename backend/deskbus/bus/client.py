@@ -18,9 +18,10 @@ class Outlet(Protocol):
 class Rank(IntEnum):
     """Which reader of a client gets a message that several of its subscriptions match."""
 
-    LIVE = 0
-    ACKNOWLEDGED = 1
-    REPLAY = 2
+    FILTERED = 0
+    LIVE = 1
+    ACKNOWLEDGED = 2
+    REPLAY = 3
 
 
 class Reader:

@@ -15,6 +15,9 @@ class Gaps:
     def add(self, topic: str, seq: int, reason: GapReason) -> None:
         self._lost.add(topic, seq, reason)
 
+    def add_range(self, topic: str, first: int, last: int, reason: GapReason) -> None:
+        self._lost.add_range(topic, first, last, reason)
+
     def take_lines(self) -> list[bytes]:
         """What there is to tell since the last time, as `bus.gap` notifications."""
         return [

@@ -1,6 +1,6 @@
 """InterApplicationBus: what apps see of the bus. Joins members, broker, and request/response."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Raw, UnsetType
@@ -10,8 +10,10 @@ from deskbus.bus.client import Reader
 from deskbus.bus.deadletters import DeadLetterQueue
 from deskbus.bus.member import Connected, Member
 from deskbus.bus.message import envelope
+from deskbus.bus.missed import Missed, missed
 from deskbus.bus.questions import Questions
 from deskbus.bus.topic import Topic
+from deskbus.bus.watchers import Watchers
 from deskbus_protocol.bus import (
     Mode,
     PublishParams,
@@ -20,10 +22,14 @@ from deskbus_protocol.bus import (
     RespondParams,
     SendParams,
     SendResult,
+    Source,
+    SubscriberParams,
 )
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import (
+    INVALID_PARAMS,
     NO_SUBSCRIBER,
+    OVERLOADED,
     PERMISSION_DENIED,
     SESSION_REQUIRED,
     DeskbusError,
@@ -34,6 +40,9 @@ from deskbus_protocol.topics import check_topic
 GRACE_MS = 30_000
 """How long a client that left may come back and find its subscriptions and queue."""
 
+MAX_SUBSCRIPTIONS = 10_000
+"""Of one client."""
+
 MAX_DIRECT_TOPICS = 10_000
 
 
@@ -43,6 +52,8 @@ class Acl(Protocol):
     def may_read(self, identity: Sender, topic: str) -> bool: ...
 
     def may_send(self, identity: Sender, app: str) -> bool: ...
+
+    def may_write_all(self, identity: Sender, pattern: str) -> bool: ...
 
 
 class InterApplicationBus:
@@ -63,22 +74,31 @@ class InterApplicationBus:
         self.dead_letters = DeadLetterQueue(clock_ms)
         self.questions = Questions()
         self._acl = acl
+        self._watchers = Watchers(acl.may_write_all)
         self._on_gone = on_gone
         self._clock_ms = clock_ms
         self._members: dict[Sender, Member] = {}
         self._direct: dict[tuple[str, str], Topic] = {}
 
-    def attach(self, identity: Sender, connection: Connected, *, resume: bool) -> bool:
+    def attach(
+        self,
+        identity: Sender,
+        connection: Connected,
+        *,
+        resume: bool,
+        last_seqs: Mapping[str, int] | None = None,
+    ) -> bool:
         """Lets a client take part; returns whether it took up where it had left.
 
-        Without `resume` it starts afresh: what waited for its live subscriptions is dead, what it
-        has not acknowledged comes again once it subscribes.
+        It then gets what came after `last_seqs`, the last messages that it has, where it tells
+        them. Without `resume` it starts afresh: what waited for its live subscriptions is dead,
+        what it has not acknowledged comes again once it subscribes.
         """
         member = self._members.get(identity)
         if member is not None and member.here:
             self.detach(identity)
-        if member is not None and resume:
-            member.connect(connection, self.reads_of(identity))
+        if member is not None and resume and member.intact:
+            self._take_up(member, connection, last_seqs)
             return True
         if member is not None:
             self._restart(member)
@@ -100,6 +120,13 @@ class InterApplicationBus:
         if member is not None and member.here:
             member.disconnect()
             self.questions.lose(member.client)
+            self._watchers.unwatch(identity)
+            for pattern in member.client.subscriptions:
+                self._watchers.removed(member, pattern)
+
+    def knows(self, identity: Sender) -> bool:
+        """Whether the client is here, or may still come back."""
+        return identity in self._members
 
     def member(self, identity: Sender) -> Member:
         """Raises `DeskbusError` (session_required) for a client that is not here."""
@@ -127,15 +154,38 @@ class InterApplicationBus:
         for member in affected:
             member.window.revoke(self.reads_of(member.identity))
 
-    def subscribe(self, identity: Sender, pattern: str, mode: Mode) -> None:
-        """Raises `DeskbusError` (invalid_topic)."""
+    def subscribe(
+        self, identity: Sender, pattern: str, mode: Mode, sources: Sequence[Source] = ()
+    ) -> None:
+        """Raises `DeskbusError` (invalid_topic, invalid_params, overloaded)."""
         member = self.member(identity)
+        if sources and mode != "live":
+            raise DeskbusError(INVALID_PARAMS, "Only live subscriptions can name sources.")
+        known = pattern in member.client.subscriptions
+        if not known and len(member.client.subscriptions) >= MAX_SUBSCRIPTIONS:
+            raise DeskbusError(OVERLOADED, "This client has too many subscriptions.")
         reader = member.acknowledged if mode == "acknowledged" else member.live
-        self.broker.subscribe(member.client, pattern, reader)
+        self.broker.subscribe(member.client, pattern, member.filtered if sources else reader)
+        if sources:
+            member.sources.set(pattern, sources)
+        else:
+            member.sources.drop(pattern)
+        if not known:
+            self._watchers.added(member, pattern)
 
     def unsubscribe(self, identity: Sender, pattern: str) -> None:
         """Raises `DeskbusError` (not_found)."""
-        self.broker.unsubscribe(self.member(identity).client, pattern)
+        member = self.member(identity)
+        self.broker.unsubscribe(member.client, pattern)
+        member.sources.drop(pattern)
+        self._watchers.removed(member, pattern)
+
+    def watch_subscribers(self, identity: Sender, *, enabled: bool) -> list[SubscriberParams]:
+        """Starts or ends telling a client who subscribes; returns who does now."""
+        if enabled:
+            return self._watchers.watch(self.member(identity), self.members)
+        self._watchers.unwatch(identity)
+        return []
 
     def acknowledge(self, identity: Sender, topic: str, seqs: list[int]) -> None:
         self.member(identity).window.acknowledge(topic, seqs)
@@ -236,6 +286,16 @@ class InterApplicationBus:
     def _is_here(self, reader: Reader) -> bool:
         member = self._members.get(reader.client.identity)
         return member is not None and member.here
+
+    def _take_up(
+        self, member: Member, connection: Connected, last_seqs: Mapping[str, int] | None
+    ) -> None:
+        found = Missed([], []) if last_seqs is None else missed(self.broker, member, last_seqs)
+        for topic, first, last in found.gaps:
+            member.lost_on_the_way(topic, first, last)
+        member.connect(connection, self.reads_of(member.identity), found.lines)
+        for pattern in member.client.subscriptions:
+            self._watchers.added(member, pattern)
 
     def _restart(self, member: Member) -> None:
         """The client begins anew under its identity; only what it owes an answer for stays."""

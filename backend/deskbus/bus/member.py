@@ -1,16 +1,19 @@
 """A client as the bus keeps it: here or away, with what waits for it."""
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from deskbus.bus.acknowledged import AcknowledgedOutlet, Pending
 from deskbus.bus.client import BusClient, Outlet, Rank, Reader
 from deskbus.bus.deadletters import DeadLetterQueue
 from deskbus.bus.gaps import Gaps
-from deskbus.bus.queue import OfflineQueue, Queued
-from deskbus_protocol.bus import GapReason
+from deskbus.bus.queue import Loss, OfflineQueue, Queued
+from deskbus.bus.sources import SourceFilter
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.history import DeadLetterReason
+
+MAX_JITTER_MS = 100
 
 
 class Connected(Outlet, Protocol):
@@ -32,7 +35,8 @@ class Connected(Outlet, Protocol):
 class Member:
     """Live messages go out, or into the queue while the client is away.
 
-    `away_since` is Unix ms, and None while the client is here.
+    `joined_at` and `away_since` are Unix ms; the latter is None while the client is here. It is
+    `intact` until its live subscriptions were dropped.
     """
 
     def __init__(
@@ -45,11 +49,15 @@ class Member:
     ) -> None:
         self.client = BusClient(identity, epoch)
         self.queue = OfflineQueue(self._lost_in_queue)
-        self.window = AcknowledgedOutlet(clock_ms, self._died)
+        self.window = AcknowledgedOutlet(clock_ms, self._died, _jitter_ms)
         self.live = Reader(self.client, Rank.LIVE, self.queue)
+        self.sources = SourceFilter(self._put_live)
+        self.filtered = Reader(self.client, Rank.FILTERED, self.sources)
         self.acknowledged = Reader(self.client, Rank.ACKNOWLEDGED, self.window)
         self.connection: Connected | None = None
         self.away_since: int | None = clock_ms()
+        self.joined_at = clock_ms()
+        self.intact = True
         self._clock_ms = clock_ms
         self._gaps = Gaps(epoch)
         self._dead_letters = dead_letters
@@ -62,13 +70,21 @@ class Member:
     def here(self) -> bool:
         return self.connection is not None
 
-    def connect(self, connection: Connected, may_read: Callable[[str], bool]) -> None:
-        """Lets everything out that waited: first word of gaps, then the queue, then live ones.
+    def connect(
+        self,
+        connection: Connected,
+        may_read: Callable[[str], bool],
+        missed: Iterable[tuple[bytes, str, int]] = (),
+    ) -> None:
+        """Lets everything out that waited: first word of gaps, then what was `missed` on the way,
+        then the queue, then live messages.
 
         What the client may no longer read stays behind as a dead letter.
         """
         self.connection = connection
         self.away_since = None
+        self.joined_at = self._clock_ms()
+        self.intact = True
         connection.on_dropped = self.lost_when_slow
         connection.on_drained = self._tell_gaps
         deliverable = []
@@ -78,6 +94,9 @@ class Member:
             else:
                 self._lost_in_queue(item, "revoked")
         self._tell_gaps()
+        for line, topic, seq in missed:
+            if may_read(topic):
+                self._put_again(connection, line, topic, seq)
         for item in deliverable:
             connection.put(item.line, item.topic, item.seq)
         self.live.lead_to(connection)
@@ -95,6 +114,7 @@ class Member:
 
     def forget_live(self) -> None:
         """Nobody reads what waits in the queue any more."""
+        self.intact = False
         for item in self.queue.drain(self._clock_ms()):
             self._bury(item.line, item.topic, item.seq, "no_subscriber")
         for _ in self._gaps.take_lines():
@@ -115,14 +135,26 @@ class Member:
             for line in self._gaps.take_lines():
                 self.connection.put(line, None, 0)
 
+    def lost_on_the_way(self, topic: str, first: int, last: int) -> None:
+        """Messages that a cut connection swallowed and that are not kept any more."""
+        self._gaps.add_range(topic, first, last, "disconnected")
+
+    def _put_live(self, line: bytes, topic: str | None, seq: int) -> None:
+        self.live.put(line, topic, seq)
+
+    def _put_again(self, connection: Connected, line: bytes, topic: str, seq: int) -> None:
+        reader = self.client.reader_of(topic)
+        if reader is self.filtered and not self.sources.wants(line, topic):
+            return
+        connection.put(line, topic, seq)
+
     def lost_when_slow(self, topic: str, seq: int) -> None:
         """The client read too slowly for this message; it is told so."""
         self._gaps.add(topic, seq, "slow_reader")
 
-    def _lost_in_queue(self, item: Queued, reason: GapReason) -> None:
+    def _lost_in_queue(self, item: Queued, reason: Loss) -> None:
         self._gaps.add(item.topic, item.seq, reason)
-        if reason != "slow_reader":
-            self._bury(item.line, item.topic, item.seq, reason)
+        self._bury(item.line, item.topic, item.seq, reason)
 
     def _died(self, pending: Pending, reason: DeadLetterReason) -> None:
         self._bury(pending.line, pending.topic, pending.seq, reason, pending.attempts)
@@ -131,3 +163,7 @@ class Member:
         self, line: bytes, topic: str, seq: int, reason: DeadLetterReason, attempts: int = 0
     ) -> None:
         self._dead_letters.add(reason, self.identity, line, topic, seq, attempts)
+
+
+def _jitter_ms() -> int:
+    return random.randrange(MAX_JITTER_MS)  # noqa: S311 - spreads load, keeps no secret

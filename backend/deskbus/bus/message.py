@@ -6,21 +6,27 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 DEFAULT_PRIORITY = 4
+_SENDER = b',"sender":'
 _PAYLOAD = b',"payload":'
 _HEAD = b'{"jsonrpc":"2.0","method":"bus.message","params":'
 _TAIL = b"}\n"
+_AFTER_PAYLOAD = b"}" + _TAIL
 
 
 class _Stamps(msgspec.Struct):
+    seq: int
     timestamp: int
     sender: Raw
+    payload: Raw
     ttl: int | UnsetType = UNSET
     priority: int = DEFAULT_PRIORITY
 
 
 class Stamps(NamedTuple):
-    """`expires_at` is Unix ms; `sender` is opaque, equal for the same sender."""
+    """Times are Unix ms; `sender` is opaque, equal for the same sender."""
 
+    seq: int
+    timestamp: int
     sender: bytes
     priority: int
     expires_at: int | None
@@ -35,14 +41,21 @@ def envelope(line: bytes) -> Raw:
 
 
 def stamps(line: bytes) -> Stamps:
-    """The stamps of a line that this broker made; its payload is not looked at."""
-    # `,"payload":` can't come earlier: a quote within a member before it would be escaped.
-    head = line[len(_HEAD) : line.index(_PAYLOAD)]
-    read = _decode(head + b"}")
+    """The stamps of a line that the broker made."""
+    read = _decode(envelope(line))
     expires_at = None if isinstance(read.ttl, UnsetType) else read.timestamp + read.ttl
-    return Stamps(bytes(read.sender), read.priority, expires_at)
+    return Stamps(read.seq, read.timestamp, bytes(read.sender), read.priority, expires_at)
+
+
+def sender_of(line: bytes) -> bytes:
+    """The sender's JSON, as `encode(Sender(…))` gives it."""
+    # Only the topic comes before, and a quote in it is escaped.
+    start = line.index(_SENDER) + len(_SENDER)
+    return line[start : line.index(b"}", start) + 1]
 
 
 def as_redelivery(line: bytes, attempt: int) -> bytes:
     """The line with `redelivery` set, so that its reader knows that it comes again."""
-    return line.replace(_PAYLOAD, b',"redelivery":%d,"payload":' % attempt, 1)
+    payload = _decode(envelope(line)).payload
+    at = len(line) - len(_AFTER_PAYLOAD) - len(payload) - len(_PAYLOAD)
+    return b'%b,"redelivery":%d%b' % (line[:at], attempt, line[at:])

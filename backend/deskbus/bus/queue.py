@@ -3,16 +3,18 @@
 import heapq
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from deskbus.bus.message import stamps
-from deskbus_protocol.bus import GapReason
 
 MAX_MESSAGES = 10_000
 MAX_BYTES = 16 * 1024 * 1024
 LEVELS = 10
 
-Lost = Callable[["Queued", GapReason], None]
+Loss = Literal["overflow", "expired", "too_large", "revoked"]
+"""Why a message left the queue undelivered; each is told as a gap and as a dead letter."""
+
+Lost = Callable[["Queued", Loss], None]
 """Is told of each message that leaves the queue undelivered."""
 
 
@@ -49,20 +51,28 @@ class OfflineQueue:
         """Keeps a message of `topic`; other frames are of no use to a client that isn't there."""
         if topic is None:
             return
-        sender, priority, expires_at = stamps(line)
+        read = stamps(line)
         self._numbers += 1
-        item = Queued(self._numbers, line, topic, seq, sender, priority)
+        item = Queued(self._numbers, line, topic, seq, read.sender, read.priority)
         if len(line) > MAX_BYTES:
             self._on_lost(item, "too_large")
             return
-        self._levels[priority][item.number] = item
+        self._levels[read.priority][item.number] = item
         self._count += 1
         self.bytes += len(line)
-        if expires_at is not None:
-            heapq.heappush(self._expiring, (expires_at, item.number, priority))
+        if read.expires_at is not None:
+            heapq.heappush(self._expiring, (read.expires_at, item.number, read.priority))
         while self._count > MAX_MESSAGES or self.bytes > MAX_BYTES:
             level = next(level for level in self._levels if level)
             self._lose(level, next(iter(level)), "overflow")
+
+    def first_seqs(self) -> dict[str, int]:
+        """The lowest seq that waits of each topic."""
+        first: dict[str, int] = {}
+        for level in self._levels:
+            for item in level.values():
+                first[item.topic] = min(item.seq, first.get(item.topic, item.seq))
+        return first
 
     def sweep(self, now_ms: int) -> None:
         """Takes out what has expired; looks at nothing else."""
@@ -81,7 +91,7 @@ class OfflineQueue:
         self._count = self.bytes = 0
         return in_order_of_delivery(waiting)
 
-    def _lose(self, level: OrderedDict[int, Queued], number: int, reason: GapReason) -> None:
+    def _lose(self, level: OrderedDict[int, Queued], number: int, reason: Loss) -> None:
         item = level.pop(number)
         self._count -= 1
         self.bytes -= len(item.line)

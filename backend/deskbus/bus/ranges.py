@@ -22,6 +22,9 @@ class LostRanges:
             first, last = ranges[-1]
             ranges[-1] = (min(first, seq), max(last, seq))
 
+    def add_range(self, topic: str, first: int, last: int, reason: GapReason) -> None:
+        self._ranges.setdefault((topic, reason), []).append((first, last))
+
     def take(self) -> Iterator[tuple[str, int, int, GapReason]]:
         """Empties itself; gives (topic, first seq, last seq, reason)."""
         ranges, self._ranges = self._ranges, {}

@@ -15,6 +15,8 @@ from deskbus_protocol.bus import (
     SendResult,
     SubscribeParams,
     UnsubscribeParams,
+    WatchParams,
+    WatchResult,
 )
 from deskbus_protocol.method import Empty
 from deskbus_protocol.permissions import Grant
@@ -23,12 +25,17 @@ from deskbus_protocol.permissions import Grant
 def handlers(bus: InterApplicationBus, security: SecurityManager) -> Mapping[str, Handler]:
     async def subscribe(call: Call, params: SubscribeParams) -> Empty:
         await security.require(call.identity, Grant("messaging.read", params.pattern))
-        bus.subscribe(call.identity, params.pattern, params.mode)
+        sources = params.sources or ()
+        bus.subscribe(call.identity, params.pattern, params.mode, sources)
         return Empty()
 
     async def unsubscribe(call: Call, params: UnsubscribeParams) -> Empty:
         bus.unsubscribe(call.identity, params.pattern)
         return Empty()
+
+    async def watch(call: Call, params: WatchParams) -> WatchResult:
+        found = bus.watch_subscribers(call.identity, enabled=params.enabled)
+        return WatchResult(subscribers=found)
 
     async def ack(call: Call, params: AckParams) -> Empty:
         bus.acknowledge(call.identity, params.topic, params.seqs)
@@ -52,6 +59,7 @@ def handlers(bus: InterApplicationBus, security: SecurityManager) -> Mapping[str
     return {
         "bus.subscribe": subscribe,
         "bus.unsubscribe": unsubscribe,
+        "bus.watchSubscribers": watch,
         "bus.ack": ack,
         "bus.send": send,
         "bus.request": request,

@@ -1,6 +1,8 @@
 """Sessions: joins a connection, its identity and its place on the bus, until it closes."""
 
+import hashlib
 import secrets
+from collections.abc import Mapping
 from itertools import count
 
 from deskbus.bus.interapplication import InterApplicationBus
@@ -10,6 +12,10 @@ from deskbus.security.developer import DEVELOPER_APP
 from deskbus.security.tickets import TicketOffice
 from deskbus.ui.shell import Shell
 from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import TICKET_REFUSED, DeskbusError
+
+MANY_TOKENS = 1000
+"""So many may be left over from clients that are gone before they are cleared away."""
 
 
 class Sessions:
@@ -27,6 +33,8 @@ class Sessions:
         self._tickets = tickets
         self._open: dict[Sender, Connection] = {}
         self._developers = count(1)
+        self._tokens: dict[bytes, Sender] = {}
+        self._token_of: dict[Sender, bytes] = {}
         self.developer_ticket: str | None = None
 
     def redeem(self, ticket: str, app: str) -> tuple[Role, Sender]:
@@ -36,8 +44,37 @@ class Sessions:
             return "shell", Sender(DEVELOPER_APP, f"client-{next(self._developers)}")
         return "app", self._tickets.redeem(ticket, app)
 
+    def new_token(self, identity: Sender) -> str:
+        """A resume token for this client's next connection; an earlier one is void."""
+        token = secrets.token_urlsafe(32)
+        if len(self._tokens) > 2 * len(self._open) + MANY_TOKENS:
+            self._tokens = {
+                known: owner for known, owner in self._tokens.items() if self._bus.knows(owner)
+            }
+        self._tokens.pop(self._token_of.get(identity, b""), None)
+        self._token_of[identity] = _digest(token)
+        self._tokens[_digest(token)] = identity
+        return token
+
+    def redeem_token(self, token: str) -> tuple[Role, Sender]:
+        """Who may come back with this token; raises `DeskbusError` (ticket_refused)."""
+        identity = self._tokens.pop(_digest(token), None)
+        if identity is None or not self._bus.knows(identity):
+            raise DeskbusError(
+                TICKET_REFUSED,
+                "There is no session to resume.",
+                action="Open a new session with a ticket; persisted topics can be replayed.",
+            )
+        return ("shell" if identity.app == DEVELOPER_APP else "app"), identity
+
     def join(
-        self, connection: Connection, role: Role, identity: Sender, *, resume: bool = False
+        self,
+        connection: Connection,
+        role: Role,
+        identity: Sender,
+        *,
+        resume: bool = False,
+        last_seqs: Mapping[str, int] | None = None,
     ) -> bool:
         """Lets a connection on the bus; returns whether it took up an earlier one's place.
 
@@ -49,7 +86,9 @@ class Sessions:
             before.peer.close()
         connection.become(role, identity)
         self._open[identity] = connection
-        resumed = self._bus.attach(identity, connection.peer.outbox, resume=resume)
+        resumed = self._bus.attach(
+            identity, connection.peer.outbox, resume=resume, last_seqs=last_seqs
+        )
         client = self._bus.member(identity).client
         connection.peer.lane.open(ClientPublisher(self._bus.broker, client, self._log))
         if connection.shell_link:
@@ -64,3 +103,8 @@ class Sessions:
         del self._open[identity]
         self._bus.detach(identity)
         self._shell.disconnect(connection.peer)
+
+
+def _digest(token: str) -> bytes:
+    """Only this is kept, so memory tells no token."""
+    return hashlib.sha256(token.encode()).digest()

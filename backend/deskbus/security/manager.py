@@ -88,6 +88,10 @@ class SecurityManager:
     def may_write(self, identity: Sender, topic: str) -> bool:
         return self._permits_topic(identity.app, "messaging.write", topic)
 
+    def may_write_all(self, identity: Sender, pattern: str) -> bool:
+        """Whether every topic of a pattern may be written to."""
+        return self._has(identity.app, Grant("messaging.write", pattern))
+
     def may_send(self, identity: Sender, app: str) -> bool:
         return self._has(identity.app, Grant("app.send", app))
 

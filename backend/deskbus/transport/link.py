@@ -49,6 +49,8 @@ class Link(asyncio.Protocol):
     def __init__(self, flusher: Flusher) -> None:
         self.outbox = Outbox(flusher, self.abort)
         self.closed = asyncio.Event()
+        self.heard_at = 0.0
+        """The loop's time of the last bytes from the peer."""
         self._flusher = flusher
         self._framing = FramingDecoder()
         self._receiver: Receiver | None = None
@@ -74,6 +76,7 @@ class Link(asyncio.Protocol):
         self._reader = reader
 
     def data_received(self, data: bytes) -> None:
+        self.heard_at = asyncio.get_running_loop().time()
         try:
             block = self._framing.feed(data)
         except FramingLostError:

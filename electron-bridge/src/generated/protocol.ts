@@ -110,7 +110,11 @@ export interface OpenParams {
   resume?: boolean;
 }
 
-/** `resumed` says that there was something to take up. */
+/**
+ * `resumed` says that there was something to take up.
+ *
+ * `resume_token` works once, with `session.resume`, for 30 s after this connection has ended.
+ */
 export interface OpenResult {
   app: string;
   client: string;
@@ -118,6 +122,19 @@ export interface OpenResult {
   protocolVersion: string;
   version: string;
   resumed: boolean;
+  resumeToken: string;
+}
+
+/**
+ * Comes back on a new connection, as the client that got `resume_token`.
+ *
+ * `last_seqs` tells the last message that it has of each topic.
+ */
+export interface ResumeParams {
+  _meta?: TraceContext;
+  resumeToken: string;
+  protocolVersion: string;
+  lastSeqs?: Record<string, number>;
 }
 
 /** The parameters of a method that takes none. */
@@ -129,12 +146,26 @@ export interface NoParams {
 export interface Empty {
 }
 
-/** `live` delivers at most once, `acknowledged` at least once until `bus.ack`. */
+/**
+ * `live` delivers at most once, `acknowledged` at least once until `bus.ack`.
+ *
+ * With `sources` a live subscription brings only messages of those senders. To subscribe to the
+ * same pattern again replaces mode and sources.
+ */
 export interface SubscribeParams {
   _meta?: TraceContext;
   /** A topic, or a pattern: * is one level, # zero or more. */
   pattern: string;
   mode?: "acknowledged" | "live";
+  sources?: Array<Source>;
+}
+
+/** Whose messages: an app's, or one of its clients'. */
+export interface Source {
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  /** One connection of an app, for instance a window. */
+  client?: string;
 }
 
 export interface UnsubscribeParams {
@@ -249,6 +280,24 @@ export interface Sender {
   client: string;
 }
 
+export interface WatchParams {
+  _meta?: TraceContext;
+  enabled?: boolean;
+}
+
+/** The subscriptions that there are now, of other clients. */
+export interface WatchResult {
+  subscribers: Array<SubscriberParams>;
+}
+
+/** A client's subscription to a pattern that the reader of this may write to. */
+export interface SubscriberParams {
+  _meta?: TraceContext;
+  pattern: string;
+  app: string;
+  client: string;
+}
+
 /** Tells a sender that notifications of its were refused since the last such word. */
 export interface RefusedParams {
   _meta?: TraceContext;
@@ -271,7 +320,7 @@ export interface GapParams {
   epoch: string;
   first: number;
   last: number;
-  reason: "expired" | "overflow" | "revoked" | "slow_reader" | "too_large";
+  reason: "disconnected" | "expired" | "overflow" | "revoked" | "slow_reader" | "too_large";
 }
 
 /** The last messages of a topic that are still in memory, oldest first. */
@@ -517,6 +566,8 @@ export interface Methods {
   "session.mintTicket": { params: MintTicketParams; result: MintTicketResult; handledBy: "backend" };
   /** Opens an app's session with a ticket; the connection's identity from then on. */
   "session.open": { params: OpenParams; result: OpenResult; handledBy: "backend" };
+  /** Takes a session up again; what was missed comes before what is new. */
+  "session.resume": { params: ResumeParams; result: OpenResult; handledBy: "backend" };
   /** Answers at once; tells that the other side is alive. */
   "session.ping": { params: NoParams; result: Empty; handledBy: "backend" };
   /** Ends the backend: everything is flushed and every child ended. */
@@ -537,6 +588,12 @@ export interface Methods {
   "bus.respond": { params: RespondParams; result: Empty; handledBy: "backend" };
   /** Delivers a message to a subscriber. */
   "bus.message": { params: MessageParams; result: void; handledBy: "app" };
+  /** Starts or ends word of who subscribes to what this client may write to. */
+  "bus.watchSubscribers": { params: WatchParams; result: WatchResult; handledBy: "backend" };
+  /** Tells that a client has subscribed. */
+  "bus.subscriberAdded": { params: SubscriberParams; result: void; handledBy: "app" };
+  /** Tells that a subscription has ended. */
+  "bus.subscriberRemoved": { params: SubscriberParams; result: void; handledBy: "app" };
   /** Tells that notifications were refused, and why. */
   "bus.refused": { params: RefusedParams; result: void; handledBy: "app" };
   /** Tells which messages of a topic will not come. */

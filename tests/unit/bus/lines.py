@@ -20,6 +20,9 @@ class Anyone:
     def may_write(self, identity: Sender, topic: str) -> bool:
         return True
 
+    def may_write_all(self, identity: Sender, pattern: str) -> bool:
+        return True
+
     def may_send(self, identity: Sender, app: str) -> bool:
         return True
 

@@ -8,17 +8,16 @@ from hypothesis import strategies as st
 
 from deskbus.bus import queue as queue_module
 from deskbus.bus.message import stamps
-from deskbus.bus.queue import OfflineQueue, Queued
-from deskbus_protocol.bus import GapReason
+from deskbus.bus.queue import Loss, OfflineQueue, Queued
 from tests.unit.bus.lines import Mint, payloads
 
 
 class Rig:
     def __init__(self) -> None:
-        self.lost: list[tuple[int, GapReason]] = []
+        self.lost: list[tuple[int, Loss]] = []
         self.queue = OfflineQueue(self._lose)
 
-    def _lose(self, item: Queued, reason: GapReason) -> None:
+    def _lose(self, item: Queued, reason: Loss) -> None:
         self.lost.append((item.seq, reason))
 
     def drained(self, now_ms: int = 0) -> list[Any]:
