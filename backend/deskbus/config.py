@@ -94,11 +94,56 @@ class PersistenceConfig(Section, frozen=True, kw_only=True):
     max_age_days: Annotated[float, Meta(gt=0)] = 30.0
 
 
+Pattern = Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class StreamConfig(Section, frozen=True, kw_only=True):
+    """The JetStream stream of persisted topics, as it is made where there is none.
+
+    Beyond these limits the oldest messages go, taken in by everybody or not. JetStream recognizes
+    a message that was sent twice within `duplicate_window_s`.
+    """
+
+    max_age_days: Annotated[float, Meta(gt=0, le=3650)] = 7.0
+    max_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 1024 * 1024 * 1024
+    replicas: Annotated[int, Meta(ge=1, le=5)] = 1
+    duplicate_window_s: Annotated[float, Meta(ge=1, le=86_400)] = 600.0
+
+
+class FederationConfig(Section, frozen=True, kw_only=True):
+    """Topics that this machine shares with others through NATS; `name` is this machine's own.
+
+    A message goes out if its topic fits `send`, and is taken in if it fits `receive`; both are
+    `topics` unless given. Files are taken from the configuration's own folder.
+    """
+
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9-]+$", max_length=64)]
+    servers: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1)] = [
+        "nats://127.0.0.1:4222"
+    ]
+    topics: list[Pattern] = []
+    send: list[Pattern] | UnsetType = UNSET
+    receive: list[Pattern] | UnsetType = UNSET
+    prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)] = "deskbus"
+    tls_ca: str | UnsetType = UNSET
+    credentials_file: str | UnsetType = UNSET
+    stream: StreamConfig = StreamConfig()
+
+    @property
+    def sent_patterns(self) -> list[str]:
+        return self.topics if isinstance(self.send, UnsetType) else self.send
+
+    @property
+    def received_patterns(self) -> list[str]:
+        return self.topics if isinstance(self.receive, UnsetType) else self.receive
+
+
 class Config(Section, frozen=True, kw_only=True):
     apps: list[AppConfig] = []
     consent: ConsentConfig = ConsentConfig()
     heartbeat: HeartbeatConfig = HeartbeatConfig()
     persistence: PersistenceConfig = PersistenceConfig()
+    federation: FederationConfig | UnsetType = UNSET
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,15 +169,25 @@ def load(path: Path | None) -> Config:
         raise ConfigError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise ConfigError(f"{path}: {error}") from error
-    for pattern in config.persistence.topics:
-        try:
-            check_pattern(pattern)
-        except DeskbusError as error:
-            raise ConfigError(f"{path}: persistence topic {pattern}: {error}") from error
+    for place, patterns in _patterns(config).items():
+        for pattern in patterns:
+            try:
+                check_pattern(pattern)
+            except DeskbusError as error:
+                raise ConfigError(f"{path}: {place} topic {pattern}: {error}") from error
     ids = [app.id for app in config.apps]
     if len(set(ids)) < len(ids):
         raise ConfigError(f"{path}: two apps share an id")
     return config
+
+
+def _patterns(config: Config) -> dict[str, list[str]]:
+    """Every pattern in the file, by the section that it is in."""
+    found = {"persistence": config.persistence.topics}
+    shared = config.federation
+    if not isinstance(shared, UnsetType):
+        found["federation"] = [*shared.topics, *shared.sent_patterns, *shared.received_patterns]
+    return found
 
 
 def default_data_dir() -> Path:

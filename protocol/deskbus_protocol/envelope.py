@@ -24,6 +24,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     `timestamp` is Unix milliseconds, `ttl` milliseconds. `seq` counts the topic's messages
     within `epoch`, one run of the backend; a persisted topic carries its seq on over restarts.
     `redelivery` is there when an acknowledged message comes again: 1 for the first time again.
+    `origin` is there when the message came from another machine: that machine's federation name.
+    Its `id`, `sender` and `correlation_id` are then that machine's too.
     """
 
     id: str
@@ -39,3 +41,4 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     priority: Priority | UnsetType = UNSET
     reply_to: str | UnsetType = UNSET
     redelivery: int | UnsetType = UNSET
+    origin: str | UnsetType = UNSET

@@ -8,9 +8,10 @@ from weakref import WeakSet
 from msgspec import UNSET, Raw, UnsetType
 
 from deskbus.bus.client import BusClient, Reader
+from deskbus.bus.foreign import foreign_line
 from deskbus.bus.topic import HISTORY_BYTES, HISTORY_MESSAGES, STALE, Topic
 from deskbus.bus.trie import PatternTrie
-from deskbus_protocol.bus import PublishParams
+from deskbus_protocol.bus import MessageParams, PublishParams
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import NOT_FOUND, PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.rpc import encode
@@ -170,14 +171,21 @@ class MessageBroker:
         topic = client.writable.get(name) or self._writable_topic(client, name)
         if topic.generation != self._generation:
             self._find_targets(topic)
-        line = self._stamp(client, topic, payload, options, reply_to)
-        topic.history.append(line)
-        growth = len(line) - topic.trim_history()
-        for target in topic.targets:
-            target.put(line, name, topic.seq)
-        if topic.persisted:
-            self._persist(topic, line)
-        self._count(1, len(topic.targets), len(line), growth)
+        self._deliver(topic, self._stamp(client, topic, payload, options, reply_to))
+        return topic
+
+    def admit(self, client: BusClient, message: MessageParams) -> Topic:
+        """Delivers a message of another machine, counted here but otherwise as it is.
+
+        `client` only lets it in. Raises `DeskbusError` (invalid_topic, permission_denied).
+        """
+        name = message.topic
+        topic = client.writable.get(name) or self._writable_topic(client, name)
+        if topic.generation != self._generation:
+            self._find_targets(topic)
+        topic.timestamp = self._clock_ms()
+        topic.seq += 1
+        self._deliver(topic, foreign_line(topic, message))
         return topic
 
     def send(
@@ -281,6 +289,16 @@ class MessageBroker:
             members,
             payload,
         )
+
+    def _deliver(self, topic: Topic, line: bytes) -> None:
+        """Gives the message with the topic's last stamps to all its readers, history and log."""
+        topic.history.append(line)
+        growth = len(line) - topic.trim_history()
+        for target in topic.targets:
+            target.put(line, topic.name, topic.seq)
+        if topic.persisted:
+            self._persist(topic, line)
+        self._count(1, len(topic.targets), len(line), growth)
 
     def _persist(self, topic: Topic, line: bytes) -> None:
         if self._log is not None:

@@ -271,6 +271,7 @@ export interface MessageParams {
   priority?: number;
   replyTo?: string;
   redelivery?: number;
+  origin?: string;
   _meta?: TraceContext;
 }
 
