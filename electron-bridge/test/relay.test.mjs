@@ -11,15 +11,17 @@ let acknowledged;
 let refuses;
 let sent;
 let relay;
+let listeners;
 
 beforeEach(() => {
+  listeners = {};
   asked = [];
   acknowledged = [];
   sent = [];
   refuses = false;
   const client = {
     state: 'open',
-    on: () => () => undefined,
+    on: (name, listener) => (listeners[name] = listener),
     subscribe: (pattern, _listener, { mode }) => {
       asked.push(`${mode} ${pattern}`);
       if (refuses) return Promise.reject(new Error('denied'));
@@ -59,6 +61,22 @@ test('another mode comes in the place of the one before, if it is not refused', 
     'end live a',
     'end acknowledged a',
   ]);
+});
+
+test('a subscription whose renewal was refused is asked for again', async () => {
+  await subscribe('a', 'live');
+  const refusal = {
+    method: 'bus.subscribe',
+    topic: 'a',
+    code: 1,
+    message: '',
+    action: '',
+    count: 1,
+  };
+  listeners.refused(refusal);
+  assert.deepEqual(sent.pop(), ['deskbus:refused', refusal]);
+  await subscribe('a', 'live');
+  assert.deepEqual(asked, ['live a', 'live a']);
 });
 
 test('only the page that is there acknowledges, and only what is a message', () => {

@@ -75,6 +75,17 @@ test('subscriptions are renewed on a new connection, without those that are refu
   assert.deepEqual(seen, ['kept']);
 });
 
+test('a forgotten subscription is asked for again', async () => {
+  const seen = [];
+  const stop = await subscriptions.add('a', () => seen.push('old'));
+  subscriptions.forget('a');
+  await stop();
+  await subscriptions.add('a', () => seen.push('new'));
+  subscriptions.deliver({ topic: 'a' });
+  assert.deepEqual(seen, ['new']);
+  assert.deepEqual(sent, ['subscribe a', 'subscribe a']);
+});
+
 test('what was resumed is not asked for again, but what the other side may not have', async () => {
   await subscriptions.add('stands', () => undefined);
   let answer;

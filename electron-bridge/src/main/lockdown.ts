@@ -43,6 +43,11 @@ export function lockSession(session: Session): void {
   session.setPermissionCheckHandler(() => false);
   const since15: Partial<Pick<Session, 'setDevicePermissionHandler'>> = session;
   since15.setDevicePermissionHandler?.call(session, () => false);
+  // Else it fetches dictionaries over the network.
+  const spelling: Partial<Pick<Session, 'setSpellCheckerLanguages' | 'setSpellCheckerEnabled'>> =
+    session;
+  spelling.setSpellCheckerLanguages?.call(session, []);
+  spelling.setSpellCheckerEnabled?.call(session, false);
   session.on('will-download', (event) => event.preventDefault());
 }
 

@@ -1,4 +1,5 @@
 import type { WebContents } from 'electron';
+import type { RefusedParams } from '../generated/protocol';
 import type { Client } from '../node/client';
 import { asDeskbusError, DeskbusError } from '../node/error';
 import type { Params } from '../node/link';
@@ -35,7 +36,11 @@ export class Relay implements Endpoint {
     private readonly client: Client,
   ) {
     client.on('state', (state) => this.send(Channel.state, state));
-    client.on('refused', (refusal) => this.send(Channel.refused, refusal));
+    client.on('refused', (refusal) => {
+      // A renewal was refused: to subscribe again has to ask again.
+      if (isRenewal(refusal)) this.subscriptions.delete(refusal.topic);
+      this.send(Channel.refused, refusal);
+    });
     client.on('gap', (gap) => this.send(Channel.gap, gap));
   }
 
@@ -169,6 +174,10 @@ export class Relay implements Endpoint {
 async function end({ stop }: Subscription): Promise<void> {
   const endIt = await stop;
   await endIt();
+}
+
+function isRenewal(refusal: RefusedParams): refusal is RefusedParams & { topic: string } {
+  return refusal.method === OPERATIONS.subscribe && refusal.topic !== undefined;
 }
 
 function isNumbered(message: object): message is Numbered {

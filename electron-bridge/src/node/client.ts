@@ -279,6 +279,8 @@ export class Client extends Emitter<ClientEvents> {
         },
       };
       const socket = connectSocket({ path: pipe, onread });
+      // In Electron 9's main process the socket may be left unattended until the next timer.
+      setTimeout(() => undefined, 1);
       const link: Link = new Link(socket, {
         onMessage: (message) => this.subscriptions.deliver(message),
         ...(this.options.onMessageLine ? { onMessageLine: this.options.onMessageLine } : {}),

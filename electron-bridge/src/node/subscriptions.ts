@@ -117,6 +117,12 @@ export class Subscriptions<M extends Numbered = Message> {
     }
   }
 
+  /** The other side does not have it any more: who wants it has to ask again. */
+  forget(pattern: string): void {
+    const entry = this.entries.get(pattern);
+    if (entry) this.drop(entry);
+  }
+
   has(pattern: string): boolean {
     return this.entries.has(pattern);
   }

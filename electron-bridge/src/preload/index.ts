@@ -4,6 +4,7 @@ import {
   APP_ARGUMENT,
   Channel,
   CLIENT_ARGUMENT,
+  OPERATIONS,
   type Operation,
   type Reply,
 } from '../main/operations';
@@ -31,7 +32,12 @@ class Signals extends Emitter<{ state: ConnectionState; refused: Refusal; gap: G
       connection = state;
       this.emit('state', state);
     });
-    ipcRenderer.on(Channel.refused, (_event, refusal: Refusal) => this.emit('refused', refusal));
+    ipcRenderer.on(Channel.refused, (_event, refusal: Refusal) => {
+      if (refusal.method === OPERATIONS.subscribe && refusal.topic !== undefined) {
+        subscriptions.forget(refusal.topic);
+      }
+      this.emit('refused', refusal);
+    });
     ipcRenderer.on(Channel.gap, (_event, gap: Gap) => this.emit('gap', gap));
   }
 }
