@@ -61,6 +61,10 @@ from deskbus_protocol.ui import AppIdentity, WindowDescriptor
 HEARTBEAT_ID = 0
 """Of the request that asks for a sign of life; calls count from 1."""
 
+SESSION_WITHIN_S = 10.0
+MAX_STRANGERS = 64
+"""Links without a session; each has `SESSION_WITHIN_S` to open one."""
+
 TICK_S = 0.1
 """How late expiry and redelivery may be."""
 
@@ -75,6 +79,7 @@ class Backend:
         self._flusher = Flusher()
         self._stopping = anyio.Event()
         self._tasks: TaskGroup | None = None
+        self._strangers = 0
         self._pipe = ""
         self._apps = {app.id: app for app in settings.config.apps}
         epoch = f"{int(time.time()):x}-{secrets.token_hex(2)}"
@@ -198,7 +203,11 @@ class Backend:
         self._decisions.load()
 
     def _accept(self, link: Link) -> None:
-        self._start(self._serve, link)
+        if self._strangers >= MAX_STRANGERS:
+            log.warning("link.too_many_without_session")
+            link.abort()
+        else:
+            self._start(self._serve, link)
 
     def _start(self, serve: Callable[[Link], Coroutine[Any, Any, None]], link: Link) -> None:
         if self._tasks is None:
@@ -222,14 +231,29 @@ class Backend:
         connection = Connection(peer, shell_link=shell_link)
         heartbeat = self._heartbeat(link, connection)
         try:
-            if not shell_link:
-                heartbeat.start()
-            await peer.run()
+            async with anyio.create_task_group() as tasks:
+                if not shell_link:
+                    heartbeat.start()
+                    tasks.start_soon(self._await_session, connection, link)
+                await peer.run()
+                tasks.cancel_scope.cancel()
         except Exception:
             log.exception("link.failed")
         finally:
             heartbeat.stop()
             self._sessions.leave(connection)
+
+    async def _await_session(self, connection: Connection, link: Link) -> None:
+        """A link that does not become a session in time is closed."""
+        self._strangers += 1
+        try:
+            with anyio.move_on_after(SESSION_WITHIN_S):
+                await connection.opened.wait()
+        finally:
+            self._strangers -= 1
+        if not connection.has_session:
+            log.warning("link.no_session")
+            link.abort()
 
     def _heartbeat(self, link: Link, connection: Connection) -> Heartbeat:
         """Any bytes are a sign of life; the answer to the question is not waited for."""

@@ -7,6 +7,9 @@ exactly one level and `#` for zero or more levels, anywhere. Patterns are not re
 from deskbus_protocol.errors import INVALID_TOPIC, DeskbusError
 
 MAX_TOPIC_BYTES = 256
+MAX_WILDCARDS = 8
+"""In one pattern; so that no mix of patterns makes a topic expensive to route."""
+
 ONE = "*"
 MANY = "#"
 
@@ -20,9 +23,16 @@ def check_topic(topic: str) -> None:
 
 def check_pattern(pattern: str) -> None:
     """Raises `DeskbusError` (invalid_topic) unless `pattern` is a topic or a wildcard pattern."""
-    for level in _check_levels(pattern):
+    levels = _check_levels(pattern)
+    if not is_wildcard(pattern):
+        return
+    for level in levels:
         if len(level) > 1 and (ONE in level or MANY in level):
             raise DeskbusError(INVALID_TOPIC, "A wildcard must stand alone in its level.")
+    if "#.#" in pattern:
+        raise DeskbusError(INVALID_TOPIC, "Write # once: two in a row mean the same.")
+    if levels.count(ONE) + levels.count(MANY) > MAX_WILDCARDS:
+        raise DeskbusError(INVALID_TOPIC, f"A pattern has at most {MAX_WILDCARDS} wildcards.")
 
 
 def is_wildcard(pattern: str) -> bool:

@@ -8,6 +8,7 @@ from deskbus.bus.message import as_redelivery, stamps
 from deskbus_protocol.history import DeadLetterReason
 
 MAX_IN_FLIGHT = 1000
+MAX_IN_FLIGHT_BYTES = 8 * 1024 * 1024
 """Sent and not yet acknowledged; what comes after waits its turn."""
 
 MAX_WAITING = 10_000
@@ -17,6 +18,9 @@ RETRY_AFTER_MS = (1000, 2000, 4000)
 
 
 class Outlet(Protocol):
+    @property
+    def slow(self) -> bool: ...
+
     def put(self, line: bytes, topic: str | None, seq: int) -> None: ...
 
 
@@ -56,6 +60,7 @@ class AcknowledgedOutlet:
         self._on_dead = on_dead
         self._outlet: Outlet | None = None
         self._in_flight: dict[tuple[str, int], Pending] = {}
+        self._in_flight_bytes = 0
         self._waiting: deque[Pending] = deque()
         self._waiting_bytes = 0
 
@@ -78,8 +83,11 @@ class AcknowledgedOutlet:
         """The client is there: what it may have missed is sent again, then what waits."""
         self._outlet = outlet
         now = self._clock_ms()
-        for pending in list(self._in_flight.values()):
-            self._send(pending, now, repeat=True)
+        for key, pending in list(self._in_flight.items()):
+            if pending.expires_at is not None and pending.expires_at <= now:
+                self._bury(key, pending, "expired")
+            else:
+                self._send(pending, now, repeat=True)
         self._fill(now)
 
     def disconnect(self) -> None:
@@ -88,13 +96,16 @@ class AcknowledgedOutlet:
 
     def acknowledge(self, topic: str, seqs: list[int]) -> int:
         """Takes messages off the list; returns how many were on it."""
-        known = [self._in_flight.pop((topic, seq), None) for seq in seqs]
+        known = {seq for seq in seqs if (topic, seq) in self._in_flight}
+        for seq in known:
+            self._land(topic, seq)
         self._fill(self._clock_ms())
-        return len(known) - known.count(None)
+        return len(known)
 
     def tick(self, now_ms: int) -> None:
         """Sends again what is due; buries what has expired or was sent often enough."""
-        if self._outlet is None:
+        if self._outlet is None or self._outlet.slow:
+            # What has not been read yet need not come again.
             return
         again: set[str] = set()
         for key, pending in list(self._in_flight.items()):
@@ -123,12 +134,13 @@ class AcknowledgedOutlet:
         """Everything that is not acknowledged, in order; nothing is left."""
         everything = [*self._in_flight.values(), *self._waiting]
         self._in_flight.clear()
+        self._in_flight_bytes = 0
         self._waiting.clear()
         self._waiting_bytes = 0
         return everything
 
     def _has_room(self) -> bool:
-        return len(self._in_flight) < MAX_IN_FLIGHT
+        return len(self._in_flight) < MAX_IN_FLIGHT and self._in_flight_bytes < MAX_IN_FLIGHT_BYTES
 
     def _fill(self, now_ms: int) -> None:
         while self._waiting and self._outlet is not None and self._has_room():
@@ -153,9 +165,14 @@ class AcknowledgedOutlet:
             pending.attempts += 1
         wait_ms = RETRY_AFTER_MS[min(again, len(RETRY_AFTER_MS) - 1)]
         pending.due = now_ms + wait_ms + self._jitter_ms()
-        self._in_flight[pending.topic, pending.seq] = pending
+        if (pending.topic, pending.seq) not in self._in_flight:
+            self._in_flight[pending.topic, pending.seq] = pending
+            self._in_flight_bytes += len(pending.line)
         self._outlet.put(line, None, pending.seq)
 
     def _bury(self, key: tuple[str, int], pending: Pending, reason: DeadLetterReason) -> None:
-        del self._in_flight[key]
+        self._land(*key)
         self._on_dead(pending, reason)
+
+    def _land(self, topic: str, seq: int) -> None:
+        self._in_flight_bytes -= len(self._in_flight.pop((topic, seq)).line)

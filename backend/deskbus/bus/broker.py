@@ -18,7 +18,10 @@ from deskbus_protocol.rpc import encode
 from deskbus_protocol.topics import check_pattern, check_topic, is_wildcard
 
 MAX_TOPICS = 100_000
-"""Topics whose state is kept; beyond, the longest unused without readers are forgotten."""
+"""Topics whose state is kept; beyond, those published on longest ago are forgotten."""
+
+DIRECT_SEQ = 2**40
+DIRECT_TOPIC_NUMBER = 0
 
 MAX_WRITABLE = 2000
 """Topics remembered as writable for one sender; beyond, permissions are looked up anew."""
@@ -86,7 +89,8 @@ class MessageBroker:
         self._exact: dict[str, set[Reader]] = {}
         self._wild: PatternTrie[Reader] = PatternTrie()
         self._topics: dict[str, Topic] = {}
-        self._topics_made = 0
+        self._topics_made = DIRECT_TOPIC_NUMBER
+        self._directed = 0
         self._forgotten_seq = 0
         self._generation = 0
         self._writers: WeakSet[BusClient] = WeakSet()
@@ -254,9 +258,13 @@ class MessageBroker:
             client.writable.clear()
 
     def direct_topic(self, name: str) -> Topic:
-        """A topic for messages to one app, counted apart so that public readers see no gap."""
-        self._topics_made += 1
-        return Topic(name, self.epoch, self._topics_made)
+        """A topic for one message to one app.
+
+        Public readers of the same name see no gap, for directed messages have seqs of their own:
+        all of them together count on from `DIRECT_SEQ`, so that no acknowledgement meets two.
+        """
+        self._directed += 1
+        return Topic(name, self.epoch, DIRECT_TOPIC_NUMBER, seq=DIRECT_SEQ + self._directed)
 
     def _new_topic(self, name: str) -> Topic:
         persisted = self._log is not None and self._log.persists(name)
@@ -264,7 +272,9 @@ class MessageBroker:
         if persisted and self._log is not None:
             seq = max(seq, self._log.last_seq(name))
         self._topics_made += 1
-        return Topic(name, self.epoch, self._topics_made, seq=seq, persisted=persisted)
+        topic = Topic(name, self.epoch, self._topics_made, seq=seq, persisted=persisted)
+        topic.timestamp = self._clock_ms()
+        return topic
 
     def _stamp(
         self,
@@ -320,7 +330,7 @@ class MessageBroker:
         if topic is None:
             topic = self._topics[name] = self._new_topic(name)
             if len(self._topics) > MAX_TOPICS:
-                self._forget_unused_topics()
+                self._forget_old_topics()
         if len(client.writable) >= MAX_WRITABLE:
             client.writable.clear()
         client.writable[name] = topic
@@ -346,13 +356,14 @@ class MessageBroker:
         if topic is not None:
             topic.generation = STALE
 
-    def _forget_unused_topics(self) -> None:
+    def _forget_old_topics(self) -> None:
         """Makes room for a tenth; a topic that comes back counts on from where any had got to.
 
-        A sender may still hold such a topic as writable, so it is let go of everywhere.
+        Those go that were published on longest ago. A sender may still hold such a topic as
+        writable, so it is let go of everywhere.
         """
-        unused = [topic for topic in self._topics.values() if not topic.targets]
-        for topic in unused[: MAX_TOPICS // 10]:
+        by_age = sorted(self._topics.values(), key=lambda topic: topic.timestamp)
+        for topic in by_age[: MAX_TOPICS // 10]:
             del self._topics[topic.name]
             self.history_bytes -= sum(map(len, topic.history))
             self._forgotten_seq = max(self._forgotten_seq, topic.seq)

@@ -18,6 +18,11 @@ class Gaps:
     def add_range(self, topic: str, first: int, last: int, reason: GapReason) -> None:
         self._lost.add_range(topic, first, last, reason)
 
+    @property
+    def overflowed(self) -> bool:
+        """Whether there is more to tell than can be kept."""
+        return self._lost.full
+
     def take_lines(self) -> list[bytes]:
         """What there is to tell since the last time, as `bus.gap` notifications."""
         return [

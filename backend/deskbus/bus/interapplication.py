@@ -12,7 +12,6 @@ from deskbus.bus.member import Connected, Member
 from deskbus.bus.message import envelope
 from deskbus.bus.missed import Missed, missed
 from deskbus.bus.questions import Questions
-from deskbus.bus.topic import Topic
 from deskbus.bus.watchers import Watchers
 from deskbus_protocol.bus import (
     Mode,
@@ -40,10 +39,11 @@ from deskbus_protocol.topics import check_topic
 GRACE_MS = 30_000
 """How long a client that left may come back and find its subscriptions and queue."""
 
-MAX_SUBSCRIPTIONS = 10_000
-"""Of one client."""
+KEEP_ACKNOWLEDGED_MS = 24 * 60 * 60 * 1000
+"""How long what a client has not acknowledged is kept for it; then it is dead."""
 
-MAX_DIRECT_TOPICS = 10_000
+MAX_SUBSCRIPTIONS = 1_000
+"""Of one client."""
 
 
 class Acl(Protocol):
@@ -78,7 +78,6 @@ class InterApplicationBus:
         self._on_gone = on_gone
         self._clock_ms = clock_ms
         self._members: dict[Sender, Member] = {}
-        self._direct: dict[tuple[str, str], Topic] = {}
 
     def attach(
         self,
@@ -145,7 +144,7 @@ class InterApplicationBus:
         for member in self.members:
             member.tick(now)
             if member.away_since is not None and now - member.away_since >= GRACE_MS:
-                self._end_grace(member)
+                self._end_grace(member, now - member.away_since)
 
     def grants_changed(self, app: str) -> None:
         """Applies changed permissions of `app` to what is cached, and to what waits for it."""
@@ -194,7 +193,7 @@ class InterApplicationBus:
         """Raises `DeskbusError` (permission_denied, no_subscriber, invalid_topic)."""
         client_name = None if isinstance(params.client, UnsetType) else params.client
         targets = self._addressees(identity, params.app, client_name, params.topic)
-        topic = self._direct_topic(params.app, params.topic)
+        topic = self.broker.direct_topic(params.topic)
         sender = self.member(identity).client
         self.broker.send(sender, targets, topic, params.payload, _options(params))
         return SendResult(id=topic.last_id.decode(), receivers=len(targets))
@@ -211,7 +210,7 @@ class InterApplicationBus:
                 targets = topic.targets
             else:
                 targets = self._addressees(identity, params.app, None, params.topic)
-                topic = self._direct_topic(params.app, params.topic)
+                topic = self.broker.direct_topic(params.topic)
                 self.broker.send(client, targets, topic, params.payload, options, question.token)
             question.asked.update(target.client for target in targets if self._is_here(target))
             if not question.asked:
@@ -304,16 +303,17 @@ class InterApplicationBus:
                 self.broker.unsubscribe(member.client, pattern)
         member.forget_live()
 
-    def _end_grace(self, member: Member) -> None:
-        """Live subscriptions go. A member that reads acknowledged keeps those and its place."""
-        self._restart(member)
-        if member.client.subscriptions:
-            return
-        member.give_up()
-        self.broker.remove(member.client)
-        del self._members[member.identity]
-        if not any(other.identity.app == member.identity.app for other in self.members):
-            self._on_gone(member.identity.app)
+    def _end_grace(self, member: Member, away_ms: int) -> None:
+        """Live subscriptions go. What is owed to an acknowledged reader is kept for longer."""
+        if member.intact:
+            self._restart(member)
+            app = member.identity.app
+            if not any(m.intact for m in self._members.values() if m.identity.app == app):
+                self._on_gone(app)
+        if not member.client.subscriptions or away_ms >= KEEP_ACKNOWLEDGED_MS:
+            member.give_up()
+            self.broker.remove(member.client)
+            del self._members[member.identity]
 
     def _addressees(
         self, sender: Sender, app: str, client: str | None, topic: str
@@ -332,15 +332,6 @@ class InterApplicationBus:
         if not found:
             raise DeskbusError(NO_SUBSCRIBER, f"No client of {app} listens on {topic}.")
         return found
-
-    def _direct_topic(self, app: str, name: str) -> Topic:
-        key = (app, name)
-        topic = self._direct.get(key)
-        if topic is None:
-            if len(self._direct) >= MAX_DIRECT_TOPICS:
-                self._direct.pop(next(iter(self._direct)))
-            topic = self._direct[key] = self.broker.direct_topic(name)
-        return topic
 
 
 def _options(params: SendParams | RequestParams) -> PublishParams:

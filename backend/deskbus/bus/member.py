@@ -25,6 +25,9 @@ class Connected(Outlet, Protocol):
     @property
     def slow(self) -> bool: ...
 
+    def give_up(self) -> None:
+        """Closes the connection at once."""
+
     def put_block(self, block: bytes) -> None:
         """Sends many lines at once."""
 
@@ -149,8 +152,14 @@ class Member:
         connection.put(line, topic, seq)
 
     def lost_when_slow(self, topic: str, seq: int) -> None:
-        """The client read too slowly for this message; it is told so."""
+        """The client read too slowly for this message; it is told so.
+
+        One that loses more than can be told loses its connection, and has to start afresh.
+        """
         self._gaps.add(topic, seq, "slow_reader")
+        if self._gaps.overflowed and self.connection is not None:
+            self.intact = False
+            self.connection.give_up()
 
     def _lost_in_queue(self, item: Queued, reason: Loss) -> None:
         self._gaps.add(item.topic, item.seq, reason)

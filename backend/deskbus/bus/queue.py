@@ -62,6 +62,8 @@ class OfflineQueue:
         self.bytes += len(line)
         if read.expires_at is not None:
             heapq.heappush(self._expiring, (read.expires_at, item.number, read.priority))
+            if len(self._expiring) > 2 * MAX_MESSAGES:
+                self._forget_departed()
         while self._count > MAX_MESSAGES or self.bytes > MAX_BYTES:
             level = next(level for level in self._levels if level)
             self._lose(level, next(iter(level)), "overflow")
@@ -90,6 +92,11 @@ class OfflineQueue:
         self._expiring.clear()
         self._count = self.bytes = 0
         return in_order_of_delivery(waiting)
+
+    def _forget_departed(self) -> None:
+        """Takes out of the heap what has left the queue before its time."""
+        self._expiring = [entry for entry in self._expiring if entry[1] in self._levels[entry[2]]]
+        heapq.heapify(self._expiring)
 
     def _lose(self, level: OrderedDict[int, Queued], number: int, reason: Loss) -> None:
         item = level.pop(number)

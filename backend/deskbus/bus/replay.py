@@ -10,6 +10,7 @@ from deskbus.bus.interapplication import InterApplicationBus
 from deskbus.bus.member import Connected, Member
 from deskbus.bus.message import envelope
 from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import CONFLICT, DeskbusError
 from deskbus_protocol.topics import matches
 
 MAX_CAPTURED_BYTES = 32 * 1024 * 1024
@@ -69,34 +70,47 @@ class Replays:
     async def replay(self, identity: Sender, pattern: str, since_ms: int, *, follow: bool) -> int:
         """Sends the log's messages and returns their number; then follows, if asked to.
 
-        Waits for a reader that is slow. Raises `DeskbusError`.
+        Waits for a reader that is slow. An acknowledged subscription to the pattern stays one.
+        Raises `DeskbusError` (conflict where there is no log, or a replay is under way).
         """
         member = self._bus.member(identity)
         connection = member.connection
         if connection is None:
             return 0
+        position = self._log.position
         if not follow:
-            until = self._log.position
-            return await self._send(member, connection, pattern, since_ms, 0, until)
+            return await self._send(member, connection, pattern, since_ms, 0, position)
+        before = member.client.subscriptions.get(pattern, member.live)
+        if before.rank == Rank.REPLAY:
+            raise DeskbusError(CONFLICT, "A replay of this pattern is under way.")
         capture = _Capture()
         reader = Reader(member.client, Rank.REPLAY, capture)
-        # From here on what is published is captured, and all before it is below this position.
+        # What is published from here on is captured, and all before it is below this position.
         self._bus.broker.subscribe(member.client, pattern, reader)
         try:
-            sent, start, until = 0, 0, self._log.position
+            sent, start = 0, 0
             while True:
-                sent += await self._send(member, connection, pattern, since_ms, start, until)
+                sent += await self._send(member, connection, pattern, since_ms, start, position)
                 if not capture.overflowed:
-                    break
+                    return sent
                 self._tell_lost(member, capture.reset())
-                start, until = until, self._log.position
-            for line, topic, seq in capture.reset():
-                connection.put(line, topic, seq)
-            self._bus.broker.subscribe(member.client, pattern, member.live)
+                start, position = position, self._log.position
         finally:
-            if member.client.subscriptions.get(pattern) is reader:
-                self._bus.broker.unsubscribe(member.client, pattern)
-        return sent
+            self._hand_over(member, pattern, reader, before, capture)
+
+    def _hand_over(
+        self, member: Member, pattern: str, reader: Reader, before: Reader, capture: _Capture
+    ) -> None:
+        """Puts the subscription back to what it was, or live, behind what was captured.
+
+        Where the client has ended or replaced the subscription meanwhile, that stays so.
+        """
+        if member.client.subscriptions.get(pattern) is reader:
+            self._bus.broker.subscribe(member.client, pattern, before)
+        for line, topic, seq in capture.reset():
+            heir = member.client.reader_of(topic)
+            if heir is not None:
+                heir.put(line, topic, seq)
 
     async def query(
         self,

@@ -21,7 +21,7 @@ class PatternTrie(Generic[T]):
     """Values by pattern; `match` gives those whose pattern fits a topic.
 
     A walk keeps the set of nodes that are still possible, each at most once, so no pattern and
-    no mix of patterns makes it go back. A run of `#` means the same as one.
+    no mix of patterns makes it go back.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class PatternTrie(Generic[T]):
 
     def add(self, pattern: str, value: T) -> None:
         node = self._root
-        for level in _levels(pattern):
+        for level in pattern.split("."):
             child = node.children.get(level)
             if child is None:
                 child = node.children[level] = _Node(is_many=level == MANY)
@@ -39,7 +39,7 @@ class PatternTrie(Generic[T]):
     def remove(self, pattern: str, value: T) -> None:
         """Takes the value away, and the branch with it where nothing else hangs on it."""
         path = [self._root]
-        levels = _levels(pattern)
+        levels = pattern.split(".")
         for level in levels:
             child = path[-1].children.get(level)
             if child is None:
@@ -70,12 +70,3 @@ def _reach(nodes: set[_Node[T]]) -> set[_Node[T]]:
     """The nodes, and the `#` below each, which may stand for no level at all."""
     below = {node.children[MANY] for node in nodes if MANY in node.children}
     return nodes | below
-
-
-def _levels(pattern: str) -> list[str]:
-    """The pattern's levels, each run of `#` made one."""
-    levels: list[str] = []
-    for level in pattern.split("."):
-        if level != MANY or levels[-1:] != [MANY]:
-            levels.append(level)
-    return levels

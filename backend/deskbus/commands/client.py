@@ -12,7 +12,7 @@ from msgspec import Raw
 from deskbus.commands import loop
 from deskbus.config import runtime_dir_for
 from deskbus.security.developer import DEVELOPER_APP, FILE_NAME
-from deskbus.transport.unix import SOCKET_NAME
+from deskbus.transport.pipe import address
 from deskbus_protocol.client import Client, connect_with_ticket
 from deskbus_protocol.errors import DeskbusError
 
@@ -32,8 +32,7 @@ def run(options: Namespace) -> int:
 
     async def main() -> None:
         ticket = (folder / FILE_NAME).read_text()
-        pipe = str(folder / SOCKET_NAME)
-        async with connect_with_ticket(pipe, ticket, DEVELOPER_APP) as client:
+        async with connect_with_ticket(address(folder), ticket, DEVELOPER_APP) as client:
             await commands[options.command](client, options)
 
     try:

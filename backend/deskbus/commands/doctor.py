@@ -55,7 +55,8 @@ def _event_loop() -> Finding:
 def _pipes(data_dir: Path) -> Finding:
     if os.name == "nt":
         return Finding("ok", "named pipes")
-    from deskbus.transport.unix import UnsafeDirectoryError, prepare_directory
+    from deskbus.transport.pipe import UnsafeDirectoryError
+    from deskbus.transport.unix import prepare_directory
 
     folder = runtime_dir_for(data_dir)
     try:

@@ -26,7 +26,7 @@ def run(options: Namespace) -> int:
     from deskbus.commands import loop
     from deskbus.config import ConfigError, Settings, load, runtime_dir_for
     from deskbus.observability import logging
-    from deskbus.transport.unix import UnsafeDirectoryError
+    from deskbus.transport.pipe import UnsafeDirectoryError
 
     logging.configure(level=options.log_level)
     try:

@@ -40,7 +40,11 @@ class Sessions:
     def redeem(self, ticket: str, app: str) -> tuple[Role, Sender]:
         """Who a ticket makes of its bearer; raises `DeskbusError` (ticket_refused)."""
         expected = self.developer_ticket
-        if app == DEVELOPER_APP and expected and secrets.compare_digest(ticket, expected):
+        if (
+            app == DEVELOPER_APP
+            and expected
+            and secrets.compare_digest(ticket.encode(), expected.encode())
+        ):
             return "shell", Sender(DEVELOPER_APP, f"client-{next(self._developers)}")
         return "app", self._tickets.redeem(ticket, app)
 

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +16,7 @@ from deskbus.persistence.batch import MAX_BATCH_BYTES, Messages
 from deskbus.persistence.files import Files
 from deskbus.persistence.log import MessageLog, Statistics, Written
 from deskbus.persistence.query import Query, Selection
-from deskbus.persistence.reader import Block
+from deskbus.persistence.reader import Block, read_ahead
 from deskbus.persistence.retention import Retention
 from deskbus.persistence.state import NO_ANSWER, TOO_SLOW, State, degraded, reason_of
 from deskbus.persistence.worker import Worker
@@ -194,7 +194,7 @@ class MessagePersistence:
         starts = [batch.first_position for batch in held]
         on_disk = min(selection.end_position, *starts[:1], self.position)
         disk = self._log.read(msgspec.structs.replace(query, to_position=on_disk))
-        async for block in self._ahead(disk):
+        async for block in read_ahead(disk):
             selection.position = block.next_position
             if selection.left is not None:
                 selection.left -= block.lines.count(b"\n")
@@ -325,6 +325,8 @@ class MessagePersistence:
         else:
             self._failures = 0
             self._flight_since = None
+            if not whole:
+                self._give_up_waiting()
             self._set_reason("" if whole else TOO_SLOW)
             _call_all(flying, ok=True)
         self._go_on()
@@ -359,8 +361,15 @@ class MessagePersistence:
         pending = self._pending
         if pending.lines:
             self._pending = Messages(pending.end_position)
-            if not self._backlog.add(pending) and not self._reason:
-                self._set_reason(TOO_SLOW)
+            if not self._backlog.add(pending):
+                self._give_up_waiting()
+                self._set_reason(self._reason or TOO_SLOW)
+
+    def _give_up_waiting(self) -> None:
+        """Something was dropped, and may have been what somebody waits for."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._loop.call_soon(partial(_call_all, waiting, ok=False))
 
     def _set_reason(self, reason: str) -> None:
         if reason == self._reason:
@@ -381,13 +390,6 @@ class MessagePersistence:
         timer = self._timers.pop(callback, None)
         if timer:
             timer.cancel()
-
-    async def _ahead(self, blocks: Iterator[Block]) -> AsyncIterator[Block]:
-        """Reads one block ahead on a thread of the loop's pool."""
-        ahead = self._loop.run_in_executor(None, next, blocks, None)
-        while (block := await ahead) is not None:
-            ahead = self._loop.run_in_executor(None, next, blocks, None)
-            yield block
 
 
 def _call_all(callbacks: list[Durable], *, ok: bool) -> None:

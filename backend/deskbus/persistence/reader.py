@@ -1,6 +1,7 @@
 """Reads a query out of segments: blocks of whole lines, copied and not parsed."""
 
-from collections.abc import Callable, Iterable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
@@ -85,3 +86,12 @@ def _pick(path: Path, found: Found, selection: Selection, report: Report) -> Buf
     except BatchError as error:
         report(Finding(path.name, found.offset, found.head.size_bytes, error.detail))
         return b""
+
+
+async def read_ahead(blocks: Iterator[Block]) -> AsyncIterator[Block]:
+    """The blocks, read one ahead on a thread of the loop's pool."""
+    loop = asyncio.get_running_loop()
+    ahead = loop.run_in_executor(None, next, blocks, None)
+    while (block := await ahead) is not None:
+        ahead = loop.run_in_executor(None, next, blocks, None)
+        yield block

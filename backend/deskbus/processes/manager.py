@@ -43,6 +43,8 @@ class _Running:
         self.process: Process | None = None
         self.exit_code: int | None = None
         self.windows: list[str] = []
+        # Held while the app is launched or ended, so that neither overtakes the other.
+        self.changing = anyio.Lock()
 
     def status(self) -> AppStatus:
         return AppStatus(
@@ -71,6 +73,7 @@ class ProcessIsolationManager:
         self._on_changed = on_changed
         self._log_dir = log_dir
         self._tasks: TaskGroup | None = None
+        self._spawned: set[int] = set()
         self.pipe = ""
 
     async def run(self) -> None:
@@ -81,9 +84,8 @@ class ProcessIsolationManager:
         finally:
             with anyio.CancelScope(shield=True):
                 async with anyio.create_task_group() as ending:
-                    for running in self._apps.values():
-                        if running.process is not None:
-                            ending.start_soon(end_tree, running.process.pid)
+                    for pid in self._spawned:
+                        ending.start_soon(end_tree, pid)
 
     def list(self) -> list[AppStatus]:
         return [running.status() for running in self._apps.values()]
@@ -91,11 +93,19 @@ class ProcessIsolationManager:
     async def launch(self, app: str, progress: Callable[[str], None]) -> AppStatus:
         """Starts the app's process and opens its window, whichever it has and isn't there yet.
 
-        Raises `DeskbusError`: not_found, conflict (it is starting), unavailable.
+        Raises `DeskbusError`: not_found, conflict (it is starting or ending), unavailable.
         """
         running = self._find(app)
-        if running.state == "starting":
-            raise DeskbusError(CONFLICT, f"{app} is starting already.")
+        try:
+            running.changing.acquire_nowait()
+        except anyio.WouldBlock:
+            raise DeskbusError(CONFLICT, f"{app} is starting or ending already.") from None
+        try:
+            return await self._launch(running, progress)
+        finally:
+            running.changing.release()
+
+    async def _launch(self, running: _Running, progress: Callable[[str], None]) -> AppStatus:
         self._set(running, "starting")
         try:
             if running.plan.program is not None and running.process is None:
@@ -114,7 +124,9 @@ class ProcessIsolationManager:
 
     async def terminate(self, app: str) -> None:
         """Returns when the app's process tree and window are gone; raises `DeskbusError`."""
-        await self._stop(self._find(app))
+        running = self._find(app)
+        async with running.changing:
+            await self._stop(running)
 
     def window_closed(self, window: str) -> None:
         """A person closed a window; an app that was nothing else has ended with it."""
@@ -142,6 +154,7 @@ class ProcessIsolationManager:
                 f"The program of {app} could not be started.",
                 action="Check the command in the configuration.",
             ) from None
+        self._spawned.add(process.pid)
         running.process, running.exit_code = process, None
         log.info("app.started", app=app, pid=process.pid)
         if self._tasks is not None:
@@ -152,6 +165,9 @@ class ProcessIsolationManager:
         code = await process.wait()
         end_leftovers(process.pid)
         log.info("app.exited", app=running.plan.app, pid=process.pid, exit_code=code)
+        self._spawned.discard(process.pid)
+        if running.process is not process:
+            return
         running.process, running.exit_code = None, code
         if running.state != "stopped":
             self._set(running, "exited")

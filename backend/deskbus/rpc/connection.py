@@ -1,7 +1,8 @@
 """Who is at the other end of a link, as the backend found out for itself."""
 
-from collections.abc import Callable
 from typing import Literal
+
+import anyio
 
 from deskbus.rpc.peer import Peer
 from deskbus_protocol.envelope import Sender
@@ -23,7 +24,7 @@ class Connection:
         self.shell_link = shell_link
         self.role: Role | None = None
         self._identity: Sender | None = None
-        self.on_closed: list[Callable[[], None]] = []
+        self.opened = anyio.Event()
 
     @property
     def identity(self) -> Sender:
@@ -39,6 +40,7 @@ class Connection:
     def become(self, role: Role, identity: Sender) -> None:
         self.role = role
         self._identity = identity
+        self.opened.set()
 
 
 class Call:

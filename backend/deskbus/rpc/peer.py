@@ -166,7 +166,7 @@ class Peer:
             return
         request_id = b"" if isinstance(frame.id, UnsetType) else bytes(frame.id)
         params = NO_PARAMS if isinstance(frame.params, UnsetType) else frame.params
-        if not request_id or isinstance(frame.method, UnsetType):
+        if not request_id or isinstance(frame.method, UnsetType) or frame.method == CANCEL:
             answer(NO_ANSWER)
         if isinstance(frame.method, UnsetType):
             self._settle(frame)

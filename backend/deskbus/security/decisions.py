@@ -1,6 +1,7 @@
 """Decisions that a person asked to be remembered, in a file that survives restarts."""
 
 import os
+import threading
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +40,7 @@ class DecisionStore:
         self._path = folder / FILE_NAME
         self.decisions: list[Decision] = []
         self.problem: str | None = None
+        self._saving = threading.Lock()
 
     def load(self) -> None:
         try:
@@ -67,7 +69,11 @@ class DecisionStore:
         )
 
     def save(self) -> None:
-        """Blocks until the file is on disk; raises `OSError`."""
+        """Blocks until the file is on disk; raises `OSError`. May be called on any thread."""
+        with self._saving:
+            self._save()
+
+    def _save(self) -> None:
         temporary = self._path.with_suffix(".new")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:

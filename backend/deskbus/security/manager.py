@@ -1,5 +1,6 @@
 """SecurityManager: deny by default; a person decides, and the decision holds."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Literal, NamedTuple
 
@@ -11,9 +12,12 @@ from deskbus.security.decisions import Decision, DecisionStore
 from deskbus.security.rules import any_covers, any_permits_topic, check_scope
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import PERMISSION_DENIED, DeskbusError
-from deskbus_protocol.permissions import Grant, State
+from deskbus_protocol.permissions import Grant, Permission, State
 
 MAX_OPEN_PROMPTS = 3
+MAX_REFUSALS = 3
+"""So often may a person be asked in vain for one permission of an app, in one session of it."""
+
 RESERVED_APPS = "deskbus."
 """App ids of the shell and of tools; trusted, and never given to an app."""
 
@@ -72,6 +76,7 @@ class SecurityManager:
         self._mode = mode
         self._on_changed = on_changed
         self._session_grants: dict[str, list[Grant]] = {}
+        self._refusals: Counter[tuple[str, Permission]] = Counter()
         self._open: dict[tuple[str, Grant], _Open] = {}
         self._turns: dict[str, anyio.Lock] = {}
         self._slots = anyio.Semaphore(MAX_OPEN_PROMPTS)
@@ -99,10 +104,10 @@ class SecurityManager:
         """What a request for `wanted` would come to now; raises `DeskbusError` for a bad scope."""
         check_scope(wanted)
         app = identity.app
-        if self._decisions.denies(app, wanted):
-            return "denied"
         if self._has(app, wanted):
             return "granted"
+        if self._decisions.denies(app, wanted) or self._asked_enough(app, wanted):
+            return "denied"
         if self._mode == "deny" or not self._may_ask(app, wanted):
             return "denied"
         return "prompt"
@@ -126,9 +131,14 @@ class SecurityManager:
             )
 
     def forget_session(self, app: str) -> None:
-        """The last client of `app` has left; what was allowed for the session ends with it."""
+        """The last client of `app` has left; what was decided for the session ends with it."""
+        for key in [key for key in self._refusals if key[0] == app]:
+            del self._refusals[key]
         if self._session_grants.pop(app, None):
             self._on_changed(app)
+
+    def _asked_enough(self, app: str, wanted: Grant) -> bool:
+        return self._refusals[app, wanted.permission] >= MAX_REFUSALS
 
     def _has(self, app: str, wanted: Grant) -> bool:
         if self._is_trusted(app):
@@ -167,6 +177,9 @@ class SecurityManager:
         finally:
             prompt.waiting -= 1
             if not prompt.waiting:
+                # Who asks again from here on gets a prompt of its own.
+                if self._open.get(key) is prompt:
+                    del self._open[key]
                 prompt.scope.cancel()
         return prompt.allowed
 
@@ -184,7 +197,8 @@ class SecurityManager:
         except Exception:
             log.exception("permission.prompt_failed", app=app, **_words(wanted))
         finally:
-            del self._open[app, wanted]
+            if self._open.get((app, wanted)) is prompt:
+                del self._open[app, wanted]
             prompt.decided.set()
 
     async def _decide(self, app: str, wanted: Grant, answer: Answer) -> None:
@@ -197,6 +211,8 @@ class SecurityManager:
                 log.exception("decisions.not_saved", app=app)
         elif answer.allowed:
             self._session_grants.setdefault(app, []).append(wanted)
+        else:
+            self._refusals[app, wanted.permission] += 1
         self._on_changed(app)
 
 

@@ -138,6 +138,10 @@ class Outbox:
             lines = [encode_content_length(line[:-1]) for line in lines]
         self._writer.write(lines[0] if len(lines) == 1 else b"".join(lines))
 
+    def give_up(self) -> None:
+        """The peer is too far behind to be told what it lost."""
+        self._on_overflow()
+
     def pause(self) -> None:
         self._paused = True
         self._unpaused.clear()

@@ -8,6 +8,19 @@ from pathlib import Path
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
 
+SOCKET_NAME = "bus.sock"
+
+
+class UnsafeDirectoryError(Exception):
+    """The runtime directory is not this user's alone, or another backend has it."""
+
+
+def address(folder: Path) -> str:
+    """Where the backend that listens in the runtime directory `folder` can be reached."""
+    if sys.platform == "win32":
+        return rf"\\.\pipe\deskbus-{folder.name}"
+    return str(folder / SOCKET_NAME)
+
 
 @asynccontextmanager
 async def listen(
@@ -15,15 +28,15 @@ async def listen(
 ) -> AsyncIterator[str]:
     """Listens for the length of a `with` block, whose value is the address for clients.
 
-    `folder` is the runtime directory; on Windows its name makes the pipe's.
+    Raises `UnsafeDirectoryError`.
     """
     if sys.platform == "win32":
         from deskbus.transport import windows
 
-        async with windows.listen(folder.name, flusher, accept) as address:
-            yield address
+        async with windows.listen(address(folder), flusher, accept) as name:
+            yield name
     else:
         from deskbus.transport import unix
 
-        async with unix.listen(folder, flusher, accept) as address:
-            yield address
+        async with unix.listen(folder, flusher, accept) as path:
+            yield path

@@ -2,33 +2,31 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import socket
 import stat
 import struct
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import structlog
 
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
+from deskbus.transport.pipe import SOCKET_NAME, UnsafeDirectoryError
 
 BACKLOG = 1024
 SEND_BUFFER_BYTES = 1024 * 1024
 """Asked of the kernel, which may give less: one write then carries more to a busy reader."""
 
-SOCKET_NAME = "bus.sock"
+LOCK_NAME = "lock"
 _XUCRED_VERSION_AND_UID = struct.Struct("=II")
 _LOCAL_PEERCRED = 0x001
 _SOL_LOCAL = 0
 
 log = structlog.get_logger()
-
-
-class UnsafeDirectoryError(Exception):
-    """The runtime directory is not this user's alone."""
 
 
 def prepare_directory(folder: Path) -> None:
@@ -39,11 +37,23 @@ def prepare_directory(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
+    _check_parent(folder.parent)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise UnsafeDirectoryError(f"{folder} is not a directory of this user")
     if stat.S_IMODE(found.st_mode) & 0o077:
         raise UnsafeDirectoryError(f"{folder} lets other users in; its mode must be 0700")
+
+
+def _check_parent(parent: Path) -> None:
+    """Who can rename within the parent can put a folder of their own in the place of ours."""
+    found = parent.lstat()
+    theirs = found.st_uid not in (os.getuid(), 0)
+    open_to_all = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
+    if theirs or open_to_all or not stat.S_ISDIR(found.st_mode):
+        raise UnsafeDirectoryError(
+            f"{parent} is not safe: another user could replace what is in it"
+        )
 
 
 def peer_uid(connection: socket.socket) -> int:
@@ -66,9 +76,45 @@ async def listen(
     before a byte of it is read.
     """
     prepare_directory(folder)
-    path = folder / SOCKET_NAME
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
+    with _locked(folder):
+        async with _listening(folder / SOCKET_NAME, flusher, accept) as address:
+            yield address
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Raises `UnsafeDirectoryError` where another backend listens in `folder`."""
+    descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise UnsafeDirectoryError(f"another backend runs on this data folder ({folder})") from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@asynccontextmanager
+async def _listening(
+    path: Path, flusher: Flusher, accept: Callable[[Link], None]
+) -> AsyncIterator[str]:
+    def make() -> Link:
+        return _CheckedLink(flusher, accept)
+
+    server = await asyncio.get_running_loop().create_unix_server(
+        make, sock=_bind(path), backlog=BACKLOG
+    )
+    try:
+        yield str(path)
+    finally:
+        server.close()
+        _remove(path)
+
+
+def _bind(path: Path) -> socket.socket:
+    _remove(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
@@ -76,19 +122,12 @@ async def listen(
     finally:
         os.umask(before)
     path.chmod(0o600)
+    return listener
 
-    def make() -> Link:
-        return _CheckedLink(flusher, accept)
 
-    server = await asyncio.get_running_loop().create_unix_server(
-        make, sock=listener, backlog=BACKLOG
-    )
-    try:
-        yield str(path)
-    finally:
-        server.close()
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+def _remove(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
 
 
 class _CheckedLink(Link):

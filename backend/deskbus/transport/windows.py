@@ -20,10 +20,6 @@ OWNER_ONLY_SDDL = "D:P(A;;GA;;;OW)"
 """A protected DACL with one entry: everything for the owner, nothing for anyone else."""
 
 
-def pipe_name(key: str) -> str:
-    return rf"\\.\pipe\deskbus-{key}"
-
-
 class _SecurityAttributes(ctypes.Structure):
     _fields_ = (
         ("nLength", ctypes.c_uint32),
@@ -77,7 +73,7 @@ if sys.platform == "win32":
 
     @asynccontextmanager
     async def listen(
-        key: str, flusher: Flusher, accept: Callable[[Link], None]
+        name: str, flusher: Flusher, accept: Callable[[Link], None]
     ) -> AsyncIterator[str]:
         """Listens for the length of a `with` block, whose value is the pipe's name.
 
@@ -89,7 +85,6 @@ if sys.platform == "win32":
             accept(link)
             return link
 
-        name = pipe_name(key)
         first = _create_instance(name, first=True)
         loop = asyncio.get_running_loop()
         acceptor = asyncio.create_task(_accept_forever(loop, first, name, make))

@@ -11,6 +11,8 @@ from tests.unit.bus.lines import Mint, read
 class Rig:
     """An outlet with a clock that the test turns."""
 
+    slow = False
+
     def __init__(self) -> None:
         self.now = 0
         self.sent: list[tuple[int, int | None]] = []
@@ -124,3 +126,21 @@ def test_what_may_no_longer_be_read_is_dropped(rig: Rig) -> None:
     rig.outlet.revoke(lambda topic: topic != "a")
     assert rig.dead == [(1, "revoked", 1)]
     assert rig.tick(1000) == [(1, 1)]
+
+
+def test_no_more_bytes_than_the_window_are_in_flight(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acknowledged, "MAX_IN_FLIGHT_BYTES", 300)
+    rig.publish(5)
+    assert [seq for seq, _ in rig.sent] == [1, 2]
+    rig.outlet.acknowledge("a", [1, 2])
+    assert [seq for seq, _ in rig.sent] == [1, 2, 3, 4]
+
+
+def test_a_reader_that_is_only_slow_is_not_sent_more_copies(rig: Rig) -> None:
+    rig.publish()
+    rig.slow = True
+    assert rig.tick(60_000) == []
+    rig.slow = False
+    assert rig.tick(61_000) == [(1, 1)]

@@ -46,6 +46,9 @@ class Line:
     def put_block(self, block: bytes) -> None:
         raise AssertionError("nothing is replayed here")
 
+    def give_up(self) -> None:
+        raise AssertionError("nobody is slow here")
+
     async def writable(self) -> None:
         raise AssertionError("nothing is replayed here")
 

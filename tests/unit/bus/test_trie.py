@@ -8,7 +8,11 @@ from deskbus.bus.trie import PatternTrie
 from deskbus_protocol.topics import matches
 
 LEVELS = st.sampled_from(["a", "b", "c"])
-PATTERNS = st.lists(LEVELS | st.sampled_from(["*", "#"]), min_size=1, max_size=5).map(".".join)
+PATTERNS = (
+    st.lists(LEVELS | st.sampled_from(["*", "#"]), min_size=1, max_size=5)
+    .map(".".join)
+    .filter(lambda pattern: "#.#" not in pattern)
+)
 TOPICS = st.lists(LEVELS, min_size=1, max_size=5).map(".".join)
 
 
@@ -23,7 +27,6 @@ def test_a_topic_finds_the_patterns_that_brute_force_finds(
     for pattern in removed:
         trie.remove(pattern, pattern)
     kept = set(patterns) - set(removed)
-    # `a.#.#` and `a.#` are one branch, so values are compared, not branches.
     assert trie.match(topic) == {pattern for pattern in kept if matches(pattern, topic)}
 
 

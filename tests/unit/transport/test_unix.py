@@ -11,6 +11,7 @@ import pytest
 from deskbus.transport import unix
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
+from deskbus.transport.pipe import SOCKET_NAME, UnsafeDirectoryError
 
 
 async def test_the_socket_and_its_folder_let_nobody_else_in(tmp_path: Path) -> None:
@@ -25,7 +26,7 @@ async def test_a_socket_left_by_a_killed_backend_is_replaced(tmp_path: Path) -> 
     folder = tmp_path / "run"
     unix.prepare_directory(folder)
     left = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    left.bind(str(folder / unix.SOCKET_NAME))
+    left.bind(str(folder / SOCKET_NAME))
     left.close()
     async with unix.listen(folder, Flusher(), lambda _: None) as path:
         async with await anyio.connect_unix(path):
@@ -42,7 +43,7 @@ def test_an_unsafe_folder_is_refused(tmp_path: Path, spoil: str) -> None:
         folder.symlink_to(tmp_path / "elsewhere")
     else:
         folder.touch()
-    with pytest.raises(unix.UnsafeDirectoryError):
+    with pytest.raises(UnsafeDirectoryError):
         unix.prepare_directory(folder)
 
 
@@ -62,3 +63,23 @@ def test_the_kernel_tells_the_peer_s_user() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
         assert unix.peer_uid(ours) == os.getuid()
+
+
+async def test_a_second_backend_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    async with unix.listen(folder, Flusher(), lambda _: None) as path:
+        with pytest.raises(UnsafeDirectoryError):
+            async with unix.listen(folder, Flusher(), lambda _: None):
+                pass
+        async with await anyio.connect_unix(path):
+            pass
+
+
+def test_a_parent_in_which_others_can_rename_is_refused(tmp_path: Path) -> None:
+    parent = tmp_path / "open"
+    parent.mkdir()
+    parent.chmod(0o777)
+    with pytest.raises(UnsafeDirectoryError):
+        unix.prepare_directory(parent / "run")
+    parent.chmod(0o1777)
+    unix.prepare_directory(parent / "run")
