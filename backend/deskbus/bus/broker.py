@@ -10,6 +10,7 @@ from msgspec import UNSET, Raw, UnsetType
 from deskbus.bus.client import BusClient, Reader
 from deskbus.bus.foreign import foreign_line
 from deskbus.bus.topic import HISTORY_BYTES, HISTORY_MESSAGES, STALE, Topic
+from deskbus.bus.topics import SeqLog, TopicTable
 from deskbus.bus.trie import PatternTrie
 from deskbus_protocol.bus import MessageParams, PublishParams
 from deskbus_protocol.envelope import Sender
@@ -17,17 +18,8 @@ from deskbus_protocol.errors import NOT_FOUND, PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.rpc import encode
 from deskbus_protocol.topics import check_pattern, check_topic, is_wildcard
 
-MAX_TOPICS = 100_000
-"""Topics whose state is kept; beyond, those published on longest ago are forgotten."""
-
-DIRECT_SEQ = 2**40
-DIRECT_TOPIC_NUMBER = 0
-
 MAX_WRITABLE = 2000
 """Topics remembered as writable for one sender; beyond, permissions are looked up anew."""
-
-MAX_HISTORY_BYTES = 128 * 1024 * 1024
-"""Of all topics together; beyond, the history of the longest known topics goes first."""
 
 _SMALL_LINE_BYTES = HISTORY_BYTES // HISTORY_MESSAGES
 """A full history of such lines is within its bound in bytes, so only larger ones are added up."""
@@ -61,15 +53,10 @@ Refuse = Callable[[DeskbusError, str], None]
 """Is told why a message on a topic was not routed."""
 
 
-class Log(Protocol):
+class LogWriter(SeqLog, Protocol):
     """What keeps the messages of persisted topics."""
 
     def append(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None: ...
-
-    def persists(self, topic: str) -> bool: ...
-
-    def last_seq(self, topic: str) -> int:
-        """The topic's last seq in an earlier epoch; 0 where there was none."""
 
 
 class MessageBroker:
@@ -80,7 +67,7 @@ class MessageBroker:
     """
 
     def __init__(
-        self, epoch: str, acl: Acl, log: Log | None = None, clock_ms: ClockMs = wall_clock_ms
+        self, epoch: str, acl: Acl, log: LogWriter | None = None, clock_ms: ClockMs = wall_clock_ms
     ) -> None:
         self.epoch = epoch
         self._acl = acl
@@ -88,16 +75,12 @@ class MessageBroker:
         self._clock_ms = clock_ms
         self._exact: dict[str, set[Reader]] = {}
         self._wild: PatternTrie[Reader] = PatternTrie()
-        self._topics: dict[str, Topic] = {}
-        self._topics_made = DIRECT_TOPIC_NUMBER
-        self._directed = 0
-        self._forgotten_seq = 0
+        self.topics = TopicTable(epoch, log, clock_ms, self._forget_writable)
         self._generation = 0
         self._writers: WeakSet[BusClient] = WeakSet()
         self.messages_in = 0
         self.messages_out = 0
         self.bytes_in = 0
-        self.history_bytes = 0
         self.cache_misses = 0
 
     def publish_plain(
@@ -244,37 +227,14 @@ class MessageBroker:
 
     def history(self, name: str) -> list[bytes]:
         """The topic's last messages, oldest first."""
-        topic = self._topics.get(name)
+        topic = self.topics.find(name)
         return list(topic.history) if topic else []
-
-    @property
-    def topics(self) -> list[Topic]:
-        return list(self._topics.values())
 
     def grants_changed(self, clients: list[BusClient]) -> None:
         """Forgets what was worked out from the permissions as they were before."""
         self._generation += 1
         for client in clients:
             client.writable.clear()
-
-    def direct_topic(self, name: str) -> Topic:
-        """A topic for one message to one app.
-
-        Public readers of the same name see no gap, for directed messages have seqs of their own:
-        all of them together count on from `DIRECT_SEQ`, so that no acknowledgement meets two.
-        """
-        self._directed += 1
-        return Topic(name, self.epoch, DIRECT_TOPIC_NUMBER, seq=DIRECT_SEQ + self._directed)
-
-    def _new_topic(self, name: str) -> Topic:
-        persisted = self._log is not None and self._log.persists(name)
-        seq = self._forgotten_seq
-        if persisted and self._log is not None:
-            seq = max(seq, self._log.last_seq(name))
-        self._topics_made += 1
-        topic = Topic(name, self.epoch, self._topics_made, seq=seq, persisted=persisted)
-        topic.timestamp = self._clock_ms()
-        return topic
 
     def _stamp(
         self,
@@ -318,19 +278,13 @@ class MessageBroker:
         self.messages_in += routed
         self.messages_out += delivered
         self.bytes_in += read_bytes
-        self.history_bytes += history_growth
-        if self.history_bytes > MAX_HISTORY_BYTES:
-            self._shrink_histories()
+        self.topics.histories_grew(history_growth)
 
     def _writable_topic(self, client: BusClient, name: str) -> Topic:
         check_topic(name)
         if not self._acl.may_write(client.identity, name):
             raise DeskbusError(PERMISSION_DENIED, f"This app may not write to {name}.")
-        topic = self._topics.get(name)
-        if topic is None:
-            topic = self._topics[name] = self._new_topic(name)
-            if len(self._topics) > MAX_TOPICS:
-                self._forget_old_topics()
+        topic = self.topics.find_or_make(name)
         if len(client.writable) >= MAX_WRITABLE:
             client.writable.clear()
         client.writable[name] = topic
@@ -352,31 +306,13 @@ class MessageBroker:
         topic.generation = self._generation
 
     def _expire_targets(self, name: str) -> None:
-        topic = self._topics.get(name)
+        topic = self.topics.find(name)
         if topic is not None:
             topic.generation = STALE
 
-    def _forget_old_topics(self) -> None:
-        """Makes room for a tenth; a topic that comes back counts on from where any had got to.
-
-        Those go that were published on longest ago. A sender may still hold such a topic as
-        writable, so it is let go of everywhere.
-        """
-        by_age = sorted(self._topics.values(), key=lambda topic: topic.timestamp)
-        for topic in by_age[: MAX_TOPICS // 10]:
-            del self._topics[topic.name]
-            self.history_bytes -= sum(map(len, topic.history))
-            self._forgotten_seq = max(self._forgotten_seq, topic.seq)
+    def _forget_writable(self) -> None:
         for client in self._writers:
             client.writable.clear()
-
-    def _shrink_histories(self) -> None:
-        """Empties the histories of the longest known topics until a quarter of the room is free."""
-        for topic in self._topics.values():
-            if self.history_bytes <= MAX_HISTORY_BYTES * 3 // 4:
-                return
-            self.history_bytes -= sum(map(len, topic.history))
-            topic.history.clear()
 
 
 def _members(options: PublishParams | None, reply_to: str | None) -> tuple[bytes, bytes]:

@@ -193,7 +193,7 @@ class InterApplicationBus:
         """Raises `DeskbusError` (permission_denied, no_subscriber, invalid_topic)."""
         client_name = None if isinstance(params.client, UnsetType) else params.client
         targets = self._addressees(identity, params.app, client_name, params.topic)
-        topic = self.broker.direct_topic(params.topic)
+        topic = self.broker.topics.direct(params.topic)
         sender = self.member(identity).client
         self.broker.send(sender, targets, topic, params.payload, _options(params))
         return SendResult(id=topic.last_id.decode(), receivers=len(targets))
@@ -210,7 +210,7 @@ class InterApplicationBus:
                 targets = topic.targets
             else:
                 targets = self._addressees(identity, params.app, None, params.topic)
-                topic = self.broker.direct_topic(params.topic)
+                topic = self.broker.topics.direct(params.topic)
                 self.broker.send(client, targets, topic, params.payload, options, question.token)
             question.asked.update(target.client for target in targets if self._is_here(target))
             if not question.asked:
@@ -263,7 +263,7 @@ class InterApplicationBus:
             clients=sum(member.here for member in members),
             offline_clients=sum(not member.here for member in members),
             subscriptions=sum(len(member.client.subscriptions) for member in members),
-            topics=len(broker.topics),
+            topics=len(broker.topics.all()),
             messages_in=broker.messages_in,
             messages_out=broker.messages_out,
             bytes_in=broker.bytes_in,
@@ -275,7 +275,7 @@ class InterApplicationBus:
             slow_readers=sum(
                 member.connection is not None and member.connection.slow for member in members
             ),
-            history_bytes=broker.history_bytes,
+            history_bytes=broker.topics.history_bytes,
         )
 
     def reads_of(self, identity: Sender) -> Callable[[str], bool]:

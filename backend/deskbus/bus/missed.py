@@ -24,7 +24,7 @@ def missed(broker: MessageBroker, member: Member, last_seqs: Mapping[str, int]) 
     """
     queued = member.queue.first_seqs()
     found = Missed([], [])
-    for topic in broker.topics:
+    for topic in broker.topics.all():
         reader = member.client.reader_of(topic.name)
         if reader is None or reader.rank > Rank.LIVE:
             continue

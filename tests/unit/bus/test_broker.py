@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from deskbus.bus.broker import MAX_TOPICS, MessageBroker
+from deskbus.bus.broker import MessageBroker
 from deskbus.bus.client import BusClient, Rank, Reader
 from deskbus.bus.topic import HISTORY_MESSAGES
+from deskbus.bus.topics import MAX_TOPICS
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import DeskbusError
@@ -197,10 +198,10 @@ def test_history_is_bounded_in_bytes_too(desk: Desk) -> None:
     feed, _ = desk.client("feed")
     for _ in range(20):
         topic = desk.broker.publish(feed, "a", Raw(b'"' + b"x" * 50_000 + b'"'))
-    assert desk.broker.history_bytes == sum(map(len, topic.history)) <= 256 * 1024
+    assert desk.broker.topics.history_bytes == sum(map(len, topic.history)) <= 256 * 1024
 
 
-def test_topics_that_nobody_reads_are_forgotten_and_never_count_backwards(desk: Desk) -> None:
+def test_topics_of_long_ago_are_forgotten_and_never_count_backwards(desk: Desk) -> None:
     feed, inbox = desk.client("feed")
     desk.subscribe(feed, "kept", inbox)
     for _ in range(5):

@@ -1,0 +1,99 @@
+"""The topics that the broker knows, bounded in number and in the bytes of their histories."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from deskbus.bus.topic import Topic
+
+MAX_TOPICS = 100_000
+"""Topics whose state is kept; beyond, those published on longest ago are forgotten."""
+
+MAX_HISTORY_BYTES = 128 * 1024 * 1024
+"""Of all topics together; beyond, the history of the longest known topics goes first."""
+
+DIRECT_SEQ = 2**40
+DIRECT_TOPIC_NUMBER = 0
+
+
+class SeqLog(Protocol):
+    """What remembers the messages of persisted topics over restarts."""
+
+    def persists(self, topic: str) -> bool: ...
+
+    def last_seq(self, topic: str) -> int:
+        """The topic's last seq in an earlier epoch; 0 where there was none."""
+
+
+class TopicTable:
+    """`on_forgotten` is called when topics were let go of, for who still holds them."""
+
+    def __init__(
+        self,
+        epoch: str,
+        log: SeqLog | None,
+        clock_ms: Callable[[], int],
+        on_forgotten: Callable[[], None],
+    ) -> None:
+        self._epoch = epoch
+        self._log = log
+        self._clock_ms = clock_ms
+        self._on_forgotten = on_forgotten
+        self._topics: dict[str, Topic] = {}
+        self._made = DIRECT_TOPIC_NUMBER
+        self._directed = 0
+        self._forgotten_seq = 0
+        self.history_bytes = 0
+
+    def all(self) -> list[Topic]:
+        return list(self._topics.values())
+
+    def find(self, name: str) -> Topic | None:
+        return self._topics.get(name)
+
+    def find_or_make(self, name: str) -> Topic:
+        topic = self._topics.get(name)
+        if topic is None:
+            topic = self._topics[name] = self._make(name)
+            if len(self._topics) > MAX_TOPICS:
+                self._forget_oldest()
+        return topic
+
+    def direct(self, name: str) -> Topic:
+        """A topic for one message to one app.
+
+        Public readers of the same name see no gap, for directed messages have seqs of their own:
+        all of them together count on from `DIRECT_SEQ`, so that no acknowledgement meets two.
+        """
+        self._directed += 1
+        return Topic(name, self._epoch, DIRECT_TOPIC_NUMBER, seq=DIRECT_SEQ + self._directed)
+
+    def histories_grew(self, size_bytes: int) -> None:
+        self.history_bytes += size_bytes
+        if self.history_bytes > MAX_HISTORY_BYTES:
+            self._shrink_histories()
+
+    def _make(self, name: str) -> Topic:
+        seq, persisted = self._forgotten_seq, False
+        if self._log is not None and self._log.persists(name):
+            seq, persisted = max(seq, self._log.last_seq(name)), True
+        self._made += 1
+        topic = Topic(name, self._epoch, self._made, seq=seq, persisted=persisted)
+        topic.timestamp = self._clock_ms()
+        return topic
+
+    def _forget_oldest(self) -> None:
+        """Makes room for a tenth; a topic that comes back counts on from where any had got to."""
+        by_age = sorted(self._topics.values(), key=lambda topic: topic.timestamp)
+        for topic in by_age[: MAX_TOPICS // 10]:
+            del self._topics[topic.name]
+            self.history_bytes -= sum(map(len, topic.history))
+            self._forgotten_seq = max(self._forgotten_seq, topic.seq)
+        self._on_forgotten()
+
+    def _shrink_histories(self) -> None:
+        """Empties histories until a quarter of the room is free."""
+        for topic in self._topics.values():
+            if self.history_bytes <= MAX_HISTORY_BYTES * 3 // 4:
+                return
+            self.history_bytes -= sum(map(len, topic.history))
+            topic.history.clear()
