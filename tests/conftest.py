@@ -1,4 +1,4 @@
-"""Fixtures for every test: which backend of anyio, and the count of proven requirements."""
+"""Fixtures for every test."""
 
 import pytest
 

@@ -24,11 +24,11 @@ from deskbus.handlers import health as health_handlers
 from deskbus.handlers import history as history_handlers
 from deskbus.handlers import permissions as permissions_handlers
 from deskbus.handlers import ui as ui_handlers
+from deskbus.handlers.federation import health_of, join_federation
 from deskbus.handlers.session import SessionHandlers
 from deskbus.handlers.sessions import Sessions
 from deskbus.persistence.persistence import MessagePersistence
 from deskbus.persistence.retention import Retention
-from deskbus.persistence.segment import SEGMENT_BYTES
 from deskbus.persistence.topiclog import TopicLog
 from deskbus.processes.manager import AppPlan, ProcessIsolationManager
 from deskbus.processes.spawn import Program
@@ -114,11 +114,13 @@ class Backend:
             log_dir=settings.data_dir / "logs",
         )
         self._sessions = Sessions(bus=self._bus, log=self._log, shell=self._shell, tickets=tickets)
+        self._federation = join_federation(settings, self._bus.broker, self._log)
         health = HealthMonitor(epoch)
         health.watch("bus", self._bus_health)
         health.watch("persistence", self._persistence_health)
         health.watch("shell", self._shell_health)
         health.watch("permissions", self._permissions_health)
+        health.watch("federation", health_of(self._federation))
         self._dispatcher = build_dispatcher(
             METHODS,
             [
@@ -156,6 +158,8 @@ class Backend:
             anyio.create_task_group() as self._tasks,
         ):
             self._processes.pipe = self._pipe
+            if self._federation is not None:
+                self._tasks.start_soon(self._federation.run)
             self._tasks.start_soon(self._security.run)
             self._tasks.start_soon(self._processes.run)
             self._tasks.start_soon(self._tick)
@@ -164,9 +168,6 @@ class Backend:
                 log.info("backend.ready", pipe=self._pipe)
                 await self._stopping.wait()
             self._tasks.cancel_scope.cancel()
-
-    def stop(self) -> None:
-        self._stopping.set()
 
     @asynccontextmanager
     async def _shell_link(self, claimed: ClaimedDescriptors | None) -> AsyncIterator[None]:
@@ -329,7 +330,7 @@ def _persistence(settings: Settings) -> MessagePersistence | None:
     retention = Retention(
         max_segments=wanted.max_segments,
         max_age_ms=int(wanted.max_age_days * 24 * 3600 * 1000),
-        max_bytes=wanted.max_segments * SEGMENT_BYTES,
+        max_bytes=wanted.max_bytes,
     )
     return MessagePersistence(
         settings.data_dir / MESSAGE_FOLDER, retention=retention, compress=wanted.compress

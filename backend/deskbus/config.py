@@ -85,12 +85,16 @@ class HeartbeatConfig(Section, frozen=True, kw_only=True):
 
 
 class PersistenceConfig(Section, frozen=True, kw_only=True):
-    """`topics` are the patterns whose messages go to disk; limits count segments of 10 MB."""
+    """`topics` are the patterns whose messages go to disk; segments have 10 MB.
+
+    The oldest segments go when there are too many, too large in all, or too old.
+    """
 
     enabled: bool = True
     topics: list[str] = []
     compress: bool = False
     max_segments: Annotated[int, Meta(ge=2, le=10_000)] = 100
+    max_bytes: Annotated[int, Meta(ge=20_000_000)] = 1_000_000_000
     max_age_days: Annotated[float, Meta(gt=0)] = 30.0
 
 

@@ -98,7 +98,7 @@ class PublishResult(Result, frozen=True, kw_only=True):
 
 
 class SendParams(Params, frozen=True, kw_only=True):
-    """To every connected client of `app`, or to one of them."""
+    """To the clients of `app` that subscribed to the topic, or to one of them; away ones too."""
 
     app: AppId
     client: ClientName | UnsetType = UNSET

@@ -8,7 +8,7 @@ async with connect_with_ticket(pipe, ticket, app) as client:
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from math import inf
 from typing import Any
 
@@ -101,7 +101,11 @@ class Client:
             await self._cancel(request_id)
             raise DeskbusError(TIMEOUT)
         except anyio.get_cancelled_exc_class():
-            with anyio.CancelScope(shield=True), anyio.move_on_after(1):
+            with (
+                anyio.CancelScope(shield=True),
+                anyio.move_on_after(1),
+                suppress(anyio.ClosedResourceError, anyio.BrokenResourceError),
+            ):
                 await self._cancel(request_id)
             raise
         except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError):

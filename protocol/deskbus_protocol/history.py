@@ -31,22 +31,29 @@ class MessageList(Result, frozen=True, kw_only=True):
 
 
 class QueryParams(Params, frozen=True, kw_only=True):
-    """Persisted messages by pattern and time, `since` included, `until` not, in Unix ms."""
+    """Persisted messages by pattern and time, `since` included, `until` not, in Unix ms.
+
+    `from_seq` counts within each topic.
+    """
 
     pattern: Pattern
     since: UnixMs | UnsetType = UNSET
     until: UnixMs | UnsetType = UNSET
+    from_seq: Annotated[int, Meta(ge=0)] = 0
     limit: Annotated[int, Meta(ge=1, le=MAX_QUERY_MESSAGES)] = 1000
 
 
 class ReplayParams(Params, frozen=True, kw_only=True):
-    """Sends persisted messages as `bus.message`, from `since` (Unix ms) on, oldest first.
+    """Sends persisted messages as `bus.message`, oldest first.
+
+    From `since` (Unix ms) and, within each topic, `from_seq` on.
 
     With `follow` the client is then subscribed to the pattern, with no gap and no message twice.
     """
 
     pattern: Pattern
     since: UnixMs = 0
+    from_seq: Annotated[int, Meta(ge=0)] = 0
     follow: bool = False
 
 

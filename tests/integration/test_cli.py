@@ -84,6 +84,8 @@ async def test_what_one_publishes_the_other_prints(data_dir: Path) -> None:
         (("call", "no.method"), 1, "There is no such method. (-32601)"),
         (("pub", "a..b", "1"), 1, "empty level"),
         (("pub", "a.b", "{oops"), 2, "not JSON"),
+        (("replay", "--topic", "a..b"), 1, "empty level"),
+        (("replay", "--from", "yesterday"), 2, "ISO 8601"),
     ],
 )
 async def test_a_mistake_is_told_on_standard_error_with_its_code(

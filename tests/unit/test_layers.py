@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BACKEND = ROOT / "backend/deskbus"
 PROTOCOL = ROOT / "protocol/deskbus_protocol"
 
-SERVICES = {"bus", "persistence", "security", "vault", "audit", "processes", "ui"}
+SERVICES = {"bus", "persistence", "security", "vault", "audit", "processes", "ui", "federation"}
 BASE = {"config", "reliability", "observability"}
 CARRIERS = {"transport", "rpc"}
 TOP = {"handlers", "web"}
@@ -21,6 +21,7 @@ FENCES = {
     "jsonrpcserver": {"rpc/dispatch.py"},
     "keyring": {"vault", "audit"},
     "cryptography": {"vault", "audit"},
+    "nats": {"federation"},
     "psutil": {"processes", "observability"},
     "starlette": {"web"},
     "uvicorn": {"web"},

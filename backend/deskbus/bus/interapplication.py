@@ -186,9 +186,6 @@ class InterApplicationBus:
         self._watchers.unwatch(identity)
         return []
 
-    def acknowledge(self, identity: Sender, topic: str, seqs: list[int]) -> None:
-        self.member(identity).window.acknowledge(topic, seqs)
-
     def send(self, identity: Sender, params: SendParams) -> SendResult:
         """Raises `DeskbusError` (permission_denied, no_subscriber, invalid_topic)."""
         client_name = None if isinstance(params.client, UnsetType) else params.client
@@ -212,6 +209,8 @@ class InterApplicationBus:
                 targets = self._addressees(identity, params.app, None, params.topic)
                 topic = self.broker.topics.direct(params.topic)
                 self.broker.send(client, targets, topic, params.payload, options, question.token)
+            own = options.correlation_id
+            question.correlation_id = own if isinstance(own, str) else topic.last_id.decode()
             question.asked.update(target.client for target in targets if self._is_here(target))
             if not question.asked:
                 raise DeskbusError(NO_SUBSCRIBER, f"Nobody answers requests on {params.topic}.")

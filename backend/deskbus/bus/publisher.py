@@ -6,7 +6,7 @@ from typing import Protocol
 from msgspec import Raw
 
 from deskbus.bus.broker import MessageBroker, Plain, Refuse
-from deskbus.bus.client import BusClient
+from deskbus.bus.member import Member
 from deskbus.bus.topic import Topic
 from deskbus_protocol.bus import PublishParams
 
@@ -21,11 +21,12 @@ class DurableLog(Protocol):
 
 
 class ClientPublisher:
-    __slots__ = ("_broker", "_client", "check_durable", "when_durable")
+    __slots__ = ("_broker", "_client", "_window", "check_durable", "when_durable")
 
-    def __init__(self, broker: MessageBroker, client: BusClient, log: DurableLog) -> None:
+    def __init__(self, broker: MessageBroker, member: Member, log: DurableLog) -> None:
         self._broker = broker
-        self._client = client
+        self._client = member.client
+        self._window = member.window
         self.check_durable = log.check_durable
         self.when_durable = log.when_durable
 
@@ -35,3 +36,6 @@ class ClientPublisher:
     def publish(self, topic: str, payload: Raw, options: PublishParams) -> Topic:
         """Raises `DeskbusError` (invalid_topic, permission_denied)."""
         return self._broker.publish(self._client, topic, payload, options)
+
+    def acknowledge(self, topic: str, seqs: list[int]) -> None:
+        self._window.acknowledge(topic, seqs)

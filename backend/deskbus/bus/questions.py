@@ -22,10 +22,14 @@ from deskbus_protocol.errors import (
 
 
 class Question:
-    """One request; `asked` are the clients that got it, and only they may answer."""
+    """One request; `asked` are the clients that got it, and only they may answer.
+
+    The token is a secret between them and the bus; `correlation_id` is the message's own.
+    """
 
     def __init__(self, token: str) -> None:
         self.token = token
+        self.correlation_id = ""
         self.asked: set[BusClient] = set()
         self._settled = anyio.Event()
         self._answer: RequestResult | DeskbusError = DeskbusError(TIMEOUT)
@@ -82,7 +86,7 @@ class Questions:
                     payload=params.payload.copy(),
                     app=client.identity.app,
                     client=client.identity.client,
-                    correlation_id=params.reply_to,
+                    correlation_id=question.correlation_id,
                 )
             )
 

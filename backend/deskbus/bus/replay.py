@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
-from msgspec import Raw
+from msgspec import Raw, UnsetType
 
 from deskbus.bus.client import Rank, Reader
 from deskbus.bus.interapplication import InterApplicationBus
@@ -11,6 +11,7 @@ from deskbus.bus.member import Connected, Member
 from deskbus.bus.message import envelope
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import CONFLICT, DeskbusError
+from deskbus_protocol.history import MessageList, QueryParams, ReplayParams
 from deskbus_protocol.topics import matches
 
 MAX_CAPTURED_BYTES = 32 * 1024 * 1024
@@ -32,6 +33,7 @@ class Log(Protocol):
         wants: Callable[[str], bool],
         *,
         since_ms: int = 0,
+        from_seq: int = 0,
         until_ms: int | None = None,
         from_position: int = 0,
         to_position: int | None = None,
@@ -67,19 +69,19 @@ class Replays:
         self._log = log
         self._persists = persists
 
-    async def replay(self, identity: Sender, pattern: str, since_ms: int, *, follow: bool) -> int:
+    async def replay(self, identity: Sender, params: ReplayParams) -> int:
         """Sends the log's messages and returns their number; then follows, if asked to.
 
         Waits for a reader that is slow. An acknowledged subscription to the pattern stays one.
         Raises `DeskbusError` (conflict where there is no log, or a replay is under way).
         """
-        member = self._bus.member(identity)
+        member, pattern = self._bus.member(identity), params.pattern
         connection = member.connection
         if connection is None:
             return 0
         position = self._log.position
-        if not follow:
-            return await self._send(member, connection, pattern, since_ms, 0, position)
+        if not params.follow:
+            return await self._send(member, connection, params, 0, position)
         before = member.client.subscriptions.get(pattern, member.live)
         if before.rank == Rank.REPLAY:
             raise DeskbusError(CONFLICT, "A replay of this pattern is under way.")
@@ -90,7 +92,7 @@ class Replays:
         try:
             sent, start = 0, 0
             while True:
-                sent += await self._send(member, connection, pattern, since_ms, start, position)
+                sent += await self._send(member, connection, params, start, position)
                 if not capture.overflowed:
                     return sent
                 self._tell_lost(member, capture.reset())
@@ -112,45 +114,38 @@ class Replays:
             if heir is not None:
                 heir.put(line, topic, seq)
 
-    async def query(
-        self,
-        identity: Sender,
-        pattern: str,
-        *,
-        since_ms: int,
-        until_ms: int | None,
-        limit: int,
-    ) -> tuple[list[Raw], bool]:
-        """Envelopes, oldest first, and whether the limit cut them off; raises `DeskbusError`."""
+    async def query(self, identity: Sender, params: QueryParams) -> MessageList:
+        """Raises `DeskbusError` (conflict) where there is no log."""
         found: list[Raw] = []
         size = 0
-        wants = self._wants(identity, pattern)
-        async for block in self._log.read(
-            wants, since_ms=since_ms, until_ms=until_ms, limit=limit + 1
-        ):
+        blocks = self._log.read(
+            self._wants(identity, params.pattern),
+            since_ms=params.since or 0,
+            from_seq=params.from_seq,
+            until_ms=None if isinstance(params.until, UnsetType) else params.until,
+            limit=params.limit + 1,
+        )
+        async for block in blocks:
             for line in block.splitlines(keepends=True):
                 size += len(line)
-                if len(found) == limit or size > MAX_ANSWER_BYTES:
-                    return found, True
+                if len(found) == params.limit or (found and size > MAX_ANSWER_BYTES):
+                    return MessageList(messages=found, more=True)
                 found.append(envelope(line))
-        return found, False
+        return MessageList(messages=found)
 
     async def _send(
-        self,
-        member: Member,
-        connection: Connected,
-        pattern: str,
-        since_ms: int,
-        start: int,
-        until: int,
+        self, member: Member, connection: Connected, params: ReplayParams, start: int, until: int
     ) -> int:
+        """What the log holds from position `start` to `until`; returns how many messages."""
         sent = 0
-        async for block in self._log.read(
-            self._wants(member.identity, pattern),
-            since_ms=since_ms,
+        blocks = self._log.read(
+            self._wants(member.identity, params.pattern),
+            since_ms=params.since,
+            from_seq=params.from_seq,
             from_position=start,
             to_position=until,
-        ):
+        )
+        async for block in blocks:
             await connection.writable()
             connection.put_block(block)
             sent += block.count(b"\n")

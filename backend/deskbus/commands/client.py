@@ -1,11 +1,11 @@
-"""`deskbus call`, `pub` and `sub`: a developer's client of a headless backend."""
+"""`deskbus call`, `pub`, `sub` and `replay`: a developer's client of a headless backend."""
 
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 
-import anyio
 import msgspec
 from msgspec import Raw
 
@@ -23,83 +23,91 @@ Start one with: deskbus serve --headless
 
 def run(options: Namespace) -> int:
     folder = runtime_dir_for(options.data_dir)
-    commands: dict[str, Callable[[Client, Namespace], Awaitable[None]]] = {
-        "call": _call,
-        "pub": _publish,
-        "sub": _subscribe,
-        "replay": _replay,
-    }
+    try:
+        action = _action(options)
+    except ValueError as error:
+        sys.stderr.write(f"deskbus: {error}\n")
+        return 2
 
     async def main() -> None:
         ticket = (folder / FILE_NAME).read_text()
         async with connect_with_ticket(address(folder), ticket, DEVELOPER_APP) as client:
-            await commands[options.command](client, options)
+            await action(client)
 
     try:
         loop.run(main)
     except (FileNotFoundError, ConnectionError):
         sys.stderr.write(NO_BACKEND)
         return 1
-    except msgspec.DecodeError as error:
-        sys.stderr.write(f"deskbus: this is not JSON: {error}\n")
-        return 2
     except DeskbusError as error:
         sys.stderr.write(f"deskbus: {error.message} ({error.kind.code})\n{error.action}\n")
         return 1
-    except ValueError:
-        sys.stderr.write("deskbus: this is no time; use Unix milliseconds or ISO 8601\n")
-        return 2
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-async def _call(client: Client, options: Namespace) -> None:
-    _print(await client.call(options.method, _json(options.params)))
+def _action(options: Namespace) -> Callable[[Client], Awaitable[None]]:
+    """What to do once connected; raises `ValueError` for an argument that makes no sense."""
+    if options.command == "call":
+        return partial(_call, method=options.method, params=_json(options.params))
+    if options.command == "pub":
+        return partial(_publish, topic=options.topic, payload=_json(options.payload))
+    if options.command == "sub":
+        return partial(_subscribe, pattern=options.pattern, count=options.count)
+    return partial(
+        _replay, pattern=options.topic, since_ms=_unix_ms(options.since), follow=options.follow
+    )
 
 
-async def _publish(client: Client, options: Namespace) -> None:
-    _print(await client.publish(options.topic, _json(options.payload)))
+async def _call(client: Client, *, method: str, params: Raw) -> None:
+    _print(await client.call(method, params))
 
 
-async def _subscribe(client: Client, options: Namespace) -> None:
-    async with client.subscribe(options.pattern) as messages:
-        count = 0
+async def _publish(client: Client, *, topic: str, payload: Raw) -> None:
+    _print(await client.publish(topic, payload))
+
+
+async def _subscribe(client: Client, *, pattern: str, count: int | None) -> None:
+    async with client.subscribe(pattern) as messages:
+        printed = 0
         async for message in messages:
             _print(message)
-            count += 1
-            if count == options.count:
+            printed += 1
+            if printed == count:
                 return
 
 
-async def _replay(client: Client, options: Namespace) -> None:
-    since_ms = _unix_ms(options.since)
-    async with client.listen(options.topic) as messages, anyio.create_task_group() as tasks:
-
-        async def show() -> None:
-            async for message in messages:
-                _print(message)
-
-        tasks.start_soon(show)
-        await client.replay(options.topic, since_ms=since_ms, follow=options.follow)
-        if options.follow:
-            await client.closed.wait()
-        # The answer comes after the last message, so all of them are in the stream by now.
-        while messages.statistics().current_buffer_used:
-            await anyio.lowlevel.checkpoint()
-        tasks.cancel_scope.cancel()
+async def _replay(client: Client, *, pattern: str, since_ms: int, follow: bool) -> None:
+    async with client.listen(pattern) as messages:
+        # The answer comes behind the last message, so all of them are in the stream by then.
+        count = await client.replay(pattern, since_ms=since_ms, follow=follow)
+        if not count and not follow:
+            return
+        printed = 0
+        async for message in messages:
+            _print(message)
+            printed += 1
+            if printed == count and not follow:
+                return
 
 
 def _unix_ms(text: str) -> int:
     """Raises `ValueError`."""
     if text.isdigit():
         return int(text)
-    return int(datetime.fromisoformat(text).timestamp() * 1000)
+    try:
+        return int(datetime.fromisoformat(text).timestamp() * 1000)
+    except ValueError:
+        raise ValueError("this is no time; use Unix milliseconds or ISO 8601") from None
 
 
 def _json(text: str) -> Raw:
-    """The argument as it was given, once it has proved to be JSON."""
-    msgspec.json.decode(text)
+    """The argument as it was given, once it has proved to be JSON; raises `ValueError`."""
+    try:
+        msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"this is not JSON: {error}") from None
     return Raw(text.encode())
 
 

@@ -7,7 +7,6 @@ from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.manager import SecurityManager
 from deskbus_protocol.bus import (
-    AckParams,
     RequestParams,
     RequestResult,
     RespondParams,
@@ -37,10 +36,6 @@ def handlers(bus: InterApplicationBus, security: SecurityManager) -> Mapping[str
         found = bus.watch_subscribers(call.identity, enabled=params.enabled)
         return WatchResult(subscribers=found)
 
-    async def ack(call: Call, params: AckParams) -> Empty:
-        bus.acknowledge(call.identity, params.topic, params.seqs)
-        return Empty()
-
     async def send(call: Call, params: SendParams) -> SendResult:
         await security.require(call.identity, Grant("app.send", params.app))
         return bus.send(call.identity, params)
@@ -60,7 +55,6 @@ def handlers(bus: InterApplicationBus, security: SecurityManager) -> Mapping[str
         "bus.subscribe": subscribe,
         "bus.unsubscribe": unsubscribe,
         "bus.watchSubscribers": watch,
-        "bus.ack": ack,
         "bus.send": send,
         "bus.request": request,
         "bus.respond": respond,

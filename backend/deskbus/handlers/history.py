@@ -39,21 +39,11 @@ def handlers(
 
     async def query(call: Call, params: QueryParams) -> MessageList:
         await security.require(call.identity, Grant("messaging.read", params.pattern))
-        messages, more = await replays.query(
-            call.identity,
-            params.pattern,
-            since_ms=params.since or 0,
-            until_ms=None if isinstance(params.until, UnsetType) else params.until,
-            limit=params.limit,
-        )
-        return MessageList(messages=messages, more=more)
+        return await replays.query(call.identity, params)
 
     async def replay(call: Call, params: ReplayParams) -> ReplayResult:
         await security.require(call.identity, Grant("messaging.read", params.pattern))
-        sent = await replays.replay(
-            call.identity, params.pattern, params.since, follow=params.follow
-        )
-        return ReplayResult(messages=sent)
+        return ReplayResult(messages=await replays.replay(call.identity, params))
 
     async def stats(_: Call, __: NoParams) -> BusStats:
         return bus.statistics()

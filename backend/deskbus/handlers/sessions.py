@@ -93,8 +93,8 @@ class Sessions:
         resumed = self._bus.attach(
             identity, connection.peer.outbox, resume=resume, last_seqs=last_seqs
         )
-        client = self._bus.member(identity).client
-        connection.peer.lane.open(ClientPublisher(self._bus.broker, client, self._log))
+        member = self._bus.member(identity)
+        connection.peer.lane.open(ClientPublisher(self._bus.broker, member, self._log))
         if connection.shell_link:
             self._shell.connect(connection.peer)
         return resumed

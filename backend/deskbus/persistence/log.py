@@ -105,7 +105,7 @@ class MessageLog:
         self._segments = segments
         self.opened = True
         if not read_only:
-            self._retain_quietly()
+            self.retain_quietly()
 
     def write(self, batches: Sequence[Messages], *, sync: bool) -> Written:
         """Appends `batches`, and with `sync` returns only when they are on the disk itself.
@@ -329,10 +329,10 @@ class MessageLog:
         if not self._segments or self._segments[-1].path != path:
             self._segments = [*self._segments, SegmentIndex(path, first_position, self._sets)]
             self._segment_seqs = {}
-        self._retain_quietly()
+        self.retain_quietly()
         return self._active
 
-    def _retain_quietly(self) -> None:
+    def retain_quietly(self) -> None:
         try:
             self.retain()
         except OSError as error:

@@ -353,7 +353,7 @@ class MessagePersistence:
         _call_all(waiting, ok=False)
 
     def _clean_up(self) -> None:
-        self._worker.submit(self._log.retain, lambda _outcome: None)
+        self._worker.submit(self._log.retain_quietly, lambda _outcome: None)
         self._set_timer(CLEAN_UP_EVERY_S, self._clean_up)
 
     def _close_pending(self) -> None:

@@ -1,6 +1,6 @@
 """TopicLog: which topics are persisted, and what the bus asks of their log."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from deskbus.persistence.persistence import MessagePersistence
 from deskbus.persistence.query import Query
@@ -66,14 +66,16 @@ class TopicLog:
         wants: Callable[[str], bool],
         *,
         since_ms: int = 0,
+        from_seq: int = 0,
         until_ms: int | None = None,
         from_position: int = 0,
         to_position: int | None = None,
         limit: int | None = None,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Blocks of whole lines, oldest first; raises `DeskbusError` (conflict) without a log."""
         query = Query(
             from_ms=since_ms,
+            from_seq=from_seq,
             to_ms=until_ms,
             from_position=from_position,
             to_position=to_position,

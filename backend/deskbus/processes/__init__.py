@@ -1,1 +1,1 @@
-"""Apps as operating-system processes: spawned, watched and ended, with all that they spawned."""
+"""Apps as processes of the operating system: spawned, watched, and ended with their group."""

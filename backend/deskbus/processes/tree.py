@@ -1,4 +1,7 @@
-"""Ends a process with everything that it spawned, and nothing else."""
+"""Ends a process with its group and its descendants, and nothing else.
+
+A daemonised child, that left both its group and its parent, is not among them.
+"""
 
 import contextlib
 import os

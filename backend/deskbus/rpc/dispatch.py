@@ -5,6 +5,7 @@ error text are ours, so nothing of an exception reaches the wire.
 """
 
 import logging
+import secrets
 import warnings
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -77,7 +78,8 @@ class Dispatcher:
             except DeskbusError as error:
                 return Success(error)
             except Exception:
-                log.exception("rpc.handler_failed", method=row.name)
-                return Success(DeskbusError(INTERNAL_ERROR))
+                correlation_id = secrets.token_hex(8)
+                log.exception("rpc.handler_failed", method=row.name, correlation_id=correlation_id)
+                return Success(DeskbusError(INTERNAL_ERROR, correlation_id=correlation_id))
 
         return run

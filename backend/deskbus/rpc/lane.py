@@ -1,4 +1,4 @@
-"""The direct lane of `bus.publish`: no task, no await, no dispatcher, no logging per message.
+"""The direct lane of `bus.publish` and `bus.ack`: no task, no await, no dispatcher, no logging.
 
 A read's whole frames are decoded in one call. The frames of an honest, compact sender are exactly
 as long as their parts, which proves that no key is repeated and nothing is left out; any other
@@ -15,10 +15,13 @@ from msgspec import Raw
 from deskbus.rpc.frames import MAX_DEPTH, RequestId, is_too_deep
 from deskbus.rpc.refusals import Refusals
 from deskbus_protocol import rpc
-from deskbus_protocol.bus import PublishParams
+from deskbus_protocol.bus import AckParams, PublishParams
 from deskbus_protocol.errors import DEGRADED, INVALID_PARAMS, SESSION_REQUIRED, DeskbusError
 
-METHOD = "bus.publish"
+PUBLISH = "bus.publish"
+ACK = "bus.ack"
+METHODS = frozenset({PUBLISH, ACK})
+
 SHALLOW_BYTES = 2 * (MAX_DEPTH - 2)
 """Text this short can't be nested too deep: each level takes two bytes, the envelope two levels."""
 
@@ -75,6 +78,9 @@ class Publisher(Protocol):
     def publish(self, topic: str, payload: Raw, options: PublishParams) -> Published:
         """Raises `DeskbusError`."""
 
+    def acknowledge(self, topic: str, seqs: list[int]) -> None:
+        """Takes messages of an acknowledged subscription off the list."""
+
     def check_durable(self, topic: str) -> None:
         """Raises `DeskbusError` where a message could not be made durable now."""
 
@@ -85,18 +91,17 @@ class Publisher(Protocol):
 _decode_notifications = msgspec.json.Decoder(CompactNotification).decode_lines
 _decode_requests = msgspec.json.Decoder(CompactRequest).decode_lines
 _decode_params = msgspec.json.Decoder(PublishParams).decode
+_decode_ack = msgspec.json.Decoder(AckParams).decode
 _decode_id = msgspec.json.Decoder(RequestId).decode
 
 
 class Lane:
     """The lane of one connection; without a session it refuses every message."""
 
-    method = METHOD
-
-    def __init__(self, send: Callable[[bytes], None]) -> None:
+    def __init__(self, send: Callable[[bytes], None], refusals: Refusals) -> None:
         self._send = send
         self._publisher: Publisher | None = None
-        self._refusals = Refusals(METHOD, send)
+        self._refusals = refusals
 
     def open(self, publisher: Publisher) -> None:
         self._publisher = publisher
@@ -115,36 +120,51 @@ class Lane:
             pass
         return False
 
-    def take_one(self, params: Raw, request_id: bytes, answer: Answer) -> None:
-        """Routes one frame that was read the careful way."""
-        topic = ""
+    def take_one(self, method: str, params: Raw, request_id: bytes, answer: Answer) -> None:
+        """Serves one frame of `METHODS` that was read the careful way."""
         try:
             if self._publisher is None:
                 raise DeskbusError(SESSION_REQUIRED)
-            decoded = _decode_params(params)
-            topic = decoded.topic
-            if decoded.durable:
-                self._publisher.check_durable(topic)
-            result = self._publisher.publish(topic, decoded.payload, decoded).result()
-        except msgspec.MsgspecError as error:
-            refusal = DeskbusError(INVALID_PARAMS, f"{METHOD}: {error}")
-            self._refuse(refusal, topic, request_id, answer)
-        except DeskbusError as error:
-            self._refuse(error, topic, request_id, answer)
-        else:
-            if not request_id:
-                return
-            if decoded.durable:
-                owed = [(request_id, result)]
-                self._publisher.when_durable(partial(_settle, owed, answer))
+            if method == ACK:
+                self._acknowledge(params, request_id, self._publisher, answer)
             else:
-                answer(_success(request_id, result))
+                self._publish(_decode_params(params), request_id, self._publisher, answer)
+        except msgspec.MsgspecError as error:
+            refusal = DeskbusError(INVALID_PARAMS, f"{method}: {error}")
+            self._refuse(method, refusal, "", request_id, answer)
+        except DeskbusError as error:
+            self._refuse(method, error, "", request_id, answer)
+
+    def _acknowledge(
+        self, params: Raw, request_id: bytes, publisher: Publisher, answer: Answer
+    ) -> None:
+        read = _decode_ack(params)
+        publisher.acknowledge(read.topic, read.seqs)
+        if request_id:
+            answer(_success(request_id, b"{}"))
+
+    def _publish(
+        self, params: PublishParams, request_id: bytes, publisher: Publisher, answer: Answer
+    ) -> None:
+        try:
+            if params.durable:
+                publisher.check_durable(params.topic)
+            result = publisher.publish(params.topic, params.payload, params).result()
+        except DeskbusError as error:
+            self._refuse(PUBLISH, error, params.topic, request_id, answer)
+            return
+        if not request_id:
+            return
+        if params.durable:
+            publisher.when_durable(partial(_settle, [(request_id, result)], answer))
+        else:
+            answer(_success(request_id, result))
 
     def _take_notifications(self, block: bytes, publisher: Publisher) -> bool:
         messages = [frame.params for frame in _decode_notifications(block)]
         if not _is_compact(messages, block, len(messages) * _NOTIFICATION_BYTES):
             return False
-        publisher.publish_plain(messages, self._refusals.add)
+        publisher.publish_plain(messages, self._refuse_notification)
         return True
 
     def _take_requests(self, block: bytes, publisher: Publisher) -> bool:
@@ -170,7 +190,7 @@ class Lane:
         """Routes one message and answers it; a durable one is added to what is owed an answer."""
 
         def refuse(error: DeskbusError, topic: str) -> None:
-            self._refuse(error, topic, request.id, self._send)
+            self._refuse(PUBLISH, error, topic, request.id, self._send)
 
         params = request.params
         if params.durable:
@@ -187,13 +207,16 @@ class Lane:
         else:
             self._send(_success(request.id, routed.result()))
 
+    def _refuse_notification(self, error: DeskbusError, topic: str) -> None:
+        self._refusals.add(PUBLISH, error, topic)
+
     def _refuse(
-        self, error: DeskbusError, topic: str, request_id: bytes | Raw, answer: Answer
+        self, method: str, error: DeskbusError, topic: str, request_id: bytes | Raw, answer: Answer
     ) -> None:
         if len(request_id):
             answer(rpc.failure(request_id, error))
         else:
-            self._refusals.add(error, topic)
+            self._refusals.add(method, error, topic)
 
 
 def _settle(owed: list[tuple[bytes | Raw, bytes]], answer: Answer, durable: bool) -> None:

@@ -12,7 +12,8 @@ from msgspec import Raw, UnsetType
 
 from deskbus.rpc import frames
 from deskbus.rpc.frames import Frame
-from deskbus.rpc.lane import Answer, Lane
+from deskbus.rpc.lane import METHODS, Answer, Lane
+from deskbus.rpc.refusals import Refusals
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Outbox
 from deskbus_protocol import rpc
@@ -37,6 +38,8 @@ Dispatch = Callable[[str, Raw, bytes], Awaitable[bytes]]
 """Takes method, params and the request's raw id; returns the response frame, never raises."""
 
 NO_ANSWER = b""
+
+_FAILURE = b'{"jsonrpc":"2.0","id":,"error":'
 
 
 class _CancelParams(msgspec.Struct):
@@ -67,7 +70,8 @@ class Peer:
         self._last_id = 0
         self._serial = 0
         self._closed = anyio.Event()
-        self.lane = Lane(self.send)
+        self._refusals = Refusals(self.send)
+        self.lane = Lane(self.send, self._refusals)
 
     @property
     def outbox(self) -> Outbox:
@@ -172,8 +176,8 @@ class Peer:
             self._settle(frame)
         elif frame.method == CANCEL:
             self._cancel(params)
-        elif frame.method == self.lane.method:
-            self.lane.take_one(params, request_id, answer)
+        elif frame.method in METHODS:
+            self.lane.take_one(frame.method, params, request_id, answer)
         else:
             self._start(frame.method, params, request_id, answer)
 
@@ -196,6 +200,8 @@ class Peer:
             return
         if request_id:
             answer(rpc.failure(request_id, refusal))
+        else:
+            self._refusals.add(method, refusal)
 
     async def _serve(
         self,
@@ -214,6 +220,8 @@ class Peer:
             del self._in_flight[key]
         if request_id:
             answer(response)
+        elif refusal := _refusal_in(response):
+            self._refusals.add(method, refusal)
 
     def _settle(self, frame: Frame) -> None:
         """An answer to a call of ours; one that nobody waits for is ignored."""
@@ -237,6 +245,14 @@ class Peer:
     def _wake(self) -> None:
         for reply in self._replies.values():
             reply.settle(DeskbusError(CONNECTION_LOST))
+
+
+def _refusal_in(response: bytes) -> DeskbusError | None:
+    """What a notification failed with, told from the response that it doesn't get."""
+    if not response.startswith(_FAILURE):
+        return None
+    error = msgspec.json.decode(response[len(_FAILURE) : -1], type=ErrorObject)
+    return DeskbusError.from_object(error)
 
 
 class _Batch:

@@ -10,21 +10,20 @@ from deskbus_protocol.bus import RefusedParams
 from deskbus_protocol.errors import DeskbusError
 
 INTERVAL_S = 1.0
-MAX_TOPICS = 100
+MAX_KINDS = 100
 
 
 class Refusals:
     """The first refusal is told at once; more are counted, and told once a second."""
 
-    def __init__(self, method: str, send: Callable[[bytes], None]) -> None:
-        self._method = method
+    def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
-        self._counts: dict[tuple[str, str], tuple[DeskbusError, int]] = {}
+        self._counts: dict[tuple[str, str, str], tuple[DeskbusError, int]] = {}
         self._quiet: asyncio.TimerHandle | None = None
 
-    def add(self, error: DeskbusError, topic: str) -> None:
-        key = (error.kind.name, topic)
-        if key in self._counts or len(self._counts) < MAX_TOPICS:
+    def add(self, method: str, error: DeskbusError, topic: str = "") -> None:
+        key = (method, error.kind.name, topic)
+        if key in self._counts or len(self._counts) < MAX_KINDS:
             _, count = self._counts.get(key, (error, 0))
             self._counts[key] = (error, count + 1)
         if self._quiet is None:
@@ -35,9 +34,9 @@ class Refusals:
         if not self._counts:
             return
         counts, self._counts = self._counts, {}
-        for (_, topic), (error, count) in counts.items():
+        for (method, _, topic), (error, count) in counts.items():
             word = RefusedParams(
-                method=self._method,
+                method=method,
                 code=error.kind.code,
                 message=error.message,
                 action=error.action,

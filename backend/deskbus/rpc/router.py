@@ -4,11 +4,9 @@ from collections.abc import Iterable, Mapping
 
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Dispatcher, Handler
+from deskbus.rpc.lane import METHODS
 from deskbus_protocol.errors import PERMISSION_DENIED, SESSION_REQUIRED, DeskbusError
 from deskbus_protocol.method import Method
-
-DIRECT = frozenset({"bus.publish"})
-"""Methods that take the direct lane and so have no handler in the table."""
 
 
 class IncompleteTableError(Exception):
@@ -20,7 +18,7 @@ def build_dispatcher(
 ) -> Dispatcher:
     """Raises `IncompleteTableError`."""
     table = {name: handler for group in handlers for name, handler in group.items()}
-    wanted = {row.name for row in rows.values() if row.handled_by == "backend"} - DIRECT
+    wanted = {row.name for row in rows.values() if row.handled_by == "backend"} - METHODS
     if wanted != table.keys():
         raise IncompleteTableError(f"rows and handlers differ: {sorted(wanted ^ table.keys())}")
     dispatcher = Dispatcher(authorize)

@@ -15,8 +15,6 @@ FILE_NAME = "decisions.json"
 
 log = structlog.get_logger()
 
-State = Literal["granted", "denied"]
-
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     app: str

@@ -1,1 +1,1 @@
-"""Keys and secrets: the only place, with the audit log, that touches cryptography and keyring."""
+"""Keys and secrets: the only place that touches keyring."""

@@ -206,7 +206,7 @@ export interface PublishResult {
   receivers: number;
 }
 
-/** To every connected client of `app`, or to one of them. */
+/** To the clients of `app` that subscribed to the topic, or to one of them; away ones too. */
 export interface SendParams {
   _meta?: TraceContext;
   /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
@@ -337,18 +337,25 @@ export interface MessageList {
   more?: boolean;
 }
 
-/** Persisted messages by pattern and time, `since` included, `until` not, in Unix ms. */
+/**
+ * Persisted messages by pattern and time, `since` included, `until` not, in Unix ms.
+ *
+ * `from_seq` counts within each topic.
+ */
 export interface QueryParams {
   _meta?: TraceContext;
   /** A topic, or a pattern: * is one level, # zero or more. */
   pattern: string;
   since?: number;
   until?: number;
+  fromSeq?: number;
   limit?: number;
 }
 
 /**
- * Sends persisted messages as `bus.message`, from `since` (Unix ms) on, oldest first.
+ * Sends persisted messages as `bus.message`, oldest first.
+ *
+ * From `since` (Unix ms) and, within each topic, `from_seq` on.
  *
  * With `follow` the client is then subscribed to the pattern, with no gap and no message twice.
  */
@@ -357,6 +364,7 @@ export interface ReplayParams {
   /** A topic, or a pattern: * is one level, # zero or more. */
   pattern: string;
   since?: number;
+  fromSeq?: number;
   follow?: boolean;
 }
 

@@ -10,6 +10,7 @@ from msgspec import Raw
 
 from deskbus.rpc import frames
 from deskbus.rpc.lane import CompactParams, Lane, Published
+from deskbus.rpc.refusals import Refusals
 from deskbus_protocol import framing
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.errors import DeskbusError
@@ -44,7 +45,7 @@ def reading_holds(chance: random.Random) -> None:
     block = mutation.lines(chance)
     block = block[: block.rfind(b"\n") + 1]
     routed: list[Routed] = []
-    lane = Lane(lambda _frame: None)
+    lane = Lane(lambda _frame: None, Refusals(lambda _frame: None))
     lane.open(_Recorder(routed))
     taken = bool(block) and lane.take(block)
     careful = [_read(line) for line in block.split(b"\n")[:-1] if line.strip()]
@@ -79,6 +80,9 @@ class _Recorder:
     def publish(self, topic: str, payload: Raw, options: PublishParams) -> Published:
         self._routed.append((topic, bytes(payload)))
         return _Nothing()
+
+    def acknowledge(self, topic: str, seqs: list[int]) -> None:
+        """Nothing is owed here."""
 
     def check_durable(self, topic: str) -> None:
         """Every topic is durable here."""

@@ -125,7 +125,7 @@ class BusHistories(RuleBasedStateMachine):
         if SURE in self.lines and self.unacknowledged:
             topic, seq = data.draw(st.sampled_from(self.unacknowledged))
             self.unacknowledged.remove((topic, seq))
-            self.bus.acknowledge(SURE, topic, [seq])
+            self.bus.member(SURE).window.acknowledge(topic, [seq])
             self._collect()
 
     @invariant()

@@ -1,0 +1,1 @@
+"""Federation: chosen topics of several machines, joined through NATS."""

@@ -1,0 +1,64 @@
+"""Up to where the log was sent and the stream taken in: a small file that survives crashes."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import structlog
+
+FILE_NAME = "federation.json"
+
+log = structlog.get_logger()
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Positions count the messages of our log, seqs those of the stream with that identity.
+
+    Everything before `sent` is with JetStream. Everything up to `taken` is in our log, before
+    `position`.
+    """
+
+    version: Literal[1] = 1
+    sent: int = 0
+    stream: str = ""
+    taken: int = 0
+    position: int = 0
+
+
+class Bookmark:
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE_NAME
+
+    def load(self, log_position: int) -> Place:
+        """The place that was saved; at the first start that of our log now.
+
+        What can't be read counts as the beginning: to send twice is better than not at all.
+        """
+        try:
+            place = msgspec.json.decode(self._path.read_bytes(), type=Place)
+        except FileNotFoundError:
+            return Place(sent=log_position, position=log_position)
+        except (OSError, msgspec.MsgspecError) as error:
+            log.error("federation.bookmark_unreadable", reason=type(error).__name__)  # noqa: TRY400
+            return Place()
+        if max(place.sent, place.position) > log_position:
+            # The log is another one than it was: nothing of this one has been sent.
+            return msgspec.structs.replace(place, sent=0, position=0)
+        return place
+
+    def save(self, place: Place) -> None:
+        """Blocks until the file is on disk, whole; raises `OSError`."""
+        temporary = self._path.with_suffix(".new")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(place))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._path)
+        if os.name != "nt":
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)

@@ -1,0 +1,251 @@
+"""Federation: keeps the connection, and what goes both ways over it, going."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio
+import structlog
+
+from deskbus.config import FederationConfig
+from deskbus.federation.backoff import Backoff
+from deskbus.federation.bookmark import Bookmark, Place
+from deskbus.federation.incoming import (
+    Arrivals,
+    LiveIncoming,
+    StreamIncoming,
+    TakeIn,
+    remember_from,
+)
+from deskbus.federation.outgoing import LiveOutgoing, Log, LogOutgoing, Sender
+from deskbus.federation.wire import Wire, WireError
+from deskbus_protocol.health import ComponentHealth
+
+SAVE_EVERY_S = 0.2
+"""How often the place is saved while messages flow; what came since may come twice to JetStream."""
+
+CLOSE_WITHIN_S = 1.0
+
+log = structlog.get_logger()
+
+
+class Federation:
+    """One machine's part; an outlet of its broker for the topics that it sends.
+
+    There is always either a connection or an attempt at one; nothing that fails here reaches the
+    rest of the backend. Without `messages`, a log, no topic is persisted.
+    """
+
+    def __init__(
+        self,
+        config: FederationConfig,
+        *,
+        folder: Path,
+        messages: Log | None,
+        connect: Callable[[], Awaitable[Wire]],
+        take_in: TakeIn,
+        is_sound: Callable[[bytes], bool],
+        clock_ms: Callable[[], int],
+        backoff: Callable[[], Backoff] = Backoff,
+    ) -> None:
+        self._name = config.name
+        self._log = messages
+        self._connect = connect
+        self._new_backoff = backoff
+        self._bookmark = Bookmark(folder)
+        self._sender = Sender(config.name, config.prefix)
+        self._arrivals = Arrivals(
+            config.name,
+            config.prefix,
+            config.received_patterns,
+            take_in=take_in,
+            is_sound=is_sound,
+            clock_ms=clock_ms,
+        )
+        self._live_out = LiveOutgoing(self._sender)
+        self._live_in = LiveIncoming(self._arrivals)
+        self._stream_in = StreamIncoming(self._arrivals, self._has_moved)
+        self._log_out: LogOutgoing | None = None
+        if messages is not None:
+            self._log_out = LogOutgoing(
+                self._sender, messages, config.sent_patterns, self._has_moved
+            )
+        self._moved = anyio.Event()
+        self._saved: Place | None = None
+        self._wire: Wire | None = None
+        self._problem = "not connected yet"
+        self._stream_problem = ""
+        self._save_problem = ""
+        self._ended = False
+
+    def put(self, line: bytes, topic: str | None, seq: int) -> None:
+        """A message of our own broker, foreign ones among them."""
+        if topic is None:
+            return
+        if self._log_out is not None and self._log is not None and self._log.persists(topic):
+            self._log_out.wake()
+        else:
+            self._live_out.put(line)
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        try:
+            await self._go_to(self._bookmark.load(self._position))
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._keep_connected)
+                tasks.start_soon(self._keep_place)
+        except Exception:
+            log.exception("federation.failed")
+            self._ended = True
+
+    def health(self) -> ComponentHealth:
+        problem = self._problem or self._stream_problem or self._save_problem
+        counts = (
+            f"{self._sender.sent} messages sent, {self._arrivals.taken} taken in, "
+            f"{self._sender.dropped} dropped, {self._arrivals.refused} refused"
+        )
+        if self._ended:
+            return ComponentHealth(status="failed", detail=f"it has ended; {counts}")
+        if problem:
+            return ComponentHealth(status="degraded", detail=f"{problem}; {counts}")
+        return ComponentHealth(status="ok", detail=f"connected as {self._name}; {counts}")
+
+    @property
+    def _position(self) -> int:
+        return self._log.position if self._log is not None else 0
+
+    async def _go_to(self, place: Place) -> None:
+        """Takes up where the last run had got to, and learns what it took in after that."""
+        self._stream_in.stream, self._stream_in.taken = place.stream, place.taken
+        if self._log is None or self._log_out is None:
+            return
+        self._log_out.position = place.sent
+        end = self._log.position
+        if place.position < end:
+            blocks = self._log.read(_any_topic, from_position=place.position, to_position=end)
+            await remember_from(blocks, self._arrivals)
+        # Also where nothing was sent yet: what is published from now on counts from here.
+        self._has_moved()
+
+    async def _keep_connected(self) -> None:
+        backoff = self._new_backoff()
+        while True:
+            try:
+                wire = await self._connect()
+            except WireError as error:
+                self._fail(str(error))
+            except Exception:
+                log.exception("federation.failed")
+                self._fail("the connection failed")
+            else:
+                backoff.reset()
+                await self._use(wire)
+            await anyio.sleep(backoff.next_s())
+
+    async def _use(self, wire: Wire) -> None:
+        """Returns when the connection has ended, for whatever reason."""
+        self._wire = wire
+        reason = "the connection was lost"
+        try:
+            async with anyio.create_task_group() as tasks:
+                await self._live_in.start(wire)
+                tasks.start_soon(self._live_out.run, wire)
+                tasks.start_soon(self._keep_stream, wire)
+                self._problem = ""
+                log.info("federation.connected", name=self._name)
+                await wire.closed.wait()
+                tasks.cancel_scope.cancel()
+        except* WireError as errors:
+            reason = _words(errors)
+        except* Exception:
+            log.exception("federation.failed")
+        finally:
+            self._wire = None
+            with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_WITHIN_S):
+                await wire.close()
+        self._fail(reason)
+
+    async def _keep_stream(self, wire: Wire) -> None:
+        """Tries again as long as the connection lasts; live messages go on meanwhile."""
+        backoff = self._new_backoff()
+        while True:
+            try:
+                await self._use_stream(wire, backoff)
+            except* WireError as errors:
+                problem = f"JetStream: {_words(errors)}"
+                if problem != self._stream_problem and not wire.closed.is_set():
+                    log.warning("federation.stream_failed", reason=problem)
+                self._stream_problem = problem
+            await anyio.sleep(backoff.next_s())
+
+    async def _use_stream(self, wire: Wire, backoff: Backoff) -> None:
+        async with anyio.create_task_group() as tasks:
+            state = await wire.open_stream()
+            self._stream_problem = ""
+            backoff.reset()
+            tasks.start_soon(self._stream_in.run, wire, state)
+            if self._log_out is not None:
+                tasks.start_soon(self._log_out.run, wire)
+
+    async def _keep_place(self) -> None:
+        while True:
+            await self._moved.wait()
+            self._moved = anyio.Event()
+            await self._save_place()
+            await anyio.sleep(SAVE_EVERY_S)
+
+    async def _save_place(self) -> None:
+        """Saves and acknowledges only what our log has on disk; if it has not, later."""
+        stream, receipt, wire = self._stream_in, self._stream_in.receipt, self._wire
+        place = Place(
+            sent=self._log_out.position if self._log_out is not None else 0,
+            stream=stream.stream,
+            taken=stream.taken,
+            position=self._position,
+        )
+        try:
+            if self._log is not None and not await _is_durable(self._log):
+                self._has_moved()
+                return
+            if place != self._saved:
+                await anyio.to_thread.run_sync(self._bookmark.save, place)
+                self._saved = place
+            self._save_problem = ""
+            if receipt and wire is not None and wire is self._wire:
+                await wire.acknowledge(receipt)
+        except OSError as error:
+            self._save_problem = f"the bookmark can't be saved ({error.strerror})"
+            self._has_moved()
+        except WireError:
+            return
+
+    def _has_moved(self) -> None:
+        self._moved.set()
+
+    def _fail(self, reason: str) -> None:
+        if not self._problem or self._problem == "not connected yet":
+            log.warning("federation.disconnected", reason=reason)
+        self._problem = f"no connection to NATS: {reason}"
+
+
+async def _is_durable(messages: Log) -> bool:
+    answered, answers = anyio.Event(), [False]
+
+    def answer(durable: bool) -> None:
+        answers[0] = durable
+        answered.set()
+
+    messages.when_durable(answer)
+    await answered.wait()
+    return answers[0]
+
+
+def _any_topic(_: str) -> bool:
+    return True
+
+
+def _words(errors: ExceptionGroup[WireError]) -> str:
+    """What the first of the errors says."""
+    first: Exception = errors
+    while isinstance(first, ExceptionGroup):
+        first = first.exceptions[0]
+    return str(first)

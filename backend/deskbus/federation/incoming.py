@@ -1,0 +1,182 @@
+"""What comes from other machines: checked, and let in once."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+
+import anyio
+import msgspec
+import structlog
+
+from deskbus.federation.parcel import is_foreign, key_of, unpack
+from deskbus.federation.subjects import (
+    LIVE,
+    PERSISTED,
+    Kind,
+    address_of,
+    brings,
+    filters_of,
+    widest,
+)
+from deskbus.federation.wire import Delivery, StreamState, Wire, WireError
+from deskbus_protocol.bus import MessageParams
+from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.topics import matches
+
+REMEMBERED_KEYS = 20_000
+"""Messages that are recognized when they come again; more than can be under way at once."""
+
+log = structlog.get_logger()
+
+TakeIn = Callable[[MessageParams], object]
+"""Delivers a message on our own bus; raises `DeskbusError` for one that can't be."""
+
+
+class Arrivals:
+    """Our side of the ACL, and the end of every loop: our own messages are not taken in."""
+
+    def __init__(
+        self,
+        name: str,
+        prefix: str,
+        patterns: Sequence[str],
+        *,
+        take_in: TakeIn,
+        is_sound: Callable[[bytes], bool],
+        clock_ms: Callable[[], int],
+    ) -> None:
+        """`is_sound` says whether our links could carry a message of these bytes."""
+        self.taken = 0
+        self.refused = 0
+        self._name = name
+        self._prefix = prefix
+        self._patterns = patterns
+        self._take_in = take_in
+        self._is_sound = is_sound
+        self._clock_ms = clock_ms
+        self._keys: dict[str, None] = {}
+
+    def filters(self, kind: Kind) -> list[str]:
+        """The NATS subscriptions for what is received here, each once."""
+        found = (filters_of(self._prefix, kind, pattern) for pattern in self._patterns)
+        return list(dict.fromkeys(each for filters in found for each in filters))
+
+    def remember(self, key: str) -> None:
+        """The message with this key is in our log already."""
+        self._keys[key] = None
+        if len(self._keys) > REMEMBERED_KEYS:
+            del self._keys[next(iter(self._keys))]
+
+    def receive(self, kind: Kind, subject: str, data: bytes) -> None:
+        """Takes a message in, unless it is ours, expired, here already, or not one at all."""
+        try:
+            address = address_of(self._prefix, subject)
+            if address.origin == self._name:
+                return
+            message = self._checked(unpack(data), data)
+            if address != (kind, message.origin, message.topic):
+                raise ValueError("another message than its subject says")
+            if not any(matches(pattern, message.topic) for pattern in self._patterns):
+                return
+            if kind == PERSISTED and not self._is_new(message):
+                return
+            fresh = self._aged(message)
+            if fresh is not None:
+                self._take_in(fresh)
+                self.taken += 1
+        except (ValueError, DeskbusError) as error:
+            self.refused += 1
+            if self.refused.bit_count() == 1:
+                log.warning("federation.refused", reason=str(error), count=self.refused)
+
+    def _checked(self, message: MessageParams, data: bytes) -> MessageParams:
+        if not self._is_sound(data):
+            raise ValueError("too large, or nested too deep")
+        return message
+
+    def _is_new(self, message: MessageParams) -> bool:
+        key = f"{message.origin}:{message.id}"
+        if key in self._keys:
+            return False
+        self.remember(key)
+        return True
+
+    def _aged(self, message: MessageParams) -> MessageParams | None:
+        """The message with the time taken off that it has been under way; None if that is all."""
+        if not isinstance(message.ttl, int):
+            return message
+        left_ms = message.ttl - max(self._clock_ms() - message.timestamp, 0)
+        return msgspec.structs.replace(message, ttl=left_ms) if left_ms > 0 else None
+
+
+class LiveIncoming:
+    def __init__(self, arrivals: Arrivals) -> None:
+        self._arrivals = arrivals
+        self._filters = arrivals.filters(LIVE)
+
+    async def start(self, wire: Wire) -> None:
+        """Raises `WireError`."""
+        for number, nats_filter in enumerate(self._filters):
+            await wire.subscribe(nats_filter, self._receiver(self._filters[:number]))
+
+    def _receiver(self, earlier: list[str]) -> Callable[[str, bytes], None]:
+        """NATS brings a message once for each filter that fits; only the first one counts."""
+
+        def receive(subject: str, data: bytes) -> None:
+            if not any(brings(other, subject) for other in earlier):
+                self._arrivals.receive(LIVE, subject, data)
+
+        return receive
+
+
+class StreamIncoming:
+    """Messages of persisted topics, out of JetStream: in order, none lost, none twice.
+
+    `taken` is the last message of the stream that is on our bus, `receipt` where to acknowledge it.
+    """
+
+    def __init__(self, arrivals: Arrivals, on_moved: Callable[[], None]) -> None:
+        self.stream = ""
+        self.taken = 0
+        self.receipt = ""
+        self._arrivals = arrivals
+        self._on_moved = on_moved
+        self._next_number = 1
+        self._missed = anyio.Event()
+        filters = arrivals.filters(PERSISTED)
+        self._filter = widest(filters) if filters else None
+
+    async def run(self, wire: Wire, state: StreamState) -> None:
+        """Receives until cancelled; raises `WireError`, also where deliveries were missed."""
+        if self._filter is None:
+            await anyio.sleep_forever()
+            return
+        if state.identity != self.stream:
+            self.stream, self.taken = state.identity, await wire.acknowledged()
+        self.taken = min(self.taken, state.last_seq)
+        self.receipt = ""
+        self._next_number = 1
+        self._missed = anyio.Event()
+        await wire.consume(self._filter, self.taken, self._receive)
+        await self._missed.wait()
+        raise WireError("messages got lost on the way and are fetched again")
+
+    def _receive(self, delivery: Delivery) -> None:
+        if delivery.number != self._next_number:
+            self._missed.set()
+            return
+        self._next_number += 1
+        if delivery.seq > self.taken:
+            self._arrivals.receive(PERSISTED, delivery.subject, delivery.data)
+            self.taken = delivery.seq
+        self.receipt = delivery.receipt
+        self._on_moved()
+
+
+async def remember_from(blocks: AsyncGenerator[bytes, None], arrivals: Arrivals) -> None:
+    """Recognizes from now on the foreign messages that are in these blocks of our log."""
+    async with aclosing(blocks):
+        async for block in blocks:
+            for line in block.split(b"\n")[:-1]:
+                key = key_of(line + b"\n") if is_foreign(line) else None
+                if key is not None:
+                    arrivals.remember(key)

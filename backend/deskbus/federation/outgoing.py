@@ -1,0 +1,176 @@
+"""What leaves this machine: live messages as they come, persisted ones out of the log."""
+
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import Protocol
+
+import anyio
+import anyio.lowlevel
+import structlog
+
+from deskbus.federation.parcel import Parcel, is_foreign, pack
+from deskbus.federation.subjects import LIVE, PERSISTED, subject_of
+from deskbus.federation.wire import Wire
+from deskbus_protocol.topics import matches
+
+MAX_QUEUED = 10_000
+MAX_QUEUED_BYTES = 16 * 1024 * 1024
+"""Live messages that the connection has not taken yet; beyond, the oldest are dropped."""
+
+YIELD_EVERY = 64
+"""So many messages in a row, then everybody else has a turn."""
+
+SEND_AT_ONCE = 1000
+"""Positions of the log that are sent before JetStream's confirmations are waited for."""
+
+log = structlog.get_logger()
+
+
+class Log(Protocol):
+    """The persisted messages; a position counts all of them, since the log began."""
+
+    @property
+    def position(self) -> int:
+        """Of the next message that is appended."""
+
+    def persists(self, topic: str) -> bool: ...
+
+    def when_durable(self, callback: Callable[[bool], None]) -> None:
+        """Calls back when everything appended so far is on disk; False if it did not get there."""
+
+    def read(
+        self, wants: Callable[[str], bool], *, from_position: int = 0, to_position: int
+    ) -> AsyncGenerator[bytes, None]:
+        """Blocks of whole lines, oldest first."""
+
+
+class Sender:
+    """What both ways out have in common: our name, the subjects, and the counts."""
+
+    def __init__(self, name: str, prefix: str) -> None:
+        self.name = name
+        self.sent = 0
+        self.dropped = 0
+        self._prefix = prefix
+
+    def live_subject(self, parcel: Parcel) -> str:
+        return subject_of(self._prefix, LIVE, self.name, parcel.topic)
+
+    def persisted_subject(self, parcel: Parcel) -> str:
+        return subject_of(self._prefix, PERSISTED, self.name, parcel.topic)
+
+    def fits(self, parcel: Parcel, wire: Wire) -> bool:
+        """Whether the server takes so large a message; if not, it is dropped and counted."""
+        if len(parcel.data) <= wire.max_bytes:
+            return True
+        self.dropped += 1
+        log.warning("federation.too_large", topic=parcel.topic, limit_bytes=wire.max_bytes)
+        return False
+
+
+class LiveOutgoing:
+    """Messages of topics that are not persisted: at most once, none while there is no server."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self._queue: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._open = False
+        self._more = anyio.Event()
+
+    def put(self, line: bytes) -> None:
+        if is_foreign(line):
+            return
+        if not self._open:
+            self._sender.dropped += 1
+            return
+        self._queue.append(line)
+        self._queued_bytes += len(line)
+        while len(self._queue) > MAX_QUEUED or self._queued_bytes > MAX_QUEUED_BYTES:
+            self._next()
+            self._sender.dropped += 1
+        self._more.set()
+
+    async def run(self, wire: Wire) -> None:
+        """Sends until cancelled; raises `WireError`."""
+        self._open = True
+        try:
+            while True:
+                self._more = anyio.Event()
+                await self._send_queued(wire)
+                await self._more.wait()
+        finally:
+            self._open = False
+            self._sender.dropped += len(self._queue)
+            self._queue.clear()
+            self._queued_bytes = 0
+
+    async def _send_queued(self, wire: Wire) -> None:
+        in_a_row = 0
+        while self._queue:
+            parcel = pack(self._next(), self._sender.name)
+            if parcel is not None and self._sender.fits(parcel, wire):
+                await wire.publish(self._sender.live_subject(parcel), parcel.data)
+                self._sender.sent += 1
+            in_a_row += 1
+            if in_a_row % YIELD_EVERY == 0:
+                await anyio.lowlevel.checkpoint()
+
+    def _next(self) -> bytes:
+        line = self._queue.popleft()
+        self._queued_bytes -= len(line)
+        return line
+
+
+class LogOutgoing:
+    """Messages of persisted topics, from the log: at least once, in order.
+
+    `position` is up to where JetStream has confirmed them.
+    """
+
+    def __init__(
+        self, sender: Sender, messages: Log, patterns: Sequence[str], on_moved: Callable[[], None]
+    ) -> None:
+        self.position = 0
+        self._sender = sender
+        self._log = messages
+        self._patterns = patterns
+        self._on_moved = on_moved
+        self._more = anyio.Event()
+
+    def wake(self) -> None:
+        """There is more in the log."""
+        self._more.set()
+
+    async def run(self, wire: Wire) -> None:
+        """Sends until cancelled; raises `WireError`. Goes on later where it was."""
+        while True:
+            self._more = anyio.Event()
+            # A disk that fails for long may cost the log messages that were counted before.
+            self.position = min(self.position, self._log.position)
+            end = min(self._log.position, self.position + SEND_AT_ONCE)
+            if self.position == end:
+                await self._more.wait()
+                continue
+            await self._send(wire, self.position, end)
+            self.position = end
+            self._on_moved()
+
+    async def _send(self, wire: Wire, start: int, end: int) -> None:
+        given = 0
+        blocks = self._log.read(self._wants, from_position=start, to_position=end)
+        async with aclosing(blocks):
+            async for block in blocks:
+                for line in block.split(b"\n")[:-1]:
+                    parcel = pack(line + b"\n", self._sender.name)
+                    if parcel is not None and self._sender.fits(parcel, wire):
+                        subject = self._sender.persisted_subject(parcel)
+                        await wire.store(subject, parcel.data, parcel.key)
+                        given += 1
+        if given:
+            await wire.stored()
+            self._sender.sent += given
+
+    def _wants(self, topic: str) -> bool:
+        return any(matches(pattern, topic) for pattern in self._patterns)

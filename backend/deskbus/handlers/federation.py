@@ -1,0 +1,65 @@
+"""Federation: joins it to the broker and the log, where the configuration asks for it."""
+
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+
+from msgspec import UnsetType
+
+from deskbus.bus.broker import MessageBroker
+from deskbus.bus.client import BusClient, Rank, Reader
+from deskbus.config import ConfigError, Settings
+from deskbus.federation.federation import Federation
+from deskbus.federation.wire import Wire
+from deskbus.persistence.topiclog import TopicLog
+from deskbus.rpc.frames import MAX_DEPTH, is_too_deep
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.framing import MAX_FRAME_BYTES
+from deskbus_protocol.health import ComponentHealth
+
+FEDERATION_APP = "deskbus.federation"
+"""As whom other machines read and write here: trusted, since `send` and `receive` decide."""
+
+MAX_ENVELOPE_BYTES = MAX_FRAME_BYTES - 1024
+"""Leaves room for our own stamps."""
+
+
+def join_federation(settings: Settings, broker: MessageBroker, log: TopicLog) -> Federation | None:
+    """None without `[federation]`; raises `ConfigError` where its client is not installed."""
+    config = settings.config.federation
+    if isinstance(config, UnsetType):
+        return None
+    if find_spec("nats") is None:
+        raise ConfigError("[federation] needs the client of NATS: pip install 'deskbus[nats]'")
+    client = BusClient(Sender(FEDERATION_APP, config.name), broker.epoch)
+
+    async def connect() -> Wire:
+        # Imported at the first attempt: nothing else waits for it.
+        from deskbus.federation import connection
+
+        return await connection.connect(config, settings.folder)
+
+    federation = Federation(
+        config,
+        folder=settings.data_dir,
+        messages=log if settings.config.persistence.enabled else None,
+        connect=connect,
+        take_in=lambda message: broker.admit(client, message),
+        is_sound=_is_sound,
+        clock_ms=lambda: time.time_ns() // 1_000_000,
+    )
+    reader = Reader(client, Rank.LIVE, federation)
+    for pattern in config.sent_patterns:
+        broker.subscribe(client, pattern, reader)
+    return federation
+
+
+def health_of(federation: Federation | None) -> Callable[[], ComponentHealth]:
+    if federation is None:
+        return lambda: ComponentHealth(status="off", detail="not in the configuration")
+    return federation.health
+
+
+def _is_sound(envelope: bytes) -> bool:
+    # The frame that it goes out in is one level deeper.
+    return len(envelope) <= MAX_ENVELOPE_BYTES and not is_too_deep(envelope, MAX_DEPTH - 1)
