@@ -25,7 +25,6 @@ from deskbus.handlers import history as history_handlers
 from deskbus.handlers import permissions as permissions_handlers
 from deskbus.handlers import ui as ui_handlers
 from deskbus.handlers.federation import health_of, join_federation
-from deskbus.handlers.federation import health_of, join_federation
 from deskbus.handlers.session import SessionHandlers
 from deskbus.handlers.sessions import Sessions
 from deskbus.persistence.persistence import MessagePersistence
@@ -116,13 +115,11 @@ class Backend:
         )
         self._sessions = Sessions(bus=self._bus, log=self._log, shell=self._shell, tickets=tickets)
         self._federation = join_federation(settings, self._bus.broker, self._log)
-        self._federation = join_federation(settings, self._bus.broker, self._log)
         health = HealthMonitor(epoch)
         health.watch("bus", self._bus_health)
         health.watch("persistence", self._persistence_health)
         health.watch("shell", self._shell_health)
         health.watch("permissions", self._permissions_health)
-        health.watch("federation", health_of(self._federation))
         health.watch("federation", health_of(self._federation))
         self._dispatcher = build_dispatcher(
             METHODS,
@@ -161,8 +158,6 @@ class Backend:
             anyio.create_task_group() as self._tasks,
         ):
             self._processes.pipe = self._pipe
-            if self._federation is not None:
-                self._tasks.start_soon(self._federation.run)
             if self._federation is not None:
                 self._tasks.start_soon(self._federation.run)
             self._tasks.start_soon(self._security.run)
