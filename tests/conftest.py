@@ -1,8 +1,14 @@
-"""Fixtures for every test."""
+"""Fixtures for every test, and how long hypothesis looks: `--hypothesis-profile=long`."""
 
 import pytest
+from hypothesis import settings
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+settings.register_profile("short", max_examples=100, deadline=None)
+settings.register_profile("long", max_examples=10_000, deadline=None)
+settings.load_profile("short")

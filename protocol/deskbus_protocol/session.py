@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
 
@@ -55,12 +55,16 @@ class MintTicketResult(Result, frozen=True, kw_only=True):
 
 
 class OpenParams(Params, frozen=True, kw_only=True):
-    """With `resume`, subscriptions and queue of the same client are taken up where they were."""
+    """With `resume`, subscriptions and queue of the same client are taken up where they were.
+
+    `last_seqs` tells the last message that it has of each topic.
+    """
 
     ticket: Ticket
     app: AppId
     protocol_version: str
     resume: bool = False
+    last_seqs: LastSeqs | UnsetType = UNSET
 
 
 class ResumeParams(Params, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 
 import structlog
+from msgspec import UnsetType
 
 from deskbus import __version__
 from deskbus.handlers.sessions import Sessions
@@ -90,7 +91,13 @@ class SessionHandlers:
         except DeskbusError:
             log.warning("session.ticket_refused", app=params.app)
             raise
-        resumed = self._sessions.join(call.connection, role, identity, resume=params.resume)
+        resumed = self._sessions.join(
+            call.connection,
+            role,
+            identity,
+            resume=params.resume,
+            last_seqs=None if isinstance(params.last_seqs, UnsetType) else params.last_seqs,
+        )
         return self._opened(identity, resumed=resumed)
 
     async def resume(self, call: Call, params: ResumeParams) -> OpenResult:

@@ -100,7 +100,11 @@ export interface MintTicketResult {
   expiresIn: number;
 }
 
-/** With `resume`, subscriptions and queue of the same client are taken up where they were. */
+/**
+ * With `resume`, subscriptions and queue of the same client are taken up where they were.
+ *
+ * `last_seqs` tells the last message that it has of each topic.
+ */
 export interface OpenParams {
   _meta?: TraceContext;
   ticket: string;
@@ -108,6 +112,7 @@ export interface OpenParams {
   app: string;
   protocolVersion: string;
   resume?: boolean;
+  lastSeqs?: Record<string, number>;
 }
 
 /**

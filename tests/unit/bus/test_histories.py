@@ -192,4 +192,4 @@ class BusHistories(RuleBasedStateMachine):
 assert GRACE_MS > 4000
 
 TestBusHistories = BusHistories.TestCase
-TestBusHistories.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+TestBusHistories.settings = settings(stateful_step_count=60)

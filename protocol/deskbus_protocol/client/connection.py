@@ -1,10 +1,4 @@
-"""The async client: one connection to the backend's pipe, for apps, tools and tests.
-
-async with connect_with_ticket(pipe, ticket, app) as client:
-    async with client.subscribe("prices.#") as messages:
-        async for message in messages:
-            ...
-"""
+"""One connection to the backend's pipe."""
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -30,7 +24,7 @@ from deskbus_protocol.bus import (
     ResponseFault,
     SendResult,
 )
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.client.inbox import Inbox, Message
 from deskbus_protocol.errors import (
     CONNECTION_LOST,
     METHOD_NOT_FOUND,
@@ -41,14 +35,12 @@ from deskbus_protocol.errors import (
 from deskbus_protocol.framing import LineDecoder
 from deskbus_protocol.history import ReplayResult
 from deskbus_protocol.session import OpenResult
-from deskbus_protocol.topics import matches
 
 RECEIVE_BYTES = 256 * 1024
 TICKET_FD_VARIABLE = "DESKBUS_TICKET_FD"
 PIPE_VARIABLE = "DESKBUS_PIPE"
 APP_VARIABLE = "DESKBUS_APP"
 
-Message = MessageParams
 FrameHook = Callable[[str, bytes], None]
 """Sees every frame, as ("sent" or "received", its bytes); for logs and schema checks."""
 
@@ -66,7 +58,14 @@ class _Incoming(msgspec.Struct):
 class Client:
     """One connection, used by any number of tasks; closing it wakes every waiter."""
 
-    def __init__(self, stream: ByteStream, on_frame: FrameHook | None = None) -> None:
+    def __init__(
+        self,
+        stream: ByteStream,
+        on_frame: FrameHook | None = None,
+        *,
+        inbox: Inbox | None = None,
+    ) -> None:
+        """An `inbox` that is given outlives the connection."""
         self._stream = stream
         self._on_frame = on_frame
         self._decoder = LineDecoder()
@@ -75,7 +74,8 @@ class Client:
         self._send_lock = anyio.Lock()
         self._next_id = 0
         self._waiting: dict[int, MemoryObjectSendStream[Raw | DeskbusError]] = {}
-        self._subscribers: dict[str, set[MemoryObjectSendStream[Message]]] = {}
+        self._inbox = inbox or Inbox()
+        self._owns_inbox = inbox is None
         self._handlers: dict[str, Callable[[Raw], Awaitable[object]]] = {}
         self._observers: dict[str, Callable[[Raw], None]] = {}
         self.closed = anyio.Event()
@@ -164,8 +164,8 @@ class Client:
             try:
                 yield messages
             finally:
-                if len(self._subscribers[pattern]) == 1:
-                    await self._leave(pattern)
+                if self._inbox.readers(pattern) == 1:
+                    await self.leave(pattern)
 
     @asynccontextmanager
     async def listen(
@@ -175,17 +175,8 @@ class Client:
 
         For subscriptions that were resumed, and for replay.
         """
-        incoming, outgoing = anyio.create_memory_object_stream[Message](buffer)
-        streams = self._subscribers.setdefault(pattern, set())
-        streams.add(incoming)
-        try:
-            yield outgoing
-        finally:
-            streams.discard(incoming)
-            incoming.close()
-            outgoing.close()
-            if not streams:
-                self._subscribers.pop(pattern, None)
+        with self._inbox.open(pattern, buffer) as messages:
+            yield messages
 
     async def acknowledge(self, message: Message) -> None:
         """Tells that a message of an acknowledged subscription need not come again."""
@@ -229,7 +220,7 @@ class Client:
         if isinstance(frame.method, UnsetType):
             self._settle(frame)
         elif frame.method == "bus.message":
-            await self._deliver(self._messages.decode(_raw(frame.params)))
+            await self._inbox.deliver(self._messages.decode(_raw(frame.params)))
         elif frame.id is not UNSET:
             tasks.start_soon(self._answer, frame.method, _raw(frame.params), _raw(frame.id))
         else:
@@ -247,15 +238,6 @@ class Client:
             if failed
             else _raw(frame.result)
         )
-
-    async def _deliver(self, message: Message) -> None:
-        for pattern, streams in list(self._subscribers.items()):
-            if matches(pattern, message.topic):
-                for stream in list(streams):
-                    try:
-                        await stream.send(message)
-                    except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-                        streams.discard(stream)
 
     def _notice(self, method: str, params: Raw) -> None:
         if method == "bus.refused" and self.on_refused:
@@ -280,7 +262,8 @@ class Client:
     async def _cancel(self, request_id: int) -> None:
         await self._send(rpc.notification("$/cancelRequest", {"id": request_id}))
 
-    async def _leave(self, pattern: str) -> None:
+    async def leave(self, pattern: str) -> None:
+        """Ends the subscription to a pattern, if that can still be told."""
         with anyio.CancelScope(shield=True), anyio.move_on_after(1):
             try:
                 await self.call("bus.unsubscribe", {"pattern": pattern})
@@ -299,9 +282,8 @@ class Client:
         self.closed.set()
         for waiter in self._waiting.values():
             waiter.close()
-        for streams in self._subscribers.values():
-            for stream in streams:
-                stream.close()
+        if self._owns_inbox:
+            self._inbox.close()
 
     @staticmethod
     def _decode(answer: Raw | DeskbusError, result: type[Any]) -> Any:
@@ -364,14 +346,3 @@ async def connect_as_app() -> AsyncIterator[Client]:
 
 def _raw(value: Raw | UnsetType) -> Raw:
     return Raw(b"null") if isinstance(value, UnsetType) else value
-
-
-__all__ = [
-    "Client",
-    "Message",
-    "Sender",
-    "connect",
-    "connect_as_app",
-    "connect_with_ticket",
-    "open_session",
-]

@@ -1,0 +1,36 @@
+"""The async client, for apps, tools and tests; the only part of the protocol that does I/O.
+
+    async with connect_with_ticket(pipe, ticket, app) as client:
+        async with client.subscribe("prices.#") as messages:
+            async for message in messages:
+                ...
+
+`Client` is one connection. `SteadyClient` outlives its connections: it comes back by itself.
+"""
+
+from deskbus_protocol.client.connection import (
+    APP_VARIABLE,
+    PIPE_VARIABLE,
+    TICKET_FD_VARIABLE,
+    Client,
+    connect,
+    connect_as_app,
+    connect_with_ticket,
+    open_session,
+)
+from deskbus_protocol.client.inbox import Inbox, Message
+from deskbus_protocol.client.steady import SteadyClient
+
+__all__ = [
+    "APP_VARIABLE",
+    "PIPE_VARIABLE",
+    "TICKET_FD_VARIABLE",
+    "Client",
+    "Inbox",
+    "Message",
+    "SteadyClient",
+    "connect",
+    "connect_as_app",
+    "connect_with_ticket",
+    "open_session",
+]
