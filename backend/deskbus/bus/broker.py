@@ -15,6 +15,7 @@ from deskbus.bus.trie import PatternTrie
 from deskbus_protocol.bus import MessageParams, PublishParams
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import NOT_FOUND, PERMISSION_DENIED, DeskbusError
+from deskbus_protocol.line import CORRELATION, END, PAYLOAD, TIMESTAMP
 from deskbus_protocol.rpc import encode
 from deskbus_protocol.topics import check_pattern, check_topic, is_wildcard
 
@@ -93,7 +94,7 @@ class MessageBroker:
         """
         topic = None
         now = self._clock_ms()
-        timestamp_member = b'","timestamp":%d,"payload":' % now
+        timestamp_member = b'"%b%d%b' % (TIMESTAMP, now, PAYLOAD)
         writable, signature, generation = client.writable, client.signature, self._generation
         routed = delivered = read_bytes = history_growth = 0
         for message in messages:
@@ -120,7 +121,7 @@ class MessageBroker:
                     number,
                     timestamp_member,
                     message.payload,
-                    b"}}\n",
+                    END,
                 )
             )
             topic.timestamp = now
@@ -248,16 +249,24 @@ class MessageBroker:
         topic.timestamp = self._clock_ms()
         topic.seq += 1
         correlation, members = _members(options, reply_to)
-        return b'%b%b%d%b%d","correlationId":%b,"timestamp":%d%b,"payload":%b}}\n' % (
-            topic.opening,
-            client.signature,
-            topic.seq,
-            topic.id_member,
-            topic.seq,
-            correlation or b'"%b"' % topic.last_id,
-            topic.timestamp,
-            members,
-            payload,
+        number = b"%d" % topic.seq
+        return b"".join(
+            (
+                topic.opening,
+                client.signature,
+                number,
+                topic.id_member,
+                number,
+                b'"',
+                CORRELATION,
+                correlation or b'"%b"' % topic.last_id,
+                TIMESTAMP,
+                b"%d" % topic.timestamp,
+                members,
+                PAYLOAD,
+                payload,
+                END,
+            )
         )
 
     def _deliver(self, topic: Topic, line: bytes) -> None:

@@ -4,6 +4,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from deskbus.bus.topic import Topic
+from deskbus_protocol import line
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.rpc import encode
 from deskbus_protocol.topics import is_wildcard, matches
@@ -45,7 +46,7 @@ class BusClient:
 
     def __init__(self, identity: Sender, epoch: str) -> None:
         self.identity = identity
-        self.signature = b'%b,"epoch":%b,"seq":' % (encode(identity), encode(epoch))
+        self.signature = encode(identity) + line.EPOCH + encode(epoch) + line.SEQ
         self.subscriptions: dict[str, Reader] = {}
         self.writable: dict[str, Topic] = {}
 

@@ -5,12 +5,11 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from deskbus_protocol.line import END, HEAD, PAYLOAD, SENDER
+
 DEFAULT_PRIORITY = 4
-_SENDER = b',"sender":'
-_PAYLOAD = b',"payload":'
-_HEAD = b'{"jsonrpc":"2.0","method":"bus.message","params":'
 _TAIL = b"}\n"
-_AFTER_PAYLOAD = b"}" + _TAIL
+"""Of the frame around the envelope."""
 
 
 class _Stamps(msgspec.Struct):
@@ -37,7 +36,7 @@ _decode = msgspec.json.Decoder(_Stamps).decode
 
 def envelope(line: bytes) -> Raw:
     """The message's envelope as JSON."""
-    return Raw(line[len(_HEAD) : -len(_TAIL)])
+    return Raw(line[len(HEAD) : -len(_TAIL)])
 
 
 def stamps(line: bytes) -> Stamps:
@@ -49,13 +48,12 @@ def stamps(line: bytes) -> Stamps:
 
 def sender_of(line: bytes) -> bytes:
     """The sender's JSON, as `encode(Sender(…))` gives it."""
-    # Only the topic comes before, and a quote in it is escaped.
-    start = line.index(_SENDER) + len(_SENDER)
+    start = line.index(SENDER) + len(SENDER)
     return line[start : line.index(b"}", start) + 1]
 
 
 def as_redelivery(line: bytes, attempt: int) -> bytes:
     """The line with `redelivery` set, so that its reader knows that it comes again."""
     payload = _decode(envelope(line)).payload
-    at = len(line) - len(_AFTER_PAYLOAD) - len(payload) - len(_PAYLOAD)
+    at = len(line) - len(END) - len(payload) - len(PAYLOAD)
     return b'%b,"redelivery":%d%b' % (line[:at], attempt, line[at:])

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from deskbus_protocol import line
 from deskbus_protocol.rpc import encode
 
 if TYPE_CHECKING:
@@ -45,16 +46,15 @@ class Topic:
         self.generation = STALE
         # A list, for an empty deque takes ten times its memory; a hundred items move in no time.
         self.history: list[bytes] = []
-        self.opening = (
-            b'{"jsonrpc":"2.0","method":"bus.message","params":{"topic":%b,"sender":' % encode(name)
-        )
-        self.id_member = b',"id":"%b.%d.' % (epoch.encode(), number)
-        self.correlation_member = b'","correlationId":"%b.%d.' % (epoch.encode(), number)
+        prefix = b'"%b.%d.' % (epoch.encode(), number)
+        self.opening = line.TOPIC + encode(name) + line.SENDER
+        self.id_member = line.ID + prefix
+        self.correlation_member = b'"' + line.CORRELATION + prefix
 
     @property
     def last_id(self) -> bytes:
         """The id of the last message, as it is in the line."""
-        return self.id_member[len(b',"id":"') :] + b"%d" % self.seq
+        return self.id_member[len(line.ID) + 1 :] + b"%d" % self.seq
 
     def trim_history(self) -> int:
         """Drops the oldest messages beyond the bounds; returns how many bytes that freed."""

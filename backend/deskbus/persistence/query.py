@@ -6,20 +6,15 @@ from typing import TypeVar
 import msgspec
 
 from deskbus.persistence.batch import Buffer, Head, Messages, Table
+from deskbus_protocol.line import SENDER, SEQ, TIMESTAMP, TOPIC
 from deskbus_protocol.rpc import encode
 
-LINE_START = b'{"jsonrpc":"2.0","method":"bus.message","params":{"topic":'
-TOPIC_END = b',"sender":'
-SEQ = b',"seq":'
-TIMESTAMP = b',"timestamp":'
 MEMBER = b',"'
-"""Every message has these in this order, before anything that its sender could put there. A quote
-within a JSON string is escaped, so none of these occurs in one."""
 
 MAX_PREFIXES = 8
 """Up to so many, a line is compared with each; beyond, its topic is looked up."""
 
-_TOPIC_AT = len(LINE_START)
+_TOPIC_AT = len(TOPIC)
 
 N = TypeVar("N")
 
@@ -179,12 +174,12 @@ class Selection:
 
     def _of_topics(self, lines: list[bytes], picked: dict[str, bool]) -> list[bytes]:
         if len(picked) <= MAX_PREFIXES and all(picked.values()):
-            starts = tuple(LINE_START + encode(topic) + TOPIC_END for topic in picked)
+            starts = tuple(TOPIC + encode(topic) + SENDER for topic in picked)
             return [line for line in lines if line.startswith(starts)]
         wanted = {encode(topic): whole for topic, whole in picked.items()}
         found = []
         for line in lines:
-            whole = wanted.get(line[_TOPIC_AT : line.find(TOPIC_END, _TOPIC_AT)])
+            whole = wanted.get(line[_TOPIC_AT : line.find(SENDER, _TOPIC_AT)])
             if whole or (whole is False and _number_after(SEQ, line) >= self.query.from_seq):
                 found.append(line)
         return found
