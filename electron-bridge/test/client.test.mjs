@@ -1,74 +1,9 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, test } from 'node:test';
+import { Backend, EPOCH, HEAD } from './backend.mjs';
 import { source } from './source.mjs';
 
 const { Client } = await source('node/client.ts');
-
-const EPOCH = 'e1';
-const HEAD = '{"jsonrpc":"2.0","method":"bus.message","params":';
-
-/** A backend that takes every session and answers every call; what it was sent is in `frames`. */
-class Backend {
-  frames = [];
-  sockets = [];
-  opened = { app: 'com.example.app', client: 'main', epoch: EPOCH, resumed: false };
-
-  async listen() {
-    this.folder = await mkdtemp(join(tmpdir(), 'deskbus-test-'));
-    this.pipe = join(this.folder, 'pipe');
-    this.server = createServer((socket) => {
-      this.sockets.push(socket);
-      socket.on('error', () => undefined);
-      createInterface({ input: socket }).on('line', (line) => this.take(socket, JSON.parse(line)));
-    });
-    this.server.listen(this.pipe);
-    await once(this.server, 'listening');
-  }
-
-  take(socket, frame) {
-    this.frames.push(frame);
-    this.server.emit('frame', frame);
-    const result = frame.method === 'session.open' ? this.opened : {};
-    if (frame.id !== undefined) this.write(socket, { jsonrpc: '2.0', id: frame.id, result });
-  }
-
-  write(socket, frame) {
-    socket.write(`${JSON.stringify(frame)}\n`);
-  }
-
-  /** Sends messages to the client that came last, in one piece. */
-  send(...messages) {
-    const lines = messages.map(({ topic, seq, epoch = EPOCH, payload = seq, ...options }) => {
-      const sender = { app: 'a', client: 'c' };
-      const stamps = { epoch, seq, id: `i${seq}`, correlationId: 'c', timestamp: 1 };
-      return `${HEAD}${JSON.stringify({ topic, sender, ...stamps, ...options, payload })}}\n`;
-    });
-    this.sockets[this.sockets.length - 1].write(lines.join(''));
-  }
-
-  /** The parameters of the calls of a method, as soon as there are `count` of them. */
-  async calls(method, count) {
-    const found = () => this.frames.filter((frame) => frame.method === method);
-    while (found().length < count) await once(this.server, 'frame');
-    return found().map((frame) => frame.params);
-  }
-
-  drop() {
-    this.sockets[this.sockets.length - 1].end();
-  }
-
-  async close() {
-    for (const socket of this.sockets) socket.destroy();
-    this.server.close();
-    await rm(this.folder, { recursive: true });
-  }
-}
 
 let backend;
 let client;
@@ -78,7 +13,7 @@ beforeEach(async () => {
   await backend.listen();
   client = new Client({
     app: 'com.example.app',
-    reconnects: true,
+    renewable: true,
     ticketProvider: () => Promise.resolve({ ticket: 't', pipe: backend.pipe }),
   });
   await client.open();
@@ -130,7 +65,7 @@ test("clients that read at the same time do not get each other's messages", asyn
   for (const name of ['one', 'two', 'three']) {
     const other = new Client({
       app: 'com.example.app',
-      reconnects: false,
+      renewable: false,
       ticketProvider: () => Promise.resolve({ ticket: 't', pipe: backend.pipe }),
     });
     await other.open();
@@ -163,7 +98,7 @@ test('a paused client reads nothing until it goes on', async () => {
   // Whatever the socket had would be read before this server's answers to another client.
   const other = new Client({
     app: 'com.example.app',
-    reconnects: false,
+    renewable: false,
     ticketProvider: () => Promise.resolve({ ticket: 't', pipe: backend.pipe }),
   });
   await other.open();
@@ -195,7 +130,7 @@ test('a client that is taken up again does not subscribe, and ends what it left 
   await client.subscribe('kept', ({ seq }) => heard.push(seq));
   const stop = await client.subscribe('left', () => undefined);
   backend.opened.resumed = true;
-  const away = becomes('connecting');
+  const away = becomes('resuming');
   const back = becomes('open');
   backend.drop();
   await away;
@@ -240,7 +175,7 @@ test('what was finished while away is acknowledged later, but never to another r
   await client.call('session.ping', {});
   for (const epoch of [EPOCH, 'e2']) {
     backend.opened = { ...backend.opened, epoch, resumed: epoch === EPOCH };
-    const away = becomes('connecting');
+    const away = becomes('resuming');
     const back = becomes('open');
     backend.drop();
     await away;

@@ -16,8 +16,9 @@ beforeEach(() => {
   done = [];
   failures = [];
   subscriptions = new Subscriptions({
-    subscribe: (pattern, mode) => {
-      sent.push(mode === 'live' ? `subscribe ${pattern}` : `subscribe ${pattern} ${mode}`);
+    subscribe: (pattern, { mode, sources }) => {
+      const from = (sources ?? []).map(({ app, client = '*' }) => ` ${app}/${client}`).join('');
+      sent.push(`subscribe ${pattern}${mode === 'live' ? '' : ` ${mode}`}${from}`);
       return answers.subscribe();
     },
     unsubscribe: (pattern) => {
@@ -105,8 +106,8 @@ test('what was resumed is not asked for again, but what the other side may not h
 test('a message is acknowledged when all who acknowledge are done with it', async () => {
   const finish = [];
   const work = () => new Promise((resolve, reject) => finish.push({ resolve, reject }));
-  await subscriptions.add('a.#', work, 'acknowledged');
-  await subscriptions.add('a.b', () => undefined, 'acknowledged');
+  await subscriptions.add('a.#', work, { mode: 'acknowledged' });
+  await subscriptions.add('a.b', () => undefined, { mode: 'acknowledged' });
   await subscriptions.add('*.b', () => Promise.reject(new Error('live')).catch(() => undefined));
   await subscriptions.add('live', () => undefined);
   subscriptions.deliver({ topic: 'live', epoch: 'e', seq: 1 });
@@ -119,7 +120,7 @@ test('a message is acknowledged when all who acknowledge are done with it', asyn
 });
 
 test('those that return nothing acknowledge at once', async () => {
-  await subscriptions.add('a', () => undefined, 'acknowledged');
+  await subscriptions.add('a', () => undefined, { mode: 'acknowledged' });
   for (const seq of [1, 2, 3]) subscriptions.deliver({ topic: 'a', epoch: 'e', seq });
   assert.deepEqual(done, [1, 2, 3]);
 });
@@ -129,9 +130,11 @@ test('a failure is told, not acknowledged, and does not keep the message from ot
   const thrower = () => {
     throw new Error('thrown');
   };
-  await subscriptions.add('a', thrower, 'acknowledged');
-  await subscriptions.add('a', ({ seq }) => seen.push(seq), 'acknowledged');
-  await subscriptions.add('b', () => Promise.reject(new Error('rejected')), 'acknowledged');
+  await subscriptions.add('a', thrower, { mode: 'acknowledged' });
+  await subscriptions.add('a', ({ seq }) => seen.push(seq), { mode: 'acknowledged' });
+  await subscriptions.add('b', () => Promise.reject(new Error('rejected')), {
+    mode: 'acknowledged',
+  });
   subscriptions.deliver({ topic: 'a', epoch: 'e', seq: 1 });
   subscriptions.deliver({ topic: 'b', epoch: 'e', seq: 2 });
   await settled();
@@ -143,7 +146,7 @@ test('a failure is told, not acknowledged, and does not keep the message from ot
 test('a message that comes again while it is worked on is not worked on twice', async () => {
   const finish = [];
   const work = () => new Promise((resolve, reject) => finish.push({ resolve, reject }));
-  await subscriptions.add('a', work, 'acknowledged');
+  await subscriptions.add('a', work, { mode: 'acknowledged' });
   const deliver = (seq, epoch = 'e') => subscriptions.deliver({ topic: 'a', epoch, seq });
   deliver(1);
   deliver(1);
@@ -162,8 +165,8 @@ test('a message that comes again while it is worked on is not worked on twice', 
 
 test('a pattern is acknowledged as long as one of its listeners acknowledges', async () => {
   const live = await subscriptions.add('a', () => undefined);
-  const acknowledged = await subscriptions.add('a', () => undefined, 'acknowledged');
-  await subscriptions.add('a', () => undefined, 'acknowledged').then((stop) => stop());
+  const acknowledged = await subscriptions.add('a', () => undefined, { mode: 'acknowledged' });
+  await subscriptions.add('a', () => undefined, { mode: 'acknowledged' }).then((stop) => stop());
   await acknowledged();
   subscriptions.deliver({ topic: 'a', epoch: 'e', seq: 1 });
   await live();
@@ -181,10 +184,46 @@ test('a mode that is refused leaves the listeners that were there', async () => 
   await subscriptions.add('a', ({ seq }) => seen.push(seq));
   answers.subscribe = () => Promise.reject(new Error('denied'));
   await assert.rejects(
-    subscriptions.add('a', () => undefined, 'acknowledged'),
+    subscriptions.add('a', () => undefined, { mode: 'acknowledged' }),
     /denied/,
   );
   subscriptions.deliver({ topic: 'a', epoch: 'e', seq: 1 });
   assert.deepEqual(seen, [1]);
   assert.deepEqual(done, []);
+});
+
+test('listeners get what their sources send, and the other side is asked for no more', async () => {
+  const seen = [];
+  const add = (name, ...sources) =>
+    subscriptions.add('a', ({ seq }) => seen.push(`${name} ${seq}`), { sources });
+  const deliver = (app, client, seq) =>
+    subscriptions.deliver({ topic: 'a', epoch: 'e', seq, sender: { app, client } });
+  const one = await add('one', { app: 'x' });
+  await add('two', { app: 'x', client: 'main' }, { app: 'y' });
+  deliver('x', 'main', 1);
+  deliver('x', 'side', 2);
+  deliver('y', 'main', 3);
+  deliver('z', 'main', 4);
+  assert.deepEqual(seen, ['one 1', 'two 1', 'one 2', 'two 3']);
+  const all = await subscriptions.add('a', () => undefined);
+  await all();
+  await one();
+  assert.deepEqual(sent, [
+    'subscribe a x/*',
+    'subscribe a x/* x/main y/*',
+    'subscribe a',
+    'subscribe a x/* x/main y/*',
+    'subscribe a x/main y/*',
+  ]);
+});
+
+test('sources that are too many for the other side are looked at here alone', async () => {
+  const seen = [];
+  const sources = Array.from({ length: 101 }, (_, n) => ({ app: `app-${n}` }));
+  await subscriptions.add('a', ({ seq }) => seen.push(seq), { sources });
+  for (const [seq, app] of ['app-100', 'other'].entries()) {
+    subscriptions.deliver({ topic: 'a', epoch: 'e', seq, sender: { app, client: 'c' } });
+  }
+  assert.deepEqual(sent, ['subscribe a']);
+  assert.deepEqual(seen, [0]);
 });

@@ -1,6 +1,7 @@
 import { BrowserWindow } from 'electron';
 import type { WindowDescriptor } from '../generated/protocol';
-import { Client, type Ticket } from '../node/client';
+import { Client } from '../node/client';
+import type { Ticket } from '../node/connection';
 import { Emitter } from '../node/emitter';
 import { DeskbusError } from '../node/error';
 import { pageIpc } from './ipc';
@@ -30,7 +31,7 @@ export class AppWindow extends Emitter<WindowEvents> {
     this.client = new Client({
       app: descriptor.app,
       ticketProvider: mintTicket,
-      reconnects: true,
+      renewable: true,
       onMessageLine: relayLine,
     });
     const relay = new Relay(webContents, this.client);

@@ -1,6 +1,4 @@
-import { connect as connectSocket, type Socket } from 'net';
 import {
-  PROTOCOL_VERSION,
   type AskParams,
   type GapParams,
   type OpenResult,
@@ -13,36 +11,43 @@ import {
   type RequestResult,
   type SendParams,
   type SendResult,
+  type SubscriberParams,
 } from '../generated/protocol';
 import { Acknowledgements, type Numbered } from './acknowledgements';
-import { Backoff } from './backoff';
-import { asDeskbusError, DeskbusError } from './error';
+import { CallQueue } from './call-queue';
+import { Connection, type ConnectionOptions, type ConnectionState } from './connection';
+import { asDeskbusError, DeskbusError, isLoss } from './error';
 import { Emitter } from './emitter';
+import { LastSeqs } from './last-seqs';
 import {
-  Link,
   toJson,
   type BackendMethod,
   type CallOptions,
   type Handler,
+  type Link,
   type Params,
   type Result,
 } from './link';
 import type { Message } from './message';
 import { answerWith, type Responder } from './responder';
+import { SubscriberWatch } from './subscriber-watch';
 import {
   Subscriptions,
   type Listener,
-  type Mode,
   type Stop,
   type SubscribeOptions,
+  type Wish,
 } from './subscriptions';
 
-export type ConnectionState = 'connecting' | 'open' | 'closed';
 export type PublishOptions = Pick<PublishParams, 'headers' | 'ttl' | 'priority' | 'correlationId'>;
 /** With `durable` a publish is answered after the message is on disk. */
 export type ConfirmOptions = PublishOptions & Pick<PublishParams, 'durable'> & { confirm: true };
 export type RequestOptions = Pick<RequestParams, 'app' | 'headers' | 'correlationId' | 'timeout'>;
 export type SendOptions = Pick<SendParams, 'client' | 'headers' | 'correlationId'>;
+
+/** What becomes of a call that is made while there is no connection. */
+export type WhileClosed = 'queue' | 'refuse';
+export type ClientCallOptions = CallOptions & { whileClosed?: WhileClosed };
 
 export interface ClientEvents {
   state: ConnectionState;
@@ -51,31 +56,17 @@ export interface ClientEvents {
   gap: GapParams;
   /** A listener of an acknowledged subscription failed on a message, which will come again. */
   failed: { message: Message; error: unknown };
+  /** Told after `watchSubscribers`. */
+  subscriberAdded: SubscriberParams;
+  subscriberRemoved: SubscriberParams;
 }
 
-export interface Ticket {
-  ticket: string;
-  /** Where the pipe is now; after a restart of the backend it may be elsewhere. */
-  pipe: string;
-}
-
-export interface ClientOptions {
-  app: string;
-  /** Gets a ticket for each connection. */
-  ticketProvider: () => Promise<Ticket>;
-  /** Whether to connect again by itself after a loss. */
-  reconnects: boolean;
+export interface ClientOptions extends ConnectionOptions {
+  /** `refuse`, unless told; a thousand calls are queued at most. */
+  whileClosed?: WhileClosed;
   /** Takes `bus.message` frames unparsed; no listener gets a message then. */
   onMessageLine?: (line: string) => void;
 }
-
-const OPEN_LIMIT_MS = 10_000;
-const FIRST_RETRY_MS = 250;
-const LAST_RETRY_MS = 5_000;
-const CLOSE_LIMIT_MS = 1_000;
-
-/** What a socket read last, of any client: it is taken out before the next one reads. */
-const arrived = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** One client of one app on the bus. */
 export class Client extends Emitter<ClientEvents> {
@@ -87,33 +78,46 @@ export class Client extends Emitter<ClientEvents> {
   };
 
   private readonly subscriptions = new Subscriptions({
-    subscribe: (pattern, mode) => this.join(pattern, mode),
+    subscribe: (pattern, wish) => this.join(pattern, wish),
     unsubscribe: (pattern) => this.leave(pattern),
     acknowledge: (message) => this.acknowledge(message),
     failed: (message, error) => this.tellFailed(message, error),
   });
   private readonly acknowledgements = new Acknowledgements((params) => {
-    this.link?.notify('bus.ack', params);
-    return this.link !== undefined;
+    const { link } = this.connection;
+    link?.notify('bus.ack', params);
+    return link !== undefined;
   });
   /** Patterns that the backend may hold for this client with nobody here who listens. */
   private readonly unsettled = new Set<string>();
-  private readonly handlers = new Map<string, Handler>();
-  private readonly backoff = new Backoff(FIRST_RETRY_MS, LAST_RETRY_MS);
-  private link: Link | undefined;
-  private socket: Socket | undefined;
-  private retry: NodeJS.Timeout | undefined;
-  private current: ConnectionState = 'connecting';
+  private readonly queue = new CallQueue();
+  private readonly lastSeqs = new LastSeqs((gap) => this.emit('gap', gap));
+  private readonly connection: Connection;
+  private watching: Promise<void> = Promise.resolve();
+  private watch: SubscriberWatch | undefined;
   private name = '';
   private run = '';
 
   constructor(private readonly options: ClientOptions) {
     super();
     this.app = options.app;
+    const { onMessageLine } = options;
+    this.connection = new Connection(options, {
+      onMessage: (message) => this.subscriptions.deliver(message),
+      ...(onMessageLine ? { onMessageLine } : {}),
+      onArrival: (message) => this.lastSeqs.arrived(message),
+      onBlockEnd: () => this.lastSeqs.settle(),
+      onNotification: (method, params) => this.notice(method, params),
+      lastSeqs: () => this.lastSeqs.all(),
+      onOpen: (link, opened, complete) => this.begin(link, opened, complete),
+      onLost: () => this.lastSeqs.settle(),
+      onReopen: () => this.lastSeqs.doubt(),
+      onState: (state) => this.tellState(state),
+    });
   }
 
   get state(): ConnectionState {
-    return this.current;
+    return this.connection.state;
   }
 
   /** This client's name on the bus, known once it was connected. */
@@ -127,21 +131,20 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /** Connects and opens the session; rejects with `DeskbusError`. For the first connection. */
-  async open(): Promise<void> {
-    try {
-      await this.openOnce();
-    } catch (error) {
-      this.end();
-      throw error;
-    }
+  open(): Promise<void> {
+    return this.connection.open();
   }
 
-  /** Rejects with the backend's error, timeout, or connection_lost. */
+  /** Rejects with the backend's error, timeout, connection_lost, or overloaded. */
   async call<Name extends BackendMethod>(
     method: Name,
     params: Params<Name>,
-    options?: CallOptions,
+    options: ClientCallOptions = {},
   ): Promise<Result<Name>> {
+    const { whileClosed = this.options.whileClosed } = options;
+    if (!this.connection.link && whileClosed === 'queue' && this.state !== 'closed') {
+      return this.queue.add(method, params, options);
+    }
     return this.opened().call(method, params, options);
   }
 
@@ -181,7 +184,7 @@ export class Client extends Emitter<ClientEvents> {
 
   /** Resolves, once the subscription stands, with a function that ends it. */
   subscribe(pattern: string, listener: Listener, options: SubscribeOptions = {}): Promise<Stop> {
-    return this.subscriptions.add(pattern, listener, options.mode);
+    return this.subscriptions.add(pattern, listener, options);
   }
 
   /** Says that a message need not come again; done by itself where a listener gets messages. */
@@ -213,135 +216,81 @@ export class Client extends Emitter<ClientEvents> {
 
   /** Lets `handler` answer the backend's calls of `method`. */
   handle(method: string, handler: Handler): void {
-    this.handlers.set(method, handler);
-    this.link?.handle(method, handler);
+    this.connection.handle(method, handler);
   }
 
   /** Stops reading, so that the backend holds back what comes; until `resume`. */
   pause(): void {
-    this.socket?.pause();
+    this.connection.pause();
   }
 
   resume(): void {
-    this.socket?.resume();
+    this.connection.resume();
+  }
+
+  /**
+   * Starts the events `subscriberAdded` and `subscriberRemoved`, about what this client may write
+   * to; resolves with who is there now.
+   */
+  async watchSubscribers(): Promise<SubscriberParams[]> {
+    if (!this.watch) {
+      this.watch = new SubscriberWatch({
+        added: (subscriber) => this.emit('subscriberAdded', subscriber),
+        removed: (subscriber) => this.emit('subscriberRemoved', subscriber),
+      });
+      this.watching = this.watchOn(this.watch);
+    }
+    await this.watching;
+    return this.watch.all;
   }
 
   /** Writes what is waiting and ends the connection. */
-  async close(): Promise<void> {
-    const socket = this.socket;
-    this.end();
-    if (!socket || socket.destroyed) return;
-    await new Promise<void>((resolve) => {
-      const limit = setTimeout(() => socket.destroy(), CLOSE_LIMIT_MS);
-      socket.once('close', () => {
-        clearTimeout(limit);
-        resolve();
-      });
-      socket.end();
-    });
+  close(): Promise<void> {
+    this.acknowledgements.flush();
+    return this.connection.close();
   }
 
-  private async openOnce(): Promise<void> {
-    this.become('connecting');
-    const { ticket, pipe } = await this.options.ticketProvider();
-    if (this.state === 'closed') throw DeskbusError.of('connection_lost');
-    const link = await this.dial(pipe);
-    const { client, epoch, resumed } = await this.openSession(link, ticket);
+  private begin(link: Link, { client, epoch, resumed }: OpenResult, complete: boolean): void {
     this.name = client;
     this.run = epoch;
-    this.link = link;
-    this.backoff.reset();
+    this.lastSeqs.begin(epoch, complete && resumed);
     this.acknowledgements.begin(epoch);
     this.settle();
     this.subscriptions.renew(resumed, (pattern, error) => this.keepsRefused(pattern, error));
-    this.become('open');
-  }
-
-  private async openSession(link: Link, ticket: string): Promise<OpenResult> {
-    const resume = this.run !== '';
-    const params = { ticket, app: this.app, protocolVersion: PROTOCOL_VERSION, resume };
-    try {
-      return await link.call('session.open', params, { timeout: OPEN_LIMIT_MS });
-    } catch (error) {
-      link.close();
-      throw error;
+    if (this.watch) {
+      this.watching = this.watchOn(this.watch);
+      this.watching.catch(() => undefined);
     }
-  }
-
-  /** Resolves with a link whose loss is this client's. */
-  private dial(pipe: string): Promise<Link> {
-    return new Promise((resolve, reject) => {
-      const onread = {
-        buffer: arrived,
-        callback: (length: number): boolean => {
-          link.feed(arrived.subarray(0, length));
-          return true;
-        },
-      };
-      const socket = connectSocket({ path: pipe, onread });
-      // In Electron 9's main process the socket may be left unattended until the next timer.
-      setTimeout(() => undefined, 1);
-      const link: Link = new Link(socket, {
-        onMessage: (message) => this.subscriptions.deliver(message),
-        ...(this.options.onMessageLine ? { onMessageLine: this.options.onMessageLine } : {}),
-        onNotification: (method, params) => this.notice(method, params),
-        onClose: () => {
-          socket.destroy();
-          reject(DeskbusError.of('unavailable', 'The backend does not answer on its pipe.'));
-          if (this.link === link) this.lost();
-        },
-      });
-      for (const [method, handler] of this.handlers) link.handle(method, handler);
-      this.socket = socket;
-      socket.on('end', () => link.close());
-      socket.once('connect', () => resolve(link));
-    });
+    this.queue.sendAll(link);
   }
 
   private opened(): Link {
-    if (!this.link) throw DeskbusError.of('connection_lost');
-    return this.link;
+    const { link } = this.connection;
+    if (!link) throw DeskbusError.of('connection_lost');
+    return link;
   }
 
-  private lost(): void {
-    this.link = undefined;
-    if (this.state === 'closed') return;
-    if (!this.options.reconnects) {
-      this.end();
-      return;
-    }
-    this.become('connecting');
-    this.retryLater();
-  }
-
-  private retryLater(): void {
-    this.retry = setTimeout(() => {
-      this.openOnce().catch(() => {
-        if (this.state !== 'closed') this.retryLater();
-      });
-    }, this.backoff.next());
-  }
-
-  private end(): void {
-    clearTimeout(this.retry);
-    this.acknowledgements.flush();
-    this.become('closed');
-    const link = this.link;
-    this.link = undefined;
-    link?.flush();
-    if (link === undefined) this.socket?.destroy();
-    this.socket = undefined;
-  }
-
-  private become(state: ConnectionState): void {
-    if (this.current === state || this.current === 'closed') return;
-    this.current = state;
+  private tellState(state: ConnectionState): void {
+    if (state === 'closed') this.queue.refuseAll(DeskbusError.of('connection_lost'));
     this.emit('state', state);
+  }
+
+  private async watchOn(watch: SubscriberWatch): Promise<void> {
+    try {
+      await watch.begin(async () => (await this.call('bus.watchSubscribers', {})).subscribers);
+    } catch (error) {
+      // The next connection asks again.
+      if (isLoss(error)) return;
+      this.watch = undefined;
+      throw error;
+    }
   }
 
   private notice(method: string, params: unknown): void {
     if (method === 'bus.refused') this.emit('refused', params as RefusedParams);
     else if (method === 'bus.gap') this.emit('gap', params as GapParams);
+    else if (method === 'bus.subscriberAdded') this.watch?.added(params as SubscriberParams);
+    else if (method === 'bus.subscriberRemoved') this.watch?.removed(params as SubscriberParams);
   }
 
   private keepsRefused(pattern: string, thrown: unknown): boolean {
@@ -358,9 +307,9 @@ export class Client extends Emitter<ClientEvents> {
     return false;
   }
 
-  private async join(pattern: string, mode: Mode): Promise<void> {
+  private async join(pattern: string, wish: Wish): Promise<void> {
     try {
-      await this.call('bus.subscribe', { pattern, mode });
+      await this.call('bus.subscribe', { pattern, ...wish });
     } catch (error) {
       if (isLoss(error)) this.unsettled.add(pattern);
       throw error;
@@ -370,7 +319,7 @@ export class Client extends Emitter<ClientEvents> {
   /** Without a connection there is nobody to tell, until the backend takes this client up again. */
   private async leave(pattern: string): Promise<void> {
     try {
-      await this.call('bus.unsubscribe', { pattern });
+      await this.call('bus.unsubscribe', { pattern }, { whileClosed: 'refuse' });
     } catch (error) {
       if (!isLoss(error)) throw error;
       this.unsettled.add(pattern);
@@ -391,10 +340,6 @@ export class Client extends Emitter<ClientEvents> {
     const text = `A listener failed on ${message.topic}, whose message will come again`;
     process.emitWarning(`${text}: ${String(error)}`, 'DeskbusWarning');
   }
-}
-
-function isLoss(thrown: unknown): boolean {
-  return asDeskbusError(thrown).code === DeskbusError.of('connection_lost').code;
 }
 
 function publishMembers({ headers, ttl, priority, correlationId }: PublishOptions): string {

@@ -1,8 +1,9 @@
 import { closeSync, readFileSync } from 'fs';
-import { Client, type Ticket } from './client';
+import { Client, type ClientOptions } from './client';
+import type { Ticket } from './connection';
 import { DeskbusError } from './error';
 
-interface ConnectTarget {
+interface ConnectTarget extends Pick<ClientOptions, 'whileClosed' | 'heartbeat'> {
   /** The path of the backend's pipe. */
   pipe: string;
   /** The id of the app that connects. */
@@ -10,12 +11,12 @@ interface ConnectTarget {
 }
 
 interface WithTicket extends ConnectTarget {
-  /** Works once, so the client does not come back after a loss. */
+  /** Works once: after a loss the client resumes its session, within the backend's grace. */
   ticket: string;
 }
 
 interface WithProvider extends ConnectTarget {
-  /** Called for each connection; lets the client connect again by itself after a loss. */
+  /** Called for each session; lets the client come back even when the backend has forgotten it. */
   ticketProvider: () => Promise<string | Ticket>;
 }
 
@@ -23,13 +24,15 @@ export type ConnectOptions = WithTicket | WithProvider;
 
 /** Connects to the backend's pipe and opens the app's session; rejects with `DeskbusError`. */
 export async function connect(options: ConnectOptions): Promise<Client> {
-  const { pipe, app } = options;
-  const reconnects = 'ticketProvider' in options;
+  const { pipe, app, whileClosed, heartbeat } = options;
+  const renewable = 'ticketProvider' in options;
   const client = new Client({
     app,
-    reconnects,
+    renewable,
+    ...(whileClosed ? { whileClosed } : {}),
+    ...(heartbeat ? { heartbeat } : {}),
     ticketProvider: async () => {
-      const ticket = reconnects ? await options.ticketProvider() : options.ticket;
+      const ticket = renewable ? await options.ticketProvider() : options.ticket;
       return typeof ticket === 'string' ? { ticket, pipe } : ticket;
     },
   });

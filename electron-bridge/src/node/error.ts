@@ -63,3 +63,8 @@ export class DeskbusError extends Error {
 export function asDeskbusError(thrown: unknown): DeskbusError {
   return thrown instanceof DeskbusError ? thrown : DeskbusError.of('internal_error');
 }
+
+/** Whether a call was not answered because its connection ended. */
+export function isLoss(thrown: unknown): boolean {
+  return asDeskbusError(thrown).code === ERRORS.connection_lost.code;
+}

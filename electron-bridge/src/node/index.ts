@@ -2,15 +2,17 @@
 export { connect, connectAsApp, type ConnectOptions } from './connect';
 export {
   Client,
+  type ClientCallOptions,
   type ClientEvents,
   type ConfirmOptions,
-  type ConnectionState,
   type PublishOptions,
   type RequestOptions,
   type SendOptions,
-  type Ticket,
+  type WhileClosed,
 } from './client';
+export type { ConnectionState, Ticket } from './connection';
 export { DeskbusError, type ErrorCategory, type ErrorName } from './error';
+export type { HeartbeatOptions } from './heartbeat';
 export type { BackendMethod, CallContext, CallOptions, Handler, Params, Result } from './link';
 export type { Message } from './message';
 export type { Responder } from './responder';
@@ -22,4 +24,6 @@ export type {
   RefusedParams as Refusal,
   RequestResult,
   SendResult,
+  Source,
+  SubscriberParams as Subscriber,
 } from '../generated/protocol';

@@ -2,7 +2,7 @@ import type { Writable } from 'stream';
 import type { Methods } from '../generated/protocol';
 import { asDeskbusError, DeskbusError } from './error';
 import { LineDecoder, parseFrame, StreamBrokenError } from './lines';
-import { isMessage, MESSAGE_HEAD, MessageReader, type Message } from './message';
+import { MESSAGE_HEAD, MessageReader, type Message } from './message';
 
 type HandledBy<Side extends string> = {
   [Name in keyof Methods]: Methods[Name]['handledBy'] extends Side ? Name : never;
@@ -28,6 +28,9 @@ export interface LinkHooks {
   onMessage?(message: Message): void;
   /** Takes the frames of `bus.message` unparsed, in place of `onMessage`. */
   onMessageLine?(line: string): void;
+  /** Is told each message before it is handed on, and when all that had arrived were. */
+  onArrival?(message: Message): void;
+  onBlockEnd?(): void;
   onNotification(method: string, params: unknown): void;
   onClose(): void;
 }
@@ -206,18 +209,16 @@ export class Link {
       if (end > start && !this.takeMessage(block, start, end)) this.receive(block, start, end);
       start = end + 1;
     }
+    this.hooks.onBlockEnd?.();
   }
 
   /** Takes the frame if it is a message in the compact form, in which the backend sends them. */
   private takeMessage(text: string, start: number, end: number): boolean {
-    if (this.hooks.onMessageLine) {
-      if (!isMessage(text, start)) return false;
-      this.hooks.onMessageLine(text.slice(start, end));
-      return true;
-    }
     const message = this.messages.read(text, start, end);
     if (!message) return false;
-    this.hooks.onMessage?.(message);
+    this.hooks.onArrival?.(message);
+    if (this.hooks.onMessageLine) this.hooks.onMessageLine(text.slice(start, end));
+    else this.hooks.onMessage?.(message);
     return true;
   }
 

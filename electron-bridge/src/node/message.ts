@@ -1,4 +1,5 @@
 import type { MessageParams } from '../generated/protocol';
+import type { Numbered } from './acknowledgements';
 import { parseFrame } from './lines';
 
 /** A message as listeners get it; what it holds is read from its frame when it is asked for. */
@@ -30,6 +31,10 @@ const PLAIN = new RegExp(
   'y',
 );
 
+/** The part of the same that says which message it is. */
+const NUMBER =
+  /,"sender":\{"app":"[^"\\\n]*","client":"[^"\\\n]*"\},"epoch":"([^"\\\n]*)","seq":(\d+),/y;
+
 /** Node's console prints what this method returns. */
 const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 const UNREAD = Symbol('unread');
@@ -42,7 +47,7 @@ interface KnownTopic {
 }
 
 /** Whether the frame that begins at `start` begins as the backend's messages do. */
-export function isMessage(text: string, start: number): boolean {
+function isMessage(text: string, start: number): boolean {
   return text.slice(start, start + MESSAGE_HEAD.length) === MESSAGE_HEAD;
 }
 
@@ -158,6 +163,14 @@ class ReceivedMessage {
     return this.stamps()._meta;
   }
 
+  /** Which message it is, without parsing more than that. */
+  number(): Numbered {
+    NUMBER.lastIndex = this.restAt;
+    const [, epoch, seq] = NUMBER.exec(this.text) ?? [];
+    if (epoch === undefined) return this;
+    return { topic: this.topic, epoch, seq: Number(seq) };
+  }
+
   toJSON(): MessageParams {
     return { ...this.whole(), payload: this.payload };
   }
@@ -203,6 +216,11 @@ class ReceivedMessage {
     }
     return this.payloadAt > 0;
   }
+}
+
+/** The same as the message's own members, and quicker where those were not read yet. */
+export function numberOf(message: Message): Numbered {
+  return message instanceof ReceivedMessage ? message.number() : message;
 }
 
 function asMessage(topic: string, text: string, start: number, end: number, restAt: number) {

@@ -1,4 +1,4 @@
-import type { SubscribeParams } from '../generated/protocol';
+import type { SubscribeParams, Source } from '../generated/protocol';
 import type { Numbered } from './acknowledgements';
 import type { Message } from './message';
 import { matches } from './topics';
@@ -15,11 +15,16 @@ export interface SubscribeOptions {
    * subscriptions has returned, and what it promised is fulfilled.
    */
   mode?: Mode;
+  /** Only messages of these senders: of an app, or of one of its clients. */
+  sources?: readonly Source[];
 }
+
+/** What of its listeners' wishes the other side is asked for. */
+export type Wish = Pick<SubscribeParams, 'mode' | 'sources'>;
 
 /** How subscriptions are made known to the other side. */
 export interface SubscriptionWire<M = Message> {
-  subscribe(pattern: string, mode: Mode): Promise<unknown>;
+  subscribe(pattern: string, wish: Wish): Promise<unknown>;
   unsubscribe(pattern: string): Promise<unknown>;
   /** A message was taken by all that acknowledge it. */
   acknowledge(message: M): void;
@@ -27,16 +32,20 @@ export interface SubscriptionWire<M = Message> {
   failed(message: M, error: unknown): void;
 }
 
+/** What of a message is looked at here. */
+type Sent = Numbered & Pick<Message, 'sender'>;
+
 interface Handle<M> {
   readonly call: Listener<M>;
   readonly mode: Mode;
+  readonly sources: readonly Source[] | undefined;
 }
 
 interface Entry<M> {
   readonly pattern: string;
   readonly listeners: Set<Handle<M>>;
-  /** The mode that the other side was last asked for. */
-  asked: Mode | undefined;
+  /** The wish that the other side was last asked for, as JSON. */
+  asked: string;
   ready: Promise<unknown>;
   /** Whether the other side said that it has it so. */
   standing: boolean;
@@ -48,13 +57,15 @@ interface Route<M> {
 }
 
 const CACHED_TOPICS = 1024;
+/** `bus.subscribe` takes no more; then all messages come, and most are passed over here. */
+const MAX_SOURCES = 100;
 
 /**
  * The listeners of one connection. A pattern is subscribed once, whatever the number of its
  * listeners, as acknowledged if one of them is; and a message, which comes once, goes to each
  * listener whose pattern it fits.
  */
-export class Subscriptions<M extends Numbered = Message> {
+export class Subscriptions<M extends Sent = Message> {
   private readonly entries = new Map<string, Entry<M>>();
   private routes = new Map<string, Route<M>>();
   private lastTopic: string | undefined;
@@ -65,12 +76,17 @@ export class Subscriptions<M extends Numbered = Message> {
   constructor(private readonly wire: SubscriptionWire<M>) {}
 
   /** Rejects with the wire's error; the listener is gone then. */
-  async add(pattern: string, listener: Listener<M>, mode: Mode = 'live'): Promise<Stop> {
+  async add(
+    pattern: string,
+    listener: Listener<M>,
+    { mode = 'live', sources }: SubscribeOptions = {},
+  ): Promise<Stop> {
     const entry = this.entries.get(pattern) ?? this.open(pattern);
-    const handle = { call: listener, mode };
+    const call = sources ? onlyFrom(sources, listener) : listener;
+    const handle = { call, mode, sources };
     entry.listeners.add(handle);
     this.forgetRoutes();
-    if (entry.asked !== modeOf(entry)) {
+    if (entry.asked !== JSON.stringify(wishOf(entry))) {
       const { standing } = entry;
       this.ask(entry, () => {
         if (!standing) this.drop(entry);
@@ -131,7 +147,7 @@ export class Subscriptions<M extends Numbered = Message> {
     const entry: Entry<M> = {
       pattern,
       listeners: new Set(),
-      asked: undefined,
+      asked: '',
       ready: Promise.resolve(),
       standing: false,
     };
@@ -142,8 +158,9 @@ export class Subscriptions<M extends Numbered = Message> {
   /** `onRefused` is told of an error, unless the other side was asked again since. */
   private ask(entry: Entry<M>, onRefused: (error: unknown) => void): void {
     entry.standing = false;
-    entry.asked = modeOf(entry);
-    const ready = this.wire.subscribe(entry.pattern, entry.asked);
+    const wish = wishOf(entry);
+    entry.asked = JSON.stringify(wish);
+    const ready = this.wire.subscribe(entry.pattern, wish);
     entry.ready = ready;
     ready.then(
       () => {
@@ -169,7 +186,7 @@ export class Subscriptions<M extends Numbered = Message> {
     if (entry.listeners.size === 0) {
       this.drop(entry);
       await this.wire.unsubscribe(entry.pattern);
-    } else if (entry.asked !== modeOf(entry)) {
+    } else if (entry.asked !== JSON.stringify(wishOf(entry))) {
       this.ask(entry, () => undefined);
       await entry.ready;
     }
@@ -223,9 +240,29 @@ export class Subscriptions<M extends Numbered = Message> {
   }
 }
 
-function modeOf<M>({ listeners }: Entry<M>): Mode {
-  for (const { mode } of listeners) if (mode === 'acknowledged') return mode;
-  return 'live';
+/** What brings every listener its messages; the broker filters by source live ones only. */
+function wishOf<M>({ listeners }: Entry<M>): Wish {
+  const sources = new Map<string, Source>();
+  let filtered = listeners.size > 0;
+  for (const handle of listeners) {
+    if (handle.mode === 'acknowledged') return { mode: 'acknowledged' };
+    if (!handle.sources) filtered = false;
+    for (const { app, client } of handle.sources ?? []) {
+      const source = client === undefined ? { app } : { app, client };
+      sources.set(JSON.stringify(source), source);
+    }
+  }
+  if (!filtered || sources.size > MAX_SOURCES) return { mode: 'live' };
+  return { mode: 'live', sources: [...sources.values()] };
+}
+
+function onlyFrom<M extends Sent>(sources: readonly Source[], listener: Listener<M>): Listener<M> {
+  return (message) => {
+    const { app, client } = message.sender;
+    const fits = (source: Source): boolean =>
+      source.app === app && (source.client === undefined || source.client === client);
+    return sources.some(fits) ? listener(message) : undefined;
+  };
 }
 
 function keyOf({ epoch, seq, topic }: Numbered): string {

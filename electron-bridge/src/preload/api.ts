@@ -15,7 +15,7 @@ import type {
 export type Message = MessageParams;
 export type Refusal = Omit<RefusedParams, '_meta'>;
 export type Gap = Omit<GapParams, '_meta'>;
-export type ConnectionState = 'connecting' | 'open' | 'closed';
+export type ConnectionState = 'connecting' | 'open' | 'resuming' | 'closed';
 
 /** What a rejected promise of this API holds: a plain object, for an Error loses its fields. */
 export interface DeskbusFailure {

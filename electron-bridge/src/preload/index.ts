@@ -47,7 +47,7 @@ class Signals extends Emitter<{ state: ConnectionState; refused: Refusal; gap: G
 const page = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
 const signals = new Signals();
 const subscriptions = new Subscriptions<Message>({
-  subscribe: (pattern, mode) => call('subscribe', { pattern, mode }),
+  subscribe: (pattern, wish) => call('subscribe', { pattern, ...wish }),
   unsubscribe: (pattern) => call('unsubscribe', { pattern }),
   acknowledge,
   failed: (_message, error) => throwLater(error),
@@ -129,7 +129,7 @@ const api = {
   client: argument(CLIENT_ARGUMENT),
   publish,
   subscribe: (pattern: string, listener: Listener, { mode }: SubscribeOptions = {}) =>
-    subscriptions.add(pattern, listener, mode === 'acknowledged' ? mode : 'live'),
+    subscriptions.add(pattern, listener, { mode: mode === 'acknowledged' ? mode : 'live' }),
   request: (topic: string, payload: unknown, options: object = {}) =>
     call('request', { topic, payload: payload ?? null, ...options }),
   respond,

@@ -1,0 +1,249 @@
+import type { Socket } from 'net';
+import { PROTOCOL_VERSION, type OpenResult } from '../generated/protocol';
+import { Backoff } from './backoff';
+import { monotonicMs } from './clock';
+import { dial } from './dial';
+import { DeskbusError, isLoss } from './error';
+import { Heartbeat, type HeartbeatOptions } from './heartbeat';
+import type { Handler, Link, LinkHooks, Params } from './link';
+
+/** `resuming` after a connection was lost, until there is another one. */
+export type ConnectionState = 'connecting' | 'open' | 'resuming' | 'closed';
+
+export interface Ticket {
+  ticket: string;
+  /** Where the pipe is now; after a restart of the backend it may be elsewhere. */
+  pipe: string;
+}
+
+export interface ConnectionOptions {
+  app: string;
+  /** Gets a ticket for each session. */
+  ticketProvider: () => Promise<Ticket>;
+  /** Whether there are more tickets than one; else a lost session is resumed or over. */
+  renewable: boolean;
+  heartbeat?: HeartbeatOptions;
+}
+
+export interface ConnectionHooks extends Omit<LinkHooks, 'onClose'> {
+  /** The last message of each topic that came. */
+  lastSeqs(): Record<string, number>;
+  /** `complete` says that the backend knew what had come before. */
+  onOpen(link: Link, opened: OpenResult, complete: boolean): void;
+  onLost(): void;
+  /** The session is opened anew, and what was lost with the connection is not made up for. */
+  onReopen(): void;
+  onState(state: ConnectionState): void;
+}
+
+const OPEN_LIMIT_MS = 10_000;
+const FIRST_RETRY_MS = 250;
+const LAST_RETRY_MS = 5_000;
+const CLOSE_LIMIT_MS = 1_000;
+/** So long the backend keeps a session that lost its connection. */
+const GRACE_MS = 30_000;
+
+/** A session with the backend that outlives its connections. */
+export class Connection {
+  private readonly handlers = new Map<string, Handler>();
+  private readonly backoff = new Backoff(FIRST_RETRY_MS, LAST_RETRY_MS);
+  private readonly heartbeat: Heartbeat;
+  private current: ConnectionState = 'connecting';
+  private standing: Link | undefined;
+  private socket: Socket | undefined;
+  private retry: NodeJS.Timeout | undefined;
+  private pipe = '';
+  private resumeToken = '';
+  private known = false;
+  private lostAt = 0;
+  private paused = false;
+
+  constructor(
+    private readonly options: ConnectionOptions,
+    private readonly hooks: ConnectionHooks,
+  ) {
+    this.heartbeat = new Heartbeat(
+      { ask: () => this.showLife(), dead: () => this.socket?.destroy() },
+      options.heartbeat,
+    );
+  }
+
+  get state(): ConnectionState {
+    return this.current;
+  }
+
+  /** What there is to talk over now. */
+  get link(): Link | undefined {
+    return this.standing;
+  }
+
+  /** Opens the session for the first time; rejects with `DeskbusError`. */
+  async open(): Promise<void> {
+    try {
+      await this.openSession();
+    } catch (error) {
+      this.end();
+      throw error;
+    }
+  }
+
+  handle(method: string, handler: Handler): void {
+    this.handlers.set(method, handler);
+    this.link?.handle(method, handler);
+  }
+
+  /** Stops reading until `resume`. */
+  pause(): void {
+    this.paused = true;
+    this.heartbeat.pause();
+    this.socket?.pause();
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.heartbeat.resume();
+    this.socket?.resume();
+  }
+
+  /** Writes what is waiting and ends the session. */
+  async close(): Promise<void> {
+    const socket = this.socket;
+    this.end();
+    if (!socket || socket.destroyed) return;
+    await new Promise<void>((resolve) => {
+      const limit = setTimeout(() => socket.destroy(), CLOSE_LIMIT_MS);
+      socket.once('close', () => {
+        clearTimeout(limit);
+        resolve();
+      });
+      socket.end();
+    });
+  }
+
+  private async openSession(): Promise<void> {
+    const { ticket, pipe } = await this.options.ticketProvider();
+    if (this.state === 'closed') throw DeskbusError.of('connection_lost');
+    const link = await this.dial(pipe);
+    const params = { ticket, app: this.options.app, protocolVersion: PROTOCOL_VERSION };
+    if (this.known) this.hooks.onReopen();
+    const opened = await introduce(link, 'session.open', { ...params, resume: this.known });
+    this.pipe = pipe;
+    this.begin(link, opened, false);
+  }
+
+  /** False where the backend can't be asked, or does not know the session any more. */
+  private async resumeSession(): Promise<boolean> {
+    const { resumeToken } = this;
+    if (resumeToken === '') return false;
+    let link: Link;
+    try {
+      link = await this.dial(this.pipe);
+    } catch {
+      return false;
+    }
+    const lastSeqs = this.hooks.lastSeqs();
+    const params = { resumeToken, protocolVersion: PROTOCOL_VERSION, lastSeqs };
+    try {
+      this.begin(link, await introduce(link, 'session.resume', params), true);
+      return true;
+    } catch (error) {
+      // Without an answer nobody knows whether the token was used up.
+      if (isLoss(error)) throw error;
+      this.resumeToken = '';
+      return false;
+    }
+  }
+
+  private begin(link: Link, opened: OpenResult, complete: boolean): void {
+    this.known = true;
+    this.resumeToken = opened.resumeToken;
+    this.standing = link;
+    this.backoff.reset();
+    this.heartbeat.start();
+    this.hooks.onOpen(link, opened, complete);
+    if (this.paused) this.socket?.pause();
+    this.become('open');
+  }
+
+  /** Resolves with a link whose loss is this session's. */
+  private async dial(pipe: string): Promise<Link> {
+    const onClose = (): void => {
+      if (this.link === link) this.lost();
+    };
+    const call = dial(pipe, { ...this.hooks, onClose }, () => this.heartbeat.heard());
+    const { link, socket, connected } = call;
+    for (const [method, handler] of this.handlers) link.handle(method, handler);
+    this.socket = socket;
+    await connected;
+    return link;
+  }
+
+  private lost(): void {
+    this.standing = undefined;
+    this.heartbeat.stop();
+    this.hooks.onLost();
+    if (this.state === 'closed') return;
+    this.lostAt = monotonicMs();
+    this.become('resuming');
+    this.retryLater();
+  }
+
+  private retryLater(): void {
+    this.retry = setTimeout(() => {
+      this.comeBack().catch(() => {
+        if (this.state === 'closed') return;
+        if (this.isOver) this.end();
+        else this.retryLater();
+      });
+    }, this.backoff.next());
+  }
+
+  private async comeBack(): Promise<void> {
+    if ((await this.resumeSession()) || this.state === 'closed') return;
+    if (this.options.renewable) await this.openSession();
+    else this.end();
+  }
+
+  /** Whether there is no ticket left, nor a session to resume. */
+  private get isOver(): boolean {
+    return !this.options.renewable && monotonicMs() - this.lostAt >= GRACE_MS;
+  }
+
+  private end(): void {
+    clearTimeout(this.retry);
+    this.heartbeat.stop();
+    this.become('closed');
+    const link = this.link;
+    this.standing = undefined;
+    link?.flush();
+    if (link === undefined) this.socket?.destroy();
+    this.socket = undefined;
+  }
+
+  private become(state: ConnectionState): void {
+    if (this.current === state || this.current === 'closed') return;
+    this.current = state;
+    this.hooks.onState(state);
+  }
+
+  /** Lets the backend hear of this client, and answer. */
+  private showLife(): void {
+    const { link } = this;
+    // The answer would not be read while this client is paused.
+    if (this.paused) link?.notify('session.ping', {});
+    else link?.call('session.ping', {}).catch(() => undefined);
+  }
+}
+
+async function introduce<Name extends 'session.open' | 'session.resume'>(
+  link: Link,
+  method: Name,
+  params: Params<Name>,
+): Promise<OpenResult> {
+  try {
+    return await link.call(method, params, { timeout: OPEN_LIMIT_MS });
+  } catch (error) {
+    link.close();
+    throw error;
+  }
+}

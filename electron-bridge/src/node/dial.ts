@@ -1,0 +1,43 @@
+import { connect, type Socket } from 'net';
+import { DeskbusError } from './error';
+import { Link, type LinkHooks } from './link';
+
+export interface Call {
+  link: Link;
+  socket: Socket;
+  /** Rejects with unavailable where nobody answers on the pipe. */
+  connected: Promise<void>;
+}
+
+/** What a socket read last, of any client: it is taken out before the next one reads. */
+const arrived = Buffer.allocUnsafeSlow(64 * 1024);
+
+/** Connects a link to the backend's pipe. `onHeard` is told that something arrived. */
+export function dial(pipe: string, hooks: LinkHooks, onHeard: () => void): Call {
+  const onread = {
+    buffer: arrived,
+    callback: (length: number): boolean => {
+      onHeard();
+      link.feed(arrived.subarray(0, length));
+      return true;
+    },
+  };
+  const socket = connect({ path: pipe, onread });
+  // In Electron 9's main process the socket may be left unattended until the next timer.
+  setTimeout(() => undefined, 1);
+  let refuse: (error: DeskbusError) => void = () => undefined;
+  const link: Link = new Link(socket, {
+    ...hooks,
+    onClose: () => {
+      socket.destroy();
+      refuse(DeskbusError.of('unavailable', 'The backend does not answer on its pipe.'));
+      hooks.onClose();
+    },
+  });
+  socket.on('end', () => link.close());
+  const connected = new Promise<void>((resolve, reject) => {
+    refuse = reject;
+    socket.once('connect', () => resolve());
+  });
+  return { link, socket, connected };
+}

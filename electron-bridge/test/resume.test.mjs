@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+import { Backend } from './backend.mjs';
+import { source } from './source.mjs';
+
+const { Client } = await source('node/client.ts');
+
+let backend;
+let client;
+
+beforeEach(async () => {
+  backend = new Backend();
+  await backend.listen();
+  backend.opened.resumeToken = 'token-1';
+});
+
+afterEach(async () => {
+  await client.close();
+  await backend.close();
+});
+
+async function connect(options = {}) {
+  client = new Client({
+    app: 'com.example.app',
+    renewable: true,
+    ticketProvider: () => Promise.resolve({ ticket: 't', pipe: backend.pipe }),
+    ...options,
+  });
+  await client.open();
+}
+
+const becomes = (state) =>
+  new Promise((resolve) => {
+    const stop = client.on('state', (now) => {
+      if (now !== state) return;
+      stop();
+      resolve();
+    });
+  });
+
+const resumes = (resumeToken) => () => ({
+  result: { ...backend.opened, resumed: true, resumeToken },
+});
+const refuses = () => ({ error: { code: -32013, message: 'There is no session to resume.' } });
+
+async function cut() {
+  const back = becomes('open');
+  backend.drop();
+  await back;
+}
+
+test('a session is resumed with its token and the last seqs that came in this run', async () => {
+  await connect();
+  const states = [];
+  client.on('state', (state) => states.push(state));
+  backend.answers['session.resume'] = resumes('token-2');
+  await client.subscribe('#', () => undefined);
+  backend.send({ topic: 'a', seq: 1 }, { topic: 'a', seq: 2 }, { topic: 'b', seq: 7, ttl: 5 });
+  backend.send({ topic: 'a', seq: 9, epoch: 'e0' }, { topic: 'a', seq: 2 ** 40 + 1 });
+  backend.send({ topic: 'b', seq: 6, redelivery: 1 }, { topic: '__proto__', seq: 3 });
+  await client.call('session.ping', {});
+  await cut();
+  await cut();
+  const [first, second] = await backend.calls('session.resume', 2);
+  assert.equal(first.resumeToken, 'token-1');
+  assert.deepEqual(Object.entries(first.lastSeqs), [
+    ['a', 2],
+    ['b', 7],
+    ['__proto__', 3],
+  ]);
+  assert.equal(second.resumeToken, 'token-2');
+  assert.equal((await backend.calls('session.open', 1)).length, 1);
+  assert.equal((await backend.calls('bus.subscribe', 1)).length, 1);
+  assert.deepEqual(states, ['resuming', 'open', 'resuming', 'open']);
+});
+
+test('where resuming is refused a ticket opens the session anew', async () => {
+  await connect();
+  backend.answers['session.resume'] = refuses;
+  await cut();
+  const sessions = await backend.calls('session.open', 2);
+  assert.deepEqual(
+    sessions.map(({ resume }) => resume),
+    [false, true],
+  );
+});
+
+test('a gap that nobody told of is told with the next message', async () => {
+  await connect();
+  await client.subscribe('#', () => undefined);
+  const gaps = [];
+  client.on('gap', (gap) => gaps.push(gap));
+  backend.send({ topic: 'a', seq: 1 }, { topic: 'b', seq: 1 });
+  await client.call('session.ping', {});
+  backend.answers['session.resume'] = refuses;
+  await cut();
+  backend.send({ topic: 'a', seq: 4 }, { topic: 'a', seq: 6 }, { topic: 'b', seq: 2 });
+  await client.call('session.ping', {});
+  assert.deepEqual(gaps, [{ topic: 'a', epoch: 'e1', first: 2, last: 3, reason: 'disconnected' }]);
+});
+
+test('a client with one ticket resumes, and is closed when that is refused', async () => {
+  await connect({ renewable: false });
+  backend.answers['session.resume'] = resumes('token-2');
+  await cut();
+  backend.answers['session.resume'] = refuses;
+  const closed = becomes('closed');
+  backend.drop();
+  await closed;
+  assert.equal((await backend.calls('session.open', 1)).length, 1);
+});
+
+test('a client that lost the answer tries again, and takes a ticket at last', async () => {
+  await connect();
+  let asked = 0;
+  backend.answers['session.resume'] = (_frame, socket) => {
+    asked += 1;
+    if (asked > 1) return refuses();
+    socket.destroy();
+    return undefined;
+  };
+  await cut();
+  assert.equal(asked, 2);
+  assert.equal((await backend.calls('session.open', 2)).length, 2);
+});
+
+test('calls made meanwhile are refused, or wait if they are told to', async () => {
+  await connect();
+  backend.answers['session.resume'] = resumes('token-2');
+  const lost = client.call('apps.list', {});
+  backend.answers['apps.list'] = (_frame, socket) => void socket.destroy();
+  const away = becomes('resuming');
+  const back = becomes('open');
+  await assert.rejects(lost, { category: 'unavailable' });
+  await away;
+  delete backend.answers['apps.list'];
+  const queued = { whileClosed: 'queue' };
+  await assert.rejects(client.call('apps.list', {}), { category: 'unavailable' });
+  const late = client.call('apps.list', {}, { ...queued, timeout: 1 });
+  const waits = Array.from({ length: 999 }, () => client.call('apps.list', {}, queued));
+  await assert.rejects(client.call('apps.list', {}, queued), { category: 'limit' });
+  await assert.rejects(late, { category: 'timeout' });
+  await back;
+  assert.equal((await Promise.all(waits)).length, 999);
+});
+
+test('calls that wait for a connection are refused when there will be none', async () => {
+  await connect({ whileClosed: 'queue' });
+  const away = becomes('resuming');
+  backend.drop();
+  await away;
+  const call = assert.rejects(client.call('apps.list', {}), { category: 'unavailable' });
+  await client.close();
+  await call;
+  await assert.rejects(client.call('apps.list', {}), { category: 'unavailable' });
+});
+
+test('a backend that does not answer is given up and found again', async () => {
+  await connect({ heartbeat: { intervalMs: 20, deadlineMs: 60 } });
+  backend.answers['session.resume'] = resumes('token-2');
+  await backend.calls('session.ping', 2);
+  assert.equal(client.state, 'open');
+  const away = becomes('resuming');
+  const back = becomes('open');
+  backend.mute = true;
+  await away;
+  backend.mute = false;
+  await back;
+});
+
+test('who subscribes is told, across connections too', async () => {
+  await connect();
+  backend.answers['session.resume'] = resumes('token-2');
+  const who = (client) => ({ app: 'x', client, pattern: 'a' });
+  const list =
+    (...names) =>
+    () => ({ result: { subscribers: names.map(who) } });
+  const words = [];
+  client.on('subscriberAdded', ({ client: name }) => words.push(`+${name}`));
+  client.on('subscriberRemoved', ({ client: name }) => words.push(`-${name}`));
+  const tell = (method, name) =>
+    backend.write(backend.sockets[backend.sockets.length - 1], {
+      jsonrpc: '2.0',
+      method: `bus.subscriber${method}`,
+      params: who(name),
+    });
+  backend.answers['bus.watchSubscribers'] = list('one', 'two');
+  assert.deepEqual(await client.watchSubscribers(), [who('one'), who('two')]);
+  tell('Added', 'three');
+  tell('Removed', 'one');
+  await client.call('session.ping', {});
+  assert.deepEqual(words.splice(0), ['+one', '+two', '+three', '-one']);
+  backend.answers['bus.watchSubscribers'] = list('two', 'four');
+  await cut();
+  await client.watchSubscribers();
+  assert.deepEqual(words, ['-three', '+four']);
+});
