@@ -121,10 +121,10 @@ def _block(each: Measured) -> list[str]:
         met = "" if goal is None else "yes" if each.met(goal) else "NO"
         head = f"{row.name}, {row.unit}" if ours else ""
         lines.append(_line(head, name, number(each.value(name)), ratio, wanted, met))
-    extra = {key: value for key, value in each.medians[row.ours].items() if key != row.figure}
-    if extra:
-        told = ", ".join(f"{key} {number(value)}" for key, value in extra.items())
-        lines.append(_line("", f"  also: {told}", "", "", "", ""))
+        extra = {key: value for key, value in each.medians[name].items() if key != row.figure}
+        if extra:
+            told = ", ".join(f"{key} {number(value)}" for key, value in extra.items())
+            lines.append(_line("", f"  also: {told}", "", "", "", ""))
     return lines
 
 

@@ -10,6 +10,7 @@ from deskbus_protocol.methods import METHODS
 from tests.performance.load import Figures, load
 from tests.performance.ours import Deskbus
 from tests.performance.peers import PEERS
+from tests.performance.resume import resume_ms
 from tests.performance.server import Running, Server
 
 SERVERS: dict[str, Server] = {
@@ -23,6 +24,8 @@ FAN_OUT = 100
 CROWD = 500
 CROWD_RATE = 10_000
 DURABLE_WINDOW = 500
+REQUEST_WINDOW = 64
+QUEUED = 10_000
 PAYLOAD_BYTES = 256
 LOAD_LIMIT_S = 120.0
 
@@ -136,6 +139,17 @@ def replay(running: Running, scale: Scale) -> Figures:
         return figures
 
 
+def request(running: Running, scale: Scale) -> Figures:
+    task = {**_task(running, scale), "window": REQUEST_WINDOW, "rounds": scale.roundtrips}
+    with load("request", task, LOAD_LIMIT_S) as figures:
+        return figures
+
+
+def resume(running: Running, scale: Scale) -> Figures:
+    took_ms = resume_ms(running, messages=QUEUED, payload_bytes=PAYLOAD_BYTES, limit_s=LOAD_LIMIT_S)
+    return {"resume_ms": took_ms}
+
+
 def crowd(running: Running, scale: Scale) -> Figures:
     return _crowd(running, scale, scale.crowd_s)
 
@@ -222,6 +236,25 @@ ROWS = (
         needs="bus.replay",
         peers=("jetstream",),
         goals=(Goal(limit=1.5, against="jetstream"),),
+    ),
+    Row(
+        name="request and response",
+        unit="answers/s",
+        figure="per_second",
+        better="more",
+        measure=request,
+        needs="bus.request",
+        peers=("vscode-jsonrpc", "nats"),
+        goals=(Goal(limit=1.0, against="vscode-jsonrpc"),),
+    ),
+    Row(
+        name="resume, 10,000 queued",
+        unit="ms",
+        figure="resume_ms",
+        better="less",
+        measure=resume,
+        needs="session.resume",
+        goals=(Goal(limit=500.0),),
     ),
     Row(
         name="500 clients, 10,000 msg/s",

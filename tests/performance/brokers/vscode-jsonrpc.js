@@ -1,14 +1,18 @@
-// A broker of two methods on VS Code's JSON-RPC library, as one would write it in an afternoon.
+// A broker for messages and requests on VS Code's JSON-RPC library, as one would write it in an afternoon.
 // node vscode-jsonrpc.js SOCKET
 'use strict';
 const { createServer } = require('net');
 const {
   createMessageConnection,
+  ResponseError,
   StreamMessageReader,
   StreamMessageWriter,
 } = require('vscode-jsonrpc/node');
 
+const NO_RESPONDER = -32001;
+
 const subscribers = new Map();
+const responders = new Map();
 
 createServer((socket) => {
   const connection = createMessageConnection(
@@ -27,8 +31,20 @@ createServer((socket) => {
     if (!connections) return;
     for (const receiver of connections) void receiver.sendNotification('message', params);
   });
+  connection.onRequest('respondTo', ({ topic }) => {
+    responders.set(topic, connection);
+    return {};
+  });
+  connection.onRequest('request', (params) => {
+    const responder = responders.get(params.topic);
+    if (!responder) return new ResponseError(NO_RESPONDER, 'Nobody answers on this topic.');
+    return responder.sendRequest('answer', params);
+  });
   socket.on('close', () => {
     for (const topic of topics) subscribers.get(topic).delete(connection);
+    for (const [topic, responder] of responders) {
+      if (responder === connection) responders.delete(topic);
+    }
     connection.dispose();
   });
   socket.on('error', () => socket.destroy());

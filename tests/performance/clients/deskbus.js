@@ -18,6 +18,9 @@ exports.connect = async ({ pipe, app, ticketFile }) => {
     subscribe: (pattern, onMessage) =>
       client.subscribe(pattern, (message) => onMessage(message.payload)),
 
+    request: async (topic, payload) => (await client.request(topic, payload)).payload,
+    respondTo: (topic, responder) => client.respondTo(topic, responder),
+
     openStore: async (topic) => (payload) =>
       client.call('bus.publish', { topic, payload, durable: true }),
 

@@ -34,6 +34,12 @@ exports.connect = async ({ port, iterates }) => {
       await connection.flush();
     },
 
+    request: async (topic, payload) => (await connection.request(topic, payload)).string(),
+    async respondTo(topic, responder) {
+      listen(topic, (text, message) => message.respond(responder(text)));
+      await connection.flush();
+    },
+
     async openStore(topic) {
       const manager = await connection.jetstreamManager();
       await manager.streams.add({

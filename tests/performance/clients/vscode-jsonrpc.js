@@ -24,6 +24,11 @@ exports.connect = async ({ path }) => {
       connection.onNotification('message', ({ payload }) => onMessage(payload));
       await connection.sendRequest('subscribe', { topic });
     },
+    request: (topic, payload) => connection.sendRequest('request', { topic, payload }),
+    async respondTo(topic, responder) {
+      connection.onRequest('answer', ({ payload }) => responder(payload));
+      await connection.sendRequest('respondTo', { topic });
+    },
     close: () => socket.destroy(),
   };
 };
