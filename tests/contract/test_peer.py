@@ -133,8 +133,14 @@ async def test_a_caller_without_the_role_is_told_that_and_nothing_more(wire: Wir
 
 async def test_notifications_are_not_answered(wire: Wire) -> None:
     await wire.send({"jsonrpc": "2.0", "method": "test.echo", "params": {"text": "quiet"}})
-    await wire.send({"jsonrpc": "2.0", "method": "test.nothing"})
     assert (await wire.ask("test.echo", {"text": "loud"}))["result"] == "loud"
+
+
+async def test_a_notification_that_is_refused_is_told_as_a_notification(wire: Wire) -> None:
+    await wire.send({"jsonrpc": "2.0", "method": "test.nothing"})
+    word = await wire.receive()
+    assert (word["method"], "id" in word) == ("bus.refused", False)
+    assert (word["params"]["method"], word["params"]["code"]) == ("test.nothing", -32601)
 
 
 async def test_a_batch_is_answered_as_one_with_every_request_in_it(wire: Wire) -> None:

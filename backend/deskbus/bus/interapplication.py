@@ -18,7 +18,6 @@ from deskbus_protocol.bus import (
     PublishParams,
     RequestParams,
     RequestResult,
-    RespondParams,
     SendParams,
     SendResult,
     Source,
@@ -215,10 +214,6 @@ class InterApplicationBus:
             if not question.asked:
                 raise DeskbusError(NO_SUBSCRIBER, f"Nobody answers requests on {params.topic}.")
             return await question.answer(params.timeout)
-
-    def respond(self, identity: Sender, params: RespondParams) -> None:
-        """Raises `DeskbusError`: not_found, permission_denied, conflict, invalid_params."""
-        self.questions.respond(self.member(identity).client, params)
 
     def redrive(self, numbers: list[int] | None) -> LettersResult:
         """Gives dead letters to their clients again; those of clients that are gone stay."""

@@ -7,8 +7,9 @@ from msgspec import Raw
 
 from deskbus.bus.broker import MessageBroker, Plain, Refuse
 from deskbus.bus.member import Member
+from deskbus.bus.questions import Questions
 from deskbus.bus.topic import Topic
-from deskbus_protocol.bus import PublishParams
+from deskbus_protocol.bus import PublishParams, RespondParams
 
 
 class DurableLog(Protocol):
@@ -21,10 +22,13 @@ class DurableLog(Protocol):
 
 
 class ClientPublisher:
-    __slots__ = ("_broker", "_client", "_window", "check_durable", "when_durable")
+    __slots__ = ("_broker", "_client", "_questions", "_window", "check_durable", "when_durable")
 
-    def __init__(self, broker: MessageBroker, member: Member, log: DurableLog) -> None:
+    def __init__(
+        self, broker: MessageBroker, member: Member, questions: Questions, log: DurableLog
+    ) -> None:
         self._broker = broker
+        self._questions = questions
         self._client = member.client
         self._window = member.window
         self.check_durable = log.check_durable
@@ -36,6 +40,10 @@ class ClientPublisher:
     def publish(self, topic: str, payload: Raw, options: PublishParams) -> Topic:
         """Raises `DeskbusError` (invalid_topic, permission_denied)."""
         return self._broker.publish(self._client, topic, payload, options)
+
+    def respond(self, params: RespondParams) -> None:
+        """Raises `DeskbusError`: not_found, permission_denied, conflict, invalid_params."""
+        self._questions.respond(self._client, params)
 
     def acknowledge(self, topic: str, seqs: list[int]) -> None:
         self._window.acknowledge(topic, seqs)

@@ -9,7 +9,6 @@ from deskbus.security.manager import SecurityManager
 from deskbus_protocol.bus import (
     RequestParams,
     RequestResult,
-    RespondParams,
     SendParams,
     SendResult,
     SubscribeParams,
@@ -47,15 +46,10 @@ def handlers(bus: InterApplicationBus, security: SecurityManager) -> Mapping[str
             await security.require(call.identity, Grant("messaging.write", params.topic))
         return await bus.request(call.identity, params)
 
-    async def respond(call: Call, params: RespondParams) -> Empty:
-        bus.respond(call.identity, params)
-        return Empty()
-
     return {
         "bus.subscribe": subscribe,
         "bus.unsubscribe": unsubscribe,
         "bus.watchSubscribers": watch,
         "bus.send": send,
         "bus.request": request,
-        "bus.respond": respond,
     }

@@ -94,7 +94,9 @@ class Sessions:
             identity, connection.peer.outbox, resume=resume, last_seqs=last_seqs
         )
         member = self._bus.member(identity)
-        connection.peer.lane.open(ClientPublisher(self._bus.broker, member, self._log))
+        connection.peer.lane.open(
+            ClientPublisher(self._bus.broker, member, self._bus.questions, self._log)
+        )
         if connection.shell_link:
             self._shell.connect(connection.peer)
         return resumed

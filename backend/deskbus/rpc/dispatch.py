@@ -4,6 +4,7 @@ jsonrpcserver routes and pairs results with requests. Decoding, validation by sc
 error text are ours, so nothing of an exception reaches the wire.
 """
 
+import inspect
 import logging
 import secrets
 import warnings
@@ -82,4 +83,6 @@ class Dispatcher:
                 log.exception("rpc.handler_failed", method=row.name, correlation_id=correlation_id)
                 return Success(DeskbusError(INTERNAL_ERROR, correlation_id=correlation_id))
 
+        # jsonrpcserver asks for it at every call; as an attribute it need not be worked out.
+        run.__signature__ = inspect.signature(run)  # type: ignore[attr-defined]
         return run

@@ -1,4 +1,4 @@
-"""The direct lane of `bus.publish` and `bus.ack`: no task, no await, no dispatcher, no logging.
+"""The direct lane of what is said on the bus: no task, no await, no dispatcher, no logging.
 
 A read's whole frames are decoded in one call. The frames of an honest, compact sender are exactly
 as long as their parts, which proves that no key is repeated and nothing is left out; any other
@@ -15,12 +15,13 @@ from msgspec import Raw
 from deskbus.rpc.frames import MAX_DEPTH, RequestId, is_too_deep
 from deskbus.rpc.refusals import Refusals
 from deskbus_protocol import rpc
-from deskbus_protocol.bus import AckParams, PublishParams
+from deskbus_protocol.bus import AckParams, PublishParams, RespondParams
 from deskbus_protocol.errors import DEGRADED, INVALID_PARAMS, SESSION_REQUIRED, DeskbusError
 
 PUBLISH = "bus.publish"
 ACK = "bus.ack"
-METHODS = frozenset({PUBLISH, ACK})
+RESPOND = "bus.respond"
+METHODS = frozenset({PUBLISH, ACK, RESPOND})
 
 SHALLOW_BYTES = 2 * (MAX_DEPTH - 2)
 """Text this short can't be nested too deep: each level takes two bytes, the envelope two levels."""
@@ -81,6 +82,9 @@ class Publisher(Protocol):
     def acknowledge(self, topic: str, seqs: list[int]) -> None:
         """Takes messages of an acknowledged subscription off the list."""
 
+    def respond(self, params: RespondParams) -> None:
+        """Answers a request; raises `DeskbusError`."""
+
     def check_durable(self, topic: str) -> None:
         """Raises `DeskbusError` where a message could not be made durable now."""
 
@@ -91,6 +95,7 @@ class Publisher(Protocol):
 _decode_notifications = msgspec.json.Decoder(CompactNotification).decode_lines
 _decode_requests = msgspec.json.Decoder(CompactRequest).decode_lines
 _decode_params = msgspec.json.Decoder(PublishParams).decode
+_decode_response = msgspec.json.Decoder(RespondParams).decode
 _decode_ack = msgspec.json.Decoder(AckParams).decode
 _decode_id = msgspec.json.Decoder(RequestId).decode
 
@@ -126,7 +131,12 @@ class Lane:
             if self._publisher is None:
                 raise DeskbusError(SESSION_REQUIRED)
             if method == ACK:
-                self._acknowledge(params, request_id, self._publisher, answer)
+                read = _decode_ack(params)
+                self._publisher.acknowledge(read.topic, read.seqs)
+                self._done(request_id, answer)
+            elif method == RESPOND:
+                self._publisher.respond(_decode_response(params))
+                self._done(request_id, answer)
             else:
                 self._publish(_decode_params(params), request_id, self._publisher, answer)
         except msgspec.MsgspecError as error:
@@ -135,11 +145,8 @@ class Lane:
         except DeskbusError as error:
             self._refuse(method, error, "", request_id, answer)
 
-    def _acknowledge(
-        self, params: Raw, request_id: bytes, publisher: Publisher, answer: Answer
-    ) -> None:
-        read = _decode_ack(params)
-        publisher.acknowledge(read.topic, read.seqs)
+    @staticmethod
+    def _done(request_id: bytes, answer: Answer) -> None:
         if request_id:
             answer(_success(request_id, b"{}"))
 

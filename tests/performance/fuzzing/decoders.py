@@ -12,7 +12,7 @@ from deskbus.rpc import frames
 from deskbus.rpc.lane import CompactParams, Lane, Published
 from deskbus.rpc.refusals import Refusals
 from deskbus_protocol import framing
-from deskbus_protocol.bus import PublishParams
+from deskbus_protocol.bus import PublishParams, RespondParams
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.framing import Decoder, FramingDecoder, FramingLostError, LineDecoder
 from tests.performance.fuzzing import mutation
@@ -83,6 +83,9 @@ class _Recorder:
 
     def acknowledge(self, topic: str, seqs: list[int]) -> None:
         """Nothing is owed here."""
+
+    def respond(self, params: RespondParams) -> None:
+        """Nobody asks here."""
 
     def check_durable(self, topic: str) -> None:
         """Every topic is durable here."""
