@@ -1,0 +1,181 @@
+"""Seals values: AES-256-GCM under a key derived for each value alone, with key commitment.
+
+A sealed value is a header, then one ciphertext (suite 1) or chunks (suite 2, the STREAM
+construction of Hoang, Reyhanitabar, Rogaway and Vizár, 2015):
+
+    magic "DVLT" · version 1 · suite 1 · key id 8 · salt 32 · nonce 12 · commitment 32
+
+HKDF-SHA256 (RFC 5869) derives 64 bytes from the data key and the salt: the value's own key and the
+commitment, so that no ciphertext opens under two keys. The header and the context are additional
+data of every encryption. AES-GCM is NIST SP 800-38D's, with a tag of 16 bytes.
+"""
+
+import hmac
+import os
+import struct
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+KEY_BYTES = 32
+KEY_ID_BYTES = 8
+CHUNK_BYTES = 64 * 1024
+TAG_BYTES = 16
+
+_MAGIC = b"DVLT"
+_VERSION = 1
+_WHOLE = 1
+_CHUNKED = 2
+_SALT_BYTES = 32
+_COMMITMENT_BYTES = 32
+_HEADER = struct.Struct(f">4sBB{KEY_ID_BYTES}s{_SALT_BYTES}s12s{_COMMITMENT_BYTES}s")
+_CHUNK_NONCE = struct.Struct(">7sIB")
+HEADER_BYTES = _HEADER.size
+MAX_CHUNKS = 2**32
+
+Secret = bytes | bytearray
+"""Key material; a bytearray where somebody wipes it."""
+
+
+class SealError(Exception):
+    """A sealed value can't be opened. Why, and where it is damaged, is not told."""
+
+    def __init__(self) -> None:
+        super().__init__("this sealed value can't be opened")
+
+
+class Context(NamedTuple):
+    """What a sealed value is, besides its content; it opens under exactly the same again."""
+
+    purpose: str
+    app: str
+    name: str
+    generation: int
+
+    def encode(self) -> bytes:
+        texts = [text.encode() for text in (self.purpose, self.app, self.name)]
+        return b"".join(
+            [*(b"%b%b" % (len(text).to_bytes(4), text) for text in texts)]
+        ) + self.generation.to_bytes(8)
+
+
+def new_key() -> bytearray:
+    return bytearray(os.urandom(KEY_BYTES))
+
+
+def new_key_id() -> bytes:
+    return os.urandom(KEY_ID_BYTES)
+
+
+def wipe(secret: bytearray) -> None:
+    """Overwrites key material in place; copies that libraries made are out of reach."""
+    secret[:] = bytes(len(secret))
+
+
+def seal(key_id: bytes, key: Secret, context: Context, plaintext: Secret | memoryview) -> bytes:
+    """The sealed form of `plaintext`; beyond 64 KiB it is made of chunks."""
+    if len(plaintext) > CHUNK_BYTES:
+        return b"".join(seal_chunks(key_id, key, context, _cut(plaintext)))
+    header, aead, nonce = _begin(_WHOLE, key_id, key)
+    return header + aead.encrypt(nonce, plaintext, header + context.encode())
+
+
+def open_sealed(key: Secret, context: Context, sealed: bytes) -> bytes:
+    """What was sealed; raises `SealError`."""
+    suite, aead, nonce = _read_header(key, sealed)
+    bound = sealed[:HEADER_BYTES] + context.encode()
+    with memoryview(sealed) as view:
+        if suite == _WHOLE:
+            return _decrypt(aead, nonce, view[HEADER_BYTES:], bound)
+        return b"".join(_open_chunks(aead, nonce, _cut_sealed(view[HEADER_BYTES:]), bound))
+
+
+def key_id_of(sealed: bytes) -> bytes:
+    """Which key opens it, before that is proven; raises `SealError`."""
+    if len(sealed) < HEADER_BYTES + TAG_BYTES:
+        raise SealError
+    magic, version, suite, key_id, *_ = _HEADER.unpack_from(sealed)
+    if (magic, version) != (_MAGIC, _VERSION) or suite not in (_WHOLE, _CHUNKED):
+        raise SealError
+    return bytes(key_id)
+
+
+def seal_chunks(
+    key_id: bytes, key: Secret, context: Context, pieces: Iterable[Secret | memoryview]
+) -> Iterator[bytes]:
+    """Seals a stream: the header first, then one sealed chunk for each piece of it.
+
+    Every piece but the last must have `CHUNK_BYTES`, the last at most that; a stream of no pieces
+    is sealed as one empty chunk. The counter and the mark of the last chunk are in the nonce, so
+    chunks can't be cut off, swapped, dropped or added.
+    """
+    header, aead, nonce = _begin(_CHUNKED, key_id, key)
+    bound = header + context.encode()
+    yield header
+    waiting: Secret | memoryview = b""
+    number = -1
+    for piece in pieces:
+        if number >= 0:
+            yield aead.encrypt(_chunk_nonce(nonce, number, last=False), waiting, bound)
+        waiting = piece
+        number += 1
+        if number >= MAX_CHUNKS:
+            raise OverflowError("too long for one stream")
+    yield aead.encrypt(_chunk_nonce(nonce, max(number, 0), last=True), waiting, bound)
+
+
+def _begin(suite: int, key_id: bytes, key: Secret) -> tuple[bytes, AESGCM, bytes]:
+    salt = os.urandom(_SALT_BYTES)
+    nonce = os.urandom(12)
+    own_key, commitment = _derive(suite, key, salt)
+    header = _HEADER.pack(_MAGIC, _VERSION, suite, key_id, salt, nonce, commitment)
+    return header, AESGCM(own_key), nonce
+
+
+def _read_header(key: Secret, sealed: bytes) -> tuple[int, AESGCM, bytes]:
+    key_id_of(sealed)
+    _, _, suite, _, salt, nonce, commitment = _HEADER.unpack_from(sealed)
+    own_key, expected = _derive(suite, key, salt)
+    if not hmac.compare_digest(commitment, expected):
+        raise SealError
+    return suite, AESGCM(own_key), nonce
+
+
+def _derive(suite: int, key: Secret, salt: bytes) -> tuple[bytes, bytes]:
+    info = b"deskbus vault %d.%d" % (_VERSION, suite)
+    derived = HKDF(SHA256(), KEY_BYTES + _COMMITMENT_BYTES, salt, info).derive(key)
+    return derived[:KEY_BYTES], derived[KEY_BYTES:]
+
+
+def _chunk_nonce(nonce: bytes, number: int, *, last: bool) -> bytes:
+    return _CHUNK_NONCE.pack(nonce[:7], number, last)
+
+
+def _open_chunks(
+    aead: AESGCM, nonce: bytes, chunks: list[memoryview], bound: bytes
+) -> Iterator[bytes]:
+    for number, chunk in enumerate(chunks):
+        last = number == len(chunks) - 1
+        yield _decrypt(aead, _chunk_nonce(nonce, number, last=last), chunk, bound)
+
+
+def _decrypt(aead: AESGCM, nonce: bytes, sealed: memoryview, bound: bytes) -> bytes:
+    try:
+        return aead.decrypt(nonce, sealed, bound)
+    except InvalidTag:
+        raise SealError from None
+
+
+def _cut(plaintext: Secret | memoryview) -> Iterator[memoryview]:
+    view = memoryview(plaintext)
+    for start in range(0, len(view), CHUNK_BYTES):
+        yield view[start : start + CHUNK_BYTES]
+
+
+def _cut_sealed(sealed: memoryview) -> list[memoryview]:
+    size = CHUNK_BYTES + TAG_BYTES
+    return [sealed[start : start + size] for start in range(0, len(sealed), size)]

@@ -1,0 +1,143 @@
+"""Sealed values open whole, or not at all."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deskbus.vault import cipher
+from deskbus.vault.cipher import CHUNK_BYTES, Context, SealError, open_sealed, seal, seal_chunks
+
+KEY = bytes(range(32))
+KEY_ID = b"\x01" * 8
+CONTEXT = Context("apps", "desk.feed", "token", 7)
+PLAINTEXT = b"the plaintext of a secret"
+CHUNK = CHUNK_BYTES + cipher.TAG_BYTES
+
+
+def sealed_chunks(count: int) -> list[bytes]:
+    """A header and `count` chunks, the last of them short."""
+    sizes = [CHUNK_BYTES] * (count - 1) + [10]
+    pieces = [bytes([n]) * size for n, size in enumerate(sizes)]
+    return list(seal_chunks(KEY_ID, KEY, CONTEXT, pieces))
+
+
+@pytest.mark.requirement("3.3")
+@given(st.binary(max_size=300))
+def test_what_was_sealed_opens(plaintext: bytes) -> None:
+    sealed = seal(KEY_ID, KEY, CONTEXT, plaintext)
+    assert open_sealed(KEY, CONTEXT, sealed) == plaintext
+    assert cipher.key_id_of(sealed) == KEY_ID
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES, 1_000_000])
+def test_values_of_any_size_open(size: int) -> None:
+    plaintext = b"x" * size
+    assert open_sealed(KEY, CONTEXT, seal(KEY_ID, KEY, CONTEXT, plaintext)) == plaintext
+
+
+def test_an_empty_stream_opens() -> None:
+    assert open_sealed(KEY, CONTEXT, b"".join(seal_chunks(KEY_ID, KEY, CONTEXT, []))) == b""
+
+
+@pytest.mark.requirement("3.3")
+def test_every_flipped_byte_fails_with_the_same_error() -> None:
+    sealed = seal(KEY_ID, KEY, CONTEXT, PLAINTEXT)
+    told = set()
+    for place in range(len(sealed)):
+        for flip in (0x01, 0x80, 0xFF):
+            changed = bytearray(sealed)
+            changed[place] ^= flip
+            with pytest.raises(SealError) as failed:
+                open_sealed(KEY, CONTEXT, bytes(changed))
+            told.add((str(failed.value), failed.value.__cause__))
+    assert len(told) == 1
+
+
+@pytest.mark.requirement("3.3")
+def test_every_cut_of_a_record_fails() -> None:
+    sealed = seal(KEY_ID, KEY, CONTEXT, PLAINTEXT)
+    for length in range(len(sealed)):
+        with pytest.raises(SealError):
+            open_sealed(KEY, CONTEXT, sealed[:length])
+    with pytest.raises(SealError):
+        open_sealed(KEY, CONTEXT, sealed + b"\0")
+
+
+@pytest.mark.requirement("3.3")
+@pytest.mark.parametrize(
+    "other",
+    [
+        CONTEXT._replace(purpose="config"),
+        CONTEXT._replace(app="desk.blotter"),
+        CONTEXT._replace(name="token2"),
+        CONTEXT._replace(generation=6),
+        Context("apps", "desk.feedt", "oken", 7),
+        Context("appsd", "esk.feed", "token", 7),
+    ],
+)
+def test_a_record_in_anothers_place_does_not_open(other: Context) -> None:
+    with pytest.raises(SealError):
+        open_sealed(KEY, other, seal(KEY_ID, KEY, CONTEXT, PLAINTEXT))
+
+
+@pytest.mark.requirement("3.3")
+@pytest.mark.parametrize(("place", "value"), [(4, 0), (4, 2), (5, 0), (5, 2), (5, 3)])
+def test_another_version_or_suite_does_not_open(place: int, value: int) -> None:
+    changed = bytearray(seal(KEY_ID, KEY, CONTEXT, PLAINTEXT))
+    changed[place] = value
+    with pytest.raises(SealError):
+        open_sealed(KEY, CONTEXT, bytes(changed))
+
+
+def test_the_suite_of_a_stream_can_not_be_lowered() -> None:
+    changed = bytearray(b"".join(sealed_chunks(1)))
+    changed[5] = 1
+    with pytest.raises(SealError):
+        open_sealed(KEY, CONTEXT, bytes(changed))
+
+
+@pytest.mark.requirement("3.3")
+def test_another_key_is_told_by_the_commitment() -> None:
+    with pytest.raises(SealError):
+        open_sealed(bytes(32), CONTEXT, seal(KEY_ID, KEY, CONTEXT, PLAINTEXT))
+
+
+@pytest.mark.requirement("3.3")
+@pytest.mark.parametrize(
+    "order",
+    [
+        [0, 1, 2],  # the end cut off
+        [0, 1, 3],  # one dropped
+        [0, 2, 1, 3],  # two swapped
+        [0, 1, 2, 2, 3],  # one twice
+        [0, 2, 3],  # the beginning cut off
+        [0, 3],
+        [0],
+        [0, 1, 2, 3, 3],
+    ],
+)
+def test_chunks_can_not_be_cut_swapped_dropped_or_added(order: list[int]) -> None:
+    parts = sealed_chunks(3)
+    assert len(parts) == 4
+    with pytest.raises(SealError):
+        open_sealed(KEY, CONTEXT, b"".join(parts[n] for n in order))
+
+
+def test_chunks_of_another_stream_do_not_fit_in() -> None:
+    first, second = sealed_chunks(3), sealed_chunks(3)
+    first[2] = second[2]
+    with pytest.raises(SealError):
+        open_sealed(KEY, CONTEXT, b"".join(first))
+
+
+def test_two_sealings_share_nothing() -> None:
+    first, second = (seal(KEY_ID, KEY, CONTEXT, PLAINTEXT) for _ in range(2))
+    assert first[14:] != second[14:]
+    assert PLAINTEXT not in first
+
+
+def test_wiping_leaves_zeros() -> None:
+    key = cipher.new_key()
+    assert any(key)
+    cipher.wipe(key)
+    assert key == bytes(32)
