@@ -113,7 +113,7 @@ def test_hkdf_sha256_of_rfc_5869(
             1,
             64,
             "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"
-            "a49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a1978",
+            "49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783",
             id="RFC 7914, 11, first",
         ),
         pytest.param(
