@@ -17,6 +17,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from deskbus.commands import serve
 
         return serve.run(options)
+    # A library's log lines must not mix with the data on standard output.
+    from deskbus.observability import logging
+
+    logging.configure(level="error")
     if options.command == "log":
         from deskbus.commands import log
 

@@ -6,7 +6,6 @@ from argparse import Namespace
 import msgspec
 
 from deskbus.config import MESSAGE_FOLDER
-from deskbus.observability import logging
 from deskbus.persistence.log import MessageLog
 
 BAR_WIDTH = 30
@@ -14,8 +13,6 @@ BAR_WIDTH = 30
 
 def run(options: Namespace) -> int:
     """Prints JSON; exits with 1 when `verify` found damage."""
-    # What is found is in the result; the log's own words would only repeat it.
-    logging.configure(level="error")
     log = MessageLog(options.data_dir / MESSAGE_FOLDER, clock_ms=lambda: 0)
     if not log.folder.is_dir():
         sys.stderr.write(f"deskbus: there are no persisted messages in {log.folder}\n")
