@@ -68,6 +68,31 @@ grants = [{{ permission = "messaging.write", scope = "framed.#" }}]
 url = "{(PAGES / "framed.html").as_uri()}?plain"
 
 [[apps]]
+id = "test.trader"
+name = "Trader"
+grants = [
+    {{ permission = "messaging.read", scope = "desk.#" }},
+    {{ permission = "messaging.write", scope = "desk.#" }},
+    {{ permission = "app.send", scope = "test.viewer" }},
+    {{ permission = "messaging.read", scope = "channel.#" }},
+    {{ permission = "messaging.write", scope = "channel.#" }},
+]
+[apps.window]
+url = "{(PAGES / "page.html").as_uri()}?trader"
+
+[[apps]]
+id = "test.viewer"
+name = "Viewer"
+grants = [
+    {{ permission = "messaging.read", scope = "desk.#" }},
+    {{ permission = "messaging.write", scope = "desk.#" }},
+    {{ permission = "messaging.write", scope = "channel.*.provider" }},
+    {{ permission = "messaging.read", scope = "channel.*.client.*" }},
+]
+[apps.window]
+url = "{(PAGES / "page.html").as_uri()}?viewer"
+
+[[apps]]
 id = "test.feed"
 name = "Feed"
 grants = [{{ permission = "messaging.write", scope = "prices.#" }}]

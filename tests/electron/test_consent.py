@@ -8,8 +8,16 @@ import pytest
 
 from demo.devtools import Page
 from demo.electron import ALLOW, DENY, REMEMBER, ElectronSession
+from tests.electron.conftest import Starter
 
 PERMISSION_DENIED = -32010
+
+
+@pytest.fixture
+async def electron(electron_with: Starter) -> AsyncIterator[ElectronSession]:
+    """One for each test: an app that was denied three times is not asked about again."""
+    async with electron_with("test.sender", "test.asker") as session:
+        yield session
 
 
 @asynccontextmanager

@@ -35,6 +35,7 @@ async def test_a_page_gets_the_api_and_nothing_else_of_the_bridge(
     await page.until("window.deskbus")
     members = await page.evaluate("Object.keys(deskbus).sort()")
     assert members == [
+        "InterApplicationBus",
         "app",
         "client",
         "onGap",
@@ -48,6 +49,7 @@ async def test_a_page_gets_the_api_and_nothing_else_of_the_bridge(
         "state",
         "subscribe",
     ]
+    assert await page.evaluate("Object.keys(deskbusBridge).sort()") == members
 
 
 async def test_an_iframe_gets_no_api(electron: ElectronSession) -> None:

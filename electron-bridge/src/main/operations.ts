@@ -1,3 +1,5 @@
+import type { SubscriberParams } from '../generated/protocol';
+import type { Failure } from '../node/error';
 import type { BackendMethod } from '../node/link';
 
 // The IPC between a page's preload and this side. Preload and main import these same names.
@@ -10,6 +12,7 @@ export const OPERATIONS = {
   request: 'bus.request',
   respond: 'bus.respond',
   send: 'bus.send',
+  watch: 'bus.watchSubscribers',
   'permissions.request': 'permissions.request',
   'permissions.query': 'permissions.query',
 } as const satisfies Record<string, BackendMethod>;
@@ -32,20 +35,16 @@ export const Channel = {
   state: 'deskbus:state',
   refused: 'deskbus:refused',
   gap: 'deskbus:gap',
+  /** To a page that watches: a `SubscriberWord`. */
+  subscribers: 'deskbus:subscribers',
 } as const;
+
+/** Who else subscribes: all of them at first, then what changes. */
+export type SubscriberWord =
+  { all: SubscriberParams[] } | { added: SubscriberParams } | { removed: SubscriberParams };
 
 /** Errors travel as values: what a rejected `invoke` holds loses its fields on the way. */
 export type Reply = { result: unknown } | { error: Failure };
-
-export interface Failure {
-  name: 'DeskbusError';
-  code: number;
-  message: string;
-  category: string;
-  retryable: boolean;
-  action: string;
-  correlationId?: string;
-}
 
 /** Arguments of the renderer process that tell a preload who its window is. */
 export const APP_ARGUMENT = '--deskbus-app=';

@@ -1,19 +1,20 @@
 import type { WebContents } from 'electron';
-import type { RefusedParams } from '../generated/protocol';
+import type { RefusedParams, Source } from '../generated/protocol';
 import type { Client } from '../node/client';
-import { asDeskbusError, DeskbusError } from '../node/error';
+import { asDeskbusError, asFailure, DeskbusError } from '../node/error';
 import type { Params } from '../node/link';
 import type { Numbered } from '../node/acknowledgements';
-import type { Mode, Stop } from '../node/subscriptions';
+import type { Stop, Wish } from '../node/subscriptions';
 import type { Endpoint } from './ipc';
-import { Channel, OPERATIONS, type Operation, type Reply } from './operations';
+import { Channel, OPERATIONS, type Operation, type Reply, type SubscriberWord } from './operations';
 
 /** What may lie between here and a page that does not take its messages. */
 const PAUSE_CHARACTERS = 4 * 1024 * 1024;
 const RESUME_CHARACTERS = 1024 * 1024;
 
 interface Subscription {
-  readonly mode: Mode;
+  /** Its wish as JSON. */
+  readonly key: string;
   readonly stop: Promise<Stop>;
 }
 
@@ -30,6 +31,8 @@ export class Relay implements Endpoint {
   private lines: string[] = [];
   private waiting = 0;
   private paused = false;
+  /** Whether the page wants to know who subscribes. */
+  private watches = false;
 
   constructor(
     private readonly contents: WebContents,
@@ -42,6 +45,8 @@ export class Relay implements Endpoint {
       this.send(Channel.refused, refusal);
     });
     client.on('gap', (gap) => this.send(Channel.gap, gap));
+    client.on('subscriberAdded', (added) => this.tellSubscribers({ added }));
+    client.on('subscriberRemoved', (removed) => this.tellSubscribers({ removed }));
   }
 
   begin(page: string): void {
@@ -56,7 +61,7 @@ export class Relay implements Endpoint {
     try {
       return { result: await this.perform(operation, params) };
     } catch (error) {
-      return { error: { name: 'DeskbusError', ...flat(asDeskbusError(error)) } };
+      return { error: asFailure(asDeskbusError(error)) };
     }
   }
 
@@ -93,6 +98,7 @@ export class Relay implements Endpoint {
     this.page = '';
     this.lines = [];
     this.waiting = 0;
+    this.watches = false;
     if (this.paused) this.resume();
     for (const subscription of this.subscriptions.values()) {
       end(subscription).catch(() => undefined);
@@ -112,10 +118,13 @@ export class Relay implements Endpoint {
   }
 
   private async perform(operation: Operation, params: object): Promise<unknown> {
-    const { pattern, mode } = params as { pattern?: unknown; mode?: unknown };
+    const { pattern } = params as { pattern?: unknown };
     switch (operation) {
       case 'subscribe':
-        await this.subscribe(asPattern(pattern), mode === 'acknowledged' ? mode : 'live');
+        await this.subscribe(asPattern(pattern), asWish(params));
+        return {};
+      case 'watch':
+        await this.watch();
         return {};
       case 'unsubscribe':
         await this.unsubscribe(asPattern(pattern));
@@ -126,14 +135,27 @@ export class Relay implements Endpoint {
     }
   }
 
-  private async subscribe(pattern: string, mode: Mode): Promise<void> {
+  private async watch(): Promise<void> {
+    const { page } = this;
+    const all = await this.client.watchSubscribers();
+    if (page !== this.page) return;
+    this.watches = true;
+    this.tellSubscribers({ all });
+  }
+
+  private tellSubscribers(word: SubscriberWord): void {
+    if (this.watches) this.send(Channel.subscribers, word);
+  }
+
+  private async subscribe(pattern: string, wish: Wish): Promise<void> {
     const earlier = this.subscriptions.get(pattern);
-    if (earlier?.mode === mode) {
+    const key = JSON.stringify(wish);
+    if (earlier?.key === key) {
       await earlier.stop;
       return;
     }
-    const stop = this.client.subscribe(pattern, () => undefined, { mode });
-    const subscription = { mode, stop };
+    const stop = this.client.subscribe(pattern, () => undefined, wish);
+    const subscription = { key, stop };
     this.subscriptions.set(pattern, subscription);
     try {
       await stop;
@@ -190,8 +212,15 @@ function asPattern(value: unknown): string {
   throw DeskbusError.of('invalid_params', 'A pattern is a string.');
 }
 
-function flat(error: DeskbusError): Omit<Extract<Reply, { error: unknown }>['error'], 'name'> {
-  const { code, message, category, retryable, action, correlationId } = error;
-  const known = { code, message, category, retryable, action };
-  return correlationId === undefined ? known : { ...known, correlationId };
+function asWish(params: object): Wish {
+  const { mode, sources } = params as { mode?: unknown; sources?: unknown };
+  if (mode === 'acknowledged') return { mode };
+  if (sources === undefined) return { mode: 'live' };
+  if (Array.isArray(sources) && sources.every(isSource)) return { mode: 'live', sources };
+  throw DeskbusError.of('invalid_params', 'A source is an app, and one of its clients or none.');
+}
+
+function isSource(value: unknown): value is Source {
+  const { app, client } = (value ?? {}) as { app?: unknown; client?: unknown };
+  return typeof app === 'string' && (client === undefined || typeof client === 'string');
 }

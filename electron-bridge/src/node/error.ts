@@ -10,6 +10,17 @@ export interface ErrorObject {
   data?: { category: string; retryable: boolean; action: string; correlationId?: string };
 }
 
+/** An error as a plain object, for what would lose an Error's members on the way. */
+export interface Failure {
+  name: 'DeskbusError';
+  code: number;
+  message: string;
+  category: string;
+  retryable: boolean;
+  action: string;
+  correlationId?: string;
+}
+
 /** What every refused or failed call rejects with. `action` says what to do about it. */
 export class DeskbusError extends Error {
   override readonly name = 'DeskbusError';
@@ -67,4 +78,10 @@ export function asDeskbusError(thrown: unknown): DeskbusError {
 /** Whether a call was not answered because its connection ended. */
 export function isLoss(thrown: unknown): boolean {
   return asDeskbusError(thrown).code === ERRORS.connection_lost.code;
+}
+
+export function asFailure(error: DeskbusError): Failure {
+  const { code, message, category, retryable, action, correlationId } = error;
+  const known = { name: 'DeskbusError' as const, code, message, category, retryable, action };
+  return correlationId === undefined ? known : { ...known, correlationId };
 }

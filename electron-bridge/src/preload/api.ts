@@ -12,6 +12,8 @@ import type {
   SendResult,
 } from '../generated/protocol';
 
+import type { InterApplicationBus } from './openfin/api';
+
 export type Message = MessageParams;
 export type Refusal = Omit<RefusedParams, '_meta'>;
 export type Gap = Omit<GapParams, '_meta'>;
@@ -49,6 +51,8 @@ export interface SubscribeOptions {
    * subscriptions has returned, and what it promised is fulfilled.
    */
   mode?: 'live' | 'acknowledged';
+  /** Only messages of these senders: of an app, or of one of its clients. */
+  sources?: { app: string; client?: string }[];
 }
 
 export interface RequestOptions {
@@ -107,6 +111,9 @@ export interface DeskbusApi {
   onState(listener: (state: ConnectionState) => void): () => void;
   onRefused(listener: (refusal: Refusal) => void): () => void;
   onGap(listener: (gap: Gap) => void): () => void;
+
+  /** The same bus in OpenFin's shapes. */
+  readonly InterApplicationBus: InterApplicationBus;
 }
 
 declare global {

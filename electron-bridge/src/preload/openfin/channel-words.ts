@@ -1,0 +1,20 @@
+/** What a client says on its channel's provider topic. */
+export type ClientWord =
+  | { kind: 'connect'; id: string; payload?: unknown }
+  | { kind: 'dispatch'; id: string; action: string; payload?: unknown }
+  | { kind: 'bye'; id: string };
+
+/** What a provider says on a client's topic. */
+export type ProviderWord =
+  { kind: 'dispatch'; action: string; payload?: unknown } | { kind: 'close' };
+
+/** The answer to a `dispatch`; `unknown` where its sender is not connected. */
+export type Answer = { result?: unknown } | { unknown: true };
+
+/** The longest time that an action may take: as long as the backend keeps a request. */
+export const DISPATCH_LIMIT_MS = 600_000;
+
+/** A word as it came from somewhere, if it has the look of one. */
+export function readWord(payload: unknown): Partial<Record<string, unknown>> {
+  return typeof payload === 'object' && payload !== null ? { ...payload } : {};
+}

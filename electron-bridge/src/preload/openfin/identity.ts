@@ -1,0 +1,27 @@
+import type { Source } from '../../generated/protocol';
+import { failure } from '../failure';
+
+/** Who, in OpenFin's words: an app's id, and one of its clients. */
+export interface Identity {
+  uuid: string;
+  name?: string;
+}
+
+export const EVERYBODY = '*';
+
+/** Throws a failure (invalid_params). */
+export function readIdentity(value: unknown): Identity {
+  const { uuid, name } = (value ?? {}) as Partial<Record<keyof Identity, unknown>>;
+  if (typeof uuid !== 'string' || (name !== undefined && typeof name !== 'string')) {
+    throw failure('invalid_params', 'An identity is { uuid, name? }, both of them strings.');
+  }
+  return name === undefined ? { uuid } : { uuid, name };
+}
+
+export function sourceOf({ uuid, name }: Identity): Source {
+  return name === undefined ? { app: uuid } : { app: uuid, client: name };
+}
+
+export function identityOf({ app, client }: { app: string; client: string }): Required<Identity> {
+  return { uuid: app, name: client };
+}

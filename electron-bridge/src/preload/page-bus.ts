@@ -1,0 +1,158 @@
+import { ipcRenderer } from 'electron';
+import type { RequestResult } from '../generated/protocol';
+import {
+  Channel,
+  OPERATIONS,
+  type Operation,
+  type Reply,
+  type SubscriberWord,
+} from '../main/operations';
+import type { Numbered } from '../node/acknowledgements';
+import { Emitter } from '../node/emitter';
+import { answerWith } from '../node/responder';
+import { Subscriptions, type SubscribeOptions } from '../node/subscriptions';
+import { throwLater } from '../node/uncaught';
+import type {
+  ConnectionState,
+  Gap,
+  Listener,
+  Message,
+  PublishOptions,
+  Refusal,
+  Responder,
+  Stop,
+} from './api';
+
+interface Signals {
+  state: ConnectionState;
+  refused: Refusal;
+  gap: Gap;
+  subscribers: SubscriberWord;
+}
+
+const MESSAGE_HEAD = '{"jsonrpc":"2.0","method":"bus.message","params":';
+
+/** A page's end of the bus: its calls to the main process, and what comes from there. */
+export class PageBus extends Emitter<Signals> {
+  // A page speaks under a token of its own, so that what an earlier page of this window left
+  // behind is told apart from it.
+  readonly page = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
+  private readonly subscriptions = new Subscriptions<Message>({
+    subscribe: (pattern, wish) => this.call('subscribe', { pattern, ...wish }),
+    unsubscribe: (pattern) => this.call('unsubscribe', { pattern }),
+    acknowledge: (message) => this.acknowledge(message),
+    failed: (_message, error) => throwLater(error),
+  });
+  // A window connects before it loads its page.
+  private connection: ConnectionState = 'open';
+  /** Publishes of one turn cross to main together; so do acknowledgements. */
+  private posts: object[] = [];
+  private taken: Numbered[] = [];
+
+  /** `app` and `client` are who this window is on the bus. */
+  constructor(
+    readonly app: string,
+    readonly client: string,
+  ) {
+    super();
+  }
+
+  get state(): ConnectionState {
+    return this.connection;
+  }
+
+  /** Starts to hear the main process, and tells it that there is a page. */
+  begin(): void {
+    ipcRenderer.on(Channel.state, (_event, state: ConnectionState) => {
+      this.connection = state;
+      this.emit('state', state);
+    });
+    ipcRenderer.on(Channel.refused, (_event, refusal: Refusal) => {
+      if (refusal.method === OPERATIONS.subscribe && refusal.topic !== undefined) {
+        this.subscriptions.forget(refusal.topic);
+      }
+      this.emit('refused', refusal);
+    });
+    ipcRenderer.on(Channel.gap, (_event, gap: Gap) => this.emit('gap', gap));
+    ipcRenderer.on(Channel.subscribers, (_event, word: SubscriberWord) => {
+      this.emit('subscribers', word);
+    });
+    ipcRenderer.on(Channel.messages, (_event, lines: string[]) => this.takeMessages(lines));
+    ipcRenderer.send(Channel.page, this.page);
+  }
+
+  async call(operation: Operation, params: object): Promise<unknown> {
+    this.flushPosts();
+    const reply = (await ipcRenderer.invoke(Channel.call, this.page, operation, params)) as
+      Reply | undefined;
+    if (!reply) throw new Error('Only the top frame of an app window may use the bus.');
+    // A plain object crosses the bridge as it is, an Error would lose its code and action.
+    if ('error' in reply) throw reply.error as unknown as Error;
+    return reply.result;
+  }
+
+  publish(
+    topic: string,
+    payload: unknown,
+    options: PublishOptions & { confirm?: boolean } = {},
+  ): Promise<unknown> | undefined {
+    const { confirm, ...rest } = options;
+    if (confirm) return this.call('publish', { topic, payload: payload ?? null, ...rest });
+    this.post(topic, payload, rest);
+    return undefined;
+  }
+
+  /** Publishes without waiting. */
+  post(topic: string, payload: unknown, options: PublishOptions = {}): void {
+    if (this.posts.length === 0) queueMicrotask(() => this.flushPosts());
+    this.posts.push({ topic, payload: payload ?? null, ...options });
+  }
+
+  /** Sends what was published; for when there is no later, as the page goes away. */
+  flushPosts(): void {
+    if (this.posts.length === 0) return;
+    ipcRenderer.send(Channel.post, this.page, this.posts);
+    this.posts = [];
+  }
+
+  subscribe(pattern: string, listener: Listener, options: SubscribeOptions = {}): Promise<Stop> {
+    return this.subscriptions.add(pattern, listener, options);
+  }
+
+  respond(pattern: string, handler: Responder): Promise<Stop> {
+    return this.subscribe(pattern, (message) => this.answer(message, handler));
+  }
+
+  /** Answers one message that asks for it. */
+  answer(message: Message, handler: Responder): void {
+    void answerWith(handler, message, (params) => this.call('respond', params));
+  }
+
+  request(topic: string, payload: unknown, options: object = {}): Promise<RequestResult> {
+    const params = { topic, payload: payload ?? null, ...options };
+    return this.call('request', params) as Promise<RequestResult>;
+  }
+
+  send(app: string, topic: string, payload: unknown, options: object = {}): Promise<unknown> {
+    return this.call('send', { app, topic, payload: payload ?? null, ...options });
+  }
+
+  private acknowledge({ topic, epoch, seq }: Message): void {
+    if (this.taken.length === 0) queueMicrotask(() => this.flushTaken());
+    this.taken.push({ topic, epoch, seq });
+  }
+
+  private flushTaken(): void {
+    ipcRenderer.send(Channel.acknowledge, this.page, this.taken);
+    this.taken = [];
+  }
+
+  private takeMessages(lines: string[]): void {
+    let characters = 0;
+    for (const line of lines) {
+      characters += line.length;
+      this.subscriptions.deliver(JSON.parse(line.slice(MESSAGE_HEAD.length, -1)) as Message);
+    }
+    ipcRenderer.send(Channel.taken, this.page, characters);
+  }
+}
