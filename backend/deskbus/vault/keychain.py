@@ -1,6 +1,71 @@
-"""The operating system's keychain, as far as this machine has one."""
+"""The operating system's keychain: one entry for each installation, and honest answers about it.
 
-from typing import NamedTuple
+Backends are constructed here, from a list; `PYTHON_KEYRING_BACKEND`, `KEYRING_PROPERTY_*` and
+keyring's own configuration file could name one that drops every secret, and are not asked.
+"""
+
+import importlib
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, Protocol
+
+import structlog
+
+CALL_WITHIN_S = 60.0
+"""A person may have to type a password into the keychain's own dialog."""
+
+PROBE_WITHIN_S = 5.0
+SERVICE = "deskbus"
+
+BACKENDS = {
+    "secret-service": ("keyring.backends.SecretService", "Keyring"),
+    "kwallet": ("keyring.backends.kwallet", "DBusKeyring"),
+    "macos": ("keyring.backends.macOS", "Keyring"),
+    "windows": ("keyring.backends.Windows", "WinVaultKeyring"),
+}
+"""By the name that status and health show."""
+
+Why = Literal["locked", "timed out", "broken"]
+
+log = structlog.get_logger()
+
+
+class Found(NamedTuple):
+    value: str
+
+
+class Absent(NamedTuple):
+    """The keychain is open and has no such entry."""
+
+
+class Locked(NamedTuple):
+    """The keychain did not say. Nothing may be created or overwritten because of it."""
+
+    why: Why
+
+
+class KeychainError(Exception):
+    """A value could not be kept; `why` is for people and tells no secret."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(f"the keychain is {why}")
+        self.why = why
+
+
+class Keychain(Protocol):
+    """Where the key-encryption key is kept. Methods block."""
+
+    @property
+    def name(self) -> str: ...
+
+    def read(self, entry: str) -> Found | Absent | Locked: ...
+
+    def write(self, entry: str, value: str) -> None:
+        """Returns when the value reads back; raises `KeychainError`."""
+        ...
+
+    def delete(self, entry: str) -> None: ...
 
 
 class KeychainState(NamedTuple):
@@ -10,17 +75,111 @@ class KeychainState(NamedTuple):
     detail: str
 
 
+class SystemKeychain:
+    """One of keyring's backends, each call on a thread of its own with a deadline."""
+
+    def __init__(self, name: str, backend: Any, within_s: float = CALL_WITHIN_S) -> None:
+        self._name = name
+        self._backend = backend
+        self._within_s = within_s
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def read(self, entry: str) -> Found | Absent | Locked:
+        try:
+            value = self._call(lambda: self._backend.get_password(SERVICE, entry))
+        except KeychainError as error:
+            return Locked(error.why)
+        if value is None:
+            return Absent()
+        return Found(value) if isinstance(value, str) else Locked("broken")
+
+    def write(self, entry: str, value: str) -> None:
+        self._call(lambda: self._backend.set_password(SERVICE, entry, value))
+        if self.read(entry) != Found(value):
+            raise KeychainError("broken")
+
+    def delete(self, entry: str) -> None:
+        """An entry that is not there is no error; raises `KeychainError` for all else."""
+        if isinstance(self.read(entry), Found):
+            self._call(lambda: self._backend.delete_password(SERVICE, entry))
+
+    def _call(self, action: Callable[[], Any]) -> Any:
+        """Raises `KeychainError` and never what the backend raised, whose text is unknown."""
+        answer: list[Any] = []
+        why: list[Why] = []
+
+        def run() -> None:
+            try:
+                answer.append(action())
+            except Exception as error:  # noqa: BLE001  # backends raise what their library does
+                why.append(_why(error))
+                log.warning("keychain.failed", keychain=self._name, error=type(error).__name__)
+
+        # A daemon: a call that hangs must not keep the backend from ending.
+        thread = threading.Thread(target=run, name="keychain", daemon=True)
+        thread.start()
+        thread.join(self._within_s)
+        if why:
+            raise KeychainError(why[0])
+        if not answer:
+            raise KeychainError("timed out")
+        return answer[0]
+
+
+def find_keychain(wanted: str | None = None, within_s: float = CALL_WITHIN_S) -> Keychain | None:
+    """The keychain of this desktop, or the one of that name; None where there is none."""
+    for name in [wanted] if wanted else _candidates():
+        if name in BACKENDS and (backend := _construct(name)) is not None:
+            return SystemKeychain(name, backend, within_s)
+    return None
+
+
 def probe() -> KeychainState:
     """Asks the keychain for an entry that does not exist; writes nothing."""
-    # Imported here: no start of the backend needs it.
-    import keyring
-    from keyring.errors import KeyringError
+    keychain = find_keychain(within_s=PROBE_WITHIN_S)
+    if keychain is None:
+        return KeychainState(False, "no keychain of this desktop is reachable")
+    answer = keychain.read("probe")
+    if isinstance(answer, Locked):
+        return KeychainState(False, f"{keychain.name} is {answer.why}")
+    return KeychainState(True, keychain.name)
 
-    try:
-        backend = keyring.get_keyring()
-        if backend.priority <= 0:
-            return KeychainState(False, "no keychain of this desktop is reachable")
-        keyring.get_password("deskbus", "probe")
-    except (KeyringError, RuntimeError) as error:
-        return KeychainState(False, f"the keychain does not answer: {type(error).__name__}")
-    return KeychainState(True, f"{type(backend).__module__}.{type(backend).__name__}")
+
+def _candidates() -> list[str]:
+    if sys.platform == "darwin":
+        return ["macos"]
+    if sys.platform == "win32":
+        return ["windows"]
+    return ["secret-service", "kwallet"]
+
+
+def _construct(name: str) -> Any:
+    """The backend, or None where this machine can't have it."""
+    module, class_name = BACKENDS[name]
+    found: list[Any] = []
+
+    def construct() -> None:
+        try:
+            # Imported here: no start of the backend needs it.
+            kind = getattr(importlib.import_module(module), class_name)
+            kind.priority  # noqa: B018  # raises where the service is not to be had
+            # Without the hook that takes properties from the environment.
+            own = type(class_name, (kind,), {"set_properties_from_env": lambda _: None})
+            found.append(own())
+        except Exception as error:  # noqa: BLE001  # whatever it is, this backend is not here
+            log.debug("keychain.not_here", keychain=name, error=type(error).__name__)
+
+    thread = threading.Thread(target=construct, name="keychain", daemon=True)
+    thread.start()
+    thread.join(PROBE_WITHIN_S)
+    return found[0] if found else None
+
+
+def _why(error: Exception) -> Why:
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & {"KeyringLocked", "LockedException", "PromptDismissedException"}:
+        return "locked"
+    return "broken"

@@ -1,0 +1,139 @@
+"""The vault's folder: whole, durable files that only this user can read, and no links followed."""
+
+import contextlib
+import os
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+MAX_FILE_BYTES = 256 * 1024 * 1024
+_LOCK_NAME = "lock"
+_UNFINISHED = ".new"
+_FLAGS = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+Step = Callable[[str], None]
+"""Called between the steps of a write with the step's name; tests end the process there."""
+
+
+class FolderUnsafeError(OSError):
+    """The folder is a link, or others may write to it."""
+
+
+class FolderBusyError(OSError):
+    """Another process has this folder open."""
+
+
+def no_step(_: str) -> None:
+    """What `Step` is outside tests."""
+
+
+class Folder:
+    """One folder of mode 0700 with files of mode 0600. Methods block and raise `OSError`."""
+
+    def __init__(self, path: Path, step: Step = no_step) -> None:
+        self.path = path
+        self.step = step
+        self._lock: int | None = None
+
+    def open(self) -> None:
+        """Makes the folder where there is none, and keeps other processes out until `close`.
+
+        Raises `FolderUnsafeError`, `FolderBusyError`.
+        """
+        if self._lock is not None:
+            return
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._check()
+        lock = os.open(self.path / _LOCK_NAME, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
+        try:
+            _lock(lock)
+        except OSError as error:
+            os.close(lock)
+            raise FolderBusyError(error.errno, "another process uses this vault") from None
+        self._lock = lock
+        for left in self.path.glob(f"*{_UNFINISHED}"):
+            left.unlink()
+
+    def close(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def names(self) -> set[str]:
+        return {entry.name for entry in self.path.iterdir()}
+
+    def exists(self, name: str) -> bool:
+        return os.path.lexists(self.path / name)
+
+    def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        """The file's bytes, or a part of them; fewer where it ends before. Refuses links."""
+        descriptor = os.open(self.path / name, os.O_RDONLY | _FLAGS)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
+                raise FolderUnsafeError("this is no file of the vault's")
+            file.seek(offset)
+            return file.read() if length is None else file.read(length)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Puts a file there whole: after a crash it has the old content or the new."""
+        self.step(f"{name}: before")
+        unfinished = self.path / (name + _UNFINISHED)
+        unfinished.unlink(missing_ok=True)
+        descriptor = os.open(
+            unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, stat.S_IRUSR | stat.S_IWUSR
+        )
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            self.step(f"{name}: written")
+            file.flush()
+            _sync(descriptor)
+        self.step(f"{name}: synced")
+        unfinished.replace(self.path / name)
+        self.step(f"{name}: renamed")
+        self._sync_folder()
+        self.step(f"{name}: durable")
+
+    def remove(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            (self.path / name).unlink()
+
+    def _check(self) -> None:
+        status = self.path.lstat()
+        if not stat.S_ISDIR(status.st_mode):
+            raise FolderUnsafeError("the vault's folder is a link or a file")
+        if sys.platform == "win32":
+            return
+        if status.st_uid != os.getuid():
+            raise FolderUnsafeError("the vault's folder belongs to another user")
+        if status.st_mode & 0o077:
+            self.path.chmod(0o700)
+
+    def _sync_folder(self) -> None:
+        if sys.platform == "win32":
+            return
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _sync(descriptor: int) -> None:
+    if sys.platform == "darwin":
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(descriptor)

@@ -1,0 +1,166 @@
+"""Where the key-encryption key lives: in the OS keychain, or under a master password."""
+
+import base64
+import binascii
+from typing import Protocol
+
+from deskbus.vault.cipher import KEY_BYTES, SealError, wipe
+from deskbus.vault.derivation import Derivation, new_derivation
+from deskbus.vault.keychain import Absent, Found, Keychain, KeychainError, Locked
+from deskbus.vault.keyset import Head, unwrap_kek, wrap_kek
+
+MAX_KEYS = 8
+"""In one entry: the present key and those that an interrupted change left."""
+
+_FORMAT = "deskbus-1"
+
+
+class VaultLockedError(Exception):
+    """The key can't be had now; nothing was changed. `why` is for people."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class Home(Protocol):
+    """Keeps key-encryption keys. Methods block, and raise `VaultLockedError`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def strength(self) -> str: ...
+
+    def prepare(self, keys: dict[bytes, bytearray]) -> None:
+        """Keeps these keys too, beside what is there."""
+        ...
+
+    def head(self, installation: str, kek_id: bytes, kek: bytearray) -> Head:
+        """How a keyset says that its key is here."""
+        ...
+
+    def settle(self, kek_id: bytes, kek: bytearray) -> None:
+        """Keeps this key alone."""
+        ...
+
+    def shares_place_with(self, other: "Home") -> bool:
+        """Whether leaving the one would empty the other."""
+        ...
+
+    def leave(self) -> None:
+        """Another home has the key now."""
+        ...
+
+
+class KeychainHome:
+    """One entry of the keychain for one installation."""
+
+    def __init__(self, keychain: Keychain, installation: str) -> None:
+        self._keychain = keychain
+        self._entry = f"vault {installation}"
+
+    @property
+    def name(self) -> str:
+        return self._keychain.name
+
+    @property
+    def strength(self) -> str:
+        return "256-bit key in the keychain"
+
+    def keys(self) -> dict[bytes, bytearray]:
+        """The keys by id; empty only if the keychain is open and has no entry."""
+        answer = self._keychain.read(self._entry)
+        if isinstance(answer, Locked):
+            raise VaultLockedError(f"the keychain is {answer.why}")
+        return {} if isinstance(answer, Absent) else _decode(answer)
+
+    def prepare(self, keys: dict[bytes, bytearray]) -> None:
+        known = {kek_id: key for kek_id, key in self.keys().items() if kek_id not in keys}
+        while len(known) + len(keys) > MAX_KEYS:
+            wipe(known.pop(next(iter(known))))
+        self._write({**known, **keys})
+        for key in known.values():
+            wipe(key)
+
+    def head(self, installation: str, kek_id: bytes, kek: bytearray) -> Head:
+        return Head(installation=installation, kek=kek_id, keychain=self.name)
+
+    def settle(self, kek_id: bytes, kek: bytearray) -> None:
+        self._write({kek_id: kek})
+
+    def shares_place_with(self, other: Home) -> bool:
+        return isinstance(other, KeychainHome) and other.name == self.name
+
+    def leave(self) -> None:
+        try:
+            self._keychain.delete(self._entry)
+        except KeychainError as error:
+            raise VaultLockedError(f"the keychain is {error.why}") from None
+
+    def _write(self, keys: dict[bytes, bytearray]) -> None:
+        parts = [f"{kek_id.hex()}:{base64.b64encode(key).decode()}" for kek_id, key in keys.items()]
+        try:
+            self._keychain.write(self._entry, " ".join([_FORMAT, *parts]))
+        except KeychainError as error:
+            raise VaultLockedError(f"the keychain is {error.why}") from None
+
+
+class PasswordHome:
+    """A master password; the key that it gave is kept, so that rotation need not ask again."""
+
+    name = "master password"
+
+    def __init__(self, derivation: Derivation, derived: bytearray) -> None:
+        self._derivation = derivation
+        self._derived = derived
+
+    @classmethod
+    def new(cls, password: bytearray) -> "PasswordHome":
+        derivation = new_derivation()
+        return cls(derivation, derivation.derive(password))
+
+    @classmethod
+    def open(cls, head: Head, password: bytearray) -> tuple["PasswordHome", bytearray]:
+        """The home and the key in it; raises `SealError` for another password."""
+        if head.password is None:
+            raise SealError
+        derivation = head.password.derivation
+        home = cls(derivation, derivation.derive(password))
+        return home, unwrap_kek(head.password, home._derived, head.installation)
+
+    @property
+    def strength(self) -> str:
+        how = self._derivation
+        if how.algorithm == "argon2id":
+            return f"Argon2id, {how.memory_kib // 1024} MiB, {how.passes} passes"
+        return f"PBKDF2-HMAC-SHA256, {how.passes} rounds"
+
+    def prepare(self, keys: dict[bytes, bytearray]) -> None:
+        """The keyset's head carries the key; there is nothing to do before it is written."""
+
+    def head(self, installation: str, kek_id: bytes, kek: bytearray) -> Head:
+        wrapped = wrap_kek(kek, self._derivation, self._derived, installation)
+        return Head(installation=installation, kek=kek_id, password=wrapped)
+
+    def settle(self, kek_id: bytes, kek: bytearray) -> None:
+        """Nothing but the keyset's head has the key."""
+
+    def shares_place_with(self, other: Home) -> bool:
+        return False
+
+    def leave(self) -> None:
+        wipe(self._derived)
+
+
+def _decode(entry: Found) -> dict[bytes, bytearray]:
+    """Raises `VaultLockedError` for an entry that is not ours: it is never overwritten."""
+    form, *parts = entry.value.split(" ")
+    try:
+        pairs = [part.split(":", 1) for part in parts]
+        keys = {bytes.fromhex(i): bytearray(base64.b64decode(k, validate=True)) for i, k in pairs}
+    except (ValueError, binascii.Error):
+        keys = {}
+    if form != _FORMAT or not keys or any(len(key) != KEY_BYTES for key in keys.values()):
+        raise VaultLockedError("the keychain's entry is damaged")
+    return keys

@@ -1,0 +1,388 @@
+"""The vault: secrets encrypted at rest, opened when one is first needed.
+
+Every method blocks, on the disk and perhaps on a person; callers use threads.
+"""
+
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from deskbus.vault.cipher import SealError, new_key, new_key_id, wipe
+from deskbus.vault.folder import Folder, FolderBusyError, Step, no_step
+from deskbus.vault.homes import Home, KeychainHome, PasswordHome, VaultLockedError
+from deskbus.vault.keychain import Keychain, find_keychain
+from deskbus.vault.keyset import Head, Keyset, Purpose, open_keyset, read_head
+from deskbus.vault.records import Name, Progress, Records, has_packs
+from deskbus.vault.status import Status
+
+KEYSET = "keyset"
+BATCH = 256
+"""Records that are sealed anew with one change of the manifest."""
+
+_INSTALLATION = "installation"
+
+FindKeychain = Callable[[str | None], Keychain | None]
+
+log = structlog.get_logger()
+
+
+class _Opened:
+    """What there is while the vault is unlocked."""
+
+    def __init__(
+        self, head: Head, home: Home, kek: bytearray, keys: Keyset, folder: Folder
+    ) -> None:
+        self.head = head
+        self.home = home
+        self.kek = kek
+        self.keys = keys
+        self.records = Records(folder, keys)
+
+    def wipe(self) -> None:
+        wipe(self.kek)
+        self.keys.wipe()
+        if isinstance(self.home, PasswordHome):
+            self.home.leave()
+
+
+class Vault:
+    """Records of (purpose, app, name) with values of bytes.
+
+    Raises `VaultLockedError` where the key can't be had, `SealError` where a record or the vault
+    was changed from outside, `OSError` from the disk.
+    """
+
+    def __init__(
+        self, path: Path, *, find: FindKeychain = find_keychain, step: Step = no_step
+    ) -> None:
+        self._folder = Folder(path, step)
+        self._find = find
+        self._step = step
+        self._opened: _Opened | None = None
+        self._memory: dict[Name, bytes] | None = None
+        self._locked_because = ""
+        self._turn = threading.RLock()
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever kept here; asks no keychain."""
+        return self._folder.exists(KEYSET)
+
+    def status(self) -> Status:
+        """Asks nobody and opens nothing."""
+        opened = self._opened
+        if self._memory is not None:
+            words = "no keychain: secrets are in memory only, and gone when the backend ends"
+            return Status(state="memory", detail=words, records=len(self._memory))
+        if opened is None:
+            if self._locked_because:
+                return Status(state="locked", detail=self._locked_because)
+            return Status(state="closed", detail="nothing has needed it yet")
+        return Status(
+            state="unlocked",
+            home=opened.home.name,
+            strength=opened.home.strength,
+            records=len(opened.records.names()),
+            outdated=len(opened.records.outdated()),
+            kek_rotated_ms=opened.keys.kek_rotated_ms,
+            keys_rotated_ms=opened.keys.keys_rotated_ms,
+        )
+
+    def get(self, name: Name) -> bytes | None:
+        with self._turn:
+            if (memory := self._open()) is not None:
+                return memory.get(name)
+            return self._unlocked.records.get(name)
+
+    def put(self, name: Name, value: bytes) -> None:
+        self.put_all([(name, value)])
+
+    def put_all(
+        self, values: Iterable[tuple[Name, bytes]], progress: Progress | None = None
+    ) -> None:
+        """After a crash either all of them are there or none."""
+        with self._turn:
+            wanted = list(values)
+            if (memory := self._open()) is not None:
+                memory.update(wanted)
+                return
+            self._need_keys({name.purpose for name, _ in wanted})
+            with self._change():
+                self._unlocked.records.put(wanted, progress)
+
+    def delete(self, name: Name) -> bool:
+        """Whether there was such a record."""
+        with self._turn:
+            if (memory := self._open()) is not None:
+                return memory.pop(name, None) is not None
+            with self._change():
+                return self._unlocked.records.delete(name)
+
+    def names(self) -> list[Name]:
+        with self._turn:
+            if (memory := self._open()) is not None:
+                return list(memory)
+            return self._unlocked.records.names()
+
+    def unlock(self, password: bytearray | None = None) -> None:
+        """Opens the vault; a person may be asked. Makes one where there is none."""
+        with self._turn:
+            self._open(password)
+
+    def lock(self) -> None:
+        """Forgets every key; what is in memory only stays, since it is nowhere else."""
+        with self._turn:
+            if self._opened is not None:
+                self._opened.wipe()
+                self._opened = None
+                self._locked_because = "it was locked"
+            self._folder.close()
+
+    def rotate_kek(self) -> None:
+        """A new key-encryption key; the data keys are wrapped anew, records stay as they are."""
+        with self._turn:
+            self._open()
+            self._move(self._unlocked.home)
+
+    def rotate_keys(self, *, reseal: bool = True, progress: Progress | None = None) -> None:
+        """A new data key for every purpose; the old ones open what they sealed.
+
+        With `reseal` every record is sealed anew and the old keys are forgotten; without, each
+        is when it is next written.
+        """
+        with self._turn:
+            self._open()
+            opened = self._unlocked
+            with self._change():
+                opened.keys.rotate()
+                self._save_keyset(opened)
+                opened.records.save_under_primary()
+            if reseal:
+                self.reseal(progress)
+            log.info("vault.keys_rotated", resealed=reseal)
+
+    def reseal(self, progress: Progress | None = None) -> None:
+        """Seals every record anew that an old key seals, and forgets those keys."""
+        with self._turn:
+            self._open()
+            opened = self._unlocked
+            outdated = opened.records.outdated()
+            with self._change():
+                for start in range(0, len(outdated), BATCH):
+                    batch = outdated[start : start + BATCH]
+                    opened.records.put(_read(opened.records, batch))
+                    if progress:
+                        progress(start + len(batch), len(outdated))
+                self._tidy(opened)
+
+    def use_password(self, password: bytearray) -> None:
+        """A master password from here on, or another one; what was in memory only is kept."""
+        with self._turn:
+            memory = self._open_for_change()
+            home = PasswordHome.new(password)
+            if memory is None:
+                self._move(home)
+                return
+            self._create(home, self._installation())
+            self._memory = None
+            self.put_all(memory.items())
+
+    def use_keychain(self, name: str | None = None) -> None:
+        """The keychain of this desktop, or that of a name, has the key from here on."""
+        with self._turn:
+            keychain = self._find(name)
+            if keychain is None:
+                raise VaultLockedError("this keychain is not to be had here")
+            memory = self._open_for_change()
+            if memory is None:
+                self._move(KeychainHome(keychain, self._unlocked.head.installation))
+                return
+            installation = self._installation()
+            self._create(KeychainHome(keychain, installation), installation)
+            self._memory = None
+            self.put_all(memory.items())
+
+    def close(self) -> None:
+        """Like `lock`, and forgets what was in memory only."""
+        with self._turn:
+            self.lock()
+            self._memory = None
+
+    @property
+    def _unlocked(self) -> _Opened:
+        if self._opened is None:
+            raise VaultLockedError(self._locked_because or "it has no place on the disk yet")
+        return self._opened
+
+    def _open(self, password: bytearray | None = None) -> dict[Name, bytes] | None:
+        """The memory where that is all there is; otherwise `_opened` is set."""
+        if self._memory is not None:
+            return self._memory
+        if self._opened is not None:
+            return None
+        try:
+            self._folder.open()
+            if self.exists:
+                self._opened = self._open_existing(password)
+            elif not self._make():
+                self._memory = {}
+                log.warning("vault.memory_only")
+        except VaultLockedError as error:
+            raise self._refuse(error.why) from None
+        except FolderBusyError:
+            raise self._refuse("another process uses it") from None
+        except SealError:
+            raise self._refuse("its files were changed or damaged") from None
+        except OSError as error:
+            raise self._refuse(f"its folder can't be used: {error.strerror}") from None
+        self._locked_because = ""
+        return self._memory
+
+    def _open_for_change(self) -> dict[Name, bytes] | None:
+        """As `_open`, without making a vault in the keychain that would be left at once."""
+        if self._opened is None and self._memory is None and not self.exists:
+            self._folder.open()
+            self._refuse_leftovers()
+            self._memory = {}
+        return self._open()
+
+    def _refuse(self, why: str) -> VaultLockedError:
+        self._folder.close()
+        if why != self._locked_because:
+            log.warning("vault.locked", why=why)
+        self._locked_because = why
+        return VaultLockedError(why)
+
+    def _open_existing(self, password: bytearray | None) -> _Opened:
+        file = self._folder.read(KEYSET)
+        head = read_head(file)
+        home: Home
+        spare: set[bytes] = set()
+        if head.password is not None:
+            if password is None:
+                raise VaultLockedError("the master password is needed")
+            try:
+                home, kek = PasswordHome.open(head, password)
+            except SealError:
+                raise VaultLockedError("the master password is wrong") from None
+        else:
+            keychain = self._find(head.keychain)
+            if keychain is None:
+                raise VaultLockedError("the keychain that has its key is not to be had")
+            home = KeychainHome(keychain, head.installation)
+            keys = home.keys()
+            if head.kek not in keys:
+                raise VaultLockedError("the keychain has no longer its key; import an export")
+            kek = keys.pop(head.kek)
+            spare = set(keys)
+        opened = _Opened(head, home, kek, open_keyset(file, kek), self._folder)
+        opened.records.load()
+        if spare:
+            _try_to(lambda: home.settle(head.kek, kek))
+        if not opened.records.outdated():
+            self._tidy(opened)
+        log.info("vault.unlocked", home=home.name)
+        return opened
+
+    def _make(self) -> bool:
+        """A new vault in the keychain; False where there is none."""
+        self._refuse_leftovers()
+        keychain = self._find(None)
+        if keychain is None:
+            return False
+        installation = self._installation()
+        self._create(KeychainHome(keychain, installation), installation)
+        return True
+
+    def _refuse_leftovers(self) -> None:
+        if has_packs(self._folder):
+            raise VaultLockedError("its keyset is missing; put it back, or import an export")
+
+    def _create(self, home: Home, installation: str) -> None:
+        """The keyset is written last: with it the vault exists."""
+        kek_id, kek, keys = new_key_id(), new_key(), Keyset()
+        keys.add("manifest")
+        head = home.head(installation, kek_id, kek)
+        opened = _Opened(head, home, kek, keys, self._folder)
+        home.prepare({kek_id: kek})
+        self._step("home prepared")
+        opened.records.create()
+        self._save_keyset(opened)
+        self._opened = opened
+        log.info("vault.created", home=home.name)
+
+    def _move(self, home: Home) -> None:
+        """A new key-encryption key, in `home`. Whichever the keyset names can be had throughout."""
+        opened = self._unlocked
+        kek_id, kek = new_key_id(), new_key()
+        home.prepare({opened.head.kek: opened.kek, kek_id: kek})
+        self._step("home prepared")
+        before = opened.home
+        with self._change():
+            opened.head = home.head(opened.head.installation, kek_id, kek)
+            opened.home = home
+            wipe(opened.kek)
+            opened.kek = kek
+            opened.keys.kek_changed()
+            self._save_keyset(opened)
+        home.settle(kek_id, kek)
+        self._step("home settled")
+        if before is not home and not home.shares_place_with(before):
+            _try_to(before.leave)
+        log.info("vault.kek_rotated", home=home.name)
+
+    def _need_keys(self, purposes: set[Purpose]) -> None:
+        missing = [p for p in purposes if self._unlocked.keys.primary(p) is None]
+        if missing:
+            with self._change():
+                for purpose in missing:
+                    self._unlocked.keys.add(purpose)
+                self._save_keyset(self._unlocked)
+
+    def _tidy(self, opened: _Opened) -> None:
+        """Forgets keys that nothing needs."""
+        old = {key.id for key in opened.keys if not key.primary}
+        if old:
+            opened.records.save_under_primary()
+            opened.keys.drop(old)
+            self._save_keyset(opened)
+
+    def _save_keyset(self, opened: _Opened) -> None:
+        self._folder.write(KEYSET, opened.keys.seal(opened.head, opened.kek))
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """After a failure the keys are read again from the disk, which has the old or the new."""
+        try:
+            yield
+        except BaseException:
+            if self._opened is not None:
+                self._opened.wipe()
+                self._opened = None
+            raise
+
+    def _installation(self) -> str:
+        if self._folder.exists(_INSTALLATION):
+            return self._folder.read(_INSTALLATION).decode()
+        made = secrets.token_hex(8)
+        self._folder.write(_INSTALLATION, made.encode())
+        return made
+
+
+def _read(records: Records, names: list[Name]) -> Iterator[tuple[Name, bytes]]:
+    for name in names:
+        value = records.get(name)
+        if value is not None:
+            yield name, value
+
+
+def _try_to(action: Callable[[], None]) -> None:
+    """A leftover in a keychain opens nothing, and is no reason to fail."""
+    try:
+        action()
+    except VaultLockedError as error:
+        log.warning("vault.leftover", why=error.why)

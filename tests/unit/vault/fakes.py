@@ -1,0 +1,45 @@
+"""A keychain in memory that can be locked, broken or forget its entries."""
+
+from pathlib import Path
+
+from deskbus.vault.folder import Step, no_step
+from deskbus.vault.keychain import Absent, Found, Keychain, KeychainError, Locked, Why
+from deskbus.vault.vault import Vault
+
+
+class FakeKeychain:
+    """Refuses everything while `why` is set; drops what is written while `deaf`."""
+
+    def __init__(self, name: str = "secret-service") -> None:
+        self.name = name
+        self.entries: dict[str, str] = {}
+        self.why: Why | None = None
+        self.deaf = False
+        self.asked = 0
+
+    def read(self, entry: str) -> Found | Absent | Locked:
+        self.asked += 1
+        if self.why is not None:
+            return Locked(self.why)
+        value = self.entries.get(entry)
+        return Absent() if value is None else Found(value)
+
+    def write(self, entry: str, value: str) -> None:
+        if self.why is not None:
+            raise KeychainError(self.why)
+        if not self.deaf:
+            self.entries[entry] = value
+        if self.read(entry) != Found(value):
+            raise KeychainError("broken")
+
+    def delete(self, entry: str) -> None:
+        self.entries.pop(entry, None)
+
+
+def vault_in(folder: Path, *keychains: Keychain, step: Step = no_step) -> Vault:
+    """A vault that finds these keychains, the first one unless asked for another."""
+
+    def find(name: str | None) -> Keychain | None:
+        return next((found for found in keychains if name in (None, found.name)), None)
+
+    return Vault(folder, find=find, step=step)
