@@ -22,8 +22,9 @@ beforeEach(() => {
   const client = {
     state: 'open',
     on: (name, listener) => (listeners[name] = listener),
-    subscribe: (pattern, _listener, { mode }) => {
-      asked.push(`${mode} ${pattern}`);
+    watchSubscribers: () => Promise.resolve([{ app: 'x', client: 'c', pattern: 'a' }]),
+    subscribe: (pattern, _listener, { mode, sources }) => {
+      asked.push(`${mode} ${pattern}${sources ? ` ${JSON.stringify(sources)}` : ''}`);
       if (refuses) return Promise.reject(new Error('denied'));
       return Promise.resolve(() => Promise.resolve(asked.push(`end ${mode} ${pattern}`)));
     },
@@ -92,4 +93,36 @@ test('messages of one turn cross together, as they came', async () => {
   relay.message('two');
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(sent, [['deskbus:messages', ['one', 'two']]]);
+});
+
+test('sources are passed on if they have the form of some, and others replace them', async () => {
+  const from = (sources) => relay.call(PAGE, 'subscribe', { pattern: 'a', sources });
+  await from([{ app: 'x' }]);
+  await from([{ app: 'x' }]);
+  await from([{ app: 'x' }, { app: 'y', client: 'c' }]);
+  for (const wrong of ['x', [null], [{ app: 1 }], [{ app: 'x', client: 1 }]]) {
+    assert.equal((await from(wrong)).error.code, -32602);
+  }
+  assert.deepEqual(asked, [
+    'live a [{"app":"x"}]',
+    'live a [{"app":"x"},{"app":"y","client":"c"}]',
+    'end live a',
+  ]);
+});
+
+test('a page that watches is told who is there, and then what changes', async () => {
+  const who = { app: 'x', client: 'c', pattern: 'a' };
+  sent.length = 0;
+  listeners.subscriberAdded(who);
+  await relay.call(PAGE, 'watch', {});
+  listeners.subscriberRemoved(who);
+  relay.begin('page-2');
+  listeners.subscriberAdded(who);
+  assert.deepEqual(
+    sent.filter(([channel]) => channel === 'deskbus:subscribers'),
+    [
+      ['deskbus:subscribers', { all: [who] }],
+      ['deskbus:subscribers', { removed: who }],
+    ],
+  );
 });

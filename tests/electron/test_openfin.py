@@ -11,10 +11,12 @@ import pytest
 from demo.devtools import DevToolsError, Page
 from demo.electron import ROOT, ElectronSession
 from tests.electron.conftest import Starter
+from tests.electron.test_survival import backend_of
 
 PERMISSION_DENIED, NO_SUBSCRIBER, INVALID_PARAMS = -32010, -32014, -32602
 GUIDE = (ROOT / "docs" / "migration.md").read_text()
 MISSED_WITHIN_S = 12.0
+BACK_WITHIN_S = 20.0
 SAMPLE = re.compile(r"^```js (\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 SHOWN: dict[str, tuple[list[Any], list[Any]]] = {
@@ -312,3 +314,34 @@ async def crash(page: Page) -> None:
     """The browser does not answer this."""
     with suppress(DevToolsError):
         await page.call("Page.crash")
+
+
+async def test_a_channel_outlives_its_backend(electron_with: Starter) -> None:
+    async with electron_with("test.trader", "test.viewer") as session:
+        trader = await fresh(await session.window("?trader"))
+        viewer = await fresh(await session.window("?viewer"))
+        await run(
+            trader,
+            """
+            window.provider = await bus.Channel.create('lasting');
+            provider.register('add', ([a, b]) => a + b);
+            provider.onDisconnection(() => show('left'));
+            """,
+        )
+        await run(
+            viewer,
+            """
+            window.client = await bus.Channel.connect('lasting');
+            client.onDisconnection(() => show('closed'));
+            deskbus.onState((state) => show(state));
+            """,
+        )
+        backend = backend_of(session)
+        assert backend is not None
+        backend.kill()
+
+        await viewer.until("shown.length >= 2", timeout_s=BACK_WITHIN_S)
+        added = "client.dispatch('add', [1, 2]).catch(() => undefined)"
+        await viewer.until(f"{added}.then((sum) => sum === 3)", timeout_s=BACK_WITHIN_S)
+        assert await viewer.evaluate("shown") == [["resuming"], ["open"]]
+        assert await trader.evaluate("shown") == []
