@@ -1,56 +1,87 @@
 """A relay between a client and the backend's pipe that can be cut, in the middle of a frame too."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-
-import anyio
-from anyio.abc import ByteStream, TaskGroup
+from typing import cast
 
 CHUNK_BYTES = 700
 """Small and odd, so that a cut falls into a frame."""
 
 
+class _Half(asyncio.Protocol):
+    """Hands what comes in on, a chunk a turn of the loop; ends together with its other half."""
+
+    def __init__(self, link: "FaultyLink") -> None:
+        self._link = link
+        self._held = bytearray()
+        self.transport: asyncio.Transport | None = None
+        self.other: _Half | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._link.halves.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._held:
+            asyncio.get_running_loop().call_soon(self._hand_on)
+        self._held += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._link.halves.discard(self)
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.abort()
+
+    def _hand_on(self) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.write(bytes(self._held[:CHUNK_BYTES]))
+            del self._held[:CHUNK_BYTES]
+        if self._held and self.transport is not None and not self.transport.is_closing():
+            asyncio.get_running_loop().call_soon(self._hand_on)
+
+
+class _Near(_Half):
+    """The client's side; connects to the target when a client has come."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._link.connections += 1
+        self._connecting = asyncio.ensure_future(self._connect())
+
+    async def _connect(self) -> None:
+        far = _Half(self._link)
+        far.other = self
+        try:
+            await asyncio.get_running_loop().create_unix_connection(lambda: far, self._link.target)
+        except OSError:
+            if self.transport is not None:
+                self.transport.abort()
+            return
+        self.other = far
+        self._hand_on()
+
+
 class FaultyLink:
-    def __init__(self, path: str, target: str, tasks: TaskGroup) -> None:
+    def __init__(self, path: str, target: str) -> None:
         self.path = path
         self.target = target
-        self._tasks = tasks
-        self._scopes: set[anyio.CancelScope] = set()
+        self.halves: set[_Half] = set()
         self.connections = 0
 
     def cut(self) -> None:
         """Ends every connection at once, with whatever is on its way."""
-        for scope in list(self._scopes):
-            scope.cancel()
-
-    async def serve(self, near: ByteStream) -> None:
-        self.connections += 1
-        with anyio.CancelScope() as scope:
-            self._scopes.add(scope)
-            try:
-                async with near, await anyio.connect_unix(self.target) as far:
-                    async with anyio.create_task_group() as both:
-                        both.start_soon(self._pump, near, far, scope)
-                        both.start_soon(self._pump, far, near, scope)
-            except (OSError, anyio.BrokenResourceError):
-                pass
-            finally:
-                self._scopes.discard(scope)
-
-    async def _pump(self, source: ByteStream, sink: ByteStream, scope: anyio.CancelScope) -> None:
-        try:
-            while True:
-                await sink.send(await source.receive(CHUNK_BYTES))
-        except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
-            scope.cancel()
+        for half in list(self.halves):
+            if half.transport is not None:
+                half.transport.abort()
 
 
 @asynccontextmanager
 async def faulty_link(folder: Path, target: str) -> AsyncIterator[FaultyLink]:
-    path = str(folder / "faulty.sock")
-    async with await anyio.create_unix_listener(path) as listener, anyio.create_task_group() as t:
-        link = FaultyLink(path, target, t)
-        t.start_soon(listener.serve, link.serve)
+    link = FaultyLink(str(folder / "faulty.sock"), target)
+    server = await asyncio.get_running_loop().create_unix_server(lambda: _Near(link), link.path)
+    try:
         yield link
-        t.cancel_scope.cancel()
+    finally:
+        server.close()
+        link.cut()
