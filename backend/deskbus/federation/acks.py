@@ -34,7 +34,7 @@ class Acks:
 
     def settle(self, number: str, answer: bytes) -> None:
         """An answer that is none at all means that JetStream is not there."""
-        if not number.isdigit() or int(number) not in self._open:
+        if not (number.isascii() and number.isdigit()) or int(number) not in self._open:
             return
         try:
             error = _answer(answer).error

@@ -82,7 +82,7 @@ class Federation:
         if topic is None:
             return
         if self._log_out is not None and self._log is not None and self._log.persists(topic):
-            self._log_out.wake()
+            self._log_out.put(line)
         else:
             self._live_out.put(line)
 

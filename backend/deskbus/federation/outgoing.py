@@ -21,6 +21,9 @@ MAX_QUEUED_BYTES = 16 * 1024 * 1024
 YIELD_EVERY = 64
 """So many messages in a row, then everybody else has a turn."""
 
+LOOK_AGAIN_S = 1.0
+"""How late the log is looked at where there was no call for it, only foreign messages."""
+
 SEND_AT_ONCE = 1000
 """Positions of the log that are sent before JetStream's confirmations are waited for."""
 
@@ -139,9 +142,10 @@ class LogOutgoing:
         self._on_moved = on_moved
         self._more = anyio.Event()
 
-    def wake(self) -> None:
-        """There is more in the log."""
-        self._more.set()
+    def put(self, line: bytes) -> None:
+        """A message that goes into the log, from where it is sent soon."""
+        if not is_foreign(line):
+            self._more.set()
 
     async def run(self, wire: Wire) -> None:
         """Sends until cancelled; raises `WireError`. Goes on later where it was."""
@@ -151,7 +155,8 @@ class LogOutgoing:
             self.position = min(self.position, self._log.position)
             end = min(self._log.position, self.position + SEND_AT_ONCE)
             if self.position == end:
-                await self._more.wait()
+                with anyio.move_on_after(LOOK_AGAIN_S):
+                    await self._more.wait()
                 continue
             await self._send(wire, self.position, end)
             self.position = end
