@@ -1,6 +1,5 @@
 import type { GapParams } from '../generated/protocol';
-import type { Numbered } from './acknowledgements';
-import { numberOf, type Message } from './message';
+import { seqHead, seqOf, type Message } from './message';
 
 /** `session.resume` takes no more. */
 const MAX_TOPICS = 10_000;
@@ -13,6 +12,7 @@ export class LastSeqs {
   /** Topics of which messages may be missing that nobody told of. */
   private readonly unsure = new Set<string>();
   private epoch = '';
+  private head = '';
   private last: Message | undefined;
 
   constructor(private readonly onGap: (gap: GapParams) => void) {}
@@ -28,6 +28,7 @@ export class LastSeqs {
     if (epoch !== this.epoch) this.seqs.clear();
     if (epoch !== this.epoch || complete) this.unsure.clear();
     this.epoch = epoch;
+    this.head = seqHead(epoch);
   }
 
   /** Of messages of one topic that follow each other only the last is looked into. */
@@ -41,7 +42,9 @@ export class LastSeqs {
   settle(): void {
     const { last } = this;
     this.last = undefined;
-    if (last) this.note(numberOf(last));
+    if (!last) return;
+    const seq = seqOf(last, this.epoch, this.head);
+    if (seq !== undefined && seq < DIRECT_SEQ) this.note(last.topic, seq);
   }
 
   /** Topics with their numbers, as `session.resume` takes them. */
@@ -51,14 +54,14 @@ export class LastSeqs {
     return all;
   }
 
-  private note({ topic, epoch, seq }: Numbered): void {
-    if (epoch !== this.epoch || seq >= DIRECT_SEQ) return;
+  private note(topic: string, seq: number): void {
     const before = this.seqs.get(topic);
     if (before === undefined && this.seqs.size >= MAX_TOPICS) {
       const [oldest] = this.seqs.keys();
       if (oldest !== undefined) this.seqs.delete(oldest);
     }
     if (before !== undefined && this.unsure.delete(topic) && seq > before + 1) {
+      const { epoch } = this;
       this.onGap({ topic, epoch, first: before + 1, last: seq - 1, reason: 'disconnected' });
     }
     // What came again, or out of a replay, has a number that was passed already.
