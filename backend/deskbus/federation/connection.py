@@ -16,7 +16,7 @@ from nats.js import api
 
 from deskbus.config import FederationConfig
 from deskbus.federation.acks import Acks
-from deskbus.federation.subjects import PERSISTED
+from deskbus.federation.subjects import ANY, PERSISTED, REST
 from deskbus.federation.wire import Delivery, StreamState, WireError
 
 CONNECT_WITHIN_S = 3
@@ -42,6 +42,7 @@ class NatsWire:
         self._client = Client()
         self._acks = Acks()
         self._ack_inbox = ""
+        self._everything = f"{config.prefix}.{PERSISTED}.{ANY}.{REST}"
         self._last_error: Exception | None = None
 
     @property
@@ -168,7 +169,8 @@ class NatsWire:
                     ack_policy=api.AckPolicy.ALL,
                     ack_wait=REDELIVER_AFTER_S,
                     max_ack_pending=MAX_UNACKNOWLEDGED,
-                    filter_subject=subject,
+                    # nats-server 2.9 may count a filter's messages anew for each that it sends.
+                    filter_subject=None if subject == self._everything else subject,
                     deliver_subject=inbox,
                 ),
             )
