@@ -1,7 +1,12 @@
 """Fixtures for every test, and how long hypothesis looks: `--hypothesis-profile=long`."""
 
+import os
+
 import pytest
 from hypothesis import settings
+
+# No test touches the keychain of whoever runs it; those that need one start their own.
+os.environ["DBUS_SESSION_BUS_ADDRESS"] = "unix:path=/nonexistent"
 
 
 @pytest.fixture

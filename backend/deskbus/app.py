@@ -17,12 +17,13 @@ from msgspec import UNSET, Raw, UnsetType
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.interapplication import InterApplicationBus
 from deskbus.bus.replay import Replays
-from deskbus.config import MESSAGE_FOLDER, AppConfig, Settings
+from deskbus.config import MESSAGE_FOLDER, VAULT_FOLDER, AppConfig, Settings
 from deskbus.handlers import apps as apps_handlers
 from deskbus.handlers import bus as bus_handlers
 from deskbus.handlers import health as health_handlers
 from deskbus.handlers import history as history_handlers
 from deskbus.handlers import permissions as permissions_handlers
+from deskbus.handlers import secrets as secrets_handlers
 from deskbus.handlers import ui as ui_handlers
 from deskbus.handlers.federation import health_of, join_federation
 from deskbus.handlers.session import SessionHandlers
@@ -49,6 +50,8 @@ from deskbus.transport.stdio import open_stdio
 from deskbus.ui.consent import ConsentDialogs
 from deskbus.ui.shell import Shell
 from deskbus.ui.windows import Windows, absolute_url
+from deskbus.vault.service import VaultService
+from deskbus.vault.vault import Vault
 from deskbus_protocol import rpc
 from deskbus_protocol.apps import AppChangedParams, AppStatus
 from deskbus_protocol.envelope import Sender
@@ -56,6 +59,7 @@ from deskbus_protocol.health import ComponentHealth, Status
 from deskbus_protocol.history import LogStats
 from deskbus_protocol.methods import METHODS
 from deskbus_protocol.permissions import Grant
+from deskbus_protocol.secrets import VaultChangedParams, VaultStatus
 from deskbus_protocol.ui import AppIdentity, WindowDescriptor
 
 HEARTBEAT_ID = 0
@@ -105,12 +109,14 @@ class Backend:
             self._security,
             on_gone=self._security.forget_session,
         )
+        self._vault = VaultService(Vault(settings.data_dir / VAULT_FOLDER), self._vault_changed)
         tickets = TicketOffice(time.monotonic)
         self._processes = ProcessIsolationManager(
             [_plan(app, settings.folder) for app in self._apps.values()],
             windows=Windows(self._shell),
             mint=tickets.mint,
             on_changed=self._app_changed,
+            reveal=self._vault.reveal,
             log_dir=settings.data_dir / "logs",
         )
         self._sessions = Sessions(bus=self._bus, log=self._log, shell=self._shell, tickets=tickets)
@@ -120,6 +126,7 @@ class Backend:
         health.watch("persistence", self._persistence_health)
         health.watch("shell", self._shell_health)
         health.watch("permissions", self._permissions_health)
+        health.watch("vault", self._vault.health)
         health.watch("federation", health_of(self._federation))
         self._dispatcher = build_dispatcher(
             METHODS,
@@ -139,6 +146,7 @@ class Backend:
                     self._log_stats,
                 ),
                 permissions_handlers.handlers(self._security),
+                secrets_handlers.handlers(self._vault, self._security),
                 apps_handlers.handlers(self._processes),
                 ui_handlers.handlers(self._dialogs, self._processes),
                 health_handlers.handlers(health),
@@ -292,6 +300,9 @@ class Backend:
 
     def _app_changed(self, status: AppStatus) -> None:
         self._shell.notify("apps.changed", AppChangedParams(status=status))
+
+    def _vault_changed(self, status: VaultStatus) -> None:
+        self._shell.notify("vault.changed", VaultChangedParams(status=status))
 
     def _bus_health(self) -> ComponentHealth:
         stats = self._bus.statistics()

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from deskbus import __version__
 from deskbus.config import default_data_dir
@@ -25,6 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from deskbus.commands import log
 
         return log.run(options)
+    if options.command == "vault":
+        from deskbus.commands import vault
+
+        return vault.run(options)
     if options.command == "doctor":
         from deskbus.commands import doctor
 
@@ -92,8 +97,47 @@ def _parser() -> argparse.ArgumentParser:
         help="stat: size, age and counts; verify: read all of it and report damage",
     )
 
+    _add_vault(commands, place)
+
     commands.add_parser("doctor", parents=[place], help="tell what works on this machine")
     return parser
+
+
+def _add_vault(commands: Any, place: argparse.ArgumentParser) -> None:
+    vault = commands.add_parser("vault", help="look after the vault of secrets")
+    actions = vault.add_subparsers(dest="what", required=True, metavar="ACTION")
+    passwords = argparse.ArgumentParser(add_help=False)
+    passwords.add_argument(
+        "--password-fd", type=int, metavar="N", help="read the master password from descriptor N"
+    )
+
+    def add(action: str, words: str, *, operand: str | None = None, new: bool = False) -> Any:
+        parser = actions.add_parser(action, parents=[place, passwords], help=words)
+        if operand:
+            parser.add_argument("name", metavar=operand.strip("[]"), nargs=_count(operand))
+        if new:
+            parser.add_argument(
+                "--new-password-fd", type=int, metavar="N", help="the other password, likewise"
+            )
+        return parser
+
+    add("status", "where the key is, how strong, and when it was changed")
+    add("unlock", "open it once, or make it; the keychain may ask a person")
+    rotate = add("rotate", "new keys; every record is sealed anew")
+    rotate.add_argument("--keys", choices=("all", "kek", "data"), default="all")
+    rotate.add_argument(
+        "--lazy", action="store_true", help="seal records when they are next written"
+    )
+    add("change-password", "put it under a master password, or another one", new=True)
+    add("use-keychain", "move its key into the keychain", operand="[KEYCHAIN]")
+    add("export", "write its content to a file under a password", operand="FILE", new=True)
+    add("import", "take in what another machine exported", operand="FILE", new=True)
+    add("set", "keep a secret of the configuration, read from standard input", operand="NAME")
+    add("unset", "forget a secret of the configuration", operand="NAME")
+
+
+def _count(operand: str) -> str | None:
+    return "?" if operand.startswith("[") else None
 
 
 if __name__ == "__main__":

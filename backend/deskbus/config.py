@@ -33,6 +33,8 @@ from deskbus_protocol.topics import check_pattern
 MESSAGE_FOLDER = "messages"
 """Below the data folder: the log of persisted messages."""
 
+VAULT_FOLDER = "vault"
+
 
 class ConfigError(Exception):
     """The configuration can't be used; the message says where and why."""
@@ -54,7 +56,10 @@ class WindowConfig(Section, frozen=True, kw_only=True):
 
 
 class ProcessConfig(Section, frozen=True, kw_only=True):
-    """`env` adds to the minimal environment that an app's process gets."""
+    """`env` adds to the minimal environment that an app's process gets.
+
+    A value `secret:NAME` there stands for what `deskbus vault set NAME` has put into the vault.
+    """
 
     command: Annotated[list[str], Meta(min_length=1)]
     cwd: str = "."

@@ -7,13 +7,15 @@ from msgspec import UNSET, Meta, UnsetType
 
 from deskbus_protocol.method import Method, Params, Result
 
-Permission = Literal["messaging.read", "messaging.write", "app.send"]
+Permission = Literal["messaging.read", "messaging.write", "app.send", "secrets"]
 Scope = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=256,
-        description="What exactly: a topic pattern for messaging, an app id for app.send.",
+        description=(
+            "What exactly: a topic pattern for messaging, an app id for app.send, own for secrets."
+        ),
     ),
 ]
 Reason = Annotated[str, Meta(max_length=200)]

@@ -5,10 +5,9 @@ from argparse import Namespace
 
 import msgspec
 
+from deskbus.commands.progress import show_progress
 from deskbus.config import MESSAGE_FOLDER
 from deskbus.persistence.log import MessageLog
-
-BAR_WIDTH = 30
 
 
 def run(options: Namespace) -> int:
@@ -21,18 +20,9 @@ def run(options: Namespace) -> int:
     if options.what == "stat":
         _print(log.statistics())
         return 0
-    findings = log.verify(_show_progress)
+    findings = log.verify(show_progress)
     _print({"findings": [finding._asdict() for finding in findings]})
     return 1 if findings else 0
-
-
-def _show_progress(done: int, total: int) -> None:
-    if not sys.stderr.isatty():
-        return
-    share = done / total if total else 1.0
-    bar = "█" * round(share * BAR_WIDTH)
-    end = "\n" if done >= total else ""
-    sys.stderr.write(f"\r{bar:<{BAR_WIDTH}} {share:4.0%}{end}")
 
 
 def _print(value: object) -> None:

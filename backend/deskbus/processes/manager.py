@@ -1,6 +1,6 @@
 """ProcessIsolationManager: each app in processes and windows of its own."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -66,12 +66,14 @@ class ProcessIsolationManager:
         mint: Callable[[Sender], str],
         on_changed: Callable[[AppStatus], None],
         log_dir: Path,
+        reveal: Callable[[dict[str, str]], Awaitable[dict[str, str]]],
     ) -> None:
         self._apps = {plan.app: _Running(plan) for plan in plans}
         self._windows = windows
         self._mint = mint
         self._on_changed = on_changed
         self._log_dir = log_dir
+        self._reveal = reveal
         self._tasks: TaskGroup | None = None
         self._spawned: set[int] = set()
         self.pipe = ""
@@ -144,6 +146,7 @@ class ProcessIsolationManager:
 
     async def _start_process(self, running: _Running, program: Program) -> None:
         app = running.plan.app
+        program = program._replace(env=await self._reveal(program.env))
         badge = Badge(app, self.pipe, self._mint(Sender(app, "main")))
         try:
             process = await spawn(program, badge, self._log_dir / f"{app}.log")

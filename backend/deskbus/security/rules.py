@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from deskbus_protocol.errors import INVALID_PARAMS, DeskbusError
 from deskbus_protocol.permissions import Grant
+from deskbus_protocol.secrets import OWN_SECRETS
 from deskbus_protocol.topics import check_pattern, covers, matches
 
 TOPIC_PERMISSIONS = frozenset({"messaging.read", "messaging.write"})
@@ -13,6 +14,9 @@ def check_scope(wanted: Grant) -> None:
     """Raises `DeskbusError` (invalid_topic, invalid_params) for a scope outside the grammar."""
     if wanted.permission in TOPIC_PERMISSIONS:
         check_pattern(wanted.scope)
+    elif wanted.permission == "secrets":
+        if wanted.scope != OWN_SECRETS:
+            raise DeskbusError(INVALID_PARAMS, f"The scope of secrets is {OWN_SECRETS}.")
     elif not wanted.scope.replace(".", "").replace("-", "").isalnum():
         raise DeskbusError(INVALID_PARAMS, "The scope of app.send is an app id.")
 

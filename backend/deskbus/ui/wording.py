@@ -35,6 +35,12 @@ def describe(app_name: str, grant: Grant) -> Wording:
             "Other apps that listen there will receive what it sends, and may act on it.",
             "high" if everything else "medium",
         )
+    if grant.permission == "secrets":
+        return Wording(
+            f"{app_name} wants to keep secrets of its own, encrypted.",
+            "It can store passwords and tokens here, and read its own again; no other app's.",
+            "low",
+        )
     return Wording(
         f"{app_name} wants to send messages to another app.",
         "The other app will receive what it sends, and may act on it.",

@@ -15,7 +15,8 @@ from deskbus.vault.cipher import SealError, new_key, new_key_id, wipe
 from deskbus.vault.folder import Folder, FolderBusyError, Step, no_step
 from deskbus.vault.homes import Home, KeychainHome, PasswordHome, VaultLockedError
 from deskbus.vault.keychain import Keychain, find_keychain
-from deskbus.vault.keyset import Head, Keyset, Purpose, open_keyset, read_head
+from deskbus.vault.keyset import Keyset, Purpose, open_keyset, read_head
+from deskbus.vault.opened import Opened
 from deskbus.vault.records import Name, Progress, Records, has_packs
 from deskbus.vault.status import Status
 
@@ -28,25 +29,6 @@ _INSTALLATION = "installation"
 FindKeychain = Callable[[str | None], Keychain | None]
 
 log = structlog.get_logger()
-
-
-class _Opened:
-    """What there is while the vault is unlocked."""
-
-    def __init__(
-        self, head: Head, home: Home, kek: bytearray, keys: Keyset, folder: Folder
-    ) -> None:
-        self.head = head
-        self.home = home
-        self.kek = kek
-        self.keys = keys
-        self.records = Records(folder, keys)
-
-    def wipe(self) -> None:
-        wipe(self.kek)
-        self.keys.wipe()
-        if isinstance(self.home, PasswordHome):
-            self.home.leave()
 
 
 class Vault:
@@ -62,7 +44,7 @@ class Vault:
         self._folder = Folder(path, step)
         self._find = find
         self._step = step
-        self._opened: _Opened | None = None
+        self._opened: Opened | None = None
         self._memory: dict[Name, bytes] | None = None
         self._locked_because = ""
         self._turn = threading.RLock()
@@ -71,6 +53,19 @@ class Vault:
     def exists(self) -> bool:
         """Whether anything was ever kept here; asks no keychain."""
         return self._folder.exists(KEYSET)
+
+    @property
+    def needs_password(self) -> bool:
+        """Whether a master password opens it; false where that can't be told."""
+        try:
+            return read_head(self._folder.read(KEYSET)).password is not None
+        except (OSError, SealError):
+            return False
+
+    def claim(self) -> None:
+        """Keeps other processes out from here on; raises `FolderBusyError`."""
+        with self._turn:
+            self._folder.open()
 
     def status(self) -> Status:
         """Asks nobody and opens nothing."""
@@ -213,7 +208,7 @@ class Vault:
             self._memory = None
 
     @property
-    def _unlocked(self) -> _Opened:
+    def _unlocked(self) -> Opened:
         if self._opened is None:
             raise VaultLockedError(self._locked_because or "it has no place on the disk yet")
         return self._opened
@@ -257,7 +252,7 @@ class Vault:
         self._locked_because = why
         return VaultLockedError(why)
 
-    def _open_existing(self, password: bytearray | None) -> _Opened:
+    def _open_existing(self, password: bytearray | None) -> Opened:
         file = self._folder.read(KEYSET)
         head = read_head(file)
         home: Home
@@ -279,7 +274,7 @@ class Vault:
                 raise VaultLockedError("the keychain has no longer its key; import an export")
             kek = keys.pop(head.kek)
             spare = set(keys)
-        opened = _Opened(head, home, kek, open_keyset(file, kek), self._folder)
+        opened = Opened(head, home, kek, open_keyset(file, kek), self._folder)
         opened.records.load()
         if spare:
             _try_to(lambda: home.settle(head.kek, kek))
@@ -307,7 +302,7 @@ class Vault:
         kek_id, kek, keys = new_key_id(), new_key(), Keyset()
         keys.add("manifest")
         head = home.head(installation, kek_id, kek)
-        opened = _Opened(head, home, kek, keys, self._folder)
+        opened = Opened(head, home, kek, keys, self._folder)
         home.prepare({kek_id: kek})
         self._step("home prepared")
         opened.records.create()
@@ -343,7 +338,7 @@ class Vault:
                     self._unlocked.keys.add(purpose)
                 self._save_keyset(self._unlocked)
 
-    def _tidy(self, opened: _Opened) -> None:
+    def _tidy(self, opened: Opened) -> None:
         """Forgets keys that nothing needs."""
         old = {key.id for key in opened.keys if not key.primary}
         if old:
@@ -351,7 +346,7 @@ class Vault:
             opened.keys.drop(old)
             self._save_keyset(opened)
 
-    def _save_keyset(self, opened: _Opened) -> None:
+    def _save_keyset(self, opened: Opened) -> None:
         self._folder.write(KEYSET, opened.keys.seal(opened.head, opened.kek))
 
     @contextmanager

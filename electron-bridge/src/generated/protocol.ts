@@ -460,8 +460,8 @@ export interface LettersResult {
 /** `reason` is shown to the person, marked as the app's own words. */
 export interface AskParams {
   _meta?: TraceContext;
-  permission: "app.send" | "messaging.read" | "messaging.write";
-  /** What exactly: a topic pattern for messaging, an app id for app.send. */
+  permission: "app.send" | "messaging.read" | "messaging.write" | "secrets";
+  /** What exactly: a topic pattern for messaging, an app id for app.send, own for secrets. */
   scope: string;
   reason?: string;
 }
@@ -472,9 +472,71 @@ export interface PermissionResult {
 
 export interface QueryPermissionParams {
   _meta?: TraceContext;
-  permission: "app.send" | "messaging.read" | "messaging.write";
-  /** What exactly: a topic pattern for messaging, an app id for app.send. */
+  permission: "app.send" | "messaging.read" | "messaging.write" | "secrets";
+  /** What exactly: a topic pattern for messaging, an app id for app.send, own for secrets. */
   scope: string;
+}
+
+export interface SetSecretParams {
+  _meta?: TraceContext;
+  name: string;
+  value: string;
+}
+
+export interface SecretParams {
+  _meta?: TraceContext;
+  name: string;
+}
+
+export interface SecretResult {
+  value: string;
+}
+
+/** `deleted` is false where there was no such secret. */
+export interface DeletedResult {
+  deleted: boolean;
+}
+
+export interface SecretList {
+  names: Array<string>;
+}
+
+export interface VaultResult {
+  status: VaultStatus;
+}
+
+/**
+ * `closed` until something is needed; `memory` where there is no keychain: gone at the end.
+ *
+ * `home` and `strength` say where the key is and how strong it is, `outdated` how many records an
+ * older data key seals. Times are Unix milliseconds.
+ */
+export interface VaultStatus {
+  state: "closed" | "locked" | "memory" | "unlocked";
+  detail?: string;
+  home?: string;
+  strength?: string;
+  records?: number;
+  outdated?: number;
+  kekRotated?: number;
+  keysRotated?: number;
+}
+
+/** `password` is the master password, where there is one. */
+export interface UnlockParams {
+  _meta?: TraceContext;
+  password?: string;
+}
+
+/** `kek` wraps the data keys anew, `keys` seals every record anew under new data keys. */
+export interface RotateParams {
+  _meta?: TraceContext;
+  what?: "all" | "kek" | "keys";
+}
+
+export interface VaultChangedParams {
+  _meta?: TraceContext;
+  status: VaultStatus;
 }
 
 export interface AppList {
@@ -634,6 +696,22 @@ export interface Methods {
   "permissions.request": { params: AskParams; result: PermissionResult; handledBy: "backend" };
   /** Tells whether a permission is granted, denied, or would need a prompt. */
   "permissions.query": { params: QueryPermissionParams; result: PermissionResult; handledBy: "backend" };
+  /** Keeps a secret of this app's, in place of one of the same name. */
+  "secrets.set": { params: SetSecretParams; result: Empty; handledBy: "backend" };
+  /** Answers with a secret that this app has kept. */
+  "secrets.get": { params: SecretParams; result: SecretResult; handledBy: "backend" };
+  /** Forgets a secret of this app's. */
+  "secrets.delete": { params: SecretParams; result: DeletedResult; handledBy: "backend" };
+  /** Lists the names of this app's secrets. */
+  "secrets.list": { params: NoParams; result: SecretList; handledBy: "backend" };
+  /** Tells whether secrets are kept, where their key is, and when it was changed. */
+  "vault.status": { params: NoParams; result: VaultResult; handledBy: "backend" };
+  /** Opens the vault, or makes one; the keychain may ask a person. */
+  "vault.unlock": { params: UnlockParams; result: VaultResult; handledBy: "backend" };
+  /** Changes the vault's keys; progress tells how many records are done. */
+  "vault.rotate": { params: RotateParams; result: VaultResult; handledBy: "backend" };
+  /** Tells the shell that the vault was locked or unlocked, or keeps nothing. */
+  "vault.changed": { params: VaultChangedParams; result: void; handledBy: "shell" };
   /** Lists the configured apps with their state. */
   "apps.list": { params: NoParams; result: AppList; handledBy: "backend" };
   /** Starts an app: its process is spawned and its window is opened. */

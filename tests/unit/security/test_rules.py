@@ -46,6 +46,7 @@ def test_reading_never_covers_writing(grant: Grant) -> None:
         Grant("messaging.write", "a*"),
         Grant("app.send", "desk.*"),
         Grant("app.send", "desk feed"),
+        Grant("secrets", "desk.feed"),
     ],
 )
 def test_a_scope_outside_the_grammar_is_refused(bad: Grant) -> None:

@@ -1,0 +1,178 @@
+"""`deskbus vault`: the vault of a data folder on which no backend runs at the moment."""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from deskbus.commands import client
+from deskbus.commands.passwords import NoPasswordError, read_password
+from deskbus.commands.progress import show_progress
+from deskbus.config import VAULT_FOLDER
+from deskbus.observability import logging
+from deskbus.vault.cipher import SealError, wipe
+from deskbus.vault.folder import FolderBusyError
+from deskbus.vault.homes import VaultLockedError
+from deskbus.vault.records import Name
+from deskbus.vault.transfer import export_vault, import_vault
+from deskbus.vault.vault import Vault
+
+BUSY = """deskbus: a backend is running on this data directory, and only it may change the vault.
+Stop it first, or use vault.rotate and vault.unlock from its shell.
+"""
+MAX_VALUE_BYTES = 65_536
+
+
+def run(options: Namespace) -> int:
+    """Prints JSON; exits with 1 while the vault is locked."""
+    logging.configure(level="error")
+    vault = Vault(options.data_dir / VAULT_FOLDER)
+    try:
+        vault.claim()
+        return _ACTIONS[options.what](vault, options)
+    except FolderBusyError:
+        if options.what == "status":
+            return client.run(
+                Namespace(
+                    command="call", method="health.get", params="{}", data_dir=options.data_dir
+                )
+            )
+        sys.stderr.write(BUSY)
+    except VaultLockedError as error:
+        sys.stderr.write(f"deskbus: the vault is locked: {error.why}\n")
+    except SealError:
+        sys.stderr.write("deskbus: the password is wrong, or the file was changed\n")
+    except OSError as error:
+        sys.stderr.write(f"deskbus: {error.strerror or 'the vault is not usable'}\n")
+    except NoPasswordError as error:
+        sys.stderr.write(f"deskbus: {error}\n")
+        return 2
+    finally:
+        vault.close()
+    return 1
+
+
+def _status(vault: Vault, options: Namespace) -> int:
+    """Opens the vault where that needs no password; a locked one is told, not an error."""
+    if vault.exists:
+        try:
+            _open(vault, options, ask=False)
+        except VaultLockedError:
+            pass
+    return _print(vault)
+
+
+def _unlock(vault: Vault, options: Namespace) -> int:
+    _open(vault, options)
+    return _print(vault)
+
+
+def _rotate(vault: Vault, options: Namespace) -> int:
+    _open(vault, options)
+    _must_exist(vault)
+    if options.keys != "data":
+        vault.rotate_kek()
+    if options.keys != "kek":
+        vault.rotate_keys(reseal=not options.lazy, progress=show_progress)
+    return _print(vault)
+
+
+def _change_password(vault: Vault, options: Namespace) -> int:
+    if vault.exists:
+        _open(vault, options)
+    password = read_password("New master password", options.new_password_fd, new=True)
+    try:
+        vault.use_password(password)
+    finally:
+        wipe(password)
+    return _print(vault)
+
+
+def _use_keychain(vault: Vault, options: Namespace) -> int:
+    if vault.exists:
+        _open(vault, options)
+    vault.use_keychain(options.name)
+    return _print(vault)
+
+
+def _export(vault: Vault, options: Namespace) -> int:
+    _open(vault, options)
+    _must_exist(vault)
+    password = read_password("Password of the export", options.new_password_fd, new=True)
+    try:
+        content = export_vault(vault, password)
+    finally:
+        wipe(password)
+    descriptor = os.open(options.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+    return _print(vault)
+
+
+def _import(vault: Vault, options: Namespace) -> int:
+    content = Path(options.name).read_bytes()
+    _open(vault, options)
+    _must_exist(vault)
+    password = read_password("Password of the export", options.new_password_fd)
+    try:
+        import_vault(vault, content, password, show_progress)
+    finally:
+        wipe(password)
+    return _print(vault)
+
+
+def _set(vault: Vault, options: Namespace) -> int:
+    """A secret of the configuration, from the terminal or standard input."""
+    _open(vault, options)
+    _must_exist(vault)
+    if sys.stdin.isatty():
+        value = bytes(read_password(options.name, None))
+    else:
+        value = sys.stdin.buffer.read(MAX_VALUE_BYTES).removesuffix(b"\n")
+    vault.put(Name("config", "", options.name), value)
+    return _print(vault)
+
+
+def _unset(vault: Vault, options: Namespace) -> int:
+    _open(vault, options)
+    return _print(vault) if vault.delete(Name("config", "", options.name)) else 1
+
+
+_ACTIONS: dict[str, Callable[[Vault, Namespace], int]] = {
+    "status": _status,
+    "unlock": _unlock,
+    "rotate": _rotate,
+    "change-password": _change_password,
+    "use-keychain": _use_keychain,
+    "export": _export,
+    "import": _import,
+    "set": _set,
+    "unset": _unset,
+}
+
+
+def _open(vault: Vault, options: Namespace, *, ask: bool = True) -> None:
+    password = None
+    if vault.needs_password and (ask or options.password_fd is not None):
+        password = read_password("Master password", options.password_fd)
+    try:
+        vault.unlock(password)
+    finally:
+        if password is not None:
+            wipe(password)
+
+
+def _must_exist(vault: Vault) -> None:
+    if not vault.exists:
+        raise VaultLockedError("there is no keychain; deskbus vault change-password makes one")
+
+
+def _print(vault: Vault) -> int:
+    report = {name: value for name, value in msgspec.to_builtins(vault.status()).items() if value}
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
+    return 0

@@ -1,0 +1,178 @@
+"""The vault for the rest of the backend: on threads, and with errors that may cross the wire."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import structlog
+from msgspec import UNSET
+
+from deskbus.vault.cipher import SealError, wipe
+from deskbus.vault.homes import VaultLockedError
+from deskbus.vault.records import Name, Progress
+from deskbus.vault.vault import Vault
+from deskbus_protocol.errors import (
+    CONFLICT,
+    DEGRADED,
+    NOT_FOUND,
+    TOO_LARGE,
+    UNAVAILABLE,
+    DeskbusError,
+)
+from deskbus_protocol.health import ComponentHealth
+from deskbus_protocol.secrets import MAX_SECRETS, VaultStatus
+
+T = TypeVar("T")
+
+CONFIG_PREFIX = "secret:"
+"""A value of the configuration that begins so names a secret of it."""
+
+log = structlog.get_logger()
+
+
+class VaultService:
+    """Methods raise `DeskbusError`: unavailable while locked, conflict for a changed record."""
+
+    def __init__(self, vault: Vault, on_changed: Callable[[VaultStatus], None]) -> None:
+        self._vault = vault
+        self._on_changed = on_changed
+        self._told = vault.status().state
+
+    async def set(self, app: str, name: str, value: str) -> None:
+        def put() -> None:
+            known = {known.name for known in self._vault.names() if known[:2] == ("apps", app)}
+            if name not in known and len(known) >= MAX_SECRETS:
+                raise DeskbusError(TOO_LARGE, f"An app may keep {MAX_SECRETS} secrets.")
+            self._vault.put(Name("apps", app, name), value.encode())
+
+        await self._run(put)
+
+    async def get(self, app: str, name: str) -> str:
+        value = await self._run(lambda: self._vault.get(Name("apps", app, name)))
+        if value is None:
+            raise DeskbusError(NOT_FOUND, "This app has no secret of that name.")
+        return value.decode()
+
+    async def delete(self, app: str, name: str) -> bool:
+        return await self._run(lambda: self._vault.delete(Name("apps", app, name)))
+
+    async def names(self, app: str) -> list[str]:
+        known = await self._run(self._vault.names)
+        return sorted(name.name for name in known if name[:2] == ("apps", app))
+
+    async def reveal(self, env: dict[str, str]) -> dict[str, str]:
+        """The same, with the values that name a secret of the configuration replaced by it."""
+        revealed = dict(env)
+        for variable, value in env.items():
+            if value.startswith(CONFIG_PREFIX):
+                name = value.removeprefix(CONFIG_PREFIX)
+                secret = await self._run(lambda: self._vault.get(Name("config", "", name)))  # noqa: B023
+                if secret is None:
+                    raise DeskbusError(
+                        NOT_FOUND,
+                        f"The configuration's secret {name} is not in the vault.",
+                        action=f"Put it there: deskbus vault set {name}",
+                    )
+                revealed[variable] = secret.decode()
+        return revealed
+
+    async def unlock(self, password: str | None) -> None:
+        given = None if password is None else bytearray(password.encode())
+        try:
+            await self._run(lambda: self._vault.unlock(given))
+        finally:
+            if given is not None:
+                wipe(given)
+
+    async def rotate(self, *, kek: bool, keys: bool, progress: Progress) -> None:
+        loop = asyncio.get_running_loop()
+
+        def tell(done: int, total: int) -> None:
+            loop.call_soon_threadsafe(progress, done, total)
+
+        if kek:
+            await self._run(self._vault.rotate_kek)
+        if keys:
+            await self._run(lambda: self._vault.rotate_keys(progress=tell))
+
+    def status(self) -> VaultStatus:
+        status = self._vault.status()
+        return VaultStatus(
+            state=status.state,
+            detail=status.detail,
+            home=UNSET if status.home is None else status.home,
+            strength=UNSET if status.strength is None else status.strength,
+            records=UNSET if status.records is None else status.records,
+            outdated=UNSET if status.outdated is None else status.outdated,
+            kek_rotated=UNSET if status.kek_rotated_ms is None else status.kek_rotated_ms,
+            keys_rotated=UNSET if status.keys_rotated_ms is None else status.keys_rotated_ms,
+        )
+
+    def health(self) -> ComponentHealth:
+        status = self._vault.status()
+        if status.state in ("memory", "locked"):
+            return ComponentHealth(status="degraded", detail=f"{status.state}: {status.detail}")
+        if status.state == "closed" or status.kek_rotated_ms is None:
+            return ComponentHealth(status="ok", detail=status.detail)
+        rotated = datetime.fromtimestamp(status.kek_rotated_ms / 1000, UTC)
+        words = f"{status.home}: {status.strength}, last rotated {rotated:%Y-%m-%d}"
+        return ComponentHealth(status="ok", detail=words)
+
+    async def _run(self, action: Callable[[], T]) -> T:
+        try:
+            return await _on_thread(action)
+        except VaultLockedError as error:
+            raise DeskbusError(
+                UNAVAILABLE,
+                f"The vault is locked: {error.why}.",
+                action="Unlock it with vault.unlock, then try again; nothing is lost.",
+            ) from None
+        except SealError:
+            log.error("vault.record_damaged")  # noqa: TRY400  # a traceback could carry values
+            raise DeskbusError(
+                CONFLICT,
+                "This secret was changed from outside and can't be opened.",
+                action="Set it anew, or import an export of the vault.",
+            ) from None
+        except OSError as error:
+            log.error("vault.disk", reason=error.strerror)  # noqa: TRY400
+            raise DeskbusError(DEGRADED, "The vault can't be read or written.") from None
+        finally:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tells of a change of state, once."""
+        state = self._vault.status().state
+        if state != self._told:
+            self._told = state
+            self._on_changed(self.status())
+
+
+async def _on_thread(action: Callable[[], T]) -> T:
+    """Runs it on a daemon thread, which a keychain that hangs can't make the backend wait for."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def finish(value: T | None, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(value)  # type: ignore[arg-type]
+
+    def run() -> None:
+        value: T | None = None
+        failed: BaseException | None = None
+        try:
+            value = action()
+        except BaseException as error:  # noqa: BLE001  # it is raised where it is awaited
+            failed = error
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(finish, value, failed)
+
+    threading.Thread(target=run, name="vault", daemon=True).start()
+    return await done
