@@ -50,7 +50,7 @@ from deskbus.transport.stdio import open_stdio
 from deskbus.ui.consent import ConsentDialogs
 from deskbus.ui.shell import Shell
 from deskbus.ui.windows import Windows, absolute_url
-from deskbus.vault.service import VaultService
+from deskbus.vault.service import Drawer, VaultService
 from deskbus.vault.vault import Vault
 from deskbus_protocol import rpc
 from deskbus_protocol.apps import AppChangedParams, AppStatus
@@ -68,6 +68,9 @@ HEARTBEAT_ID = 0
 SESSION_WITHIN_S = 10.0
 MAX_STRANGERS = 64
 """Links without a session; each has `SESSION_WITHIN_S` to open one."""
+
+DECISIONS_WITHIN_S = 2.0
+"""The keychain may wait for a person; nobody else does. What it has counts when it comes."""
 
 TICK_S = 0.1
 """How late expiry and redelivery may be."""
@@ -94,7 +97,10 @@ class Backend:
             timeout_s=settings.config.consent.timeout_s,
             monotonic_s=time.monotonic,
         )
-        self._decisions = DecisionStore(settings.data_dir)
+        self._vault = VaultService(Vault(settings.data_dir / VAULT_FOLDER), self._vault_changed)
+        self._decisions = DecisionStore(
+            settings.data_dir, Drawer(self._vault, "decisions", "remembered")
+        )
         self._security = SecurityManager(
             apps={app.id: _rules(app) for app in self._apps.values()},
             decisions=self._decisions,
@@ -109,7 +115,6 @@ class Backend:
             self._security,
             on_gone=self._security.forget_session,
         )
-        self._vault = VaultService(Vault(settings.data_dir / VAULT_FOLDER), self._vault_changed)
         tickets = TicketOffice(time.monotonic)
         self._processes = ProcessIsolationManager(
             [_plan(app, settings.folder) for app in self._apps.values()],
@@ -172,6 +177,10 @@ class Backend:
             self._tasks.start_soon(self._processes.run)
             self._tasks.start_soon(self._tick)
             self._tasks.start_soon(self._stop_on_signal)
+            decisions_known = anyio.Event()
+            self._tasks.start_soon(self._open_decisions, decisions_known)
+            with anyio.move_on_after(DECISIONS_WITHIN_S):
+                await decisions_known.wait()
             async with self._shell_link(claimed):
                 log.info("backend.ready", pipe=self._pipe)
                 await self._stopping.wait()
@@ -209,7 +218,7 @@ class Backend:
 
     def _prepare(self) -> None:
         self._settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._decisions.load()
+        self._decisions.load_file()
 
     def _accept(self, link: Link) -> None:
         if self._strangers >= MAX_STRANGERS:
@@ -303,6 +312,14 @@ class Backend:
 
     def _vault_changed(self, status: VaultStatus) -> None:
         self._shell.notify("vault.changed", VaultChangedParams(status=status))
+        if status.state == "unlocked" and self._tasks is not None:
+            self._tasks.start_soon(self._open_decisions, anyio.Event())
+
+    async def _open_decisions(self, known: anyio.Event) -> None:
+        await self._decisions.open()
+        known.set()
+        for app in {decision.app for decision in self._decisions.decisions}:
+            self._grants_changed(app)
 
     def _bus_health(self) -> ComponentHealth:
         stats = self._bus.statistics()

@@ -2,10 +2,8 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,9 @@ from msgspec import Raw
 from deskbus.config import VAULT_FOLDER
 from deskbus_protocol.client import Client
 from deskbus_protocol.errors import DeskbusError
-from tests.integration.secretservice import SecretService, secret_service
-from tests.integration.shell import TestShell, start_shell
+from deskbus_protocol.ui import ShowDialogParams
+from tests.integration.secretservice import SecretService
+from tests.integration.shell import TestShell, answer_to, start_shell
 
 pytestmark = pytest.mark.requirement("3.3")
 
@@ -42,16 +41,6 @@ declares = [{SECRETS}]
 id = "desk.stranger"
 name = "Stranger"
 """
-
-
-@pytest.fixture
-def keychain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretService]:
-    if shutil.which("gnome-keyring-daemon") is None:
-        pytest.skip("there is no gnome-keyring here")
-    with secret_service(tmp_path / "home") as started:
-        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", started.env["DBUS_SESSION_BUS_ADDRESS"])
-        started.start()
-        yield started
 
 
 async def put(app: Client, name: str, value: str) -> None:
@@ -280,3 +269,34 @@ async def test_a_secret_of_the_configuration_reaches_the_apps_process(
         with anyio.fail_after(10):
             while "got a broker's key" not in output.read_text():
                 await anyio.sleep(0.02)
+
+
+async def test_remembered_decisions_rest_in_the_vault(
+    keychain: SecretService, tmp_path: Path, anyio_backend: str
+) -> None:
+    data = tmp_path / "data"
+
+    async def allow_for_good(asked: ShowDialogParams) -> dict[str, Any]:
+        await shell.shown(asked)
+        await anyio.sleep(0.52)
+        return answer_to(asked, "allow", remember=True)
+
+    async with start_shell(data, config=CONFIG) as shell:
+        shell.person = allow_for_good
+        async with shell.app("desk.ticker") as ticker:
+            await put(ticker, "token", "one")
+    assert not (data / "decisions.json").exists()
+    async with start_shell(data, config=CONFIG) as shell:
+        async with shell.app("desk.ticker") as ticker:
+            assert await get(ticker, "token") == "one"
+        assert shell.dialogs == []
+    keychain.stop()
+    keychain.start(unlocked=False)
+    async with start_shell(data, config=CONFIG) as shell:
+        report = await shell.client.call("health.get", {}, result=dict)
+        assert "not known" in report["components"]["permissions"]["detail"]
+        keychain.unlock()
+        await shell.client.call("vault.unlock", {})
+        async with shell.app("desk.ticker") as ticker:
+            assert await get(ticker, "token") == "one"
+        assert shell.dialogs == []

@@ -18,6 +18,9 @@ MAX_OPEN_PROMPTS = 3
 MAX_REFUSALS = 3
 """So often may a person be asked in vain for one permission of an app, in one session of it."""
 
+SAVE_WITHIN_S = 5.0
+"""An app does not wait longer for its answer because a keychain waits for a person."""
+
 RESERVED_APPS = "deskbus."
 """App ids of the shell and of tools; trusted, and never given to an app."""
 
@@ -206,9 +209,10 @@ class SecurityManager:
         if answer.remember:
             self._decisions.add(Decision(app=app, grant=wanted, allowed=answer.allowed))
             try:
-                await anyio.to_thread.run_sync(self._decisions.save)
-            except OSError:
-                log.exception("decisions.not_saved", app=app)
+                with anyio.move_on_after(SAVE_WITHIN_S):
+                    await self._decisions.save()
+            except (OSError, DeskbusError) as error:
+                log.warning("decisions.not_saved", app=app, reason=str(error))
         elif answer.allowed:
             self._session_grants.setdefault(app, []).append(wanted)
         else:

@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from deskbus.vault.cipher import SealError, wipe
 from deskbus.vault.homes import VaultLockedError
+from deskbus.vault.keyset import Purpose
 from deskbus.vault.records import Name, Progress
 from deskbus.vault.vault import Vault
 from deskbus_protocol.errors import (
@@ -78,6 +79,18 @@ class VaultService:
                     )
                 revealed[variable] = secret.decode()
         return revealed
+
+    @property
+    def exists(self) -> bool:
+        return self._vault.exists
+
+    async def kept(self, name: Name) -> bytes | None:
+        return await self._run(lambda: self._vault.get(name))
+
+    async def keep(self, name: Name, content: bytes) -> bool:
+        """False where it is in memory only."""
+        await self._run(lambda: self._vault.put(name, content))
+        return self._vault.exists
 
     async def unlock(self, password: str | None) -> None:
         given = None if password is None else bytearray(password.encode())
@@ -149,6 +162,26 @@ class VaultService:
         if state != self._told:
             self._told = state
             self._on_changed(self.status())
+
+
+class Drawer:
+    """One record of the backend's own."""
+
+    def __init__(self, vault: VaultService, purpose: Purpose, name: str) -> None:
+        self._vault = vault
+        self._name = Name(purpose, "", name)
+
+    @property
+    def exists(self) -> bool:
+        return self._vault.exists
+
+    async def load(self) -> bytes | None:
+        """Raises `DeskbusError`."""
+        return await self._vault.kept(self._name)
+
+    async def save(self, content: bytes) -> bool:
+        """False where nothing is kept on disk; raises `DeskbusError`."""
+        return await self._vault.keep(self._name, content)
 
 
 async def _on_thread(action: Callable[[], T]) -> T:
