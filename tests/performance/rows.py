@@ -1,12 +1,13 @@
 """The rows of the benchmark: what is measured, beside whom, and with what goal."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import msgspec
 
 from deskbus_protocol.methods import METHODS
+from tests.performance import vault
 from tests.performance.load import Figures, load
 from tests.performance.ours import Deskbus
 from tests.performance.peers import PEERS
@@ -172,6 +173,28 @@ def _crowd(running: Running, scale: Scale, span_s: float) -> Figures:
         return {**figures, "memory_mb": running.memory_mb()}
 
 
+def vault_rows() -> Iterator[Row]:
+    """The vault's own figures; nothing that is measured beside has one."""
+    for name, unit, figure, goal, measure in (
+        ("seal 1 KiB", "µs", "seal_1_kib_us", 10.0, vault.seal_and_open),
+        ("open 1 KiB", "µs", "open_1_kib_us", 10.0, vault.seal_and_open),
+        ("seal 1 MiB", "µs", "seal_1_mib_us", 2000.0, vault.seal_and_open),
+        ("open 1 MiB", "µs", "open_1_mib_us", 2000.0, vault.seal_and_open),
+        ("vault unlock, password", "ms", "unlock_password_ms", 1000.0, vault.unlock),
+        ("vault rotation, 10,000 records", "ms", "rotate_keys_ms", 5000.0, vault.rotation),
+    ):
+        yield Row(
+            name=name,
+            unit=unit,
+            figure=figure,
+            better="less",
+            measure=lambda _, __, measure=measure: measure(),  # type: ignore[misc]
+            goals=(Goal(limit=goal),),
+            max_rounds=3,
+            needs="secrets.set",
+        )
+
+
 ROWS = (
     Row(
         name="1 → 1",
@@ -295,4 +318,5 @@ ROWS = (
         goals=(Goal(limit=200.0),),
         max_rounds=3,
     ),
+    *vault_rows(),
 )
