@@ -127,7 +127,9 @@ class FederationConfig(Section, frozen=True, kw_only=True):
     """
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9-]+$", max_length=64)]
-    servers: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1)]
+    servers: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1)] = (
+        msgspec.field(default_factory=lambda: ["nats://127.0.0.1:4222"])
+    )
     topics: list[Pattern] = []
     send: list[Pattern] | UnsetType = UNSET
     receive: list[Pattern] | UnsetType = UNSET

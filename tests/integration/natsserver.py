@@ -2,7 +2,7 @@
 
 import socket
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,8 +15,9 @@ LIMIT_S = 20
 class NatsServer:
     """Keeps its port and its JetStream files from one life to the next."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: Sequence[str]) -> None:
         self._folder = folder
+        self._options = options
         self._process: Process | None = None
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -29,6 +30,7 @@ class NatsServer:
     async def start(self) -> None:
         """Returns when it accepts connections."""
         command = ["nats-server", "-a", "127.0.0.1", "-p", str(self.port), "-js"]
+        command += self._options
         command += ["-sd", str(self._folder / "nats"), "-l", str(self._folder / "nats.log")]
         self._process = await anyio.open_process(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -52,9 +54,9 @@ class NatsServer:
 
 
 @asynccontextmanager
-async def nats_server(folder: Path) -> AsyncIterator[NatsServer]:
+async def nats_server(folder: Path, *options: str) -> AsyncIterator[NatsServer]:
     folder.mkdir(parents=True, exist_ok=True)
-    server = NatsServer(folder)
+    server = NatsServer(folder, options)
     try:
         await server.start()
         yield server

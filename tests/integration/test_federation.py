@@ -1,13 +1,19 @@
 """Several real backends, joined through a real nats-server that is killed now and then."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
 import msgspec
 import pytest
 from anyio.streams.memory import MemoryObjectReceiveStream
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from deskbus_protocol.client import Client, Message
 from deskbus_protocol.errors import DeskbusError
@@ -27,6 +33,12 @@ topics = ["orders.#"]
 name = "{name}"
 servers = ["{url}"]
 {patterns}
+"""
+WITHOUT_NATS = """
+import sys
+sys.modules["nats"] = None
+from deskbus.cli import main
+sys.exit(main(sys.argv[1:]))
 """
 EVERYTHING = 'topics = ["prices.#", "orders.#"]'
 
@@ -305,3 +317,78 @@ async def test_a_backend_starts_without_a_server(tmp_path: Path) -> None:
         assert found.status == "degraded"
         async with shell.app("desk.feed") as feed:
             assert (await feed.publish("orders.new", 1, durable=True)).seq == 1
+
+
+async def test_a_server_with_tls_and_a_password_is_joined(tmp_path: Path) -> None:
+    authority = make_certificate(tmp_path)
+    options = ["--tls", "--tlscert", str(authority), "--tlskey", str(tmp_path / "key.pem")]
+    async with nats_server(tmp_path, *options, "--user", "desk", "--pass", "secret") as server:
+        patterns = f'{EVERYTHING}\ntls_ca = "{authority}"'
+        with_password = CONFIG.format(
+            name="desk-a", url=f"tls://desk:secret@localhost:{server.port}", patterns=patterns
+        )
+        async with start_shell(tmp_path / "a", config=with_password, consent="allow") as shell:
+            await until(shell, "ok")
+        without = CONFIG.format(
+            name="desk-a", url=f"tls://localhost:{server.port}", patterns=patterns
+        )
+        async with start_shell(tmp_path / "b", config=without, consent="allow") as shell:
+            found = await until_detail(shell, "refused the credentials")
+            assert "secret" not in found
+        unknown = with_password.replace(f'\ntls_ca = "{authority}"', "")
+        async with start_shell(tmp_path / "c", config=unknown, consent="allow") as shell:
+            await until_detail(shell, "TLS could not be agreed on")
+
+
+async def until_detail(shell: TestShell, words: str) -> str:
+    with anyio.fail_after(LIMIT_S):
+        while words not in (found := str((await federation_of(shell)).detail)):
+            await anyio.sleep(0.02)
+    return found
+
+
+def make_certificate(folder: Path) -> Path:
+    """A certificate for localhost that vouches for itself, and its key in `key.pem`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+async def test_a_missing_credentials_file_is_told_in_health(tmp_path: Path) -> None:
+    async with nats_server(tmp_path) as server:
+        text = config(server, "desk-a", f'{EVERYTHING}\ncredentials_file = "missing.creds"')
+        async with start_shell(tmp_path / "data", config=text, consent="allow") as shell:
+            await until_detail(shell, "credentials_file can't be read")
+
+
+async def test_without_the_extra_the_start_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "deskbus.toml"
+    file.write_text('[federation]\nname = "desk-a"\n')
+    arguments = ["serve", "--headless", "--data-dir", str(tmp_path), "--config", str(file)]
+    with anyio.fail_after(LIMIT_S):
+        done = await anyio.run_process(
+            [sys.executable, "-c", WITHOUT_NATS, *arguments], check=False
+        )
+    assert done.returncode == 1
+    assert b"pip install 'deskbus[nats]'" in done.stderr

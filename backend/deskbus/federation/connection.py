@@ -1,5 +1,6 @@
 """The connection to NATS, through nats-py: the only module that knows it."""
 
+import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -49,17 +50,11 @@ class NatsWire:
     def max_bytes(self) -> int:
         return self._client.max_payload
 
-    async def open(self, folder: Path) -> None:
-        config = self._config
-        options: dict[str, object] = {}
-        if not isinstance(config.tls_ca, UnsetType):
-            options["tls"] = _tls(folder / config.tls_ca)
-        if not isinstance(config.credentials_file, UnsetType):
-            options["user_credentials"] = str(folder / config.credentials_file)
+    async def open(self, options: dict[str, object]) -> None:
         try:
             await self._client.connect(
-                servers=config.servers,
-                name=f"deskbus {config.name}",
+                servers=self._config.servers,
+                name=f"deskbus {self._config.name}",
                 # The federation connects anew by itself, so that a connection is all or nothing.
                 allow_reconnect=False,
                 max_reconnect_attempts=1,
@@ -202,9 +197,14 @@ class NatsWire:
 
 async def connect(config: FederationConfig, folder: Path) -> NatsWire:
     """Connects to one of the servers; raises `WireError`. Files are taken from `folder`."""
+    options: dict[str, object] = {}
+    if not isinstance(config.tls_ca, UnsetType):
+        options["tls"] = _tls(folder / config.tls_ca)
+    if not isinstance(config.credentials_file, UnsetType):
+        options["user_credentials"] = _credentials(folder / config.credentials_file)
     wire = NatsWire(config)
     try:
-        await wire.open(folder)
+        await wire.open(options)
     except BaseException:
         with anyio.CancelScope(shield=True), anyio.move_on_after(1):
             await wire.close()
@@ -219,16 +219,23 @@ def _tls(ca_file: Path) -> ssl.SSLContext:
         raise WireError("the file of tls_ca can't be used") from error
 
 
+def _credentials(file: Path) -> str:
+    """nats-py opens the file only if the server asks who is there; a missing one is told before."""
+    if not os.access(file, os.R_OK):
+        raise WireError("the file of credentials_file can't be read")
+    return str(file)
+
+
 def _reason(error: Exception | None) -> str:
     """Words for anybody; addresses and the like are for the log."""
     if isinstance(error, nats.js.errors.APIError) and error.description:
         return str(error.description)
+    if "authorization" in str(error).lower():
+        return "the server refused the credentials"
     known: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
-        (nats.errors.AuthorizationError, "the server refused the credentials"),
         ((nats.errors.NoRespondersError, nats.js.errors.Error), "it is not available"),
         (ssl.SSLError, "TLS could not be agreed on"),
         ((TimeoutError, nats.errors.TimeoutError), "the server does not answer"),
-        (FileNotFoundError, "a file of the configuration is missing"),
         (OSError, "no server can be reached"),
     )
     for kind, words in known:

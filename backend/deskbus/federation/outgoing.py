@@ -14,8 +14,8 @@ from deskbus.federation.subjects import LIVE, PERSISTED, subject_of
 from deskbus.federation.wire import Wire
 from deskbus_protocol.topics import matches
 
-MAX_QUEUED = 10_000
-MAX_QUEUED_BYTES = 16 * 1024 * 1024
+MAX_QUEUED = 65_536
+MAX_QUEUED_BYTES = 64 * 1024 * 1024
 """Live messages that the connection has not taken yet; beyond, the oldest are dropped."""
 
 YIELD_EVERY = 64
