@@ -33,8 +33,11 @@ _CHUNKED = 2
 _SALT_BYTES = 32
 _COMMITMENT_BYTES = 32
 _HEADER = struct.Struct(f">4sBB{KEY_ID_BYTES}s{_SALT_BYTES}s12s{_COMMITMENT_BYTES}s")
+_LENGTHS = struct.Struct(">IIIQ")
 _CHUNK_NONCE = struct.Struct(">7sIB")
 HEADER_BYTES = _HEADER.size
+_SHA256 = SHA256()
+_INFO = {suite: b"deskbus vault %d.%d" % (_VERSION, suite) for suite in (_WHOLE, _CHUNKED)}
 MAX_CHUNKS = 2**32
 
 Secret = bytes | bytearray
@@ -57,10 +60,10 @@ class Context(NamedTuple):
     generation: int
 
     def encode(self) -> bytes:
-        texts = [text.encode() for text in (self.purpose, self.app, self.name)]
-        return b"".join(
-            [*(b"%b%b" % (len(text).to_bytes(4), text) for text in texts)]
-        ) + self.generation.to_bytes(8)
+        """Unambiguous: every text goes with its length."""
+        purpose, app, name = self.purpose.encode(), self.app.encode(), self.name.encode()
+        lengths = _LENGTHS.pack(len(purpose), len(app), len(name), self.generation)
+        return b"".join((lengths, purpose, app, name))
 
 
 def new_key() -> bytearray:
@@ -129,8 +132,8 @@ def seal_chunks(
 
 
 def _begin(suite: int, key_id: bytes, key: Secret) -> tuple[bytes, AESGCM, bytes]:
-    salt = os.urandom(_SALT_BYTES)
-    nonce = os.urandom(12)
+    random = os.urandom(_SALT_BYTES + 12)
+    salt, nonce = random[:_SALT_BYTES], random[_SALT_BYTES:]
     own_key, commitment = _derive(suite, key, salt)
     header = _HEADER.pack(_MAGIC, _VERSION, suite, key_id, salt, nonce, commitment)
     return header, AESGCM(own_key), nonce
@@ -146,8 +149,7 @@ def _read_header(key: Secret, sealed: bytes) -> tuple[int, AESGCM, bytes]:
 
 
 def _derive(suite: int, key: Secret, salt: bytes) -> tuple[bytes, bytes]:
-    info = b"deskbus vault %d.%d" % (_VERSION, suite)
-    derived = HKDF(SHA256(), KEY_BYTES + _COMMITMENT_BYTES, salt, info).derive(key)
+    derived = HKDF(_SHA256, KEY_BYTES + _COMMITMENT_BYTES, salt, _INFO[suite]).derive(key)
     return derived[:KEY_BYTES], derived[KEY_BYTES:]
 
 
