@@ -185,6 +185,7 @@ class Backend:
                 log.info("backend.ready", pipe=self._pipe)
                 await self._stopping.wait()
             self._tasks.cancel_scope.cancel()
+        self._vault.close()
 
     @asynccontextmanager
     async def _shell_link(self, claimed: ClaimedDescriptors | None) -> AsyncIterator[None]:

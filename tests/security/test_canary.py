@@ -1,6 +1,7 @@
 """Nothing that was written anywhere has a secret, a password or a key in it."""
 
 import base64
+import re
 import sys
 from pathlib import Path
 
@@ -107,6 +108,8 @@ async def test_no_secret_is_in_the_backends_arguments_or_environment(
     async with start_shell(tmp_path / "data", config=CONFIG) as shell:
         async with shell.app("desk.feed") as feed:
             await feed.call("secrets.set", {"name": NAME, "value": CANARY})
+        limits = Path(f"/proc/{shell.process.pid}/limits").read_text()
+        assert re.search(r"Max core file size +0 ", limits)
         for what in ("environ", "cmdline"):
             content = Path(f"/proc/{shell.process.pid}/{what}").read_bytes()
             assert CANARY.encode() not in content

@@ -70,7 +70,12 @@ def _keychain() -> Finding:
     from deskbus.vault.keychain import probe
 
     state = probe()
-    return Finding("ok" if state.reachable else "missing", state.detail)
+    if state.reachable:
+        return Finding("ok", state.detail)
+    return Finding(
+        "missing",
+        f"{state.detail}; secrets can't be kept there (deskbus vault change-password helps)",
+    )
 
 
 def _electron() -> Finding:

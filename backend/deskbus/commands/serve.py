@@ -18,6 +18,15 @@ def spare_the_collector() -> None:
     gc.set_threshold(20_000, 50, 10_000)
 
 
+def leave_no_core_file() -> None:
+    """A crash must not write the memory, with keys in it, to the disk; apps may raise it again."""
+    if sys.platform != "win32":
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+
+
 def run(options: Namespace) -> int:
     # First of all: nothing that is imported later can then reach the wire.
     claimed = claim_standard_descriptors() if options.stdio else None
@@ -29,6 +38,7 @@ def run(options: Namespace) -> int:
     from deskbus.transport.pipe import UnsafeDirectoryError
 
     logging.configure(level=options.log_level)
+    leave_no_core_file()
     try:
         settings = Settings(
             config=load(options.config),

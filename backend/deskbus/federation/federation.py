@@ -24,6 +24,7 @@ SAVE_EVERY_S = 0.2
 """How often the place is saved while messages flow; what came since may come twice to JetStream."""
 
 CLOSE_WITHIN_S = 1.0
+STREAM_NOT_YET = "JetStream: not joined yet"
 
 log = structlog.get_logger()
 
@@ -73,7 +74,7 @@ class Federation:
         self._saved: Place | None = None
         self._wire: Wire | None = None
         self._problem = "not connected yet"
-        self._stream_problem = ""
+        self._stream_problem = STREAM_NOT_YET
         self._save_problem = ""
         self._ended = False
 
@@ -144,6 +145,7 @@ class Federation:
     async def _use(self, wire: Wire) -> None:
         """Returns when the connection has ended, for whatever reason."""
         self._wire = wire
+        self._stream_problem = STREAM_NOT_YET
         reason = "the connection was lost"
         try:
             async with anyio.create_task_group() as tasks:
@@ -179,10 +181,10 @@ class Federation:
 
     async def _use_stream(self, wire: Wire, backoff: Backoff) -> None:
         async with anyio.create_task_group() as tasks:
-            state = await wire.open_stream()
+            await self._stream_in.start(wire, await wire.open_stream())
             self._stream_problem = ""
             backoff.reset()
-            tasks.start_soon(self._stream_in.run, wire, state)
+            tasks.start_soon(self._stream_in.run)
             if self._log_out is not None:
                 tasks.start_soon(self._log_out.run, wire)
 

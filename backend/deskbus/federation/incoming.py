@@ -145,10 +145,9 @@ class StreamIncoming:
         filters = arrivals.filters(PERSISTED)
         self._filter = widest(filters) if filters else None
 
-    async def run(self, wire: Wire, state: StreamState) -> None:
-        """Receives until cancelled; raises `WireError`, also where deliveries were missed."""
+    async def start(self, wire: Wire, state: StreamState) -> None:
+        """From now on messages are received; raises `WireError`."""
         if self._filter is None:
-            await anyio.sleep_forever()
             return
         if state.identity != self.stream:
             self.stream, self.taken = state.identity, await wire.acknowledged()
@@ -157,6 +156,9 @@ class StreamIncoming:
         self._next_number = 1
         self._missed = anyio.Event()
         await wire.consume(self._filter, self.taken, self._receive)
+
+    async def run(self) -> None:
+        """Runs until cancelled; raises `WireError` where deliveries were missed."""
         await self._missed.wait()
         raise WireError("messages got lost on the way and are fetched again")
 

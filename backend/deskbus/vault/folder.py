@@ -46,7 +46,8 @@ class Folder:
         """
         if self._lock is not None:
             return
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.mkdir(mode=0o700, exist_ok=True)
         self._check()
         lock = os.open(self.path / _LOCK_NAME, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
         try:

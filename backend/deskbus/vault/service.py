@@ -111,6 +111,10 @@ class VaultService:
         if keys:
             await self._run(lambda: self._vault.rotate_keys(progress=tell))
 
+    def close(self) -> None:
+        """Forgets every key; blocks for at most a second."""
+        self._vault.close()
+
     def status(self) -> VaultStatus:
         status = self._vault.status()
         return VaultStatus(

@@ -24,6 +24,8 @@ KEYSET = "keyset"
 BATCH = 256
 """Records that are sealed anew with one change of the manifest."""
 
+CLOSE_WITHIN_S = 1.0
+
 _INSTALLATION = "installation"
 
 FindKeychain = Callable[[str | None], Keychain | None]
@@ -124,12 +126,17 @@ class Vault:
             return self._unlocked.records.names()
 
     def unlock(self, password: bytearray | None = None) -> None:
-        """Opens the vault; a person may be asked. Makes one where there is none."""
+        """Opens the vault; a person may be asked. Makes one where there is none.
+
+        What is in memory only moves into a keychain that has come up since.
+        """
         with self._turn:
+            if self._memory is not None and self._find(None) is not None:
+                self.use_keychain()
             self._open(password)
 
     def lock(self) -> None:
-        """Forgets every key; what is in memory only stays, since it is nowhere else."""
+        """Forgets every key until one is next needed; what is in memory only stays there."""
         with self._turn:
             if self._opened is not None:
                 self._opened.wipe()
@@ -202,10 +209,16 @@ class Vault:
             self.put_all(memory.items())
 
     def close(self) -> None:
-        """Like `lock`, and forgets what was in memory only."""
-        with self._turn:
-            self.lock()
-            self._memory = None
+        """Like `lock`, and forgets what was in memory only.
+
+        While a thread waits for the keychain there is no key to forget, and nobody waits for it.
+        """
+        if self._turn.acquire(timeout=CLOSE_WITHIN_S):
+            try:
+                self.lock()
+                self._memory = None
+            finally:
+                self._turn.release()
 
     @property
     def _unlocked(self) -> Opened:
@@ -324,7 +337,8 @@ class Vault:
             opened.kek = kek
             opened.keys.kek_changed()
             self._save_keyset(opened)
-        home.settle(kek_id, kek)
+        # Where this fails the old key stays beside the new one until the vault is next opened.
+        _try_to(lambda: home.settle(kek_id, kek))
         self._step("home settled")
         if before is not home and not home.shares_place_with(before):
             _try_to(before.leave)

@@ -158,6 +158,19 @@ def test_without_a_keychain_secrets_are_in_memory_only(folder: Path) -> None:
     assert reopened(vault, folder).get(TOKEN) is None
 
 
+@pytest.mark.requirement("3.3")
+def test_a_keychain_that_comes_up_later_takes_what_was_in_memory(folder: Path) -> None:
+    keychains: list[FakeKeychain] = []
+    vault = Vault(folder, find=lambda _: keychains[0] if keychains else None)
+    vault.put(TOKEN, b"one")
+    vault.unlock()
+    assert vault.status().state == "memory"
+    keychains.append(FakeKeychain())
+    vault.unlock()
+    assert vault.status().state == "unlocked"
+    assert reopened(vault, folder, *keychains).get(TOKEN) == b"one"
+
+
 def test_a_keyset_without_its_keychain_is_locked_not_memory(folder: Path) -> None:
     vault = vault_in(folder, FakeKeychain())
     vault.put(TOKEN, b"one")
