@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator
 
-import anyio
 import pytest
 
 from deskbus.federation.incoming import (
@@ -158,14 +157,12 @@ async def test_the_stream_goes_on_after_what_was_taken() -> None:
     door, desk, wire = Door(), Desk(), FakeWire()
     incoming = StreamIncoming(door.arrivals, lambda: None)
     incoming.stream, incoming.taken = "s1", 4
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(incoming.run, wire, StreamState("s1", 9))
-        await wire.until(lambda: wire.consumed_after == 4)
-        wire.deliver(delivery(desk.line("orders.a"), 5, 1))
-        wire.deliver(delivery(desk.line("orders.b"), 9, 2))
-        wire.deliver(delivery(desk.line("orders.b"), 9, 3))
-        assert (incoming.taken, incoming.receipt) == (9, "receipt-3")
-        tasks.cancel_scope.cancel()
+    await incoming.start(wire, StreamState("s1", 9))
+    assert wire.consumed_after == 4
+    wire.deliver(delivery(desk.line("orders.a"), 5, 1))
+    wire.deliver(delivery(desk.line("orders.b"), 9, 2))
+    wire.deliver(delivery(desk.line("orders.b"), 9, 3))
+    assert (incoming.taken, incoming.receipt) == (9, "receipt-3")
     assert door.topics == ["orders.a", "orders.b"]
 
 
@@ -185,25 +182,17 @@ async def test_where_the_stream_is_taken_up(
     wire, incoming = FakeWire(), StreamIncoming(Door().arrivals, lambda: None)
     incoming.stream, incoming.taken = stream, taken
     wire.acknowledged_before = before
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(incoming.run, wire, StreamState("s1", last_seq))
-        await wire.until(lambda: wire.consumed_after is not None)
-        tasks.cancel_scope.cancel()
+    await incoming.start(wire, StreamState("s1", last_seq))
     assert wire.consumed_after == after
 
 
 async def test_a_delivery_that_got_lost_ends_the_run_before_what_follows_comes_in() -> None:
     door, desk, wire = Door(), Desk(), FakeWire()
     incoming = StreamIncoming(door.arrivals, lambda: None)
-
-    async def deliver() -> None:
-        await wire.until(lambda: wire.consumed_after is not None)
-        wire.deliver(delivery(desk.line("orders.a"), 1, 1))
-        wire.deliver(delivery(desk.line("orders.c"), 3, 3))
-        wire.deliver(delivery(desk.line("orders.d"), 4, 4))
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(deliver)
-        with pytest.raises(WireError, match="lost"):
-            await incoming.run(wire, StreamState("s1", 9))
+    await incoming.start(wire, StreamState("s1", 9))
+    wire.deliver(delivery(desk.line("orders.a"), 1, 1))
+    wire.deliver(delivery(desk.line("orders.c"), 3, 3))
+    wire.deliver(delivery(desk.line("orders.d"), 4, 4))
+    with pytest.raises(WireError, match="lost"):
+        await incoming.run()
     assert (door.topics, incoming.taken) == (["orders.a"], 1)
