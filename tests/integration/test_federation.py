@@ -1,5 +1,6 @@
 """Several real backends, joined through a real nats-server that is killed now and then."""
 
+import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from deskbus.config import FederationConfig, load
 from deskbus_protocol.client import Client, Message
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.health import ComponentHealth, HealthResult
@@ -338,6 +340,42 @@ async def test_a_server_with_tls_and_a_password_is_joined(tmp_path: Path) -> Non
         unknown = with_password.replace(f'\ntls_ca = "{authority}"', "")
         async with start_shell(tmp_path / "c", config=unknown, consent="allow") as shell:
             await until_detail(shell, "TLS could not be agreed on")
+
+
+async def test_the_documented_permissions_are_enough(tmp_path: Path) -> None:
+    sample = next(block for block in code_blocks() if block.startswith("authorization"))
+    user = sample[sample.index("{ user:") : sample.index("  ]\n}")].replace("…", "secret")
+    both = sample.replace("…", "secret").replace(
+        "  ]\n}", user.replace("desk-a", "desk-b") + "  ]\n}"
+    )
+    rules = tmp_path / "nats.conf"
+    rules.write_text(both)
+    async with nats_server(tmp_path, "-c", str(rules)) as server, AsyncExitStack() as stack:
+        shells = []
+        for name in ("desk-a", "desk-b"):
+            url = f"nats://{name}:secret@127.0.0.1:{server.port}"
+            text = CONFIG.format(name=name, url=url, patterns=EVERYTHING)
+            shell = start_shell(tmp_path / name, config=text, consent="allow")
+            shells.append(await stack.enter_async_context(shell))
+            await until(shells[-1], "ok")
+        feed, blotter = [await stack.enter_async_context(each.app("desk.app")) for each in shells]
+        inbox = await stack.enter_async_context(blotter.subscribe("#"))
+        for topic in ("prices.EURUSD", "orders.new"):
+            await feed.publish(topic, 1)
+            assert (await next_of(inbox)).topic == topic
+
+
+def code_blocks() -> list[str]:
+    guide = Path(__file__).resolve().parents[2] / "docs/federation.md"
+    return re.findall(r"^```\w*\n(.*?)^```$", guide.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def test_the_documented_section_can_be_read(tmp_path: Path) -> None:
+    file = tmp_path / "deskbus.toml"
+    file.write_text(next(block for block in code_blocks() if "[federation]" in block))
+    found = load(file).federation
+    assert isinstance(found, FederationConfig)
+    assert found.sent_patterns == ["prices.#", "orders.#"]
 
 
 async def until_detail(shell: TestShell, words: str) -> str:
