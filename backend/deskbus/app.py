@@ -26,6 +26,7 @@ from deskbus.handlers import permissions as permissions_handlers
 from deskbus.handlers import secrets as secrets_handlers
 from deskbus.handlers import ui as ui_handlers
 from deskbus.handlers.federation import health_of, join_federation
+from deskbus.handlers.sensitive import SensitiveTopics
 from deskbus.handlers.session import SessionHandlers
 from deskbus.handlers.sessions import Sessions
 from deskbus.persistence.persistence import MessagePersistence
@@ -97,7 +98,8 @@ class Backend:
             timeout_s=settings.config.consent.timeout_s,
             monotonic_s=time.monotonic,
         )
-        self._vault = VaultService(Vault(settings.data_dir / VAULT_FOLDER), self._vault_changed)
+        vault = Vault(settings.data_dir / VAULT_FOLDER)
+        self._vault = VaultService(vault, self._vault_changed)
         self._decisions = DecisionStore(
             settings.data_dir, Drawer(self._vault, "decisions", "remembered")
         )
@@ -108,7 +110,7 @@ class Backend:
             mode=mode,
             on_changed=self._grants_changed,
         )
-        self._persistence = _persistence(settings)
+        self._persistence = _persistence(settings, vault)
         self._log = TopicLog(self._persistence, settings.config.persistence.topics)
         self._bus = InterApplicationBus(
             MessageBroker(epoch, self._security, self._log),
@@ -352,7 +354,7 @@ class Backend:
         return ComponentHealth(status="ok")
 
 
-def _persistence(settings: Settings) -> MessagePersistence | None:
+def _persistence(settings: Settings, vault: Vault) -> MessagePersistence | None:
     wanted = settings.config.persistence
     if not wanted.enabled:
         return None
@@ -362,7 +364,10 @@ def _persistence(settings: Settings) -> MessagePersistence | None:
         max_bytes=wanted.max_bytes,
     )
     return MessagePersistence(
-        settings.data_dir / MESSAGE_FOLDER, retention=retention, compress=wanted.compress
+        settings.data_dir / MESSAGE_FOLDER,
+        retention=retention,
+        compress=wanted.compress,
+        sealer=SensitiveTopics(vault, wanted.sensitive) if wanted.sensitive else None,
     )
 
 

@@ -92,11 +92,13 @@ class HeartbeatConfig(Section, frozen=True, kw_only=True):
 class PersistenceConfig(Section, frozen=True, kw_only=True):
     """`topics` are the patterns whose messages go to disk; segments have 10 MB.
 
+    Batches with a message of a `sensitive` topic among them are encrypted by the vault.
     The oldest segments go when there are too many, too large in all, or too old.
     """
 
     enabled: bool = True
     topics: list[str] = []
+    sensitive: list[str] = []
     compress: bool = False
     max_segments: Annotated[int, Meta(ge=2, le=10_000)] = 100
     max_bytes: Annotated[int, Meta(ge=20_000_000)] = 1_000_000_000
@@ -192,7 +194,7 @@ def load(path: Path | None) -> Config:
 
 def _patterns(config: Config) -> dict[str, list[str]]:
     """Every pattern in the file, by the section that it is in."""
-    found = {"persistence": config.persistence.topics}
+    found = {"persistence": [*config.persistence.topics, *config.persistence.sensitive]}
     shared = config.federation
     if not isinstance(shared, UnsetType):
         found["federation"] = [*shared.topics, *shared.sent_patterns, *shared.received_patterns]

@@ -17,10 +17,15 @@ from typing import Literal, NamedTuple, TypeAlias
 import msgspec
 from crc32c import crc32c
 
+from deskbus.persistence.sealer import Sealer, SealingError, UnsealableError
+
 MAGIC = b"\x89DBL\r\n\x1a\n"
 VERSION = 1
 COMPRESSED = 1
 """The flag of a body that is compressed with zlib."""
+
+SEALED = 2
+"""The flag of a body that is encrypted, after it was compressed."""
 
 MAX_BATCH_BYTES = 10_000_000
 """Nothing longer is written; a length beyond it is taken for damage and never allocated."""
@@ -142,8 +147,8 @@ class Encoded(NamedTuple):
     data: bytearray
 
 
-def encode(messages: Messages, *, compress: bool = False) -> Encoded:
-    """Raises `ValueError` for no messages, and for more than `MAX_BATCH_BYTES`."""
+def encode(messages: Messages, *, compress: bool = False, sealer: Sealer | None = None) -> Encoded:
+    """Raises `ValueError` for no messages, and for more than `MAX_BATCH_BYTES`; `SealingError`."""
     if not messages.lines:
         raise ValueError("a batch holds at least one message")
     table = messages.table()
@@ -156,11 +161,14 @@ def encode(messages: Messages, *, compress: bool = False) -> Encoded:
         with memoryview(data) as view:
             packed = zlib.compress(view[start:], COMPRESSION_LEVEL)
         data[start:] = packed
+    sealed = sealer is not None and sealer.covers(table)
+    if sealer is not None and sealed:
+        data[start:] = sealer.seal(bytes(data[start:]), messages.first_position)
     if len(data) > MAX_BATCH_BYTES:
         raise ValueError(f"a batch has at most {MAX_BATCH_BYTES} bytes")
     with memoryview(data) as view:
         head = Head(
-            COMPRESSED if compress else 0,
+            (COMPRESSED if compress else 0) | (SEALED if sealed else 0),
             len(messages.lines),
             messages.first_ms,
             messages.last_ms,
@@ -181,7 +189,7 @@ def read_head(data: Buffer, at: int = 0) -> Head:
     magic, version, flags, _unused, *fields = _FIELDS.unpack_from(data, at)
     if magic != MAGIC:
         raise BatchError("corrupt", "no batch begins here")
-    if version != VERSION or flags & ~COMPRESSED:
+    if version != VERSION or flags & ~(COMPRESSED | SEALED):
         raise BatchError("corrupt", f"version {version} with flags {flags} is not known")
     head = Head(flags, *fields)
     if head.size_bytes > MAX_BATCH_BYTES or not head.messages:
@@ -223,8 +231,17 @@ def read_body(data: memoryview, head: Head, at: int = 0) -> memoryview:
     return body
 
 
-def unpack_body(head: Head, body: memoryview) -> Buffer:
-    """The lines of a checked body; raises `BatchError`."""
+def unpack_body(head: Head, body: Buffer, sealer: Sealer | None = None) -> Buffer:
+    """The lines of a checked body; raises `BatchError`, also where it can't be unsealed."""
+    if head.flags & SEALED:
+        if sealer is None:
+            raise BatchError("corrupt", "the body is encrypted, and there is no key for it")
+        try:
+            body = sealer.unseal(bytes(body), head.first_position)
+        except SealingError as error:
+            raise BatchError("corrupt", f"the body is encrypted, and {error}") from None
+        except UnsealableError:
+            raise BatchError("corrupt", "the encrypted body was changed") from None
     if not head.flags & COMPRESSED:
         return body
     unpacker = zlib.decompressobj()

@@ -13,11 +13,13 @@ import structlog
 
 from deskbus.persistence.backlog import Backlog
 from deskbus.persistence.batch import MAX_BATCH_BYTES, Messages
+from deskbus.persistence.durable import Durable, call_all
 from deskbus.persistence.files import Files
 from deskbus.persistence.log import MessageLog, Statistics, Written
 from deskbus.persistence.query import Query, Selection
 from deskbus.persistence.reader import Block, read_ahead
 from deskbus.persistence.retention import Retention
+from deskbus.persistence.sealer import Sealer
 from deskbus.persistence.state import NO_ANSWER, TOO_SLOW, State, degraded, reason_of
 from deskbus.persistence.worker import Worker
 
@@ -37,8 +39,6 @@ CLOSE_WITHIN_S = 1.5
 _NEVER = sys.maxsize
 
 log = structlog.get_logger()
-
-Durable = Callable[[bool], None]
 
 
 class PersistenceStatistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +71,7 @@ class MessagePersistence:
         *,
         retention: Retention | None = None,
         compress: bool = False,
+        sealer: Sealer | None = None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         monotonic_s: Callable[[], float] = time.monotonic,
         call_later: CallLater | None = None,
@@ -78,7 +79,12 @@ class MessagePersistence:
     ) -> None:
         """`call_later` takes seconds and a callback, and is the loop's own unless given."""
         self._log = MessageLog(
-            folder, clock_ms=clock_ms, retention=retention, compress=compress, files=files
+            folder,
+            clock_ms=clock_ms,
+            retention=retention,
+            compress=compress,
+            sealer=sealer,
+            files=files,
         )
         self._monotonic_s = monotonic_s
         self._given_call_later = call_later
@@ -180,7 +186,7 @@ class MessagePersistence:
             timer.cancel()
         self._timers.clear()
         self._worker.stop()
-        _call_all(self._flying + self._waiting, ok=False)
+        call_all(self._flying + self._waiting, ok=False)
 
     async def read(self, query: Query) -> AsyncIterator[Block]:
         """Blocks of wanted lines, oldest first, those still in memory too.
@@ -321,14 +327,14 @@ class MessagePersistence:
         if outcome.error:
             waiting, self._waiting = self._waiting, []
             self._fail(outcome.error)
-            _call_all(flying + waiting, ok=False)
+            call_all(flying + waiting, ok=False)
         else:
             self._failures = 0
             self._flight_since = None
             if not whole:
                 self._give_up_waiting()
             self._set_reason("" if whole else TOO_SLOW)
-            _call_all(flying, ok=True)
+            call_all(flying, ok=True)
         self._go_on()
 
     def _fail(self, error: Exception) -> None:
@@ -350,7 +356,7 @@ class MessagePersistence:
         waiting = self._flying + self._waiting
         self._flying, self._waiting = [], []
         self._set_reason(NO_ANSWER)
-        _call_all(waiting, ok=False)
+        call_all(waiting, ok=False)
 
     def _clean_up(self) -> None:
         self._worker.submit(self._log.retain_quietly, lambda _outcome: None)
@@ -369,7 +375,7 @@ class MessagePersistence:
         """Something was dropped, and may have been what somebody waits for."""
         waiting, self._waiting = self._waiting, []
         if waiting:
-            self._loop.call_soon(partial(_call_all, waiting, ok=False))
+            self._loop.call_soon(partial(call_all, waiting, ok=False))
 
     def _set_reason(self, reason: str) -> None:
         if reason == self._reason:
@@ -390,11 +396,3 @@ class MessagePersistence:
         timer = self._timers.pop(callback, None)
         if timer:
             timer.cancel()
-
-
-def _call_all(callbacks: list[Durable], *, ok: bool) -> None:
-    for callback in callbacks:
-        try:
-            callback(ok)
-        except Exception:
-            log.exception("persistence.callback_failed")

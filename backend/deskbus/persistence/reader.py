@@ -9,6 +9,7 @@ from typing import NamedTuple
 from deskbus.persistence.batch import BatchError, Buffer
 from deskbus.persistence.index import SegmentIndex
 from deskbus.persistence.query import Selection
+from deskbus.persistence.sealer import Sealer
 from deskbus.persistence.segment import Damage, Found, read_at, scan
 
 BLOCK_BYTES = 256 * 1024
@@ -35,7 +36,10 @@ Report = Callable[[Finding], None]
 
 
 def read_segments(
-    segments: Iterable[SegmentIndex], selection: Selection, report: Report
+    segments: Iterable[SegmentIndex],
+    selection: Selection,
+    report: Report,
+    sealer: Sealer | None = None,
 ) -> Iterator[Block]:
     """Every wanted line in order; the last block's position is the selection's end or limit.
 
@@ -46,7 +50,7 @@ def read_segments(
     held_bytes = 0
     for segment in segments:
         for found in _batches(segment, selection, report):
-            lines = _pick(segment.path, found, selection, report)
+            lines = _pick(segment.path, found, selection, report, sealer)
             if lines:
                 held.append(lines)
                 held_bytes += len(lines)
@@ -79,10 +83,12 @@ def _batches(segment: SegmentIndex, selection: Selection, report: Report) -> Ite
         report(Finding(name, 0, 0, f"the file can't be read ({error.strerror})"))
 
 
-def _pick(path: Path, found: Found, selection: Selection, report: Report) -> Buffer:
+def _pick(
+    path: Path, found: Found, selection: Selection, report: Report, sealer: Sealer | None
+) -> Buffer:
     try:
         table = found.decode_table() if selection.needs_table else None
-        return selection.pick_lines(found.head, table, found.lines)
+        return selection.pick_lines(found.head, table, lambda: found.lines(sealer))
     except BatchError as error:
         report(Finding(path.name, found.offset, found.head.size_bytes, error.detail))
         return b""

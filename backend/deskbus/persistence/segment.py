@@ -20,6 +20,7 @@ from deskbus.persistence.batch import (
     unpack_body,
 )
 from deskbus.persistence.files import Files
+from deskbus.persistence.sealer import Sealer
 
 SEGMENT_BYTES = 10_000_000
 """A segment that has grown past this, or would, is closed and the next one begun."""
@@ -42,9 +43,9 @@ class Found(NamedTuple):
         """Raises `BatchError`."""
         return decode_table(self.table)
 
-    def lines(self) -> Buffer:
+    def lines(self, sealer: Sealer | None = None) -> Buffer:
         """Raises `BatchError`."""
-        return unpack_body(self.head, self.body)
+        return unpack_body(self.head, self.body, sealer)
 
 
 class Damage(NamedTuple):

@@ -4,6 +4,7 @@ import errno
 from typing import Literal, NamedTuple
 
 from deskbus.persistence.files import FolderInUseError
+from deskbus.persistence.sealer import SealingError
 
 TOO_SLOW = "the disk is too slow"
 NO_ANSWER = "the disk does not answer"
@@ -28,6 +29,8 @@ class State(NamedTuple):
 def reason_of(error: Exception) -> str:
     if isinstance(error, FolderInUseError):
         return "another process writes to the folder"
+    if isinstance(error, SealingError):
+        return f"sensitive topics can't be encrypted, {error}"
     if isinstance(error, OSError):
         return _REASONS.get(error.errno or 0, "the files can't be written")
     return "the messages can't be written"

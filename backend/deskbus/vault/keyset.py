@@ -32,6 +32,10 @@ _MAGIC = b"deskbus keyset 1\n"
 Purpose = Literal["manifest", "apps", "config", "decisions", "messages"]
 
 
+OUTSIDE: frozenset[Purpose] = frozenset({"messages"})
+"""What is sealed for them is not among the records, so their old keys are never forgotten."""
+
+
 class PasswordWrap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The key-encryption key, sealed under a key that a password gives."""
 

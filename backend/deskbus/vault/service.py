@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -31,14 +32,24 @@ T = TypeVar("T")
 CONFIG_PREFIX = "secret:"
 """A value of the configuration that begins so names a secret of it."""
 
+ASK_AGAIN_AFTER_S = 30.0
+"""So long a locked vault stays locked for apps, however often they call: a try may be a dialog."""
+
 log = structlog.get_logger()
 
 
 class VaultService:
     """Methods raise `DeskbusError`: unavailable while locked, conflict for a changed record."""
 
-    def __init__(self, vault: Vault, on_changed: Callable[[VaultStatus], None]) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        on_changed: Callable[[VaultStatus], None],
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._vault = vault
+        self._monotonic_s = monotonic_s
+        self._refuse_until = 0.0
         self._on_changed = on_changed
         self._told = vault.status().state
 
@@ -95,6 +106,7 @@ class VaultService:
     async def unlock(self, password: str | None) -> None:
         given = None if password is None else bytearray(password.encode())
         try:
+            self._refuse_until = 0.0
             await self._run(lambda: self._vault.unlock(given))
         finally:
             if given is not None:
@@ -139,14 +151,14 @@ class VaultService:
         return ComponentHealth(status="ok", detail=words)
 
     async def _run(self, action: Callable[[], T]) -> T:
+        before = self._vault.status()
+        if before.state == "locked" and self._monotonic_s() < self._refuse_until:
+            raise _locked(before.detail)
         try:
             return await _on_thread(action)
         except VaultLockedError as error:
-            raise DeskbusError(
-                UNAVAILABLE,
-                f"The vault is locked: {error.why}.",
-                action="Unlock it with vault.unlock, then try again; nothing is lost.",
-            ) from None
+            self._refuse_until = self._monotonic_s() + ASK_AGAIN_AFTER_S
+            raise _locked(error.why) from None
         except SealError:
             log.error("vault.record_damaged")  # noqa: TRY400  # a traceback could carry values
             raise DeskbusError(
@@ -186,6 +198,14 @@ class Drawer:
     async def save(self, content: bytes) -> bool:
         """False where nothing is kept on disk; raises `DeskbusError`."""
         return await self._vault.keep(self._name, content)
+
+
+def _locked(why: str) -> DeskbusError:
+    return DeskbusError(
+        UNAVAILABLE,
+        f"The vault is locked: {why}.",
+        action="Unlock it with vault.unlock, then try again; nothing is lost.",
+    )
 
 
 async def _on_thread(action: Callable[[], T]) -> T:

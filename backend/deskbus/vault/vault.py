@@ -5,30 +5,28 @@ Every method blocks, on the disk and perhaps on a person; callers use threads.
 
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
 
-from deskbus.vault.cipher import SealError, new_key, new_key_id, wipe
+from deskbus.vault import cipher
+from deskbus.vault.cipher import Context, SealError, new_key, new_key_id, wipe
 from deskbus.vault.folder import Folder, FolderBusyError, Step, no_step
 from deskbus.vault.homes import Home, KeychainHome, PasswordHome, VaultLockedError
-from deskbus.vault.keychain import Keychain, find_keychain
-from deskbus.vault.keyset import Keyset, Purpose, open_keyset, read_head
-from deskbus.vault.opened import Opened
+from deskbus.vault.keychain import find_keychain
+from deskbus.vault.keyset import OUTSIDE, Keyset, Purpose, read_head
+from deskbus.vault.opened import KEYSET, FindKeychain, Opened, open_existing, try_to
 from deskbus.vault.records import Name, Progress, Records, has_packs
 from deskbus.vault.status import Status
 
-KEYSET = "keyset"
 BATCH = 256
 """Records that are sealed anew with one change of the manifest."""
 
 CLOSE_WITHIN_S = 1.0
 
 _INSTALLATION = "installation"
-
-FindKeychain = Callable[[str | None], Keychain | None]
 
 log = structlog.get_logger()
 
@@ -124,6 +122,25 @@ class Vault:
             if (memory := self._open()) is not None:
                 return list(memory)
             return self._unlocked.records.names()
+
+    def seal(self, purpose: Purpose, name: str, plaintext: bytes) -> bytes:
+        """Seals what is kept elsewhere; raises `VaultLockedError` where no key would last.
+
+        Once the vault has proved to be locked this asks nobody again: the log tries for hours.
+        """
+        with self._turn:
+            self._open_quietly()
+            self._need_keys({purpose})
+            key = self._unlocked.keys.primary(purpose)
+            assert key is not None
+            return cipher.seal(key.id, key.key, Context(purpose, "", name, 0), plaintext)
+
+    def unseal(self, purpose: Purpose, name: str, sealed: bytes) -> bytes:
+        """Opens what `seal` has sealed; asks as little."""
+        with self._turn:
+            self._open_quietly()
+            key = self._unlocked.keys.by_id(purpose, cipher.key_id_of(sealed))
+            return cipher.open_sealed(key.key, Context(purpose, "", name, 0), sealed)
 
     def unlock(self, password: bytearray | None = None) -> None:
         """Opens the vault; a person may be asked. Makes one where there is none.
@@ -235,7 +252,10 @@ class Vault:
         try:
             self._folder.open()
             if self.exists:
-                self._opened = self._open_existing(password)
+                self._opened = open_existing(self._folder, self._find, password)
+                if not self._opened.records.outdated():
+                    self._tidy(self._opened)
+                log.info("vault.unlocked", home=self._opened.home.name)
             elif not self._make():
                 self._memory = {}
                 log.warning("vault.memory_only")
@@ -249,6 +269,11 @@ class Vault:
             raise self._refuse(f"its folder can't be used: {error.strerror}") from None
         self._locked_because = ""
         return self._memory
+
+    def _open_quietly(self) -> None:
+        if self._opened is None and self._locked_because:
+            raise VaultLockedError(self._locked_because)
+        self._open()
 
     def _open_for_change(self) -> dict[Name, bytes] | None:
         """As `_open`, without making a vault in the keychain that would be left at once."""
@@ -264,37 +289,6 @@ class Vault:
             log.warning("vault.locked", why=why)
         self._locked_because = why
         return VaultLockedError(why)
-
-    def _open_existing(self, password: bytearray | None) -> Opened:
-        file = self._folder.read(KEYSET)
-        head = read_head(file)
-        home: Home
-        spare: set[bytes] = set()
-        if head.password is not None:
-            if password is None:
-                raise VaultLockedError("the master password is needed")
-            try:
-                home, kek = PasswordHome.open(head, password)
-            except SealError:
-                raise VaultLockedError("the master password is wrong") from None
-        else:
-            keychain = self._find(head.keychain)
-            if keychain is None:
-                raise VaultLockedError("the keychain that has its key is not to be had")
-            home = KeychainHome(keychain, head.installation)
-            keys = home.keys()
-            if head.kek not in keys:
-                raise VaultLockedError("the keychain has no longer its key; import an export")
-            kek = keys.pop(head.kek)
-            spare = set(keys)
-        opened = Opened(head, home, kek, open_keyset(file, kek), self._folder)
-        opened.records.load()
-        if spare:
-            _try_to(lambda: home.settle(head.kek, kek))
-        if not opened.records.outdated():
-            self._tidy(opened)
-        log.info("vault.unlocked", home=home.name)
-        return opened
 
     def _make(self) -> bool:
         """A new vault in the keychain; False where there is none."""
@@ -338,10 +332,10 @@ class Vault:
             opened.keys.kek_changed()
             self._save_keyset(opened)
         # Where this fails the old key stays beside the new one until the vault is next opened.
-        _try_to(lambda: home.settle(kek_id, kek))
+        try_to(lambda: home.settle(kek_id, kek))
         self._step("home settled")
         if before is not home and not home.shares_place_with(before):
-            _try_to(before.leave)
+            try_to(before.leave)
         log.info("vault.kek_rotated", home=home.name)
 
     def _need_keys(self, purposes: set[Purpose]) -> None:
@@ -354,7 +348,7 @@ class Vault:
 
     def _tidy(self, opened: Opened) -> None:
         """Forgets keys that nothing needs."""
-        old = {key.id for key in opened.keys if not key.primary}
+        old = {k.id for k in opened.keys if not k.primary and k.purpose not in OUTSIDE}
         if old:
             opened.records.save_under_primary()
             opened.keys.drop(old)
@@ -387,11 +381,3 @@ def _read(records: Records, names: list[Name]) -> Iterator[tuple[Name, bytes]]:
         value = records.get(name)
         if value is not None:
             yield name, value
-
-
-def _try_to(action: Callable[[], None]) -> None:
-    """A leftover in a keychain opens nothing, and is no reason to fail."""
-    try:
-        action()
-    except VaultLockedError as error:
-        log.warning("vault.leftover", why=error.why)

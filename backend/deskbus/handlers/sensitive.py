@@ -1,0 +1,41 @@
+"""Joins the log of messages with the vault: bodies with sensitive topics are sealed by it."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from deskbus.persistence.sealer import SealingError, UnsealableError
+from deskbus.vault.cipher import SealError
+from deskbus.vault.homes import VaultLockedError
+from deskbus.vault.vault import Vault
+from deskbus_protocol.topics import matches
+
+KNOWN_TOPICS = 10_000
+
+
+class SensitiveTopics:
+    """A `Sealer` for topics that fit one of the patterns. Called on the log's own threads."""
+
+    def __init__(self, vault: Vault, patterns: Iterable[str]) -> None:
+        self._vault = vault
+        self._patterns = tuple(patterns)
+        self._fits = lru_cache(KNOWN_TOPICS)(self._matches)
+
+    def covers(self, topics: Iterable[str]) -> bool:
+        return any(self._fits(topic) for topic in topics)
+
+    def seal(self, body: bytes, first_position: int) -> bytes:
+        try:
+            return self._vault.seal("messages", str(first_position), body)
+        except VaultLockedError as error:
+            raise SealingError(f"the vault is locked: {error.why}") from None
+
+    def unseal(self, body: bytes, first_position: int) -> bytes:
+        try:
+            return self._vault.unseal("messages", str(first_position), body)
+        except VaultLockedError as error:
+            raise SealingError(f"the vault is locked: {error.why}") from None
+        except SealError:
+            raise UnsealableError from None
+
+    def _matches(self, topic: str) -> bool:
+        return any(matches(pattern, topic) for pattern in self._patterns)

@@ -1,0 +1,90 @@
+"""Messages of sensitive topics: encrypted on the disk, plain for those who may read them."""
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from deskbus_protocol.errors import DeskbusError
+from tests.integration.secretservice import SecretService
+from tests.integration.shell import TestShell, start_shell
+
+pytestmark = pytest.mark.requirement("3.3")
+
+CANARY = "canary-on-a-topic-91ce"
+CONFIG = """
+[[apps]]
+id = "desk.feed"
+name = "Feed"
+grants = [
+    { permission = "messaging.write", scope = "orders.#" },
+    { permission = "messaging.read", scope = "orders.#" },
+]
+
+[persistence]
+topics = ["orders.#"]
+sensitive = ["orders.private.#"]
+"""
+
+
+async def publish(shell: TestShell, topic: str, text: str) -> None:
+    async with shell.app("desk.feed") as feed:
+        await feed.publish(topic, {"text": text}, durable=True)
+
+
+async def replayed(shell: TestShell, pattern: str) -> list[bytes]:
+    async with shell.app("desk.feed") as feed, feed.listen(pattern) as messages:
+        count = await feed.replay(pattern)
+        found: list[bytes] = []
+        if count:
+            async for message in messages:
+                found.append(bytes(message.payload))
+                if len(found) == count:
+                    break
+        return found
+
+
+def on_disk(data: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in (data / "messages").glob("*.seg"))
+
+
+async def test_a_sensitive_topic_is_encrypted_on_the_disk_and_replayed(
+    keychain: SecretService, tmp_path: Path, anyio_backend: str
+) -> None:
+    data = tmp_path / "data"
+    async with start_shell(data, config=CONFIG) as shell:
+        await publish(shell, "orders.public", "plain as day")
+        await publish(shell, "orders.private.bonus", CANARY)
+        await shell.client.call("vault.rotate", {})
+        await publish(shell, "orders.private.bonus", CANARY)
+    assert b"plain as day" in on_disk(data)
+    assert CANARY.encode() not in on_disk(data)
+    async with start_shell(data, config=CONFIG) as shell:
+        assert len(await replayed(shell, "orders.private.#")) == 2
+        assert CANARY in str(await replayed(shell, "orders.private.#"))
+        assert len(await replayed(shell, "orders.#")) == 3
+
+
+async def test_while_the_vault_is_locked_nothing_sensitive_is_written_and_nothing_lost(
+    keychain: SecretService, tmp_path: Path, anyio_backend: str
+) -> None:
+    data = tmp_path / "data"
+    async with start_shell(data, config=CONFIG) as shell:
+        await publish(shell, "orders.private.bonus", CANARY)
+    keychain.stop()
+    keychain.start(unlocked=False)
+    async with start_shell(data, config=CONFIG) as shell:
+        with pytest.raises(DeskbusError) as refused:
+            await publish(shell, "orders.private.bonus", CANARY)
+        assert refused.value.kind.name == "degraded"
+        report = await shell.client.call("health.get", {}, result=dict)
+        assert "can't be encrypted" in report["components"]["persistence"]["detail"]
+        assert CANARY.encode() not in on_disk(data)
+        keychain.unlock()
+        await shell.client.call("vault.unlock", {})
+        with anyio.fail_after(15):
+            while report["components"]["persistence"]["status"] != "ok":
+                await anyio.sleep(0.1)
+                report = await shell.client.call("health.get", {}, result=dict)
+        assert len(await replayed(shell, "orders.private.#")) == 2
+    assert CANARY.encode() not in on_disk(data)

@@ -1,0 +1,65 @@
+"""The vault for the event loop: errors of the table, and a person who is not asked too often."""
+
+from pathlib import Path
+
+import pytest
+
+from deskbus.vault.cipher import SealError
+from deskbus.vault.records import Name
+from deskbus.vault.service import ASK_AGAIN_AFTER_S, VaultService
+from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.secrets import MAX_SECRETS, VaultStatus
+from tests.unit.vault.fakes import FakeKeychain, vault_in
+
+
+@pytest.mark.requirement("3.3")
+async def test_apps_can_not_make_a_locked_keychain_ask_again_and_again(tmp_path: Path) -> None:
+    now_s = 1000.0
+    keychain = FakeKeychain()
+    keychain.why = "locked"
+    told: list[VaultStatus] = []
+    service = VaultService(
+        vault_in(tmp_path / "vault", keychain), told.append, monotonic_s=lambda: now_s
+    )
+    for _ in range(10):
+        with pytest.raises(DeskbusError, match="locked"):
+            await service.get("desk.feed", "token")
+    assert keychain.asked == 1
+    now_s += ASK_AGAIN_AFTER_S
+    with pytest.raises(DeskbusError, match="locked"):
+        await service.set("desk.feed", "token", "value")
+    assert keychain.asked == 2
+    keychain.why = None
+    await service.unlock(None)
+    await service.set("desk.feed", "token", "value")
+    assert await service.get("desk.feed", "token") == "value"
+    assert [status.state for status in told] == ["locked", "unlocked"]
+
+
+async def test_the_log_asks_a_locked_keychain_once(tmp_path: Path) -> None:
+    keychain = FakeKeychain()
+    keychain.why = "locked"
+    vault = vault_in(tmp_path / "vault", keychain)
+    for _ in range(5):
+        with pytest.raises(Exception, match="locked"):
+            vault.seal("messages", "0", b"body")
+    assert keychain.asked == 1
+    keychain.why = None
+    vault.unlock()
+    sealed = vault.seal("messages", "0", b"body")
+    vault.rotate_keys()
+    assert vault.unseal("messages", "0", sealed) == b"body"
+    for purpose, name in (("messages", "1"), ("config", "0")):
+        with pytest.raises(SealError):
+            vault.unseal(purpose, name, sealed)  # type: ignore[arg-type]
+
+
+async def test_an_app_keeps_a_thousand_secrets_and_no_more(tmp_path: Path) -> None:
+    vault = vault_in(tmp_path / "vault", FakeKeychain())
+    vault.put_all((Name("apps", "desk.feed", str(n)), b"x") for n in range(MAX_SECRETS))
+    service = VaultService(vault, lambda _: None)
+    with pytest.raises(DeskbusError, match="1000 secrets"):
+        await service.set("desk.feed", "one more", "value")
+    await service.set("desk.feed", "7", "changed")
+    await service.set("desk.blotter", "one more", "value")
+    assert len(await service.names("desk.feed")) == MAX_SECRETS
