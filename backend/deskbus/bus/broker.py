@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from deskbus.bus.client import BusClient, Reader
 from deskbus.bus.foreign import foreign_line
-from deskbus.bus.topic import HISTORY_BYTES, HISTORY_MESSAGES, STALE, Topic
+from deskbus.bus.topic import LARGE_BYTES, STALE, Topic
 from deskbus.bus.topics import SeqLog, TopicTable
 from deskbus.bus.trie import PatternTrie
 from deskbus_protocol.bus import MessageParams, PublishParams
@@ -21,9 +21,6 @@ from deskbus_protocol.topics import check_pattern, check_topic, is_wildcard
 
 MAX_WRITABLE = 2000
 """Topics remembered as writable for one sender; beyond, permissions are looked up anew."""
-
-_SMALL_LINE_BYTES = HISTORY_BYTES // HISTORY_MESSAGES
-"""A full history of such lines is within its bound in bytes, so only larger ones are added up."""
 
 ClockMs = Callable[[], int]
 
@@ -92,11 +89,11 @@ class MessageBroker:
         The hot path: everything that all messages, all of a client's, or all of a topic's have in
         common is worked out before. Returns the last message's topic with its stamps.
         """
-        topic = None
+        topic = before = None
         now = self._clock_ms()
         timestamp_member = b'"%b%d%b' % (TIMESTAMP, now, PAYLOAD)
         writable, signature, generation = client.writable, client.signature, self._generation
-        routed = delivered = read_bytes = history_growth = 0
+        routed = delivered = size = history_growth = 0
         for message in messages:
             name = message.topic
             topic = writable.get(name)
@@ -108,6 +105,10 @@ class MessageBroker:
                     continue
             if topic.generation != generation:
                 self._find_targets(topic)
+            if topic is not before:
+                if before is not None:
+                    history_growth -= before.trim_history()
+                before = topic
             topic.seq = seq = topic.seq + 1
             number = b"%d" % seq
             line = b"".join(
@@ -125,14 +126,10 @@ class MessageBroker:
                 )
             )
             topic.timestamp = now
-            size = len(line)
-            history = topic.history
-            history.append(line)
-            history_growth += size
-            if size > _SMALL_LINE_BYTES:
-                history_growth -= topic.trim_history()
-            elif len(history) > HISTORY_MESSAGES:
-                history_growth -= len(history.pop(0))
+            topic.history.append(line)
+            line_bytes = len(line)
+            if line_bytes > LARGE_BYTES:
+                topic.has_large = True
             targets = topic.targets
             for target in targets:
                 target.put(line, name, seq)
@@ -140,8 +137,10 @@ class MessageBroker:
                 self._persist(topic, line)
             routed += 1
             delivered += len(targets)
-            read_bytes += size
-        self._count(routed, delivered, read_bytes, history_growth)
+            size += line_bytes
+        if before is not None:
+            history_growth -= before.trim_history()
+        self._count(routed, delivered, size, size + history_growth)
         return topic
 
     def publish(
@@ -272,6 +271,7 @@ class MessageBroker:
     def _deliver(self, topic: Topic, line: bytes) -> None:
         """Gives the message with the topic's last stamps to all its readers, history and log."""
         topic.history.append(line)
+        topic.has_large = topic.has_large or len(line) > LARGE_BYTES
         growth = len(line) - topic.trim_history()
         for target in topic.targets:
             target.put(line, topic.name, topic.seq)

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 HISTORY_MESSAGES = 100
 HISTORY_BYTES = 256 * 1024
+LARGE_BYTES = HISTORY_BYTES // HISTORY_MESSAGES
+"""A full history of lines no larger than this is within its bound in bytes without counting."""
+
 STALE = -1
 
 
@@ -24,6 +27,7 @@ class Topic:
         "correlation_member",
         "epoch",
         "generation",
+        "has_large",
         "history",
         "id_member",
         "name",
@@ -46,6 +50,7 @@ class Topic:
         self.generation = STALE
         # A list, for an empty deque takes ten times its memory; a hundred items move in no time.
         self.history: list[bytes] = []
+        self.has_large = False
         prefix = b'"%b.%d.' % (epoch.encode(), number)
         self.opening = line.TOPIC + encode(name) + line.SENDER
         self.id_member = line.ID + prefix
@@ -59,13 +64,17 @@ class Topic:
     def trim_history(self) -> int:
         """Drops the oldest messages beyond the bounds; returns how many bytes that freed."""
         history = self.history
-        size = before = sum(map(len, history))
-        dropped = 0
-        while len(history) - dropped > HISTORY_MESSAGES or size > HISTORY_BYTES:
-            size -= len(history[dropped])
-            dropped += 1
-        del history[:dropped]
-        return before - size
+        freed = 0
+        if len(history) > HISTORY_MESSAGES:
+            freed = sum(map(len, history[:-HISTORY_MESSAGES]))
+            del history[:-HISTORY_MESSAGES]
+        if self.has_large:
+            size = sum(map(len, history))
+            while size > HISTORY_BYTES:
+                size -= len(history[0])
+                freed += len(history.pop(0))
+            self.has_large = max(map(len, history), default=0) > LARGE_BYTES
+        return freed
 
     def result(self) -> bytes:
         """The last message as a `PublishResult`."""
