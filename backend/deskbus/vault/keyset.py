@@ -145,7 +145,7 @@ def read_head(file: bytes) -> Head:
     head, _ = _split(file)
     try:
         return msgspec.json.decode(head, type=Head)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         raise SealError from None
 
 

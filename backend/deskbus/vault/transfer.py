@@ -46,7 +46,7 @@ def import_vault(
         home, key = PasswordHome.open(msgspec.json.decode(head, type=Head), password)
         plain = open_sealed(key, _context(head), file[start + length :])
         values = msgspec.msgpack.decode(plain, type=list[tuple[Name, bytes]])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         raise SealError from None
     home.leave()
     wipe(key)

@@ -130,6 +130,14 @@ def test_chunks_of_another_stream_do_not_fit_in() -> None:
         open_sealed(KEY, CONTEXT, b"".join(first))
 
 
+@given(st.binary(max_size=400), st.booleans())
+def test_bytes_of_any_kind_are_refused_with_the_one_error(data: bytes, begins_well: bool) -> None:
+    if begins_well:
+        data = seal(KEY_ID, KEY, CONTEXT, PLAINTEXT)[:14] + data
+    with pytest.raises(SealError):
+        open_sealed(KEY, CONTEXT, data)
+
+
 def test_two_sealings_share_nothing() -> None:
     first, second = (seal(KEY_ID, KEY, CONTEXT, PLAINTEXT) for _ in range(2))
     assert first[14:] != second[14:]
