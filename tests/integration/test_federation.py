@@ -1,10 +1,12 @@
 """Several real backends, joined through a real nats-server that is killed now and then."""
 
+import random
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import anyio
@@ -287,13 +289,75 @@ async def test_nothing_durable_is_lost_when_backends_are_killed(
                     assert await replayed(blotter, 700) == list(range(1, 701))
 
 
+@pytest.mark.requirement("2.2")
+async def test_whoever_is_killed_what_was_acknowledged_arrives_once(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    chance = random.Random(20_26)
+    acknowledged: list[int] = []
+    numbers = count(1)
+    for _ in range(3):
+        await life(server, tmp_path, chance, numbers, acknowledged)
+    last = next(numbers)
+    async with (
+        machine(server, tmp_path, "desk-a") as a,
+        machine(server, tmp_path, "desk-b") as b,
+        a.app("desk.feed") as feed,
+        b.app("desk.blotter", honest=False) as there,
+        a.app("desk.blotter", honest=False) as here,
+    ):
+        await publish(feed, last, last)
+        arrived, kept = await replayed(there, last), await replayed(here, last)
+    assert len(acknowledged) > 100
+    assert len(arrived) == len(set(arrived))
+    assert set(acknowledged) <= set(arrived)
+    # What was on its way to the sender's disk when it was killed may have arrived all the same.
+    assert [number for number in arrived if number in set(kept)] == kept
+
+
+async def life(
+    server: NatsServer,
+    folder: Path,
+    chance: random.Random,
+    numbers: Iterator[int],
+    acknowledged: list[int],
+) -> None:
+    """Two machines under load, until first the receiver is killed, then the server, the sender."""
+
+    async def publish_on(feed: Client) -> None:
+        try:
+            while True:
+                number = next(numbers)
+                await feed.publish("orders.new", number, durable=True)
+                acknowledged.append(number)
+        except DeskbusError:
+            return
+
+    async with (
+        start_shell(folder / "desk-a", config=config(server, "desk-a"), consent="allow") as a,
+        start_shell(folder / "desk-b", config=config(server, "desk-b"), consent="allow") as b,
+        a.app("desk.feed", honest=False) as feed,
+        anyio.create_task_group() as tasks,
+    ):
+        for _ in range(20):
+            tasks.start_soon(publish_on, feed)
+        await anyio.sleep(chance.uniform(0.1, 0.6))
+        b.process.kill()
+        await anyio.sleep(chance.uniform(0, 0.2))
+        await server.kill()
+        await server.start()
+        await anyio.sleep(chance.uniform(0, 0.2))
+        a.process.kill()
+        await a.process.wait()
+
+
 async def replayed(reader: Client, last: int) -> list[int]:
     """The numbers in the log, once the last is there."""
     async with reader.listen("orders.#") as messages:
         with anyio.fail_after(LIMIT_S):
             while True:
-                count = await reader.replay("orders.#")
-                found = [number_of(await messages.receive()) for _ in range(count)]
+                there_are = await reader.replay("orders.#")
+                found = [number_of(await messages.receive()) for _ in range(there_are)]
                 if found[-1:] == [last]:
                     return found
                 await anyio.sleep(0.05)

@@ -15,8 +15,8 @@ log = structlog.get_logger()
 class Place(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Positions count the messages of our log, seqs those of the stream with that identity.
 
-    Everything before `sent` is with JetStream. Everything up to `taken` is in our log, before
-    `position`.
+    Everything before `sent` is with JetStream. Everything up to `taken` is in our log. What is
+    there of the stream after that stands at `position` or later.
     """
 
     version: Literal[1] = 1

@@ -14,7 +14,7 @@ from deskbus.federation.incoming import (
     LiveIncoming,
     StreamIncoming,
     TakeIn,
-    remember_from,
+    expect_from,
 )
 from deskbus.federation.outgoing import LiveOutgoing, Log, LogOutgoing, Sender
 from deskbus.federation.wire import Wire, WireError
@@ -72,6 +72,7 @@ class Federation:
             )
         self._moved = anyio.Event()
         self._saved: Place | None = None
+        self._taken_position = 0
         self._wire: Wire | None = None
         self._problem = "not connected yet"
         self._stream_problem = STREAM_NOT_YET
@@ -117,13 +118,14 @@ class Federation:
     async def _go_to(self, place: Place) -> None:
         """Takes up where the last run had got to, and learns what it took in after that."""
         self._stream_in.stream, self._stream_in.taken = place.stream, place.taken
+        self._taken_position = place.position
         if self._log is None or self._log_out is None:
             return
         self._log_out.position = place.sent
         end = self._log.position
         if place.position < end:
             blocks = self._log.read(_any_topic, from_position=place.position, to_position=end)
-            await remember_from(blocks, self._arrivals)
+            await expect_from(blocks, self._arrivals)
         # Also where nothing was sent yet: what is published from now on counts from here.
         self._has_moved()
 
@@ -198,11 +200,13 @@ class Federation:
     async def _save_place(self) -> None:
         """Saves and acknowledges only what our log has on disk; if it has not, later."""
         stream, receipt, wire = self._stream_in, self._stream_in.receipt, self._wire
+        if self._arrivals.caught_up:
+            self._taken_position = self._position
         place = Place(
             sent=self._log_out.position if self._log_out is not None else 0,
             stream=stream.stream,
             taken=stream.taken,
-            position=self._position,
+            position=self._taken_position,
         )
         try:
             if self._log is not None and not await _is_durable(self._log):

@@ -22,7 +22,7 @@ from deskbus_protocol.bus import MessageParams
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.topics import matches
 
-REMEMBERED_KEYS = 20_000
+REMEMBERED_KEYS = 50_000
 """Messages that are recognized when they come again; more than can be under way at once."""
 
 log = structlog.get_logger()
@@ -54,17 +54,22 @@ class Arrivals:
         self._is_sound = is_sound
         self._clock_ms = clock_ms
         self._keys: dict[str, None] = {}
+        self._expected: set[str] = set()
 
     def filters(self, kind: Kind) -> list[str]:
         """The NATS subscriptions for what is received here, each once."""
         found = (filters_of(self._prefix, kind, pattern) for pattern in self._patterns)
         return list(dict.fromkeys(each for filters in found for each in filters))
 
-    def remember(self, key: str) -> None:
-        """The message with this key is in our log already."""
-        self._keys[key] = None
-        if len(self._keys) > REMEMBERED_KEYS:
-            del self._keys[next(iter(self._keys))]
+    def expect(self, key: str) -> None:
+        """The message with this key is in our log, and may be delivered all the same."""
+        self._remember(key)
+        self._expected.add(key)
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether nothing of what is in our log will be delivered any more."""
+        return not self._expected
 
     def receive(self, kind: Kind, subject: str, data: bytes) -> None:
         """Takes a message in, unless it is ours, expired, here already, or not one at all."""
@@ -96,9 +101,17 @@ class Arrivals:
     def _is_new(self, message: MessageParams) -> bool:
         key = f"{message.origin}:{message.id}"
         if key in self._keys:
+            self._expected.discard(key)
             return False
-        self.remember(key)
+        # The stream is in order: what comes after something new was not there before either.
+        self._expected.clear()
+        self._remember(key)
         return True
+
+    def _remember(self, key: str) -> None:
+        self._keys[key] = None
+        if len(self._keys) > REMEMBERED_KEYS:
+            del self._keys[next(iter(self._keys))]
 
     def _aged(self, message: MessageParams) -> MessageParams | None:
         """The message with the time taken off that it has been under way; None if that is all."""
@@ -174,11 +187,11 @@ class StreamIncoming:
         self._on_moved()
 
 
-async def remember_from(blocks: AsyncGenerator[bytes, None], arrivals: Arrivals) -> None:
+async def expect_from(blocks: AsyncGenerator[bytes, None], arrivals: Arrivals) -> None:
     """Recognizes from now on the foreign messages that are in these blocks of our log."""
     async with aclosing(blocks):
         async for block in blocks:
             for line in block.split(b"\n")[:-1]:
                 key = key_of(line + b"\n") if is_foreign(line) else None
                 if key is not None:
-                    arrivals.remember(key)
+                    arrivals.expect(key)

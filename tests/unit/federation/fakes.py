@@ -24,6 +24,7 @@ class FakeWire:
         self.published: list[tuple[str, bytes]] = []
         self.stored_messages: list[tuple[str, bytes, str]] = []
         self.confirmations = 0
+        self.last_seq = 100
         self.refuses = False
         self.consumed_after: int | None = None
         self.acknowledged_before = 0
@@ -39,7 +40,7 @@ class FakeWire:
         self.receivers.append((subject, receive))
 
     async def open_stream(self) -> StreamState:
-        return StreamState("s1", 0)
+        return StreamState("s1", self.last_seq)
 
     async def store(self, subject: str, data: bytes, message_id: str) -> None:
         self.stored_messages.append((subject, data, message_id))
@@ -62,6 +63,7 @@ class FakeWire:
 
     async def acknowledge(self, receipt: str) -> None:
         self.receipts.append(receipt)
+        self._change()
 
     async def close(self) -> None:
         self.closed.set()
@@ -113,9 +115,9 @@ class Desk:
         params = PublishParams(topic=topic, payload=raw, **options)  # type: ignore[arg-type]
         return self._broker.publish(self._feed, topic, raw, params, reply_to).history[-1]
 
-    def foreign_line(self, topic: str, origin: str = "desk-b") -> bytes:
+    def foreign_line(self, topic: str, origin: str = "desk-b", message_id: str = "e0.1.1") -> bytes:
         message = MessageParams(
-            id="e0.1.1",
+            id=message_id,
             topic=topic,
             sender=Sender("feed", "main"),
             payload=Raw(b"1"),

@@ -9,7 +9,7 @@ from deskbus.federation.incoming import (
     Arrivals,
     LiveIncoming,
     StreamIncoming,
-    remember_from,
+    expect_from,
 )
 from deskbus.federation.parcel import pack
 from deskbus.federation.subjects import LIVE, PERSISTED, Kind, brings, subject_of
@@ -105,17 +105,23 @@ def test_a_persisted_message_comes_in_once_and_a_live_one_as_often_as_it_comes()
     assert [m.origin for m in door.taken] == ["desk-a", "desk-c", "desk-a", "desk-a"]
 
 
-async def test_what_is_in_our_log_is_recognized() -> None:
+async def test_what_is_in_our_log_is_recognized_until_something_new_comes() -> None:
     door, desk = Door(), Desk()
-    foreign = desk.foreign_line("orders.new", "desk-a")
+    lines = [desk.foreign_line("orders.new", "desk-a", f"e0.1.{n}") for n in (1, 2)]
 
     async def blocks() -> AsyncGenerator[bytes, None]:
-        yield desk.line("orders.new") + foreign
+        yield desk.line("orders.new") + b"".join(lines)
 
-    await remember_from(blocks(), door.arrivals)
-    again = foreign.replace(b',"origin":"desk-a"', b"")
-    door.receive(again, kind=PERSISTED)
-    assert door.taken == []
+    again = [line.replace(b',"origin":"desk-a"', b"") for line in lines]
+    assert door.arrivals.caught_up
+    await expect_from(blocks(), door.arrivals)
+    door.receive(again[0], kind=PERSISTED)
+    assert (door.taken, door.arrivals.caught_up) == ([], False)
+    door.receive(again[1], kind=PERSISTED)
+    assert (door.taken, door.arrivals.caught_up) == ([], True)
+    await expect_from(blocks(), door.arrivals)
+    door.receive(desk.line("orders.new"), kind=PERSISTED)
+    assert (len(door.taken), door.arrivals.caught_up) == (1, True)
 
 
 def test_what_is_remembered_is_bounded() -> None:
@@ -123,7 +129,7 @@ def test_what_is_remembered_is_bounded() -> None:
     first = desk.line("orders.new")
     door.receive(first, kind=PERSISTED)
     for number in range(REMEMBERED_KEYS):
-        door.arrivals.remember(str(number))
+        door.arrivals.expect(str(number))
     door.receive(first, kind=PERSISTED)
     assert len(door.taken) == 2
 

@@ -1,0 +1,119 @@
+"""The place that is saved, and health, over connections that come and go."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from deskbus.config import FederationConfig
+from deskbus.federation.backoff import Backoff
+from deskbus.federation.bookmark import Bookmark, Place
+from deskbus.federation.federation import Federation
+from deskbus.federation.parcel import pack
+from deskbus.federation.wire import Delivery, Wire, WireError
+from tests.unit.federation.fakes import NOW_MS, Desk, FakeLog, FakeWire
+
+
+class Machine:
+    """A federation over connections that a test hands out; without one there is no server."""
+
+    def __init__(self, folder: Path, messages: FakeLog) -> None:
+        self.wires: list[FakeWire] = []
+        self.taken: list[str] = []
+        self.tries = 0
+        self.tried = anyio.Event()
+        self.log = messages
+        self.desk = Desk()
+        self.federation = Federation(
+            FederationConfig(name="desk-b", topics=["#"]),
+            folder=folder,
+            messages=messages,
+            connect=self._connect,
+            take_in=lambda message: self._take_in(message.id),
+            is_sound=lambda _: True,
+            clock_ms=lambda: NOW_MS,
+            backoff=lambda: Backoff(chance=lambda: 1.0),
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.federation.run)
+            yield
+            tasks.cancel_scope.cancel()
+
+    async def until(self, status: str) -> None:
+        with anyio.fail_after(5):
+            while self.federation.health().status != status:
+                await anyio.sleep(0.005)
+
+    async def _connect(self) -> Wire:
+        self.tries += 1
+        self.tried.set()
+        if not self.wires:
+            raise WireError("no server can be reached")
+        return self.wires.pop(0)
+
+    def _take_in(self, message_id: str) -> None:
+        self.taken.append(message_id)
+        self.log.lines.append(self.desk.foreign_line("orders.new", "desk-a", message_id))
+
+
+def delivery(message_id: str, seq: int, number: int) -> Delivery:
+    line = Desk().foreign_line("orders.new", "desk-a", message_id)
+    parcel = pack(line.replace(b',"origin":"desk-a"', b""), "desk-a")
+    assert parcel is not None
+    return Delivery("deskbus.p.desk-a.orders.new", parcel.data, seq, number, f"r{number}")
+
+
+async def saved(folder: Path, taken: int) -> Place:
+    """The place in the file, once that much was taken."""
+    with anyio.fail_after(5):
+        while (place := Bookmark(folder).load(100)).taken != taken:
+            await anyio.sleep(0.005)
+    return place
+
+
+@pytest.mark.requirement("6.1")
+async def test_health_follows_the_connection(tmp_path: Path) -> None:
+    machine, wire = Machine(tmp_path, FakeLog()), FakeWire()
+    assert machine.federation.health().status == "degraded"
+    async with machine.running():
+        await machine.tried.wait()
+        assert "no server can be reached" in str(machine.federation.health().detail)
+        machine.wires = [wire, FakeWire()]
+        await machine.until("ok")
+        wire.closed.set()
+        await machine.until("degraded")
+        assert "the connection was lost" in str(machine.federation.health().detail)
+        await machine.until("ok")
+    assert machine.tries >= 3
+
+
+@pytest.mark.requirement("2.2")
+async def test_two_crashes_in_a_row_bring_nothing_twice(tmp_path: Path) -> None:
+    messages = FakeLog()
+    for n in (1, 2, 3):
+        messages.lines.append(Desk().foreign_line("orders.new", "desk-a", f"m{n}"))
+    # The log has three messages of the stream, of which the file knew one before the crash.
+    Bookmark(tmp_path).save(Place(stream="s1", taken=1, position=1))
+    first = Machine(tmp_path, messages)
+    first.wires = [FakeWire()]
+    async with first.running():
+        await first.until("ok")
+    second = Machine(tmp_path, messages)
+    wire = FakeWire()
+    second.wires = [wire]
+    async with second.running():
+        await second.until("ok")
+        assert wire.consumed_after == 1
+        wire.deliver(delivery("m2", 2, 1))
+        assert (await saved(tmp_path, 2)).position == 1
+        wire.deliver(delivery("m3", 3, 2))
+        assert (await saved(tmp_path, 3)).position == 3
+        wire.deliver(delivery("m4", 4, 3))
+        assert (await saved(tmp_path, 4)).position == 4
+        await wire.until(lambda: wire.receipts[-1:] == ["r3"])
+    assert (first.taken, second.taken) == ([], ["m4"])
