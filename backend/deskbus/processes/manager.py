@@ -10,7 +10,6 @@ from anyio.abc import Process, TaskGroup
 from msgspec import UNSET
 
 from deskbus.processes.spawn import Badge, Program, spawn
-from deskbus.processes.tree import end_leftovers, end_tree
 from deskbus_protocol.apps import AppState, AppStatus
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import CONFLICT, NOT_FOUND, UNAVAILABLE, DeskbusError
@@ -87,7 +86,7 @@ class ProcessIsolationManager:
             with anyio.CancelScope(shield=True):
                 async with anyio.create_task_group() as ending:
                     for pid in self._spawned:
-                        ending.start_soon(end_tree, pid)
+                        ending.start_soon(_end_tree, pid)
 
     def list(self) -> list[AppStatus]:
         return [running.status() for running in self._apps.values()]
@@ -166,7 +165,7 @@ class ProcessIsolationManager:
     async def _watch(self, running: _Running, process: Process) -> None:
         """Waits for the process; what it leaves behind ends with it."""
         code = await process.wait()
-        end_leftovers(process.pid)
+        _end_leftovers(process.pid)
         log.info("app.exited", app=running.plan.app, pid=process.pid, exit_code=code)
         self._spawned.discard(process.pid)
         if running.process is not process:
@@ -181,9 +180,24 @@ class ProcessIsolationManager:
             await self._windows.close(window)
         running.windows = []
         if running.process is not None:
-            await end_tree(running.process.pid)
+            await _end_tree(running.process.pid)
         self._set(running, "stopped")
 
     def _set(self, running: _Running, state: AppState) -> None:
         running.state = state
         self._on_changed(running.status())
+
+
+# psutil comes with the first process that ends: a start of the backend does not wait for it.
+
+
+async def _end_tree(pid: int) -> None:
+    from deskbus.processes.tree import end_tree
+
+    await end_tree(pid)
+
+
+def _end_leftovers(pid: int) -> None:
+    from deskbus.processes.tree import end_leftovers
+
+    end_leftovers(pid)
