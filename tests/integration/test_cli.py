@@ -117,6 +117,14 @@ async def test_a_configuration_mistake_is_told_and_nothing_starts(tmp_path: Path
     assert "id" in err
 
 
+async def test_stdio_without_a_shell_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    words = command("serve", "--stdio", data_dir=tmp_path / "data")
+    with anyio.fail_after(30):
+        done = await anyio.run_process(words, stdin=subprocess.DEVNULL, check=False)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"serve --headless" in done.stderr
+
+
 async def test_a_signal_ends_the_backend_cleanly(tmp_path: Path) -> None:
     async with headless(tmp_path / "data") as process:
         process.send_signal(signal.SIGINT)

@@ -4,7 +4,7 @@ import gc
 import sys
 from argparse import Namespace
 
-from deskbus.transport.descriptors import claim_standard_descriptors
+from deskbus.transport.descriptors import NoShellError, claim_standard_descriptors
 
 
 def spare_the_collector() -> None:
@@ -29,7 +29,11 @@ def leave_no_core_file() -> None:
 
 def run(options: Namespace) -> int:
     # First of all: nothing that is imported later can then reach the wire.
-    claimed = claim_standard_descriptors() if options.stdio else None
+    try:
+        claimed = claim_standard_descriptors() if options.stdio else None
+    except NoShellError as error:
+        sys.stderr.write(f"deskbus: {error}; without one, use serve --headless\n")
+        return 1
 
     from deskbus.app import Backend
     from deskbus.commands import loop

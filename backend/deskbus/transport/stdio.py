@@ -25,10 +25,7 @@ class _Incoming(asyncio.Protocol):
 
 
 async def open_stdio(link: Link, claimed: ClaimedDescriptors) -> None:
-    """Connects `link` to descriptors taken by `claim_standard_descriptors`.
-
-    Raises `ValueError` where they are not pipes, sockets or terminals.
-    """
+    """Connects `link` to descriptors taken by `claim_standard_descriptors`."""
     loop = asyncio.get_running_loop()
     await loop.connect_write_pipe(lambda: link, os.fdopen(claimed.write, "wb", buffering=0))
     await loop.connect_read_pipe(
