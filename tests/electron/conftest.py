@@ -17,6 +17,7 @@ from demo.electron import (
     has_display,
     virtual_display,
 )
+from tests.conftest import absent
 
 HERE = Path(__file__).resolve().parent
 PAGES = HERE / "pages"
@@ -124,7 +125,7 @@ async def display() -> AsyncIterator[str | None]:
     try:
         find_electron()
     except ElectronError as error:
-        pytest.skip(str(error))
+        absent(str(error))
     if sys.platform != "linux" and has_display():
         yield None
         return
