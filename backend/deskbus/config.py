@@ -6,12 +6,8 @@
     publisher = "deskbus demo"
     declares = [{ permission = "messaging.read", scope = "prices.#" }]
     grants = [{ permission = "messaging.write", scope = "ticker.#" }]
-    [apps.window]
-    url = "ticker/index.html"
-    width = 480
-    height = 640
-    [apps.process]
-    command = ["python3", "feed.py"]
+    windows = [{ url = "ticker/index.html", width = 480, height = 640 }]
+    process = { kind = "python", entry = "feed.py" }
 
 Relative files and working directories are taken from the configuration file's own folder.
 """
@@ -26,8 +22,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.manifest import Manifest
 from deskbus_protocol.permissions import Grant
-from deskbus_protocol.session import AppId
 from deskbus_protocol.topics import check_pattern
 
 MESSAGE_FOLDER = "messages"
@@ -44,38 +40,10 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Base of every table in the file; a name that is not known is an error, not ignored."""
 
 
-class WindowConfig(Section, frozen=True, kw_only=True):
-    """`url` is a file below the configuration's folder, or an http(s) address; sizes in pixels."""
+class AppConfig(Manifest, frozen=True, kw_only=True):
+    """A manifest, with the `grants` that the app has without asking."""
 
-    url: str
-    title: str | UnsetType = UNSET
-    width: Annotated[int, Meta(ge=1, le=32_767)] = 960
-    height: Annotated[int, Meta(ge=1, le=32_767)] = 720
-    x: int | UnsetType = UNSET
-    y: int | UnsetType = UNSET
-
-
-class ProcessConfig(Section, frozen=True, kw_only=True):
-    """`env` adds to the minimal environment that an app's process gets.
-
-    A value `secret:NAME` there stands for what `deskbus vault set NAME` has put into the vault.
-    """
-
-    command: Annotated[list[str], Meta(min_length=1)]
-    cwd: str = "."
-    env: dict[str, str] = {}
-
-
-class AppConfig(Section, frozen=True, kw_only=True):
-    """`declares` is what the app may ask a person for; `grants` it has without asking."""
-
-    id: AppId
-    name: str
-    publisher: str = "unknown publisher"
-    declares: list[Grant] = []
-    grants: list[Grant] = []
-    window: WindowConfig | UnsetType = UNSET
-    process: ProcessConfig | UnsetType = UNSET
+    grants: Annotated[list[Grant], Meta(max_length=1000)] = msgspec.field(default_factory=list)
 
 
 class ConsentConfig(Section, frozen=True, kw_only=True):

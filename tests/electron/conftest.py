@@ -33,14 +33,14 @@ grants = [
     {{ permission = "messaging.read", scope = "talk.#" }},
     {{ permission = "messaging.write", scope = "#" }},
 ]
-[apps.window]
+[[apps.windows]]
 url = "{(PAGES / "page.html").as_uri()}?sender"
 
 [[apps]]
 id = "test.receiver"
 name = "Receiver"
 grants = [{{ permission = "messaging.read", scope = "#" }}]
-[apps.window]
+[[apps.windows]]
 url = "{(PAGES / "page.html").as_uri()}?receiver"
 
 [[apps]]
@@ -48,7 +48,7 @@ id = "test.asker"
 name = "Asker"
 publisher = "Northwind Desk Tools (test)"
 declares = [{{ permission = "messaging.read", scope = "consent.#" }}]
-[apps.window]
+[[apps.windows]]
 url = "{(PAGES / "page.html").as_uri()}?asker"
 
 [[apps]]
@@ -58,14 +58,14 @@ grants = [
     {{ permission = "messaging.read", scope = "framed.#" }},
     {{ permission = "messaging.write", scope = "framed.#" }},
 ]
-[apps.window]
+[[apps.windows]]
 url = "{(PAGES / "framed.html").as_uri()}"
 
 [[apps]]
 id = "test.plain"
 name = "Framed without the preload script in iframes"
 grants = [{{ permission = "messaging.write", scope = "framed.#" }}]
-[apps.window]
+[[apps.windows]]
 url = "{(PAGES / "framed.html").as_uri()}?plain"
 
 [[apps]]
@@ -78,7 +78,7 @@ grants = [
     {{ permission = "messaging.read", scope = "channel.#" }},
     {{ permission = "messaging.write", scope = "channel.#" }},
 ]
-[apps.window]
+[[apps.windows]]
 url = "{(PAGES / "page.html").as_uri()}?trader"
 
 [[apps]]
@@ -90,7 +90,7 @@ grants = [
     {{ permission = "messaging.write", scope = "channel.*.provider" }},
     {{ permission = "messaging.read", scope = "channel.*.client.*" }},
 ]
-[apps.window]
+[[apps.windows]]
 url = "{(PAGES / "page.html").as_uri()}?viewer"
 
 [[apps]]
@@ -98,13 +98,15 @@ id = "test.feed"
 name = "Feed"
 grants = [{{ permission = "messaging.write", scope = "prices.#" }}]
 [apps.process]
-command = ['{sys.executable}', '{ROOT / "demo" / "feed.py"}']
+kind = 'python'
+entry = '{ROOT / "demo" / "feed.py"}'
 
 [[apps]]
 id = "test.family"
 name = "Family"
 [apps.process]
-command = ['{sys.executable}', '{PAGES / "family.py"}']
+kind = 'python'
+entry = '{PAGES / "family.py"}'
 """
 
 

@@ -24,22 +24,22 @@ CONFIG = f"""
 id = "desk.feed"
 name = "Feed"
 grants = [{{ permission = "messaging.write", scope = "feed.#" }}]
-process = {{ command = [{sys.executable!r}, {str(PROGRAMS / "feed.py")!r}] }}
+process = {{ kind = "python", entry = {str(PROGRAMS / "feed.py")!r} }}
 
 [[apps]]
 id = "desk.broken"
 name = "Broken"
-process = {{ command = ["/no/such/program"] }}
+process = {{ entry = "/no/such/program" }}
 
 [[apps]]
 id = "desk.brief"
 name = "Brief"
-process = {{ command = [{sys.executable!r}, "-c", "raise SystemExit(3)"] }}
+process = {{ entry = {sys.executable!r}, args = ["-c", "raise SystemExit(3)"] }}
 
 [[apps]]
 id = "desk.board"
 name = "Board"
-window = {{ url = "board.html", width = 400, height = 300 }}
+windows = [{{ url = "board.html", width = 400, height = 300 }}]
 
 [[apps]]
 id = "desk.watch"
@@ -178,12 +178,12 @@ async def test_an_app_s_exit_code_is_kept(desk: TestShell) -> None:
 
 async def test_launching_a_window_describes_it_to_the_shell(desk: TestShell) -> None:
     launched = await desk.client.call("apps.launch", {"app": "desk.board"}, result=dict)
-    assert launched["status"]["windows"] == ["desk.board"]
+    assert launched["status"]["windows"] == ["desk.board/window"]
     (opened,) = desk.opened_windows
     descriptor = opened["descriptor"]
     assert descriptor["url"].startswith("file:///")
     assert descriptor["url"].endswith("/board.html")
     assert (descriptor["width"], descriptor["height"], descriptor["title"]) == (400, 300, "Board")
-    await desk.client.notify("ui.windowClosed", {"window": "desk.board"})
+    await desk.client.notify("ui.windowClosed", {"window": "desk.board/window"})
     apps = (await desk.client.call("apps.list", result=dict))["apps"]
     assert next(app for app in apps if app["app"] == "desk.board")["state"] == "stopped"

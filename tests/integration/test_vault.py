@@ -253,10 +253,11 @@ async def test_a_secret_of_the_configuration_reaches_the_apps_process(
     keychain: SecretService, tmp_path: Path, anyio_backend: str
 ) -> None:
     data = tmp_path / "data"
-    command = [sys.executable, "-c", "import os; print('got', os.environ['KEY'])"]
+    args = ["-c", "import os; print('got', os.environ['KEY'])"]
     config = (
         '[[apps]]\nid = "desk.feed"\nname = "Feed"\n[apps.process]\n'
-        f'command = {json.dumps(command)}\nenv = {{ KEY = "secret:broker" }}\n'
+        f'entry = "{sys.executable}"\nargs = {json.dumps(args)}\n'
+        'env = { KEY = "secret:broker" }\n'
     )
     async with start_shell(data, config=config) as shell:
         with pytest.raises(DeskbusError, match="not in the vault") as failed:

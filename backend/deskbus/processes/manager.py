@@ -23,7 +23,7 @@ class AppPlan(NamedTuple):
 
     app: str
     name: str
-    window: WindowDescriptor | None
+    windows: tuple[WindowDescriptor, ...]
     program: Program | None
 
 
@@ -92,7 +92,7 @@ class ProcessIsolationManager:
         return [running.status() for running in self._apps.values()]
 
     async def launch(self, app: str, progress: Callable[[str], None]) -> AppStatus:
-        """Starts the app's process and opens its window, whichever it has and isn't there yet.
+        """Starts the app's process and opens its windows, whichever it has and isn't there yet.
 
         Raises `DeskbusError`: not_found, conflict (it is starting or ending), unavailable.
         """
@@ -112,9 +112,10 @@ class ProcessIsolationManager:
             if running.plan.program is not None and running.process is None:
                 await self._start_process(running, running.plan.program)
                 progress("process started")
-            if running.plan.window is not None:
-                await self._windows.open(running.plan.window)
-                running.windows = [running.plan.window.window]
+            for window in running.plan.windows:
+                await self._windows.open(window)
+                if window.window not in running.windows:
+                    running.windows.append(window.window)
                 progress("window open")
         except BaseException:
             with anyio.CancelScope(shield=True):

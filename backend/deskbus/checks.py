@@ -1,0 +1,58 @@
+"""What each component says of itself in `health.get`."""
+
+import msgspec
+from msgspec import UNSET
+
+from deskbus.bus.interapplication import InterApplicationBus
+from deskbus.persistence.persistence import MessagePersistence
+from deskbus.reliability.health import Check
+from deskbus.security.decisions import DecisionStore
+from deskbus.ui.shell import Shell
+from deskbus_protocol.health import ComponentHealth, Status
+from deskbus_protocol.history import LogStats
+
+
+def bus_check(bus: InterApplicationBus) -> Check:
+    def check() -> ComponentHealth:
+        stats = bus.statistics()
+        words = f"{stats.clients} clients, {stats.subscriptions} subscriptions"
+        return ComponentHealth(status="ok", detail=words)
+
+    return check
+
+
+def persistence_check(persistence: MessagePersistence | None) -> Check:
+    def check() -> ComponentHealth:
+        if persistence is None:
+            return ComponentHealth(status="off", detail="switched off in the configuration")
+        status: Status = "ok" if persistence.state.status == "ok" else "degraded"
+        return ComponentHealth(status=status, detail=persistence.state.detail or UNSET)
+
+    return check
+
+
+def shell_check(shell: Shell) -> Check:
+    def check() -> ComponentHealth:
+        if shell.connected:
+            return ComponentHealth(status="ok")
+        words = "no shell: windows and prompts can't be shown"
+        return ComponentHealth(status="off", detail=words)
+
+    return check
+
+
+def permissions_check(decisions: DecisionStore) -> Check:
+    def check() -> ComponentHealth:
+        if decisions.problem:
+            return ComponentHealth(status="degraded", detail=decisions.problem)
+        return ComponentHealth(status="ok")
+
+    return check
+
+
+def log_statistics(persistence: MessagePersistence | None) -> LogStats:
+    if persistence is None:
+        return LogStats(enabled=False, state="off", detail="", figures={})
+    state = persistence.state
+    figures = msgspec.to_builtins(persistence.statistics())
+    return LogStats(enabled=True, state=state.status, detail=state.detail, figures=figures)

@@ -1,0 +1,126 @@
+"""Reception: lets links in, and serves each until it closes."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import anyio
+import structlog
+from anyio import TASK_STATUS_IGNORED
+from anyio.abc import TaskGroup, TaskStatus
+from msgspec import Raw
+
+from deskbus.config import HeartbeatConfig
+from deskbus.handlers.sessions import Sessions
+from deskbus.rpc.connection import Call, Connection
+from deskbus.rpc.dispatch import Dispatcher
+from deskbus.rpc.heartbeat import Heartbeat
+from deskbus.rpc.peer import Peer
+from deskbus.transport.link import Link
+from deskbus_protocol import rpc
+
+HEARTBEAT_ID = 0
+"""Of the request that asks for a sign of life; calls count from 1."""
+
+SESSION_WITHIN_S = 10.0
+MAX_STRANGERS = 64
+"""Links without a session; each has `SESSION_WITHIN_S` to open one."""
+
+log = structlog.get_logger()
+
+
+class Reception:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        sessions: Sessions,
+        heartbeat: HeartbeatConfig,
+        *,
+        on_shell_gone: Callable[[], None],
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._sessions = sessions
+        self._wanted = heartbeat
+        self._on_shell_gone = on_shell_gone
+        self._strangers = 0
+        self._tasks: TaskGroup | None = None
+
+    async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
+        """Serves links until cancelled. One that comes when it does not run is closed."""
+        async with anyio.create_task_group() as self._tasks:
+            task_status.started()
+            await anyio.sleep_forever()
+
+    def accept(self, link: Link) -> None:
+        if self._strangers >= MAX_STRANGERS:
+            log.warning("link.too_many_without_session")
+            link.abort()
+        else:
+            self._start(self._serve, link)
+
+    def accept_shell(self, link: Link) -> None:
+        """The one link whose end is the backend's."""
+        self._start(self._serve_shell, link)
+
+    def _start(self, serve: Callable[[Link], Coroutine[Any, Any, None]], link: Link) -> None:
+        if self._tasks is None:
+            link.close()
+        else:
+            self._tasks.start_soon(serve, link)
+
+    async def _serve_shell(self, link: Link) -> None:
+        try:
+            await self._serve(link, shell_link=True)
+        finally:
+            self._on_shell_gone()
+
+    async def _serve(self, link: Link, *, shell_link: bool = False) -> None:
+        async def dispatch(method: str, params: Raw, request_id: bytes) -> bytes:
+            call = Call(connection, request_id)
+            return await self._dispatcher.dispatch(call, method, params, request_id)
+
+        peer = Peer(link, dispatch)
+        connection = Connection(peer, shell_link=shell_link)
+        heartbeat = self._heartbeat(link, connection)
+        try:
+            async with anyio.create_task_group() as tasks:
+                if not shell_link:
+                    heartbeat.start()
+                    tasks.start_soon(self._await_session, connection, link)
+                await peer.run()
+                tasks.cancel_scope.cancel()
+        except Exception:
+            log.exception("link.failed")
+        finally:
+            heartbeat.stop()
+            self._sessions.leave(connection)
+
+    async def _await_session(self, connection: Connection, link: Link) -> None:
+        """A link that does not become a session in time is closed."""
+        self._strangers += 1
+        try:
+            with anyio.move_on_after(SESSION_WITHIN_S):
+                await connection.opened.wait()
+        finally:
+            self._strangers -= 1
+        if not connection.has_session:
+            log.warning("link.no_session")
+            link.abort()
+
+    def _heartbeat(self, link: Link, connection: Connection) -> Heartbeat:
+        """Any bytes are a sign of life; the answer to the question is not waited for."""
+
+        def ask() -> None:
+            if connection.has_session:
+                connection.peer.send(rpc.request("session.ping", {}, HEARTBEAT_ID))
+
+        def on_dead() -> None:
+            log.warning("link.silent", session=connection.has_session)
+            link.abort()
+
+        return Heartbeat(
+            link,
+            ask,
+            on_dead,
+            interval_s=self._wanted.interval_s,
+            deadline_s=self._wanted.deadline_s,
+        )
