@@ -29,8 +29,11 @@ from deskbus.vault.derivation import Derivation
 MAX_HEAD_BYTES = 64 * 1024
 _MAGIC = b"deskbus keyset 1\n"
 
-Purpose = Literal["manifest", "apps", "config", "decisions", "messages"]
-
+Purpose = Literal["manifest", "apps", "config", "decisions", "messages", "audit", "appstate"]
+"""What is kept, each under data keys of its own: the manifest itself, secrets of apps and of the
+configuration, remembered decisions, sealed messages, the audit log's keys and anchor, and the saved
+state of apps. One value for the backend is a `Drawer`, one for each app a `Shelf`.
+"""
 
 OUTSIDE: frozenset[Purpose] = frozenset({"messages"})
 """What is sealed for them is not among the records, so their old keys are never forgotten."""

@@ -103,6 +103,10 @@ class VaultService:
         await self._run(lambda: self._vault.put(name, content))
         return self._vault.exists
 
+    async def forget(self, name: Name) -> bool:
+        """Whether there was such a record."""
+        return await self._run(lambda: self._vault.delete(name))
+
     async def unlock(self, password: str | None) -> None:
         given = None if password is None else bytearray(password.encode())
         try:
@@ -181,7 +185,13 @@ class VaultService:
 
 
 class Drawer:
-    """One record of the backend's own."""
+    """One small value of the backend's own: `Drawer(vault, "audit", "anchor")`.
+
+    `save` returns when the value is on disk; `load` answers with the last one saved, after a
+    restart too, and with None where there was none. A value that was changed from outside, or
+    replaced by an older one of its own, is a `DeskbusError`, never None. Each save costs two
+    fsyncs: what changes a hundred times a second belongs elsewhere.
+    """
 
     def __init__(self, vault: VaultService, purpose: Purpose, name: str) -> None:
         self._vault = vault
@@ -198,6 +208,10 @@ class Drawer:
     async def save(self, content: bytes) -> bool:
         """False where nothing is kept on disk; raises `DeskbusError`."""
         return await self._vault.keep(self._name, content)
+
+    async def clear(self) -> bool:
+        """Whether there was a value; raises `DeskbusError`."""
+        return await self._vault.forget(self._name)
 
 
 def _locked(why: str) -> DeskbusError:
