@@ -216,6 +216,14 @@ CONNECTION_LOST = _kind(
     "Reconnect and send the request again if it is safe to repeat.",
     retryable=True,
 )
+AUDIT_UNAVAILABLE = _kind(
+    "audit_unavailable",
+    -32025,
+    "unavailable",
+    "The audit log can't be written at the moment, so this was not done.",
+    "Free space on the disk of the data folder, or repair it, then try again.",
+    retryable=True,
+)
 
 
 class DeskbusError(Exception):

@@ -927,5 +927,14 @@ export const ERRORS = {
       "retryable": true,
       "action": "Reconnect and send the request again if it is safe to repeat."
     }
+  },
+  "audit_unavailable": {
+    "code": -32025,
+    "message": "The audit log can't be written at the moment, so this was not done.",
+    "data": {
+      "category": "unavailable",
+      "retryable": true,
+      "action": "Free space on the disk of the data folder, or repair it, then try again."
+    }
   }
 } as const;

@@ -1,0 +1,354 @@
+"""The closed catalogue of audit events: what an administrator can read about later.
+
+To record one, give it to an `AuditTrail` (`deskbus.observability.trail`). The trail adds time, boot
+id, sequence, `severity` and `decision`; an event says only what happened. A text that is not known
+stays "". No event may carry a secret, a payload, or the parameters of a call.
+"""
+
+from typing import ClassVar, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+Severity = Literal["info", "notice", "warning", "critical"]
+"""`info` is daily business, `notice` changes what is permitted, `warning` was refused or failed."""
+
+Decision = Literal["allowed", "denied"]
+
+Actor = Literal["person", "policy", "system"]
+"""Who decided: a person at a dialog or panel, a rule of the configuration, or the backend."""
+
+Holds = Literal["once", "session", "always"]
+
+
+class Event(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename="camel",
+    tag_field="type",
+    omit_defaults=True,
+):
+    """Base of all.
+
+    `app` and `client` are whom it is about, `actor` is who did it. `correlation_id` is the
+    message's or the prompt's, `trace_id` the 32 hex digits of a W3C traceparent.
+    """
+
+    severity: ClassVar[Severity] = "info"
+    decision: ClassVar[Decision | None] = None
+
+    app: str = ""
+    client: str = ""
+    actor: Actor = "system"
+    reason: str = ""
+    correlation_id: str = ""
+    trace_id: str = ""
+
+
+class PermissionEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of the events about one permission for one scope. `prompt` joins those of one dialog."""
+
+    permission: str
+    scope: str
+    prompt: str = ""
+
+
+class PermissionRequested(PermissionEvent, frozen=True, kw_only=True, tag="permission.requested"):
+    """`reason` is the app's own words."""
+
+
+class PermissionGranted(PermissionEvent, frozen=True, kw_only=True, tag="permission.granted"):
+    """`until` is Unix milliseconds, where it ends by itself."""
+
+    severity: ClassVar[Severity] = "notice"
+    decision: ClassVar[Decision | None] = "allowed"
+
+    holds: Holds
+    until: int | UnsetType = UNSET
+
+
+class PermissionDenied(PermissionEvent, frozen=True, kw_only=True, tag="permission.denied"):
+    """`reason` tells why: the person's answer, a rule, no answer in time."""
+
+    severity: ClassVar[Severity] = "warning"
+    decision: ClassVar[Decision | None] = "denied"
+
+    holds: Holds
+    until: int | UnsetType = UNSET
+
+
+class PermissionRevoked(PermissionEvent, frozen=True, kw_only=True, tag="permission.revoked"):
+    severity: ClassVar[Severity] = "notice"
+
+
+class PermissionExpired(PermissionEvent, frozen=True, kw_only=True, tag="permission.expired"):
+    """A grant or a denial has come to its end."""
+
+    severity: ClassVar[Severity] = "notice"
+
+
+class PermissionEmbargoed(PermissionEvent, frozen=True, kw_only=True, tag="permission.embargoed"):
+    """The app is not asked about again until `until` (Unix milliseconds), or until a reset."""
+
+    severity: ClassVar[Severity] = "warning"
+    decision: ClassVar[Decision | None] = "denied"
+
+    until: int | UnsetType = UNSET
+
+
+class EmbargoReset(PermissionEvent, frozen=True, kw_only=True, tag="permission.embargo_reset"):
+    severity: ClassVar[Severity] = "notice"
+
+
+class PolicyChanged(Event, frozen=True, kw_only=True, tag="policy.changed"):
+    """`before` and `after` are SHA-256 in hex of the policies; `change` is a plain sentence."""
+
+    severity: ClassVar[Severity] = "notice"
+
+    before: str = ""
+    after: str = ""
+    change: str = ""
+
+
+class TicketMinted(Event, frozen=True, kw_only=True, tag="auth.minted"):
+    pass
+
+
+class TicketUsed(Event, frozen=True, kw_only=True, tag="auth.used"):
+    """A session was opened with a ticket."""
+
+    decision: ClassVar[Decision | None] = "allowed"
+
+
+class TicketRefused(Event, frozen=True, kw_only=True, tag="auth.refused"):
+    """`app` is who the caller said it was; nothing proves it. `count` such within a moment."""
+
+    severity: ClassVar[Severity] = "warning"
+    decision: ClassVar[Decision | None] = "denied"
+
+    count: int = 1
+
+
+class SessionResumed(Event, frozen=True, kw_only=True, tag="auth.resumed"):
+    decision: ClassVar[Decision | None] = "allowed"
+
+
+class AppInstalled(Event, frozen=True, kw_only=True, tag="app.installed"):
+    """`hash` is SHA-256 in hex of what was installed."""
+
+    severity: ClassVar[Severity] = "notice"
+
+    version: str = ""
+    publisher: str = ""
+    hash: str = ""
+
+
+class AppLaunched(Event, frozen=True, kw_only=True, tag="app.launched"):
+    pid: int | UnsetType = UNSET
+
+
+class AppReady(Event, frozen=True, kw_only=True, tag="app.ready"):
+    """`took_ms` counts from its launch."""
+
+    pid: int | UnsetType = UNSET
+    took_ms: int | UnsetType = UNSET
+
+
+class AppCrashed(Event, frozen=True, kw_only=True, tag="app.crashed"):
+    """A negative `exit_code` is the number of the signal."""
+
+    severity: ClassVar[Severity] = "warning"
+
+    pid: int | UnsetType = UNSET
+    exit_code: int | UnsetType = UNSET
+
+
+class AppRestarted(Event, frozen=True, kw_only=True, tag="app.restarted"):
+    """`attempt` counts from 1."""
+
+    attempt: int = 1
+    pid: int | UnsetType = UNSET
+
+
+class AppLimited(Event, frozen=True, kw_only=True, tag="app.limited"):
+    """It went over `limit` (`memory`, `cpu` …); `measured` and `allowed` are in `unit`."""
+
+    severity: ClassVar[Severity] = "warning"
+
+    limit: str
+    measured: float | UnsetType = UNSET
+    allowed: float | UnsetType = UNSET
+    unit: str = ""
+
+
+class AppTerminated(Event, frozen=True, kw_only=True, tag="app.terminated"):
+    """It was ended, or ended by itself in order."""
+
+    pid: int | UnsetType = UNSET
+    exit_code: int | UnsetType = UNSET
+
+
+class AppUnresponsive(Event, frozen=True, kw_only=True, tag="app.unresponsive"):
+    """`silent_ms` is since its last sign of life."""
+
+    severity: ClassVar[Severity] = "warning"
+
+    pid: int | UnsetType = UNSET
+    silent_ms: int | UnsetType = UNSET
+
+
+class Violation(Event, frozen=True, kw_only=True, tag="violation"):
+    """Something was tried that is not permitted, and refused.
+
+    `kind` names the rule (`role`, `undeclared`, `acl` …), `method` the refused call, `target` what
+    it was aimed at (a topic, an app, a path), `origin` where it came from, `count` how often within
+    a moment. Parameters and payloads stay out: they may hold secrets.
+    """
+
+    severity: ClassVar[Severity] = "warning"
+    decision: ClassVar[Decision | None] = "denied"
+
+    kind: str
+    method: str = ""
+    target: str = ""
+    origin: str = ""
+    count: int = 1
+
+
+class OriginViolation(Event, frozen=True, kw_only=True, tag="web.origin"):
+    """A page of an `origin` that is not on the list."""
+
+    severity: ClassVar[Severity] = "warning"
+    decision: ClassVar[Decision | None] = "denied"
+
+    origin: str
+    path: str = ""
+    count: int = 1
+
+
+class CsrfViolation(Event, frozen=True, kw_only=True, tag="web.csrf"):
+    """A request without the token that proves that our own page sent it."""
+
+    severity: ClassVar[Severity] = "warning"
+    decision: ClassVar[Decision | None] = "denied"
+
+    origin: str = ""
+    path: str = ""
+    count: int = 1
+
+
+class CspViolation(Event, frozen=True, kw_only=True, tag="web.csp"):
+    """A browser's report (CSP level 3): the `directive` that `blocked` broke on `document`."""
+
+    severity: ClassVar[Severity] = "warning"
+    decision: ClassVar[Decision | None] = "denied"
+
+    directive: str
+    blocked: str = ""
+    document: str = ""
+    count: int = 1
+
+
+class VaultUnlocked(Event, frozen=True, kw_only=True, tag="vault.unlocked"):
+    """`home` is where its key is."""
+
+    severity: ClassVar[Severity] = "notice"
+
+    home: str = ""
+
+
+class VaultLocked(Event, frozen=True, kw_only=True, tag="vault.locked"):
+    severity: ClassVar[Severity] = "notice"
+
+
+class VaultRotated(Event, frozen=True, kw_only=True, tag="vault.rotated"):
+    """`what` is `kek`, `keys` or `all`."""
+
+    severity: ClassVar[Severity] = "notice"
+
+    what: str
+    records: int | UnsetType = UNSET
+
+
+class RecordRefused(Event, frozen=True, kw_only=True, tag="vault.record_refused"):
+    """A sealed record was changed from outside, and was not opened."""
+
+    severity: ClassVar[Severity] = "critical"
+    decision: ClassVar[Decision | None] = "denied"
+
+    purpose: str = ""
+
+
+class ConfigChanged(Event, frozen=True, kw_only=True, tag="config.changed"):
+    """`before` and `after` are SHA-256 in hex of the configuration; "" where there was none."""
+
+    severity: ClassVar[Severity] = "notice"
+
+    before: str = ""
+    after: str = ""
+
+
+class AuditExported(Event, frozen=True, kw_only=True, tag="audit.exported"):
+    """`client` took `records` records out in `format`."""
+
+    severity: ClassVar[Severity] = "notice"
+
+    format: str
+    records: int
+
+
+class AuditVerified(Event, frozen=True, kw_only=True, tag="audit.verified"):
+    """`verdict` is `OK`, `UNCLEAN TAIL` or `TAMPERED`; `head` the newest sequence covered."""
+
+    severity: ClassVar[Severity] = "notice"
+
+    verdict: str
+    records: int
+    head: int | UnsetType = UNSET
+
+
+class AuditPruned(Event, frozen=True, kw_only=True, tag="audit.pruned"):
+    """The files up to the record `through` were removed, as `reason` (the retention rule) says."""
+
+    severity: ClassVar[Severity] = "notice"
+
+    through: int
+    files: int
+
+
+AuditEvent = (
+    PermissionRequested
+    | PermissionGranted
+    | PermissionDenied
+    | PermissionRevoked
+    | PermissionExpired
+    | PermissionEmbargoed
+    | EmbargoReset
+    | PolicyChanged
+    | TicketMinted
+    | TicketUsed
+    | TicketRefused
+    | SessionResumed
+    | AppInstalled
+    | AppLaunched
+    | AppReady
+    | AppCrashed
+    | AppRestarted
+    | AppLimited
+    | AppTerminated
+    | AppUnresponsive
+    | Violation
+    | OriginViolation
+    | CsrfViolation
+    | CspViolation
+    | VaultUnlocked
+    | VaultLocked
+    | VaultRotated
+    | RecordRefused
+    | ConfigChanged
+    | AuditExported
+    | AuditVerified
+    | AuditPruned
+)
+"""Any of them; a record's `type` names which."""
