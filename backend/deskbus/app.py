@@ -25,6 +25,7 @@ from deskbus.handlers import apps as apps_handlers
 from deskbus.handlers import bus as bus_handlers
 from deskbus.handlers import health as health_handlers
 from deskbus.handlers import history as history_handlers
+from deskbus.handlers import panels as panels_handlers
 from deskbus.handlers import permissions as permissions_handlers
 from deskbus.handlers import secrets as secrets_handlers
 from deskbus.handlers import ui as ui_handlers
@@ -47,7 +48,10 @@ from deskbus.transport.outbox import Flusher
 from deskbus.transport.pipe import listen
 from deskbus.transport.stdio import open_stdio
 from deskbus.ui.consent import ConsentDialogs
+from deskbus.ui.panels import Panels
+from deskbus.ui.renderers import Renderers
 from deskbus.ui.shell import Shell
+from deskbus.ui.utility import UtilityProcesses
 from deskbus.ui.windows import Windows
 from deskbus.vault.service import Drawer, VaultService
 from deskbus.vault.vault import Vault
@@ -85,6 +89,7 @@ class Backend:
             timeout_s=settings.config.consent.timeout_s,
             monotonic_s=time.monotonic,
         )
+        self._panels = Panels(self._shell)
         vault = Vault(settings.data_dir / VAULT_FOLDER)
         self._vault = VaultService(vault, self._vault_changed)
         self._decisions = DecisionStore(
@@ -142,7 +147,10 @@ class Backend:
                 permissions_handlers.handlers(self._security),
                 secrets_handlers.handlers(self._vault, self._security),
                 apps_handlers.handlers(self._processes),
-                ui_handlers.handlers(self._dialogs, self._processes),
+                ui_handlers.handlers(
+                    self._dialogs, self._processes, Renderers(), UtilityProcesses(self._shell)
+                ),
+                panels_handlers.handlers(self._panels),
                 health_handlers.handlers(health),
             ],
         )
@@ -171,6 +179,7 @@ class Backend:
                 self._tasks.start_soon(self._federation.run)
             self._tasks.start_soon(self._security.run)
             self._tasks.start_soon(self._processes.run)
+            self._tasks.start_soon(self._panels.run)
             self._tasks.start_soon(self._tick)
             self._tasks.start_soon(self._stop_on_signal)
             decisions_known = anyio.Event()

@@ -14,12 +14,19 @@ from deskbus_protocol import PROTOCOL_VERSION, typescript
 from deskbus_protocol.errors import ERRORS, ErrorData, ErrorObject
 from deskbus_protocol.method import Method
 from deskbus_protocol.methods import METHODS
+from deskbus_protocol.panels import PanelDescriptor
 from deskbus_protocol.reference import reference
 from deskbus_protocol.ui import PermissionDialog, WindowDescriptor
+from deskbus_protocol.windows import CrashPage
 
 ROOT = Path(__file__).resolve().parents[2]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-DESCRIPTORS = {"window": WindowDescriptor, "permission": PermissionDialog}
+DESCRIPTORS = {
+    "window": WindowDescriptor,
+    "permission": PermissionDialog,
+    "panel": PanelDescriptor,
+    "crash": CrashPage,
+}
 
 
 def openrpc() -> dict[str, Any]:

@@ -1,10 +1,34 @@
 """The method table: every row of every domain, by name."""
 
-from deskbus_protocol import apps, bus, health, history, permissions, secrets, session, ui
+from deskbus_protocol import (
+    apps,
+    bus,
+    health,
+    history,
+    panels,
+    permissions,
+    secrets,
+    session,
+    ui,
+    utility,
+    windows,
+)
 from deskbus_protocol.method import Method
 
 METHODS: dict[str, Method] = {
     row.name: row
-    for domain in (session, bus, history, permissions, secrets, apps, ui, health)
+    for domain in (
+        session,
+        bus,
+        history,
+        permissions,
+        secrets,
+        apps,
+        utility,
+        ui,
+        windows,
+        panels,
+        health,
+    )
     for row in domain.METHODS
 }

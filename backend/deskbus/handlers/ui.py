@@ -6,11 +6,20 @@ from deskbus.processes.manager import ProcessIsolationManager
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.ui.consent import ConsentDialogs
+from deskbus.ui.renderers import Renderers
+from deskbus.ui.utility import UtilityProcesses
 from deskbus_protocol.method import Empty
 from deskbus_protocol.ui import DialogShownParams, WindowClosedParams
+from deskbus_protocol.utility import UtilityExitedParams, UtilityOutputParams
+from deskbus_protocol.windows import WindowProcessesParams
 
 
-def handlers(dialogs: ConsentDialogs, apps: ProcessIsolationManager) -> Mapping[str, Handler]:
+def handlers(
+    dialogs: ConsentDialogs,
+    apps: ProcessIsolationManager,
+    renderers: Renderers,
+    utilities: UtilityProcesses,
+) -> Mapping[str, Handler]:
     async def dialog_shown(_: Call, params: DialogShownParams) -> Empty:
         dialogs.shown(params.dialog)
         return Empty()
@@ -19,4 +28,22 @@ def handlers(dialogs: ConsentDialogs, apps: ProcessIsolationManager) -> Mapping[
         apps.window_closed(params.window)
         return Empty()
 
-    return {"ui.dialogShown": dialog_shown, "ui.windowClosed": window_closed}
+    async def window_processes(_: Call, params: WindowProcessesParams) -> Empty:
+        renderers.told(params.app, params.pids)
+        return Empty()
+
+    async def utility_output(_: Call, params: UtilityOutputParams) -> Empty:
+        utilities.wrote(params.run, params.text)
+        return Empty()
+
+    async def utility_exited(_: Call, params: UtilityExitedParams) -> Empty:
+        utilities.exited(params.run, params.exit_code)
+        return Empty()
+
+    return {
+        "ui.dialogShown": dialog_shown,
+        "ui.windowClosed": window_closed,
+        "ui.windowProcesses": window_processes,
+        "apps.utilityOutput": utility_output,
+        "apps.utilityExited": utility_exited,
+    }

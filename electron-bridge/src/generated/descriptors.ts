@@ -198,3 +198,667 @@ export const permissionSchema = {
     }
   }
 } as const;
+
+export const panelSchema = {
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "title": "panel",
+  "$ref": "#/$defs/PanelDescriptor",
+  "$defs": {
+    "PanelDescriptor": {
+      "title": "PanelDescriptor",
+      "description": "A panel as it is shown. A higher `revision` replaces a lower one, never the reverse.",
+      "type": "object",
+      "properties": {
+        "kind": {
+          "enum": [
+            "panel"
+          ]
+        },
+        "panel": {
+          "type": "string",
+          "maxLength": 128,
+          "minLength": 1
+        },
+        "name": {
+          "type": "string",
+          "maxLength": 64,
+          "pattern": "^[a-z][a-z-]*$"
+        },
+        "revision": {
+          "type": "integer",
+          "minimum": 1
+        },
+        "content": {
+          "$ref": "#/$defs/PanelContent"
+        }
+      },
+      "required": [
+        "kind",
+        "panel",
+        "name",
+        "revision",
+        "content"
+      ],
+      "additionalProperties": false
+    },
+    "PanelContent": {
+      "title": "PanelContent",
+      "description": "What a panel shows. `error` stands above the rows; `empty` in place of none.\n\n    `next` and `previous` are cursors of other pages. `live` tells whether new rows come by\n    themselves; a panel that has no such switch leaves it out.",
+      "type": "object",
+      "properties": {
+        "title": {
+          "type": "string",
+          "maxLength": 500
+        },
+        "subtitle": {
+          "type": "string",
+          "maxLength": 500,
+          "default": ""
+        },
+        "facts": {
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/PanelFact"
+          },
+          "maxItems": 12,
+          "default": []
+        },
+        "verdict": {
+          "$ref": "#/$defs/PanelVerdict"
+        },
+        "search": {
+          "$ref": "#/$defs/PanelSearch"
+        },
+        "filters": {
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/PanelFilter"
+          },
+          "maxItems": 12,
+          "default": []
+        },
+        "columns": {
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/PanelColumn"
+          },
+          "maxItems": 12,
+          "minItems": 1
+        },
+        "groups": {
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/PanelGroup"
+          },
+          "maxItems": 500,
+          "default": []
+        },
+        "rows": {
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/PanelRow"
+          },
+          "maxItems": 500,
+          "default": []
+        },
+        "rowActions": {
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/PanelAction"
+          },
+          "maxItems": 12,
+          "default": []
+        },
+        "actions": {
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/PanelAction"
+          },
+          "maxItems": 8,
+          "default": []
+        },
+        "summary": {
+          "type": "string",
+          "maxLength": 500,
+          "default": ""
+        },
+        "next": {
+          "type": "string",
+          "maxLength": 1024
+        },
+        "previous": {
+          "type": "string",
+          "maxLength": 1024
+        },
+        "live": {
+          "type": "boolean"
+        },
+        "empty": {
+          "$ref": "#/$defs/PanelMessage"
+        },
+        "error": {
+          "$ref": "#/$defs/PanelMessage"
+        }
+      },
+      "required": [
+        "title",
+        "columns"
+      ],
+      "additionalProperties": false
+    },
+    "PanelFact": {
+      "title": "PanelFact",
+      "description": "A label and its value: in the head of a panel, or in the details of a row.",
+      "type": "object",
+      "properties": {
+        "label": {
+          "type": "string",
+          "maxLength": 500
+        },
+        "text": {
+          "type": "string",
+          "maxLength": 10000
+        },
+        "tone": {
+          "enum": [
+            "accent",
+            "bad",
+            "caution",
+            "good",
+            "plain",
+            "quiet"
+          ],
+          "default": "plain"
+        }
+      },
+      "required": [
+        "label",
+        "text"
+      ],
+      "additionalProperties": false
+    },
+    "PanelVerdict": {
+      "title": "PanelVerdict",
+      "description": "One line that says how things stand. `progress` is from 0 to 1 while work is under way.",
+      "type": "object",
+      "properties": {
+        "text": {
+          "type": "string",
+          "maxLength": 500
+        },
+        "tone": {
+          "enum": [
+            "accent",
+            "bad",
+            "caution",
+            "good",
+            "plain",
+            "quiet"
+          ],
+          "default": "plain"
+        },
+        "detail": {
+          "type": "string",
+          "maxLength": 500
+        },
+        "progress": {
+          "type": "number",
+          "minimum": 0,
+          "maximum": 1
+        }
+      },
+      "required": [
+        "text"
+      ],
+      "additionalProperties": false
+    },
+    "PanelSearch": {
+      "title": "PanelSearch",
+      "type": "object",
+      "properties": {
+        "placeholder": {
+          "type": "string",
+          "maxLength": 500,
+          "default": "Search"
+        },
+        "value": {
+          "type": "string",
+          "maxLength": 200,
+          "default": ""
+        }
+      },
+      "required": [],
+      "additionalProperties": false
+    },
+    "PanelFilter": {
+      "title": "PanelFilter",
+      "description": "A choice of one option, or with none a text field. An empty value filters nothing.",
+      "type": "object",
+      "properties": {
+        "id": {
+          "type": "string",
+          "maxLength": 64,
+          "pattern": "^[A-Za-z][A-Za-z0-9_-]*$"
+        },
+        "label": {
+          "type": "string",
+          "maxLength": 500
+        },
+        "options": {
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/PanelOption"
+          },
+          "maxItems": 500,
+          "default": []
+        },
+        "value": {
+          "type": "string",
+          "maxLength": 500,
+          "default": ""
+        }
+      },
+      "required": [
+        "id",
+        "label"
+      ],
+      "additionalProperties": false
+    },
+    "PanelOption": {
+      "title": "PanelOption",
+      "type": "object",
+      "properties": {
+        "value": {
+          "type": "string",
+          "maxLength": 500
+        },
+        "label": {
+          "type": "string",
+          "maxLength": 500
+        }
+      },
+      "required": [
+        "value",
+        "label"
+      ],
+      "additionalProperties": false
+    },
+    "PanelColumn": {
+      "title": "PanelColumn",
+      "description": "`weight` is the column's share of the width that the others leave; 0 fits the content.",
+      "type": "object",
+      "properties": {
+        "id": {
+          "type": "string",
+          "maxLength": 64,
+          "pattern": "^[A-Za-z][A-Za-z0-9_-]*$"
+        },
+        "title": {
+          "type": "string",
+          "maxLength": 500
+        },
+        "align": {
+          "enum": [
+            "end",
+            "start"
+          ],
+          "default": "start"
+        },
+        "weight": {
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 20,
+          "default": 1
+        }
+      },
+      "required": [
+        "id",
+        "title"
+      ],
+      "additionalProperties": false
+    },
+    "PanelGroup": {
+      "title": "PanelGroup",
+      "description": "A heading above rows; its actions are taken with the group's id in place of a row's.",
+      "type": "object",
+      "properties": {
+        "id": {
+          "type": "string",
+          "maxLength": 512,
+          "minLength": 1
+        },
+        "title": {
+          "type": "string",
+          "maxLength": 500
+        },
+        "note": {
+          "type": "string",
+          "maxLength": 500,
+          "default": ""
+        },
+        "actions": {
+          "type": "array",
+          "items": {
+            "type": "string",
+            "maxLength": 64,
+            "pattern": "^[A-Za-z][A-Za-z0-9_-]*$"
+          },
+          "maxItems": 8,
+          "default": []
+        }
+      },
+      "required": [
+        "id",
+        "title"
+      ],
+      "additionalProperties": false
+    },
+    "PanelRow": {
+      "title": "PanelRow",
+      "description": "Cells in the order of the columns; `actions` are ids out of the panel's row actions.\n\n    Rows of one `group` stand together below its heading. `details` show when the row is opened.",
+      "type": "object",
+      "properties": {
+        "id": {
+          "type": "string",
+          "maxLength": 512,
+          "minLength": 1
+        },
+        "cells": {
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/PanelCell"
+          },
+          "maxItems": 12
+        },
+        "group": {
+          "type": "string",
+          "maxLength": 512,
+          "minLength": 1
+        },
+        "actions": {
+          "type": "array",
+          "items": {
+            "type": "string",
+            "maxLength": 64,
+            "pattern": "^[A-Za-z][A-Za-z0-9_-]*$"
+          },
+          "maxItems": 8,
+          "default": []
+        },
+        "details": {
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/PanelFact"
+          },
+          "maxItems": 50,
+          "default": []
+        }
+      },
+      "required": [
+        "id",
+        "cells"
+      ],
+      "additionalProperties": false
+    },
+    "PanelCell": {
+      "title": "PanelCell",
+      "description": "`note` is a second, quieter line. A time is Unix milliseconds, shown in local time.",
+      "type": "object",
+      "properties": {
+        "text": {
+          "type": "string",
+          "maxLength": 10000,
+          "default": ""
+        },
+        "note": {
+          "type": "string",
+          "maxLength": 500
+        },
+        "time": {
+          "type": "integer"
+        },
+        "tone": {
+          "enum": [
+            "accent",
+            "bad",
+            "caution",
+            "good",
+            "plain",
+            "quiet"
+          ],
+          "default": "plain"
+        },
+        "look": {
+          "enum": [
+            "badge",
+            "code",
+            "strong",
+            "text"
+          ],
+          "default": "text"
+        }
+      },
+      "required": [],
+      "additionalProperties": false
+    },
+    "PanelAction": {
+      "title": "PanelAction",
+      "description": "A button. With `confirm` the person is asked that first, and `confirm_label` does it.\n\n    With `saves` the shell asks where to save a file of that name, and sends the path.",
+      "type": "object",
+      "properties": {
+        "id": {
+          "type": "string",
+          "maxLength": 64,
+          "pattern": "^[A-Za-z][A-Za-z0-9_-]*$"
+        },
+        "label": {
+          "type": "string",
+          "maxLength": 500
+        },
+        "style": {
+          "enum": [
+            "danger",
+            "plain",
+            "primary"
+          ],
+          "default": "plain"
+        },
+        "confirm": {
+          "type": "string",
+          "maxLength": 500
+        },
+        "confirmLabel": {
+          "type": "string",
+          "maxLength": 500
+        },
+        "saves": {
+          "type": "string",
+          "maxLength": 128,
+          "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"
+        },
+        "disabled": {
+          "type": "boolean",
+          "default": false
+        }
+      },
+      "required": [
+        "id",
+        "label"
+      ],
+      "additionalProperties": false
+    },
+    "PanelMessage": {
+      "title": "PanelMessage",
+      "description": "In place of rows: why there are none, or what went wrong.",
+      "type": "object",
+      "properties": {
+        "title": {
+          "type": "string",
+          "maxLength": 500
+        },
+        "text": {
+          "type": "string",
+          "maxLength": 500,
+          "default": ""
+        }
+      },
+      "required": [
+        "title"
+      ],
+      "additionalProperties": false
+    }
+  }
+} as const;
+
+export const crashSchema = {
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "title": "crash",
+  "$ref": "#/$defs/CrashPage",
+  "$defs": {
+    "CrashPage": {
+      "title": "CrashPage",
+      "description": "Stands in the place of a window whose process died. Times are Unix milliseconds.\n\n    `detail` is one sentence of the backend's, such as which limit it was. `signal` is a name\n    such as SIGKILL; `log` the last lines that the app wrote, oldest first.",
+      "type": "object",
+      "properties": {
+        "kind": {
+          "enum": [
+            "crash"
+          ]
+        },
+        "window": {
+          "type": "string",
+          "maxLength": 128,
+          "minLength": 1
+        },
+        "app": {
+          "description": "Lower-case ASCII in dotted levels, as in a reverse domain name.",
+          "type": "string",
+          "maxLength": 128,
+          "pattern": "^[a-z][a-z0-9-]*(\\.[a-z][a-z0-9-]*)*$"
+        },
+        "name": {
+          "type": "string",
+          "maxLength": 500
+        },
+        "cause": {
+          "enum": [
+            "exit",
+            "hung",
+            "limit",
+            "never_ready",
+            "out_of_memory",
+            "renderer",
+            "signal"
+          ]
+        },
+        "at": {
+          "type": "integer"
+        },
+        "exitCode": {
+          "type": "integer"
+        },
+        "signal": {
+          "type": "string",
+          "maxLength": 32
+        },
+        "detail": {
+          "type": "string",
+          "maxLength": 500
+        },
+        "uptimeMs": {
+          "type": "integer",
+          "minimum": 0
+        },
+        "sample": {
+          "$ref": "#/$defs/ResourceSample"
+        },
+        "log": {
+          "type": "array",
+          "items": {
+            "type": "string",
+            "maxLength": 500
+          },
+          "maxItems": 40,
+          "default": []
+        },
+        "restart": {
+          "$ref": "#/$defs/CrashRestart",
+          "default": {
+            "state": "manual"
+          }
+        }
+      },
+      "required": [
+        "kind",
+        "window",
+        "app",
+        "name",
+        "cause",
+        "at"
+      ],
+      "additionalProperties": false
+    },
+    "ResourceSample": {
+      "title": "ResourceSample",
+      "description": "Of the app's whole process tree; `at` is Unix milliseconds, CPU 100 for one whole core.",
+      "type": "object",
+      "properties": {
+        "at": {
+          "type": "integer"
+        },
+        "cpuPercent": {
+          "type": "number",
+          "minimum": 0
+        },
+        "memoryBytes": {
+          "type": "integer",
+          "minimum": 0
+        },
+        "processes": {
+          "type": "integer",
+          "minimum": 0
+        },
+        "cpuLimitPercent": {
+          "type": "number",
+          "exclusiveMinimum": 0
+        },
+        "memoryLimitBytes": {
+          "type": "integer",
+          "exclusiveMinimum": 0
+        }
+      },
+      "required": [
+        "at",
+        "cpuPercent",
+        "memoryBytes",
+        "processes"
+      ],
+      "additionalProperties": false
+    },
+    "CrashRestart": {
+      "title": "CrashRestart",
+      "description": "`scheduled` restarts by itself at `at`, Unix milliseconds; `loop` has crashed too often.",
+      "type": "object",
+      "properties": {
+        "state": {
+          "enum": [
+            "loop",
+            "manual",
+            "scheduled"
+          ]
+        },
+        "at": {
+          "type": "integer"
+        },
+        "attempt": {
+          "type": "integer",
+          "minimum": 1
+        }
+      },
+      "required": [
+        "state"
+      ],
+      "additionalProperties": false
+    }
+  }
+} as const;

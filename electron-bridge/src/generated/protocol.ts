@@ -65,6 +65,173 @@ export interface AppIdentity {
   publisher: string;
 }
 
+/** A panel as it is shown. A higher `revision` replaces a lower one, never the reverse. */
+export interface PanelDescriptor {
+  kind: "panel";
+  panel: string;
+  name: string;
+  revision: number;
+  content: PanelContent;
+}
+
+/**
+ * What a panel shows. `error` stands above the rows; `empty` in place of none.
+ *
+ * `next` and `previous` are cursors of other pages. `live` tells whether new rows come by
+ * themselves; a panel that has no such switch leaves it out.
+ */
+export interface PanelContent {
+  title: string;
+  subtitle?: string;
+  facts?: Array<PanelFact>;
+  verdict?: PanelVerdict;
+  search?: PanelSearch;
+  filters?: Array<PanelFilter>;
+  columns: Array<PanelColumn>;
+  groups?: Array<PanelGroup>;
+  rows?: Array<PanelRow>;
+  rowActions?: Array<PanelAction>;
+  actions?: Array<PanelAction>;
+  summary?: string;
+  next?: string;
+  previous?: string;
+  live?: boolean;
+  empty?: PanelMessage;
+  error?: PanelMessage;
+}
+
+/** A label and its value: in the head of a panel, or in the details of a row. */
+export interface PanelFact {
+  label: string;
+  text: string;
+  tone?: "accent" | "bad" | "caution" | "good" | "plain" | "quiet";
+}
+
+/** One line that says how things stand. `progress` is from 0 to 1 while work is under way. */
+export interface PanelVerdict {
+  text: string;
+  tone?: "accent" | "bad" | "caution" | "good" | "plain" | "quiet";
+  detail?: string;
+  progress?: number;
+}
+
+export interface PanelSearch {
+  placeholder?: string;
+  value?: string;
+}
+
+/** A choice of one option, or with none a text field. An empty value filters nothing. */
+export interface PanelFilter {
+  id: string;
+  label: string;
+  options?: Array<PanelOption>;
+  value?: string;
+}
+
+export interface PanelOption {
+  value: string;
+  label: string;
+}
+
+/** `weight` is the column's share of the width that the others leave; 0 fits the content. */
+export interface PanelColumn {
+  id: string;
+  title: string;
+  align?: "end" | "start";
+  weight?: number;
+}
+
+/** A heading above rows; its actions are taken with the group's id in place of a row's. */
+export interface PanelGroup {
+  id: string;
+  title: string;
+  note?: string;
+  actions?: Array<string>;
+}
+
+/**
+ * Cells in the order of the columns; `actions` are ids out of the panel's row actions.
+ *
+ * Rows of one `group` stand together below its heading. `details` show when the row is opened.
+ */
+export interface PanelRow {
+  id: string;
+  cells: Array<PanelCell>;
+  group?: string;
+  actions?: Array<string>;
+  details?: Array<PanelFact>;
+}
+
+/** `note` is a second, quieter line. A time is Unix milliseconds, shown in local time. */
+export interface PanelCell {
+  text?: string;
+  note?: string;
+  time?: number;
+  tone?: "accent" | "bad" | "caution" | "good" | "plain" | "quiet";
+  look?: "badge" | "code" | "strong" | "text";
+}
+
+/**
+ * A button. With `confirm` the person is asked that first, and `confirm_label` does it.
+ *
+ * With `saves` the shell asks where to save a file of that name, and sends the path.
+ */
+export interface PanelAction {
+  id: string;
+  label: string;
+  style?: "danger" | "plain" | "primary";
+  confirm?: string;
+  confirmLabel?: string;
+  saves?: string;
+  disabled?: boolean;
+}
+
+/** In place of rows: why there are none, or what went wrong. */
+export interface PanelMessage {
+  title: string;
+  text?: string;
+}
+
+/**
+ * Stands in the place of a window whose process died. Times are Unix milliseconds.
+ *
+ * `detail` is one sentence of the backend's, such as which limit it was. `signal` is a name
+ * such as SIGKILL; `log` the last lines that the app wrote, oldest first.
+ */
+export interface CrashPage {
+  kind: "crash";
+  window: string;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  name: string;
+  cause: "exit" | "hung" | "limit" | "never_ready" | "out_of_memory" | "renderer" | "signal";
+  at: number;
+  exitCode?: number;
+  signal?: string;
+  detail?: string;
+  uptimeMs?: number;
+  sample?: ResourceSample;
+  log?: Array<string>;
+  restart?: CrashRestart;
+}
+
+/** Of the app's whole process tree; `at` is Unix milliseconds, CPU 100 for one whole core. */
+export interface ResourceSample {
+  at: number;
+  cpuPercent: number;
+  memoryBytes: number;
+  processes: number;
+  cpuLimitPercent?: number;
+  memoryLimitBytes?: number;
+}
+
+/** `scheduled` restarts by itself at `at`, Unix milliseconds; `loop` has crashed too often. */
+export interface CrashRestart {
+  state: "loop" | "manual" | "scheduled";
+  at?: number;
+  attempt?: number;
+}
+
 /** The shell's first call on the shell link. */
 export interface HelloParams {
   _meta?: TraceContext;
@@ -579,6 +746,46 @@ export interface AppChangedParams {
   status: AppStatus;
 }
 
+/**
+ * `entry` is an absolute path of a script. `env` is the whole environment.
+ *
+ * `app`, `pipe` and `ticket` go to the process in its first message, never in its arguments.
+ */
+export interface ForkUtilityParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  run: string;
+  entry: string;
+  args?: Array<string>;
+  cwd?: string;
+  env?: Record<string, string>;
+  pipe: string;
+  ticket: string;
+}
+
+export interface ForkedUtility {
+  pid: number;
+}
+
+export interface KillUtilityParams {
+  _meta?: TraceContext;
+  run: string;
+}
+
+/** What the process wrote to stdout or stderr. */
+export interface UtilityOutputParams {
+  _meta?: TraceContext;
+  run: string;
+  text: string;
+}
+
+export interface UtilityExitedParams {
+  _meta?: TraceContext;
+  run: string;
+  exitCode: number;
+}
+
 export interface OpenWindowParams {
   _meta?: TraceContext;
   descriptor: WindowDescriptor;
@@ -619,6 +826,73 @@ export interface DialogShownParams {
 export interface WindowClosedParams {
   _meta?: TraceContext;
   window: string;
+}
+
+export interface ShowCrashParams {
+  _meta?: TraceContext;
+  descriptor: CrashPage;
+}
+
+/** All processes that render windows of `app` now; none once its last window is closed. */
+export interface WindowProcessesParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  pids: Array<number>;
+}
+
+export interface PanelList {
+  names: Array<string>;
+}
+
+export interface OpenPanelParams {
+  _meta?: TraceContext;
+  name: string;
+  query?: PanelQuery;
+}
+
+/** What the person looks for. `filters` holds values by filter id, without empty ones. */
+export interface PanelQuery {
+  search?: string;
+  filters?: Record<string, string>;
+  cursor?: string;
+  live?: boolean;
+}
+
+export interface OpenedPanel {
+  panel: string;
+}
+
+export interface DrawPanelParams {
+  _meta?: TraceContext;
+  descriptor: PanelDescriptor;
+}
+
+export interface PanelParams {
+  _meta?: TraceContext;
+  panel: string;
+}
+
+/** The answer comes as `ui.updatePanel`. */
+export interface PanelQueryParams {
+  _meta?: TraceContext;
+  panel: string;
+  query: PanelQuery;
+}
+
+/** `revision` is that of the descriptor on which the person acted; `path` where to save. */
+export interface PanelActionParams {
+  _meta?: TraceContext;
+  panel: string;
+  revision: number;
+  action: string;
+  row?: string;
+  path?: string;
+}
+
+/** `message` tells the person what came of it; empty where the panel shows it anyway. */
+export interface PanelActionResult {
+  message?: string;
 }
 
 /** `status` is the worst of the components'; `uptime` is milliseconds. */
@@ -720,6 +994,14 @@ export interface Methods {
   "apps.terminate": { params: TerminateParams; result: Empty; handledBy: "backend" };
   /** Tells the shell that an app's state changed. */
   "apps.changed": { params: AppChangedParams; result: void; handledBy: "shell" };
+  /** Forks a utility process; unavailable before Electron 22. */
+  "apps.forkUtility": { params: ForkUtilityParams; result: ForkedUtility; handledBy: "shell" };
+  /** Ends a utility process, if it still runs. */
+  "apps.killUtility": { params: KillUtilityParams; result: void; handledBy: "shell" };
+  /** Hands over what a utility process wrote. */
+  "apps.utilityOutput": { params: UtilityOutputParams; result: void; handledBy: "backend" };
+  /** Tells that a utility process has ended. */
+  "apps.utilityExited": { params: UtilityExitedParams; result: void; handledBy: "backend" };
   /** Opens a window; answers when its page has loaded. */
   "ui.openWindow": { params: OpenWindowParams; result: Empty; handledBy: "shell" };
   /** Closes a window. */
@@ -732,6 +1014,28 @@ export interface Methods {
   "ui.dialogShown": { params: DialogShownParams; result: void; handledBy: "backend" };
   /** Tells the backend that a person closed an app's window. */
   "ui.windowClosed": { params: WindowClosedParams; result: void; handledBy: "backend" };
+  /** Shows a crash page in place of a window; opening the window takes it away. */
+  "ui.showCrash": { params: ShowCrashParams; result: Empty; handledBy: "shell" };
+  /** Tells the backend which processes render an app's windows, when they change. */
+  "ui.windowProcesses": { params: WindowProcessesParams; result: void; handledBy: "backend" };
+  /** Names the panels that there are. */
+  "panels.list": { params: NoParams; result: PanelList; handledBy: "backend" };
+  /** Opens a panel in a window of the shell, or brings its window to the front. */
+  "panels.open": { params: OpenPanelParams; result: OpenedPanel; handledBy: "backend" };
+  /** Tells what a panel would show, without opening it. */
+  "panels.describe": { params: OpenPanelParams; result: PanelContent; handledBy: "backend" };
+  /** Draws a panel in a window of its own. */
+  "ui.openPanel": { params: DrawPanelParams; result: Empty; handledBy: "shell" };
+  /** Draws new content in an open panel. */
+  "ui.updatePanel": { params: DrawPanelParams; result: void; handledBy: "shell" };
+  /** Closes a panel's window. */
+  "ui.closePanel": { params: PanelParams; result: void; handledBy: "shell" };
+  /** Tells the backend what a person looks for in a panel, or which page. */
+  "ui.panelQuery": { params: PanelQueryParams; result: Empty; handledBy: "backend" };
+  /** A person's action in a panel; counts on the shell link only. */
+  "ui.panelAction": { params: PanelActionParams; result: PanelActionResult; handledBy: "backend" };
+  /** Tells the backend that a panel's window is closed. */
+  "ui.panelClosed": { params: PanelParams; result: void; handledBy: "backend" };
   /** Tells the state of the backend and of each of its components. */
   "health.get": { params: NoParams; result: HealthResult; handledBy: "backend" };
   /** Answers with the OpenRPC document of this protocol. */
