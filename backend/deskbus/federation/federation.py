@@ -7,7 +7,6 @@ import anyio
 import structlog
 
 from deskbus.config import FederationConfig
-from deskbus.federation.backoff import Backoff
 from deskbus.federation.bookmark import Bookmark, Place
 from deskbus.federation.incoming import (
     Arrivals,
@@ -18,6 +17,7 @@ from deskbus.federation.incoming import (
 )
 from deskbus.federation.outgoing import LiveOutgoing, Log, LogOutgoing, Sender
 from deskbus.federation.wire import Wire, WireError
+from deskbus.reliability.backoff import Backoff
 from deskbus_protocol.health import ComponentHealth
 
 SAVE_EVERY_S = 0.2

@@ -8,11 +8,11 @@ import anyio
 import pytest
 
 from deskbus.config import FederationConfig
-from deskbus.federation.backoff import Backoff
 from deskbus.federation.bookmark import Bookmark, Place
 from deskbus.federation.federation import Federation
 from deskbus.federation.parcel import pack
 from deskbus.federation.wire import Delivery, Wire, WireError
+from deskbus.reliability.backoff import Backoff
 from tests.unit.federation.fakes import NOW_MS, Desk, FakeLog, FakeWire
 
 

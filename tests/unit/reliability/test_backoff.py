@@ -2,7 +2,7 @@
 
 import pytest
 
-from deskbus.federation.backoff import Backoff
+from deskbus.reliability.backoff import Backoff
 
 
 @pytest.mark.requirement("6.1")
