@@ -18,6 +18,7 @@ from deskbus.federation.incoming import (
 from deskbus.federation.outgoing import LiveOutgoing, Log, LogOutgoing, Sender
 from deskbus.federation.wire import Wire, WireError
 from deskbus.reliability.backoff import Backoff
+from deskbus.reliability.breaker import CircuitBreaker
 from deskbus_protocol.health import ComponentHealth
 
 SAVE_EVERY_S = 0.2
@@ -52,6 +53,7 @@ class Federation:
         self._log = messages
         self._connect = connect
         self._new_backoff = backoff
+        self.breaker = CircuitBreaker("federation")
         self._bookmark = Bookmark(folder)
         self._sender = Sender(config.name, config.prefix)
         self._arrivals = Arrivals(
@@ -133,7 +135,8 @@ class Federation:
         backoff = self._new_backoff()
         while True:
             try:
-                wire = await self._connect()
+                with self.breaker.attempt(_any_error):
+                    wire = await self._connect()
             except WireError as error:
                 self._fail(str(error))
             except Exception:
@@ -142,7 +145,7 @@ class Federation:
             else:
                 backoff.reset()
                 await self._use(wire)
-            await anyio.sleep(backoff.next_s())
+            await anyio.sleep(max(backoff.next_s(), self.breaker.wait_s))
 
     async def _use(self, wire: Wire) -> None:
         """Returns when the connection has ended, for whatever reason."""
@@ -243,6 +246,10 @@ async def _is_durable(messages: Log) -> bool:
     messages.when_durable(answer)
     await answered.wait()
     return answers[0]
+
+
+def _any_error(_: Exception) -> bool:
+    return True
 
 
 def _any_topic(_: str) -> bool:

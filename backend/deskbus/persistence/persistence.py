@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 import structlog
@@ -21,7 +20,9 @@ from deskbus.persistence.reader import Block, read_ahead
 from deskbus.persistence.retention import Retention
 from deskbus.persistence.sealer import Sealer
 from deskbus.persistence.state import NO_ANSWER, TOO_SLOW, State, degraded, reason_of
+from deskbus.persistence.timers import CallLater, Timers
 from deskbus.persistence.worker import Worker
+from deskbus.reliability.breaker import Attempt, CircuitBreaker
 
 SYNC_AFTER_S = 0.9
 """Leaves the disk a tenth of the second after which every message is to be on it."""
@@ -32,7 +33,9 @@ MAX_LINE_BYTES = MAX_BATCH_BYTES - 2 * BATCH_BYTES
 MAX_FLIGHT_BYTES = 4 * 1024 * 1024
 """Given to the disk at once: what fails is written again as a whole."""
 
-RETRY_AFTER_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+RETRY_AFTER_S = (1.0, 2.0, 4.0, 8.0)
+"""Beyond, the breaker is open and says when."""
+
 STALLED_AFTER_S = 5.0
 CLEAN_UP_EVERY_S = 3600.0
 CLOSE_WITHIN_S = 1.5
@@ -48,13 +51,6 @@ class PersistenceStatistics(msgspec.Struct, frozen=True, kw_only=True):
     held: int
     held_bytes: int
     dropped: int
-
-
-class Timer(Protocol):
-    def cancel(self) -> None: ...
-
-
-CallLater = Callable[[float, Callable[[], None]], Timer]
 
 
 class MessagePersistence:
@@ -103,13 +99,14 @@ class MessagePersistence:
         self._due_messages = 1
         self._failures = 0
         self._reason = ""
-        self._timers: dict[Callable[[], None], Timer] = {}
+        self.breaker = CircuitBreaker("disk", monotonic_s=monotonic_s)
+        self._attempt: Attempt | None = None
         self.on_state_changed: Callable[[State], None] | None = None
 
     async def start(self) -> None:
         """Finds out what is on the disk. A failure shows in `state` and is tried again."""
         self._loop = asyncio.get_running_loop()
-        self._call_later: CallLater = self._given_call_later or self._loop.call_later
+        self._timers = Timers(self._given_call_later or self._loop.call_later)
         self._worker = Worker("deskbus-persistence", self._loop)
         opened = asyncio.Event()
         self._flying.append(lambda _ok: opened.set())
@@ -117,7 +114,7 @@ class MessagePersistence:
         await opened.wait()
         self._grounded = False
         self._go_on()
-        self._set_timer(CLEAN_UP_EVERY_S, self._clean_up)
+        self._timers.set(CLEAN_UP_EVERY_S, self._clean_up)
 
     def append(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None:
         """Keeps a message, whose line is the one that its subscribers get."""
@@ -182,9 +179,7 @@ class MessagePersistence:
                 "persistence.not_closed", reason=reason_of(error), messages=self._held
             )
         self._grounded = self._closed = True
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        self._timers.cancel_all()
         self._worker.stop()
         call_all(self._flying + self._waiting, ok=False)
 
@@ -271,7 +266,7 @@ class MessagePersistence:
             self._take_off_soon()
         elif self._unsynced_since is not None and self._sync_soon not in self._timers:
             left_s = self._unsynced_since + SYNC_AFTER_S - self._monotonic_s()
-            self._set_timer(max(left_s, 0.0), self._sync_soon)
+            self._timers.set(max(left_s, 0.0), self._sync_soon)
         if self._unsynced_since is None:
             self._due_messages = 1
         elif self._grounded or self._failures or self._busy or self._soon:
@@ -284,7 +279,7 @@ class MessagePersistence:
         return self._backlog.waits or len(self._pending.lines) >= BATCH_MESSAGES
 
     def _sync_soon(self) -> None:
-        del self._timers[self._sync_soon]
+        self._timers.cancel(self._sync_soon)
         self._sync_due = True
         self._take_off_soon()
 
@@ -303,12 +298,13 @@ class MessagePersistence:
         self._close_pending()
         batches = self._backlog.take_off(MAX_FLIGHT_BYTES)
         self._busy = True
+        self._attempt = self.breaker.begin()
         if sync and not self._backlog.waits:
             self._flying, self._waiting = self._flying + self._waiting, []
             self._flight_since, self._unsynced_since = self._unsynced_since, None
             self._sync_due = False
-            self._cancel_timer(self._sync_soon)
-        self._set_timer(STALLED_AFTER_S, self._stalled)
+            self._timers.cancel(self._sync_soon)
+        self._timers.set(STALLED_AFTER_S, self._stalled)
         self._worker.submit(partial(self._log.write, batches, sync=sync), self._land)
         self._go_on()
 
@@ -318,7 +314,9 @@ class MessagePersistence:
         if isinstance(outcome, Exception):
             outcome = Written(0, outcome)
         self._busy = False
-        self._cancel_timer(self._stalled)
+        if self._attempt is not None:
+            self._attempt.failed() if outcome.error else self._attempt.succeeded()
+        self._timers.cancel(self._stalled)
         flying, self._flying = self._flying, []
         whole = self._backlog.land(outcome.batches, self._log.position)
         batches = self._backlog.batches
@@ -340,19 +338,19 @@ class MessagePersistence:
     def _fail(self, error: Exception) -> None:
         if self._flight_since is not None:
             self._unsynced_since, self._flight_since = self._flight_since, None
-        self._cancel_timer(self._sync_soon)
-        delay_s = RETRY_AFTER_S[min(self._failures, len(RETRY_AFTER_S) - 1)]
+        self._timers.cancel(self._sync_soon)
+        delay_s = self.breaker.wait_s or RETRY_AFTER_S[min(self._failures, len(RETRY_AFTER_S) - 1)]
         self._failures += 1
-        self._set_timer(delay_s, self._retry)
+        self._timers.set(delay_s, self._retry)
         self._set_reason(reason_of(error))
 
     def _retry(self) -> None:
-        self._cancel_timer(self._retry)
+        self._timers.cancel(self._retry)
         self._take_off(sync=True)
 
     def _stalled(self) -> None:
         """A flight takes too long: it may land yet, but nobody is kept waiting for it."""
-        del self._timers[self._stalled]
+        self._timers.cancel(self._stalled)
         waiting = self._flying + self._waiting
         self._flying, self._waiting = [], []
         self._set_reason(NO_ANSWER)
@@ -360,7 +358,7 @@ class MessagePersistence:
 
     def _clean_up(self) -> None:
         self._worker.submit(self._log.retain_quietly, lambda _outcome: None)
-        self._set_timer(CLEAN_UP_EVERY_S, self._clean_up)
+        self._timers.set(CLEAN_UP_EVERY_S, self._clean_up)
 
     def _close_pending(self) -> None:
         """What is pending becomes a batch that waits."""
@@ -388,11 +386,3 @@ class MessagePersistence:
             log.info("persistence.recovered")
         if self.on_state_changed:
             self.on_state_changed(state)
-
-    def _set_timer(self, delay_s: float, callback: Callable[[], None]) -> None:
-        self._timers[callback] = self._call_later(delay_s, callback)
-
-    def _cancel_timer(self, callback: Callable[[], None]) -> None:
-        timer = self._timers.pop(callback, None)
-        if timer:
-            timer.cancel()

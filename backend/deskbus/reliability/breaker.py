@@ -102,10 +102,10 @@ class CircuitBreaker:
         return Attempt(self, self._turn)
 
     @contextmanager
-    def attempt(self, *counts: type[BaseException]) -> Iterator[None]:
-        """One attempt; an exception of `counts` is a failure, any other tells nothing.
+    def attempt(self, blames: Callable[[Exception], bool]) -> Iterator[None]:
+        """One attempt. An exception is a failure if it `blames` the component, else a success.
 
-        Raises `DeskbusError` (unavailable) where none may be made now.
+        Cancelled, it tells nothing. Raises `DeskbusError` (unavailable) where none may be made now.
         """
         attempt = self.begin()
         if attempt is None:
@@ -115,12 +115,19 @@ class CircuitBreaker:
             )
         try:
             yield
-            attempt.succeeded()
-        except counts:
-            attempt.failed()
+        except Exception as error:
+            attempt.failed() if blames(error) else attempt.succeeded()
             raise
-        finally:
+        except BaseException:
             attempt.withdrawn()
+            raise
+        attempt.succeeded()
+
+    def reset(self) -> None:
+        """The component is a new one: closed, whatever was before."""
+        self._failures = 0
+        if self._state != "closed":
+            self._become("closed")
 
     def ended(self, turn: int, outcome: Literal["good", "bad"] | None) -> None:
         """For `Attempt` alone."""
@@ -144,7 +151,8 @@ class CircuitBreaker:
         self._turn += 1
         self._trial = False
         self._successes = 0
-        log.warning("breaker.changed", component=self.name, state=state, failures=self._failures)
+        tell = log.warning if state == "open" else log.info
+        tell("breaker.changed", component=self.name, state=state, failures=self._failures)
         self.on_changed(self)
 
 

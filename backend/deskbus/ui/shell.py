@@ -2,7 +2,8 @@
 
 from typing import Any, Protocol
 
-from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
+from deskbus.reliability.breaker import CircuitBreaker
+from deskbus_protocol.errors import TIMEOUT, UNAVAILABLE, DeskbusError
 
 
 class ShellPeer(Protocol):
@@ -16,10 +17,15 @@ class ShellPeer(Protocol):
 
 
 class Shell:
-    """Calls go to the connected shell; without one they fail at once, as `unavailable`."""
+    """Calls go to the connected shell; without one they fail at once, as `unavailable`.
+
+    So they do while its breaker is open: a shell that lets calls time out is not waited for again
+    and again. One that connects anew starts with a clean slate.
+    """
 
     def __init__(self) -> None:
         self._peer: ShellPeer | None = None
+        self.breaker = CircuitBreaker("shell")
 
     @property
     def connected(self) -> bool:
@@ -27,6 +33,7 @@ class Shell:
 
     def connect(self, peer: ShellPeer) -> None:
         self._peer = peer
+        self.breaker.reset()
 
     def disconnect(self, peer: ShellPeer) -> None:
         if self._peer is peer:
@@ -35,12 +42,17 @@ class Shell:
     async def call(
         self, method: str, params: object, result: type[Any], *, timeout_s: float
     ) -> Any:
-        """Raises `DeskbusError`: unavailable, or what the shell answers."""
+        """Raises `DeskbusError`: unavailable, timeout, or what the shell answers."""
         if self._peer is None:
             raise DeskbusError(UNAVAILABLE, "No shell is connected.")
-        return await self._peer.call(method, params, result, timeout_s=timeout_s)
+        with self.breaker.attempt(_is_silence):
+            return await self._peer.call(method, params, result, timeout_s=timeout_s)
 
     def notify(self, method: str, params: object) -> None:
         """Tells the shell, if there is one."""
         if self._peer is not None:
             self._peer.notify(method, params)
+
+
+def _is_silence(error: Exception) -> bool:
+    return isinstance(error, DeskbusError) and error.kind is TIMEOUT

@@ -305,7 +305,7 @@ async def test_a_sick_disk_is_told_and_loses_nothing_when_it_recovers(
 
 
 @pytest.mark.requirement("2.4")
-async def test_retries_back_off_to_half_a_minute_and_start_again_after_success(rig: Rig) -> None:
+async def test_retries_back_off_to_half_a_minute_and_start_again_when_it_is_well(rig: Rig) -> None:
     rig.disk.failing["write"] = errno.EIO
     delays = []
     rig.append(1, 1)
@@ -315,13 +315,16 @@ async def test_retries_back_off_to_half_a_minute_and_start_again_after_success(r
         delays.append(delay_s)
         rig.timers.advance(delay_s)
         await rig.written()
-    assert delays == [1, 2, 4, 8, 16, 30, 30, 30]
+    assert delays == [1, 2, 4, 8, 30, 30, 30, 30]
     rig.disk.failing.clear()
     rig.timers.advance(30)
     await rig.written()
     assert rig.persistence.state == State("ok")
+    for number in (2, 3):
+        rig.append(number, number)
+        assert await rig.durable()
     rig.disk.failing["write"] = errno.EIO
-    rig.append(2, 2)
+    rig.append(4, 4)
     assert not await rig.durable()
     assert rig.timers.delays_of(rig.persistence._retry) == [1]
     rig.disk.failing.clear()

@@ -1,5 +1,7 @@
 """The circuit breaker, by an injected clock."""
 
+import asyncio
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -25,6 +27,10 @@ def clock() -> Clock:
 @pytest.fixture
 def breaker(clock: Clock) -> CircuitBreaker:
     return CircuitBreaker("disk", monotonic_s=clock)
+
+
+def is_of_the_disk(error: Exception) -> bool:
+    return isinstance(error, OSError)
 
 
 def begin(breaker: CircuitBreaker) -> Attempt:
@@ -122,16 +128,34 @@ def test_an_attempt_counts_only_the_exceptions_that_blame_the_component(
     breaker: CircuitBreaker,
 ) -> None:
     for _ in range(5):
-        with pytest.raises(ValueError, match="mine"), breaker.attempt(OSError):
+        with pytest.raises(ValueError, match="mine"), breaker.attempt(is_of_the_disk):
             raise ValueError("mine")
     assert state_of(breaker) == "closed"
     for _ in range(5):
-        with pytest.raises(OSError, match="full"), breaker.attempt(OSError):
+        with pytest.raises(OSError, match="full"), breaker.attempt(is_of_the_disk):
             raise OSError("full")
-    with pytest.raises(DeskbusError) as refused, breaker.attempt(OSError):
+    with pytest.raises(DeskbusError) as refused, breaker.attempt(is_of_the_disk):
         pytest.fail("an open breaker let an attempt through")
     assert refused.value.kind is UNAVAILABLE
     assert "again in 30 s" in refused.value.message
+
+
+def test_a_cancelled_attempt_tells_nothing_and_frees_its_place(
+    breaker: CircuitBreaker, clock: Clock
+) -> None:
+    fail(breaker, 5)
+    clock.now_s = 30.0
+    with pytest.raises(asyncio.CancelledError), breaker.attempt(is_of_the_disk):
+        raise asyncio.CancelledError
+    assert state_of(breaker) == "half-open"
+    assert breaker.begin()
+
+
+def test_a_new_component_starts_closed(breaker: CircuitBreaker) -> None:
+    fail(breaker, 5)
+    breaker.reset()
+    fail(breaker, 4)
+    assert state_of(breaker) == "closed"
 
 
 def test_each_change_of_state_is_told_once(breaker: CircuitBreaker, clock: Clock) -> None:
