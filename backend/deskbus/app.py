@@ -58,7 +58,7 @@ from deskbus.vault.vault import Vault
 from deskbus_protocol.apps import AppChangedParams, AppStatus
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.methods import METHODS
-from deskbus_protocol.permissions import Grant
+from deskbus_protocol.permissions import Grant, PermissionsChangedParams
 from deskbus_protocol.secrets import VaultChangedParams, VaultStatus
 from deskbus_protocol.ui import AppIdentity
 
@@ -243,6 +243,8 @@ class Backend:
 
     def _grants_changed(self, app: str) -> None:
         self._bus.grants_changed(app)
+        changed = PermissionsChangedParams(app=app, epoch=self._security.epoch)
+        self._shell.notify("permissions.changed", changed)
 
     def _app_changed(self, status: AppStatus) -> None:
         self._shell.notify("apps.changed", AppChangedParams(status=status))

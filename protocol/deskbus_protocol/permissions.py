@@ -1,25 +1,41 @@
-"""`permissions.*`: what an app may do, and asking a person for it."""
+"""`permissions.*`: what an app may do, asking a person for it, and taking it back."""
 
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from deskbus_protocol.method import Method, Params, Result
+from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
+from deskbus_protocol.session import AppId, ClientName
 
-Permission = Literal["messaging.read", "messaging.write", "app.send", "secrets"]
+Permission = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*$",
+        max_length=64,
+        description="A name of the permission catalogue (permissions.catalogue).",
+    ),
+]
 Scope = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=256,
+        max_length=1024,
         description=(
-            "What exactly: a topic pattern for messaging, an app id for app.send, own for secrets."
+            "What exactly, in the permission's own grammar: a topic pattern, an app id, "
+            "an absolute path, an origin, or the one word that it has."
         ),
     ),
 ]
 Reason = Annotated[str, Meta(max_length=200)]
 State = Literal["granted", "denied", "prompt"]
+Risk = Literal["low", "medium", "high"]
+Holds = Literal["once", "session", "always"]
+ScopeKind = Literal["topics", "app", "path", "origin", "word", "fixed"]
+"""`word` is any text, compared whole; `fixed` has one value only."""
+Enforcer = Literal["broker", "method", "shell", "nobody"]
+"""Who refuses what is not granted. What nobody enforces is not offered."""
+Origin = Annotated[str, Meta(max_length=256)]
 
 
 class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True):
@@ -37,6 +53,17 @@ class AskParams(Params, frozen=True, kw_only=True):
     reason: Reason | UnsetType = UNSET
 
 
+class AskForParams(Params, frozen=True, kw_only=True):
+    """The shell asks for what one client of an app is about to do. `origin` is the page's."""
+
+    app: AppId
+    client: ClientName
+    permission: Permission
+    scope: Scope
+    reason: Reason | UnsetType = UNSET
+    origin: Origin | UnsetType = UNSET
+
+
 class QueryPermissionParams(Params, frozen=True, kw_only=True):
     permission: Permission
     scope: Scope
@@ -44,6 +71,141 @@ class QueryPermissionParams(Params, frozen=True, kw_only=True):
 
 class PermissionResult(Result, frozen=True, kw_only=True):
     state: State
+
+
+class PermissionEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One permission of the catalogue, in a person's words.
+
+    `statement` and `detail` are for a dialog, with `{app}` where the app's name goes. `word` is the
+    one scope of a permission whose `scope` is fixed. `implies` are the weaker permissions that it
+    includes, for the same scope. `points` are the methods or Electron's own names for where it is
+    enforced.
+    """
+
+    name: Permission
+    title: str
+    statement: str
+    detail: str
+    risk: Risk
+    scope: ScopeKind
+    enforced_by: Enforcer
+    word: str = "all"
+    implies: tuple[str, ...] = ()
+    points: tuple[str, ...] = ()
+
+
+class CatalogueResult(Result, frozen=True, kw_only=True):
+    """Those that are offered: each has somebody who enforces it."""
+
+    permissions: list[PermissionEntry]
+
+
+class AppParams(Params, frozen=True, kw_only=True):
+    app: AppId
+
+
+class EffectiveRule(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`until` is Unix milliseconds; from then on the rule is not there."""
+
+    permission: Permission
+    scope: Scope
+    allow: bool
+    until: int | UnsetType = UNSET
+
+
+class GrantsResult(Result, frozen=True, kw_only=True):
+    """What stands for an app now: the first rule that fits decides, and what none fits is denied.
+
+    `epoch` grows with every change; a copy is good until `permissions.changed` brings a higher one.
+    `trusted` means that nothing is refused. What is allowed once is not among the rules.
+    """
+
+    app: AppId
+    epoch: int
+    trusted: bool
+    rules: list[EffectiveRule]
+
+
+class PermissionsChangedParams(Params, frozen=True, kw_only=True):
+    """What stands for `app` has changed. `closed` are patterns of this client that it lost."""
+
+    app: AppId
+    epoch: int
+    closed: list[str] = msgspec.field(default_factory=list)
+
+
+class PermissionRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One decision that stands, or a rule of an administrator. Times are Unix milliseconds.
+
+    `name` is safe to show, `title` and `scope_words` say it plainly. `last_used` is exact to about
+    a minute. Only what a person decided can be revoked.
+    """
+
+    app: AppId
+    name: str
+    permission: Permission
+    scope: Scope
+    title: str
+    scope_words: str
+    risk: Risk
+    allowed: bool
+    holds: Holds
+    source: Literal["person", "policy", "config"]
+    since: int | UnsetType = UNSET
+    until: int | UnsetType = UNSET
+    last_used: int | UnsetType = UNSET
+
+
+class Embargo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Nobody is asked about this permission of this app until then. Times are Unix milliseconds."""
+
+    app: AppId
+    name: str
+    permission: Permission
+    title: str
+    since: int
+    until: int
+    because: Literal["dismissed", "timeout"]
+
+
+class PermissionList(Result, frozen=True, kw_only=True):
+    epoch: int
+    records: list[PermissionRecord]
+    embargoes: list[Embargo]
+
+
+class GrantParams(Params, frozen=True, kw_only=True):
+    """A decision of the person at the shell, without a prompt. `expires_in` is milliseconds."""
+
+    app: AppId
+    permission: Permission
+    scope: Scope
+    allowed: bool = True
+    holds: Literal["session", "always"] = "always"
+    expires_in: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+
+
+class RevokeParams(Params, frozen=True, kw_only=True):
+    """One decision; or without a scope all of that permission, and without a permission all."""
+
+    app: AppId
+    permission: Permission | UnsetType = UNSET
+    scope: Scope | UnsetType = UNSET
+
+
+class RevokeResult(Result, frozen=True, kw_only=True):
+    revoked: int
+
+
+class ResetEmbargoParams(Params, frozen=True, kw_only=True):
+    """Without a permission all embargoes of the app."""
+
+    app: AppId
+    permission: Permission | UnsetType = UNSET
+
+
+class ResetEmbargoResult(Result, frozen=True, kw_only=True):
+    reset: int
 
 
 METHODS = (
@@ -58,5 +220,59 @@ METHODS = (
         summary="Tells whether a permission is granted, denied, or would need a prompt.",
         params=QueryPermissionParams,
         result=PermissionResult,
+    ),
+    Method(
+        name="permissions.catalogue",
+        summary="Lists the permissions that there are, with words, risk and scope.",
+        params=NoParams,
+        result=CatalogueResult,
+    ),
+    Method(
+        name="permissions.changed",
+        summary="Tells an app, and the shell, that what the app may do has changed.",
+        params=PermissionsChangedParams,
+        handled_by="app",
+    ),
+    Method(
+        name="permissions.requestFor",
+        summary="Asks for what a client of an app is about to do; a person may be asked.",
+        params=AskForParams,
+        result=PermissionResult,
+        callers="shell",
+    ),
+    Method(
+        name="permissions.grantsOf",
+        summary="Tells all that stands for an app, to be kept and looked up in by the shell.",
+        params=AppParams,
+        result=GrantsResult,
+        callers="shell",
+    ),
+    Method(
+        name="permissions.list",
+        summary="Lists every decision that stands, allowed or denied, and the embargoes.",
+        params=NoParams,
+        result=PermissionList,
+        callers="shell",
+    ),
+    Method(
+        name="permissions.grant",
+        summary="Decides for an app without a prompt, as the person at the shell.",
+        params=GrantParams,
+        result=Empty,
+        callers="shell",
+    ),
+    Method(
+        name="permissions.revoke",
+        summary="Takes decisions back, allowances and denials alike; it applies at once.",
+        params=RevokeParams,
+        result=RevokeResult,
+        callers="shell",
+    ),
+    Method(
+        name="permissions.resetEmbargo",
+        summary="Lets an app ask again before its embargo ends.",
+        params=ResetEmbargoParams,
+        result=ResetEmbargoResult,
+        callers="shell",
     ),
 )

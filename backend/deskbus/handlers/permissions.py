@@ -2,26 +2,80 @@
 
 from collections.abc import Mapping
 
+from msgspec import UnsetType
+
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.manager import SecurityManager
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.permissions import (
+    AppParams,
+    AskForParams,
     AskParams,
+    CatalogueResult,
     Grant,
+    GrantParams,
+    GrantsResult,
+    PermissionList,
     PermissionResult,
     QueryPermissionParams,
+    ResetEmbargoParams,
+    ResetEmbargoResult,
+    RevokeParams,
+    RevokeResult,
 )
 
 
 def handlers(security: SecurityManager) -> Mapping[str, Handler]:
     async def request(call: Call, params: AskParams) -> PermissionResult:
-        reason = params.reason if isinstance(params.reason, str) else None
         wanted = Grant(params.permission, params.scope)
-        allowed = await security.request(call.identity, wanted, reason)
+        allowed = await security.request(call.identity, wanted, _given(params.reason))
+        return PermissionResult(state="granted" if allowed else "denied")
+
+    async def request_for(_: Call, params: AskForParams) -> PermissionResult:
+        identity = Sender(params.app, params.client)
+        wanted = Grant(params.permission, params.scope)
+        allowed = await security.request(identity, wanted, _given(params.reason))
         return PermissionResult(state="granted" if allowed else "denied")
 
     async def query(call: Call, params: QueryPermissionParams) -> PermissionResult:
         wanted = Grant(params.permission, params.scope)
         return PermissionResult(state=security.state(call.identity, wanted))
 
-    return {"permissions.request": request, "permissions.query": query}
+    async def catalogue(_: Call, __: NoParams) -> CatalogueResult:
+        return CatalogueResult(permissions=security.offered())
+
+    async def grants_of(_: Call, params: AppParams) -> GrantsResult:
+        return security.grants_of(params.app)
+
+    async def list_all(_: Call, __: NoParams) -> PermissionList:
+        return security.records()
+
+    async def grant(_: Call, params: GrantParams) -> Empty:
+        await security.grant(params)
+        return Empty()
+
+    async def revoke(_: Call, params: RevokeParams) -> RevokeResult:
+        revoked = await security.revoke(params.app, _given(params.permission), _given(params.scope))
+        return RevokeResult(revoked=revoked)
+
+    async def reset_embargo(_: Call, params: ResetEmbargoParams) -> ResetEmbargoResult:
+        reset = await security.reset_embargo(params.app, _given(params.permission))
+        return ResetEmbargoResult(reset=reset)
+
+    return {
+        "permissions.request": request,
+        "permissions.requestFor": request_for,
+        "permissions.query": query,
+        "permissions.catalogue": catalogue,
+        "permissions.grantsOf": grants_of,
+        "permissions.list": list_all,
+        "permissions.grant": grant,
+        "permissions.revoke": revoke,
+        "permissions.resetEmbargo": reset_embargo,
+    }
+
+
+def _given(value: str | UnsetType) -> str | None:
+    return None if isinstance(value, UnsetType) else value

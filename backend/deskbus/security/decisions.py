@@ -118,6 +118,22 @@ class DecisionStore:
         if not self._is_read:
             self._added = [*self._added, decision]
 
+    def remove(self, app: str, permission: str | None, scope: str | None) -> int:
+        """How many there were of these."""
+
+        def fits(decision: Decision) -> bool:
+            grant = decision.grant
+            return (
+                decision.app == app
+                and permission in (None, grant.permission)
+                and scope in (None, grant.scope)
+            )
+
+        kept = [decision for decision in self.decisions if not fits(decision)]
+        removed = len(self.decisions) - len(kept)
+        self.decisions = kept
+        return removed
+
     def granted(self, app: str) -> list[Grant]:
         return [d.grant for d in self.decisions if d.app == app and d.allowed]
 

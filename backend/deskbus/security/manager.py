@@ -10,9 +10,19 @@ from anyio.abc import TaskGroup
 
 from deskbus.security.decisions import Decision, DecisionStore
 from deskbus.security.rules import any_covers, any_permits_topic, check_scope
+from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import PERMISSION_DENIED, DeskbusError
-from deskbus_protocol.permissions import Grant, Permission, State
+from deskbus_protocol.permissions import (
+    EffectiveRule,
+    Grant,
+    GrantParams,
+    GrantsResult,
+    PermissionEntry,
+    PermissionList,
+    PermissionRecord,
+    State,
+)
 
 MAX_OPEN_PROMPTS = 3
 MAX_REFUSALS = 3
@@ -72,14 +82,17 @@ class SecurityManager:
         prompt: Prompt,
         mode: ConsentMode,
         on_changed: Callable[[str], None],
+        catalogue: Catalogue | None = None,
     ) -> None:
+        self._catalogue = catalogue or Catalogue()
+        self._changes = 0
         self._apps = apps
         self._decisions = decisions
         self._prompt = prompt
         self._mode = mode
-        self._on_changed = on_changed
+        self._tell = on_changed
         self._session_grants: dict[str, list[Grant]] = {}
-        self._refusals: Counter[tuple[str, Permission]] = Counter()
+        self._refusals: Counter[tuple[str, str]] = Counter()
         self._open: dict[tuple[str, Grant], _Open] = {}
         self._turns: dict[str, anyio.Lock] = {}
         self._slots = anyio.Semaphore(MAX_OPEN_PROMPTS)
@@ -89,6 +102,66 @@ class SecurityManager:
         """Runs prompts until cancelled."""
         async with anyio.create_task_group() as self._tasks:
             await anyio.sleep_forever()
+
+    @property
+    def epoch(self) -> int:
+        """Counts changes of what anybody may do."""
+        return self._changes
+
+    def offered(self) -> list[PermissionEntry]:
+        return [entry for name in self._catalogue if (entry := self._catalogue.offered(name))]
+
+    def grants_of(self, app: str) -> GrantsResult:
+        rules = [
+            EffectiveRule(permission=grant.permission, scope=grant.scope, allow=True)
+            for grant in self._grants(app)
+        ]
+        return GrantsResult(
+            app=app, epoch=self._changes, trusted=self._is_trusted(app), rules=rules
+        )
+
+    def records(self) -> PermissionList:
+        records = [
+            PermissionRecord(
+                app=decision.app,
+                name=decision.app,
+                permission=decision.grant.permission,
+                scope=decision.grant.scope,
+                title=self._catalogue[decision.grant.permission].title,
+                scope_words=decision.grant.scope,
+                risk=self._catalogue[decision.grant.permission].risk,
+                allowed=decision.allowed,
+                holds="always",
+                source="person",
+            )
+            for decision in self._decisions.decisions
+        ]
+        return PermissionList(epoch=self._changes, records=records, embargoes=[])
+
+    async def grant(self, params: GrantParams) -> None:
+        wanted = Grant(params.permission, params.scope)
+        check_scope(wanted)
+        self._decisions.add(Decision(app=params.app, grant=wanted, allowed=params.allowed))
+        await self._decisions.save()
+        self._on_changed(params.app)
+
+    async def revoke(self, app: str, permission: str | None, scope: str | None) -> int:
+        """How many decisions were taken back."""
+        removed = self._decisions.remove(app, permission, scope)
+        await self._decisions.save()
+        self._on_changed(app)
+        return removed
+
+    async def reset_embargo(self, app: str, permission: str | None) -> int:
+        """How many embargoes were lifted."""
+        found = [key for key in self._refusals if key[0] == app and permission in (None, key[1])]
+        for key in found:
+            del self._refusals[key]
+        return len(found)
+
+    def _on_changed(self, app: str) -> None:
+        self._changes += 1
+        self._tell(app)
 
     def may_read(self, identity: Sender, topic: str) -> bool:
         return self._permits_topic(identity.app, "messaging.read", topic)

@@ -17,7 +17,10 @@ def check_scope(wanted: Grant) -> None:
     elif wanted.permission == "secrets":
         if wanted.scope != OWN_SECRETS:
             raise DeskbusError(INVALID_PARAMS, f"The scope of secrets is {OWN_SECRETS}.")
-    elif not wanted.scope.replace(".", "").replace("-", "").isalnum():
+    elif (
+        wanted.permission == "app.send"
+        and not wanted.scope.replace(".", "").replace("-", "").isalnum()
+    ):
         raise DeskbusError(INVALID_PARAMS, "The scope of app.send is an app id.")
 
 

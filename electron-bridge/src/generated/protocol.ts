@@ -627,8 +627,9 @@ export interface LettersResult {
 /** `reason` is shown to the person, marked as the app's own words. */
 export interface AskParams {
   _meta?: TraceContext;
-  permission: "app.send" | "messaging.read" | "messaging.write" | "secrets";
-  /** What exactly: a topic pattern for messaging, an app id for app.send, own for secrets. */
+  /** A name of the permission catalogue (permissions.catalogue). */
+  permission: string;
+  /** What exactly, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
   scope: string;
   reason?: string;
 }
@@ -639,9 +640,177 @@ export interface PermissionResult {
 
 export interface QueryPermissionParams {
   _meta?: TraceContext;
-  permission: "app.send" | "messaging.read" | "messaging.write" | "secrets";
-  /** What exactly: a topic pattern for messaging, an app id for app.send, own for secrets. */
+  /** A name of the permission catalogue (permissions.catalogue). */
+  permission: string;
+  /** What exactly, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
   scope: string;
+}
+
+/** Those that are offered: each has somebody who enforces it. */
+export interface CatalogueResult {
+  permissions: Array<PermissionEntry>;
+}
+
+/**
+ * One permission of the catalogue, in a person's words.
+ *
+ * `statement` and `detail` are for a dialog, with `{app}` where the app's name goes. `word` is the
+ * one scope of a permission whose `scope` is fixed. `implies` are the weaker permissions that it
+ * includes, for the same scope. `points` are the methods or Electron's own names for where it is
+ * enforced.
+ */
+export interface PermissionEntry {
+  /** A name of the permission catalogue (permissions.catalogue). */
+  name: string;
+  title: string;
+  statement: string;
+  detail: string;
+  risk: "high" | "low" | "medium";
+  scope: "app" | "fixed" | "origin" | "path" | "topics" | "word";
+  enforcedBy: "broker" | "method" | "nobody" | "shell";
+  word?: string;
+  implies?: Array<string>;
+  points?: Array<string>;
+}
+
+/** What stands for `app` has changed. `closed` are patterns of this client that it lost. */
+export interface PermissionsChangedParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  epoch: number;
+  closed?: Array<string>;
+}
+
+/** The shell asks for what one client of an app is about to do. `origin` is the page's. */
+export interface AskForParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  /** One connection of an app, for instance a window. */
+  client: string;
+  /** A name of the permission catalogue (permissions.catalogue). */
+  permission: string;
+  /** What exactly, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
+  scope: string;
+  reason?: string;
+  origin?: string;
+}
+
+export interface AppParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+}
+
+/**
+ * What stands for an app now: the first rule that fits decides, and what none fits is denied.
+ *
+ * `epoch` grows with every change; a copy is good until `permissions.changed` brings a higher one.
+ * `trusted` means that nothing is refused. What is allowed once is not among the rules.
+ */
+export interface GrantsResult {
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  epoch: number;
+  trusted: boolean;
+  rules: Array<EffectiveRule>;
+}
+
+/** `until` is Unix milliseconds; from then on the rule is not there. */
+export interface EffectiveRule {
+  /** A name of the permission catalogue (permissions.catalogue). */
+  permission: string;
+  /** What exactly, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
+  scope: string;
+  allow: boolean;
+  until?: number;
+}
+
+export interface PermissionList {
+  epoch: number;
+  records: Array<PermissionRecord>;
+  embargoes: Array<Embargo>;
+}
+
+/**
+ * One decision that stands, or a rule of an administrator. Times are Unix milliseconds.
+ *
+ * `name` is safe to show, `title` and `scope_words` say it plainly. `last_used` is exact to about
+ * a minute. Only what a person decided can be revoked.
+ */
+export interface PermissionRecord {
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  name: string;
+  /** A name of the permission catalogue (permissions.catalogue). */
+  permission: string;
+  /** What exactly, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
+  scope: string;
+  title: string;
+  scopeWords: string;
+  risk: "high" | "low" | "medium";
+  allowed: boolean;
+  holds: "always" | "once" | "session";
+  source: "config" | "person" | "policy";
+  since?: number;
+  until?: number;
+  lastUsed?: number;
+}
+
+/** Nobody is asked about this permission of this app until then. Times are Unix milliseconds. */
+export interface Embargo {
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  name: string;
+  /** A name of the permission catalogue (permissions.catalogue). */
+  permission: string;
+  title: string;
+  since: number;
+  until: number;
+  because: "dismissed" | "timeout";
+}
+
+/** A decision of the person at the shell, without a prompt. `expires_in` is milliseconds. */
+export interface GrantParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  /** A name of the permission catalogue (permissions.catalogue). */
+  permission: string;
+  /** What exactly, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
+  scope: string;
+  allowed?: boolean;
+  holds?: "always" | "session";
+  expiresIn?: number;
+}
+
+/** One decision; or without a scope all of that permission, and without a permission all. */
+export interface RevokeParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  /** A name of the permission catalogue (permissions.catalogue). */
+  permission?: string;
+  /** What exactly, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
+  scope?: string;
+}
+
+export interface RevokeResult {
+  revoked: number;
+}
+
+/** Without a permission all embargoes of the app. */
+export interface ResetEmbargoParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  /** A name of the permission catalogue (permissions.catalogue). */
+  permission?: string;
+}
+
+export interface ResetEmbargoResult {
+  reset: number;
 }
 
 export interface SetSecretParams {
@@ -970,6 +1139,22 @@ export interface Methods {
   "permissions.request": { params: AskParams; result: PermissionResult; handledBy: "backend" };
   /** Tells whether a permission is granted, denied, or would need a prompt. */
   "permissions.query": { params: QueryPermissionParams; result: PermissionResult; handledBy: "backend" };
+  /** Lists the permissions that there are, with words, risk and scope. */
+  "permissions.catalogue": { params: NoParams; result: CatalogueResult; handledBy: "backend" };
+  /** Tells an app, and the shell, that what the app may do has changed. */
+  "permissions.changed": { params: PermissionsChangedParams; result: void; handledBy: "app" };
+  /** Asks for what a client of an app is about to do; a person may be asked. */
+  "permissions.requestFor": { params: AskForParams; result: PermissionResult; handledBy: "backend" };
+  /** Tells all that stands for an app, to be kept and looked up in by the shell. */
+  "permissions.grantsOf": { params: AppParams; result: GrantsResult; handledBy: "backend" };
+  /** Lists every decision that stands, allowed or denied, and the embargoes. */
+  "permissions.list": { params: NoParams; result: PermissionList; handledBy: "backend" };
+  /** Decides for an app without a prompt, as the person at the shell. */
+  "permissions.grant": { params: GrantParams; result: Empty; handledBy: "backend" };
+  /** Takes decisions back, allowances and denials alike; it applies at once. */
+  "permissions.revoke": { params: RevokeParams; result: RevokeResult; handledBy: "backend" };
+  /** Lets an app ask again before its embargo ends. */
+  "permissions.resetEmbargo": { params: ResetEmbargoParams; result: ResetEmbargoResult; handledBy: "backend" };
   /** Keeps a secret of this app's, in place of one of the same name. */
   "secrets.set": { params: SetSecretParams; result: Empty; handledBy: "backend" };
   /** Answers with a secret that this app has kept. */

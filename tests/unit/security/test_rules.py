@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from deskbus.security.rules import any_permits_topic, check_scope, denial_covers, grant_covers
 from deskbus_protocol.errors import DeskbusError
-from deskbus_protocol.permissions import Grant, Permission
+from deskbus_protocol.permissions import Grant
 
 LEVELS = st.sampled_from(["a", "b"])
 TOPICS = st.lists(LEVELS, min_size=1, max_size=4).map(".".join)
@@ -33,7 +33,7 @@ def test_denying_the_weak_denies_the_strong(weak: Grant, strong: Grant) -> None:
 
 @given(GRANTS)
 def test_reading_never_covers_writing(grant: Grant) -> None:
-    other: Permission = "messaging.write"
+    other = "messaging.write"
     if grant.permission == other:
         other = "messaging.read"
     assert not grant_covers(grant, Grant(other, grant.scope))

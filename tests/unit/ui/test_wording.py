@@ -23,7 +23,7 @@ def test_ordinary_text_stays_as_it_is() -> None:
 @pytest.mark.requirement("3.1")
 @pytest.mark.parametrize("permission", ["messaging.read", "messaging.write", "app.send", "secrets"])
 def test_every_permission_is_told_in_plain_words(permission: str) -> None:
-    words = describe("Ticker", Grant(permission, "desk.feed"))  # type: ignore[arg-type]
+    words = describe("Ticker", Grant(permission, "desk.feed"))
     assert words.statement.startswith("Ticker wants to")
     assert words.detail.endswith(".")
 
