@@ -21,6 +21,7 @@ RUNNERS: dict[ProgramKind, tuple[str, ...]] = {
     "executable": (),
     "python": (sys.executable,),
     "node": ("node",),
+    "utility": (),
 }
 """What stands before `entry` on the command line."""
 

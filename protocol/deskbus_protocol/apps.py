@@ -1,4 +1,4 @@
-"""`apps.*`: the configured apps, their windows and processes."""
+"""`apps.*`: apps, their windows and processes, and how they are."""
 
 from typing import Literal
 
@@ -7,14 +7,48 @@ from msgspec import UNSET, UnsetType
 
 from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
 from deskbus_protocol.session import AppId
+from deskbus_protocol.windows import Cause, ResourceSample
 
-AppState = Literal["stopped", "starting", "running", "exited"]
+AppState = Literal[
+    "stopped",
+    "starting",
+    "ready",
+    "degraded",
+    "unresponsive",
+    "crashed",
+    "restarting",
+    "failed",
+]
+"""`crashed` stays away by its own rules, `restarting` comes back by itself, `failed` crashed so
+often that only a person brings it back.
+"""
+
+LimitName = Literal["cpu", "memory", "processes", "open_files", "log", "messages", "bus_bytes"]
+
+
+class Crash(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How an app ended that should not have. `detail` is a plain sentence for a person.
+
+    `at` is Unix milliseconds, `sample` what its tree used last, `log` its last lines, oldest first.
+    """
+
+    cause: Cause
+    detail: str
+    at: int
+    uptime_ms: int
+    exit_code: int | UnsetType = UNSET
+    signal: str | UnsetType = UNSET
+    limit: LimitName | UnsetType = UNSET
+    sample: ResourceSample | UnsetType = UNSET
+    log: list[str] = []
 
 
 class AppStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`pid` and `exit_code` belong to the app's own process, where it has one.
 
-    A negative exit code is the number of the signal that ended the process.
+    A negative exit code is the number of the signal that ended the process. `detail` says why it
+    is degraded or unresponsive. `crash` is the last one, until it is ready again; `restart_in` is
+    the milliseconds until it comes back, `restarts` how often it did since a person launched it.
     """
 
     app: str
@@ -23,13 +57,17 @@ class AppStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     windows: list[str]
     pid: int | UnsetType = UNSET
     exit_code: int | UnsetType = UNSET
+    detail: str | UnsetType = UNSET
+    crash: Crash | UnsetType = UNSET
+    restart_in: int | UnsetType = UNSET
+    restarts: int = 0
 
 
 class AppList(Result, frozen=True, kw_only=True):
     apps: list[AppStatus]
 
 
-class LaunchParams(Params, frozen=True, kw_only=True):
+class AppParams(Params, frozen=True, kw_only=True):
     app: AppId
 
 
@@ -37,12 +75,11 @@ class AppResult(Result, frozen=True, kw_only=True):
     status: AppStatus
 
 
-class TerminateParams(Params, frozen=True, kw_only=True):
-    app: AppId
-
-
 class AppChangedParams(Params, frozen=True, kw_only=True):
-    """Sent to the shell whenever an app's state changes."""
+    """Sent to the shell whenever an app's state changes.
+
+    In `crashed`, `restarting` and `failed` the app's windows stay, and show what happened.
+    """
 
     status: AppStatus
 
@@ -58,15 +95,22 @@ METHODS = (
     Method(
         name="apps.launch",
         summary="Starts an app: its process is spawned and its window is opened.",
-        params=LaunchParams,
+        params=AppParams,
         result=AppResult,
         callers="shell",
     ),
     Method(
         name="apps.terminate",
         summary="Ends an app: its process tree is gone and its window closed when this answers.",
-        params=TerminateParams,
+        params=AppParams,
         result=Empty,
+        callers="shell",
+    ),
+    Method(
+        name="apps.restart",
+        summary="Ends an app where it runs, and starts it; also one that has failed.",
+        params=AppParams,
+        result=AppResult,
         callers="shell",
     ),
     Method(

@@ -12,8 +12,14 @@ from msgspec import UNSET, Meta, UnsetType
 from deskbus_protocol.permissions import Grant
 from deskbus_protocol.session import AppId, ClientName
 
-ProgramKind = Literal["executable", "python", "node"]
-"""`executable` runs `entry` itself, `python` the backend's interpreter, `node` a Node."""
+ProgramKind = Literal["executable", "python", "node", "utility"]
+"""`executable` runs `entry` itself, `python` the backend's interpreter, `node` Electron's own
+binary as Node, or a Node on PATH where there is no shell, `utility` a utility process of Electron
+(22 and later).
+"""
+
+Ready = Literal["started", "session", "told"]
+"""When an app counts as ready: once its process runs, its session is open, or it says so itself."""
 
 DisplayName = Annotated[str, Meta(min_length=1, max_length=64)]
 Pixels = Annotated[int, Meta(ge=1, le=32_767)]
@@ -39,10 +45,21 @@ class WindowSpec(Part, frozen=True, kw_only=True):
     y: Position | UnsetType = UNSET
 
 
+class HeartbeatSpec(Part, frozen=True, kw_only=True):
+    """An app that beats is unresponsive once it was silent for `deadline_s`.
+
+    Silent for `kill_after_s` more, it is ended as hung; without that, it is left alone.
+    """
+
+    deadline_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
+    kill_after_s: Annotated[float, Meta(ge=0, le=3600)] | UnsetType = UNSET
+
+
 class ProgramSpec(Part, frozen=True, kw_only=True):
     """The app's own process. `env` adds to the minimal environment that it gets.
 
     A value `secret:NAME` there stands for what `deskbus vault set NAME` has put into the vault.
+    One that is not ready within `ready_within_s` is ended. Asked to end, it has `stop_within_s`.
     """
 
     kind: ProgramKind = "executable"
@@ -50,6 +67,43 @@ class ProgramSpec(Part, frozen=True, kw_only=True):
     args: Annotated[list[str], Meta(max_length=256)] = []
     cwd: str = "."
     env: dict[str, str] = {}
+    ready: Ready = "started"
+    ready_within_s: Annotated[float, Meta(ge=0.1, le=600)] = 20.0
+    stop_within_s: Annotated[float, Meta(ge=0.1, le=30)] = 0.7
+    heartbeat: HeartbeatSpec = HeartbeatSpec()
+
+
+class Limits(Part, frozen=True, kw_only=True):
+    """What an app's whole tree, its windows' processes among it, may use; without one, no limit.
+
+    `cpu_percent` is of one core. Over a limit it is warned, and ended at the `strikes`-th sample
+    in a row. What it logs beyond `log_kb_per_s` is dropped; what it publishes beyond
+    `messages_per_s` or `bus_kb_per_s` is refused.
+    """
+
+    cpu_percent: Annotated[float, Meta(ge=1, le=100_000)] | UnsetType = UNSET
+    memory_mb: Annotated[int, Meta(ge=8, le=1_048_576)] | UnsetType = UNSET
+    processes: Annotated[int, Meta(ge=1, le=100_000)] | UnsetType = UNSET
+    open_files: Annotated[int, Meta(ge=16, le=1_048_576)] | UnsetType = UNSET
+    log_kb_per_s: Annotated[int, Meta(ge=1, le=1_048_576)] = 256
+    messages_per_s: Annotated[int, Meta(ge=1, le=10_000_000)] | UnsetType = UNSET
+    bus_kb_per_s: Annotated[int, Meta(ge=1, le=16_777_216)] | UnsetType = UNSET
+    strikes: Annotated[int, Meta(ge=1, le=100)] = 3
+
+
+class RestartSpec(Part, frozen=True, kw_only=True):
+    """Whether an app comes back by itself, after a delay that doubles and is partly chance.
+
+    The delay begins anew once the app has run for `stable_s`. At the `crashes`-th crash within
+    `within_s` it stays away, and a person is asked.
+    """
+
+    when: Literal["on_crash", "always", "never"] = "on_crash"
+    first_s: Annotated[float, Meta(ge=0.05, le=60)] = 0.5
+    longest_s: Annotated[float, Meta(ge=0.05, le=3600)] = 30.0
+    stable_s: Annotated[float, Meta(ge=1, le=86_400)] = 60.0
+    crashes: Annotated[int, Meta(ge=1, le=100)] = 3
+    within_s: Annotated[float, Meta(ge=1, le=86_400)] = 300.0
 
 
 class Manifest(Part, frozen=True, kw_only=True):
@@ -62,3 +116,5 @@ class Manifest(Part, frozen=True, kw_only=True):
     declares: Annotated[list[Grant], Meta(max_length=256)] = []
     windows: Annotated[list[WindowSpec], Meta(max_length=16)] = []
     process: ProgramSpec | UnsetType = UNSET
+    limits: Limits = Limits()
+    restart: RestartSpec = RestartSpec()

@@ -28,10 +28,14 @@ Ticket = Annotated[str, Meta(min_length=16, max_length=128)]
 
 
 class HelloParams(Params, frozen=True, kw_only=True):
-    """The shell's first call on the shell link."""
+    """The shell's first call on the shell link.
+
+    `exec_path` is Electron's own binary, with which apps of kind `node` are run.
+    """
 
     protocol_version: str
     shell: str
+    exec_path: Annotated[str, Meta(max_length=4096)] | UnsetType = UNSET
 
 
 class HelloResult(Result, frozen=True, kw_only=True):

@@ -66,6 +66,17 @@ class WindowProcessesParams(Params, frozen=True, kw_only=True):
     pids: Annotated[list[int], Meta(max_length=256)]
 
 
+class WindowGoneParams(Params, frozen=True, kw_only=True):
+    """The process that renders a window has ended by itself; the window is still there.
+
+    `reason` is Electron's, as in `render-process-gone`: crashed, oom, killed, launch-failed …
+    """
+
+    window: WindowId
+    reason: Annotated[str, Meta(max_length=64)]
+    exit_code: int | UnsetType = UNSET
+
+
 METHODS = (
     Method(
         name="ui.showCrash",
@@ -78,6 +89,12 @@ METHODS = (
         name="ui.windowProcesses",
         summary="Tells the backend which processes render an app's windows, when they change.",
         params=WindowProcessesParams,
+        callers="shell",
+    ),
+    Method(
+        name="ui.windowGone",
+        summary="Tells the backend that the process which renders a window has ended.",
+        params=WindowGoneParams,
         callers="shell",
     ),
 )

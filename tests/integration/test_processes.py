@@ -87,7 +87,7 @@ async def test_an_app_is_a_process_with_a_link_and_an_identity_of_its_own(desk: 
             for app in (await desk.client.call("apps.list", result=dict))["apps"]
             if app["app"] == "desk.feed"
         ]
-        assert status["state"] == "running"
+        assert status["state"] == "ready"
         assert status["pid"] == told["pids"][0] != desk.process.pid
         assert os.getsid(status["pid"]) == status["pid"]
 
@@ -114,7 +114,7 @@ async def test_a_crashed_app_is_reported_and_leaves_nothing_behind(desk: TestShe
 
     def on_changed(params: msgspec.Raw) -> None:
         changed.append(msgspec.json.decode(params)["status"])
-        if changed[-1]["state"] == "exited":
+        if changed[-1]["state"] == "crashed":
             exited.set()
 
     desk.client.observe("apps.changed", on_changed)
@@ -165,7 +165,7 @@ async def test_an_app_s_exit_code_is_kept(desk: TestShell) -> None:
 
     def on_changed(params: msgspec.Raw) -> None:
         status = msgspec.json.decode(params)["status"]
-        if status["state"] == "exited":
+        if status["state"] == "crashed":
             codes.append(status["exitCode"])
             exited.set()
 

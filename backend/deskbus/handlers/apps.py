@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from deskbus.processes.manager import ProcessIsolationManager
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus_protocol.apps import AppList, AppResult, LaunchParams, TerminateParams
+from deskbus_protocol.apps import AppList, AppParams, AppResult
 from deskbus_protocol.method import Empty, NoParams
 
 
@@ -13,11 +13,19 @@ def handlers(apps: ProcessIsolationManager) -> Mapping[str, Handler]:
     async def list_apps(_: Call, __: NoParams) -> AppList:
         return AppList(apps=apps.list())
 
-    async def launch(call: Call, params: LaunchParams) -> AppResult:
+    async def launch(call: Call, params: AppParams) -> AppResult:
         return AppResult(status=await apps.launch(params.app, call.progress))
 
-    async def terminate(_: Call, params: TerminateParams) -> Empty:
+    async def terminate(_: Call, params: AppParams) -> Empty:
         await apps.terminate(params.app)
         return Empty()
 
-    return {"apps.list": list_apps, "apps.launch": launch, "apps.terminate": terminate}
+    async def restart(call: Call, params: AppParams) -> AppResult:
+        return AppResult(status=await apps.restart(params.app, call.progress))
+
+    return {
+        "apps.list": list_apps,
+        "apps.launch": launch,
+        "apps.terminate": terminate,
+        "apps.restart": restart,
+    }

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from msgspec import UnsetType
+
 from deskbus.processes.manager import ProcessIsolationManager
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
@@ -11,7 +13,7 @@ from deskbus.ui.utility import UtilityProcesses
 from deskbus_protocol.method import Empty
 from deskbus_protocol.ui import DialogShownParams, WindowClosedParams
 from deskbus_protocol.utility import UtilityExitedParams, UtilityOutputParams
-from deskbus_protocol.windows import WindowProcessesParams
+from deskbus_protocol.windows import WindowGoneParams, WindowProcessesParams
 
 
 def handlers(
@@ -32,6 +34,11 @@ def handlers(
         renderers.told(params.app, params.pids)
         return Empty()
 
+    async def window_gone(_: Call, params: WindowGoneParams) -> Empty:
+        code = None if isinstance(params.exit_code, UnsetType) else params.exit_code
+        apps.window_gone(params.window, params.reason, code)
+        return Empty()
+
     async def utility_output(_: Call, params: UtilityOutputParams) -> Empty:
         utilities.wrote(params.run, params.text)
         return Empty()
@@ -44,6 +51,7 @@ def handlers(
         "ui.dialogShown": dialog_shown,
         "ui.windowClosed": window_closed,
         "ui.windowProcesses": window_processes,
+        "ui.windowGone": window_gone,
         "apps.utilityOutput": utility_output,
         "apps.utilityExited": utility_exited,
     }

@@ -1,5 +1,7 @@
 """ProcessIsolationManager: each app in processes and windows of its own."""
 
+import signal
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -10,10 +12,11 @@ from anyio.abc import Process, TaskGroup
 from msgspec import UNSET
 
 from deskbus.processes.spawn import Badge, Program, spawn
-from deskbus_protocol.apps import AppState, AppStatus
+from deskbus_protocol.apps import AppState, AppStatus, Crash
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import CONFLICT, NOT_FOUND, UNAVAILABLE, DeskbusError
 from deskbus_protocol.ui import WindowDescriptor
+from deskbus_protocol.windows import Cause
 
 log = structlog.get_logger()
 
@@ -42,6 +45,8 @@ class _Running:
         self.process: Process | None = None
         self.exit_code: int | None = None
         self.windows: list[str] = []
+        self.started_at = 0.0
+        self.crash: Crash | None = None
         # Held while the app is launched or ended, so that neither overtakes the other.
         self.changing = anyio.Lock()
 
@@ -53,6 +58,7 @@ class _Running:
             windows=list(self.windows),
             pid=UNSET if self.process is None else self.process.pid,
             exit_code=UNSET if self.exit_code is None else self.exit_code,
+            crash=self.crash or UNSET,
         )
 
 
@@ -107,6 +113,7 @@ class ProcessIsolationManager:
             running.changing.release()
 
     async def _launch(self, running: _Running, progress: Callable[[str], None]) -> AppStatus:
+        running.crash, running.started_at = None, time.monotonic()
         self._set(running, "starting")
         try:
             if running.plan.program is not None and running.process is None:
@@ -121,7 +128,7 @@ class ProcessIsolationManager:
             with anyio.CancelScope(shield=True):
                 await self._stop(running)
             raise
-        self._set(running, "running")
+        self._set(running, "ready")
         return running.status()
 
     async def terminate(self, app: str) -> None:
@@ -129,6 +136,18 @@ class ProcessIsolationManager:
         running = self._find(app)
         async with running.changing:
             await self._stop(running)
+
+    async def restart(self, app: str, progress: Callable[[str], None]) -> AppStatus:
+        """Ends the app where it runs, and starts it; raises `DeskbusError` as `launch` does."""
+        await self.terminate(app)
+        return await self.launch(app, progress)
+
+    def window_gone(self, window: str, reason: str, exit_code: int | None) -> None:
+        """What drew a window has ended by itself; the window stays, and shows what happened."""
+        for running in self._apps.values():
+            if window in running.windows:
+                summary = f"What draws its window has ended ({reason})."
+                self._crashed(running, "renderer", summary, exit_code)
 
     def window_closed(self, window: str) -> None:
         """A person closed a window; an app that was nothing else has ended with it."""
@@ -172,8 +191,25 @@ class ProcessIsolationManager:
         if running.process is not process:
             return
         running.process, running.exit_code = None, code
-        if running.state != "stopped":
-            self._set(running, "exited")
+        if running.state == "stopped":
+            return
+        if code == 0:
+            self._set(running, "stopped")
+        elif code > 0:
+            self._crashed(running, "exit", f"It ended with exit code {code}.", code)
+        else:
+            self._crashed(running, "signal", f"It was ended by signal {-code}.", code)
+
+    def _crashed(self, running: _Running, cause: Cause, summary: str, code: int | None) -> None:
+        running.crash = Crash(
+            cause=cause,
+            detail=summary,
+            at=int(time.time() * 1000),
+            uptime_ms=int((time.monotonic() - running.started_at) * 1000),
+            exit_code=UNSET if code is None else code,
+            signal=signal.Signals(-code).name if code and code < 0 else UNSET,
+        )
+        self._set(running, "crashed")
 
     async def _stop(self, running: _Running) -> None:
         self._set(running, "stopped")

@@ -232,11 +232,16 @@ export interface CrashRestart {
   attempt?: number;
 }
 
-/** The shell's first call on the shell link. */
+/**
+ * The shell's first call on the shell link.
+ *
+ * `exec_path` is Electron's own binary, with which apps of kind `node` are run.
+ */
 export interface HelloParams {
   _meta?: TraceContext;
   protocolVersion: string;
   shell: string;
+  execPath?: string;
 }
 
 /** The `_meta` of a call: W3C Trace Context, level 1, passed through untouched. */
@@ -882,18 +887,41 @@ export interface AppList {
 /**
  * `pid` and `exit_code` belong to the app's own process, where it has one.
  *
- * A negative exit code is the number of the signal that ended the process.
+ * A negative exit code is the number of the signal that ended the process. `detail` says why it
+ * is degraded or unresponsive. `crash` is the last one, until it is ready again; `restart_in` is
+ * the milliseconds until it comes back, `restarts` how often it did since a person launched it.
  */
 export interface AppStatus {
   app: string;
   name: string;
-  state: "exited" | "running" | "starting" | "stopped";
+  state: "crashed" | "degraded" | "failed" | "ready" | "restarting" | "starting" | "stopped" | "unresponsive";
   windows: Array<string>;
   pid?: number;
   exitCode?: number;
+  detail?: string;
+  crash?: Crash;
+  restartIn?: number;
+  restarts?: number;
 }
 
-export interface LaunchParams {
+/**
+ * How an app ended that should not have. `detail` is a plain sentence for a person.
+ *
+ * `at` is Unix milliseconds, `sample` what its tree used last, `log` its last lines, oldest first.
+ */
+export interface Crash {
+  cause: "exit" | "hung" | "limit" | "never_ready" | "out_of_memory" | "renderer" | "signal";
+  detail: string;
+  at: number;
+  uptimeMs: number;
+  exitCode?: number;
+  signal?: string;
+  limit?: "bus_bytes" | "cpu" | "log" | "memory" | "messages" | "open_files" | "processes";
+  sample?: ResourceSample;
+  log?: Array<string>;
+}
+
+export interface AppParams {
   _meta?: TraceContext;
   /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
   app: string;
@@ -903,13 +931,11 @@ export interface AppResult {
   status: AppStatus;
 }
 
-export interface TerminateParams {
-  _meta?: TraceContext;
-  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
-  app: string;
-}
-
-/** Sent to the shell whenever an app's state changes. */
+/**
+ * Sent to the shell whenever an app's state changes.
+ *
+ * In `crashed`, `restarting` and `failed` the app's windows stay, and show what happened.
+ */
 export interface AppChangedParams {
   _meta?: TraceContext;
   status: AppStatus;
@@ -1008,6 +1034,18 @@ export interface WindowProcessesParams {
   /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
   app: string;
   pids: Array<number>;
+}
+
+/**
+ * The process that renders a window has ended by itself; the window is still there.
+ *
+ * `reason` is Electron's, as in `render-process-gone`: crashed, oom, killed, launch-failed …
+ */
+export interface WindowGoneParams {
+  _meta?: TraceContext;
+  window: string;
+  reason: string;
+  exitCode?: number;
 }
 
 export interface PanelList {
@@ -1174,9 +1212,11 @@ export interface Methods {
   /** Lists the configured apps with their state. */
   "apps.list": { params: NoParams; result: AppList; handledBy: "backend" };
   /** Starts an app: its process is spawned and its window is opened. */
-  "apps.launch": { params: LaunchParams; result: AppResult; handledBy: "backend" };
+  "apps.launch": { params: AppParams; result: AppResult; handledBy: "backend" };
   /** Ends an app: its process tree is gone and its window closed when this answers. */
-  "apps.terminate": { params: TerminateParams; result: Empty; handledBy: "backend" };
+  "apps.terminate": { params: AppParams; result: Empty; handledBy: "backend" };
+  /** Ends an app where it runs, and starts it; also one that has failed. */
+  "apps.restart": { params: AppParams; result: AppResult; handledBy: "backend" };
   /** Tells the shell that an app's state changed. */
   "apps.changed": { params: AppChangedParams; result: void; handledBy: "shell" };
   /** Forks a utility process; unavailable before Electron 22. */
@@ -1203,6 +1243,8 @@ export interface Methods {
   "ui.showCrash": { params: ShowCrashParams; result: Empty; handledBy: "shell" };
   /** Tells the backend which processes render an app's windows, when they change. */
   "ui.windowProcesses": { params: WindowProcessesParams; result: void; handledBy: "backend" };
+  /** Tells the backend that the process which renders a window has ended. */
+  "ui.windowGone": { params: WindowGoneParams; result: void; handledBy: "backend" };
   /** Names the panels that there are. */
   "panels.list": { params: NoParams; result: PanelList; handledBy: "backend" };
   /** Opens a panel in a window of the shell, or brings its window to the front. */

@@ -184,7 +184,11 @@ export class Backend extends Emitter<BackendEvents> {
   }
 
   private async greet({ child, link, ended }: Run): Promise<HelloResult> {
-    const params = { protocolVersion: PROTOCOL_VERSION, shell: this.options.shellName };
+    const params = {
+      protocolVersion: PROTOCOL_VERSION,
+      shell: this.options.shellName,
+      execPath: process.execPath,
+    };
     let hello: HelloResult;
     try {
       hello = await link.call('session.hello', params, { timeout: HELLO_LIMIT_MS });

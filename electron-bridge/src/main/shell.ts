@@ -283,5 +283,5 @@ function isSame(one: WindowDescriptor, other: WindowDescriptor): boolean {
 }
 
 function isRunning({ state }: AppStatus): boolean {
-  return state === 'running' || state === 'starting';
+  return state !== 'stopped' && state !== 'crashed' && state !== 'failed';
 }
