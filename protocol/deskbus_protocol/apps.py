@@ -67,7 +67,7 @@ class AppList(Result, frozen=True, kw_only=True):
     apps: list[AppStatus]
 
 
-class AppParams(Params, frozen=True, kw_only=True):
+class OneAppParams(Params, frozen=True, kw_only=True):
     app: AppId
 
 
@@ -95,21 +95,21 @@ METHODS = (
     Method(
         name="apps.launch",
         summary="Starts an app: its process is spawned and its window is opened.",
-        params=AppParams,
+        params=OneAppParams,
         result=AppResult,
         callers="shell",
     ),
     Method(
         name="apps.terminate",
         summary="Ends an app: its process tree is gone and its window closed when this answers.",
-        params=AppParams,
+        params=OneAppParams,
         result=Empty,
         callers="shell",
     ),
     Method(
         name="apps.restart",
         summary="Ends an app where it runs, and starts it; also one that has failed.",
-        params=AppParams,
+        params=OneAppParams,
         result=AppResult,
         callers="shell",
     ),

@@ -921,7 +921,7 @@ export interface Crash {
   log?: Array<string>;
 }
 
-export interface AppParams {
+export interface OneAppParams {
   _meta?: TraceContext;
   /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
   app: string;
@@ -1212,11 +1212,11 @@ export interface Methods {
   /** Lists the configured apps with their state. */
   "apps.list": { params: NoParams; result: AppList; handledBy: "backend" };
   /** Starts an app: its process is spawned and its window is opened. */
-  "apps.launch": { params: AppParams; result: AppResult; handledBy: "backend" };
+  "apps.launch": { params: OneAppParams; result: AppResult; handledBy: "backend" };
   /** Ends an app: its process tree is gone and its window closed when this answers. */
-  "apps.terminate": { params: AppParams; result: Empty; handledBy: "backend" };
+  "apps.terminate": { params: OneAppParams; result: Empty; handledBy: "backend" };
   /** Ends an app where it runs, and starts it; also one that has failed. */
-  "apps.restart": { params: AppParams; result: AppResult; handledBy: "backend" };
+  "apps.restart": { params: OneAppParams; result: AppResult; handledBy: "backend" };
   /** Tells the shell that an app's state changed. */
   "apps.changed": { params: AppChangedParams; result: void; handledBy: "shell" };
   /** Forks a utility process; unavailable before Electron 22. */
