@@ -329,7 +329,7 @@ async def test_retries_back_off_to_half_a_minute_and_start_again_when_it_is_well
     assert rig.timers.delays_of(rig.persistence._retry) == [1]
     rig.disk.failing.clear()
     assert await rig.persistence.flush()
-    assert await rig.read() == [1, 2]
+    assert await rig.read() == [1, 2, 3, 4]
 
 
 @pytest.mark.requirement("2.4")
