@@ -1,5 +1,6 @@
 """Composition root: builds every part and joins them; the only place that knows them all."""
 
+import logging
 import secrets
 import signal
 import time
@@ -32,6 +33,8 @@ from deskbus.handlers import ui as ui_handlers
 from deskbus.handlers.federation import health_of, join_federation
 from deskbus.handlers.session import SessionHandlers
 from deskbus.handlers.sessions import Sessions
+from deskbus.observability.diskspace import DiskSpace
+from deskbus.observability.looplag import LoopLag
 from deskbus.persistence.topiclog import TopicLog
 from deskbus.plans import persistence_of, plan_of, rules_of
 from deskbus.processes.manager import ProcessIsolationManager
@@ -57,6 +60,7 @@ from deskbus.vault.service import Drawer, VaultService
 from deskbus.vault.vault import Vault
 from deskbus_protocol.apps import AppChangedParams, AppStatus
 from deskbus_protocol.envelope import Sender
+from deskbus_protocol.health import ComponentHealth, HealthChangedParams
 from deskbus_protocol.methods import METHODS
 from deskbus_protocol.permissions import Grant, PermissionsChangedParams
 from deskbus_protocol.secrets import VaultChangedParams, VaultStatus
@@ -120,13 +124,20 @@ class Backend:
         )
         self._sessions = Sessions(bus=self._bus, log=self._log, shell=self._shell, tickets=tickets)
         self._federation = join_federation(settings, self._bus.broker, self._log)
-        health = HealthMonitor(epoch)
+        self._lag = LoopLag()
+        self._disk = DiskSpace(settings.data_dir)
+        self._health = health = HealthMonitor(epoch, on_changed=self._health_changed)
         health.watch("bus", bus_check(self._bus))
         health.watch("persistence", persistence_check(self._persistence))
         health.watch("shell", shell_check(self._shell))
         health.watch("permissions", permissions_check(self._decisions))
         health.watch("vault", self._vault.health)
         health.watch("federation", health_of(self._federation))
+        health.watch("eventLoop", self._lag.health)
+        health.watch("disk", self._disk.health)
+        for guarded in (self._persistence, self._shell, self._federation):
+            if guarded is not None:
+                health.watch_breaker(guarded.breaker)
         dispatcher = build_dispatcher(
             METHODS,
             [
@@ -181,6 +192,8 @@ class Backend:
             self._tasks.start_soon(self._processes.run)
             self._tasks.start_soon(self._panels.run)
             self._tasks.start_soon(self._tick)
+            for watch in (self._health, self._lag, self._disk):
+                self._tasks.start_soon(watch.run)
             self._tasks.start_soon(self._stop_on_signal)
             decisions_known = anyio.Event()
             self._tasks.start_soon(self._open_decisions, decisions_known)
@@ -248,6 +261,18 @@ class Backend:
 
     def _app_changed(self, status: AppStatus) -> None:
         self._shell.notify("apps.changed", AppChangedParams(status=status))
+
+    def _health_changed(self, component: str, health: ComponentHealth) -> None:
+        log.log(
+            logging.INFO if health.status == "ok" else logging.WARNING,
+            "health.changed",
+            component=component,
+            status=health.status,
+            detail=health.detail or "",
+        )
+        self._shell.notify(
+            "health.changed", HealthChangedParams(component=component, health=health)
+        )
 
     def _vault_changed(self, status: VaultStatus) -> None:
         self._shell.notify("vault.changed", VaultChangedParams(status=status))

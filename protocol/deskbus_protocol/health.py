@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from deskbus_protocol.method import Method, NoParams, Result
+from deskbus_protocol.method import Method, NoParams, Params, Result
 
 Status = Literal["ok", "degraded", "failed", "off"]
 
@@ -13,6 +13,18 @@ Status = Literal["ok", "degraded", "failed", "off"]
 class ComponentHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     status: Status
     detail: str | UnsetType = UNSET
+
+
+class BreakerStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A circuit breaker: while it is open its component is not tried, for `wait` milliseconds yet.
+
+    `failures` are those in a row, `openings` all since the start.
+    """
+
+    state: Literal["closed", "open", "half-open"]
+    failures: int
+    openings: int
+    wait: int
 
 
 class HealthResult(Result, frozen=True, kw_only=True):
@@ -23,6 +35,14 @@ class HealthResult(Result, frozen=True, kw_only=True):
     epoch: str
     uptime: int
     components: dict[str, ComponentHealth]
+    breakers: dict[str, BreakerStatus]
+
+
+class HealthChangedParams(Params, frozen=True, kw_only=True):
+    """Sent to the shell when a component's status changes."""
+
+    component: str
+    health: ComponentHealth
 
 
 METHODS = (
@@ -31,6 +51,12 @@ METHODS = (
         summary="Tells the state of the backend and of each of its components.",
         params=NoParams,
         result=HealthResult,
+    ),
+    Method(
+        name="health.changed",
+        summary="Tells the shell that a component's status changed.",
+        params=HealthChangedParams,
+        handled_by="shell",
     ),
     Method(
         name="rpc.discover",

@@ -3,23 +3,41 @@
 import time
 from collections.abc import Callable
 
+import anyio
+
 from deskbus import __version__
-from deskbus_protocol.health import ComponentHealth, HealthResult, Status
+from deskbus.reliability.breaker import CircuitBreaker
+from deskbus_protocol.health import BreakerStatus, ComponentHealth, HealthResult, Status
 
 Check = Callable[[], ComponentHealth]
+
+LOOK_EVERY_S = 1.0
 
 _WORST_FIRST: tuple[Status, ...] = ("failed", "degraded", "ok")
 
 
 class HealthMonitor:
-    def __init__(self, epoch: str, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        epoch: str,
+        *,
+        on_changed: Callable[[str, ComponentHealth], None],
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`on_changed` is told the component whose status is another than a moment ago."""
         self._epoch = epoch
+        self._on_changed = on_changed
         self._monotonic_s = monotonic_s
-        self._started_at = monotonic_s()
+        self._started_at_s = monotonic_s()
         self._checks: dict[str, Check] = {}
+        self._breakers: dict[str, CircuitBreaker] = {}
+        self._told: dict[str, Status] = {}
 
     def watch(self, component: str, check: Check) -> None:
         self._checks[component] = check
+
+    def watch_breaker(self, breaker: CircuitBreaker) -> None:
+        self._breakers[breaker.name] = breaker
 
     def report(self) -> HealthResult:
         components = {name: check() for name, check in self._checks.items()}
@@ -29,6 +47,30 @@ class HealthMonitor:
             status=worst,
             version=__version__,
             epoch=self._epoch,
-            uptime=int((self._monotonic_s() - self._started_at) * 1000),
+            uptime=int((self._monotonic_s() - self._started_at_s) * 1000),
             components=components,
+            breakers={name: _status_of(breaker) for name, breaker in self._breakers.items()},
         )
+
+    async def run(self) -> None:
+        """Looks again and again until cancelled; what it finds first is no change."""
+        self._told = {name: check().status for name, check in self._checks.items()}
+        while True:
+            await anyio.sleep(LOOK_EVERY_S)
+            self.look()
+
+    def look(self) -> None:
+        for name, check in self._checks.items():
+            health = check()
+            if self._told.get(name, "ok") != health.status:
+                self._told[name] = health.status
+                self._on_changed(name, health)
+
+
+def _status_of(breaker: CircuitBreaker) -> BreakerStatus:
+    return BreakerStatus(
+        state=breaker.state,
+        failures=breaker.failures,
+        openings=breaker.openings,
+        wait=int(breaker.wait_s * 1000),
+    )

@@ -1109,11 +1109,31 @@ export interface HealthResult {
   epoch: string;
   uptime: number;
   components: Record<string, ComponentHealth>;
+  breakers: Record<string, BreakerStatus>;
 }
 
 export interface ComponentHealth {
   status: "degraded" | "failed" | "off" | "ok";
   detail?: string;
+}
+
+/**
+ * A circuit breaker: while it is open its component is not tried, for `wait` milliseconds yet.
+ *
+ * `failures` are those in a row, `openings` all since the start.
+ */
+export interface BreakerStatus {
+  state: "closed" | "half-open" | "open";
+  failures: number;
+  openings: number;
+  wait: number;
+}
+
+/** Sent to the shell when a component's status changes. */
+export interface HealthChangedParams {
+  _meta?: TraceContext;
+  component: string;
+  health: ComponentHealth;
 }
 
 export interface Methods {
@@ -1265,6 +1285,8 @@ export interface Methods {
   "ui.panelClosed": { params: PanelParams; result: void; handledBy: "backend" };
   /** Tells the state of the backend and of each of its components. */
   "health.get": { params: NoParams; result: HealthResult; handledBy: "backend" };
+  /** Tells the shell that a component's status changed. */
+  "health.changed": { params: HealthChangedParams; result: void; handledBy: "shell" };
   /** Answers with the OpenRPC document of this protocol. */
   "rpc.discover": { params: NoParams; result: Record<string, unknown>; handledBy: "backend" };
 }

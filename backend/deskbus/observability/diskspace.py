@@ -1,0 +1,44 @@
+"""DiskSpace: what is left on the disk that the data folder is on."""
+
+import shutil
+from pathlib import Path
+
+import anyio
+
+from deskbus_protocol.health import ComponentHealth, Status
+
+LOOK_EVERY_S = 10.0
+LITTLE_BYTES = 500_000_000
+"""Five hundred megabytes: the log and the audit log go on for a while, and somebody should look."""
+
+
+class DiskSpace:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._free_bytes: int | None = None
+        self._problem = ""
+
+    async def run(self) -> None:
+        """Measures until cancelled, on a thread: a disk that hangs hangs nobody else."""
+        while True:
+            await self.look()
+            await anyio.sleep(LOOK_EVERY_S)
+
+    async def look(self) -> None:
+        try:
+            usage = await anyio.to_thread.run_sync(
+                shutil.disk_usage, self._folder, abandon_on_cancel=True
+            )
+        except OSError as error:
+            self._free_bytes, self._problem = None, error.strerror or "it can't be measured"
+        else:
+            self._free_bytes, self._problem = usage.free, ""
+
+    def health(self) -> ComponentHealth:
+        if self._problem:
+            return ComponentHealth(status="degraded", detail=self._problem)
+        if self._free_bytes is None:
+            return ComponentHealth(status="ok", detail="not measured yet")
+        words = f"{self._free_bytes / 1e9:.1f} GB free"
+        status: Status = "degraded" if self._free_bytes < LITTLE_BYTES else "ok"
+        return ComponentHealth(status=status, detail=words)

@@ -1,0 +1,41 @@
+"""LoopLag: how late the event loop is. Whatever blocks it holds every app up."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+import anyio
+
+from deskbus_protocol.health import ComponentHealth
+
+BEAT_S = 0.25
+REMEMBERED_BEATS = 240
+"""A minute's worth."""
+
+LATE_S = 0.25
+"""More than this in the last minute is worth an operator's attention."""
+
+
+class LoopLag:
+    def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic_s = monotonic_s
+        self._lags_s: deque[float] = deque(maxlen=REMEMBERED_BEATS)
+
+    async def run(self) -> None:
+        """Measures until cancelled."""
+        while True:
+            began_s = self._monotonic_s()
+            await anyio.sleep(BEAT_S)
+            self.record(self._monotonic_s() - began_s - BEAT_S)
+
+    def record(self, lag_s: float) -> None:
+        self._lags_s.append(max(lag_s, 0.0))
+
+    @property
+    def worst_s(self) -> float:
+        """The worst of the last minute."""
+        return max(self._lags_s, default=0.0)
+
+    def health(self) -> ComponentHealth:
+        words = f"at worst {self.worst_s * 1000:.0f} ms late in the last minute"
+        return ComponentHealth(status="degraded" if self.worst_s > LATE_S else "ok", detail=words)

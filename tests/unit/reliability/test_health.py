@@ -1,0 +1,57 @@
+"""Health: the worst component counts, and a change of status is told."""
+
+import pytest
+
+from deskbus.reliability.breaker import CircuitBreaker
+from deskbus.reliability.health import HealthMonitor
+from deskbus_protocol.health import ComponentHealth, Status
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Status]] = []
+        self.now_s = 100.0
+        self.disk = ComponentHealth(status="ok")
+        self.monitor = HealthMonitor(
+            "e1",
+            on_changed=lambda name, health: self.told.append((name, health.status)),
+            monotonic_s=lambda: self.now_s,
+        )
+        self.monitor.watch("disk", lambda: self.disk)
+        self.monitor.watch("shell", lambda: ComponentHealth(status="off"))
+
+
+@pytest.mark.requirement("6.4")
+def test_the_backend_is_as_well_as_its_worst_component() -> None:
+    rig = Rig()
+    assert rig.monitor.report().status == "ok"
+    rig.disk = ComponentHealth(status="failed")
+    assert rig.monitor.report().status == "failed"
+
+
+@pytest.mark.requirement("6.4")
+def test_a_change_of_status_is_told_once_and_a_change_of_words_is_not() -> None:
+    rig = Rig()
+    rig.monitor.look()
+    rig.told.clear()
+    rig.disk = ComponentHealth(status="degraded", detail="full")
+    rig.monitor.look()
+    rig.disk = ComponentHealth(status="degraded", detail="fuller")
+    rig.monitor.look()
+    rig.disk = ComponentHealth(status="ok")
+    rig.monitor.look()
+    assert rig.told == [("disk", "degraded"), ("disk", "ok")]
+
+
+@pytest.mark.requirement("6.1")
+def test_the_report_tells_how_long_an_open_breaker_waits() -> None:
+    rig = Rig()
+    breaker = CircuitBreaker("disk", monotonic_s=lambda: rig.now_s)
+    rig.monitor.watch_breaker(breaker)
+    for _ in range(5):
+        attempt = breaker.begin()
+        assert attempt
+        attempt.failed()
+    rig.now_s += 10
+    status = rig.monitor.report().breakers["disk"]
+    assert (status.state, status.failures, status.openings, status.wait) == ("open", 5, 1, 20_000)
