@@ -99,7 +99,10 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_vault(commands, place)
 
-    commands.add_parser("doctor", parents=[place], help="tell what works on this machine")
+    doctor = commands.add_parser("doctor", parents=[place], help="tell what works on this machine")
+    doctor.add_argument(
+        "--running", action="store_true", help="tell how the backend is that is running"
+    )
     return parser
 
 

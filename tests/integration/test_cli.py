@@ -109,6 +109,17 @@ async def test_doctor_tells_what_works_here_as_json(tmp_path: Path) -> None:
     assert {"python", "pipes", "keychain", "electron", "limits"} <= report["checks"].keys()
 
 
+@pytest.mark.requirement("6.4")
+async def test_doctor_tells_in_words_how_the_running_backend_is(data_dir: Path) -> None:
+    code, out, _ = await run("doctor", "--running", data_dir=data_dir)
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[0].startswith("deskbus ")
+    assert {"bus", "persistence", "vault", "shell", "eventLoop", "disk"} <= {
+        line.split()[1] for line in lines[1:]
+    }
+
+
 async def test_a_configuration_mistake_is_told_and_nothing_starts(tmp_path: Path) -> None:
     config = tmp_path / "bad.toml"
     config.write_text('[[apps]]\nid = "Desk Feed"\nname = "x"\n')

@@ -9,42 +9,17 @@ from functools import partial
 import msgspec
 from msgspec import Raw
 
-from deskbus.commands import loop
-from deskbus.config import runtime_dir_for
-from deskbus.security.developer import DEVELOPER_APP, FILE_NAME
-from deskbus.transport.pipe import address
-from deskbus_protocol.client import Client, connect_with_ticket
-from deskbus_protocol.errors import DeskbusError
-
-NO_BACKEND = """deskbus: no headless backend is running for this data directory.
-Start one with: deskbus serve --headless
-"""
+from deskbus.commands.connected import run_connected
+from deskbus_protocol.client import Client
 
 
 def run(options: Namespace) -> int:
-    folder = runtime_dir_for(options.data_dir)
     try:
         action = _action(options)
     except ValueError as error:
         sys.stderr.write(f"deskbus: {error}\n")
         return 2
-
-    async def main() -> None:
-        ticket = (folder / FILE_NAME).read_text()
-        async with connect_with_ticket(address(folder), ticket, DEVELOPER_APP) as client:
-            await action(client)
-
-    try:
-        loop.run(main)
-    except (FileNotFoundError, ConnectionError):
-        sys.stderr.write(NO_BACKEND)
-        return 1
-    except DeskbusError as error:
-        sys.stderr.write(f"deskbus: {error.message} ({error.kind.code})\n{error.action}\n")
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return run_connected(options.data_dir, action)
 
 
 def _action(options: Namespace) -> Callable[[Client], Awaitable[None]]:

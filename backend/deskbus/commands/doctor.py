@@ -1,4 +1,4 @@
-"""`deskbus doctor`: what works on this machine, as JSON."""
+"""`deskbus doctor`: what works on this machine, as JSON; `--running`: how the backend is, as text."""
 
 import importlib.util
 import os
@@ -7,18 +7,23 @@ import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from deskbus import __version__
+from deskbus.commands.connected import run_connected
 from deskbus.config import runtime_dir_for
+from deskbus_protocol.client import Client
+from deskbus_protocol.health import HealthResult, Status
 
 Verdict = Literal["ok", "missing", "broken"]
 
-
 MIN_OPEN_FILES = 1024
+
+_SIGNS: dict[Status, str] = {"ok": "✓", "degraded": "!", "failed": "✗", "off": "·"}
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -27,7 +32,9 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def run(options: Namespace) -> int:
-    """Exits with 1 when something that every shell needs is broken."""
+    """Exits with 1 when something that every shell needs is broken, or no backend runs."""
+    if options.running:
+        return run_connected(options.data_dir, _tell_running)
     checks: dict[str, Callable[[], Finding]] = {
         "python": _python,
         "eventLoop": _event_loop,
@@ -40,6 +47,27 @@ def run(options: Namespace) -> int:
     report = {"version": __version__, "platform": platform.platform(), "checks": findings}
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
     return 1 if any(found.verdict == "broken" for found in findings.values()) else 0
+
+
+async def _tell_running(client: Client) -> None:
+    sys.stdout.write(as_text(await client.call("health.get", result=HealthResult)))
+
+
+def as_text(health: HealthResult) -> str:
+    """A line for the backend, one for each component, and one for each breaker that isn't closed."""
+    uptime = timedelta(seconds=health.uptime // 1000)
+    lines = [f"deskbus {health.version}  {health.status}  up {uptime}  epoch {health.epoch}"]
+    width = max((len(name) for name in health.components), default=0)
+    for name, component in health.components.items():
+        detail = f"  {component.detail}" if component.detail else ""
+        lines.append(f"{_SIGNS[component.status]} {name:<{width}}  {component.status:<8}{detail}")
+    for name, breaker in health.breakers.items():
+        if breaker.state != "closed":
+            lines.append(
+                f"! {name} is left alone after {breaker.failures} failures; "
+                f"tried again in {breaker.wait / 1000:.0f} s"
+            )
+    return "".join(line.rstrip() + "\n" for line in lines)
 
 
 def _python() -> Finding:

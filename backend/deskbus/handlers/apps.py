@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from deskbus.processes.manager import ProcessIsolationManager
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus_protocol.apps import AppList, OneAppParams, AppResult
+from deskbus_protocol.apps import AppList, AppResult, OneAppParams
 from deskbus_protocol.method import Empty, NoParams
 
 
