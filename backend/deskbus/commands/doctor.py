@@ -1,4 +1,4 @@
-"""`deskbus doctor`: what works on this machine, as JSON; `--running`: how the backend is, as text."""
+"""`deskbus doctor`: what works on this machine, as JSON; or how the running backend is, as text."""
 
 import importlib.util
 import os
@@ -54,7 +54,7 @@ async def _tell_running(client: Client) -> None:
 
 
 def as_text(health: HealthResult) -> str:
-    """A line for the backend, one for each component, and one for each breaker that isn't closed."""
+    """A line for the backend, one a component, and one a breaker that isn't closed."""
     uptime = timedelta(seconds=health.uptime // 1000)
     lines = [f"deskbus {health.version}  {health.status}  up {uptime}  epoch {health.epoch}"]
     width = max((len(name) for name in health.components), default=0)
