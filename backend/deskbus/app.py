@@ -5,7 +5,7 @@ import secrets
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
 import structlog
@@ -199,23 +199,24 @@ class Backend:
             self._tasks.start_soon(self._open_decisions, decisions_known)
             with anyio.move_on_after(DECISIONS_WITHIN_S):
                 await decisions_known.wait()
-            async with self._shell_link(claimed):
+            async with self._peers(claimed):
                 log.info("backend.ready", pipe=self._pipe)
                 await self._stopping.wait()
             self._tasks.cancel_scope.cancel()
         self._vault.close()
 
     @asynccontextmanager
-    async def _shell_link(self, claimed: ClaimedDescriptors | None) -> AsyncIterator[None]:
-        if claimed is None:
-            with developer_ticket(self._settings.runtime_dir) as ticket:
-                self._sessions.developer_ticket = ticket
-                yield
-            return
-        link = Link(self._flusher)
-        await open_stdio(link, claimed)
-        self._reception.accept_shell(link)
-        yield
+    async def _peers(self, claimed: ClaimedDescriptors | None) -> AsyncIterator[None]:
+        """Lets the shell in, and tools where there is no shell or the configuration allows them."""
+        async with AsyncExitStack() as stack:
+            if claimed is None or self._settings.config.tools:
+                ticket = developer_ticket(self._settings.runtime_dir)
+                self._sessions.developer_ticket = stack.enter_context(ticket)
+            if claimed is not None:
+                link = Link(self._flusher)
+                await open_stdio(link, claimed)
+                self._reception.accept_shell(link)
+            yield
 
     @asynccontextmanager
     async def _running_log(self) -> AsyncIterator[None]:

@@ -118,6 +118,12 @@ class FederationConfig(Section, frozen=True, kw_only=True):
 
 
 class Config(Section, frozen=True, kw_only=True):
+    """With `tools`, `deskbus call` and its like reach a backend that a shell has started, too.
+
+    A ticket for them then lies in the runtime folder, where this user alone can read it.
+    """
+
+    tools: bool = False
     apps: list[AppConfig] = []
     consent: ConsentConfig = ConsentConfig()
     heartbeat: HeartbeatConfig = HeartbeatConfig()

@@ -14,6 +14,7 @@ import pytest
 from anyio.abc import Process
 
 from deskbus.config import runtime_dir_for
+from tests.integration.shell import start_shell
 
 
 def command(*words: str, data_dir: Path) -> list[str]:
@@ -118,6 +119,19 @@ async def test_doctor_tells_in_words_how_the_running_backend_is(data_dir: Path) 
     assert {"bus", "persistence", "vault", "shell", "eventLoop", "disk"} <= {
         line.split()[1] for line in lines[1:]
     }
+
+
+async def test_tools_reach_a_shell_s_backend_where_the_configuration_lets_them_in(
+    tmp_path: Path,
+) -> None:
+    async with start_shell(tmp_path / "open", config="tools = true\n"):
+        code, out, _ = await run("call", "health.get", data_dir=tmp_path / "open")
+        assert code == 0
+        assert json.loads(out)["components"]["shell"]["status"] == "ok"
+    async with start_shell(tmp_path / "closed"):
+        code, _, err = await run("call", "health.get", data_dir=tmp_path / "closed")
+        assert code == 1
+        assert "tools = true" in err
 
 
 async def test_a_configuration_mistake_is_told_and_nothing_starts(tmp_path: Path) -> None:

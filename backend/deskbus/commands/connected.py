@@ -1,4 +1,4 @@
-"""Runs what a command does with a client of the headless backend that is running."""
+"""Runs what a command does with a client of the backend that is running."""
 
 import sys
 from collections.abc import Awaitable, Callable
@@ -11,8 +11,8 @@ from deskbus.transport.pipe import address
 from deskbus_protocol.client import Client, connect_with_ticket
 from deskbus_protocol.errors import DeskbusError
 
-NO_BACKEND = """deskbus: no headless backend is running for this data directory.
-Start one with: deskbus serve --headless
+NO_BACKEND = """deskbus: no backend that lets tools in is running for this data directory.
+Start one with: deskbus serve --headless; or set tools = true in the configuration of a shell's.
 """
 
 
