@@ -135,7 +135,7 @@ class Backend:
         health.watch("federation", health_of(self._federation))
         health.watch("eventLoop", self._lag.health)
         health.watch("disk", self._disk.health)
-        for guarded in (self._persistence, self._shell, self._federation):
+        for guarded in (self._persistence, self._vault, self._shell, self._federation):
             if guarded is not None:
                 health.watch_breaker(guarded.breaker)
         dispatcher = build_dispatcher(

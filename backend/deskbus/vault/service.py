@@ -11,6 +11,7 @@ from typing import TypeVar
 import structlog
 from msgspec import UNSET
 
+from deskbus.reliability.breaker import BreakerPolicy, CircuitBreaker
 from deskbus.vault.cipher import SealError, wipe
 from deskbus.vault.homes import VaultLockedError
 from deskbus.vault.keyset import Purpose
@@ -32,8 +33,8 @@ T = TypeVar("T")
 CONFIG_PREFIX = "secret:"
 """A value of the configuration that begins so names a secret of it."""
 
-ASK_AGAIN_AFTER_S = 30.0
-"""So long a locked vault stays locked for apps, however often they call: a try may be a dialog."""
+POLICY = BreakerPolicy(failures=1, open_s=30.0, successes=1)
+"""A locked vault stays locked for a while, however often apps call: a try may be a dialog."""
 
 log = structlog.get_logger()
 
@@ -48,8 +49,7 @@ class VaultService:
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._vault = vault
-        self._monotonic_s = monotonic_s
-        self._refuse_until = 0.0
+        self.breaker = CircuitBreaker("keychain", policy=POLICY, monotonic_s=monotonic_s)
         self._on_changed = on_changed
         self._told = vault.status().state
 
@@ -110,7 +110,7 @@ class VaultService:
     async def unlock(self, password: str | None) -> None:
         given = None if password is None else bytearray(password.encode())
         try:
-            self._refuse_until = 0.0
+            self.breaker.reset()
             await self._run(lambda: self._vault.unlock(given))
         finally:
             if given is not None:
@@ -155,13 +155,18 @@ class VaultService:
         return ComponentHealth(status="ok", detail=words)
 
     async def _run(self, action: Callable[[], T]) -> T:
-        before = self._vault.status()
-        if before.state == "locked" and self._monotonic_s() < self._refuse_until:
-            raise _locked(before.detail)
+        status = self._vault.status()
+        if status.state != "locked":
+            self.breaker.reset()
+        attempt = self.breaker.begin()
+        if attempt is None:
+            raise _locked(status.detail)
         try:
-            return await _on_thread(action)
+            result = await _on_thread(action)
+            attempt.succeeded()
+            return result
         except VaultLockedError as error:
-            self._refuse_until = self._monotonic_s() + ASK_AGAIN_AFTER_S
+            attempt.failed()
             raise _locked(error.why) from None
         except SealError:
             log.error("vault.record_damaged")  # noqa: TRY400  # a traceback could carry values
@@ -174,6 +179,7 @@ class VaultService:
             log.error("vault.disk", reason=error.strerror)  # noqa: TRY400
             raise DeskbusError(DEGRADED, "The vault can't be read or written.") from None
         finally:
+            attempt.withdrawn()
             self._tell()
 
     def _tell(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from deskbus.vault.cipher import SealError
 from deskbus.vault.records import Name
-from deskbus.vault.service import ASK_AGAIN_AFTER_S, VaultService
+from deskbus.vault.service import POLICY, VaultService
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.secrets import MAX_SECRETS, VaultStatus
 from tests.unit.vault.fakes import FakeKeychain, vault_in
@@ -25,7 +25,7 @@ async def test_apps_can_not_make_a_locked_keychain_ask_again_and_again(tmp_path:
         with pytest.raises(DeskbusError, match="locked"):
             await service.get("desk.feed", "token")
     assert keychain.asked == 1
-    now_s += ASK_AGAIN_AFTER_S
+    now_s += POLICY.open_s
     with pytest.raises(DeskbusError, match="locked"):
         await service.set("desk.feed", "token", "value")
     assert keychain.asked == 2
