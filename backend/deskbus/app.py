@@ -55,6 +55,7 @@ from deskbus.ui.panels import Panels
 from deskbus.ui.renderers import Renderers
 from deskbus.ui.shell import Shell
 from deskbus.ui.utility import UtilityProcesses
+from deskbus.ui.vaultnotice import VaultNotice
 from deskbus.ui.windows import Windows
 from deskbus.vault.service import Drawer, VaultService
 from deskbus.vault.vault import Vault
@@ -63,7 +64,7 @@ from deskbus_protocol.envelope import Sender
 from deskbus_protocol.health import ComponentHealth, HealthChangedParams
 from deskbus_protocol.methods import METHODS
 from deskbus_protocol.permissions import Grant, PermissionsChangedParams
-from deskbus_protocol.secrets import VaultChangedParams, VaultStatus
+from deskbus_protocol.secrets import VaultStatus
 from deskbus_protocol.ui import AppIdentity
 
 DECISIONS_WITHIN_S = 2.0
@@ -96,6 +97,7 @@ class Backend:
         self._panels = Panels(self._shell)
         vault = Vault(settings.data_dir / VAULT_FOLDER)
         self._vault = VaultService(vault, self._vault_changed)
+        self._vault_notice = VaultNotice(self._shell, settings.data_dir.absolute())
         self._decisions = DecisionStore(
             settings.data_dir, Drawer(self._vault, "decisions", "remembered")
         )
@@ -276,7 +278,7 @@ class Backend:
         )
 
     def _vault_changed(self, status: VaultStatus) -> None:
-        self._shell.notify("vault.changed", VaultChangedParams(status=status))
+        self._vault_notice.changed(status)
         if status.state == "unlocked" and self._tasks is not None:
             self._tasks.start_soon(self._open_decisions, anyio.Event())
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { source } from './source.mjs';
 
-const { hashOf, readOpenWindow, readShowDialog } = await source('main/descriptors.ts');
+const { hashOf, readOpenWindow, readShowDialog, readShowNotice } =
+  await source('main/descriptors.ts');
 
 const WINDOW = {
   kind: 'window',
@@ -25,6 +26,15 @@ const DIALOG = {
   detail: 'It will see them.',
   risk: 'medium',
   timeout: 60000,
+};
+const NOTICE = {
+  kind: 'notice',
+  notice: 'vault.locked',
+  severity: 'warning',
+  title: 'The vault is locked',
+  words: 'Nothing is lost.',
+  action: 'Unlock it.',
+  offer: 'vault.unlock',
 };
 const INVALID = { code: -32602 };
 
@@ -54,4 +64,16 @@ test('a dialog is drawn only with the hash of what is drawn', () => {
     () => readShowDialog({ descriptor: broken, descriptorHash: hashOf(broken) }),
     INVALID,
   );
+});
+
+test('a notice offers what the schema knows, and nothing else', () => {
+  assert.deepEqual(readShowNotice({ descriptor: NOTICE }), NOTICE);
+  for (const wrong of [
+    { offer: 'session.shutdown' },
+    { url: 'https://example.com' },
+    { severity: 'loud' },
+    { words: undefined },
+  ]) {
+    assert.throws(() => readShowNotice({ descriptor: { ...NOTICE, ...wrong } }), INVALID);
+  }
 });

@@ -16,7 +16,7 @@ from deskbus_protocol.method import Method
 from deskbus_protocol.methods import METHODS
 from deskbus_protocol.panels import PanelDescriptor
 from deskbus_protocol.reference import reference
-from deskbus_protocol.ui import PermissionDialog, WindowDescriptor
+from deskbus_protocol.ui import Notice, PermissionDialog, WindowDescriptor
 from deskbus_protocol.windows import CrashPage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +26,7 @@ DESCRIPTORS = {
     "permission": PermissionDialog,
     "panel": PanelDescriptor,
     "crash": CrashPage,
+    "notice": Notice,
 }
 
 

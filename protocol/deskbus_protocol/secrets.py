@@ -45,11 +45,13 @@ class VaultStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     """`closed` until something is needed; `memory` where there is no keychain: gone at the end.
 
     `home` and `strength` say where the key is and how strong it is, `outdated` how many records an
-    older data key seals. Times are Unix milliseconds.
+    older data key seals. With `needs_password` it is locked until `vault.unlock` brings the master
+    password. Times are Unix milliseconds.
     """
 
     state: VaultState
     detail: str = ""
+    needs_password: bool = False
     home: str | UnsetType = UNSET
     strength: str | UnsetType = UNSET
     records: int | UnsetType = UNSET

@@ -11,6 +11,7 @@ from deskbus_protocol.session import AppId, ClientName
 Text = Annotated[str, Meta(max_length=500)]
 WindowId = Annotated[str, Meta(min_length=1, max_length=128)]
 DialogId = Annotated[str, Meta(min_length=1, max_length=128)]
+NoticeId = Annotated[str, Meta(min_length=1, max_length=128)]
 Pixels = Annotated[int, Meta(ge=1, le=32_767)]
 
 ALLOW_DELAY_MS = 500
@@ -68,6 +69,27 @@ class PermissionDialog(Descriptor, frozen=True, kw_only=True, tag_field="kind", 
     timeout: Annotated[int, Meta(ge=1000, le=600_000)]
 
 
+class Notice(Descriptor, frozen=True, kw_only=True, tag_field="kind", tag="notice"):
+    """Something that a person should know and need not answer, in a corner of the screen.
+
+    `action` says what the person can do about it, `command` what to type in a terminal for it.
+    `offer` is the method that a second button calls at once, with the password that was typed where
+    it `asks_password`. A person who has dismissed a `notice` does not see one of the same name
+    again until the shell is restarted.
+    """
+
+    notice: NoticeId
+    severity: Literal["info", "warning"]
+    title: Text
+    words: Text
+    action: Text
+    command: Annotated[str, Meta(max_length=5000)] | UnsetType = UNSET
+    offer: Literal["vault.unlock"] | UnsetType = UNSET
+    asks_password: bool = False
+    offer_label: Text = "Unlock"
+    dismiss_label: Text = "Dismiss"
+
+
 class OpenWindowParams(Params, frozen=True, kw_only=True):
     descriptor: WindowDescriptor
 
@@ -101,6 +123,14 @@ class DialogShownParams(Params, frozen=True, kw_only=True):
     """The dialog is in view now; the time before Allow counts starts here."""
 
     dialog: DialogId
+
+
+class ShowNoticeParams(Params, frozen=True, kw_only=True):
+    descriptor: Notice
+
+
+class CloseNoticeParams(Params, frozen=True, kw_only=True):
+    notice: NoticeId
 
 
 class WindowClosedParams(Params, frozen=True, kw_only=True):
@@ -140,6 +170,18 @@ METHODS = (
         summary="Tells the backend that a dialog is in view.",
         params=DialogShownParams,
         callers="shell",
+    ),
+    Method(
+        name="ui.showNotice",
+        summary="Shows a notice, in place of one of the same name; nobody waits for an answer.",
+        params=ShowNoticeParams,
+        handled_by="shell",
+    ),
+    Method(
+        name="ui.closeNotice",
+        summary="Takes a notice away that is not true any more.",
+        params=CloseNoticeParams,
+        handled_by="shell",
     ),
     Method(
         name="ui.windowClosed",

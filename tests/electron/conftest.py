@@ -94,6 +94,20 @@ grants = [
 url = "{(PAGES / "page.html").as_uri()}?viewer"
 
 [[apps]]
+id = "test.keeper"
+name = "Keeper"
+grants = [{{ permission = "secrets", scope = "own" }}]
+[[apps.windows]]
+url = "{(PAGES / "page.html").as_uri()}?keeper"
+
+[[apps]]
+id = "test.curious"
+name = "Curious"
+grants = [{{ permission = "secrets", scope = "own" }}]
+[[apps.windows]]
+url = "{(PAGES / "page.html").as_uri()}?curious"
+
+[[apps]]
 id = "test.feed"
 name = "Feed"
 grants = [{{ permission = "messaging.write", scope = "prices.#" }}]
@@ -111,9 +125,14 @@ entry = '{PAGES / "family.py"}'
 
 
 class Starter(Protocol):
-    """Starts an Electron of its own with these apps."""
+    """Starts an Electron of its own with these apps.
 
-    def __call__(self, *apps: str) -> AbstractAsyncContextManager[ElectronSession]: ...
+    The backend's data folder is `data`, or one that is made for it.
+    """
+
+    def __call__(
+        self, *apps: str, data: Path | None = None
+    ) -> AbstractAsyncContextManager[ElectronSession]: ...
 
 
 @pytest.fixture(scope="session")
@@ -138,13 +157,13 @@ async def display() -> AsyncIterator[str | None]:
 @pytest.fixture(scope="session")
 def electron_with(display: str | None, tmp_path_factory: pytest.TempPathFactory) -> Starter:
     @asynccontextmanager
-    async def start(*apps: str) -> AsyncIterator[ElectronSession]:
+    async def start(*apps: str, data: Path | None = None) -> AsyncIterator[ElectronSession]:
         folder = tmp_path_factory.mktemp("electron")
         config = folder / "deskbus.toml"
         config.write_text(CONFIG)
         env = {
             "DESKBUS_PYTHON": sys.executable,
-            "DESKBUS_DATA_DIR": str(folder / "data"),
+            "DESKBUS_DATA_DIR": str(data or folder / "data"),
             "DESKBUS_CONFIG": str(config),
             "DESKBUS_APPS": ",".join(apps),
         }

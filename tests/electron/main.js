@@ -1,6 +1,6 @@
-// The demo's main script, with one thing made worse on purpose: in the windows of test.framed,
-// Electron runs the preload script in iframes too. Then an iframe holds the very functions that
-// its page holds, and only the check in the main process is left.
+// The demo's main script, which here tells what its shell hears of the vault. One thing is made worse
+// on purpose: in the windows of test.framed, Electron runs the preload script in iframes too. Then an
+// iframe holds the very functions that its page holds, and only the check in the main process is left.
 'use strict';
 
 const Module = require('module');
@@ -18,6 +18,19 @@ const BrowserWindow = new Proxy(electron.BrowserWindow, {
 });
 const worse = Object.create(electron, { BrowserWindow: { value: BrowserWindow } });
 const load = Module._load;
-Module._load = (name, ...rest) => (name === 'electron' ? worse : load(name, ...rest));
+
+const telling = (bridge) => ({
+  ...bridge,
+  createShell(options) {
+    const shell = bridge.createShell(options);
+    shell.on('vault', ({ state }) => console.error(`the shell hears: the vault is ${state}`));
+    return shell;
+  },
+});
+Module._load = (name, ...rest) => {
+  if (name === 'electron') return worse;
+  const loaded = load(name, ...rest);
+  return name === '../electron-bridge' ? telling(loaded) : loaded;
+};
 
 require('../../demo/main.js');

@@ -1,5 +1,6 @@
 """The shell as the services see it: there, or not."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from deskbus.reliability.breaker import CircuitBreaker
@@ -26,6 +27,7 @@ class Shell:
     def __init__(self) -> None:
         self._peer: ShellPeer | None = None
         self.breaker = CircuitBreaker("shell")
+        self._on_connected: list[Callable[[], None]] = []
 
     @property
     def connected(self) -> bool:
@@ -34,6 +36,12 @@ class Shell:
     def connect(self, peer: ShellPeer) -> None:
         self._peer = peer
         self.breaker.reset()
+        for tell in self._on_connected:
+            tell()
+
+    def on_connected(self, tell: Callable[[], None]) -> None:
+        """Calls `tell` whenever a shell has connected."""
+        self._on_connected.append(tell)
 
     def disconnect(self, peer: ShellPeer) -> None:
         if self._peer is peer:

@@ -136,6 +136,7 @@ class VaultService:
         return VaultStatus(
             state=status.state,
             detail=status.detail,
+            needs_password=status.state == "locked" and self._vault.needs_password,
             home=UNSET if status.home is None else status.home,
             strength=UNSET if status.strength is None else status.strength,
             records=UNSET if status.records is None else status.records,

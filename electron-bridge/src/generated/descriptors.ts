@@ -862,3 +862,78 @@ export const crashSchema = {
     }
   }
 } as const;
+
+export const noticeSchema = {
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "title": "notice",
+  "$ref": "#/$defs/Notice",
+  "$defs": {
+    "Notice": {
+      "title": "Notice",
+      "description": "Something that a person should know and need not answer, in a corner of the screen.\n\n    `action` says what the person can do about it, `command` what to type in a terminal for it.\n    `offer` is the method that a second button calls at once, with the password that was typed where\n    it `asks_password`. A person who has dismissed a `notice` does not see one of the same name\n    again until the shell is restarted.",
+      "type": "object",
+      "properties": {
+        "kind": {
+          "enum": [
+            "notice"
+          ]
+        },
+        "notice": {
+          "type": "string",
+          "maxLength": 128,
+          "minLength": 1
+        },
+        "severity": {
+          "enum": [
+            "info",
+            "warning"
+          ]
+        },
+        "title": {
+          "type": "string",
+          "maxLength": 500
+        },
+        "words": {
+          "type": "string",
+          "maxLength": 500
+        },
+        "action": {
+          "type": "string",
+          "maxLength": 500
+        },
+        "command": {
+          "type": "string",
+          "maxLength": 5000
+        },
+        "offer": {
+          "enum": [
+            "vault.unlock"
+          ]
+        },
+        "asksPassword": {
+          "type": "boolean",
+          "default": false
+        },
+        "offerLabel": {
+          "type": "string",
+          "maxLength": 500,
+          "default": "Unlock"
+        },
+        "dismissLabel": {
+          "type": "string",
+          "maxLength": 500,
+          "default": "Dismiss"
+        }
+      },
+      "required": [
+        "kind",
+        "notice",
+        "severity",
+        "title",
+        "words",
+        "action"
+      ],
+      "additionalProperties": false
+    }
+  }
+} as const;

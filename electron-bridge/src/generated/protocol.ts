@@ -233,6 +233,28 @@ export interface CrashRestart {
 }
 
 /**
+ * Something that a person should know and need not answer, in a corner of the screen.
+ *
+ * `action` says what the person can do about it, `command` what to type in a terminal for it.
+ * `offer` is the method that a second button calls at once, with the password that was typed where
+ * it `asks_password`. A person who has dismissed a `notice` does not see one of the same name
+ * again until the shell is restarted.
+ */
+export interface Notice {
+  kind: "notice";
+  notice: string;
+  severity: "info" | "warning";
+  title: string;
+  words: string;
+  action: string;
+  command?: string;
+  offer?: "vault.unlock";
+  asksPassword?: boolean;
+  offerLabel?: string;
+  dismissLabel?: string;
+}
+
+/**
  * The shell's first call on the shell link.
  *
  * `exec_path` is Electron's own binary, with which apps of kind `node` are run.
@@ -850,11 +872,13 @@ export interface VaultResult {
  * `closed` until something is needed; `memory` where there is no keychain: gone at the end.
  *
  * `home` and `strength` say where the key is and how strong it is, `outdated` how many records an
- * older data key seals. Times are Unix milliseconds.
+ * older data key seals. With `needs_password` it is locked until `vault.unlock` brings the master
+ * password. Times are Unix milliseconds.
  */
 export interface VaultStatus {
   state: "closed" | "locked" | "memory" | "unlocked";
   detail?: string;
+  needsPassword?: boolean;
   home?: string;
   strength?: string;
   records?: number;
@@ -1016,6 +1040,16 @@ export interface CloseDialogParams {
 export interface DialogShownParams {
   _meta?: TraceContext;
   dialog: string;
+}
+
+export interface ShowNoticeParams {
+  _meta?: TraceContext;
+  descriptor: Notice;
+}
+
+export interface CloseNoticeParams {
+  _meta?: TraceContext;
+  notice: string;
 }
 
 export interface WindowClosedParams {
@@ -1257,6 +1291,10 @@ export interface Methods {
   "ui.closeDialog": { params: CloseDialogParams; result: void; handledBy: "shell" };
   /** Tells the backend that a dialog is in view. */
   "ui.dialogShown": { params: DialogShownParams; result: void; handledBy: "backend" };
+  /** Shows a notice, in place of one of the same name; nobody waits for an answer. */
+  "ui.showNotice": { params: ShowNoticeParams; result: void; handledBy: "shell" };
+  /** Takes a notice away that is not true any more. */
+  "ui.closeNotice": { params: CloseNoticeParams; result: void; handledBy: "shell" };
   /** Tells the backend that a person closed an app's window. */
   "ui.windowClosed": { params: WindowClosedParams; result: void; handledBy: "backend" };
   /** Shows a crash page in place of a window; opening the window takes it away. */

@@ -1,18 +1,22 @@
 import { createHash } from 'crypto';
 import Ajv2020 from 'ajv/dist/2020';
-import { permissionSchema, windowSchema } from '../generated/descriptors';
+import { noticeSchema, permissionSchema, windowSchema } from '../generated/descriptors';
 import type {
   CloseDialogParams,
+  CloseNoticeParams,
   CloseWindowParams,
+  Notice,
   OpenWindowParams,
   PermissionDialog,
   ShowDialogParams,
+  ShowNoticeParams,
   WindowDescriptor,
 } from '../generated/protocol';
 import { DeskbusError } from '../node/error';
 
 const ajv = new Ajv2020({ strict: true, allErrors: false });
 const isWindow = ajv.compile<WindowDescriptor>(windowSchema);
+const isNotice = ajv.compile<Notice>(noticeSchema);
 const isPermissionDialog = ajv.compile<PermissionDialog>(permissionSchema);
 
 // Each of these takes the params of a call of the backend's and throws invalid_params.
@@ -43,6 +47,18 @@ export function readCloseDialog(params: unknown): string {
   const { dialog } = (params ?? {}) as Partial<CloseDialogParams>;
   if (typeof dialog !== 'string') throw invalid('There is no dialog id.');
   return dialog;
+}
+
+export function readShowNotice(params: unknown): Notice {
+  const { descriptor } = (params ?? {}) as Partial<ShowNoticeParams>;
+  if (!isNotice(descriptor)) throw invalid('The notice descriptor breaks its schema.');
+  return descriptor;
+}
+
+export function readCloseNotice(params: unknown): string {
+  const { notice } = (params ?? {}) as Partial<CloseNoticeParams>;
+  if (typeof notice !== 'string') throw invalid('There is no notice id.');
+  return notice;
 }
 
 /** SHA-256, in hex, of the descriptor as compact JSON: the bytes in which it was sent. */

@@ -8,6 +8,8 @@ export type {
   DialogAnswer,
   HelloResult,
   Methods,
+  Notice,
   PermissionDialog,
+  VaultStatus,
   WindowDescriptor,
 } from '../generated/protocol';

@@ -15,6 +15,10 @@ export const OPERATIONS = {
   watch: 'bus.watchSubscribers',
   'permissions.request': 'permissions.request',
   'permissions.query': 'permissions.query',
+  'secrets.set': 'secrets.set',
+  'secrets.get': 'secrets.get',
+  'secrets.delete': 'secrets.delete',
+  'secrets.list': 'secrets.list',
 } as const satisfies Record<string, BackendMethod>;
 
 export type Operation = keyof typeof OPERATIONS;

@@ -5,7 +5,10 @@ import type {
   AppStatus,
   DialogAnswer,
   HelloResult,
+  Notice,
   PermissionDialog,
+  VaultChangedParams,
+  VaultStatus,
   WindowDescriptor,
 } from '../generated/protocol';
 import { Emitter } from '../node/emitter';
@@ -15,7 +18,15 @@ import { AppWindow } from './app-window';
 import { Backend, type BackendDown, type BackendState } from './backend';
 import { backendCommand } from './command';
 import { ConsentDialog } from './consent-dialog';
-import { readCloseDialog, readCloseWindow, readOpenWindow, readShowDialog } from './descriptors';
+import {
+  readCloseDialog,
+  readCloseNotice,
+  readCloseWindow,
+  readOpenWindow,
+  readShowDialog,
+  readShowNotice,
+} from './descriptors';
+import { Notices } from './notices';
 import { killTree } from './process-tree';
 
 export interface ShellOptions {
@@ -37,6 +48,8 @@ export interface ShellOptions {
   preload?: string;
   /** Whether apps that were running come back after the backend had to be restarted. */
   relaunch?: boolean;
+  /** Whether notices are drawn; without, draw your own out of the events. */
+  notices?: boolean;
 }
 
 /** An open window of an app. */
@@ -56,7 +69,14 @@ export interface ShellEvents {
   'window-closed': OpenWindow;
   dialog: { descriptor: PermissionDialog; browserWindow: BrowserWindow };
   'dialog-answered': DialogAnswer;
+  /** The vault was locked or unlocked, or keeps nothing. */
+  vault: VaultStatus;
+  /** A person should know something; the window is missing where notices are not drawn. */
+  notice: { descriptor: Notice; browserWindow?: BrowserWindow };
 }
+
+/** The keychain's own dialog may wait for a person. */
+const UNLOCK_LIMIT_MS = 150_000;
 
 /** Makes a shell; nothing runs before its `start()`. */
 export function createShell(options: ShellOptions): Shell {
@@ -68,6 +88,10 @@ export class Shell extends Emitter<ShellEvents> {
   private readonly backend: Backend;
   private readonly open = new Map<string, AppWindow>();
   private readonly dialogs = new Map<string, ConsentDialog>();
+  private readonly notices = new Notices(
+    (offer, password) => this.accept(offer, password),
+    ({ descriptor, browserWindow }) => this.emit('notice', { descriptor, browserWindow }),
+  );
   private readonly apps = new Map<string, AppStatus>();
   private readonly preload: string;
   private readonly onWillQuit = (event: { preventDefault(): void }): void => this.delayQuit(event);
@@ -121,6 +145,7 @@ export class Shell extends Emitter<ShellEvents> {
     await this.backend.stop();
     app.removeListener('will-quit', this.onWillQuit);
     process.removeListener('exit', this.killAppsAtExit);
+    this.notices.closeAll();
     for (const window of this.open.values()) window.close();
   }
 
@@ -221,11 +246,26 @@ export class Shell extends Emitter<ShellEvents> {
       this.emit('app-changed', status);
     } else if (method === 'ui.closeDialog') {
       this.dialogs.get(readCloseDialog(params))?.dismiss();
+    } else if (method === 'vault.changed') {
+      this.emit('vault', (params as VaultChangedParams).status);
+    } else if (method === 'ui.showNotice') {
+      const descriptor = readShowNotice(params);
+      if (this.options.notices === false) this.emit('notice', { descriptor });
+      else this.notices.show(descriptor);
+    } else if (method === 'ui.closeNotice') {
+      this.notices.close(readCloseNotice(params));
     }
+  }
+
+  private async accept(offer: 'vault.unlock', password: string | undefined): Promise<void> {
+    const params = password === undefined ? {} : { password };
+    await this.call(offer, params, { timeout: UNLOCK_LIMIT_MS });
   }
 
   private backendDown(down: BackendDown): void {
     this.killApps();
+    // The next backend says itself what is so.
+    this.notices.closeAll();
     this.emit('backend-down', down);
     if (this.options.relaunch !== false) {
       const wanted = [...this.apps.values()].filter(isRunning).map((status) => status.app);

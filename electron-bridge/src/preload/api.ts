@@ -77,6 +77,18 @@ export type Listener = (message: Message) => unknown;
 export type Responder = (payload: unknown, message: Message) => unknown;
 export type Stop = () => Promise<void>;
 
+/** Passwords and tokens of the app's own, encrypted; needs the permission `secrets`. */
+export interface Secrets {
+  /** Keeps a text of up to 65,536 characters under a name of up to 128. */
+  set(name: string, value: string): Promise<void>;
+  /** Rejects with not_found where there is no such secret, with unavailable while locked. */
+  get(name: string): Promise<string>;
+  /** Whether there was one. */
+  delete(name: string): Promise<boolean>;
+  /** The names of them all. */
+  list(): Promise<string[]>;
+}
+
 export interface DeskbusApi {
   /** The app's id and this window's name on the bus. */
   readonly app: string;
@@ -105,6 +117,8 @@ export interface DeskbusApi {
     /** Tells what would happen, without asking anyone. */
     query(wish: Omit<QueryPermissionParams, '_meta'>): Promise<PermissionResult>;
   };
+
+  readonly secrets: Secrets;
 
   state(): ConnectionState;
   /** Each of these returns a function that ends it. */

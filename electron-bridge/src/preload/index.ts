@@ -5,6 +5,7 @@ import { throwLater } from '../node/uncaught';
 import type { ConnectionState, Gap, Listener, Refusal, SubscribeOptions } from './api';
 import { bridgeOf } from './openfin/bridge';
 import { PageBus } from './page-bus';
+import { secretsOf } from './page-secrets';
 import { install } from './page-world';
 
 /** What the page's own `deskbus` is made of; it can do no more than that. */
@@ -30,6 +31,7 @@ const api = {
     request: (wish: object) => bus.call('permissions.request', wish),
     query: (wish: object) => bus.call('permissions.query', wish),
   },
+  secrets: secretsOf(bus),
   state: () => bus.state,
   onState: (listener: (state: ConnectionState) => void) => bus.on('state', listener),
   onRefused: (listener: (refusal: Refusal) => void) => bus.on('refused', listener),
