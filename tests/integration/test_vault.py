@@ -298,6 +298,10 @@ async def test_remembered_decisions_rest_in_the_vault(
         assert "not known" in report["components"]["permissions"]["detail"]
         keychain.unlock()
         await shell.client.call("vault.unlock", {})
+        with anyio.fail_after(10):
+            while "not known" in report["components"]["permissions"].get("detail", ""):
+                await anyio.sleep(0.02)
+                report = await shell.client.call("health.get", {}, result=dict)
         async with shell.app("desk.ticker") as ticker:
             assert await get(ticker, "token") == "one"
         assert shell.dialogs == []
