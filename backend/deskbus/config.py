@@ -15,6 +15,7 @@ Relative files and working directories are taken from the configuration file's o
 import hashlib
 import os
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,12 @@ MESSAGE_FOLDER = "messages"
 """Below the data folder: the log of persisted messages."""
 
 VAULT_FOLDER = "vault"
+
+REFERENCE = "secret:"
+"""A value that begins so stands for a secret: `deskbus vault set NAME` puts it into the vault."""
+
+TAKES_SECRETS = ("apps.process.env.", "federation.")
+"""Where such values may be. Anywhere else one is an error, for it would be taken literally."""
 
 
 class ConfigError(Exception):
@@ -148,12 +155,15 @@ def load(path: Path | None) -> Config:
     if path is None:
         return Config()
     try:
-        text = path.read_bytes()
-        config = msgspec.convert(tomllib.loads(text.decode()), Config)
+        table = tomllib.loads(path.read_bytes().decode())
+        config = msgspec.convert(table, Config)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise ConfigError(f"{path}: {error}") from error
+    for place, value in _texts(table, ""):
+        if value.startswith(REFERENCE) and not place.startswith(TAKES_SECRETS):
+            raise ConfigError(f"{path}: {place[:-1]} can't be a secret of the vault")
     for place, patterns in _patterns(config).items():
         for pattern in patterns:
             try:
@@ -164,6 +174,18 @@ def load(path: Path | None) -> Config:
     if len(set(ids)) < len(ids):
         raise ConfigError(f"{path}: two apps share an id")
     return config
+
+
+def _texts(value: object, place: str) -> Iterator[tuple[str, str]]:
+    """Every text in the file with its place, such as `apps.name.`."""
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item, place)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _texts(item, f"{place}{name}.")
 
 
 def _patterns(config: Config) -> dict[str, list[str]]:

@@ -134,6 +134,11 @@ def _set(vault: Vault, options: Namespace) -> int:
         value = bytes(read_password(options.name, None))
     else:
         value = sys.stdin.buffer.read(MAX_VALUE_BYTES).removesuffix(b"\n")
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        sys.stderr.write("deskbus: a secret of the configuration is text in UTF-8\n")
+        return 2
     vault.put(Name("config", "", options.name), value)
     return _print(vault)
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 import structlog
 from msgspec import UNSET
 
+from deskbus.config import REFERENCE
 from deskbus.reliability.breaker import BreakerPolicy, CircuitBreaker
 from deskbus.vault.cipher import SealError, wipe
 from deskbus.vault.homes import VaultLockedError
@@ -29,9 +30,6 @@ from deskbus_protocol.health import ComponentHealth
 from deskbus_protocol.secrets import MAX_SECRETS, VaultStatus
 
 T = TypeVar("T")
-
-CONFIG_PREFIX = "secret:"
-"""A value of the configuration that begins so names a secret of it."""
 
 POLICY = BreakerPolicy(failures=1, open_s=30.0, successes=1)
 """A locked vault stays locked for a while, however often apps call: a try may be a dialog."""
@@ -77,19 +75,25 @@ class VaultService:
 
     async def reveal(self, env: dict[str, str]) -> dict[str, str]:
         """The same, with the values that name a secret of the configuration replaced by it."""
-        revealed = dict(env)
-        for variable, value in env.items():
-            if value.startswith(CONFIG_PREFIX):
-                name = value.removeprefix(CONFIG_PREFIX)
-                secret = await self._run(lambda: self._vault.get(Name("config", "", name)))  # noqa: B023
-                if secret is None:
-                    raise DeskbusError(
-                        NOT_FOUND,
-                        f"The configuration's secret {name} is not in the vault.",
-                        action=f"Put it there: deskbus vault set {name}",
-                    )
-                revealed[variable] = secret.decode()
-        return revealed
+        return {variable: await self.resolve(value) for variable, value in env.items()}
+
+    async def resolve(self, value: str) -> str:
+        """What `secret:NAME` stands for; any other value as it is.
+
+        For every place of the configuration that takes a credential, at the moment at which it is
+        used: the answer is not to be kept. Raises `DeskbusError`: not_found, unavailable.
+        """
+        if not value.startswith(REFERENCE):
+            return value
+        name = value.removeprefix(REFERENCE)
+        secret = await self._run(lambda: self._vault.get(Name("config", "", name)))
+        if secret is None:
+            raise DeskbusError(
+                NOT_FOUND,
+                f"The configuration's secret {name} is not in the vault.",
+                action=f"Put it there: deskbus vault set {name}",
+            )
+        return secret.decode()
 
     @property
     def exists(self) -> bool:

@@ -63,3 +63,23 @@ async def test_an_app_keeps_a_thousand_secrets_and_no_more(tmp_path: Path) -> No
     await service.set("desk.feed", "7", "changed")
     await service.set("desk.blotter", "one more", "value")
     assert len(await service.names("desk.feed")) == MAX_SECRETS
+
+
+@pytest.mark.requirement("3.3")
+async def test_a_reference_of_the_configuration_stands_for_its_secret(tmp_path: Path) -> None:
+    keychain = FakeKeychain()
+    vault = vault_in(tmp_path / "vault", keychain)
+    vault.put(Name("config", "", "broker"), b"a broker's key")
+    vault.put(Name("apps", "", "token"), b"not of the configuration")
+    service = VaultService(vault, lambda _: None)
+    assert await service.resolve("secret:broker") == "a broker's key"
+    assert await service.resolve("plain") == "plain"
+    env = {"KEY": "secret:broker", "PATH": "/usr/bin"}
+    assert await service.reveal(env) == {"KEY": "a broker's key", "PATH": "/usr/bin"}
+    for missing in ("secret:", "secret:token", "secret:other"):
+        with pytest.raises(DeskbusError, match="not in the vault"):
+            await service.resolve(missing)
+    service.close()
+    keychain.why = "locked"
+    with pytest.raises(DeskbusError, match="vault is locked"):
+        await service.resolve("secret:broker")
