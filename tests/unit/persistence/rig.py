@@ -15,6 +15,8 @@ from deskbus_protocol.rpc import encode
 NOW_MS = 1_700_000_000_000
 HOSTILE_PAYLOAD = rb'{"x":",\"timestamp\":1,","timestamp":1,"seq":1,"topic":"b","sender":1}'
 
+SMALL_SEGMENT = 2000
+
 
 class Message(NamedTuple):
     topic: str
@@ -158,3 +160,12 @@ class Timers:
             for timer in self._timers
             if timer.callback == callback and not timer.cancelled
         ]
+
+
+def files_of(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.seg"))
+
+
+def reopened(log: MessageLog) -> MessageLog:
+    log.close()
+    return opened(log.folder)

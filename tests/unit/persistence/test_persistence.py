@@ -1,107 +1,19 @@
-"""MessagePersistence: when it writes, what it promises, and what it does with a sick disk."""
+"""MessagePersistence: when it writes, what it promises, and what can be read."""
 
 import asyncio
-import errno
-import threading
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from anyio import fail_after
 
-from deskbus.persistence import backlog as backlog_module
 from deskbus.persistence import persistence as persistence_module
 from deskbus.persistence.persistence import (
     BATCH_BYTES,
     BATCH_MESSAGES,
     CLEAN_UP_EVERY_S,
-    STALLED_AFTER_S,
     SYNC_AFTER_S,
-    MessagePersistence,
 )
 from deskbus.persistence.query import Query
-from deskbus.persistence.state import State
-from tests.unit.persistence.rig import NOW_MS, Disk, Timers, message, numbered, seqs
-
-
-class Gate:
-    """Holds the disk at one kind of operation until it is let go."""
-
-    def __init__(self, operation: str) -> None:
-        self._operation = operation
-        self.reached = threading.Event()
-        self.open = threading.Event()
-
-    def __call__(self, operation: str) -> None:
-        if operation == self._operation:
-            self.reached.set()
-            assert self.open.wait(10)
-
-
-class Rig:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.disk = Disk()
-        self.timers = Timers()
-        self.states: list[State] = []
-        self.persistence = self.make()
-
-    def make(self, **options: Any) -> MessagePersistence:
-        self.persistence = MessagePersistence(
-            self.folder,
-            clock_ms=lambda: NOW_MS,
-            monotonic_s=self.timers.monotonic_s,
-            call_later=self.timers.call_later,
-            files=self.disk,
-            **options,
-        )
-        self.persistence.on_state_changed = self.states.append
-        return self.persistence
-
-    async def restart(self) -> MessagePersistence:
-        await self.persistence.close()
-        self.make()
-        await self.persistence.start()
-        return self.persistence
-
-    def append(self, first: int, last: int, topic: str = "a", **options: Any) -> None:
-        for each in numbered(topic, first, last, **options):
-            self.persistence.append(*each)
-
-    async def durable(self) -> bool:
-        told = asyncio.get_running_loop().create_future()
-        self.persistence.when_durable(told.set_result)
-        with fail_after(10):
-            return bool(await told)
-
-    async def written(self) -> None:
-        """Waits until everything that is on its way has landed and the loop has seen it."""
-        with fail_after(10):
-            while self.persistence._busy or self.persistence._soon:
-                await self.persistence._worker.run(lambda: None)
-                await asyncio.sleep(0)
-
-    async def read(self, query: Query | None = None) -> list[int]:
-        blocks = [block async for block in self.persistence.read(query or Query())]
-        return seqs(b"".join(block.lines for block in blocks))
-
-    @property
-    def batches(self) -> int:
-        return self.disk.done.count("write")
-
-    @property
-    def syncs(self) -> int:
-        return self.disk.done.count("sync")
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    rig = Rig(tmp_path)
-    await rig.persistence.start()
-    yield rig
-    rig.disk.failing.clear()
-    await rig.persistence.close()
+from tests.unit.persistence.rig import NOW_MS, message, numbered, seqs
+from tests.unit.persistence.service import Gate, Rig
 
 
 @pytest.mark.requirement("2.1")
@@ -273,150 +185,6 @@ async def test_what_came_before_the_start_is_kept_after_what_was_there(rig: Rig)
     assert await rig.read() == list(range(1, 9))
 
 
-@pytest.mark.requirement("2.4")
-@pytest.mark.parametrize(
-    ("operation", "error", "detail"),
-    [
-        ("write", errno.ENOSPC, "the disk is full; 3 messages wait in memory"),
-        ("create", errno.EROFS, "the disk is read-only; 3 messages wait in memory"),
-        ("sync", errno.EIO, "the disk reports errors; 3 messages wait in memory"),
-    ],
-)
-async def test_a_sick_disk_is_told_and_loses_nothing_when_it_recovers(
-    rig: Rig, operation: str, error: int, detail: str
-) -> None:
-    rig.disk.failing[operation] = error
-    rig.append(1, 3)
-    assert not await rig.durable()
-    assert rig.states == [State("degraded", detail)] == [rig.persistence.state]
-    rig.append(4, 4)
-    # Nobody is kept waiting while the disk is sick.
-    assert not await rig.durable()
-    assert await rig.read() == [1, 2, 3, 4]
-    rig.disk.failing.clear()
-    rig.timers.advance(1)
-    await rig.written()
-    assert rig.states[1:] == [State("ok")] == [rig.persistence.state]
-    rig.append(5, 5)
-    assert await rig.durable()
-    assert rig.persistence.statistics().held == 0
-    await rig.restart()
-    assert await rig.read() == [1, 2, 3, 4, 5]
-
-
-@pytest.mark.requirement("2.4")
-async def test_retries_back_off_to_half_a_minute_and_start_again_when_it_is_well(rig: Rig) -> None:
-    rig.disk.failing["write"] = errno.EIO
-    delays = []
-    rig.append(1, 1)
-    assert not await rig.durable()
-    for _ in range(8):
-        (delay_s,) = rig.timers.delays_of(rig.persistence._retry)
-        delays.append(delay_s)
-        rig.timers.advance(delay_s)
-        await rig.written()
-    assert delays == [1, 2, 4, 8, 30, 30, 30, 30]
-    rig.disk.failing.clear()
-    rig.timers.advance(30)
-    await rig.written()
-    assert rig.persistence.state == State("ok")
-    for number in (2, 3):
-        rig.append(number, number)
-        assert await rig.durable()
-    rig.disk.failing["write"] = errno.EIO
-    rig.append(4, 4)
-    assert not await rig.durable()
-    assert rig.timers.delays_of(rig.persistence._retry) == [1]
-    rig.disk.failing.clear()
-    assert await rig.persistence.flush()
-    assert await rig.read() == [1, 2, 3, 4]
-
-
-@pytest.mark.requirement("2.4")
-async def test_memory_is_bounded_while_the_disk_is_full_and_losses_are_told(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(persistence_module, "BATCH_BYTES", 2_000)
-    monkeypatch.setattr(backlog_module, "MAX_HELD_BYTES", 20_000)
-    rig.disk.failing["write"] = errno.ENOSPC
-    rig.append(1, 10)
-    assert not await rig.durable()
-    rig.append(11, 500)
-    statistics = rig.persistence.statistics()
-    assert statistics.held_bytes <= 22_000
-    assert statistics.held + statistics.dropped == 500
-    assert rig.persistence.state.detail == (
-        f"the disk is full; {statistics.held} messages wait in memory, "
-        f"{statistics.dropped} are lost"
-    )
-    rig.disk.failing.clear()
-    assert await rig.persistence.flush()
-    left = await rig.read()
-    assert left == list(range(statistics.dropped + 1, 501))
-    assert rig.persistence.position == 500
-    assert await rig.read(Query(from_position=499)) == [500]
-
-
-@pytest.mark.requirement("2.4")
-async def test_a_disk_that_does_not_answer_keeps_nobody_waiting(rig: Rig) -> None:
-    gate = rig.disk.before = Gate("sync")
-    told: list[bool] = []
-    rig.append(1, 1)
-    rig.persistence.when_durable(told.append)
-    await asyncio.to_thread(gate.reached.wait, 10)
-    rig.append(2, 2)
-    rig.persistence.when_durable(told.append)
-    rig.timers.advance(STALLED_AFTER_S)
-    assert told == [False, False]
-    assert rig.persistence.state.detail.startswith("the disk does not answer")
-    assert not await rig.durable()
-    gate.open.set()
-    await rig.written()
-    assert rig.persistence.state == State("ok")
-    assert await rig.durable()
-
-
-@pytest.mark.requirement("2.4")
-async def test_a_disk_that_is_too_slow_loses_the_oldest_and_says_so(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(persistence_module, "BATCH_BYTES", 2_000)
-    monkeypatch.setattr(backlog_module, "MAX_HELD_BYTES", 20_000)
-    gate = rig.disk.before = Gate("write")
-    rig.append(1, 100)
-    await asyncio.sleep(0)
-    await asyncio.to_thread(gate.reached.wait, 10)
-    rig.append(101, 600)
-    assert rig.persistence.state.detail.startswith("the disk is too slow")
-    dropped = rig.persistence.statistics().dropped
-    gate.open.set()
-    assert not await rig.durable()
-    await rig.written()
-    assert rig.persistence.state == State("ok")
-    assert await rig.persistence.flush()
-    assert len(await rig.read()) == 600 - dropped
-
-
-@pytest.mark.requirement("2.4")
-async def test_a_start_that_fails_is_tried_again(rig: Rig) -> None:
-    rig.append(1, 3)
-    await rig.persistence.close()
-    rig.disk.failing["make_folder"] = errno.EROFS
-    rig.make()
-    await rig.persistence.start()
-    assert rig.persistence.state.status == "degraded"
-    rig.append(4, 5)
-    assert not await rig.durable()
-    assert await rig.read() == [4, 5]
-    rig.disk.failing.clear()
-    rig.timers.advance(1)
-    await rig.written()
-    assert rig.persistence.state == State("ok")
-    assert rig.persistence.position == 5
-    assert await rig.read() == [1, 2, 3, 4, 5]
-    assert rig.persistence.last_seqs() == {"a": 5}
-
-
 async def test_a_line_that_is_too_long_is_left_out_and_counted(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -436,17 +204,6 @@ async def test_closing_writes_what_is_left(rig: Rig) -> None:
     rig.make()
     await rig.persistence.start()
     assert await rig.read() == [1, 2, 3]
-
-
-async def test_closing_gives_up_on_a_disk_that_hangs(rig: Rig) -> None:
-    gate = rig.disk.before = Gate("sync")
-    told: list[bool] = []
-    rig.append(1, 3)
-    rig.persistence.when_durable(told.append)
-    await rig.persistence.close(within_s=0)
-    assert told == [False]
-    gate.open.set()
-    await rig.persistence.close()
 
 
 async def test_old_segments_are_looked_for_every_hour(rig: Rig) -> None:

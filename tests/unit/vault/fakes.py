@@ -4,7 +4,11 @@ from pathlib import Path
 
 from deskbus.vault.folder import Step, no_step
 from deskbus.vault.keychain import Absent, Found, Keychain, KeychainError, Locked, Why
+from deskbus.vault.records import Name
 from deskbus.vault.vault import Vault
+
+TOKEN = Name("apps", "desk.feed", "token")
+OTHER = Name("apps", "desk.blotter", "token")
 
 
 class FakeKeychain:
@@ -43,3 +47,12 @@ def vault_in(folder: Path, *keychains: Keychain, step: Step = no_step) -> Vault:
         return next((found for found in keychains if name in (None, found.name)), None)
 
     return Vault(folder, find=find, step=step)
+
+
+def reopened(vault: Vault, folder: Path, *keychains: FakeKeychain) -> Vault:
+    vault.close()
+    return vault_in(folder, *keychains)
+
+
+def password(text: str = "correct horse") -> bytearray:
+    return bytearray(text.encode())

@@ -1,0 +1,24 @@
+"""What the tests of the log begin with."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from deskbus.persistence import log as log_module
+from tests.unit.persistence.rig import SMALL_SEGMENT
+from tests.unit.persistence.service import Rig
+
+
+@pytest.fixture
+def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_module, "SEGMENT_BYTES", SMALL_SEGMENT)
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    rig = Rig(tmp_path)
+    await rig.persistence.start()
+    yield rig
+    rig.disk.failing.clear()
+    await rig.persistence.close()
