@@ -1,6 +1,5 @@
 """`deskbus vault`: the vault of a data folder on which no backend runs at the moment."""
 
-import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -103,26 +102,21 @@ def _export(vault: Vault, options: Namespace) -> int:
     _must_exist(vault)
     password = read_password("Password of the export", options.new_password_fd, new=True)
     try:
-        content = export_vault(vault, password)
+        export_vault(vault, Path(options.name), password)
     finally:
         wipe(password)
-    descriptor = os.open(options.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
     return _print(vault)
 
 
 def _import(vault: Vault, options: Namespace) -> int:
-    content = Path(options.name).read_bytes()
-    _open(vault, options)
-    _must_exist(vault)
-    password = read_password("Password of the export", options.new_password_fd)
-    try:
-        import_vault(vault, content, password, show_progress)
-    finally:
-        wipe(password)
+    with Path(options.name).open("rb") as file:
+        _open(vault, options)
+        _must_exist(vault)
+        password = read_password("Password of the export", options.new_password_fd)
+        try:
+            import_vault(vault, file, password, show_progress)
+        finally:
+            wipe(password)
     return _print(vault)
 
 

@@ -131,6 +131,28 @@ def seal_chunks(
     yield aead.encrypt(_chunk_nonce(nonce, max(number, 0), last=True), waiting, bound)
 
 
+def open_chunks(
+    key: Secret, context: Context, header: bytes, chunks: Iterable[bytes]
+) -> Iterator[bytes]:
+    """What `seal_chunks` sealed, piece by piece; raises `SealError`.
+
+    Only when it has come to its end is it known that nothing was cut off: whoever reads must not
+    act on the pieces before.
+    """
+    coming = iter(chunks)
+    waiting = next(coming, b"")
+    suite, aead, nonce = _read_header(key, header + waiting)
+    if suite != _CHUNKED:
+        raise SealError
+    bound = header + context.encode()
+    number = 0
+    for chunk in coming:
+        yield _decrypt(aead, _chunk_nonce(nonce, number, last=False), waiting, bound)
+        waiting = chunk
+        number += 1
+    yield _decrypt(aead, _chunk_nonce(nonce, number, last=True), waiting, bound)
+
+
 def _begin(suite: int, key_id: bytes, key: Secret) -> tuple[bytes, AESGCM, bytes]:
     random = os.urandom(_SALT_BYTES + 12)
     salt, nonce = random[:_SALT_BYTES], random[_SALT_BYTES:]
@@ -165,7 +187,7 @@ def _open_chunks(
         yield _decrypt(aead, _chunk_nonce(nonce, number, last=last), chunk, bound)
 
 
-def _decrypt(aead: AESGCM, nonce: bytes, sealed: memoryview, bound: bytes) -> bytes:
+def _decrypt(aead: AESGCM, nonce: bytes, sealed: bytes | memoryview, bound: bytes) -> bytes:
     try:
         return aead.decrypt(nonce, sealed, bound)
     except InvalidTag:

@@ -97,13 +97,19 @@ class Records:
     def names(self) -> list[Name]:
         return list(self._entries)
 
-    def put(self, values: Iterable[tuple[Name, bytes]], progress: Progress | None = None) -> None:
-        """Writes all of them with one change of the manifest: after a crash all or none."""
-        wanted = list(values)
+    def put(
+        self, values: Iterable[tuple[Name, bytes]], progress: Progress | None = None, total: int = 0
+    ) -> None:
+        """Writes all of them with one change of the manifest: after a crash all or none.
+
+        They are taken one by one, and about a pack of them is in memory at a time. `total` is for
+        `progress` alone.
+        """
         entries = dict(self._entries)
         generation = self._next_generation
         pack, sealed_values, size = _new_pack(), list[bytes](), 0
-        for done, (name, value) in enumerate(wanted):
+        done = 0
+        for name, value in values:
             key = self._primary(name.purpose)
             entry = _Entry(*name, generation, pack, size, 0, key.id)
             sealed = seal(key.id, key.key, _context(entry), value)
@@ -111,16 +117,17 @@ class Records:
             sealed_values.append(sealed)
             size += len(sealed)
             generation += 1
+            done += 1
             if size >= PACK_BYTES:
                 self._folder.write(pack, b"".join(sealed_values))
                 pack, sealed_values, size = _new_pack(), [], 0
                 if progress:
-                    progress(done + 1, len(wanted))
+                    progress(done, total)
         if sealed_values:
             self._folder.write(pack, b"".join(sealed_values))
         self._save(entries, generation)
         if progress:
-            progress(len(wanted), len(wanted))
+            progress(done, total)
 
     def delete(self, name: Name) -> bool:
         """Whether there was one."""

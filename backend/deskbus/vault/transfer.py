@@ -1,10 +1,33 @@
-"""The vault's content in one file under a password, for a move to another machine."""
+"""The vault's content in one file under a password, for a move to another machine.
+
+    magic · length of the head 4 · head · a sealed stream: count 4, then each record as length 4 and
+    msgpack of (purpose, app, name) and value
+
+The head says how the password gives the key, and is bound into the stream's context. Records go
+through one by one, so a vault may be larger than the memory.
+"""
 
 import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
-from deskbus.vault.cipher import Context, SealError, new_key, new_key_id, open_sealed, seal, wipe
+from deskbus.vault.cipher import (
+    CHUNK_BYTES,
+    HEADER_BYTES,
+    TAG_BYTES,
+    Context,
+    SealError,
+    new_key,
+    new_key_id,
+    open_chunks,
+    seal_chunks,
+    wipe,
+)
+from deskbus.vault.folder import Step, no_step
 from deskbus.vault.homes import PasswordHome
 from deskbus.vault.keyset import MAX_HEAD_BYTES, Head
 from deskbus.vault.records import Name, Progress
@@ -12,46 +35,131 @@ from deskbus.vault.vault import Vault
 
 _MAGIC = b"deskbus vault export 1\n"
 _PLACE = "export"
+_LENGTH_BYTES = 4
+_UNFINISHED = ".unfinished"
 
 
-def export_vault(vault: Vault, password: bytearray) -> bytes:
-    """Every record of an unlocked vault; no key of the vault's own is in it."""
-    values = [(name, value) for name in vault.names() if (value := vault.get(name)) is not None]
-    plain = bytearray(msgspec.msgpack.encode(values))
-    key_id, key, home = new_key_id(), new_key(), PasswordHome.new(password)
-    try:
-        head = msgspec.json.encode(home.head(_PLACE, key_id, key))
-        body = seal(key_id, key, _context(head), plain)
-    finally:
-        home.leave()
-        wipe(key)
-        wipe(plain)
-    return _MAGIC + len(head).to_bytes(4) + head + body
+def export_vault(vault: Vault, path: Path, password: bytearray, *, step: Step = no_step) -> None:
+    """Writes every record of an unlocked vault to a new file of mode 0600.
+
+    No key of the vault's own is in it. The file has its name once it is whole and on the disk.
+    Raises `FileExistsError`, and what the vault raises.
+    """
+    if path.exists():
+        raise FileExistsError(17, "there is such a file already", str(path))
+    unfinished = path.with_name(path.name + _UNFINISHED)
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        step("export: begun")
+        for piece in _sealed(vault, password):
+            file.write(piece)
+            step("export: piece written")
+        file.flush()
+        os.fsync(descriptor)
+    step("export: synced")
+    unfinished.rename(path)
+    step("export: renamed")
 
 
 def import_vault(
-    vault: Vault, file: bytes, password: bytearray, progress: Progress | None = None
+    vault: Vault, file: BinaryIO, password: bytearray, progress: Progress | None = None
 ) -> int:
     """Takes every record in, in place of those of the same name; answers with their number.
 
-    After a crash either all of them are in the vault or none. Raises `SealError` for another
-    password or a changed file, before anything is written.
+    After a crash, or where the file turns out to be changed or cut off, either all of them are in
+    the vault or none. Raises `SealError` for another password or a changed file.
     """
-    start = len(_MAGIC) + 4
-    length = int.from_bytes(file[len(_MAGIC) : start])
-    if not file.startswith(_MAGIC) or length > MAX_HEAD_BYTES:
+    start = file.read(len(_MAGIC) + _LENGTH_BYTES)
+    length = int.from_bytes(start[len(_MAGIC) :])
+    if not start.startswith(_MAGIC) or length > MAX_HEAD_BYTES:
         raise SealError
-    head = file[start : start + length]
+    head = file.read(length)
     try:
         home, key = PasswordHome.open(msgspec.json.decode(head, type=Head), password)
-        plain = open_sealed(key, _context(head), file[start + length :])
-        values = msgspec.msgpack.decode(plain, type=list[tuple[Name, bytes]])
     except (msgspec.MsgspecError, RecursionError):
         raise SealError from None
-    home.leave()
-    wipe(key)
-    vault.put_all(values, progress)
-    return len(values)
+    try:
+        plain = open_chunks(key, _context(head), file.read(HEADER_BYTES), _chunks_of(file))
+        stream = _Stream(plain)
+        count = int.from_bytes(stream.take(_LENGTH_BYTES))
+        vault.put_all(_records(stream, count), progress, count)
+    finally:
+        home.leave()
+        wipe(key)
+    return count
+
+
+class _Stream:
+    """Bytes of pieces, as many as are asked for."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._waiting = bytearray()
+
+    def take(self, count: int) -> bytes:
+        """Raises `SealError` where it ends before."""
+        while len(self._waiting) < count:
+            piece = next(self._pieces, None)
+            if piece is None:
+                raise SealError
+            self._waiting += piece
+        taken = bytes(self._waiting[:count])
+        del self._waiting[:count]
+        return taken
+
+    def end(self) -> None:
+        """Raises `SealError` unless this is the end of all."""
+        if self._waiting or any(self._pieces):
+            raise SealError
+
+
+def _records(stream: _Stream, count: int) -> Iterator[tuple[Name, bytes]]:
+    for _ in range(count):
+        length = int.from_bytes(stream.take(_LENGTH_BYTES))
+        try:
+            yield msgspec.msgpack.decode(stream.take(length), type=tuple[Name, bytes])
+        except msgspec.MsgspecError:
+            raise SealError from None
+    stream.end()
+
+
+def _sealed(vault: Vault, password: bytearray) -> Iterator[bytes]:
+    key_id, key, home = new_key_id(), new_key(), PasswordHome.new(password)
+    try:
+        head = msgspec.json.encode(home.head(_PLACE, key_id, key))
+        yield _MAGIC + len(head).to_bytes(_LENGTH_BYTES) + head
+        yield from seal_chunks(key_id, key, _context(head), _cut(_plain(vault)))
+    finally:
+        home.leave()
+        wipe(key)
+
+
+def _plain(vault: Vault) -> Iterator[bytes]:
+    names = vault.names()
+    yield len(names).to_bytes(_LENGTH_BYTES)
+    for name in names:
+        value = vault.get(name)
+        if value is None:
+            raise SealError
+        record = msgspec.msgpack.encode((name, value))
+        yield len(record).to_bytes(_LENGTH_BYTES) + record
+
+
+def _cut(texts: Iterable[bytes]) -> Iterator[bytearray]:
+    """The same bytes in pieces that a stream can be sealed in."""
+    waiting = bytearray()
+    for text in texts:
+        waiting += text
+        while len(waiting) > CHUNK_BYTES:
+            yield waiting[:CHUNK_BYTES]
+            del waiting[:CHUNK_BYTES]
+    yield waiting
+
+
+def _chunks_of(file: BinaryIO) -> Iterator[bytes]:
+    while chunk := file.read(CHUNK_BYTES + TAG_BYTES):
+        yield chunk
 
 
 def _context(head: bytes) -> Context:

@@ -97,17 +97,15 @@ class Vault:
         self.put_all([(name, value)])
 
     def put_all(
-        self, values: Iterable[tuple[Name, bytes]], progress: Progress | None = None
+        self, values: Iterable[tuple[Name, bytes]], progress: Progress | None = None, total: int = 0
     ) -> None:
-        """After a crash either all of them are there or none."""
+        """After a crash, or an error of `values`, either all of them are there or none."""
         with self._turn:
-            wanted = list(values)
             if (memory := self._open()) is not None:
-                memory.update(wanted)
+                memory.update(list(values))
                 return
-            self._need_keys({name.purpose for name, _ in wanted})
             with self._change():
-                self._unlocked.records.put(wanted, progress)
+                self._unlocked.records.put(self._with_keys(values), progress, total)
 
     def delete(self, name: Name) -> bool:
         """Whether there was such a record."""
@@ -337,6 +335,11 @@ class Vault:
         if before is not home and not home.shares_place_with(before):
             try_to(before.leave)
         log.info("vault.kek_rotated", home=home.name)
+
+    def _with_keys(self, values: Iterable[tuple[Name, bytes]]) -> Iterator[tuple[Name, bytes]]:
+        for name, value in values:
+            self._need_keys({name.purpose})
+            yield name, value
 
     def _need_keys(self, purposes: set[Purpose]) -> None:
         missing = [p for p in purposes if self._unlocked.keys.primary(p) is None]

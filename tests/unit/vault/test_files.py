@@ -1,5 +1,6 @@
 """Files of any content are refused with the one error, before anything costly is done."""
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def test_an_export_of_any_bytes(tmp_path: Path, data: bytes) -> None:
     vault = vault_in(tmp_path / "vault", FakeKeychain())
     for file in (data, EXPORT_START + data, file_of(EXPORT_START, data)):
         with pytest.raises(SealError):
-            import_vault(vault, file, bytearray(b"password"))
+            import_vault(vault, BytesIO(file), bytearray(b"password"))
 
 
 def test_a_head_of_great_depth(tmp_path: Path) -> None:
@@ -44,4 +45,4 @@ def test_a_head_of_great_depth(tmp_path: Path) -> None:
         read_head(file_of(KEYSET_START, DEEP))
     vault = vault_in(tmp_path / "vault", FakeKeychain())
     with pytest.raises(SealError):
-        import_vault(vault, file_of(EXPORT_START, DEEP), bytearray(b"password"))
+        import_vault(vault, BytesIO(file_of(EXPORT_START, DEEP)), bytearray(b"password"))

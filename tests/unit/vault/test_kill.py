@@ -1,18 +1,18 @@
 """SIGKILL at every step of every change: afterwards every record opens, old or new."""
 
-import os
-import signal
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from deskbus.vault.folder import Step, no_step
-from deskbus.vault.keychain import Absent, Found
+from deskbus.vault import derivation, records
+from deskbus.vault.folder import Step
 from deskbus.vault.records import Name
+from deskbus.vault.transfer import export_vault, import_vault
 from deskbus.vault.vault import Vault
-from tests.unit.vault.fakes import vault_in
+from tests.unit.vault.killing import killed_at, opened
 
 pytestmark = [
     pytest.mark.requirement("3.3"),
@@ -21,44 +21,23 @@ pytestmark = [
 ]
 
 ROUNDS = 100
-"""At least so many kills in all; the steps are gone through again until then."""
+"""So many kills does one vault live through."""
 
 NAMES = [Name("apps", "desk.feed", str(n)) for n in range(300)]
 SPARE = Name("apps", "desk.feed", "spare")
 PASSWORD = b"correct horse"
 
 
-class FileKeychain:
-    """Keeps its entries in files, so that they outlive the process that is killed."""
-
-    name = "secret-service"
-
-    def __init__(self, folder: Path, step: Step = no_step) -> None:
-        self._folder = folder
-        self._step = step
-
-    def read(self, entry: str) -> Found | Absent:
-        try:
-            return Found((self._folder / entry).read_text())
-        except FileNotFoundError:
-            return Absent()
-
-    def write(self, entry: str, value: str) -> None:
-        self._step("keychain: before")
-        unfinished = self._folder / "unfinished"
-        unfinished.write_text(value)
-        unfinished.replace(self._folder / entry)
-        self._step("keychain: written")
-
-    def delete(self, entry: str) -> None:
-        (self._folder / entry).unlink()
-        self._step("keychain: deleted")
+@pytest.fixture(autouse=True)
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key of a password costs a millisecond here; there are hundreds."""
+    monkeypatch.setattr(derivation, "ARGON2_MEMORY_KIB", (64, 1024 * 1024))
 
 
-def opened(folder: Path, step: Step = no_step) -> Vault:
-    keychain = folder / "keychain"
-    keychain.mkdir(parents=True, exist_ok=True)
-    return vault_in(folder / "vault", FileKeychain(keychain, step), step=step)
+def unlocked(folder: Path, step: Step | None = None) -> Vault:
+    vault = opened(folder, step) if step else opened(folder)
+    vault.unlock(bytearray(PASSWORD))
+    return vault
 
 
 def fill(folder: Path) -> None:
@@ -77,45 +56,51 @@ def rotate_lazily_and_write(vault: Vault) -> None:
     vault.reseal()
 
 
+def to_a_password(vault: Vault) -> None:
+    vault.use_password(bytearray(PASSWORD))
+
+
+def to_another_password(vault: Vault) -> None:
+    to_a_password(vault)
+    to_a_password(vault)
+
+
+def between_keychains(vault: Vault) -> None:
+    vault.use_keychain("kwallet")
+    vault.use_keychain("secret-service")
+
+
+def to_a_password_and_back(vault: Vault) -> None:
+    to_a_password(vault)
+    vault.use_keychain()
+
+
+def to_another_keychain_by_a_password(vault: Vault) -> None:
+    to_a_password(vault)
+    vault.use_keychain("kwallet")
+
+
 CHANGES: dict[str, Callable[[Vault], object]] = {
     "write": write,
     "delete": lambda vault: vault.delete(SPARE),
     "rotate the kek": Vault.rotate_kek,
     "rotate the data keys": Vault.rotate_keys,
     "rotate lazily": rotate_lazily_and_write,
-    "to a password": lambda vault: vault.use_password(bytearray(PASSWORD)),
+    "to a password": to_a_password,
+    "to another password": to_another_password,
+    "to another keychain": lambda vault: vault.use_keychain("kwallet"),
+    "between keychains and back": between_keychains,
+    "to a password and back": to_a_password_and_back,
+    "to another keychain by a password": to_another_keychain_by_a_password,
 }
 
 
-def killed_at(folder: Path, change: Callable[[Vault], object], at: int) -> bool:
-    """Makes the change in a child that is killed at its step number `at`; False if it had less."""
-    child = os.fork()
-    if child == 0:
-        count = 0
-
-        def step(_: str) -> None:
-            nonlocal count
-            if count == at:
-                os.kill(os.getpid(), signal.SIGKILL)
-            count += 1
-
-        code = 1
-        try:
-            change(opened(folder, step))
-            code = 0
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status):
-        assert os.WTERMSIG(status) == signal.SIGKILL
-        return True
-    assert os.WEXITSTATUS(status) == 0
-    return False
+def change_killed_at(folder: Path, change: Callable[[Vault], object], at: int) -> bool:
+    return killed_at(at, lambda step: change(unlocked(folder, step)))
 
 
 def values(folder: Path) -> set[bytes | None]:
-    vault = opened(folder)
-    vault.unlock(bytearray(PASSWORD))
+    vault = unlocked(folder)
     found = {vault.get(name) for name in NAMES}
     # It can be written to, and rotated to its end.
     vault.put(SPARE, b"spare")
@@ -132,7 +117,7 @@ def test_every_record_opens_after_a_kill_at_any_step(name: str, tmp_path: Path) 
     while True:
         folder = tmp_path / str(at)
         fill(folder)
-        killed = killed_at(folder, CHANGES[name], at)
+        killed = change_killed_at(folder, CHANGES[name], at)
         found = values(folder)
         if name == "rotate lazily":
             assert found <= {b"old", b"new"}
@@ -148,7 +133,7 @@ def test_a_kill_while_the_vault_is_made_leaves_none_or_a_whole_one(tmp_path: Pat
     at = 0
     while True:
         folder = tmp_path / str(at)
-        killed = killed_at(folder, lambda vault: vault.put(NAMES[0], b"new"), at)
+        killed = change_killed_at(folder, lambda vault: vault.put(NAMES[0], b"new"), at)
         vault = opened(folder)
         assert vault.get(NAMES[0]) in ({None, b"new"} if killed else {b"new"})
         vault.put(NAMES[0], b"newer")
@@ -162,13 +147,64 @@ def test_a_kill_while_the_vault_is_made_leaves_none_or_a_whole_one(tmp_path: Pat
 def test_one_vault_lives_through_a_hundred_kills(tmp_path: Path) -> None:
     """The same vault again and again, each change killed one step later than the one before."""
     fill(tmp_path)
-    changes = [CHANGES[name] for name in CHANGES if name != "to a password"]
+    changes = list(CHANGES.values())
+    at = kills = 0
+    while kills < ROUNDS:
+        before = kills
+        for change in changes:
+            kills += change_killed_at(tmp_path, change, at)
+            vault = unlocked(tmp_path)
+            assert {vault.get(name) for name in NAMES} <= {b"old", b"new"}
+            vault.close()
+        at = at + 1 if kills > before else 0
+
+
+def test_a_killed_import_has_brought_in_all_or_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "PACK_BYTES", 8 * 1024)
+    fill(tmp_path / "here")
+    here = opened(tmp_path / "here")
+    write(here)
+    export_vault(here, tmp_path / "export", bytearray(PASSWORD))
+    here.close()
+
+    def bring_in(vault: Vault) -> None:
+        with (tmp_path / "export").open("rb") as file:
+            import_vault(vault, file, bytearray(PASSWORD))
+
     at = 0
-    for n in range(ROUNDS):
-        if not killed_at(tmp_path, changes[n % len(changes)], at):
-            at = 0
-        elif n % len(changes) == len(changes) - 1:
-            at += 1
-        vault = opened(tmp_path)
-        assert {vault.get(name) for name in NAMES} <= {b"old", b"new"}
-        vault.close()
+    while True:
+        folder = tmp_path / str(at)
+        fill(folder)
+        killed = change_killed_at(folder, bring_in, at)
+        found = values(folder)
+        assert found in ({b"old"}, {b"new"}), f"at step {at}"
+        if not killed:
+            assert found == {b"new"}
+            break
+        at += 1
+    assert at >= 20, "there are several packs"
+
+
+def test_a_killed_export_leaves_no_file_of_its_name_or_a_whole_one(tmp_path: Path) -> None:
+    fill(tmp_path / "here")
+    vault = opened(tmp_path / "here")
+    vault.put(SPARE, bytes(200_000))
+    file, unfinished = tmp_path / "export", tmp_path / "export.unfinished"
+    at = 0
+    while killed_at(at, lambda step: export_vault(vault, file, bytearray(PASSWORD), step=step)):
+        at += 1
+        if unfinished.exists():
+            assert stat.S_IMODE(unfinished.stat().st_mode) == 0o600
+        if not file.exists():
+            continue
+        there = opened(tmp_path / str(at))
+        with file.open("rb") as content:
+            assert import_vault(there, content, bytearray(PASSWORD)) == len(NAMES) + 1
+        assert {there.get(name) for name in NAMES} == {b"old"}
+        there.close()
+        file.unlink()
+    assert at >= 7, "there are steps to be killed at"
+    assert file.exists()
+    assert not unfinished.exists()

@@ -1,26 +1,95 @@
-"""An export of the vault opens on another machine, under its password."""
+"""An export of the vault opens on another machine, under its password, whole or not at all."""
 
+import stat
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
-from deskbus.vault.cipher import SealError
+from deskbus.vault import records
+from deskbus.vault.cipher import CHUNK_BYTES, SealError
+from deskbus.vault.records import Name
 from deskbus.vault.transfer import export_vault, import_vault
 from tests.unit.vault.fakes import OTHER, TOKEN, FakeKeychain, password, vault_in
 
+NAMES = [Name("apps", "desk.feed", str(n)) for n in range(40)]
 
-@pytest.mark.requirement("3.3")
-def test_an_export_opens_on_another_machine_under_its_password(tmp_path: Path) -> None:
+
+@pytest.fixture
+def export(tmp_path: Path) -> bytes:
+    """Two records, one of them of several chunks."""
     here = vault_in(tmp_path / "here", FakeKeychain())
     here.put_all([(TOKEN, b"1"), (OTHER, b"2" * 300_000)])
-    file = export_vault(here, password())
-    assert b"desk.feed" not in file
+    export_vault(here, tmp_path / "export", password())
+    return (tmp_path / "export").read_bytes()
+
+
+@pytest.mark.requirement("3.3")
+def test_an_export_opens_on_another_machine_under_its_password(
+    export: bytes, tmp_path: Path
+) -> None:
+    assert b"desk.feed" not in export
+    assert stat.S_IMODE((tmp_path / "export").stat().st_mode) == 0o600
     there = vault_in(tmp_path / "there", FakeKeychain())
     there.put(TOKEN, b"older")
     with pytest.raises(SealError):
-        import_vault(there, file, password("wrong"))
-    with pytest.raises(SealError):
-        import_vault(there, file[:-1], password())
+        import_vault(there, BytesIO(export), password("wrong"))
     assert there.get(TOKEN) == b"older"
-    assert import_vault(there, file, password()) == 2
+    assert import_vault(there, BytesIO(export), password()) == 2
     assert (there.get(TOKEN), there.get(OTHER)) == (b"1", b"2" * 300_000)
+
+
+@pytest.mark.requirement("3.3")
+def test_an_export_that_was_cut_or_changed_anywhere_brings_nothing_in(
+    export: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "PACK_BYTES", 1)
+    there = vault_in(tmp_path / "there", FakeKeychain())
+    there.put(TOKEN, b"older")
+    for place in (*range(60, len(export), 40_000), len(export) - 1):
+        changed = bytearray(export)
+        changed[place] ^= 1
+        for file in (bytes(changed), export[:place], export + b"\0"):
+            with pytest.raises(SealError):
+                import_vault(there, BytesIO(file), password())
+    assert there.names() == [TOKEN]
+    assert there.get(TOKEN) == b"older"
+    there.close()
+    assert there.get(TOKEN) == b"older"
+    assert len(list((tmp_path / "there").glob("*.pack"))) == 1
+
+
+@pytest.mark.requirement("3.3")
+def test_an_import_goes_through_record_by_record_and_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "PACK_BYTES", 10 * CHUNK_BYTES)
+    here = vault_in(tmp_path / "here", FakeKeychain())
+    here.put_all((name, bytes(CHUNK_BYTES)) for name in NAMES)
+    export_vault(here, tmp_path / "export", password())
+    there = vault_in(tmp_path / "there", FakeKeychain())
+    seen: list[tuple[int, int, int]] = []
+    with (tmp_path / "export").open("rb") as file:
+        import_vault(
+            there, file, password(), lambda *far: seen.append((far[0], far[1], file.tell()))
+        )
+    assert [(done, total) for done, total, _ in seen] == [(n, 40) for n in (10, 20, 30, 40, 40)]
+    read_so_far = [place for _, _, place in seen[:3]]
+    assert read_so_far == sorted(set(read_so_far)), "not all of it was read before"
+    assert all(there.get(name) == bytes(CHUNK_BYTES) for name in NAMES)
+
+
+def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
+    here = vault_in(tmp_path / "here", FakeKeychain())
+    (tmp_path / "export").write_text("mine")
+    with pytest.raises(FileExistsError):
+        export_vault(here, tmp_path / "export", password())
+    assert (tmp_path / "export").read_text() == "mine"
+
+
+def test_an_empty_vault_can_be_exported(tmp_path: Path) -> None:
+    here = vault_in(tmp_path / "here", FakeKeychain())
+    here.unlock()
+    export_vault(here, tmp_path / "export", password())
+    with (tmp_path / "export").open("rb") as file:
+        assert import_vault(here, file, password()) == 0
