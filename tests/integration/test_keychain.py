@@ -113,10 +113,15 @@ def test_a_service_that_is_gone_locks(service: SecretService, folder: Path) -> N
         vault.get(TOKEN)
 
 
-def test_without_a_session_bus_secrets_are_in_memory_only(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("address", ["unix:path=/nonexistent", None])
+def test_with_no_d_bus_at_all_secrets_are_in_memory_only(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str | None
 ) -> None:
-    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    if address is None:
+        monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS")
+    else:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
     assert find_keychain() is None
     assert not probe().reachable
     vault = Vault(folder)
@@ -145,8 +150,12 @@ def test_a_backend_forced_by_environment_or_file_is_ignored(
     assert Vault(folder).get(TOKEN) == b"one"
 
 
+class PromptDismissedException(Exception):  # noqa: N818  # SecretStorage calls it so
+    """What a person causes who closes the keychain's dialog."""
+
+
 class Backend:
-    """A backend that hangs, breaks, or drops what it is given."""
+    """A backend that hangs, breaks, is dismissed, or drops what it is given."""
 
     def __init__(self) -> None:
         self.go_on = threading.Event()
@@ -156,6 +165,8 @@ class Backend:
             self.go_on.wait(10)
         if entry == "breaks":
             raise RuntimeError("with a secret in its text")
+        if entry == "is dismissed":
+            raise PromptDismissedException("with a secret in its text")
         return None
 
     def set_password(self, _: str, __: str, ___: str) -> None:
@@ -168,6 +179,7 @@ def test_what_a_backend_does_wrong_is_told_as_locked(capsys: pytest.CaptureFixtu
     assert keychain.read("hangs") == Locked("timed out")
     backend.go_on.set()
     assert keychain.read("breaks") == Locked("broken")
+    assert keychain.read("is dismissed") == Locked("locked")
     assert keychain.read("other") == Absent()
     with pytest.raises(KeychainError):
         keychain.write("other", "value")

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,11 @@ async def test_a_secret_is_there_after_a_restart_for_its_app_alone(
             assert await get(feed, "token") == "two"
             assert await get(blotter, "token") == "three"
         assert (await status(shell))["home"] == "secret-service"
-        assert "secret-service: 256-bit key" in (await health(shell))["detail"]
+        today = datetime.now(UTC).date()
+        words = "secret-service: 256-bit key in the keychain, last rotated "
+        assert (await health(shell))["detail"] in {
+            words + str(day) for day in (today, today - timedelta(days=1))
+        }
     async with start_shell(data, config=CONFIG) as shell:
         async with shell.app("desk.feed") as feed, shell.app("desk.blotter") as blotter:
             assert await get(feed, "token") == "two"
@@ -171,7 +176,10 @@ async def test_the_shell_rotates_every_key(
         await put(feed, "token", "one")
         before = await status(shell)
         keyset = (data / VAULT_FOLDER / "keyset").read_bytes()
+        progress: list[Raw] = []
+        shell.client.observe("$/progress", progress.append)
         after = (await shell.client.call("vault.rotate", {}, result=dict))["status"]
+        assert b'"1 of 1 records"' in bytes(progress[0])
         assert after["kekRotated"] >= before["kekRotated"]
         assert (data / VAULT_FOLDER / "keyset").read_bytes() != keyset
         assert await get(feed, "token") == "one"

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deskbus.vault import cipher
-from deskbus.vault.cipher import CHUNK_BYTES, Context, SealError, open_sealed, seal, seal_chunks
+from deskbus.vault.cipher import (
+    CHUNK_BYTES,
+    Context,
+    SealError,
+    open_chunks,
+    open_sealed,
+    seal,
+    seal_chunks,
+)
 
 KEY = bytes(range(32))
 KEY_ID = b"\x01" * 8
@@ -51,6 +59,28 @@ def test_every_flipped_byte_fails_with_the_same_error() -> None:
                 open_sealed(KEY, CONTEXT, bytes(changed))
             told.add((str(failed.value), failed.value.__cause__))
     assert len(told) == 1
+
+
+@pytest.mark.requirement("3.3")
+def test_every_flipped_byte_of_a_stream_fails() -> None:
+    sealed = b"".join(seal_chunks(KEY_ID, KEY, CONTEXT, [b"one short chunk"]))
+    for place in range(len(sealed)):
+        changed = bytearray(sealed)
+        changed[place] ^= 1
+        with pytest.raises(SealError):
+            open_sealed(KEY, CONTEXT, bytes(changed))
+
+
+@pytest.mark.requirement("3.3")
+@given(st.lists(st.just(CHUNK_BYTES), max_size=3), st.integers(0, CHUNK_BYTES))
+def test_a_stream_opens_piece_by_piece(sizes: list[int], last: int) -> None:
+    pieces = [bytes([n]) * size for n, size in enumerate([*sizes, last])]
+    header, *chunks = seal_chunks(KEY_ID, KEY, CONTEXT, pieces)
+    opening = open_chunks(KEY, CONTEXT, header, chunks)
+    assert list(opening) == pieces
+    for wrong in ([], chunks[:-1], [*chunks, chunks[-1]]):
+        with pytest.raises(SealError):
+            list(open_chunks(KEY, CONTEXT, header, wrong))
 
 
 @pytest.mark.requirement("3.3")

@@ -9,7 +9,7 @@ import pytest
 from deskbus.vault.cipher import SealError
 from deskbus.vault.homes import VaultLockedError
 from deskbus.vault.records import Name
-from tests.unit.vault.fakes import OTHER, TOKEN, FakeKeychain, vault_in
+from tests.unit.vault.fakes import TOKEN, FakeKeychain, vault_in
 
 
 @pytest.mark.requirement("3.3")
@@ -28,15 +28,24 @@ def test_an_old_record_that_is_put_back_fails(folder: Path, size: int) -> None:
 
 
 @pytest.mark.requirement("3.3")
-def test_records_that_change_places_fail(folder: Path) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(TOKEN._replace(app="desk.blotter"), id="apps"),
+        pytest.param(TOKEN._replace(name="other"), id="names"),
+        pytest.param(TOKEN._replace(purpose="config"), id="purposes"),
+        pytest.param(TOKEN._replace(purpose="appstate"), id="purposes of one app"),
+    ],
+)
+def test_records_that_change_places_fail(folder: Path, other: Name) -> None:
     vault = vault_in(folder, FakeKeychain())
     vault.put(TOKEN, b"1")
-    vault.put(OTHER, b"2")
+    vault.put(other, b"2")
     first, second = folder.glob("*.pack")
     one, two = first.read_bytes(), second.read_bytes()
     first.write_bytes(two)
     second.write_bytes(one)
-    for name in (TOKEN, OTHER):
+    for name in (TOKEN, other):
         with pytest.raises(SealError):
             vault.get(name)
 
