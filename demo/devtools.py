@@ -263,6 +263,40 @@ class Page:
         await anyio.Path(path).write_bytes(base64.b64decode(picture["data"]))
 
 
+class MainProcess:
+    """Electron's main process, by Node's inspector; made by `main_process`."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._next_id = 0
+
+    async def evaluate(self, expression: str) -> Any:
+        """The value of an expression, awaited; it sees `require`. Raises `PageThrewError`."""
+        self._next_id += 1
+        scoped = f"((require) => {expression})(process.mainModule.require.bind(process.mainModule))"
+        params = {"expression": scoped, "awaitPromise": True, "returnByValue": True}
+        command = {"id": self._next_id, "method": "Runtime.evaluate", "params": params}
+        with anyio.fail_after(CALL_LIMIT_S):
+            await self._connection.send(json.dumps(command))
+            while (answer := json.loads(await self._connection.recv())).get("id") != self._next_id:
+                continue
+        if "exceptionDetails" in answer["result"]:
+            details = answer["result"]["exceptionDetails"]
+            thrown = details.get("exception", {}).get("description") or details["text"]
+            raise PageThrewError(f"the main process threw: {thrown}")
+        return answer["result"]["result"].get("value")
+
+
+@asynccontextmanager
+async def main_process(url: str) -> AsyncIterator[MainProcess]:
+    """Connects to Node's inspector by its `ws://` address."""
+    connecting = connect(
+        url, max_size=None, proxy=None, ping_interval=None, close_timeout=CLOSE_LIMIT_S
+    )
+    async with connecting as connection:
+        yield MainProcess(connection)
+
+
 @asynccontextmanager
 async def devtools(url: str) -> AsyncIterator[DevTools]:
     """Connects to a browser by its `ws://…/devtools/browser/…` address."""

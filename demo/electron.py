@@ -14,7 +14,7 @@ import anyio
 import psutil
 from anyio.abc import Process
 
-from demo.devtools import DevTools, Page, devtools
+from demo.devtools import DevTools, MainProcess, Page, devtools, main_process
 
 ROOT = Path(__file__).resolve().parent.parent
 START_LIMIT_S = 20.0
@@ -28,6 +28,7 @@ ALLOW, DENY, REMEMBER = "#allow", "#deny", "#remember"
 """The consent dialog's page and its controls."""
 
 LISTENING = re.compile(rb"DevTools listening on (ws://\S+)")
+INSPECTED = re.compile(rb"Debugger listening on (ws://\S+)")
 
 
 class ElectronError(Exception):
@@ -41,6 +42,13 @@ class ElectronSession:
     process: Process
     browser: DevTools
     log: Path
+    inspector: str
+
+    @asynccontextmanager
+    async def main_process(self) -> AsyncIterator[MainProcess]:
+        """Evaluates in Electron's main process."""
+        async with main_process(self.inspector) as connected:
+            yield connected
 
     async def window(self, ending: str, *, timeout_s: float = WINDOW_LIMIT_S) -> Page:
         """Waits for the window whose address ends so; raises `DevToolsError`."""
@@ -133,19 +141,20 @@ async def electron_session(
     if display:
         environment["DISPLAY"] = display
         environment.pop("WAYLAND_DISPLAY", None)
-    driven = ["--remote-debugging-port=0", *(["--disable-gpu"] if display else [])]
+    driven = ["--remote-debugging-port=0", "--inspect=0", *(["--disable-gpu"] if display else [])]
     command = electron_command(main, scratch / "profile", *driven, *switches)
     process = await anyio.open_process(
         command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, env=environment
     )
     try:
         async with await anyio.open_file(scratch / "electron.log", "wb") as log:
-            address = await _listening(process, log)
+            inspector, address = await _listening(process, log)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_copy, process, log)
                 try:
                     async with devtools(address) as browser:
-                        yield ElectronSession(process, browser, scratch / "electron.log")
+                        log_file = scratch / "electron.log"
+                        yield ElectronSession(process, browser, log_file, inspector)
                 finally:
                     with anyio.CancelScope(shield=True):
                         await _end(process)
@@ -156,20 +165,20 @@ async def electron_session(
             await process.aclose()
 
 
-async def _listening(process: Process, log: anyio.AsyncFile[bytes]) -> str:
-    """Waits until Electron says at which address DevTools listens."""
+async def _listening(process: Process, log: anyio.AsyncFile[bytes]) -> tuple[str, str]:
+    """Waits until Electron says where its main process and its windows can be inspected."""
     assert process.stderr is not None
     head = b""
     try:
         with anyio.fail_after(START_LIMIT_S):
-            while not (found := LISTENING.search(head)):
+            while not ((found := LISTENING.search(head)) and (main := INSPECTED.search(head))):
                 block = await process.stderr.receive()
                 head += block
                 await log.write(block)
     except (TimeoutError, anyio.EndOfStream) as error:
         await log.flush()
         raise ElectronError(f"Electron does not start; see {log.name}") from error
-    return found[1].decode()
+    return main[1].decode(), found[1].decode()
 
 
 async def _copy(process: Process, log: anyio.AsyncFile[bytes]) -> None:

@@ -20,6 +20,7 @@ async function start() {
     // The feed is started as `python3`: let it be the one that has deskbus installed.
     env: { PATH: [path.dirname(python), process.env.PATH].join(path.delimiter) },
   });
+  exports.shell = shell;
   await shell.start();
   for (const name of (process.env.DESKBUS_APPS || APPS.join()).split(',')) {
     await shell.launch(name);

@@ -51,6 +51,8 @@ from deskbus.transport.outbox import Flusher
 from deskbus.transport.pipe import listen
 from deskbus.transport.stdio import open_stdio
 from deskbus.ui.consent import ConsentDialogs
+from deskbus.ui.crash import CrashPages
+from deskbus.ui.panel_permissions import PermissionsPanel
 from deskbus.ui.panels import Panels
 from deskbus.ui.renderers import Renderers
 from deskbus.ui.shell import Shell
@@ -95,6 +97,7 @@ class Backend:
             monotonic_s=time.monotonic,
         )
         self._panels = Panels(self._shell)
+        self._crashes = CrashPages(self._shell, lambda: time.time_ns() // 1_000_000)
         vault = Vault(settings.data_dir / VAULT_FOLDER)
         self._vault = VaultService(vault, self._vault_changed)
         self._vault_notice = VaultNotice(self._shell, settings.data_dir.absolute())
@@ -108,6 +111,7 @@ class Backend:
             mode=mode,
             on_changed=self._grants_changed,
         )
+        self._panels.add(PermissionsPanel(self._security))
         self._persistence = persistence_of(settings, vault)
         self._log = TopicLog(self._persistence, settings.config.persistence.topics)
         self._bus = InterApplicationBus(
@@ -193,6 +197,7 @@ class Backend:
             self._tasks.start_soon(self._security.run)
             self._tasks.start_soon(self._processes.run)
             self._tasks.start_soon(self._panels.run)
+            self._tasks.start_soon(self._crashes.run)
             self._tasks.start_soon(self._tick)
             for watch in (self._health, self._lag, self._disk):
                 self._tasks.start_soon(watch.run)
@@ -261,9 +266,11 @@ class Backend:
         self._bus.grants_changed(app)
         changed = PermissionsChangedParams(app=app, epoch=self._security.epoch)
         self._shell.notify("permissions.changed", changed)
+        self._panels.changed("permissions")
 
     def _app_changed(self, status: AppStatus) -> None:
         self._shell.notify("apps.changed", AppChangedParams(status=status))
+        self._crashes.told(status)
 
     def _health_changed(self, component: str, health: ComponentHealth) -> None:
         log.log(

@@ -31,6 +31,7 @@ class PanelFact(Descriptor, frozen=True, kw_only=True):
     label: Text
     text: LongText
     tone: Tone = "plain"
+    look: Literal["text", "code"] = "text"
 
 
 class PanelVerdict(Descriptor, frozen=True, kw_only=True):

@@ -33,4 +33,4 @@ Module._load = (name, ...rest) => {
   return name === '../electron-bridge' ? telling(loaded) : loaded;
 };
 
-require('../../demo/main.js');
+module.exports = require('../../demo/main.js');

@@ -369,6 +369,13 @@ export const panelSchema = {
             "quiet"
           ],
           "default": "plain"
+        },
+        "look": {
+          "enum": [
+            "code",
+            "text"
+          ],
+          "default": "text"
         }
       },
       "required": [

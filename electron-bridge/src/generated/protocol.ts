@@ -105,6 +105,7 @@ export interface PanelFact {
   label: string;
   text: string;
   tone?: "accent" | "bad" | "caution" | "good" | "plain" | "quiet";
+  look?: "code" | "text";
 }
 
 /** One line that says how things stand. `progress` is from 0 to 1 while work is under way. */

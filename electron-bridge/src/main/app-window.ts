@@ -1,4 +1,4 @@
-import { BrowserWindow } from 'electron';
+import { BrowserWindow, type Rectangle, type RenderProcessGoneDetails } from 'electron';
 import type { WindowDescriptor } from '../generated/protocol';
 import { Client } from '../node/client';
 import type { Ticket } from '../node/connection';
@@ -11,6 +11,8 @@ import { Relay } from './relay';
 
 interface WindowEvents {
   closed: undefined;
+  /** The process that renders it is gone. */
+  gone: Partial<RenderProcessGoneDetails>;
 }
 
 /** One window of an app: a locked BrowserWindow with a connection of its own to the bus. */
@@ -22,10 +24,11 @@ export class AppWindow extends Emitter<WindowEvents> {
   constructor(
     readonly descriptor: WindowDescriptor,
     preload: string,
+    bounds: Rectangle | undefined,
     mintTicket: () => Promise<Ticket>,
   ) {
     super();
-    this.browserWindow = createWindow(descriptor, preload);
+    this.browserWindow = createWindow(descriptor, preload, bounds);
     const { webContents } = this.browserWindow;
     const relayLine = (line: string): void => relay.message(line);
     this.client = new Client({
@@ -37,7 +40,10 @@ export class AppWindow extends Emitter<WindowEvents> {
     const relay = new Relay(webContents, this.client);
     pageIpc.add(webContents, relay);
     lockContents(webContents, descriptor.url);
-    onCrash(webContents, () => relay.dropPage());
+    onCrash(webContents, (details) => {
+      relay.dropPage();
+      this.emit('gone', details);
+    });
     this.browserWindow.once('closed', () => {
       void this.client.close();
       this.emit('closed', undefined);
@@ -77,7 +83,11 @@ export class AppWindow extends Emitter<WindowEvents> {
   }
 }
 
-function createWindow(descriptor: WindowDescriptor, preload: string): BrowserWindow {
+function createWindow(
+  descriptor: WindowDescriptor,
+  preload: string,
+  bounds: Rectangle | undefined,
+): BrowserWindow {
   const { app, client, title, width, height, x, y } = descriptor;
   const window = new BrowserWindow({
     ...WINDOW_LOOK,
@@ -85,6 +95,7 @@ function createWindow(descriptor: WindowDescriptor, preload: string): BrowserWin
     width,
     height,
     ...(x === undefined || y === undefined ? {} : { x, y }),
+    ...bounds,
     webPreferences: {
       ...lockedPreferences(preload, `deskbus-app:${app}`),
       additionalArguments: [APP_ARGUMENT + app, CLIENT_ARGUMENT + client],
@@ -96,10 +107,18 @@ function createWindow(descriptor: WindowDescriptor, preload: string): BrowserWin
   return window;
 }
 
-/** Electron 9's name of the event is another; on a version that has both, twice does no harm. */
-function onCrash(contents: BrowserWindow['webContents'], listener: () => void): void {
-  contents.on('render-process-gone', listener);
-  contents.on('crashed' as 'render-process-gone', listener);
+/** Electron 9 has another name for it; a version that has both is heard once. */
+function onCrash(
+  contents: BrowserWindow['webContents'],
+  listener: (details: Partial<RenderProcessGoneDetails>) => void,
+): void {
+  let heard = false;
+  const once = (details: Partial<RenderProcessGoneDetails>): void => {
+    if (!heard) listener(details);
+    heard = true;
+  };
+  contents.on('render-process-gone', (_event, details) => once(details));
+  contents.on('crashed' as 'render-process-gone', () => once({}));
 }
 
 function unavailable(message: string): DeskbusError {

@@ -4,7 +4,7 @@ import type { Readable, Writable } from 'stream';
 import { PROTOCOL_VERSION, type HelloResult } from '../generated/protocol';
 import { Backoff } from '../node/backoff';
 import { Emitter } from '../node/emitter';
-import { DeskbusError, type ErrorName } from '../node/error';
+import { asDeskbusError, DeskbusError, type ErrorName } from '../node/error';
 import {
   Link,
   type BackendMethod,
@@ -83,6 +83,19 @@ export class Backend extends Emitter<BackendEvents> {
   /** Lets `handler` answer the backend's calls of `method`. */
   handle(method: string, handler: Handler): void {
     this.handlers.set(method, handler);
+  }
+
+  /** Takes the backend's notifications of one kind; one that breaks its schema is passed over. */
+  onNotice(wanted: string, take: (params: unknown) => void): void {
+    this.on('notification', ({ method, params }) => {
+      if (method !== wanted) return;
+      try {
+        take(params);
+      } catch (error) {
+        if (!isError(error, 'invalid_params')) throw error;
+        this.options.log?.(`${method}: ${asDeskbusError(error).message}`);
+      }
+    });
   }
 
   /** Spawns the backend and opens the shell's session. A first start that fails is not repeated. */

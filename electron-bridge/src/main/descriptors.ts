@@ -1,13 +1,24 @@
 import { createHash } from 'crypto';
 import Ajv2020 from 'ajv/dist/2020';
-import { noticeSchema, permissionSchema, windowSchema } from '../generated/descriptors';
+import {
+  crashSchema,
+  noticeSchema,
+  panelSchema,
+  permissionSchema,
+  windowSchema,
+} from '../generated/descriptors';
 import type {
   CloseDialogParams,
   CloseNoticeParams,
   CloseWindowParams,
+  CrashPage,
+  DrawPanelParams,
   Notice,
   OpenWindowParams,
+  PanelDescriptor,
+  PanelParams,
   PermissionDialog,
+  ShowCrashParams,
   ShowDialogParams,
   ShowNoticeParams,
   WindowDescriptor,
@@ -18,6 +29,8 @@ const ajv = new Ajv2020({ strict: true, allErrors: false });
 const isWindow = ajv.compile<WindowDescriptor>(windowSchema);
 const isNotice = ajv.compile<Notice>(noticeSchema);
 const isPermissionDialog = ajv.compile<PermissionDialog>(permissionSchema);
+const isPanel = ajv.compile<PanelDescriptor>(panelSchema);
+const isCrashPage = ajv.compile<CrashPage>(crashSchema);
 
 // Each of these takes the params of a call of the backend's and throws invalid_params.
 
@@ -59,6 +72,24 @@ export function readCloseNotice(params: unknown): string {
   const { notice } = (params ?? {}) as Partial<CloseNoticeParams>;
   if (typeof notice !== 'string') throw invalid('There is no notice id.');
   return notice;
+}
+
+export function readDrawPanel(params: unknown): PanelDescriptor {
+  const { descriptor } = (params ?? {}) as Partial<DrawPanelParams>;
+  if (!isPanel(descriptor)) throw invalid('The panel descriptor breaks its schema.');
+  return descriptor;
+}
+
+export function readPanel(params: unknown): string {
+  const { panel } = (params ?? {}) as Partial<PanelParams>;
+  if (typeof panel !== 'string') throw invalid('There is no panel id.');
+  return panel;
+}
+
+export function readShowCrash(params: unknown): CrashPage {
+  const { descriptor } = (params ?? {}) as Partial<ShowCrashParams>;
+  if (!isCrashPage(descriptor)) throw invalid('The crash page breaks its schema.');
+  return descriptor;
 }
 
 /** SHA-256, in hex, of the descriptor as compact JSON: the bytes in which it was sent. */

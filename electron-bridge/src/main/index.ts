@@ -1,14 +1,19 @@
 // For Electron's main process.
-export { createShell, Shell, type OpenWindow, type ShellEvents, type ShellOptions } from './shell';
+export { createShell, Shell, type ShellEvents, type ShellOptions } from './shell';
+export type { OpenWindow } from './app-windows';
 export type { BackendDown, BackendState } from './backend';
 export { DeskbusError } from '../node/error';
 export type { BackendMethod, CallOptions, Params, Result } from '../node/link';
 export type {
   AppStatus,
+  CrashPage,
   DialogAnswer,
   HelloResult,
   Methods,
   Notice,
+  PanelContent,
+  PanelDescriptor,
+  PanelQuery,
   PermissionDialog,
   VaultStatus,
   WindowDescriptor,

@@ -3,30 +3,25 @@ import { join } from 'path';
 import type {
   AppChangedParams,
   AppStatus,
+  CrashPage,
   DialogAnswer,
   HelloResult,
   Notice,
+  PanelQuery,
   PermissionDialog,
   VaultChangedParams,
   VaultStatus,
-  WindowDescriptor,
 } from '../generated/protocol';
 import { Emitter } from '../node/emitter';
 import { DeskbusError } from '../node/error';
 import type { BackendMethod, CallContext, CallOptions, Params, Result } from '../node/link';
-import { AppWindow } from './app-window';
+import { AppWindows, type OpenWindow } from './app-windows';
 import { Backend, type BackendDown, type BackendState } from './backend';
 import { backendCommand } from './command';
 import { ConsentDialog } from './consent-dialog';
-import {
-  readCloseDialog,
-  readCloseNotice,
-  readCloseWindow,
-  readOpenWindow,
-  readShowDialog,
-  readShowNotice,
-} from './descriptors';
+import { readCloseDialog, readCloseNotice, readShowDialog, readShowNotice } from './descriptors';
 import { Notices } from './notices';
+import { Panels } from './panels';
 import { killTree } from './process-tree';
 
 export interface ShellOptions {
@@ -52,21 +47,16 @@ export interface ShellOptions {
   notices?: boolean;
 }
 
-/** An open window of an app. */
-export interface OpenWindow {
-  /** Its id, its app and its name on the bus. */
-  window: string;
-  app: string;
-  client: string;
-  browserWindow: BrowserWindow;
-}
-
 export interface ShellEvents {
   'backend-up': HelloResult;
   'backend-down': BackendDown;
   'app-changed': AppStatus;
   'window-opened': OpenWindow;
   'window-closed': OpenWindow;
+  /** An app's process died, and a page says so in the place of its window. */
+  'window-crashed': { page: CrashPage; browserWindow: BrowserWindow };
+  'panel-opened': { name: string; browserWindow: BrowserWindow };
+  'panel-closed': { name: string };
   dialog: { descriptor: PermissionDialog; browserWindow: BrowserWindow };
   'dialog-answered': DialogAnswer;
   /** The vault was locked or unlocked, or keeps nothing. */
@@ -86,20 +76,20 @@ export function createShell(options: ShellOptions): Shell {
 /** Spawns the backend, keeps it alive, and draws the windows and dialogs that it describes. */
 export class Shell extends Emitter<ShellEvents> {
   private readonly backend: Backend;
-  private readonly open = new Map<string, AppWindow>();
+  private readonly appWindows: AppWindows;
+  private readonly panels: Panels;
   private readonly dialogs = new Map<string, ConsentDialog>();
   private readonly notices = new Notices(
     (offer, password) => this.accept(offer, password),
     ({ descriptor, browserWindow }) => this.emit('notice', { descriptor, browserWindow }),
   );
   private readonly apps = new Map<string, AppStatus>();
-  private readonly preload: string;
   private readonly onWillQuit = (event: { preventDefault(): void }): void => this.delayQuit(event);
   private readonly killAppsAtExit = (): void => this.killApps();
 
   constructor(private readonly options: ShellOptions) {
     super();
-    this.preload = options.preload ?? join(__dirname, '..', 'preload', 'index.js');
+    const preload = options.preload ?? join(__dirname, '..', 'preload', 'index.js');
     this.backend = new Backend({
       command: backendCommand(options, process.resourcesPath),
       dataDir: options.dataDir,
@@ -108,8 +98,16 @@ export class Shell extends Emitter<ShellEvents> {
       shellName: options.shellName ?? app.getName(),
       log: options.log,
     });
-    this.backend.handle('ui.openWindow', (params) => this.openWindow(readOpenWindow(params)));
-    this.backend.handle('ui.closeWindow', (params) => this.closeWindow(readCloseWindow(params)));
+    this.appWindows = new AppWindows(this.backend, preload);
+    this.appWindows.on('opened', (window) => this.emit('window-opened', window));
+    this.appWindows.on('closed', (window) => this.emit('window-closed', window));
+    this.appWindows.on('closed-by-person', (window) => this.forgetWindow(window));
+    this.appWindows.on('crashed', (crash) => this.emit('window-crashed', crash));
+    this.panels = new Panels(this.backend);
+    this.panels.on('opened', ({ descriptor: { name }, browserWindow }) =>
+      this.emit('panel-opened', { name, browserWindow }),
+    );
+    this.panels.on('closed', (name) => this.emit('panel-closed', { name }));
     this.backend.handle('ui.showDialog', (params, context) => this.showDialog(params, context));
     this.backend.on('notification', ({ method, params }) => this.notice(method, params));
     this.backend.on('up', (hello) => this.emit('backend-up', hello));
@@ -146,7 +144,8 @@ export class Shell extends Emitter<ShellEvents> {
     app.removeListener('will-quit', this.onWillQuit);
     process.removeListener('exit', this.killAppsAtExit);
     this.notices.closeAll();
-    for (const window of this.open.values()) window.close();
+    this.appWindows.closeAll();
+    this.panels.closeAll();
   }
 
   /** Starts an app: its process and its window. Resolves when the page has loaded. */
@@ -175,48 +174,16 @@ export class Shell extends Emitter<ShellEvents> {
   }
 
   windows(): OpenWindow[] {
-    return [...this.open.values()].map(describe);
+    return this.appWindows.list();
   }
 
-  private async openWindow(descriptor: WindowDescriptor): Promise<object> {
-    const known = this.open.get(descriptor.window);
-    if (known && isSame(known.descriptor, descriptor)) {
-      // A restarted backend finds its windows again.
-      await known.ready();
-      return {};
-    }
-    known?.close();
-    const window = new AppWindow(descriptor, this.preload, () => this.mintTicket(descriptor));
-    this.open.set(descriptor.window, window);
-    window.on('closed', () => this.windowClosed(window));
-    await window.ready();
-    this.emit('window-opened', describe(window));
-    return {};
-  }
-
-  private async mintTicket({ app: id, client }: WindowDescriptor) {
-    const { pipe } = await this.backend.up();
-    const { ticket } = await this.call('session.mintTicket', { app: id, client });
-    return { ticket, pipe };
-  }
-
-  private closeWindow(id: string): object {
-    const window = this.open.get(id);
-    if (!window) throw DeskbusError.of('not_found', 'There is no such window.');
-    this.open.delete(id);
-    window.close();
-    return {};
-  }
-
-  private windowClosed(window: AppWindow): void {
-    const { window: id } = window.descriptor;
-    // A window that the backend closed, or that was replaced, is no news to it.
-    if (this.open.get(id) === window) {
-      this.open.delete(id);
-      this.backend.notify('ui.windowClosed', { window: id });
-      this.forgetWindow(id);
-    }
-    this.emit('window-closed', describe(window));
+  /**
+   * Opens a panel, such as `permissions` or `audit`, or brings its window to the front. Rejects
+   * with `DeskbusError`: not_found where there is no such panel.
+   */
+  async openPanel(name: string, query: PanelQuery = {}): Promise<BrowserWindow> {
+    const panel = await this.panels.open(name, query);
+    return panel.browserWindow;
   }
 
   private async showDialog(params: unknown, context: CallContext): Promise<DialogAnswer> {
@@ -224,10 +191,8 @@ export class Shell extends Emitter<ShellEvents> {
     const { descriptor } = checked;
     const { dialog: id, identity } = descriptor;
     if (this.dialogs.has(id)) throw DeskbusError.of('conflict', 'This dialog is open already.');
-    const parent = [...this.open.values()].find(
-      (window) => window.descriptor.app === identity.app && window.isOpen,
-    );
-    const dialog = new ConsentDialog(checked, parent?.browserWindow, () => {
+    const parent = this.appWindows.of(identity.app);
+    const dialog = new ConsentDialog(checked, parent, () => {
       this.backend.notify('ui.dialogShown', { dialog: id });
       this.emit('dialog', { descriptor, browserWindow: dialog.browserWindow });
     });
@@ -311,15 +276,6 @@ export class Shell extends Emitter<ShellEvents> {
     event.preventDefault();
     void this.stop().finally(() => app.quit());
   }
-}
-
-function describe({ descriptor, browserWindow }: AppWindow): OpenWindow {
-  const { window, app: id, client } = descriptor;
-  return { window, app: id, client, browserWindow };
-}
-
-function isSame(one: WindowDescriptor, other: WindowDescriptor): boolean {
-  return one.app === other.app && one.client === other.client && one.url === other.url;
 }
 
 function isRunning({ state }: AppStatus): boolean {

@@ -1,0 +1,89 @@
+"""Crash pages: what stands in the place of an app's windows once its process has died."""
+
+from collections.abc import Callable
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+from msgspec import UNSET, UnsetType
+
+from deskbus.ui.shell import Shell
+from deskbus.ui.wording import visible
+from deskbus_protocol.apps import AppStatus
+from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.method import Empty
+from deskbus_protocol.windows import MAX_LOG_LINES, CrashPage, CrashRestart, ShowCrashParams
+
+SHOW_TIMEOUT_S = 10.0
+MAX_LINE = 500
+"""Characters of one log line, and of a name."""
+
+DEAD = frozenset({"crashed", "restarting", "failed"})
+"""In these states an app's windows stay, and show what happened."""
+
+log = structlog.get_logger()
+
+
+class CrashPages:
+    """Shows a crash page in each window of an app that has died, and how it will go on."""
+
+    def __init__(self, shell: Shell, wall_ms: Callable[[], int]) -> None:
+        self._shell = shell
+        self._wall_ms = wall_ms
+        self._tasks: TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Shows pages until cancelled."""
+        async with anyio.create_task_group() as self._tasks:
+            await anyio.sleep_forever()
+
+    def told(self, status: AppStatus) -> None:
+        """An app's state has changed."""
+        if self._tasks is not None:
+            for page in crash_pages(status, self._wall_ms()):
+                self._tasks.start_soon(self._show, page)
+
+    async def _show(self, page: CrashPage) -> None:
+        try:
+            params = ShowCrashParams(descriptor=page)
+            await self._shell.call("ui.showCrash", params, Empty, timeout_s=SHOW_TIMEOUT_S)
+        except DeskbusError as error:
+            # A window that was closed meanwhile needs no page.
+            log.info("crash.not_shown", window=page.window, reason=error.kind.name)
+
+
+def crash_pages(status: AppStatus, now_ms: int) -> list[CrashPage]:
+    """A page for each window of an app that has died; none for one that has not."""
+    crash = status.crash
+    if status.state not in DEAD or isinstance(crash, UnsetType):
+        return []
+    return [
+        CrashPage(
+            window=window,
+            app=status.app,
+            name=_line(status.name),
+            cause=crash.cause,
+            at=crash.at,
+            exit_code=crash.exit_code,
+            signal=crash.signal,
+            detail=_line(crash.detail) or UNSET,
+            uptime_ms=max(0, crash.uptime_ms),
+            sample=crash.sample,
+            log=[_line(line) for line in crash.log[-MAX_LOG_LINES:]],
+            restart=_restart(status, now_ms),
+        )
+        for window in status.windows
+    ]
+
+
+def _restart(status: AppStatus, now_ms: int) -> CrashRestart:
+    attempt = status.restarts + 1
+    if status.state == "failed":
+        return CrashRestart(state="loop", attempt=attempt)
+    if status.state == "restarting" and not isinstance(status.restart_in, UnsetType):
+        return CrashRestart(state="scheduled", at=now_ms + status.restart_in, attempt=attempt)
+    return CrashRestart(state="manual", attempt=attempt)
+
+
+def _line(text: str) -> str:
+    return visible(text.replace("\t", "    "))[:MAX_LINE]

@@ -1,0 +1,284 @@
+"""The settings panel: what every app may do and may not, and taking it back."""
+
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from deskbus.ui.wording import visible
+from deskbus_protocol.errors import NOT_FOUND, DeskbusError
+from deskbus_protocol.panels import (
+    PanelAction,
+    PanelCell,
+    PanelColumn,
+    PanelContent,
+    PanelFact,
+    PanelFilter,
+    PanelGroup,
+    PanelMessage,
+    PanelOption,
+    PanelQuery,
+    PanelRow,
+    PanelSearch,
+    PanelVerdict,
+    Tone,
+)
+from deskbus_protocol.permissions import Embargo, PermissionList, PermissionRecord, Risk
+
+PAGE_ROWS = 300
+
+RISK_TONES: dict[Risk, Tone] = {"low": "good", "medium": "caution", "high": "bad"}
+RISK_WORDS: dict[Risk, str] = {"low": "Low risk", "medium": "Medium risk", "high": "High risk"}
+SOURCES = {"person": "You", "policy": "Your administrator", "config": "The configuration"}
+HOLDS = {"once": "One time", "session": "Until it closes", "always": "Always"}
+
+COLUMNS = [
+    PanelColumn(id="permission", title="Permission", weight=5),
+    PanelColumn(id="scope", title="For what", weight=5),
+    PanelColumn(id="decision", title="Decision", weight=0),
+    PanelColumn(id="since", title="Since", weight=3),
+    PanelColumn(id="until", title="Until", weight=3),
+    PanelColumn(id="used", title="Last used", weight=3),
+]
+REVOKE = PanelAction(id="revoke", label="Revoke", style="danger")
+FORGET = PanelAction(id="forget", label="Forget")
+RESET = PanelAction(id="reset", label="Let it ask again")
+REVOKE_ALL = PanelAction(
+    id="revokeAll",
+    label="Revoke all",
+    style="danger",
+    confirm="Take back everything that you decided for this app?",
+    confirm_label="Revoke all",
+)
+STATES = [
+    PanelOption(value="allowed", label="Allowed"),
+    PanelOption(value="denied", label="Denied"),
+    PanelOption(value="embargo", label="May not ask"),
+]
+
+
+class Permissions(Protocol):
+    """What this panel needs of the permission service."""
+
+    def records(self) -> PermissionList: ...
+
+    async def revoke(self, app: str, permission: str | None, scope: str | None) -> int: ...
+
+    async def reset_embargo(self, app: str, permission: str | None) -> int: ...
+
+
+class _Key(msgspec.Struct, frozen=True, array_like=True):
+    """What a row stands for; its JSON is the row's id."""
+
+    kind: str
+    app: str
+    permission: str
+    scope: str = ""
+
+
+class PermissionsPanel:
+    name = "permissions"
+
+    def __init__(self, permissions: Permissions) -> None:
+        self._permissions = permissions
+
+    async def describe(self, query: PanelQuery) -> PanelContent:
+        found = self._permissions.records()
+        records = sorted(
+            (record for record in found.records if _fits(record, query)),
+            key=lambda record: (record.name.casefold(), record.app, not record.allowed),
+        )
+        embargoes = [embargo for embargo in found.embargoes if _fits_embargo(embargo, query)]
+        shown, held = records[:PAGE_ROWS], embargoes[:PAGE_ROWS]
+        rows = [*(_record_row(record) for record in shown), *(_embargo_row(one) for one in held)]
+        names = _names(shown, held)
+        can_revoke = {record.app for record in shown if record.source == "person"}
+        groups = [
+            PanelGroup(
+                id=app,
+                title=visible(name)[:500],
+                note=app,
+                actions=["revokeAll"] if app in can_revoke else [],
+            )
+            for app, name in sorted(names.items(), key=lambda pair: (pair[1].casefold(), pair[0]))
+        ]
+        return PanelContent(
+            title="Permissions",
+            subtitle="What apps may do, what you refused, and how to take it back.",
+            verdict=_verdict(found),
+            search=PanelSearch(placeholder="Search apps and permissions", value=query.search),
+            filters=[
+                PanelFilter(
+                    id="state",
+                    label="All decisions",
+                    options=STATES,
+                    value=query.filters.get("state", ""),
+                ),
+                PanelFilter(
+                    id="app",
+                    label="All apps",
+                    options=_app_options(found),
+                    value=query.filters.get("app", ""),
+                ),
+            ],
+            columns=COLUMNS,
+            groups=groups,
+            rows=rows,
+            row_actions=[REVOKE, FORGET, RESET, REVOKE_ALL],
+            summary=_summary(len(rows), len(records) + len(embargoes)),
+            empty=_empty(found),
+        )
+
+    async def act(self, action: str, row: str | None, path: Path | None) -> str:
+        del path
+        if action == "revokeAll" and row is not None:
+            count = await self._permissions.revoke(row, None, None)
+            return f"{count} decisions taken back." if count != 1 else "1 decision taken back."
+        key = _key(row)
+        if action == "reset":
+            if not await self._permissions.reset_embargo(key.app, key.permission):
+                raise DeskbusError(NOT_FOUND, "It may ask already.")
+            return "It may ask again."
+        if not await self._permissions.revoke(key.app, key.permission, key.scope):
+            raise DeskbusError(NOT_FOUND, "That decision is not there any more.")
+        return "Revoked." if action == "revoke" else "Forgotten; it may ask again."
+
+
+def _key(row: str | None) -> _Key:
+    try:
+        return msgspec.json.decode(row or "", type=_Key)
+    except msgspec.MsgspecError:
+        raise DeskbusError(NOT_FOUND, "There is no such row.") from None
+
+
+def _row_id(*parts: str) -> str:
+    return msgspec.json.encode(_Key(*parts)).decode()
+
+
+def _record_row(record: PermissionRecord) -> PanelRow:
+    by_person = record.source == "person"
+    action = "revoke" if record.allowed else "forget"
+    source = SOURCES[record.source]
+    return PanelRow(
+        id=_row_id("decision", record.app, record.permission, record.scope),
+        group=record.app,
+        cells=[
+            PanelCell(text=record.title, look="strong", note=RISK_WORDS[record.risk]),
+            PanelCell(text=visible(record.scope_words)),
+            PanelCell(
+                text="Allowed" if record.allowed else "Denied",
+                look="badge",
+                tone="good" if record.allowed else "bad",
+            ),
+            _time(record.since, "" if by_person else source),
+            _until(record),
+            _time(record.last_used, "Never" if by_person and record.allowed else ""),
+        ],
+        actions=[action] if by_person else [],
+        details=[
+            PanelFact(label="Permission", text=record.permission, look="code"),
+            PanelFact(label="Scope", text=visible(record.scope), look="code"),
+            PanelFact(label="Risk", text=RISK_WORDS[record.risk], tone=RISK_TONES[record.risk]),
+            PanelFact(label="Decided by", text=source),
+            PanelFact(label="Holds", text=HOLDS[record.holds]),
+        ],
+    )
+
+
+def _embargo_row(embargo: Embargo) -> PanelRow:
+    why = (
+        "you closed its question without an answer again and again"
+        if embargo.because == "dismissed"
+        else "nobody answered its questions"
+    )
+    return PanelRow(
+        id=_row_id("embargo", embargo.app, embargo.permission),
+        group=embargo.app,
+        cells=[
+            PanelCell(text=embargo.title, look="strong"),
+            PanelCell(text=f"Nobody is asked, for {why}.", tone="quiet"),
+            PanelCell(text="May not ask", look="badge", tone="caution"),
+            PanelCell(time=embargo.since),
+            PanelCell(time=embargo.until),
+            PanelCell(),
+        ],
+        actions=["reset"],
+        details=[PanelFact(label="Permission", text=embargo.permission, look="code")],
+    )
+
+
+def _until(record: PermissionRecord) -> PanelCell:
+    if not isinstance(record.until, UnsetType):
+        return PanelCell(time=record.until)
+    return PanelCell(text=HOLDS[record.holds], tone="quiet")
+
+
+def _time(at: int | UnsetType, otherwise: str) -> PanelCell:
+    if isinstance(at, UnsetType):
+        return PanelCell(text=otherwise, tone="quiet")
+    return PanelCell(time=at)
+
+
+def _words_fit(search: str, *texts: str) -> bool:
+    """Whether each word of the search is in one of the texts."""
+    everything = "\n".join(texts).casefold()
+    return all(word in everything for word in search.casefold().split())
+
+
+def _fits(record: PermissionRecord, query: PanelQuery) -> bool:
+    state = query.filters.get("state", "")
+    if state and state != ("allowed" if record.allowed else "denied"):
+        return False
+    if query.filters.get("app", record.app) != record.app:
+        return False
+    texts = (record.app, record.name, record.title, record.permission, record.scope)
+    return _words_fit(query.search, *texts, record.scope_words)
+
+
+def _fits_embargo(embargo: Embargo, query: PanelQuery) -> bool:
+    if query.filters.get("state", "embargo") != "embargo":
+        return False
+    if query.filters.get("app", embargo.app) != embargo.app:
+        return False
+    return _words_fit(query.search, embargo.app, embargo.name, embargo.title, embargo.permission)
+
+
+def _verdict(found: PermissionList) -> PanelVerdict | UnsetType:
+    risky = sum(1 for one in found.records if one.allowed and one.risk == "high")
+    if not risky:
+        return UNSET
+    things = "1 permission" if risky == 1 else f"{risky} permissions"
+    needed = "it is" if risky == 1 else "they are"
+    return PanelVerdict(
+        text=f"{things} of high risk allowed.",
+        detail=f"Have a look at whether {needed} still needed.",
+        tone="caution",
+    )
+
+
+def _names(records: list[PermissionRecord], embargoes: list[Embargo]) -> dict[str, str]:
+    return {one.app: one.name for one in records} | {one.app: one.name for one in embargoes}
+
+
+def _app_options(found: PermissionList) -> list[PanelOption]:
+    names = _names(found.records, found.embargoes)
+    return [
+        PanelOption(value=app, label=visible(name)[:500])
+        for app, name in sorted(names.items(), key=lambda pair: pair[1].casefold())
+    ]
+
+
+def _summary(shown: int, of: int) -> str:
+    if shown < of:
+        return f"{shown} of {of} decisions; search for the others"
+    return "1 decision" if of == 1 else f"{of} decisions"
+
+
+def _empty(found: PermissionList) -> PanelMessage:
+    if found.records or found.embargoes:
+        return PanelMessage(title="Nothing fits", text="Search for something else.")
+    return PanelMessage(
+        title="No decisions yet",
+        text="Once an app asks for a permission and you answer, it is listed here.",
+    )

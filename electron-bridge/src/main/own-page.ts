@@ -1,0 +1,29 @@
+import { join } from 'path';
+import { pathToFileURL } from 'url';
+import { BrowserWindow, type BrowserWindowConstructorOptions } from 'electron';
+import { lockContents, lockedPreferences, WINDOW_LOOK } from './lockdown';
+import { TopFrame } from './top-frame';
+
+const PAGES = join(__dirname, '..', 'renderer');
+const PRELOADS = join(__dirname, '..', 'preload');
+
+/** A window with a page of the bridge's own, in a session that nothing else uses. */
+export interface OwnPage {
+  window: BrowserWindow;
+  frame: TopFrame;
+  loaded: Promise<void>;
+}
+
+/** `name` is that of the page and of its preload script. */
+export function openOwnPage(name: string, options: BrowserWindowConstructorOptions): OwnPage {
+  const page = join(PAGES, `${name}.html`);
+  const window = new BrowserWindow({
+    ...WINDOW_LOOK,
+    ...options,
+    webPreferences: lockedPreferences(join(PRELOADS, `${name}.js`), `deskbus-${name}`),
+  });
+  window.removeMenu();
+  window.on('page-title-updated', (event) => event.preventDefault());
+  lockContents(window.webContents, pathToFileURL(page).href);
+  return { window, frame: new TopFrame(window.webContents), loaded: window.loadFile(page) };
+}

@@ -1,0 +1,124 @@
+// The page in the place of a window whose process died. Everything in it is set as text.
+import type { CrashPage } from '../generated/protocol';
+import type { CrashBridge } from '../main/crash-channels';
+import { bytes, duration, wordsOf } from './crash/words';
+import { byId, fill, make, setText } from './panel/element';
+import { fullTime, shortTime } from './panel/time';
+
+declare const crash: CrashBridge;
+
+const TICK_MS = 250;
+
+const restart = byId('restart') as HTMLButtonElement;
+let page: CrashPage | undefined;
+let isRestarting = false;
+
+function draw(drawn: CrashPage): void {
+  page = drawn;
+  isRestarting = false;
+  const { name, app } = drawn;
+  const words = wordsOf(drawn);
+  const [letter] = Array.from(name.trim());
+  document.documentElement.dataset['cause'] = drawn.cause;
+  setText('avatar', letter?.toUpperCase() ?? '?');
+  setText('name', name);
+  setText('app', app);
+  setText('headline', words.headline);
+  setText('explanation', words.explanation);
+  drawFacts(drawn);
+  drawSample(drawn);
+  const lines = drawn.log ?? [];
+  byId('log-box').hidden = lines.length === 0;
+  const log = byId('log');
+  log.textContent = lines.join('\n');
+  byId('crash').hidden = false;
+  log.scrollTop = log.scrollHeight;
+  tick();
+  restart.focus();
+}
+
+function drawFacts({
+  at,
+  uptimeMs,
+  exitCode,
+  signal,
+  restart: { attempt } = { state: 'manual' },
+}: CrashPage): void {
+  const when = new Date(at);
+  const facts: [string, string | undefined][] = [
+    ['When', shortTime(when, new Date())],
+    ['Ran for', uptimeMs === undefined ? undefined : duration(uptimeMs)],
+    ['Signal', signal],
+    ['Exit code', signal === undefined && exitCode !== undefined ? String(exitCode) : undefined],
+    ['Restarts so far', attempt !== undefined && attempt > 1 ? String(attempt - 1) : undefined],
+  ];
+  fill(
+    byId('facts'),
+    ...facts.flatMap(([label, text]) => {
+      if (text === undefined) return [];
+      const fact = make('div');
+      const value = make('dd', '', text);
+      if (label === 'When') value.title = fullTime(when);
+      fact.append(make('dt', '', label), value);
+      return [fact];
+    }),
+  );
+}
+
+function drawSample({ sample }: CrashPage): void {
+  byId('sample').hidden = sample === undefined;
+  if (!sample) return;
+  const { memoryBytes, memoryLimitBytes, cpuPercent, cpuLimitPercent, processes } = sample;
+  const memoryOf = memoryLimitBytes === undefined ? '' : ` of ${bytes(memoryLimitBytes)}`;
+  const count = processes === 1 ? '1 process' : `${processes} processes`;
+  meter('memory', memoryLimitBytes === undefined ? undefined : memoryBytes / memoryLimitBytes);
+  setText('memory-text', `${bytes(memoryBytes)}${memoryOf} in ${count}`);
+  const cpuOf = cpuLimitPercent === undefined ? '' : ` of ${cpuLimitPercent.toFixed(0)} %`;
+  meter('cpu', cpuPercent / (cpuLimitPercent ?? 100));
+  setText('cpu-text', `${cpuPercent.toFixed(0)} %${cpuOf}`);
+}
+
+function meter(id: string, share: number | undefined): void {
+  const bar = byId(id) as HTMLProgressElement;
+  // Without a limit there is no measure to hold it against.
+  bar.classList.toggle('unmeasured', share === undefined);
+  bar.classList.toggle('full', share !== undefined && share >= 1);
+  bar.value = Math.min(1, share ?? 0);
+}
+
+function tick(): void {
+  if (!page || isRestarting) return;
+  const { state, at } = page.restart ?? { state: 'manual' };
+  restart.disabled = false;
+  restart.textContent = page.cause === 'renderer' ? 'Open again' : 'Restart';
+  if (state === 'scheduled' && at !== undefined) {
+    restart.textContent = 'Restart now';
+    const left = Math.ceil((at - Date.now()) / 1000);
+    setText('status', left > 0 ? `Restarts by itself in ${left} s` : 'Restarting…');
+  } else if (state === 'loop') {
+    setText('status', 'It crashed too often to be restarted by itself.');
+  } else {
+    setText('status', '');
+  }
+}
+
+restart.addEventListener('click', () => {
+  isRestarting = true;
+  restart.disabled = true;
+  byId('status').className = '';
+  setText('status', 'Restarting…');
+  crash.restart();
+});
+byId('close').addEventListener('click', () => crash.close());
+
+crash.onDraw(draw);
+crash.onFailed((message) => {
+  isRestarting = false;
+  tick();
+  byId('status').className = 'failed';
+  setText('status', message);
+});
+setInterval(() => {
+  if (page?.restart?.state === 'scheduled') tick();
+}, TICK_MS);
+crash.ready();
