@@ -45,6 +45,7 @@ async def test_a_page_gets_the_api_and_nothing_else_of_the_bridge(
         "publish",
         "request",
         "respond",
+        "secrets",
         "send",
         "state",
         "subscribe",

@@ -11,6 +11,7 @@ import pytest
 from demo.devtools import Page
 from demo.electron import ElectronSession, eventually, remains
 from tests.electron.conftest import Starter
+from tests.electron.test_survival import backend_of
 from tests.integration.secretservice import SecretService
 from tests.integration.test_vault import vault_command
 
@@ -89,7 +90,8 @@ async def test_a_person_is_told_once_that_secrets_are_in_memory_only(
         await notice.click("#dismiss")
         await electron.browser.gone(notice)
         # Another backend finds the same; the person has read it already.
-        (backend,) = (p for p in electron.tree() if "serve" in p.cmdline())
+        backend = backend_of(electron)
+        assert backend is not None
         backend.kill()
         await keeper.until("deskbus.state() !== 'open'")
         curious = await electron.window("?curious")
