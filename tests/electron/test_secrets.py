@@ -22,6 +22,8 @@ NOTICE = "/notice.html"
 PASSWORD = "correct horse"
 PERMISSION_DENIED, NOT_FOUND = -32010, -32019
 QUIT_WITHIN_S = 5.0
+ENDS_WITHIN_S = 1.0
+"""Where it would end at all."""
 
 
 async def call(page: Page, expression: str) -> Any:
@@ -157,3 +159,19 @@ async def test_a_notice_neither_keeps_electron_running_nor_ends_it(
         tree: list[psutil.Process] = electron.tree()
         await keeper.close()
         assert await remains(tree, QUIT_WITHIN_S) == []
+
+
+async def test_dismissing_a_notice_that_is_the_only_window_does_not_end_electron(
+    electron_with: Starter, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    await anyio.to_thread.run_sync(
+        lambda: vault_command(data, "change-password", passwords=("", PASSWORD))
+    )
+    async with electron_with("test.family", data=data) as electron:
+        notice = await notice_of(electron)
+        tree = electron.tree()
+        await notice.click("#dismiss")
+        await notice.until("document.visibilityState === 'hidden'")
+        assert await remains(tree[:1], ENDS_WITHIN_S) != []
+        assert backend_of(electron) is not None
