@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import anyio
 import structlog
@@ -33,11 +34,13 @@ from deskbus.handlers import ui as ui_handlers
 from deskbus.handlers.federation import health_of, join_federation
 from deskbus.handlers.session import SessionHandlers
 from deskbus.handlers.sessions import Sessions
+from deskbus.isolation import Isolation
 from deskbus.observability.diskspace import DiskSpace
 from deskbus.observability.looplag import LoopLag
+from deskbus.observability.trail import LoggedTrail
 from deskbus.persistence.topiclog import TopicLog
-from deskbus.plans import persistence_of, plan_of, rules_of
-from deskbus.processes.manager import ProcessIsolationManager
+from deskbus.plans import persistence_of, rules_of
+from deskbus.processes.surroundings import MAIN_CLIENT
 from deskbus.reception import Reception
 from deskbus.reliability.health import HealthMonitor
 from deskbus.rpc.router import build_dispatcher
@@ -54,16 +57,13 @@ from deskbus.ui.consent import ConsentDialogs
 from deskbus.ui.crash import CrashPages
 from deskbus.ui.panel_permissions import PermissionsPanel
 from deskbus.ui.panels import Panels
-from deskbus.ui.renderers import Renderers
 from deskbus.ui.shell import Shell
-from deskbus.ui.utility import UtilityProcesses
 from deskbus.ui.vaultnotice import VaultNotice
-from deskbus.ui.windows import Windows
 from deskbus.vault.service import Drawer, VaultService
 from deskbus.vault.vault import Vault
-from deskbus_protocol.apps import AppChangedParams, AppStatus
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.health import ComponentHealth, HealthChangedParams
+from deskbus_protocol.manifest import Manifest
 from deskbus_protocol.methods import METHODS
 from deskbus_protocol.permissions import Grant, PermissionsChangedParams
 from deskbus_protocol.secrets import VaultStatus
@@ -87,7 +87,8 @@ class Backend:
         self._stopping = anyio.Event()
         self._tasks: TaskGroup | None = None
         self._pipe = ""
-        self._apps = {app.id: app for app in settings.config.apps}
+        self._apps: dict[str, Manifest] = {app.id: app for app in settings.config.apps}
+        self._rules = {app.id: rules_of(app) for app in settings.config.apps}
         epoch = f"{int(time.time()):x}-{secrets.token_hex(2)}"
 
         self._shell = Shell()
@@ -105,7 +106,7 @@ class Backend:
             settings.data_dir, Drawer(self._vault, "decisions", "remembered")
         )
         self._security = SecurityManager(
-            apps={app.id: rules_of(app) for app in self._apps.values()},
+            apps=self._rules,
             decisions=self._decisions,
             prompt=self._prompt,
             mode=mode,
@@ -120,15 +121,19 @@ class Backend:
             on_gone=self._security.forget_session,
         )
         tickets = TicketOffice(time.monotonic)
-        self._processes = ProcessIsolationManager(
-            [plan_of(app, settings.folder) for app in self._apps.values()],
-            windows=Windows(self._shell),
-            mint=tickets.mint,
-            on_changed=self._app_changed,
-            reveal=self._vault.reveal,
-            log_dir=settings.data_dir / "logs",
-        )
         self._sessions = Sessions(bus=self._bus, log=self._log, shell=self._shell, tickets=tickets)
+        self._isolation = Isolation(
+            settings,
+            shell=self._shell,
+            vault=self._vault,
+            trail=LoggedTrail(),
+            mint=tickets.mint,
+            meters=self._sessions.meters,
+            tell_app=partial(self._sessions.notify, client=MAIN_CLIENT),
+            declare=self._declare,
+            on_changed=self._crashes.told,
+        )
+        self._processes = self._isolation.apps
         self._federation = join_federation(settings, self._bus.broker, self._log)
         self._lag = LoopLag()
         self._disk = DiskSpace(settings.data_dir)
@@ -137,6 +142,7 @@ class Backend:
         health.watch("persistence", persistence_check(self._persistence))
         health.watch("shell", shell_check(self._shell))
         health.watch("permissions", permissions_check(self._decisions))
+        health.watch("apps", self._processes.health)
         health.watch("vault", self._vault.health)
         health.watch("federation", health_of(self._federation))
         health.watch("eventLoop", self._lag.health)
@@ -153,8 +159,10 @@ class Backend:
                     tickets=tickets,
                     sessions=self._sessions,
                     shut_down=self._stopping.set,
+                    on_shell=self._isolation.shell_came,
+                    on_opened=self._processes.session_opened,
                 ).table(),
-                bus_handlers.handlers(self._bus, self._security),
+                bus_handlers.handlers(self._bus, self._security, self._sessions.meters),
                 history_handlers.handlers(
                     self._bus,
                     Replays(self._bus, self._log, self._log.persists),
@@ -163,9 +171,13 @@ class Backend:
                 ),
                 permissions_handlers.handlers(self._security),
                 secrets_handlers.handlers(self._vault, self._security),
-                apps_handlers.handlers(self._processes),
+                apps_handlers.handlers(self._processes, self._isolation.library),
+                apps_handlers.own_handlers(self._processes, self._isolation.shelf),
                 ui_handlers.handlers(
-                    self._dialogs, self._processes, Renderers(), UtilityProcesses(self._shell)
+                    self._dialogs,
+                    self._processes,
+                    self._isolation.renderers,
+                    self._isolation.utilities,
                 ),
                 panels_handlers.handlers(self._panels),
                 health_handlers.handlers(health),
@@ -185,12 +197,13 @@ class Backend:
         headless and writes a developer ticket beside its pipe.
         """
         await anyio.to_thread.run_sync(self._prepare)
+        self._isolation.library.take_in()
         async with (
             self._running_log(),
             listen(self._settings.runtime_dir, self._flusher, self._reception.accept) as self._pipe,
             anyio.create_task_group() as self._tasks,
         ):
-            self._processes.pipe = self._pipe
+            self._isolation.around.pipe = self._pipe
             await self._tasks.start(self._reception.run)
             if self._federation is not None:
                 self._tasks.start_soon(self._federation.run)
@@ -246,6 +259,7 @@ class Backend:
     def _prepare(self) -> None:
         self._settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._decisions.load_file()
+        self._isolation.library.load()
 
     async def _stop_on_signal(self) -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
@@ -268,9 +282,14 @@ class Backend:
         self._shell.notify("permissions.changed", changed)
         self._panels.changed("permissions")
 
-    def _app_changed(self, status: AppStatus) -> None:
-        self._shell.notify("apps.changed", AppChangedParams(status=status))
-        self._crashes.told(status)
+    def _declare(self, app: str, manifest: Manifest | None) -> None:
+        if manifest is None:
+            self._apps.pop(app, None)
+            self._rules.pop(app, None)
+        else:
+            self._apps[app] = manifest
+            self._rules[app] = rules_of(manifest)
+        self._grants_changed(app)
 
     def _health_changed(self, component: str, health: ComponentHealth) -> None:
         log.log(

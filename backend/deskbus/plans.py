@@ -1,6 +1,5 @@
 """From the configuration to what the services take."""
 
-import sys
 from pathlib import Path
 
 from msgspec import UNSET, UnsetType
@@ -9,25 +8,17 @@ from deskbus.config import MESSAGE_FOLDER, AppConfig, Settings
 from deskbus.handlers.sensitive import SensitiveTopics
 from deskbus.persistence.persistence import MessagePersistence
 from deskbus.persistence.retention import Retention
-from deskbus.processes.manager import AppPlan
+from deskbus.processes.plan import AppPlan, ProgramPlan
 from deskbus.processes.spawn import Program
 from deskbus.security.manager import AppRules
 from deskbus.ui.windows import absolute_url
 from deskbus.vault.vault import Vault
-from deskbus_protocol.manifest import Manifest, ProgramKind, ProgramSpec, WindowSpec
+from deskbus_protocol.manifest import Manifest, ProgramSpec, WindowSpec
 from deskbus_protocol.ui import WindowDescriptor
 
-RUNNERS: dict[ProgramKind, tuple[str, ...]] = {
-    "executable": (),
-    "python": (sys.executable,),
-    "node": ("node",),
-    "utility": (),
-}
-"""What stands before `entry` on the command line."""
 
-
-def rules_of(app: AppConfig) -> AppRules:
-    return AppRules(tuple(app.grants), tuple(app.declares))
+def rules_of(app: AppConfig | Manifest) -> AppRules:
+    return AppRules(tuple(app.grants) if isinstance(app, AppConfig) else (), tuple(app.declares))
 
 
 def plan_of(app: Manifest, folder: Path) -> AppPlan:
@@ -36,7 +27,9 @@ def plan_of(app: Manifest, folder: Path) -> AppPlan:
         app.id,
         app.name,
         windows=tuple(_window(app, window, folder) for window in app.windows),
-        program=None if isinstance(app.process, UnsetType) else _program(app.process, folder),
+        process=None if isinstance(app.process, UnsetType) else _process(app.process, folder),
+        limits=app.limits,
+        restart=app.restart,
     )
 
 
@@ -71,8 +64,18 @@ def _window(app: Manifest, window: WindowSpec, folder: Path) -> WindowDescriptor
     )
 
 
-def _program(program: ProgramSpec, folder: Path) -> Program:
-    cwd = folder / program.cwd
-    return Program(
-        command=(*RUNNERS[program.kind], program.entry, *program.args), cwd=cwd, env=program.env
+def _process(spec: ProgramSpec, folder: Path) -> ProgramPlan:
+    program = Program(
+        kind=spec.kind,
+        entry=spec.entry,
+        args=tuple(spec.args),
+        cwd=folder / spec.cwd,
+        env=spec.env,
+    )
+    return ProgramPlan(
+        program,
+        ready=spec.ready,
+        ready_within_s=spec.ready_within_s,
+        stop_within_s=spec.stop_within_s,
+        heartbeat=spec.heartbeat,
     )

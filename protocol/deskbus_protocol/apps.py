@@ -1,10 +1,11 @@
 """`apps.*`: apps, their windows and processes, and how they are."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, Raw, UnsetType
 
+from deskbus_protocol.manifest import Limits
 from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
 from deskbus_protocol.session import AppId
 from deskbus_protocol.windows import Cause, ResourceSample
@@ -84,6 +85,104 @@ class AppChangedParams(Params, frozen=True, kw_only=True):
     status: AppStatus
 
 
+class InstallParams(Params, frozen=True, kw_only=True):
+    """`manifest` is the absolute path of a manifest, a JSON file in the app's own folder."""
+
+    manifest: Annotated[str, Meta(min_length=1, max_length=4096)]
+
+
+class InstallResult(Result, frozen=True, kw_only=True):
+    """`hash` is SHA-256, in hex, of what was installed."""
+
+    status: AppStatus
+    hash: str
+
+
+class StatsParams(Params, frozen=True, kw_only=True):
+    """All apps, unless one is named."""
+
+    app: AppId | UnsetType = UNSET
+
+
+class AppStats(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What an app uses now, with all its processes; `uptime` is milliseconds.
+
+    `limits` has the manifest's own names.
+    """
+
+    app: str
+    state: AppState
+    limits: Limits
+    restarts: int
+    pid: int | UnsetType = UNSET
+    uptime: int | UnsetType = UNSET
+    sample: ResourceSample | UnsetType = UNSET
+    open_files: int | UnsetType = UNSET
+
+
+class StatsResult(Result, frozen=True, kw_only=True):
+    """`enforced` tells by what: control groups, Job objects, or samples alone."""
+
+    apps: list[AppStats]
+    enforced: str
+
+
+class SetLimitsParams(Params, frozen=True, kw_only=True):
+    """`limits`, named as in a manifest, replace those that the app has, also at later starts.
+
+    Open files are limited by the next start; every other limit counts at once.
+    """
+
+    app: AppId
+    limits: Limits
+
+
+class SavedState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What an app saved; `version` is its own, of the form of its state."""
+
+    state: Raw
+    version: int
+    saved_at: int
+
+
+class BeginResult(Result, frozen=True, kw_only=True):
+    """`heartbeat` is how often to beat, in milliseconds; `saved` is the state that was saved last.
+
+    `restarts` is how often the app came back by itself since a person launched it.
+    """
+
+    heartbeat: int
+    restarts: int
+    saved: SavedState | UnsetType = UNSET
+
+
+class HeartbeatParams(Params, frozen=True, kw_only=True):
+    """`trouble` says, for a person, what the app can't do at the moment."""
+
+    trouble: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
+
+
+class SaveStateParams(Params, frozen=True, kw_only=True):
+    state: Raw
+    version: Annotated[int, Meta(ge=0)] = 1
+
+
+class SaveStateResult(Result, frozen=True, kw_only=True):
+    """`kept` is false where there is no keychain: then it lasts as long as the backend."""
+
+    kept: bool
+
+
+class LoadStateResult(Result, frozen=True, kw_only=True):
+    saved: SavedState | UnsetType = UNSET
+
+
+class StopParams(Params, frozen=True, kw_only=True):
+    """The app is killed in `within` milliseconds."""
+
+    within: int
+
+
 METHODS = (
     Method(
         name="apps.list",
@@ -112,6 +211,69 @@ METHODS = (
         params=OneAppParams,
         result=AppResult,
         callers="shell",
+    ),
+    Method(
+        name="apps.install",
+        summary="Takes an app in, to be launched now and after a restart of the backend.",
+        params=InstallParams,
+        result=InstallResult,
+        callers="shell",
+    ),
+    Method(
+        name="apps.uninstall",
+        summary="Ends an app that was installed, and forgets it with its saved state.",
+        params=OneAppParams,
+        result=Empty,
+        callers="shell",
+    ),
+    Method(
+        name="apps.stats",
+        summary="Tells what apps use: processor, memory, processes, files; and their limits.",
+        params=StatsParams,
+        result=StatsResult,
+        callers="shell",
+    ),
+    Method(
+        name="apps.setLimits",
+        summary="Replaces an app's limits.",
+        params=SetLimitsParams,
+        result=Empty,
+        callers="shell",
+    ),
+    Method(
+        name="apps.begin",
+        summary="An app's first call: how often to beat, and the state that it saved.",
+        params=NoParams,
+        result=BeginResult,
+    ),
+    Method(
+        name="apps.ready",
+        summary="An app's own process says that it is ready.",
+        params=NoParams,
+        result=Empty,
+    ),
+    Method(
+        name="apps.heartbeat",
+        summary="A sign of life of an app's own process; from the first on, silence is noticed.",
+        params=HeartbeatParams,
+    ),
+    Method(
+        name="apps.saveState",
+        summary="Keeps an app's state, encrypted, at most 1 MiB; it comes back at its next start.",
+        params=SaveStateParams,
+        result=SaveStateResult,
+    ),
+    Method(
+        name="apps.loadState",
+        summary="Returns the state that this app saved last.",
+        params=NoParams,
+        result=LoadStateResult,
+    ),
+    Method(
+        name="apps.stop",
+        summary="Asks an app's own process to end.",
+        params=StopParams,
+        handled_by="app",
     ),
     Method(
         name="apps.changed",

@@ -224,6 +224,14 @@ AUDIT_UNAVAILABLE = _kind(
     "Free space on the disk of the data folder, or repair it, then try again.",
     retryable=True,
 )
+RATE_LIMITED = _kind(
+    "rate_limited",
+    -32026,
+    "limit",
+    "This app sends more than its limits allow.",
+    "Send less a second; an administrator sets limits with apps.setLimits.",
+    retryable=True,
+)
 
 
 class DeskbusError(Exception):

@@ -25,6 +25,7 @@ id = "desk.feed"
 name = "Feed"
 grants = [{{ permission = "messaging.write", scope = "feed.#" }}]
 process = {{ kind = "python", entry = {str(PROGRAMS / "feed.py")!r} }}
+restart = {{ when = "never" }}
 
 [[apps]]
 id = "desk.broken"
@@ -35,6 +36,7 @@ process = {{ entry = "/no/such/program" }}
 id = "desk.brief"
 name = "Brief"
 process = {{ entry = {sys.executable!r}, args = ["-c", "raise SystemExit(3)"] }}
+restart = {{ when = "never" }}
 
 [[apps]]
 id = "desk.board"

@@ -15,7 +15,7 @@ SERVICES = {"bus", "persistence", "security", "vault", "audit", "processes", "ui
 BASE = {"config", "reliability", "observability"}
 CARRIERS = {"transport", "rpc"}
 TOP = {"handlers", "web"}
-ROOTS = {"app", "checks", "plans", "reception", "cli", "commands", "__main__"}
+ROOTS = {"app", "checks", "isolation", "plans", "reception", "cli", "commands", "__main__"}
 
 FENCES = {
     "jsonrpcserver": {"rpc/dispatch.py"},

@@ -1,17 +1,44 @@
 """`apps.*`."""
 
+import time
 from collections.abc import Mapping
+from pathlib import Path
 
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from deskbus.handlers.applibrary import AppLibrary
 from deskbus.processes.manager import ProcessIsolationManager
+from deskbus.processes.plan import StateShelf
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus_protocol.apps import AppList, AppResult, OneAppParams
+from deskbus_protocol.apps import (
+    AppList,
+    AppResult,
+    AppStats,
+    BeginResult,
+    HeartbeatParams,
+    InstallParams,
+    InstallResult,
+    LoadStateResult,
+    OneAppParams,
+    SavedState,
+    SaveStateParams,
+    SaveStateResult,
+    SetLimitsParams,
+    StatsParams,
+    StatsResult,
+)
 from deskbus_protocol.method import Empty, NoParams
+from deskbus_protocol.rpc import encode
+
+BEATS_IN_A_DEADLINE = 3
+"""So often an app beats before its silence counts: one beat may be late."""
 
 
-def handlers(apps: ProcessIsolationManager) -> Mapping[str, Handler]:
+def handlers(apps: ProcessIsolationManager, library: AppLibrary) -> Mapping[str, Handler]:
     async def list_apps(_: Call, __: NoParams) -> AppList:
-        return AppList(apps=apps.list())
+        return AppList(apps=apps.statuses())
 
     async def launch(call: Call, params: OneAppParams) -> AppResult:
         return AppResult(status=await apps.launch(params.app, call.progress))
@@ -23,9 +50,92 @@ def handlers(apps: ProcessIsolationManager) -> Mapping[str, Handler]:
     async def restart(call: Call, params: OneAppParams) -> AppResult:
         return AppResult(status=await apps.restart(params.app, call.progress))
 
+    async def install(_: Call, params: InstallParams) -> InstallResult:
+        installed = await library.install(Path(params.manifest))
+        status = apps.find(installed.manifest.id).status()
+        return InstallResult(status=status, hash=installed.hash)
+
+    async def uninstall(_: Call, params: OneAppParams) -> Empty:
+        await library.uninstall(params.app)
+        return Empty()
+
+    async def stats(_: Call, params: StatsParams) -> StatsResult:
+        wanted = None if isinstance(params.app, UnsetType) else params.app
+        figures = await apps.stats(wanted)
+        return StatsResult(
+            enforced=apps.enforced,
+            apps=[
+                AppStats(
+                    app=each.app.plan.app,
+                    state=each.app.state,
+                    limits=each.app.gauge.limits,
+                    restarts=each.app.supervisor.restarts,
+                    pid=UNSET if each.app.run is None else each.app.run.pid,
+                    uptime=UNSET if each.uptime_ms is None else each.uptime_ms,
+                    sample=each.app.gauge.sample or UNSET if each.app.is_alive else UNSET,
+                    open_files=UNSET if each.open_files is None else each.open_files,
+                )
+                for each in figures
+            ],
+        )
+
+    async def set_limits(_: Call, params: SetLimitsParams) -> Empty:
+        await library.set_limits(params.app, params.limits)
+        return Empty()
+
     return {
         "apps.list": list_apps,
         "apps.launch": launch,
         "apps.terminate": terminate,
         "apps.restart": restart,
+        "apps.install": install,
+        "apps.uninstall": uninstall,
+        "apps.stats": stats,
+        "apps.setLimits": set_limits,
+    }
+
+
+def own_handlers(apps: ProcessIsolationManager, shelf: StateShelf) -> Mapping[str, Handler]:
+    """What an app calls about itself."""
+
+    async def saved(app: str) -> SavedState | UnsetType:
+        content = await shelf.load(app)
+        return UNSET if content is None else msgspec.json.decode(content, type=SavedState)
+
+    async def begin(call: Call, _: NoParams) -> BeginResult:
+        app = apps.of_caller(call.identity)
+        state = await saved(call.identity.app)
+        app.beat(None)
+        process = app.plan.process
+        deadline_s = 30.0 if process is None else process.heartbeat.deadline_s
+        return BeginResult(
+            heartbeat=int(deadline_s * 1000 / BEATS_IN_A_DEADLINE),
+            restarts=app.supervisor.restarts,
+            saved=state,
+        )
+
+    async def ready(call: Call, _: NoParams) -> Empty:
+        apps.of_caller(call.identity).told_ready()
+        return Empty()
+
+    async def heartbeat(call: Call, params: HeartbeatParams) -> Empty:
+        trouble = None if isinstance(params.trouble, UnsetType) else params.trouble
+        apps.of_caller(call.identity).beat(trouble)
+        return Empty()
+
+    async def save_state(call: Call, params: SaveStateParams) -> SaveStateResult:
+        state = SavedState(
+            state=params.state, version=params.version, saved_at=int(time.time() * 1000)
+        )
+        return SaveStateResult(kept=await shelf.save(call.identity.app, encode(state)))
+
+    async def load_state(call: Call, _: NoParams) -> LoadStateResult:
+        return LoadStateResult(saved=await saved(call.identity.app))
+
+    return {
+        "apps.begin": begin,
+        "apps.ready": ready,
+        "apps.heartbeat": heartbeat,
+        "apps.saveState": save_state,
+        "apps.loadState": load_state,
     }

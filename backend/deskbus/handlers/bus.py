@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from deskbus.bus.interapplication import InterApplicationBus
+from deskbus.bus.meters import Meters
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.manager import SecurityManager
@@ -20,7 +21,9 @@ from deskbus_protocol.method import Empty
 from deskbus_protocol.permissions import Grant
 
 
-def handlers(bus: InterApplicationBus, security: SecurityManager) -> Mapping[str, Handler]:
+def handlers(
+    bus: InterApplicationBus, security: SecurityManager, meters: Meters
+) -> Mapping[str, Handler]:
     async def subscribe(call: Call, params: SubscribeParams) -> Empty:
         await security.require(call.identity, Grant("messaging.read", params.pattern))
         sources = params.sources or ()
@@ -36,10 +39,12 @@ def handlers(bus: InterApplicationBus, security: SecurityManager) -> Mapping[str
         return WatchResult(subscribers=found)
 
     async def send(call: Call, params: SendParams) -> SendResult:
+        meters.check(call.identity.app, len(params.payload))
         await security.require(call.identity, Grant("app.send", params.app))
         return bus.send(call.identity, params)
 
     async def request(call: Call, params: RequestParams) -> RequestResult:
+        meters.check(call.identity.app, len(params.payload))
         if isinstance(params.app, str):
             await security.require(call.identity, Grant("app.send", params.app))
         else:

@@ -45,12 +45,17 @@ class SessionHandlers:
         tickets: TicketOffice,
         sessions: Sessions,
         shut_down: Callable[[], None],
+        on_shell: Callable[[str | None], None],
+        on_opened: Callable[[Sender], None],
     ) -> None:
+        """`on_shell` is told the shell's own binary, `on_opened` every client of an app."""
         self._epoch = epoch
         self._pipe = pipe
         self._tickets = tickets
         self._sessions = sessions
         self._shut_down = shut_down
+        self._on_shell = on_shell
+        self._on_opened = on_opened
 
     def table(self) -> Mapping[str, Handler]:
         return {
@@ -70,6 +75,7 @@ class SessionHandlers:
             raise DeskbusError(CONFLICT, "This link has its session already.")
         self._sessions.join(call.connection, "shell", SHELL)
         log.info("session.shell", shell=params.shell)
+        self._on_shell(None if isinstance(params.exec_path, UnsetType) else params.exec_path)
         return HelloResult(
             protocol_version=PROTOCOL_VERSION,
             version=__version__,
@@ -121,6 +127,7 @@ class SessionHandlers:
 
     def _opened(self, identity: Sender, *, resumed: bool) -> OpenResult:
         log.info("session.opened", app=identity.app, client=identity.client, resumed=resumed)
+        self._on_opened(identity)
         return OpenResult(
             app=identity.app,
             client=identity.client,

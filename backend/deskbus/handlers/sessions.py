@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import count
 
 from deskbus.bus.interapplication import InterApplicationBus
+from deskbus.bus.meters import MeteredPublisher, Meters
 from deskbus.bus.publisher import ClientPublisher, DurableLog
 from deskbus.rpc.connection import Connection, Role
 from deskbus.security.developer import DEVELOPER_APP
@@ -32,6 +33,7 @@ class Sessions:
         self._shell = shell
         self._tickets = tickets
         self._open: dict[Sender, Connection] = {}
+        self.meters = Meters(self._limited)
         self._developers = count(1)
         self._tokens: dict[bytes, Sender] = {}
         self._token_of: dict[Sender, bytes] = {}
@@ -93,13 +95,16 @@ class Sessions:
         resumed = self._bus.attach(
             identity, connection.peer.outbox, resume=resume, last_seqs=last_seqs
         )
-        member = self._bus.member(identity)
-        connection.peer.lane.open(
-            ClientPublisher(self._bus.broker, member, self._bus.questions, self._log)
-        )
+        self._open_lane(connection)
         if connection.shell_link:
             self._shell.connect(connection.peer)
         return resumed
+
+    def notify(self, app: str, client: str, method: str, params: object) -> None:
+        """Sends a notification to one client of an app, if it is connected."""
+        connection = self._open.get(Sender(app, client))
+        if connection is not None:
+            connection.peer.notify(method, params)
 
     def leave(self, connection: Connection) -> None:
         """The connection has closed, or gives way to a newer one."""
@@ -109,6 +114,21 @@ class Sessions:
         del self._open[identity]
         self._bus.detach(identity)
         self._shell.disconnect(connection.peer)
+
+    def _open_lane(self, connection: Connection) -> None:
+        """Joins what the connection publishes with the bus, by a meter where its app has one."""
+        member = self._bus.member(connection.identity)
+        publisher = ClientPublisher(self._bus.broker, member, self._bus.questions, self._log)
+        meter = self.meters.of(connection.identity.app)
+        if meter is None:
+            connection.peer.lane.open(publisher)
+        else:
+            connection.peer.lane.open(MeteredPublisher(publisher, meter, connection.peer.hold))
+
+    def _limited(self, app: str) -> None:
+        for identity, connection in self._open.items():
+            if identity.app == app:
+                self._open_lane(connection)
 
 
 def _digest(token: str) -> bytes:

@@ -1,240 +1,210 @@
 """ProcessIsolationManager: each app in processes and windows of its own."""
 
-import signal
 import time
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import anyio
+import anyio.to_thread
 import structlog
-from anyio.abc import Process, TaskGroup
-from msgspec import UNSET
 
-from deskbus.processes.spawn import Badge, Program, spawn
-from deskbus_protocol.apps import AppState, AppStatus, Crash
+from deskbus.processes.isolated import IsolatedApp
+from deskbus.processes.measure import Measured, survey
+from deskbus.processes.plan import AppPlan
+from deskbus.processes.strays import Strays
+from deskbus.processes.strikes import QUICK_SAMPLE_S
+from deskbus.processes.surroundings import MAIN_CLIENT, Surroundings
+from deskbus.processes.table import open_files
+from deskbus.processes.tree import become_subreaper
+from deskbus_protocol.apps import AppStatus
 from deskbus_protocol.envelope import Sender
-from deskbus_protocol.errors import CONFLICT, NOT_FOUND, UNAVAILABLE, DeskbusError
-from deskbus_protocol.ui import WindowDescriptor
-from deskbus_protocol.windows import Cause
+from deskbus_protocol.errors import CONFLICT, NOT_FOUND, PERMISSION_DENIED, DeskbusError
+from deskbus_protocol.health import ComponentHealth
+from deskbus_protocol.manifest import Limits
+
+LAST_GRACE_S = 0.7
+"""What apps have to end when the backend does; all of it is over within 2 s."""
+
+IDLE_SAMPLE_S = 5.0
+"""Between two looks while no app runs: something may still have been left to us."""
 
 log = structlog.get_logger()
 
 
-class AppPlan(NamedTuple):
-    """What an app consists of."""
+class Figures(NamedTuple):
+    """What an app uses now."""
 
-    app: str
-    name: str
-    windows: tuple[WindowDescriptor, ...]
-    program: Program | None
-
-
-class WindowOpener(Protocol):
-    async def open(self, descriptor: WindowDescriptor) -> None: ...
-
-    async def close(self, window: str) -> None: ...
-
-
-class _Running:
-    """What is known of one app while the backend runs."""
-
-    def __init__(self, plan: AppPlan) -> None:
-        self.plan = plan
-        self.state: AppState = "stopped"
-        self.process: Process | None = None
-        self.exit_code: int | None = None
-        self.windows: list[str] = []
-        self.started_at = 0.0
-        self.crash: Crash | None = None
-        # Held while the app is launched or ended, so that neither overtakes the other.
-        self.changing = anyio.Lock()
-
-    def status(self) -> AppStatus:
-        return AppStatus(
-            app=self.plan.app,
-            name=self.plan.name,
-            state=self.state,
-            windows=list(self.windows),
-            pid=UNSET if self.process is None else self.process.pid,
-            exit_code=UNSET if self.exit_code is None else self.exit_code,
-            crash=self.crash or UNSET,
-        )
+    app: IsolatedApp
+    uptime_ms: int | None
+    open_files: int | None
 
 
 class ProcessIsolationManager:
-    def __init__(
-        self,
-        plans: list[AppPlan],
-        *,
-        windows: WindowOpener,
-        mint: Callable[[Sender], str],
-        on_changed: Callable[[AppStatus], None],
-        log_dir: Path,
-        reveal: Callable[[dict[str, str]], Awaitable[dict[str, str]]],
-    ) -> None:
-        self._apps = {plan.app: _Running(plan) for plan in plans}
-        self._windows = windows
-        self._mint = mint
-        self._on_changed = on_changed
-        self._log_dir = log_dir
-        self._reveal = reveal
-        self._tasks: TaskGroup | None = None
-        self._spawned: set[int] = set()
-        self.pipe = ""
+    def __init__(self, plans: Iterable[AppPlan], around: Surroundings) -> None:
+        self._around = around
+        self._apps: dict[str, IsolatedApp] = {}
+        self._strays = Strays()
+        self._woken = anyio.Event()
+        for plan in plans:
+            self.add(plan)
 
     async def run(self) -> None:
-        """Watches processes until cancelled, then ends every one with its tree."""
+        """Watches and measures until cancelled, then ends every app with its tree."""
+        become_subreaper()
         try:
-            async with anyio.create_task_group() as self._tasks:
-                await anyio.sleep_forever()
+            async with anyio.create_task_group() as self._around.tasks:
+                await self._measure_for_ever()
         finally:
             with anyio.CancelScope(shield=True):
-                async with anyio.create_task_group() as ending:
-                    for pid in self._spawned:
-                        ending.start_soon(_end_tree, pid)
+                await self._end_all()
+                await anyio.to_thread.run_sync(self._around.guard.close)
 
-    def list(self) -> list[AppStatus]:
-        return [running.status() for running in self._apps.values()]
+    def add(self, plan: AppPlan, limits: Limits | None = None) -> None:
+        """Takes an app in; raises `DeskbusError` (conflict) for one that runs."""
+        known = self._apps.get(plan.app)
+        if known is not None and known.state != "stopped":
+            raise DeskbusError(CONFLICT, f"{plan.app} is running.", action="Terminate it first.")
+        self._apps[plan.app] = app = IsolatedApp(plan, self._around)
+        app.gauge.limit(limits or plan.limits)
+
+    async def remove(self, app: str) -> None:
+        """Ends an app and forgets it; raises `DeskbusError` (not_found)."""
+        await self.find(app).terminate()
+        del self._apps[app]
+
+    def statuses(self) -> list[AppStatus]:
+        return [app.status() for app in self._apps.values()]
+
+    def find(self, app: str) -> IsolatedApp:
+        """Raises `DeskbusError` (not_found)."""
+        found = self._apps.get(app)
+        if found is None:
+            raise DeskbusError(
+                NOT_FOUND,
+                f"There is no app {app}, neither installed nor in the configuration.",
+                action="See apps.list.",
+            )
+        return found
 
     async def launch(self, app: str, progress: Callable[[str], None]) -> AppStatus:
         """Starts the app's process and opens its windows, whichever it has and isn't there yet.
 
         Raises `DeskbusError`: not_found, conflict (it is starting or ending), unavailable.
         """
-        running = self._find(app)
-        try:
-            running.changing.acquire_nowait()
-        except anyio.WouldBlock:
-            raise DeskbusError(CONFLICT, f"{app} is starting or ending already.") from None
-        try:
-            return await self._launch(running, progress)
-        finally:
-            running.changing.release()
-
-    async def _launch(self, running: _Running, progress: Callable[[str], None]) -> AppStatus:
-        running.crash, running.started_at = None, time.monotonic()
-        self._set(running, "starting")
-        try:
-            if running.plan.program is not None and running.process is None:
-                await self._start_process(running, running.plan.program)
-                progress("process started")
-            for window in running.plan.windows:
-                await self._windows.open(window)
-                if window.window not in running.windows:
-                    running.windows.append(window.window)
-                progress("window open")
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self._stop(running)
-            raise
-        self._set(running, "ready")
-        return running.status()
+        status = await self.find(app).launch(progress)
+        self._woken.set()
+        return status
 
     async def terminate(self, app: str) -> None:
-        """Returns when the app's process tree and window are gone; raises `DeskbusError`."""
-        running = self._find(app)
-        async with running.changing:
-            await self._stop(running)
+        """Returns when the app's process tree and windows are gone; raises `DeskbusError`."""
+        await self.find(app).terminate()
 
     async def restart(self, app: str, progress: Callable[[str], None]) -> AppStatus:
         """Ends the app where it runs, and starts it; raises `DeskbusError` as `launch` does."""
         await self.terminate(app)
         return await self.launch(app, progress)
 
-    def window_gone(self, window: str, reason: str, exit_code: int | None) -> None:
-        """What drew a window has ended by itself; the window stays, and shows what happened."""
-        for running in self._apps.values():
-            if window in running.windows:
-                summary = f"What draws its window has ended ({reason})."
-                self._crashed(running, "renderer", summary, exit_code)
+    async def stats(self, app: str | None) -> list[Figures]:
+        """Measures now; raises `DeskbusError` (not_found)."""
+        apps = list(self._apps.values()) if app is None else [self.find(app)]
+        measured = await self._measure([each for each in apps if each.subject() is not None])
+        pids = {name: [m.pid for m in each.members] for name, each in measured.items()}
+        files = await anyio.to_thread.run_sync(
+            lambda: {name: open_files(each) for name, each in pids.items()}
+        )
+        return [
+            Figures(
+                each,
+                None if each.run is None else int((time.monotonic() - each.run.started_at) * 1000),
+                files.get(each.plan.app),
+            )
+            for each in apps
+        ]
+
+    def set_limits(self, app: str, limits: Limits) -> None:
+        """Raises `DeskbusError` (not_found)."""
+        found = self.find(app)
+        found.gauge.limit(limits)
+        if found.run is not None:
+            found.run.cage.limit(limits)
+            found.run.capture.allow(limits.log_kb_per_s * 1024)
+        self._woken.set()
+
+    def of_caller(self, identity: Sender) -> IsolatedApp:
+        """The app whose own process asks; raises `DeskbusError` (permission_denied)."""
+        found = self._apps.get(identity.app)
+        if found is None or identity.client != MAIN_CLIENT:
+            raise DeskbusError(
+                PERMISSION_DENIED, "This is for the process that the backend started for an app."
+            )
+        return found
+
+    def session_opened(self, identity: Sender) -> None:
+        if identity.app in self._apps and identity.client == MAIN_CLIENT:
+            self._apps[identity.app].session_opened()
 
     def window_closed(self, window: str) -> None:
-        """A person closed a window; an app that was nothing else has ended with it."""
-        for running in self._apps.values():
-            if window in running.windows:
-                running.windows.remove(window)
-                ended = not running.windows and running.process is None
-                self._set(running, "stopped" if ended else running.state)
+        for app in self._apps.values():
+            if window in app.windows:
+                app.window_closed(window)
 
-    def _find(self, app: str) -> _Running:
-        running = self._apps.get(app)
-        if running is None:
-            raise DeskbusError(NOT_FOUND, f"There is no app {app} in the configuration.")
-        return running
+    def window_gone(self, window: str, reason: str, exit_code: int | None) -> None:
+        for app in self._apps.values():
+            if window in app.windows:
+                app.window_gone(window, reason, exit_code)
 
-    async def _start_process(self, running: _Running, program: Program) -> None:
-        app = running.plan.app
-        program = program._replace(env=await self._reveal(program.env))
-        badge = Badge(app, self.pipe, self._mint(Sender(app, "main")))
-        try:
-            process = await spawn(program, badge, self._log_dir / f"{app}.log")
-        except OSError as error:
-            log.warning("app.not_started", app=app, reason=error.strerror)
-            raise DeskbusError(
-                UNAVAILABLE,
-                f"The program of {app} could not be started.",
-                action="Check the command in the configuration.",
-            ) from None
-        self._spawned.add(process.pid)
-        running.process, running.exit_code = process, None
-        log.info("app.started", app=app, pid=process.pid)
-        if self._tasks is not None:
-            self._tasks.start_soon(self._watch, running, process)
+    def health(self) -> ComponentHealth:
+        bad = [
+            f"{app.plan.app} is {app.state}"
+            for app in self._apps.values()
+            if app.state in ("degraded", "unresponsive", "crashed", "restarting", "failed")
+        ]
+        running = sum(app.is_alive for app in self._apps.values())
+        words = f"{running} of {len(self._apps)} running, limits by {self._around.cages.kind}"
+        if bad:
+            return ComponentHealth(status="degraded", detail="; ".join([words, *bad]))
+        return ComponentHealth(status="ok", detail=words)
 
-    async def _watch(self, running: _Running, process: Process) -> None:
-        """Waits for the process; what it leaves behind ends with it."""
-        code = await process.wait()
-        _end_leftovers(process.pid)
-        log.info("app.exited", app=running.plan.app, pid=process.pid, exit_code=code)
-        self._spawned.discard(process.pid)
-        if running.process is not process:
-            return
-        running.process, running.exit_code = None, code
-        if running.state == "stopped":
-            return
-        if code == 0:
-            self._set(running, "stopped")
-        elif code > 0:
-            self._crashed(running, "exit", f"It ended with exit code {code}.", code)
-        else:
-            self._crashed(running, "signal", f"It was ended by signal {-code}.", code)
+    @property
+    def enforced(self) -> str:
+        return self._around.cages.kind
 
-    def _crashed(self, running: _Running, cause: Cause, summary: str, code: int | None) -> None:
-        running.crash = Crash(
-            cause=cause,
-            detail=summary,
-            at=int(time.time() * 1000),
-            uptime_ms=int((time.monotonic() - running.started_at) * 1000),
-            exit_code=UNSET if code is None else code,
-            signal=signal.Signals(-code).name if code and code < 0 else UNSET,
-        )
-        self._set(running, "crashed")
+    async def _measure_for_ever(self) -> None:
+        """Every app once a second, one that grows towards a limit ten times."""
+        while True:
+            now_s = time.monotonic()
+            running = [app for app in self._apps.values() if app.subject() is not None]
+            due = [app for app in running if app.gauge.due_at <= now_s]
+            if due or not running:
+                await self._measure(due)
+            wake_at = min(
+                (app.gauge.due_at for app in self._apps.values() if app.subject() is not None),
+                default=now_s + IDLE_SAMPLE_S,
+            )
+            pause_s = min(max(wake_at - time.monotonic(), QUICK_SAMPLE_S / 2), IDLE_SAMPLE_S)
+            self._woken = anyio.Event()
+            with anyio.move_on_after(pause_s):
+                await self._woken.wait()
 
-    async def _stop(self, running: _Running) -> None:
-        self._set(running, "stopped")
-        for window in running.windows:
-            await self._windows.close(window)
-        running.windows = []
-        if running.process is not None:
-            await _end_tree(running.process.pid)
-        self._set(running, "stopped")
+    async def _measure(self, apps: list[IsolatedApp]) -> dict[str, Measured]:
+        subjects = [subject for app in apps if (subject := app.subject()) is not None]
+        claimed = [app.run.root.identity.pid for app in self._apps.values() if app.run]
+        ours = frozenset([*claimed, *self._around.guard.pids])
+        runs = {app.plan.app: app.run for app in apps}
+        found = await anyio.to_thread.run_sync(survey, subjects, ours)
+        now_s = time.monotonic()
+        for app in apps:
+            measured = found.apps.get(app.plan.app)
+            if measured is not None and app.run is runs[app.plan.app]:
+                app.measured(now_s, measured)
+        if not self._around.spawning:
+            await self._strays.sweep(found.strays)
+        return found.apps
 
-    def _set(self, running: _Running, state: AppState) -> None:
-        running.state = state
-        self._on_changed(running.status())
-
-
-# psutil comes with the first process that ends: a start of the backend does not wait for it.
-
-
-async def _end_tree(pid: int) -> None:
-    from deskbus.processes.tree import end_tree
-
-    await end_tree(pid)
-
-
-def _end_leftovers(pid: int) -> None:
-    from deskbus.processes.tree import end_leftovers
-
-    end_leftovers(pid)
+    async def _end_all(self) -> None:
+        async with anyio.create_task_group() as ending:
+            self._around.tasks = ending
+            for app in self._apps.values():
+                if app.run is not None:
+                    ending.start_soon(app.run.end_last, LAST_GRACE_S)
+        await self._strays.end()

@@ -2,34 +2,49 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import anyio
 from anyio.abc import Process
 
-from deskbus_protocol.client import APP_VARIABLE, PIPE_VARIABLE, TICKET_FD_VARIABLE
-
-INHERITED_VARIABLES = (
-    "PATH",
-    "HOME",
-    "USER",
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "TMPDIR",
-    "SYSTEMROOT",
-    "TEMP",
+from deskbus.processes.environment import app_environment
+from deskbus.processes.table import WINDOWS
+from deskbus.processes.tree import RUN_VARIABLE
+from deskbus_protocol.client import (
+    APP_VARIABLE,
+    LIFE_FD_VARIABLE,
+    PIPE_VARIABLE,
+    TICKET_FD_VARIABLE,
 )
-"""All that an app's process sees of our environment: no loader and no interpreter settings."""
+from deskbus_protocol.manifest import ProgramKind
+
+LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
 class Program(NamedTuple):
-    """What to run; `command[0]` is looked up on PATH."""
+    """What to run: `entry` by the runner that `kind` names, or itself, looked up on PATH."""
 
-    command: tuple[str, ...]
+    kind: ProgramKind
+    entry: str
+    args: tuple[str, ...]
     cwd: Path
     env: dict[str, str]
+
+    def command(self, electron: str | None) -> list[str]:
+        """`electron` is Electron's own binary, which is a Node too; without one, Node is."""
+        runners = {"python": [sys.executable], "node": [electron or "node"]}
+        return [*runners.get(self.kind, ()), self.entry, *self.args]
+
+    def environment(self, badge: "Badge", electron: str | None) -> dict[str, str]:
+        """The whole of it, but for the descriptors."""
+        env = app_environment(self.env) | {
+            APP_VARIABLE: badge.app,
+            PIPE_VARIABLE: badge.pipe,
+            RUN_VARIABLE: badge.mark,
+        }
+        return env | ({"ELECTRON_RUN_AS_NODE": "1"} if self.kind == "node" and electron else {})
 
 
 class Badge(NamedTuple):
@@ -38,32 +53,91 @@ class Badge(NamedTuple):
     app: str
     pipe: str
     ticket: str
+    mark: str
 
 
-async def spawn(program: Program, badge: Badge, log_file: Path) -> Process:
-    """Raises `OSError` where the program can't be started."""
+class Confinement(NamedTuple):
+    """What the process is put under before its program runs.
+
+    `entrance` is the cage's, see `Cage`; `open_files` 0 leaves that limit as it is; `electron` is
+    Electron's binary, where there is a shell.
+    """
+
+    entrance: str
+    open_files: int
+    life_fd: int
+    electron: str | None
+
+
+async def spawn(program: Program, badge: Badge, confinement: Confinement) -> Process:
+    """Returns when the program runs, its output to be read from `stdout`. Raises `OSError`."""
+    ticket = _handed_over(badge.ticket)
+    try:
+        if WINDOWS or getattr(sys, "frozen", False):
+            return await _open(
+                program, badge, program.command(confinement.electron), [ticket], confinement
+            )
+        status, told = os.pipe()
+        try:
+            command = [
+                *(sys.executable, "-I", "-S", str(LAUNCHER)),
+                *(str(told), str(os.getpid())),
+                *(str(confinement.open_files), confinement.entrance),
+                *program.command(confinement.electron),
+            ]
+            process = await _open(program, badge, command, [ticket, told], confinement)
+        finally:
+            os.close(told)
+        await _await_start(status, process)
+        return process
+    finally:
+        os.close(ticket)
+
+
+async def _open(
+    program: Program,
+    badge: Badge,
+    command: list[str],
+    descriptors: list[int],
+    confinement: Confinement,
+) -> Process:
+    env = program.environment(badge, confinement.electron) | {
+        TICKET_FD_VARIABLE: str(descriptors[0]),
+        LIFE_FD_VARIABLE: str(confinement.life_fd),
+    }
+    return await anyio.open_process(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=program.cwd,
+        env=env,
+        start_new_session=True,
+        pass_fds=() if WINDOWS else (*descriptors, confinement.life_fd),
+    )
+
+
+def _handed_over(ticket: str) -> int:
+    """A descriptor from which the ticket can be read, once."""
     reading, writing = os.pipe()
     try:
-        os.write(writing, badge.ticket.encode())
-        os.close(writing)
-        env = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
-        env |= program.env
-        env |= {
-            APP_VARIABLE: badge.app,
-            PIPE_VARIABLE: badge.pipe,
-            TICKET_FD_VARIABLE: str(reading),
-        }
-        log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with log_file.open("ab", buffering=0) as output:
-            return await anyio.open_process(
-                list(program.command),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=program.cwd,
-                env=env,
-                start_new_session=True,
-                pass_fds=(reading,) if os.name != "nt" else (),
-            )
+        os.write(writing, ticket.encode())
     finally:
-        os.close(reading)
+        os.close(writing)
+    return reading
+
+
+async def _await_start(status: int, process: Process) -> None:
+    """Returns once the launcher has made way for the program; raises its `OSError`."""
+    try:
+        os.set_blocking(status, False)
+        await anyio.wait_readable(status)
+        told = os.read(status, 16)
+    finally:
+        os.close(status)
+    if told:
+        await process.wait()
+        if process.stdout is not None:
+            await process.stdout.aclose()
+        number = int(told)
+        raise OSError(number, os.strerror(number))

@@ -1,73 +1,159 @@
-"""Ends a process with its group and its descendants, and nothing else.
+"""An app's processes: found, and ended to the last one; nobody else's are touched.
 
-A daemonised child, that left both its group and its parent, is not among them.
+Members are the process group and session of the app's own process, all that descends from it, and
+what has been seen among them before. As a subreaper the backend becomes the parent of what leaves
+its own; such an orphan is known by the mark in its environment.
 """
 
-import contextlib
+import ctypes
 import os
 import signal
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import anyio
-import psutil
+import anyio.to_thread
 
-TERM_GRACE_S = 0.7
-"""How long a process has between SIGTERM and SIGKILL; the whole backend ends within 2 s."""
+from deskbus.processes.table import (
+    LINUX,
+    WINDOWS,
+    Identity,
+    Table,
+    environment_has,
+    processes,
+    row_of,
+)
+
+RUN_VARIABLE = "DESKBUS_RUN"
+"""The mark: a random name of one run of one app, in the environment of its processes."""
+
+KILL_LIMIT_S = 2.0
+"""How long a tree is killed again and again; what then still forks is told."""
 
 POLL_S = 0.02
 
-
-async def end_tree(pid: int, *, grace_s: float = TERM_GRACE_S) -> None:
-    """Asks the tree to end, then kills what is left. Returns when all of it is gone.
-
-    Members are held as (pid, start time), so a pid that was used again is not touched.
-    """
-    members = _members(pid)
-    _signal_group(pid, signal.SIGTERM)
-    for member in members:
-        with contextlib.suppress(psutil.Error):
-            member.terminate()
-    await _wait_gone(members, grace_s)
-    members = [*members, *_members(pid)]
-    _signal_group(pid, signal.SIGKILL if os.name != "nt" else signal.SIGTERM)
-    for member in members:
-        with contextlib.suppress(psutil.Error):
-            member.kill()
-    await _wait_gone(members, grace_s)
+_PR_SET_CHILD_SUBREAPER = 36
+KILL = signal.SIGTERM if WINDOWS else signal.SIGKILL
+_FATAL = (KILL,) if WINDOWS else (signal.SIGSTOP, KILL)
 
 
-def end_leftovers(pid: int) -> None:
-    """Kills what a process that has ended left behind in its group.
+class Root(NamedTuple):
+    """The app's own process, and the mark of this run of it."""
 
-    Goes by the group alone: the pid may belong to another process by now, the group can't.
-    """
-    if os.name != "nt":
-        _signal_group(pid, signal.SIGKILL)
+    identity: Identity
+    mark: str
+
+    @property
+    def mark_entry(self) -> str:
+        """As it stands in an environment."""
+        return f"{RUN_VARIABLE}={self.mark}"
 
 
-def _members(pid: int) -> list[psutil.Process]:
+def become_subreaper() -> None:
+    """Makes this process the parent of every descendant that loses its own (Linux)."""
+    if LINUX:
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def members(table: Table, root: Root, known: Iterable[Identity] = ()) -> set[Identity]:
+    """Who of `table` belongs to the app; zombies don't. `known` were members before."""
+    pid, started = root.identity
+    seeds = {each.pid for each in known if table.has(each)}
+    if table.has(root.identity):
+        seeds.add(pid)
+    together = (*table.groups.get(pid, ()), *table.sessions.get(pid, ()))
+    seeds |= {each for each in together if table[each].identity.started >= started}
+    entry = root.mark_entry.encode()
+    for each in table.children.get(os.getpid(), ()):
+        row = table[each]
+        if not row.zombie and row.identity.started >= started and environment_has(each, entry):
+            seeds.add(each)
+    return {table[each].identity for each in table.descendants(seeds) if not table[each].zombie}
+
+
+def send(target: Identity, number: int) -> bool:
+    """Signals exactly this process, never one that has its pid now. Whether it was there."""
     try:
-        root = psutil.Process(pid)
-        return [root, *root.children(recursive=True)]
-    except psutil.Error:
-        return []
-
-
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    """Reaches children whose parent has gone; the group is the app's own, see `spawn`."""
-    if os.name != "nt":
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, number)
-
-
-async def _wait_gone(members: list[psutil.Process], limit_s: float) -> None:
-    with anyio.move_on_after(limit_s):
-        # Descendants aren't our children, so there is no event to wait for.
-        while any(_is_alive(member) for member in members):  # noqa: ASYNC110
-            await anyio.sleep(POLL_S)
-
-
-def _is_alive(member: psutil.Process) -> bool:
-    try:
-        return member.is_running() and member.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
+        handle = os.pidfd_open(target.pid) if LINUX else None
+    except OSError:
         return False
+    try:
+        # Held by the handle, the pid can't change hands between this look and the signal.
+        row = row_of(target.pid)
+        if row is None or row.identity != target:
+            return False
+        if handle is None:
+            os.kill(target.pid, number)
+        else:
+            signal.pidfd_send_signal(handle, number)
+    except OSError:
+        return False
+    finally:
+        if handle is not None:
+            os.close(handle)
+    return True
+
+
+def ask_to_end(root: Root) -> None:
+    """SIGTERM for the app's own process alone: it knows best how its children end."""
+    send(root.identity, signal.SIGTERM)
+
+
+async def end_tree(
+    root: Root, known: Iterable[Identity] = (), *, grace_s: float, kill: Callable[[], None] | None
+) -> int:
+    """Asks the app to end, kills what is left after `grace_s`, and returns when all are gone.
+
+    `kill` is the cage's own means, which spares the hunt. Returns how many could not be killed.
+    """
+    known = set(known)
+    if grace_s > 0:
+        ask_to_end(root)
+        with anyio.move_on_after(grace_s):
+            # Descendants aren't our children, so there is no event to wait for.
+            while is_there(root.identity):  # noqa: ASYNC110
+                await anyio.sleep(POLL_S)
+    return await anyio.to_thread.run_sync(kill_tree, root, known, kill)
+
+
+def kill_tree(root: Root, known: set[Identity], kill: Callable[[], None] | None = None) -> int:
+    """Kills every member until none is found; blocks. Returns how many are left.
+
+    A process group dies in one stroke, so a fork bomb can't outrun it; members outside of it are
+    stopped before any is killed, so that none of them forks while the next is found.
+    """
+    deadline = time.monotonic() + KILL_LIMIT_S
+    pause_s = 0.001
+    while True:
+        if kill is not None:
+            kill()
+        table = processes()
+        left = members(table, root, known)
+        known |= left
+        if not left or time.monotonic() >= deadline:
+            return len(left)
+        _kill_group(table, root)
+        for number in _FATAL:
+            for each in left:
+                send(each, number)
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, POLL_S)
+
+
+def is_there(target: Identity) -> bool:
+    row = row_of(target.pid)
+    return row is not None and row.identity == target and not row.zombie
+
+
+def _kill_group(table: Table, root: Root) -> None:
+    """The group is the app's as long as anyone is in it who is younger than its leader."""
+    pid, started = root.identity
+    if WINDOWS:
+        return
+    in_group = [table[each] for each in table.groups.get(pid, ())]
+    if in_group and all(row.identity.started >= started for row in in_group):
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except OSError:
+            return

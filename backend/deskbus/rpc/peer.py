@@ -130,6 +130,10 @@ class Peer:
         if not self.closed:
             self._link.outbox.send(frame)
 
+    def hold(self, for_s: float) -> None:
+        """Reads nothing from the other side for a while."""
+        self._link.hold(for_s)
+
     def close(self) -> None:
         """Lets the last writes leave and ends `run`."""
         self._link.close()

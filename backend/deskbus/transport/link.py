@@ -95,6 +95,12 @@ class Link(asyncio.Protocol):
         if self._flusher.congested:
             self._stall(MAX_STALLS)
 
+    def hold(self, for_s: float) -> None:
+        """Reads nothing from this peer for a while."""
+        if self._reader is not None and not self.closed.is_set():
+            self._reader.pause_reading()
+            asyncio.get_running_loop().call_later(for_s, self._stall, 0)
+
     def _stall(self, times: int) -> None:
         """Holds this sender back for a moment, or for as long as its own writes are paused."""
         if self._reader is None or self.closed.is_set():

@@ -956,6 +956,122 @@ export interface AppResult {
   status: AppStatus;
 }
 
+/** `manifest` is the absolute path of a manifest, a JSON file in the app's own folder. */
+export interface InstallParams {
+  _meta?: TraceContext;
+  manifest: string;
+}
+
+/** `hash` is SHA-256, in hex, of what was installed. */
+export interface InstallResult {
+  status: AppStatus;
+  hash: string;
+}
+
+/** All apps, unless one is named. */
+export interface StatsParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app?: string;
+}
+
+/** `enforced` tells by what: control groups, Job objects, or samples alone. */
+export interface StatsResult {
+  apps: Array<AppStats>;
+  enforced: string;
+}
+
+/**
+ * What an app uses now, with all its processes; `uptime` is milliseconds.
+ *
+ * `limits` has the manifest's own names.
+ */
+export interface AppStats {
+  app: string;
+  state: "crashed" | "degraded" | "failed" | "ready" | "restarting" | "starting" | "stopped" | "unresponsive";
+  limits: Limits;
+  restarts: number;
+  pid?: number;
+  uptime?: number;
+  sample?: ResourceSample;
+  openFiles?: number;
+}
+
+/**
+ * What an app's whole tree, its windows' processes among it, may use; without one, no limit.
+ *
+ * `cpu_percent` is of one core. Over a limit it is warned, and ended at the `strikes`-th sample
+ * in a row. What it logs beyond `log_kb_per_s` is dropped; what it publishes beyond
+ * `messages_per_s` or `bus_kb_per_s` is refused.
+ */
+export interface Limits {
+  cpu_percent?: number;
+  memory_mb?: number;
+  processes?: number;
+  open_files?: number;
+  log_kb_per_s?: number;
+  messages_per_s?: number;
+  bus_kb_per_s?: number;
+  strikes?: number;
+}
+
+/**
+ * `limits`, named as in a manifest, replace those that the app has, also at later starts.
+ *
+ * Open files are limited by the next start; every other limit counts at once.
+ */
+export interface SetLimitsParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  limits: Limits;
+}
+
+/**
+ * `heartbeat` is how often to beat, in milliseconds; `saved` is the state that was saved last.
+ *
+ * `restarts` is how often the app came back by itself since a person launched it.
+ */
+export interface BeginResult {
+  heartbeat: number;
+  restarts: number;
+  saved?: SavedState;
+}
+
+/** What an app saved; `version` is its own, of the form of its state. */
+export interface SavedState {
+  state: unknown;
+  version: number;
+  savedAt: number;
+}
+
+/** `trouble` says, for a person, what the app can't do at the moment. */
+export interface HeartbeatParams {
+  _meta?: TraceContext;
+  trouble?: string;
+}
+
+export interface SaveStateParams {
+  _meta?: TraceContext;
+  state: unknown;
+  version?: number;
+}
+
+/** `kept` is false where there is no keychain: then it lasts as long as the backend. */
+export interface SaveStateResult {
+  kept: boolean;
+}
+
+export interface LoadStateResult {
+  saved?: SavedState;
+}
+
+/** The app is killed in `within` milliseconds. */
+export interface StopParams {
+  _meta?: TraceContext;
+  within: number;
+}
+
 /**
  * Sent to the shell whenever an app's state changes.
  *
@@ -1272,6 +1388,26 @@ export interface Methods {
   "apps.terminate": { params: OneAppParams; result: Empty; handledBy: "backend" };
   /** Ends an app where it runs, and starts it; also one that has failed. */
   "apps.restart": { params: OneAppParams; result: AppResult; handledBy: "backend" };
+  /** Takes an app in, to be launched now and after a restart of the backend. */
+  "apps.install": { params: InstallParams; result: InstallResult; handledBy: "backend" };
+  /** Ends an app that was installed, and forgets it with its saved state. */
+  "apps.uninstall": { params: OneAppParams; result: Empty; handledBy: "backend" };
+  /** Tells what apps use: processor, memory, processes, files; and their limits. */
+  "apps.stats": { params: StatsParams; result: StatsResult; handledBy: "backend" };
+  /** Replaces an app's limits. */
+  "apps.setLimits": { params: SetLimitsParams; result: Empty; handledBy: "backend" };
+  /** An app's first call: how often to beat, and the state that it saved. */
+  "apps.begin": { params: NoParams; result: BeginResult; handledBy: "backend" };
+  /** An app's own process says that it is ready. */
+  "apps.ready": { params: NoParams; result: Empty; handledBy: "backend" };
+  /** A sign of life of an app's own process; from the first on, silence is noticed. */
+  "apps.heartbeat": { params: HeartbeatParams; result: void; handledBy: "backend" };
+  /** Keeps an app's state, encrypted, at most 1 MiB; it comes back at its next start. */
+  "apps.saveState": { params: SaveStateParams; result: SaveStateResult; handledBy: "backend" };
+  /** Returns the state that this app saved last. */
+  "apps.loadState": { params: NoParams; result: LoadStateResult; handledBy: "backend" };
+  /** Asks an app's own process to end. */
+  "apps.stop": { params: StopParams; result: void; handledBy: "app" };
   /** Tells the shell that an app's state changed. */
   "apps.changed": { params: AppChangedParams; result: void; handledBy: "shell" };
   /** Forks a utility process; unavailable before Electron 22. */
@@ -1527,6 +1663,15 @@ export const ERRORS = {
       "category": "unavailable",
       "retryable": true,
       "action": "Free space on the disk of the data folder, or repair it, then try again."
+    }
+  },
+  "rate_limited": {
+    "code": -32026,
+    "message": "This app sends more than its limits allow.",
+    "data": {
+      "category": "limit",
+      "retryable": true,
+      "action": "Send less a second; an administrator sets limits with apps.setLimits."
     }
   }
 } as const;

@@ -10,6 +10,7 @@
 
 from deskbus_protocol.client.connection import (
     APP_VARIABLE,
+    LIFE_FD_VARIABLE,
     PIPE_VARIABLE,
     TICKET_FD_VARIABLE,
     Client,
@@ -23,6 +24,7 @@ from deskbus_protocol.client.steady import SteadyClient
 
 __all__ = [
     "APP_VARIABLE",
+    "LIFE_FD_VARIABLE",
     "PIPE_VARIABLE",
     "TICKET_FD_VARIABLE",
     "Client",

@@ -40,6 +40,8 @@ RECEIVE_BYTES = 256 * 1024
 TICKET_FD_VARIABLE = "DESKBUS_TICKET_FD"
 PIPE_VARIABLE = "DESKBUS_PIPE"
 APP_VARIABLE = "DESKBUS_APP"
+LIFE_FD_VARIABLE = "DESKBUS_LIFE_FD"
+"""A descriptor that an app inherits; it comes to its end when the backend does."""
 
 FrameHook = Callable[[str, bytes], None]
 """Sees every frame, as ("sent" or "received", its bytes); for logs and schema checks."""

@@ -1,0 +1,29 @@
+"""What is told of an app that crashed."""
+
+import time
+
+from msgspec import UNSET
+
+from deskbus.processes.run import Run
+from deskbus.processes.verdict import Verdict
+from deskbus_protocol.apps import Crash
+from deskbus_protocol.windows import ResourceSample
+
+
+def crash_of(
+    verdict: Verdict, run: Run | None, exit_code: int | None, sample: ResourceSample | None
+) -> Crash:
+    """`run` is the one that ended, where a process did. The verdict has a cause."""
+    assert verdict.cause is not None
+    excess = None if run is None or run.ending is None else run.ending.excess
+    return Crash(
+        cause=verdict.cause,
+        detail=verdict.detail,
+        at=int(time.time() * 1000),
+        uptime_ms=0 if run is None else int((time.monotonic() - run.started_at) * 1000),
+        exit_code=UNSET if exit_code is None else exit_code,
+        signal=verdict.signal or UNSET,
+        limit=UNSET if excess is None else excess.limit,
+        sample=sample or UNSET,
+        log=[] if run is None else run.capture.tail,
+    )

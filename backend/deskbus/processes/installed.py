@@ -1,0 +1,180 @@
+"""Apps that were installed, and limits that were set: kept across restarts of the backend."""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+import msgspec
+import structlog
+from msgspec import UnsetType
+
+from deskbus.processes.environment import is_refused
+from deskbus_protocol.errors import CONFLICT, DEGRADED, INVALID_PARAMS, NOT_FOUND, DeskbusError
+from deskbus_protocol.manifest import Limits, Manifest
+
+FILE_NAME = "apps.json"
+MAX_MANIFEST_BYTES = 256 * 1024
+
+log = structlog.get_logger()
+
+
+class InstalledApp(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`folder` is the one that the manifest is in; `hash` is SHA-256, in hex, of the content."""
+
+    manifest: Manifest
+    folder: str
+    hash: str
+    installed_at: int
+
+
+class _File(msgspec.Struct, kw_only=True):
+    version: int = 1
+    apps: list[InstalledApp] = []
+    limits: dict[str, Limits] = {}
+
+
+class InstalledApps:
+    """The record of them, in a file that this user alone can read. Changes are on disk when told.
+
+    `identify` gives an app's content hash.
+    """
+
+    def __init__(
+        self, data_dir: Path, identify: Callable[[bytes, Manifest, Path], str] | None = None
+    ) -> None:
+        self._path = data_dir / FILE_NAME
+        self._identify = identify or content_hash
+        self._content = _File()
+        self._turn = anyio.Lock()
+        self.problem: str | None = None
+
+    def load(self) -> None:
+        """Blocks. A file that can't be read is set aside: then nothing is installed."""
+        try:
+            self._content = msgspec.json.decode(self._path.read_bytes(), type=_File)
+        except FileNotFoundError:
+            return
+        except (OSError, msgspec.MsgspecError) as error:
+            self.problem = f"{FILE_NAME} could not be read; install the apps again"
+            log.error("apps.unreadable", reason=type(error).__name__)  # noqa: TRY400
+            if self._path.exists():
+                self._path.replace(self._path.with_suffix(".damaged"))
+
+    @property
+    def apps(self) -> list[InstalledApp]:
+        return list(self._content.apps)
+
+    def limits_of(self, app: str) -> Limits | None:
+        """Those that were set for it, if any."""
+        return self._content.limits.get(app)
+
+    def find(self, app: str) -> InstalledApp | None:
+        return next((each for each in self._content.apps if each.manifest.id == app), None)
+
+    async def read(self, path: Path) -> InstalledApp:
+        """What a manifest file describes, checked; raises `DeskbusError` (invalid_params)."""
+        return await anyio.to_thread.run_sync(self._read, path)
+
+    async def add(self, app: InstalledApp) -> None:
+        """Raises `DeskbusError` (degraded) where it can't be written; then it is not installed."""
+        others = [each for each in self._content.apps if each.manifest.id != app.manifest.id]
+        await self._save(_File(apps=[*others, app], limits=self._content.limits))
+
+    async def remove(self, app: str) -> None:
+        """Raises `DeskbusError`: not_found, degraded."""
+        if self.find(app) is None:
+            raise DeskbusError(
+                NOT_FOUND,
+                f"{app} was not installed.",
+                action="What is in the configuration is taken out there.",
+            )
+        limits = {name: each for name, each in self._content.limits.items() if name != app}
+        apps = [each for each in self._content.apps if each.manifest.id != app]
+        await self._save(_File(apps=apps, limits=limits))
+
+    async def set_limits(self, app: str, limits: Limits) -> None:
+        """Raises `DeskbusError` (degraded)."""
+        content = _File(apps=self._content.apps, limits={**self._content.limits, app: limits})
+        await self._save(content)
+
+    def _read(self, path: Path) -> InstalledApp:
+        if not path.is_absolute():
+            raise DeskbusError(INVALID_PARAMS, "The manifest's path must be absolute.")
+        try:
+            with path.open("rb") as file:
+                content = file.read(MAX_MANIFEST_BYTES + 1)
+            if len(content) > MAX_MANIFEST_BYTES:
+                raise DeskbusError(INVALID_PARAMS, "The manifest is larger than 256 KiB.")
+            manifest = msgspec.json.decode(content, type=Manifest)
+            check_manifest(manifest)
+            digest = self._identify(content, manifest, path.parent)
+        except OSError as error:
+            words = f"The manifest, or a file that it names, can't be read: {error.strerror}."
+            raise DeskbusError(INVALID_PARAMS, words) from None
+        except msgspec.MsgspecError as error:
+            raise DeskbusError(INVALID_PARAMS, f"This is no manifest: {error}") from None
+        return InstalledApp(
+            manifest=manifest,
+            folder=str(path.parent.resolve()),
+            hash=digest,
+            installed_at=int(time.time() * 1000),
+        )
+
+    async def _save(self, content: _File) -> None:
+        async with self._turn:
+            try:
+                await anyio.to_thread.run_sync(self._write, msgspec.json.encode(content))
+            except OSError as error:
+                log.error("apps.not_written", reason=error.strerror)  # noqa: TRY400
+                raise DeskbusError(DEGRADED, "The list of apps can't be written.") from None
+            self._content = content
+            self.problem = None
+
+    def _write(self, content: bytes) -> None:
+        fresh = self._path.with_suffix(".new")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._path)
+
+
+def check_manifest(manifest: Manifest) -> None:
+    """What a schema can't say; raises `DeskbusError` (invalid_params, conflict)."""
+    names = [window.name for window in manifest.windows]
+    if len(set(names)) < len(names):
+        raise DeskbusError(CONFLICT, "Two windows of this manifest have one name.")
+    if isinstance(manifest.process, UnsetType):
+        if not manifest.windows:
+            raise DeskbusError(INVALID_PARAMS, "This app has neither a window nor a process.")
+        return
+    refused = sorted(filter(is_refused, manifest.process.env))
+    if refused:
+        raise DeskbusError(
+            INVALID_PARAMS,
+            f"A manifest may not set {', '.join(refused)}.",
+            action="Take it out: such a variable makes a program another one.",
+        )
+
+
+def content_hash(content: bytes, manifest: Manifest, folder: Path) -> str:
+    """SHA-256, in hex, of the manifest and of each file of the app that it names.
+
+    Raises `OSError` for a window's file that is not there.
+    """
+    digest = hashlib.sha256(content)
+    files = [
+        folder / urlsplit(window.url).path for window in manifest.windows if "://" not in window.url
+    ]
+    if not isinstance(manifest.process, UnsetType):
+        entry = folder / manifest.process.cwd / manifest.process.entry
+        files += [entry] if entry.is_file() else []
+    for path in files:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

@@ -1,0 +1,367 @@
+"""One app: its state, its process and windows, and what happens when they end."""
+
+import time
+from collections.abc import Callable
+
+import anyio
+import structlog
+from msgspec import UNSET
+
+from deskbus.processes.crashes import crash_of
+from deskbus.processes.gauge import Gauge, limited
+from deskbus.processes.measure import Measured, Subject
+from deskbus.processes.plan import AppPlan
+from deskbus.processes.pulse import Missed
+from deskbus.processes.run import Run
+from deskbus.processes.supervisor import Supervisor
+from deskbus.processes.surroundings import Surroundings
+from deskbus.processes.verdict import Ending, Verdict, excess_words, renderer_words
+from deskbus_protocol.apps import AppState, AppStatus, Crash, StopParams
+from deskbus_protocol.errors import CONFLICT, DeskbusError
+from deskbus_protocol.events import (
+    AppCrashed,
+    AppLaunched,
+    AppReady,
+    AppRestarted,
+    AppTerminated,
+    AppUnresponsive,
+)
+
+ASKED = Ending(None, "It was asked to end.")
+ALIVE: frozenset[AppState] = frozenset({"starting", "ready", "degraded", "unresponsive"})
+
+log = structlog.get_logger()
+
+
+class IsolatedApp:
+    def __init__(self, plan: AppPlan, around: Surroundings) -> None:
+        self.plan = plan
+        self.state: AppState = "stopped"
+        self.run: Run | None = None
+        self.windows: list[str] = []
+        self.gauge = Gauge(plan.app, plan.limits, around.meter)
+        self.supervisor = Supervisor(plan.restart)
+        self._around = around
+        self._detail: str | None = None
+        self._own_trouble: str | None = None
+        self._crash: Crash | None = None
+        self._exit_code: int | None = None
+        self._restart_at: float | None = None
+        self._waiting: anyio.CancelScope | None = None
+        # Held while the app is launched or ended, so that neither overtakes the other.
+        self._changing = anyio.Lock()
+
+    def status(self) -> AppStatus:
+        restart_in_s = self._restart_in_s
+        return AppStatus(
+            app=self.plan.app,
+            name=self.plan.name,
+            state=self.state,
+            windows=list(self.windows),
+            pid=UNSET if self.run is None else self.run.pid,
+            exit_code=UNSET if self._exit_code is None else self._exit_code,
+            detail=self._detail or UNSET,
+            crash=self._crash or UNSET,
+            restart_in=UNSET if restart_in_s is None else int(restart_in_s * 1000),
+            restarts=self.supervisor.restarts,
+        )
+
+    @property
+    def _restart_in_s(self) -> float | None:
+        if self._restart_at is None:
+            return None
+        return max(0.0, self._restart_at - time.monotonic())
+
+    @property
+    def is_alive(self) -> bool:
+        return self.state in ALIVE
+
+    # What a person wants.
+
+    async def launch(self, progress: Callable[[str], None]) -> AppStatus:
+        """Raises `DeskbusError`: conflict (it is starting or ending), unavailable."""
+        try:
+            self._changing.acquire_nowait()
+        except anyio.WouldBlock:
+            words = f"{self.plan.app} is starting or ending already."
+            raise DeskbusError(CONFLICT, words) from None
+        try:
+            self._cancel_restart()
+            if self.run is None:
+                self.supervisor.launched()
+            await self._start(progress)
+            return self.status()
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._stop()
+            raise
+        finally:
+            self._changing.release()
+
+    async def terminate(self, grace_s: float | None = None) -> None:
+        """Returns when the app's process tree and windows are gone."""
+        self._cancel_restart()
+        async with self._changing:
+            await self._stop(grace_s)
+
+    # What the app says of itself.
+
+    def told_ready(self) -> None:
+        if self.run is not None and not self.run.ready:
+            self._ready(self.run)
+
+    def session_opened(self) -> None:
+        process = self.plan.process
+        if process is not None and process.ready == "session":
+            self.told_ready()
+
+    def beat(self, trouble: str | None) -> None:
+        """A sign of life; `trouble` is what the app can't do at the moment."""
+        if self.run is None:
+            return
+        self.run.beat()
+        if self.state == "unresponsive" or trouble != self._own_trouble:
+            self._own_trouble = trouble
+            if self.run.ready:
+                self._settle()
+
+    # What the shell says.
+
+    def window_closed(self, window: str) -> None:
+        """A person closed a window; with its last one the app is asked to end."""
+        self.windows.remove(window)
+        if self.windows:
+            self._set(self.state)
+        elif self.run is None and not self._changing.locked():
+            self._cancel_restart()
+            self._set("stopped")
+        elif self._around.tasks is not None:
+            self._around.tasks.start_soon(self.terminate)
+
+    def window_gone(self, window: str, reason: str, exit_code: int | None) -> None:
+        """What draws a window has ended by itself; the window shows that, and comes back."""
+        if self.is_alive:
+            cause = "out_of_memory" if reason == "oom" and self.run is None else "renderer"
+            verdict = Verdict(cause, renderer_words(reason))  # type: ignore[arg-type]
+            self._crashed(verdict, exit_code)
+
+    # What the samples say.
+
+    def subject(self) -> Subject | None:
+        """What to measure of it; None while nothing of it runs."""
+        renderers = self._around.renderers.of(self.plan.app)
+        if self.run is not None:
+            return self.gauge.subject(self.run.root, self.run.known, renderers)
+        return self.gauge.subject(None, set(), renderers) if self.is_alive and renderers else None
+
+    def measured(self, now_s: float, found: Measured) -> None:
+        """Judges what its tree uses now."""
+        run = self.run
+        if run is not None:
+            run.known = found.members | {run.root.identity}
+        was_warned = self.gauge.warned
+        verdict = self.gauge.take(now_s, found, None if run is None else run.capture)
+        if not self.is_alive:
+            return
+        excess = verdict.excess
+        if verdict.action != "fine" and excess is not None:
+            self._around.trail.note(limited(self.plan.app, excess))
+            if verdict.action == "end":
+                self._end_for(Ending("limit", excess_words(excess), excess))
+                return
+            self._detail = excess_words(excess)
+        if was_warned != self.gauge.warned and (run is None or run.ready):
+            self._settle()
+
+    # What happens.
+
+    async def _start(self, progress: Callable[[str], None]) -> None:
+        """Starts whatever of the app isn't there yet."""
+        process = self.plan.process
+        if not self.is_alive:
+            self._detail = self._own_trouble = None
+            self._set("starting")
+        if process is not None and self.run is None:
+            self.gauge.begin()
+            limits = self.gauge.limits
+            run = await self._around.start_run(self.plan, process, limits, self._missed)
+            self.run, self._exit_code = run, None
+            log.info("app.started", app=self.plan.app, pid=run.pid)
+            self._around.trail.note(AppLaunched(app=self.plan.app, pid=run.pid))
+            run.expect_ready()
+            if self._around.tasks is not None:
+                self._around.tasks.start_soon(run.watch, self._ended)
+            progress("process started")
+        self.supervisor.started(time.monotonic())
+        for window in self.plan.windows:
+            await self._around.windows.open(window)
+            if window.window not in self.windows:
+                self.windows.append(window.window)
+            progress("window open")
+        if self.state != "starting":
+            return
+        if self.run is None:
+            if process is None:
+                self._crash = None
+                self._set("ready")
+        elif process is not None and (process.ready == "started" or self.run.ready):
+            self._ready(self.run)
+        else:
+            self._set("starting")
+
+    def _ready(self, run: Run) -> None:
+        run.is_ready()
+        took_ms = int((time.monotonic() - run.started_at) * 1000)
+        self._around.trail.note(AppReady(app=self.plan.app, pid=run.pid, took_ms=took_ms))
+        self._crash = None
+        self._settle()
+
+    def _settle(self) -> None:
+        """The state of an app that runs, from what it says and what its samples say."""
+        if self.gauge.warned:
+            self._set("degraded")
+        else:
+            self._detail = self._own_trouble
+            self._set("degraded" if self._own_trouble else "ready")
+
+    def _missed(self, run: Run, missed: Missed) -> None:
+        if run is not self.run:
+            return
+        silent_s = run.pulse.silent_s(time.monotonic())
+        if missed == "never_ready":
+            process = self.plan.process
+            within_s = 0.0 if process is None else process.ready_within_s
+            self._end_for(Ending("never_ready", f"It was not ready within {within_s:g} s."))
+            return
+        words = f"It has given no sign of life for {silent_s:.0f} s."
+        if missed == "hung":
+            self._end_for(Ending("hung", words))
+            return
+        self._around.trail.note(
+            AppUnresponsive(app=self.plan.app, pid=run.pid, silent_ms=int(silent_s * 1000))
+        )
+        self._detail = words
+        self._set("unresponsive")
+
+    def _end_for(self, ending: Ending) -> None:
+        """Ends the app for what it did; how it goes on is seen when it has ended."""
+        if self.run is None:
+            self._crashed(Verdict(ending.cause, ending.detail), None)
+        elif self._around.tasks is not None and self.run.ending is None:
+            self.run.ending = ending
+            self._around.tasks.start_soon(_end_at_once, self.run, ending)
+
+    async def _ended(self, run: Run, verdict: Verdict) -> None:
+        log.info("app.exited", app=self.plan.app, pid=run.pid, exit_code=run.exit_code)
+        self._around.guard.forget(run.root)
+        if run is not self.run:
+            return
+        self.run, self._exit_code = None, run.exit_code
+        if verdict.cause is not None:
+            self._crashed(verdict, run.exit_code, run)
+            return
+        self._around.trail.note(
+            AppTerminated(
+                app=self.plan.app,
+                pid=run.pid,
+                exit_code=UNSET if run.exit_code is None else run.exit_code,
+                reason=verdict.detail,
+            )
+        )
+        if run.ending is not None:
+            # `_stop` waits for this, and says the rest.
+            return
+        await self._close_windows()
+        decision = self.supervisor.ended(time.monotonic(), crashed=False)
+        if decision.action == "restart":
+            self._restart_after(decision.delay_s)
+        else:
+            self._set("stopped")
+
+    def _crashed(
+        self,
+        verdict: Verdict,
+        exit_code: int | None,
+        run: Run | None = None,
+    ) -> None:
+        self._crash = crash_of(verdict, run, exit_code, self.gauge.sample)
+        self._around.trail.note(
+            AppCrashed(
+                app=self.plan.app,
+                reason=verdict.detail,
+                pid=UNSET if run is None else run.pid,
+                exit_code=UNSET if exit_code is None else exit_code,
+            )
+        )
+        log.warning("app.crashed", app=self.plan.app, cause=verdict.cause, detail=verdict.detail)
+        self._detail = verdict.detail
+        decision = self.supervisor.ended(time.monotonic(), crashed=True)
+        if decision.action == "restart":
+            self._restart_after(decision.delay_s)
+        else:
+            self._set("failed" if decision.action == "give_up" else "crashed")
+            if self.run is not None:
+                self._end_for(ASKED)
+
+    def _restart_after(self, delay_s: float) -> None:
+        if self._around.tasks is None:
+            return
+        self._restart_at = time.monotonic() + delay_s
+        self._set("restarting")
+        self._waiting = anyio.CancelScope()
+        self._around.tasks.start_soon(self._restart, self._waiting, delay_s)
+
+    async def _restart(self, waiting: anyio.CancelScope, delay_s: float) -> None:
+        with waiting:
+            await anyio.sleep(delay_s)
+        if waiting.cancelled_caught:
+            return
+        async with self._changing:
+            if self._waiting is not waiting or self.state != "restarting":
+                return
+            self._waiting = self._restart_at = None
+            self.supervisor.restarted(time.monotonic())
+            attempt = self.supervisor.restarts
+            try:
+                await self._start(lambda _: None)
+            except DeskbusError as error:
+                if self.run is None:
+                    self._crashed(Verdict("exit", error.message), None)
+                else:
+                    log.warning("app.window_not_back", app=self.plan.app, reason=error.message)
+                    if self.plan.process is not None and self.plan.process.ready == "started":
+                        self._ready(self.run)
+                return
+            pid = UNSET if self.run is None else self.run.pid
+            self._around.trail.note(AppRestarted(app=self.plan.app, attempt=attempt, pid=pid))
+
+    def _cancel_restart(self) -> None:
+        self._restart_at = None
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    async def _stop(self, grace_s: float | None = None) -> None:
+        run, self._crash, self._detail = self.run, None, None
+        self._set("stopped")
+        await self._close_windows()
+        if run is not None:
+            grace_s = run.stop_within_s if grace_s is None else grace_s
+            within = StopParams(within=int(grace_s * 1000))
+            self._around.tell_app(self.plan.app, method="apps.stop", params=within)
+            await run.end(ASKED, grace_s=grace_s)
+            await run.ended.wait()
+        self._set("stopped")
+
+    async def _close_windows(self) -> None:
+        windows, self.windows = self.windows, []
+        for window in windows:
+            await self._around.windows.close(window)
+
+    def _set(self, state: AppState) -> None:
+        self.state = state
+        self._around.on_changed(self.status())
+
+
+async def _end_at_once(run: Run, ending: Ending) -> None:
+    await run.end(ending, grace_s=0)

@@ -1,0 +1,48 @@
+"""Children that the OS gave us, because whoever started them has ended, and that are no app's."""
+
+import os
+from collections.abc import Iterable
+
+import anyio.to_thread
+import structlog
+
+from deskbus.processes.measure import survey
+from deskbus.processes.table import Identity, Row
+from deskbus.processes.tree import KILL, send
+
+log = structlog.get_logger()
+
+
+class Strays:
+    """Buries those that have ended. One that lives and hides whose it is, is ended.
+
+    Only at a second look: at the first, an app's own process may not be known as such yet.
+    """
+
+    def __init__(self) -> None:
+        self._seen: set[Identity] = set()
+
+    async def sweep(self, strays: Iterable[Row]) -> None:
+        now: set[Identity] = set()
+        for row in strays:
+            if row.zombie:
+                _bury(row.identity.pid)
+            elif row.identity in self._seen:
+                log.warning("app.stray_ended", pid=row.identity.pid)
+                send(row.identity, KILL)
+            else:
+                now.add(row.identity)
+        self._seen = now
+
+    async def end(self) -> None:
+        """Ends all there are."""
+        found = await anyio.to_thread.run_sync(survey, (), frozenset[int]())
+        self._seen = {row.identity for row in found.strays}
+        await self.sweep(found.strays)
+
+
+def _bury(pid: int) -> None:
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except OSError:
+        return

@@ -1,0 +1,159 @@
+"""Everything around an app's processes, handed to each app as one."""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import anyio
+import structlog
+from anyio.abc import ByteReceiveStream, TaskGroup
+from anyio.streams.memory import MemoryObjectSendStream
+from msgspec import UnsetType
+
+from deskbus.observability.trail import AuditTrail
+from deskbus.processes.cage import Cages
+from deskbus.processes.guard import Guard
+from deskbus.processes.logs import LogCapture, LogFile
+from deskbus.processes.plan import (
+    AppPlan,
+    AppProcess,
+    BusMeter,
+    Forker,
+    ProgramPlan,
+    Renderers,
+    Reveal,
+    StateShelf,
+    TellApp,
+    WindowOpener,
+)
+from deskbus.processes.pulse import Missed
+from deskbus.processes.run import Run
+from deskbus.processes.spawn import Badge, Confinement, Program, spawn
+from deskbus.processes.table import identity_of, start_clock
+from deskbus.processes.tree import Root
+from deskbus_protocol.apps import AppStatus
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
+from deskbus_protocol.manifest import Limits
+
+MAIN_CLIENT = "main"
+"""The client's name of an app's own process."""
+
+log = structlog.get_logger()
+
+
+@dataclass(kw_only=True)
+class Surroundings:
+    """`mint` makes a ticket; `on_changed` hears of every change of an app's state."""
+
+    windows: WindowOpener
+    mint: Callable[[Sender], str]
+    on_changed: Callable[[AppStatus], None]
+    reveal: Reveal
+    trail: AuditTrail
+    cages: Cages
+    forker: Forker
+    renderers: Renderers
+    meter: BusMeter
+    shelf: StateShelf
+    tell_app: TellApp
+    log_dir: Path
+    guard: Guard = field(default_factory=Guard)
+    pipe: str = ""
+    electron: str | None = None
+    """Electron's own binary, once a shell has told it."""
+    tasks: TaskGroup | None = None
+    spawning: int = 0
+
+    async def start_run(
+        self,
+        plan: AppPlan,
+        process: ProgramPlan,
+        limits: Limits,
+        on_missed: Callable[[Run, Missed], None],
+    ) -> Run:
+        """Starts an app's process; raises `DeskbusError` (unavailable)."""
+        program = process.program._replace(env=await self.reveal(process.program.env))
+        mark = secrets.token_hex(8)
+        badge = Badge(plan.app, self.pipe, self.mint(Sender(plan.app, MAIN_CLIENT)), mark)
+        file = LogFile(self.log_dir / f"{plan.app}.log")
+        capture = LogCapture(file, limits.log_kb_per_s * 1024, time.monotonic)
+        cage = self.cages.make(plan.app, limits)
+        began = start_clock()
+        self.spawning += 1
+        started: AppProcess
+        output: ByteReceiveStream | None
+        try:
+            if program.kind == "utility":
+                started, output = await self._fork(program, badge)
+                cage.put_in(started.pid)
+            else:
+                files = 0 if isinstance(limits.open_files, UnsetType) else limits.open_files
+                confinement = Confinement(cage.entrance, files, self.guard.life_fd, self.electron)
+                opened = await spawn(program, badge, confinement)
+                started, output = opened, opened.stdout
+                if not cage.entrance:
+                    cage.put_in(opened.pid)
+        except OSError as error:
+            cage.close()
+            log.warning("app.not_started", app=plan.app, reason=error.strerror)
+            raise DeskbusError(
+                UNAVAILABLE,
+                f"The program of {plan.app} could not be started.",
+                action="Check the command in its manifest.",
+            ) from None
+        except BaseException:
+            cage.close()
+            raise
+        finally:
+            self.spawning -= 1
+        root = Root(identity_of(started.pid, not_before=began), mark)
+        self.guard.watch(root)
+        return Run(
+            process,
+            process=started,
+            root=root,
+            cage=cage,
+            capture=capture,
+            output=output,
+            on_missed=on_missed,
+        )
+
+    async def _fork(self, program: Program, badge: Badge) -> tuple[AppProcess, ByteReceiveStream]:
+        """A utility process; what it writes comes through the shell, as a stream like any other."""
+        send, receive = anyio.create_memory_object_stream[bytes](64)
+        process = await self.forker.fork(
+            app=badge.app,
+            entry=str(program.cwd / program.entry),
+            args=list(program.args),
+            cwd=str(program.cwd),
+            env=program.environment(badge, self.electron),
+            pipe=badge.pipe,
+            ticket=badge.ticket,
+            output=partial(_put, send),
+        )
+        return process, _Output(receive)
+
+
+class _Output(ByteReceiveStream):
+    """Chunks, as a stream of bytes."""
+
+    def __init__(self, chunks: anyio.abc.ObjectReceiveStream[bytes]) -> None:
+        self._chunks = chunks
+
+    async def receive(self, max_bytes: int = 65_536) -> bytes:
+        return await self._chunks.receive()
+
+    async def aclose(self) -> None:
+        await self._chunks.aclose()
+
+
+def _put(send: MemoryObjectSendStream[bytes], text: str) -> None:
+    """What is too much to keep waiting is lost, as it would be dropped anyway."""
+    try:
+        send.send_nowait(text.encode())
+    except (anyio.WouldBlock, anyio.BrokenResourceError, anyio.ClosedResourceError):
+        log.debug("app.output_dropped", characters=len(text))

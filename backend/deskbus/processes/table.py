@@ -1,0 +1,134 @@
+"""What processes there are: one pass over the whole machine, to be asked of on a thread."""
+
+import sys
+from collections.abc import Iterable
+from typing import NamedTuple
+
+LINUX: bool = sys.platform == "linux"
+WINDOWS: bool = sys.platform == "win32"
+
+
+class Identity(NamedTuple):
+    """One process for good: a pid that is used again has another `started`."""
+
+    pid: int
+    started: float
+
+
+class Row(NamedTuple):
+    """One process. `cpu_s` counts it and those of its children that it has waited for."""
+
+    identity: Identity
+    parent: int
+    group: int
+    session: int
+    cpu_s: float
+    memory: int
+    zombie: bool
+
+
+class Table(dict[int, Row]):
+    """Rows by pid, with who is whose child, and in which group and session."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        super().__init__({row.identity.pid: row for row in rows})
+        self.children: dict[int, list[int]] = {}
+        self.groups: dict[int, list[int]] = {}
+        self.sessions: dict[int, list[int]] = {}
+        for pid, row in self.items():
+            self.children.setdefault(row.parent, []).append(pid)
+            self.groups.setdefault(row.group, []).append(pid)
+            self.sessions.setdefault(row.session, []).append(pid)
+
+    def has(self, identity: Identity) -> bool:
+        row = self.get(identity.pid)
+        return row is not None and row.identity == identity
+
+    def descendants(self, roots: Iterable[int]) -> set[int]:
+        """Pids of the roots that are there, and of all below them."""
+        found: set[int] = set()
+        search = [pid for pid in roots if pid in self]
+        while search:
+            pid = search.pop()
+            if pid not in found:
+                found.add(pid)
+                search += self.children.get(pid, ())
+        return found
+
+
+def processes() -> Table:
+    """Every process of this machine that can be seen."""
+    return Table(_source().rows())
+
+
+def row_of(pid: int) -> Row | None:
+    return _source().row(pid)
+
+
+def identity_of(pid: int, *, not_before: float) -> Identity:
+    """Of a process that was just started; where it has ended already, of no other process."""
+    row = row_of(pid)
+    return Identity(pid, not_before) if row is None else row.identity
+
+
+def start_clock() -> float:
+    """Now, as `Identity.started` counts."""
+    return _source().clock()
+
+
+def open_files(pids: Iterable[int]) -> int:
+    """How many descriptors these processes hold; those that can't be seen count none."""
+    return sum(map(_source().open_files, pids))
+
+
+def proportional_memory(pids: Iterable[int], resident: int) -> int:
+    """Bytes, with what is shared counted once over all sharers; `resident` where not known."""
+    return sum(map(_source().proportional_memory, pids)) or resident
+
+
+def environment_has(pid: int, entry: bytes) -> bool:
+    """Whether a process was started with `NAME=value` in its environment, as far as is known."""
+    return entry in _source().environment(pid).split(b"\0")
+
+
+class Source:
+    """How one platform tells of its processes."""
+
+    def rows(self) -> Iterable[Row]:
+        """Every process that can be seen."""
+        raise NotImplementedError
+
+    def row(self, pid: int) -> Row | None:
+        raise NotImplementedError
+
+    def clock(self) -> float:
+        """Now, as `Identity.started` counts."""
+        raise NotImplementedError
+
+    def open_files(self, pid: int) -> int:
+        raise NotImplementedError
+
+    def proportional_memory(self, pid: int) -> int:
+        """Bytes; 0 where not known."""
+        return 0
+
+    def environment(self, pid: int) -> bytes:
+        """As the process was started with, ended by NULs; empty where not known."""
+        return b""
+
+
+def _source() -> Source:
+    if not _chosen:
+        if LINUX:
+            from deskbus.processes.procfs import ProcFs
+
+            _chosen.append(ProcFs())
+        else:
+            from deskbus.processes.portable import Portable
+
+            _chosen.append(Portable())
+    return _chosen[0]
+
+
+_chosen: list[Source] = []
+"""psutil is imported by the first who asks, and only where there is no /proc."""
