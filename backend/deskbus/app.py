@@ -165,7 +165,7 @@ class Backend:
                 bus_handlers.handlers(self._bus, self._security, self._sessions.meters),
                 history_handlers.handlers(
                     self._bus,
-                    Replays(self._bus, self._log, self._log.persists),
+                    Replays(self._bus, self._log),
                     self._security,
                     lambda: log_statistics(self._persistence),
                 ),

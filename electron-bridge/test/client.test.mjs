@@ -116,8 +116,8 @@ test('a client whose connection ends comes back and subscribes again', async () 
   const back = becomes('open');
   backend.drop();
   await back;
-  const patterns = (await backend.calls('bus.subscribe', 2)).map(({ pattern }) => pattern);
-  assert.deepEqual(patterns, ['a', 'a']);
+  const [{ pattern, mode }] = await backend.calls('bus.continue', 1);
+  assert.deepEqual([pattern, mode], ['a', 'live']);
   const sessions = await backend.calls('session.open', 2);
   assert.deepEqual(
     sessions.map(({ resume }) => resume),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import { Backend } from './backend.mjs';
+import { Backend, EPOCH } from './backend.mjs';
 import { source } from './source.mjs';
 
 const { Client } = await source('node/client.ts');
@@ -42,6 +42,12 @@ const resumes = (resumeToken) => () => ({
   result: { ...backend.opened, resumed: true, resumeToken },
 });
 const refuses = () => ({ error: { code: -32013, message: 'There is no session to resume.' } });
+
+const message = (topic, seq) => ({
+  jsonrpc: '2.0',
+  method: 'bus.message',
+  params: { topic, sender: { app: 'a', client: 'c' }, epoch: EPOCH, seq, timestamp: 1, payload: 1 },
+});
 
 async function cut() {
   const back = becomes('open');
@@ -85,18 +91,66 @@ test('where resuming is refused a ticket opens the session anew', async () => {
   );
 });
 
-test('a gap that nobody told of is told with the next message', async () => {
+test('a session that is opened anew goes on behind what came, in order and once', async () => {
   await connect();
-  await client.subscribe('#', () => undefined);
+  const heard = [];
   const gaps = [];
-  client.on('gap', (gap) => gaps.push(gap));
-  backend.send({ topic: 'a', seq: 1 }, { topic: 'b', seq: 1 });
+  client.on('gap', ({ epoch, first, last }) => gaps.push([epoch, first, last]));
+  await client.subscribe('a.#', ({ epoch, seq }) => heard.push(`${epoch} ${seq}`));
+  backend.send({ topic: 'a.b', seq: 1 }, { topic: 'a.b', seq: 2, timestamp: 9e15 });
   await client.call('session.ping', {});
   backend.answers['session.resume'] = refuses;
+  backend.opened = { ...backend.opened, epoch: 'e2' };
+  const tell = (method, params) =>
+    backend.write(backend.sockets[backend.sockets.length - 1], { jsonrpc: '2.0', method, params });
+  const lost = (epoch, first, last, reason) =>
+    tell('bus.gap', { topic: 'a.b', epoch, first, last, reason });
+  backend.answers['bus.continue'] = () => {
+    // Before the word of the beginning, this is ahead of what is owed.
+    backend.send({ topic: 'a.b', seq: 4, epoch: 'e2' });
+    lost('e1', 1, 2 ** 40 - 1, 'restarted');
+    lost('e1', 1, 2 ** 40 - 1, 'restarted');
+    tell('bus.continued', { pattern: 'a.#' });
+    backend.send({ topic: 'a.b', seq: 1 }, { topic: 'a.b', seq: 2 });
+    backend.send({ topic: 'a.b', seq: 3, epoch: 'e2' }, { topic: 'a.b', seq: 4, epoch: 'e2' });
+    backend.send({ topic: 'a.b', seq: 4, epoch: 'e2' });
+    return { result: { messages: 5 } };
+  };
   await cut();
-  backend.send({ topic: 'a', seq: 4 }, { topic: 'a', seq: 6 }, { topic: 'b', seq: 2 });
+  const [{ since, seen }] = await backend.calls('bus.continue', 1);
+  const [, { lastSeqs }] = await backend.calls('session.open', 2);
   await client.call('session.ping', {});
-  assert.deepEqual(gaps, [{ topic: 'a', epoch: 'e1', first: 2, last: 3, reason: 'disconnected' }]);
+  backend.send({ topic: 'a.b', seq: 5, epoch: 'e2' });
+  await client.call('session.ping', {});
+  assert.equal(since, 9e15);
+  assert.deepEqual({ ...lastSeqs }, { 'a.b': 2 });
+  assert.deepEqual(seen, { e1: { 'a.b': 2 } });
+  assert.deepEqual(gaps, [['e1', 3, 2 ** 40 - 1]]);
+  assert.deepEqual(heard, ['e1 1', 'e1 2', 'e2 3', 'e2 4', 'e2 5']);
+});
+
+test('what a cut left unfinished goes on at the next connection, though that resumes', async () => {
+  await connect();
+  const heard = [];
+  await client.subscribe('a', ({ seq }) => heard.push(seq));
+  await client.subscribe('b', () => undefined);
+  backend.answers['session.resume'] = refuses;
+  backend.answers['bus.continue'] = ({ params }, socket) => {
+    if (params.pattern === 'a') socket.destroy();
+    return { result: { messages: 0 } };
+  };
+  await cut();
+  await becomes('resuming');
+  delete backend.answers['bus.continue'];
+  backend.answers['session.resume'] = (frame, socket) => {
+    // The queue of a subscription that has a hole before it.
+    backend.write(socket, message('a', 7));
+    return resumes('token-3')(frame);
+  };
+  await becomes('open');
+  await backend.calls('bus.continue', 3);
+  await client.call('session.ping', {});
+  assert.deepEqual(heard, []);
 });
 
 test('a client with one ticket resumes, and is closed when that is refused', async () => {

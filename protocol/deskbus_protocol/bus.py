@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 
 from deskbus_protocol.envelope import CorrelationId, Envelope, Headers, Priority, TtlMs
 from deskbus_protocol.method import Empty, Method, Params, Result, TraceContext
-from deskbus_protocol.session import AppId, ClientName
+from deskbus_protocol.session import AppId, ClientName, LastSeqs
 
 Topic = Annotated[str, Meta(min_length=1, max_length=256)]
 Pattern = Annotated[
@@ -22,6 +22,12 @@ Mode = Literal["live", "acknowledged"]
 TimeoutMs = Annotated[int, Meta(ge=1, le=600_000)]
 
 DEFAULT_REQUEST_TIMEOUT_MS = 10_000
+
+MAX_RUNS = 8
+"""Runs of the backend that a client may tell of when it continues."""
+
+DIRECTED_SEQ = 2**40
+"""Messages to one app count from here on, across all topics; public ones never get so far."""
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,6 +72,33 @@ class AckParams(Params, frozen=True, kw_only=True):
 
     topic: Topic
     seqs: Annotated[list[int], Meta(min_length=1, max_length=1000)]
+
+
+class ContinueParams(Params, frozen=True, kw_only=True):
+    """A subscription of an earlier session; `since` (Unix ms) is when its last message was sent.
+
+    `seen` tells, for each run of the backend, the last seq that the client has of each topic.
+    """
+
+    pattern: Pattern
+    mode: Mode = "live"
+    sources: Annotated[list[Source], Meta(min_length=1, max_length=100)] | UnsetType = UNSET
+    since: Annotated[int, Meta(ge=0)]
+    seen: Annotated[dict[str, LastSeqs], Meta(max_length=MAX_RUNS)] = msgspec.field(
+        default_factory=dict
+    )
+
+
+class ContinueResult(Result, frozen=True, kw_only=True):
+    """`messages` counts what the log held; live ones that follow are not among them."""
+
+    messages: int
+
+
+class ContinuedParams(Params, frozen=True, kw_only=True):
+    """What follows on a pattern comes out of `bus.continue`; what came before it did not."""
+
+    pattern: Pattern
 
 
 class UnsubscribeParams(Params, frozen=True, kw_only=True):
@@ -151,7 +184,10 @@ class MessageParams(Envelope, frozen=True, kw_only=True):
     meta: TraceContext | UnsetType = msgspec.field(default=UNSET, name="_meta")
 
 
-GapReason = Literal["slow_reader", "overflow", "expired", "too_large", "revoked", "disconnected"]
+GapReason = Literal[
+    "slow_reader", "overflow", "expired", "too_large", "revoked", "disconnected", "restarted"
+]
+"""`restarted`: the run of the backend that numbered these messages has ended."""
 
 
 class RefusedParams(Params, frozen=True, kw_only=True):
@@ -168,7 +204,8 @@ class RefusedParams(Params, frozen=True, kw_only=True):
 class GapParams(Params, frozen=True, kw_only=True):
     """Messages of a topic that this client will not get: `first` to `last`, both included.
 
-    What is lost lies between them; not every one of them was meant for this client.
+    What is lost lies between them; not every one of them was meant for this client, and after a
+    restart nobody knows how many there were.
     """
 
     topic: str
@@ -184,6 +221,18 @@ METHODS = (
         summary="Starts delivery of the topics that fit a pattern; may ask a person first.",
         params=SubscribeParams,
         result=Empty,
+    ),
+    Method(
+        name="bus.continue",
+        summary="Takes a subscription up again: what the log has comes first, then live messages.",
+        params=ContinueParams,
+        result=ContinueResult,
+    ),
+    Method(
+        name="bus.continued",
+        summary="Tells that what follows on a pattern begins where the client had stopped.",
+        params=ContinuedParams,
+        handled_by="app",
     ),
     Method(
         name="bus.unsubscribe",

@@ -123,12 +123,24 @@ class AcknowledgedOutlet:
         for key, pending in list(self._in_flight.items()):
             if not may_read(pending.topic):
                 self._bury(key, pending, "revoked")
-        kept = deque(pending for pending in self._waiting if may_read(pending.topic))
         for pending in self._waiting:
             if not may_read(pending.topic):
                 self._on_dead(pending, "revoked")
-        self._waiting = kept
-        self._waiting_bytes = sum(len(pending.line) for pending in kept)
+        self._keep([pending for pending in self._waiting if may_read(pending.topic)])
+
+    def first_seqs(self) -> dict[str, int]:
+        """The lowest seq of each topic that is not acknowledged."""
+        first: dict[str, int] = {}
+        for pending in (*self._in_flight.values(), *self._waiting):
+            first[pending.topic] = min(pending.seq, first.get(pending.topic, pending.seq))
+        return first
+
+    def withdraw(self, wanted: Callable[[Pending], bool]) -> None:
+        """Takes messages out that come in another way."""
+        for key, pending in list(self._in_flight.items()):
+            if wanted(pending):
+                self._land(*key)
+        self._keep([pending for pending in self._waiting if not wanted(pending)])
 
     def take_all(self) -> list[Pending]:
         """Everything that is not acknowledged, in order; nothing is left."""
@@ -138,6 +150,10 @@ class AcknowledgedOutlet:
         self._waiting.clear()
         self._waiting_bytes = 0
         return everything
+
+    def _keep(self, waiting: list[Pending]) -> None:
+        self._waiting = deque(waiting)
+        self._waiting_bytes = sum(len(pending.line) for pending in waiting)
 
     def _has_room(self) -> bool:
         return len(self._in_flight) < MAX_IN_FLIGHT and self._in_flight_bytes < MAX_IN_FLIGHT_BYTES

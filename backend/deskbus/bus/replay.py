@@ -6,12 +6,15 @@ from typing import Protocol
 from msgspec import Raw, UnsetType
 
 from deskbus.bus.client import Rank, Reader
+from deskbus.bus.gone import gone
 from deskbus.bus.interapplication import InterApplicationBus
 from deskbus.bus.member import Connected, Member
-from deskbus.bus.message import envelope
+from deskbus.bus.message import envelope, stamps
+from deskbus_protocol.bus import ContinuedParams, ContinueParams
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import CONFLICT, DeskbusError
 from deskbus_protocol.history import MessageList, QueryParams, ReplayParams
+from deskbus_protocol.rpc import notification
 from deskbus_protocol.topics import matches
 
 MAX_CAPTURED_BYTES = 32 * 1024 * 1024
@@ -23,6 +26,12 @@ MAX_ANSWER_BYTES = 3 * 1024 * 1024
 
 class Log(Protocol):
     """The persisted messages; a position counts all of them, since the log began."""
+
+    @property
+    def available(self) -> bool:
+        """Whether there is a log at all."""
+
+    def persists(self, topic: str) -> bool: ...
 
     @property
     def position(self) -> int:
@@ -64,10 +73,49 @@ class _Capture:
 
 
 class Replays:
-    def __init__(self, bus: InterApplicationBus, log: Log, persists: Callable[[str], bool]) -> None:
+    def __init__(self, bus: InterApplicationBus, log: Log) -> None:
         self._bus = bus
         self._log = log
-        self._persists = persists
+
+    async def go_on(self, identity: Sender, params: ContinueParams) -> int:
+        """Subscribes, sends what the log has, and tells what of other topics is gone.
+
+        Returns how many messages came from the log. Raises `DeskbusError` (invalid_topic,
+        invalid_params, overloaded).
+        """
+        member, pattern = self._bus.member(identity), params.pattern
+        connection = member.connection
+        if connection is None:
+            return 0
+        self._bus.subscribe(identity, pattern, params.mode, params.sources or ())
+        wants = self._wants(identity, pattern)
+        from_log = self._log.persists
+        if params.mode == "acknowledged":
+            member.window.withdraw(
+                lambda pending: (
+                    wants(pending.topic)
+                    and from_log(pending.topic)
+                    and stamps(pending.line).timestamp >= params.since
+                )
+            )
+        lost = gone(
+            self._bus.broker,
+            lambda topic: wants(topic) and not from_log(topic),
+            since_ms=params.since,
+            seen=params.seen,
+            waiting=member.window.first_seqs(),
+        )
+        for gap in lost:
+            connection.put(notification("bus.gap", gap) + b"\n", None, 0)
+        begun = notification("bus.continued", ContinuedParams(pattern=pattern))
+        connection.put(begun + b"\n", None, 0)
+        if params.mode == "acknowledged":
+            member.window.connect(connection)
+        if not self._log.available:
+            return 0
+        return await self.replay(
+            identity, ReplayParams(pattern=pattern, since=params.since, follow=True)
+        )
 
     async def replay(self, identity: Sender, params: ReplayParams) -> int:
         """Sends the log's messages and returns their number; then follows, if asked to.
@@ -158,5 +206,5 @@ class Replays:
     def _tell_lost(self, member: Member, held: list[tuple[bytes, str, int]]) -> None:
         """What was captured comes from the log again, but for topics that are not in it."""
         for _, topic, seq in held:
-            if not self._persists(topic):
+            if not self._log.persists(topic):
                 member.lost_when_slow(topic, seq)

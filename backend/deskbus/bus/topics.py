@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from deskbus.bus.topic import Topic
+from deskbus_protocol.bus import DIRECTED_SEQ
 
 MAX_TOPICS = 100_000
 """Topics whose state is kept; beyond, those published on longest ago are forgotten."""
@@ -11,7 +12,6 @@ MAX_TOPICS = 100_000
 MAX_HISTORY_BYTES = 128 * 1024 * 1024
 """Of all topics together; beyond, the history of the longest known topics goes first."""
 
-DIRECT_SEQ = 2**40
 DIRECT_TOPIC_NUMBER = 0
 
 
@@ -62,10 +62,10 @@ class TopicTable:
         """A topic for one message to one app.
 
         Public readers of the same name see no gap, for directed messages have seqs of their own:
-        all of them together count on from `DIRECT_SEQ`, so that no acknowledgement meets two.
+        all of them together count on from `DIRECTED_SEQ`, so that no acknowledgement meets two.
         """
         self._directed += 1
-        return Topic(name, self._epoch, DIRECT_TOPIC_NUMBER, seq=DIRECT_SEQ + self._directed)
+        return Topic(name, self._epoch, DIRECT_TOPIC_NUMBER, seq=DIRECTED_SEQ + self._directed)
 
     def histories_grew(self, size_bytes: int) -> None:
         self.history_bytes += size_bytes

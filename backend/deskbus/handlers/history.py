@@ -9,6 +9,7 @@ from deskbus.bus.replay import Replays
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.manager import SecurityManager
+from deskbus_protocol.bus import ContinueParams, ContinueResult
 from deskbus_protocol.history import (
     BusStats,
     DeadLetterList,
@@ -45,6 +46,10 @@ def handlers(
         await security.require(call.identity, Grant("messaging.read", params.pattern))
         return ReplayResult(messages=await replays.replay(call.identity, params))
 
+    async def go_on(call: Call, params: ContinueParams) -> ContinueResult:
+        await security.require(call.identity, Grant("messaging.read", params.pattern))
+        return ContinueResult(messages=await replays.go_on(call.identity, params))
+
     async def stats(_: Call, __: NoParams) -> BusStats:
         return bus.statistics()
 
@@ -69,6 +74,7 @@ def handlers(
         "bus.history": history,
         "bus.query": query,
         "bus.replay": replay,
+        "bus.continue": go_on,
         "bus.stats": stats,
         "bus.logStats": log_statistics,
         "bus.queued": queued,

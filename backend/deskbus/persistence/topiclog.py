@@ -58,6 +58,10 @@ class TopicLog:
             self._persistence.when_durable(callback)
 
     @property
+    def available(self) -> bool:
+        return self._persistence is not None
+
+    @property
     def position(self) -> int:
         return self._available().position
 

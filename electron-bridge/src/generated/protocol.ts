@@ -368,6 +368,33 @@ export interface Source {
   client?: string;
 }
 
+/**
+ * A subscription of an earlier session; `since` (Unix ms) is when its last message was sent.
+ *
+ * `seen` tells, for each run of the backend, the last seq that the client has of each topic.
+ */
+export interface ContinueParams {
+  _meta?: TraceContext;
+  /** A topic, or a pattern: * is one level, # zero or more. */
+  pattern: string;
+  mode?: "acknowledged" | "live";
+  sources?: Array<Source>;
+  since: number;
+  seen?: Record<string, Record<string, number>>;
+}
+
+/** `messages` counts what the log held; live ones that follow are not among them. */
+export interface ContinueResult {
+  messages: number;
+}
+
+/** What follows on a pattern comes out of `bus.continue`; what came before it did not. */
+export interface ContinuedParams {
+  _meta?: TraceContext;
+  /** A topic, or a pattern: * is one level, # zero or more. */
+  pattern: string;
+}
+
 export interface UnsubscribeParams {
   _meta?: TraceContext;
   /** A topic, or a pattern: * is one level, # zero or more. */
@@ -513,7 +540,8 @@ export interface RefusedParams {
 /**
  * Messages of a topic that this client will not get: `first` to `last`, both included.
  *
- * What is lost lies between them; not every one of them was meant for this client.
+ * What is lost lies between them; not every one of them was meant for this client, and after a
+ * restart nobody knows how many there were.
  */
 export interface GapParams {
   _meta?: TraceContext;
@@ -521,7 +549,7 @@ export interface GapParams {
   epoch: string;
   first: number;
   last: number;
-  reason: "disconnected" | "expired" | "overflow" | "revoked" | "slow_reader" | "too_large";
+  reason: "disconnected" | "expired" | "overflow" | "restarted" | "revoked" | "slow_reader" | "too_large";
 }
 
 /** The last messages of a topic that are still in memory, oldest first. */
@@ -1302,6 +1330,10 @@ export interface Methods {
   "session.shutdown": { params: NoParams; result: Empty; handledBy: "backend" };
   /** Starts delivery of the topics that fit a pattern; may ask a person first. */
   "bus.subscribe": { params: SubscribeParams; result: Empty; handledBy: "backend" };
+  /** Takes a subscription up again: what the log has comes first, then live messages. */
+  "bus.continue": { params: ContinueParams; result: ContinueResult; handledBy: "backend" };
+  /** Tells that what follows on a pattern begins where the client had stopped. */
+  "bus.continued": { params: ContinuedParams; result: void; handledBy: "app" };
   /** Ends the subscription to a pattern; says not_found where there is none. */
   "bus.unsubscribe": { params: UnsubscribeParams; result: Empty; handledBy: "backend" };
   /** Acknowledges messages of an acknowledged subscription, so they don't come again. */

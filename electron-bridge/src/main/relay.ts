@@ -1,6 +1,6 @@
 import type { WebContents } from 'electron';
 import type { RefusedParams, Source } from '../generated/protocol';
-import type { Client } from '../node/client';
+import type { Client, ClientCallOptions } from '../node/client';
 import { asDeskbusError, asFailure, DeskbusError } from '../node/error';
 import type { Params } from '../node/link';
 import type { Numbered } from '../node/acknowledgements';
@@ -129,9 +129,12 @@ export class Relay implements Endpoint {
       case 'unsubscribe':
         await this.unsubscribe(asPattern(pattern));
         return {};
-      default:
+      default: {
+        const { whileClosed, ...rest } = params as { whileClosed?: unknown };
+        const choice = whileClosed === 'queue' ? { whileClosed } : {};
         // The backend checks what is in it against the method's schema.
-        return this.client.call(OPERATIONS[operation], params);
+        return this.client.call(OPERATIONS[operation], rest, choice as ClientCallOptions);
+      }
     }
   }
 

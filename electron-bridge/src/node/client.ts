@@ -1,5 +1,6 @@
 import {
   type AskParams,
+  type ContinuedParams,
   type GapParams,
   type OpenResult,
   type PermissionResult,
@@ -18,7 +19,6 @@ import { CallQueue } from './call-queue';
 import { Connection, type ConnectionOptions, type ConnectionState } from './connection';
 import { asDeskbusError, DeskbusError, isLoss } from './error';
 import { Emitter } from './emitter';
-import { LastSeqs } from './last-seqs';
 import {
   toJson,
   type BackendMethod,
@@ -29,6 +29,7 @@ import {
   type Result,
 } from './link';
 import type { Message } from './message';
+import { Progress } from './progress';
 import { answerWith, type Responder } from './responder';
 import { SubscriberWatch } from './subscriber-watch';
 import {
@@ -41,13 +42,20 @@ import {
 
 export type PublishOptions = Pick<PublishParams, 'headers' | 'ttl' | 'priority' | 'correlationId'>;
 /** With `durable` a publish is answered after the message is on disk. */
-export type ConfirmOptions = PublishOptions & Pick<PublishParams, 'durable'> & { confirm: true };
-export type RequestOptions = Pick<RequestParams, 'app' | 'headers' | 'correlationId' | 'timeout'>;
-export type SendOptions = Pick<SendParams, 'client' | 'headers' | 'correlationId'>;
+export type ConfirmOptions = PublishOptions &
+  Pick<PublishParams, 'durable'> &
+  Choice & { confirm: true };
+export type RequestOptions = Choice &
+  Pick<RequestParams, 'app' | 'headers' | 'correlationId' | 'timeout'>;
+export type SendOptions = Choice & Pick<SendParams, 'client' | 'headers' | 'correlationId'>;
 
 /** What becomes of a call that is made while there is no connection. */
 export type WhileClosed = 'queue' | 'refuse';
-export type ClientCallOptions = CallOptions & { whileClosed?: WhileClosed };
+interface Choice {
+  /** The client's own choice unless told. */
+  whileClosed?: WhileClosed;
+}
+export type ClientCallOptions = CallOptions & Choice;
 
 export interface ClientEvents {
   state: ConnectionState;
@@ -78,7 +86,7 @@ export class Client extends Emitter<ClientEvents> {
   };
 
   private readonly subscriptions = new Subscriptions({
-    subscribe: (pattern, wish) => this.join(pattern, wish),
+    subscribe: (pattern, wish) => this.goOn(pattern, wish),
     unsubscribe: (pattern) => this.leave(pattern),
     acknowledge: (message) => this.acknowledge(message),
     failed: (message, error) => this.tellFailed(message, error),
@@ -91,7 +99,7 @@ export class Client extends Emitter<ClientEvents> {
   /** Patterns that the backend may hold for this client with nobody here who listens. */
   private readonly unsettled = new Set<string>();
   private readonly queue = new CallQueue();
-  private readonly lastSeqs = new LastSeqs((gap) => this.emit('gap', gap));
+  private readonly progress = new Progress();
   private readonly connection: Connection;
   private watching: Promise<void> = Promise.resolve();
   private watch: SubscriberWatch | undefined;
@@ -105,13 +113,12 @@ export class Client extends Emitter<ClientEvents> {
     this.connection = new Connection(options, {
       onMessage: (message) => this.subscriptions.deliver(message),
       ...(onMessageLine ? { onMessageLine } : {}),
-      onArrival: (message) => this.lastSeqs.arrived(message),
-      onBlockEnd: () => this.lastSeqs.settle(),
+      onArrival: (message) => this.progress.arrived(message),
+      onBlockEnd: () => this.progress.settleLast(),
       onNotification: (method, params) => this.notice(method, params),
-      lastSeqs: () => this.lastSeqs.all(),
-      onOpen: (link, opened, complete) => this.begin(link, opened, complete),
-      onLost: () => this.lastSeqs.settle(),
-      onReopen: () => this.lastSeqs.doubt(),
+      lastSeqs: () => this.progress.lastSeqs(),
+      onOpen: (link, opened) => this.begin(link, opened),
+      onLost: () => this.progress.lose(),
       onState: (state) => this.tellState(state),
     });
   }
@@ -170,7 +177,7 @@ export class Client extends Emitter<ClientEvents> {
     if (options?.confirm) {
       const members: Partial<ConfirmOptions> = { ...options };
       delete members.confirm;
-      return this.call('bus.publish', { topic, payload: payload ?? null, ...members });
+      return this.choose('bus.publish', { topic, payload: payload ?? null, ...members });
     }
     const link = this.opened();
     link.publish(topic, toJson(payload), options ? publishMembers(options) : '');
@@ -194,7 +201,7 @@ export class Client extends Emitter<ClientEvents> {
 
   /** Asks the topic's subscribers; resolves with the first answer. */
   request(topic: string, payload: unknown, options: RequestOptions = {}): Promise<RequestResult> {
-    return this.call('bus.request', { topic, payload: payload ?? null, ...options });
+    return this.choose('bus.request', { topic, payload: payload ?? null, ...options });
   }
 
   /** Answers the requests on a topic or pattern with what `responder` returns. */
@@ -211,7 +218,7 @@ export class Client extends Emitter<ClientEvents> {
     payload: unknown,
     options: SendOptions = {},
   ): Promise<SendResult> {
-    return this.call('bus.send', { app, topic, payload: payload ?? null, ...options });
+    return this.choose('bus.send', { app, topic, payload: payload ?? null, ...options });
   }
 
   /** Lets `handler` answer the backend's calls of `method`. */
@@ -250,18 +257,27 @@ export class Client extends Emitter<ClientEvents> {
     return this.connection.close();
   }
 
-  private begin(link: Link, { client, epoch, resumed }: OpenResult, complete: boolean): void {
+  private begin(link: Link, { client, epoch, resumed }: OpenResult): void {
     this.name = client;
     this.run = epoch;
-    this.lastSeqs.begin(epoch, complete && resumed);
+    const takenUp = this.progress.open(epoch, resumed);
     this.acknowledgements.begin(epoch);
     this.settle();
-    this.subscriptions.renew(resumed, (pattern, error) => this.keepsRefused(pattern, error));
+    this.subscriptions.renew(takenUp, (pattern, error) => this.keepsRefused(pattern, error));
     if (this.watch) {
       this.watching = this.watchOn(this.watch);
       this.watching.catch(() => undefined);
     }
     this.queue.sendAll(link);
+  }
+
+  /** A call whose parameters came with the caller's choice among them. */
+  private choose<Name extends BackendMethod>(
+    method: Name,
+    { whileClosed, ...params }: Params<Name> & Choice,
+  ): Promise<Result<Name>> {
+    const chosen = whileClosed ? { whileClosed } : {};
+    return this.call(method, params as unknown as Params<Name>, chosen);
   }
 
   private opened(): Link {
@@ -288,13 +304,15 @@ export class Client extends Emitter<ClientEvents> {
 
   private notice(method: string, params: unknown): void {
     if (method === 'bus.refused') this.emit('refused', params as RefusedParams);
-    else if (method === 'bus.gap') this.emit('gap', params as GapParams);
+    else if (method === 'bus.gap') this.tellGap(params as GapParams);
+    else if (method === 'bus.continued') this.progress.begin((params as ContinuedParams).pattern);
     else if (method === 'bus.subscriberAdded') this.watch?.added(params as SubscriberParams);
     else if (method === 'bus.subscriberRemoved') this.watch?.removed(params as SubscriberParams);
   }
 
   private keepsRefused(pattern: string, thrown: unknown): boolean {
     if (isLoss(thrown)) return true;
+    this.progress.leave(pattern);
     const { code, message, action } = asDeskbusError(thrown);
     this.emit('refused', {
       method: 'bus.subscribe',
@@ -307,17 +325,34 @@ export class Client extends Emitter<ClientEvents> {
     return false;
   }
 
+  private tellGap(gap: GapParams): void {
+    const news = this.progress.clip(gap);
+    if (news) this.emit('gap', news);
+  }
+
+  /** Makes a subscription known, or known again with what came after its last message. */
+  private async goOn(pattern: string, wish: Wish): Promise<void> {
+    const behind = this.progress.behind(pattern);
+    if (!behind) return this.join(pattern, wish);
+    await this.call('bus.continue', { pattern, ...wish, ...behind });
+    this.progress.settle(pattern);
+  }
+
   private async join(pattern: string, wish: Wish): Promise<void> {
+    const isFirst = this.progress.join(pattern);
     try {
       await this.call('bus.subscribe', { pattern, ...wish });
     } catch (error) {
+      if (isFirst) this.progress.leave(pattern);
       if (isLoss(error)) this.unsettled.add(pattern);
       throw error;
     }
+    this.progress.settle(pattern);
   }
 
   /** Without a connection there is nobody to tell, until the backend takes this client up again. */
   private async leave(pattern: string): Promise<void> {
+    this.progress.leave(pattern);
     try {
       await this.call('bus.unsubscribe', { pattern }, { whileClosed: 'refuse' });
     } catch (error) {

@@ -28,11 +28,8 @@ export interface ConnectionOptions {
 export interface ConnectionHooks extends Omit<LinkHooks, 'onClose'> {
   /** The last message of each topic that came. */
   lastSeqs(): Record<string, number>;
-  /** `complete` says that the backend knew what had come before. */
-  onOpen(link: Link, opened: OpenResult, complete: boolean): void;
+  onOpen(link: Link, opened: OpenResult): void;
   onLost(): void;
-  /** The session is opened anew, and what was lost with the connection is not made up for. */
-  onReopen(): void;
   onState(state: ConnectionState): void;
 }
 
@@ -125,10 +122,11 @@ export class Connection {
     if (this.state === 'closed') throw DeskbusError.of('connection_lost');
     const link = await this.dial(pipe);
     const params = { ticket, app: this.options.app, protocolVersion: PROTOCOL_VERSION };
-    if (this.known) this.hooks.onReopen();
-    const opened = await introduce(link, 'session.open', { ...params, resume: this.known });
+    const { known: resume } = this;
+    const again = resume ? { resume, lastSeqs: this.hooks.lastSeqs() } : { resume };
+    const opened = await introduce(link, 'session.open', { ...params, ...again });
     this.pipe = pipe;
-    this.begin(link, opened, false);
+    this.begin(link, opened);
   }
 
   /** False where the backend can't be asked, or does not know the session any more. */
@@ -144,7 +142,7 @@ export class Connection {
     const lastSeqs = this.hooks.lastSeqs();
     const params = { resumeToken, protocolVersion: PROTOCOL_VERSION, lastSeqs };
     try {
-      this.begin(link, await introduce(link, 'session.resume', params), true);
+      this.begin(link, await introduce(link, 'session.resume', params));
       return true;
     } catch (error) {
       // Without an answer nobody knows whether the token was used up.
@@ -154,13 +152,13 @@ export class Connection {
     }
   }
 
-  private begin(link: Link, opened: OpenResult, complete: boolean): void {
+  private begin(link: Link, opened: OpenResult): void {
     this.known = true;
     this.resumeToken = opened.resumeToken;
     this.standing = link;
     this.backoff.reset();
     this.heartbeat.start();
-    this.hooks.onOpen(link, opened, complete);
+    this.hooks.onOpen(link, opened);
     if (this.paused) this.socket?.pause();
     this.become('open');
   }

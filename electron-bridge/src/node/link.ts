@@ -28,8 +28,8 @@ export interface LinkHooks {
   onMessage?(message: Message): void;
   /** Takes the frames of `bus.message` unparsed, in place of `onMessage`. */
   onMessageLine?(line: string): void;
-  /** Is told each message before it is handed on, and when all that had arrived were. */
-  onArrival?(message: Message): void;
+  /** Says of each message whether it is handed on; is told when all that had arrived were. */
+  onArrival?(message: Message): boolean;
   onBlockEnd?(): void;
   onNotification(method: string, params: unknown): void;
   onClose(): void;
@@ -216,7 +216,7 @@ export class Link {
   private takeMessage(text: string, start: number, end: number): boolean {
     const message = this.messages.read(text, start, end);
     if (!message) return false;
-    this.hooks.onArrival?.(message);
+    if (this.hooks.onArrival && !this.hooks.onArrival(message)) return true;
     if (this.hooks.onMessageLine) this.hooks.onMessageLine(text.slice(start, end));
     else this.hooks.onMessage?.(message);
     return true;

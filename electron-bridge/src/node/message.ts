@@ -12,6 +12,7 @@ export const MESSAGE_HEAD = '{"jsonrpc":"2.0","method":"bus.message","params":';
 
 const TOPIC_HEAD = `${MESSAGE_HEAD}{"topic":"`;
 const PAYLOAD_NAME = ',"payload":';
+const TIMESTAMP_NAME = ',"timestamp":';
 const TAIL = '}}';
 
 /**
@@ -169,12 +170,14 @@ class ReceivedMessage {
     // The names of apps and clients have no brackets in them.
     const at = text.indexOf('}', restAt) + 1;
     if (!text.startsWith(head, at)) return undefined;
-    let seq = 0;
-    for (let digitAt = at + head.length; ; digitAt += 1) {
-      const digit = text.charCodeAt(digitAt) - ZERO;
-      if (!(digit >= 0 && digit <= 9)) return seq;
-      seq = seq * 10 + digit;
-    }
+    return this.numberAt(at + head.length);
+  }
+
+  /** When it was published, without parsing; undefined where that is not found. */
+  quickTimestamp(): number | undefined {
+    // Before it are strings, in which a quote is escaped.
+    const at = this.text.indexOf(TIMESTAMP_NAME, this.restAt);
+    return at < 0 || at > this.end ? undefined : this.numberAt(at + TIMESTAMP_NAME.length);
   }
 
   toJSON(): MessageParams {
@@ -183,6 +186,15 @@ class ReceivedMessage {
 
   [INSPECT](): MessageParams {
     return this.toJSON();
+  }
+
+  private numberAt(start: number): number {
+    let number = 0;
+    for (let at = start; ; at += 1) {
+      const digit = this.text.charCodeAt(at) - ZERO;
+      if (!(digit >= 0 && digit <= 9)) return number;
+      number = number * 10 + digit;
+    }
   }
 
   /** Everything but the payload, and the payload too where it was no dearer. */
@@ -234,6 +246,12 @@ export function seqOf(message: Message, epoch: string, head: string): number | u
   const seq = message instanceof ReceivedMessage ? message.seqAfter(head) : undefined;
   if (seq !== undefined) return seq;
   return message.epoch === epoch ? message.seq : undefined;
+}
+
+/** When a message was published, Unix ms. */
+export function publishedAt(message: Message): number {
+  const quick = message instanceof ReceivedMessage ? message.quickTimestamp() : undefined;
+  return quick ?? message.timestamp;
 }
 
 function asMessage(topic: string, text: string, start: number, end: number, restAt: number) {

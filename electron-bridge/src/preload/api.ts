@@ -39,7 +39,12 @@ export interface PublishOptions {
   correlationId?: string;
 }
 
-export interface ConfirmOptions extends PublishOptions {
+export interface CallOptions {
+  /** What becomes of the call while there is no connection: `refuse`, unless told. */
+  whileClosed?: 'queue' | 'refuse';
+}
+
+export interface ConfirmOptions extends PublishOptions, CallOptions {
   confirm: true;
   /** Waits until the message is on disk. */
   durable?: boolean;
@@ -55,7 +60,7 @@ export interface SubscribeOptions {
   sources?: { app: string; client?: string }[];
 }
 
-export interface RequestOptions {
+export interface RequestOptions extends CallOptions {
   /** Asks this app alone. */
   app?: string;
   headers?: Record<string, string>;
@@ -64,7 +69,7 @@ export interface RequestOptions {
   timeout?: number;
 }
 
-export interface SendOptions {
+export interface SendOptions extends CallOptions {
   /** One client of the app; all of them unless told. */
   client?: string;
   headers?: Record<string, string>;

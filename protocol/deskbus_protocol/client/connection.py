@@ -14,6 +14,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from deskbus_protocol import PROTOCOL_VERSION, rpc
 from deskbus_protocol.bus import (
+    ContinuedParams,
     GapParams,
     MessageParams,
     Mode,
@@ -83,6 +84,8 @@ class Client:
         self.closed = anyio.Event()
         self.on_refused: Callable[[RefusedParams], None] | None = None
         self.on_gap: Callable[[GapParams], None] | None = None
+        self.on_continued: Callable[[str], None] | None = None
+        self.heard_at = anyio.current_time()
 
     async def call(
         self, method: str, params: object = None, *, result: type[Any] = Raw, timeout_s: float = inf
@@ -204,6 +207,7 @@ class Client:
             async with anyio.create_task_group() as tasks:
                 while True:
                     block = self._decoder.feed(await self._stream.receive(RECEIVE_BYTES))
+                    self.heard_at = anyio.current_time()
                     for line in block.split(b"\n")[:-1]:
                         await self._receive(line, tasks)
         except* (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError):
@@ -246,6 +250,8 @@ class Client:
             self.on_refused(msgspec.json.decode(params, type=RefusedParams))
         elif method == "bus.gap" and self.on_gap:
             self.on_gap(msgspec.json.decode(params, type=GapParams))
+        elif method == "bus.continued" and self.on_continued:
+            self.on_continued(msgspec.json.decode(params, type=ContinuedParams).pattern)
         elif method in self._observers:
             self._observers[method](params)
 

@@ -37,6 +37,8 @@ class Block(Line):
 class Log:
     """The log as a list; between two blocks that are read, somebody publishes."""
 
+    available = True
+
     def __init__(self, block: int) -> None:
         self.lines: list[tuple[str, bytes]] = []
         self.between: Callable[[], None] = lambda: None
@@ -108,7 +110,7 @@ def test_every_message_comes_once_and_in_order(
             bus.subscribe(READER, "t.#", kind)
         waiting = iter(during)
         log.between = lambda: publish(next(waiting, 0))
-        replays = Replays(bus, log, log.persists)
+        replays = Replays(bus, log)
         return await replays.replay(READER, ReplayParams(pattern="t.#", follow=True))
 
     whole, replay_module.MAX_CAPTURED_BYTES = replay_module.MAX_CAPTURED_BYTES, captured

@@ -1,0 +1,214 @@
+import type { ContinueParams, GapParams } from '../generated/protocol';
+import { publishedAt, seqHead, seqOf, type Message } from './message';
+import { matches } from './topics';
+
+/** `session.resume` takes no more. */
+const MAX_TOPICS = 10_000;
+/** Runs of the backend that are told apart for one topic. */
+const MAX_RUNS = 8;
+/** Messages to one app alone are numbered from here on, across all topics. */
+const DIRECTED_SEQ = 2 ** 40;
+
+/** The last message of one topic: its seq in the run that it is of, and when it was published. */
+interface Seen {
+  epoch: string;
+  seq: number;
+  atMs: number;
+  /** The last seqs of other runs. */
+  readonly others: Map<string, number>;
+}
+
+/** What is owed on a pattern, as `bus.continue` wants it told. */
+export type Behind = Pick<ContinueParams, 'since' | 'seen'>;
+
+/**
+ * How far a client has come with each topic, over connections and runs of the backend.
+ *
+ * A pattern flows while what arrives on it has no hole behind it. After a loss a pattern is owed
+ * what came after its last message. It is settled when the session was taken up with it, or when
+ * `bus.continue` is answered. Until one of these begins to send what is owed, messages that only
+ * such patterns bring are passed over: they come again.
+ */
+export class Progress {
+  private readonly topics = new Map<string, Seen>();
+  private readonly joinedAt = new Map<string, number>();
+  private readonly owed = new Map<string, number>();
+  private readonly whole = new Set<string>();
+  private flowing = new Set<string>();
+  private epoch = '';
+  private head = '';
+  private last: Message | undefined;
+
+  constructor(private readonly clockMs: () => number = Date.now) {}
+
+  /** A subscription is about to be asked for. Returns whether there was none before. */
+  join(pattern: string): boolean {
+    if (this.joinedAt.has(pattern)) return false;
+    this.joinedAt.set(pattern, this.clockMs());
+    return true;
+  }
+
+  /** The backend has the subscription, and nothing is owed on it. */
+  settle(pattern: string): void {
+    const wasOwed = this.owed.delete(pattern);
+    if (!this.joinedAt.has(pattern)) return;
+    this.whole.add(pattern);
+    if (wasOwed || this.owed.size === 0) this.flowing.add(pattern);
+  }
+
+  leave(pattern: string): void {
+    this.joinedAt.delete(pattern);
+    this.owed.delete(pattern);
+    this.whole.delete(pattern);
+    this.flowing.delete(pattern);
+  }
+
+  /** The connection ended, with whatever was on its way. */
+  lose(): void {
+    this.settleLast();
+    for (const [pattern, joinedAt] of this.joinedAt) {
+      if (!this.owed.has(pattern)) this.owed.set(pattern, this.lastAt(pattern, joinedAt));
+    }
+    this.flowing = new Set(this.whole);
+  }
+
+  /**
+   * A session was opened, in this run of the backend. What it says to have resumed may be one
+   * that this client never knew it had. Returns whether it was taken up.
+   */
+  open(epoch: string, resumed: boolean): boolean {
+    this.settleLast();
+    const takenUp = resumed && epoch === this.epoch;
+    if (takenUp) for (const pattern of this.whole) this.owed.delete(pattern);
+    else {
+      this.whole.clear();
+      this.flowing.clear();
+    }
+    this.epoch = epoch;
+    this.head = seqHead(epoch);
+    return takenUp;
+  }
+
+  /** What follows on a pattern is what it was owed. */
+  begin(pattern: string): void {
+    if (this.owed.has(pattern)) this.flowing.add(pattern);
+  }
+
+  /** What a pattern is owed; undefined where that is nothing. */
+  behind(pattern: string): Behind | undefined {
+    const since = this.owed.get(pattern);
+    if (since === undefined) return undefined;
+    const seen: NonNullable<ContinueParams['seen']> = {};
+    for (const [topic, { epoch, seq }] of this.topics) {
+      // What was gone of a topic's earlier runs was told before.
+      if (matches(pattern, topic)) (seen[epoch] ??= record<number>())[topic] = seq;
+    }
+    const latest = Object.entries(seen).slice(-MAX_RUNS);
+    return { since, seen: Object.fromEntries(latest) };
+  }
+
+  /**
+   * Is told each message; says whether it is to be delivered. While nothing is owed that is all
+   * of them, and of messages of one topic that follow each other only the last is looked into.
+   */
+  arrived(message: Message): boolean {
+    if (this.last && (this.owed.size > 0 || this.last.topic !== message.topic)) this.settleLast();
+    if (this.owed.size > 0) return this.isNew(message);
+    this.last = message;
+    return true;
+  }
+
+  /** To be called before anything is asked here, and so that no message is held on to. */
+  settleLast(): void {
+    const { last } = this;
+    this.last = undefined;
+    if (!last) return;
+    const seq = seqOf(last, this.epoch, this.head);
+    // Messages of another run come out of a replay that somebody asked for.
+    if (seq !== undefined && seq < DIRECTED_SEQ) {
+      this.note(last.topic, this.epoch, seq, publishedAt(last));
+    }
+  }
+
+  /** The last message of each topic in this run, as `session.resume` takes them. */
+  lastSeqs(): Record<string, number> {
+    const all = record<number>();
+    for (const topic of this.topics.keys()) {
+      const seq = this.known(topic, this.epoch);
+      if (seq !== undefined) all[topic] = seq;
+    }
+    return all;
+  }
+
+  /** The part of a gap that is news; undefined where that is none of it. */
+  clip(gap: GapParams): GapParams | undefined {
+    if (gap.reason !== 'disconnected' && gap.reason !== 'restarted') return gap;
+    this.settleLast();
+    const { topic, epoch, last, reason } = gap;
+    const known = this.known(topic, epoch);
+    if (known === undefined) return gap;
+    const first = Math.max(gap.first, known + 1);
+    if (first > last) return undefined;
+    if (reason === 'restarted') this.note(topic, epoch, last, 0);
+    return { topic, epoch, first, last, reason };
+  }
+
+  private isNew(message: Message): boolean {
+    const { topic, epoch, seq, timestamp, redelivery } = message;
+    if (seq >= DIRECTED_SEQ) return true;
+    if (this.isEarly(topic)) return false;
+    const known = this.known(topic, epoch);
+    if (known !== undefined && seq <= known) return redelivery !== undefined;
+    this.note(topic, epoch, seq, timestamp);
+    return true;
+  }
+
+  /** Whether a topic is of owed patterns alone, none of which flows yet. */
+  private isEarly(topic: string): boolean {
+    const fits = (pattern: string): boolean => matches(pattern, topic);
+    const awaited = [...this.owed.keys()].filter((pattern) => !this.flowing.has(pattern));
+    return awaited.some(fits) && ![...this.flowing].some(fits);
+  }
+
+  private lastAt(pattern: string, joinedAt: number): number {
+    let last = joinedAt;
+    for (const [topic, { atMs }] of this.topics) {
+      if (atMs > last && matches(pattern, topic)) last = atMs;
+    }
+    return last;
+  }
+
+  private known(topic: string, epoch: string): number | undefined {
+    const seen = this.topics.get(topic);
+    return seen?.epoch === epoch ? seen.seq : seen?.others.get(epoch);
+  }
+
+  private note(topic: string, epoch: string, seq: number, atMs: number): void {
+    const seen = this.topics.get(topic);
+    if (!seen) {
+      if (this.topics.size >= MAX_TOPICS) forgetOldest(this.topics);
+      this.topics.set(topic, { epoch, seq, atMs, others: new Map() });
+      return;
+    }
+    if (seen.epoch !== epoch) {
+      seen.others.set(seen.epoch, seen.seq);
+      seen.seq = seen.others.get(epoch) ?? 0;
+      seen.others.delete(epoch);
+      seen.epoch = epoch;
+      if (seen.others.size >= MAX_RUNS) forgetOldest(seen.others);
+    }
+    // What came again has a number that was passed already.
+    seen.seq = Math.max(seen.seq, seq);
+    seen.atMs = Math.max(seen.atMs, atMs);
+  }
+}
+
+function forgetOldest(known: Map<string, unknown>): void {
+  const [oldest] = known.keys();
+  if (oldest !== undefined) known.delete(oldest);
+}
+
+/** Topics may have any name, `__proto__` too. */
+function record<Value>(): Record<string, Value> {
+  return Object.create(null) as Record<string, Value>;
+}

@@ -1,0 +1,30 @@
+"""Finds out that the backend has gone silent."""
+
+import anyio
+
+from deskbus_protocol.client.connection import Client
+from deskbus_protocol.errors import DeskbusError
+
+INTERVAL_S = 10.0
+"""After so long a silence the backend is asked for a sign of life."""
+
+DEADLINE_S = 30.0
+"""After so long a silence the connection is given up."""
+
+
+async def keep_alive(client: Client) -> None:
+    """Closes the connection when nothing is heard on it, though it was asked for.
+
+    It is always asked first: a silence may have been this process's own, which slept.
+    """
+    while not client.closed.is_set():
+        await anyio.sleep(client.heard_at + INTERVAL_S - anyio.current_time())
+        if anyio.current_time() < client.heard_at + INTERVAL_S:
+            continue
+        asked_at = anyio.current_time()
+        try:
+            await client.call("session.ping", timeout_s=DEADLINE_S - INTERVAL_S)
+        except DeskbusError:
+            if client.heard_at < asked_at:
+                await client.aclose()
+                return

@@ -1,0 +1,155 @@
+"""How far a client has come with each topic, over connections and runs of the backend."""
+
+import time
+from collections.abc import Callable
+
+from deskbus_protocol.bus import DIRECTED_SEQ, MAX_RUNS, GapParams, MessageParams
+from deskbus_protocol.topics import matches
+
+MAX_TOPICS = 10_000
+"""Whose last message is known; beyond, the one that was silent for longest is forgotten."""
+
+
+class _Seen:
+    """The last seq of one topic in each run of the backend, and when the last was published."""
+
+    __slots__ = ("at_ms", "seqs")
+
+    def __init__(self) -> None:
+        self.seqs: dict[str, int] = {}
+        self.at_ms = 0
+
+
+class Progress:
+    """A pattern *flows* while what arrives on it has no hole behind it.
+
+    After a loss a pattern is *owed* what came after its last message. It is settled when the
+    session was taken up with it, or when `bus.continue` is answered. Until one of these begins to
+    send what is owed, messages that only such patterns bring are passed over: they come again.
+    """
+
+    def __init__(self, clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+        self._clock_ms = clock_ms
+        self._seen: dict[str, _Seen] = {}
+        self._joined: dict[str, int] = {}
+        self._owed: dict[str, int] = {}
+        self._whole: set[str] = set()
+        self._flowing: set[str] = set()
+        self.epoch = ""
+
+    def join(self, pattern: str) -> None:
+        """A subscription is about to be asked for."""
+        self._joined.setdefault(pattern, self._clock_ms())
+
+    def settle(self, pattern: str) -> None:
+        """The backend has the subscription, and nothing is owed on it."""
+        owed = self._owed.pop(pattern, None)
+        if pattern in self._joined:
+            self._whole.add(pattern)
+            if owed is not None or not self._owed:
+                self._flowing.add(pattern)
+
+    def leave(self, pattern: str) -> None:
+        self._joined.pop(pattern, None)
+        self._owed.pop(pattern, None)
+        self._whole.discard(pattern)
+        self._flowing.discard(pattern)
+
+    def lose(self) -> None:
+        """The connection ended, with whatever was on its way."""
+        for pattern, joined_at in self._joined.items():
+            if pattern not in self._owed:
+                fitting = (s.at_ms for topic, s in self._seen.items() if matches(pattern, topic))
+                self._owed[pattern] = max(joined_at, max(fitting, default=0))
+        self._flowing = set(self._whole)
+
+    def open(self, epoch: str, *, resumed: bool) -> None:
+        """A session was opened, in this run of the backend.
+
+        What it says to have resumed may be one that this client never knew it had.
+        """
+        if resumed and epoch == self.epoch:
+            for pattern in self._whole:
+                self._owed.pop(pattern, None)
+        else:
+            self._whole.clear()
+            self._flowing.clear()
+        self.epoch = epoch
+
+    def begin(self, pattern: str) -> None:
+        """What follows on a pattern is what it was owed."""
+        if pattern in self._owed:
+            self._flowing.add(pattern)
+
+    @property
+    def owed(self) -> list[str]:
+        return list(self._owed)
+
+    def behind(self, pattern: str) -> tuple[int, dict[str, dict[str, int]]]:
+        """From when on (Unix ms) a pattern is owed messages, and the last seqs by run.
+
+        Of each topic the last run is enough: what was gone of earlier ones was told before.
+        """
+        seqs: dict[str, dict[str, int]] = {}
+        for topic, seen in self._seen.items():
+            if matches(pattern, topic):
+                epoch, seq = next(reversed(seen.seqs.items()))
+                seqs.setdefault(epoch, {})[topic] = seq
+        latest = list(seqs)[-MAX_RUNS:]
+        return self._owed[pattern], {epoch: seqs[epoch] for epoch in latest}
+
+    @property
+    def last_seqs(self) -> dict[str, int]:
+        """The last message of each topic in this run of the backend."""
+        return {
+            topic: seen.seqs[self.epoch]
+            for topic, seen in self._seen.items()
+            if self.epoch in seen.seqs
+        }
+
+    def is_new(self, message: MessageParams) -> bool:
+        """Whether a message is to be delivered; a repeat that is marked as one is."""
+        topic, epoch, seq = message.topic, message.epoch, message.seq
+        if seq >= DIRECTED_SEQ:
+            return True
+        if self._owed and self._is_early(topic):
+            return False
+        seen = self._seen.pop(topic, None) or _Seen()
+        self._seen[topic] = seen
+        last = seen.seqs.get(epoch, 0)
+        if seq <= last:
+            return bool(message.redelivery)
+        seen.seqs[epoch] = seq
+        seen.at_ms = max(seen.at_ms, message.timestamp)
+        if last == 0:
+            self._bound(seen)
+        return True
+
+    def clip(self, gap: GapParams) -> GapParams | None:
+        """The part of a gap that is news; None where it was told before, or nothing is missing."""
+        if gap.reason not in ("disconnected", "restarted"):
+            return gap
+        seen = self._seen.get(gap.topic)
+        if seen is None or gap.epoch not in seen.seqs:
+            return gap
+        first = max(gap.first, seen.seqs[gap.epoch] + 1)
+        if first > gap.last:
+            return None
+        if gap.reason == "restarted":
+            seen.seqs[gap.epoch] = gap.last
+        return GapParams(
+            topic=gap.topic, epoch=gap.epoch, first=first, last=gap.last, reason=gap.reason
+        )
+
+    def _is_early(self, topic: str) -> bool:
+        """Whether a topic is of owed patterns alone, none of which flows yet."""
+        awaited = any(
+            pattern not in self._flowing and matches(pattern, topic) for pattern in self._owed
+        )
+        return awaited and not any(matches(pattern, topic) for pattern in self._flowing)
+
+    def _bound(self, seen: _Seen) -> None:
+        while len(seen.seqs) > MAX_RUNS:
+            del seen.seqs[next(iter(seen.seqs))]
+        while len(self._seen) > MAX_TOPICS:
+            del self._seen[next(iter(self._seen))]
