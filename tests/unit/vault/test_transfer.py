@@ -1,6 +1,8 @@
 """An export of the vault opens on another machine, under its password, whole or not at all."""
 
+import re
 import stat
+import time
 from io import BytesIO
 from pathlib import Path
 
@@ -93,3 +95,22 @@ def test_an_empty_vault_can_be_exported(tmp_path: Path) -> None:
     export_vault(here, tmp_path / "export", password())
     with (tmp_path / "export").open("rb") as file:
         assert import_vault(here, file, password()) == 0
+
+
+@pytest.mark.requirement("3.3")
+@pytest.mark.parametrize("value", [1, 2**31])
+@pytest.mark.parametrize("field", ["passes", "memory_kib", "lanes"])
+def test_an_export_with_edited_parameters_is_refused_at_once(
+    export: bytes, tmp_path: Path, field: str, value: int
+) -> None:
+    start = export.index(b"{")
+    head_bytes = int.from_bytes(export[start - 4 : start])
+    head, rest = export[start : start + head_bytes], export[start + head_bytes :]
+    changed = re.sub(b'"%b":[0-9]+' % field.encode(), b'"%b":%d' % (field.encode(), value), head)
+    assert changed != head
+    file = export[: start - 4] + len(changed).to_bytes(4) + changed + rest
+    there = vault_in(tmp_path / "there", FakeKeychain())
+    started = time.perf_counter()
+    with pytest.raises(SealError):
+        import_vault(there, BytesIO(file), password())
+    assert time.perf_counter() - started < 0.5
