@@ -277,7 +277,7 @@ async def test_a_secret_of_the_configuration_reaches_the_apps_process(
         await shell.client.call("apps.launch", {"app": "desk.feed"})
         output = data / "logs/desk.feed.log"
         with anyio.fail_after(10):
-            while "got a broker's key" not in output.read_text():
+            while not output.exists() or "got a broker's key" not in output.read_text():
                 await anyio.sleep(0.02)
 
 
