@@ -12,6 +12,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
+from deskbus.audit.logger import AuditLogger
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.interapplication import InterApplicationBus
 from deskbus.bus.replay import Replays
@@ -22,7 +23,7 @@ from deskbus.checks import (
     persistence_check,
     shell_check,
 )
-from deskbus.config import VAULT_FOLDER, Settings
+from deskbus.config import AUDIT_FOLDER, VAULT_FOLDER, Settings, hash_of
 from deskbus.handlers import apps as apps_handlers
 from deskbus.handlers import bus as bus_handlers
 from deskbus.handlers import health as health_handlers
@@ -31,15 +32,16 @@ from deskbus.handlers import panels as panels_handlers
 from deskbus.handlers import permissions as permissions_handlers
 from deskbus.handlers import secrets as secrets_handlers
 from deskbus.handlers import ui as ui_handlers
+from deskbus.handlers.audit import AuditHandlers
+from deskbus.handlers.auditing import Auditing
 from deskbus.handlers.federation import health_of, join_federation
 from deskbus.handlers.session import SessionHandlers
 from deskbus.handlers.sessions import Sessions
 from deskbus.isolation import Isolation
 from deskbus.observability.diskspace import DiskSpace
 from deskbus.observability.looplag import LoopLag
-from deskbus.observability.trail import LoggedTrail
 from deskbus.persistence.topiclog import TopicLog
-from deskbus.plans import persistence_of, rules_of
+from deskbus.plans import audit_of, has_keychain, persistence_of, rules_of
 from deskbus.processes.surroundings import MAIN_CLIENT
 from deskbus.reception import Reception
 from deskbus.reliability.health import HealthMonitor
@@ -100,7 +102,17 @@ class Backend:
         self._panels = Panels(self._shell)
         self._crashes = CrashPages(self._shell, lambda: time.time_ns() // 1_000_000)
         vault = Vault(settings.data_dir / VAULT_FOLDER)
-        self._vault = VaultService(vault, self._vault_changed)
+        self._vault = VaultService(vault, self._vault_changed, on_refused=self._record_refused)
+        self._auditing = Auditing(
+            AuditLogger(
+                settings.data_dir / AUDIT_FOLDER,
+                Drawer(self._vault, "audit", "anchor"),
+                boot=epoch,
+                settings=audit_of(settings.config.audit),
+                has_keychain=has_keychain,
+            ),
+            hash_of(settings.config),
+        )
         self._vault_notice = VaultNotice(self._shell, settings.data_dir.absolute())
         self._decisions = DecisionStore(
             settings.data_dir, Drawer(self._vault, "decisions", "remembered")
@@ -120,14 +132,20 @@ class Backend:
             self._security,
             on_gone=self._security.forget_session,
         )
-        tickets = TicketOffice(time.monotonic)
-        self._sessions = Sessions(bus=self._bus, log=self._log, shell=self._shell, tickets=tickets)
+        self._tickets = tickets = TicketOffice(time.monotonic)
+        self._sessions = Sessions(
+            bus=self._bus,
+            log=self._log,
+            shell=self._shell,
+            tickets=tickets,
+            denied=self._auditing.refused.on_lane,
+        )
         self._isolation = Isolation(
             settings,
             shell=self._shell,
             vault=self._vault,
-            trail=LoggedTrail(),
-            mint=tickets.mint,
+            trail=self._auditing.trail,
+            mint=self._mint,
             meters=self._sessions.meters,
             tell_app=partial(self._sessions.notify, client=MAIN_CLIENT),
             declare=self._declare,
@@ -144,6 +162,7 @@ class Backend:
         health.watch("permissions", permissions_check(self._decisions))
         health.watch("apps", self._processes.health)
         health.watch("vault", self._vault.health)
+        health.watch("audit", self._auditing.trail.health)
         health.watch("federation", health_of(self._federation))
         health.watch("eventLoop", self._lag.health)
         health.watch("disk", self._disk.health)
@@ -158,6 +177,7 @@ class Backend:
                     pipe=lambda: self._pipe,
                     tickets=tickets,
                     sessions=self._sessions,
+                    auditing=self._auditing,
                     shut_down=self._stopping.set,
                     on_shell=self._isolation.shell_came,
                     on_opened=self._processes.session_opened,
@@ -170,7 +190,8 @@ class Backend:
                     lambda: log_statistics(self._persistence),
                 ),
                 permissions_handlers.handlers(self._security),
-                secrets_handlers.handlers(self._vault, self._security),
+                AuditHandlers(self._auditing.trail, self._auditing.reader, self._security).table(),
+                secrets_handlers.handlers(self._vault, self._security, self._auditing.trail),
                 apps_handlers.handlers(self._processes, self._isolation.library),
                 apps_handlers.own_handlers(self._processes, self._isolation.shelf),
                 ui_handlers.handlers(
@@ -182,6 +203,7 @@ class Backend:
                 panels_handlers.handlers(self._panels),
                 health_handlers.handlers(health),
             ],
+            self._auditing.refused.by_dispatcher,
         )
         self._reception = Reception(
             dispatcher,
@@ -199,6 +221,7 @@ class Backend:
         await anyio.to_thread.run_sync(self._prepare)
         self._isolation.library.take_in()
         async with (
+            self._auditing.running(),
             self._running_log(),
             listen(self._settings.runtime_dir, self._flusher, self._reception.accept) as self._pipe,
             anyio.create_task_group() as self._tasks,
@@ -267,6 +290,14 @@ class Backend:
                 log.info("backend.signal", signal=signal.Signals(number).name)
                 self._stopping.set()
 
+    def _record_refused(self) -> None:
+        self._auditing.record_refused()
+
+    def _mint(self, identity: Sender) -> str:
+        ticket = self._tickets.mint(identity)
+        self._auditing.minted(identity)
+        return ticket
+
     async def _prompt(self, identity: Sender, grant: Grant, reason: str | None) -> Answer:
         app = self._apps.get(identity.app)
         who = AppIdentity(
@@ -305,6 +336,7 @@ class Backend:
 
     def _vault_changed(self, status: VaultStatus) -> None:
         self._vault_notice.changed(status)
+        self._auditing.vault_changed(status)
         if status.state == "unlocked" and self._tasks is not None:
             self._tasks.start_soon(self._open_decisions, anyio.Event())
 

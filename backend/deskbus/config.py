@@ -31,6 +31,7 @@ MESSAGE_FOLDER = "messages"
 """Below the data folder: the log of persisted messages."""
 
 VAULT_FOLDER = "vault"
+AUDIT_FOLDER = "audit"
 
 REFERENCE = "secret:"
 """A value that begins so stands for a secret: `deskbus vault set NAME` puts it into the vault."""
@@ -124,6 +125,19 @@ class FederationConfig(Section, frozen=True, kw_only=True):
         return self.topics if isinstance(self.receive, UnsetType) else self.receive
 
 
+class AuditConfig(Section, frozen=True, kw_only=True):
+    """A file of the audit log ends at `file_bytes`, at the end of a day (UTC) and of a run.
+
+    The oldest closed files go when they are too old, or the log is too large. `append_only` sets
+    the file system's append-only attribute, which only root may.
+    """
+
+    file_bytes: Annotated[int, Meta(ge=100_000, le=1_000_000_000)] = 16_000_000
+    max_age_days: Annotated[float, Meta(gt=0)] = 365.0
+    max_bytes: Annotated[int, Meta(ge=1_000_000)] = 4_000_000_000
+    append_only: bool = False
+
+
 class Config(Section, frozen=True, kw_only=True):
     """With `tools`, `deskbus call` and its like reach a backend that a shell has started, too.
 
@@ -135,6 +149,7 @@ class Config(Section, frozen=True, kw_only=True):
     consent: ConsentConfig = ConsentConfig()
     heartbeat: HeartbeatConfig = HeartbeatConfig()
     persistence: PersistenceConfig = PersistenceConfig()
+    audit: AuditConfig = AuditConfig()
     federation: FederationConfig | UnsetType = UNSET
 
 
@@ -186,6 +201,11 @@ def _texts(value: object, place: str) -> Iterator[tuple[str, str]]:
     elif isinstance(value, dict):
         for name, item in value.items():
             yield from _texts(item, f"{place}{name}.")
+
+
+def hash_of(config: Config) -> str:
+    """SHA-256 in hex; the same for files that say the same."""
+    return hashlib.sha256(msgspec.json.encode(config, order="sorted")).hexdigest()
 
 
 def _patterns(config: Config) -> dict[str, list[str]]:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from msgspec import UNSET, UnsetType
 
-from deskbus.config import MESSAGE_FOLDER, AppConfig, Settings
+from deskbus.audit.logger import AuditSettings
+from deskbus.audit.retention import Retention as AuditRetention
+from deskbus.config import MESSAGE_FOLDER, AppConfig, AuditConfig, Settings
 from deskbus.handlers.sensitive import SensitiveTopics
 from deskbus.persistence.persistence import MessagePersistence
 from deskbus.persistence.retention import Retention
@@ -31,6 +33,24 @@ def plan_of(app: Manifest, folder: Path) -> AppPlan:
         limits=app.limits,
         restart=app.restart,
     )
+
+
+def audit_of(config: AuditConfig) -> AuditSettings:
+    return AuditSettings(
+        file_bytes=config.file_bytes,
+        retention=AuditRetention(
+            max_age_ms=int(config.max_age_days * 24 * 3600 * 1000), max_bytes=config.max_bytes
+        ),
+        append_only=config.append_only,
+    )
+
+
+def has_keychain() -> bool:
+    """Blocks; no person is asked."""
+    # Imported late: a start needs no keychain.
+    from deskbus.vault.keychain import find_keychain
+
+    return find_keychain() is not None
 
 
 def persistence_of(settings: Settings, vault: Vault) -> MessagePersistence | None:

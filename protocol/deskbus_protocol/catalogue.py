@@ -98,6 +98,16 @@ BUILT_IN = (
         points=("secrets.set", "secrets.get", "secrets.delete", "secrets.list"),
     ),
     PermissionEntry(
+        name="audit",
+        title="Read the audit log",
+        statement="{app} wants to read the audit log.",
+        detail="It will see what every app asked for and did, and can take copies of that.",
+        risk="high",
+        scope="fixed",
+        enforced_by="method",
+        points=("audit.query", "audit.export", "audit.stats", "audit.verify", "audit.tail"),
+    ),
+    PermissionEntry(
         name="filesystem.read",
         title="Read files",
         statement="{app} wants to read files.",

@@ -317,6 +317,22 @@ class AuditPruned(Event, frozen=True, kw_only=True, tag="audit.pruned"):
     files: int
 
 
+class AuditDropped(Event, frozen=True, kw_only=True, tag="audit.dropped"):
+    """The disk failed for so long that `count` events without effect could not be kept."""
+
+    severity: ClassVar[Severity] = "critical"
+
+    count: int
+
+
+class AuditSetAside(Event, frozen=True, kw_only=True, tag="audit.set_aside"):
+    """The log before this one could not be gone on with; it was moved to `folder`, untouched."""
+
+    severity: ClassVar[Severity] = "critical"
+
+    folder: str
+
+
 AuditEvent = (
     PermissionRequested
     | PermissionGranted
@@ -350,5 +366,7 @@ AuditEvent = (
     | AuditExported
     | AuditVerified
     | AuditPruned
+    | AuditDropped
+    | AuditSetAside
 )
 """Any of them; a record's `type` names which."""

@@ -2,6 +2,7 @@
 
 from deskbus_protocol import (
     apps,
+    audit,
     bus,
     health,
     history,
@@ -22,6 +23,7 @@ METHODS: dict[str, Method] = {
         bus,
         history,
         permissions,
+        audit,
         secrets,
         apps,
         utility,

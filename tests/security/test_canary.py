@@ -66,10 +66,10 @@ async def test_no_secret_and_no_key_is_in_anything_that_was_written(
             await stranger.call("secrets.set", secret)
         await shell.client.call("vault.unlock", {"password": PASSWORD})
         await shell.client.call("vault.rotate", {})
-        # A damaged record, and a vault that can't be written: the paths on which errors are told.
+        # Damaged records, and a vault that can't be written: the paths on which errors are told.
         (pack,) = (data / VAULT_FOLDER).glob("*.pack")
         content = pack.read_bytes()
-        pack.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        pack.write_bytes(bytes(byte ^ 1 for byte in content))
         with pytest.raises(DeskbusError):
             await feed.call("secrets.get", {"name": NAME})
         pack.write_bytes(content)

@@ -3,13 +3,13 @@
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from functools import partial
 
 import msgspec
 from msgspec import Raw
 
 from deskbus.commands.connected import run_connected
+from deskbus.commands.times import unix_ms
 from deskbus_protocol.client import Client
 
 
@@ -31,7 +31,7 @@ def _action(options: Namespace) -> Callable[[Client], Awaitable[None]]:
     if options.command == "sub":
         return partial(_subscribe, pattern=options.pattern, count=options.count)
     return partial(
-        _replay, pattern=options.topic, since_ms=_unix_ms(options.since), follow=options.follow
+        _replay, pattern=options.topic, since_ms=unix_ms(options.since), follow=options.follow
     )
 
 
@@ -65,16 +65,6 @@ async def _replay(client: Client, *, pattern: str, since_ms: int, follow: bool) 
             printed += 1
             if printed == count and not follow:
                 return
-
-
-def _unix_ms(text: str) -> int:
-    """Raises `ValueError`."""
-    if text.isdigit():
-        return int(text)
-    try:
-        return int(datetime.fromisoformat(text).timestamp() * 1000)
-    except ValueError:
-        raise ValueError("this is no time; use Unix milliseconds or ISO 8601") from None
 
 
 def _json(text: str) -> Raw:

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 
 from msgspec import UnsetType
 
+from deskbus.observability.trail import AuditTrail
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.manager import SecurityManager
 from deskbus.vault.service import VaultService
+from deskbus_protocol.events import VaultRotated
 from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.permissions import Grant
 from deskbus_protocol.secrets import (
@@ -25,7 +27,9 @@ from deskbus_protocol.secrets import (
 _PERMISSION = Grant("secrets", OWN_SECRETS)
 
 
-def handlers(vault: VaultService, security: SecurityManager) -> Mapping[str, Handler]:
+def handlers(
+    vault: VaultService, security: SecurityManager, trail: AuditTrail
+) -> Mapping[str, Handler]:
     async def owner(call: Call) -> str:
         """Whose secrets: those of the app that the connection is, and no other's."""
         await security.require(call.identity, _PERMISSION)
@@ -56,6 +60,10 @@ def handlers(vault: VaultService, security: SecurityManager) -> Mapping[str, Han
             kek=params.what != "keys",
             keys=params.what != "kek",
             progress=lambda done, total: call.progress(f"{done} of {total} records"),
+        )
+        records = vault.status().records
+        await trail.commit(
+            VaultRotated(app=call.identity.app, actor="person", what=params.what, records=records)
         )
         return VaultResult(status=vault.status())
 

@@ -7,6 +7,7 @@ import structlog
 from msgspec import UnsetType
 
 from deskbus import __version__
+from deskbus.handlers.auditing import Auditing
 from deskbus.handlers.sessions import Sessions
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
@@ -20,6 +21,7 @@ from deskbus_protocol.errors import (
     VERSION_MISMATCH,
     DeskbusError,
 )
+from deskbus_protocol.events import SessionResumed, TicketRefused, TicketUsed
 from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.session import (
     HelloParams,
@@ -44,6 +46,7 @@ class SessionHandlers:
         pipe: Callable[[], str],
         tickets: TicketOffice,
         sessions: Sessions,
+        auditing: Auditing,
         shut_down: Callable[[], None],
         on_shell: Callable[[str | None], None],
         on_opened: Callable[[Sender], None],
@@ -53,6 +56,7 @@ class SessionHandlers:
         self._pipe = pipe
         self._tickets = tickets
         self._sessions = sessions
+        self._auditing = auditing
         self._shut_down = shut_down
         self._on_shell = on_shell
         self._on_opened = on_opened
@@ -87,7 +91,9 @@ class SessionHandlers:
     async def mint_ticket(self, _: Call, params: MintTicketParams) -> MintTicketResult:
         if params.app.startswith(RESERVED_APPS):
             raise DeskbusError(PERMISSION_DENIED, f"App ids in {RESERVED_APPS}* are reserved.")
-        ticket = self._tickets.mint(Sender(params.app, params.client))
+        identity = Sender(params.app, params.client)
+        ticket = self._tickets.mint(identity)
+        self._auditing.minted(identity, "person")
         return MintTicketResult(ticket=ticket, expires_in=int(TICKET_LIFE_S * 1000))
 
     async def open(self, call: Call, params: OpenParams) -> OpenResult:
@@ -96,6 +102,7 @@ class SessionHandlers:
             role, identity = self._sessions.redeem(params.ticket, params.app)
         except DeskbusError:
             log.warning("session.ticket_refused", app=params.app)
+            await self._refused(params.app, "the ticket is unknown, used, late or another app's")
             raise
         resumed = self._sessions.join(
             call.connection,
@@ -104,6 +111,7 @@ class SessionHandlers:
             resume=params.resume,
             last_seqs=None if isinstance(params.last_seqs, UnsetType) else params.last_seqs,
         )
+        self._auditing.trail.note(TicketUsed(app=identity.app, client=identity.client))
         return self._opened(identity, resumed=resumed)
 
     async def resume(self, call: Call, params: ResumeParams) -> OpenResult:
@@ -112,10 +120,12 @@ class SessionHandlers:
             role, identity = self._sessions.redeem_token(params.resume_token)
         except DeskbusError:
             log.warning("session.resume_refused")
+            await self._refused("", "there is no session to resume")
             raise
         resumed = self._sessions.join(
             call.connection, role, identity, resume=True, last_seqs=params.last_seqs
         )
+        self._auditing.trail.note(SessionResumed(app=identity.app, client=identity.client))
         return self._opened(identity, resumed=resumed)
 
     async def ping(self, _: Call, __: NoParams) -> Empty:
@@ -124,6 +134,10 @@ class SessionHandlers:
     async def shut_down(self, _: Call, __: NoParams) -> Empty:
         self._shut_down()
         return Empty()
+
+    async def _refused(self, app: str, reason: str) -> None:
+        """`app` is what the stranger claims to be."""
+        await self._auditing.violations.record(TicketRefused(app=app, reason=reason))
 
     def _opened(self, identity: Sender, *, resumed: bool) -> OpenResult:
         log.info("session.opened", app=identity.app, client=identity.client, resumed=resumed)

@@ -2,13 +2,14 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 
 from deskbus.bus.interapplication import InterApplicationBus
 from deskbus.bus.meters import MeteredPublisher, Meters
 from deskbus.bus.publisher import ClientPublisher, DurableLog
 from deskbus.rpc.connection import Connection, Role
+from deskbus.rpc.lane import Denied
 from deskbus.security.developer import DEVELOPER_APP
 from deskbus.security.tickets import TicketOffice
 from deskbus.ui.shell import Shell
@@ -27,11 +28,14 @@ class Sessions:
         log: DurableLog,
         shell: Shell,
         tickets: TicketOffice,
+        denied: Callable[[Sender], Denied],
     ) -> None:
+        """`denied` makes what is told of an identity's messages that it may not send."""
         self._bus = bus
         self._log = log
         self._shell = shell
         self._tickets = tickets
+        self._denied = denied
         self._open: dict[Sender, Connection] = {}
         self.meters = Meters(self._limited)
         self._developers = count(1)
@@ -119,11 +123,13 @@ class Sessions:
         """Joins what the connection publishes with the bus, by a meter where its app has one."""
         member = self._bus.member(connection.identity)
         publisher = ClientPublisher(self._bus.broker, member, self._bus.questions, self._log)
+        denied = self._denied(connection.identity)
         meter = self.meters.of(connection.identity.app)
         if meter is None:
-            connection.peer.lane.open(publisher)
+            connection.peer.lane.open(publisher, denied)
         else:
-            connection.peer.lane.open(MeteredPublisher(publisher, meter, connection.peer.hold))
+            metered = MeteredPublisher(publisher, meter, connection.peer.hold)
+            connection.peer.lane.open(metered, denied)
 
     def _limited(self, app: str) -> None:
         for identity, connection in self._open.items():

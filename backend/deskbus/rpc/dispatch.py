@@ -40,6 +40,9 @@ logging.getLogger("jsonrpcserver").disabled = True
 log = structlog.get_logger()
 
 Handler = Callable[[Call, Any], Awaitable[object]]
+Refused = Callable[[Call, str, Raw, DeskbusError], Awaitable[None]]
+"""Told of a call that was refused for want of a permission, before its caller is."""
+
 Authorize = Callable[[Call, Method], None]
 """Raises `DeskbusError` unless the call may go on."""
 
@@ -47,8 +50,9 @@ Authorize = Callable[[Call, Method], None]
 class Dispatcher:
     """A table of handlers, one for each method that the backend handles."""
 
-    def __init__(self, authorize: Authorize) -> None:
+    def __init__(self, authorize: Authorize, on_refused: Refused | None = None) -> None:
         self._authorize = authorize
+        self._on_refused = on_refused
         self._methods: dict[str, Callable[..., Awaitable[Any]]] = {}
 
     def add(self, row: Method, handler: Handler) -> None:
@@ -68,6 +72,7 @@ class Dispatcher:
     def _guarded(self, row: Method, handler: Handler) -> Callable[..., Awaitable[Any]]:
         decode = msgspec.json.Decoder(row.params).decode
         authorize = self._authorize
+        on_refused = self._on_refused
 
         async def run(call: Call, raw: Raw) -> Any:
             try:
@@ -77,6 +82,8 @@ class Dispatcher:
                 # The text describes the peer's own input, nothing of ours.
                 return Success(DeskbusError(INVALID_PARAMS, f"{row.name}: {error}"))
             except DeskbusError as error:
+                if on_refused is not None and error.kind.category == "permission":
+                    await on_refused(call, row.name, raw, error)
                 return Success(error)
             except Exception:
                 correlation_id = secrets.token_hex(8)

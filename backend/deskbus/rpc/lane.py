@@ -16,7 +16,13 @@ from deskbus.rpc.frames import MAX_DEPTH, RequestId, is_too_deep
 from deskbus.rpc.refusals import Refusals
 from deskbus_protocol import rpc
 from deskbus_protocol.bus import AckParams, PublishParams, RespondParams
-from deskbus_protocol.errors import DEGRADED, INVALID_PARAMS, SESSION_REQUIRED, DeskbusError
+from deskbus_protocol.errors import (
+    DEGRADED,
+    INVALID_PARAMS,
+    PERMISSION_DENIED,
+    SESSION_REQUIRED,
+    DeskbusError,
+)
 
 PUBLISH = "bus.publish"
 ACK = "bus.ack"
@@ -100,6 +106,20 @@ _decode_ack = msgspec.json.Decoder(AckParams).decode
 _decode_id = msgspec.json.Decoder(RequestId).decode
 
 
+class Denied(Protocol):
+    """Told of a message that was refused for want of a permission, before its sender is."""
+
+    def __call__(
+        self, method: str, topic: str, options: PublishParams | None, then: Callable[[], None]
+    ) -> None: ...
+
+
+def _nobody(
+    method: str, topic: str, options: PublishParams | None, then: Callable[[], None]
+) -> None:
+    then()
+
+
 class Lane:
     """The lane of one connection; without a session it refuses every message."""
 
@@ -107,9 +127,11 @@ class Lane:
         self._send = send
         self._publisher: Publisher | None = None
         self._refusals = refusals
+        self._denied: Denied = _nobody
 
-    def open(self, publisher: Publisher) -> None:
+    def open(self, publisher: Publisher, denied: Denied = _nobody) -> None:
         self._publisher = publisher
+        self._denied = denied
 
     def take(self, block: bytes) -> bool:
         """Routes the block's frames if all of them are compact publishes; says whether it did."""
@@ -158,7 +180,7 @@ class Lane:
                 publisher.check_durable(params.topic)
             result = publisher.publish(params.topic, params.payload, params).result()
         except DeskbusError as error:
-            self._refuse(PUBLISH, error, params.topic, request_id, answer)
+            self._refuse(PUBLISH, error, params.topic, request_id, answer, params)
             return
         if not request_id:
             return
@@ -215,15 +237,27 @@ class Lane:
             self._send(_success(request.id, routed.result()))
 
     def _refuse_notification(self, error: DeskbusError, topic: str) -> None:
-        self._refusals.add(PUBLISH, error, topic)
+        self._refuse(PUBLISH, error, topic, b"", self._send)
 
     def _refuse(
-        self, method: str, error: DeskbusError, topic: str, request_id: bytes | Raw, answer: Answer
+        self,
+        method: str,
+        error: DeskbusError,
+        topic: str,
+        request_id: bytes | Raw,
+        answer: Answer,
+        options: PublishParams | None = None,
     ) -> None:
-        if len(request_id):
-            answer(rpc.failure(request_id, error))
+        def tell() -> None:
+            if len(request_id):
+                answer(rpc.failure(request_id, error))
+            else:
+                self._refusals.add(method, error, topic)
+
+        if error.kind is PERMISSION_DENIED:
+            self._denied(method, topic, options, tell)
         else:
-            self._refusals.add(method, error, topic)
+            tell()
 
 
 def _settle(owed: list[tuple[bytes | Raw, bytes]], answer: Answer, durable: bool) -> None:

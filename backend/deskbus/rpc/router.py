@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Dispatcher, Handler
+from deskbus.rpc.dispatch import Dispatcher, Handler, Refused
 from deskbus.rpc.lane import METHODS
 from deskbus_protocol.errors import PERMISSION_DENIED, SESSION_REQUIRED, DeskbusError
 from deskbus_protocol.method import Method
@@ -14,14 +14,16 @@ class IncompleteTableError(Exception):
 
 
 def build_dispatcher(
-    rows: Mapping[str, Method], handlers: Iterable[Mapping[str, Handler]]
+    rows: Mapping[str, Method],
+    handlers: Iterable[Mapping[str, Handler]],
+    on_refused: Refused | None = None,
 ) -> Dispatcher:
     """Raises `IncompleteTableError`."""
     table = {name: handler for group in handlers for name, handler in group.items()}
     wanted = {row.name for row in rows.values() if row.handled_by == "backend"} - METHODS
     if wanted != table.keys():
         raise IncompleteTableError(f"rows and handlers differ: {sorted(wanted ^ table.keys())}")
-    dispatcher = Dispatcher(authorize)
+    dispatcher = Dispatcher(authorize, on_refused)
     for name, handler in table.items():
         dispatcher.add(rows[name], handler)
     return dispatcher

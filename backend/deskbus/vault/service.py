@@ -44,11 +44,14 @@ class VaultService:
         self,
         vault: Vault,
         on_changed: Callable[[VaultStatus], None],
+        *,
+        on_refused: Callable[[], None] = lambda: None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._vault = vault
         self.breaker = CircuitBreaker("keychain", policy=POLICY, monotonic_s=monotonic_s)
         self._on_changed = on_changed
+        self._on_refused = on_refused
         self._told = vault.status().state
 
     async def set(self, app: str, name: str, value: str) -> None:
@@ -175,6 +178,7 @@ class VaultService:
             raise _locked(error.why) from None
         except SealError:
             log.error("vault.record_damaged")  # noqa: TRY400  # a traceback could carry values
+            self._on_refused()
             raise DeskbusError(
                 CONFLICT,
                 "This secret was changed from outside and can't be opened.",

@@ -869,6 +869,161 @@ export interface ResetEmbargoResult {
   reset: number;
 }
 
+/** `cursor` goes on behind an earlier page of the same filter and order. */
+export interface AuditQueryParams {
+  _meta?: TraceContext;
+  types?: Array<string>;
+  since?: number;
+  until?: number;
+  apps?: Array<string>;
+  actors?: Array<"person" | "policy" | "system">;
+  decisions?: Array<"allowed" | "denied">;
+  severities?: Array<"critical" | "info" | "notice" | "warning">;
+  correlationId?: string;
+  text?: string;
+  order?: "newest" | "oldest";
+  limit?: number;
+  cursor?: number;
+}
+
+/**
+ * `cursor` is there when there may be more, also where the search for a text paused and
+ * `records` is empty. `total` counts the whole log.
+ */
+export interface AuditPage {
+  records: Array<AuditRecord>;
+  total: number;
+  cursor?: number;
+}
+
+/**
+ * `time` is Unix milliseconds, `mono` microseconds of the clock of the run `boot`.
+ *
+ * `details` are the event's own members, by the names of the catalogue.
+ */
+export interface AuditRecord {
+  seq: number;
+  time: number;
+  mono: number;
+  boot: string;
+  type: string;
+  severity: "critical" | "info" | "notice" | "warning";
+  decision?: "allowed" | "denied";
+  app?: string;
+  client?: string;
+  actor?: "person" | "policy" | "system";
+  reason?: string;
+  correlationId?: string;
+  traceId?: string;
+  details?: Record<string, string | number | number | boolean>;
+}
+
+/** Oldest first. `cursor` goes on behind an earlier part. */
+export interface AuditExportParams {
+  _meta?: TraceContext;
+  types?: Array<string>;
+  since?: number;
+  until?: number;
+  apps?: Array<string>;
+  actors?: Array<"person" | "policy" | "system">;
+  decisions?: Array<"allowed" | "denied">;
+  severities?: Array<"critical" | "info" | "notice" | "warning">;
+  correlationId?: string;
+  text?: string;
+  format?: "csv" | "json" | "ndjson";
+  limit?: number;
+  cursor?: number;
+}
+
+/** `proof` is the proof bundle as JSON text, to keep beside `content`. */
+export interface AuditExportResult {
+  content: string;
+  proof: string;
+  records: number;
+  cursor?: number;
+}
+
+/**
+ * Counts of what is still there; their names are what a panel's filters can offer.
+ *
+ * `oldest` and `newest` are times, Unix milliseconds.
+ */
+export interface AuditStats {
+  records: number;
+  pruned: number;
+  files: number;
+  bytes: number;
+  state: string;
+  detail: string;
+  byType: Record<string, number>;
+  byApp: Record<string, number>;
+  byDecision: Record<string, number>;
+  bySeverity: Record<string, number>;
+  oldest?: number;
+  newest?: number;
+}
+
+/** `against` are checkpoints that were kept elsewhere; the log must go on from each. */
+export interface AuditVerifyParams {
+  _meta?: TraceContext;
+  against?: Array<string>;
+}
+
+/**
+ * `file`, `seq` and `reason` tell where and why it is not OK. `anchor` tells what the log's end
+ * was held against: without that, a log that was cut back looks whole.
+ */
+export interface AuditVerdict {
+  verdict: "OK" | "TAMPERED" | "UNCLEAN TAIL";
+  records: number;
+  first: number;
+  size: number;
+  key: string;
+  anchor: string;
+  file?: string;
+  seq?: number;
+  reason?: string;
+  checkpoint?: string;
+  findings?: Array<AuditFinding>;
+}
+
+/** Something to know that is no tampering: a clock set back, a crash, files removed by rule. */
+export interface AuditFinding {
+  kind: string;
+  file: string;
+  seq: number;
+  text: string;
+}
+
+/** `checkpoint` is a signed note (c2sp.org/tlog-checkpoint), `key` the log's verifier key. */
+export interface AuditHeadResult {
+  checkpoint: string;
+  key: string;
+  size: number;
+}
+
+/** `enabled` false ends it; a second tail of one client takes the place of the first. */
+export interface AuditTailParams {
+  _meta?: TraceContext;
+  types?: Array<string>;
+  since?: number;
+  until?: number;
+  apps?: Array<string>;
+  actors?: Array<"person" | "policy" | "system">;
+  decisions?: Array<"allowed" | "denied">;
+  severities?: Array<"critical" | "info" | "notice" | "warning">;
+  correlationId?: string;
+  text?: string;
+  enabled?: boolean;
+}
+
+/** New records that fit, oldest first. `skipped` more came too quickly to be shown. */
+export interface AuditAppendedParams {
+  _meta?: TraceContext;
+  records: Array<AuditRecord>;
+  skipped?: number;
+}
+
 export interface SetSecretParams {
   _meta?: TraceContext;
   name: string;
@@ -1396,6 +1551,20 @@ export interface Methods {
   "permissions.revoke": { params: RevokeParams; result: RevokeResult; handledBy: "backend" };
   /** Lets an app ask again before its embargo ends. */
   "permissions.resetEmbargo": { params: ResetEmbargoParams; result: ResetEmbargoResult; handledBy: "backend" };
+  /** Finds records of the audit log, a page at a time. */
+  "audit.query": { params: AuditQueryParams; result: AuditPage; handledBy: "backend" };
+  /** Answers with records as JSON, NDJSON or CSV, and the proof of them. */
+  "audit.export": { params: AuditExportParams; result: AuditExportResult; handledBy: "backend" };
+  /** Counts the audit log by type, app, decision and severity. */
+  "audit.stats": { params: NoParams; result: AuditStats; handledBy: "backend" };
+  /** Reads the whole audit log and tells whether it is whole; progress tells how far. */
+  "audit.verify": { params: AuditVerifyParams; result: AuditVerdict; handledBy: "backend" };
+  /** Answers with the newest checkpoint, to be kept elsewhere. */
+  "audit.head": { params: NoParams; result: AuditHeadResult; handledBy: "backend" };
+  /** Sends audit.appended for new records from now on. */
+  "audit.tail": { params: AuditTailParams; result: Empty; handledBy: "backend" };
+  /** Tells of new records of the audit log. */
+  "audit.appended": { params: AuditAppendedParams; result: void; handledBy: "app" };
   /** Keeps a secret of this app's, in place of one of the same name. */
   "secrets.set": { params: SetSecretParams; result: Empty; handledBy: "backend" };
   /** Answers with a secret that this app has kept. */

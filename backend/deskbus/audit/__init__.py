@@ -1,0 +1,1 @@
+"""The audit log: AuditLogger, chain and signed checkpoints, verification, queries, exports."""

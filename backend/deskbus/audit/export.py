@@ -1,0 +1,83 @@
+"""Records as JSON, NDJSON or CSV. Each form holds every record's line as it stands in the log, so
+that its proof bundle can be checked against the export alone.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from deskbus.audit.view import view_of
+from deskbus_protocol.audit import AuditFormat, AuditRecord
+
+COLUMNS = (
+    "seq", "time", "type", "severity", "decision", "app", "client", "actor", "reason",
+    "correlationId", "traceId", "details", "record",
+)  # fmt: skip
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
+
+
+class ExportError(ValueError):
+    """Not an export, or one that was changed."""
+
+
+def encode(lines: Sequence[bytes], form: AuditFormat) -> str:
+    """Without records: an empty array, an empty text, or the head of the table alone."""
+    if form == "ndjson":
+        return "".join(f"{line.decode()}\n" for line in lines)
+    if form == "json":
+        return "[\n" + ",\n".join(line.decode() for line in lines) + "\n]\n"
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\r\n")  # RFC 4180
+    table.writerow(COLUMNS)
+    table.writerows(_row(line) for line in lines)
+    return text.getvalue()
+
+
+def decode(content: str, form: AuditFormat) -> list[bytes]:
+    """The lines of an export; raises `ExportError` where a CSV cell says other than its record."""
+    if form == "ndjson":
+        return [line.encode() for line in content.splitlines() if line]
+    if form == "json":
+        inner = content.strip().removeprefix("[").removesuffix("]").strip()
+        return [line.rstrip(",").encode() for line in inner.splitlines() if line]
+    rows = list(csv.reader(io.StringIO(content, newline="")))
+    if not rows or tuple(rows[0]) != COLUMNS:
+        raise ExportError("the first row does not name the columns")
+    lines = []
+    for row in rows[1:]:
+        line = row[-1].encode()
+        if row != _row(line):
+            raise ExportError("a row says other than the record in it")
+        lines.append(line)
+    return lines
+
+
+def when(time_ms: int) -> str:
+    """ISO 8601, UTC, with milliseconds."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def _row(line: bytes) -> list[str]:
+    try:
+        record = view_of(line)
+    except msgspec.MsgspecError:
+        raise ExportError("a row has no record") from None
+    cells = [
+        str(record.seq), when(record.time), record.type, record.severity, record.decision or "",
+        record.app, record.client, record.actor, record.reason, record.correlation_id,
+        record.trace_id, _details(record),
+    ]  # fmt: skip
+    return [*(_harmless(cell) for cell in cells), line.decode()]
+
+
+def _details(record: AuditRecord) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in record.details.items())
+
+
+def _harmless(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell

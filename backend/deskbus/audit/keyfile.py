@@ -1,0 +1,130 @@
+"""What the log needs to go on after the process has ended: the newest seed, and no older one.
+
+The file has two slots of one size that are overwritten in place, so that a seed of the past leaves
+the disk, as far as the file system lets it, and so that a full disk can't stop it. With a wrapping
+key, which the keychain holds, the slots are sealed with AES-256-GCM; without, only the file's mode
+(0600) protects them.
+"""
+
+import os
+import secrets
+import struct
+import zlib
+from pathlib import Path
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from deskbus.audit.files import sync
+
+WRAP_BYTES = 32
+_NONCE_BYTES = 12
+_SLOT_BYTES = 8192
+_MAGIC = b"deskbus audit keys 1\n"
+_HEAD = struct.Struct("<21sQIIB")
+"""Magic, generation, length and CRC-32 of the content, whether it is sealed."""
+
+
+class KeyFileError(Exception):
+    """There is a key file, and it can't be used: damaged, or sealed under another key."""
+
+
+class KeyState(msgspec.Struct, frozen=True, kw_only=True):
+    """The seed of batch `batch`, the secret of the next file's head key, and the least that the
+    log must hold: `size` records under `root`. `pending` is a head that may not be in the log yet.
+    """
+
+    origin: str
+    batch: int
+    seed: bytes
+    head_seed: bytes
+    size: int
+    root: bytes
+    pending: str = ""
+
+
+class KeyFile:
+    """Its methods raise `OSError`."""
+
+    def __init__(self, path: Path, wrap: bytes | None) -> None:
+        self._path = path
+        self._wrap = wrap
+        self._generation = 0
+
+    @property
+    def exists(self) -> bool:
+        return self._path.exists()
+
+    @property
+    def sealed(self) -> bool:
+        return self._wrap is not None
+
+    def load(self) -> KeyState | None:
+        """The newest state; None where there is no file. Raises `KeyFileError`."""
+        try:
+            content = self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        newest: tuple[int, bytes] | None = None
+        for start in (0, _SLOT_BYTES):
+            slot = _read_slot(content[start : start + _SLOT_BYTES])
+            if slot is not None and (newest is None or slot[0] > newest[0]):
+                newest = slot
+        if newest is None:
+            raise KeyFileError("the key file is damaged")
+        self._generation, stored = newest
+        return self._open(stored)
+
+    def save(self, state: KeyState) -> None:
+        """On disk, in both slots, when it returns."""
+        self._generation += 1
+        slot = self._slot(msgspec.msgpack.encode(state))
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+        try:
+            for start in (0, _SLOT_BYTES):
+                os.lseek(descriptor, start, os.SEEK_SET)
+                os.write(descriptor, slot)
+                sync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def rewrap(self, wrap: bytes | None) -> None:
+        """From the next save on, under another key."""
+        self._wrap = wrap
+
+    def _slot(self, content: bytes) -> bytes:
+        sealed = self._wrap is not None
+        if self._wrap is not None:
+            nonce = secrets.token_bytes(_NONCE_BYTES)
+            content = nonce + AESGCM(self._wrap).encrypt(nonce, content, _bound(self._generation))
+        head = _HEAD.pack(_MAGIC, self._generation, len(content), zlib.crc32(content), sealed)
+        return (head + content).ljust(_SLOT_BYTES, b"\0")
+
+    def _open(self, stored: bytes) -> KeyState:
+        sealed, content = stored[0], stored[1:]
+        if sealed and self._wrap is None:
+            raise KeyFileError("the keys are sealed, and the keychain that opens them is not there")
+        try:
+            if sealed and self._wrap is not None:
+                nonce = content[:_NONCE_BYTES]
+                bound = _bound(self._generation)
+                content = AESGCM(self._wrap).decrypt(nonce, content[_NONCE_BYTES:], bound)
+            return msgspec.msgpack.decode(content, type=KeyState)
+        except (InvalidTag, ValueError, msgspec.MsgspecError):
+            raise KeyFileError("the keys don't open under the keychain's key") from None
+
+
+def _bound(generation: int) -> bytes:
+    return _MAGIC + generation.to_bytes(8)
+
+
+def _read_slot(slot: bytes) -> tuple[int, bytes] | None:
+    """Generation, and the sealed flag with the content behind it; None where it is torn."""
+    if len(slot) < _HEAD.size:
+        return None
+    magic, generation, length, crc, sealed = _HEAD.unpack_from(slot)
+    content = slot[_HEAD.size : _HEAD.size + length]
+    if magic != _MAGIC or len(content) != length or zlib.crc32(content) != crc:
+        return None
+    return generation, bytes([sealed]) + content

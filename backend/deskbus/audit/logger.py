@@ -1,0 +1,273 @@
+"""AuditLogger: the audit log for the rest of the backend."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple, TypeVarTuple
+
+import anyio
+import structlog
+from anyio import to_thread
+
+from deskbus.audit.anchoring import Anchorage
+from deskbus.audit.files import KEYS, AuditFolder
+from deskbus.audit.keyfile import KeyFile
+from deskbus.audit.record import Stamped
+from deskbus.audit.recovery import Opening, open_log
+from deskbus.audit.retention import Retention
+from deskbus.audit.safe import Safe
+from deskbus.audit.tail import Tails
+from deskbus.audit.turns import Turns
+from deskbus.audit.upkeep import compress_closed, plan_prune, remove
+from deskbus.audit.verify import own_key
+from deskbus.audit.writer import Writer, Written
+from deskbus_protocol.errors import AUDIT_UNAVAILABLE, DeskbusError
+from deskbus_protocol.events import AuditEvent, AuditPruned
+from deskbus_protocol.health import ComponentHealth
+
+ANCHOR_EVERY_S = 10.0
+"""At most so often is the newest checkpoint put into the keychain, besides at the end."""
+
+ANCHOR_EVERY_RECORDS = 16_384
+"""So many records are anchored in any case; a new file always is."""
+
+CLOSE_WITHIN_S = 1.0
+OPEN_WITHIN_S = 10.0
+"""So long does somebody who must be recorded wait for the log's keys."""
+
+TIDY_EVERY_S = 3600.0
+
+Ts = TypeVarTuple("Ts")
+
+log = structlog.get_logger()
+
+
+class AuditSettings(NamedTuple):
+    """`file_bytes` is when a file ends; `append_only` asks for the attribute, which needs root."""
+
+    file_bytes: int = 16_000_000
+    retention: Retention = Retention(max_age_ms=365 * 86_400_000, max_bytes=4_000_000_000)
+    append_only: bool = False
+
+
+class SystemClock:
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def mono_us(self) -> int:
+        return time.monotonic_ns() // 1000
+
+
+class AuditLogger:
+    """An `AuditTrail`. Its methods are for the event loop."""
+
+    def __init__(
+        self,
+        folder: Path,
+        safe: Safe,
+        *,
+        boot: str,
+        settings: AuditSettings | None = None,
+        has_keychain: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`has_keychain` tells, blocking, whether a vault could be made for the log's keys."""
+        self._settings = settings or AuditSettings()
+        self.folder = AuditFolder(folder, append_only=self._settings.append_only)
+        self._keys = KeyFile(folder / KEYS, None)
+        self.anchorage = Anchorage(self.folder, safe, self._keys, has_keychain)
+        self._boot = boot
+        self._clock = SystemClock()
+        self._writer = Writer(
+            self._open_ledger, self._clock, on_written=self._written_there, on_state=self._state
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._problem = ""
+        self._set_aside = ""
+        self._newest: Written | None = None
+        self._anchored = (0, 0)
+        self.opened = asyncio.Event()
+        """Set once records are on their way to the disk, or it is known that they can't be."""
+        self._anchor_due = asyncio.Event()
+        self._tidy_due = asyncio.Event()
+        self._vault_changed = asyncio.Event()
+        self.turns = Turns()
+        self.tails = Tails()
+
+    @property
+    def size(self) -> int:
+        """Records on disk, those that retention removed among them."""
+        return self._newest.size if self._newest else 0
+
+    @property
+    def checkpoint(self) -> str:
+        """The newest one; "" before the log is open."""
+        return self._newest.checkpoint if self._newest else ""
+
+    @property
+    def problem(self) -> str:
+        """Why nothing can be recorded at the moment; "" when all is well."""
+        return self._problem
+
+    def note(self, event: AuditEvent) -> None:
+        self._writer.put(Stamped(event, self._clock.now_ms(), self._clock.mono_us()))
+
+    async def commit(self, event: AuditEvent) -> None:
+        with anyio.move_on_after(OPEN_WITHIN_S):
+            await self.opened.wait()
+        if not self.opened.is_set():
+            raise DeskbusError(AUDIT_UNAVAILABLE)
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[bool] = loop.create_future()
+
+        def settle(kept: bool) -> None:
+            if not done.done():
+                done.set_result(kept)
+
+        def answer(kept: bool) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(settle, kept)
+
+        self._writer.put(Stamped(event, self._clock.now_ms(), self._clock.mono_us()), answer)
+        if not await done:
+            raise DeskbusError(AUDIT_UNAVAILABLE)
+
+    def health(self) -> ComponentHealth:
+        trouble = self._problem or self._set_aside or self.anchorage.problem
+        if trouble:
+            return ComponentHealth(status="degraded", detail=trouble)
+        if self._newest is None:
+            return ComponentHealth(status="ok", detail="it is being opened")
+        place = "in the keychain" if self.anchorage.sealed else "in a file"
+        return ComponentHealth(status="ok", detail=f"{self.size} records, keys {place}")
+
+    def vault_changed(self) -> None:
+        """The vault may open now where it did not before."""
+        self._vault_changed.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Writes for the length of a `with` block; all is on disk when it ends.
+
+        Raises `FolderBusyError` where another process writes this log.
+        """
+        self._loop = asyncio.get_running_loop()
+        await to_thread.run_sync(self.folder.claim)
+        try:
+            async with anyio.create_task_group() as tasks:
+                for task in (self._open, self._keep_anchored, self._keep_tidy):
+                    tasks.start_soon(task)
+                yield
+                tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(self._writer.close, CLOSE_WITHIN_S)
+                await anyio.lowlevel.checkpoint()
+                with anyio.move_on_after(CLOSE_WITHIN_S):
+                    await self._save_anchor()
+                self.folder.release()
+
+    async def _open(self) -> None:
+        while not await self.anchorage.open():
+            self._problem = self.anchorage.problem
+            await self._vault_changed.wait()
+            self._vault_changed = asyncio.Event()
+        self._writer.start()
+        # A start waits for no keychain, and makes no vault; that comes a little later.
+        with anyio.move_on_after(ANCHOR_EVERY_S):
+            await self._vault_changed.wait()
+        while not self.anchorage.sealed:
+            self._vault_changed = asyncio.Event()
+            await self.anchorage.open(may_make=True)
+            self._anchor_due.set()
+            await self._vault_changed.wait()
+
+    def _open_ledger(self) -> Opening:
+        """On the writer's thread."""
+        return open_log(
+            self.folder,
+            self._keys,
+            self._clock,
+            boot=self._boot,
+            max_bytes=self._settings.file_bytes,
+            anchor=self.anchorage.anchor,
+        )
+
+    def _written_there(self, written: Written) -> None:
+        """On the writer's thread."""
+        self._on_loop(self._written_here, written)
+
+    def _written_here(self, written: Written) -> None:
+        self._newest = written._replace(lines=[])
+        size, file = self._anchored
+        if file != written.file:
+            self._tidy_due.set()
+            self._anchor_due.set()
+        elif written.size - size >= ANCHOR_EVERY_RECORDS:
+            self._anchor_due.set()
+        if self.tails.watched and written.lines:
+            self.tails.tell(written.lines)
+
+    def _state(self, problem: str, opening: Opening | None) -> None:
+        """On the writer's thread."""
+        self._on_loop(self._state_here, problem, opening)
+
+    def _on_loop(self, call: Callable[[*Ts], None], *arguments: *Ts) -> None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(call, *arguments)
+
+    def _state_here(self, problem: str, opening: Opening | None) -> None:
+        self._problem = problem
+        self.opened.set()
+        if opening is not None and opening.set_aside:
+            words = f"the log before was set aside as {opening.set_aside}"
+            self._set_aside = f"{words}: {opening.reason}"
+
+    async def _keep_anchored(self) -> None:
+        while True:
+            await self._anchor_due.wait()
+            self._anchor_due.clear()
+            await self._save_anchor()
+            await anyio.sleep(ANCHOR_EVERY_S)
+
+    async def _save_anchor(self) -> None:
+        newest = self._newest
+        if newest is None or self._anchored == (newest.size, newest.file):
+            return
+        try:
+            key = await to_thread.run_sync(own_key, self.folder.path)
+            await self.anchorage.save(key, newest.size, newest.root)
+            self._anchored = (newest.size, newest.file)
+            self.anchorage.problem = ""
+        except (OSError, DeskbusError) as error:
+            self.anchorage.problem = "the newest checkpoint is not anchored: the vault is locked"
+            log.warning("audit.not_anchored", reason=str(error))
+
+    async def _keep_tidy(self) -> None:
+        """Compresses files that are closed, and removes those that retention does not keep."""
+        while True:
+            with anyio.move_on_after(TIDY_EVERY_S):
+                await self._tidy_due.wait()
+            self._tidy_due.clear()
+            try:
+                await self._tidy()
+            except (OSError, DeskbusError) as error:
+                log.warning("audit.not_tidied", reason=str(error))
+
+    async def _tidy(self) -> None:
+        newest = self._newest
+        if newest is None:
+            return
+        async with self.turns.changing():
+            now_ms = self._clock.now_ms()
+            keep = self._settings.retention
+            prune = await to_thread.run_sync(plan_prune, self.folder, keep, newest.file, now_ms)
+            if prune is not None:
+                await self.commit(
+                    AuditPruned(through=prune.through, files=len(prune.files), reason=prune.rule)
+                )
+                await to_thread.run_sync(remove, self.folder, prune.files)
+            await to_thread.run_sync(compress_closed, self.folder, newest.file)

@@ -1,0 +1,38 @@
+"""What is left of files that retention removed: their heads, which lead from the genesis key on."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from deskbus.audit import checkpoint
+from deskbus.audit.files import PRUNED
+from deskbus.audit.lines import LineError, read_head
+from deskbus.audit.note import NoteError
+
+
+class PruneError(Exception):
+    """The heads that were kept don't lead on; the message says where."""
+
+
+class PrunedHeads(NamedTuple):
+    """`signers[n]` is the key that signs the head of file n + 1; `roots` are known by size."""
+
+    signers: list[bytes]
+    roots: dict[int, bytes]
+
+
+def pruned_heads(folder: Path, origin: str, genesis: bytes) -> PrunedHeads:
+    """Raises `PruneError`, `OSError`. Where nothing was removed, the genesis key alone is known."""
+    signers = [genesis]
+    roots: dict[int, bytes] = {}
+    path = folder / PRUNED
+    for line in path.read_bytes().splitlines() if path.exists() else ():
+        number = len(signers)
+        try:
+            found = checkpoint.read(read_head(line).note, signers[-1])
+        except (NoteError, LineError):
+            raise PruneError(f"the head that was kept of file {number} is not genuine") from None
+        if found.head is None or found.origin != origin or found.head.number != number:
+            raise PruneError(f"the head of file {number} is missing")
+        signers.append(found.head.head)
+        roots[found.size] = found.root
+    return PrunedHeads(signers, roots)

@@ -1,0 +1,54 @@
+"""What the log keeps outside its own folder: in the keychain's vault, where there is one."""
+
+from typing import Protocol
+
+import msgspec
+
+from deskbus.audit.files import ANCHOR, AuditFolder
+
+
+class Safe(Protocol):
+    """One value of the vault. Both raise `DeskbusError` while it is locked or broken."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether the vault is there already; asks nobody."""
+
+    async def load(self) -> bytes | None: ...
+
+    async def save(self, content: bytes) -> bool:
+        """False where nothing is kept on disk: there is no keychain."""
+
+
+class Anchor(msgspec.Struct, frozen=True, kw_only=True):
+    """The log held `size` records under `root`, and `key` is its verifier key.
+
+    `wrap` seals the key file.
+    """
+
+    key: str
+    size: int
+    root: bytes
+    wrap: bytes = b""
+
+
+def encode_anchor(anchor: Anchor) -> bytes:
+    return msgspec.json.encode(anchor)
+
+
+def decode_anchor(content: bytes | None) -> Anchor | None:
+    """None for none, and for one that is not an anchor."""
+    if not content:
+        return None
+    try:
+        return msgspec.json.decode(content, type=Anchor)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+
+
+def load_file_anchor(folder: AuditFolder) -> Anchor | None:
+    """The anchor beside the log, where no keychain has it. Who can change the one can the other."""
+    try:
+        return decode_anchor((folder.path / ANCHOR).read_bytes())
+    except OSError:
+        return None

@@ -1,0 +1,192 @@
+"""AuditReader: queries, exports, counts and verification of the log that is being written."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import anyio
+import msgspec
+from anyio import to_thread
+from msgspec import UNSET, UnsetType
+
+from deskbus.audit import export
+from deskbus.audit.files import DamagedFileError, list_files
+from deskbus.audit.index import AuditIndex
+from deskbus.audit.lines import LineError
+from deskbus.audit.logger import AuditLogger
+from deskbus.audit.merkle import ProofError
+from deskbus.audit.note import NoteError
+from deskbus.audit.proof import Prover, make_bundle, read_chain
+from deskbus.audit.query import AuditSearch, Found
+from deskbus.audit.verify import Mark, Verifier, mark_of, own_key
+from deskbus_protocol.audit import (
+    AuditExportParams,
+    AuditExportResult,
+    AuditHeadResult,
+    AuditPage,
+    AuditQueryParams,
+    AuditStats,
+    AuditVerdict,
+)
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import DEGRADED, INVALID_PARAMS, DeskbusError
+from deskbus_protocol.events import AuditExported, AuditVerified
+
+MAX_EXPORT_BYTES = 1_500_000
+"""Of the content of one export; its proof and the escaping double that, below a frame's limit."""
+
+T = TypeVar("T")
+
+
+class AuditReader:
+    """Its methods raise `DeskbusError`: degraded where the log can't be read."""
+
+    def __init__(self, logger: AuditLogger) -> None:
+        self._logger = logger
+        self._folder = logger.folder.path
+        self._index = AuditIndex(self._folder)
+        self._search = AuditSearch(self._folder, self._index)
+        self._turn = anyio.Lock()
+
+    async def query(self, params: AuditQueryParams) -> AuditPage:
+        found, total = await self._indexed(lambda total: (self._find(params), total))
+        cursor = UNSET if found.cursor is None else found.cursor
+        return AuditPage(records=found.records, total=total, cursor=cursor)
+
+    async def export(self, params: AuditExportParams, who: Sender) -> AuditExportResult:
+        def make(_: int) -> AuditExportResult:
+            cursor = None if isinstance(params.cursor, UnsetType) else params.cursor
+            found = self._search.find(params, order="oldest", limit=params.limit, cursor=cursor)
+            lines, behind = _fitting(found)
+            chain = read_chain(self._folder)
+            self._index.catch_up()
+            prover = Prover(self._search, self._index, chain)
+            seqs = [record.seq for record in found.records[: len(lines)]]
+            bundle = make_bundle(own_key(self._folder), chain, seqs, prover.subtree)
+            return AuditExportResult(
+                content=export.encode(lines, params.format),
+                proof=msgspec.json.encode(bundle).decode(),
+                records=len(lines),
+                cursor=UNSET if behind is None else behind,
+            )
+
+        made = await self._indexed(make)
+        await self._logger.commit(
+            AuditExported(
+                app=who.app,
+                client=who.client,
+                actor="person",
+                format=params.format,
+                records=made.records,
+            )
+        )
+        return made
+
+    async def stats(self) -> AuditStats:
+        def count(total: int) -> AuditStats:
+            by: dict[str, dict[str, int]] = {}
+            for facet, records in self._index.counts():
+                for name, value in facet._asdict().items():
+                    if value and records:
+                        counts = by.setdefault(name, {})
+                        counts[value] = counts.get(value, 0) + records
+            files = list_files(self._folder)
+            kept = sum(by.get("type", {}).values())
+            times = self._index.times()
+            return AuditStats(
+                records=kept,
+                pruned=total - kept,
+                files=len(files),
+                bytes=sum(file.path.stat().st_size for file in files),
+                state="degraded" if self._logger.problem else "ok",
+                detail=self._logger.health().detail or "",
+                by_type=by.get("type", {}),
+                by_app=by.get("app", {}),
+                by_decision=by.get("decision", {}),
+                by_severity=by.get("severity", {}),
+                oldest=times[0] if times else UNSET,
+                newest=times[1] if times else UNSET,
+            )
+
+        return await self._indexed(count)
+
+    async def verify(
+        self, against: Sequence[str], progress: Callable[[int, int], None], who: Sender
+    ) -> AuditVerdict:
+        """Reads all files, and holds the log against its anchor and `against`."""
+        loop = asyncio.get_running_loop()
+        marks = self._marks(against)
+
+        def tell(done: int, total: int) -> None:
+            loop.call_soon_threadsafe(progress, done, total)
+
+        def run() -> AuditVerdict:
+            return Verifier(
+                self._folder,
+                own_key(self._folder),
+                marks=marks,
+                until=size,
+                live=True,
+                progress=tell,
+            ).run()
+
+        size = self._logger.size
+        async with self._logger.turns.reading():
+            verdict = await self._read(run)
+        await self._logger.commit(
+            AuditVerified(
+                app=who.app,
+                client=who.client,
+                actor="person",
+                verdict=verdict.verdict,
+                records=verdict.records,
+                head=verdict.size,
+                reason=verdict.reason,
+            )
+        )
+        return verdict
+
+    async def head(self) -> AuditHeadResult:
+        key = await self._read(lambda: own_key(self._folder))
+        checkpoint = self._logger.checkpoint
+        return AuditHeadResult(checkpoint=checkpoint, key=key, size=self._logger.size)
+
+    def close(self) -> None:
+        self._index.close()
+
+    def _find(self, params: AuditQueryParams) -> Found:
+        cursor = None if isinstance(params.cursor, UnsetType) else params.cursor
+        return self._search.find(params, order=params.order, limit=params.limit, cursor=cursor)
+
+    def _marks(self, against: Sequence[str]) -> list[Mark]:
+        anchorage = self._logger.anchorage
+        anchor = anchorage.anchor
+        marks = []
+        if anchor is not None and anchor.key:
+            marks.append(Mark(anchorage.place, anchor.size, anchor.root))
+        try:
+            for number, text in enumerate(against, 1):
+                marks.append(mark_of(text, f"the kept checkpoint {number}"))
+        except NoteError:
+            raise DeskbusError(INVALID_PARAMS, "This is not a checkpoint of the log.") from None
+        return marks
+
+    async def _indexed(self, action: Callable[[int], T]) -> T:
+        async with self._logger.turns.reading(), self._turn:
+            return await self._read(lambda: action(self._index.catch_up()))
+
+    async def _read(self, action: Callable[[], T]) -> T:
+        try:
+            return await to_thread.run_sync(action)
+        except (OSError, DamagedFileError, LineError, NoteError, ProofError):
+            raise DeskbusError(DEGRADED, "The audit log can't be read whole.") from None
+
+
+def _fitting(found: Found) -> tuple[list[bytes], int | None]:
+    """As many lines as one answer carries, and the cursor behind them."""
+    size = 0
+    for at, line in enumerate(found.lines):
+        size += len(line)
+        if size > MAX_EXPORT_BYTES:
+            return found.lines[:at], found.records[at - 1].seq
+    return found.lines, found.cursor
