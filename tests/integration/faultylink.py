@@ -30,15 +30,44 @@ class _Half(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._link.halves.discard(self)
+        self._link.changed()
         if self.other is not None and self.other.transport is not None:
             self.other.transport.abort()
 
     def _hand_on(self) -> None:
         if self.other is not None and self.other.transport is not None:
-            self.other.transport.write(bytes(self._held[:CHUNK_BYTES]))
-            del self._held[:CHUNK_BYTES]
+            chunk = bytes(self._held[: self._allowed()])
+            del self._held[: len(chunk)]
+            self.other.transport.write(chunk)
+            self._handed_on(len(chunk))
         if self._held and self.transport is not None and not self.transport.is_closing():
             asyncio.get_running_loop().call_soon(self._hand_on)
+
+    def _allowed(self) -> int:
+        return CHUNK_BYTES
+
+    def _handed_on(self, size_bytes: int) -> None:
+        """So much has gone to the other side."""
+
+
+class _Far(_Half):
+    """The backend's side; what comes from it may be cut short."""
+
+    def _allowed(self) -> int:
+        left = self._link.left_bytes
+        return CHUNK_BYTES if left is None else min(CHUNK_BYTES, left)
+
+    def _handed_on(self, size_bytes: int) -> None:
+        if self._link.left_bytes is None:
+            return
+        self._link.left_bytes -= size_bytes
+        if self._link.left_bytes == 0:
+            self._link.left_bytes = None
+            # What was handed on still arrives; no more does.
+            if self.other is not None and self.other.transport is not None:
+                self.other.transport.close()
+            if self.transport is not None:
+                self.transport.abort()
 
 
 class _Near(_Half):
@@ -50,7 +79,7 @@ class _Near(_Half):
         self._connecting = asyncio.ensure_future(self._connect())
 
     async def _connect(self) -> None:
-        far = _Half(self._link)
+        far = _Far(self._link)
         far.other = self
         try:
             await asyncio.get_running_loop().create_unix_connection(lambda: far, self._link.target)
@@ -68,6 +97,21 @@ class FaultyLink:
         self.target = target
         self.halves: set[_Half] = set()
         self.connections = 0
+        self.left_bytes: int | None = None
+        self._changed = asyncio.Event()
+
+    def cut_after(self, size_bytes: int) -> None:
+        """Ends the connection when the client has got so many more bytes."""
+        self.left_bytes = size_bytes
+
+    async def quiet(self) -> None:
+        """Returns when nobody is connected."""
+        while self.halves:
+            await self._changed.wait()
+
+    def changed(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def cut(self) -> None:
         """Ends every connection at once, with whatever is on its way."""

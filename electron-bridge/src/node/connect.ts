@@ -3,7 +3,7 @@ import { Client, type ClientOptions } from './client';
 import type { Ticket } from './connection';
 import { DeskbusError } from './error';
 
-interface ConnectTarget extends Pick<ClientOptions, 'whileClosed' | 'heartbeat'> {
+interface ConnectTarget extends Pick<ClientOptions, 'whileClosed' | 'heartbeat' | 'retry'> {
   /** The path of the backend's pipe. */
   pipe: string;
   /** The id of the app that connects. */
@@ -24,13 +24,14 @@ export type ConnectOptions = WithTicket | WithProvider;
 
 /** Connects to the backend's pipe and opens the app's session; rejects with `DeskbusError`. */
 export async function connect(options: ConnectOptions): Promise<Client> {
-  const { pipe, app, whileClosed, heartbeat } = options;
+  const { pipe, app, whileClosed, heartbeat, retry } = options;
   const renewable = 'ticketProvider' in options;
   const client = new Client({
     app,
     renewable,
     ...(whileClosed ? { whileClosed } : {}),
     ...(heartbeat ? { heartbeat } : {}),
+    ...(retry ? { retry } : {}),
     ticketProvider: async () => {
       const ticket = renewable ? await options.ticketProvider() : options.ticket;
       return typeof ticket === 'string' ? { ticket, pipe } : ticket;

@@ -23,6 +23,13 @@ export interface ConnectionOptions {
   /** Whether there are more tickets than one; else a lost session is resumed or over. */
   renewable: boolean;
   heartbeat?: HeartbeatOptions;
+  retry?: RetryOptions;
+}
+
+export interface RetryOptions {
+  /** How long to wait before the first attempt to come back; doubled for each one more. */
+  firstMs?: number;
+  limitMs?: number;
 }
 
 export interface ConnectionHooks extends Omit<LinkHooks, 'onClose'> {
@@ -43,7 +50,7 @@ const GRACE_MS = 30_000;
 /** A session with the backend that outlives its connections. */
 export class Connection {
   private readonly handlers = new Map<string, Handler>();
-  private readonly backoff = new Backoff(FIRST_RETRY_MS, LAST_RETRY_MS);
+  private readonly backoff: Backoff;
   private readonly heartbeat: Heartbeat;
   private current: ConnectionState = 'connecting';
   private standing: Link | undefined;
@@ -59,6 +66,8 @@ export class Connection {
     private readonly options: ConnectionOptions,
     private readonly hooks: ConnectionHooks,
   ) {
+    const { firstMs = FIRST_RETRY_MS, limitMs = LAST_RETRY_MS } = options.retry ?? {};
+    this.backoff = new Backoff(firstMs, limitMs);
     this.heartbeat = new Heartbeat(
       { ask: () => this.showLife(), dead: () => this.socket?.destroy() },
       options.heartbeat,

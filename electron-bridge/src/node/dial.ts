@@ -12,6 +12,12 @@ export interface Call {
 /** What a socket read last, of any client: it is taken out before the next one reads. */
 const arrived = Buffer.allocUnsafeSlow(64 * 1024);
 
+/**
+ * Node before 12.17 and 13.13 aborts the process when a socket that reads into a given buffer hangs
+ * up behind a partial read.
+ */
+const READS_INTO_BUFFERS = isAtLeast(12, 17) && !(isAtLeast(13, 0) && !isAtLeast(13, 13));
+
 /** Connects a link to the backend's pipe. `onHeard` is told that something arrived. */
 export function dial(pipe: string, hooks: LinkHooks, onHeard: () => void): Call {
   const onread = {
@@ -22,7 +28,13 @@ export function dial(pipe: string, hooks: LinkHooks, onHeard: () => void): Call 
       return true;
     },
   };
-  const socket = connect({ path: pipe, onread });
+  const socket = connect(READS_INTO_BUFFERS ? { path: pipe, onread } : { path: pipe });
+  if (!READS_INTO_BUFFERS) {
+    socket.on('data', (chunk) => {
+      onHeard();
+      link.feed(chunk);
+    });
+  }
   // In Electron 9's main process the socket may be left unattended until the next timer.
   setTimeout(() => undefined, 1);
   let refuse: (error: DeskbusError) => void = () => undefined;
@@ -40,4 +52,9 @@ export function dial(pipe: string, hooks: LinkHooks, onHeard: () => void): Call 
     socket.once('connect', () => resolve());
   });
   return { link, socket, connected };
+}
+
+function isAtLeast(major: number, minor: number): boolean {
+  const [ourMajor = 0, ourMinor = 0] = process.versions.node.split('.').map(Number);
+  return ourMajor > major || (ourMajor === major && ourMinor >= minor);
 }

@@ -10,7 +10,7 @@ export {
   type SendOptions,
   type WhileClosed,
 } from './client';
-export type { ConnectionState, Ticket } from './connection';
+export type { ConnectionState, RetryOptions, Ticket } from './connection';
 export { DeskbusError, type ErrorCategory, type ErrorName } from './error';
 export type { HeartbeatOptions } from './heartbeat';
 export type { BackendMethod, CallContext, CallOptions, Handler, Params, Result } from './link';

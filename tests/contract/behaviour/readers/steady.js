@@ -1,0 +1,50 @@
+// The Node client, told what to do in lines on stdin; what happens to it is told in lines on stdout.
+'use strict';
+
+const { createInterface } = require('readline');
+const { connect } = require('../../../../electron-bridge/dist/node');
+
+const [pipe, app] = process.argv.slice(2);
+const tell = (word) => process.stdout.write(`${JSON.stringify(word)}\n`);
+const tickets = [];
+let client;
+
+const operations = {
+  ticket: ({ ticket }) => tickets.shift()(ticket),
+  subscribe: ({ pattern, mode }) => {
+    const listener = ({ topic, payload, redelivery = 0 }) =>
+      tell({ message: { topic, number: payload.number, redelivery } });
+    return client.subscribe(pattern, listener, { mode });
+  },
+  call: ({ topic, number, whileClosed }) =>
+    client.publish(topic, { number }, { confirm: true, whileClosed }),
+};
+
+async function perform({ id, op, ...params }) {
+  try {
+    await operations[op](params);
+    if (id) tell({ done: id });
+  } catch (error) {
+    tell({ done: id, error: error.code });
+  }
+}
+
+async function main() {
+  createInterface({ input: process.stdin })
+    .on('line', (line) => void perform(JSON.parse(line)))
+    .on('close', () => process.exit());
+  client = await connect({
+    pipe,
+    app,
+    retry: { firstMs: 20 },
+    ticketProvider: () => {
+      tell({ ticket: true });
+      return new Promise((resolve) => tickets.push(resolve));
+    },
+  });
+  client.on('state', (state) => tell({ state }));
+  client.on('gap', (gap) => tell({ gap }));
+  tell({ state: client.state });
+}
+
+void main();
