@@ -6,8 +6,10 @@
                 ...
 
 `Client` is one connection. `SteadyClient` outlives its connections: it comes back by itself.
+`run_as_app` is for a program that the backend starts as an app.
 """
 
+from deskbus_protocol.client.app import App, run_as_app, watch_backend
 from deskbus_protocol.client.connection import (
     APP_VARIABLE,
     LIFE_FD_VARIABLE,
@@ -27,6 +29,7 @@ __all__ = [
     "LIFE_FD_VARIABLE",
     "PIPE_VARIABLE",
     "TICKET_FD_VARIABLE",
+    "App",
     "Client",
     "Inbox",
     "Message",
@@ -35,4 +38,6 @@ __all__ = [
     "connect_as_app",
     "connect_with_ticket",
     "open_session",
+    "run_as_app",
+    "watch_backend",
 ]

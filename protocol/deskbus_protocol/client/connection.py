@@ -343,7 +343,10 @@ async def open_session(
 
 @asynccontextmanager
 async def connect_as_app() -> AsyncIterator[Client]:
-    """Connects a process that the backend spawned, with the ticket it was handed."""
+    """Connects a process that the backend spawned, with the ticket it was handed.
+
+    `run_as_app` does more: it tells that the app is ready and lives, and when it is to end.
+    """
     descriptor = int(os.environ.pop(TICKET_FD_VARIABLE))
     with os.fdopen(descriptor, "rb") as handed:
         ticket = handed.read().decode().strip()
