@@ -46,9 +46,12 @@ class Reception:
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """Serves links until cancelled. One that comes when it does not run is closed."""
-        async with anyio.create_task_group() as self._tasks:
-            task_status.started()
-            await anyio.sleep_forever()
+        try:
+            async with anyio.create_task_group() as self._tasks:
+                task_status.started()
+                await anyio.sleep_forever()
+        finally:
+            self._tasks = None
 
     def accept(self, link: Link) -> None:
         if self._strangers >= MAX_STRANGERS:

@@ -207,4 +207,4 @@ class ProcessIsolationManager:
             for app in self._apps.values():
                 if app.run is not None:
                     ending.start_soon(app.run.end_last, LAST_GRACE_S)
-        await self._strays.end()
+        await self._strays.end(frozenset(self._around.guard.pids))

@@ -34,9 +34,9 @@ class Strays:
                 now.add(row.identity)
         self._seen = now
 
-    async def end(self) -> None:
-        """Ends all there are."""
-        found = await anyio.to_thread.run_sync(survey, (), frozenset[int]())
+    async def end(self, ours: frozenset[int]) -> None:
+        """Ends all there are, but for children that we started for ourselves."""
+        found = await anyio.to_thread.run_sync(survey, (), ours)
         self._seen = {row.identity for row in found.strays}
         await self.sweep(found.strays)
 

@@ -12,6 +12,7 @@ import {
   type RequestResult,
   type SendParams,
   type SendResult,
+  type StopParams,
   type SubscriberParams,
 } from '../generated/protocol';
 import { Acknowledgements, type Numbered } from './acknowledgements';
@@ -64,6 +65,8 @@ export interface ClientEvents {
   gap: GapParams;
   /** A listener of an acknowledged subscription failed on a message, which will come again. */
   failed: { message: Message; error: unknown };
+  /** The backend asks this app's process to end, and kills it in so many milliseconds. */
+  stop: StopParams;
   /** Told after `watchSubscribers`. */
   subscriberAdded: SubscriberParams;
   subscriberRemoved: SubscriberParams;
@@ -306,6 +309,7 @@ export class Client extends Emitter<ClientEvents> {
     if (method === 'bus.refused') this.emit('refused', params as RefusedParams);
     else if (method === 'bus.gap') this.tellGap(params as GapParams);
     else if (method === 'bus.continued') this.progress.begin((params as ContinuedParams).pattern);
+    else if (method === 'apps.stop') this.emit('stop', params as StopParams);
     else if (method === 'bus.subscriberAdded') this.watch?.added(params as SubscriberParams);
     else if (method === 'bus.subscriberRemoved') this.watch?.removed(params as SubscriberParams);
   }

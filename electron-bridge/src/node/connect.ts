@@ -1,7 +1,6 @@
-import { closeSync, readFileSync } from 'fs';
+import { handedOver } from './badge';
 import { Client, type ClientOptions } from './client';
 import type { Ticket } from './connection';
-import { DeskbusError } from './error';
 
 interface ConnectTarget extends Pick<ClientOptions, 'whileClosed' | 'heartbeat' | 'retry'> {
   /** The path of the backend's pipe. */
@@ -43,17 +42,9 @@ export async function connect(options: ConnectOptions): Promise<Client> {
 
 /**
  * Connects a process that the backend spawned: its pipe and app are in the environment, its
- * ticket comes through an inherited descriptor and so is in no list of processes.
+ * ticket comes through an inherited descriptor and so is in no list of processes. `runAsApp` does
+ * more: it tells that the app is ready and lives, and ends when the backend says so.
  */
 export async function connectAsApp(): Promise<Client> {
-  const pipe = process.env['DESKBUS_PIPE'];
-  const app = process.env['DESKBUS_APP'];
-  const descriptor = Number(process.env['DESKBUS_TICKET_FD'] ?? NaN);
-  if (pipe === undefined || app === undefined || !Number.isInteger(descriptor)) {
-    throw DeskbusError.of('session_required', 'This process was not started by the backend.');
-  }
-  delete process.env['DESKBUS_TICKET_FD'];
-  const ticket = readFileSync(descriptor, 'utf8').trim();
-  closeSync(descriptor);
-  return connect({ pipe, app, ticket });
+  return connect(await handedOver());
 }

@@ -24,6 +24,8 @@ export interface ConnectionOptions {
   renewable: boolean;
   heartbeat?: HeartbeatOptions;
   retry?: RetryOptions;
+  /** Whether the first session takes up where an earlier process of this client left off. */
+  takeUp?: boolean;
 }
 
 export interface RetryOptions {
@@ -131,8 +133,8 @@ export class Connection {
     if (this.state === 'closed') throw DeskbusError.of('connection_lost');
     const link = await this.dial(pipe);
     const params = { ticket, app: this.options.app, protocolVersion: PROTOCOL_VERSION };
-    const { known: resume } = this;
-    const again = resume ? { resume, lastSeqs: this.hooks.lastSeqs() } : { resume };
+    const resume = this.known || this.options.takeUp === true;
+    const again = this.known ? { resume, lastSeqs: this.hooks.lastSeqs() } : { resume };
     const opened = await introduce(link, 'session.open', { ...params, ...again });
     this.pipe = pipe;
     this.begin(link, opened);

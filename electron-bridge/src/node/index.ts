@@ -1,4 +1,5 @@
 // The client for plain Node: apps that the backend spawned, tools and tests.
+export { App, runAsApp, type RunOptions } from './app';
 export { connect, connectAsApp, type ConnectOptions } from './connect';
 export {
   Client,

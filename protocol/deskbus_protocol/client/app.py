@@ -1,12 +1,13 @@
 """For a program that the backend starts as an app: its link, signs of life, state and end.
 
-async def main() -> None:
-async with run_as_app(read=["orders.#"]) as app:
-counted = app.state or 0
-await app.ready()
-async for message in app.messages("orders.#"):
-counted += 1
-await app.save(counted)
+    async with run_as_app(read=["orders.#"]) as app:
+        counted = app.state or 0
+        await app.ready()
+        async for message in app.messages("orders.#"):
+            counted += 1
+            await app.save(counted)
+
+A block that is cancelled because the app is to end, ends the program in order.
 """
 
 import os

@@ -1,0 +1,142 @@
+import { Socket } from 'net';
+import type { BeginResult } from '../generated/protocol';
+import { handedOver } from './badge';
+import { Client } from './client';
+import type { Message } from './message';
+import type { Mode } from './subscriptions';
+
+export interface RunOptions {
+  /**
+   * Listeners by pattern. What waited for an earlier run of the app comes first, once the app has
+   * said that it is ready.
+   */
+  read?: Record<string, (message: Message, app: App) => unknown>;
+  /** Of these subscriptions; `live` unless told. */
+  mode?: Mode;
+  /** Tidies up when the app is asked to end; the process ends when its promise is fulfilled. */
+  onStop?: (app: App) => unknown;
+}
+
+/** How long a process may outlive the backend, to tidy up. */
+const LAST_WORDS_MS = 1_000;
+
+/**
+ * Connects this process as the app that the backend started it for. It gives signs of life, and
+ * ends by itself when it is asked to, or when the backend is gone. Rejects with `DeskbusError`.
+ */
+export async function runAsApp(options: RunOptions = {}): Promise<App> {
+  watchBackend();
+  const { pipe, app: id, ticket } = await handedOver();
+  const client = new Client({
+    app: id,
+    renewable: false,
+    takeUp: true,
+    whileClosed: 'queue',
+    ticketProvider: () => Promise.resolve({ ticket, pipe }),
+  });
+  const mode = options.mode ?? 'live';
+  let begin: (app: App) => void = () => undefined;
+  const begun = new Promise<App>((resolve) => (begin = resolve));
+  const subscribed = Object.entries(options.read ?? {}).map(([pattern, listener]) => {
+    let ready: App | undefined;
+    void begun.then((app) => (ready = app));
+    return client.subscribe(
+      pattern,
+      (message) => (ready ? listener(message, ready) : begun.then((app) => listener(message, app))),
+      { mode },
+    );
+  });
+  await client.open();
+  const app = new App(client, await client.call('apps.begin', {}), begin, options.onStop);
+  await Promise.all(subscribed);
+  return app;
+}
+
+/** This run of the app. */
+export class App {
+  /** What it saved last, if anything, and the version of that. */
+  readonly state: unknown;
+  readonly version: number;
+  /** How often it came back by itself since a person launched it. */
+  readonly restarts: number;
+  private readonly timer: NodeJS.Timeout;
+  private troubled: string | undefined;
+  private ending: Promise<void> | undefined;
+
+  constructor(
+    readonly client: Client,
+    begun: BeginResult,
+    private readonly begin: (app: App) => void,
+    private readonly onStop?: (app: App) => unknown,
+  ) {
+    this.state = begun.saved?.state;
+    this.version = begun.saved?.version ?? 0;
+    this.restarts = begun.restarts;
+    this.timer = setInterval(() => this.beat(), begun.heartbeat);
+    client.on('stop', () => void this.stop());
+    client.on('state', (state) => {
+      if (state === 'closed') void this.stop();
+    });
+    process.on('SIGTERM', () => void this.stop());
+  }
+
+  /** Tells that the app does what it is for. */
+  async ready(): Promise<void> {
+    await this.client.call('apps.ready', {});
+    this.begin(this);
+  }
+
+  /**
+   * Keeps `state` for the next start, at most 1 MiB; resolves with false where it lasts only as
+   * long as the backend.
+   */
+  async save(state: unknown, version = 1): Promise<boolean> {
+    return (await this.client.call('apps.saveState', { state: state ?? null, version })).kept;
+  }
+
+  /** Says what the app can't do at the moment, for a person; undefined when it can again. */
+  trouble(words: string | undefined): void {
+    this.troubled = words;
+    this.beat();
+  }
+
+  /** Ends the process, in order. */
+  stop(): Promise<void> {
+    this.ending ??= this.end();
+    return this.ending;
+  }
+
+  private beat(): void {
+    if (this.client.state !== 'open') return;
+    this.client.notify(
+      'apps.heartbeat',
+      this.troubled === undefined ? {} : { trouble: this.troubled },
+    );
+  }
+
+  private async end(): Promise<void> {
+    clearInterval(this.timer);
+    let code = 0;
+    try {
+      await this.onStop?.(this);
+      await this.client.close();
+    } catch (error) {
+      process.stderr.write(`${String(error)}\n`);
+      code = 1;
+    }
+    process.exit(code);
+  }
+}
+
+/** A descriptor that comes to its end with the backend: it ends this process soon after. */
+function watchBackend(): void {
+  const descriptor = Number(process.env['DESKBUS_LIFE_FD'] ?? NaN);
+  if (!Number.isInteger(descriptor)) return;
+  delete process.env['DESKBUS_LIFE_FD'];
+  const life = new Socket({ fd: descriptor, readable: true, writable: false });
+  life.on('error', () => undefined);
+  life.on('close', () => setTimeout(() => process.exit(1), LAST_WORDS_MS).unref());
+  life.resume();
+  // It must not keep a program alive that has nothing else to do.
+  life.unref();
+}
