@@ -81,6 +81,7 @@ def _window(app: Manifest, window: WindowSpec, folder: Path) -> WindowDescriptor
         height=window.height,
         x=window.x,
         y=window.y,
+        root=UNSET if "://" in window.url else folder.resolve().as_uri(),
     )
 
 

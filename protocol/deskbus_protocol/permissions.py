@@ -105,10 +105,10 @@ class AppParams(Params, frozen=True, kw_only=True):
 
 
 class EffectiveRule(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """`until` is Unix milliseconds; from then on the rule is not there."""
+    """Without a scope it is about all. `until` is Unix milliseconds; then the rule is gone."""
 
     permission: Permission
-    scope: Scope
+    scope: Scope | UnsetType = UNSET
     allow: bool
     until: int | UnsetType = UNSET
 

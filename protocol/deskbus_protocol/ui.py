@@ -25,7 +25,10 @@ class Descriptor(
 
 
 class WindowDescriptor(Descriptor, frozen=True, kw_only=True, tag_field="kind", tag="window"):
-    """A window of an app. `url` is absolute: `file:` for local apps, else `https:`."""
+    """A window of an app. `url` is absolute: `file:` for local apps, else `https:`.
+
+    `root` is the folder whose files the window may load; without one, that of its own file.
+    """
 
     window: WindowId
     app: AppId
@@ -36,6 +39,7 @@ class WindowDescriptor(Descriptor, frozen=True, kw_only=True, tag_field="kind", 
     height: Pixels
     x: Annotated[int, Meta(ge=-32_768, le=32_767)] | UnsetType = UNSET
     y: Annotated[int, Meta(ge=-32_768, le=32_767)] | UnsetType = UNSET
+    root: Annotated[str, Meta(pattern=r"^file:///", max_length=2048)] | UnsetType = UNSET
 
 
 class AppIdentity(Descriptor, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """A real Electron with windows that tests drive; shared, for it takes two seconds to start."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
@@ -125,13 +125,17 @@ entry = '{PAGES / "family.py"}'
 
 
 class Starter(Protocol):
-    """Starts an Electron of its own with these apps.
+    """Starts an Electron of its own with these apps, of the tests' configuration or another.
 
     The backend's data folder is `data`, or one that is made for it.
     """
 
     def __call__(
-        self, *apps: str, data: Path | None = None
+        self,
+        *apps: str,
+        data: Path | None = None,
+        config: str = CONFIG,
+        env: Mapping[str, str] | None = None,
     ) -> AbstractAsyncContextManager[ElectronSession]: ...
 
 
@@ -157,14 +161,20 @@ async def display() -> AsyncIterator[str | None]:
 @pytest.fixture(scope="session")
 def electron_with(display: str | None, tmp_path_factory: pytest.TempPathFactory) -> Starter:
     @asynccontextmanager
-    async def start(*apps: str, data: Path | None = None) -> AsyncIterator[ElectronSession]:
+    async def start(
+        *apps: str,
+        data: Path | None = None,
+        config: str = CONFIG,
+        env: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[ElectronSession]:
         folder = tmp_path_factory.mktemp("electron")
-        config = folder / "deskbus.toml"
-        config.write_text(CONFIG)
+        config_file = folder / "deskbus.toml"
+        config_file.write_text(config)
         env = {
+            **(env or {}),
             "DESKBUS_PYTHON": sys.executable,
             "DESKBUS_DATA_DIR": str(data or folder / "data"),
-            "DESKBUS_CONFIG": str(config),
+            "DESKBUS_CONFIG": str(config_file),
             "DESKBUS_APPS": ",".join(apps),
         }
         async with electron_session(

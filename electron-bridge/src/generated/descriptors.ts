@@ -7,7 +7,7 @@ export const windowSchema = {
   "$defs": {
     "WindowDescriptor": {
       "title": "WindowDescriptor",
-      "description": "A window of an app. `url` is absolute: `file:` for local apps, else `https:`.",
+      "description": "A window of an app. `url` is absolute: `file:` for local apps, else `https:`.\n\n    `root` is the folder whose files the window may load; without one, that of its own file.",
       "type": "object",
       "properties": {
         "kind": {
@@ -60,6 +60,11 @@ export const windowSchema = {
           "type": "integer",
           "minimum": -32768,
           "maximum": 32767
+        },
+        "root": {
+          "type": "string",
+          "maxLength": 2048,
+          "pattern": "^file:///"
         }
       },
       "required": [

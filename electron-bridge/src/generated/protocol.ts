@@ -17,7 +17,11 @@ export interface ErrorData {
   correlationId?: string;
 }
 
-/** A window of an app. `url` is absolute: `file:` for local apps, else `https:`. */
+/**
+ * A window of an app. `url` is absolute: `file:` for local apps, else `https:`.
+ *
+ * `root` is the folder whose files the window may load; without one, that of its own file.
+ */
 export interface WindowDescriptor {
   kind: "window";
   window: string;
@@ -31,6 +35,7 @@ export interface WindowDescriptor {
   height: number;
   x?: number;
   y?: number;
+  root?: string;
 }
 
 /**
@@ -773,12 +778,12 @@ export interface GrantsResult {
   rules: Array<EffectiveRule>;
 }
 
-/** `until` is Unix milliseconds; from then on the rule is not there. */
+/** Without a scope it is about all. `until` is Unix milliseconds; then the rule is gone. */
 export interface EffectiveRule {
   /** A name of the permission catalogue (permissions.catalogue). */
   permission: string;
   /** What exactly, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
-  scope: string;
+  scope?: string;
   allow: boolean;
   until?: number;
 }

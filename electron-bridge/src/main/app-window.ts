@@ -4,6 +4,7 @@ import { Client } from '../node/client';
 import type { Ticket } from '../node/connection';
 import { Emitter } from '../node/emitter';
 import { DeskbusError } from '../node/error';
+import type { AppPolicy } from './app-policy';
 import { pageIpc } from './ipc';
 import { lockContents, lockedPreferences, WINDOW_LOOK } from './lockdown';
 import { APP_ARGUMENT, CLIENT_ARGUMENT } from './operations';
@@ -25,6 +26,7 @@ export class AppWindow extends Emitter<WindowEvents> {
     readonly descriptor: WindowDescriptor,
     preload: string,
     bounds: Rectangle | undefined,
+    policy: AppPolicy,
     mintTicket: () => Promise<Ticket>,
   ) {
     super();
@@ -39,7 +41,8 @@ export class AppWindow extends Emitter<WindowEvents> {
     });
     const relay = new Relay(webContents, this.client);
     pageIpc.add(webContents, relay);
-    lockContents(webContents, descriptor.url);
+    policy.own(descriptor, webContents);
+    lockContents(webContents, descriptor.url, policy);
     onCrash(webContents, (details) => {
       relay.dropPage();
       this.emit('gone', details);

@@ -2,10 +2,12 @@ import type { BrowserWindow, RenderProcessGoneDetails } from 'electron';
 import type { CrashPage, WindowDescriptor } from '../generated/protocol';
 import { Emitter } from '../node/emitter';
 import { asDeskbusError, DeskbusError } from '../node/error';
+import { AppPolicy } from './app-policy';
 import { AppWindow } from './app-window';
 import type { Backend } from './backend';
 import { CrashWindow } from './crash-window';
 import { readCloseWindow, readOpenWindow, readShowCrash } from './descriptors';
+import { Grants } from './grants';
 import { WindowProcesses } from './window-processes';
 
 /** An open window of an app. */
@@ -31,12 +33,15 @@ export class AppWindows extends Emitter<AppWindowsEvents> {
   private readonly crashes = new Map<string, CrashWindow>();
   private readonly descriptors = new Map<string, WindowDescriptor>();
   private readonly processes: WindowProcesses;
+  private readonly policies = new Map<string, AppPolicy>();
+  private readonly grants: Grants;
 
   constructor(
     private readonly backend: Backend,
     private readonly preload: string,
   ) {
     super();
+    this.grants = new Grants(backend);
     this.processes = new WindowProcesses((app, pids) => {
       backend.notify('ui.windowProcesses', { app, pids });
     });
@@ -74,7 +79,8 @@ export class AppWindows extends Emitter<AppWindowsEvents> {
     const bounds = (crash ?? known)?.browserWindow.getBounds();
     known?.close();
     this.descriptors.set(id, descriptor);
-    const window = new AppWindow(descriptor, this.preload, bounds, () =>
+    const policy = this.policyOf(descriptor.app);
+    const window = new AppWindow(descriptor, this.preload, bounds, policy, () =>
       this.mintTicket(descriptor),
     );
     this.open.set(id, window);
@@ -85,6 +91,13 @@ export class AppWindows extends Emitter<AppWindowsEvents> {
     this.takeCrashAway(id);
     this.emit('opened', describe(window));
     return {};
+  }
+
+  /** One for each app, as each has one session. */
+  private policyOf(app: string): AppPolicy {
+    const policy = this.policies.get(app) ?? new AppPolicy(app, this.backend, this.grants);
+    this.policies.set(app, policy);
+    return policy;
   }
 
   private async mintTicket({ app: id, client }: WindowDescriptor) {

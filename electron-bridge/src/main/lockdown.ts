@@ -1,11 +1,15 @@
-import type {
-  BrowserWindowConstructorOptions,
-  Session,
-  WebContents,
-  WebPreferences,
+import {
+  desktopCapturer,
+  type BrowserWindowConstructorOptions,
+  type Session,
+  type Streams,
+  type WebContents,
+  type WebPreferences,
 } from 'electron';
+import { OwnFolder } from './own-folder';
+import { isExternal, nothingBut, type AskDetails, type SessionPolicy } from './session-policy';
 
-const locked = new WeakSet<Session>();
+const guarded = new WeakSet<Session>();
 
 /** The web preferences of every window here; `enableRemoteModule` was dropped in Electron 14. */
 export function lockedPreferences(preload: string, partition: string): WebPreferences {
@@ -35,27 +39,67 @@ export const WINDOW_LOOK: BrowserWindowConstructorOptions = {
   backgroundColor: '#0f1419',
 };
 
-/** Denies every Chromium permission and every download. */
-export function lockSession(session: Session): void {
-  if (locked.has(session)) return;
-  locked.add(session);
-  session.setPermissionRequestHandler((_contents, _permission, callback) => callback(false));
-  session.setPermissionCheckHandler(() => false);
-  const since15: Partial<Pick<Session, 'setDevicePermissionHandler'>> = session;
-  since15.setDevicePermissionHandler?.call(session, () => false);
+/** Lets the session's pages do what `policy` says, and nothing that it does not know of. */
+export function guardSession(session: Session, policy: SessionPolicy): void {
+  if (guarded.has(session)) return;
+  guarded.add(session);
+  session.setPermissionRequestHandler((contents, permission, callback, details) => {
+    settle(policy.asks(contents, permission, details), callback);
+  });
+  session.setPermissionCheckHandler((_contents, permission, origin, details) =>
+    policy.has(permission, urlOf(details) ?? origin, details),
+  );
+  guardDevices(session, policy);
+  session.webRequest.onBeforeRequest(({ url, resourceType }, callback) => {
+    settle(policy.mayLoad({ url, resourceType }), (may) => callback({ cancel: !may }));
+  });
+  session.on('will-download', (event, item) => {
+    if (!policy.mayDownload([item.getURL(), ...item.getURLChain()])) event.preventDefault();
+  });
   // Else it fetches dictionaries over the network.
   const spelling: Partial<Pick<Session, 'setSpellCheckerLanguages' | 'setSpellCheckerEnabled'>> =
     session;
   spelling.setSpellCheckerLanguages?.call(session, []);
   spelling.setSpellCheckerEnabled?.call(session, false);
-  session.on('will-download', (event) => event.preventDefault());
+}
+
+/** What Electron 9 does not have yet: there, nothing of it works anyhow. */
+function guardDevices(session: Session, policy: SessionPolicy): void {
+  const since15: Partial<Pick<Session, 'setDevicePermissionHandler'>> = session;
+  since15.setDevicePermissionHandler?.call(session, ({ deviceType, origin }) =>
+    policy.hasDevice(deviceType, origin),
+  );
+  const since17: Partial<Pick<Session, 'setDisplayMediaRequestHandler'>> = session;
+  since17.setDisplayMediaRequestHandler?.call(session, (request, callback) => {
+    settle(policy.mayCapture(request.frame?.url ?? request.securityOrigin), (may) => {
+      void (may ? firstScreen() : Promise.resolve({})).then(callback, () => callback({}));
+    });
+  });
+}
+
+async function firstScreen(): Promise<Streams> {
+  const [video] = await desktopCapturer.getSources({ types: ['screen'] });
+  return video ? { video } : {};
+}
+
+function settle(decision: Promise<boolean>, tell: (may: boolean) => void): void {
+  decision.then(tell, () => tell(false));
+}
+
+function urlOf(details: unknown): string | undefined {
+  const { requestingUrl } = (details ?? {}) as AskDetails;
+  return requestingUrl === '' ? undefined : requestingUrl;
 }
 
 /** Keeps the window in the document at `home`: no way elsewhere, no new windows, no webviews. */
-export function lockContents(contents: WebContents, home: string): void {
-  lockSession(contents.session);
+export function lockContents(contents: WebContents, home: string, policy?: SessionPolicy): void {
+  guardSession(contents.session, policy ?? ownPagesOnly(home));
+  // Media over UDP to anybody would pass by every filter.
+  contents.setWebRTCIPHandlingPolicy('disable_non_proxied_udp');
   contents.on('will-navigate', (event, url) => {
-    if (withoutHash(url) !== withoutHash(contents.getURL() || home)) event.preventDefault();
+    // A link for another program goes on to the question whether it may be opened.
+    const stays = withoutHash(url) === withoutHash(contents.getURL() || home);
+    if (!stays && !isExternal(url)) event.preventDefault();
   });
   contents.on('will-redirect', (event, url, _inPlace, isMainFrame) => {
     if (isMainFrame && new URL(url).origin !== new URL(home).origin) {
@@ -69,6 +113,12 @@ export function lockContents(contents: WebContents, home: string): void {
   } else {
     contents.on('new-window' as 'will-attach-webview', (event) => event.preventDefault());
   }
+}
+
+/** The bridge's own pages need what lies beside them, and nothing else. */
+function ownPagesOnly(home: string): SessionPolicy {
+  const folder = OwnFolder.of(home);
+  return nothingBut(async ({ url }) => (await folder?.has(url)) ?? false);
 }
 
 function withoutHash(url: string): string {

@@ -93,8 +93,8 @@ function tick(): void {
   restart.textContent = page.cause === 'renderer' ? 'Open again' : 'Restart';
   if (state === 'scheduled' && at !== undefined) {
     restart.textContent = 'Restart now';
-    const left = Math.ceil((at - Date.now()) / 1000);
-    setText('status', left > 0 ? `Restarts by itself in ${left} s` : 'Restarting…');
+    const left = Math.ceil((at - Date.now()) / 1000) * 1000;
+    setText('status', left > 0 ? `Restarts by itself in ${duration(left)}` : 'Restarting…');
   } else if (state === 'loop') {
     setText('status', 'It crashed too often to be restarted by itself.');
   } else {

@@ -1,0 +1,125 @@
+import type { GrantsResult, PermissionEntry } from '../generated/protocol';
+import { Emitter } from '../node/emitter';
+import type { Backend } from './backend';
+import { coversOrigin } from './origins';
+
+interface GrantsEvents {
+  /** What an app may do has changed. */
+  changed: string;
+}
+
+/**
+ * What the backend says that apps may do, kept for the places that can't wait for an answer.
+ *
+ * What is not known is not allowed: before the first answer, while the backend is away, and from
+ * the news of a change until its answer is here.
+ */
+export class Grants extends Emitter<GrantsEvents> {
+  private readonly known = new Map<string, GrantsResult>();
+  private readonly asked = new Map<string, Promise<void>>();
+  /** The permissions of Electron's own, by Electron's name for them. */
+  private names = new Map<string, string[]>();
+  private catalogue: Promise<void> | undefined;
+
+  constructor(private readonly backend: Backend) {
+    super();
+    backend.onNotice('permissions.changed', (params) => {
+      const { app, epoch } = params as { app?: unknown; epoch?: unknown };
+      if (typeof app === 'string' && typeof epoch === 'number') this.heard(app, epoch);
+    });
+    backend.on('down', () => this.forgetAll());
+  }
+
+  /** Whether an app may do it, as far as is known here. */
+  allows(app: string, permission: string, scope: string): boolean {
+    const grants = this.known.get(app);
+    if (!grants) return false;
+    if (grants.trusted) return true;
+    const now = Date.now();
+    const rule = grants.rules.find(
+      (known) =>
+        known.permission === permission &&
+        (known.until === undefined || known.until > now) &&
+        (known.scope === undefined || coversOrigin(known.scope, scope)),
+    );
+    return rule?.allow === true;
+  }
+
+  /** Resolves once what the app may do is known here, or can't be. */
+  async load(app: string): Promise<void> {
+    if (this.known.has(app)) return;
+    const asked = this.asked.get(app) ?? this.ask(app);
+    this.asked.set(app, asked);
+    await asked;
+  }
+
+  /** The permissions that stand behind Electron's `name`; none for one that nobody offers. */
+  async permissionsOf(name: string): Promise<string[]> {
+    await this.loadCatalogue();
+    return this.named(name);
+  }
+
+  /** The same, as far as is known here. */
+  named(name: string): string[] {
+    return this.names.get(name) ?? [];
+  }
+
+  async loadCatalogue(): Promise<void> {
+    this.catalogue ??= this.backend
+      .call('permissions.catalogue', {})
+      .then(({ permissions }) => {
+        this.names = byElectronName(permissions);
+      })
+      .catch(() => {
+        this.catalogue = undefined;
+      });
+    await this.catalogue;
+  }
+
+  private async ask(app: string): Promise<void> {
+    try {
+      const grants = await this.backend.call('permissions.grantsOf', { app });
+      this.known.set(app, grants);
+    } catch {
+      this.known.delete(app);
+    } finally {
+      this.asked.delete(app);
+    }
+  }
+
+  private heard(app: string, epoch: number): void {
+    const known = this.known.get(app);
+    if (known && known.epoch >= epoch) return;
+    const wanted = known !== undefined || this.asked.has(app);
+    this.known.delete(app);
+    // An answer that is on its way may be of before the change.
+    const earlier = this.asked.get(app) ?? Promise.resolve();
+    if (!wanted) {
+      this.emit('changed', app);
+      return;
+    }
+    const asked = earlier.then(() => {
+      this.known.delete(app);
+      return this.ask(app);
+    });
+    this.asked.set(app, asked);
+    void asked.then(() => this.emit('changed', app));
+  }
+
+  private forgetAll(): void {
+    const apps = [...this.known.keys()];
+    this.known.clear();
+    this.catalogue = undefined;
+    for (const app of apps) this.emit('changed', app);
+  }
+}
+
+function byElectronName(permissions: PermissionEntry[]): Map<string, string[]> {
+  const names = new Map<string, string[]>();
+  for (const { name, scope, enforcedBy, points } of permissions) {
+    // Electron's own permissions are for everything or nothing.
+    if (enforcedBy !== 'shell' || scope !== 'fixed') continue;
+    for (const point of points ?? []) names.set(point, [...(names.get(point) ?? []), name]);
+  }
+  return names;
+}

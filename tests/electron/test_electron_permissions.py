@@ -1,0 +1,209 @@
+"""Electron's own permissions: asked of the backend, and refused wherever it does not allow."""
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from demo.devtools import Page
+from demo.electron import ALLOW, DENY, ElectronSession, eventually
+from tests.electron.conftest import Starter
+from tests.electron.mainprocess import decide, in_main
+
+APP, PLAIN = "test.device", "test.plain-device"
+
+PAGE = """<!doctype html><meta charset='utf-8'><title>device</title><p>A page</p>
+<iframe id="frame" srcdoc="<p>framed</p>"
+ allow="geolocation; microphone; camera; midi; clipboard-read"></iframe>"""
+
+DECLARED = ("geolocation", "notifications", "media.microphone", "clipboard.read", "midi")
+
+CONFIG = """
+[[apps]]
+id = "test.device"
+name = "Device"
+publisher = "Northwind Desk Tools (test)"
+declares = [{declares}]
+[[apps.windows]]
+url = "{folder}/index.html?device"
+
+[[apps]]
+id = "test.plain-device"
+name = "Plain"
+[[apps.windows]]
+url = "{folder}/index.html?plain-device"
+"""
+
+LOCATED = """new Promise((done) => navigator.geolocation.getCurrentPosition(
+    () => done('allowed'),
+    ({ code }) => done(code === 1 ? 'denied' : 'allowed'), { timeout: 50 }))"""
+REFUSED = "({ name }) => /^(NotAllowed|Security)Error$/.test(name) ? 'denied' : name"
+ASKS = {
+    "geolocation": LOCATED,
+    "notifications": """Notification.requestPermission().then(
+        (state) => (state === 'granted' ? 'allowed' : state))""",
+    "media.microphone": f"""navigator.mediaDevices.getUserMedia({{ audio: true }}).then(
+        () => 'allowed', {REFUSED})""",
+    "media.camera": f"""navigator.mediaDevices.getUserMedia({{ video: true }}).then(
+        () => 'allowed', {REFUSED})""",
+    "midi.sysex": f"""navigator.requestMIDIAccess({{ sysex: true }}).then(
+        () => 'allowed', {REFUSED})""",
+    "clipboard.read": f"navigator.clipboard.readText().then(() => 'allowed', {REFUSED})",
+}
+SCREEN = f"""navigator.mediaDevices.getUserMedia({{ video: {{
+    mandatory: {{ chromeMediaSource: 'desktop' }} }} }}).then(() => 'allowed', {REFUSED})"""
+SCREEN_AND_VOICE = f"""navigator.mediaDevices.getUserMedia({{ audio: true, video: {{
+    mandatory: {{ chromeMediaSource: 'desktop' }} }} }}).then(
+        (stream) => stream.getVideoTracks().length ? 'allowed' : 'sound only', {REFUSED})"""
+LABELS = "navigator.mediaDevices.enumerateDevices().then((all) => all.map(({ label }) => label))"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("device")
+
+
+@pytest.fixture(scope="module")
+def opened(folder: Path) -> Path:
+    """What other programs were asked to open, a line each."""
+    return folder / "opened"
+
+
+@pytest.fixture(scope="module")
+async def electron(
+    electron_with: Starter, folder: Path, opened: Path
+) -> AsyncIterator[ElectronSession]:
+    (folder / "index.html").write_text(PAGE)
+    programs = folder / "bin"
+    programs.mkdir()
+    for name in ("xdg-open", "xdg-email"):
+        (programs / name).write_text(f'#!/bin/sh\necho "$1" >> {opened}\n')
+        (programs / name).chmod(0o700)
+    declares = ", ".join(f"{{ permission = '{name}', scope = 'all' }}" for name in DECLARED)
+    config = CONFIG.format(folder=folder.as_uri(), declares=declares)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    async with electron_with(APP, PLAIN, config=config, env={"PATH": path}) as session:
+        for name in ("?device", "?plain-device"):
+            page = await session.window(name)
+            await page.until("window.deskbus && deskbus.state() === 'open'")
+        yield session
+
+
+@pytest.fixture
+async def device(electron: ElectronSession) -> Page:
+    """The window of an app that nothing was decided for yet."""
+    await in_main(electron, f"shell.call('permissions.revoke', {{ app: '{APP}' }})")
+    page = await electron.window("?device")
+    await page.call("Page.bringToFront")
+    return page
+
+
+def asks_in_the_background(ask: str) -> str:
+    return f"void {ask}.then((outcome) => {{ window.outcome = outcome; }}, window.outcome = null)"
+
+
+@pytest.mark.requirement("3.2")
+@pytest.mark.parametrize("permission", ["geolocation", "notifications", "media.microphone"])
+async def test_what_a_person_decided_holds_for_electrons_own_permissions(
+    electron: ElectronSession, device: Page, permission: str
+) -> None:
+    await decide(electron, APP, permission, "all")
+    assert await device.evaluate(ASKS[permission]) == "allowed"
+    await decide(electron, APP, permission, "all", allowed=False)
+    assert await device.evaluate(ASKS[permission]) == "denied"
+
+
+@pytest.mark.requirement("3.2")
+@pytest.mark.parametrize("permission", ASKS)
+async def test_an_app_that_declares_nothing_gets_nothing_and_nobody_is_asked(
+    electron: ElectronSession, permission: str
+) -> None:
+    page = await electron.window("?plain-device")
+    assert await page.evaluate(ASKS[permission]) == "denied"
+    assert not [t for t in electron.browser.targets() if t.url.endswith("/dialog.html")]
+
+
+@pytest.mark.requirement("3.1")
+@pytest.mark.parametrize(
+    ("permission", "button", "outcome"),
+    [("geolocation", ALLOW, "allowed"), ("notifications", DENY, "denied")],
+)
+async def test_a_person_is_asked_and_the_answer_counts(
+    electron: ElectronSession, device: Page, permission: str, button: str, outcome: str
+) -> None:
+    await device.evaluate(asks_in_the_background(ASKS[permission]))
+    dialog = await electron.dialog()
+    assert "Device wants" in await dialog.text("body")
+    await dialog.until(f"document.querySelector('{button}').disabled === false")
+    await dialog.click(button)
+    await electron.browser.gone(dialog)
+    assert await device.until("outcome") == outcome
+
+
+async def test_a_frame_in_the_page_gets_nothing_of_what_its_page_may(
+    electron: ElectronSession, device: Page
+) -> None:
+    await decide(electron, APP, "geolocation", "all")
+    framed = f"document.getElementById('frame').contentWindow.eval(`{LOCATED}`)"
+    assert await device.evaluate(framed) == "denied"
+
+
+async def test_a_microphone_is_not_a_camera_nor_a_screen(
+    electron: ElectronSession, device: Page
+) -> None:
+    await decide(electron, APP, "media.microphone", "all")
+    assert await device.evaluate(ASKS["media.microphone"]) == "allowed"
+    assert await device.evaluate(ASKS["media.camera"]) == "denied"
+    assert await device.evaluate(SCREEN) == "denied"
+    assert await device.evaluate(SCREEN_AND_VOICE) != "allowed"
+
+
+async def test_device_names_are_told_only_to_whom_the_check_lets(
+    electron: ElectronSession, device: Page
+) -> None:
+    assert set(await device.evaluate(LABELS)) == {""}
+    for permission in ("media.microphone", "media.camera"):
+        await decide(electron, APP, permission, "all")
+    await device.until(f"{LABELS}.then((all) => all.some((label) => label !== ''))")
+    plain = await electron.window("?plain-device")
+    assert set(await plain.evaluate(LABELS)) == {""}
+    await in_main(electron, f"shell.call('permissions.revoke', {{ app: '{APP}' }})")
+    await device.until(f"{LABELS}.then((all) => all.every((label) => label === ''))")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere links don't go by a program")
+async def test_a_link_opens_another_program_only_where_that_is_granted(
+    electron: ElectronSession, device: Page, opened: Path
+) -> None:
+    link = "void location.assign('mailto:{}@example.com')"
+    plain = await electron.window("?plain-device")
+    await plain.evaluate(link.format("refused"))
+    await decide(electron, APP, "external.open", "all")
+    # Whatever is granted: this one is no link for pages.
+    await device.evaluate("void location.assign('ms-msdt:/id')")
+    await device.evaluate(link.format("granted"))
+    assert await eventually(opened.exists, 5)
+    assert opened.read_text().split() == ["mailto:granted@example.com"]
+    assert await device.evaluate("location.protocol") == "file:"
+
+
+async def test_without_a_backend_everything_is_denied(
+    electron: ElectronSession, device: Page
+) -> None:
+    for permission in ("geolocation", "media.microphone"):
+        await decide(electron, APP, permission, "all")
+        assert await device.evaluate(ASKS[permission]) == "allowed"
+    # The last test: the backend does not come back.
+    await in_main(
+        electron,
+        """new Promise((done) => {
+            shell.backend.launch = () => new Promise(() => undefined);
+            shell.on('backend-down', () => done(true));
+            process.kill(shell.pid, 'SIGKILL');
+        })""",
+    )
+    for permission in ("geolocation", "media.microphone", "notifications"):
+        assert await device.evaluate(ASKS[permission]) == "denied"
+    assert set(await device.evaluate(LABELS)) == {""}
