@@ -24,7 +24,9 @@ POLL_S = 0.02
 SCREEN = "1920x1200x24"
 
 DIALOG_PAGE = "/dialog.html"
-ALLOW, DENY, REMEMBER = "#allow", "#deny", "#remember"
+ALLOW, DENY = "#allow", "#deny"
+REMEMBER = "input[name=remember][value=always]"
+"""Of a consent dialog: its buttons, and the choice to remember the answer for good."""
 """The consent dialog's page and its controls."""
 
 LISTENING = re.compile(rb"DevTools listening on (ws://\S+)")

@@ -24,12 +24,14 @@ from deskbus.checks import (
     shell_check,
 )
 from deskbus.config import AUDIT_FOLDER, VAULT_FOLDER, Settings, hash_of
+from deskbus.guard import Guard
 from deskbus.handlers import apps as apps_handlers
 from deskbus.handlers import bus as bus_handlers
 from deskbus.handlers import health as health_handlers
 from deskbus.handlers import history as history_handlers
 from deskbus.handlers import panels as panels_handlers
 from deskbus.handlers import permissions as permissions_handlers
+from deskbus.handlers import policy as policy_handlers
 from deskbus.handlers import secrets as secrets_handlers
 from deskbus.handlers import ui as ui_handlers
 from deskbus.handlers.audit import AuditHandlers
@@ -41,14 +43,13 @@ from deskbus.isolation import Isolation
 from deskbus.observability.diskspace import DiskSpace
 from deskbus.observability.looplag import LoopLag
 from deskbus.persistence.topiclog import TopicLog
-from deskbus.plans import audit_of, has_keychain, persistence_of, rules_of
+from deskbus.plans import audit_of, has_keychain, persistence_of
 from deskbus.processes.surroundings import MAIN_CLIENT
 from deskbus.reception import Reception
 from deskbus.reliability.health import HealthMonitor
 from deskbus.rpc.router import build_dispatcher
-from deskbus.security.decisions import DecisionStore
 from deskbus.security.developer import developer_ticket
-from deskbus.security.manager import Answer, ConsentMode, SecurityManager
+from deskbus.security.manager import ConsentMode
 from deskbus.security.tickets import TicketOffice
 from deskbus.transport.descriptors import ClaimedDescriptors
 from deskbus.transport.link import Link
@@ -63,19 +64,21 @@ from deskbus.ui.shell import Shell
 from deskbus.ui.vaultnotice import VaultNotice
 from deskbus.vault.service import Drawer, VaultService
 from deskbus.vault.vault import Vault
+from deskbus_protocol.apps import AppState, AppStatus
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.health import ComponentHealth, HealthChangedParams
-from deskbus_protocol.manifest import Manifest
 from deskbus_protocol.methods import METHODS
-from deskbus_protocol.permissions import Grant, PermissionsChangedParams
+from deskbus_protocol.permissions import PermissionsChangedParams
 from deskbus_protocol.secrets import VaultStatus
-from deskbus_protocol.ui import AppIdentity
 
 DECISIONS_WITHIN_S = 2.0
 """The keychain may wait for a person; nobody else does. What it has counts when it comes."""
 
 TICK_S = 0.1
 """How late expiry and redelivery may be."""
+
+ENDED: frozenset[AppState] = frozenset({"stopped", "crashed", "restarting", "failed"})
+"""States in which a run of an app is over."""
 
 log = structlog.get_logger()
 
@@ -89,8 +92,6 @@ class Backend:
         self._stopping = anyio.Event()
         self._tasks: TaskGroup | None = None
         self._pipe = ""
-        self._apps: dict[str, Manifest] = {app.id: app for app in settings.config.apps}
-        self._rules = {app.id: rules_of(app) for app in settings.config.apps}
         epoch = f"{int(time.time()):x}-{secrets.token_hex(2)}"
 
         self._shell = Shell()
@@ -114,17 +115,16 @@ class Backend:
             hash_of(settings.config),
         )
         self._vault_notice = VaultNotice(self._shell, settings.data_dir.absolute())
-        self._decisions = DecisionStore(
-            settings.data_dir, Drawer(self._vault, "decisions", "remembered")
-        )
-        self._security = SecurityManager(
-            apps=self._rules,
-            decisions=self._decisions,
-            prompt=self._prompt,
-            mode=mode,
+        self._guard = Guard(
+            settings,
+            mode,
+            vault=self._vault,
+            dialogs=self._dialogs,
+            trail=self._auditing.trail,
             on_changed=self._grants_changed,
         )
-        self._panels.add(PermissionsPanel(self._security))
+        self._security = self._guard.security
+        self._panels.add(PermissionsPanel(self._guard.settings))
         self._persistence = persistence_of(settings, vault)
         self._log = TopicLog(self._persistence, settings.config.persistence.topics)
         self._bus = InterApplicationBus(
@@ -148,8 +148,8 @@ class Backend:
             mint=self._mint,
             meters=self._sessions.meters,
             tell_app=partial(self._sessions.notify, client=MAIN_CLIENT),
-            declare=self._declare,
-            on_changed=self._crashes.told,
+            admission=self._guard,
+            on_changed=self._app_changed,
         )
         self._processes = self._isolation.apps
         self._federation = join_federation(settings, self._bus.broker, self._log)
@@ -159,7 +159,7 @@ class Backend:
         health.watch("bus", bus_check(self._bus))
         health.watch("persistence", persistence_check(self._persistence))
         health.watch("shell", shell_check(self._shell))
-        health.watch("permissions", permissions_check(self._decisions))
+        health.watch("permissions", permissions_check(self._guard.store, self._guard.policies))
         health.watch("apps", self._processes.health)
         health.watch("vault", self._vault.health)
         health.watch("audit", self._auditing.trail.health)
@@ -189,10 +189,16 @@ class Backend:
                     self._security,
                     lambda: log_statistics(self._persistence),
                 ),
-                permissions_handlers.handlers(self._security),
+                permissions_handlers.handlers(self._security, self._guard.settings),
+                policy_handlers.handlers(self._guard.policies),
                 AuditHandlers(self._auditing.trail, self._auditing.reader, self._security).table(),
                 secrets_handlers.handlers(self._vault, self._security, self._auditing.trail),
-                apps_handlers.handlers(self._processes, self._isolation.library),
+                apps_handlers.handlers(
+                    self._processes,
+                    self._isolation.library,
+                    self._security,
+                    self._guard.check_launch,
+                ),
                 apps_handlers.own_handlers(self._processes, self._isolation.shelf),
                 ui_handlers.handlers(
                     self._dialogs,
@@ -219,18 +225,20 @@ class Backend:
         headless and writes a developer ticket beside its pipe.
         """
         await anyio.to_thread.run_sync(self._prepare)
-        self._isolation.library.take_in()
         async with (
             self._auditing.running(),
             self._running_log(),
             listen(self._settings.runtime_dir, self._flusher, self._reception.accept) as self._pipe,
             anyio.create_task_group() as self._tasks,
         ):
+            await self._guard.prepare()
+            self._isolation.library.take_in()
             self._isolation.around.pipe = self._pipe
             await self._tasks.start(self._reception.run)
             if self._federation is not None:
                 self._tasks.start_soon(self._federation.run)
             self._tasks.start_soon(self._security.run)
+            self._tasks.start_soon(self._guard.watch, self._bus.refresh)
             self._tasks.start_soon(self._processes.run)
             self._tasks.start_soon(self._panels.run)
             self._tasks.start_soon(self._crashes.run)
@@ -239,7 +247,7 @@ class Backend:
                 self._tasks.start_soon(watch.run)
             self._tasks.start_soon(self._stop_on_signal)
             decisions_known = anyio.Event()
-            self._tasks.start_soon(self._open_decisions, decisions_known)
+            self._tasks.start_soon(self._open_guard, decisions_known)
             with anyio.move_on_after(DECISIONS_WITHIN_S):
                 await decisions_known.wait()
             async with self._peers(claimed):
@@ -278,10 +286,10 @@ class Backend:
         while True:
             await anyio.sleep(TICK_S)
             self._bus.tick()
+            self._security.tick()
 
     def _prepare(self) -> None:
         self._settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._decisions.load_file()
         self._isolation.library.load()
 
     async def _stop_on_signal(self) -> None:
@@ -298,29 +306,16 @@ class Backend:
         self._auditing.minted(identity)
         return ticket
 
-    async def _prompt(self, identity: Sender, grant: Grant, reason: str | None) -> Answer:
-        app = self._apps.get(identity.app)
-        who = AppIdentity(
-            app=identity.app,
-            name=app.name if app else identity.app,
-            publisher=app.publisher if app else "unknown publisher",
-        )
-        return Answer(*await self._dialogs.ask(who, grant, reason))
-
     def _grants_changed(self, app: str) -> None:
-        self._bus.grants_changed(app)
+        self._bus.grants_changed(app, self._security.epoch)
         changed = PermissionsChangedParams(app=app, epoch=self._security.epoch)
         self._shell.notify("permissions.changed", changed)
         self._panels.changed("permissions")
 
-    def _declare(self, app: str, manifest: Manifest | None) -> None:
-        if manifest is None:
-            self._apps.pop(app, None)
-            self._rules.pop(app, None)
-        else:
-            self._apps[app] = manifest
-            self._rules[app] = rules_of(manifest)
-        self._grants_changed(app)
+    def _app_changed(self, status: AppStatus) -> None:
+        self._crashes.told(status)
+        if status.state in ENDED:
+            self._security.forget_session(status.app)
 
     def _health_changed(self, component: str, health: ComponentHealth) -> None:
         log.log(
@@ -338,10 +333,8 @@ class Backend:
         self._vault_notice.changed(status)
         self._auditing.vault_changed(status)
         if status.state == "unlocked" and self._tasks is not None:
-            self._tasks.start_soon(self._open_decisions, anyio.Event())
+            self._tasks.start_soon(self._guard.reopen)
 
-    async def _open_decisions(self, known: anyio.Event) -> None:
-        await self._decisions.open()
+    async def _open_guard(self, known: anyio.Event) -> None:
+        await self._guard.open()
         known.set()
-        for app in {decision.app for decision in self._decisions.decisions}:
-            self._grants_changed(app)

@@ -7,6 +7,7 @@ from deskbus.bus.interapplication import InterApplicationBus
 from deskbus.persistence.persistence import MessagePersistence
 from deskbus.reliability.health import Check
 from deskbus.security.decisions import DecisionStore
+from deskbus.security.policykeeper import PolicyKeeper
 from deskbus.ui.shell import Shell
 from deskbus_protocol.health import ComponentHealth, Status
 from deskbus_protocol.history import LogStats
@@ -41,10 +42,11 @@ def shell_check(shell: Shell) -> Check:
     return check
 
 
-def permissions_check(decisions: DecisionStore) -> Check:
+def permissions_check(decisions: DecisionStore, policies: PolicyKeeper) -> Check:
     def check() -> ComponentHealth:
-        if decisions.problem:
-            return ComponentHealth(status="degraded", detail=decisions.problem)
+        problem = policies.problem or decisions.problem
+        if problem:
+            return ComponentHealth(status="degraded", detail=problem)
         return ComponentHealth(status="ok")
 
     return check

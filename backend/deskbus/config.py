@@ -22,9 +22,11 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from deskbus_protocol.catalogue import Catalogue
+from deskbus_protocol.display import look_alike
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.manifest import Manifest
-from deskbus_protocol.permissions import Grant
+from deskbus_protocol.permissions import Grant, Permission, PermissionEntry, Risk, ScopeKind
 from deskbus_protocol.topics import check_pattern
 
 MESSAGE_FOLDER = "messages"
@@ -52,6 +54,39 @@ class AppConfig(Manifest, frozen=True, kw_only=True):
     """A manifest, with the `grants` that the app has without asking."""
 
     grants: Annotated[list[Grant], Meta(max_length=1000)] = msgspec.field(default_factory=list)
+
+
+class PermissionSpec(Section, frozen=True, kw_only=True):
+    """A permission of the product's own, enforced by its shell with `permissions.requestFor`.
+
+    `statement` and `detail` are what a person is told; `{app}` stands for the app's name. One of
+    the name of a built-in permission takes its place: so the shell that enforces `system.tray`
+    offers it.
+    """
+
+    name: Permission
+    title: Annotated[str, Meta(min_length=1, max_length=64)]
+    statement: Annotated[str, Meta(min_length=1, max_length=200)]
+    detail: Annotated[str, Meta(min_length=1, max_length=300)]
+    risk: Risk = "high"
+    scope: ScopeKind = "fixed"
+
+    def entry(self) -> PermissionEntry:
+        return PermissionEntry(
+            name=self.name,
+            title=self.title,
+            statement=self.statement,
+            detail=self.detail,
+            risk=self.risk,
+            scope=self.scope,
+            enforced_by="shell",
+        )
+
+
+class PolicyConfig(Section, frozen=True, kw_only=True):
+    """Where the administrator's policy is; `policy.toml` beside this file, if it is there."""
+
+    file: Annotated[str, Meta(min_length=1, max_length=4096)] | UnsetType = UNSET
 
 
 class ConsentConfig(Section, frozen=True, kw_only=True):
@@ -146,6 +181,8 @@ class Config(Section, frozen=True, kw_only=True):
 
     tools: bool = False
     apps: list[AppConfig] = []
+    permissions: list[PermissionSpec] = []
+    policy: PolicyConfig = PolicyConfig()
     consent: ConsentConfig = ConsentConfig()
     heartbeat: HeartbeatConfig = HeartbeatConfig()
     persistence: PersistenceConfig = PersistenceConfig()
@@ -188,6 +225,7 @@ def load(path: Path | None) -> Config:
     ids = [app.id for app in config.apps]
     if len(set(ids)) < len(ids):
         raise ConfigError(f"{path}: two apps share an id")
+    _check_permissions(path, config, ids)
     return config
 
 
@@ -206,6 +244,23 @@ def _texts(value: object, place: str) -> Iterator[tuple[str, str]]:
 def hash_of(config: Config) -> str:
     """SHA-256 in hex; the same for files that say the same."""
     return hashlib.sha256(msgspec.json.encode(config, order="sorted")).hexdigest()
+
+
+def _check_permissions(path: Path, config: Config, ids: list[str]) -> None:
+    """Raises `ConfigError`."""
+    built_in = Catalogue()
+    for spec in config.permissions:
+        known = built_in.offered(spec.name)
+        if known is not None and known.enforced_by != "shell":
+            raise ConfigError(f"{path}: the permission {spec.name} is the backend's own")
+    catalogue = Catalogue(spec.entry() for spec in config.permissions)
+    for app in config.apps:
+        for grant in (*app.declares, *app.grants):
+            if grant.permission not in catalogue:
+                raise ConfigError(f"{path}: {app.id}: there is no permission {grant.permission}")
+        other = look_alike(app.id, ids)
+        if other is not None:
+            raise ConfigError(f"{path}: {app.id} and {other} look alike")
 
 
 def _patterns(config: Config) -> dict[str, list[str]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from deskbus.bus.meters import Meters
 from deskbus.config import Settings
+from deskbus.guard import Guard
 from deskbus.handlers.applibrary import AppLibrary
 from deskbus.observability.trail import AuditTrail
 from deskbus.plans import plan_of
@@ -21,7 +22,6 @@ from deskbus.vault.service import VaultService
 from deskbus.vault.shelf import Shelf
 from deskbus_protocol.apps import AppChangedParams, AppStatus
 from deskbus_protocol.envelope import Sender
-from deskbus_protocol.manifest import Manifest
 
 LOG_FOLDER = "logs"
 STATE_BYTES = 1024 * 1024
@@ -29,7 +29,7 @@ STATE_BYTES = 1024 * 1024
 
 
 class Isolation:
-    """The parts that stand around apps. `declare` is told what an installed app may ask for."""
+    """The parts that stand around apps. `admission` says which may be installed."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Isolation:
         mint: Callable[[Sender], str],
         meters: Meters,
         tell_app: TellApp,
-        declare: Callable[[str, Manifest | None], None],
+        admission: Guard,
         on_changed: Callable[[AppStatus], None],
     ) -> None:
         self._shell = shell
@@ -68,11 +68,11 @@ class Isolation:
             [plan_of(app, settings.folder) for app in configured], self.around
         )
         self.library = AppLibrary(
-            InstalledApps(settings.data_dir),
+            InstalledApps(settings.data_dir, admission.hash_of),
             self.apps,
             configured=frozenset(app.id for app in configured),
             plan_of=plan_of,
-            declare=declare,
+            admission=admission,
             shelf=self.shelf,
             trail=trail,
         )

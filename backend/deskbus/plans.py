@@ -6,21 +6,16 @@ from msgspec import UNSET, UnsetType
 
 from deskbus.audit.logger import AuditSettings
 from deskbus.audit.retention import Retention as AuditRetention
-from deskbus.config import MESSAGE_FOLDER, AppConfig, AuditConfig, Settings
+from deskbus.config import MESSAGE_FOLDER, AuditConfig, Settings
 from deskbus.handlers.sensitive import SensitiveTopics
 from deskbus.persistence.persistence import MessagePersistence
 from deskbus.persistence.retention import Retention
 from deskbus.processes.plan import AppPlan, ProgramPlan
 from deskbus.processes.spawn import Program
-from deskbus.security.manager import AppRules
 from deskbus.ui.windows import absolute_url
 from deskbus.vault.vault import Vault
 from deskbus_protocol.manifest import Manifest, ProgramSpec, WindowSpec
 from deskbus_protocol.ui import WindowDescriptor
-
-
-def rules_of(app: AppConfig | Manifest) -> AppRules:
-    return AppRules(tuple(app.grants) if isinstance(app, AppConfig) else (), tuple(app.declares))
 
 
 def plan_of(app: Manifest, folder: Path) -> AppPlan:

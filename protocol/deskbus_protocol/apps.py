@@ -193,10 +193,9 @@ METHODS = (
     ),
     Method(
         name="apps.launch",
-        summary="Starts an app: its process is spawned and its window is opened.",
+        summary="Starts an app, with its process and windows; an app needs process.launch for it.",
         params=OneAppParams,
         result=AppResult,
-        callers="shell",
     ),
     Method(
         name="apps.terminate",

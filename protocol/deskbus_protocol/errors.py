@@ -232,6 +232,13 @@ RATE_LIMITED = _kind(
     "Send less a second; an administrator sets limits with apps.setLimits.",
     retryable=True,
 )
+PERMISSION_REVOKED = _kind(
+    "permission_revoked",
+    -32027,
+    "permission",
+    "What permits this was taken back while it was under way.",
+    "Ask for the permission again, if it is still needed.",
+)
 
 
 class DeskbusError(Exception):

@@ -107,12 +107,19 @@ class RestartSpec(Part, frozen=True, kw_only=True):
 
 
 class Manifest(Part, frozen=True, kw_only=True):
-    """`declares` is what the app may ask a person for; anything else is refused unasked."""
+    """`declares` is what the app may ask a person for; anything else is refused unasked.
+
+    With `publisher_key` (an Ed25519 public key, base64) the app has to carry that key's `signature`
+    over its content, and what it was allowed stays with it as it changes. Without, whatever changes
+    it makes it ask again.
+    """
 
     id: AppId
     name: DisplayName
     version: Annotated[str, Meta(max_length=64)] = ""
     publisher: Annotated[str, Meta(min_length=1, max_length=128)] = "unknown publisher"
+    publisher_key: Annotated[str, Meta(min_length=44, max_length=44)] | UnsetType = UNSET
+    signature: Annotated[str, Meta(min_length=88, max_length=88)] | UnsetType = UNSET
     declares: Annotated[list[Grant], Meta(max_length=256)] = []
     windows: Annotated[list[WindowSpec], Meta(max_length=16)] = []
     process: ProgramSpec | UnsetType = UNSET

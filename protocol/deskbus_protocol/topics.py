@@ -4,6 +4,8 @@ A topic is 1 to 256 bytes of UTF-8: non-empty levels split by dots. In a pattern
 exactly one level and `#` for zero or more levels, anywhere. Patterns are not regular expressions.
 """
 
+from collections.abc import Iterator
+
 from deskbus_protocol.errors import INVALID_TOPIC, DeskbusError
 
 MAX_TOPIC_BYTES = 256
@@ -87,6 +89,41 @@ def covers(wide: str, narrow: str) -> bool:
         if not reachable:
             return False
     return len(outer) in _skip_many(outer, reachable)
+
+
+def overlaps(one: str, other: str) -> bool:
+    """Whether some topic fits both patterns."""
+    first, second = one.split("."), other.split(".")
+    waiting, seen = [(0, 0)], {(0, 0)}
+    while waiting:
+        at, other_at = waiting.pop()
+        if at == len(first) and other_at == len(second):
+            return True
+        for step in _steps(first, at, second, other_at):
+            if step not in seen:
+                seen.add(step)
+                waiting.append(step)
+    return False
+
+
+def _steps(
+    first: list[str], at: int, second: list[str], other_at: int
+) -> Iterator[tuple[int, int]]:
+    """Where two patterns can be after the next level of a topic that fits both."""
+    have = first[at] if at < len(first) else None
+    other = second[other_at] if other_at < len(second) else None
+    if have == MANY:
+        yield at + 1, other_at
+    if other == MANY:
+        yield at, other_at + 1
+    if have is None or other is None:
+        return
+    if have == MANY:
+        yield at, other_at + 1
+    elif other == MANY:
+        yield at + 1, other_at
+    elif have == other or ONE in (have, other):
+        yield at + 1, other_at + 1
 
 
 def _canonical(pattern: str) -> list[str]:

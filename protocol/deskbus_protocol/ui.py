@@ -8,7 +8,9 @@ from msgspec import UNSET, Meta, UnsetType
 from deskbus_protocol.method import Empty, Method, Params, Result
 from deskbus_protocol.session import AppId, ClientName
 
-Text = Annotated[str, Meta(max_length=500)]
+Text = Annotated[str, Meta(max_length=2000)]
+Exact = Annotated[str, Meta(max_length=10_000)]
+"""A scope with each of its hidden characters written out."""
 WindowId = Annotated[str, Meta(min_length=1, max_length=128)]
 DialogId = Annotated[str, Meta(min_length=1, max_length=128)]
 NoticeId = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -43,28 +45,48 @@ class WindowDescriptor(Descriptor, frozen=True, kw_only=True, tag_field="kind", 
 
 
 class AppIdentity(Descriptor, frozen=True, kw_only=True):
-    """Who asks, as a person sees it. Names come escaped: no control or bidi characters."""
+    """Who asks, as a person sees it. Names come escaped: no control or bidi characters.
+
+    `origin` says where the page or program is from. `verified` says that the app carries its
+    publisher's signature; without it the publisher's name is only what the app says of itself.
+    """
 
     app: AppId
     name: Text
     publisher: Text
+    origin: Text = ""
+    verified: bool = False
+
+
+Remember = Literal["once", "session", "month", "always"]
+
+
+class RememberChoice(Descriptor, frozen=True, kw_only=True):
+    """For how long an answer holds: this once, while the app runs, 30 days, or until taken back."""
+
+    id: Remember
+    label: Text
 
 
 class PermissionDialog(Descriptor, frozen=True, kw_only=True, tag_field="kind", tag="permission"):
     """A consent dialog. `statement` says what is asked in plain words, `detail` what it means.
 
     `reason` is the app's own words and must be shown as such. Deny has the focus; Allow stays
-    disabled for `allow_delay` milliseconds after the dialog came into view.
+    disabled for `allow_delay` milliseconds after the dialog came into view, and after each change
+    of it. `choices` are for the person to pick from; `chosen` is picked at first.
     """
 
     dialog: DialogId
     nonce: str
     identity: AppIdentity
     permission: str
-    scope: str
+    scope: Exact
+    scope_words: Exact
     statement: Text
     detail: Text
     risk: Literal["low", "medium", "high"]
+    choices: Annotated[list[RememberChoice], Meta(min_length=1, max_length=4)]
+    chosen: Remember
     reason: Text | UnsetType = UNSET
     allow_label: Text = "Allow"
     deny_label: Text = "Deny"
@@ -110,13 +132,17 @@ class ShowDialogParams(Params, frozen=True, kw_only=True):
 
 
 class DialogAnswer(Result, frozen=True, kw_only=True):
-    """What the person did. Counts only with the dialog's own nonce and descriptor hash."""
+    """What the person did. Counts only with the dialog's own nonce and descriptor hash.
+
+    `dismissed` is a person who closed it, `timeout` one who did nothing, `failed` a dialog that
+    could not be shown or broke down. `remember` is one of the dialog's choices.
+    """
 
     dialog: str
     nonce: str
     descriptor_hash: str
-    choice: Literal["allow", "deny", "dismissed"]
-    remember: bool = False
+    choice: Literal["allow", "deny", "dismissed", "timeout", "failed"]
+    remember: Remember = "once"
 
 
 class CloseDialogParams(Params, frozen=True, kw_only=True):
@@ -124,7 +150,7 @@ class CloseDialogParams(Params, frozen=True, kw_only=True):
 
 
 class DialogShownParams(Params, frozen=True, kw_only=True):
-    """The dialog is in view now; the time before Allow counts starts here."""
+    """The dialog is in view, or changed in view; the time before Allow counts starts anew."""
 
     dialog: DialogId
 

@@ -137,7 +137,7 @@ async def test_a_click_on_allow_in_the_first_half_second_does_nothing(
     async with asked(electron, "consent.early") as (page, dialog):
         assert await dialog.evaluate(f"document.querySelector('{ALLOW}').disabled")
         await dialog.click(ALLOW)
-        await dialog.evaluate("consent.answer('allow', false)")
+        await dialog.evaluate("consent.answer('allow', 'session')")
         assert await dialog.evaluate(f"document.querySelector('{ALLOW}').disabled"), "too slow"
         assert await state(page, "consent.early") == "prompt"
         assert await page.evaluate("asked['consent.early'].outcome") is None

@@ -10,6 +10,7 @@ import pytest
 from demo.devtools import Page
 from demo.electron import ALLOW, REMEMBER, ElectronSession, eventually, remains, runs
 from tests.electron.conftest import Starter
+from tests.integration.secretservice import SecretService
 
 GONE_WITHIN_S = 2.0
 START_WITHIN_S = 5.0
@@ -82,6 +83,7 @@ async def test_when_electron_is_killed_nothing_is_left_two_seconds_later(
 
 @pytest.mark.requirement("6.3")
 async def test_when_the_backend_is_killed_it_comes_back_and_prices_flow_again(
+    keychain: SecretService,
     electron_with: Starter,
 ) -> None:
     async with electron_with("test.receiver", "test.asker", "test.feed") as session:

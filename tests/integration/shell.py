@@ -95,7 +95,7 @@ def answer_to(asked: ShowDialogParams, choice: str, **changes: object) -> dict[s
         "nonce": asked.descriptor.nonce,
         "descriptorHash": hashlib.sha256(encode(asked.descriptor)).hexdigest(),
         "choice": choice,
-        "remember": False,
+        "remember": "session",
         **changes,
     }
 

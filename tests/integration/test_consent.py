@@ -10,6 +10,7 @@ from deskbus_protocol.client import Client
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.ui import ShowDialogParams
 from tests.integration.conftest import CONFIG
+from tests.integration.secretservice import SecretService
 from tests.integration.shell import TestShell, answer_to, start_shell
 
 PRICES = {"permission": "messaging.read", "scope": "prices.#"}
@@ -88,7 +89,7 @@ async def wrong_dialog(shell: TestShell, asked: ShowDialogParams) -> dict[str, A
 
 async def dismissed(shell: TestShell, asked: ShowDialogParams) -> dict[str, Any]:
     await shell.shown(asked)
-    return answer_to(asked, "dismissed", remember=True)
+    return answer_to(asked, "dismissed", remember="always")
 
 
 @pytest.mark.requirement("3.2")
@@ -155,11 +156,13 @@ async def test_identical_wishes_share_one_prompt(shell: TestShell) -> None:
 
 
 @pytest.mark.requirement("3.2")
-async def test_a_remembered_choice_survives_a_restart_and_another_does_not(tmp_path: Path) -> None:
+async def test_a_remembered_choice_survives_a_restart_and_another_does_not(
+    keychain: SecretService, tmp_path: Path
+) -> None:
     data_dir = tmp_path / "data"
 
     async def remember(asked: ShowDialogParams) -> dict[str, Any]:
-        return {**await first.allow(asked), "remember": True}
+        return {**await first.allow(asked), "remember": "always"}
 
     async with start_shell(data_dir, config=CONFIG) as first:
         first.person = remember

@@ -17,6 +17,7 @@ CONFIG = """
 id = "desk.feed"
 name = "Feed"
 grants = [
+    { permission = "history", scope = "#" },
     { permission = "messaging.write", scope = "orders.#" },
     { permission = "messaging.read", scope = "orders.#" },
 ]

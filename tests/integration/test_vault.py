@@ -290,7 +290,7 @@ async def test_remembered_decisions_rest_in_the_vault(
     async def allow_for_good(asked: ShowDialogParams) -> dict[str, Any]:
         await shell.shown(asked)
         await anyio.sleep(0.52)
-        return answer_to(asked, "allow", remember=True)
+        return answer_to(asked, "allow", remember="always")
 
     async with start_shell(data, config=CONFIG) as shell:
         shell.person = allow_for_good

@@ -15,12 +15,12 @@ SERVICES = {"bus", "persistence", "security", "vault", "audit", "processes", "ui
 BASE = {"config", "reliability", "observability"}
 CARRIERS = {"transport", "rpc"}
 TOP = {"handlers", "web"}
-ROOTS = {"app", "checks", "isolation", "plans", "reception", "cli", "commands", "__main__"}
+ROOTS = {"app", "checks", "guard", "isolation", "plans", "reception", "cli", "commands", "__main__"}
 
 FENCES = {
     "jsonrpcserver": {"rpc/dispatch.py"},
     "keyring": {"vault", "audit"},
-    "cryptography": {"vault", "audit"},
+    "cryptography": {"vault", "audit", "security/publisher.py"},
     "nats": {"federation"},
     "psutil": {"processes", "observability"},
     "starlette": {"web"},

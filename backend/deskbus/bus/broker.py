@@ -36,6 +36,9 @@ class Acl(Protocol):
 
     def may_write(self, identity: Sender, topic: str) -> bool: ...
 
+    def spend(self, identity: Sender, permission: str, scope: str) -> bool:
+        """Uses up what was permitted once, if it covers this; true if it did."""
+
 
 class Plain(Protocol):
     """A message without options."""
@@ -292,7 +295,9 @@ class MessageBroker:
     def _writable_topic(self, client: BusClient, name: str) -> Topic:
         check_topic(name)
         if not self._acl.may_write(client.identity, name):
-            raise DeskbusError(PERMISSION_DENIED, f"This app may not write to {name}.")
+            if not self._acl.spend(client.identity, "messaging.write", name):
+                raise DeskbusError(PERMISSION_DENIED, f"This app may not write to {name}.")
+            return self.topics.find_or_make(name)
         topic = self.topics.find_or_make(name)
         if len(client.writable) >= MAX_WRITABLE:
             client.writable.clear()

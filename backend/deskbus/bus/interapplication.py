@@ -33,6 +33,8 @@ from deskbus_protocol.errors import (
     DeskbusError,
 )
 from deskbus_protocol.history import BusStats, ClientQueue, LettersResult
+from deskbus_protocol.permissions import PermissionsChangedParams
+from deskbus_protocol.rpc import notification
 from deskbus_protocol.topics import check_topic
 
 GRACE_MS = 30_000
@@ -50,7 +52,11 @@ class Acl(Protocol):
 
     def may_read(self, identity: Sender, topic: str) -> bool: ...
 
+    def may_subscribe(self, identity: Sender, pattern: str) -> bool: ...
+
     def may_send(self, identity: Sender, app: str) -> bool: ...
+
+    def spend(self, identity: Sender, permission: str, scope: str) -> bool: ...
 
     def may_write_all(self, identity: Sender, pattern: str) -> bool: ...
 
@@ -145,12 +151,30 @@ class InterApplicationBus:
             if member.away_since is not None and now - member.away_since >= GRACE_MS:
                 self._end_grace(member, now - member.away_since)
 
-    def grants_changed(self, app: str) -> None:
-        """Applies changed permissions of `app` to what is cached, and to what waits for it."""
+    def grants_changed(self, app: str, epoch: int) -> None:
+        """Applies changed permissions of `app` to what is cached, read, and waiting for it.
+
+        Its clients are told, each with the subscriptions that it has lost.
+        """
         affected = [member for member in self.members if member.identity.app == app]
         self.broker.grants_changed([member.client for member in affected])
         for member in affected:
-            member.window.revoke(self.reads_of(member.identity))
+            lost = [
+                pattern
+                for pattern in member.client.subscriptions
+                if not self._acl.may_subscribe(member.identity, pattern)
+            ]
+            for pattern in lost:
+                self._close(member, pattern)
+            member.revoke(self.reads_of(member.identity))
+            if member.connection is not None:
+                word = PermissionsChangedParams(app=app, epoch=epoch, closed=lost)
+                line = notification("permissions.changed", word) + b"\n"
+                member.connection.put(line, None, 0)
+
+    def refresh(self) -> None:
+        """Has every permission looked up anew with the next message."""
+        self.broker.grants_changed([member.client for member in self.members])
 
     def subscribe(
         self, identity: Sender, pattern: str, mode: Mode, sources: Sequence[Source] = ()
@@ -173,10 +197,7 @@ class InterApplicationBus:
 
     def unsubscribe(self, identity: Sender, pattern: str) -> None:
         """Raises `DeskbusError` (not_found)."""
-        member = self.member(identity)
-        self.broker.unsubscribe(member.client, pattern)
-        member.sources.drop(pattern)
-        self._watchers.removed(member, pattern)
+        self._close(self.member(identity), pattern)
 
     def watch_subscribers(self, identity: Sender, *, enabled: bool) -> list[SubscriberParams]:
         """Starts or ends telling a client who subscribes; returns who does now."""
@@ -276,6 +297,12 @@ class InterApplicationBus:
         """Whether this client may read a topic, as of when it is asked."""
         return lambda topic: self._acl.may_read(identity, topic)
 
+    def _close(self, member: Member, pattern: str) -> None:
+        self.broker.unsubscribe(member.client, pattern)
+        member.sources.drop(pattern)
+        if member.here:
+            self._watchers.removed(member, pattern)
+
     def _is_here(self, reader: Reader) -> bool:
         member = self._members.get(reader.client.identity)
         return member is not None and member.here
@@ -313,7 +340,7 @@ class InterApplicationBus:
         self, sender: Sender, app: str, client: str | None, topic: str
     ) -> tuple[Reader, ...]:
         check_topic(topic)
-        if not self._acl.may_send(sender, app):
+        if not self._acl.may_send(sender, app) and not self._acl.spend(sender, "app.send", app):
             raise DeskbusError(PERMISSION_DENIED, f"This app may not send to {app}.")
         candidates = [
             member.client.reader_of(topic)

@@ -8,6 +8,7 @@ from deskbus.bus.acknowledged import AcknowledgedOutlet, Pending
 from deskbus.bus.client import BusClient, Outlet, Rank, Reader
 from deskbus.bus.deadletters import DeadLetterQueue
 from deskbus.bus.gaps import Gaps
+from deskbus.bus.message import topic_of
 from deskbus.bus.queue import Loss, OfflineQueue, Queued
 from deskbus.bus.sources import SourceFilter
 from deskbus_protocol.envelope import Sender
@@ -27,6 +28,9 @@ class Connected(Outlet, Protocol):
 
     def give_up(self) -> None:
         """Closes the connection at once."""
+
+    def withdraw(self, keeps: Callable[[bytes, str | None], bool]) -> None:
+        """Drops lines that wait for a slow reader, unless they are to be kept."""
 
     def put_block(self, block: bytes) -> None:
         """Sends many lines at once."""
@@ -114,6 +118,18 @@ class Member:
         self.away_since = self._clock_ms()
         self.live.lead_to(self.queue)
         self.window.disconnect()
+
+    def revoke(self, may_read: Callable[[str], bool]) -> None:
+        """What waits for the client, and it may no longer read, is not delivered."""
+        self.window.revoke(may_read)
+        self.queue.revoke(may_read)
+        if self.connection is not None:
+
+            def keeps(line: bytes, topic: str | None) -> bool:
+                of = topic_of(line) if topic is None else topic
+                return of is None or may_read(of)
+
+            self.connection.withdraw(keeps)
 
     def forget_live(self) -> None:
         """Nobody reads what waits in the queue any more."""

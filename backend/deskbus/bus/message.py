@@ -21,6 +21,10 @@ class _Stamps(msgspec.Struct):
     priority: int = DEFAULT_PRIORITY
 
 
+class _Topic(msgspec.Struct):
+    topic: str
+
+
 class Stamps(NamedTuple):
     """Times are Unix ms; `sender` is opaque, equal for the same sender."""
 
@@ -32,6 +36,7 @@ class Stamps(NamedTuple):
 
 
 _decode = msgspec.json.Decoder(_Stamps).decode
+_decode_topic = msgspec.json.Decoder(_Topic).decode
 
 
 def envelope(line: bytes) -> Raw:
@@ -44,6 +49,13 @@ def stamps(line: bytes) -> Stamps:
     read = _decode(envelope(line))
     expires_at = None if isinstance(read.ttl, UnsetType) else read.timestamp + read.ttl
     return Stamps(read.seq, read.timestamp, bytes(read.sender), read.priority, expires_at)
+
+
+def topic_of(line: bytes) -> str | None:
+    """The topic of a message's line; None for a line that is something else."""
+    if not line.startswith(HEAD):
+        return None
+    return _decode_topic(envelope(line)).topic
 
 
 def sender_of(line: bytes) -> bytes:

@@ -83,6 +83,12 @@ class OfflineQueue:
             if number in self._levels[priority]:
                 self._lose(self._levels[priority], number, "expired")
 
+    def revoke(self, may_read: Callable[[str], bool]) -> None:
+        """Loses what the client may no longer read."""
+        for level in self._levels:
+            for number in [n for n, item in level.items() if not may_read(item.topic)]:
+                self._lose(level, number, "revoked")
+
     def drain(self, now_ms: int) -> list[Queued]:
         """Empties the queue; the messages in the order in which they are to be delivered."""
         self.sweep(now_ms)

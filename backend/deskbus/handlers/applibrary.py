@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from deskbus.observability.trail import AuditTrail
 from deskbus.processes.installed import InstalledApp, InstalledApps
@@ -12,11 +13,21 @@ from deskbus_protocol.events import AppInstalled
 from deskbus_protocol.manifest import Limits, Manifest
 
 
-class AppLibrary:
-    """`configured` are the apps of the configuration, which can't be installed over.
+class Admission(Protocol):
+    """Who says which apps may be let in, and knows what they may ask for."""
 
-    `declare` is told an app's manifest, or None when it has gone.
-    """
+    def admit(self, manifest: Manifest) -> None:
+        """Raises `DeskbusError` (invalid_params, conflict) for an app that is not to be let in."""
+
+    def declare(self, manifest: Manifest, folder: Path) -> None:
+        """The app is let in."""
+
+    def withdraw(self, app: str) -> None:
+        """The app has gone."""
+
+
+class AppLibrary:
+    """`configured` are the apps of the configuration, which can't be installed over."""
 
     def __init__(
         self,
@@ -25,7 +36,7 @@ class AppLibrary:
         *,
         configured: frozenset[str],
         plan_of: Callable[[Manifest, Path], AppPlan],
-        declare: Callable[[str, Manifest | None], None],
+        admission: Admission,
         shelf: StateShelf,
         trail: AuditTrail,
     ) -> None:
@@ -33,7 +44,7 @@ class AppLibrary:
         self._apps = apps
         self._configured = configured
         self._plan_of = plan_of
-        self._declare = declare
+        self._admission = admission
         self._shelf = shelf
         self._trail = trail
 
@@ -57,6 +68,7 @@ class AppLibrary:
         name = app.manifest.id
         if name in self._configured:
             raise DeskbusError(CONFLICT, f"{name} is in the configuration already.")
+        self._admission.admit(app.manifest)
         if self._installed.find(name) is not None and self._apps.find(name).state != "stopped":
             raise DeskbusError(CONFLICT, f"{name} is running.", action="Terminate it first.")
         await self._trail.commit(
@@ -79,7 +91,7 @@ class AppLibrary:
             await self._shelf.clear(app)
         await self._installed.remove(app)
         await self._apps.remove(app)
-        self._declare(app, None)
+        self._admission.withdraw(app)
 
     async def set_limits(self, app: str, limits: Limits) -> None:
         """Raises `DeskbusError`: not_found, degraded."""
@@ -90,4 +102,4 @@ class AppLibrary:
     def _take_in(self, app: InstalledApp) -> None:
         plan = self._plan_of(app.manifest, Path(app.folder))
         self._apps.add(plan, self._installed.limits_of(app.manifest.id))
-        self._declare(app.manifest.id, app.manifest)
+        self._admission.declare(app.manifest, Path(app.folder))

@@ -1,7 +1,7 @@
 """`apps.*`."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -12,6 +12,7 @@ from deskbus.processes.manager import ProcessIsolationManager
 from deskbus.processes.plan import StateShelf
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
+from deskbus.security.manager import SecurityManager
 from deskbus_protocol.apps import (
     AppList,
     AppResult,
@@ -30,17 +31,29 @@ from deskbus_protocol.apps import (
     StatsResult,
 )
 from deskbus_protocol.method import Empty, NoParams
+from deskbus_protocol.permissions import Grant
 from deskbus_protocol.rpc import encode
 
 BEATS_IN_A_DEADLINE = 3
 """So often an app beats before its silence counts: one beat may be late."""
 
 
-def handlers(apps: ProcessIsolationManager, library: AppLibrary) -> Mapping[str, Handler]:
+def handlers(
+    apps: ProcessIsolationManager,
+    library: AppLibrary,
+    security: SecurityManager,
+    check: Callable[[str], Awaitable[None]],
+) -> Mapping[str, Handler]:
+    """`check` raises `DeskbusError` for an app that is not to be started."""
+
     async def list_apps(_: Call, __: NoParams) -> AppList:
         return AppList(apps=apps.statuses())
 
     async def launch(call: Call, params: OneAppParams) -> AppResult:
+        if call.connection.role != "shell":
+            # An app learns no more of one that it may not start than that.
+            await security.require(call.identity, Grant("process.launch", params.app))
+        await check(params.app)
         return AppResult(status=await apps.launch(params.app, call.progress))
 
     async def terminate(_: Call, params: OneAppParams) -> Empty:
@@ -48,6 +61,7 @@ def handlers(apps: ProcessIsolationManager, library: AppLibrary) -> Mapping[str,
         return Empty()
 
     async def restart(call: Call, params: OneAppParams) -> AppResult:
+        await check(params.app)
         return AppResult(status=await apps.restart(params.app, call.progress))
 
     async def install(_: Call, params: InstallParams) -> InstallResult:

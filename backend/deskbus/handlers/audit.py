@@ -109,7 +109,7 @@ class AuditHandlers:
         connection = call.connection
         if connection.role == "shell" or connection.shell_link:
             return True
-        return self._security.state(call.identity, PERMISSION) == "granted"
+        return self._security.state_of(call.identity, PERMISSION) == "granted"
 
 
 class RefusedCalls:

@@ -17,6 +17,7 @@ from deskbus_protocol.bus import (
     WatchParams,
     WatchResult,
 )
+from deskbus_protocol.errors import PERMISSION_REVOKED, DeskbusError
 from deskbus_protocol.method import Empty
 from deskbus_protocol.permissions import Grant
 
@@ -25,13 +26,18 @@ def handlers(
     bus: InterApplicationBus, security: SecurityManager, meters: Meters
 ) -> Mapping[str, Handler]:
     async def subscribe(call: Call, params: SubscribeParams) -> Empty:
-        await security.require(call.identity, Grant("messaging.read", params.pattern))
+        wanted = Grant("messaging.read", params.pattern)
+        permit = await security.require(call.identity, wanted)
+        # The same pattern again is another operation than before.
+        security.release(call.identity, wanted)
+        security.lease(permit)
         sources = params.sources or ()
         bus.subscribe(call.identity, params.pattern, params.mode, sources)
         return Empty()
 
     async def unsubscribe(call: Call, params: UnsubscribeParams) -> Empty:
         bus.unsubscribe(call.identity, params.pattern)
+        security.release(call.identity, Grant("messaging.read", params.pattern))
         return Empty()
 
     async def watch(call: Call, params: WatchParams) -> WatchResult:
@@ -40,16 +46,18 @@ def handlers(
 
     async def send(call: Call, params: SendParams) -> SendResult:
         meters.check(call.identity.app, len(params.payload))
-        await security.require(call.identity, Grant("app.send", params.app))
+        await security.reserve(call.identity, Grant("app.send", params.app))
         return bus.send(call.identity, params)
 
     async def request(call: Call, params: RequestParams) -> RequestResult:
         meters.check(call.identity.app, len(params.payload))
         if isinstance(params.app, str):
-            await security.require(call.identity, Grant("app.send", params.app))
+            wanted = Grant("app.send", params.app)
         else:
-            await security.require(call.identity, Grant("messaging.write", params.topic))
-        return await bus.request(call.identity, params)
+            wanted = Grant("messaging.write", params.topic)
+        with security.holding(await security.reserve(call.identity, wanted)):
+            return await bus.request(call.identity, params)
+        raise DeskbusError(PERMISSION_REVOKED)
 
     return {
         "bus.subscribe": subscribe,

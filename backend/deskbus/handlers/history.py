@@ -1,7 +1,9 @@
 """`bus.*` that looks back."""
 
+import time
 from collections.abc import Callable, Mapping
 
+import msgspec
 from msgspec import UnsetType
 
 from deskbus.bus.interapplication import InterApplicationBus
@@ -9,7 +11,9 @@ from deskbus.bus.replay import Replays
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.manager import SecurityManager
+from deskbus.security.operations import Permit
 from deskbus_protocol.bus import ContinueParams, ContinueResult
+from deskbus_protocol.errors import PERMISSION_REVOKED, DeskbusError
 from deskbus_protocol.history import (
     BusStats,
     DeadLetterList,
@@ -27,6 +31,9 @@ from deskbus_protocol.history import (
 from deskbus_protocol.method import NoParams
 from deskbus_protocol.permissions import Grant
 
+CONTINUE_MS = 10 * 60 * 1000
+"""So far back a subscription is continued without the permission to read older messages."""
+
 
 def handlers(
     bus: InterApplicationBus,
@@ -34,22 +41,53 @@ def handlers(
     security: SecurityManager,
     log_stats: Callable[[], LogStats],
 ) -> Mapping[str, Handler]:
+    async def permits(call: Call, pattern: str) -> tuple[Permit, Permit]:
+        """To read at all, and to read what was published before."""
+        reads = await security.require(call.identity, Grant("messaging.read", pattern))
+        return reads, await security.require(call.identity, Grant("history", pattern))
+
     async def history(call: Call, params: HistoryParams) -> MessageList:
-        await security.require(call.identity, Grant("messaging.read", params.topic))
-        return MessageList(messages=bus.history(call.identity, params.topic, params.limit))
+        with security.holding(*await permits(call, params.topic)):
+            return MessageList(messages=bus.history(call.identity, params.topic, params.limit))
+        raise DeskbusError(PERMISSION_REVOKED)
 
     async def query(call: Call, params: QueryParams) -> MessageList:
-        await security.require(call.identity, Grant("messaging.read", params.pattern))
-        return await replays.query(call.identity, params)
+        with security.holding(*await permits(call, params.pattern)):
+            return await replays.query(call.identity, params)
+        raise DeskbusError(PERMISSION_REVOKED)
 
     async def replay(call: Call, params: ReplayParams) -> ReplayResult:
-        await security.require(call.identity, Grant("messaging.read", params.pattern))
-        return ReplayResult(messages=await replays.replay(call.identity, params))
+        held = await permits(call, params.pattern)
+        if params.follow and held[0].once:
+            # What it was allowed once goes on as the subscription that it leaves.
+            security.lease(held[0])
+        with security.holding(*held):
+            return ReplayResult(messages=await replays.replay(call.identity, params))
+        raise DeskbusError(PERMISSION_REVOKED)
 
     async def go_on(call: Call, params: ContinueParams) -> ContinueResult:
-        await security.require(call.identity, Grant("messaging.read", params.pattern))
-        return ContinueResult(messages=await replays.go_on(call.identity, params))
+        reads = await security.require(call.identity, Grant("messaging.read", params.pattern))
+        security.lease(reads)
+        wanted = Grant("history", params.pattern)
+        if await security.state(call.identity, wanted) != "granted":
+            recent = time.time_ns() // 1_000_000 - CONTINUE_MS
+            params = msgspec.structs.replace(params, since=max(params.since, recent))
+        with security.holding(reads):
+            return ContinueResult(messages=await replays.go_on(call.identity, params))
+        raise DeskbusError(PERMISSION_REVOKED)
 
+    return {
+        "bus.history": history,
+        "bus.query": query,
+        "bus.replay": replay,
+        "bus.continue": go_on,
+        **_for_operators(bus, log_stats),
+    }
+
+
+def _for_operators(
+    bus: InterApplicationBus, log_stats: Callable[[], LogStats]
+) -> Mapping[str, Handler]:
     async def stats(_: Call, __: NoParams) -> BusStats:
         return bus.statistics()
 
@@ -71,10 +109,6 @@ def handlers(
         return bus.purge(_numbers(params))
 
     return {
-        "bus.history": history,
-        "bus.query": query,
-        "bus.replay": replay,
-        "bus.continue": go_on,
         "bus.stats": stats,
         "bus.logStats": log_statistics,
         "bus.queued": queued,

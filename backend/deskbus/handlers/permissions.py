@@ -7,7 +7,9 @@ from msgspec import UnsetType
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.manager import SecurityManager
+from deskbus.security.settings import PermissionSettings
 from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.permissions import (
     AppParams,
@@ -27,7 +29,7 @@ from deskbus_protocol.permissions import (
 )
 
 
-def handlers(security: SecurityManager) -> Mapping[str, Handler]:
+def handlers(security: SecurityManager, settings: PermissionSettings) -> Mapping[str, Handler]:
     async def request(call: Call, params: AskParams) -> PermissionResult:
         wanted = Grant(params.permission, params.scope)
         allowed = await security.request(call.identity, wanted, _given(params.reason))
@@ -36,32 +38,37 @@ def handlers(security: SecurityManager) -> Mapping[str, Handler]:
     async def request_for(_: Call, params: AskForParams) -> PermissionResult:
         identity = Sender(params.app, params.client)
         wanted = Grant(params.permission, params.scope)
-        allowed = await security.request(identity, wanted, _given(params.reason))
-        return PermissionResult(state="granted" if allowed else "denied")
+        try:
+            await security.require(identity, wanted, _given(params.reason), _given(params.origin))
+        except DeskbusError as error:
+            if error.kind is not PERMISSION_DENIED:
+                raise
+            return PermissionResult(state="denied")
+        return PermissionResult(state="granted")
 
     async def query(call: Call, params: QueryPermissionParams) -> PermissionResult:
         wanted = Grant(params.permission, params.scope)
-        return PermissionResult(state=security.state(call.identity, wanted))
+        return PermissionResult(state=await security.state(call.identity, wanted))
 
     async def catalogue(_: Call, __: NoParams) -> CatalogueResult:
-        return CatalogueResult(permissions=security.offered())
+        return CatalogueResult(permissions=settings.offered())
 
     async def grants_of(_: Call, params: AppParams) -> GrantsResult:
-        return security.grants_of(params.app)
+        return settings.grants_of(params.app)
 
     async def list_all(_: Call, __: NoParams) -> PermissionList:
-        return security.records()
+        return settings.records()
 
     async def grant(_: Call, params: GrantParams) -> Empty:
-        await security.grant(params)
+        await settings.grant(params)
         return Empty()
 
     async def revoke(_: Call, params: RevokeParams) -> RevokeResult:
-        revoked = await security.revoke(params.app, _given(params.permission), _given(params.scope))
+        revoked = await settings.revoke(params.app, _given(params.permission), _given(params.scope))
         return RevokeResult(revoked=revoked)
 
     async def reset_embargo(_: Call, params: ResetEmbargoParams) -> ResetEmbargoResult:
-        reset = await security.reset_embargo(params.app, _given(params.permission))
+        reset = await settings.reset_embargo(params.app, _given(params.permission))
         return ResetEmbargoResult(reset=reset)
 
     return {

@@ -1,31 +1,27 @@
-"""Decisions that a person asked to be remembered, encrypted where this machine has a keychain."""
+"""DecisionStore: keeps the ledger in the vault, sealed; without one it ends with the backend."""
 
-import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import anyio
 import msgspec
 import structlog
 
-from deskbus.security.rules import denial_covers
-from deskbus_protocol.errors import DeskbusError
-from deskbus_protocol.permissions import Grant
+from deskbus.security.clock import SteadyClock
+from deskbus.security.ledger import Ledger, State
+from deskbus_protocol.errors import CONFLICT, DeskbusError
 
-FILE_NAME = "decisions.json"
+OLD_FILE = "decisions.json"
+"""Where earlier versions kept decisions in plain text. It counts for nothing."""
+
+IN_MEMORY = "there is no vault: decisions are in memory only, and gone when the backend ends"
+DAMAGED = "remembered decisions were damaged or changed from outside; every permission asks again"
+
+SAVE_WITHIN_S = 5.0
+"""An app does not wait longer for its answer because a keychain waits for a person."""
 
 log = structlog.get_logger()
-
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    app: str
-    grant: Grant
-    allowed: bool
-
-
-class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    version: Literal[1] = 1
-    decisions: list[Decision]
 
 
 class Keeper(Protocol):
@@ -44,118 +40,103 @@ class Keeper(Protocol):
 
 
 class DecisionStore:
-    """Keeps decisions with the keeper; where that keeps nothing, in a file of mode 0600.
+    """A store that is locked, damaged, older or gone is an empty one: nothing is allowed by it.
 
-    The file is taken over and removed once the keeper does keep them. A file that can't be read
-    counts as empty, and is set aside under another name, so that nothing is lost and nothing is
-    allowed because of it.
+    `problem` says in plain words what is wrong. What was damaged is kept aside first, by
+    `keep_aside`, which returns where.
     """
 
-    def __init__(self, folder: Path, keeper: Keeper) -> None:
-        self._path = folder / FILE_NAME
+    def __init__(
+        self,
+        folder: Path,
+        keeper: Keeper,
+        ledger: Ledger,
+        clock: SteadyClock,
+        keep_aside: Callable[[], Awaitable[str]],
+    ) -> None:
+        self._old_file = folder / OLD_FILE
         self._keeper = keeper
+        self._ledger = ledger
+        self._clock = clock
+        self._keep_aside = keep_aside
         self._is_read = False
-        self._added: list[Decision] = []
-        self.decisions: list[Decision] = []
-        self.problem: str | None = None
         self._turn = anyio.Lock()
+        self._lasting_problem: str | None = None
+        self.problem: str | None = None
 
-    async def open(self) -> None:
-        """Reads what the keeper has, if anything; it counts instead of the file.
+    def set_old_file_aside(self) -> None:
+        """Blocks. An earlier version's file is kept under another name, and not believed."""
+        number = 1
+        while (aside := self._old_file.with_suffix(f".unreadable-{number}")).exists():
+            number += 1
+        try:
+            self._old_file.rename(aside)
+        except FileNotFoundError:
+            return
+        except OSError:
+            log.exception("decisions.could_not_set_aside")
+        self._lasting_problem = (
+            f"{OLD_FILE} is not believed any more and was set aside; every permission asks again"
+        )
+        self.problem = self._lasting_problem
+        log.error("decisions.old_file_set_aside", file=aside.name)
 
-        Decisions that were added meanwhile stay. While the keeper is locked, `problem` says so, and
-        this may be called again.
+    async def open(self) -> bool:
+        """Reads what the keeper has; what was decided meanwhile stays. True once that is done.
+
+        While the keeper is locked `problem` says so, and this may be called again.
         """
         async with self._turn:
             try:
                 await self._read()
             except DeskbusError as error:
                 self.problem = f"remembered decisions are not known: {error.message}"
-            except msgspec.MsgspecError:
-                self.problem = "remembered decisions are damaged; every permission asks again"
-                log.error("decisions.damaged")  # noqa: TRY400
+        return self._is_read
 
     async def save(self) -> None:
-        """Returns when they are on disk; raises `DeskbusError`, `OSError`."""
+        """Returns when the ledger is on disk, or is known to be kept in memory only.
+
+        Raises `DeskbusError` while it can't be kept; nothing is overwritten that was not read.
+        """
         async with self._turn:
             await self._read()
-            content = msgspec.json.encode(_File(decisions=self.decisions))
-            if await self._keeper.save(content):
-                await anyio.to_thread.run_sync(lambda: self._path.unlink(missing_ok=True))
-            else:
-                await anyio.to_thread.run_sync(self._write, content)
-            self.problem = None
+            content = msgspec.json.encode(self._ledger.state(self._clock()))
+            is_kept = await self._keeper.save(content)
+            self.problem = self._lasting_problem if is_kept else IN_MEMORY
+
+    async def save_in_time(self) -> None:
+        """As `save`, but waits no longer than `SAVE_WITHIN_S`, and tells the log what went wrong.
+
+        What could not be saved stands all the same, until the backend ends.
+        """
+        try:
+            with anyio.move_on_after(SAVE_WITHIN_S) as limit:
+                await self.save()
+        except (DeskbusError, OSError) as error:
+            log.warning("decisions.not_saved", reason=type(error).__name__)
+        if limit.cancelled_caught:
+            log.warning("decisions.not_saved", reason="the vault takes too long")
 
     async def _read(self) -> None:
-        if self._is_read or not self._keeper.exists:
+        if self._is_read:
             return
-        content = await self._keeper.load()
-        if content is not None:
-            self.decisions = msgspec.json.decode(content, type=_File).decisions
-            for decision in self._added:
-                self.add(decision)
+        if self._keeper.exists:
+            try:
+                content = await self._keeper.load()
+                state = State() if content is None else msgspec.json.decode(content, type=State)
+            except DeskbusError as error:
+                if error.kind is not CONFLICT:
+                    raise
+                await self._set_aside("changed")
+            except msgspec.MsgspecError:
+                await self._set_aside("not of this version")
+            else:
+                self._clock.not_before(state.seen)
+                self._ledger.restore(state)
         self._is_read = True
-        self.problem = None
+        self.problem = self._lasting_problem
 
-    def load_file(self) -> None:
-        """Reads the file, if there is one."""
-        try:
-            self.decisions = msgspec.json.decode(self._path.read_bytes(), type=_File).decisions
-        except FileNotFoundError:
-            return
-        except (OSError, msgspec.MsgspecError) as error:
-            self.problem = f"{FILE_NAME} could not be read; every permission asks again"
-            log.error("decisions.unreadable", reason=type(error).__name__)  # noqa: TRY400
-            self._set_aside()
-
-    def add(self, decision: Decision) -> None:
-        """Remembers `decision` in place of an earlier one for the same app and grant."""
-        self.decisions = [
-            known
-            for known in self.decisions
-            if (known.app, known.grant) != (decision.app, decision.grant)
-        ] + [decision]
-        if not self._is_read:
-            self._added = [*self._added, decision]
-
-    def remove(self, app: str, permission: str | None, scope: str | None) -> int:
-        """How many there were of these."""
-
-        def fits(decision: Decision) -> bool:
-            grant = decision.grant
-            return (
-                decision.app == app
-                and permission in (None, grant.permission)
-                and scope in (None, grant.scope)
-            )
-
-        kept = [decision for decision in self.decisions if not fits(decision)]
-        removed = len(self.decisions) - len(kept)
-        self.decisions = kept
-        return removed
-
-    def granted(self, app: str) -> list[Grant]:
-        return [d.grant for d in self.decisions if d.app == app and d.allowed]
-
-    def denies(self, app: str, wanted: Grant) -> bool:
-        return any(
-            denial_covers(d.grant, wanted) for d in self.decisions if d.app == app and not d.allowed
-        )
-
-    def _write(self, content: bytes) -> None:
-        temporary = self._path.with_suffix(".new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
-
-    def _set_aside(self) -> None:
-        number = 1
-        while (aside := self._path.with_suffix(f".unreadable-{number}")).exists():
-            number += 1
-        try:
-            self._path.rename(aside)
-        except OSError:
-            log.exception("decisions.could_not_set_aside")
+    async def _set_aside(self, why: str) -> None:
+        where = await self._keep_aside()
+        self._lasting_problem = f"{DAMAGED}; a copy is in {where}"
+        log.error("decisions.damaged", why=why, copy=where)

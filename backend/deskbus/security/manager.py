@@ -1,297 +1,395 @@
-"""SecurityManager: deny by default; a person decides, and the decision holds."""
+"""SecurityManager: deny by default; a person decides, and the decision holds until taken back."""
 
-from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal, TypedDict
 
 import anyio
 import structlog
-from anyio.abc import TaskGroup
 
-from deskbus.security.decisions import Decision, DecisionStore
-from deskbus.security.rules import any_covers, any_permits_topic, check_scope
+from deskbus.observability.trail import AuditTrail
+from deskbus.security.clock import ClockMs
+from deskbus.security.consent import Consent, Prompt
+from deskbus.security.decisions import DecisionStore
+from deskbus.security.identity import NOT_CHECKED, NOT_KNOWN, AppIdentity
+from deskbus.security.ledger import Decision, Ledger
+from deskbus.security.once import OnceGrants
+from deskbus.security.operations import Operations, Permit
+from deskbus.security.paths import is_slow, resolve
+from deskbus.security.policy import NO_POLICY, Policy
+from deskbus.security.prompts import Wish
+from deskbus.security.refusals import Refusals
+from deskbus.security.rules import Rules
+from deskbus.security.standing import AppRules, AppStanding, Verdict
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import PERMISSION_DENIED, DeskbusError
-from deskbus_protocol.permissions import (
-    EffectiveRule,
-    Grant,
-    GrantParams,
-    GrantsResult,
-    PermissionEntry,
-    PermissionList,
-    PermissionRecord,
-    State,
-)
-
-MAX_OPEN_PROMPTS = 3
-MAX_REFUSALS = 3
-"""So often may a person be asked in vain for one permission of an app, in one session of it."""
-
-SAVE_WITHIN_S = 5.0
-"""An app does not wait longer for its answer because a keychain waits for a person."""
+from deskbus_protocol.events import PermissionExpired, PermissionRevoked
+from deskbus_protocol.permissions import Grant, State
 
 RESERVED_APPS = "deskbus."
 """App ids of the shell and of tools; trusted, and never given to an app."""
 
+MAX_VERDICTS = 65_536
+"""Kept until something changes; beyond, all are worked out anew."""
+
 ConsentMode = Literal["ask", "allow", "deny"]
+
+TRUSTED = Verdict("granted", "trusted")
 
 log = structlog.get_logger()
 
 
-class AppRules(NamedTuple):
-    """What the configuration says of one app: what it has, and what it may ask for."""
-
-    grants: tuple[Grant, ...]
-    declares: tuple[Grant, ...]
-
-
-class Answer(NamedTuple):
-    """What came of a prompt. Anything but a person's own Allow is not `allowed`."""
-
-    allowed: bool
-    remember: bool
-
-
-Prompt = Callable[[Sender, Grant, str | None], Awaitable[Answer]]
-"""Asks a person about an app's wish, with the app's reason. No answer means not allowed."""
-
-
-class _Open:
-    """A prompt in progress and how many wait for it."""
-
-    def __init__(self) -> None:
-        self.scope = anyio.CancelScope()
-        self.decided = anyio.Event()
-        self.allowed = False
-        self.waiting = 0
-
-
 class SecurityManager:
-    """Answers checks from what is granted; asks a person for what is not.
+    """Answers checks from what stands for an app; asks a person for what is open.
 
-    An app that the configuration knows can only ask for what it declares. One that it doesn't
-    know may ask for anything and has nothing.
+    Checks are synchronous and cached; whatever changes what stands raises the `epoch`, drops the
+    cache, ends operations that are not permitted any more, and is told by `on_changed` with the
+    app. An app that the configuration does not know has nothing, and can't ask.
     """
 
     def __init__(
         self,
         *,
         apps: dict[str, AppRules],
-        decisions: DecisionStore,
+        catalogue: Catalogue,
+        ledger: Ledger,
+        store: DecisionStore,
         prompt: Prompt,
         mode: ConsentMode,
+        trail: AuditTrail,
+        clock: ClockMs,
         on_changed: Callable[[str], None],
-        catalogue: Catalogue | None = None,
     ) -> None:
-        self._catalogue = catalogue or Catalogue()
-        self._changes = 0
-        self._apps = apps
-        self._decisions = decisions
-        self._prompt = prompt
+        self.catalogue = catalogue
+        self.rules = Rules(catalogue)
+        self.ledger = ledger
+        self.apps = apps
+        self.policy = NO_POLICY
+        self.epoch = 0
         self._mode = mode
-        self._tell = on_changed
-        self._session_grants: dict[str, list[Grant]] = {}
-        self._refusals: Counter[tuple[str, str]] = Counter()
-        self._open: dict[tuple[str, Grant], _Open] = {}
-        self._turns: dict[str, anyio.Lock] = {}
-        self._slots = anyio.Semaphore(MAX_OPEN_PROMPTS)
-        self._tasks: TaskGroup | None = None
+        self._clock = clock
+        self._on_changed = on_changed
+        self._identities: dict[str, AppIdentity] = {}
+        self._identified = anyio.Event()
+        self._standings: dict[str, AppStanding] = {}
+        self._verdicts: dict[tuple[str, str, str], Verdict] = {}
+        self._next_end: int | None = None
+        self._operations = Operations()
+        self._once = OnceGrants(self.rules)
+        self._refusals = Refusals(trail, clock)
+        self._trail = trail
+        self._consent = Consent(self, ledger, store, prompt, trail, clock)
 
     async def run(self) -> None:
         """Runs prompts until cancelled."""
-        async with anyio.create_task_group() as self._tasks:
-            await anyio.sleep_forever()
+        await self._consent.run()
 
-    @property
-    def epoch(self) -> int:
-        """Counts changes of what anybody may do."""
-        return self._changes
-
-    def offered(self) -> list[PermissionEntry]:
-        return [entry for name in self._catalogue if (entry := self._catalogue.offered(name))]
-
-    def grants_of(self, app: str) -> GrantsResult:
-        rules = [
-            EffectiveRule(permission=grant.permission, scope=grant.scope, allow=True)
-            for grant in self._grants(app)
-        ]
-        return GrantsResult(
-            app=app, epoch=self._changes, trusted=self._is_trusted(app), rules=rules
-        )
-
-    def records(self) -> PermissionList:
-        records = [
-            PermissionRecord(
-                app=decision.app,
-                name=decision.app,
-                permission=decision.grant.permission,
-                scope=decision.grant.scope,
-                title=self._catalogue[decision.grant.permission].title,
-                scope_words=decision.grant.scope,
-                risk=self._catalogue[decision.grant.permission].risk,
-                allowed=decision.allowed,
-                holds="always",
-                source="person",
-            )
-            for decision in self._decisions.decisions
-        ]
-        return PermissionList(epoch=self._changes, records=records, embargoes=[])
-
-    async def grant(self, params: GrantParams) -> None:
-        wanted = Grant(params.permission, params.scope)
-        check_scope(wanted)
-        self._decisions.add(Decision(app=params.app, grant=wanted, allowed=params.allowed))
-        await self._decisions.save()
-        self._on_changed(params.app)
-
-    async def revoke(self, app: str, permission: str | None, scope: str | None) -> int:
-        """How many decisions were taken back."""
-        removed = self._decisions.remove(app, permission, scope)
-        await self._decisions.save()
-        self._on_changed(app)
-        return removed
-
-    async def reset_embargo(self, app: str, permission: str | None) -> int:
-        """How many embargoes were lifted."""
-        found = [key for key in self._refusals if key[0] == app and permission in (None, key[1])]
-        for key in found:
-            del self._refusals[key]
-        return len(found)
-
-    def _on_changed(self, app: str) -> None:
-        self._changes += 1
-        self._tell(app)
+    # What the bus asks, for each message whose way is not known yet.
 
     def may_read(self, identity: Sender, topic: str) -> bool:
-        return self._permits_topic(identity.app, "messaging.read", topic)
+        return self._permits(identity, "messaging.read", topic)
 
     def may_write(self, identity: Sender, topic: str) -> bool:
-        return self._permits_topic(identity.app, "messaging.write", topic)
+        return self.verdict(identity.app, "messaging.write", topic).state == "granted"
+
+    def may_subscribe(self, identity: Sender, pattern: str) -> bool:
+        """Whether every topic of a pattern may be read."""
+        return self._permits(identity, "messaging.read", pattern)
 
     def may_write_all(self, identity: Sender, pattern: str) -> bool:
         """Whether every topic of a pattern may be written to."""
-        return self._has(identity.app, Grant("messaging.write", pattern))
+        return self.may_write(identity, pattern)
 
     def may_send(self, identity: Sender, app: str) -> bool:
-        return self._has(identity.app, Grant("app.send", app))
+        return self.verdict(identity.app, "app.send", app).state == "granted"
 
-    def state(self, identity: Sender, wanted: Grant) -> State:
+    def spend(self, identity: Sender, permission: str, scope: str) -> bool:
+        """Uses up what was allowed once, if it covers this; true if it did."""
+        wanted = Grant(permission, scope)
+        return self._not_denied(Permit(identity, wanted)) and self._once.spend(identity, wanted)
+
+    def verdict(self, app: str, permission: str, scope: str) -> Verdict:
+        """What stands for a canonical scope; worked out once for each epoch."""
+        if self._next_end is not None and self._clock() >= self._next_end:
+            self._forget_verdicts()
+        key = (app, permission, scope)
+        known = self._verdicts.get(key)
+        return self._judge(key) if known is None else known
+
+    # What handlers ask.
+
+    async def state(self, identity: Sender, wanted: Grant) -> State:
         """What a request for `wanted` would come to now; raises `DeskbusError` for a bad scope."""
-        check_scope(wanted)
-        app = identity.app
-        if self._has(app, wanted):
-            return "granted"
-        if self._decisions.denies(app, wanted) or self._asked_enough(app, wanted):
-            return "denied"
-        if self._mode == "deny" or not self._may_ask(app, wanted):
+        return self.state_of(identity, await self.resolve(wanted))
+
+    def state_of(self, identity: Sender, wanted: Grant) -> State:
+        """The same for a scope that is canonical."""
+        verdict = self.verdict(identity.app, *_parts(wanted))
+        if verdict.state != "open":
+            return verdict.state
+        if self._mode == "deny" or self._consent.is_silenced(identity.app, wanted.permission):
             return "denied"
         return "prompt"
 
-    async def request(self, identity: Sender, wanted: Grant, reason: str | None = None) -> bool:
-        """Whether `wanted` is granted, after a person was asked if need be."""
-        state = self.state(identity, wanted)
-        if state == "prompt":
-            allowed = await self._ask(identity, wanted, reason)
-        else:
-            allowed = state == "granted"
-        if not allowed:
-            log.warning("permission.denied", app=identity.app, **_words(wanted))
-        return allowed
+    async def request(
+        self,
+        identity: Sender,
+        wanted: Grant,
+        reason: str | None = None,
+        origin: str | None = None,
+    ) -> bool:
+        """Whether `wanted` is granted, after a person was asked if need be.
 
-    async def require(self, identity: Sender, wanted: Grant) -> None:
-        """Raises `DeskbusError` (permission_denied) unless `wanted` is or becomes granted."""
-        if not await self.request(identity, wanted):
+        What is allowed once is kept for this client's next operation that it covers.
+        """
+        permit = await self._decide(identity, wanted, reason, origin)
+        if permit is not None and permit.once:
+            self._once.keep(identity, permit.grant)
+        return permit is not None
+
+    async def require(
+        self,
+        identity: Sender,
+        wanted: Grant,
+        reason: str | None = None,
+        origin: str | None = None,
+    ) -> Permit:
+        """For one operation, right now; uses up what was allowed once.
+
+        Raises `DeskbusError` (permission_denied).
+        """
+        permit = await self._decide(identity, wanted, reason, origin)
+        if permit is None:
             raise DeskbusError(
                 PERMISSION_DENIED, f"This app may not use {wanted.permission} on {wanted.scope}."
             )
+        return permit
+
+    async def reserve(self, identity: Sender, wanted: Grant) -> Permit:
+        """As `require`, for an operation that the bus checks once more, and `spend`s then."""
+        permit = await self.require(identity, wanted)
+        if permit.once:
+            self._once.keep(identity, permit.grant)
+        return permit
+
+    def lease(self, permit: Permit) -> None:
+        """What was permitted once stays so until `release`, as long as a subscription goes on."""
+        if permit.once:
+            self._once.lease(permit.identity, permit.grant)
+
+    def release(self, identity: Sender, wanted: Grant) -> None:
+        self._once.release(identity, wanted)
+
+    @contextmanager
+    def holding(self, *permits: Permit) -> Iterator[None]:
+        """Runs an operation; raises `DeskbusError` (permission_revoked) where it is cut short."""
+        once = [permit for permit in permits if permit.once]
+        for permit in once:
+            self._once.lease(permit.identity, permit.grant)
+        try:
+            with self._operations.hold(*permits):
+                yield
+        finally:
+            for permit in once:
+                self._once.release(permit.identity, permit.grant)
+
+    async def resolve(self, wanted: Grant) -> Grant:
+        """With its scope in canonical form; raises `DeskbusError` for one outside its grammar."""
+        if is_slow(self.catalogue, wanted.permission):
+            wanted = await anyio.to_thread.run_sync(resolve, self.catalogue, wanted)
+        else:
+            wanted = resolve(self.catalogue, wanted)
+        self.rules.check(wanted)
+        return wanted
+
+    # What changes.
 
     def forget_session(self, app: str) -> None:
-        """The last client of `app` has left; what was decided for the session ends with it."""
-        for key in [key for key in self._refusals if key[0] == app]:
-            del self._refusals[key]
-        if self._session_grants.pop(app, None):
-            self._on_changed(app)
+        """The app's run is over; what was decided for it ends with it."""
+        self._once.forget_app(app)
+        self._consent.end_run(app)
+        if self.ledger.end_session(app):
+            self.changed(app)
 
-    def _asked_enough(self, app: str, wanted: Grant) -> bool:
-        return self._refusals[app, wanted.permission] >= MAX_REFUSALS
+    def forget_client(self, identity: Sender) -> None:
+        """The client begins anew; what was allowed once to the one before is not its own."""
+        self._once.forget(identity)
 
-    def _has(self, app: str, wanted: Grant) -> bool:
-        if self._is_trusted(app):
-            return True
-        return any_covers(self._grants(app), wanted)
+    def register(self, app: str, rules: AppRules, identity: AppIdentity | None) -> None:
+        """The app is there, or is another than before: then what it was allowed is taken back.
 
-    def _permits_topic(self, app: str, permission: str, topic: str) -> bool:
-        if self._is_trusted(app):
-            return True
-        return any_permits_topic(self._grants(app), permission, topic)
-
-    def _is_trusted(self, app: str) -> bool:
-        return self._mode == "allow" or app.startswith(RESERVED_APPS)
-
-    def _grants(self, app: str) -> list[Grant]:
-        rules = self._apps.get(app)
-        configured = rules.grants if rules else ()
-        return [*configured, *self._session_grants.get(app, ()), *self._decisions.granted(app)]
-
-    def _may_ask(self, app: str, wanted: Grant) -> bool:
-        rules = self._apps.get(app)
-        return rules is None or any_covers(rules.declares, wanted)
-
-    async def _ask(self, identity: Sender, wanted: Grant, reason: str | None) -> bool:
-        """Joins the open prompt for the same wish, or opens one; the last to leave closes it."""
-        if self._tasks is None:
-            return False
-        key = (identity.app, wanted)
-        prompt = self._open.get(key)
-        if prompt is None:
-            prompt = self._open[key] = _Open()
-            self._tasks.start_soon(self._run_prompt, prompt, identity, wanted, reason)
-        prompt.waiting += 1
-        try:
-            await prompt.decided.wait()
-        finally:
-            prompt.waiting -= 1
-            if not prompt.waiting:
-                # Who asks again from here on gets a prompt of its own.
-                if self._open.get(key) is prompt:
-                    del self._open[key]
-                prompt.scope.cancel()
-        return prompt.allowed
-
-    async def _run_prompt(
-        self, prompt: _Open, identity: Sender, wanted: Grant, reason: str | None
-    ) -> None:
-        app = identity.app
-        turn = self._turns.setdefault(app, anyio.Lock())
-        try:
-            with prompt.scope:
-                async with turn, self._slots:
-                    answer = await self._prompt(identity, wanted, reason)
-                    await self._decide(app, wanted, answer)
-                    prompt.allowed = answer.allowed
-        except Exception:
-            log.exception("permission.prompt_failed", app=app, **_words(wanted))
-        finally:
-            if self._open.get((app, wanted)) is prompt:
-                del self._open[app, wanted]
-            prompt.decided.set()
-
-    async def _decide(self, app: str, wanted: Grant, answer: Answer) -> None:
-        log.info("permission.decided", app=app, **answer._asdict(), **_words(wanted))
-        if answer.remember:
-            self._decisions.add(Decision(app=app, grant=wanted, allowed=answer.allowed))
-            try:
-                with anyio.move_on_after(SAVE_WITHIN_S):
-                    await self._decisions.save()
-            except (OSError, DeskbusError) as error:
-                log.warning("decisions.not_saved", app=app, reason=str(error))
-        elif answer.allowed:
-            self._session_grants.setdefault(app, []).append(wanted)
+        Without an identity, nothing that it was allowed counts until one is known.
+        """
+        if self.apps.get(app) == rules and self._identities.get(app) == identity:
+            return
+        self.apps[app] = rules
+        if identity is None:
+            self._identities.pop(app, None)
         else:
-            self._refusals[app, wanted.permission] += 1
+            self._identities[app] = identity
+            self._disown(app, identity)
+        self.changed(app)
+
+    def unregister(self, app: str) -> None:
+        """The app is gone; what was decided about it is kept for an app that is the same."""
+        self.apps.pop(app, None)
+        self._identities.pop(app, None)
+        self.changed(app)
+
+    def all_identified(self) -> None:
+        """Every app of the configuration was registered; requests wait for that."""
+        self._identified.set()
+
+    def identity(self, app: str) -> AppIdentity:
+        """What the app is, as far as that is known by now."""
+        known = self._identities.get(app)
+        if known is not None:
+            return known
+        rules = self.apps.get(app)
+        return NOT_CHECKED if rules is not None and rules.signed else NOT_KNOWN
+
+    def apply(self, policy: Policy) -> None:
+        """From now on this policy stands, over decisions made before as well."""
+        self.policy = policy
+        self.changed_all()
+
+    def changed_all(self) -> None:
+        for app in {*self.apps, *self.ledger.apps}:
+            self.changed(app)
+
+    def changed(self, app: str) -> None:
+        """What stands for `app` is to be worked out anew."""
+        self.epoch += 1
+        self._standings.pop(app, None)
+        self._forget_verdicts()
+        self._operations.end(
+            lambda permit: permit.identity.app == app and not self._still_permitted(permit)
+        )
         self._on_changed(app)
 
+    def take_back(self, app: str, permission: str | None, scope: str | None) -> None:
+        """Ends what was allowed once, and operations that run by it."""
 
-def _words(grant: Grant) -> dict[str, str]:
-    return {"permission": grant.permission, "scope": grant.scope}
+        def is_meant(grant: Grant) -> bool:
+            return permission in (None, grant.permission) and scope in (None, grant.scope)
+
+        self._once.take_back(app, is_meant)
+        self._operations.end(
+            lambda permit: permit.identity.app == app and permit.once and is_meant(permit.grant)
+        )
+
+    def tick(self) -> None:
+        """Does what is due: decisions that have ended are told."""
+        now = self._clock()
+        ends = self.ledger.next_end()
+        if ends is not None and now >= ends:
+            ended = self.ledger.expire(now)
+            for decision in ended:
+                self._trail.note(PermissionExpired(**_told(decision)))
+            for app in {decision.app for decision in ended}:
+                self.changed(app)
+
+    def standing(self, app: str) -> AppStanding:
+        known = self._standings.get(app)
+        if known is None:
+            identity = self.identity(app)
+            known = self._standings[app] = AppStanding(
+                self.rules,
+                self.apps.get(app, AppRules()),
+                self.policy.for_app(app),
+                self.ledger.of(app, self._clock()),
+                identity.bound if identity.problem is None else None,
+            )
+        return known
+
+    def must_be_asked(self, app: str, wanted: Grant) -> bool:
+        return self.standing(app).must_be_asked(wanted)
+
+    def allow_asking(self, app: str, permission: str | None) -> None:
+        """Lets a person be asked again before the run ends, however often they said no."""
+        self._consent.allow_asking(app, permission)
+
+    def decisions_known(self) -> None:
+        """Decisions of earlier runs have come; those about apps that have changed count no more."""
+        for app, identity in self._identities.items():
+            self._disown(app, identity)
+        self.changed_all()
+
+    def is_trusted(self, app: str) -> bool:
+        return self._mode == "allow" or app.startswith(RESERVED_APPS)
+
+    async def _decide(
+        self, identity: Sender, wanted: Grant, reason: str | None, origin: str | None
+    ) -> Permit | None:
+        await self._identified.wait()
+        wanted = await self.resolve(wanted)
+        state = self.state_of(identity, wanted)
+        if state == "granted":
+            return Permit(identity, wanted)
+        if self.spend(identity, *_parts(wanted)):
+            return Permit(identity, wanted, once=True)
+        if state == "prompt":
+            settled = await self._consent.ask(Wish(identity, wanted, reason, origin))
+            return Permit(identity, wanted, settled.once) if settled.allowed else None
+        self._refusals.tell(identity, wanted, self.verdict(identity.app, *_parts(wanted)))
+        return None
+
+    def _permits(self, identity: Sender, permission: str, scope: str) -> bool:
+        verdict = self.verdict(identity.app, permission, scope)
+        if verdict.state == "open":
+            return self._once.is_leased(identity, Grant(permission, scope))
+        return verdict.state == "granted"
+
+    def _judge(self, key: tuple[str, str, str]) -> Verdict:
+        app, permission, scope = key
+        if self.is_trusted(app):
+            return TRUSTED
+        verdict = self.standing(app).verdict(Grant(permission, scope))
+        if verdict.why == "person" and verdict.by is not None:
+            self.ledger.note_use(app, verdict.by, self._clock())
+        if len(self._verdicts) >= MAX_VERDICTS:
+            self._verdicts.clear()
+        self._verdicts[key] = verdict
+        return verdict
+
+    def _forget_verdicts(self) -> None:
+        """A decision that has ended counts for nothing from here on, told or not."""
+        now = self._clock()
+        if self._next_end is not None and now >= self._next_end:
+            self._standings.clear()
+        self._verdicts.clear()
+        later = [d.until for d in self.ledger if d.until is not None and d.until > now]
+        self._next_end = min(later, default=None)
+
+    def _disown(self, app: str, identity: AppIdentity) -> None:
+        """Takes back what was allowed to an app of other content or another publisher."""
+        if identity.problem is None:
+            for decision in self.ledger.disown(app, identity.bound):
+                event = PermissionRevoked(
+                    reason="the app is not the same as before", **_told(decision)
+                )
+                self._trail.note(event)
+
+    def _still_permitted(self, permit: Permit) -> bool:
+        if permit.once:
+            return self._not_denied(permit)
+        return self._permits(permit.identity, *_parts(permit.grant))
+
+    def _not_denied(self, permit: Permit) -> bool:
+        return self.verdict(permit.identity.app, *_parts(permit.grant)).state != "denied"
+
+
+def _parts(grant: Grant) -> tuple[str, str]:
+    return grant.permission, grant.scope
+
+
+class _Told(TypedDict):
+    app: str
+    permission: str
+    scope: str
+
+
+def _told(decision: Decision) -> _Told:
+    grant = decision.grant
+    return {"app": decision.app, "permission": grant.permission, "scope": grant.scope}

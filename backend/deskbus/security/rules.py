@@ -1,50 +1,79 @@
-"""What a grant covers. Pure: no clock, no store."""
+"""What a grant covers, and what a denial denies. Pure: no clock, no store, no file system."""
 
 from collections.abc import Iterable
 
+from deskbus.security.scopes import GRAMMARS, check_scope
+from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.errors import INVALID_PARAMS, DeskbusError
 from deskbus_protocol.permissions import Grant
-from deskbus_protocol.secrets import OWN_SECRETS
-from deskbus_protocol.topics import check_pattern, covers, matches
-
-TOPIC_PERMISSIONS = frozenset({"messaging.read", "messaging.write"})
+from deskbus_protocol.topics import is_wildcard
 
 
-def check_scope(wanted: Grant) -> None:
-    """Raises `DeskbusError` (invalid_topic, invalid_params) for a scope outside the grammar."""
-    if wanted.permission in TOPIC_PERMISSIONS:
-        check_pattern(wanted.scope)
-    elif wanted.permission == "secrets":
-        if wanted.scope != OWN_SECRETS:
-            raise DeskbusError(INVALID_PARAMS, f"The scope of secrets is {OWN_SECRETS}.")
-    elif (
-        wanted.permission == "app.send"
-        and not wanted.scope.replace(".", "").replace("-", "").isalnum()
-    ):
-        raise DeskbusError(INVALID_PARAMS, "The scope of app.send is an app id.")
+class Rules:
+    """Compares grants by the catalogue: scopes by their grammar, permissions by what they imply."""
 
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._includes = {name: self._closure(name) for name in catalogue}
+        self._included_in = {
+            name: frozenset(other for other in catalogue if name in self._includes[other])
+            for name in catalogue
+        }
 
-def grant_covers(given: Grant, wanted: Grant) -> bool:
-    """Whether `given` permits all that `wanted` asks for."""
-    if given.permission != wanted.permission:
-        return False
-    if given.permission in TOPIC_PERMISSIONS:
-        return covers(given.scope, wanted.scope)
-    return given.scope == wanted.scope
+    def check(self, wanted: Grant) -> None:
+        """Raises `DeskbusError`: invalid_params (no such permission, bad scope), invalid_topic."""
+        entry = self._catalogue.offered(wanted.permission)
+        if entry is None:
+            raise DeskbusError(
+                INVALID_PARAMS,
+                f"There is no permission {wanted.permission} here.",
+                action="Call permissions.catalogue for those that there are.",
+            )
+        check_scope(entry, wanted.scope)
 
+    def includes(self, permission: str) -> frozenset[str]:
+        """The permissions that this one includes, itself among them."""
+        return self._includes.get(permission, frozenset())
 
-def denial_covers(denied: Grant, wanted: Grant) -> bool:
-    """Whether a denial of `denied` also denies `wanted`: the same, less, or more of it.
+    def included_in(self, permission: str) -> frozenset[str]:
+        """The permissions that include this one, itself among them."""
+        return self._included_in.get(permission, frozenset())
 
-    Who was refused one topic is not asked again for it under a wider pattern.
-    """
-    return grant_covers(denied, wanted) or grant_covers(wanted, denied)
+    def is_wide(self, given: Grant) -> bool:
+        """Whether `given` can cover scopes that are not worded as its own."""
+        entry = self._catalogue.get(given.permission)
+        if entry is None or entry.scope in ("app", "word", "fixed"):
+            return False
+        return entry.scope != "topics" or is_wildcard(given.scope)
 
+    def covers(self, given: Grant, wanted: Grant) -> bool:
+        """Whether `given` permits all that `wanted` asks for."""
+        if wanted.permission not in self._includes.get(given.permission, ()):
+            return False
+        return GRAMMARS[self._catalogue[wanted.permission].scope].covers(given.scope, wanted.scope)
 
-def any_covers(given: Iterable[Grant], wanted: Grant) -> bool:
-    return any(grant_covers(grant, wanted) for grant in given)
+    def any_covers(self, given: Iterable[Grant], wanted: Grant) -> bool:
+        return any(self.covers(grant, wanted) for grant in given)
 
+    def denies(self, denied: Grant, wanted: Grant) -> bool:
+        """Whether a denial of `denied` also denies `wanted`: for the same, less, or more of it.
 
-def any_permits_topic(given: Iterable[Grant], permission: str, topic: str) -> bool:
-    """Whether one of the grants permits this one topic."""
-    return any(grant.permission == permission and matches(grant.scope, topic) for grant in given)
+        Who was refused a weak permission is not given a stronger one that includes it, and who was
+        refused one topic is not given it under a wider pattern.
+        """
+        if denied.permission not in self._includes.get(wanted.permission, ()):
+            return False
+        return GRAMMARS[self._catalogue[wanted.permission].scope].meets(denied.scope, wanted.scope)
+
+    def any_denies(self, denied: Iterable[Grant], wanted: Grant) -> bool:
+        return any(self.denies(grant, wanted) for grant in denied)
+
+    def _closure(self, name: str) -> frozenset[str]:
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            entry = self._catalogue.get(waiting.pop())
+            if entry is not None and entry.name not in found:
+                found.add(entry.name)
+                waiting.extend(entry.implies)
+        return frozenset(found)

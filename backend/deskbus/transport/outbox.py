@@ -161,6 +161,12 @@ class Outbox:
         for line, topic, seq in waiting:
             self.put(line, topic, seq)
 
+    def withdraw(self, keeps: Callable[[bytes, str | None], bool]) -> None:
+        """Drops what waits for a slow reader, unless `keeps(line, topic)`."""
+        kept = deque(item for item in self._waiting if keeps(item.line, item.topic))
+        self._waiting = kept
+        self._waiting_bytes = sum(len(item.line) for item in kept)
+
     def _wait(self, item: Waiting) -> None:
         self._waiting.append(item)
         self._waiting_bytes += len(item.line)

@@ -3,15 +3,16 @@
 import hashlib
 import secrets
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import structlog
 from msgspec import UNSET
 
 from deskbus.ui.shell import Shell
-from deskbus.ui.wording import describe, visible
-from deskbus_protocol.errors import DeskbusError
-from deskbus_protocol.permissions import Grant
+from deskbus.ui.wording import choices, describe
+from deskbus_protocol.display import visible
+from deskbus_protocol.errors import TIMEOUT, DeskbusError
+from deskbus_protocol.permissions import PermissionEntry
 from deskbus_protocol.rpc import encode
 from deskbus_protocol.ui import (
     ALLOW_DELAY_MS,
@@ -19,29 +20,45 @@ from deskbus_protocol.ui import (
     CloseDialogParams,
     DialogAnswer,
     PermissionDialog,
+    Remember,
     ShowDialogParams,
 )
 
 ANSWER_MARGIN_S = 5.0
 """How much longer than the dialog's own time the shell has to send the answer."""
 
+Choice = Literal["allow", "deny", "dismissed", "timeout", "failed"]
+
+FIRST_CHOICE: Remember = "session"
+"""Picked at first: gone with the app's run, and no question at each click until then."""
+
 log = structlog.get_logger()
 
 
+class Asked(NamedTuple):
+    """What a dialog is about. `may_remember` says whether the answer may outlast the app's run."""
+
+    identity: AppIdentity
+    entry: PermissionEntry
+    scope: str
+    reason: str | None
+    may_remember: bool
+
+
 class Outcome(NamedTuple):
-    allowed: bool
-    remember: bool
+    """What came of a dialog. Anything but `allow` denies; `failed` is no person's answer."""
 
-
-DENIED = Outcome(allowed=False, remember=False)
+    dialog: str
+    choice: Choice
+    remember: Remember = "once"
 
 
 class ConsentDialogs:
     """Shows a permission dialog and judges its answer.
 
     Allow counts only from the shell link, with the dialog's own nonce and the hash of the
-    descriptor that was shown, and not before the dialog was in view for `ALLOW_DELAY_MS`.
-    No shell, no answer, a closed window or a wrong answer: denied, and not remembered.
+    descriptor that was shown, and not before the dialog was in view, unchanged, for
+    `ALLOW_DELAY_MS`. No shell, no answer or a wrong answer: failed, and nothing is remembered.
     """
 
     def __init__(self, shell: Shell, *, timeout_s: float, monotonic_s: Callable[[], float]) -> None:
@@ -52,12 +69,12 @@ class ConsentDialogs:
         self._open: set[str] = set()
 
     def shown(self, dialog: str) -> None:
-        """The shell says that a dialog came into view."""
+        """The shell says that a dialog came into view, or changed there."""
         if dialog in self._open:
-            self._shown_at.setdefault(dialog, self._monotonic_s())
+            self._shown_at[dialog] = self._monotonic_s()
 
-    async def ask(self, app: AppIdentity, grant: Grant, reason: str | None) -> Outcome:
-        descriptor = self._describe(app, grant, reason)
+    async def ask(self, asked: Asked) -> Outcome:
+        descriptor = self._describe(asked)
         digest = hashlib.sha256(encode(descriptor)).hexdigest()
         dialog = descriptor.dialog
         self._open.add(dialog)
@@ -72,8 +89,9 @@ class ConsentDialogs:
             answered = True
             return self._judge(descriptor, digest, answer)
         except DeskbusError as error:
-            log.warning("consent.no_answer", app=app.app, reason=error.kind.name)
-            return DENIED
+            log.warning("consent.no_answer", app=descriptor.identity.app, reason=error.kind.name)
+            silent = error.kind is TIMEOUT and dialog in self._shown_at
+            return Outcome(dialog, "timeout" if silent else "failed")
         finally:
             self._open.discard(dialog)
             self._shown_at.pop(dialog, None)
@@ -81,32 +99,46 @@ class ConsentDialogs:
                 self._shell.notify("ui.closeDialog", CloseDialogParams(dialog=dialog))
 
     def _judge(self, asked: PermissionDialog, digest: str, answer: DialogAnswer) -> Outcome:
+        failed = Outcome(asked.dialog, "failed")
         proof = (answer.dialog, answer.nonce, answer.descriptor_hash)
         if proof != (asked.dialog, asked.nonce, digest):
             log.error("consent.answer_does_not_match", app=asked.identity.app)
-            return DENIED
-        if answer.choice == "dismissed":
-            return DENIED
-        if answer.choice == "deny":
-            return Outcome(allowed=False, remember=answer.remember)
+            return failed
+        if answer.remember not in {choice.id for choice in asked.choices}:
+            log.error("consent.answer_not_offered", app=asked.identity.app)
+            return failed
         shown_at = self._shown_at.get(asked.dialog)
+        if answer.choice != "allow":
+            # A dialog that nobody has seen is not one that a person left unanswered.
+            seen = shown_at is not None or answer.choice == "deny"
+            return Outcome(asked.dialog, answer.choice, answer.remember) if seen else failed
         if shown_at is None or (self._monotonic_s() - shown_at) * 1000 < ALLOW_DELAY_MS:
             log.error("consent.allowed_too_early", app=asked.identity.app)
-            return DENIED
-        return Outcome(allowed=True, remember=answer.remember)
+            return failed
+        return Outcome(asked.dialog, "allow", answer.remember)
 
-    def _describe(self, app: AppIdentity, grant: Grant, reason: str | None) -> PermissionDialog:
-        name = visible(app.name)
-        words = describe(name, grant)
+    def _describe(self, asked: Asked) -> PermissionDialog:
+        who = asked.identity
+        name = visible(who.name)
+        words = describe(name, asked.entry, asked.scope)
         return PermissionDialog(
             dialog=secrets.token_hex(8),
             nonce=secrets.token_urlsafe(16),
-            identity=AppIdentity(app=app.app, name=name, publisher=visible(app.publisher)),
-            permission=grant.permission,
-            scope=visible(grant.scope),
+            identity=AppIdentity(
+                app=who.app,
+                name=name,
+                publisher=visible(who.publisher),
+                origin=visible(who.origin),
+                verified=who.verified,
+            ),
+            permission=asked.entry.name,
+            scope=visible(asked.scope),
+            scope_words=words.scope,
             statement=words.statement,
             detail=words.detail,
             risk=words.risk,
-            reason=visible(reason) if reason else UNSET,
+            choices=choices(may_remember=asked.may_remember),
+            chosen=FIRST_CHOICE,
+            reason=visible(asked.reason) if asked.reason else UNSET,
             timeout=int(self._timeout_s * 1000),
         )

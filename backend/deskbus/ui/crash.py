@@ -8,8 +8,8 @@ from anyio.abc import TaskGroup
 from msgspec import UNSET, UnsetType
 
 from deskbus.ui.shell import Shell
-from deskbus.ui.wording import visible
 from deskbus_protocol.apps import AppStatus
+from deskbus_protocol.display import visible
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.method import Empty
 from deskbus_protocol.windows import MAX_LOG_LINES, CrashPage, CrashRestart, ShowCrashParams

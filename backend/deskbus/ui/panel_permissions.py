@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from deskbus.ui.wording import visible
+from deskbus_protocol.display import visible
 from deskbus_protocol.errors import NOT_FOUND, DeskbusError
 from deskbus_protocol.panels import (
     PanelAction,

@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 
 from deskbus.ui.shell import Shell
-from deskbus.ui.wording import visible
+from deskbus_protocol.display import visible
 from deskbus_protocol.secrets import VaultChangedParams, VaultStatus
 from deskbus_protocol.ui import CloseNoticeParams, Notice, ShowNoticeParams
 

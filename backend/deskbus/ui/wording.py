@@ -1,56 +1,43 @@
-"""Permissions in plain words, and names made safe to read."""
+"""Permissions in plain words."""
 
-import unicodedata
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from deskbus_protocol.permissions import Grant
+from deskbus_protocol.permissions import PermissionEntry, Risk
+from deskbus_protocol.scopewords import is_everything, scope_words
+from deskbus_protocol.ui import Remember, RememberChoice
 
-Risk = Literal["low", "medium", "high"]
-
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+REMEMBER_LABELS: dict[Remember, str] = {
+    "once": "Just once",
+    "session": "While it runs",
+    "month": "30 days",
+    "always": "Always",
+}
+PASSING: tuple[Remember, ...] = ("once", "session")
 
 
 class Wording(NamedTuple):
-    """`statement` is what is asked, `detail` what saying yes means."""
+    """`statement` is what is asked, `scope` for what exactly, `detail` what saying yes means."""
 
     statement: str
+    scope: str
     detail: str
     risk: Risk
 
 
-def describe(app_name: str, grant: Grant) -> Wording:
-    """Words for a person who doesn't know what a topic is."""
-    everything = grant.scope == "#"
-    if grant.permission == "messaging.read":
-        return Wording(
-            f"{app_name} wants to read messages"
-            + (" of every app." if everything else " on these topics."),
-            "It will see what other apps publish there, from now on, until you take this back.",
-            "high" if everything else "medium",
-        )
-    if grant.permission == "messaging.write":
-        return Wording(
-            f"{app_name} wants to send messages"
-            + (" to every app." if everything else " on these topics."),
-            "Other apps that listen there will receive what it sends, and may act on it.",
-            "high" if everything else "medium",
-        )
-    if grant.permission == "secrets":
-        return Wording(
-            f"{app_name} wants to keep secrets of its own, encrypted.",
-            "It can store passwords and tokens here, and read its own again; no other app's.",
-            "low",
-        )
+def describe(app_name: str, entry: PermissionEntry, scope: str) -> Wording:
+    """Words for a person who doesn't know what a topic is; to want everything is a high risk."""
     return Wording(
-        f"{app_name} wants to send messages to another app.",
-        "The other app will receive what it sends, and may act on it.",
-        "medium",
+        statement=entry.statement.replace("{app}", app_name),
+        scope=scope_words(entry, scope),
+        detail=entry.detail.replace("{app}", app_name),
+        risk="high" if is_everything(entry, scope) else entry.risk,
     )
 
 
-def visible(text: str) -> str:
-    """`text` with control, bidi and zero-width characters written as their code points."""
-    return "".join(
-        f"\\u{{{ord(char):x}}}" if unicodedata.category(char) in _INVISIBLE else char
-        for char in text
-    )
+def choices(*, may_remember: bool) -> list[RememberChoice]:
+    """For how long an answer can hold."""
+    return [
+        RememberChoice(id=remember, label=label)
+        for remember, label in REMEMBER_LABELS.items()
+        if may_remember or remember in PASSING
+    ]

@@ -34,7 +34,7 @@ export const windowSchema = {
         },
         "title": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "url": {
           "type": "string",
@@ -89,7 +89,7 @@ export const permissionSchema = {
   "$defs": {
     "PermissionDialog": {
       "title": "PermissionDialog",
-      "description": "A consent dialog. `statement` says what is asked in plain words, `detail` what it means.\n\n    `reason` is the app's own words and must be shown as such. Deny has the focus; Allow stays\n    disabled for `allow_delay` milliseconds after the dialog came into view.",
+      "description": "A consent dialog. `statement` says what is asked in plain words, `detail` what it means.\n\n    `reason` is the app's own words and must be shown as such. Deny has the focus; Allow stays\n    disabled for `allow_delay` milliseconds after the dialog came into view, and after each change\n    of it. `choices` are for the person to pick from; `chosen` is picked at first.",
       "type": "object",
       "properties": {
         "kind": {
@@ -112,15 +112,20 @@ export const permissionSchema = {
           "type": "string"
         },
         "scope": {
-          "type": "string"
+          "type": "string",
+          "maxLength": 10000
+        },
+        "scopeWords": {
+          "type": "string",
+          "maxLength": 10000
         },
         "statement": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "detail": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "risk": {
           "enum": [
@@ -129,23 +134,39 @@ export const permissionSchema = {
             "medium"
           ]
         },
+        "choices": {
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/RememberChoice"
+          },
+          "maxItems": 4,
+          "minItems": 1
+        },
+        "chosen": {
+          "enum": [
+            "always",
+            "month",
+            "once",
+            "session"
+          ]
+        },
         "reason": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "allowLabel": {
           "type": "string",
-          "maxLength": 500,
+          "maxLength": 2000,
           "default": "Allow"
         },
         "denyLabel": {
           "type": "string",
-          "maxLength": 500,
+          "maxLength": 2000,
           "default": "Deny"
         },
         "rememberLabel": {
           "type": "string",
-          "maxLength": 500,
+          "maxLength": 2000,
           "default": "Remember my choice"
         },
         "allowDelay": {
@@ -167,16 +188,19 @@ export const permissionSchema = {
         "identity",
         "permission",
         "scope",
+        "scopeWords",
         "statement",
         "detail",
         "risk",
+        "choices",
+        "chosen",
         "timeout"
       ],
       "additionalProperties": false
     },
     "AppIdentity": {
       "title": "AppIdentity",
-      "description": "Who asks, as a person sees it. Names come escaped: no control or bidi characters.",
+      "description": "Who asks, as a person sees it. Names come escaped: no control or bidi characters.\n\n    `origin` says where the page or program is from. `verified` says that the app carries its\n    publisher's signature; without it the publisher's name is only what the app says of itself.",
       "type": "object",
       "properties": {
         "app": {
@@ -187,17 +211,50 @@ export const permissionSchema = {
         },
         "name": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "publisher": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
+        },
+        "origin": {
+          "type": "string",
+          "maxLength": 2000,
+          "default": ""
+        },
+        "verified": {
+          "type": "boolean",
+          "default": false
         }
       },
       "required": [
         "app",
         "name",
         "publisher"
+      ],
+      "additionalProperties": false
+    },
+    "RememberChoice": {
+      "title": "RememberChoice",
+      "description": "For how long an answer holds: this once, while the app runs, 30 days, or until taken back.",
+      "type": "object",
+      "properties": {
+        "id": {
+          "enum": [
+            "always",
+            "month",
+            "once",
+            "session"
+          ]
+        },
+        "label": {
+          "type": "string",
+          "maxLength": 2000
+        }
+      },
+      "required": [
+        "id",
+        "label"
       ],
       "additionalProperties": false
     }
@@ -253,11 +310,11 @@ export const panelSchema = {
       "properties": {
         "title": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "subtitle": {
           "type": "string",
-          "maxLength": 500,
+          "maxLength": 2000,
           "default": ""
         },
         "facts": {
@@ -324,7 +381,7 @@ export const panelSchema = {
         },
         "summary": {
           "type": "string",
-          "maxLength": 500,
+          "maxLength": 2000,
           "default": ""
         },
         "next": {
@@ -358,7 +415,7 @@ export const panelSchema = {
       "properties": {
         "label": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "text": {
           "type": "string",
@@ -396,7 +453,7 @@ export const panelSchema = {
       "properties": {
         "text": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "tone": {
           "enum": [
@@ -411,7 +468,7 @@ export const panelSchema = {
         },
         "detail": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "progress": {
           "type": "number",
@@ -430,7 +487,7 @@ export const panelSchema = {
       "properties": {
         "placeholder": {
           "type": "string",
-          "maxLength": 500,
+          "maxLength": 2000,
           "default": "Search"
         },
         "value": {
@@ -454,7 +511,7 @@ export const panelSchema = {
         },
         "label": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "options": {
           "type": "array",
@@ -466,7 +523,7 @@ export const panelSchema = {
         },
         "value": {
           "type": "string",
-          "maxLength": 500,
+          "maxLength": 2000,
           "default": ""
         }
       },
@@ -482,11 +539,11 @@ export const panelSchema = {
       "properties": {
         "value": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "label": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         }
       },
       "required": [
@@ -507,7 +564,7 @@ export const panelSchema = {
         },
         "title": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "align": {
           "enum": [
@@ -541,11 +598,11 @@ export const panelSchema = {
         },
         "title": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "note": {
           "type": "string",
-          "maxLength": 500,
+          "maxLength": 2000,
           "default": ""
         },
         "actions": {
@@ -624,7 +681,7 @@ export const panelSchema = {
         },
         "note": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "time": {
           "type": "integer"
@@ -665,7 +722,7 @@ export const panelSchema = {
         },
         "label": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "style": {
           "enum": [
@@ -677,11 +734,11 @@ export const panelSchema = {
         },
         "confirm": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "confirmLabel": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "saves": {
           "type": "string",
@@ -706,11 +763,11 @@ export const panelSchema = {
       "properties": {
         "title": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "text": {
           "type": "string",
-          "maxLength": 500,
+          "maxLength": 2000,
           "default": ""
         }
       },
@@ -750,7 +807,7 @@ export const crashSchema = {
         },
         "name": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "cause": {
           "enum": [
@@ -775,7 +832,7 @@ export const crashSchema = {
         },
         "detail": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "uptimeMs": {
           "type": "integer",
@@ -788,7 +845,7 @@ export const crashSchema = {
           "type": "array",
           "items": {
             "type": "string",
-            "maxLength": 500
+            "maxLength": 2000
           },
           "maxItems": 40,
           "default": []
@@ -903,15 +960,15 @@ export const noticeSchema = {
         },
         "title": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "words": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "action": {
           "type": "string",
-          "maxLength": 500
+          "maxLength": 2000
         },
         "command": {
           "type": "string",
@@ -928,12 +985,12 @@ export const noticeSchema = {
         },
         "offerLabel": {
           "type": "string",
-          "maxLength": 500,
+          "maxLength": 2000,
           "default": "Unlock"
         },
         "dismissLabel": {
           "type": "string",
-          "maxLength": 500,
+          "maxLength": 2000,
           "default": "Dismiss"
         }
       },

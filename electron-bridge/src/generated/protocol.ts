@@ -42,7 +42,8 @@ export interface WindowDescriptor {
  * A consent dialog. `statement` says what is asked in plain words, `detail` what it means.
  *
  * `reason` is the app's own words and must be shown as such. Deny has the focus; Allow stays
- * disabled for `allow_delay` milliseconds after the dialog came into view.
+ * disabled for `allow_delay` milliseconds after the dialog came into view, and after each change
+ * of it. `choices` are for the person to pick from; `chosen` is picked at first.
  */
 export interface PermissionDialog {
   kind: "permission";
@@ -51,9 +52,12 @@ export interface PermissionDialog {
   identity: AppIdentity;
   permission: string;
   scope: string;
+  scopeWords: string;
   statement: string;
   detail: string;
   risk: "high" | "low" | "medium";
+  choices: Array<RememberChoice>;
+  chosen: "always" | "month" | "once" | "session";
   reason?: string;
   allowLabel?: string;
   denyLabel?: string;
@@ -62,12 +66,25 @@ export interface PermissionDialog {
   timeout: number;
 }
 
-/** Who asks, as a person sees it. Names come escaped: no control or bidi characters. */
+/**
+ * Who asks, as a person sees it. Names come escaped: no control or bidi characters.
+ *
+ * `origin` says where the page or program is from. `verified` says that the app carries its
+ * publisher's signature; without it the publisher's name is only what the app says of itself.
+ */
 export interface AppIdentity {
   /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
   app: string;
   name: string;
   publisher: string;
+  origin?: string;
+  verified?: boolean;
+}
+
+/** For how long an answer holds: this once, while the app runs, 30 days, or until taken back. */
+export interface RememberChoice {
+  id: "always" | "month" | "once" | "session";
+  label: string;
 }
 
 /** A panel as it is shown. A higher `revision` replaces a lower one, never the reverse. */
@@ -1029,6 +1046,23 @@ export interface AuditAppendedParams {
   skipped?: number;
 }
 
+export interface PolicyResult {
+  status: PolicyStatus;
+}
+
+/**
+ * `rules` are how many there are. With a `problem` the file as it is now does not apply.
+ *
+ * What stands then is the policy as it was last read; or, where none was, everything is denied.
+ * `hash` is SHA-256 in hex of the policy that stands, "" where there is none.
+ */
+export interface PolicyStatus {
+  file: string;
+  rules: number;
+  hash: string;
+  problem?: string;
+}
+
 export interface SetSecretParams {
   _meta?: TraceContext;
   name: string;
@@ -1327,13 +1361,18 @@ export interface ShowDialogParams {
   descriptorHash: string;
 }
 
-/** What the person did. Counts only with the dialog's own nonce and descriptor hash. */
+/**
+ * What the person did. Counts only with the dialog's own nonce and descriptor hash.
+ *
+ * `dismissed` is a person who closed it, `timeout` one who did nothing, `failed` a dialog that
+ * could not be shown or broke down. `remember` is one of the dialog's choices.
+ */
 export interface DialogAnswer {
   dialog: string;
   nonce: string;
   descriptorHash: string;
-  choice: "allow" | "deny" | "dismissed";
-  remember?: boolean;
+  choice: "allow" | "deny" | "dismissed" | "failed" | "timeout";
+  remember?: "always" | "month" | "once" | "session";
 }
 
 export interface CloseDialogParams {
@@ -1341,7 +1380,7 @@ export interface CloseDialogParams {
   dialog: string;
 }
 
-/** The dialog is in view now; the time before Allow counts starts here. */
+/** The dialog is in view, or changed in view; the time before Allow counts starts anew. */
 export interface DialogShownParams {
   _meta?: TraceContext;
   dialog: string;
@@ -1570,6 +1609,10 @@ export interface Methods {
   "audit.tail": { params: AuditTailParams; result: Empty; handledBy: "backend" };
   /** Tells of new records of the audit log. */
   "audit.appended": { params: AuditAppendedParams; result: void; handledBy: "app" };
+  /** Tells which policy stands. */
+  "policy.status": { params: NoParams; result: PolicyResult; handledBy: "backend" };
+  /** Reads the policy's file again; it applies at once, to decisions made before too. */
+  "policy.reload": { params: NoParams; result: PolicyResult; handledBy: "backend" };
   /** Keeps a secret of this app's, in place of one of the same name. */
   "secrets.set": { params: SetSecretParams; result: Empty; handledBy: "backend" };
   /** Answers with a secret that this app has kept. */
@@ -1588,7 +1631,7 @@ export interface Methods {
   "vault.changed": { params: VaultChangedParams; result: void; handledBy: "shell" };
   /** Lists the configured apps with their state. */
   "apps.list": { params: NoParams; result: AppList; handledBy: "backend" };
-  /** Starts an app: its process is spawned and its window is opened. */
+  /** Starts an app, with its process and windows; an app needs process.launch for it. */
   "apps.launch": { params: OneAppParams; result: AppResult; handledBy: "backend" };
   /** Ends an app: its process tree is gone and its window closed when this answers. */
   "apps.terminate": { params: OneAppParams; result: Empty; handledBy: "backend" };
@@ -1878,6 +1921,15 @@ export const ERRORS = {
       "category": "limit",
       "retryable": true,
       "action": "Send less a second; an administrator sets limits with apps.setLimits."
+    }
+  },
+  "permission_revoked": {
+    "code": -32027,
+    "message": "What permits this was taken back while it was under way.",
+    "data": {
+      "category": "permission",
+      "retryable": false,
+      "action": "Ask for the permission again, if it is still needed."
     }
   }
 } as const;

@@ -2,7 +2,7 @@ import { join } from 'path';
 import { pathToFileURL } from 'url';
 import { BrowserWindow, ipcMain, type IpcMainEvent, type IpcMainInvokeEvent } from 'electron';
 import type { DialogAnswer, ShowDialogParams } from '../generated/protocol';
-import { DialogChannel } from './dialog-channels';
+import { DialogChannel, type Remember } from './dialog-channels';
 import { lockContents, lockedPreferences, WINDOW_LOOK } from './lockdown';
 import { TopFrame } from './top-frame';
 
@@ -13,26 +13,28 @@ const FIRST_HEIGHT = 420;
 const MIN_HEIGHT = 200;
 const MAX_HEIGHT = 900;
 const DEFAULT_ALLOW_DELAY_MS = 500;
+/** Whatever moves a button under the pointer, or the window in front of a person. */
+const CHANGES = ['resize', 'move', 'focus', 'restore', 'show'] as const;
 
 type Choice = DialogAnswer['choice'];
 
 /**
  * One consent dialog, in a window and a session of its own.
  *
- * Whatever happens to it, it answers once: with the person's choice, else with dismissed. Allow
- * is heard only after it was in view for the descriptor's delay.
+ * Whatever happens to it, it answers once: with the person's choice, else with what came instead.
+ * Allow is heard only after it was in view, unchanged, for the descriptor's delay.
  */
 export class ConsentDialog {
   readonly browserWindow: BrowserWindow;
   readonly answer: Promise<DialogAnswer>;
   private readonly frame: TopFrame;
-  private settle: (choice: Choice, remember: boolean) => void = () => undefined;
+  private settle: (choice: Choice, remember: Remember) => void = () => undefined;
   private inViewSince: number | undefined;
 
   constructor(
     readonly params: ShowDialogParams,
     private readonly parent: BrowserWindow | undefined,
-    private readonly onShown: () => void,
+    private readonly onShown: (isFirst: boolean) => void,
   ) {
     const { descriptor } = params;
     this.browserWindow = createWindow(descriptor.identity.name, parent);
@@ -40,17 +42,20 @@ export class ConsentDialog {
     this.frame = new TopFrame(webContents);
     lockContents(webContents, pathToFileURL(PAGE).href);
     this.answer = this.settled(descriptor.timeout);
-    const dismiss = (): void => this.dismiss();
-    this.browserWindow.once('closed', dismiss);
-    webContents.on('render-process-gone', dismiss);
-    webContents.on('crashed' as 'render-process-gone', dismiss);
+    const fail = (): void => this.settle('failed', 'once');
+    this.browserWindow.once('closed', () => this.dismiss());
+    webContents.on('render-process-gone', fail);
+    webContents.on('crashed' as 'render-process-gone', fail);
+    for (const change of CHANGES) {
+      this.browserWindow.on(change as 'resize', () => this.changed());
+    }
     this.browserWindow.once('show', () => webContents.send(DialogChannel.inView));
     dialogs.add(webContents.id, this);
-    this.browserWindow.loadFile(PAGE).catch(dismiss);
+    this.browserWindow.loadFile(PAGE).catch(fail);
   }
 
   dismiss(): void {
-    this.settle('dismissed', false);
+    this.settle('dismissed', 'once');
   }
 
   /** Whether the dialog's own page says it, and not a frame in it. */
@@ -70,11 +75,25 @@ export class ConsentDialog {
   painted(): void {
     if (this.inViewSince !== undefined || !this.browserWindow.isVisible()) return;
     this.inViewSince = process.uptime();
-    this.onShown();
+    this.onShown(true);
   }
 
-  choose(choice: 'allow' | 'deny', remember: boolean): void {
+  private choose(choice: 'allow' | 'deny', remember: Remember): void {
     if (choice === 'deny' || this.allowCounts()) this.settle(choice, remember);
+  }
+
+  /** The choice must be one that the dialog offers. */
+  answered(choice: 'allow' | 'deny', remember: unknown): void {
+    const offered = this.params.descriptor.choices.find(({ id }) => id === remember);
+    if (offered) this.choose(choice, offered.id);
+  }
+
+  /** The time before Allow counts begins anew, here, in the page and in the backend. */
+  private changed(): void {
+    if (this.inViewSince === undefined || this.browserWindow.isDestroyed()) return;
+    this.inViewSince = process.uptime();
+    this.browserWindow.webContents.send(DialogChannel.changed);
+    this.onShown(false);
   }
 
   private allowCounts(): boolean {
@@ -87,7 +106,7 @@ export class ConsentDialog {
     const { dialog, nonce } = descriptor;
     const { id } = this.browserWindow.webContents;
     return new Promise((resolve) => {
-      const limit = setTimeout(() => this.dismiss(), timeout);
+      const limit = setTimeout(() => this.settle('timeout', 'once'), timeout);
       this.settle = (choice, remember) => {
         this.settle = () => undefined;
         clearTimeout(limit);
@@ -137,7 +156,7 @@ class DialogIpc {
     ipcMain.handle(DialogChannel.painted, (event) => this.from(event)?.painted());
     ipcMain.on(DialogChannel.answer, (event, choice: unknown, remember: unknown) => {
       if (choice !== 'allow' && choice !== 'deny') return;
-      this.from(event)?.choose(choice, remember === true);
+      this.from(event)?.answered(choice, remember);
     });
   }
 

@@ -1,4 +1,4 @@
-import type { PermissionDialog } from '../generated/protocol';
+import type { DialogAnswer, PermissionDialog } from '../generated/protocol';
 
 // The IPC of a consent dialog. Its preload and main import these same names.
 export const DialogChannel = {
@@ -10,11 +10,14 @@ export const DialogChannel = {
   inView: 'deskbus-dialog:in-view',
   /** The dialog was painted in view; answered when that is noted. */
   painted: 'deskbus-dialog:painted',
-  /** What the person chose, and whether to remember it. */
+  /** To the dialog: its window changed, so the time before Allow counts begins anew. */
+  changed: 'deskbus-dialog:changed',
+  /** What the person chose, and for how long. */
   answer: 'deskbus-dialog:answer',
 } as const;
 
 export type Choice = 'allow' | 'deny';
+export type Remember = DialogAnswer['remember'] & string;
 
 /** What the dialog's page sees as `window.consent`. */
 export interface ConsentBridge {
@@ -22,5 +25,6 @@ export interface ConsentBridge {
   /** Resolves when the window is in view. */
   drawn(height: number): Promise<void>;
   painted(): Promise<void>;
-  answer(choice: Choice, remember: boolean): void;
+  answer(choice: Choice, remember: Remember): void;
+  onChanged(listener: () => void): void;
 }

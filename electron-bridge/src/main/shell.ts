@@ -192,9 +192,9 @@ export class Shell extends Emitter<ShellEvents> {
     const { dialog: id, identity } = descriptor;
     if (this.dialogs.has(id)) throw DeskbusError.of('conflict', 'This dialog is open already.');
     const parent = this.appWindows.of(identity.app);
-    const dialog = new ConsentDialog(checked, parent, () => {
+    const dialog = new ConsentDialog(checked, parent, (isFirst) => {
       this.backend.notify('ui.dialogShown', { dialog: id });
-      this.emit('dialog', { descriptor, browserWindow: dialog.browserWindow });
+      if (isFirst) this.emit('dialog', { descriptor, browserWindow: dialog.browserWindow });
     });
     this.dialogs.set(id, dialog);
     context.onCancel(() => dialog.dismiss());

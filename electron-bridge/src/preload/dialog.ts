@@ -1,7 +1,12 @@
 // The preload script of consent dialogs: their own bridge, with nothing of the bus in it.
 import { contextBridge, ipcRenderer } from 'electron';
 import type { PermissionDialog } from '../generated/protocol';
-import { DialogChannel, type Choice, type ConsentBridge } from '../main/dialog-channels';
+import {
+  DialogChannel,
+  type Choice,
+  type ConsentBridge,
+  type Remember,
+} from '../main/dialog-channels';
 
 const inView = new Promise<void>((resolve) => {
   ipcRenderer.once(DialogChannel.inView, () => resolve());
@@ -14,8 +19,11 @@ const bridge: ConsentBridge = {
     return inView;
   },
   painted: () => ipcRenderer.invoke(DialogChannel.painted) as Promise<void>,
-  answer: (choice: Choice, remember: boolean) => {
+  answer: (choice: Choice, remember: Remember) => {
     ipcRenderer.send(DialogChannel.answer, choice, remember);
+  },
+  onChanged: (listener: () => void) => {
+    ipcRenderer.on(DialogChannel.changed, () => listener());
   },
 };
 

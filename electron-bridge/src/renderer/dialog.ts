@@ -1,6 +1,6 @@
 // The page of a consent dialog. Everything in it is set as text, never as markup.
-import type { PermissionDialog } from '../generated/protocol';
-import type { ConsentBridge } from '../main/dialog-channels';
+import type { PermissionDialog, RememberChoice } from '../generated/protocol';
+import type { ConsentBridge, Remember } from '../main/dialog-channels';
 
 declare const consent: ConsentBridge;
 
@@ -15,7 +15,6 @@ function byId(id: string): HTMLElement {
   return found;
 }
 
-const remember = byId('remember') as HTMLInputElement;
 const allow = byId('allow') as HTMLButtonElement;
 
 function setText(id: string, text: string): void {
@@ -31,6 +30,10 @@ function draw(descriptor: PermissionDialog): void {
   setText('app', identity.app);
   setText('risk-label', RISKS[descriptor.risk]);
   setText('statement', descriptor.statement);
+  setText('verified', identity.verified ? 'signed' : 'not signed');
+  byId('verified').classList.toggle('is-signed', identity.verified === true);
+  setText('origin', identity.origin ?? '');
+  setText('scope-words', descriptor.scopeWords);
   setText('scope', descriptor.scope);
   setText('detail', descriptor.detail);
   setText('reason', reason ?? '');
@@ -38,14 +41,41 @@ function draw(descriptor: PermissionDialog): void {
   setText('deny', descriptor.denyLabel ?? 'Deny');
   setText('allow', descriptor.allowLabel ?? 'Allow');
   setText('remember-label', descriptor.rememberLabel ?? 'Remember my choice');
+  byId('choices').append(...descriptor.choices.map((choice) => radio(choice, descriptor.chosen)));
+}
+
+function radio({ id, label }: RememberChoice, chosen: Remember): HTMLLabelElement {
+  const input = document.createElement('input');
+  input.type = 'radio';
+  input.name = 'remember';
+  input.value = id;
+  input.checked = id === chosen;
+  const words = document.createElement('span');
+  words.textContent = label;
+  const whole = document.createElement('label');
+  whole.append(input, words);
+  return whole;
+}
+
+/** The shortest that is offered. */
+function passing(): Remember {
+  const [first] = document.querySelectorAll<HTMLInputElement>('input[name=remember]');
+  return (first?.value ?? 'once') as Remember;
+}
+
+function picked(): Remember {
+  const found = document.querySelector<HTMLInputElement>('input[name=remember]:checked');
+  return (found?.value ?? 'once') as Remember;
 }
 
 function listen(): void {
-  const answer = (choice: 'allow' | 'deny'): void => consent.answer(choice, remember.checked);
+  // Esc says no to this dialog, and nothing about the next.
+  const once = passing();
+  const answer = (choice: 'allow' | 'deny'): void => consent.answer(choice, picked());
   allow.addEventListener('click', () => answer('allow'));
   byId('deny').addEventListener('click', () => answer('deny'));
   document.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape') answer('deny');
+    if (event.key === 'Escape') consent.answer('deny', once);
   });
 }
 
@@ -70,9 +100,16 @@ async function show(): Promise<void> {
   await nextPaint();
   await consent.painted();
   const delay = (descriptor.allowDelay ?? DEFAULT_ALLOW_DELAY_MS) + ALLOW_MARGIN_MS;
-  setTimeout(() => {
-    allow.disabled = false;
-  }, delay);
+  let timer: number | undefined;
+  const arm = (): void => {
+    allow.disabled = true;
+    clearTimeout(timer);
+    timer = window.setTimeout(() => {
+      allow.disabled = false;
+    }, delay);
+  };
+  consent.onChanged(arm);
+  arm();
 }
 
 void show();

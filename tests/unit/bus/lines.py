@@ -20,6 +20,12 @@ class Anyone:
     def may_write(self, identity: Sender, topic: str) -> bool:
         return True
 
+    def may_subscribe(self, identity: Sender, pattern: str) -> bool:
+        return True
+
+    def spend(self, identity: Sender, permission: str, scope: str) -> bool:
+        return False
+
     def may_write_all(self, identity: Sender, pattern: str) -> bool:
         return True
 

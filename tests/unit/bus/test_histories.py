@@ -52,6 +52,9 @@ class Line:
     async def writable(self) -> None:
         raise AssertionError("nothing is replayed here")
 
+    def withdraw(self, keeps: Callable[[bytes, str | None], bool]) -> None:
+        """Whatever was put here has arrived."""
+
 
 class BusHistories(RuleBasedStateMachine):
     def __init__(self) -> None:

@@ -1,113 +1,94 @@
-"""Remembered decisions: with the keeper where it keeps, in a file where it does not."""
+"""Remembered decisions: in the vault or in memory, and never believed when in doubt."""
 
 from pathlib import Path
 
 import pytest
 
-from deskbus.security.decisions import FILE_NAME, Decision, DecisionStore
-from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
-from deskbus_protocol.permissions import Grant
+from deskbus.security.decisions import OLD_FILE
+from deskbus_protocol.errors import DeskbusError
+from tests.unit.security.desk import READ, TICKER, WRITE, Desk, FakeKeeper, says
 
-READ = Grant("messaging.read", "prices.#")
-WRITE = Grant("messaging.write", "orders.#")
-
-
-class FakeKeeper:
-    def __init__(self, *, keeps: bool = True) -> None:
-        self.keeps = keeps
-        self.locked = False
-        self.content: bytes | None = None
-
-    @property
-    def exists(self) -> bool:
-        return self.content is not None
-
-    async def load(self) -> bytes | None:
-        if self.locked:
-            raise DeskbusError(UNAVAILABLE, "The vault is locked.")
-        return self.content
-
-    async def save(self, content: bytes) -> bool:
-        if self.locked:
-            raise DeskbusError(UNAVAILABLE, "The vault is locked.")
-        if self.keeps:
-            self.content = content
-        return self.keeps
+pytestmark = pytest.mark.requirement("3.3")
 
 
-def allow(grant: Grant) -> Decision:
-    return Decision(app="desk.ticker", grant=grant, allowed=True)
+async def remembering(desk: Desk) -> Desk:
+    """Has READ allowed for good."""
+    desk.person = says("allow", "always")
+    async with desk.running():
+        assert await desk.security.request(TICKER, READ)
+    return desk
 
 
-async def opened(folder: Path, keeper: FakeKeeper) -> DecisionStore:
-    store = DecisionStore(folder, keeper)
-    store.load_file()
-    await store.open()
-    return store
+async def test_what_was_remembered_counts_in_the_next_run() -> None:
+    desk = await remembering(Desk())
+    async with desk.again().running() as next_run:
+        assert await next_run.security.state(TICKER, READ) == "granted"
+        assert next_run.store.problem is None
 
 
-@pytest.mark.requirement("3.3")
-async def test_the_keeper_has_them_and_no_file_does(tmp_path: Path) -> None:
-    keeper = FakeKeeper()
-    store = await opened(tmp_path, keeper)
-    store.add(allow(READ))
-    await store.save()
+async def test_without_a_vault_they_are_in_memory_only_and_that_is_said(tmp_path: Path) -> None:
+    desk = await remembering(Desk(keeper=FakeKeeper(keeps=False), folder=tmp_path))
+    assert "in memory only" in (desk.store.problem or "")
     assert list(tmp_path.iterdir()) == []
-    assert (await opened(tmp_path, keeper)).granted("desk.ticker") == [READ]
+    async with desk.again().running() as next_run:
+        assert await next_run.security.state(TICKER, READ) == "prompt"
 
 
-async def test_without_a_keeper_that_keeps_they_are_in_the_file(tmp_path: Path) -> None:
-    keeper = FakeKeeper(keeps=False)
-    store = await opened(tmp_path, keeper)
-    store.add(allow(READ))
-    await store.save()
-    assert (tmp_path / FILE_NAME).stat().st_mode & 0o777 == 0o600
-    assert (await opened(tmp_path, keeper)).granted("desk.ticker") == [READ]
+async def test_a_file_of_an_earlier_version_is_set_aside_and_not_believed(tmp_path: Path) -> None:
+    (tmp_path / OLD_FILE).write_text('{"version":1,"decisions":[]}')
+    desk = Desk(folder=tmp_path)
+    desk.store.set_old_file_aside()
+    async with desk.running():
+        assert await desk.security.state(TICKER, READ) == "prompt"
+    assert [path.name for path in tmp_path.iterdir()] == ["decisions.unreadable-1"]
+    assert "set aside" in (desk.store.problem or "")
 
 
-@pytest.mark.requirement("3.3")
-async def test_a_file_of_before_is_taken_over_and_removed(tmp_path: Path) -> None:
-    store = await opened(tmp_path, FakeKeeper(keeps=False))
-    store.add(allow(READ))
-    await store.save()
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"version":1,"decisions":[]}', b'{"version":2,"more":1}', b"[]"]
+)
+async def test_a_store_that_is_not_of_this_version_is_copied_aside_and_asks_again(
+    content: bytes,
+) -> None:
     keeper = FakeKeeper()
-    store = await opened(tmp_path, keeper)
-    assert store.granted("desk.ticker") == [READ]
-    store.add(allow(WRITE))
-    await store.save()
-    assert not (tmp_path / FILE_NAME).exists()
-    assert (await opened(tmp_path, keeper)).granted("desk.ticker") == [READ, WRITE]
+    keeper.content = content
+    async with Desk(keeper=keeper).running() as desk:
+        assert await desk.security.state(TICKER, READ) == "prompt"
+        assert desk.copies == 1
+        assert "damaged" in (desk.store.problem or "")
 
 
-@pytest.mark.requirement("3.3")
-async def test_a_file_put_there_later_does_not_count(tmp_path: Path) -> None:
-    keeper = FakeKeeper()
-    store = await opened(tmp_path, keeper)
-    store.add(allow(READ))
-    await store.save()
-    plain = await opened(tmp_path, FakeKeeper(keeps=False))
-    plain.add(allow(WRITE))
-    await plain.save()
-    assert (tmp_path / FILE_NAME).exists()
-    assert (await opened(tmp_path, keeper)).granted("desk.ticker") == [READ]
+async def test_a_changed_record_is_copied_aside_and_decisions_are_remembered_anew() -> None:
+    desk = await remembering(Desk())
+    desk.keeper.damaged = True
+    changed = desk.again()
+    changed.person = says("allow", "always")
+    async with changed.running():
+        assert await changed.security.state(TICKER, READ) == "prompt"
+        assert changed.copies == 1
+        assert await changed.security.request(TICKER, WRITE)
+    async with changed.again().running() as next_run:
+        assert await next_run.security.state(TICKER, WRITE) == "granted"
+        assert await next_run.security.state(TICKER, READ) == "prompt"
 
 
-@pytest.mark.requirement("3.3")
-async def test_while_it_is_locked_nothing_is_overwritten(tmp_path: Path) -> None:
-    keeper = FakeKeeper()
-    store = await opened(tmp_path, keeper)
-    store.add(allow(READ))
-    await store.save()
-    keeper.locked = True
-    store = await opened(tmp_path, keeper)
-    assert "locked" in (store.problem or "")
-    assert store.granted("desk.ticker") == []
-    store.add(allow(WRITE))
-    with pytest.raises(DeskbusError):
-        await store.save()
-    keeper.locked = False
-    await store.open()
-    assert store.problem is None
-    assert store.granted("desk.ticker") == [READ, WRITE]
-    await store.save()
-    assert (await opened(tmp_path, keeper)).granted("desk.ticker") == [READ, WRITE]
+async def test_while_it_is_locked_nothing_is_overwritten() -> None:
+    desk = await remembering(Desk())
+    desk.keeper.locked = True
+    locked = desk.again()
+    locked.person = says("allow", "always")
+    async with locked.running():
+        assert "not known" in (locked.store.problem or "")
+        assert await locked.security.state(TICKER, READ) == "prompt"
+        assert await locked.security.request(TICKER, WRITE)
+        with pytest.raises(DeskbusError):
+            await locked.store.save()
+        locked.keeper.locked = False
+        assert await locked.store.open()
+        locked.security.decisions_known()
+        assert locked.store.problem is None
+        assert await locked.security.state(TICKER, READ) == "granted"
+        await locked.store.save()
+    async with locked.again().running() as next_run:
+        assert await next_run.security.state(TICKER, READ) == "granted"
+        assert await next_run.security.state(TICKER, WRITE) == "granted"

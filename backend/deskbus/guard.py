@@ -1,0 +1,268 @@
+"""Guard: the parts of security, joined with the vault, the dialogs and the configuration."""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+from msgspec import UnsetType
+
+from deskbus.config import VAULT_FOLDER, Settings
+from deskbus.observability.trail import AuditTrail
+from deskbus.security.clock import SteadyClock
+from deskbus.security.consent import Answer, Question
+from deskbus.security.decisions import DecisionStore
+from deskbus.security.identity import identify
+from deskbus.security.ledger import DAY_MS, Ledger
+from deskbus.security.manager import RESERVED_APPS, ConsentMode, SecurityManager
+from deskbus.security.paths import resolve
+from deskbus.security.policyfile import FILE_NAME, PolicyFile
+from deskbus.security.policykeeper import PolicyKeeper
+from deskbus.security.settings import PermissionSettings
+from deskbus.security.standing import AppRules
+from deskbus.ui.consent import Asked, ConsentDialogs
+from deskbus.vault.service import Drawer, VaultService
+from deskbus_protocol.catalogue import Catalogue
+from deskbus_protocol.display import look_alike, visible
+from deskbus_protocol.errors import CONFLICT, INVALID_PARAMS, PERMISSION_DENIED, DeskbusError
+from deskbus_protocol.manifest import Manifest
+from deskbus_protocol.permissions import Grant, Holds
+from deskbus_protocol.ui import AppIdentity, Remember
+
+REFRESH_S = 60.0
+"""So often a permission in use is looked up anew; `lastUsed` is as exact as that."""
+
+MONTH_MS = 30 * DAY_MS
+
+HOLDS: dict[Remember, tuple[Holds, int | None]] = {
+    "once": ("once", None),
+    "session": ("session", None),
+    "month": ("always", MONTH_MS),
+    "always": ("always", None),
+}
+"""What an answer of the dialog means: for how long, and the end in milliseconds from now."""
+
+log = structlog.get_logger()
+
+
+class Guard:
+    """Knows the manifests; `on_changed` is told each app whose permissions have changed."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        mode: ConsentMode,
+        *,
+        vault: VaultService,
+        dialogs: ConsentDialogs,
+        trail: AuditTrail,
+        on_changed: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._dialogs = dialogs
+        self._manifests: dict[str, tuple[Manifest, Path, bool]] = {}
+        self._tasks: TaskGroup | None = None
+        self._catalogue = Catalogue(spec.entry() for spec in settings.config.permissions)
+        clock = SteadyClock()
+        ledger = Ledger()
+        self.store = DecisionStore(
+            settings.data_dir,
+            Drawer(vault, "decisions", "remembered"),
+            ledger,
+            clock,
+            self._copy_vault,
+        )
+        self.security = SecurityManager(
+            apps={},
+            catalogue=self._catalogue,
+            ledger=ledger,
+            store=self.store,
+            prompt=self._prompt,
+            mode=mode,
+            trail=trail,
+            clock=clock,
+            on_changed=on_changed,
+        )
+        self.settings = PermissionSettings(self.security, ledger, self.store, trail, clock)
+        self.policies = PolicyKeeper(self._policy_file(), self.security.apply, trail)
+        for app in settings.config.apps:
+            self._manifests[app.id] = (app, settings.folder, False)
+            self.security.apps[app.id] = self._rules_of(app, app.grants)
+
+    async def prepare(self) -> None:
+        """Before anybody is let in."""
+        await anyio.to_thread.run_sync(self.store.set_old_file_aside)
+        await self.policies.start()
+
+    async def open(self) -> None:
+        """Finds out what each app consists of, then what was decided about it."""
+        for app in list(self._manifests):
+            await self.identify(app)
+        self.security.all_identified()
+        await self.reopen()
+
+    async def reopen(self) -> None:
+        """The vault can be read, perhaps: decisions of earlier runs count from here on."""
+        if await self.store.open():
+            self.security.decisions_known()
+
+    async def identify(self, app: str) -> None:
+        """Reads the app's files anew: one that has changed has to ask again."""
+        known = self._manifests.get(app)
+        if known is None:
+            return
+        identity = await anyio.to_thread.run_sync(identify, *known)
+        if self._manifests.get(app) == known:
+            self.security.register(app, self.security.apps[app], identity)
+
+    async def check_launch(self, app: str) -> None:
+        """Raises `DeskbusError` (permission_denied) for an app that is not what it says it is."""
+        await self.identify(app)
+        problem = self.security.identity(app).problem
+        if problem is not None:
+            raise DeskbusError(
+                PERMISSION_DENIED,
+                f"{app} is not started: {problem}.",
+                action="Get the app from its publisher again.",
+            )
+
+    def hash_of(self, _: bytes, manifest: Manifest, folder: Path) -> str:
+        """What an app to be installed consists of; blocks. Raises `DeskbusError`."""
+        identity = identify(manifest, folder, owns_folder=True)
+        if identity.problem is not None:
+            raise DeskbusError(INVALID_PARAMS, f"{manifest.id} is refused: {identity.problem}.")
+        return identity.content
+
+    def admit(self, manifest: Manifest) -> None:
+        """Raises `DeskbusError`: conflict for an id that looks like another, invalid_params."""
+        app = manifest.id
+        other = look_alike(app, self._manifests)
+        if other is not None or app.startswith(RESERVED_APPS):
+            words = f"The id {app} looks like {other or RESERVED_APPS}."
+            raise DeskbusError(CONFLICT, words, action="Choose an id that is not mistaken.")
+        for grant in manifest.declares:
+            if grant.permission not in self._catalogue:
+                words = f"{app} declares {grant.permission}, which is no permission here."
+                raise DeskbusError(INVALID_PARAMS, words)
+
+    def declare(self, manifest: Manifest, folder: Path) -> None:
+        """Takes in an app that the configuration does not have; it is granted nothing."""
+        app = manifest.id
+        self._manifests[app] = (manifest, folder, True)
+        self.security.register(app, self._rules_of(manifest, []), None)
+        if self._tasks is not None:
+            self._tasks.start_soon(self.identify, app)
+
+    def withdraw(self, app: str) -> None:
+        """The app is gone. What was decided about it counts again for the same app only."""
+        self._manifests.pop(app, None)
+        self.security.unregister(app)
+
+    async def watch(self, refresh: Callable[[], None]) -> None:
+        """Ends what has come to its end, reloads the policy on SIGHUP; until cancelled."""
+        async with anyio.create_task_group() as self._tasks:
+            # In a terminal it says that the terminal is gone, and ends the backend as ever.
+            if hasattr(signal, "SIGHUP") and not os.isatty(0):
+                self._tasks.start_soon(self._reload_on_signal)
+            while True:
+                await anyio.sleep(REFRESH_S)
+                refresh()
+
+    async def _reload_on_signal(self) -> None:
+        with anyio.open_signal_receiver(signal.SIGHUP) as signals:
+            async for _ in signals:
+                try:
+                    await self.policies.reload()
+                except DeskbusError as error:
+                    log.error("policy.not_reloaded", reason=error.kind.name)  # noqa: TRY400
+
+    def _rules_of(self, app: Manifest, grants: list[Grant]) -> AppRules:
+        return AppRules(
+            grants=self._canonical(app.id, grants),
+            declares=self._canonical(app.id, app.declares),
+            name=app.name,
+            publisher=app.publisher,
+            signed=not isinstance(app.publisher_key, UnsetType),
+        )
+
+    def _canonical(self, app: str, grants: list[Grant]) -> tuple[Grant, ...]:
+        found = []
+        for grant in grants:
+            try:
+                wanted = resolve(self._catalogue, grant)
+                self.security.rules.check(wanted)
+            except DeskbusError as error:
+                log.warning(
+                    "permission.not_offered",
+                    app=app,
+                    permission=grant.permission,
+                    scope=grant.scope,
+                    reason=error.message,
+                )
+            else:
+                found.append(wanted)
+        return tuple(found)
+
+    def _policy_file(self) -> PolicyFile:
+        named = self._settings.config.policy.file
+        if isinstance(named, UnsetType):
+            path = self._settings.folder / FILE_NAME
+            return PolicyFile(path, self._catalogue, required=False)
+        return PolicyFile(self._settings.folder / named, self._catalogue, required=True)
+
+    async def _prompt(self, question: Question) -> Answer:
+        wish = question.wish
+        identity = wish.identity
+        known = self._manifests.get(identity.app)
+        manifest = None if known is None else known[0]
+        entry = self._catalogue[wish.grant.permission]
+        outcome = await self._dialogs.ask(
+            Asked(
+                identity=AppIdentity(
+                    app=identity.app,
+                    name=manifest.name if manifest else identity.app,
+                    publisher=manifest.publisher if manifest else "unknown publisher",
+                    origin=wish.origin or _origin_of(manifest, identity.client),
+                    verified=question.verified,
+                ),
+                entry=entry,
+                scope=wish.grant.scope,
+                reason=wish.reason,
+                may_remember=question.may_remember,
+            )
+        )
+        holds, expires_ms = HOLDS[outcome.remember]
+        if outcome.choice == "deny" and holds == "session":
+            # A person who says no is asked again, or never: a denial has no length between.
+            holds = "once"
+        return Answer(outcome.choice, holds, expires_ms, prompt=outcome.dialog)
+
+    async def _copy_vault(self) -> str:
+        """Keeps the vault as it was found, still sealed, beside the one that is used."""
+        return await anyio.to_thread.run_sync(_copy_aside, self._settings.data_dir / VAULT_FOLDER)
+
+
+def _copy_aside(folder: Path) -> str:
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.damaged-{number}")).exists():
+        number += 1
+    try:
+        shutil.copytree(folder, aside, symlinks=True)
+    except (OSError, shutil.Error):
+        log.exception("vault.could_not_copy")
+    return aside.name
+
+
+def _origin_of(manifest: Manifest | None, client: str) -> str:
+    """Where what asks is from, in words: the address of the window's page, or this computer."""
+    windows = [] if manifest is None else [w for w in manifest.windows if w.name == client]
+    for window in windows:
+        parts = urlsplit(window.url)
+        if parts.scheme in ("http", "https"):
+            return visible(f"{parts.scheme}://{parts.netloc}")
+    return "a program on this computer" if not windows else "a page on this computer"

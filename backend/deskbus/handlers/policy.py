@@ -1,0 +1,20 @@
+"""`policy.*`."""
+
+from collections.abc import Mapping
+
+from deskbus.rpc.connection import Call
+from deskbus.rpc.dispatch import Handler
+from deskbus.security.policykeeper import PolicyKeeper
+from deskbus_protocol.method import NoParams
+from deskbus_protocol.policy import PolicyResult
+
+
+def handlers(policies: PolicyKeeper) -> Mapping[str, Handler]:
+    async def status(_: Call, __: NoParams) -> PolicyResult:
+        return PolicyResult(status=policies.status())
+
+    async def reload(_: Call, __: NoParams) -> PolicyResult:
+        await policies.reload()
+        return PolicyResult(status=policies.status())
+
+    return {"policy.status": status, "policy.reload": reload}

@@ -1,0 +1,44 @@
+"""Scopes made canonical, before anything is compared. Blocks on the file system for paths."""
+
+import os
+
+from deskbus.security.scopes import canonical_origin, is_absolute
+from deskbus_protocol.catalogue import Catalogue
+from deskbus_protocol.errors import INVALID_PARAMS, DeskbusError
+from deskbus_protocol.permissions import Grant
+
+MAX_PATH_BYTES = 4096
+
+
+def resolve(catalogue: Catalogue, wanted: Grant) -> Grant:
+    """The same with its scope in the one form that is compared.
+
+    A path is absolute, without links, `.`, `..` and a slash at its end; `~` stands for the home
+    folder. An origin is in lower case without its scheme's own port. Raises `DeskbusError`
+    (invalid_params).
+    """
+    entry = catalogue.get(wanted.permission)
+    if entry is None:
+        return wanted
+    if entry.scope == "path":
+        return Grant(wanted.permission, canonical_path(wanted.scope))
+    if entry.scope == "origin":
+        return Grant(wanted.permission, canonical_origin(wanted.scope) or wanted.scope)
+    return wanted
+
+
+def is_slow(catalogue: Catalogue, permission: str) -> bool:
+    """Whether `resolve` looks at the file system."""
+    entry = catalogue.get(permission)
+    return entry is not None and entry.scope == "path"
+
+
+def canonical_path(path: str) -> str:
+    """Where `path` leads now; the end of it need not exist. Raises `DeskbusError`."""
+    expanded = os.path.expanduser(path) if path == "~" or path.startswith("~/") else path  # noqa: PTH111
+    if not is_absolute(expanded) or len(os.fsencode(expanded)) > MAX_PATH_BYTES:
+        raise DeskbusError(INVALID_PARAMS, "A path has to be absolute, and at most 4,096 bytes.")
+    try:
+        return os.path.realpath(expanded)
+    except (OSError, ValueError):
+        raise DeskbusError(INVALID_PARAMS, "This path leads nowhere.") from None

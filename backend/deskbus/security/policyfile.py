@@ -1,0 +1,92 @@
+"""The policy's file: TOML, with one `[[rules]]` table for each rule.
+
+[[rules]]
+app = "com.example.*"
+permission = "network"
+scope = "https://*.example.com"
+effect = "allow"
+
+[[rules]]
+permission = "network"
+effect = "deny"
+"""
+
+import os
+import stat
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, UnsetType
+
+from deskbus.security.paths import resolve
+from deskbus.security.policy import ANY, NO_POLICY, Policy, PolicyRule
+from deskbus.security.rules import Rules
+from deskbus_protocol.catalogue import Catalogue
+from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.permissions import Grant
+
+FILE_NAME = "policy.toml"
+MAX_BYTES = 4 * 1024 * 1024
+
+
+class PolicyError(Exception):
+    """The policy can't be used; the message says where and why."""
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    rules: Annotated[list[PolicyRule], Meta(max_length=10_000)] = []
+
+
+class PolicyFile:
+    """Blocks on the disk."""
+
+    def __init__(self, path: Path, catalogue: Catalogue, *, required: bool) -> None:
+        """`required` says that the configuration names it, so it has to be there."""
+        self.path = path
+        self._catalogue = catalogue
+        self._rules = Rules(catalogue)
+        self._required = required
+
+    def read(self) -> Policy:
+        """The policy in the file, or none where there need not be one. Raises `PolicyError`."""
+        try:
+            text = self._bytes()
+        except FileNotFoundError:
+            if self._required:
+                raise PolicyError(f"{self.path} is not there") from None
+            return NO_POLICY
+        except OSError as error:
+            raise PolicyError(f"{self.path}: {error.strerror}") from None
+        # Once there was one it may not just vanish.
+        self._required = True
+        try:
+            rules = msgspec.convert(tomllib.loads(text.decode()), _File).rules
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+            raise PolicyError(f"{self.path}: {error}") from None
+        return Policy([self._checked(number, rule) for number, rule in enumerate(rules, 1)], text)
+
+    def _bytes(self) -> bytes:
+        with self.path.open("rb") as file:
+            if os.name == "posix" and os.fstat(file.fileno()).st_mode & stat.S_IWOTH:
+                raise PolicyError(f"{self.path} can be written to by everybody")
+            return file.read(MAX_BYTES)
+
+    def _checked(self, number: int, rule: PolicyRule) -> PolicyRule:
+        place = f"{self.path}: rule {number}"
+        if rule.permission == ANY:
+            if not isinstance(rule.scope, UnsetType):
+                raise PolicyError(f"{place}: a scope needs a permission that it is of")
+            return rule
+        if rule.permission not in self._catalogue:
+            raise PolicyError(f"{place}: there is no permission {rule.permission}")
+        if isinstance(rule.scope, UnsetType):
+            return rule
+        try:
+            resolved = resolve(self._catalogue, Grant(rule.permission, rule.scope))
+            if self._catalogue.offered(rule.permission):
+                self._rules.check(resolved)
+        except DeskbusError as error:
+            raise PolicyError(f"{place}: {error.message}") from None
+        return msgspec.structs.replace(rule, scope=resolved.scope)

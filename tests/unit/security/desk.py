@@ -1,0 +1,171 @@
+"""A security manager for tests: a clock, a vault, an audit log and a person, all by hand."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+
+from deskbus.security.clock import SteadyClock
+from deskbus.security.consent import Answer, Question
+from deskbus.security.decisions import DecisionStore
+from deskbus.security.identity import AppIdentity
+from deskbus.security.ledger import Ledger
+from deskbus.security.manager import ConsentMode, SecurityManager
+from deskbus.security.settings import PermissionSettings
+from deskbus.security.standing import AppRules
+from deskbus_protocol.catalogue import Catalogue
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import AUDIT_UNAVAILABLE, CONFLICT, UNAVAILABLE, DeskbusError
+from deskbus_protocol.events import AuditEvent
+from deskbus_protocol.permissions import Grant
+
+START_MS = 1_800_000_000_000
+TICKER = Sender("desk.ticker", "main")
+OTHER_WINDOW = Sender("desk.ticker", "second")
+READ = Grant("messaging.read", "prices.#")
+WRITE = Grant("messaging.write", "orders.#")
+ITSELF = AppIdentity(bound="content:one")
+
+
+class FakeKeeper:
+    def __init__(self, *, keeps: bool = True) -> None:
+        self.keeps = keeps
+        self.locked = False
+        self.damaged = False
+        self.content: bytes | None = None
+
+    @property
+    def exists(self) -> bool:
+        return self.content is not None
+
+    async def load(self) -> bytes | None:
+        self._check()
+        if self.damaged:
+            raise DeskbusError(CONFLICT, "This was changed from outside.")
+        return self.content
+
+    async def save(self, content: bytes) -> bool:
+        self._check()
+        if self.keeps:
+            self.content, self.damaged = content, False
+        return self.keeps
+
+    def _check(self) -> None:
+        if self.locked:
+            raise DeskbusError(UNAVAILABLE, "The vault is locked.")
+
+
+class FakeClock:
+    """A wall clock and one that only runs forward; `pass_ms` moves both."""
+
+    def __init__(self) -> None:
+        self.wall = START_MS
+        self.running = 5_000
+
+    def pass_ms(self, ms: int) -> None:
+        self.wall += ms
+        self.running += ms
+
+    def steady(self) -> SteadyClock:
+        return SteadyClock(lambda: self.wall, lambda: self.running)
+
+
+class FakeTrail:
+    def __init__(self) -> None:
+        self.noted: list[AuditEvent] = []
+        self.committed: list[AuditEvent] = []
+        self.is_full = False
+
+    def note(self, event: AuditEvent) -> None:
+        self.noted.append(event)
+
+    async def commit(self, event: AuditEvent) -> None:
+        await anyio.lowlevel.checkpoint()
+        if self.is_full:
+            raise DeskbusError(AUDIT_UNAVAILABLE)
+        self.committed.append(event)
+
+    def kinds(self) -> list[str]:
+        return [type(event).__name__ for event in (*self.noted, *self.committed)]
+
+
+Person = Callable[[Question], Awaitable[Answer]]
+
+
+def says(choice: str, holds: str = "once", expires_ms: int | None = None) -> Person:
+    """A person who always answers so."""
+
+    async def person(_: Question) -> Answer:
+        await anyio.lowlevel.checkpoint()
+        return Answer(choice, holds, expires_ms, prompt="p1")  # type: ignore[arg-type]
+
+    return person
+
+
+class Desk:
+    """One run of the backend; `again` is the next one, with the same vault and clock."""
+
+    def __init__(
+        self,
+        *,
+        keeper: FakeKeeper | None = None,
+        clock: FakeClock | None = None,
+        declares: tuple[Grant, ...] = (READ, WRITE),
+        grants: tuple[Grant, ...] = (),
+        mode: ConsentMode = "ask",
+        identity: AppIdentity = ITSELF,
+        catalogue: Catalogue | None = None,
+        folder: Path = Path("/nonexistent"),
+    ) -> None:
+        self.keeper = keeper or FakeKeeper()
+        self.clock = clock or FakeClock()
+        self.trail = FakeTrail()
+        self.asked: list[Question] = []
+        self.changed: list[str] = []
+        self.copies = 0
+        self.person: Person = says("failed")
+        self.rules = AppRules(grants=grants, declares=declares, name="Ticker")
+        self.identity = identity
+        now = self.clock.steady()
+        self.now = now
+        self.ledger = Ledger()
+        self.store = DecisionStore(folder, self.keeper, self.ledger, now, self._copy)
+        self.security = SecurityManager(
+            apps={TICKER.app: self.rules},
+            catalogue=catalogue or Catalogue(),
+            ledger=self.ledger,
+            store=self.store,
+            prompt=self._prompt,
+            mode=mode,
+            trail=self.trail,
+            clock=now,
+            on_changed=self.changed.append,
+        )
+        self.settings = PermissionSettings(self.security, self.ledger, self.store, self.trail, now)
+
+    async def open(self) -> None:
+        self.security.register(TICKER.app, self.rules, self.identity)
+        self.security.all_identified()
+        if await self.store.open():
+            self.security.decisions_known()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Desk"]:
+        await self.open()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.security.run)
+            await anyio.lowlevel.checkpoint()
+            yield self
+            tasks.cancel_scope.cancel()
+
+    def again(self, identity: AppIdentity = ITSELF) -> "Desk":
+        return Desk(keeper=self.keeper, clock=self.clock, identity=identity)
+
+    async def _prompt(self, question: Question) -> Answer:
+        self.asked.append(question)
+        return await self.person(question)
+
+    async def _copy(self) -> str:
+        self.copies += 1
+        return "vault.damaged-1"
