@@ -11,6 +11,7 @@ A block that is cancelled because the app is to end, ends the program in order.
 """
 
 import os
+import selectors
 import signal
 import threading
 import time
@@ -153,8 +154,10 @@ def watch_backend() -> None:
 
 
 def _end_with(descriptor: int) -> None:
-    with suppress(OSError):
-        os.read(descriptor, 1)
+    """All apps share what is behind the descriptor, so it may not block: it is waited for."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ)
+        selector.select()
     time.sleep(LAST_WORDS_S)
     os._exit(1)
 
