@@ -33,9 +33,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-async def ring(
-    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Ring]:
+async def ring(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ring]:
     async with running_ring(tmp_path_factory.mktemp("ring"), BAD) as started:
         yield started
 
@@ -55,8 +53,7 @@ async def misbehave(ring: Ring, what: str) -> dict[str, Any]:
     after = await ring.pass_on(MESSAGES)
     told = {"before": before, "during": during, "after": after}
     words = [f"{k} {percentile(d, 0.5):.2f}/{percentile(d, 0.99):.2f}" for k, d in told.items()]
-    print(f"
-{what:<12} p50/p99 ms: {', '.join(words)}")
+    print(f"\n{what:<12} p50/p99 ms: {', '.join(words)}")
     return ended
 
 

@@ -29,10 +29,9 @@ time.sleep(3600)
 
 
 def eat_memory() -> None:
-    kept = []
-    for _ in range(3000):
-        kept.append(bytearray(os.urandom(MEGABYTE)))
+    kept = [os.urandom(MEGABYTE) for _ in range(3000)]
     time.sleep(HOUR_S)
+    kept.clear()
 
 
 def fork() -> None:
