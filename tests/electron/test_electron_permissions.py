@@ -18,7 +18,10 @@ PAGE = """<!doctype html><meta charset='utf-8'><title>device</title><p>A page</p
 <iframe id="frame" srcdoc="<p>framed</p>"
  allow="geolocation; microphone; camera; midi; clipboard-read"></iframe>"""
 
-DECLARED = ("geolocation", "notifications", "media.microphone", "clipboard.read", "midi")
+DECLARED = (
+    *("geolocation", "notifications", "media.microphone", "media.camera"),
+    *("clipboard.read", "midi", "external.open"),
+)
 
 CONFIG = """
 [[apps]]
@@ -154,6 +157,7 @@ async def test_a_microphone_is_not_a_camera_nor_a_screen(
     electron: ElectronSession, device: Page
 ) -> None:
     await decide(electron, APP, "media.microphone", "all")
+    await decide(electron, APP, "media.camera", "all", allowed=False)
     assert await device.evaluate(ASKS["media.microphone"]) == "allowed"
     assert await device.evaluate(ASKS["media.camera"]) == "denied"
     assert await device.evaluate(SCREEN) == "denied"

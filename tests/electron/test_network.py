@@ -28,6 +28,7 @@ url = "{folder}/index.html?guarded"
 [[apps]]
 id = "test.other"
 name = "Other"
+declares = [{{ permission = "network", scope = "*" }}]
 [[apps.windows]]
 url = "{folder}/index.html?other"
 
