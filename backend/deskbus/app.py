@@ -27,6 +27,7 @@ from deskbus.config import AUDIT_FOLDER, VAULT_FOLDER, Settings, hash_of
 from deskbus.guard import Guard
 from deskbus.handlers import apps as apps_handlers
 from deskbus.handlers import bus as bus_handlers
+from deskbus.handlers import files as files_handlers
 from deskbus.handlers import health as health_handlers
 from deskbus.handlers import history as history_handlers
 from deskbus.handlers import panels as panels_handlers
@@ -191,6 +192,7 @@ class Backend:
                 ),
                 permissions_handlers.handlers(self._security, self._guard.settings),
                 policy_handlers.handlers(self._guard.policies),
+                files_handlers.handlers(self._guard.files, self._security),
                 AuditHandlers(self._auditing.trail, self._auditing.reader, self._security).table(),
                 secrets_handlers.handlers(self._vault, self._security, self._auditing.trail),
                 apps_handlers.handlers(

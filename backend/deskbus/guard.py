@@ -17,6 +17,7 @@ from deskbus.observability.trail import AuditTrail
 from deskbus.security.clock import SteadyClock
 from deskbus.security.consent import Answer, Question
 from deskbus.security.decisions import DecisionStore
+from deskbus.security.files import ConfinedFiles
 from deskbus.security.identity import identify
 from deskbus.security.ledger import DAY_MS, Ledger
 from deskbus.security.manager import RESERVED_APPS, ConsentMode, SecurityManager
@@ -89,6 +90,9 @@ class Guard:
             on_changed=on_changed,
         )
         self.settings = PermissionSettings(self.security, ledger, self.store, trail, clock)
+        self.files = ConfinedFiles(
+            closed=(settings.data_dir, settings.runtime_dir), sealed=(settings.folder,)
+        )
         self.policies = PolicyKeeper(self._policy_file(), self.security.apply, trail)
         for app in settings.config.apps:
             self._manifests[app.id] = (app, settings.folder, False)

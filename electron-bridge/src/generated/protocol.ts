@@ -1063,6 +1063,67 @@ export interface PolicyStatus {
   problem?: string;
 }
 
+/** At most `limit` bytes from byte `offset`. `text` is UTF-8, in whole characters. */
+export interface ReadFileParams {
+  _meta?: TraceContext;
+  /** Absolute; ~ stands for the home folder. Links are followed before any check. */
+  path: string;
+  encoding?: "base64" | "text";
+  offset?: number;
+  limit?: number;
+}
+
+/**
+ * `path` is where the file really is. `next` is the offset to go on at; without it, the end.
+ *
+ * `size` is bytes, `modified` Unix milliseconds.
+ */
+export interface ReadFileResult {
+  path: string;
+  content: string;
+  encoding: "base64" | "text";
+  size: number;
+  modified: number;
+  next?: number;
+}
+
+/** `create` refuses a file that is there, `replace` puts the new one in its place at once. */
+export interface WriteFileParams {
+  _meta?: TraceContext;
+  /** Absolute; ~ stands for the home folder. Links are followed before any check. */
+  path: string;
+  content: string;
+  encoding?: "base64" | "text";
+  mode?: "append" | "create" | "replace";
+}
+
+/** `size` is the file's, in bytes. */
+export interface WriteFileResult {
+  path: string;
+  size: number;
+}
+
+export interface ListFilesParams {
+  _meta?: TraceContext;
+  /** Absolute; ~ stands for the home folder. Links are followed before any check. */
+  path: string;
+}
+
+/** By name. `more` says that there are others still. */
+export interface ListFilesResult {
+  path: string;
+  entries: Array<FileEntry>;
+  more?: boolean;
+}
+
+/** `size` is bytes, `modified` Unix milliseconds. A link is told as one, and not followed. */
+export interface FileEntry {
+  name: string;
+  kind: "file" | "folder" | "link" | "other";
+  size: number;
+  modified: number;
+}
+
 export interface SetSecretParams {
   _meta?: TraceContext;
   name: string;
@@ -1613,6 +1674,12 @@ export interface Methods {
   "policy.status": { params: NoParams; result: PolicyResult; handledBy: "backend" };
   /** Reads the policy's file again; it applies at once, to decisions made before too. */
   "policy.reload": { params: NoParams; result: PolicyResult; handledBy: "backend" };
+  /** Reads a file, or a part of it; a person may be asked for filesystem.read. */
+  "files.read": { params: ReadFileParams; result: ReadFileResult; handledBy: "backend" };
+  /** Writes a file; a person may be asked for filesystem.write. */
+  "files.write": { params: WriteFileParams; result: WriteFileResult; handledBy: "backend" };
+  /** Lists a folder; a person may be asked for filesystem.read. */
+  "files.list": { params: ListFilesParams; result: ListFilesResult; handledBy: "backend" };
   /** Keeps a secret of this app's, in place of one of the same name. */
   "secrets.set": { params: SetSecretParams; result: Empty; handledBy: "backend" };
   /** Answers with a secret that this app has kept. */

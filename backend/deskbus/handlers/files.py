@@ -1,0 +1,133 @@
+"""`files.*`."""
+
+import base64
+import binascii
+import stat
+from collections.abc import Mapping
+
+import anyio
+from msgspec import UNSET
+
+from deskbus.rpc.connection import Call
+from deskbus.rpc.dispatch import Handler
+from deskbus.security.files import ConfinedFiles, Entry
+from deskbus.security.manager import SecurityManager
+from deskbus_protocol.errors import INVALID_PARAMS, PERMISSION_REVOKED, TOO_LARGE, DeskbusError
+from deskbus_protocol.files import (
+    LIST_ENTRIES,
+    WRITE_BYTES,
+    EntryKind,
+    FileEntry,
+    ListFilesParams,
+    ListFilesResult,
+    ReadFileParams,
+    ReadFileResult,
+    WriteFileParams,
+    WriteFileResult,
+)
+from deskbus_protocol.permissions import Grant
+
+MAX_PARTIAL_BYTES = 3
+"""Of a character of UTF-8 that a part of a file ends within."""
+
+
+def handlers(files: ConfinedFiles, security: SecurityManager) -> Mapping[str, Handler]:
+    async def read(call: Call, params: ReadFileParams) -> ReadFileResult:
+        # What no permission reaches is refused before anybody is asked about it.
+        wanted = await security.resolve(Grant("filesystem.read", params.path))
+        files.check_read(wanted.scope)
+        permit = await security.require(call.identity, wanted)
+        path = permit.grant.scope
+        with security.holding(permit):
+            part = await anyio.to_thread.run_sync(files.read, path, params.offset, params.limit)
+            end = params.offset + len(part.content)
+            if params.encoding == "text":
+                content, taken = _text(part.content, is_end=end >= part.size)
+            else:
+                content, taken = base64.b64encode(part.content).decode(), len(part.content)
+            reached = params.offset + taken
+            return ReadFileResult(
+                path=path,
+                content=content,
+                encoding=params.encoding,
+                size=part.size,
+                modified=part.modified_ms,
+                next=reached if taken and reached < part.size else UNSET,
+            )
+        raise DeskbusError(PERMISSION_REVOKED)
+
+    async def write(call: Call, params: WriteFileParams) -> WriteFileResult:
+        content = _bytes(params)
+        wanted = await security.resolve(Grant("filesystem.write", params.path))
+        files.check_write(wanted.scope)
+        permit = await security.require(call.identity, wanted)
+        path = permit.grant.scope
+        with security.holding(permit):
+            size = await anyio.to_thread.run_sync(files.write, path, content, params.mode)
+            return WriteFileResult(path=path, size=size)
+        raise DeskbusError(PERMISSION_REVOKED)
+
+    async def list_folder(call: Call, params: ListFilesParams) -> ListFilesResult:
+        wanted = await security.resolve(Grant("filesystem.read", params.path))
+        files.check_read(wanted.scope)
+        permit = await security.require(call.identity, wanted)
+        path = permit.grant.scope
+        with security.holding(permit):
+            found = await anyio.to_thread.run_sync(files.list, path, LIST_ENTRIES + 1)
+            return ListFilesResult(
+                path=path,
+                entries=[_entry(entry) for entry in found[:LIST_ENTRIES] if _is_text(entry.name)],
+                more=len(found) > LIST_ENTRIES,
+            )
+        raise DeskbusError(PERMISSION_REVOKED)
+
+    return {"files.read": read, "files.write": write, "files.list": list_folder}
+
+
+def _text(content: bytes, *, is_end: bool) -> tuple[str, int]:
+    """Whole characters, and how many bytes they are; raises `DeskbusError` (invalid_params)."""
+    for cut in range(1 if is_end else MAX_PARTIAL_BYTES + 1):
+        try:
+            taken = len(content) - cut
+            return content[:taken].decode(), taken
+        except UnicodeDecodeError:
+            continue
+    raise DeskbusError(
+        INVALID_PARAMS, "This file is not UTF-8 text.", action='Read it with encoding "base64".'
+    )
+
+
+def _bytes(params: WriteFileParams) -> bytes:
+    """Raises `DeskbusError`: invalid_params, too_large."""
+    try:
+        content = (
+            params.content.encode()
+            if params.encoding == "text"
+            else base64.b64decode(params.content, validate=True)
+        )
+    except (UnicodeEncodeError, binascii.Error):
+        raise DeskbusError(INVALID_PARAMS, "The content is not what its encoding says.") from None
+    if len(content) > WRITE_BYTES:
+        raise DeskbusError(
+            TOO_LARGE, "At most 2 MiB at once.", action='Write the rest with mode "append".'
+        )
+    return content
+
+
+def _is_text(name: str) -> bool:
+    """Whether it can be told in JSON; a name that is no UTF-8 can't be asked for either."""
+    return not any("\ud800" <= char <= "\udfff" for char in name)
+
+
+def _entry(entry: Entry) -> FileEntry:
+    return FileEntry(
+        name=entry.name, kind=_kind(entry.mode), size=entry.size, modified=entry.modified_ms
+    )
+
+
+def _kind(mode: int) -> EntryKind:
+    if stat.S_ISREG(mode):
+        return "file"
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "link" if stat.S_ISLNK(mode) else "other"

@@ -1,0 +1,222 @@
+"""ConfinedFiles: files below what was permitted, and nothing that a link leads to elsewhere.
+
+A path is canonical when it is checked. When it is opened it is walked from the root, each step
+relative to the folder before it and refusing links: whoever puts a link into the way between check
+and use gets an error, not another file.
+"""
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Literal, NamedTuple
+
+from deskbus_protocol.errors import (
+    CONFLICT,
+    NOT_FOUND,
+    PERMISSION_DENIED,
+    TOO_LARGE,
+    UNAVAILABLE,
+    DeskbusError,
+)
+
+SYSTEM = ("/proc", "/sys", "/dev")
+"""No files: what is read there may be this process's own memory."""
+
+WriteMode = Literal["create", "replace", "append"]
+
+_PASS = getattr(os, "O_PATH", os.O_RDONLY)
+"""Opens a folder to go through it; one may do that where one may not list it."""
+
+_SUPPORTED = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
+
+
+class Part(NamedTuple):
+    """Some bytes of a file, and what the whole has; `modified_ms` is Unix time."""
+
+    content: bytes
+    size: int
+    modified_ms: int
+
+
+class Entry(NamedTuple):
+    name: str
+    mode: int
+    size: int
+    modified_ms: int
+
+
+class ConfinedFiles:
+    """Every method blocks, takes a canonical path, and raises `DeskbusError`.
+
+    `closed` are folders that nobody reaches, `sealed` those that nobody changes, whatever was
+    permitted.
+    """
+
+    def __init__(self, closed: tuple[Path, ...], sealed: tuple[Path, ...]) -> None:
+        self._closed = (*SYSTEM, *(os.path.realpath(path) for path in closed))
+        self._sealed = (*self._closed, *(os.path.realpath(path) for path in sealed))
+
+    def check_read(self, path: str) -> None:
+        """Raises `DeskbusError` (permission_denied) for what no permission reaches."""
+        _check_outside(path, self._closed)
+
+    def check_write(self, path: str) -> None:
+        _check_outside(path, self._sealed)
+
+    def read(self, path: str, offset: int, limit: int) -> Part:
+        self.check_read(path)
+        with (
+            _errors(),
+            _parent(path) as (folder, name),
+            _opened(name, os.O_RDONLY | os.O_NONBLOCK, folder) as file,
+        ):
+            known = _regular(file)
+            content = os.pread(file, limit, offset)
+            return Part(content, known.st_size, known.st_mtime_ns // 1_000_000)
+
+    def write(self, path: str, content: bytes, mode: WriteMode) -> int:
+        """The file's size after that. A replaced file is the old one or the new one, also after a
+        crash; its own access mode stays.
+        """
+        self.check_write(path)
+        with _errors(), _parent(path) as (folder, name):
+            if mode == "replace":
+                return _replace(folder, name, content)
+            flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CREAT
+            flags |= os.O_EXCL if mode == "create" else os.O_APPEND
+            with _opened(name, flags, folder) as file:
+                _regular(file)
+                _write_all(file, content)
+                return os.fstat(file).st_size
+
+    def list(self, path: str, limit: int) -> list[Entry]:
+        """By name, at most `limit`."""
+        self.check_read(path)
+        with (
+            _errors(),
+            _folder(path) as place,
+            _opened(".", os.O_RDONLY | os.O_DIRECTORY, place) as folder,
+        ):
+            names = sorted(os.listdir(folder))[:limit]  # noqa: PTH208 - a descriptor has no path
+            found = []
+            for name in names:
+                try:
+                    known = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                modified_ms = known.st_mtime_ns // 1_000_000
+                found.append(Entry(name, known.st_mode, known.st_size, modified_ms))
+            return found
+
+
+def _check_outside(path: str, folders: tuple[str, ...]) -> None:
+    if any(path == folder or path.startswith(folder.rstrip("/") + "/") for folder in folders):
+        raise DeskbusError(
+            PERMISSION_DENIED,
+            "No app may reach this, whatever it was allowed.",
+            action="Choose another place for the file.",
+        )
+
+
+@contextmanager
+def _folder(path: str) -> Iterator[int]:
+    """A descriptor of the folder at a canonical path, reached without following a link."""
+    if not _SUPPORTED:
+        raise DeskbusError(UNAVAILABLE, "Files can't be reached safely on this system.")
+    at = os.open("/", _PASS | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for step in PurePosixPath(path).parts[1:]:
+            flags = _PASS | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            below = os.open(step, flags, dir_fd=at)
+            os.close(at)
+            at = below
+        yield at
+    finally:
+        os.close(at)
+
+
+@contextmanager
+def _parent(path: str) -> Iterator[tuple[int, str]]:
+    if path == "/":
+        raise DeskbusError(CONFLICT, "This is a folder.")
+    folder, _, name = path.rpartition("/")
+    with _folder(folder or "/") as descriptor:
+        yield descriptor, name
+
+
+@contextmanager
+def _opened(name: str, flags: int, folder: int) -> Iterator[int]:
+    descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _regular(descriptor: int) -> os.stat_result:
+    """Raises `DeskbusError` (conflict) for a folder, a device, a pipe."""
+    known = os.fstat(descriptor)
+    if not stat.S_ISREG(known.st_mode):
+        raise DeskbusError(CONFLICT, "This is no ordinary file.")
+    return known
+
+
+def _replace(folder: int, name: str, content: bytes) -> int:
+    mode = 0o600
+    try:
+        known = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        pass
+    else:
+        if not stat.S_ISREG(known.st_mode):
+            raise DeskbusError(CONFLICT, "This is no ordinary file.")
+        mode = stat.S_IMODE(known.st_mode) & 0o777
+    fresh = f".deskbus-{secrets.token_hex(8)}"
+    with _opened(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, folder) as file:
+        try:
+            os.fchmod(file, mode)
+            _write_all(file, content)
+            os.fsync(file)
+            os.rename(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            os.unlink(fresh, dir_fd=folder)
+            raise
+    return len(content)
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Faults of the file system as errors that tell no path."""
+    try:
+        yield
+    except OSError as error:
+        raise _told(error) from None
+
+
+def _told(error: OSError) -> DeskbusError:
+    match error.errno:
+        case errno.ENOENT:
+            return DeskbusError(NOT_FOUND, "There is no such file or folder.")
+        case errno.EEXIST:
+            return DeskbusError(CONFLICT, "There is a file of that name already.")
+        case errno.ELOOP | errno.ENOTDIR | errno.EMLINK:
+            return DeskbusError(CONFLICT, "A link or a file is in the way, where a folder was.")
+        case errno.EISDIR | errno.ENXIO:
+            return DeskbusError(CONFLICT, "This is no ordinary file.")
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            words = "This system does not let its user do that."
+            return DeskbusError(PERMISSION_DENIED, words, action="Look at the file's own access.")
+        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+            return DeskbusError(TOO_LARGE, "There is no room for it on the disk.")
+        case _:
+            return DeskbusError(UNAVAILABLE, "The file can't be reached at the moment.")

@@ -1,0 +1,105 @@
+"""Files of pages on the real file system: what is refused did not happen."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from deskbus.security.files import ConfinedFiles
+from deskbus_protocol.errors import DeskbusError
+
+pytestmark = pytest.mark.requirement("3.2")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A canonical folder, with one that nobody reaches and one that nobody changes beside it."""
+    for name in ("open", "closed", "sealed"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    return tmp_path.resolve()
+
+
+@pytest.fixture
+def files(place: Path) -> ConfinedFiles:
+    return ConfinedFiles(closed=(place / "closed",), sealed=(place / "sealed",))
+
+
+def test_a_file_is_written_read_in_parts_and_listed(files: ConfinedFiles, place: Path) -> None:
+    path = str(place / "open/new")
+    assert files.write(path, b"hello", "create") == 5
+    assert files.write(path, b" world", "append") == 11
+    assert files.read(path, 6, 3).content == b"wor"
+    assert files.read(path, 0, 100).size == 11
+    assert [entry.name for entry in files.list(str(place / "open"), 10)] == ["file", "new"]
+    assert (place / "open/new").stat().st_mode & 0o777 == 0o600
+
+
+def test_create_leaves_what_is_there_alone(files: ConfinedFiles, place: Path) -> None:
+    with pytest.raises(DeskbusError, match="already"):
+        files.write(str(place / "open/file"), b"new", "create")
+    assert (place / "open/file").read_text() == "open"
+
+
+def test_replace_puts_the_whole_file_in_place_and_keeps_its_mode(
+    files: ConfinedFiles, place: Path
+) -> None:
+    (place / "open/file").chmod(0o640)
+    files.write(str(place / "open/file"), b"new", "replace")
+    assert (place / "open/file").read_text() == "new"
+    assert (place / "open/file").stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in (place / "open").iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("mode", ["create", "replace", "append"])
+def test_a_link_in_place_of_the_file_is_not_followed(
+    files: ConfinedFiles, place: Path, mode: str
+) -> None:
+    (place / "open/link").symlink_to(place / "target")
+    (place / "target").write_text("before")
+    with pytest.raises(DeskbusError):
+        files.write(str(place / "open/link"), b"after", mode)  # type: ignore[arg-type]
+    with pytest.raises(DeskbusError):
+        files.read(str(place / "open/link"), 0, 100)
+    assert (place / "target").read_text() == "before"
+
+
+def test_a_folder_that_became_a_link_after_the_check_is_not_entered(
+    files: ConfinedFiles, place: Path
+) -> None:
+    """The race between check and use: the canonical path was right when it was checked."""
+    checked = str(place / "open/below/file")
+    (place / "open/below").symlink_to(place / "closed")
+    with pytest.raises(DeskbusError, match="in the way"):
+        files.read(checked, 0, 100)
+    with pytest.raises(DeskbusError, match="in the way"):
+        files.write(checked, b"after", "replace")
+    with pytest.raises(DeskbusError, match="in the way"):
+        files.list(str(place / "open/below"), 10)
+    assert (place / "closed/file").read_text() == "closed"
+
+
+def test_some_places_are_reached_by_nobody(files: ConfinedFiles, place: Path) -> None:
+    for path in (str(place / "closed/file"), "/proc/self/environ", "/dev/null", "/sys/kernel"):
+        with pytest.raises(DeskbusError, match="No app may reach"):
+            files.read(path, 0, 100)
+    assert files.read(str(place / "sealed/file"), 0, 100).content == b"sealed"
+    with pytest.raises(DeskbusError, match="No app may reach"):
+        files.write(str(place / "sealed/file"), b"after", "replace")
+    assert (place / "sealed/file").read_text() == "sealed"
+
+
+def test_only_ordinary_files_are_opened(files: ConfinedFiles, place: Path) -> None:
+    os.mkfifo(place / "open/pipe")
+    for name in ("open/pipe", "open"):
+        with pytest.raises(DeskbusError, match="no ordinary file"):
+            files.read(str(place / name), 0, 100)
+    with pytest.raises(DeskbusError, match="no ordinary file"):
+        files.write(str(place / "open/pipe"), b"x", "replace")
+
+
+def test_what_is_not_there_is_told_without_its_path(files: ConfinedFiles, place: Path) -> None:
+    with pytest.raises(DeskbusError) as missing:
+        files.read(str(place / "open/none"), 0, 100)
+    assert missing.value.kind.name == "not_found"
+    assert str(place) not in missing.value.message
