@@ -153,7 +153,9 @@ class Backend:
             on_changed=self._app_changed,
         )
         self._processes = self._isolation.apps
-        self._federation = join_federation(settings, self._bus.broker, self._log)
+        self._federation = join_federation(
+            settings, self._bus.broker, self._log, self._vault.resolve
+        )
         self._lag = LoopLag()
         self._disk = DiskSpace(settings.data_dir)
         self._health = health = HealthMonitor(epoch, on_changed=self._health_changed)

@@ -136,7 +136,9 @@ class FederationConfig(Section, frozen=True, kw_only=True):
     """Topics that this machine shares with others through NATS; `name` is this machine's own.
 
     A message goes out if its topic fits `send`, and is taken in if it fits `receive`; both are
-    `topics` unless given. Files are taken from the configuration's own folder.
+    `topics` unless given. Files are taken from the configuration's own folder. `user`, `password`,
+    `token`, `credentials` (what a `.creds` file has in it) and `tls_key_password` may be
+    `secret:NAME`, which stands for what `deskbus vault set NAME` has put into the vault.
     """
 
     name: Annotated[str, Meta(pattern=r"^[a-z0-9-]+$", max_length=64)]
@@ -148,6 +150,13 @@ class FederationConfig(Section, frozen=True, kw_only=True):
     receive: list[Pattern] | UnsetType = UNSET
     prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)] = "deskbus"
     tls_ca: str | UnsetType = UNSET
+    tls_cert: str | UnsetType = UNSET
+    tls_key: str | UnsetType = UNSET
+    tls_key_password: str | UnsetType = UNSET
+    user: str | UnsetType = UNSET
+    password: str | UnsetType = UNSET
+    token: str | UnsetType = UNSET
+    credentials: str | UnsetType = UNSET
     credentials_file: str | UnsetType = UNSET
     stream: StreamConfig = StreamConfig()
 

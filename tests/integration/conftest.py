@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.natsserver import NatsServer, nats_server
 from tests.integration.shell import TestShell, start_shell
 
 CONFIG = """
@@ -45,4 +46,11 @@ async def shell(tmp_path: Path, anyio_backend: str) -> AsyncIterator[TestShell]:
 async def open_shell(tmp_path: Path, anyio_backend: str) -> AsyncIterator[TestShell]:
     """A shell whose backend permits everything, for tests about other things."""
     async with start_shell(tmp_path / "data", config=CONFIG, consent="allow") as started:
+        yield started
+
+
+@pytest.fixture
+async def server(tmp_path: Path, anyio_backend: str) -> AsyncIterator[NatsServer]:
+    """A nats-server without any rules."""
+    async with nats_server(tmp_path) as started:
         yield started

@@ -1,6 +1,5 @@
 """The connection to NATS, through nats-py: the only module that knows it."""
 
-import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,13 +9,13 @@ import anyio
 import nats.errors
 import nats.js.errors
 import structlog
-from msgspec import UnsetType
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import api
 
 from deskbus.config import FederationConfig
 from deskbus.federation.acks import Acks
+from deskbus.federation.login import Reveal, login
 from deskbus.federation.subjects import ANY, PERSISTED, REST
 from deskbus.federation.wire import Delivery, StreamState, WireError
 
@@ -195,13 +194,9 @@ class NatsWire:
         self.closed.set()
 
 
-async def connect(config: FederationConfig, folder: Path) -> NatsWire:
+async def connect(config: FederationConfig, folder: Path, reveal: Reveal) -> NatsWire:
     """Connects to one of the servers; raises `WireError`. Files are taken from `folder`."""
-    options: dict[str, object] = {}
-    if not isinstance(config.tls_ca, UnsetType):
-        options["tls"] = _tls(folder / config.tls_ca)
-    if not isinstance(config.credentials_file, UnsetType):
-        options["user_credentials"] = _credentials(folder / config.credentials_file)
+    options = await login(config, folder, reveal)
     wire = NatsWire(config)
     try:
         await wire.open(options)
@@ -210,20 +205,6 @@ async def connect(config: FederationConfig, folder: Path) -> NatsWire:
             await wire.close()
         raise
     return wire
-
-
-def _tls(ca_file: Path) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        raise WireError("the file of tls_ca can't be used") from error
-
-
-def _credentials(file: Path) -> str:
-    """nats-py opens the file only if the server asks who is there; a missing one is told before."""
-    if not os.access(file, os.R_OK):
-        raise WireError("the file of credentials_file can't be read")
-    return str(file)
 
 
 def _reason(error: Exception | None) -> str:

@@ -1,7 +1,7 @@
 """Federation: joins it to the broker and the log, where the configuration asks for it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 
 from msgspec import UnsetType
@@ -24,8 +24,16 @@ MAX_ENVELOPE_BYTES = MAX_FRAME_BYTES - 1024
 """Leaves room for our own stamps."""
 
 
-def join_federation(settings: Settings, broker: MessageBroker, log: TopicLog) -> Federation | None:
-    """None without `[federation]`; raises `ConfigError` where its client is not installed."""
+def join_federation(
+    settings: Settings,
+    broker: MessageBroker,
+    log: TopicLog,
+    reveal: Callable[[str], Awaitable[str]],
+) -> Federation | None:
+    """None without `[federation]`; raises `ConfigError` where its client is not installed.
+
+    `reveal` tells what a credential stands for that names a secret of the vault.
+    """
     config = settings.config.federation
     if isinstance(config, UnsetType):
         return None
@@ -37,7 +45,7 @@ def join_federation(settings: Settings, broker: MessageBroker, log: TopicLog) ->
         # Imported at the first attempt: nothing else waits for it.
         from deskbus.federation import connection
 
-        return await connection.connect(config, settings.folder)
+        return await connection.connect(config, settings.folder, reveal)
 
     federation = Federation(
         config,
