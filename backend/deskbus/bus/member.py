@@ -42,8 +42,8 @@ class Connected(Outlet, Protocol):
 class Member:
     """Live messages go out, or into the queue while the client is away.
 
-    `joined_at` and `away_since` are Unix ms; the latter is None while the client is here. It is
-    `intact` until its live subscriptions were dropped.
+    `joined_at`, when it last began anew, and `away_since` are Unix ms; the latter is None while the
+    client is here. It is `intact` until its live subscriptions were dropped.
     """
 
     def __init__(
@@ -90,7 +90,6 @@ class Member:
         """
         self.connection = connection
         self.away_since = None
-        self.joined_at = self._clock_ms()
         self.intact = True
         connection.on_dropped = self.lost_when_slow
         connection.on_drained = self._tell_gaps
@@ -132,8 +131,9 @@ class Member:
             self.connection.withdraw(keeps)
 
     def forget_live(self) -> None:
-        """Nobody reads what waits in the queue any more."""
+        """Nobody reads what waits in the queue any more; the client begins anew."""
         self.intact = False
+        self.joined_at = self._clock_ms()
         for item in self.queue.drain(self._clock_ms()):
             self._bury(item.line, item.topic, item.seq, "no_subscriber")
         for _ in self._gaps.take_lines():

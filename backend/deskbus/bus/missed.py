@@ -19,8 +19,8 @@ class Missed(NamedTuple):
 def missed(broker: MessageBroker, member: Member, last_seqs: Mapping[str, int]) -> Missed:
     """Messages after those that the client has, and before those that wait in its queue.
 
-    Of a topic that it has nothing of, what came since its connection began. Acknowledged
-    messages are not among them: they come again by themselves.
+    Of a topic that it has nothing of, what came since it began, for an answer may have been lost.
+    Acknowledged messages are not among them: they come again by themselves.
     """
     queued = member.queue.first_seqs()
     found = Missed([], [])

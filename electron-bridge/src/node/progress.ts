@@ -8,11 +8,14 @@ const MAX_TOPICS = 10_000;
 const MAX_RUNS = 8;
 /** Messages to one app alone are numbered from here on, across all topics. */
 const DIRECTED_SEQ = 2 ** 40;
+/** Known of a run that nothing more is to be expected of. */
+const LAST_SEQ = DIRECTED_SEQ - 1;
 
-/** The last message of one topic: its seq in the run that it is of, and when it was published. */
+/** The last seq of one topic in one run; the last message's run, and when it was published. */
 interface Seen {
   epoch: string;
   seq: number;
+  run: string;
   atMs: number;
   /** The last seqs of other runs. */
   readonly others: Map<string, number>;
@@ -35,6 +38,8 @@ export class Progress {
   private readonly owed = new Map<string, number>();
   private readonly whole = new Set<string>();
   private flowing = new Set<string>();
+  /** Those in which there was a session, the last one first. */
+  private runs: string[] = [];
   private epoch = '';
   private head = '';
   private last: Message | undefined;
@@ -54,6 +59,7 @@ export class Progress {
     if (!this.joinedAt.has(pattern)) return;
     this.whole.add(pattern);
     if (wasOwed || this.owed.size === 0) this.flowing.add(pattern);
+    if (wasOwed && this.owed.size === 0) this.forgetRuns();
   }
 
   leave(pattern: string): void {
@@ -84,6 +90,11 @@ export class Progress {
       this.whole.clear();
       this.flowing.clear();
     }
+    if (epoch !== this.epoch) {
+      // Whatever was seen of a topic before, of the run that has ended there may have been more.
+      for (const topic of this.topics.keys()) this.note(topic, this.epoch, 0, 0);
+      this.runs = [epoch, ...this.runs].slice(0, MAX_RUNS);
+    }
     this.epoch = epoch;
     this.head = seqHead(epoch);
     return takenUp;
@@ -94,17 +105,28 @@ export class Progress {
     if (this.owed.has(pattern)) this.flowing.add(pattern);
   }
 
-  /** What a pattern is owed; undefined where that is nothing. */
+  /**
+   * What a pattern is owed; undefined where that is nothing. Runs in which this client had no
+   * session are nobody's to tell it of.
+   */
   behind(pattern: string): Behind | undefined {
     const since = this.owed.get(pattern);
     if (since === undefined) return undefined;
-    const seen: NonNullable<ContinueParams['seen']> = {};
-    for (const [topic, { epoch, seq }] of this.topics) {
-      // What was gone of a topic's earlier runs was told before.
-      if (matches(pattern, topic)) (seen[epoch] ??= record<number>())[topic] = seq;
+    const fitting = [...this.topics.keys()].filter((topic) => matches(pattern, topic));
+    const seen: NonNullable<Behind['seen']> = {};
+    let left = MAX_TOPICS;
+    for (const epoch of this.runs) {
+      const seqs = record<number>();
+      for (const topic of fitting.slice(-left)) {
+        const seq = this.known(topic, epoch);
+        if (seq !== undefined && seq < LAST_SEQ) seqs[topic] = seq;
+      }
+      const { length } = Object.keys(seqs);
+      left -= length;
+      if (length > 0) seen[epoch] = seqs;
+      if (left <= 0) break;
     }
-    const latest = Object.entries(seen).slice(-MAX_RUNS);
-    return { since, seen: Object.fromEntries(latest) };
+    return { since, seen };
   }
 
   /**
@@ -135,7 +157,7 @@ export class Progress {
     const all = record<number>();
     for (const topic of this.topics.keys()) {
       const seq = this.known(topic, this.epoch);
-      if (seq !== undefined) all[topic] = seq;
+      if (seq) all[topic] = seq;
     }
     return all;
   }
@@ -170,6 +192,15 @@ export class Progress {
     return awaited.some(fits) && ![...this.flowing].some(fits);
   }
 
+  /** All of a topic but this one, and that of the last message. */
+  private forgetRuns(): void {
+    for (const { others, run } of this.topics.values()) {
+      for (const epoch of [...others.keys()]) {
+        if (epoch !== run && epoch !== this.epoch) others.delete(epoch);
+      }
+    }
+  }
+
   private lastAt(pattern: string, joinedAt: number): number {
     let last = joinedAt;
     for (const [topic, { atMs }] of this.topics) {
@@ -187,7 +218,7 @@ export class Progress {
     const seen = this.topics.get(topic);
     if (!seen) {
       if (this.topics.size >= MAX_TOPICS) forgetOldest(this.topics);
-      this.topics.set(topic, { epoch, seq, atMs, others: new Map() });
+      this.topics.set(topic, { epoch, seq, run: epoch, atMs, others: new Map() });
       return;
     }
     if (seen.epoch !== epoch) {
@@ -197,6 +228,7 @@ export class Progress {
       seen.epoch = epoch;
       if (seen.others.size >= MAX_RUNS) forgetOldest(seen.others);
     }
+    if (atMs > 0) seen.run = epoch;
     // What came again has a number that was passed already.
     seen.seq = Math.max(seen.seq, seq);
     seen.atMs = Math.max(seen.atMs, atMs);

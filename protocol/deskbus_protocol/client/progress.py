@@ -10,14 +10,23 @@ MAX_TOPICS = 10_000
 """Whose last message is known; beyond, the one that was silent for longest is forgotten."""
 
 
-class _Seen:
-    """The last seq of one topic in each run of the backend, and when the last was published."""
+LAST_SEQ = DIRECTED_SEQ - 1
+"""Known of a run that nothing more is to be expected of."""
 
-    __slots__ = ("at_ms", "seqs")
+
+class _Seen:
+    """The last seq of one topic in each run of the backend; the last message's run and time."""
+
+    __slots__ = ("at_ms", "run", "seqs")
 
     def __init__(self) -> None:
         self.seqs: dict[str, int] = {}
+        self.run = ""
         self.at_ms = 0
+
+    def forget_runs(self, epoch: str) -> None:
+        """All but this one, and that of the last message."""
+        self.seqs = {run: seq for run, seq in self.seqs.items() if run in (self.run, epoch)}
 
 
 class Progress:
@@ -35,6 +44,7 @@ class Progress:
         self._owed: dict[str, int] = {}
         self._whole: set[str] = set()
         self._flowing: set[str] = set()
+        self._runs: list[str] = []
         self.epoch = ""
 
     def join(self, pattern: str) -> None:
@@ -48,6 +58,9 @@ class Progress:
             self._whole.add(pattern)
             if owed is not None or not self._owed:
                 self._flowing.add(pattern)
+        if owed is not None and not self._owed:
+            for seen in self._seen.values():
+                seen.forget_runs(self.epoch)
 
     def leave(self, pattern: str) -> None:
         self._joined.pop(pattern, None)
@@ -74,6 +87,10 @@ class Progress:
         else:
             self._whole.clear()
             self._flowing.clear()
+        if epoch != self.epoch:
+            for seen in self._seen.values():
+                seen.seqs.setdefault(self.epoch, 0)
+            self._runs = [*self._runs, epoch][-MAX_RUNS:]
         self.epoch = epoch
 
     def begin(self, pattern: str) -> None:
@@ -88,15 +105,19 @@ class Progress:
     def behind(self, pattern: str) -> tuple[int, dict[str, dict[str, int]]]:
         """From when on (Unix ms) a pattern is owed messages, and the last seqs by run.
 
-        Of each topic the last run is enough: what was gone of earlier ones was told before.
+        Runs in which this client had no session are nobody's to tell it of.
         """
-        seqs: dict[str, dict[str, int]] = {}
+        runs: dict[str, dict[str, int]] = {epoch: {} for epoch in reversed(self._runs)}
         for topic, seen in self._seen.items():
             if matches(pattern, topic):
-                epoch, seq = next(reversed(seen.seqs.items()))
-                seqs.setdefault(epoch, {})[topic] = seq
-        latest = list(seqs)[-MAX_RUNS:]
-        return self._owed[pattern], {epoch: seqs[epoch] for epoch in latest}
+                for epoch, seq in seen.seqs.items():
+                    if epoch in runs and seq < LAST_SEQ:
+                        runs[epoch][topic] = seq
+        left = MAX_TOPICS
+        for epoch, seqs in runs.items():
+            runs[epoch] = dict(list(seqs.items())[-left:] if left else ())
+            left -= len(runs[epoch])
+        return self._owed[pattern], {epoch: seqs for epoch, seqs in runs.items() if seqs}
 
     @property
     def last_seqs(self) -> dict[str, int]:
@@ -104,7 +125,7 @@ class Progress:
         return {
             topic: seen.seqs[self.epoch]
             for topic, seen in self._seen.items()
-            if self.epoch in seen.seqs
+            if seen.seqs.get(self.epoch)
         }
 
     def is_new(self, message: MessageParams) -> bool:
@@ -119,7 +140,7 @@ class Progress:
         last = seen.seqs.get(epoch, 0)
         if seq <= last:
             return bool(message.redelivery)
-        seen.seqs[epoch] = seq
+        seen.seqs[epoch], seen.run = seq, epoch
         seen.at_ms = max(seen.at_ms, message.timestamp)
         if last == 0:
             self._bound(seen)

@@ -4,7 +4,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from math import inf
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
@@ -22,16 +22,6 @@ from deskbus_protocol.session import OpenResult
 FIRST_DELAY_S = 0.25
 LONGEST_DELAY_S = 5.0
 MAX_QUEUED_CALLS = 1000
-
-
-class Opening(Protocol):
-    """What a session is opened over."""
-
-    on_gap: Callable[[GapParams], None] | None
-    on_refused: Callable[[RefusedParams], None] | None
-    on_continued: Callable[[str], None] | None
-
-    async def call(self, method: str, params: object = None, *, result: type[Any] = Raw) -> Any: ...
 
 
 ClientState = Literal["connecting", "open", "resuming", "closed"]
@@ -167,19 +157,18 @@ class SteadyClient:
             t.start_soon(client.run)
             try:
                 await self._open(client)
-                self._client = client
-                self._delay_s, self._was_open = FIRST_DELAY_S, True
-                self._set_state("open")
-                self._announce()
                 t.start_soon(keep_alive, client)
                 await client.closed.wait()
             finally:
-                self._client = None
-                self._progress.lose()
+                self._lose()
                 await client.aclose()
                 t.cancel_scope.cancel()
 
-    async def _open(self, client: Opening) -> None:
+    def _lose(self) -> None:
+        self._client = None
+        self._progress.lose()
+
+    async def _open(self, client: Client) -> None:
         """Opens a session on a new connection, and takes up or renews what was subscribed to."""
         client.on_gap, client.on_refused = self._tell_gap, self.on_refused
         client.on_continued = self._progress.begin
@@ -197,8 +186,12 @@ class SteadyClient:
         self._progress.open(opened.epoch, resumed=opened.resumed)
         for pattern in self._progress.owed:
             await self._continue(client, pattern)
+        self._client = client
+        self._delay_s, self._was_open = FIRST_DELAY_S, True
+        self._set_state("open")
+        self._announce()
 
-    async def _resume(self, client: Opening) -> OpenResult | None:
+    async def _resume(self, client: Client) -> OpenResult | None:
         """None where there is nothing to resume any more."""
         token, self._token = self._token, None
         if token is None:
@@ -216,7 +209,7 @@ class SteadyClient:
             return None
         return opened
 
-    async def _continue(self, client: Opening, pattern: str) -> None:
+    async def _continue(self, client: Client, pattern: str) -> None:
         """A subscription that is refused has ended; its stream stays silent."""
         mode = self._modes.get(pattern)
         if mode is None:

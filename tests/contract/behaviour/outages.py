@@ -1,0 +1,216 @@
+"""A backend's bus, its log and its links in memory: all that an outage is about, and no waiting."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import anyio
+import msgspec
+from msgspec import Raw
+
+from deskbus.bus.broker import MessageBroker
+from deskbus.bus.interapplication import InterApplicationBus
+from deskbus.bus.replay import Replays
+from deskbus_protocol.bus import ContinuedParams, ContinueParams, GapParams, RefusedParams
+from deskbus_protocol.client import Inbox, Message
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import CONNECTION_LOST, TICKET_REFUSED, DeskbusError
+from deskbus_protocol.session import OpenResult
+from tests.unit.bus.lines import Anyone
+
+FEED = Sender("feed", "main")
+BLOCK = 3
+
+
+class Log:
+    """What is on the disk outlives a kill; `between` is called between two blocks of a reading."""
+
+    available = True
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[str, int, int, bytes]] = []
+        self.on_disk = 0
+        self.between: Callable[[], None] = lambda: None
+
+    @property
+    def position(self) -> int:
+        return len(self.entries)
+
+    def persists(self, topic: str) -> bool:
+        return topic.startswith("kept.")
+
+    def last_seq(self, topic: str) -> int:
+        return max((seq for name, seq, _, _ in self.entries if name == topic), default=0)
+
+    def append(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None:
+        self.entries.append((topic, seq, timestamp_ms, line))
+
+    async def read(
+        self,
+        wants: Callable[[str], bool],
+        *,
+        since_ms: int = 0,
+        from_seq: int = 0,
+        until_ms: int | None = None,
+        from_position: int = 0,
+        to_position: int | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[bytes]:
+        wanted = [
+            line
+            for topic, seq, at, line in self.entries[from_position:to_position]
+            if wants(topic) and at >= since_ms and seq >= from_seq
+        ]
+        for start in range(0, len(wanted), BLOCK):
+            yield b"".join(wanted[start : start + BLOCK])
+            self.between()
+
+
+class Line:
+    """A connection as the bus writes to it; what lies in `frames` has not arrived yet."""
+
+    slow = False
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.on_dropped: Callable[[str, int], None] | None = None
+        self.on_drained: Callable[[], None] | None = None
+
+    def put(self, line: bytes, topic: str | None, seq: int) -> None:
+        self.frames.append(line)
+
+    def put_block(self, block: bytes) -> None:
+        self.frames += block.splitlines(keepends=True)
+
+    def give_up(self) -> None:
+        raise AssertionError("nobody is slow here")
+
+    async def writable(self) -> None:
+        await anyio.lowlevel.checkpoint()
+
+
+class Run:
+    """One run of the backend, over the log that it found."""
+
+    def __init__(self, number: int, log: Log, clock_ms: Callable[[], int]) -> None:
+        self.epoch = f"e{number:03}"
+        self.log = log
+        self.bus = InterApplicationBus(
+            MessageBroker(self.epoch, Anyone(), log, clock_ms=clock_ms),
+            Anyone(),
+            on_gone=lambda _: None,
+            clock_ms=clock_ms,
+        )
+        self._replays = Replays(self.bus, log)
+        self._tokens: dict[str, Sender] = {}
+        self.bus.attach(FEED, Line(), resume=False)
+
+    def publish(self, topic: str) -> tuple[str, str, int]:
+        """The message's topic, epoch and seq."""
+        feed = self.bus.member(FEED).client
+        stamped = self.bus.broker.publish(feed, topic, Raw(b"1"))
+        return topic, self.epoch, stamped.seq
+
+    async def serve(self, who: Sender, line: Line, method: str, params: Any) -> object:
+        if method == "session.resume":
+            if self._tokens.pop(params["resumeToken"], None) != who or not self.bus.knows(who):
+                raise DeskbusError(TICKET_REFUSED)
+            return self._attach(who, line, params)
+        if method == "session.open":
+            return self._attach(who, line, params)
+        if method == "bus.subscribe":
+            self.bus.subscribe(who, params["pattern"], params["mode"])
+            return None
+        assert method == "bus.continue"
+        return await self._replays.go_on(who, msgspec.convert(params, ContinueParams))
+
+    def _attach(self, who: Sender, line: Line, params: Any) -> OpenResult:
+        resumed = self.bus.attach(who, line, resume=True, last_seqs=params["lastSeqs"])
+        token = f"{self.epoch} {len(self._tokens)} {who.app}"
+        self._tokens = {known: owner for known, owner in self._tokens.items() if owner != who}
+        self._tokens[token] = who
+        return OpenResult(
+            app=who.app,
+            client=who.client,
+            epoch=self.epoch,
+            protocol_version="1.0",
+            version="1",
+            resumed=resumed,
+            resume_token=token,
+        )
+
+
+class Connection:
+    """A client's end of a line that breaks when so many frames have gone either way."""
+
+    def __init__(self, who: Sender, run: Run, inbox: Inbox, lasts: int | None) -> None:
+        self.line = Line()
+        self.broken = False
+        self.on_gap: Callable[[GapParams], None] | None = None
+        self.on_refused: Callable[[RefusedParams], None] | None = None
+        self.on_continued: Callable[[str], None] | None = None
+        self._who = who
+        self._run = run
+        self._inbox = inbox
+        self._lasts = lasts
+
+    async def call(self, method: str, params: Any = None, *, result: Any = Raw) -> Any:
+        self._pass()
+        try:
+            answer = await self._run.serve(self._who, self.line, method, params)
+        finally:
+            # All that was written before the answer arrives before it.
+            before, self.line.frames = self.line.frames, []
+            for index, frame in enumerate(before):
+                if self.broken:
+                    break
+                try:
+                    await self._arrive(frame)
+                except DeskbusError:
+                    self.line.frames = before[index:]
+                    raise
+        self._pass()
+        return answer
+
+    async def acknowledge(self, message: Message) -> None:
+        self._run.bus.member(self._who).window.acknowledge(message.topic, [message.seq])
+
+    async def leave(self, pattern: str) -> None:
+        """Nobody leaves before the end."""
+
+    async def deliver(self, count: int) -> None:
+        """Lets that many frames arrive, of those that are under way."""
+        arriving, self.line.frames = self.line.frames[:count], self.line.frames[count:]
+        for frame in arriving:
+            await self._arrive(frame)
+
+    def _pass(self) -> None:
+        if self._lasts is not None:
+            self._lasts -= 1
+            self.broken = self.broken or self._lasts < 0
+        if self.broken:
+            raise DeskbusError(CONNECTION_LOST)
+
+    async def _arrive(self, frame: bytes) -> None:
+        self._pass()
+        read = msgspec.json.decode(frame, type=dict[str, Raw])
+        method, params = msgspec.json.decode(read["method"]), read["params"]
+        if method == "bus.message":
+            await self._inbox.deliver(msgspec.json.decode(params, type=Message))
+        elif method == "bus.gap" and self.on_gap:
+            self.on_gap(msgspec.json.decode(params, type=GapParams))
+        elif method == "bus.continued" and self.on_continued:
+            self.on_continued(msgspec.json.decode(params, type=ContinuedParams).pattern)
+
+
+class Told:
+    """Gaps that a client was told of, by topic and run."""
+
+    def __init__(self) -> None:
+        self._ranges: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+
+    def add(self, gap: GapParams) -> None:
+        self._ranges[gap.topic, gap.epoch].append((gap.first, gap.last))
+
+    def has(self, topic: str, epoch: str, seq: int) -> bool:
+        return any(first <= seq <= last for first, last in self._ranges[topic, epoch])

@@ -1,0 +1,266 @@
+"""Histories of two clients, a backend that is killed now and then, and links that break.
+
+Links delay what they carry, and break at any frame: in the middle of an opening, a resumption, a
+replay. However that goes: no client loses a message in silence, gets one twice unmarked, or gets
+one out of order. The clients are Python's own, but for their sockets.
+"""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any
+
+import pytest
+from anyio.streams.memory import MemoryObjectReceiveStream
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from deskbus_protocol.bus import Mode
+from deskbus_protocol.client import Message, SteadyClient
+from deskbus_protocol.client.progress import Progress
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.topics import matches
+from tests.contract.behaviour.outages import Connection, Log, Run, Told
+
+TOPICS = ("kept.a", "kept.b", "brief.a", "brief.b")
+WISHES: dict[str, tuple[Mode, tuple[str, ...]]] = {
+    "live": ("live", ("kept.#", "*.a")),
+    "sure": ("acknowledged", ("kept.a", "#")),
+}
+
+Id = tuple[str, str, int]
+"""Topic, epoch and seq."""
+
+pytestmark = [pytest.mark.requirement("6.3"), pytest.mark.requirement("2.2")]
+
+
+class Reader:
+    """One client, what it has subscribed to, and what has come."""
+
+    def __init__(self, name: str, world: "Outages") -> None:
+        self.who = Sender(name, "main")
+        self.mode, self.patterns = WISHES[name]
+        self.client = SteadyClient("", name, self._ticket)
+        self.client._progress = Progress(lambda: world.now)
+        self.client._inbox._wanted = self.client._progress.is_new
+        self._told = Told()
+        self.client.on_gap = self._told.add
+        self.connection: Connection | None = None
+        self.joined: dict[str, int] = {}
+        self.seen: list[tuple[Id, bool]] = []
+        self.unacknowledged: list[Message] = []
+        self._met: set[str] = set()
+        self._world = world
+        self._streams = AsyncExitStack()
+        self._inbox: MemoryObjectReceiveStream[Message]
+
+    async def begin(self) -> None:
+        self._inbox = self._streams.enter_context(self.client._inbox.open("#", float("inf")))
+
+    async def end(self) -> None:
+        await self._streams.aclose()
+
+    async def connect(self, lasts: int | None) -> None:
+        run = self._world.run
+        self.connection = Connection(self.who, run, self.client._inbox, lasts)
+        try:
+            await self.client._open(self.connection)  # type: ignore[arg-type]
+            for pattern in self.patterns:
+                if pattern not in self.joined:
+                    await self._subscribe(pattern)
+        except DeskbusError:
+            self.lose()
+        self._met.add(self.client._progress.epoch)
+        self.take()
+
+    async def _subscribe(self, pattern: str) -> None:
+        """Stays subscribed; its stream is not read, for the one of everything is."""
+        subscription: AbstractAsyncContextManager[Any] = self.client.subscribe(
+            pattern, mode=self.mode
+        )
+        await subscription.__aenter__()
+        self.joined[pattern] = len(self._world.published)
+        self._world.subscriptions.append(subscription)
+
+    async def deliver(self, count: int) -> None:
+        if self.connection is not None:
+            try:
+                await self.connection.deliver(count)
+            except DeskbusError:
+                self.lose()
+            self.take()
+
+    def lose(self) -> None:
+        """The client sees that its connection is gone; the backend may see it later."""
+        self.client._lose()
+        self.connection = None
+
+    def take(self) -> None:
+        while self._inbox.statistics().current_buffer_used:
+            message = self._inbox.receive_nowait()
+            found = (message.topic, message.epoch, message.seq)
+            self.seen.append((found, bool(message.redelivery)))
+            self.unacknowledged.append(message)
+
+    def wants(self, index: int, topic: str) -> bool:
+        """Whether a message was published while the client was subscribed to its topic."""
+        return any(
+            since <= index and matches(pattern, topic) for pattern, since in self.joined.items()
+        )
+
+    def accounts_for(self, message: Id) -> bool:
+        topic, epoch, _ = message
+        if any(message == found for found, _ in self.seen) or self._told.has(*message):
+            return True
+        if not topic.startswith("brief.") or epoch == self._world.run.epoch:
+            return False
+        # Nobody can tell of a topic that it was never heard of, nor of a run that it never met.
+        known = any(found[0] == topic and found[1] <= epoch for found, _ in self.seen)
+        return not known or epoch not in self._met
+
+    async def _ticket(self) -> str:
+        return "ticket"
+
+
+class Outages(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.Runner()
+        self.now = 1_000_000
+        self.log = Log()
+        self.runs = 0
+        self.published: list[Id] = []
+        self.order: dict[Id, int] = {}
+        self.lost: set[Id] = set()
+        self.subscriptions: list[AbstractAsyncContextManager[Any]] = []
+        self._start()
+        self.readers = {}
+        for name in WISHES:
+            self.readers[name] = Reader(name, self)
+            self.loop.run(self.readers[name].begin())
+            self.loop.run(self.readers[name].connect(None))
+
+    @rule(topic=st.sampled_from(TOPICS), count=st.integers(1, 4), durable=st.booleans())
+    def publish(self, topic: str, count: int, durable: bool) -> None:
+        for _ in range(count):
+            self.now += 1
+            message = self.run.publish(topic)
+            self.order[message] = len(self.published)
+            self.published.append(message)
+        if durable:
+            self.log.on_disk = self.log.position
+
+    @rule(
+        reader=st.sampled_from(list(WISHES)),
+        lasts=st.none() | st.integers(0, 30),
+        between=st.lists(st.sampled_from(TOPICS), max_size=3),
+    )
+    def come_back(self, reader: str, lasts: int | None, between: list[str]) -> None:
+        """While the log is read for it others publish."""
+        if self.readers[reader].connection is None:
+            waiting = iter(between)
+
+            def publish_next() -> None:
+                if topic := next(waiting, None):
+                    self.publish(topic, 1, durable=False)
+
+            self.log.between = publish_next
+            self.loop.run(self.readers[reader].connect(lasts))
+
+    @rule(reader=st.sampled_from(list(WISHES)), count=st.sampled_from([1, 2, 5, 1000]))
+    def let_arrive(self, reader: str, count: int) -> None:
+        self.loop.run(self.readers[reader].deliver(count))
+
+    @rule(reader=st.sampled_from(list(WISHES)), noticed=st.booleans())
+    def cut(self, reader: str, noticed: bool) -> None:
+        """Whatever is on its way is lost."""
+        if self.readers[reader].connection is not None:
+            self.readers[reader].lose()
+            if noticed:
+                self.notice(reader)
+
+    @rule(reader=st.sampled_from(list(WISHES)))
+    def notice(self, reader: str) -> None:
+        """The backend sees that a client is gone."""
+        if self.readers[reader].connection is None:
+            self.run.bus.detach(self.readers[reader].who)
+
+    @rule(count=st.integers(1, 5))
+    def acknowledge(self, count: int) -> None:
+        sure = self.readers["sure"]
+        for message in sure.unacknowledged[:count]:
+            if sure.connection is not None and message.epoch == self.run.epoch:
+                self.loop.run(sure.client.acknowledge(message))
+        del sure.unacknowledged[:count]
+
+    @rule(ms=st.sampled_from([100, 1100, 4100, 31_000]))
+    def time_passes(self, ms: int) -> None:
+        self.now += ms
+        self.run.bus.tick()
+
+    @rule(written=st.integers(0, 10))
+    def kill_the_backend(self, written: int) -> None:
+        """Of what was not durable some may have got to the disk."""
+        for reader in self.readers.values():
+            if reader.connection is not None:
+                reader.lose()
+        kept = self.log.on_disk = min(self.log.on_disk + written, self.log.position)
+        gone = {(topic, self.run.epoch, seq) for topic, seq, _, _ in self.log.entries[kept:]}
+        self.lost |= gone
+        del self.log.entries[kept:]
+        self.now += 50
+        self._start()
+
+    @invariant()
+    def what_comes_first_is_in_order_and_repeats_are_marked(self) -> None:
+        for reader in self.readers.values():
+            last: dict[str, int] = {}
+            known = set()
+            for message, repeated in reader.seen:
+                if message in known:
+                    assert repeated, f"{reader.who.app} got {message} twice"
+                    continue
+                known.add(message)
+                assert last.get(message[0], -1) < self.order[message], (
+                    f"{reader.who.app} got {message} out of order"
+                )
+                last[message[0]] = self.order[message]
+
+    def teardown(self) -> None:
+        try:
+            self._nothing_is_lost_in_silence()
+        finally:
+            for reader in self.readers.values():
+                self.loop.run(reader.end())
+            self.subscriptions.clear()
+            self.loop.close()
+
+    def _nothing_is_lost_in_silence(self) -> None:
+        """Once every link is whole again: arrived, told as a gap, or dead with a reason."""
+        self.log.between = lambda: None
+        for reader in self.readers.values():
+            if reader.connection is not None:
+                reader.lose()
+            self.loop.run(reader.connect(None))
+            self.loop.run(reader.deliver(100_000))
+        self.what_comes_first_is_in_order_and_repeats_are_marked()
+        letters = self.run.bus.dead_letters.take(None)
+        for reader in self.readers.values():
+            dead = {
+                (letter.topic, letter.seq) for letter in letters if letter.addressee == reader.who
+            }
+            for index, message in enumerate(self.published):
+                topic, epoch, seq = message
+                buried = epoch == self.run.epoch and (topic, seq) in dead
+                if message in self.lost or buried or not reader.wants(index, topic):
+                    continue
+                assert reader.accounts_for(message), f"{reader.who.app} lost {message} in silence"
+
+    def _start(self) -> None:
+        self.runs += 1
+        self.run = Run(self.runs, self.log, lambda: self.now)
+
+
+TestOutages = Outages.TestCase
+TestOutages.settings = settings(stateful_step_count=40)
