@@ -135,7 +135,7 @@ class AcknowledgedOutlet:
             first[pending.topic] = min(pending.seq, first.get(pending.topic, pending.seq))
         return first
 
-    def withdraw(self, wanted: Callable[[Pending], bool]) -> None:
+    def release(self, wanted: Callable[[Pending], bool]) -> None:
         """Takes messages out that come in another way."""
         for key, pending in list(self._in_flight.items()):
             if wanted(pending):

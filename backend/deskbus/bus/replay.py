@@ -91,7 +91,7 @@ class Replays:
         wants = self._wants(identity, pattern)
         from_log = self._log.persists
         if params.mode == "acknowledged":
-            member.window.withdraw(
+            member.window.release(
                 lambda pending: (
                     wants(pending.topic)
                     and from_log(pending.topic)

@@ -85,6 +85,9 @@ class Line:
     def give_up(self) -> None:
         raise AssertionError("nobody is slow here")
 
+    def withdraw(self, keeps: Callable[[bytes, str | None], bool]) -> None:
+        raise AssertionError("no permission changes here")
+
     async def writable(self) -> None:
         await anyio.lowlevel.checkpoint()
 
