@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deskbus import __version__
+from deskbus.commands.auditoptions import add_audit
 from deskbus.config import default_data_dir
 
 
@@ -26,6 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from deskbus.commands import log
 
         return log.run(options)
+    if options.command == "audit":
+        from deskbus.commands import audit
+
+        return audit.run(options)
     if options.command == "vault":
         from deskbus.commands import vault
 
@@ -98,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     _add_vault(commands, place)
+    add_audit(commands, place)
 
     doctor = commands.add_parser("doctor", parents=[place], help="tell what works on this machine")
     doctor.add_argument(

@@ -83,6 +83,11 @@ class AuditSearch:
         self._newest = lines
         return lines.get(seq)
 
+    def count(self, since_ms: int | None, until_ms: int | None) -> int:
+        """At most so many records are of that time."""
+        low, high = self._index.span(since_ms, until_ms)
+        return high - low
+
     def read(self, seq: int) -> bytes | None:
         """The same, after files may have changed."""
         self._begin()

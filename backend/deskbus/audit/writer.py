@@ -79,6 +79,9 @@ class Writer:
 
     def put(self, stamped: Stamped, answer: Answer | None = None) -> None:
         """From any thread; neither waits nor raises."""
+        if self._closing and answer is not None:
+            answer(False)
+            return
         with self._changed:
             if answer is None and len(self._waiting) >= MAX_WAITING:
                 self._dropped += 1
@@ -104,6 +107,7 @@ class Writer:
             self._changed.notify()
         if self._thread is not None:
             self._thread.join(within_s)
+        self.refuse_all()
 
     def refuse_all(self) -> None:
         """Nothing can be written, so who waits need not."""

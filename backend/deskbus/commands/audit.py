@@ -1,0 +1,256 @@
+"""`deskbus audit`: the audit log, read from its files; no backend is needed, and none in the way.
+
+What it proves, it proves with the log's public key alone.
+"""
+
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from deskbus.audit import export, note
+from deskbus.audit.files import DamagedFileError
+from deskbus.audit.lines import LineError
+from deskbus.audit.merkle import ProofError
+from deskbus.audit.note import NoteError
+from deskbus.audit.proof import (
+    Bundle,
+    Consistency,
+    Prover,
+    check_bundle,
+    check_consistent,
+    make_bundle,
+    make_consistency,
+    read_chain,
+)
+from deskbus.audit.report import render
+from deskbus.audit.story import Period, gather
+from deskbus.audit.verify import Verifier, own_key
+from deskbus.commands.auditlog import (
+    Opened,
+    anchor_of,
+    filter_of,
+    folder_of,
+    is_live,
+    kept_mark,
+    opened,
+)
+from deskbus.commands.progress import show_progress
+from deskbus.commands.times import unix_ms
+from deskbus_protocol.audit import AuditFormat, AuditOrder, AuditVerdict
+
+T = TypeVar("T")
+
+PAGE = 1000
+MAX_PROVEN = 100_000
+"""Records of one export: all of them, and their proof, are in memory at once."""
+
+
+def run(options: Namespace) -> int:
+    """Exits with 1 where something is not as it should be, with 2 for a senseless argument."""
+    try:
+        return _ACTIONS[options.what](options)
+    except ValueError as error:
+        if isinstance(error, NoteError | ProofError | LineError | export.ExportError):
+            sys.stderr.write(f"deskbus: {error}\n")
+            return 1
+        sys.stderr.write(f"deskbus: {error}\n")
+        return 2
+    except DamagedFileError:
+        sys.stderr.write("deskbus: a file of the log is damaged; deskbus audit verify tells more\n")
+    except OSError as error:
+        sys.stderr.write(f"deskbus: {error.strerror or 'the audit log can not be read'}\n")
+    return 1
+
+
+def _verify(options: Namespace) -> int:
+    verdict = verdict_of(options)
+    _print(verdict)
+    if verdict.verdict != "OK":
+        words = f"{verdict.verdict}: {verdict.reason or 'the end of the log is not signed'}"
+        sys.stderr.write(f"deskbus: {words}\n")
+    return 1 if verdict.verdict == "TAMPERED" else 0
+
+
+def verdict_of(options: Namespace) -> AuditVerdict:
+    """Raises `OSError`, `NoteError`."""
+    folder = folder_of(options)
+    mark, why = anchor_of(options)
+    marks = [mark] if mark else []
+    marks += [kept_mark(path) for path in options.against]
+    verdict = Verifier(
+        folder,
+        key_of(options),
+        marks=marks,
+        live=is_live(folder),
+        progress=show_progress,
+    ).run()
+    return verdict if marks else msgspec.structs.replace(verdict, anchor=f"none: {why}")
+
+
+def key_of(options: Namespace) -> str:
+    """The verifier key that was given, itself or in a file; else the one beside the log."""
+    if options.key is None:
+        return own_key(folder_of(options))
+    given = Path(options.key)
+    text = given.read_text("ascii").strip() if given.is_file() else options.key
+    note.parse_key(text)
+    return text
+
+
+def _query(options: Namespace) -> int:
+    wanted = filter_of(options)
+    order: AuditOrder = "oldest" if options.oldest else "newest"
+    with opened(options) as log:
+        left, cursor = options.limit, None
+        while left:
+            limit = min(left, PAGE)
+            found = log.search.find(wanted, order=order, limit=limit, cursor=cursor)
+            for record in found.records:
+                _print_line(record)
+            left -= len(found.records)
+            cursor = found.cursor
+            if cursor is None:
+                break
+    return 0
+
+
+def _export(options: Namespace) -> int:
+    """Writes the records, and beside them their proof."""
+    wanted = filter_of(options)
+    form: AuditFormat = options.format
+    with opened(options) as log:
+        lines: list[bytes] = []
+        seqs: list[int] = []
+        cursor = None
+        while True:
+            found = log.search.find(wanted, order="oldest", limit=PAGE, cursor=cursor)
+            lines += found.lines
+            seqs += [record.seq for record in found.records]
+            if len(lines) > MAX_PROVEN:
+                raise ValueError(f"more than {MAX_PROVEN} records; narrow the time")
+            cursor = found.cursor
+            if cursor is None:
+                break
+        bundle = _bundle(log, options, seqs)
+    proof = options.file.with_name(options.file.name + ".proof")
+    options.file.write_bytes(export.encode(lines, form).encode())
+    proof.write_bytes(msgspec.json.encode(bundle))
+    _print({"records": len(lines), "file": str(options.file), "proof": str(proof)})
+    return 0
+
+
+def _bundle(log: Opened, options: Namespace, seqs: list[int]) -> Bundle:
+    chain = read_chain(log.folder)
+    log.index.catch_up()
+    prover = Prover(log.search, log.index, chain)
+    return make_bundle(key_of(options), chain, seqs, prover.subtree)
+
+
+def _report(options: Namespace) -> int:
+    """The records of a period as a page to print, with the verdict on the whole log."""
+    period = Period(
+        unix_ms(options.since) if options.since else None,
+        unix_ms(options.until) if options.until else None,
+    )
+    verdict = verdict_of(options)
+    with opened(options) as log:
+        story = gather(log.search, period, show_progress)
+    options.file.write_text(render(story, verdict, time.time_ns() // 1_000_000), "utf-8")
+    _print({"records": story.records, "file": str(options.file), "verdict": verdict.verdict})
+    return 1 if verdict.verdict == "TAMPERED" else 0
+
+
+def _head(options: Namespace) -> int:
+    newest = read_chain(folder_of(options))
+    text = [*newest.heads, *newest.notes][-1]
+    _print({"checkpoint": text, "key": key_of(options), "size": newest.newest.size})
+    return 0
+
+
+def _prove(options: Namespace) -> int:
+    """One record, or that the log goes on from a checkpoint that was kept."""
+    with opened(options) as log:
+        if options.since_checkpoint is not None:
+            chain = read_chain(log.folder)
+            log.index.catch_up()
+            mark = kept_mark(options.since_checkpoint)
+            prover = Prover(log.search, log.index, chain)
+            _print(make_consistency(key_of(options), chain, mark.size, mark.root, prover.subtree))
+            return 0
+        if options.seq is None:
+            raise ValueError("name a record by its sequence, or a checkpoint")
+        line = log.search.read(options.seq)
+        if line is None:
+            raise ProofError("there is no such record")
+        bundle = _bundle(log, options, [options.seq])
+        _print({"record": line.decode(), "proof": msgspec.to_builtins(bundle)})
+    return 0
+
+
+class _Proven(msgspec.Struct, frozen=True):
+    """What `prove` prints for one record."""
+
+    record: str
+    proof: Bundle
+
+
+def _check(options: Namespace) -> int:
+    """An export with its proof, or what `prove` printed, without the log."""
+    if options.key is None:
+        raise ValueError("name the log's verifier key; one that came with the proof proves nothing")
+    key = key_of(options)
+    content = options.file.read_bytes()
+    proof = options.file.with_name(options.file.name + ".proof")
+    if proof.is_file():
+        bundle = _decode(proof.read_bytes(), Bundle)
+        lines = export.decode(content.decode(), _format_of(options.file))
+        newest = check_bundle(bundle, lines, key)
+        _print({"proven": True, "records": len(lines), "size": newest.size})
+        return 0
+    try:
+        proven = msgspec.json.decode(content, type=_Proven)
+    except msgspec.MsgspecError:
+        consistency = _decode(content, Consistency)
+        newest = check_consistent(consistency, key)
+        _print({"proven": True, "from": consistency.size, "size": newest.size})
+        return 0
+    newest = check_bundle(proven.proof, [proven.record.encode()], key)
+    _print({"proven": True, "records": 1, "size": newest.size})
+    return 0
+
+
+def _decode(content: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.MsgspecError:
+        raise ProofError("this is not a proof") from None
+
+
+def _format_of(file: Path) -> AuditFormat:
+    if file.suffix == ".csv":
+        return "csv"
+    return "ndjson" if file.suffix == ".ndjson" else "json"
+
+
+_ACTIONS: dict[str, Callable[[Namespace], int]] = {
+    "verify": _verify,
+    "query": _query,
+    "export": _export,
+    "report": _report,
+    "head": _head,
+    "prove": _prove,
+    "check": _check,
+}
+
+
+def _print(value: object) -> None:
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
+
+
+def _print_line(value: object) -> None:
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")

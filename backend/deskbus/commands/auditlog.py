@@ -1,0 +1,142 @@
+"""The log that an audit command reads: its folder, its index, and what is known of its end."""
+
+import tempfile
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+from msgspec import UNSET
+
+from deskbus.audit.files import ANCHOR, INDEX, AuditFolder, FolderBusyError
+from deskbus.audit.index import AuditIndex
+from deskbus.audit.query import AuditSearch
+from deskbus.audit.safe import Anchor, decode_anchor, load_file_anchor
+from deskbus.audit.verify import Mark, mark_of
+from deskbus.commands.times import unix_ms
+from deskbus.config import AUDIT_FOLDER, VAULT_FOLDER
+from deskbus_protocol.audit import AuditFilter
+
+
+class Opened(msgspec.Struct, frozen=True):
+    folder: Path
+    index: AuditIndex
+    search: AuditSearch
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """What `deskbus audit head` prints."""
+
+    checkpoint: str
+
+
+def folder_of(options: Namespace) -> Path:
+    """A copy of a log, or the log of a data folder."""
+    folder: Path = options.log or options.data_dir / AUDIT_FOLDER
+    return folder
+
+
+@contextmanager
+def opened(options: Namespace) -> Iterator[Opened]:
+    """Keeps the index where no backend has its own, and a passing one elsewhere; raises
+    `OSError`.
+    """
+    folder = folder_of(options)
+    if not folder.is_dir():
+        raise FileNotFoundError(2, f"there is no audit log in {folder}")
+    claimed = AuditFolder(folder)
+    with tempfile.TemporaryDirectory(prefix="deskbus-audit-") as passing:
+        place = folder / INDEX
+        try:
+            claimed.claim()
+        except OSError:
+            # A backend writes it, or it can't be written: the index lies elsewhere for now.
+            place = Path(passing) / INDEX
+        index = AuditIndex(folder, place)
+        try:
+            index.catch_up()
+            yield Opened(folder, index, AuditSearch(folder, index))
+        finally:
+            index.close()
+            claimed.release()
+
+
+def is_live(folder: Path) -> bool:
+    """Whether a backend holds the log."""
+    claim = AuditFolder(folder)
+    try:
+        claim.claim()
+    except FolderBusyError:
+        return True
+    except OSError:
+        return False
+    claim.release()
+    return False
+
+
+def anchor_of(options: Namespace) -> tuple[Mark | None, str]:
+    """What the keychain, or the file beside the log, says of the log's end; else why it can't."""
+    folder = folder_of(options)
+    if options.log is None and (options.data_dir / VAULT_FOLDER).is_dir():
+        found, why = _from_vault(options.data_dir / VAULT_FOLDER)
+        if found is not None:
+            return Mark("the keychain", found.size, found.root), ""
+    else:
+        why = "there is no vault beside this log"
+    beside = load_file_anchor(AuditFolder(folder))
+    if beside is not None and beside.key:
+        return Mark(f"the file {ANCHOR}", beside.size, beside.root), ""
+    return None, why
+
+
+def _from_vault(place: Path) -> tuple[Anchor | None, str]:
+    # Imported late: only this needs the keychain.
+    from deskbus.vault.cipher import SealError
+    from deskbus.vault.folder import FolderBusyError as VaultBusyError
+    from deskbus.vault.homes import VaultLockedError
+    from deskbus.vault.records import Name
+    from deskbus.vault.vault import Vault
+
+    vault = Vault(place)
+    try:
+        vault.claim()
+        if vault.needs_password:
+            return None, "the vault has a master password; audit.verify of a backend can use it"
+        found = decode_anchor(vault.get(Name("audit", "", "anchor")))
+    except VaultBusyError:
+        return None, "a backend has the vault; audit.verify of its shell uses it"
+    except (VaultLockedError, SealError, OSError):
+        return None, "the vault can't be opened"
+    finally:
+        vault.close()
+    return (found, "") if found and found.key else (None, "nothing was anchored yet")
+
+
+def kept_mark(path: Path) -> Mark:
+    """A checkpoint that was kept: the note itself, or what `head` printed.
+
+    Raises `OSError`, `NoteError`.
+    """
+    text = path.read_text("utf-8")
+    with suppress(msgspec.MsgspecError):
+        text = msgspec.json.decode(text, type=_Kept).checkpoint
+    return mark_of(text, path.name)
+
+
+def filter_of(options: Namespace) -> AuditFilter:
+    """Raises `ValueError` for what makes no sense."""
+    given = {
+        "types": options.type,
+        "since": unix_ms(options.since) if options.since else UNSET,
+        "until": unix_ms(options.until) if options.until else UNSET,
+        "apps": options.app,
+        "actors": options.actor,
+        "decisions": options.decision,
+        "severities": options.severity,
+        "correlationId": options.correlation or UNSET,
+        "text": options.text or UNSET,
+    }
+    return msgspec.convert(
+        {name: value for name, value in given.items() if value is not UNSET}, AuditFilter
+    )
