@@ -163,11 +163,19 @@ class AuditLogger:
                 tasks.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(self._writer.close, CLOSE_WITHIN_S)
-                await anyio.lowlevel.checkpoint()
-                with anyio.move_on_after(CLOSE_WITHIN_S):
-                    await self._save_anchor()
-                self.folder.release()
+                await self._close()
+
+    async def _close(self) -> None:
+        if not self._writer.started:
+            # It ended before its keys were asked for; what was told until then is kept.
+            with anyio.move_on_after(CLOSE_WITHIN_S):
+                if await self.anchorage.open():
+                    self._writer.start()
+        await to_thread.run_sync(self._writer.close, CLOSE_WITHIN_S)
+        await anyio.lowlevel.checkpoint()
+        with anyio.move_on_after(CLOSE_WITHIN_S):
+            await self._save_anchor()
+        self.folder.release()
 
     async def _open(self) -> None:
         while not await self.anchorage.open():
@@ -230,21 +238,27 @@ class AuditLogger:
         while True:
             await self._anchor_due.wait()
             self._anchor_due.clear()
-            await self._save_anchor()
+            kept = await self._save_anchor()
             await anyio.sleep(ANCHOR_EVERY_S)
+            if not kept:
+                self._anchor_due.set()
 
-    async def _save_anchor(self) -> None:
+    async def _save_anchor(self) -> bool:
+        """False where it has to be tried again."""
         newest = self._newest
         if newest is None or self._anchored == (newest.size, newest.file):
-            return
+            return True
         try:
             key = await to_thread.run_sync(own_key, self.folder.path)
             await self.anchorage.save(key, newest.size, newest.root)
             self._anchored = (newest.size, newest.file)
             self.anchorage.problem = ""
+            return True
         except (OSError, DeskbusError) as error:
-            self.anchorage.problem = "the newest checkpoint is not anchored: the vault is locked"
+            why = "the disk" if isinstance(error, OSError) else "the vault"
+            self.anchorage.problem = f"its end could not be anchored: {why} does not take it"
             log.warning("audit.not_anchored", reason=str(error))
+            return False
 
     async def _keep_tidy(self) -> None:
         """Compresses files that are closed, and removes those that retention does not keep."""

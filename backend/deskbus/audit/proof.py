@@ -88,6 +88,7 @@ class Prover:
     """Works out subtrees of the log from the index's tiles, and from its lines."""
 
     def __init__(self, search: AuditSearch, index: AuditIndex, chain: Chain) -> None:
+        search.refresh()
         self._search = search
         self._tiles = index.tiles()
         self._first = chain.first
@@ -141,10 +142,10 @@ def check_bundle(bundle: Bundle, lines: Sequence[bytes], key: str) -> Checkpoint
     newest = check_chain(bundle.heads, bundle.notes, key)
     try:
         hashes = [binascii.a2b_base64(text, strict_mode=True) for text in bundle.hashes]
-        if len(lines) != len(bundle.paths):
+        seqs = [_seq_of(line) for line in lines]
+        if len(seqs) != len(bundle.paths) or len(set(seqs)) != len(seqs):
             raise ProofError("there are more or fewer records than proofs")
-        for line in lines:
-            seq = _seq_of(line)
+        for seq, line in zip(seqs, lines, strict=True):
             path = [hashes[at] for at in bundle.paths[str(seq)]]
             check_inclusion(seq, newest.size, leaf_hash(line), path, newest.root)
     except (KeyError, IndexError, binascii.Error):

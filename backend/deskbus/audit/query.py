@@ -51,7 +51,7 @@ class AuditSearch:
         within_s: float = SEARCH_S,
     ) -> Found:
         """Raises `OSError`."""
-        self._begin()
+        self.refresh()
         newest = order == "newest"
         matcher = Matcher(wanted)
         until = time.monotonic() + within_s
@@ -90,10 +90,11 @@ class AuditSearch:
 
     def read(self, seq: int) -> bytes | None:
         """The same, after files may have changed."""
-        self._begin()
+        self.refresh()
         return self.line(seq)
 
-    def _begin(self) -> None:
+    def refresh(self) -> None:
+        """Files may have changed; `find` and `read` do it themselves."""
         self._blocks = {}
         self._newest = {}
         self._files = {file.number: file for file in list_files(self._folder)}

@@ -203,10 +203,10 @@ class Writer:
             return
         self._keys_due = True
         written = Written(lines, ledger.size, ledger.root, ledger.file, ledger.newest)
+        self._on_written(written)
         for waiting in group:
             if waiting.answer is not None:
                 waiting.answer(True)
-        self._on_written(written)
 
     def _give_back(self, group: list[_Waiting], done: int = 0) -> None:
         """Refuses those that somebody waits for, and keeps the others."""
