@@ -1,7 +1,6 @@
 """One app misbehaves, and only that one ends: nine others go on without losing a message."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import psutil

@@ -144,6 +144,8 @@ class AuditIndex:
         place = Place(row[0], bool(row[1]), row[2], row[3], row[4]) if row else None
         if place is not None and (not files or files[-1].number < place.file):
             raise StaleError
+        if not files:
+            return 0
         if place is not None:
             self._forget_pruned(base, files[0])
         filling = Filling(base, self._facets, place)

@@ -1,6 +1,7 @@
 """AuditReader: queries, exports, counts and verification of the log that is being written."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -178,7 +179,14 @@ class AuditReader:
     async def _read(self, action: Callable[[], T]) -> T:
         try:
             return await to_thread.run_sync(action)
-        except (OSError, DamagedFileError, LineError, NoteError, ProofError):
+        except (
+            OSError,
+            sqlite3.Error,
+            DamagedFileError,
+            LineError,
+            NoteError,
+            ProofError,
+        ):
             raise DeskbusError(DEGRADED, "The audit log can't be read whole.") from None
 
 
