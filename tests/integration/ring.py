@@ -79,10 +79,8 @@ class Ring:
         await self.shell.client.call("apps.launch", {"app": app})
 
     async def until(self, app: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        return (
-            await self._await(lambda: app in self.statuses and wanted(self.statuses[app]))
-            and (self.statuses[app])
-        )
+        await self._await(lambda: app in self.statuses and wanted(self.statuses[app]))
+        return self.statuses[app]
 
     async def state(self, app: str, state: str) -> dict[str, Any]:
         return await self.until(app, lambda status: bool(status["state"] == state))
@@ -102,11 +100,10 @@ class Ring:
             self.delays_us += word["delays"]
             self._tell()
 
-    async def _await(self, done: Callable[[], bool]) -> bool:
+    async def _await(self, done: Callable[[], bool]) -> None:
         with anyio.fail_after(WITHIN_S):
             while not done():
                 await self._news.wait()
-        return True
 
     def _changed(self, params: msgspec.Raw) -> None:
         status = msgspec.json.decode(params)["status"]

@@ -1,0 +1,91 @@
+"""The guardian: when the backend is killed, what it started is killed too."""
+
+import os
+import secrets
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deskbus.processes.guard import Guard
+from deskbus.processes.table import identity_of, start_clock
+from deskbus.processes.tree import RUN_VARIABLE, Root
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+GONE_WITHIN_S = 2.0
+
+BACKEND = """
+import os, subprocess, sys, time
+from deskbus.processes.guard import Guard
+from deskbus.processes.table import identity_of, start_clock
+from deskbus.processes.tree import Root
+began = start_clock()
+app = subprocess.Popen(
+    [sys.executable, "-c", sys.argv[1]], start_new_session=True, stdout=subprocess.PIPE,
+    env={**os.environ, "DESKBUS_RUN": sys.argv[2]},
+)
+guard = Guard()
+guard.watch(Root(identity_of(app.pid, not_before=began), sys.argv[2]))
+print(app.pid, *guard.pids, app.stdout.readline().decode().strip(), flush=True)
+time.sleep(600)
+"""
+
+DAEMON = """
+import os, subprocess, sys, time
+if os.fork() == 0:
+    os.setsid()
+    hidden = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"],
+                              start_new_session=True)
+    print(os.getpid(), hidden.pid, flush=True)
+    time.sleep(600)
+time.sleep(600)
+"""
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.requirement("4.5")
+def test_nothing_outlives_a_backend_that_is_killed_daemons_neither() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", BACKEND, DAEMON, secrets.token_hex(8)], stdout=subprocess.PIPE
+    ) as backend:
+        assert backend.stdout is not None
+        pids = [int(word) for word in backend.stdout.readline().split()]
+        assert len(pids) == 4
+        assert all(map(is_alive, pids))
+        backend.kill()
+    deadline = time.monotonic() + GONE_WITHIN_S
+    while any(map(is_alive, pids)):
+        assert time.monotonic() < deadline, [pid for pid in pids if is_alive(pid)]
+
+
+def test_a_guardian_that_was_killed_is_replaced_and_knows_every_app() -> None:
+    guard, mark = Guard(), secrets.token_hex(8)
+    began = start_clock()
+    with subprocess.Popen(
+        ["sleep", "600"], start_new_session=True, env={**os.environ, RUN_VARIABLE: mark}
+    ) as app:
+        root = Root(identity_of(app.pid, not_before=began), mark)
+        guard.watch(root)
+        (first,) = guard.pids
+        psutil.Process(first).kill()
+        psutil.Process(first).wait()
+        guard.watch(root._replace(mark=f"{mark}2"))
+        guard.watch(root)
+        (second,) = guard.pids
+        assert second != first
+        guard.forget(root)
+        guard.close()
+        assert app.poll() is None, "an app that was forgotten is not the guardian's"
+        app.kill()
+    assert guard.pids == []
+    assert not Path(f"/proc/{second}").exists()

@@ -1,0 +1,105 @@
+"""Apps that were installed: checked, kept privately, and there again after a restart."""
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deskbus.processes.installed import FILE_NAME, InstalledApps
+from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.manifest import Limits
+
+MANIFEST = {
+    "id": "desk.sample",
+    "name": "Sample",
+    "version": "1.2",
+    "publisher": "Desk tools",
+    "windows": [{"url": "index.html"}],
+    "process": {"kind": "python", "entry": "sample.py", "env": {"EXCHANGE": "XETRA"}},
+}
+
+
+def write(folder: Path, **changes: Any) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "index.html").write_text("<h1>Sample</h1>")
+    (folder / "sample.py").write_text("pass")
+    path = folder / "app.json"
+    path.write_text(json.dumps({**MANIFEST, **changes}))
+    return path
+
+
+async def test_an_installed_app_is_there_after_a_restart(tmp_path: Path) -> None:
+    installed = InstalledApps(tmp_path)
+    app = await installed.read(write(tmp_path / "sample"))
+    await installed.add(app)
+    await installed.set_limits("desk.sample", Limits(memory_mb=64))
+    assert stat.S_IMODE((tmp_path / FILE_NAME).stat().st_mode) == 0o600
+    again = InstalledApps(tmp_path)
+    again.load()
+    assert again.apps == [app]
+    assert again.limits_of("desk.sample") == Limits(memory_mb=64)
+    await again.remove("desk.sample")
+    assert again.find("desk.sample") is None
+    assert again.limits_of("desk.sample") is None
+    with pytest.raises(DeskbusError, match="not installed"):
+        await again.remove("desk.sample")
+
+
+async def test_the_hash_tells_any_change_of_what_the_manifest_names(tmp_path: Path) -> None:
+    installed = InstalledApps(tmp_path)
+    path = write(tmp_path / "sample")
+    first = (await installed.read(path)).hash
+    assert (await installed.read(path)).hash == first
+    seen = {first}
+    for name in ("index.html", "sample.py"):
+        file = path.parent / name
+        file.write_text(file.read_text() + " ")
+        seen.add((await installed.read(path)).hash)
+    seen.add((await installed.read(write(tmp_path / "sample", version="1.3"))).hash)
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"unheard_of": 1}, "no manifest"),
+        ({"id": "Not An Id"}, "no manifest"),
+        ({"limits": {"memory_mb": 1}}, "no manifest"),
+        ({"windows": [], "process": None}, "no manifest"),
+        ({"windows": [{"url": "index.html"}, {"url": "index.html"}]}, "one name"),
+        ({"windows": [{"url": "missing.html"}]}, "can't be read"),
+        (
+            {"process": {"entry": "x", "env": {"LD_PRELOAD": "x", "PYTHONPATH": "y"}}},
+            "may not set LD_PRELOAD, PYTHONPATH",
+        ),
+    ],
+)
+async def test_a_manifest_that_is_none_is_refused_in_words(
+    tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(DeskbusError, match=words):
+        await InstalledApps(tmp_path).read(write(tmp_path / "sample", **changes))
+
+
+async def test_an_app_must_consist_of_something(tmp_path: Path) -> None:
+    path = tmp_path / "app.json"
+    path.write_text('{"id": "desk.empty", "name": "Empty"}')
+    with pytest.raises(DeskbusError, match="neither a window nor a process"):
+        await InstalledApps(tmp_path).read(path)
+
+
+@pytest.mark.parametrize("path", ["relative.json", "/no/such/manifest.json"])
+async def test_a_manifest_that_is_not_there_is_told(tmp_path: Path, path: str) -> None:
+    with pytest.raises(DeskbusError):
+        await InstalledApps(tmp_path).read(Path(path))
+
+
+def test_a_damaged_record_is_set_aside_and_nothing_is_installed(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text("{")
+    installed = InstalledApps(tmp_path)
+    installed.load()
+    assert installed.apps == []
+    assert installed.problem
+    assert not (tmp_path / FILE_NAME).exists()
