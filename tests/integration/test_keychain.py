@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deskbus.vault import keychain as keychains
 from deskbus.vault.homes import VaultLockedError
 from deskbus.vault.keychain import (
     Absent,
@@ -177,7 +178,9 @@ def test_what_a_backend_does_wrong_is_told_as_locked(capsys: pytest.CaptureFixtu
     backend = Backend()
     keychain = SystemKeychain("secret-service", backend, within_s=0.05)
     assert keychain.read("hangs") == Locked("timed out")
+    assert keychain.read("other") == Locked("timed out"), "the first call is still out"
     backend.go_on.set()
+    keychains._late["secret-service"].join(10)
     assert keychain.read("breaks") == Locked("broken")
     assert keychain.read("is dismissed") == Locked("locked")
     assert keychain.read("other") == Absent()

@@ -37,6 +37,9 @@ class _MemoryKeychain:
     def delete(self, entry: str) -> None:
         self._entries.pop(entry, None)
 
+    def would_ask(self) -> bool:
+        return False
+
 
 def seal_and_open() -> Figures:
     """Microseconds a call, by what is done to how much."""

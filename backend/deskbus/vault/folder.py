@@ -14,6 +14,8 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 _LOCK_NAME = "lock"
 _UNFINISHED = ".new"
 _FLAGS = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
+"""A pipe in place of a file is refused rather than waited for."""
 
 Step = Callable[[str], None]
 """Called between the steps of a write with the step's name; tests end the process there."""
@@ -72,7 +74,7 @@ class Folder:
 
     def read(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         """The file's bytes, or a part of them; fewer where it ends before. Refuses links."""
-        descriptor = os.open(self.path / name, os.O_RDONLY | _FLAGS)
+        descriptor = os.open(self.path / name, os.O_RDONLY | _AT_ONCE | _FLAGS)
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
@@ -81,10 +83,30 @@ class Folder:
             return file.read() if length is None else file.read(length)
 
     def write(self, name: str, content: bytes) -> None:
-        """Puts a file there whole: after a crash it has the old content or the new."""
+        """Puts a file there whole: after a crash it has the old content or the new.
+
+        Where it fails, on a full disk say, nothing of the new one is left to fill the disk.
+        """
         self.step(f"{name}: before")
         unfinished = self.path / (name + _UNFINISHED)
         unfinished.unlink(missing_ok=True)
+        try:
+            self._write(unfinished, name, content)
+            self.step(f"{name}: synced")
+            unfinished.replace(self.path / name)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            raise
+        self.step(f"{name}: renamed")
+        self._sync_folder()
+        self.step(f"{name}: durable")
+
+    def remove(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            (self.path / name).unlink()
+
+    def _write(self, unfinished: Path, name: str, content: bytes) -> None:
         descriptor = os.open(
             unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, stat.S_IRUSR | stat.S_IWUSR
         )
@@ -93,15 +115,6 @@ class Folder:
             self.step(f"{name}: written")
             file.flush()
             _sync(descriptor)
-        self.step(f"{name}: synced")
-        unfinished.replace(self.path / name)
-        self.step(f"{name}: renamed")
-        self._sync_folder()
-        self.step(f"{name}: durable")
-
-    def remove(self, name: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            (self.path / name).unlink()
 
     def _check(self) -> None:
         status = self.path.lstat()

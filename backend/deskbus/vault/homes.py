@@ -6,7 +6,7 @@ from typing import Protocol
 
 from deskbus.vault.cipher import KEY_BYTES, SealError, wipe
 from deskbus.vault.derivation import Derivation, new_derivation
-from deskbus.vault.keychain import Absent, Found, Keychain, KeychainError, Locked
+from deskbus.vault.keychain import Absent, Found, Keychain, KeychainError, Locked, Why
 from deskbus.vault.keyset import Head, unwrap_kek, wrap_kek
 
 MAX_KEYS = 8
@@ -21,6 +21,10 @@ class VaultLockedError(Exception):
     def __init__(self, why: str) -> None:
         super().__init__(why)
         self.why = why
+
+
+class UnansweredError(VaultLockedError):
+    """A person was asked, or may have been, and the keychain did not open."""
 
 
 class Home(Protocol):
@@ -72,7 +76,7 @@ class KeychainHome:
         """The keys by id; empty only if the keychain is open and has no entry."""
         answer = self._keychain.read(self._entry)
         if isinstance(answer, Locked):
-            raise VaultLockedError(f"the keychain is {answer.why}")
+            raise _locked(answer.why)
         return {} if isinstance(answer, Absent) else _decode(answer)
 
     def prepare(self, keys: dict[bytes, bytearray]) -> None:
@@ -96,14 +100,14 @@ class KeychainHome:
         try:
             self._keychain.delete(self._entry)
         except KeychainError as error:
-            raise VaultLockedError(f"the keychain is {error.why}") from None
+            raise _locked(error.why) from None
 
     def _write(self, keys: dict[bytes, bytearray]) -> None:
         parts = [f"{kek_id.hex()}:{base64.b64encode(key).decode()}" for kek_id, key in keys.items()]
         try:
             self._keychain.write(self._entry, " ".join([_FORMAT, *parts]))
         except KeychainError as error:
-            raise VaultLockedError(f"the keychain is {error.why}") from None
+            raise _locked(error.why) from None
 
 
 class PasswordHome:
@@ -151,6 +155,11 @@ class PasswordHome:
 
     def leave(self) -> None:
         wipe(self._derived)
+
+
+def _locked(why: Why) -> VaultLockedError:
+    words = "the keychain timed out" if why == "timed out" else f"the keychain is {why}"
+    return VaultLockedError(words) if why == "broken" else UnansweredError(words)
 
 
 def _decode(entry: Found) -> dict[bytes, bytearray]:

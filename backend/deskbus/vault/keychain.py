@@ -4,6 +4,7 @@ Backends are constructed here, from a list; `PYTHON_KEYRING_BACKEND`, `KEYRING_P
 keyring's own configuration file could name one that drops every secret, and are not asked.
 """
 
+import contextlib
 import importlib
 import sys
 import threading
@@ -27,6 +28,11 @@ BACKENDS = {
 """By the name that status and health show."""
 
 Why = Literal["locked", "timed out", "broken"]
+
+_late: dict[str, threading.Thread] = {}
+"""Calls that nobody waits for any more, by keychain. A person may still answer one: what it writes
+then must not come after what is written meanwhile, and no second dialog is put before the first.
+"""
 
 log = structlog.get_logger()
 
@@ -67,6 +73,10 @@ class Keychain(Protocol):
 
     def delete(self, entry: str) -> None: ...
 
+    def would_ask(self) -> bool:
+        """Whether reading may ask a person; asks nobody, and says yes where it can't know."""
+        ...
+
 
 class KeychainState(NamedTuple):
     """`reachable` says whether secrets could be kept there; `detail` names it or the trouble."""
@@ -106,8 +116,17 @@ class SystemKeychain:
         if isinstance(self.read(entry), Found):
             self._call(lambda: self._backend.delete_password(SERVICE, entry))
 
+    def would_ask(self) -> bool:
+        is_locked = _LOOKS.get(self._name)
+        try:
+            return is_locked is None or bool(self._call(is_locked))
+        except KeychainError:
+            return True
+
     def _call(self, action: Callable[[], Any]) -> Any:
         """Raises `KeychainError` and never what the backend raised, whose text is unknown."""
+        if _is_late(self._name):
+            raise KeychainError("timed out")
         answer: list[Any] = []
         why: list[Why] = []
 
@@ -125,15 +144,39 @@ class SystemKeychain:
         if why:
             raise KeychainError(why[0])
         if not answer:
+            _late[self._name] = thread
             raise KeychainError("timed out")
         return answer[0]
+
+
+class LateKeychain:
+    """One that is perhaps there: it did not say in time. That is no reason to do without it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def read(self, _: str) -> Found | Absent | Locked:
+        return Locked("timed out")
+
+    def write(self, _: str, __: str) -> None:
+        raise KeychainError("timed out")
+
+    def delete(self, _: str) -> None:
+        raise KeychainError("timed out")
+
+    def would_ask(self) -> bool:
+        return True
 
 
 def find_keychain(wanted: str | None = None, within_s: float = CALL_WITHIN_S) -> Keychain | None:
     """The keychain of this desktop, or the one of that name; None where there is none."""
     for name in [wanted] if wanted else _candidates():
-        if name in BACKENDS and (backend := _construct(name)) is not None:
+        if name not in BACKENDS:
+            continue
+        if (backend := _construct(name)) is not None:
             return SystemKeychain(name, backend, within_s)
+        if _is_late(name):
+            return LateKeychain(name)
     return None
 
 
@@ -157,7 +200,9 @@ def _candidates() -> list[str]:
 
 
 def _construct(name: str) -> Any:
-    """The backend, or None where this machine can't have it."""
+    """The backend; None where this machine can't have it, or where it is late."""
+    if _is_late(name):
+        return None
     module, class_name = BACKENDS[name]
     found: list[Any] = []
 
@@ -175,7 +220,28 @@ def _construct(name: str) -> Any:
     thread = threading.Thread(target=construct, name="keychain", daemon=True)
     thread.start()
     thread.join(PROBE_WITHIN_S)
+    if thread.is_alive():
+        _late[name] = thread
+        return None
     return found[0] if found else None
+
+
+def _is_late(name: str) -> bool:
+    return name in _late and _late[name].is_alive()
+
+
+def _secret_service_is_locked() -> bool:
+    # Not `get_default_collection`, which asks a person for a new one where there is none.
+    secretstorage = importlib.import_module("secretstorage")
+    with contextlib.closing(secretstorage.dbus_init()) as bus:
+        return bool(secretstorage.Collection(bus).is_locked())
+
+
+_LOOKS: dict[str, Callable[[], bool]] = {
+    "secret-service": _secret_service_is_locked,
+    "windows": lambda: False,
+}
+"""Where it can be known without asking a person; the others may ask for each program anew."""
 
 
 def _why(error: Exception) -> Why:

@@ -1,17 +1,21 @@
 """The vault's keys and records, while they are there to be used."""
 
+import re
+import secrets
 from collections.abc import Callable
 
 import structlog
 
-from deskbus.vault.cipher import SealError, wipe
+from deskbus.vault.cipher import SealError, new_key, new_key_id, wipe
 from deskbus.vault.folder import Folder
 from deskbus.vault.homes import Home, KeychainHome, PasswordHome, VaultLockedError
 from deskbus.vault.keychain import Keychain
-from deskbus.vault.keyset import Head, Keyset, open_keyset, read_head
-from deskbus.vault.records import Records
+from deskbus.vault.keyset import OUTSIDE, Head, Keyset, open_keyset, read_head
+from deskbus.vault.records import MANIFEST, Records
 
 KEYSET = "keyset"
+_INSTALLATION = "installation"
+_INSTALLATION_BYTES = 8
 
 FindKeychain = Callable[[str | None], Keychain | None]
 
@@ -29,6 +33,37 @@ class Opened:
         self.kek = kek
         self.keys = keys
         self.records = Records(folder, keys)
+        self._folder = folder
+
+    def load(self) -> None:
+        """Raises `SealError`, `OSError`."""
+        # No other purpose has a key: nothing was ever kept, and the end came before the manifest.
+        is_new = {key.purpose for key in self.keys} == {"manifest"}
+        if is_new and not self._folder.exists(MANIFEST):
+            self.records.create()
+        else:
+            self.records.load()
+
+    def save_keys(self) -> None:
+        """Raises `OSError`."""
+        self._folder.write(KEYSET, self.keys.seal(self.head, self.kek))
+
+    def forget_unused_keys(self) -> None:
+        """To be called when no record is outdated; raises `OSError`."""
+        old = {k.id for k in self.keys if not k.primary and k.purpose not in OUTSIDE}
+        if old:
+            self.records.save_under_primary()
+            self.keys.drop(old)
+            self.save_keys()
+
+    def read_again(self) -> None:
+        """What is on the disk now; raises `SealError` where another key seals it, and `OSError`."""
+        file = self._folder.read(KEYSET)
+        keys = open_keyset(file, self.kek)
+        self.keys.wipe()
+        self.head, self.keys = read_head(file), keys
+        self.records = Records(self._folder, keys)
+        self.load()
 
     def wipe(self) -> None:
         wipe(self.kek)
@@ -61,10 +96,45 @@ def open_existing(folder: Folder, find: FindKeychain, password: bytearray | None
         kek = keys.pop(head.kek)
         spare = set(keys)
     opened = Opened(head, home, kek, open_keyset(file, kek), folder)
-    opened.records.load()
+    opened.load()
     if spare:
         try_to(lambda: home.settle(head.kek, kek))
     return opened
+
+
+def open_new(folder: Folder, home: Home) -> Opened:
+    """An empty vault. With its keyset it exists; the manifest comes after, or when it is opened.
+
+    Raises `VaultLockedError`, `OSError`.
+    """
+    kek_id, kek, keys = new_key_id(), new_key(), Keyset()
+    keys.add("manifest")
+    opened = Opened(home.head(installation_of(folder), kek_id, kek), home, kek, keys, folder)
+    home.prepare({kek_id: kek})
+    folder.step("home prepared")
+    opened.save_keys()
+    opened.load()
+    log.info("vault.created", home=home.name)
+    return opened
+
+
+def needs_password(folder: Folder) -> bool:
+    """False where that can't be told."""
+    try:
+        return read_head(folder.read(KEYSET)).password is not None
+    except (OSError, SealError):
+        return False
+
+
+def installation_of(folder: Folder) -> str:
+    """Names the entry in the keychain, until a keyset does; a new name where none can be read."""
+    if folder.exists(_INSTALLATION):
+        kept = folder.read(_INSTALLATION).decode("ascii", "replace")
+        if re.fullmatch(f"[0-9a-f]{{{2 * _INSTALLATION_BYTES}}}", kept):
+            return kept
+    made = secrets.token_hex(_INSTALLATION_BYTES)
+    folder.write(_INSTALLATION, made.encode())
+    return made
 
 
 def try_to(action: Callable[[], None]) -> None:

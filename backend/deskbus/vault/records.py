@@ -6,7 +6,7 @@ leaves is either the old state or the new one, with at most a pack too many.
 """
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -97,6 +97,17 @@ class Records:
     def names(self) -> list[Name]:
         return list(self._entries)
 
+    def readable(self, names: Iterable[Name], damaged: list[Name]) -> Iterator[tuple[Name, bytes]]:
+        """Those that open, one by one; the names of the others go into `damaged`."""
+        for name in names:
+            try:
+                value = self.get(name)
+            except SealError:
+                damaged.append(name)
+                continue
+            if value is not None:
+                yield name, value
+
     def put(
         self, values: Iterable[tuple[Name, bytes]], progress: Progress | None = None, total: int = 0
     ) -> None:
@@ -168,8 +179,9 @@ class Records:
         return key
 
 
-def has_packs(folder: Folder) -> bool:
-    return any(name.endswith(_PACK) for name in folder.names())
+def has_records(folder: Folder) -> bool:
+    """Whether records were kept here, or could have been."""
+    return any(name == MANIFEST or name.endswith(_PACK) for name in folder.names())
 
 
 def _new_pack() -> str:

@@ -1,8 +1,6 @@
 """The vault for the rest of the backend: on threads, and with errors that may cross the wire."""
 
 import asyncio
-import contextlib
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,7 +14,9 @@ from deskbus.reliability.breaker import BreakerPolicy, CircuitBreaker
 from deskbus.vault.cipher import SealError, wipe
 from deskbus.vault.homes import VaultLockedError
 from deskbus.vault.keyset import Purpose
+from deskbus.vault.memory import MemoryFullError
 from deskbus.vault.records import Name, Progress
+from deskbus.vault.thread import VaultThread
 from deskbus.vault.vault import Vault
 from deskbus_protocol.errors import (
     CONFLICT,
@@ -52,7 +52,8 @@ class VaultService:
         self.breaker = CircuitBreaker("keychain", policy=POLICY, monotonic_s=monotonic_s)
         self._on_changed = on_changed
         self._on_refused = on_refused
-        self._told = vault.status().state
+        self._told = vault.state
+        self._thread = VaultThread()
 
     async def set(self, app: str, name: str, value: str) -> None:
         def put() -> None:
@@ -117,8 +118,7 @@ class VaultService:
     async def unlock(self, password: str | None) -> None:
         given = None if password is None else bytearray(password.encode())
         try:
-            self.breaker.reset()
-            await self._run(lambda: self._vault.unlock(given))
+            await self._run(lambda: self._vault.unlock(given), by_person=True)
         finally:
             if given is not None:
                 wipe(given)
@@ -162,38 +162,40 @@ class VaultService:
         words = f"{status.home}: {status.strength}, last rotated {rotated:%Y-%m-%d}"
         return ComponentHealth(status="ok", detail=words)
 
-    async def _run(self, action: Callable[[], T]) -> T:
-        status = self._vault.status()
-        if status.state != "locked":
-            self.breaker.reset()
-        attempt = self.breaker.begin()
-        if attempt is None:
-            raise _locked(status.detail)
-        try:
-            result = await _on_thread(action)
-            attempt.succeeded()
-            return result
-        except VaultLockedError as error:
-            attempt.failed()
-            raise _locked(error.why) from None
-        except SealError:
-            log.error("vault.record_damaged")  # noqa: TRY400  # a traceback could carry values
-            self._on_refused()
-            raise DeskbusError(
-                CONFLICT,
-                "This secret was changed from outside and can't be opened.",
-                action="Set it anew, or import an export of the vault.",
-            ) from None
-        except OSError as error:
-            log.error("vault.disk", reason=error.strerror)  # noqa: TRY400
-            raise DeskbusError(DEGRADED, "The vault can't be read or written.") from None
-        finally:
-            attempt.withdrawn()
-            self._tell()
+    async def _run(self, action: Callable[[], T], *, by_person: bool = False) -> T:
+        async with self._thread.turn():
+            if by_person or self._vault.state != "locked":
+                self.breaker.reset()
+            attempt = self.breaker.begin()
+            if attempt is None:
+                raise _locked(self._vault.status().detail)
+            try:
+                result = await self._thread.run(action)
+                attempt.succeeded()
+                return result
+            except VaultLockedError as error:
+                attempt.failed()
+                raise _locked(error.why) from None
+            except MemoryFullError as error:
+                raise _too_much(error) from None
+            except SealError:
+                log.error("vault.record_damaged")  # noqa: TRY400  # a traceback could carry values
+                self._on_refused()
+                raise DeskbusError(
+                    CONFLICT,
+                    "This secret was changed from outside and can't be opened.",
+                    action="Set it anew, or import an export of the vault.",
+                ) from None
+            except OSError as error:
+                log.error("vault.disk", reason=error.strerror)  # noqa: TRY400
+                raise DeskbusError(DEGRADED, "The vault can't be read or written.") from None
+            finally:
+                attempt.withdrawn()
+                self._tell()
 
     def _tell(self) -> None:
         """Tells of a change of state, once."""
-        state = self._vault.status().state
+        state = self._vault.state
         if state != self._told:
             self._told = state
             self._on_changed(self.status())
@@ -237,28 +239,9 @@ def _locked(why: str) -> DeskbusError:
     )
 
 
-async def _on_thread(action: Callable[[], T]) -> T:
-    """Runs it on a daemon thread, which a keychain that hangs can't make the backend wait for."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
-
-    def finish(value: T | None, error: BaseException | None) -> None:
-        if done.done():
-            return
-        if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(value)  # type: ignore[arg-type]
-
-    def run() -> None:
-        value: T | None = None
-        failed: BaseException | None = None
-        try:
-            value = action()
-        except BaseException as error:  # noqa: BLE001  # it is raised where it is awaited
-            failed = error
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(finish, value, failed)
-
-    threading.Thread(target=run, name="vault", daemon=True).start()
-    return await done
+def _too_much(error: MemoryFullError) -> DeskbusError:
+    return DeskbusError(
+        TOO_LARGE,
+        f"Without a keychain {error.whose} may keep {error.limit_bytes // 2**20} MiB in memory.",
+        action="Delete what is not needed, or set up a keychain or a master password.",
+    )

@@ -3,7 +3,6 @@
 Every method blocks, on the disk and perhaps on a person; callers use threads.
 """
 
-import secrets
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,20 +12,34 @@ import structlog
 
 from deskbus.vault import cipher
 from deskbus.vault.cipher import Context, SealError, new_key, new_key_id, wipe
-from deskbus.vault.folder import Folder, FolderBusyError, Step, no_step
-from deskbus.vault.homes import Home, KeychainHome, PasswordHome, VaultLockedError
-from deskbus.vault.keychain import find_keychain
-from deskbus.vault.keyset import OUTSIDE, Keyset, Purpose, read_head
-from deskbus.vault.opened import KEYSET, FindKeychain, Opened, open_existing, try_to
-from deskbus.vault.records import Name, Progress, Records, has_packs
-from deskbus.vault.status import Status
+from deskbus.vault.folder import Folder, FolderBusyError, FolderUnsafeError, Step, no_step
+from deskbus.vault.homes import (
+    Home,
+    KeychainHome,
+    PasswordHome,
+    UnansweredError,
+    VaultLockedError,
+)
+from deskbus.vault.keychain import Keychain, find_keychain
+from deskbus.vault.keyset import Purpose
+from deskbus.vault.memory import MemoryRecords
+from deskbus.vault.opened import (
+    KEYSET,
+    FindKeychain,
+    Opened,
+    installation_of,
+    needs_password,
+    open_existing,
+    open_new,
+    try_to,
+)
+from deskbus.vault.records import Name, Progress, Records, has_records
+from deskbus.vault.status import State, Status
 
 BATCH = 256
 """Records that are sealed anew with one change of the manifest."""
 
 CLOSE_WITHIN_S = 1.0
-
-_INSTALLATION = "installation"
 
 log = structlog.get_logger()
 
@@ -35,7 +48,8 @@ class Vault:
     """Records of (purpose, app, name) with values of bytes.
 
     Raises `VaultLockedError` where the key can't be had, `SealError` where a record or the vault
-    was changed from outside, `OSError` from the disk.
+    was changed from outside, `MemoryFullError` without a keychain, `OSError` from the disk. Once a
+    keychain has not opened, a person is asked again by `unlock` alone.
     """
 
     def __init__(
@@ -43,10 +57,10 @@ class Vault:
     ) -> None:
         self._folder = Folder(path, step)
         self._find = find
-        self._step = step
         self._opened: Opened | None = None
-        self._memory: dict[Name, bytes] | None = None
+        self._memory: MemoryRecords | None = None
         self._locked_because = ""
+        self._asked_in_vain = False
         self._turn = threading.RLock()
 
     @property
@@ -57,25 +71,31 @@ class Vault:
     @property
     def needs_password(self) -> bool:
         """Whether a master password opens it; false where that can't be told."""
-        try:
-            return read_head(self._folder.read(KEYSET)).password is not None
-        except (OSError, SealError):
-            return False
+        return needs_password(self._folder)
 
     def claim(self) -> None:
         """Keeps other processes out from here on; raises `FolderBusyError`."""
         with self._turn:
             self._folder.open()
 
+    @property
+    def state(self) -> State:
+        if self._memory is not None:
+            return "memory"
+        if self._opened is not None:
+            return "unlocked"
+        return "locked" if self._locked_because else "closed"
+
     def status(self) -> Status:
         """Asks nobody and opens nothing."""
-        opened = self._opened
-        if self._memory is not None:
+        # Another thread may be at it: each is read once.
+        memory, opened, locked_because = self._memory, self._opened, self._locked_because
+        if memory is not None:
             words = "no keychain: secrets are in memory only, and gone when the backend ends"
-            return Status(state="memory", detail=words, records=len(self._memory))
+            return Status(state="memory", detail=words, records=len(memory))
+        if opened is None and locked_because:
+            return Status(state="locked", detail=locked_because)
         if opened is None:
-            if self._locked_because:
-                return Status(state="locked", detail=self._locked_because)
             return Status(state="closed", detail="nothing has needed it yet")
         return Status(
             state="unlocked",
@@ -89,9 +109,7 @@ class Vault:
 
     def get(self, name: Name) -> bytes | None:
         with self._turn:
-            if (memory := self._open()) is not None:
-                return memory.get(name)
-            return self._unlocked.records.get(name)
+            return self._open().get(name)
 
     def put(self, name: Name, value: bytes) -> None:
         self.put_all([(name, value)])
@@ -101,42 +119,37 @@ class Vault:
     ) -> None:
         """After a crash, or an error of `values`, either all of them are there or none."""
         with self._turn:
-            if (memory := self._open()) is not None:
-                memory.update(list(values))
+            records = self._open()
+            if isinstance(records, MemoryRecords):
+                records.put(values, progress, total)
                 return
             with self._change():
-                self._unlocked.records.put(self._with_keys(values), progress, total)
+                records.put(self._with_keys(values), progress, total)
 
     def delete(self, name: Name) -> bool:
         """Whether there was such a record."""
         with self._turn:
-            if (memory := self._open()) is not None:
-                return memory.pop(name, None) is not None
+            records = self._open()
             with self._change():
-                return self._unlocked.records.delete(name)
+                return records.delete(name)
 
     def names(self) -> list[Name]:
         with self._turn:
-            if (memory := self._open()) is not None:
-                return list(memory)
-            return self._unlocked.records.names()
+            return self._open().names()
 
     def seal(self, purpose: Purpose, name: str, plaintext: bytes) -> bytes:
-        """Seals what is kept elsewhere; raises `VaultLockedError` where no key would last.
-
-        Once the vault has proved to be locked this asks nobody again: the log tries for hours.
-        """
+        """Seals what is kept elsewhere; raises `VaultLockedError` where no key would last."""
         with self._turn:
-            self._open_quietly()
+            self._open()
             self._need_keys({purpose})
             key = self._unlocked.keys.primary(purpose)
             assert key is not None
             return cipher.seal(key.id, key.key, Context(purpose, "", name, 0), plaintext)
 
     def unseal(self, purpose: Purpose, name: str, sealed: bytes) -> bytes:
-        """Opens what `seal` has sealed; asks as little."""
+        """Opens what `seal` has sealed."""
         with self._turn:
-            self._open_quietly()
+            self._open()
             key = self._unlocked.keys.by_id(purpose, cipher.key_id_of(sealed))
             return cipher.open_sealed(key.key, Context(purpose, "", name, 0), sealed)
 
@@ -146,18 +159,10 @@ class Vault:
         What is in memory only moves into a keychain that has come up since.
         """
         with self._turn:
+            self._asked_in_vain = False
             if self._memory is not None and self._find(None) is not None:
                 self.use_keychain()
             self._open(password)
-
-    def lock(self) -> None:
-        """Forgets every key until one is next needed; what is in memory only stays there."""
-        with self._turn:
-            if self._opened is not None:
-                self._opened.wipe()
-                self._opened = None
-                self._locked_because = "it was locked"
-            self._folder.close()
 
     def rotate_kek(self) -> None:
         """A new key-encryption key; the data keys are wrapped anew, records stay as they are."""
@@ -176,25 +181,34 @@ class Vault:
             opened = self._unlocked
             with self._change():
                 opened.keys.rotate()
-                self._save_keyset(opened)
+                opened.save_keys()
                 opened.records.save_under_primary()
             if reseal:
                 self.reseal(progress)
             log.info("vault.keys_rotated", resealed=reseal)
 
     def reseal(self, progress: Progress | None = None) -> None:
-        """Seals every record anew that an old key seals, and forgets those keys."""
+        """Seals every record anew that an old key seals, and forgets those keys.
+
+        Damaged ones hold up no others: they are passed over, keep their key, and in the end it is
+        `SealError`.
+        """
         with self._turn:
             self._open()
             opened = self._unlocked
             outdated = opened.records.outdated()
+            damaged: list[Name] = []
             with self._change():
                 for start in range(0, len(outdated), BATCH):
                     batch = outdated[start : start + BATCH]
-                    opened.records.put(_read(opened.records, batch))
+                    opened.records.put(opened.records.readable(batch, damaged))
                     if progress:
                         progress(start + len(batch), len(outdated))
-                self._tidy(opened)
+                if not damaged:
+                    opened.forget_unused_keys()
+            if damaged:
+                log.error("vault.not_resealed", damaged=len(damaged))
+                raise SealError
 
     def use_password(self, password: bytearray) -> None:
         """A master password from here on, or another one; what was in memory only is kept."""
@@ -203,10 +217,8 @@ class Vault:
             home = PasswordHome.new(password)
             if memory is None:
                 self._move(home)
-                return
-            self._create(home, self._installation())
-            self._memory = None
-            self.put_all(memory.items())
+            else:
+                self._leave_memory(memory, home, password)
 
     def use_keychain(self, name: str | None = None) -> None:
         """The keychain of this desktop, or that of a name, has the key from here on."""
@@ -217,21 +229,21 @@ class Vault:
             memory = self._open_for_change()
             if memory is None:
                 self._move(KeychainHome(keychain, self._unlocked.head.installation))
-                return
-            installation = self._installation()
-            self._create(KeychainHome(keychain, installation), installation)
-            self._memory = None
-            self.put_all(memory.items())
+            else:
+                home = KeychainHome(keychain, installation_of(self._folder))
+                self._leave_memory(memory, home)
 
     def close(self) -> None:
-        """Like `lock`, and forgets what was in memory only.
+        """Forgets every key until one is next needed, and what was in memory only.
 
         While a thread waits for the keychain there is no key to forget, and nobody waits for it.
         """
         if self._turn.acquire(timeout=CLOSE_WITHIN_S):
             try:
-                self.lock()
-                self._memory = None
+                opened, self._opened, self._memory = self._opened, None, None
+                if opened is not None:
+                    opened.wipe()
+                self._folder.close()
             finally:
                 self._turn.release()
 
@@ -241,47 +253,55 @@ class Vault:
             raise VaultLockedError(self._locked_because or "it has no place on the disk yet")
         return self._opened
 
-    def _open(self, password: bytearray | None = None) -> dict[Name, bytes] | None:
-        """The memory where that is all there is; otherwise `_opened` is set."""
+    def _open(self, password: bytearray | None = None) -> Records | MemoryRecords:
+        """What has the records; unless that is the memory, `_opened` is set."""
         if self._memory is not None:
             return self._memory
         if self._opened is not None:
-            return None
+            return self._opened.records
         try:
             self._folder.open()
             if self.exists:
-                self._opened = open_existing(self._folder, self._find, password)
-                if not self._opened.records.outdated():
-                    self._tidy(self._opened)
+                self._opened = open_existing(self._folder, self._find_unasked, password)
+                self._tidy_at_leisure(self._opened)
                 log.info("vault.unlocked", home=self._opened.home.name)
             elif not self._make():
-                self._memory = {}
+                self._memory = MemoryRecords()
                 log.warning("vault.memory_only")
         except VaultLockedError as error:
+            self._asked_in_vain |= isinstance(error, UnansweredError)
             raise self._refuse(error.why) from None
         except FolderBusyError:
             raise self._refuse("another process uses it") from None
         except SealError:
             raise self._refuse("its files were changed or damaged") from None
+        except FolderUnsafeError as error:
+            raise self._refuse(str(error)) from None
         except OSError as error:
             raise self._refuse(f"its folder can't be used: {error.strerror}") from None
         self._locked_because = ""
-        return self._memory
+        return self._memory if self._memory is not None else self._unlocked.records
 
-    def _open_quietly(self) -> None:
-        if self._opened is None and self._locked_because:
+    def _find_unasked(self, name: str | None) -> Keychain | None:
+        """After a person was asked in vain, a keychain is used only if it does not ask again."""
+        keychain = self._find(name)
+        if self._asked_in_vain and keychain is not None and keychain.would_ask():
             raise VaultLockedError(self._locked_because)
-        self._open()
+        return keychain
 
-    def _open_for_change(self) -> dict[Name, bytes] | None:
+    def _open_for_change(self) -> MemoryRecords | None:
         """As `_open`, without making a vault in the keychain that would be left at once."""
         if self._opened is None and self._memory is None and not self.exists:
             self._folder.open()
             self._refuse_leftovers()
-            self._memory = {}
-        return self._open()
+            self._memory = MemoryRecords()
+        records = self._open()
+        return records if isinstance(records, MemoryRecords) else None
 
     def _refuse(self, why: str) -> VaultLockedError:
+        if self._opened is not None:
+            self._opened.wipe()
+            self._opened = None
         self._folder.close()
         if why != self._locked_because:
             log.warning("vault.locked", why=why)
@@ -291,47 +311,48 @@ class Vault:
     def _make(self) -> bool:
         """A new vault in the keychain; False where there is none."""
         self._refuse_leftovers()
-        keychain = self._find(None)
+        keychain = self._find_unasked(None)
         if keychain is None:
             return False
-        installation = self._installation()
-        self._create(KeychainHome(keychain, installation), installation)
+        home = KeychainHome(keychain, installation_of(self._folder))
+        self._opened = open_new(self._folder, home)
         return True
 
     def _refuse_leftovers(self) -> None:
-        if has_packs(self._folder):
+        if has_records(self._folder):
             raise VaultLockedError("its keyset is missing; put it back, or import an export")
 
-    def _create(self, home: Home, installation: str) -> None:
-        """The keyset is written last: with it the vault exists."""
-        kek_id, kek, keys = new_key_id(), new_key(), Keyset()
-        keys.add("manifest")
-        head = home.head(installation, kek_id, kek)
-        opened = Opened(head, home, kek, keys, self._folder)
-        home.prepare({kek_id: kek})
-        self._step("home prepared")
-        opened.records.create()
-        self._save_keyset(opened)
-        self._opened = opened
-        log.info("vault.created", home=home.name)
+    def _leave_memory(
+        self, memory: MemoryRecords, home: Home, password: bytearray | None = None
+    ) -> None:
+        """The memory stays what counts until all that is in it is on the disk."""
+        if self._opened is None and self.exists:
+            # An earlier try came so far.
+            self._opened = open_existing(self._folder, self._find, password)
+        elif self._opened is None:
+            self._opened = open_new(self._folder, home)
+        with self._change():
+            self._unlocked.records.put(self._with_keys(memory.items()))
+        self._memory = None
+        self._locked_because = ""
+        if self._unlocked.home is not home:
+            self._move(home)
 
     def _move(self, home: Home) -> None:
         """A new key-encryption key, in `home`. Whichever the keyset names can be had throughout."""
         opened = self._unlocked
         kek_id, kek = new_key_id(), new_key()
         home.prepare({opened.head.kek: opened.kek, kek_id: kek})
-        self._step("home prepared")
-        before = opened.home
+        self._folder.step("home prepared")
+        head, before = home.head(opened.head.installation, kek_id, kek), opened.home
         with self._change():
-            opened.head = home.head(opened.head.installation, kek_id, kek)
-            opened.home = home
-            wipe(opened.kek)
-            opened.kek = kek
             opened.keys.kek_changed()
-            self._save_keyset(opened)
+            self._folder.write(KEYSET, opened.keys.seal(head, kek))
+        wipe(opened.kek)
+        opened.head, opened.home, opened.kek = head, home, kek
         # Where this fails the old key stays beside the new one until the vault is next opened.
         try_to(lambda: home.settle(kek_id, kek))
-        self._step("home settled")
+        self._folder.step("home settled")
         if before is not home and not home.shares_place_with(before):
             try_to(before.leave)
         log.info("vault.kek_rotated", home=home.name)
@@ -347,40 +368,32 @@ class Vault:
             with self._change():
                 for purpose in missing:
                     self._unlocked.keys.add(purpose)
-                self._save_keyset(self._unlocked)
+                self._unlocked.save_keys()
 
-    def _tidy(self, opened: Opened) -> None:
-        """Forgets keys that nothing needs."""
-        old = {k.id for k in opened.keys if not k.primary and k.purpose not in OUTSIDE}
-        if old:
-            opened.records.save_under_primary()
-            opened.keys.drop(old)
-            self._save_keyset(opened)
-
-    def _save_keyset(self, opened: Opened) -> None:
-        self._folder.write(KEYSET, opened.keys.seal(opened.head, opened.kek))
+    def _tidy_at_leisure(self, opened: Opened) -> None:
+        """What is left for that on a full disk is no reason to be locked."""
+        if opened.records.outdated():
+            return
+        try:
+            with self._change():
+                opened.forget_unused_keys()
+        except OSError as error:
+            log.warning("vault.not_tidied", reason=error.strerror)
 
     @contextmanager
     def _change(self) -> Iterator[None]:
-        """After a failure the keys are read again from the disk, which has the old or the new."""
+        """After a failure all is read again from the disk, which has the old or the new.
+
+        The key-encryption key is not asked for again, unless that is what has changed.
+        """
         try:
             yield
         except BaseException:
-            if self._opened is not None:
-                self._opened.wipe()
-                self._opened = None
+            opened, self._opened = self._opened, None
+            if opened is not None:
+                try:
+                    opened.read_again()
+                    self._opened = opened
+                except (SealError, OSError):
+                    opened.wipe()
             raise
-
-    def _installation(self) -> str:
-        if self._folder.exists(_INSTALLATION):
-            return self._folder.read(_INSTALLATION).decode()
-        made = secrets.token_hex(8)
-        self._folder.write(_INSTALLATION, made.encode())
-        return made
-
-
-def _read(records: Records, names: list[Name]) -> Iterator[tuple[Name, bytes]]:
-    for name in names:
-        value = records.get(name)
-        if value is not None:
-            yield name, value

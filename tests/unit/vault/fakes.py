@@ -39,6 +39,9 @@ class FakeKeychain:
     def delete(self, entry: str) -> None:
         self.entries.pop(entry, None)
 
+    def would_ask(self) -> bool:
+        return self.why is not None
+
 
 def vault_in(folder: Path, *keychains: Keychain, step: Step = no_step) -> Vault:
     """A vault that finds these keychains, the first one unless asked for another."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from deskbus.vault.cipher import SealError
 from deskbus.vault.homes import VaultLockedError
 from deskbus.vault.records import Name
 from tests.unit.vault.fakes import OTHER, TOKEN, FakeKeychain, reopened, vault_in
@@ -64,3 +65,23 @@ def test_a_lazy_rotation_seals_records_when_they_are_written(folder: Path) -> No
     vault.reseal()
     assert vault.status().outdated == 0
     assert vault.get(OTHER) == b"two"
+
+
+@pytest.mark.requirement("3.3")
+def test_a_damaged_record_holds_up_no_other_when_keys_are_rotated(folder: Path) -> None:
+    keychain = FakeKeychain()
+    vault = vault_in(folder, keychain)
+    vault.put(TOKEN, b"one")
+    (pack,) = folder.glob("*.pack")
+    vault.put(OTHER, b"two")
+    kept = pack.read_bytes()
+    pack.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    with pytest.raises(SealError):
+        vault.rotate_keys()
+    assert (vault.get(OTHER), vault.status().outdated) == (b"two", 1)
+    # Its key is kept, so nothing is lost that could be put right.
+    pack.write_bytes(kept)
+    vault = reopened(vault, folder, keychain)
+    assert vault.get(TOKEN) == b"one"
+    vault.reseal()
+    assert vault.status().outdated == 0

@@ -1,12 +1,16 @@
 """The vault for the event loop: errors of the table, and a person who is not asked too often."""
 
+import threading
 from pathlib import Path
 
+import anyio
 import pytest
 
 from deskbus.vault.cipher import SealError
+from deskbus.vault.memory import MAX_APP_BYTES
 from deskbus.vault.records import Name
 from deskbus.vault.service import POLICY, VaultService
+from deskbus.vault.vault import Vault
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.secrets import MAX_SECRETS, VaultStatus
 from tests.unit.vault.fakes import FakeKeychain, vault_in
@@ -25,15 +29,56 @@ async def test_apps_can_not_make_a_locked_keychain_ask_again_and_again(tmp_path:
         with pytest.raises(DeskbusError, match="locked"):
             await service.get("desk.feed", "token")
     assert keychain.asked == 1
-    now_s += POLICY.open_s
+    for _ in range(10):
+        now_s += POLICY.open_s
+        with pytest.raises(DeskbusError, match="locked"):
+            await service.set("desk.feed", "token", "value")
+    assert keychain.asked == 1
     with pytest.raises(DeskbusError, match="locked"):
-        await service.set("desk.feed", "token", "value")
+        await service.unlock(None)
     assert keychain.asked == 2
     keychain.why = None
-    await service.unlock(None)
+    now_s += POLICY.open_s
     await service.set("desk.feed", "token", "value")
     assert await service.get("desk.feed", "token") == "value"
     assert [status.state for status in told] == ["locked", "unlocked"]
+
+
+@pytest.mark.requirement("3.3")
+async def test_a_hundred_calls_at_once_are_one_question_and_one_thread(tmp_path: Path) -> None:
+    threads: set[int] = set()
+    keychain = FakeKeychain()
+    keychain.why = "locked"
+
+    def find(_: str | None) -> FakeKeychain:
+        threads.add(threading.active_count())
+        return keychain
+
+    service = VaultService(Vault(tmp_path / "vault", find=find), lambda _: None)
+    refused = 0
+
+    async def get() -> None:
+        nonlocal refused
+        with pytest.raises(DeskbusError, match="locked"):
+            await service.get("desk.feed", "token")
+        refused += 1
+
+    before = threading.active_count()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(100):
+            tasks.start_soon(get)
+    assert (refused, keychain.asked) == (100, 1)
+    assert max(threads) <= before + 1
+
+
+async def test_what_no_longer_fits_into_the_memory_is_told_with_its_limit(tmp_path: Path) -> None:
+    service = VaultService(vault_in(tmp_path / "vault"), lambda _: None)
+    half = "x" * (MAX_APP_BYTES // 2)
+    await service.set("desk.feed", "one", half)
+    with pytest.raises(DeskbusError, match="an app may keep 8 MiB in memory"):
+        await service.set("desk.feed", "two", half)
+    await service.set("desk.blotter", "two", half)
+    assert await service.names("desk.feed") == ["one"]
 
 
 async def test_the_log_asks_a_locked_keychain_once(tmp_path: Path) -> None:
