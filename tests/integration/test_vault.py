@@ -228,6 +228,8 @@ def test_the_commands_keep_a_vault_under_a_password(tmp_path: Path) -> None:
     assert (code, "--password-fd" in told) == (2, True)
     assert vault_command(data, "set", "broker", passwords=("first",), given=b"value\n")[0] == 0
     assert vault_command(data, "set", "other", passwords=("first",), given=b"\xff")[0] == 2
+    for wrong in (b"", b"\n", b"x" * 65_537):
+        assert vault_command(data, "set", "other", passwords=("first",), given=wrong)[0] == 2
     assert vault_command(data, "change-password", passwords=("first", "second"))[0] == 0
     code, report, _ = vault_command(data, "rotate", passwords=("second",))
     assert (code, report["records"]) == (0, 1)

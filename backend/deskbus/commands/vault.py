@@ -24,6 +24,11 @@ Stop it first, or use vault.rotate and vault.unlock from its shell.
 """
 MAX_VALUE_BYTES = 65_536
 
+_CHANGED = {
+    "import": "the password is wrong, or the file was changed",
+    "vault": "a record of the vault was changed from outside; all others were done",
+}
+
 
 def run(options: Namespace) -> int:
     """Prints JSON; exits with 1 while the vault is locked."""
@@ -43,7 +48,8 @@ def run(options: Namespace) -> int:
     except VaultLockedError as error:
         sys.stderr.write(f"deskbus: the vault is locked: {error.why}\n")
     except SealError:
-        sys.stderr.write("deskbus: the password is wrong, or the file was changed\n")
+        what = "import" if options.what == "import" else "vault"
+        sys.stderr.write(f"deskbus: {_CHANGED[what]}\n")
     except OSError as error:
         sys.stderr.write(f"deskbus: {error.strerror or 'the vault is not usable'}\n")
     except NoPasswordError as error:
@@ -102,10 +108,13 @@ def _export(vault: Vault, options: Namespace) -> int:
     _must_exist(vault)
     password = read_password("Password of the export", options.new_password_fd, new=True)
     try:
-        export_vault(vault, Path(options.name), password)
+        left_out = export_vault(vault, Path(options.name), password)
     finally:
         wipe(password)
-    return _print(vault)
+    if left_out:
+        words = "were changed from outside and are not in the export"
+        sys.stderr.write(f"deskbus: {left_out} records {words}\n")
+    return _print(vault) or int(left_out > 0)
 
 
 def _import(vault: Vault, options: Namespace) -> int:
@@ -127,14 +136,24 @@ def _set(vault: Vault, options: Namespace) -> int:
     if sys.stdin.isatty():
         value = bytes(read_password(options.name, None))
     else:
-        value = sys.stdin.buffer.read(MAX_VALUE_BYTES).removesuffix(b"\n")
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        sys.stderr.write("deskbus: a secret of the configuration is text in UTF-8\n")
+        value = sys.stdin.buffer.read(MAX_VALUE_BYTES + 2).removesuffix(b"\n")
+    if problem := _problem_of(value):
+        sys.stderr.write(f"deskbus: a secret of the configuration {problem}\n")
         return 2
     vault.put(Name("config", "", options.name), value)
     return _print(vault)
+
+
+def _problem_of(value: bytes) -> str | None:
+    if not value:
+        return "is not empty; deskbus vault unset removes one"
+    if len(value) > MAX_VALUE_BYTES:
+        return f"has {MAX_VALUE_BYTES} bytes at most"
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return "is text in UTF-8"
+    return None
 
 
 def _unset(vault: Vault, options: Namespace) -> int:

@@ -7,6 +7,7 @@ The head says how the password gives the key, and is bound into the stream's con
 through one by one, so a vault may be larger than the memory.
 """
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
@@ -39,27 +40,36 @@ _LENGTH_BYTES = 4
 _UNFINISHED = ".unfinished"
 
 
-def export_vault(vault: Vault, path: Path, password: bytearray, *, step: Step = no_step) -> None:
+def export_vault(vault: Vault, path: Path, password: bytearray, *, step: Step = no_step) -> int:
     """Writes every record of an unlocked vault to a new file of mode 0600.
 
-    No key of the vault's own is in it. The file has its name once it is whole and on the disk.
-    Raises `FileExistsError`, and what the vault raises.
+    Answers with how many were left out, because they were changed from outside. No key of the
+    vault's own is in the file; it has its name once it is whole and on the disk. Raises
+    `FileExistsError`, and what the vault raises.
     """
-    if path.exists():
+    if os.path.lexists(path):
         raise FileExistsError(17, "there is such a file already", str(path))
+    names = vault.names()
+    sound = [name for name in names if _opens(vault, name)]
     unfinished = path.with_name(path.name + _UNFINISHED)
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        step("export: begun")
-        for piece in _sealed(vault, password):
-            file.write(piece)
-            step("export: piece written")
-        file.flush()
-        os.fsync(descriptor)
-    step("export: synced")
-    unfinished.rename(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            step("export: begun")
+            for piece in _sealed(vault, sound, password):
+                file.write(piece)
+                step("export: piece written")
+            file.flush()
+            os.fsync(descriptor)
+        step("export: synced")
+        unfinished.rename(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise
     step("export: renamed")
+    return len(names) - len(sound)
 
 
 def import_vault(
@@ -124,19 +134,26 @@ def _records(stream: _Stream, count: int) -> Iterator[tuple[Name, bytes]]:
     stream.end()
 
 
-def _sealed(vault: Vault, password: bytearray) -> Iterator[bytes]:
+def _opens(vault: Vault, name: Name) -> bool:
+    try:
+        vault.get(name)
+    except SealError:
+        return False
+    return True
+
+
+def _sealed(vault: Vault, names: list[Name], password: bytearray) -> Iterator[bytes]:
     key_id, key, home = new_key_id(), new_key(), PasswordHome.new(password)
     try:
         head = msgspec.json.encode(home.head(_PLACE, key_id, key))
         yield _MAGIC + len(head).to_bytes(_LENGTH_BYTES) + head
-        yield from seal_chunks(key_id, key, _context(head), _cut(_plain(vault)))
+        yield from seal_chunks(key_id, key, _context(head), _cut(_plain(vault, names)))
     finally:
         home.leave()
         wipe(key)
 
 
-def _plain(vault: Vault) -> Iterator[bytes]:
-    names = vault.names()
+def _plain(vault: Vault, names: list[Name]) -> Iterator[bytes]:
     yield len(names).to_bytes(_LENGTH_BYTES)
     for name in names:
         value = vault.get(name)

@@ -89,6 +89,40 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     assert (tmp_path / "export").read_text() == "mine"
 
 
+@pytest.mark.requirement("3.3")
+def test_a_damaged_record_is_left_out_and_counted_and_all_others_move(tmp_path: Path) -> None:
+    here = vault_in(tmp_path / "here", FakeKeychain())
+    here.put(TOKEN, b"1")
+    (pack,) = (tmp_path / "here").glob("*.pack")
+    here.put(OTHER, b"2")
+    pack.write_bytes(pack.read_bytes()[:-1])
+    assert export_vault(here, tmp_path / "export", password()) == 1
+    there = vault_in(tmp_path / "there", FakeKeychain())
+    with (tmp_path / "export").open("rb") as file:
+        assert import_vault(there, file, password()) == 1
+    assert there.names() == [OTHER]
+
+
+def test_an_export_that_fails_leaves_no_file(tmp_path: Path) -> None:
+    def step(name: str) -> None:
+        if name == "export: synced":
+            raise OSError(28, "No space left on device")
+
+    here = vault_in(tmp_path / "here", FakeKeychain())
+    here.put(TOKEN, b"1")
+    with pytest.raises(OSError, match="space"):
+        export_vault(here, tmp_path / "export", password(), step=step)
+    assert [file.name for file in tmp_path.iterdir()] == ["here"]
+
+
+def test_an_export_goes_through_no_link(tmp_path: Path) -> None:
+    here = vault_in(tmp_path / "here", FakeKeychain())
+    (tmp_path / "export").symlink_to(tmp_path / "not there")
+    with pytest.raises(FileExistsError):
+        export_vault(here, tmp_path / "export", password())
+    assert not (tmp_path / "not there").exists()
+
+
 def test_an_empty_vault_can_be_exported(tmp_path: Path) -> None:
     here = vault_in(tmp_path / "here", FakeKeychain())
     here.unlock()
