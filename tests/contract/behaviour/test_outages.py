@@ -263,4 +263,6 @@ class Outages(RuleBasedStateMachine):
 
 
 TestOutages = Outages.TestCase
-TestOutages.settings = settings(stateful_step_count=40)
+TestOutages.settings = settings(
+    stateful_step_count=40, max_examples=max(400, settings().max_examples)
+)
