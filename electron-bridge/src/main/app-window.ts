@@ -121,7 +121,9 @@ function onCrash(
     heard = true;
   };
   contents.on('render-process-gone', (_event, details) => once(details));
-  contents.on('crashed' as 'render-process-gone', () => once({}));
+  contents.on('crashed' as 'render-process-gone', (_event, killed: unknown) =>
+    once({ reason: killed === true ? 'killed' : 'crashed' }),
+  );
 }
 
 function unavailable(message: string): DeskbusError {

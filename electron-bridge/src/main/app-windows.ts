@@ -31,7 +31,6 @@ interface AppWindowsEvents {
 export class AppWindows extends Emitter<AppWindowsEvents> {
   private readonly open = new Map<string, AppWindow>();
   private readonly crashes = new Map<string, CrashWindow>();
-  private readonly descriptors = new Map<string, WindowDescriptor>();
   private readonly processes: WindowProcesses;
   private readonly policies = new Map<string, AppPolicy>();
   private readonly grants: Grants;
@@ -78,7 +77,6 @@ export class AppWindows extends Emitter<AppWindowsEvents> {
     }
     const bounds = (crash ?? known)?.browserWindow.getBounds();
     known?.close();
-    this.descriptors.set(id, descriptor);
     const policy = this.policyOf(descriptor.app);
     const window = new AppWindow(descriptor, this.preload, bounds, policy, () =>
       this.mintTicket(descriptor),
@@ -111,7 +109,6 @@ export class AppWindows extends Emitter<AppWindowsEvents> {
     const crash = this.crashes.get(id);
     if (!window && !crash) throw DeskbusError.of('not_found', 'There is no such window.');
     this.open.delete(id);
-    this.descriptors.delete(id);
     this.takeCrashAway(id);
     window?.close();
     return {};
@@ -128,7 +125,6 @@ export class AppWindows extends Emitter<AppWindowsEvents> {
   }
 
   private closedByPerson(id: string): void {
-    this.descriptors.delete(id);
     this.backend.notify('ui.windowClosed', { window: id });
     this.emit('closed-by-person', id);
   }
@@ -167,7 +163,10 @@ export class AppWindows extends Emitter<AppWindowsEvents> {
   private rendererGone(window: AppWindow, details: Partial<RenderProcessGoneDetails>): void {
     const { window: id, app, title } = window.descriptor;
     if (this.open.get(id) !== window || this.crashes.has(id)) return;
-    const { reason, exitCode } = details;
+    const { reason = 'crashed', exitCode } = details;
+    const code = exitCode === undefined ? {} : { exitCode };
+    this.backend.notify('ui.windowGone', { window: id, reason, ...code });
+    // The backend knows more and will draw it anew; where it is away, this has to do.
     void this.showCrash({
       kind: 'crash',
       window: id,
@@ -175,18 +174,17 @@ export class AppWindows extends Emitter<AppWindowsEvents> {
       name: title,
       cause: 'renderer',
       at: Date.now(),
-      ...(exitCode === undefined ? {} : { exitCode }),
+      ...code,
       ...(reason === 'oom' ? { detail: 'It ran out of memory.' } : {}),
       restart: { state: 'manual' },
     });
   }
 
   private async restart(crash: CrashWindow): Promise<void> {
-    const { window: id, app, cause } = crash.descriptor;
-    const descriptor = this.descriptors.get(id);
+    const { app, cause } = crash.descriptor;
     try {
-      if (cause === 'renderer' && descriptor) await this.openWindow(descriptor);
-      else await this.backend.call('apps.restart', { app });
+      // A window that crashed by itself comes back beside the app's process, which may well run.
+      await this.backend.call(cause === 'renderer' ? 'apps.launch' : 'apps.restart', { app });
     } catch (error) {
       const { message, action } = asDeskbusError(error);
       crash.failed(`${message} ${action}`);

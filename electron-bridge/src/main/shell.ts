@@ -1,4 +1,4 @@
-import { app, type BrowserWindow } from 'electron';
+import { app, utilityProcess, type BrowserWindow } from 'electron';
 import { join } from 'path';
 import type {
   AppChangedParams,
@@ -23,6 +23,7 @@ import { readCloseDialog, readCloseNotice, readShowDialog, readShowNotice } from
 import { Notices } from './notices';
 import { Panels } from './panels';
 import { killTree } from './process-tree';
+import { Utilities } from './utilities';
 
 export interface ShellOptions {
   /** Where the backend keeps its data. */
@@ -78,6 +79,7 @@ export class Shell extends Emitter<ShellEvents> {
   private readonly backend: Backend;
   private readonly appWindows: AppWindows;
   private readonly panels: Panels;
+  private readonly utilities: Utilities;
   private readonly dialogs = new Map<string, ConsentDialog>();
   private readonly notices = new Notices(
     (offer, password) => this.accept(offer, password),
@@ -103,6 +105,9 @@ export class Shell extends Emitter<ShellEvents> {
     this.appWindows.on('closed', (window) => this.emit('window-closed', window));
     this.appWindows.on('closed-by-person', (window) => this.forgetWindow(window));
     this.appWindows.on('crashed', (crash) => this.emit('window-crashed', crash));
+    // Not there before Electron 22.
+    const forker = utilityProcess as typeof utilityProcess | undefined;
+    this.utilities = new Utilities(this.backend, forker?.fork.bind(forker));
     this.panels = new Panels(this.backend);
     this.panels.on('opened', ({ descriptor: { name }, browserWindow }) =>
       this.emit('panel-opened', { name, browserWindow }),
@@ -146,6 +151,7 @@ export class Shell extends Emitter<ShellEvents> {
     this.notices.closeAll();
     this.appWindows.closeAll();
     this.panels.closeAll();
+    this.utilities.endAll();
   }
 
   /** Starts an app: its process and its window. Resolves when the page has loaded. */
