@@ -10,7 +10,7 @@ import anyio
 import psutil
 import pytest
 
-from demo.devtools import DevToolsError, Page
+from demo.devtools import DevToolsError, Page, PageThrewError
 from demo.electron import ElectronSession, eventually
 from tests.electron.conftest import Starter
 from tests.electron.mainprocess import in_main, shell_call
@@ -73,16 +73,31 @@ async def electron(
     config = CONFIG.format().replace('url = "', f'url = "{folder.as_uri()}/')
     config = config.replace('entry = "', f'entry = "{folder}/')
     async with electron_with(APP, OTHER, config=config) as session:
+        for name in (WINDOW_PAGE, "?alive"):
+            await (await session.window(name)).until("window.deskbus")
         yield session
 
 
 @pytest.fixture
 async def mortal(electron: ElectronSession) -> Page:
     """The window of an app that runs."""
-    await shell_call(electron, "apps.launch", app=APP)
+    with anyio.fail_after(10):
+        while not await launched(electron):
+            continue
     page = await electron.window(WINDOW_PAGE)
     await page.until("window.deskbus && deskbus.state() === 'open'")
     return page
+
+
+async def launched(electron: ElectronSession) -> bool:
+    """False while the app is still busy with its end."""
+    try:
+        await shell_call(electron, "apps.launch", app=APP)
+    except PageThrewError as error:
+        if "starting or ending" not in str(error):
+            raise
+        return False
+    return True
 
 
 async def status(electron: ElectronSession, app: str = APP) -> dict[str, Any]:
@@ -100,9 +115,10 @@ async def crash_page(electron: ElectronSession) -> Page:
     return page
 
 
-async def stopped(electron: ElectronSession) -> None:
+async def reached(electron: ElectronSession, *states: str) -> None:
+    """An app is told to come and go over time; nothing else says when it has."""
     with anyio.fail_after(10):
-        while (await status(electron))["state"] != "stopped":
+        while (await status(electron))["state"] not in states:
             continue
 
 
@@ -125,7 +141,7 @@ async def test_a_killed_app_shows_what_happened_and_a_click_brings_it_back(
     back = await electron.window(WINDOW_PAGE)
     await back.until("window.deskbus && deskbus.state() === 'open'")
     await electron.browser.gone(page)
-    assert (await status(electron))["state"] == "ready"
+    await reached(electron, "ready")
 
 
 async def test_the_other_apps_window_is_untouched(electron: ElectronSession, mortal: Page) -> None:
@@ -145,7 +161,7 @@ async def test_closing_the_crash_page_closes_the_app(
     page = await crash_page(electron)
     await page.click("#close")
     await electron.browser.gone(page)
-    await stopped(electron)
+    await reached(electron, "stopped")
 
 
 async def test_closing_the_last_window_asks_the_app_to_end(
@@ -154,7 +170,7 @@ async def test_closing_the_last_window_asks_the_app_to_end(
     process = psutil.Process((await status(electron))["pid"])
     await mortal.close()
     assert await eventually(lambda: not process.is_running(), 5)
-    await stopped(electron)
+    await reached(electron, "stopped")
 
 
 async def test_a_page_that_crashes_leaves_a_page_that_says_so_and_comes_back(
@@ -186,7 +202,7 @@ async def test_an_app_that_crashes_again_and_again_waits_for_a_person(
         "document.getElementById('status').textContent.includes('too often') &&"
         " document.body.innerText"
     )
-    assert "Hasty has crashed" in words
+    assert "Hasty" in words
     await page.click("#close")
     await electron.browser.gone(page)
 
@@ -200,8 +216,8 @@ async def test_the_renderers_of_an_apps_windows_are_told_to_the_backend(
         f".find((contents) => contents.getURL().endsWith('{WINDOW_PAGE}')).getOSProcessId()",
     )
     stats = await shell_call(electron, "apps.stats", app=APP)
-    figures = stats["apps"][0]
-    assert figures["processes"] >= 2
+    # The program, and what draws its window.
+    assert stats["apps"][0]["sample"]["processes"] == 2
     assert psutil.Process(pid).is_running()
 
 

@@ -150,7 +150,8 @@ class AuditIndex:
             self._forget_pruned(base, files[0])
         filling = Filling(base, self._facets, place)
         moved = self._moved(base, files) if place else set()
-        for file, following in zip(files, [*files[1:], None], strict=True):
+        # A log that has just begun has no file yet.
+        for file, following in zip(files, [*files[1:], None], strict=False):
             if place is None or file.number > place.file or file.number in moved:
                 self._take_in(filling, file, following, 0)
             elif file.number == place.file:

@@ -86,6 +86,9 @@ export class AppWindows extends Emitter<AppWindowsEvents> {
     window.on('closed', () => this.windowClosed(window));
     window.on('gone', (details) => this.rendererGone(window, details));
     await window.ready();
+    if (this.open.get(id) !== window) {
+      throw DeskbusError.of('unavailable', 'The window was replaced while it opened.');
+    }
     this.takeCrashAway(id);
     this.emit('opened', describe(window));
     return {};
@@ -133,11 +136,14 @@ export class AppWindows extends Emitter<AppWindowsEvents> {
   private async showCrash(page: CrashPage): Promise<object> {
     const { window: id } = page;
     const shown = this.crashes.get(id);
+    const window = this.open.get(id);
     if (shown) {
+      // A window that was to replace the page belongs to a process that died while it opened.
+      this.open.delete(id);
+      window?.close();
       shown.draw(page);
       return {};
     }
-    const window = this.open.get(id);
     if (!window) throw DeskbusError.of('not_found', 'There is no such window.');
     const crash = new CrashWindow(page, window.browserWindow.getBounds());
     this.crashes.set(id, crash);
