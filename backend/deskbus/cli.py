@@ -35,6 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from deskbus.commands import vault
 
         return vault.run(options)
+    if options.command == "apps":
+        from deskbus.commands import apps
+
+        return apps.run(options)
     if options.command == "doctor":
         from deskbus.commands import doctor
 
@@ -103,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     _add_vault(commands, place)
+    _add_apps(commands, place)
     add_audit(commands, place)
 
     doctor = commands.add_parser("doctor", parents=[place], help="tell what works on this machine")
@@ -110,6 +115,29 @@ def _parser() -> argparse.ArgumentParser:
         "--running", action="store_true", help="tell how the backend is that is running"
     )
     return parser
+
+
+def _add_apps(commands: Any, place: argparse.ArgumentParser) -> None:
+    apps = commands.add_parser("apps", help="look after apps; a table, or JSON where it is piped")
+    actions = apps.add_subparsers(dest="what", required=True, metavar="ACTION")
+
+    def add(action: str, words: str, operand: str | None = "APP") -> Any:
+        parser = actions.add_parser(action, parents=[place], help=words)
+        if operand:
+            parser.add_argument("name", metavar=operand.strip("[]"), nargs=_count(operand))
+        return parser
+
+    add("list", "which there are, and how they are", None)
+    add("stats", "what they use, beside their limits", "[APP]")
+    add("install", "take in the app of a manifest", "MANIFEST")
+    add("uninstall", "end an app, and forget it with its saved state")
+    add("launch", "start an app")
+    add("terminate", "end an app with all its processes and windows")
+    add("restart", "end and start an app, also one that crashed too often")
+    limit = add("limit", "replace an app's limits")
+    limit.add_argument(
+        "limits", nargs="*", metavar="NAME=N", help="memory_mb=256, cpu_percent=50 …"
+    )
 
 
 def _add_vault(commands: Any, place: argparse.ArgumentParser) -> None:

@@ -1,0 +1,149 @@
+"""`deskbus apps`: what runs and what it uses, and what a person wants of it."""
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TextIO
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from deskbus.commands.connected import run_connected
+from deskbus_protocol.apps import AppList, AppStats, AppStatus, StatsResult
+from deskbus_protocol.client import Client
+
+MEGABYTE = 1024 * 1024
+
+Action = Callable[[Client], Coroutine[Any, Any, None]]
+
+
+def run(options: Namespace) -> int:
+    """Exits with 2 for limits that are none."""
+    try:
+        action = _action(options)
+    except (ValueError, msgspec.MsgspecError) as error:
+        sys.stderr.write(f"deskbus: {error}\n")
+        return 2
+    return run_connected(options.data_dir, action)
+
+
+def _action(options: Namespace) -> Action:
+    if options.what == "list":
+        return _list
+    if options.what == "stats":
+        return partial(_stats, app=options.name)
+    if options.what == "install":
+        manifest = str(Path(options.name).resolve())
+        return partial(_call, method="apps.install", params={"manifest": manifest})
+    if options.what == "limit":
+        return partial(
+            _call,
+            method="apps.setLimits",
+            params={"app": options.name, "limits": limits_of(options.limits)},
+        )
+    return partial(_call, method=f"apps.{options.what}", params={"app": options.name})
+
+
+def limits_of(words: Sequence[str]) -> dict[str, float]:
+    """`memory_mb=256` and so on, as a manifest has them; raises `ValueError`."""
+    limits = {}
+    for word in words:
+        name, equals, number = word.partition("=")
+        if not equals:
+            raise ValueError(f"{word}: write a limit as memory_mb=256")
+        limits[name] = float(number) if name == "cpu_percent" else int(number)
+    return limits
+
+
+async def _list(client: Client) -> None:
+    told: AppList = await client.call("apps.list", result=AppList)
+    stats: StatsResult = await client.call("apps.stats", result=StatsResult)
+    _show(told, rows(told.apps, {each.app: each for each in stats.apps}), sys.stdout)
+
+
+async def _stats(client: Client, *, app: str | None) -> None:
+    params = {} if app is None else {"app": app}
+    told: StatsResult = await client.call("apps.stats", params, result=StatsResult)
+    _show(told, stat_rows(told.apps), sys.stdout)
+
+
+async def _call(client: Client, *, method: str, params: object) -> None:
+    sys.stdout.write(bytes(await client.call(method, params)).decode() + "\n")
+
+
+def rows(apps: Sequence[AppStatus], stats: dict[str, AppStats]) -> list[list[str]]:
+    """A table of what there is: one row an app, the heads first."""
+    table = [["APP", "STATE", "PID", "CPU", "MEMORY", "WINDOWS", "RESTARTS", ""]]
+    for app in apps:
+        found = stats.get(app.app)
+        sample = UNSET if found is None else found.sample
+        used = ["–", "–"]
+        if not isinstance(sample, UnsetType):
+            used = [f"{sample.cpu_percent:.0f} %", f"{sample.memory_bytes / MEGABYTE:.0f} MB"]
+        table.append(
+            [
+                app.app,
+                app.state,
+                _text(app.pid),
+                *used,
+                str(len(app.windows) or "–"),
+                str(app.restarts or "–"),
+                "" if isinstance(app.detail, UnsetType) else app.detail,
+            ]
+        )
+    return table
+
+
+def stat_rows(stats: Sequence[AppStats]) -> list[list[str]]:
+    """A table of what apps use, each beside its limit."""
+    table = [["APP", "STATE", "UP", "CPU", "MEMORY", "PROCESSES", "FILES", "MESSAGES/S"]]
+    for app in stats:
+        sample, limits = app.sample, app.limits
+        cpu = memory = processes = "–"
+        if not isinstance(sample, UnsetType):
+            cpu = f"{sample.cpu_percent:.0f}{_of(limits.cpu_percent)} %"
+            memory = f"{sample.memory_bytes / MEGABYTE:.0f}{_of(limits.memory_mb)} MB"
+            processes = f"{sample.processes}{_of(limits.processes)}"
+        files = "–" if isinstance(app.open_files, UnsetType) else str(app.open_files)
+        table.append(
+            [
+                app.app,
+                app.state,
+                "–" if isinstance(app.uptime, UnsetType) else _duration(app.uptime // 1000),
+                cpu,
+                memory,
+                processes,
+                files + (_of(limits.open_files) if files != "–" else ""),
+                _text(limits.messages_per_s, "no limit"),
+            ]
+        )
+    return table
+
+
+def _show(data: object, table: list[list[str]], out: TextIO) -> None:
+    """A table for people; for everything else JSON."""
+    if not out.isatty():
+        out.write(msgspec.json.encode(data).decode() + "\n")
+        return
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        out.write("  ".join(cells).rstrip() + "\n")
+
+
+def _text(value: object, otherwise: str = "–") -> str:
+    return otherwise if isinstance(value, UnsetType) else str(value)
+
+
+def _of(limit: float | UnsetType) -> str:
+    return "" if isinstance(limit, UnsetType) else f" of {limit:g}"
+
+
+def _duration(seconds: int) -> str:
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
