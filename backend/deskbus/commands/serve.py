@@ -16,6 +16,7 @@ def spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 10_000)
+    gc.enable()
 
 
 def leave_no_core_file() -> None:
@@ -35,6 +36,8 @@ def run(options: Namespace) -> int:
         sys.stderr.write(f"deskbus: {error}; without one, use serve --headless\n")
         return 1
 
+    # Until `spare_the_collector`: what is imported stays, and looking through it takes time.
+    gc.disable()
     from deskbus.app import Backend
     from deskbus.commands import loop
     from deskbus.config import ConfigError, Settings, load, runtime_dir_for

@@ -3,19 +3,22 @@
 import time
 from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from msgspec import UnsetType
 
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.client import BusClient, Rank, Reader
 from deskbus.config import ConfigError, Settings
-from deskbus.federation.federation import Federation
-from deskbus.federation.wire import Wire
 from deskbus.persistence.topiclog import TopicLog
 from deskbus.rpc.frames import MAX_DEPTH, is_too_deep
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.framing import MAX_FRAME_BYTES
 from deskbus_protocol.health import ComponentHealth
+
+if TYPE_CHECKING:
+    from deskbus.federation.federation import Federation
+    from deskbus.federation.wire import Wire
 
 FEDERATION_APP = "deskbus.federation"
 """As whom other machines read and write here: trusted, since `send` and `receive` decide."""
@@ -29,7 +32,7 @@ def join_federation(
     broker: MessageBroker,
     log: TopicLog,
     reveal: Callable[[str], Awaitable[str]],
-) -> Federation | None:
+) -> "Federation | None":
     """None without `[federation]`; raises `ConfigError` where its client is not installed.
 
     `reveal` tells what a credential stands for that names a secret of the vault.
@@ -39,9 +42,12 @@ def join_federation(
         return None
     if find_spec("nats") is None:
         raise ConfigError("[federation] needs the client of NATS: pip install 'deskbus[nats]'")
+    # Here, so that a backend without federation starts without it.
+    from deskbus.federation.federation import Federation
+
     client = BusClient(Sender(FEDERATION_APP, config.name), broker.epoch)
 
-    async def connect() -> Wire:
+    async def connect() -> "Wire":
         # Imported at the first attempt: nothing else waits for it.
         from deskbus.federation import connection
 
@@ -62,7 +68,7 @@ def join_federation(
     return federation
 
 
-def health_of(federation: Federation | None) -> Callable[[], ComponentHealth]:
+def health_of(federation: "Federation | None") -> Callable[[], ComponentHealth]:
     if federation is None:
         return lambda: ComponentHealth(status="off", detail="not in the configuration")
     return federation.health

@@ -12,7 +12,7 @@ from anyio.abc import Process
 from deskbus.processes.environment import app_environment
 from deskbus.processes.table import WINDOWS
 from deskbus.processes.tree import RUN_VARIABLE
-from deskbus_protocol.client import (
+from deskbus_protocol.appenv import (
     APP_VARIABLE,
     LIFE_FD_VARIABLE,
     PIPE_VARIABLE,

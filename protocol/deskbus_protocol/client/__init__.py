@@ -11,10 +11,6 @@
 
 from deskbus_protocol.client.app import App, run_as_app, watch_backend
 from deskbus_protocol.client.connection import (
-    APP_VARIABLE,
-    LIFE_FD_VARIABLE,
-    PIPE_VARIABLE,
-    TICKET_FD_VARIABLE,
     Client,
     connect,
     connect_as_app,
@@ -25,10 +21,6 @@ from deskbus_protocol.client.inbox import Inbox, Message
 from deskbus_protocol.client.steady import SteadyClient
 
 __all__ = [
-    "APP_VARIABLE",
-    "LIFE_FD_VARIABLE",
-    "PIPE_VARIABLE",
-    "TICKET_FD_VARIABLE",
     "App",
     "Client",
     "Inbox",

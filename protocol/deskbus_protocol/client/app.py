@@ -25,13 +25,15 @@ from anyio.abc import TaskStatus
 from anyio.streams.memory import MemoryObjectReceiveStream
 from msgspec import UNSET, Raw, UnsetType
 
-from deskbus_protocol.apps import BeginResult, HeartbeatParams, SaveStateResult
-from deskbus_protocol.bus import Mode
-from deskbus_protocol.client.connection import (
+from deskbus_protocol.appenv import (
     APP_VARIABLE,
     LIFE_FD_VARIABLE,
     PIPE_VARIABLE,
     TICKET_FD_VARIABLE,
+)
+from deskbus_protocol.apps import BeginResult, HeartbeatParams, SaveStateResult
+from deskbus_protocol.bus import Mode
+from deskbus_protocol.client.connection import (
     Client,
     connect,
     open_session,

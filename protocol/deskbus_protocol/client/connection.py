@@ -13,6 +13,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from msgspec import UNSET, Raw, UnsetType
 
 from deskbus_protocol import PROTOCOL_VERSION, rpc
+from deskbus_protocol.appenv import APP_VARIABLE, PIPE_VARIABLE, TICKET_FD_VARIABLE
 from deskbus_protocol.bus import (
     ContinuedParams,
     GapParams,
@@ -38,11 +39,6 @@ from deskbus_protocol.history import ReplayResult
 from deskbus_protocol.session import OpenResult
 
 RECEIVE_BYTES = 256 * 1024
-TICKET_FD_VARIABLE = "DESKBUS_TICKET_FD"
-PIPE_VARIABLE = "DESKBUS_PIPE"
-APP_VARIABLE = "DESKBUS_APP"
-LIFE_FD_VARIABLE = "DESKBUS_LIFE_FD"
-"""A descriptor that an app inherits; it comes to its end when the backend does."""
 
 FrameHook = Callable[[str, bytes], None]
 """Sees every frame, as ("sent" or "received", its bytes); for logs and schema checks."""
