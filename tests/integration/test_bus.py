@@ -101,6 +101,27 @@ async def test_a_request_is_answered_by_a_subscriber(open_shell: TestShell) -> N
     assert result.correlation_id == "order-7"
 
 
+async def test_of_many_who_answer_the_first_answer_counts(open_shell: TestShell) -> None:
+    async with (
+        open_shell.app("desk.ticker") as asker,
+        open_shell.app("desk.blotter") as slow,
+        open_shell.app("desk.feed") as quick,
+        slow.subscribe("orders.prefill") as asked_slow,
+        quick.subscribe("orders.prefill") as asked_quick,
+        anyio.create_task_group() as tasks,
+    ):
+
+        async def answer() -> None:
+            late = await asked_slow.receive()
+            await quick.respond(await asked_quick.receive(), "quick")
+            with pytest.raises(DeskbusError):
+                await slow.respond(late, "slow")
+
+        tasks.start_soon(answer)
+        result = await asker.request("orders.prefill", {})
+    assert (bytes(result.payload), result.app) == (b'"quick"', "desk.feed")
+
+
 async def test_a_responder_may_refuse_in_its_own_words(open_shell: TestShell) -> None:
     async with open_shell.app("desk.ticker") as ticker, open_shell.app("desk.blotter") as blotter:
         async with (
