@@ -140,6 +140,7 @@ class Backend:
             shell=self._shell,
             tickets=tickets,
             denied=self._auditing.refused.on_lane,
+            on_fresh=self._security.forget_client,
         )
         self._isolation = Isolation(
             settings,

@@ -29,13 +29,18 @@ class Sessions:
         shell: Shell,
         tickets: TicketOffice,
         denied: Callable[[Sender], Denied],
+        on_fresh: Callable[[Sender], None],
     ) -> None:
-        """`denied` makes what is told of an identity's messages that it may not send."""
+        """`denied` makes what is told of an identity's messages that it may not send.
+
+        `on_fresh` is told a client that begins anew under its identity.
+        """
         self._bus = bus
         self._log = log
         self._shell = shell
         self._tickets = tickets
         self._denied = denied
+        self._on_fresh = on_fresh
         self._open: dict[Sender, Connection] = {}
         self.meters = Meters(self._limited)
         self._developers = count(1)
@@ -99,6 +104,8 @@ class Sessions:
         resumed = self._bus.attach(
             identity, connection.peer.outbox, resume=resume, last_seqs=last_seqs
         )
+        if not resumed:
+            self._on_fresh(identity)
         self._open_lane(connection)
         if connection.shell_link:
             self._shell.connect(connection.peer)

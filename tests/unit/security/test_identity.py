@@ -1,0 +1,98 @@
+"""What an app is: its files, or its publisher's signature over them."""
+
+import secrets
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from deskbus.security.identity import identify
+from deskbus.security.publisher import public_key, sign
+from deskbus_protocol.manifest import Limits, Manifest, ProgramSpec, WindowSpec
+
+pytestmark = pytest.mark.requirement("3.2")
+
+MANIFEST = Manifest(
+    id="desk.ticker",
+    name="Ticker",
+    windows=[WindowSpec(url="page/index.html?x=1")],
+    process=ProgramSpec(kind="python", entry="feed.py"),
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "page/lib").mkdir(parents=True)
+    for name in ("page/index.html", "page/lib/own.js", "feed.py", "other.txt"):
+        (tmp_path / name).write_text(name)
+    return tmp_path
+
+
+def bound(folder: Path, manifest: Manifest = MANIFEST, *, owns: bool = False) -> str:
+    identity = identify(manifest, folder, owns_folder=owns)
+    assert identity.problem is None
+    return identity.bound
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [("page/index.html", True), ("page/lib/own.js", True), ("feed.py", True), ("other.txt", False)],
+)
+def test_a_changed_file_of_the_app_makes_it_another(folder: Path, name: str, counts: bool) -> None:
+    before, whole = bound(folder), bound(folder, owns=True)
+    (folder / name).write_text("changed")
+    assert (bound(folder) != before) is counts
+    assert bound(folder, owns=True) != whole
+
+
+def test_a_new_a_renamed_and_a_missing_file_make_it_another(folder: Path) -> None:
+    seen = {bound(folder)}
+    (folder / "page/new.js").write_text("")
+    seen.add(bound(folder))
+    (folder / "page/new.js").rename(folder / "page/old.js")
+    seen.add(bound(folder))
+    (folder / "page/old.js").unlink()
+    (folder / "page/lib/own.js").unlink()
+    seen.add(bound(folder))
+    (folder / "page/lib/own.js").symlink_to("../index.html")
+    seen.add(bound(folder))
+    assert len(seen) == 5
+
+
+def test_what_the_manifest_says_counts_and_what_it_leaves_to_a_default_does_not(
+    folder: Path,
+) -> None:
+    before = bound(folder)
+    assert bound(folder, msgspec.structs.replace(MANIFEST, version="2")) != before
+    assert bound(folder, msgspec.structs.replace(MANIFEST, limits=Limits())) == before
+
+
+def test_a_signed_app_is_its_publisher_s_whatever_it_consists_of(folder: Path) -> None:
+    private = secrets.token_bytes(32)
+    signed = msgspec.structs.replace(MANIFEST, publisher_key=public_key(private))
+    found = []
+    for content in ("one", "two"):
+        (folder / "feed.py").write_text(content)
+        signature = sign(private, identify(signed, folder).content)
+        identity = identify(msgspec.structs.replace(signed, signature=signature), folder)
+        assert identity.verified
+        found.append(identity.bound)
+    assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize("how", ["missing", "of another key", "of other content", "malformed"])
+def test_an_app_that_its_publisher_did_not_sign_is_not_trusted(folder: Path, how: str) -> None:
+    private = secrets.token_bytes(32)
+    claimed = msgspec.structs.replace(MANIFEST, publisher_key=public_key(private))
+    content = identify(claimed, folder).content
+    signature = {
+        "missing": None,
+        "of another key": sign(secrets.token_bytes(32), content),
+        "of other content": sign(private, "0" * 64),
+        "malformed": "!" * 88,
+    }[how]
+    if signature is not None:
+        claimed = msgspec.structs.replace(claimed, signature=signature)
+    identity = identify(claimed, folder)
+    assert identity.problem
+    assert not identity.verified

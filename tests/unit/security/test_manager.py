@@ -1,0 +1,345 @@
+"""What the security manager grants, for how long, and to whom."""
+
+from typing import Any
+
+import anyio
+import pytest
+from msgspec import UNSET
+
+from deskbus.security.identity import AppIdentity
+from deskbus.security.ledger import DAY_MS, EMBARGO_MS
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.permissions import Grant, GrantParams
+from tests.unit.security.desk import (
+    ITSELF,
+    OTHER_WINDOW,
+    READ,
+    TICKER,
+    WRITE,
+    Desk,
+    FakeKeeper,
+    says,
+)
+
+pytestmark = pytest.mark.requirement("3.2")
+
+
+async def test_once_is_good_for_one_operation() -> None:
+    desk = Desk()
+    desk.person = says("allow", "once")
+    async with desk.running():
+        permit = await desk.security.require(TICKER, READ)
+        assert permit.once
+        assert not desk.security.may_read(TICKER, "prices.a")
+        await desk.security.require(TICKER, READ)
+        assert len(desk.asked) == 2
+
+
+async def test_a_request_that_was_allowed_once_is_used_up_by_the_next_operation() -> None:
+    desk = Desk()
+    desk.person = says("allow", "once")
+    async with desk.running():
+        assert await desk.security.request(TICKER, WRITE)
+        assert not desk.security.may_write(TICKER, "orders.new")
+        assert not desk.security.spend(OTHER_WINDOW, "messaging.write", "orders.new")
+        assert not desk.security.spend(TICKER, "messaging.write", "prices.new")
+        assert desk.security.spend(TICKER, "messaging.write", "orders.new")
+        assert not desk.security.spend(TICKER, "messaging.write", "orders.new")
+
+
+async def test_of_fifty_identical_requests_one_is_allowed_once() -> None:
+    desk = Desk()
+    desk.person = says("allow", "once")
+    allowed: list[bool] = []
+
+    async def ask(identity: Sender) -> None:
+        allowed.append(await desk.security.request(identity, READ))
+
+    async with desk.running(), anyio.create_task_group() as tasks:
+        for number in range(50):
+            tasks.start_soon(ask, TICKER if number % 2 else OTHER_WINDOW)
+    assert sum(allowed) == 1
+    assert len(desk.asked) == 1
+
+
+async def test_a_subscription_that_was_allowed_once_lasts_until_it_is_released() -> None:
+    desk = Desk()
+    desk.person = says("allow", "once")
+    async with desk.running():
+        desk.security.lease(await desk.security.require(TICKER, READ))
+        assert desk.security.may_read(TICKER, "prices.a")
+        assert not desk.security.may_read(OTHER_WINDOW, "prices.a")
+        desk.security.release(TICKER, READ)
+        assert not desk.security.may_read(TICKER, "prices.a")
+
+
+async def test_a_session_s_grant_ends_with_the_run_and_another_s_stays() -> None:
+    desk = Desk()
+    async with desk.running():
+        desk.person = says("allow", "session")
+        assert await desk.security.request(TICKER, READ)
+        desk.person = says("allow", "always")
+        assert await desk.security.request(TICKER, WRITE)
+        desk.security.forget_session(TICKER.app)
+        assert not desk.security.may_read(TICKER, "prices.a")
+        assert desk.security.may_write(TICKER, "orders.a")
+
+
+async def test_a_grant_ends_at_its_time_to_the_millisecond_and_touches_no_other() -> None:
+    desk = Desk()
+    async with desk.running():
+        desk.person = says("allow", "always", DAY_MS)
+        assert await desk.security.request(TICKER, READ)
+        desk.person = says("allow", "always")
+        assert await desk.security.request(TICKER, WRITE)
+        assert desk.security.may_read(TICKER, "prices.a")
+        desk.clock.pass_ms(DAY_MS - 1)
+        assert desk.security.may_read(TICKER, "prices.a")
+        desk.clock.pass_ms(1)
+        assert not desk.security.may_read(TICKER, "prices.a")
+        before = desk.security.epoch
+        desk.security.tick()
+        assert desk.security.epoch == before + 1
+        assert desk.security.may_write(TICKER, "orders.a")
+        assert "PermissionExpired" in desk.trail.kinds()
+
+
+async def test_a_wall_clock_that_is_set_moves_no_end() -> None:
+    desk = Desk()
+    desk.person = says("allow", "always", DAY_MS)
+    async with desk.running():
+        assert await desk.security.request(TICKER, READ)
+        desk.clock.wall -= 10 * DAY_MS
+        desk.clock.pass_ms(DAY_MS)
+        assert not desk.security.may_read(TICKER, "prices.a")
+
+
+async def test_deny_forever_is_not_asked_again_for_less_or_for_more() -> None:
+    desk = Desk(declares=(Grant("messaging.read", "#"),))
+    desk.person = says("deny", "always")
+    async with desk.running():
+        assert not await desk.security.request(TICKER, READ)
+        for scope in ("prices.a", "#", "*.a"):
+            assert not await desk.security.request(TICKER, Grant("messaging.read", scope))
+    assert len(desk.asked) == 1
+
+
+async def test_three_refusals_in_one_run_are_enough_for_it() -> None:
+    desk = Desk()
+    desk.person = says("deny")
+    async with desk.running():
+        for _ in range(5):
+            assert not await desk.security.request(TICKER, READ)
+        assert len(desk.asked) == 3
+        desk.security.forget_session(TICKER.app)
+        assert await desk.security.state(TICKER, READ) == "prompt"
+
+
+@pytest.mark.parametrize(("how", "prompts"), [("dismissed", 3), ("timeout", 4)])
+async def test_an_embargo_keeps_prompts_away_for_seven_days_over_a_restart(
+    how: str, prompts: int
+) -> None:
+    desk = Desk()
+    desk.person = says(how)
+    async with desk.running():
+        for _ in range(prompts + 2):
+            assert not await desk.security.request(TICKER, READ)
+        desk.clock.wall += 30 * DAY_MS
+        assert await desk.security.state(TICKER, READ) == "denied"
+    desk.clock.wall -= 30 * DAY_MS
+    assert len(desk.asked) == prompts
+    assert "PermissionEmbargoed" in desk.trail.kinds()
+    desk.clock.pass_ms(EMBARGO_MS - 1)
+    async with desk.again().running() as next_run:
+        assert await next_run.security.state(TICKER, READ) == "denied"
+        assert await next_run.security.state(TICKER, WRITE) == "prompt"
+        next_run.clock.pass_ms(1)
+        assert await next_run.security.state(TICKER, READ) == "prompt"
+
+
+async def test_an_embargo_can_be_lifted_before_its_end() -> None:
+    desk = Desk()
+    desk.person = says("dismissed")
+    async with desk.running():
+        for _ in range(3):
+            await desk.security.request(TICKER, READ)
+        assert [e.permission for e in desk.settings.records().embargoes] == ["messaging.read"]
+        assert await desk.settings.reset_embargo(TICKER.app, "messaging.read") == 1
+        assert await desk.security.state(TICKER, READ) == "prompt"
+        assert "EmbargoReset" in desk.trail.kinds()
+
+
+async def test_a_prompt_that_failed_counts_for_nothing() -> None:
+    desk = Desk()
+    async with desk.running():
+        for _ in range(6):
+            assert not await desk.security.request(TICKER, READ)
+        assert len(desk.asked) == 6
+
+
+async def test_what_can_not_be_recorded_is_not_granted() -> None:
+    desk = Desk()
+    desk.trail.is_full = True
+    desk.person = says("allow", "always")
+    async with desk.running():
+        assert not await desk.security.request(TICKER, READ)
+        assert not desk.security.may_read(TICKER, "prices.a")
+        with pytest.raises(DeskbusError):
+            await desk.settings.grant(_grant(READ))
+        assert not desk.security.may_read(TICKER, "prices.a")
+
+
+async def test_a_denial_stands_even_where_it_can_not_be_recorded() -> None:
+    desk = Desk()
+    desk.trail.is_full = True
+    desk.person = says("deny", "always")
+    async with desk.running():
+        assert not await desk.security.request(TICKER, READ)
+        assert await desk.security.state(TICKER, READ) == "denied"
+
+
+async def test_a_prompt_that_raises_denies() -> None:
+    async def person(_: Any) -> Any:
+        raise RuntimeError("the shell is gone")
+
+    desk = Desk()
+    desk.person = person
+    async with desk.running():
+        assert not await desk.security.request(TICKER, READ)
+
+
+@pytest.mark.parametrize(
+    "other", [AppIdentity(bound="content:two"), AppIdentity(bound="", problem="not signed")]
+)
+async def test_an_app_that_has_changed_asks_again(other: AppIdentity) -> None:
+    desk = Desk()
+    desk.person = says("allow", "always")
+    async with desk.running():
+        assert await desk.security.request(TICKER, READ)
+    async with desk.again(other).running() as changed:
+        assert not changed.security.may_read(TICKER, "prices.a")
+
+
+async def test_an_app_of_the_same_publisher_keeps_what_it_has_as_it_changes() -> None:
+    desk = Desk(identity=AppIdentity(bound="key:1", content="one", verified=True))
+    desk.person = says("allow", "always")
+    async with desk.running():
+        assert await desk.security.request(TICKER, READ)
+    newer = AppIdentity(bound="key:1", content="two", verified=True)
+    async with desk.again(newer).running() as changed:
+        assert changed.security.may_read(TICKER, "prices.a")
+
+
+async def test_an_app_that_changes_while_the_person_thinks_is_not_allowed() -> None:
+    desk = Desk()
+
+    async def person(_: Any) -> Any:
+        desk.security.register(TICKER.app, desk.rules, AppIdentity(bound="content:two"))
+        return await says("allow", "always")(_)
+
+    desk.person = person
+    async with desk.running():
+        assert not await desk.security.request(TICKER, READ)
+
+
+async def test_a_grant_that_the_manifest_no_longer_declares_counts_no_more() -> None:
+    desk = Desk()
+    desk.person = says("allow", "session")
+    async with desk.running():
+        assert await desk.security.request(TICKER, READ)
+        narrower = desk.rules._replace(declares=(Grant("messaging.read", "prices.a"),))
+        desk.security.register(TICKER.app, narrower, ITSELF)
+        assert not desk.security.may_read(TICKER, "prices.b")
+
+
+async def test_revoking_ends_operations_under_way_with_an_error() -> None:
+    desk = Desk()
+    desk.person = says("allow", "session")
+    errors: list[DeskbusError] = []
+
+    async def operate(once: bool) -> None:
+        desk.person = says("allow", "once" if once else "session")
+        permit = await desk.security.require(TICKER, WRITE if once else READ)
+        try:
+            with desk.security.holding(permit):
+                await anyio.sleep_forever()
+        except DeskbusError as error:
+            errors.append(error)
+
+    async with desk.running(), anyio.create_task_group() as tasks:
+        for once in (False, True):
+            tasks.start_soon(operate, once)
+            await anyio.wait_all_tasks_blocked()
+        await desk.settings.revoke(TICKER.app, None, None)
+        with anyio.fail_after(5):
+            while len(errors) < 2:
+                await anyio.lowlevel.checkpoint()
+    assert [error.kind.name for error in errors] == ["permission_revoked"] * 2
+
+
+async def test_revoking_one_leaves_the_other() -> None:
+    desk = Desk()
+    desk.person = says("allow", "always")
+    async with desk.running():
+        assert await desk.security.request(TICKER, READ)
+        assert await desk.security.request(TICKER, WRITE)
+        assert await desk.settings.revoke(TICKER.app, "messaging.read", READ.scope) == 1
+        assert not desk.security.may_read(TICKER, "prices.a")
+        assert desk.security.may_write(TICKER, "orders.a")
+    async with desk.again().running() as next_run:
+        assert not next_run.security.may_read(TICKER, "prices.a")
+        assert next_run.security.may_write(TICKER, "orders.a")
+
+
+async def test_the_list_tells_denials_configuration_and_when_it_was_used() -> None:
+    desk = Desk(grants=(Grant("app.send", "desk.feed"),), keeper=FakeKeeper())
+    async with desk.running():
+        desk.person = says("deny", "always")
+        await desk.security.request(TICKER, WRITE)
+        desk.person = says("allow", "always", DAY_MS)
+        await desk.security.request(TICKER, READ)
+        desk.clock.pass_ms(5)
+        desk.security.may_read(TICKER, "prices.a")
+        found = {(r.permission, r.allowed, r.source): r for r in desk.settings.records().records}
+    assert set(found) == {
+        ("app.send", True, "config"),
+        ("messaging.write", False, "person"),
+        ("messaging.read", True, "person"),
+    }
+    read = found["messaging.read", True, "person"]
+    assert (read.name, read.scope_words) == ("Ticker", "Everything under prices")
+    assert isinstance(read.last_used, int)
+    assert isinstance(read.since, int)
+    assert isinstance(read.until, int)
+    assert read.last_used - read.since == 5
+    assert read.until - read.since == DAY_MS
+
+
+async def test_what_the_manifest_does_not_declare_nobody_grants_in_the_settings() -> None:
+    async with Desk().running() as desk:
+        with pytest.raises(DeskbusError, match="does not declare"):
+            await desk.settings.grant(_grant(Grant("history", "#")))
+
+
+async def test_the_shell_s_copy_says_what_the_checks_say() -> None:
+    desk = Desk(grants=(Grant("network", "https://a.de"),), declares=(Grant("network", "*"),))
+    async with desk.running():
+        await desk.settings.grant(_grant(Grant("network", "https://*.b.de"), expires=DAY_MS))
+        await desk.settings.grant(_grant(Grant("network", "https://evil.b.de"), allowed=False))
+        rules = [
+            (rule.scope, rule.allow)
+            for rule in desk.settings.grants_of(TICKER.app).rules
+            if rule.permission == "network"
+        ]
+    assert rules == [("https://evil.b.de", False), ("https://a.de", True), ("https://*.b.de", True)]
+
+
+def _grant(grant: Grant, *, allowed: bool = True, expires: int | None = None) -> GrantParams:
+    return GrantParams(
+        app=TICKER.app,
+        permission=grant.permission,
+        scope=grant.scope,
+        allowed=allowed,
+        expires_in=UNSET if expires is None else expires,
+    )
