@@ -1,4 +1,4 @@
-"""`make crash-test`: SIGKILL at random moments of durable publishing, 200 rounds by default."""
+"""`make crash-test`: SIGKILL at random moments of durable publishing, and of the audit log."""
 
 import argparse
 import random
@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 
 from tests.integration.crash import CrashTest, LossError
+from tests.unit.audit.kills import Killer
 
 
 async def run(rounds: int, seed: int) -> int:
@@ -30,12 +31,32 @@ async def run(rounds: int, seed: int) -> int:
     return 0
 
 
+def kill_the_audit_log(rounds: int, seed: int) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        killer = Killer(Path(folder) / "audit", seed)
+        unclean = 0
+        for number in range(1, rounds + 1):
+            left = killer.round()
+            lost = left.committed - left.found
+            if left.verdict == "TAMPERED" or left.set_aside or lost:
+                print(f"round {number}, seed {seed}: {left.verdict} {left.reason}, {lost} lost")
+                return 1
+            unclean += left.verdict == "UNCLEAN TAIL"
+            if number % 10 == 0 or number == rounds:
+                words = f"{left.committed:,} audit records committed, all there"
+                print(f"{number} kills: {words}; {unclean} unclean ends, none taken for tampering")
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.performance.crash")
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--audit-rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     options = parser.parse_args()
-    return anyio.run(run, options.rounds, options.seed)
+    return anyio.run(run, options.rounds, options.seed) or kill_the_audit_log(
+        options.audit_rounds, options.seed
+    )
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, Literal
 
 import msgspec
 
 from deskbus_protocol.methods import METHODS
-from tests.performance import vault
+from tests.performance import audit, vault
 from tests.performance.load import Figures, load
 from tests.performance.ours import Deskbus
 from tests.performance.peers import PEERS
@@ -52,9 +53,12 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     roundtrips: int = 5000
     crowd_s: float = 60.0
     stored: int = 200_000
+    audited: int = 1_000_000
 
 
-QUICK = Scale(rounds=1, warm_s=0.4, span_s=0.6, roundtrips=1000, crowd_s=2.0, stored=50_000)
+QUICK = Scale(
+    rounds=1, warm_s=0.4, span_s=0.6, roundtrips=1000, crowd_s=2.0, stored=50_000, audited=100_000
+)
 
 Measure = Callable[[Running, Scale], Figures]
 
@@ -195,6 +199,37 @@ def vault_rows() -> Iterator[Row]:
         )
 
 
+def audit_rows() -> Iterator[Row]:
+    """The audit log's own figures. The rows that read one share the log of a run."""
+    read = cache(audit.read)
+
+    def row(name: str, unit: str, figure: str, goal: float, measure: Measure) -> Row:
+        return Row(
+            name=name,
+            unit=unit,
+            figure=figure,
+            better="more" if unit == "records/s" else "less",
+            measure=measure,
+            goals=(Goal(limit=goal),),
+            max_rounds=1,
+            needs="audit.query",
+        )
+
+    def of_log(_: Running, scale: Scale) -> Figures:
+        return read(scale.audited)
+
+    yield row(
+        "audit append", "records/s", "append_per_second", 50_000.0, lambda _, __: audit.append()
+    )
+    yield row("audit verify", "records/s", "verify_per_second", 70_000.0, of_log)
+    yield row("audit index", "records/s", "index_per_second", 50_000.0, of_log)
+    for by in ("type", "app", "time", "combined", "correlation"):
+        yield row(f"audit query by {by}", "ms", f"query_{by}_ms", 100.0, of_log)
+    yield row(
+        "audit, cost of a publish", "%", "hot_path_percent", 2.0, lambda _, __: audit.hot_path()
+    )
+
+
 ROWS = (
     Row(
         name="1 → 1",
@@ -319,4 +354,5 @@ ROWS = (
         max_rounds=3,
     ),
     *vault_rows(),
+    *audit_rows(),
 )
