@@ -12,6 +12,7 @@ import msgspec
 
 from deskbus_protocol import PROTOCOL_VERSION, typescript
 from deskbus_protocol.errors import ERRORS, ErrorData, ErrorObject
+from deskbus_protocol.events import AuditEvent
 from deskbus_protocol.method import Method
 from deskbus_protocol.methods import METHODS
 from deskbus_protocol.panels import PanelDescriptor
@@ -64,8 +65,10 @@ def files() -> dict[Path, str]:
     document = openrpc()
     generated = Path("electron-bridge/src/generated")
     descriptors = {name: _descriptor(name) for name in DESCRIPTORS}
+    event = {"$schema": DIALECT, "title": "audit event", **msgspec.json.schema(AuditEvent)}
     return {
         Path("schemas/openrpc.json"): _text(document),
+        Path("schemas/audit/event.json"): _text(event),
         **{Path(f"schemas/ui/{name}.json"): _text(body) for name, body in descriptors.items()},
         Path("docs/rpc.md"): reference(document),
         generated / "protocol.ts": typescript.protocol(document, METHODS),
