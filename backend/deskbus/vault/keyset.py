@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from deskbus.vault.cipher import (
     KEY_BYTES,
+    KEY_ID_BYTES,
     Context,
     SealError,
     key_id_of,
@@ -110,6 +111,16 @@ class Keyset:
         )
         self._body.keys.append(added)
         return added
+
+    def adopt(self, purpose: Purpose, key_id: bytes, key: bytes) -> None:
+        """A key of another vault, that only opens; raises `SealError` for what is no key."""
+        if len(key_id) != KEY_ID_BYTES or len(key) != KEY_BYTES:
+            raise SealError
+        if all(known.id != key_id for known in self._body.keys):
+            adopted = DataKey(
+                id=key_id, purpose=purpose, primary=False, created_ms=_now_ms(), key=bytearray(key)
+            )
+            self._body.keys.append(adopted)
 
     def rotate(self) -> None:
         """A new primary key for every purpose that has one."""

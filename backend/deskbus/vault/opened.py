@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import structlog
 
@@ -10,8 +10,8 @@ from deskbus.vault.cipher import SealError, new_key, new_key_id, wipe
 from deskbus.vault.folder import Folder
 from deskbus.vault.homes import Home, KeychainHome, PasswordHome, VaultLockedError
 from deskbus.vault.keychain import Keychain
-from deskbus.vault.keyset import OUTSIDE, Head, Keyset, open_keyset, read_head
-from deskbus.vault.records import MANIFEST, Records
+from deskbus.vault.keyset import OUTSIDE, DataKey, Head, Keyset, Purpose, open_keyset, read_head
+from deskbus.vault.records import MANIFEST, Name, Records
 
 KEYSET = "keyset"
 _INSTALLATION = "installation"
@@ -43,6 +43,38 @@ class Opened:
             self.records.create()
         else:
             self.records.load()
+
+    def primary(self, purpose: Purpose) -> DataKey:
+        """The key that seals for that purpose, made where there is none; raises `OSError`."""
+        key = self.keys.primary(purpose)
+        if key is None:
+            key = self.keys.add(purpose)
+            self.save_keys()
+        return key
+
+    def with_keys(self, values: Iterable[tuple[Name, bytes]]) -> Iterator[tuple[Name, bytes]]:
+        """The same; each of them has a key by the time that it comes."""
+        for name, value in values:
+            self.primary(name.purpose)
+            yield name, value
+
+    def outside_keys(self) -> list[tuple[Name, bytes]]:
+        """As records, by id."""
+        return [
+            (Name(key.purpose, "", key.id.hex()), bytes(key.key))
+            for key in self.keys
+            if key.purpose in OUTSIDE
+        ]
+
+    def adopt_keys(self, keys: Iterable[tuple[Name, bytes]]) -> None:
+        """Raises `SealError` for what `outside_keys` can't have given, and `OSError`."""
+        for name, key in keys:
+            try:
+                key_id = bytes.fromhex(name.name)
+            except ValueError:
+                raise SealError from None
+            self.keys.adopt(name.purpose, key_id, key)
+        self.save_keys()
 
     def save_keys(self) -> None:
         """Raises `OSError`."""

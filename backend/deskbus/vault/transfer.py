@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,7 +31,7 @@ from deskbus.vault.cipher import (
 )
 from deskbus.vault.folder import Step, no_step
 from deskbus.vault.homes import PasswordHome
-from deskbus.vault.keyset import MAX_HEAD_BYTES, Head
+from deskbus.vault.keyset import MAX_HEAD_BYTES, OUTSIDE, Head, Purpose
 from deskbus.vault.records import Name, Progress
 from deskbus.vault.vault import Vault
 
@@ -39,25 +40,29 @@ _PLACE = "export"
 _LENGTH_BYTES = 4
 _UNFINISHED = ".unfinished"
 
+_OF_THE_FOLDER: frozenset[Purpose] = frozenset({"audit"})
+"""Belongs to a log beside the vault: where there is one, another log's would make it unreadable."""
+
 
 def export_vault(vault: Vault, path: Path, password: bytearray, *, step: Step = no_step) -> int:
     """Writes every record of an unlocked vault to a new file of mode 0600.
 
-    Answers with how many were left out, because they were changed from outside. No key of the
-    vault's own is in the file; it has its name once it is whole and on the disk. Raises
-    `FileExistsError`, and what the vault raises.
+    Answers with how many were left out, because they were changed from outside. Of the vault's own
+    keys the file has those of sealed messages alone. It has its name once it is whole and on the
+    disk. Raises `FileExistsError`, and what the vault raises.
     """
     if os.path.lexists(path):
         raise FileExistsError(17, "there is such a file already", str(path))
     names = vault.names()
     sound = [name for name in names if _opens(vault, name)]
+    keys = vault.outside_keys()
     unfinished = path.with_name(path.name + _UNFINISHED)
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             step("export: begun")
-            for piece in _sealed(vault, sound, password):
+            for piece in _sealed(keys, vault, sound, password):
                 file.write(piece)
                 step("export: piece written")
             file.flush()
@@ -77,8 +82,10 @@ def import_vault(
 ) -> int:
     """Takes every record in, in place of those of the same name; answers with their number.
 
-    After a crash, or where the file turns out to be changed or cut off, either all of them are in
-    the vault or none. Raises `SealError` for another password or a changed file.
+    Keys of messages are taken in beside those that are here. The anchor of an audit log is not,
+    where this vault has one already. After a crash, or where the file turns out to be changed or
+    cut off, either all of them are in the vault or none. Raises `SealError` for another password or
+    a changed file.
     """
     start = file.read(len(_MAGIC) + _LENGTH_BYTES)
     length = int.from_bytes(start[len(_MAGIC) :])
@@ -93,7 +100,7 @@ def import_vault(
         plain = open_chunks(key, _context(head), file.read(HEADER_BYTES), _chunks_of(file))
         stream = _Stream(plain)
         count = int.from_bytes(stream.take(_LENGTH_BYTES))
-        vault.put_all(_records(stream, count), progress, count)
+        vault.put_all(_wanted(vault, _records(stream, count)), progress, count)
     finally:
         home.leave()
         wipe(key)
@@ -124,6 +131,19 @@ class _Stream:
             raise SealError
 
 
+def _wanted(vault: Vault, coming: Iterable[tuple[Name, bytes]]) -> Iterator[tuple[Name, bytes]]:
+    """The records among them that are to be put; keys are adopted when the end is proven."""
+    kept = {name for name in vault.names() if name.purpose in _OF_THE_FOLDER}
+    keys = []
+    for name, value in coming:
+        if name.purpose in OUTSIDE:
+            keys.append((name, value))
+        elif name not in kept:
+            yield name, value
+    if keys:
+        vault.adopt_keys(keys)
+
+
 def _records(stream: _Stream, count: int) -> Iterator[tuple[Name, bytes]]:
     for _ in range(count):
         length = int.from_bytes(stream.take(_LENGTH_BYTES))
@@ -142,23 +162,33 @@ def _opens(vault: Vault, name: Name) -> bool:
     return True
 
 
-def _sealed(vault: Vault, names: list[Name], password: bytearray) -> Iterator[bytes]:
+def _sealed(
+    keys: list[tuple[Name, bytes]], vault: Vault, names: list[Name], password: bytearray
+) -> Iterator[bytes]:
     key_id, key, home = new_key_id(), new_key(), PasswordHome.new(password)
     try:
         head = msgspec.json.encode(home.head(_PLACE, key_id, key))
         yield _MAGIC + len(head).to_bytes(_LENGTH_BYTES) + head
-        yield from seal_chunks(key_id, key, _context(head), _cut(_plain(vault, names)))
+        records = chain(keys, _read(vault, names))
+        yield from seal_chunks(
+            key_id, key, _context(head), _cut(_plain(len(keys) + len(names), records))
+        )
     finally:
         home.leave()
         wipe(key)
 
 
-def _plain(vault: Vault, names: list[Name]) -> Iterator[bytes]:
-    yield len(names).to_bytes(_LENGTH_BYTES)
+def _read(vault: Vault, names: list[Name]) -> Iterator[tuple[Name, bytes]]:
     for name in names:
         value = vault.get(name)
         if value is None:
             raise SealError
+        yield name, value
+
+
+def _plain(count: int, records: Iterable[tuple[Name, bytes]]) -> Iterator[bytes]:
+    yield count.to_bytes(_LENGTH_BYTES)
+    for name, value in records:
         record = msgspec.msgpack.encode((name, value))
         yield len(record).to_bytes(_LENGTH_BYTES) + record
 

@@ -124,7 +124,7 @@ class Vault:
                 records.put(values, progress, total)
                 return
             with self._change():
-                records.put(self._with_keys(values), progress, total)
+                records.put(self._unlocked.with_keys(values), progress, total)
 
     def delete(self, name: Name) -> bool:
         """Whether there was such a record."""
@@ -141,9 +141,8 @@ class Vault:
         """Seals what is kept elsewhere; raises `VaultLockedError` where no key would last."""
         with self._turn:
             self._open()
-            self._need_keys({purpose})
-            key = self._unlocked.keys.primary(purpose)
-            assert key is not None
+            with self._change():
+                key = self._unlocked.primary(purpose)
             return cipher.seal(key.id, key.key, Context(purpose, "", name, 0), plaintext)
 
     def unseal(self, purpose: Purpose, name: str, sealed: bytes) -> bytes:
@@ -152,6 +151,19 @@ class Vault:
             self._open()
             key = self._unlocked.keys.by_id(purpose, cipher.key_id_of(sealed))
             return cipher.open_sealed(key.key, Context(purpose, "", name, 0), sealed)
+
+    def outside_keys(self) -> list[tuple[Name, bytes]]:
+        """What opens the things that are sealed here and kept elsewhere, to be moved with them."""
+        with self._turn:
+            self._open()
+            return self._unlocked.outside_keys()
+
+    def adopt_keys(self, keys: list[tuple[Name, bytes]]) -> None:
+        """Takes another vault's `outside_keys` in; raises `SealError` for what are none."""
+        with self._turn:
+            self._open()
+            with self._change():
+                self._unlocked.adopt_keys(keys)
 
     def unlock(self, password: bytearray | None = None) -> None:
         """Opens the vault; a person may be asked. Makes one where there is none.
@@ -332,7 +344,7 @@ class Vault:
         elif self._opened is None:
             self._opened = open_new(self._folder, home)
         with self._change():
-            self._unlocked.records.put(self._with_keys(memory.items()))
+            self._unlocked.records.put(self._unlocked.with_keys(memory.items()))
         self._memory = None
         self._locked_because = ""
         if self._unlocked.home is not home:
@@ -356,19 +368,6 @@ class Vault:
         if before is not home and not home.shares_place_with(before):
             try_to(before.leave)
         log.info("vault.kek_rotated", home=home.name)
-
-    def _with_keys(self, values: Iterable[tuple[Name, bytes]]) -> Iterator[tuple[Name, bytes]]:
-        for name, value in values:
-            self._need_keys({name.purpose})
-            yield name, value
-
-    def _need_keys(self, purposes: set[Purpose]) -> None:
-        missing = [p for p in purposes if self._unlocked.keys.primary(p) is None]
-        if missing:
-            with self._change():
-                for purpose in missing:
-                    self._unlocked.keys.add(purpose)
-                self._unlocked.save_keys()
 
     def _tidy_at_leisure(self, opened: Opened) -> None:
         """What is left for that on a full disk is no reason to be locked."""

@@ -123,6 +123,44 @@ def test_an_export_goes_through_no_link(tmp_path: Path) -> None:
     assert not (tmp_path / "not there").exists()
 
 
+@pytest.mark.requirement("3.3")
+def test_messages_that_were_sealed_here_open_where_the_vault_has_moved(tmp_path: Path) -> None:
+    here = vault_in(tmp_path / "here", FakeKeychain())
+    first = here.seal("messages", "0", b"first")
+    here.rotate_keys()
+    second = here.seal("messages", "1", b"second")
+    export_vault(here, tmp_path / "export", password())
+    keychain = FakeKeychain()
+    there = vault_in(tmp_path / "there", keychain)
+    own = there.seal("messages", "0", b"own")
+    for _ in range(2):
+        with (tmp_path / "export").open("rb") as file:
+            import_vault(there, file, password())
+    there.rotate_keys()
+    there.close()
+    there = vault_in(tmp_path / "there", keychain)
+    assert there.unseal("messages", "0", first) == b"first"
+    assert there.unseal("messages", "1", second) == b"second"
+    assert there.unseal("messages", "0", own) == b"own"
+    assert there.unseal("messages", "2", there.seal("messages", "2", b"new")) == b"new"
+
+
+@pytest.mark.requirement("3.3")
+def test_an_import_leaves_the_anchor_of_a_log_that_is_here_alone(tmp_path: Path) -> None:
+    anchor = Name("audit", "", "anchor")
+    here = vault_in(tmp_path / "here", FakeKeychain())
+    here.put_all([(anchor, b"theirs"), (TOKEN, b"1")])
+    export_vault(here, tmp_path / "export", password())
+    there = vault_in(tmp_path / "there", FakeKeychain())
+    there.put(anchor, b"ours")
+    bare = vault_in(tmp_path / "bare", FakeKeychain())
+    bare.unlock()
+    for vault, expected in ((there, b"ours"), (bare, b"theirs")):
+        with (tmp_path / "export").open("rb") as file:
+            import_vault(vault, file, password())
+        assert (vault.get(anchor), vault.get(TOKEN)) == (expected, b"1")
+
+
 def test_an_empty_vault_can_be_exported(tmp_path: Path) -> None:
     here = vault_in(tmp_path / "here", FakeKeychain())
     here.unlock()
