@@ -88,6 +88,18 @@ def test_locked_at_the_start_and_unlocked_later(service: SecretService, folder: 
     vault.close()
 
 
+def test_whether_a_keychain_would_ask_is_found_out_in_silence(service: SecretService) -> None:
+    keychain = find_keychain()
+    assert keychain is not None
+    assert not keychain.would_ask()
+    service.stop()
+    assert keychain.would_ask()
+    service.start(unlocked=False)
+    assert keychain.would_ask()
+    service.unlock()
+    assert not keychain.would_ask()
+
+
 def test_an_entry_deleted_behind_our_back_is_not_made_anew(
     service: SecretService, folder: Path
 ) -> None:

@@ -1,20 +1,10 @@
-import { join } from 'path';
-import { pathToFileURL } from 'url';
-import {
-  BrowserWindow,
-  ipcMain,
-  screen,
-  type IpcMainEvent,
-  type IpcMainInvokeEvent,
-} from 'electron';
+import { screen, type BrowserWindow } from 'electron';
 import type { Notice } from '../generated/protocol';
 import { asDeskbusError } from '../node/error';
-import { lockContents, lockedPreferences, WINDOW_LOOK } from './lockdown';
 import { NoticeChannel } from './notice-channels';
-import { TopFrame } from './top-frame';
+import { OwnIpc } from './own-ipc';
+import { openOwnPage, type OwnPage } from './own-page';
 
-const PAGE = join(__dirname, '..', 'renderer', 'notice.html');
-const PRELOAD = join(__dirname, '..', 'preload', 'notice.js');
 const WIDTH = 380;
 const FIRST_HEIGHT = 180;
 const MIN_HEIGHT = 80;
@@ -34,35 +24,29 @@ export interface NoticeEvents {
 
 /** One notice, in a corner of the screen; it takes the focus from nobody. */
 export class NoticeWindow {
-  readonly browserWindow: BrowserWindow;
+  readonly page: OwnPage;
   /** What its page needs; zero until that is known. */
   height = 0;
   readonly windowId: number;
-  private readonly frame: TopFrame;
-  private readonly contentsId: number;
   private over = false;
 
   constructor(
     readonly descriptor: Notice,
     private readonly events: NoticeEvents,
   ) {
-    this.browserWindow = createWindow(descriptor.title);
-    this.windowId = this.browserWindow.id;
-    const { webContents } = this.browserWindow;
-    this.frame = new TopFrame(webContents);
-    this.contentsId = webContents.id;
-    lockContents(webContents, pathToFileURL(PAGE).href);
+    this.page = openNotice(descriptor.title);
+    const { webContents, id } = this.browserWindow;
+    this.windowId = id;
     const dismiss = (): void => this.dismiss();
     this.browserWindow.once('closed', dismiss);
     webContents.on('render-process-gone', dismiss);
     webContents.on('crashed' as 'render-process-gone', dismiss);
-    notices.add(this.contentsId, this);
-    this.browserWindow.loadFile(PAGE).catch(dismiss);
+    this.page.loaded.catch(dismiss);
+    notices.add(this);
   }
 
-  /** Whether the notice's own page says it, and not a frame in it. */
-  hears(event: IpcMainEvent | IpcMainInvokeEvent): boolean {
-    return this.frame.sent(event);
+  get browserWindow(): BrowserWindow {
+    return this.page.window;
   }
 
   drawn(height: number): void {
@@ -93,7 +77,7 @@ export class NoticeWindow {
 
   /** What went wrong, in words; nothing where it was done. */
   async take(password: string | undefined): Promise<string | undefined> {
-    if (this.descriptor.offer === undefined) return undefined;
+    if (this.over || this.descriptor.offer === undefined) return undefined;
     try {
       await this.events.accept(this, this.descriptor.asksPassword === true ? password : undefined);
     } catch (error) {
@@ -102,61 +86,40 @@ export class NoticeWindow {
     return undefined;
   }
 
-  /** Takes it out of view. It hears nothing any more. */
+  /** Takes it out of view, with all that was typed. It hears nothing any more. */
   hide(): void {
     this.over = true;
-    notices.remove(this.contentsId);
-    if (!this.browserWindow.isDestroyed()) this.browserWindow.hide();
+    if (this.browserWindow.isDestroyed()) return;
+    this.browserWindow.hide();
+    this.browserWindow.loadURL('about:blank').catch(() => undefined);
   }
 
   destroy(): void {
-    this.hide();
+    this.over = true;
     if (!this.browserWindow.isDestroyed()) this.browserWindow.destroy();
   }
 }
 
-/** The one entrance from the pages of notices. */
-class NoticeIpc {
-  private readonly open = new Map<number, NoticeWindow>();
-  private listening = false;
-
-  add(contentsId: number, notice: NoticeWindow): void {
-    this.listen();
-    this.open.set(contentsId, notice);
-  }
-
-  remove(contentsId: number): void {
-    this.open.delete(contentsId);
-  }
-
-  private listen(): void {
-    if (this.listening) return;
-    this.listening = true;
-    ipcMain.handle(NoticeChannel.descriptor, (event) => this.from(event)?.descriptor);
-    ipcMain.on(NoticeChannel.drawn, (event, height: unknown) => {
-      if (typeof height === 'number' && Number.isFinite(height)) this.from(event)?.drawn(height);
-    });
-    ipcMain.on(NoticeChannel.dismiss, (event) => this.from(event)?.dismiss());
-    ipcMain.handle(NoticeChannel.accept, (event, password: unknown) =>
-      this.from(event)?.take(isPassword(password) ? password : undefined),
-    );
-  }
-
-  private from(event: IpcMainEvent | IpcMainInvokeEvent): NoticeWindow | undefined {
-    const notice = this.open.get(event.sender.id);
-    return notice?.hears(event) ? notice : undefined;
-  }
-}
-
-const notices = new NoticeIpc();
+const notices = new OwnIpc<NoticeWindow>(
+  {
+    [NoticeChannel.drawn]: (notice, height) => {
+      if (typeof height === 'number' && Number.isFinite(height)) notice.drawn(height);
+    },
+    [NoticeChannel.dismiss]: (notice) => notice.dismiss(),
+  },
+  {
+    [NoticeChannel.descriptor]: (notice) => notice.descriptor,
+    [NoticeChannel.accept]: (notice, password) =>
+      notice.take(isPassword(password) ? password : undefined),
+  },
+);
 
 function isPassword(value: unknown): value is string {
   return typeof value === 'string' && value.length > 0 && value.length <= MAX_PASSWORD_CHARACTERS;
 }
 
-function createWindow(title: string): BrowserWindow {
-  const window = new BrowserWindow({
-    ...WINDOW_LOOK,
+function openNotice(title: string): OwnPage {
+  return openOwnPage('notice', {
     title,
     width: WIDTH,
     height: FIRST_HEIGHT,
@@ -168,9 +131,5 @@ function createWindow(title: string): BrowserWindow {
     fullscreenable: false,
     skipTaskbar: true,
     alwaysOnTop: true,
-    webPreferences: lockedPreferences(PRELOAD, 'deskbus-notice'),
   });
-  window.removeMenu();
-  window.on('page-title-updated', (event) => event.preventDefault());
-  return window;
 }
