@@ -6,7 +6,7 @@ const { app } = require('electron');
 // An app of your own says require('deskbus-electron').
 const { createShell } = require('../electron-bridge');
 
-const APPS = ['demo.blotter', 'demo.ticker', 'demo.feed'];
+const APPS = ['demo.blotter', 'demo.ticker', 'demo.feed', 'demo.chaos'];
 
 const python = process.env.DESKBUS_PYTHON || 'python3';
 

@@ -32,10 +32,11 @@ from demo.electron import (
 
 MAIN = ROOT / "demo" / "main.js"
 PICTURES = ROOT / "build" / "demo"
-STORY_LIMIT_S = 55
+STORY_LIMIT_S = 75
 WATCH_S = 8.0
 FLOW_MINIMUM_PER_S = 40
 CLEAN_EXIT_S = 4.0
+BACK_WITHIN_S = 20.0
 
 
 class StoryError(Exception):
@@ -55,13 +56,14 @@ class Story:
     async def play(self) -> None:
         blotter = await self._session.window("/blotter/index.html")
         ticker = await self._session.window("/ticker/index.html")
-        self.tell("Electron", "two windows are open: Ticker and Blotter")
+        self.tell("Electron", "three windows are open: Ticker, Blotter and Chaos")
         await self.consent(ticker)
         await self.watch({"Ticker": ticker, "Blotter": blotter})
         await self.picture(ticker, "02-ticker")
         await self.trade(ticker, blotter)
         await self.picture(ticker, "04-ticker")
         await self.picture(blotter, "05-blotter")
+        await self.chaos(ticker)
         await self.account_for(ticker, blotter)
         await self.end()
 
@@ -139,6 +141,33 @@ class Story:
         self.tell("person", f"clicks “{label}”; Blotter shows the order as {status}")
         require(status.split()[0] in expected, f"the order is {status}, not {expected}")
 
+    async def chaos(self, ticker: Page) -> None:
+        """An app eats memory until its limit ends it; it comes back, and nobody else notices."""
+        chaos = await self._session.window("/chaos/index.html")
+        await chaos.until("!document.querySelector('[data-deed=memory]').disabled")
+        await self.picture(chaos, "06-chaos")
+        before, since = await flow(ticker), time.monotonic()
+        await chaos.click("[data-deed=memory]")
+        self.tell("person", "clicks “Eat memory” in Chaos")
+        page = await self._session.window("/crash.html")
+        await page.until(
+            "document.getElementById('crash') && !document.getElementById('crash').hidden"
+        )
+        self.tell(
+            "backend", f"ended it; {time.monotonic() - since:.1f} s later its window says why"
+        )
+        await self.picture(page, "07-crash")
+        chaos = await self._session.window("/chaos/index.html", timeout_s=BACK_WITHIN_S)
+        await chaos.until("/once/.test(find('restarts').textContent)", timeout_s=BACK_WITHIN_S)
+        await chaos.until("document.querySelectorAll('#list li').length === 1")
+        remembers = await chaos.text("#list li")
+        self.tell("Chaos", f"is back, with its state: “{remembers}”")
+        await self.picture(chaos, "08-chaos")
+        now = await flow(ticker)
+        rate = (now["count"] - before["count"]) / (time.monotonic() - since)
+        self.tell("Ticker", f"got {rate:.1f} messages/s all the while; gaps: {now['gaps']:.0f}")
+        require(rate >= FLOW_MINIMUM_PER_S, f"Ticker fell to {rate:.1f} messages/s")
+
     async def account_for(self, ticker: Page, blotter: Page) -> None:
         for name, page in {"Ticker": ticker, "Blotter": blotter}.items():
             total = await flow(page)
@@ -184,8 +213,9 @@ def role(process: psutil.Process) -> str:
     kind = re.search(r"--type=(\S+)", line)
     if kind:
         return f"Electron {kind[1]}"
-    if "feed.py" in line:
-        return "demo.feed"
+    for program in ("feed.py", "chaos.py", "guardian.py"):
+        if program in line:
+            return {"feed.py": "demo.feed", "chaos.py": "demo.chaos"}.get(program, "guardian")
     return "backend" if "deskbus" in words else "Electron main"
 
 
