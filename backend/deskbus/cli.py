@@ -31,6 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from deskbus.commands import audit
 
         return audit.run(options)
+    if options.command == "policy":
+        from deskbus.commands import policy
+
+        return policy.run(options)
+    if options.command == "publisher":
+        from deskbus.commands import publisher
+
+        return publisher.run(options)
     if options.command == "vault":
         from deskbus.commands import vault
 
@@ -108,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_vault(commands, place)
     _add_apps(commands, place)
+    _add_policy(commands, place)
     add_audit(commands, place)
 
     doctor = commands.add_parser("doctor", parents=[place], help="tell what works on this machine")
@@ -115,6 +124,26 @@ def _parser() -> argparse.ArgumentParser:
         "--running", action="store_true", help="tell how the backend is that is running"
     )
     return parser
+
+
+def _add_policy(commands: Any, place: argparse.ArgumentParser) -> None:
+    policy = commands.add_parser("policy", help="the administrator's rules over what people decide")
+    actions = policy.add_subparsers(dest="what", required=True, metavar="ACTION")
+    actions.add_parser("status", parents=[place], help="which policy stands")
+    actions.add_parser("reload", parents=[place], help="read the file again; applies at once")
+    check = actions.add_parser("check", help="whether a file can be used; needs no backend")
+    check.add_argument("file", type=Path)
+    check.add_argument("--config", type=Path, help="the configuration whose permissions count")
+
+    publisher = commands.add_parser(
+        "publisher", help="sign apps, so that updates keep their grants"
+    )
+    steps = publisher.add_subparsers(dest="what", required=True, metavar="ACTION")
+    keygen = steps.add_parser("keygen", help="make a key; prints the public one")
+    keygen.add_argument("key", type=Path, help="the file to write the private key to")
+    sign = steps.add_parser("sign", help="sign an app's manifest and files, in the manifest")
+    sign.add_argument("manifest", type=Path)
+    sign.add_argument("key", type=Path, help="the private key's file")
 
 
 def _add_apps(commands: Any, place: argparse.ArgumentParser) -> None:

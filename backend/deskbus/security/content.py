@@ -28,15 +28,16 @@ def content_hash(manifest: Manifest, folder: Path, *, owns_folder: bool = False)
     `folder` is the one that the manifest's paths are taken from. The files of a window are those
     in its page's folder and below; of a page that lies in `folder` itself it is the page alone, for
     other apps may be there too. Of a process it is the program, where that is a file. An app that
-    `owns_folder` consists of all that is in it. Names count, and links count as what they say, not
-    as what they lead to. Blocks; raises `ContentError`.
+    `owns_folder` consists of all that is in it beside the manifest. Names count, and links count as
+    what they say, not as what they lead to. Blocks; raises `ContentError`.
     """
     digest = hashlib.sha256(_DOMAIN)
     _feed(digest, msgspec.json.encode(_said(manifest), order="sorted"))
     seen = size = 0
     try:
         root = folder.resolve()
-        for path in sorted(set(_below(root)) if owns_folder else _files(manifest, root)):
+        files = _all(manifest, root) if owns_folder else _files(manifest, root)
+        for path in sorted(files):
             seen += 1
             size += path.lstat().st_size if os.path.lexists(path) else 0
             if seen > MAX_FILES or size > MAX_BYTES:
@@ -79,6 +80,21 @@ def _files(manifest: Manifest, folder: Path) -> set[Path]:
         if program.is_file():
             found.add(program)
     return found
+
+
+def _all(manifest: Manifest, folder: Path) -> set[Path]:
+    """Every file in the folder, but the manifest's own: what that one says counts already."""
+    return {path for path in _below(folder) if not _is_manifest(path, folder, manifest)}
+
+
+def _is_manifest(path: Path, folder: Path, manifest: Manifest) -> bool:
+    if path.parent != folder or path.suffix != ".json" or path.is_symlink():
+        return False
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except msgspec.MsgspecError:
+        return False
+    return _said(found) == _said(manifest)
 
 
 def _below(folder: Path) -> Iterator[Path]:

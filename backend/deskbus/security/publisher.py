@@ -4,6 +4,8 @@ import base64
 import binascii
 import hashlib
 
+KEY_BYTES = 32
+
 _DOMAIN = b"deskbus app signature 1\n"
 
 

@@ -1,0 +1,73 @@
+"""`deskbus publisher`: keys and signatures of those who publish apps."""
+
+import base64
+import binascii
+import os
+import secrets
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from deskbus.security.content import ContentError, content_hash
+from deskbus.security.publisher import KEY_BYTES, public_key, sign
+from deskbus_protocol.manifest import Manifest
+
+
+def run(options: Namespace) -> int:
+    try:
+        told = _keygen(options.key) if options.what == "keygen" else _sign(options)
+    except (OSError, ValueError, ContentError) as error:
+        words = error.strerror if isinstance(error, OSError) else error
+        sys.stderr.write(f"deskbus: {words}\n")
+        return 1
+    sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+    return 0
+
+
+def _keygen(path: Path) -> dict[str, str]:
+    """Raises `FileExistsError` rather than take a key's place."""
+    key = secrets.token_bytes(KEY_BYTES)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(base64.b64encode(key) + b"\n")
+    return {"publisher_key": public_key(key)}
+
+
+def _sign(options: Namespace) -> dict[str, str]:
+    """Raises `ValueError` for a file that is no manifest or no key."""
+    key = _read_key(options.key)
+    path: Path = options.manifest
+    said: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+    said["publisher_key"] = public_key(key)
+    said.pop("signature", None)
+    # The manifest on disk has to say what is signed before the folder is looked at.
+    manifest = _write(path, said)
+    content = content_hash(manifest, path.parent, owns_folder=True)
+    said["signature"] = sign(key, content)
+    _write(path, said)
+    return {
+        "publisher_key": said["publisher_key"],
+        "signature": said["signature"],
+        "content": content,
+    }
+
+
+def _write(path: Path, said: dict[str, Any]) -> Manifest:
+    manifest = msgspec.convert(said, Manifest)
+    fresh = path.with_suffix(".signing")
+    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(said), indent=2) + b"\n")
+    fresh.replace(path)
+    return manifest
+
+
+def _read_key(path: Path) -> bytes:
+    try:
+        key = base64.b64decode(path.read_bytes().strip(), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"{path} is no private key of deskbus publisher keygen")
+    return key
