@@ -6,6 +6,11 @@ from argparse import Namespace
 
 from deskbus.transport.descriptors import NoShellError, claim_standard_descriptors
 
+NO_CORE_BYTES = 1 if sys.platform == "linux" else 0
+"""Linux looks at no limit but this one where a program, rather than a file, takes cores (core(5)):
+with 0 it would hand the memory over, with 1 it does not. And no core fits into a byte.
+"""
+
 
 def spare_the_collector() -> None:
     """Lets the garbage collector leave what lives as long as the process alone.
@@ -25,7 +30,7 @@ def leave_no_core_file() -> None:
         import resource
 
         _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+        resource.setrlimit(resource.RLIMIT_CORE, (NO_CORE_BYTES if hard else 0, hard))
 
 
 def run(options: Namespace) -> int:

@@ -108,8 +108,12 @@ class VaultService:
 
     async def keep(self, name: Name, content: bytes) -> bool:
         """False where it is in memory only."""
-        await self._run(lambda: self._vault.put(name, content))
-        return self._vault.exists
+
+        def put() -> bool:
+            self._vault.put(name, content)
+            return self._vault.state != "memory"
+
+        return await self._run(put)
 
     async def forget(self, name: Name) -> bool:
         """Whether there was such a record."""

@@ -9,7 +9,7 @@ import pytest
 from deskbus.vault.cipher import SealError
 from deskbus.vault.memory import MAX_APP_BYTES
 from deskbus.vault.records import Name
-from deskbus.vault.service import POLICY, VaultService
+from deskbus.vault.service import POLICY, Drawer, VaultService
 from deskbus.vault.vault import Vault
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.secrets import MAX_SECRETS, VaultStatus
@@ -79,6 +79,31 @@ async def test_what_no_longer_fits_into_the_memory_is_told_with_its_limit(tmp_pa
         await service.set("desk.feed", "two", half)
     await service.set("desk.blotter", "two", half)
     assert await service.names("desk.feed") == ["one"]
+
+
+@pytest.mark.requirement("3.3")
+async def test_what_is_in_memory_is_not_said_to_be_kept_where_a_keyset_is_there_already(
+    tmp_path: Path,
+) -> None:
+    keychains: list[FakeKeychain] = []
+    full = True
+
+    def step(name: str) -> None:
+        if full and name.endswith(".pack: written"):
+            raise OSError(28, "No space left on device")
+
+    vault = Vault(tmp_path / "vault", find=lambda _: keychains[0] if keychains else None, step=step)
+    service = VaultService(vault, lambda _: None)
+    anchor = Drawer(service, "audit", "anchor")
+    assert not await anchor.save(b"one")
+    keychains.append(FakeKeychain())
+    with pytest.raises(DeskbusError, match="can't be read or written"):
+        await service.unlock(None)
+    assert anchor.exists
+    assert not await anchor.save(b"two")
+    full = False
+    await service.unlock(None)
+    assert await anchor.save(b"three")
 
 
 async def test_the_log_asks_a_locked_keychain_once(tmp_path: Path) -> None:
