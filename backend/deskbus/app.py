@@ -59,6 +59,7 @@ from deskbus.transport.pipe import listen
 from deskbus.transport.stdio import open_stdio
 from deskbus.ui.consent import ConsentDialogs
 from deskbus.ui.crash import CrashPages
+from deskbus.ui.panel_audit import AuditPanel
 from deskbus.ui.panel_permissions import PermissionsPanel
 from deskbus.ui.panels import Panels
 from deskbus.ui.shell import Shell
@@ -125,6 +126,11 @@ class Backend:
             on_changed=self._grants_changed,
         )
         self._security = self._guard.security
+        audit_panel = AuditPanel(
+            self._auditing.reader, on_changed=lambda: self._panels.changed("audit")
+        )
+        self._auditing.trail.on_appended = audit_panel.appended
+        self._panels.add(audit_panel)
         self._panels.add(PermissionsPanel(self._guard.settings))
         self._persistence = persistence_of(settings, vault)
         self._log = TopicLog(self._persistence, settings.config.persistence.topics)

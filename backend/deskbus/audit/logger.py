@@ -95,6 +95,8 @@ class AuditLogger:
         self._vault_changed = asyncio.Event()
         self.turns = Turns()
         self.tails = Tails()
+        self.on_appended: Callable[[], None] | None = None
+        """Told that there are new records."""
 
     @property
     def size(self) -> int:
@@ -215,8 +217,12 @@ class AuditLogger:
             self._anchor_due.set()
         elif written.size - size >= ANCHOR_EVERY_RECORDS:
             self._anchor_due.set()
-        if self.tails.watched and written.lines:
+        if not written.lines:
+            return
+        if self.tails.watched:
             self.tails.tell(written.lines)
+        if self.on_appended is not None:
+            self.on_appended()
 
     def _state(self, problem: str, opening: Opening | None) -> None:
         """On the writer's thread."""

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import anyio
@@ -11,6 +12,7 @@ from anyio import to_thread
 from msgspec import UNSET, UnsetType
 
 from deskbus.audit import export
+from deskbus.audit.exportfile import Exporter, TooManyError
 from deskbus.audit.files import DamagedFileError, list_files
 from deskbus.audit.index import AuditIndex
 from deskbus.audit.lines import LineError
@@ -23,6 +25,8 @@ from deskbus.audit.verify import Mark, Verifier, mark_of, own_key
 from deskbus_protocol.audit import (
     AuditExportParams,
     AuditExportResult,
+    AuditFilter,
+    AuditFormat,
     AuditHeadResult,
     AuditPage,
     AuditQueryParams,
@@ -30,7 +34,7 @@ from deskbus_protocol.audit import (
     AuditVerdict,
 )
 from deskbus_protocol.envelope import Sender
-from deskbus_protocol.errors import DEGRADED, INVALID_PARAMS, DeskbusError
+from deskbus_protocol.errors import DEGRADED, INVALID_PARAMS, TOO_LARGE, DeskbusError
 from deskbus_protocol.events import AuditExported, AuditVerified
 
 MAX_EXPORT_BYTES = 1_500_000
@@ -82,6 +86,31 @@ class AuditReader:
             )
         )
         return made
+
+    async def export_to(
+        self, path: Path, wanted: AuditFilter, form: AuditFormat, who: Sender
+    ) -> int:
+        """Writes a file and its proof, and returns how many records are in it.
+
+        Raises `DeskbusError` (too_large) for more than one file can prove.
+        """
+
+        def write(_: int) -> int:
+            exporter = Exporter(self._folder, self._index, self._search, own_key(self._folder))
+            try:
+                return exporter.write(wanted, form, path)
+            except TooManyError as error:
+                raise DeskbusError(
+                    TOO_LARGE, "These are too many records for one file.", action=f"{error}."
+                ) from None
+
+        records = await self._indexed(write)
+        await self._logger.commit(
+            AuditExported(
+                app=who.app, client=who.client, actor="person", format=form, records=records
+            )
+        )
+        return records
 
     async def stats(self) -> AuditStats:
         def count(total: int) -> AuditStats:

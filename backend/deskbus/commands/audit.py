@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from deskbus.audit import export, note
+from deskbus.audit.exportfile import Exporter, proof_of
 from deskbus.audit.files import DamagedFileError
 from deskbus.audit.lines import LineError
 from deskbus.audit.merkle import ProofError
@@ -23,7 +24,6 @@ from deskbus.audit.proof import (
     Prover,
     check_bundle,
     check_consistent,
-    make_bundle,
     make_consistency,
     read_chain,
 )
@@ -46,8 +46,6 @@ from deskbus_protocol.audit import AuditFormat, AuditOrder, AuditVerdict
 T = TypeVar("T")
 
 PAGE = 1000
-MAX_PROVEN = 100_000
-"""Records of one export: all of them, and their proof, are in memory at once."""
 
 
 def run(options: Namespace) -> int:
@@ -122,33 +120,15 @@ def _query(options: Namespace) -> int:
 def _export(options: Namespace) -> int:
     """Writes the records, and beside them their proof."""
     wanted = filter_of(options)
-    form: AuditFormat = options.format
     with opened(options) as log:
-        lines: list[bytes] = []
-        seqs: list[int] = []
-        cursor = None
-        while True:
-            found = log.search.find(wanted, order="oldest", limit=PAGE, cursor=cursor)
-            lines += found.lines
-            seqs += [record.seq for record in found.records]
-            if len(lines) > MAX_PROVEN:
-                raise ValueError(f"more than {MAX_PROVEN} records; narrow the time")
-            cursor = found.cursor
-            if cursor is None:
-                break
-        bundle = _bundle(log, options, seqs)
-    proof = options.file.with_name(options.file.name + ".proof")
-    options.file.write_bytes(export.encode(lines, form).encode())
-    proof.write_bytes(msgspec.json.encode(bundle))
-    _print({"records": len(lines), "file": str(options.file), "proof": str(proof)})
+        records = _exporter(log, options).write(wanted, options.format, options.file)
+    proof = proof_of(options.file)
+    _print({"records": records, "file": str(options.file), "proof": str(proof)})
     return 0
 
 
-def _bundle(log: Opened, options: Namespace, seqs: list[int]) -> Bundle:
-    chain = read_chain(log.folder)
-    log.index.catch_up()
-    prover = Prover(log.search, log.index, chain)
-    return make_bundle(key_of(options), chain, seqs, prover.subtree)
+def _exporter(log: Opened, options: Namespace) -> Exporter:
+    return Exporter(log.folder, log.index, log.search, key_of(options))
 
 
 def _report(options: Namespace) -> int:
@@ -187,7 +167,7 @@ def _prove(options: Namespace) -> int:
         line = log.search.read(options.seq)
         if line is None:
             raise ProofError("there is no such record")
-        bundle = _bundle(log, options, [options.seq])
+        bundle = _exporter(log, options).prove([options.seq])
         _print({"record": line.decode(), "proof": msgspec.to_builtins(bundle)})
     return 0
 
@@ -205,7 +185,7 @@ def _check(options: Namespace) -> int:
         raise ValueError("name the log's verifier key; one that came with the proof proves nothing")
     key = key_of(options)
     content = options.file.read_bytes()
-    proof = options.file.with_name(options.file.name + ".proof")
+    proof = proof_of(options.file)
     if proof.is_file():
         bundle = _decode(proof.read_bytes(), Bundle)
         lines = export.decode(content.decode(), _format_of(options.file))
