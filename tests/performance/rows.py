@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from deskbus_protocol.methods import METHODS
-from tests.performance import audit, vault
+from tests.performance import audit, permissions, vault
 from tests.performance.load import Figures, load
 from tests.performance.ours import Deskbus
 from tests.performance.peers import PEERS
@@ -199,6 +199,30 @@ def vault_rows() -> Iterator[Row]:
         )
 
 
+def permission_rows() -> Iterator[Row]:
+    """What permissions cost; nothing that is measured beside has any."""
+    yield Row(
+        name="permission check, cached",
+        unit="µs",
+        figure="check_us",
+        better="less",
+        measure=lambda _, __: permissions.check(),
+        goals=(Goal(limit=1.0),),
+        max_rounds=1,
+        needs="permissions.request",
+    )
+    yield Row(
+        name="publish rate with 1,000 grants",
+        unit="of that with one",
+        figure="share",
+        better="more",
+        measure=lambda _, __: permissions.publish(),
+        goals=(Goal(limit=0.95),),
+        max_rounds=1,
+        needs="permissions.request",
+    )
+
+
 def audit_rows() -> Iterator[Row]:
     """The audit log's own figures. The rows that read one share the log of a run."""
     read = cache(audit.read)
@@ -353,6 +377,7 @@ ROWS = (
         goals=(Goal(limit=200.0),),
         max_rounds=3,
     ),
+    *permission_rows(),
     *vault_rows(),
     *audit_rows(),
 )
