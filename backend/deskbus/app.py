@@ -309,8 +309,8 @@ class Backend:
                 log.info("backend.signal", signal=signal.Signals(number).name)
                 self._stopping.set()
 
-    def _record_refused(self) -> None:
-        self._auditing.record_refused()
+    def _record_refused(self, purpose: str | None) -> None:
+        self._auditing.record_refused(purpose)
 
     def _mint(self, identity: Sender) -> str:
         ticket = self._tickets.mint(identity)

@@ -186,6 +186,26 @@ async def test_the_shell_rotates_every_key(
         assert await get(feed, "token") == "one"
 
 
+async def test_a_record_that_was_changed_from_outside_is_in_the_audit_log(
+    keychain: SecretService, tmp_path: Path, anyio_backend: str
+) -> None:
+    data = tmp_path / "data"
+    async with start_shell(data, config=CONFIG) as shell, shell.app("desk.feed") as feed:
+        await put(feed, "token", "one")
+        for pack in (data / VAULT_FOLDER).glob("*.pack"):
+            pack.write_bytes(pack.read_bytes()[:-1])
+        with pytest.raises(DeskbusError, match="changed from outside"):
+            await get(feed, "token")
+        wanted = {"types": ["vault.record_refused"]}
+        with anyio.fail_after(10):
+            while not (
+                found := (await shell.client.call("audit.query", wanted, result=dict))["records"]
+            ):
+                await anyio.sleep(0.02)
+        assert found[0]["severity"] == "critical"
+        assert found[0]["details"]["purpose"] == "apps"
+
+
 def vault_command(
     data: Path, *words: str, passwords: tuple[str, ...] = (), given: bytes = b""
 ) -> tuple[int, dict[str, Any], str]:

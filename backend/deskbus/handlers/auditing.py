@@ -61,8 +61,8 @@ class Auditing:
         elif status.state == "locked" and before != "locked":
             self.trail.note(VaultLocked(reason=status.detail))
 
-    def record_refused(self) -> None:
-        self.trail.note(RecordRefused())
+    def record_refused(self, purpose: str | None) -> None:
+        self.trail.note(RecordRefused(purpose=purpose or ""))
 
     async def _compare_config(self) -> None:
         """Records the configuration where it is another one than the log knows last."""

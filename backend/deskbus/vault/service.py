@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import inf
 from typing import TypeVar
 
 import structlog
@@ -34,24 +35,32 @@ T = TypeVar("T")
 POLICY = BreakerPolicy(failures=1, open_s=30.0, successes=1)
 """A locked vault stays locked for a while, however often apps call: a try may be a dialog."""
 
+DAMAGE_TOLD_EVERY_S = 60.0
+"""An app that reads a damaged record in a loop must not push all else out of the audit log."""
+
 log = structlog.get_logger()
 
 
 class VaultService:
-    """Methods raise `DeskbusError`: unavailable while locked, conflict for a changed record."""
+    """Methods raise `DeskbusError`: unavailable while locked, conflict for a changed record.
+
+    `on_refused` is called for such a record, with its purpose where one alone was wanted.
+    """
 
     def __init__(
         self,
         vault: Vault,
         on_changed: Callable[[VaultStatus], None],
         *,
-        on_refused: Callable[[], None] = lambda: None,
+        on_refused: Callable[[Purpose | None], None] = lambda _: None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._vault = vault
         self.breaker = CircuitBreaker("keychain", policy=POLICY, monotonic_s=monotonic_s)
         self._on_changed = on_changed
         self._on_refused = on_refused
+        self._monotonic_s = monotonic_s
+        self._damage_told_s: dict[Purpose | None, float] = {}
         self._told = vault.state
         self._thread = VaultThread()
 
@@ -65,7 +74,7 @@ class VaultService:
         await self._run(put)
 
     async def get(self, app: str, name: str) -> str:
-        value = await self._run(lambda: self._vault.get(Name("apps", app, name)))
+        value = await self._run(lambda: self._vault.get(Name("apps", app, name)), "apps")
         if value is None:
             raise DeskbusError(NOT_FOUND, "This app has no secret of that name.")
         return value.decode()
@@ -90,7 +99,7 @@ class VaultService:
         if not value.startswith(REFERENCE):
             return value
         name = value.removeprefix(REFERENCE)
-        secret = await self._run(lambda: self._vault.get(Name("config", "", name)))
+        secret = await self._run(lambda: self._vault.get(Name("config", "", name)), "config")
         if secret is None:
             raise DeskbusError(
                 NOT_FOUND,
@@ -104,7 +113,7 @@ class VaultService:
         return self._vault.exists
 
     async def kept(self, name: Name) -> bytes | None:
-        return await self._run(lambda: self._vault.get(name))
+        return await self._run(lambda: self._vault.get(name), name.purpose)
 
     async def keep(self, name: Name, content: bytes) -> bool:
         """False where it is in memory only."""
@@ -166,7 +175,13 @@ class VaultService:
         words = f"{status.home}: {status.strength}, last rotated {rotated:%Y-%m-%d}"
         return ComponentHealth(status="ok", detail=words)
 
-    async def _run(self, action: Callable[[], T], *, by_person: bool = False) -> T:
+    async def _run(
+        self,
+        action: Callable[[], T],
+        purpose: Purpose | None = None,
+        *,
+        by_person: bool = False,
+    ) -> T:
         async with self._thread.turn():
             if by_person or self._vault.state != "locked":
                 self.breaker.reset()
@@ -184,7 +199,7 @@ class VaultService:
                 raise _too_much(error) from None
             except SealError:
                 log.error("vault.record_damaged")  # noqa: TRY400  # a traceback could carry values
-                self._on_refused()
+                self._tell_of_damage(purpose)
                 raise DeskbusError(
                     CONFLICT,
                     "This secret was changed from outside and can't be opened.",
@@ -196,6 +211,12 @@ class VaultService:
             finally:
                 attempt.withdrawn()
                 self._tell()
+
+    def _tell_of_damage(self, purpose: Purpose | None) -> None:
+        now_s = self._monotonic_s()
+        if now_s >= self._damage_told_s.get(purpose, -inf) + DAMAGE_TOLD_EVERY_S:
+            self._damage_told_s[purpose] = now_s
+            self._on_refused(purpose)
 
     def _tell(self) -> None:
         """Tells of a change of state, once."""

@@ -1,10 +1,8 @@
 """What the vault says of itself."""
 
-from typing import Literal
-
 import msgspec
 
-State = Literal["closed", "unlocked", "locked", "memory"]
+from deskbus_protocol.secrets import VaultState
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,7 +11,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     Times are Unix milliseconds.
     """
 
-    state: State
+    state: VaultState
     detail: str = ""
     home: str | None = None
     strength: str | None = None

@@ -34,7 +34,8 @@ from deskbus.vault.opened import (
     try_to,
 )
 from deskbus.vault.records import Name, Progress, Records, has_records
-from deskbus.vault.status import State, Status
+from deskbus.vault.status import Status
+from deskbus_protocol.secrets import VaultState
 
 BATCH = 256
 """Records that are sealed anew with one change of the manifest."""
@@ -79,7 +80,7 @@ class Vault:
             self._folder.open()
 
     @property
-    def state(self) -> State:
+    def state(self) -> VaultState:
         if self._memory is not None:
             return "memory"
         if self._opened is not None:

@@ -9,7 +9,7 @@ import pytest
 from deskbus.vault.cipher import SealError
 from deskbus.vault.memory import MAX_APP_BYTES
 from deskbus.vault.records import Name
-from deskbus.vault.service import POLICY, Drawer, VaultService
+from deskbus.vault.service import DAMAGE_TOLD_EVERY_S, POLICY, Drawer, VaultService
 from deskbus.vault.vault import Vault
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.secrets import MAX_SECRETS, VaultStatus
@@ -104,6 +104,26 @@ async def test_what_is_in_memory_is_not_said_to_be_kept_where_a_keyset_is_there_
     full = False
     await service.unlock(None)
     assert await anchor.save(b"three")
+
+
+@pytest.mark.requirement("3.3")
+async def test_damage_is_told_to_the_audit_trail_and_does_not_flood_it(tmp_path: Path) -> None:
+    now_s = 1000.0
+    told: list[tuple[str | None, float]] = []
+    service = VaultService(
+        vault_in(tmp_path / "vault", FakeKeychain()),
+        lambda _: None,
+        on_refused=lambda purpose: told.append((purpose, now_s)),
+        monotonic_s=lambda: now_s,
+    )
+    await service.set("desk.feed", "token", "value")
+    (pack,) = (tmp_path / "vault").glob("*.pack")
+    pack.write_bytes(pack.read_bytes()[:-1])
+    for passed_s in (0.0, 1.0, DAMAGE_TOLD_EVERY_S):
+        now_s += passed_s
+        with pytest.raises(DeskbusError, match="changed from outside"):
+            await service.get("desk.feed", "token")
+    assert told == [("apps", 1000.0), ("apps", 1001.0 + DAMAGE_TOLD_EVERY_S)]
 
 
 async def test_the_log_asks_a_locked_keychain_once(tmp_path: Path) -> None:
