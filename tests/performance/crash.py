@@ -1,4 +1,6 @@
-"""`make crash-test`: SIGKILL at random moments of durable publishing, and of the audit log."""
+"""`make crash-test`: SIGKILL at random moments of durable publishing, of the audit log, and of the
+backend and Electron amid running apps.
+"""
 
 import argparse
 import random
@@ -9,6 +11,7 @@ from pathlib import Path
 import anyio
 
 from tests.integration.crash import CrashTest, LossError
+from tests.performance.survival import survive
 from tests.unit.audit.kills import Killer
 
 
@@ -52,10 +55,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.performance.crash")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--audit-rounds", type=int, default=100)
+    parser.add_argument("--app-rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     options = parser.parse_args()
-    return anyio.run(run, options.rounds, options.seed) or kill_the_audit_log(
-        options.audit_rounds, options.seed
+    return (
+        anyio.run(run, options.rounds, options.seed)
+        or kill_the_audit_log(options.audit_rounds, options.seed)
+        or anyio.run(survive, options.app_rounds, options.seed)
     )
 
 
