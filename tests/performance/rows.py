@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from deskbus_protocol.methods import METHODS
-from tests.performance import audit, permissions, vault
+from tests.performance import apps, audit, permissions, vault
 from tests.performance.load import Figures, load
 from tests.performance.ours import Deskbus
 from tests.performance.peers import PEERS
@@ -177,8 +177,8 @@ def _crowd(running: Running, scale: Scale, span_s: float) -> Figures:
         return {**figures, "memory_mb": running.memory_mb()}
 
 
-def vault_rows() -> Iterator[Row]:
-    """The vault's own figures; nothing that is measured beside has one."""
+def own_rows() -> Iterator[Row]:
+    """Figures of the vault, and of apps as processes; nothing that is measured beside has them."""
     for name, unit, figure, goal, measure in (
         ("seal 1 KiB", "µs", "seal_1_kib_us", 10.0, vault.seal_and_open),
         ("open 1 KiB", "µs", "open_1_kib_us", 10.0, vault.seal_and_open),
@@ -186,6 +186,9 @@ def vault_rows() -> Iterator[Row]:
         ("open 1 MiB", "µs", "open_1_mib_us", 2000.0, vault.seal_and_open),
         ("vault unlock, password", "ms", "unlock_password_ms", 1000.0, vault.unlock),
         ("vault rotation, 10,000 records", "ms", "rotate_keys_ms", 5000.0, vault.rotation),
+        ("10 Node apps, to ready", "s", "ready_s", 3.0, apps.few),
+        ("100 Node apps, to talking", "s", "talking_s", 60.0, apps.many),
+        ("memory, idle Node app", "MB", "memory_mb", 100.0, apps.few),
     ):
         yield Row(
             name=name,
@@ -195,7 +198,6 @@ def vault_rows() -> Iterator[Row]:
             measure=lambda _, __, measure=measure: measure(),  # type: ignore[misc]
             goals=(Goal(limit=goal),),
             max_rounds=3,
-            needs="secrets.set",
         )
 
 
@@ -378,6 +380,6 @@ ROWS = (
         max_rounds=3,
     ),
     *permission_rows(),
-    *vault_rows(),
+    *own_rows(),
     *audit_rows(),
 )
