@@ -23,7 +23,7 @@ help:
 	@echo 'make bench               speed beside other brokers'
 	@echo 'make soak MINUTES=10     steady load; fails on growth'
 	@echo 'make fuzz SECONDS=60     hostile bytes on every entrance'
-	@echo 'make crash-test          kill -9 at random moments; nothing acknowledged is lost'
+	@echo 'make crash-test          kill -9 at random moments; nothing acknowledged is lost, no process left'
 	@echo 'make format              formats Python and TypeScript'
 	@echo 'make clean               removes what these commands made'
 
