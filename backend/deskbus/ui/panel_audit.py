@@ -254,7 +254,9 @@ def _pairs(words: Mapping[Decision, str] | Mapping[Severity, str]) -> list[tuple
 
 
 def _facts(stats: AuditStats) -> list[PanelFact]:
-    facts = [PanelFact(label="Kept in", text=f"{stats.files} files, {stats.bytes / 1e6:,.1f} MB")]
+    files = "1 file" if stats.files == 1 else f"{stats.files:,} files"
+    size = f"{stats.bytes / 1e6:,.1f} MB" if stats.bytes >= 1e6 else f"{stats.bytes / 1e3:,.0f} kB"
+    facts = [PanelFact(label="Kept in", text=f"{files}, {size}")]
     if stats.pruned:
         facts.append(PanelFact(label="Removed by retention", text=f"{stats.pruned:,} records"))
     tone: Tone = "plain" if stats.state == "ok" else "bad"

@@ -99,7 +99,7 @@ async def test_records_are_shown_newest_first_and_nothing_hides_in_them(panel: A
     assert (facts["Sequence"], facts["Correlation id"]) == ("1", "c-1")
     assert facts["Decided by"] == "A person"
     assert content.summary == "2 records"
-    assert [fact.text for fact in content.facts] == ["1 files, 2.5 MB", "7 records", "2 records"]
+    assert [fact.text for fact in content.facts] == ["1 file, 2.5 MB", "7 records", "2 records"]
 
 
 @pytest.mark.requirement("8.5")
