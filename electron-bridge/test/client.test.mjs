@@ -125,6 +125,28 @@ test('a client whose connection ends comes back and subscribes again', async () 
   );
 });
 
+test('a subscription that is not permitted any more has ended, and is told', async () => {
+  await client.subscribe('a', () => undefined);
+  await client.subscribe('b', () => undefined);
+  const refused = new Promise((resolve) => client.on('refused', resolve));
+  const changed = { app: 'com.example.app', epoch: 2, closed: ['a', 'not ours'] };
+  backend.write(backend.sockets[0], {
+    jsonrpc: '2.0',
+    method: 'permissions.changed',
+    params: changed,
+  });
+  const { topic, method, code } = await refused;
+  assert.deepEqual([topic, method, code], ['a', 'bus.subscribe', -32027]);
+  const back = becomes('open');
+  backend.drop();
+  await back;
+  const again = await backend.calls('bus.continue', 1);
+  assert.deepEqual(
+    again.map(({ pattern }) => pattern),
+    ['b'],
+  );
+});
+
 test('a client that is taken up again does not subscribe, and ends what it left meanwhile', async () => {
   const heard = [];
   await client.subscribe('kept', ({ seq }) => heard.push(seq));

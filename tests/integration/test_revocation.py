@@ -1,6 +1,7 @@
 """What is taken back ends at once, also where it is under way."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import anyio
 import msgspec
 import pytest
 
+from deskbus_protocol.bus import RefusedParams
 from deskbus_protocol.client import Client
+from deskbus_protocol.client.steady import SteadyClient
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.history import DeadLetterList
 from tests.integration.shell import TestShell, start_shell
@@ -73,6 +76,35 @@ async def test_subscriptions_close_and_the_app_is_told_which(shell: TestShell) -
         assert stats["subscriptions"] == 0
         await feed.call("bus.publish", {"topic": "prices.a", "payload": 1})
         assert await refused(ticker, "bus.unsubscribe", {"pattern": "prices.#"}) == "not_found"
+
+
+async def test_a_client_that_reconnects_by_itself_does_not_ask_for_it_again(
+    shell: TestShell,
+) -> None:
+    await grant(shell, "messaging.read")
+    refused_topics: list[str] = []
+    told = anyio.Event()
+
+    def on_refused(word: RefusedParams) -> None:
+        refused_topics.append(str(word.topic))
+        told.set()
+
+    ticker = SteadyClient(
+        shell.hello.pipe,
+        "desk.ticker",
+        partial(shell.ticket, "desk.ticker"),
+        while_closed="wait",
+    )
+    ticker.on_refused = on_refused
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ticker.run)
+        with anyio.fail_after(10):
+            async with ticker.subscribe("prices.#"):
+                await revoke(shell)
+                await told.wait()
+        tasks.cancel_scope.cancel()
+    assert refused_topics == ["prices.#"]
+    assert shell.dialogs == []
 
 
 async def test_what_was_queued_for_it_is_not_delivered(shell: TestShell) -> None:

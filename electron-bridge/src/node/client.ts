@@ -4,6 +4,7 @@ import {
   type GapParams,
   type OpenResult,
   type PermissionResult,
+  type PermissionsChangedParams,
   type PublishParams,
   type PublishResult,
   type QueryPermissionParams,
@@ -309,9 +310,19 @@ export class Client extends Emitter<ClientEvents> {
     if (method === 'bus.refused') this.emit('refused', params as RefusedParams);
     else if (method === 'bus.gap') this.tellGap(params as GapParams);
     else if (method === 'bus.continued') this.progress.begin((params as ContinuedParams).pattern);
+    else if (method === 'permissions.changed') this.revoked(params as PermissionsChangedParams);
     else if (method === 'apps.stop') this.emit('stop', params as StopParams);
     else if (method === 'bus.subscriberAdded') this.watch?.added(params as SubscriberParams);
     else if (method === 'bus.subscriberRemoved') this.watch?.removed(params as SubscriberParams);
+  }
+
+  /** Subscriptions that are not permitted any more have ended on the other side. */
+  private revoked({ closed }: PermissionsChangedParams): void {
+    for (const pattern of closed ?? []) {
+      if (!this.subscriptions.has(pattern)) continue;
+      this.subscriptions.forget(pattern);
+      this.keepsRefused(pattern, DeskbusError.of('permission_revoked'));
+    }
   }
 
   private keepsRefused(pattern: string, thrown: unknown): boolean {

@@ -7,6 +7,7 @@ from math import inf
 from typing import Any, Literal
 
 import anyio
+import msgspec
 from anyio.streams.memory import MemoryObjectReceiveStream
 from msgspec import Raw
 
@@ -16,7 +17,13 @@ from deskbus_protocol.client.connection import Client
 from deskbus_protocol.client.inbox import Inbox, Message
 from deskbus_protocol.client.life import keep_alive
 from deskbus_protocol.client.progress import Progress
-from deskbus_protocol.errors import CONNECTION_LOST, OVERLOADED, DeskbusError
+from deskbus_protocol.errors import (
+    CONNECTION_LOST,
+    OVERLOADED,
+    PERMISSION_REVOKED,
+    DeskbusError,
+)
+from deskbus_protocol.permissions import PermissionsChangedParams
 from deskbus_protocol.session import OpenResult
 
 FIRST_DELAY_S = 0.25
@@ -172,6 +179,7 @@ class SteadyClient:
         """Opens a session on a new connection, and takes up or renews what was subscribed to."""
         client.on_gap, client.on_refused = self._tell_gap, self.on_refused
         client.on_continued = self._progress.begin
+        client.observe("permissions.changed", self._revoked)
         opened = await self._resume(client)
         if opened is None:
             params = {
@@ -224,6 +232,13 @@ class SteadyClient:
                 raise
             self._progress.leave(pattern)
             self._tell_refused(error, pattern)
+
+    def _revoked(self, params: Raw) -> None:
+        """Subscriptions that are not permitted any more have ended on the other side."""
+        for pattern in msgspec.json.decode(params, type=PermissionsChangedParams).closed:
+            if self._modes.pop(pattern, None) is not None:
+                self._progress.leave(pattern)
+                self._tell_refused(DeskbusError(PERMISSION_REVOKED), pattern)
 
     def _tell_gap(self, gap: GapParams) -> None:
         news = self._progress.clip(gap)
