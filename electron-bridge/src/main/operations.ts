@@ -39,6 +39,7 @@ export const Channel = {
   state: 'deskbus:state',
   refused: 'deskbus:refused',
   gap: 'deskbus:gap',
+  permissions: 'deskbus:permissions',
   /** To a page that watches: a `SubscriberWord`. */
   subscribers: 'deskbus:subscribers',
 } as const;

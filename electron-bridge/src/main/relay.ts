@@ -45,6 +45,7 @@ export class Relay implements Endpoint {
       this.send(Channel.refused, refusal);
     });
     client.on('gap', (gap) => this.send(Channel.gap, gap));
+    client.on('permissions', (changed) => this.send(Channel.permissions, changed));
     client.on('subscriberAdded', (added) => this.tellSubscribers({ added }));
     client.on('subscriberRemoved', (removed) => this.tellSubscribers({ removed }));
   }

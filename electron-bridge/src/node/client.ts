@@ -64,6 +64,8 @@ export interface ClientEvents {
   /** Publishes without confirmation, or renewed subscriptions, that the backend refused. */
   refused: RefusedParams;
   gap: GapParams;
+  /** What the app may do has changed. */
+  permissions: PermissionsChangedParams;
   /** A listener of an acknowledged subscription failed on a message, which will come again. */
   failed: { message: Message; error: unknown };
   /** The backend asks this app's process to end, and kills it in so many milliseconds. */
@@ -317,8 +319,9 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /** Subscriptions that are not permitted any more have ended on the other side. */
-  private revoked({ closed }: PermissionsChangedParams): void {
-    for (const pattern of closed ?? []) {
+  private revoked(changed: PermissionsChangedParams): void {
+    this.emit('permissions', changed);
+    for (const pattern of changed.closed ?? []) {
       if (!this.subscriptions.has(pattern)) continue;
       this.subscriptions.forget(pattern);
       this.keepsRefused(pattern, DeskbusError.of('permission_revoked'));

@@ -4,6 +4,7 @@ import type {
   GapParams,
   MessageParams,
   PermissionResult,
+  PermissionsChangedParams,
   PublishResult,
   QueryPermissionParams,
   AskParams,
@@ -17,6 +18,8 @@ import type { InterApplicationBus } from './openfin/api';
 export type Message = MessageParams;
 export type Refusal = Omit<RefusedParams, '_meta'>;
 export type Gap = Omit<GapParams, '_meta'>;
+/** `closed` are this page's subscriptions that have ended with it. */
+export type PermissionChange = Omit<PermissionsChangedParams, '_meta'>;
 export type ConnectionState = 'connecting' | 'open' | 'resuming' | 'closed';
 
 /** What a rejected promise of this API holds: a plain object, for an Error loses its fields. */
@@ -121,6 +124,8 @@ export interface DeskbusApi {
     request(wish: Omit<AskParams, '_meta'>): Promise<PermissionResult>;
     /** Tells what would happen, without asking anyone. */
     query(wish: Omit<QueryPermissionParams, '_meta'>): Promise<PermissionResult>;
+    /** What this app may do has changed; returns a function that ends it. */
+    onChanged(listener: (change: PermissionChange) => void): () => void;
   };
 
   readonly secrets: Secrets;

@@ -2,7 +2,14 @@
 import { contextBridge, webFrame } from 'electron';
 import { APP_ARGUMENT, CLIENT_ARGUMENT } from '../main/operations';
 import { throwLater } from '../node/uncaught';
-import type { ConnectionState, Gap, Listener, Refusal, SubscribeOptions } from './api';
+import type {
+  ConnectionState,
+  Gap,
+  Listener,
+  Refusal,
+  SubscribeOptions,
+  PermissionChange,
+} from './api';
 import { bridgeOf } from './openfin/bridge';
 import { PageBus } from './page-bus';
 import { secretsOf } from './page-secrets';
@@ -30,6 +37,7 @@ const api = {
   permissions: {
     request: (wish: object) => bus.call('permissions.request', wish),
     query: (wish: object) => bus.call('permissions.query', wish),
+    onChanged: (listener: (change: PermissionChange) => void) => bus.on('permissions', listener),
   },
   secrets: secretsOf(bus),
   state: () => bus.state,

@@ -21,12 +21,14 @@ import type {
   Refusal,
   Responder,
   Stop,
+  PermissionChange,
 } from './api';
 
 interface Signals {
   state: ConnectionState;
   refused: Refusal;
   gap: Gap;
+  permissions: PermissionChange;
   subscribers: SubscriberWord;
 }
 
@@ -74,6 +76,9 @@ export class PageBus extends Emitter<Signals> {
       this.emit('refused', refusal);
     });
     ipcRenderer.on(Channel.gap, (_event, gap: Gap) => this.emit('gap', gap));
+    ipcRenderer.on(Channel.permissions, (_event, changed: PermissionChange) =>
+      this.emit('permissions', changed),
+    );
     ipcRenderer.on(Channel.subscribers, (_event, word: SubscriberWord) => {
       this.emit('subscribers', word);
     });
