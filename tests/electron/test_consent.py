@@ -9,6 +9,7 @@ import pytest
 from demo.devtools import Page
 from demo.electron import ALLOW, DENY, REMEMBER, ElectronSession
 from tests.electron.conftest import Starter
+from tests.electron.mainprocess import in_main, shell_call
 
 PERMISSION_DENIED = -32010
 
@@ -65,7 +66,11 @@ async def test_a_dialog_says_who_asks_for_what_in_plain_words(electron: Electron
         words = await dialog.evaluate("document.body.innerText")
         assert "Asker wants to read messages" in words
         assert "Northwind Desk Tools (test)" in words
-        assert "consent.words" in words
+        assert "not signed" in words
+        assert "test.asker" in words
+        assert "a page on this computer" in words
+        assert "The topic consent.words" in words
+        assert "take this back" in words
         assert "Remember my choice" in words
         assert [await dialog.text(ALLOW), await dialog.text(DENY)] == ["Allow", "Deny"]
         await click_when_enabled(dialog, DENY)
@@ -144,6 +149,69 @@ async def test_a_click_on_allow_in_the_first_half_second_does_nothing(
 
         await click_when_enabled(dialog, ALLOW)
     assert await outcome(page, "consent.early") == "granted"
+
+
+@pytest.mark.requirement("3.1")
+async def test_deny_has_the_focus_and_a_change_of_the_window_makes_allow_wait_anew(
+    electron: ElectronSession,
+) -> None:
+    async with asked(electron, "consent.changed") as (page, dialog):
+        assert await dialog.evaluate("document.activeElement.id") == "deny"
+        await dialog.until(f"document.querySelector('{ALLOW}').disabled === false")
+        await in_main(
+            electron,
+            """electron.BrowserWindow.getAllWindows()
+                .find((window) => window.webContents.getURL().endsWith('/dialog.html'))
+                .emit('resize')""",
+        )
+        await dialog.until(f"document.querySelector('{ALLOW}').disabled")
+        await dialog.evaluate("consent.answer('allow', 'session')")
+        assert await page.evaluate("asked['consent.changed'].outcome") is None
+        await click_when_enabled(dialog, ALLOW)
+    assert await outcome(page, "consent.changed") == "granted"
+
+
+@pytest.mark.requirement("3.2")
+async def test_allowed_once_is_for_one_subscription(electron: ElectronSession) -> None:
+    for _ in range(2):
+        async with asked(electron, "consent.once") as (page, dialog):
+            await dialog.click("input[name=remember][value=once]")
+            await click_when_enabled(dialog, ALLOW)
+        assert await outcome(page, "consent.once") == "granted"
+        sender = await electron.window("?sender")
+        await sender.evaluate("deskbus.publish('consent.once', 'let in', { confirm: true })")
+        assert await page.until("asked['consent.once'].got") == "let in"
+        await page.evaluate("asked['consent.once'].stop()")
+        assert await state(page, "consent.once") == "prompt"
+
+
+@pytest.mark.requirement("3.2")
+async def test_allowed_for_thirty_days_has_its_end_in_the_list(electron: ElectronSession) -> None:
+    async with asked(electron, "consent.month") as (page, dialog):
+        await dialog.click("input[name=remember][value=month]")
+        await click_when_enabled(dialog, ALLOW)
+    await outcome(page, "consent.month")
+    found = await shell_call(electron, "permissions.list")
+    (record,) = [one for one in found["records"] if one["scope"] == "consent.month"]
+    assert record["until"] - record["since"] == 30 * 24 * 3600 * 1000
+
+
+@pytest.mark.requirement("3.2")
+async def test_a_page_hears_that_it_lost_a_subscription_and_has_to_ask_again(
+    electron: ElectronSession,
+) -> None:
+    async with asked(electron, "consent.lost") as (page, dialog):
+        await click_when_enabled(dialog, ALLOW)
+    assert await outcome(page, "consent.lost") == "granted"
+    await page.evaluate(
+        """deskbus.permissions.onChanged(({ closed }) => { window.lost = closed; });
+        deskbus.onRefused(({ topic }) => { window.refusedTopic = topic; });"""
+    )
+    await shell_call(electron, "permissions.revoke", app="test.asker")
+    assert await page.until("window.lost") == ["consent.lost"]
+    assert await page.until("window.refusedTopic") == "consent.lost"
+    async with asked(electron, "consent.lost") as (_, dialog):
+        await click_when_enabled(dialog, DENY)
 
 
 @pytest.mark.requirement("3.2")
