@@ -1,12 +1,16 @@
 """How a log is gone on with: after an order, a crash, a theft, and when it can't be."""
 
+import errno
+import os
 import shutil
+import struct
+import sys
 from pathlib import Path
 
 import pytest
 
 from deskbus.audit import ratchet
-from deskbus.audit.files import GENESIS, KEYS, list_files
+from deskbus.audit.files import GENESIS, KEYS, AuditFolder, list_files
 from deskbus.audit.keyfile import KeyFile
 from deskbus.audit.lines import CHECKPOINT, HEAD, read_checkpoint, read_head
 from deskbus.audit.note import NoteError, split
@@ -14,6 +18,9 @@ from deskbus.audit.safe import Anchor
 from deskbus.audit.verify import Verifier, mark_of, own_key
 from tests.unit.audit.forger import change, lines_of, paths, put_lines, recompute, record_at
 from tests.unit.audit.rig import Rig, event
+
+if sys.platform != "win32":
+    import fcntl
 
 
 @pytest.fixture
@@ -227,3 +234,30 @@ def test_the_genesis_key_is_kept_nowhere(rig: Rig) -> None:
     assert (rig.path / GENESIS).stat().st_mode & 0o777 == 0o400
     with pytest.raises(NoteError):
         Verifier(rig.path, "not a key")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="an attribute of Linux file systems")
+def test_the_append_only_attribute_hinders_changes_and_not_retention(tmp_path: Path) -> None:
+    """Where the platform gives it; elsewhere the log lives the same life without it."""
+    folder = AuditFolder(tmp_path, append_only=True)
+    folder.claim()
+    descriptor = folder.open_to_append(1)
+    try:
+        folder.write(descriptor, b"one\n")
+        flags = struct.unpack("l", fcntl.ioctl(descriptor, 0x80086601, bytes(8)))[0]
+        if flags & 0x20:
+            with pytest.raises(PermissionError):
+                (tmp_path / "audit-00000001.jsonl").write_bytes(b"other\n")
+        folder.write(descriptor, b"two\n")
+        folder.cut(descriptor, 4)
+    except OSError as error:
+        if error.errno not in (errno.ENOTTY, errno.EOPNOTSUPP):
+            raise
+    finally:
+        os.close(descriptor)
+        folder.finish(1)
+    file = folder.files()[0]
+    folder.compress(file)
+    folder.remove(folder.files()[0].path)
+    assert folder.files() == []
+    folder.release()
