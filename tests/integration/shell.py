@@ -102,9 +102,9 @@ def answer_to(asked: ShowDialogParams, choice: str, **changes: object) -> dict[s
 
 @asynccontextmanager
 async def start_shell(
-    data_dir: Path, *, config: str = "", consent: str = "ask"
+    data_dir: Path, *, config: str = "", consent: str = "ask", electron: Path | None = None
 ) -> AsyncIterator[TestShell]:
-    """Runs `deskbus serve --stdio` and opens the shell's session."""
+    """Runs `deskbus serve --stdio` and opens the shell's session, as of this `electron`."""
     data_dir.mkdir(parents=True, exist_ok=True)
     config_file = data_dir / "deskbus.toml"
     config_file.write_text(config)
@@ -126,7 +126,11 @@ async def start_shell(
                 with anyio.fail_after(LIMIT_S):
                     greeting = await client.call(
                         "session.hello",
-                        {"protocolVersion": "1.0", "shell": "tests"},
+                        {
+                            "protocolVersion": "1.0",
+                            "shell": "tests",
+                            **({"execPath": str(electron)} if electron else {}),
+                        },
                         result=HelloResult,
                     )
                 yield TestShell(process, client, greeting)

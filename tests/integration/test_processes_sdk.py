@@ -12,7 +12,9 @@ import msgspec
 import psutil
 import pytest
 
+from demo.electron import ElectronError, find_electron
 from deskbus_protocol.client import Client
+from tests.conftest import absent
 from tests.integration.shell import TestShell, start_shell
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -75,11 +77,12 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk_with(folder: Path, kind: str) -> AsyncIterator[Desk]:
+async def desk_with(folder: Path, kind: str, electron: Path | None = None) -> AsyncIterator[Desk]:
     if kind == "node" and shutil.which("node") is None:
-        pytest.skip("there is no Node here")
+        absent("there is no Node here")
     entry = PROGRAMS / ("steady.js" if kind == "node" else "steady.py")
-    async with start_shell(folder, config=CONFIG.format(kind=kind, entry=entry)) as shell:
+    config = CONFIG.format(kind=kind, entry=entry)
+    async with start_shell(folder, config=config, electron=electron) as shell:
         async with shell.app("desk.person") as person:
             yield Desk(shell, person)
 
@@ -165,3 +168,17 @@ async def test_an_app_ends_by_itself_when_the_backend_is_killed(desk: Desk) -> N
     with anyio.fail_after(3):
         while app.is_running() and app.status() != psutil.STATUS_ZOMBIE:
             await anyio.sleep(0.01)
+
+
+async def test_a_node_app_is_run_by_electron_s_own_binary_where_a_shell_tells_it(
+    tmp_path: Path, anyio_backend: str
+) -> None:
+    try:
+        electron = Path(find_electron())
+    except ElectronError as error:
+        absent(str(error))
+    async with desk_with(tmp_path / "data", "node", electron) as desk:
+        async with desk.person.subscribe("steady.up") as up:
+            await desk.call("apps.launch", app="desk.steady")
+            told = json.loads(bytes((await up.receive()).payload))
+    assert told["electron"] == "1"

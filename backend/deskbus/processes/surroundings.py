@@ -15,6 +15,7 @@ from msgspec import UnsetType
 
 from deskbus.observability.trail import AuditTrail
 from deskbus.processes.cage import Cages
+from deskbus.processes.environment import is_refused
 from deskbus.processes.guard import Guard
 from deskbus.processes.logs import LogCapture, LogFile
 from deskbus.processes.plan import (
@@ -77,6 +78,9 @@ class Surroundings:
     ) -> Run:
         """Starts an app's process; raises `DeskbusError` (unavailable)."""
         program = process.program._replace(env=await self.reveal(process.program.env))
+        refused = sorted(filter(is_refused, program.env))
+        if refused:
+            log.warning("app.variables_refused", app=plan.app, variables=refused)
         mark = secrets.token_hex(8)
         badge = Badge(plan.app, self.pipe, self.mint(Sender(plan.app, MAIN_CLIENT)), mark)
         file = LogFile(self.log_dir / f"{plan.app}.log")

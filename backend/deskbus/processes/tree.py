@@ -59,6 +59,9 @@ def become_subreaper() -> None:
 def members(table: Table, root: Root, known: Iterable[Identity] = ()) -> set[Identity]:
     """Who of `table` belongs to the app; zombies don't. `known` were members before."""
     pid, started = root.identity
+    if pid <= 1:
+        # No app's: a shell said so, or nobody did. Group 0 is everybody's of another namespace.
+        return set()
     seeds = {each.pid for each in known if table.has(each)}
     if table.has(root.identity):
         seeds.add(pid)

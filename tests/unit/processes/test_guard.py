@@ -5,7 +5,10 @@ import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -46,6 +49,16 @@ time.sleep(600)
 """
 
 
+@contextmanager
+def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is killed at the end of the block, whatever becomes of that."""
+    with subprocess.Popen(command, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def is_alive(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -55,14 +68,12 @@ def is_alive(pid: int) -> bool:
 
 @pytest.mark.requirement("4.5")
 def test_nothing_outlives_a_backend_that_is_killed_daemons_neither() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", BACKEND, DAEMON, secrets.token_hex(8)], stdout=subprocess.PIPE
-    ) as backend:
+    words = [sys.executable, "-c", BACKEND, DAEMON, secrets.token_hex(8)]
+    with running(words, stdout=subprocess.PIPE) as backend:
         assert backend.stdout is not None
         pids = [int(word) for word in backend.stdout.readline().split()]
         assert len(pids) == 4
         assert all(map(is_alive, pids))
-        backend.kill()
     deadline = time.monotonic() + GONE_WITHIN_S
     while any(map(is_alive, pids)):
         assert time.monotonic() < deadline, [pid for pid in pids if is_alive(pid)]
@@ -71,9 +82,8 @@ def test_nothing_outlives_a_backend_that_is_killed_daemons_neither() -> None:
 def test_a_guardian_that_was_killed_is_replaced_and_knows_every_app() -> None:
     guard, mark = Guard(), secrets.token_hex(8)
     began = start_clock()
-    with subprocess.Popen(
-        ["sleep", "600"], start_new_session=True, env={**os.environ, RUN_VARIABLE: mark}
-    ) as app:
+    env = {**os.environ, RUN_VARIABLE: mark}
+    with running(["sleep", "600"], start_new_session=True, env=env) as app:
         root = Root(identity_of(app.pid, not_before=began), mark)
         guard.watch(root)
         (first,) = guard.pids
@@ -86,6 +96,5 @@ def test_a_guardian_that_was_killed_is_replaced_and_knows_every_app() -> None:
         guard.forget(root)
         guard.close()
         assert app.poll() is None, "an app that was forgotten is not the guardian's"
-        app.kill()
     assert guard.pids == []
     assert not Path(f"/proc/{second}").exists()
