@@ -1,5 +1,6 @@
 """The audit panel in a real Electron: a person finds a refusal, and has the log verified."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -62,3 +63,55 @@ async def test_a_person_has_the_log_verified(panel: Page, tmp_path: Path) -> Non
     await panel.screenshot(tmp_path / "audit-panel.png")
     words = await panel.evaluate("document.body.innerText")
     assert "Its end was held against" in words
+
+
+async def choose(panel: Page, name: str, value: str) -> None:
+    await panel.evaluate(
+        f"""(() => {{
+            const field = document.querySelector('select[name={name}]');
+            field.value = '{value}';
+            field.dispatchEvent(new Event('change', {{ bubbles: true }}));
+        }})()"""
+    )
+
+
+@pytest.mark.requirement("3.4")
+async def test_a_refused_call_is_found_by_filter_and_told_in_full(panel: Page) -> None:
+    await choose(panel, "type", "violation")
+    await choose(panel, "decision", "denied")
+    await panel.until(
+        "[...document.querySelectorAll('tr.row')].every((row) => row.innerText.includes('viol'))"
+    )
+    await panel.click("tr.row")
+    details = await panel.until("document.querySelector('tr.details').innerText")
+    for expected in ("bus.publish", "orders.new"):
+        assert expected in details
+    await choose(panel, "actor", "person")
+    await panel.until("!document.getElementById('empty').hidden")
+
+
+async def test_new_records_come_by_themselves_while_the_panel_is_live(
+    electron: ElectronSession, panel: Page
+) -> None:
+    await panel.click("#live")
+    await panel.until("document.getElementById('live').checked")
+    first = "Number(document.querySelector('tr.row').dataset.row)"
+    before = await panel.evaluate(first)
+    await decide(electron, APP, "messaging.read", "consent.two.#")
+    await panel.until(f"{first} > {before}")
+
+
+async def test_an_export_lies_where_the_person_wanted_it(
+    electron: ElectronSession, panel: Page, tmp_path: Path
+) -> None:
+    target = tmp_path / "trail.csv"
+    await in_main(
+        electron,
+        f"""void (electron.dialog.showSaveDialog = async (window, options) => {{
+            global.asked = options; return {{ filePath: {json.dumps(str(target))} }};
+        }})""",
+    )
+    await panel.click("button[data-action=csv]")
+    await panel.until("document.getElementById('notice').textContent.includes('proof')")
+    assert await in_main(electron, "global.asked.defaultPath") == "audit.csv"
+    assert "permission.granted" in target.read_text()

@@ -38,6 +38,7 @@ async def test_a_page_gets_the_api_and_nothing_else_of_the_bridge(
         "InterApplicationBus",
         "app",
         "client",
+        "files",
         "onGap",
         "onRefused",
         "onState",

@@ -20,7 +20,7 @@ from deskbus_protocol.audit import (
 from deskbus_protocol.display import visible
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import DEGRADED, DeskbusError
-from deskbus_protocol.events import Decision, Severity
+from deskbus_protocol.events import Actor, Decision, Severity
 from deskbus_protocol.panels import (
     PanelAction,
     PanelCell,
@@ -73,7 +73,7 @@ COLUMNS = [
     PanelColumn(id="decision", title="Decision", weight=0),
     PanelColumn(id="what", title="What", weight=7),
 ]
-ACTORS = {"person": "A person", "policy": "A rule", "system": "The backend"}
+ACTORS: dict[Actor, str] = {"person": "A person", "policy": "A rule", "system": "The backend"}
 VERIFY = PanelAction(id="verify", label="Verify", style="primary")
 ACTIONS = [
     VERIFY,
@@ -221,6 +221,7 @@ class AuditPanel:
         return AuditFilter(
             types=[family] if family in FAMILIES else [],
             apps=[app] if app else [],
+            actors=[one for one in ACTORS if one == wanted.get("actor")],
             decisions=[one for one in DECISIONS if one == wanted.get("decision")],
             severities=[one for one in SEVERITIES if one == wanted.get("severity")],
             correlation_id=wanted.get("correlation", "")[:128] or UNSET,
@@ -234,6 +235,7 @@ class AuditPanel:
             ("type", "All events", FAMILIES),
             ("app", "All apps", {app: visible(app) for app in sorted(apps)}),
             ("decision", "All decisions", dict(_pairs(DECISIONS))),
+            ("actor", "Anybody", dict(_pairs(ACTORS))),
             ("severity", "All severities", dict(_pairs(SEVERITIES))),
             ("period", "All times", PERIODS),
             ("correlation", "Correlation id", {}),
@@ -249,7 +251,9 @@ class AuditPanel:
         ]
 
 
-def _pairs(words: Mapping[Decision, str] | Mapping[Severity, str]) -> list[tuple[str, str]]:
+def _pairs(
+    words: Mapping[Actor, str] | Mapping[Decision, str] | Mapping[Severity, str],
+) -> list[tuple[str, str]]:
     return list(words.items())
 
 

@@ -19,6 +19,9 @@ export const OPERATIONS = {
   'secrets.get': 'secrets.get',
   'secrets.delete': 'secrets.delete',
   'secrets.list': 'secrets.list',
+  'files.read': 'files.read',
+  'files.write': 'files.write',
+  'files.list': 'files.list',
 } as const satisfies Record<string, BackendMethod>;
 
 export type Operation = keyof typeof OPERATIONS;

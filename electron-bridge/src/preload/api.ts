@@ -2,15 +2,20 @@
 // values are copied and errors are plain objects.
 import type {
   GapParams,
+  ListFilesResult,
   MessageParams,
   PermissionResult,
   PermissionsChangedParams,
   PublishResult,
   QueryPermissionParams,
   AskParams,
+  ReadFileParams,
+  ReadFileResult,
   RefusedParams,
   RequestResult,
   SendResult,
+  WriteFileParams,
+  WriteFileResult,
 } from '../generated/protocol';
 
 import type { InterApplicationBus } from './openfin/api';
@@ -97,6 +102,9 @@ export interface Secrets {
   list(): Promise<string[]>;
 }
 
+export type ReadOptions = Omit<ReadFileParams, '_meta' | 'path'>;
+export type WriteOptions = Omit<WriteFileParams, '_meta' | 'path' | 'content'>;
+
 export interface DeskbusApi {
   /** The app's id and this window's name on the bus. */
   readonly app: string;
@@ -129,6 +137,18 @@ export interface DeskbusApi {
   };
 
   readonly secrets: Secrets;
+
+  /**
+   * Files and folders that the app was granted (`filesystem.read`, `filesystem.write`); a person
+   * may be asked. Paths are absolute, `~` is the home folder.
+   */
+  readonly files: {
+    /** At most 1 MiB from `offset` on; `next` in the result is where to go on. */
+    read(path: string, options?: ReadOptions): Promise<ReadFileResult>;
+    /** Makes a file that is not there yet, unless told to replace or append. */
+    write(path: string, content: string, options?: WriteOptions): Promise<WriteFileResult>;
+    list(path: string): Promise<ListFilesResult>;
+  };
 
   state(): ConnectionState;
   /** Each of these returns a function that ends it. */

@@ -12,6 +12,7 @@ import type {
 } from './api';
 import { bridgeOf } from './openfin/bridge';
 import { PageBus } from './page-bus';
+import { filesOf } from './page-files';
 import { secretsOf } from './page-secrets';
 import { install } from './page-world';
 
@@ -40,6 +41,7 @@ const api = {
     onChanged: (listener: (change: PermissionChange) => void) => bus.on('permissions', listener),
   },
   secrets: secretsOf(bus),
+  files: filesOf(bus),
   state: () => bus.state,
   onState: (listener: (state: ConnectionState) => void) => bus.on('state', listener),
   onRefused: (listener: (refusal: Refusal) => void) => bus.on('refused', listener),
