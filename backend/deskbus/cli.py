@@ -43,6 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from deskbus.commands import vault
 
         return vault.run(options)
+    if options.command == "panel":
+        from deskbus.commands import panel
+
+        return panel.run(options)
     if options.command == "apps":
         from deskbus.commands import apps
 
@@ -147,6 +151,13 @@ def _add_policy(commands: Any, place: argparse.ArgumentParser) -> None:
 
 
 def _add_apps(commands: Any, place: argparse.ArgumentParser) -> None:
+    panel = commands.add_parser(
+        "panel", parents=[place], help="open a panel in the shell; without a shell, print it"
+    )
+    panel.add_argument("name", nargs="?", help="permissions or audit; without one, list them")
+    panel.add_argument("--search", default="", help="words to look for")
+    panel.add_argument("--print", action="store_true", help="print it, even where there is a shell")
+
     apps = commands.add_parser("apps", help="look after apps; a table, or JSON where it is piped")
     actions = apps.add_subparsers(dest="what", required=True, metavar="ACTION")
 
