@@ -114,6 +114,7 @@ class Guard:
         """The vault can be read, perhaps: decisions of earlier runs count from here on."""
         if await self.store.open():
             self.security.decisions_known()
+        await self._catch_up()
 
     async def identify(self, app: str) -> None:
         """Reads the app's files anew: one that has changed has to ask again."""
@@ -176,6 +177,12 @@ class Guard:
             while True:
                 await anyio.sleep(REFRESH_S)
                 refresh()
+                await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        """What could not be saved when it was decided is saved as soon as it can be."""
+        if self.store.is_behind:
+            await self.store.save_in_time()
 
     async def _reload_on_signal(self) -> None:
         with anyio.open_signal_receiver(signal.SIGHUP) as signals:

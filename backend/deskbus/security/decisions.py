@@ -42,8 +42,8 @@ class Keeper(Protocol):
 class DecisionStore:
     """A store that is locked, damaged, older or gone is an empty one: nothing is allowed by it.
 
-    `problem` says in plain words what is wrong. What was damaged is kept aside first, by
-    `keep_aside`, which returns where.
+    `is_behind` says that a change could not be saved yet, `problem` in plain words what is wrong.
+    What was damaged is kept aside first, by `keep_aside`, which returns where.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class DecisionStore:
         self._turn = anyio.Lock()
         self._lasting_problem: str | None = None
         self.problem: str | None = None
+        self.is_behind = False
 
     def set_old_file_aside(self) -> None:
         """Blocks. An earlier version's file is kept under another name, and not believed."""
@@ -102,13 +103,15 @@ class DecisionStore:
             await self._read()
             content = msgspec.json.encode(self._ledger.state(self._clock()))
             is_kept = await self._keeper.save(content)
+            self.is_behind = False
             self.problem = self._lasting_problem if is_kept else IN_MEMORY
 
-    async def save_in_time(self) -> None:
-        """As `save`, but waits no longer than `SAVE_WITHIN_S`, and tells the log what went wrong.
+    async def save_in_time(self) -> bool:
+        """As `save`, but waits no longer than `SAVE_WITHIN_S`; false where it could not be saved.
 
-        What could not be saved stands all the same, until the backend ends.
+        What could not be saved stands all the same, until the backend ends; `is_behind` then.
         """
+        self.is_behind = True
         try:
             with anyio.move_on_after(SAVE_WITHIN_S) as limit:
                 await self.save()
@@ -116,6 +119,7 @@ class DecisionStore:
             log.warning("decisions.not_saved", reason=type(error).__name__)
         if limit.cancelled_caught:
             log.warning("decisions.not_saved", reason="the vault takes too long")
+        return not self.is_behind
 
     async def _read(self) -> None:
         if self._is_read:

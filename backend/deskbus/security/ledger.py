@@ -1,7 +1,7 @@
 """The ledger of what a person decided. Pure: time comes in as Unix milliseconds."""
 
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -63,6 +63,21 @@ class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     strikes: list[Strikes] = []
 
 
+class Removal(NamedTuple):
+    """What is taken back; None stands for all."""
+
+    app: str
+    permission: str | None
+    scope: str | None
+
+    def means(self, decision: Decision) -> bool:
+        return (
+            self.app == decision.app
+            and self.permission in (None, decision.grant.permission)
+            and self.scope in (None, decision.grant.scope)
+        )
+
+
 class Ledger:
     """Decisions by app and grant: a later one for the same takes the earlier one's place."""
 
@@ -70,6 +85,7 @@ class Ledger:
         self._decisions: dict[str, dict[Grant, Decision]] = {}
         self._embargoes: dict[tuple[str, str], Embargoed] = {}
         self._strikes: dict[tuple[str, str], Strikes] = {}
+        self._taken_back: list[Removal] | None = []
 
     def __iter__(self) -> Iterator[Decision]:
         for decisions in self._decisions.values():
@@ -80,8 +96,11 @@ class Ledger:
         return set(self._decisions)
 
     def restore(self, state: State) -> None:
-        """Takes in what an earlier run has left; what was decided since then stays."""
+        """Takes in what an earlier run has left; what was decided or taken back since stays so."""
+        taken_back, self._taken_back = self._taken_back or [], None
         for decision in state.decisions:
+            if any(removal.means(decision) for removal in taken_back):
+                continue
             self._decisions.setdefault(decision.app, {}).setdefault(decision.grant, decision)
         for embargo in state.embargoes:
             self._embargoes.setdefault((embargo.app, embargo.permission), embargo)
@@ -115,11 +134,11 @@ class Ledger:
     def remove(
         self, app: str, permission: str | None = None, scope: str | None = None
     ) -> list[Decision]:
-        """Takes decisions back; None stands for all."""
-        return self._take(
-            app,
-            lambda d: permission in (None, d.grant.permission) and scope in (None, d.grant.scope),
-        )
+        """Takes decisions back, those of earlier runs too that are not known yet; None is all."""
+        removal = Removal(app, permission, scope)
+        if self._taken_back is not None:
+            self._taken_back.append(removal)
+        return self._take(app, removal.means)
 
     def end_session(self, app: str) -> list[Decision]:
         return self._take(app, lambda decision: decision.holds == "session")

@@ -12,7 +12,7 @@ from deskbus.security.ledger import Decision, Ledger
 from deskbus.security.manager import SecurityManager
 from deskbus.security.policy import ANY
 from deskbus_protocol.display import visible
-from deskbus_protocol.errors import CONFLICT, NOT_FOUND, DeskbusError
+from deskbus_protocol.errors import CONFLICT, DEGRADED, NOT_FOUND, DeskbusError
 from deskbus_protocol.events import (
     AuditEvent,
     EmbargoReset,
@@ -138,8 +138,8 @@ class PermissionSettings:
     async def revoke(self, app: str, permission: str | None, scope: str | None) -> int:
         """How many decisions were taken back; it applies even where it can't be recorded.
 
-        Raises `DeskbusError`: invalid_params for a scope without a permission, conflict for what
-        the configuration or the policy says, audit_unavailable.
+        Raises `DeskbusError`: conflict for what the configuration or the policy says, and once it
+        applies, audit_unavailable, and degraded while the vault can't be written.
         """
         if permission is not None and scope is not None:
             scope = (await self._security.resolve(Grant(permission, scope))).scope
@@ -148,7 +148,7 @@ class PermissionSettings:
             self._refuse_others(app, permission, scope)
         self._security.take_back(app, permission, scope)
         self._security.changed(app)
-        await self._store.save_in_time()
+        is_saved = await self._store.save_in_time()
         for decision in taken:
             await self._trail.commit(
                 PermissionRevoked(
@@ -158,6 +158,12 @@ class PermissionSettings:
                     scope=decision.grant.scope,
                     reason="taken back in the settings",
                 )
+            )
+        if not is_saved:
+            raise DeskbusError(
+                DEGRADED,
+                "It is taken back, but that could not be saved: a restart would bring it back.",
+                action="Unlock the vault; it is saved then.",
             )
         return len(taken)
 

@@ -92,3 +92,19 @@ async def test_while_it_is_locked_nothing_is_overwritten() -> None:
     async with locked.again().running() as next_run:
         assert await next_run.security.state(TICKER, READ) == "granted"
         assert await next_run.security.state(TICKER, WRITE) == "granted"
+
+
+async def test_what_was_taken_back_while_it_was_locked_stays_so_when_it_opens() -> None:
+    desk = await remembering(Desk())
+    desk.keeper.locked = True
+    async with desk.again().running() as locked:
+        with pytest.raises(DeskbusError, match="could not be saved"):
+            await locked.settings.revoke(TICKER.app, None, None)
+        assert locked.store.is_behind
+        locked.keeper.locked = False
+        assert await locked.store.open()
+        locked.security.decisions_known()
+        assert await locked.security.state(TICKER, READ) == "prompt"
+        assert await locked.store.save_in_time()
+    async with locked.again().running() as next_run:
+        assert await next_run.security.state(TICKER, READ) == "prompt"

@@ -12,6 +12,7 @@ from deskbus.security.consent import Answer, Question
 from deskbus.security.identity import AppIdentity
 from deskbus.security.policy import NO_POLICY, Policy, PolicyRule
 from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import DEGRADED, DeskbusError
 from deskbus_protocol.permissions import Grant
 from tests.unit.security.desk import ITSELF, OTHER_WINDOW, TICKER, Desk
 
@@ -72,6 +73,7 @@ class World:
         self.identity = ITSELF
         self.allows: list[Allow] = []
         self.denies_b = False
+        self.coming_back: list[Allow] = []
 
     async def play(self, steps: list[Ask | str]) -> None:
         rest = list(steps)
@@ -118,7 +120,15 @@ class World:
     async def happen(self, event: str) -> None:
         desk = self.desk
         if event == "revoke":
-            await desk.settings.revoke(TICKER.app, None, None)
+            if desk.keeper.locked:
+                # The person is told that it holds for this run only, unless the vault is unlocked.
+                with pytest.raises(DeskbusError) as told:
+                    await desk.settings.revoke(TICKER.app, None, None)
+                assert told.value.kind is DEGRADED
+                self.coming_back += [a for a in self.allows if a.holds == "always"]
+            else:
+                await desk.settings.revoke(TICKER.app, None, None)
+                self.coming_back.clear()
             self.allows.clear()
         elif event == "session":
             desk.security.forget_session(TICKER.app)
@@ -134,6 +144,11 @@ class World:
             desk.clock.pass_ms(SHORT_MS)
         elif event in ("locked", "unlocked"):
             desk.keeper.locked = event == "locked"
+            if event == "unlocked":
+                if await desk.store.open():
+                    desk.security.decisions_known()
+                if not desk.store.is_behind or await desk.store.save_in_time():
+                    self.coming_back.clear()
 
     def restart(self) -> None:
         before = self.desk
@@ -141,6 +156,7 @@ class World:
             declares=(ALL,), keeper=before.keeper, clock=before.clock, identity=self.identity
         )
         self.keep(lambda allow: allow.holds == "always")
+        self.allows += self.coming_back
 
     def apply_policy(self) -> None:
         self.desk.security.apply(DENY if self.denies_b else NO_POLICY)
