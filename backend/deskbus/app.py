@@ -45,7 +45,7 @@ from deskbus.observability.diskspace import DiskSpace
 from deskbus.observability.looplag import LoopLag
 from deskbus.persistence.topiclog import TopicLog
 from deskbus.plans import audit_of, has_keychain, persistence_of
-from deskbus.processes.surroundings import MAIN_CLIENT
+from deskbus.processes.plan import MAIN_CLIENT
 from deskbus.reception import Reception
 from deskbus.reliability.health import HealthMonitor
 from deskbus.rpc.router import build_dispatcher
@@ -59,6 +59,7 @@ from deskbus.transport.pipe import listen
 from deskbus.transport.stdio import open_stdio
 from deskbus.ui.consent import ConsentDialogs
 from deskbus.ui.crash import CrashPages
+from deskbus.ui.crashnotice import CrashNotices
 from deskbus.ui.panel_audit import AuditPanel
 from deskbus.ui.panel_permissions import PermissionsPanel
 from deskbus.ui.panels import Panels
@@ -104,6 +105,7 @@ class Backend:
         )
         self._panels = Panels(self._shell)
         self._crashes = CrashPages(self._shell, lambda: time.time_ns() // 1_000_000)
+        self._crash_notices = CrashNotices(self._shell)
         vault = Vault(settings.data_dir / VAULT_FOLDER)
         self._vault = VaultService(vault, self._vault_changed, on_refused=self._record_refused)
         self._auditing = Auditing(
@@ -325,6 +327,7 @@ class Backend:
 
     def _app_changed(self, status: AppStatus) -> None:
         self._crashes.told(status)
+        self._crash_notices.told(status)
         if status.state in ENDED:
             self._security.forget_session(status.app)
 

@@ -13,7 +13,7 @@ Exact = Annotated[str, Meta(max_length=10_000)]
 """A scope with each of its hidden characters written out."""
 WindowId = Annotated[str, Meta(min_length=1, max_length=128)]
 DialogId = Annotated[str, Meta(min_length=1, max_length=128)]
-NoticeId = Annotated[str, Meta(min_length=1, max_length=128)]
+NoticeId = Annotated[str, Meta(min_length=1, max_length=256)]
 Pixels = Annotated[int, Meta(ge=1, le=32_767)]
 
 ALLOW_DELAY_MS = 500
@@ -99,9 +99,9 @@ class Notice(Descriptor, frozen=True, kw_only=True, tag_field="kind", tag="notic
     """Something that a person should know and need not answer, in a corner of the screen.
 
     `action` says what the person can do about it, `command` what to type in a terminal for it.
-    `offer` is the method that a second button calls at once, with the password that was typed where
-    it `asks_password`. A person who has dismissed a `notice` does not see one of the same name
-    again until the shell is restarted.
+    `offer` is the method that a second button calls at once: for the `app`, or with the password
+    that was typed where it `asks_password`. A person who has dismissed a `notice` does not see one
+    of the same name again until the shell is restarted.
     """
 
     notice: NoticeId
@@ -110,7 +110,8 @@ class Notice(Descriptor, frozen=True, kw_only=True, tag_field="kind", tag="notic
     words: Text
     action: Text
     command: Annotated[str, Meta(max_length=5000)] | UnsetType = UNSET
-    offer: Literal["vault.unlock"] | UnsetType = UNSET
+    offer: Literal["vault.unlock", "apps.launch"] | UnsetType = UNSET
+    app: AppId | UnsetType = UNSET
     asks_password: bool = False
     offer_label: Text = "Unlock"
     dismiss_label: Text = "Dismiss"

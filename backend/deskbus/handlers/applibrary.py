@@ -69,7 +69,7 @@ class AppLibrary:
         if name in self._configured:
             raise DeskbusError(CONFLICT, f"{name} is in the configuration already.")
         self._admission.admit(app.manifest)
-        if self._installed.find(name) is not None and self._apps.find(name).state != "stopped":
+        if self._installed.find(name) is not None and not self._apps.find(name).is_idle:
             raise DeskbusError(CONFLICT, f"{name} is running.", action="Terminate it first.")
         await self._trail.commit(
             AppInstalled(

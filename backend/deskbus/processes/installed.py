@@ -14,6 +14,7 @@ import structlog
 from msgspec import UnsetType
 
 from deskbus.processes.environment import is_refused
+from deskbus.processes.plan import MAIN_CLIENT
 from deskbus_protocol.errors import CONFLICT, DEGRADED, INVALID_PARAMS, NOT_FOUND, DeskbusError
 from deskbus_protocol.manifest import Limits, Manifest
 
@@ -154,6 +155,12 @@ def check_manifest(manifest: Manifest) -> None:
         if not manifest.windows:
             raise DeskbusError(INVALID_PARAMS, "This app has neither a window nor a process.")
         return
+    if MAIN_CLIENT in names:
+        raise DeskbusError(
+            INVALID_PARAMS,
+            f'A window may not be called "{MAIN_CLIENT}": that is the app\'s process.',
+            action="Give the window another name.",
+        )
     refused = sorted(filter(is_refused, manifest.process.env))
     if refused:
         raise DeskbusError(

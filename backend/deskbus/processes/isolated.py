@@ -7,6 +7,7 @@ import anyio
 import structlog
 from msgspec import UNSET
 
+from deskbus.processes.comeback import Comeback
 from deskbus.processes.crashes import crash_of
 from deskbus.processes.gauge import Gauge, limited
 from deskbus.processes.measure import Measured, Subject
@@ -46,13 +47,13 @@ class IsolatedApp:
         self._own_trouble: str | None = None
         self._crash: Crash | None = None
         self._exit_code: int | None = None
-        self._restart_at: float | None = None
-        self._waiting: anyio.CancelScope | None = None
+        self._comeback = Comeback()
+        self._starting: anyio.CancelScope | None = None
         # Held while the app is launched or ended, so that neither overtakes the other.
         self._changing = anyio.Lock()
 
     def status(self) -> AppStatus:
-        restart_in_s = self._restart_in_s
+        restart_in_s = self._comeback.in_s
         return AppStatus(
             app=self.plan.app,
             name=self.plan.name,
@@ -67,48 +68,64 @@ class IsolatedApp:
         )
 
     @property
-    def _restart_in_s(self) -> float | None:
-        if self._restart_at is None:
-            return None
-        return max(0.0, self._restart_at - time.monotonic())
-
-    @property
     def is_alive(self) -> bool:
         return self.state in ALIVE
+
+    @property
+    def has_process(self) -> bool:
+        return self.run is not None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of it is there, nor about to be."""
+        return self.state == "stopped" and not self.has_process and not self._changing.locked()
 
     # What a person wants.
 
     async def launch(self, progress: Callable[[str], None]) -> AppStatus:
-        """Raises `DeskbusError`: conflict (it is starting or ending), unavailable."""
+        """Raises `DeskbusError`: conflict (it is starting or ending), unavailable.
+
+        One that ran already goes on, also where its windows can't be opened.
+        """
         try:
             self._changing.acquire_nowait()
         except anyio.WouldBlock:
             words = f"{self.plan.app} is starting or ending already."
             raise DeskbusError(CONFLICT, words) from None
+        ran = self.is_alive or self.run is not None
         try:
-            self._cancel_restart()
+            self._comeback.cancel()
             if self.run is None:
                 self.supervisor.launched()
             await self._start(progress)
             return self.status()
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self._stop()
+            if ran:
+                self._go_on_without_window()
+            else:
+                with anyio.CancelScope(shield=True):
+                    await self._stop()
             raise
         finally:
             self._changing.release()
 
     async def terminate(self, grace_s: float | None = None) -> None:
         """Returns when the app's process tree and windows are gone."""
-        self._cancel_restart()
+        self._comeback.cancel()
+        if self._starting is not None:
+            self._starting.cancel()
         async with self._changing:
             await self._stop(grace_s)
 
     # What the app says of itself.
 
     def told_ready(self) -> None:
-        if self.run is not None and not self.run.ready:
+        if self.run is None or self.run.ready:
+            return
+        if self.is_alive:
             self._ready(self.run)
+        else:
+            self.run.is_ready()
 
     def session_opened(self) -> None:
         process = self.plan.process
@@ -120,7 +137,8 @@ class IsolatedApp:
         if self.run is None:
             return
         self.run.beat()
-        if self.state == "unresponsive" or trouble != self._own_trouble:
+        # One that is ended, or waits to come back, can't talk itself out of that.
+        if self.is_alive and (self.state == "unresponsive" or trouble != self._own_trouble):
             self._own_trouble = trouble
             if self.run.ready:
                 self._settle()
@@ -133,7 +151,7 @@ class IsolatedApp:
         if self.windows:
             self._set(self.state)
         elif self.run is None and not self._changing.locked():
-            self._cancel_restart()
+            self._comeback.cancel()
             self._set("stopped")
         elif self._around.tasks is not None:
             self._around.tasks.start_soon(self.terminate)
@@ -176,11 +194,19 @@ class IsolatedApp:
     # What happens.
 
     async def _start(self, progress: Callable[[str], None]) -> None:
-        """Starts whatever of the app isn't there yet."""
+        """Starts whatever of the app isn't there yet; raises `DeskbusError`."""
+        with anyio.CancelScope() as self._starting:
+            await self._start_missing(progress)
+        if self._starting.cancelled_caught:
+            raise DeskbusError(CONFLICT, f"{self.plan.app} was ended while it started.")
+        self._starting = None
+
+    async def _start_missing(self, progress: Callable[[str], None]) -> None:
         process = self.plan.process
         if not self.is_alive:
             self._detail = self._own_trouble = None
             self._set("starting")
+            self.supervisor.started(time.monotonic())
         if process is not None and self.run is None:
             self.gauge.begin()
             limits = self.gauge.limits
@@ -192,7 +218,6 @@ class IsolatedApp:
             if self._around.tasks is not None:
                 self._around.tasks.start_soon(run.watch, self._ended)
             progress("process started")
-        self.supervisor.started(time.monotonic())
         for window in self.plan.windows:
             await self._around.windows.open(window)
             if window.window not in self.windows:
@@ -208,6 +233,14 @@ class IsolatedApp:
             self._ready(self.run)
         else:
             self._set("starting")
+
+    def _go_on_without_window(self) -> None:
+        """The app's process runs, but the shell did not show what belongs to it."""
+        process = self.plan.process
+        if self.run is None or process is None or self.state != "starting":
+            return
+        if process.ready == "started" or self.run.ready:
+            self._ready(self.run)
 
     def _ready(self, run: Run) -> None:
         run.is_ready()
@@ -225,7 +258,7 @@ class IsolatedApp:
             self._set("degraded" if self._own_trouble else "ready")
 
     def _missed(self, run: Run, missed: Missed) -> None:
-        if run is not self.run:
+        if run is not self.run or run.ending is not None:
             return
         silent_s = run.pulse.silent_s(time.monotonic())
         if missed == "never_ready":
@@ -240,8 +273,9 @@ class IsolatedApp:
         self._around.trail.note(
             AppUnresponsive(app=self.plan.app, pid=run.pid, silent_ms=int(silent_s * 1000))
         )
-        self._detail = words
-        self._set("unresponsive")
+        if self.is_alive:
+            self._detail = words
+            self._set("unresponsive")
 
     def _end_for(self, ending: Ending) -> None:
         """Ends the app for what it did; how it goes on is seen when it has ended."""
@@ -271,12 +305,17 @@ class IsolatedApp:
         if run.ending is not None:
             # `_stop` waits for this, and says the rest.
             return
-        await self._close_windows()
-        decision = self.supervisor.ended(time.monotonic(), crashed=False)
-        if decision.action == "restart":
-            self._restart_after(decision.delay_s)
-        else:
-            self._set("stopped")
+        async with self._changing:
+            if self.has_process:
+                # It was launched again meanwhile.
+                return
+            self._comeback.cancel()
+            await self._close_windows()
+            decision = self.supervisor.ended(time.monotonic(), crashed=False)
+            if decision.action == "restart":
+                self._restart_after(decision.delay_s)
+            else:
+                self._set("stopped")
 
     def _crashed(
         self,
@@ -306,43 +345,36 @@ class IsolatedApp:
     def _restart_after(self, delay_s: float) -> None:
         if self._around.tasks is None:
             return
-        self._restart_at = time.monotonic() + delay_s
+        planned = self._comeback.plan(delay_s)
         self._set("restarting")
-        self._waiting = anyio.CancelScope()
-        self._around.tasks.start_soon(self._restart, self._waiting, delay_s)
+        self._around.tasks.start_soon(self._restart, planned, delay_s)
 
-    async def _restart(self, waiting: anyio.CancelScope, delay_s: float) -> None:
-        with waiting:
-            await anyio.sleep(delay_s)
-        if waiting.cancelled_caught:
-            return
+    async def _restart(self, planned: anyio.CancelScope, delay_s: float) -> None:
+        await self._comeback.wait(planned, delay_s)
         async with self._changing:
-            if self._waiting is not waiting or self.state != "restarting":
+            if not self._comeback.take(planned) or self.state != "restarting":
                 return
-            self._waiting = self._restart_at = None
             self.supervisor.restarted(time.monotonic())
             attempt = self.supervisor.restarts
             try:
                 await self._start(lambda _: None)
             except DeskbusError as error:
+                if self._starting is not None and self._starting.cancel_called:
+                    return
                 if self.run is None:
                     self._crashed(Verdict("exit", error.message), None)
                 else:
                     log.warning("app.window_not_back", app=self.plan.app, reason=error.message)
-                    if self.plan.process is not None and self.plan.process.ready == "started":
-                        self._ready(self.run)
+                    self._go_on_without_window()
                 return
             pid = UNSET if self.run is None else self.run.pid
             self._around.trail.note(AppRestarted(app=self.plan.app, attempt=attempt, pid=pid))
 
-    def _cancel_restart(self) -> None:
-        self._restart_at = None
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
-
     async def _stop(self, grace_s: float | None = None) -> None:
         run, self._crash, self._detail = self.run, None, None
+        if run is not None and run.ending is None:
+            # However it ends from here on, that is no crash.
+            run.ending = ASKED
         self._set("stopped")
         await self._close_windows()
         if run is not None:
@@ -351,6 +383,7 @@ class IsolatedApp:
             self._around.tell_app(self.plan.app, method="apps.stop", params=within)
             await run.end(ASKED, grace_s=grace_s)
             await run.ended.wait()
+        self._comeback.cancel()
         self._set("stopped")
 
     async def _close_windows(self) -> None:

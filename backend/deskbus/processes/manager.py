@@ -10,10 +10,10 @@ import structlog
 
 from deskbus.processes.isolated import IsolatedApp
 from deskbus.processes.measure import Measured, survey
-from deskbus.processes.plan import AppPlan
+from deskbus.processes.plan import MAIN_CLIENT, AppPlan
 from deskbus.processes.strays import Strays
 from deskbus.processes.strikes import QUICK_SAMPLE_S
-from deskbus.processes.surroundings import MAIN_CLIENT, Surroundings
+from deskbus.processes.surroundings import Surroundings
 from deskbus.processes.table import open_files
 from deskbus.processes.tree import become_subreaper
 from deskbus_protocol.apps import AppStatus
@@ -62,7 +62,7 @@ class ProcessIsolationManager:
     def add(self, plan: AppPlan, limits: Limits | None = None) -> None:
         """Takes an app in; raises `DeskbusError` (conflict) for one that runs."""
         known = self._apps.get(plan.app)
-        if known is not None and known.state != "stopped":
+        if known is not None and not known.is_idle:
             raise DeskbusError(CONFLICT, f"{plan.app} is running.", action="Terminate it first.")
         self._apps[plan.app] = app = IsolatedApp(plan, self._around)
         app.gauge.limit(limits or plan.limits)

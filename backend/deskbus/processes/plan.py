@@ -7,6 +7,9 @@ from deskbus.processes.spawn import Program
 from deskbus_protocol.manifest import HeartbeatSpec, Limits, Ready, RestartSpec
 from deskbus_protocol.ui import WindowDescriptor
 
+MAIN_CLIENT = "main"
+"""The client's name of an app's own process."""
+
 
 class ProgramPlan(NamedTuple):
     """The app's own process, and what is expected of it."""

@@ -19,6 +19,7 @@ from deskbus.processes.environment import is_refused
 from deskbus.processes.guard import Guard
 from deskbus.processes.logs import LogCapture, LogFile
 from deskbus.processes.plan import (
+    MAIN_CLIENT,
     AppPlan,
     AppProcess,
     BusMeter,
@@ -39,9 +40,6 @@ from deskbus_protocol.apps import AppStatus
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 from deskbus_protocol.manifest import Limits
-
-MAIN_CLIENT = "main"
-"""The client's name of an app's own process."""
 
 log = structlog.get_logger()
 
@@ -97,7 +95,9 @@ class Surroundings:
             else:
                 files = 0 if isinstance(limits.open_files, UnsetType) else limits.open_files
                 confinement = Confinement(cage.entrance, files, self.guard.life_fd, self.electron)
-                opened = await spawn(program, badge, confinement)
+                with anyio.CancelScope(shield=True):
+                    # Between its start and our knowing of it, nobody would end it.
+                    opened = await spawn(program, badge, confinement)
                 started, output = opened, opened.stdout
                 if not cage.entrance:
                     cage.put_in(opened.pid)

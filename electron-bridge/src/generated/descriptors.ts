@@ -939,7 +939,7 @@ export const noticeSchema = {
   "$defs": {
     "Notice": {
       "title": "Notice",
-      "description": "Something that a person should know and need not answer, in a corner of the screen.\n\n    `action` says what the person can do about it, `command` what to type in a terminal for it.\n    `offer` is the method that a second button calls at once, with the password that was typed where\n    it `asks_password`. A person who has dismissed a `notice` does not see one of the same name\n    again until the shell is restarted.",
+      "description": "Something that a person should know and need not answer, in a corner of the screen.\n\n    `action` says what the person can do about it, `command` what to type in a terminal for it.\n    `offer` is the method that a second button calls at once: for the `app`, or with the password\n    that was typed where it `asks_password`. A person who has dismissed a `notice` does not see one\n    of the same name again until the shell is restarted.",
       "type": "object",
       "properties": {
         "kind": {
@@ -949,7 +949,7 @@ export const noticeSchema = {
         },
         "notice": {
           "type": "string",
-          "maxLength": 128,
+          "maxLength": 256,
           "minLength": 1
         },
         "severity": {
@@ -976,8 +976,15 @@ export const noticeSchema = {
         },
         "offer": {
           "enum": [
+            "apps.launch",
             "vault.unlock"
           ]
+        },
+        "app": {
+          "description": "Lower-case ASCII in dotted levels, as in a reverse domain name.",
+          "type": "string",
+          "maxLength": 128,
+          "pattern": "^[a-z][a-z0-9-]*(\\.[a-z][a-z0-9-]*)*$"
         },
         "asksPassword": {
           "type": "boolean",

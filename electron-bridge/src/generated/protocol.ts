@@ -259,9 +259,9 @@ export interface CrashRestart {
  * Something that a person should know and need not answer, in a corner of the screen.
  *
  * `action` says what the person can do about it, `command` what to type in a terminal for it.
- * `offer` is the method that a second button calls at once, with the password that was typed where
- * it `asks_password`. A person who has dismissed a `notice` does not see one of the same name
- * again until the shell is restarted.
+ * `offer` is the method that a second button calls at once: for the `app`, or with the password
+ * that was typed where it `asks_password`. A person who has dismissed a `notice` does not see one
+ * of the same name again until the shell is restarted.
  */
 export interface Notice {
   kind: "notice";
@@ -271,7 +271,9 @@ export interface Notice {
   words: string;
   action: string;
   command?: string;
-  offer?: "vault.unlock";
+  offer?: "apps.launch" | "vault.unlock";
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app?: string;
   asksPassword?: boolean;
   offerLabel?: string;
   dismissLabel?: string;

@@ -3,7 +3,6 @@ import type { Notice } from '../generated/protocol';
 import { NoticeWindow, type NoticeEvents } from './notice-window';
 
 type Closing = Pick<BrowserWindow, 'once'>;
-type Offer = NonNullable<Notice['offer']>;
 
 /**
  * The notices that are open, one of a name. One that a person has dismissed does not come again
@@ -21,7 +20,7 @@ export class Notices {
   private readonly events: NoticeEvents;
 
   constructor(
-    accept: (offer: Offer, password: string | undefined) => Promise<void>,
+    accept: (notice: Notice, password: string | undefined) => Promise<void>,
     shown: (notice: NoticeWindow) => void,
   ) {
     this.events = {
@@ -31,9 +30,7 @@ export class Notices {
         this.dismissed.add(descriptor.notice);
         this.close(descriptor.notice);
       },
-      accept: async ({ descriptor }, password) => {
-        if (descriptor.offer !== undefined) await accept(descriptor.offer, password);
-      },
+      accept: ({ descriptor }, password) => accept(descriptor, password),
     };
   }
 

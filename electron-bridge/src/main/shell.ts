@@ -82,7 +82,7 @@ export class Shell extends Emitter<ShellEvents> {
   private readonly utilities: Utilities;
   private readonly dialogs = new Map<string, ConsentDialog>();
   private readonly notices = new Notices(
-    (offer, password) => this.accept(offer, password),
+    (notice, password) => this.accept(notice, password),
     ({ descriptor, browserWindow }) => this.emit('notice', { descriptor, browserWindow }),
   );
   private readonly apps = new Map<string, AppStatus>();
@@ -228,7 +228,12 @@ export class Shell extends Emitter<ShellEvents> {
     }
   }
 
-  private async accept(offer: 'vault.unlock', password: string | undefined): Promise<void> {
+  private async accept({ offer, app }: Notice, password: string | undefined): Promise<void> {
+    if (offer === 'apps.launch' && app !== undefined) {
+      await this.launch(app);
+      return;
+    }
+    if (offer !== 'vault.unlock') return;
     const params = password === undefined ? {} : { password };
     await this.call(offer, params, { timeout: UNLOCK_LIMIT_MS });
   }

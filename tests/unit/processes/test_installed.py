@@ -74,6 +74,7 @@ async def test_the_hash_tells_any_change_of_what_the_manifest_names(tmp_path: Pa
             {"process": {"entry": "x", "env": {"LD_PRELOAD": "x", "PYTHONPATH": "y"}}},
             "may not set LD_PRELOAD, PYTHONPATH",
         ),
+        ({"windows": [{"url": "index.html", "name": "main"}]}, "the app's process"),
     ],
 )
 async def test_a_manifest_that_is_none_is_refused_in_words(

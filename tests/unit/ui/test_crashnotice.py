@@ -1,0 +1,97 @@
+"""A person is asked about an app that crashed too often and has no window."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from deskbus.ui.crashnotice import CrashNotices
+from deskbus.ui.shell import Shell
+from deskbus_protocol.apps import AppState, AppStatus, Crash
+
+
+class Peer:
+    """Keeps what a shell is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, dict[str, Any]]] = []
+
+    async def call(
+        self, method: str, params: object, result: type[Any], *, timeout_s: float
+    ) -> Any:
+        raise AssertionError(method)
+
+    def notify(self, method: str, params: object) -> None:
+        self.told.append((method, msgspec.to_builtins(params)))
+
+
+def status(state: AppState, *, at: int = 7, windows: int = 0) -> AppStatus:
+    return AppStatus(
+        app="desk.feed",
+        name="Feed\u202e",
+        state=state,
+        windows=["desk.feed/window"] * windows,
+        crash=Crash(cause="exit", detail="It ended\x1b[2J.", at=at, uptime_ms=0),
+    )
+
+
+@pytest.fixture
+def peer() -> Peer:
+    return Peer()
+
+
+@pytest.fixture
+def notices(peer: Peer) -> CrashNotices:
+    shell = Shell()
+    notices = CrashNotices(shell)
+    shell.connect(peer)
+    return notices
+
+
+@pytest.mark.requirement("6.2")
+def test_what_happened_is_told_with_a_way_to_restart_it(notices: CrashNotices, peer: Peer) -> None:
+    notices.told(status("failed"))
+    [(method, params)] = peer.told
+    assert method == "ui.showNotice"
+    notice = params["descriptor"]
+    assert notice["offer"] == "apps.launch"
+    assert notice["app"] == "desk.feed"
+    assert notice["offerLabel"] == "Restart"
+    assert notice["title"] == r"Feed\u{202e} keeps crashing"
+    assert notice["words"].startswith(r"It ended\u{1b}[2J.")
+
+
+def test_the_notice_goes_once_the_app_is_launched(notices: CrashNotices, peer: Peer) -> None:
+    notices.told(status("failed"))
+    notices.told(status("failed"))
+    notices.told(status("starting"))
+    notices.told(status("ready"))
+    assert [method for method, _ in peer.told] == ["ui.showNotice", "ui.closeNotice"]
+
+
+def test_each_failure_asks_anew(notices: CrashNotices, peer: Peer) -> None:
+    notices.told(status("failed", at=1))
+    notices.told(status("restarting"))
+    notices.told(status("failed", at=2))
+    shown = [params["descriptor"]["notice"] for method, params in peer.told if "show" in method]
+    assert len(set(shown)) == 2
+
+
+@pytest.mark.parametrize("state", ["crashed", "restarting", "ready"])
+def test_only_a_failed_app_is_asked_about(
+    notices: CrashNotices, peer: Peer, state: AppState
+) -> None:
+    notices.told(status(state))
+    assert peer.told == []
+
+
+def test_an_app_with_a_window_says_it_there(notices: CrashNotices, peer: Peer) -> None:
+    notices.told(status("failed", windows=1))
+    assert peer.told == []
+
+
+def test_a_shell_that_comes_later_is_told_too() -> None:
+    shell, peer = Shell(), Peer()
+    CrashNotices(shell).told(status("failed"))
+    shell.connect(peer)
+    assert [method for method, _ in peer.told] == ["ui.showNotice"]
