@@ -2,13 +2,29 @@
 'use strict';
 
 const path = require('path');
-const { app } = require('electron');
+const { app, Menu } = require('electron');
 // An app of your own says require('deskbus-electron').
 const { createShell } = require('../electron-bridge');
 
 const APPS = ['demo.blotter', 'demo.ticker', 'demo.feed', 'demo.chaos'];
 
 const python = process.env.DESKBUS_PYTHON || 'python3';
+
+/** The panels of whoever sits in front of it: in the menu, and by a shortcut in every window. */
+function addMenu(shell) {
+  const panel = (label, name, accelerator) => ({
+    label,
+    accelerator,
+    click: () => shell.openPanel(name).catch((error) => console.error(error.message)),
+  });
+  const items = [
+    panel('Permissions…', 'permissions', 'CmdOrCtrl+Shift+P'),
+    panel('Audit log…', 'audit', 'CmdOrCtrl+Shift+A'),
+    { type: 'separator' },
+    { role: 'quit' },
+  ];
+  Menu.setApplicationMenu(Menu.buildFromTemplate([{ label: 'Desk', submenu: items }]));
+}
 
 async function start() {
   await app.whenReady();
@@ -21,6 +37,7 @@ async function start() {
     env: { PATH: [path.dirname(python), process.env.PATH].join(path.delimiter) },
   });
   exports.shell = shell;
+  addMenu(shell);
   await shell.start();
   for (const name of (process.env.DESKBUS_APPS || APPS.join()).split(',')) {
     await shell.launch(name);

@@ -31,15 +31,16 @@ PAGE_ROWS = 300
 RISK_TONES: dict[Risk, Tone] = {"low": "good", "medium": "caution", "high": "bad"}
 RISK_WORDS: dict[Risk, str] = {"low": "Low risk", "medium": "Medium risk", "high": "High risk"}
 SOURCES = {"person": "You", "policy": "Your administrator", "config": "The configuration"}
+BRIEFLY = {"person": "", "policy": "By policy", "config": "Configured"}
 HOLDS = {"once": "One time", "session": "Until it closes", "always": "Always"}
 
 COLUMNS = [
     PanelColumn(id="permission", title="Permission", weight=5),
-    PanelColumn(id="scope", title="For what", weight=5),
+    PanelColumn(id="scope", title="For what", weight=6),
     PanelColumn(id="decision", title="Decision", weight=0),
-    PanelColumn(id="since", title="Since", weight=3),
-    PanelColumn(id="until", title="Until", weight=3),
-    PanelColumn(id="used", title="Last used", weight=3),
+    PanelColumn(id="since", title="Since", weight=4),
+    PanelColumn(id="until", title="Until", weight=4),
+    PanelColumn(id="used", title="Last used", weight=4),
 ]
 REVOKE = PanelAction(id="revoke", label="Revoke", style="danger")
 FORGET = PanelAction(id="forget", label="Forget")
@@ -87,7 +88,10 @@ class PermissionsPanel:
         found = self._permissions.records()
         records = sorted(
             (record for record in found.records if _fits(record, query)),
-            key=lambda record: (record.name.casefold(), record.app, not record.allowed),
+            key=lambda record: (
+                *(record.name.casefold(), record.app),
+                *(record.source != "person", not record.allowed),
+            ),
         )
         embargoes = [embargo for embargo in found.embargoes if _fits_embargo(embargo, query)]
         shown, held = records[:PAGE_ROWS], embargoes[:PAGE_ROWS]
@@ -120,6 +124,14 @@ class PermissionsPanel:
                     label="All apps",
                     options=_app_options(found),
                     value=query.filters.get("app", ""),
+                ),
+                PanelFilter(
+                    id="source",
+                    label="Decided by anybody",
+                    options=[
+                        PanelOption(value=value, label=text) for value, text in SOURCES.items()
+                    ],
+                    value=query.filters.get("source", ""),
                 ),
             ],
             columns=COLUMNS,
@@ -165,13 +177,13 @@ def _record_row(record: PermissionRecord) -> PanelRow:
         group=record.app,
         cells=[
             PanelCell(text=record.title, look="strong", note=RISK_WORDS[record.risk]),
-            PanelCell(text=visible(record.scope_words)),
+            _scope(record),
             PanelCell(
                 text="Allowed" if record.allowed else "Denied",
                 look="badge",
                 tone="good" if record.allowed else "bad",
             ),
-            _time(record.since, "" if by_person else source),
+            _time(record.since, BRIEFLY[record.source]),
             _until(record),
             _time(record.last_used, "Never" if by_person and record.allowed else ""),
         ],
@@ -184,6 +196,16 @@ def _record_row(record: PermissionRecord) -> PanelRow:
             PanelFact(label="Holds", text=HOLDS[record.holds]),
         ],
     )
+
+
+def _scope(record: PermissionRecord) -> PanelCell:
+    """In words, and as it is; a path says more than the words for it, and a lone word less."""
+    words, scope = visible(record.scope_words), visible(record.scope)
+    if scope.isalpha():
+        return PanelCell(text=words, tone="quiet")
+    if record.scope.startswith(("/", "~")):
+        return PanelCell(text=scope, note=words)
+    return PanelCell(text=words, note=scope)
 
 
 def _embargo_row(embargo: Embargo) -> PanelRow:
@@ -232,11 +254,16 @@ def _fits(record: PermissionRecord, query: PanelQuery) -> bool:
         return False
     if query.filters.get("app", record.app) != record.app:
         return False
+    if query.filters.get("source", record.source) != record.source:
+        return False
     texts = (record.app, record.name, record.title, record.permission, record.scope)
     return _words_fit(query.search, *texts, record.scope_words)
 
 
 def _fits_embargo(embargo: Embargo, query: PanelQuery) -> bool:
+    # Nobody decided an embargo, but it comes of what the person at the shell did not answer.
+    if query.filters.get("source", "person") != "person":
+        return False
     if query.filters.get("state", "embargo") != "embargo":
         return False
     if query.filters.get("app", embargo.app) != embargo.app:

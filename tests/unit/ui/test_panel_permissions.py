@@ -1,6 +1,7 @@
 """The settings panel lists every decision, finds it, and takes it back."""
 
 import pytest
+from msgspec import UNSET
 
 from deskbus.ui.panel_permissions import PermissionsPanel
 from deskbus_protocol.errors import NOT_FOUND, DeskbusError
@@ -105,8 +106,9 @@ async def test_a_search_looks_for_every_word_in_app_permission_and_scope(
 async def test_a_filter_leaves_one_kind_of_decision(panel: PermissionsPanel) -> None:
     content = await panel.describe(PanelQuery(filters={"state": "embargo"}))
     assert [row.cells[2].text for row in content.rows] == ["May not ask"]
-    content = await panel.describe(PanelQuery(filters={"app": "blotter"}))
-    assert [row.group for row in content.rows] == ["blotter"]
+    for filters in ({"app": "blotter"}, {"source": "policy"}):
+        content = await panel.describe(PanelQuery(filters=filters))
+        assert [row.group for row in content.rows] == ["blotter"]
 
 
 async def test_a_row_is_revoked_by_its_own_permission_and_scope(
@@ -146,7 +148,7 @@ async def test_names_and_scopes_are_shown_with_their_hidden_characters(
     book.entries = [record("evil", "network", "https://a\u202e.example", name="Tick\u200ber")]
     content = await panel.describe(PanelQuery(filters={"app": "evil"}))
     assert content.groups[0].title == "Tick\\u{200b}er"
-    assert content.rows[0].cells[1].text == "https://a\\u{202e}.example"
+    assert content.rows[0].cells[1].note == "https://a\\u{202e}.example"
 
 
 async def test_without_decisions_the_panel_says_when_there_will_be_some(
@@ -157,3 +159,19 @@ async def test_without_decisions_the_panel_says_when_there_will_be_some(
     assert content.rows == []
     assert content.empty
     assert content.empty.title == "No decisions yet"
+
+
+@pytest.mark.parametrize(
+    ("scope", "text", "note"),
+    [
+        ("prices.#", "in words", "prices.#"),
+        ("/home/anna", "/home/anna", "in words"),
+        ("all", "in words", UNSET),
+    ],
+)
+async def test_a_scope_is_told_in_words_and_as_it_is(
+    panel: PermissionsPanel, book: Book, scope: str, text: str, note: object
+) -> None:
+    book.entries, book.embargoes = [record("ticker", "x", scope, scope_words="in words")], []
+    (row,) = (await panel.describe(PanelQuery())).rows
+    assert (row.cells[1].text, row.cells[1].note) == (text, note)
