@@ -1,6 +1,7 @@
 """The `deskbus` command. Data goes to standard output as JSON; words go to standard error."""
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,54 +11,21 @@ from deskbus import __version__
 from deskbus.commands.auditoptions import add_audit
 from deskbus.config import default_data_dir
 
+CLIENT_COMMANDS = frozenset({"call", "pub", "sub", "replay"})
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0 done, 1 failed, 2 called wrongly."""
     options = _parser().parse_args(arguments)
-    # Each command imports what it needs, so that none pays for another's libraries.
-    if options.command == "serve":
-        from deskbus.commands import serve
+    name = "client" if options.command in CLIENT_COMMANDS else options.command
+    # Imported by name, so that no command pays for another's libraries.
+    command = importlib.import_module(f"deskbus.commands.{name}")
+    if name != "serve":
+        # A library's log lines must not mix with the data on standard output.
+        from deskbus.observability import logging
 
-        return serve.run(options)
-    # A library's log lines must not mix with the data on standard output.
-    from deskbus.observability import logging
-
-    logging.configure(level="error")
-    if options.command == "log":
-        from deskbus.commands import log
-
-        return log.run(options)
-    if options.command == "audit":
-        from deskbus.commands import audit
-
-        return audit.run(options)
-    if options.command == "policy":
-        from deskbus.commands import policy
-
-        return policy.run(options)
-    if options.command == "publisher":
-        from deskbus.commands import publisher
-
-        return publisher.run(options)
-    if options.command == "vault":
-        from deskbus.commands import vault
-
-        return vault.run(options)
-    if options.command == "panel":
-        from deskbus.commands import panel
-
-        return panel.run(options)
-    if options.command == "apps":
-        from deskbus.commands import apps
-
-        return apps.run(options)
-    if options.command == "doctor":
-        from deskbus.commands import doctor
-
-        return doctor.run(options)
-    from deskbus.commands import client
-
-    return client.run(options)
+        logging.configure(level="error")
+    return int(command.run(options))
 
 
 def _parser() -> argparse.ArgumentParser:
