@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from deskbus_protocol.manifest import Limits
 from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
 from deskbus_protocol.session import AppId
+from deskbus_protocol.ui import WindowId
 from deskbus_protocol.windows import Cause, ResourceSample
 
 AppState = Literal[
@@ -30,6 +31,7 @@ LimitName = Literal["cpu", "memory", "processes", "open_files", "log", "messages
 class Crash(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """How an app ended that should not have. `detail` is a plain sentence for a person.
 
+    `window` is the one whose renderer ended, where that is all that did.
     `at` is Unix milliseconds, `sample` what its tree used last, `log` its last lines, oldest first.
     """
 
@@ -40,6 +42,7 @@ class Crash(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     exit_code: int | UnsetType = UNSET
     signal: str | UnsetType = UNSET
     limit: LimitName | UnsetType = UNSET
+    window: WindowId | UnsetType = UNSET
     sample: ResourceSample | UnsetType = UNSET
     log: list[str] = []
 

@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from deskbus.commands.connected import run_connected
 from deskbus_protocol.apps import AppList, AppStats, AppStatus, StatsResult
 from deskbus_protocol.client import Client
+from deskbus_protocol.display import visible
 
 MEGABYTE = 1024 * 1024
 
@@ -60,13 +61,13 @@ def limits_of(words: Sequence[str]) -> dict[str, float]:
 async def _list(client: Client) -> None:
     told: AppList = await client.call("apps.list", result=AppList)
     stats: StatsResult = await client.call("apps.stats", result=StatsResult)
-    _show(told, rows(told.apps, {each.app: each for each in stats.apps}), sys.stdout)
+    show(told, rows(told.apps, {each.app: each for each in stats.apps}), sys.stdout)
 
 
 async def _stats(client: Client, *, app: str | None) -> None:
     params = {} if app is None else {"app": app}
     told: StatsResult = await client.call("apps.stats", params, result=StatsResult)
-    _show(told, stat_rows(told.apps), sys.stdout)
+    show(told, stat_rows(told.apps), sys.stdout)
 
 
 async def _call(client: Client, *, method: str, params: object) -> None:
@@ -122,11 +123,13 @@ def stat_rows(stats: Sequence[AppStats]) -> list[list[str]]:
     return table
 
 
-def _show(data: object, table: list[list[str]], out: TextIO) -> None:
+def show(data: object, table: list[list[str]], out: TextIO) -> None:
     """A table for people; for everything else JSON."""
     if not out.isatty():
         out.write(msgspec.json.encode(data).decode() + "\n")
         return
+    # An app's own words are among these: they may not talk to the terminal.
+    table = [[visible(cell) for cell in row] for row in table]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -1,6 +1,7 @@
 """`apps.*`."""
 
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -30,12 +31,17 @@ from deskbus_protocol.apps import (
     StatsParams,
     StatsResult,
 )
+from deskbus_protocol.display import visible
+from deskbus_protocol.errors import RATE_LIMITED, DeskbusError
 from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.permissions import Grant
 from deskbus_protocol.rpc import encode
 
 BEATS_IN_A_DEADLINE = 3
 """So often an app beats before its silence counts: one beat may be late."""
+
+SAVES_AT_ONCE = 4
+"""Saves of one app that may wait: the vault writes one by one, and others wait behind them."""
 
 
 def handlers(
@@ -111,6 +117,7 @@ def handlers(
 
 def own_handlers(apps: ProcessIsolationManager, shelf: StateShelf) -> Mapping[str, Handler]:
     """What an app calls about itself."""
+    saving: Counter[str] = Counter()
 
     async def saved(app: str) -> SavedState | UnsetType:
         content = await shelf.load(app)
@@ -133,7 +140,7 @@ def own_handlers(apps: ProcessIsolationManager, shelf: StateShelf) -> Mapping[st
         return Empty()
 
     async def heartbeat(call: Call, params: HeartbeatParams) -> Empty:
-        trouble = None if isinstance(params.trouble, UnsetType) else params.trouble
+        trouble = None if isinstance(params.trouble, UnsetType) else visible(params.trouble)
         apps.of_caller(call.identity).beat(trouble)
         return Empty()
 
@@ -141,7 +148,18 @@ def own_handlers(apps: ProcessIsolationManager, shelf: StateShelf) -> Mapping[st
         state = SavedState(
             state=params.state, version=params.version, saved_at=int(time.time() * 1000)
         )
-        return SaveStateResult(kept=await shelf.save(call.identity.app, encode(state)))
+        app = call.identity.app
+        if saving[app] >= SAVES_AT_ONCE:
+            raise DeskbusError(
+                RATE_LIMITED,
+                "This app saves its state faster than it can be written.",
+                action="Wait for the answer to one save before the next.",
+            )
+        saving[app] += 1
+        try:
+            return SaveStateResult(kept=await shelf.save(app, encode(state)))
+        finally:
+            saving[app] -= 1
 
     async def load_state(call: Call, _: NoParams) -> LoadStateResult:
         return LoadStateResult(saved=await saved(call.identity.app))

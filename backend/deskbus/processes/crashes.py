@@ -11,9 +11,13 @@ from deskbus_protocol.windows import ResourceSample
 
 
 def crash_of(
-    verdict: Verdict, run: Run | None, exit_code: int | None, sample: ResourceSample | None
+    verdict: Verdict,
+    run: Run | None,
+    window: str | None,
+    exit_code: int | None,
+    sample: ResourceSample | None,
 ) -> Crash:
-    """`run` is the one that ended, where a process did. The verdict has a cause."""
+    """`run` or `window` is the one that ended. The verdict has a cause."""
     assert verdict.cause is not None
     excess = None if run is None or run.ending is None else run.ending.excess
     return Crash(
@@ -24,6 +28,7 @@ def crash_of(
         exit_code=UNSET if exit_code is None else exit_code,
         signal=verdict.signal or UNSET,
         limit=UNSET if excess is None else excess.limit,
+        window=window or UNSET,
         sample=sample or UNSET,
         log=[] if run is None else run.capture.tail,
     )

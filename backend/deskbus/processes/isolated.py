@@ -72,13 +72,9 @@ class IsolatedApp:
         return self.state in ALIVE
 
     @property
-    def has_process(self) -> bool:
-        return self.run is not None
-
-    @property
     def is_idle(self) -> bool:
         """Whether nothing of it is there, nor about to be."""
-        return self.state == "stopped" and not self.has_process and not self._changing.locked()
+        return self.state == "stopped" and self.run is None and not self._changing.locked()
 
     # What a person wants.
 
@@ -161,7 +157,7 @@ class IsolatedApp:
         if self.is_alive:
             cause = "out_of_memory" if reason == "oom" and self.run is None else "renderer"
             verdict = Verdict(cause, renderer_words(reason))  # type: ignore[arg-type]
-            self._crashed(verdict, exit_code)
+            self._crashed(verdict, exit_code, window=window)
 
     # What the samples say.
 
@@ -290,7 +286,8 @@ class IsolatedApp:
         self._around.guard.forget(run.root)
         if run is not self.run:
             return
-        self.run, self._exit_code = None, run.exit_code
+        self._exit_code = run.exit_code
+        self.run = None
         if verdict.cause is not None:
             self._crashed(verdict, run.exit_code, run)
             return
@@ -306,7 +303,7 @@ class IsolatedApp:
             # `_stop` waits for this, and says the rest.
             return
         async with self._changing:
-            if self.has_process:
+            if self.status().pid is not UNSET:
                 # It was launched again meanwhile.
                 return
             self._comeback.cancel()
@@ -322,8 +319,9 @@ class IsolatedApp:
         verdict: Verdict,
         exit_code: int | None,
         run: Run | None = None,
+        window: str | None = None,
     ) -> None:
-        self._crash = crash_of(verdict, run, exit_code, self.gauge.sample)
+        self._crash = crash_of(verdict, run, window, exit_code, self.gauge.sample)
         self._around.trail.note(
             AppCrashed(
                 app=self.plan.app,

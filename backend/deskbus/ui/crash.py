@@ -53,7 +53,10 @@ class CrashPages:
 
 
 def crash_pages(status: AppStatus, now_ms: int) -> list[CrashPage]:
-    """A page for each window of an app that has died; none for one that has not."""
+    """A page for each window of an app that has died; none for one that has not.
+
+    Where only what draws one window has died, and it comes back, the others go on as they are.
+    """
     crash = status.crash
     if status.state not in DEAD or isinstance(crash, UnsetType):
         return []
@@ -73,6 +76,7 @@ def crash_pages(status: AppStatus, now_ms: int) -> list[CrashPage]:
             restart=_restart(status, now_ms),
         )
         for window in status.windows
+        if status.state != "restarting" or crash.window in (window, UNSET)
     ]
 
 

@@ -1217,6 +1217,7 @@ export interface AppStatus {
 /**
  * How an app ended that should not have. `detail` is a plain sentence for a person.
  *
+ * `window` is the one whose renderer ended, where that is all that did.
  * `at` is Unix milliseconds, `sample` what its tree used last, `log` its last lines, oldest first.
  */
 export interface Crash {
@@ -1227,6 +1228,7 @@ export interface Crash {
   exitCode?: number;
   signal?: string;
   limit?: "bus_bytes" | "cpu" | "log" | "memory" | "messages" | "open_files" | "processes";
+  window?: string;
   sample?: ResourceSample;
   log?: Array<string>;
 }

@@ -33,6 +33,13 @@ def test_every_window_of_a_dead_app_gets_a_page(state: AppState) -> None:
     }
 
 
+def test_a_window_that_died_alone_has_the_only_page() -> None:
+    crash = Crash(cause="renderer", detail="", at=NOW_MS, uptime_ms=0, window="t/two")
+    pages = crash_pages(status("restarting", crash=crash), NOW_MS)
+    assert [page.window for page in pages] == ["t/two"]
+    assert len(crash_pages(status("failed", crash=crash), NOW_MS)) == 2
+
+
 @pytest.mark.parametrize("state", ["stopped", "starting", "ready", "degraded", "unresponsive"])
 def test_an_app_that_lives_or_was_stopped_gets_none(state: AppState) -> None:
     assert crash_pages(status(state), NOW_MS) == []
