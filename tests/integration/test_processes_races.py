@@ -12,6 +12,7 @@ import msgspec
 import psutil
 import pytest
 
+from demo.electron import eventually
 from deskbus_protocol.errors import DeskbusError
 from tests.integration.shell import TestShell, start_shell
 
@@ -28,6 +29,10 @@ async def main():
         await app.ready()
         await anyio.sleep_forever()
 anyio.run(main)
+"""
+MEDDLE = """
+import os
+os.write(os.open("/proc/self/fd/" + os.environ["DESKBUS_LIFE_FD"], os.O_WRONLY), b"x")
 """
 
 CONFIG = f"""
@@ -51,6 +56,14 @@ entry = {sys.executable!r}
 args = ["-c", {json.dumps(LAST_WORDS)}]
 ready = "told"
 stop_within_s = 10
+
+[[apps]]
+id = "desk.meddler"
+name = "Meddler"
+restart = {{ when = "never" }}
+[apps.process]
+entry = {sys.executable!r}
+args = ["-c", {json.dumps(MEDDLE)}]
 
 [[apps]]
 id = "desk.desk"
@@ -195,3 +208,34 @@ async def test_what_an_app_says_while_it_is_ended_does_not_keep_it_alive(desk: T
     with anyio.fail_after(LIMIT_S):
         await desk.client.call("apps.terminate", {"app": "desk.stubborn"})
     assert {each["state"] for each in told.told} == {"stopped"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the other end of a pipe is opened by /proc")
+async def test_an_app_that_tampers_with_its_lifeline_ends_nobody_else(desk: TestShell) -> None:
+    told = Statuses(desk)
+    await desk.client.call("apps.launch", {"app": "desk.stubborn"})
+    await told.until("desk.stubborn", "ready")
+    await desk.client.call("apps.launch", {"app": "desk.meddler"})
+    await told.until("desk.meddler", "stopped")
+    # Had it been told that the backend is gone, it would end within a second.
+    pid = (await status_of(desk, "desk.stubborn"))["pid"]
+    assert not await eventually(lambda: not psutil.pid_exists(pid), 1.5)
+    assert (await status_of(desk, "desk.stubborn"))["state"] == "ready"
+
+
+async def test_launches_in_quick_succession_leave_neither_descriptors_nor_processes(
+    desk: TestShell,
+) -> None:
+    backend = psutil.Process(desk.process.pid)
+    await cycle(desk, 3)
+    before = backend.num_fds()
+    await cycle(desk, 40)
+    assert backend.num_fds() <= before
+    assert [each for each in backend.children() if SLEEP in each.cmdline()] == []
+    assert [each for each in backend.children() if each.status() == psutil.STATUS_ZOMBIE] == []
+
+
+async def cycle(desk: TestShell, times: int) -> None:
+    for _ in range(times):
+        await desk.client.call("apps.launch", {"app": "desk.board"})
+        await desk.client.call("apps.terminate", {"app": "desk.board"})

@@ -1,6 +1,5 @@
-"""The backend's side of the guardian, and the descriptor that tells apps that the backend lives."""
+"""The backend's side of the guardian."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,14 +21,6 @@ class Guard:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._roots: dict[int, Root] = {}
-        self._life: tuple[int, int] | None = None
-
-    @property
-    def life_fd(self) -> int:
-        """For apps to inherit: it ends when the backend does, and nothing is ever written to it."""
-        if self._life is None:
-            self._life = os.pipe()
-        return self._life[0]
 
     @property
     def pids(self) -> list[int]:
@@ -51,10 +42,6 @@ class Guard:
         if self._process is not None:
             self._hang_up(self._process)
             self._process = None
-        if self._life is not None:
-            for descriptor in self._life:
-                os.close(descriptor)
-            self._life = None
 
     def _start(self) -> None:
         # Where the interpreter is bundled into one program, that program is no Python to call.

@@ -11,6 +11,7 @@ from anyio.abc import ByteReceiveStream
 
 from deskbus.processes.alarm import Alarm
 from deskbus.processes.cage import Cage
+from deskbus.processes.lifeline import Lifeline
 from deskbus.processes.logs import DROP_PAUSE_S, LogCapture
 from deskbus.processes.plan import AppProcess, ProgramPlan
 from deskbus.processes.pulse import Missed, Pulse
@@ -35,6 +36,7 @@ class Run:
         process: AppProcess,
         root: Root,
         cage: Cage,
+        life: Lifeline | None,
         capture: LogCapture,
         output: ByteReceiveStream | None,
         on_missed: Callable[["Run", Missed], None],
@@ -50,6 +52,7 @@ class Run:
         self.pulse = Pulse(plan.heartbeat, plan.ready_within_s)
         self.exit_code: int | None = None
         self._plan = plan
+        self._life = life
         self._process = process
         self._output = output
         self._on_missed = on_missed
@@ -86,7 +89,7 @@ class Run:
             out_of_memory = self.cage.out_of_memory() or self._killed_for_memory(code)
             await anyio.to_thread.run_sync(kill_tree, self.root, self.known, self.cage.kill)
             tasks.cancel_scope.deadline = anyio.current_time() + LAST_LINES_S
-        self.cage.close()
+        self._put_away()
         verdict = judge_end(
             code,
             ending=self.ending,
@@ -111,11 +114,16 @@ class Run:
         await self.end(Ending(None, "The backend ended."), grace_s=grace_s)
         with anyio.move_on_after(LAST_LINES_S):
             await self._process.wait()
-        self.cage.close()
+        self._put_away()
 
     @property
     def stop_within_s(self) -> float:
         return self._plan.stop_within_s
+
+    def _put_away(self) -> None:
+        self.cage.close()
+        if self._life is not None:
+            self._life.close()
 
     def _look(self) -> None:
         missed = self.pulse.look(time.monotonic())

@@ -14,9 +14,10 @@ from anyio.streams.memory import MemoryObjectSendStream
 from msgspec import UnsetType
 
 from deskbus.observability.trail import AuditTrail
-from deskbus.processes.cage import Cages
+from deskbus.processes.cage import Cage, Cages
 from deskbus.processes.environment import is_refused
 from deskbus.processes.guard import Guard
+from deskbus.processes.lifeline import Lifeline
 from deskbus.processes.logs import LogCapture, LogFile
 from deskbus.processes.plan import (
     MAIN_CLIENT,
@@ -85,6 +86,7 @@ class Surroundings:
         capture = LogCapture(file, limits.log_kb_per_s * 1024, time.monotonic)
         cage = self.cages.make(plan.app, limits)
         began = start_clock()
+        life: Lifeline | None = None
         self.spawning += 1
         started: AppProcess
         output: ByteReceiveStream | None
@@ -94,15 +96,17 @@ class Surroundings:
                 cage.put_in(started.pid)
             else:
                 files = 0 if isinstance(limits.open_files, UnsetType) else limits.open_files
-                confinement = Confinement(cage.entrance, files, self.guard.life_fd, self.electron)
+                life = Lifeline()
+                confinement = Confinement(cage.entrance, files, life.reading, self.electron)
                 with anyio.CancelScope(shield=True):
                     # Between its start and our knowing of it, nobody would end it.
                     opened = await spawn(program, badge, confinement)
                 started, output = opened, opened.stdout
+                life.handed_over()
                 if not cage.entrance:
                     cage.put_in(opened.pid)
         except OSError as error:
-            cage.close()
+            _put_away(cage, life)
             log.warning("app.not_started", app=plan.app, reason=error.strerror)
             raise DeskbusError(
                 UNAVAILABLE,
@@ -110,7 +114,7 @@ class Surroundings:
                 action="Check the command in its manifest.",
             ) from None
         except BaseException:
-            cage.close()
+            _put_away(cage, life)
             raise
         finally:
             self.spawning -= 1
@@ -121,6 +125,7 @@ class Surroundings:
             process=started,
             root=root,
             cage=cage,
+            life=life,
             capture=capture,
             output=output,
             on_missed=on_missed,
@@ -153,6 +158,12 @@ class _Output(ByteReceiveStream):
 
     async def aclose(self) -> None:
         await self._chunks.aclose()
+
+
+def _put_away(cage: Cage, life: Lifeline | None) -> None:
+    cage.close()
+    if life is not None:
+        life.close()
 
 
 def _put(send: MemoryObjectSendStream[bytes], text: str) -> None:

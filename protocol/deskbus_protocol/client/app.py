@@ -156,7 +156,7 @@ def watch_backend() -> None:
 
 
 def _end_with(descriptor: int) -> None:
-    """All apps share what is behind the descriptor, so it may not block: it is waited for."""
+    """Children of the app may share what is behind the descriptor, so it is waited for."""
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
         selector.select()
