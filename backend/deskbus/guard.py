@@ -90,10 +90,12 @@ class Guard:
             on_changed=on_changed,
         )
         self.settings = PermissionSettings(self.security, ledger, self.store, trail, clock)
+        policy = self._policy_file()
         self.files = ConfinedFiles(
-            closed=(settings.data_dir, settings.runtime_dir), sealed=(settings.folder,)
+            closed=(settings.data_dir, settings.runtime_dir),
+            sealed=(settings.folder, policy.path),
         )
-        self.policies = PolicyKeeper(self._policy_file(), self.security.apply, trail)
+        self.policies = PolicyKeeper(policy, self.security.apply, trail)
         for app in settings.config.apps:
             self._manifests[app.id] = (app, settings.folder, False)
             self.security.apps[app.id] = self._rules_of(app, app.grants)

@@ -160,3 +160,23 @@ test('a file of another machine has no path here', () => {
     assert.equal(pathOf(address), undefined, address);
   }
 });
+
+test('whatever a page writes, an address has one origin, so that no denial is missed', () => {
+  const written = {
+    'https://evil.com./x': 'https://evil.com',
+    'https://EVIL.com.:8443': 'https://evil.com:8443',
+    'https://good.com@evil.com/': 'https://evil.com',
+    'https://evil.com:443': 'https://evil.com',
+    'https://b\u00fccher.de': 'https://xn--bcher-kva.de',
+    'http://2130706433': 'http://127.0.0.1',
+    'http://127.1.': 'http://127.0.0.1',
+    'http://[0:0:0:0:0:0:0:1]': 'http://[::1]',
+    'http://[::ffff:127.0.0.1]': 'http://[::ffff:7f00:1]',
+    'blob:https://evil.com/1': undefined,
+    'filesystem:https://evil.com/temporary/x': undefined,
+    'data:text/html,x': undefined,
+  };
+  for (const [address, origin] of Object.entries(written)) {
+    assert.equal(networkOrigin(address), origin, address);
+  }
+});

@@ -12,6 +12,8 @@ READ_BYTES = 1024 * 1024
 
 WRITE_BYTES = 2 * 1024 * 1024
 LIST_ENTRIES = 5_000
+MAX_OFFSET = 2**53 - 1
+"""The largest that JavaScript can count."""
 
 Path = Annotated[
     str,
@@ -30,7 +32,7 @@ class ReadFileParams(Params, frozen=True, kw_only=True):
 
     path: Path
     encoding: Encoding = "text"
-    offset: Annotated[int, Meta(ge=0)] = 0
+    offset: Annotated[int, Meta(ge=0, le=MAX_OFFSET)] = 0
     limit: Annotated[int, Meta(ge=1, le=READ_BYTES)] = READ_BYTES
 
 

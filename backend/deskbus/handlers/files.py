@@ -31,7 +31,13 @@ MAX_PARTIAL_BYTES = 3
 """Of a character of UTF-8 that a part of a file ends within."""
 
 
+MAX_AT_ONCE = 8
+"""Threads; a slow disk must not take those that the vault and the audit log wait for."""
+
+
 def handlers(files: ConfinedFiles, security: SecurityManager) -> Mapping[str, Handler]:
+    turns = anyio.CapacityLimiter(MAX_AT_ONCE)
+
     async def read(call: Call, params: ReadFileParams) -> ReadFileResult:
         # What no permission reaches is refused before anybody is asked about it.
         wanted = await security.resolve(Grant("filesystem.read", params.path))
@@ -39,7 +45,9 @@ def handlers(files: ConfinedFiles, security: SecurityManager) -> Mapping[str, Ha
         permit = await security.require(call.identity, wanted)
         path = permit.grant.scope
         with security.holding(permit):
-            part = await anyio.to_thread.run_sync(files.read, path, params.offset, params.limit)
+            part = await anyio.to_thread.run_sync(
+                files.read, path, params.offset, params.limit, limiter=turns
+            )
             end = params.offset + len(part.content)
             if params.encoding == "text":
                 content, taken = _text(part.content, is_end=end >= part.size)
@@ -63,7 +71,9 @@ def handlers(files: ConfinedFiles, security: SecurityManager) -> Mapping[str, Ha
         permit = await security.require(call.identity, wanted)
         path = permit.grant.scope
         with security.holding(permit):
-            size = await anyio.to_thread.run_sync(files.write, path, content, params.mode)
+            size = await anyio.to_thread.run_sync(
+                files.write, path, content, params.mode, limiter=turns
+            )
             return WriteFileResult(path=path, size=size)
         raise DeskbusError(PERMISSION_REVOKED)
 
@@ -73,7 +83,9 @@ def handlers(files: ConfinedFiles, security: SecurityManager) -> Mapping[str, Ha
         permit = await security.require(call.identity, wanted)
         path = permit.grant.scope
         with security.holding(permit):
-            found = await anyio.to_thread.run_sync(files.list, path, LIST_ENTRIES + 1)
+            found = await anyio.to_thread.run_sync(
+                files.list, path, LIST_ENTRIES + 1, limiter=turns
+            )
             return ListFilesResult(
                 path=path,
                 entries=[_entry(entry) for entry in found[:LIST_ENTRIES] if _is_text(entry.name)],

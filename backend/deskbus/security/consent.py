@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Literal, NamedTuple, Protocol, TypedDict
 
+import anyio
 import structlog
 from msgspec import UNSET
 
@@ -26,6 +27,9 @@ from deskbus_protocol.permissions import Grant, Holds, State
 
 MAX_REFUSALS = 3
 """So often may a person say no to one permission of an app, in one run of it, until it is quiet."""
+
+WITHDRAWN_COUNTS_AFTER_MS = 1_000
+"""A prompt that its app takes back after it was open so long is one that nobody answered."""
 
 log = structlog.get_logger()
 
@@ -127,7 +131,13 @@ class Consent:
             verified=itself.verified,
         )
         self._trail.note(PermissionRequested(reason=wish.reason or "", **_about(wish)))
-        answer = await self._prompt(question)
+        put_at = self._clock()
+        try:
+            answer = await self._prompt(question)
+        except anyio.get_cancelled_exc_class():
+            if self._clock() - put_at >= WITHDRAWN_COUNTS_AFTER_MS:
+                self._withdrawn(wish)
+            raise
         if answer.choice != "allow":
             await self._refused(wish, answer)
             return DENIED
@@ -172,6 +182,16 @@ class Consent:
         if answer.holds == "always" or had_strikes:
             await self._store.save_in_time()
         return Settled(allowed=True, once=answer.holds == "once")
+
+    def _withdrawn(self, wish: Wish) -> None:
+        """Nobody has answered it: else an app could go on asking by giving up just in time."""
+        app, permission = wish.identity.app, wish.grant.permission
+        embargo = self._ledger.neglected(app, permission, "timeout", self._clock())
+        self._store.is_behind = True
+        if embargo is not None:
+            log.warning("permission.embargoed", app=app, permission=permission)
+            event = PermissionEmbargoed(until=embargo.until, reason=_WHY["timeout"], **_about(wish))
+            self._trail.note(event)
 
     async def _refused(self, wish: Wish, answer: Answer) -> None:
         app, permission, now = wish.identity.app, wish.grant.permission, self._clock()

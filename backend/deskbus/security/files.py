@@ -6,6 +6,7 @@ and use gets an error, not another file.
 """
 
 import errno
+import heapq
 import os
 import secrets
 import stat
@@ -59,6 +60,8 @@ class ConfinedFiles:
     def __init__(self, closed: tuple[Path, ...], sealed: tuple[Path, ...]) -> None:
         self._closed = (*SYSTEM, *(os.path.realpath(path) for path in closed))
         self._sealed = (*self._closed, *(os.path.realpath(path) for path in sealed))
+        self._own_closed = self._closed[len(SYSTEM) :]
+        self._own_sealed = self._sealed[len(SYSTEM) :]
 
     def check_read(self, path: str) -> None:
         """Raises `DeskbusError` (permission_denied) for what no permission reaches."""
@@ -71,7 +74,7 @@ class ConfinedFiles:
         self.check_read(path)
         with (
             _errors(),
-            _parent(path) as (folder, name),
+            _parent(path, self._own_closed) as (folder, name),
             _opened(name, os.O_RDONLY | os.O_NONBLOCK, folder) as file,
         ):
             known = _regular(file)
@@ -83,7 +86,7 @@ class ConfinedFiles:
         crash; its own access mode stays.
         """
         self.check_write(path)
-        with _errors(), _parent(path) as (folder, name):
+        with _errors(), _parent(path, self._own_sealed) as (folder, name):
             if mode == "replace":
                 return _replace(folder, name, content)
             flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CREAT
@@ -98,10 +101,12 @@ class ConfinedFiles:
         self.check_read(path)
         with (
             _errors(),
-            _folder(path) as place,
+            _folder(path, self._own_closed) as place,
             _opened(".", os.O_RDONLY | os.O_DIRECTORY, place) as folder,
         ):
-            names = sorted(os.listdir(folder))[:limit]  # noqa: PTH208 - a descriptor has no path
+            with os.scandir(folder) as entries:
+                # However many there are, no more than `limit` names are kept.
+                names = heapq.nsmallest(limit, (entry.name for entry in entries))
             found = []
             for name in names:
                 try:
@@ -115,18 +120,42 @@ class ConfinedFiles:
 
 def _check_outside(path: str, folders: tuple[str, ...]) -> None:
     if any(path == folder or path.startswith(folder.rstrip("/") + "/") for folder in folders):
-        raise DeskbusError(
-            PERMISSION_DENIED,
-            "No app may reach this, whatever it was allowed.",
-            action="Choose another place for the file.",
-        )
+        raise _out_of_reach()
+
+
+def _out_of_reach() -> DeskbusError:
+    return DeskbusError(
+        PERMISSION_DENIED,
+        "No app may reach this, whatever it was allowed.",
+        action="Choose another place for the file.",
+    )
+
+
+def _identities(paths: tuple[str, ...]) -> set[tuple[int, int]]:
+    """Of those that are there."""
+    found = set()
+    for path in paths:
+        try:
+            found.add(_identity(Path(path).stat()))
+        except OSError:
+            continue
+    return found
+
+
+def _identity(known: os.stat_result) -> tuple[int, int]:
+    return known.st_dev, known.st_ino
 
 
 @contextmanager
-def _folder(path: str) -> Iterator[int]:
-    """A descriptor of the folder at a canonical path, reached without following a link."""
+def _folder(path: str, closed: tuple[str, ...]) -> Iterator[int]:
+    """A descriptor of the folder at a canonical path, reached without following a link.
+
+    None of the folders on the way is a closed one under another name: in other letter case where
+    the file system does not tell, or mounted elsewhere too.
+    """
     if not _SUPPORTED:
         raise DeskbusError(UNAVAILABLE, "Files can't be reached safely on this system.")
+    known = _identities(closed)
     at = os.open("/", _PASS | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for step in PurePosixPath(path).parts[1:]:
@@ -134,17 +163,26 @@ def _folder(path: str) -> Iterator[int]:
             below = os.open(step, flags, dir_fd=at)
             os.close(at)
             at = below
+            if _identity(os.fstat(at)) in known:
+                raise _out_of_reach()
         yield at
     finally:
         os.close(at)
 
 
 @contextmanager
-def _parent(path: str) -> Iterator[tuple[int, str]]:
+def _parent(path: str, closed: tuple[str, ...]) -> Iterator[tuple[int, str]]:
     if path == "/":
         raise DeskbusError(CONFLICT, "This is a folder.")
     folder, _, name = path.rpartition("/")
-    with _folder(folder or "/") as descriptor:
+    with _folder(folder or "/", closed) as descriptor:
+        try:
+            found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            pass
+        else:
+            if _identity(found) in _identities(closed):
+                raise _out_of_reach()
         yield descriptor, name
 
 

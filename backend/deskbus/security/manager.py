@@ -241,6 +241,9 @@ class SecurityManager:
         """Every app of the configuration was registered; requests wait for that."""
         self._identified.set()
 
+    async def identified(self) -> None:
+        await self._identified.wait()
+
     def identity(self, app: str) -> AppIdentity:
         """What the app is, as far as that is known by now."""
         known = self._identities.get(app)
@@ -322,7 +325,7 @@ class SecurityManager:
     async def _decide(
         self, identity: Sender, wanted: Grant, reason: str | None, origin: str | None
     ) -> Permit | None:
-        await self._identified.wait()
+        await self.identified()
         wanted = await self.resolve(wanted)
         state = self.state_of(identity, wanted)
         if state == "granted":

@@ -71,7 +71,11 @@ class PolicyFile:
         with self.path.open("rb") as file:
             if os.name == "posix" and os.fstat(file.fileno()).st_mode & stat.S_IWOTH:
                 raise PolicyError(f"{self.path} can be written to by everybody")
-            return file.read(MAX_BYTES)
+            text = file.read(MAX_BYTES + 1)
+        if len(text) > MAX_BYTES:
+            # What is cut off might be what denies.
+            raise PolicyError(f"{self.path} is larger than {MAX_BYTES} bytes")
+        return text
 
     def _checked(self, number: int, rule: PolicyRule) -> PolicyRule:
         place = f"{self.path}: rule {number}"

@@ -5,6 +5,7 @@ Two questions differ in what they do when in doubt. `covers` is asked of a grant
 systems do.
 """
 
+import ipaddress
 import re
 import unicodedata
 from typing import Protocol
@@ -20,6 +21,7 @@ _APP = re.compile(r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*")
 _ORIGIN = re.compile(
     r"(https?|wss?)://(?:(\*\.)?([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?"
 )
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _DEFAULT_PORTS = {"http": "80", "ws": "80", "https": "443", "wss": "443"}
 
 
@@ -141,10 +143,31 @@ def canonical_origin(origin: str) -> str | None:
         return None
     if port is not None and (port.startswith("0") or int(port) > 65_535):
         return None
-    text = found.group()
-    if port is not None and port == _DEFAULT_PORTS[scheme]:
-        text = text.removesuffix(f":{port}")
-    return text
+    named = _host_of(host, found.group())
+    if named is None:
+        return None
+    ending = "" if port in (None, _DEFAULT_PORTS[scheme]) else f":{port}"
+    return f"{scheme}://{wild or ''}{named}{ending}"
+
+
+def _host_of(name: str | None, origin: str) -> str | None:
+    """The one spelling that a browser has for a host; else a denial would miss the other ones."""
+    if name is None:
+        try:
+            address = ipaddress.IPv6Address(origin[origin.index("[") + 1 : origin.index("]")])
+        except ValueError:
+            return None
+        mapped = address.ipv4_mapped
+        if mapped is None:
+            return f"[{address.compressed}]"
+        return f"[::ffff:{int(mapped) >> 16:x}:{int(mapped) & 0xFFFF:x}]"
+    if _NUMBER.fullmatch(name.rpartition(".")[2]):
+        # To a browser 127.1, 0x7f.1 and 2130706433 are all 127.0.0.1.
+        try:
+            return str(ipaddress.IPv4Address(name))
+        except ValueError:
+            return None
+    return name
 
 
 def _folded(text: str) -> str:

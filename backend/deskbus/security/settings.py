@@ -97,6 +97,7 @@ class PermissionSettings:
     async def grant(self, params: GrantParams) -> None:
         """Raises `DeskbusError`: conflict where the app may not have it, audit_unavailable."""
         app = params.app
+        await self._security.identified()
         wanted = await self._security.resolve(Grant(params.permission, params.scope))
         rules = self._security.apps.get(app)
         if rules is None:
@@ -106,6 +107,12 @@ class PermissionSettings:
                 CONFLICT,
                 f"The manifest of {app} does not declare this.",
                 action="Add it to the manifest's declares, or to the app's grants.",
+            )
+        if params.allowed and not self._security.identity(app).bound:
+            raise DeskbusError(
+                CONFLICT,
+                f"It is not certain what {app} is.",
+                action="Look into its files and its publisher's signature first.",
             )
         now = self._clock()
         until = None if isinstance(params.expires_in, UnsetType) else now + params.expires_in

@@ -84,6 +84,7 @@ class AppStanding:
             decision
             for decision in decisions
             if decision.allowed
+            and bound
             and decision.bound == bound
             and rules.any_covers(app.declares, decision.grant)
         ]

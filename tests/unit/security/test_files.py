@@ -103,3 +103,42 @@ def test_what_is_not_there_is_told_without_its_path(files: ConfinedFiles, place:
         files.read(str(place / "open/none"), 0, 100)
     assert missing.value.kind.name == "not_found"
     assert str(place) not in missing.value.message
+
+
+def test_a_closed_folder_is_not_reached_under_another_name_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a file system does not tell letter cases apart, or it is mounted a second time."""
+    place = tmp_path.resolve()
+    (place / "open").mkdir()
+    (place / "open/file").write_text("closed")
+    files = ConfinedFiles(closed=(place / "open",), sealed=())
+    for check in ("check_read", "check_write"):
+        monkeypatch.setattr(files, check, lambda path: None)
+    with pytest.raises(DeskbusError, match="No app may reach this"):
+        files.read(str(place / "open/file"), 0, 10)
+    with pytest.raises(DeskbusError, match="No app may reach this"):
+        files.list(str(place / "open"), 10)
+    with pytest.raises(DeskbusError, match="No app may reach this"):
+        files.write(str(place / "open/new"), b"x", "create")
+    assert not (place / "open/new").exists()
+
+
+def test_a_sealed_file_is_not_changed_through_a_second_name_of_it(
+    files: ConfinedFiles, place: Path
+) -> None:
+    (place / "policy").write_text("deny")
+    (place / "open/link").hardlink_to(place / "policy")
+    kept = ConfinedFiles(closed=(), sealed=(place / "policy",))
+    for path in (place / "policy", place / "open/link"):
+        with pytest.raises(DeskbusError, match="No app may reach this"):
+            kept.write(str(path), b"allow", "append")
+    assert (place / "policy").read_text() == "deny"
+    assert files.read(str(place / "open/link"), 0, 10).content == b"deny"
+
+
+def test_of_a_huge_folder_the_first_names_are_listed(files: ConfinedFiles, place: Path) -> None:
+    for number in range(300):
+        (place / f"open/n{number:04}").touch()
+    names = [entry.name for entry in files.list(str(place / "open"), 5)]
+    assert names == ["file", "n0000", "n0001", "n0002", "n0003"]

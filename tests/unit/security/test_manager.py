@@ -6,8 +6,9 @@ import anyio
 import pytest
 from msgspec import UNSET
 
+from deskbus.security.consent import Answer, Question
 from deskbus.security.identity import AppIdentity
-from deskbus.security.ledger import DAY_MS, EMBARGO_MS
+from deskbus.security.ledger import DAY_MS, EMBARGO_MS, Decision
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.permissions import Grant, GrantParams
@@ -343,3 +344,43 @@ def _grant(grant: Grant, *, allowed: bool = True, expires: int | None = None) ->
         allowed=allowed,
         expires_in=UNSET if expires is None else expires,
     )
+
+
+@pytest.mark.parametrize(("open_ms", "state"), [(29_000, "denied"), (500, "prompt")])
+async def test_an_app_that_takes_its_prompts_back_in_time_is_embargoed_like_one_unanswered(
+    open_ms: int, state: str
+) -> None:
+    desk = Desk()
+
+    async def person(_: Question) -> Answer:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    desk.person = person
+    async with desk.running():
+        for _ in range(4):
+            async with anyio.create_task_group() as asking:
+                asking.start_soon(desk.security.request, TICKER, READ)
+                await anyio.wait_all_tasks_blocked()
+                desk.clock.pass_ms(open_ms)
+                asking.cancel_scope.cancel()
+            await anyio.wait_all_tasks_blocked()
+        assert len(desk.asked) == 4
+        assert await desk.security.state(TICKER, READ) == state
+        assert desk.store.is_behind is (state == "denied")
+
+
+async def test_nothing_is_granted_to_an_app_while_it_is_not_known_what_it_is() -> None:
+    desk = Desk()
+    async with desk.running():
+        desk.security.register(TICKER.app, desk.rules, None)
+        grant = GrantParams(
+            app=TICKER.app, permission=READ.permission, scope=READ.scope, holds="always"
+        )
+        with pytest.raises(DeskbusError, match="not certain"):
+            await desk.settings.grant(grant)
+        desk.ledger.add(
+            Decision(app=TICKER.app, bound="", grant=READ, allowed=True, holds="always", since=0)
+        )
+        desk.security.changed(TICKER.app)
+        assert await desk.security.state(TICKER, READ) != "granted"

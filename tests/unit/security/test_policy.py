@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deskbus.security.policy import DENY_ALL, Policy, PolicyRule
-from deskbus.security.policyfile import PolicyError, PolicyFile
+from deskbus.security.policyfile import MAX_BYTES, PolicyError, PolicyFile
 from deskbus.security.policykeeper import PolicyKeeper
 from deskbus.security.rules import Rules
 from deskbus_protocol.catalogue import Catalogue
@@ -176,6 +176,15 @@ def test_a_file_that_everybody_can_write_to_is_refused(tmp_path: Path) -> None:
     file.path.chmod(0o666)
     with pytest.raises(PolicyError, match="everybody"):
         file.read()
+
+
+def test_a_file_that_is_too_large_is_refused_and_not_cut_off_before_its_last_rule(
+    tmp_path: Path,
+) -> None:
+    allow = '[[rules]]\npermission = "network"\nscope = "https://a.de"\neffect = "allow"\n'
+    padding = "#" * (MAX_BYTES - len(allow) - 1) + "\n"
+    with pytest.raises(PolicyError, match="larger"):
+        file_of(tmp_path, allow + padding + DENY_NETWORK).read()
 
 
 DENY_NETWORK = '[[rules]]\npermission = "network"\neffect = "deny"'

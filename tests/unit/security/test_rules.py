@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deskbus.security.rules import Rules
+from deskbus.security.scopes import canonical_origin
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.permissions import Grant
@@ -149,6 +150,14 @@ def test_origins_cover_what_they_say(wide: str, narrow: str, covered: bool) -> N
         Grant("network", "https://a.de/path"),
         Grant("network", "https://user@a.de"),
         Grant("network", "https://*.de"),
+        Grant("network", "https://a.de."),
+        Grant("network", "http://127.1"),
+        Grant("network", "http://2130706433"),
+        Grant("network", "http://0x7f.0.0.1"),
+        Grant("network", "http://127.0.0.01"),
+        Grant("network", "http://[0:0:0:0:0:0:0:1]"),
+        Grant("network", "http://[::ffff:127.0.0.1]"),
+        Grant("network", "http://[1:2]"),
         Grant("network", "https://bücher.de"),
         Grant("network", "file:///etc"),
         Grant("network", "https://a.de:99999"),
@@ -161,3 +170,19 @@ def test_a_scope_outside_the_grammar_or_a_permission_nobody_enforces_is_refused(
 ) -> None:
     with pytest.raises(DeskbusError):
         RULES.check(bad)
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        ("http://[0:0:0:0:0:0:0:1]:80", "http://[::1]"),
+        ("http://[2001:DB8:0:0:1:0:0:1]:8080", "http://[2001:db8::1:0:0:1]:8080"),
+        ("http://[::ffff:127.0.0.1]", "http://[::ffff:7f00:1]"),
+        ("wss://*.A.de:443/", "wss://*.a.de"),
+        ("http://127.0.0.1:80", "http://127.0.0.1"),
+    ],
+)
+def test_an_origin_has_the_one_spelling_that_a_browser_gives_it(
+    written: str, canonical: str
+) -> None:
+    assert canonical_origin(written) == canonical
