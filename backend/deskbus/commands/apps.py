@@ -54,7 +54,10 @@ def limits_of(words: Sequence[str]) -> dict[str, float]:
         name, equals, number = word.partition("=")
         if not equals:
             raise ValueError(f"{word}: write a limit as memory_mb=256")
-        limits[name] = float(number) if name == "cpu_percent" else int(number)
+        try:
+            limits[name] = float(number) if name == "cpu_percent" else int(number)
+        except ValueError:
+            raise ValueError(f"{word}: {number} is no number that this limit can have") from None
     return limits
 
 
