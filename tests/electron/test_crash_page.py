@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -51,6 +52,12 @@ process = {{ kind = "python", entry = "program.py", ready = "session" }}
 restart = {{ first_s = 0.05, longest_s = 0.05, crashes = 3 }}
 
 [[apps]]
+id = "test.background"
+name = "Background"
+process = {{ kind = "python", entry = "faulty.py" }}
+restart = {{ first_s = 0.05, longest_s = 0.05, crashes = 2 }}
+
+[[apps]]
 id = "test.alive"
 name = "Alive"
 windows = [{{ url = "index.html?alive" }}]
@@ -67,7 +74,8 @@ async def electron(
     electron_with: Starter, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[ElectronSession]:
     folder = tmp_path_factory.mktemp("mortal")
-    for name, text in {"index.html": PAGE, "program.py": PROGRAM, "main.js": ""}.items():
+    programs = {"program.py": PROGRAM, "faulty.py": "raise SystemExit(3)", "main.js": ""}
+    for name, text in {"index.html": PAGE, **programs}.items():
         (folder / name).write_text(text)
     # Relative addresses are taken from the configuration's own folder.
     config = CONFIG.format().replace('url = "', f'url = "{folder.as_uri()}/')
@@ -205,6 +213,29 @@ async def test_an_app_that_crashes_again_and_again_waits_for_a_person(
     assert "Hasty" in words
     await page.click("#close")
     await electron.browser.gone(page)
+
+
+@pytest.mark.requirement("6.2")
+async def test_a_person_is_asked_about_an_app_without_a_window_by_a_notice(
+    electron: ElectronSession, tmp_path: Path
+) -> None:
+    await shell_call(electron, "apps.launch", app="test.background")
+    notice = await electron.window("/notice.html")
+    words = await notice.until(
+        "document.querySelector('#title').textContent && document.body.innerText"
+    )
+    assert "Background keeps crashing" in words
+    assert "exit code 3" in words
+    assert await notice.text("#accept") == "Restart"
+    await notice.screenshot(tmp_path / "notice.png")
+    await notice.click("#accept")
+    await electron.browser.gone(notice)
+    # It crashes again, so the person is asked again.
+    again = await electron.window("/notice.html")
+    await again.until("document.querySelector('#title').textContent")
+    await again.click("#dismiss")
+    await electron.browser.gone(again)
+    assert (await status(electron, "test.background"))["state"] == "failed"
 
 
 async def test_the_renderers_of_an_apps_windows_are_told_to_the_backend(
