@@ -189,7 +189,7 @@ test('acknowledgements of one turn leave together, a thousand at most', async ()
   );
 });
 
-test('what was finished while away is acknowledged later, but never to another run', async () => {
+test('what was finished while away is acknowledged later, and to its own run', async () => {
   const finish = [];
   const work = () => new Promise((resolve) => finish.push(resolve));
   await client.subscribe('a', work, { mode: 'acknowledged' });
@@ -206,7 +206,10 @@ test('what was finished while away is acknowledged later, but never to another r
   }
   finish.shift()();
   await client.call('session.ping', {});
-  assert.deepEqual(await backend.calls('bus.ack', 1), [{ topic: 'a', seqs: [1] }]);
+  assert.deepEqual(await backend.calls('bus.ack', 2), [
+    { topic: 'a', seqs: [1] },
+    { topic: 'a', seqs: [9], epoch: 'e0' },
+  ]);
 });
 
 test('a failure of an acknowledging listener is an event', async () => {

@@ -129,6 +129,47 @@ test('a session that is opened anew goes on behind what came, in order and once'
   assert.deepEqual(heard, ['e1 1', 'e1 2', 'e2 3', 'e2 4', 'e2 5']);
 });
 
+test('what was not acknowledged before a restart is asked for, and acknowledged, by its run', async () => {
+  await connect();
+  const heard = [];
+  const finish = new Map();
+  const work = ({ seq, redelivery }) => {
+    heard.push([seq, redelivery]);
+    return new Promise((resolve) => finish.set(seq, resolve));
+  };
+  await client.subscribe('jobs.#', work, { mode: 'acknowledged' });
+  await client.subscribe('news', () => undefined);
+  backend.send({ topic: 'jobs.a', seq: 1, timestamp: 5 }, { topic: 'jobs.a', seq: 2 });
+  backend.send({ topic: 'jobs.a', seq: 3, timestamp: 9e15 }, { topic: 'jobs.a', seq: 4 });
+  backend.send({ topic: 'jobs.a', seq: 2 ** 40 + 1 }, { topic: 'news', seq: 1 });
+  backend.send({ topic: 'jobs.a', seq: 4, redelivery: 3 });
+  await client.call('session.ping', {});
+  finish.get(2)();
+  const [first] = await backend.calls('bus.ack', 1);
+  assert.deepEqual(first, { topic: 'jobs.a', seqs: [2] });
+  backend.answers['session.resume'] = refuses;
+  backend.opened = { ...backend.opened, epoch: 'e2' };
+  backend.answers['bus.continue'] = ({ params: { pattern } }, socket) => {
+    backend.write(socket, { jsonrpc: '2.0', method: 'bus.continued', params: { pattern } });
+    if (pattern === 'jobs.#') backend.send({ topic: 'jobs.a', seq: 1, redelivery: 1 });
+    return { result: { messages: 1 } };
+  };
+  await cut();
+  const continued = await backend.calls('bus.continue', 2);
+  assert.deepEqual(
+    continued.map(({ pattern, unacknowledged }) => [pattern, unacknowledged]),
+    [
+      // What came for the last time is dead by now.
+      ['jobs.#', { since: 5, seqs: { e1: { 'jobs.a': [1, 3] } } }],
+      ['news', undefined],
+    ],
+  );
+  await client.call('session.ping', {});
+  finish.get(1)();
+  const [, second] = await backend.calls('bus.ack', 2);
+  assert.deepEqual(second, { topic: 'jobs.a', seqs: [1], epoch: 'e1' });
+});
+
 test('what a cut left unfinished goes on at the next connection, though that resumes', async () => {
   await connect();
   const heard = [];

@@ -21,10 +21,21 @@ Pattern = Annotated[
 Mode = Literal["live", "acknowledged"]
 TimeoutMs = Annotated[int, Meta(ge=1, le=600_000)]
 
+Epoch = Annotated[str, Meta(min_length=1, max_length=64)]
+UnacknowledgedSeqs = Annotated[
+    dict[str, Annotated[list[int], Meta(min_length=1, max_length=2000)]], Meta(max_length=2000)
+]
+
 DEFAULT_REQUEST_TIMEOUT_MS = 10_000
 
 MAX_RUNS = 8
 """Runs of the backend that a client may tell of when it continues."""
+
+MAX_UNACKNOWLEDGED = 2000
+"""Messages that a client has not acknowledged, and asks for again when it continues."""
+
+MAX_REDELIVERIES = 3
+"""What was sent again so often and is still not acknowledged is dead."""
 
 DIRECTED_SEQ = 2**40
 """Messages to one app count from here on, across all topics; public ones never get so far."""
@@ -68,16 +79,29 @@ class WatchResult(Result, frozen=True, kw_only=True):
 
 
 class AckParams(Params, frozen=True, kw_only=True):
-    """Messages of one topic that need not come again."""
+    """Messages of one topic that need not come again; of this run of the backend, unless told."""
 
     topic: Topic
     seqs: Annotated[list[int], Meta(min_length=1, max_length=1000)]
+    epoch: Epoch | UnsetType = UNSET
+
+
+class Unacknowledged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Messages that a client has and did not acknowledge: their seqs, by run and topic.
+
+    `since` (Unix ms) is when the oldest was sent.
+    """
+
+    since: Annotated[int, Meta(ge=0)]
+    seqs: Annotated[dict[str, UnacknowledgedSeqs], Meta(max_length=MAX_RUNS)]
 
 
 class ContinueParams(Params, frozen=True, kw_only=True):
     """A subscription of an earlier session; `since` (Unix ms) is when its last message was sent.
 
     `seen` tells, for each run of the backend, the last seq that the client has of each topic.
+    In mode `acknowledged` those that it names as `unacknowledged` come again, where the log has
+    them, and so does all that it does not acknowledge from then on.
     """
 
     pattern: Pattern
@@ -87,6 +111,7 @@ class ContinueParams(Params, frozen=True, kw_only=True):
     seen: Annotated[dict[str, LastSeqs], Meta(max_length=MAX_RUNS)] = msgspec.field(
         default_factory=dict
     )
+    unacknowledged: Unacknowledged | UnsetType = UNSET
 
 
 class ContinueResult(Result, frozen=True, kw_only=True):

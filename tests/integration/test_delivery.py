@@ -127,6 +127,7 @@ async def test_no_acknowledgement_is_dropped_however_many_come_at_once(desk: Tes
             async with anyio.create_task_group() as tasks:
                 for message in got:
                     tasks.start_soon(blotter.acknowledge, message)
+            await blotter.call("session.ping")
             stats = await desk.client.call("bus.stats", result=dict)
     assert stats["unacknowledged"] == 0
 

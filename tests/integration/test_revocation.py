@@ -93,7 +93,7 @@ async def test_a_client_that_reconnects_by_itself_does_not_ask_for_it_again(
         shell.hello.pipe,
         "desk.ticker",
         partial(shell.ticket, "desk.ticker"),
-        while_closed="wait",
+        while_closed="queue",
     )
     ticker.on_refused = on_refused
     async with anyio.create_task_group() as tasks:

@@ -4,7 +4,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+import anyio
+
 from deskbus.bus.message import as_redelivery, stamps
+from deskbus_protocol.errors import CONNECTION_LOST, DeskbusError
 from deskbus_protocol.history import DeadLetterReason
 
 MAX_IN_FLIGHT = 1000
@@ -25,14 +28,20 @@ class Outlet(Protocol):
 
 
 class Pending:
-    """One message that a client has not acknowledged. `due` is when it is sent again, Unix ms."""
+    """One message that a client has not acknowledged. `due` is when it is sent again, Unix ms.
 
-    __slots__ = ("attempts", "due", "expires_at", "line", "seq", "topic")
+    `epoch` is empty for one of this run of the backend.
+    """
 
-    def __init__(self, line: bytes, topic: str, seq: int, expires_at: int | None) -> None:
+    __slots__ = ("attempts", "due", "epoch", "expires_at", "line", "seq", "topic")
+
+    def __init__(
+        self, line: bytes, topic: str, seq: int, expires_at: int | None, epoch: str = ""
+    ) -> None:
         self.line = line
         self.topic = topic
         self.seq = seq
+        self.epoch = epoch
         self.expires_at = expires_at
         self.attempts = 0
         self.due = 0
@@ -63,6 +72,7 @@ class AcknowledgedOutlet:
         self._in_flight_bytes = 0
         self._waiting: deque[Pending] = deque()
         self._waiting_bytes = 0
+        self._changed: anyio.Event | None = None
 
     def __len__(self) -> int:
         return len(self._in_flight) + len(self._waiting)
@@ -70,33 +80,75 @@ class AcknowledgedOutlet:
     def put(self, line: bytes, topic: str | None, seq: int) -> None:
         if topic is None:
             return
-        pending = Pending(line, topic, seq, stamps(line).expires_at)
+        self._take(Pending(line, topic, seq, stamps(line).expires_at))
+
+    def put_owed(self, line: bytes, topic: str, seq: int, epoch: str, *, again: bool) -> None:
+        """Takes a message out of the log: of an earlier run, or of this one where `epoch` is empty.
+
+        `again` says that the client has had it before.
+        """
+        pending = Pending(line, topic, seq, stamps(line).expires_at, epoch)
+        pending.attempts = int(again)
+        if pending.expires_at is not None and pending.expires_at <= self._clock_ms():
+            self._on_dead(pending, "expired")
+        else:
+            self._take(pending)
+
+    async def room(self) -> None:
+        """Returns when what is put here can be sent at once.
+
+        Raises `DeskbusError` (connection_lost) if the client leaves meanwhile.
+        """
+        outlet = self._outlet
+        while outlet is not None and (self._waiting or not self._has_room()):
+            if self._changed is None:
+                self._changed = anyio.Event()
+            await self._changed.wait()
+            if self._outlet is not outlet:
+                break
+        if outlet is None or self._outlet is not outlet:
+            raise DeskbusError(CONNECTION_LOST)
+
+    def holds(self, topic: str, seq: int) -> bool:
+        """Whether the client has been sent this message, and is waited for."""
+        return (topic, seq) in self._in_flight
+
+    def _take(self, pending: Pending) -> None:
         if self._outlet is not None and not self._waiting and self._has_room():
             self._send(pending, self._clock_ms())
             return
         self._waiting.append(pending)
-        self._waiting_bytes += len(line)
+        self._waiting_bytes += len(pending.line)
         while len(self._waiting) > MAX_WAITING or self._waiting_bytes > MAX_WAITING_BYTES:
             self._on_dead(self._next_waiting(), "overflow")
 
     def connect(self, outlet: Outlet) -> None:
         """The client is there: what it may have missed is sent again, then what waits."""
         self._outlet = outlet
+        self.send_again(lambda _: True)
+        self._fill(self._clock_ms())
+
+    def send_again(self, wanted: Callable[[str], bool]) -> None:
+        """Sends again what was sent on the topics that `wanted` names."""
         now = self._clock_ms()
         for key, pending in list(self._in_flight.items()):
             if pending.expires_at is not None and pending.expires_at <= now:
                 self._bury(key, pending, "expired")
-            else:
+            elif wanted(pending.topic):
                 self._send(pending, now, repeat=True)
-        self._fill(now)
 
     def disconnect(self) -> None:
         """The client has left; time away is no failed attempt."""
         self._outlet = None
+        self._tell_changed()
 
-    def acknowledge(self, topic: str, seqs: list[int]) -> int:
-        """Takes messages off the list; returns how many were on it."""
-        known = {seq for seq in seqs if (topic, seq) in self._in_flight}
+    def acknowledge(self, topic: str, seqs: list[int], epoch: str = "") -> int:
+        """Takes messages off the list; returns how many were on it.
+
+        They are of the run `epoch`, or of this one where that is empty.
+        """
+        found = {seq: self._in_flight.get((topic, seq)) for seq in seqs}
+        known = [seq for seq, pending in found.items() if pending and pending.epoch == epoch]
         for seq in known:
             self._land(topic, seq)
         self._fill(self._clock_ms())
@@ -192,3 +244,10 @@ class AcknowledgedOutlet:
 
     def _land(self, topic: str, seq: int) -> None:
         self._in_flight_bytes -= len(self._in_flight.pop((topic, seq)).line)
+        self._tell_changed()
+
+    def _tell_changed(self) -> None:
+        """Wakes who waits for room."""
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None

@@ -9,6 +9,7 @@ from deskbus.bus.client import BusClient, Outlet, Rank, Reader
 from deskbus.bus.deadletters import DeadLetterQueue
 from deskbus.bus.gaps import Gaps
 from deskbus.bus.message import topic_of
+from deskbus.bus.owed import Owed
 from deskbus.bus.queue import Loss, OfflineQueue, Queued
 from deskbus.bus.sources import SourceFilter
 from deskbus_protocol.envelope import Sender
@@ -43,7 +44,8 @@ class Member:
     """Live messages go out, or into the queue while the client is away.
 
     `joined_at`, when it last began anew, and `away_since` are Unix ms; the latter is None while the
-    client is here. It is `intact` until its live subscriptions were dropped.
+    client is here. It is `intact` until its live subscriptions were dropped. `owed` is what this
+    connection was told to go on with.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Member:
         self.filtered = Reader(self.client, Rank.FILTERED, self.sources)
         self.acknowledged = Reader(self.client, Rank.ACKNOWLEDGED, self.window)
         self.connection: Connected | None = None
+        self.owed: list[Owed] = []
         self.away_since: int | None = clock_ms()
         self.joined_at = clock_ms()
         self.intact = True
@@ -89,6 +92,7 @@ class Member:
         What the client may no longer read stays behind as a dead letter.
         """
         self.connection = connection
+        self.owed = []
         self.away_since = None
         self.intact = True
         connection.on_dropped = self.lost_when_slow

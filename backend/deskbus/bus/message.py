@@ -25,6 +25,15 @@ class _Topic(msgspec.Struct):
     topic: str
 
 
+class Origin(msgspec.Struct):
+    """Which message a line is; `timestamp` is Unix ms."""
+
+    topic: str
+    epoch: str
+    seq: int
+    timestamp: int
+
+
 class Stamps(NamedTuple):
     """Times are Unix ms; `sender` is opaque, equal for the same sender."""
 
@@ -36,6 +45,7 @@ class Stamps(NamedTuple):
 
 
 _decode = msgspec.json.Decoder(_Stamps).decode
+_decode_origin = msgspec.json.Decoder(Origin).decode
 _decode_topic = msgspec.json.Decoder(_Topic).decode
 
 
@@ -49,6 +59,10 @@ def stamps(line: bytes) -> Stamps:
     read = _decode(envelope(line))
     expires_at = None if isinstance(read.ttl, UnsetType) else read.timestamp + read.ttl
     return Stamps(read.seq, read.timestamp, bytes(read.sender), read.priority, expires_at)
+
+
+def origin(line: bytes) -> Origin:
+    return _decode_origin(envelope(line))
 
 
 def topic_of(line: bytes) -> str | None:

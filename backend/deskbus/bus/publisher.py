@@ -45,5 +45,5 @@ class ClientPublisher:
         """Raises `DeskbusError`: not_found, permission_denied, conflict, invalid_params."""
         self._questions.respond(self._client, params)
 
-    def acknowledge(self, topic: str, seqs: list[int]) -> None:
-        self._window.acknowledge(topic, seqs)
+    def acknowledge(self, topic: str, seqs: list[int], epoch: str) -> None:
+        self._window.acknowledge(topic, seqs, "" if epoch == self._broker.epoch else epoch)

@@ -1,15 +1,18 @@
 """Replay: persisted messages again, then live ones, with no gap between and none twice."""
 
 from collections.abc import AsyncIterator, Callable
+from math import inf
 from typing import Protocol
 
 from msgspec import Raw, UnsetType
 
+from deskbus.bus.acknowledged import MAX_WAITING, MAX_WAITING_BYTES
 from deskbus.bus.client import Rank, Reader
 from deskbus.bus.gone import gone
 from deskbus.bus.interapplication import InterApplicationBus
 from deskbus.bus.member import Connected, Member
-from deskbus.bus.message import envelope, stamps
+from deskbus.bus.message import envelope
+from deskbus.bus.owed import Owed
 from deskbus_protocol.bus import ContinuedParams, ContinueParams
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import CONFLICT, DeskbusError
@@ -19,6 +22,8 @@ from deskbus_protocol.topics import matches
 
 MAX_CAPTURED_BYTES = 32 * 1024 * 1024
 """Live messages held back while the log is read; beyond, they are read from the log as well."""
+
+WINDOW_LIMITS = (MAX_WAITING_BYTES // 2, MAX_WAITING // 2)
 
 MAX_ANSWER_BYTES = 3 * 1024 * 1024
 """Of a query's answer, which is one frame."""
@@ -54,13 +59,15 @@ class Log(Protocol):
 class _Capture:
     """Holds live messages back, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit_bytes: int, limit: float = inf) -> None:
         self.held: list[tuple[bytes, str, int]] = []
         self._bytes = 0
+        self._limit_bytes = limit_bytes
+        self._limit = limit
 
     @property
     def overflowed(self) -> bool:
-        return self._bytes > MAX_CAPTURED_BYTES
+        return self._bytes > self._limit_bytes or len(self.held) > self._limit
 
     def put(self, line: bytes, topic: str | None, seq: int) -> None:
         if topic is not None and not self.overflowed:
@@ -90,14 +97,12 @@ class Replays:
         self._bus.subscribe(identity, pattern, params.mode, params.sources or ())
         wants = self._wants(identity, pattern)
         from_log = self._log.persists
+        owed = None
         if params.mode == "acknowledged":
-            member.window.release(
-                lambda pending: (
-                    wants(pending.topic)
-                    and from_log(pending.topic)
-                    and stamps(pending.line).timestamp >= params.since
-                )
-            )
+            epoch, earlier = self._bus.broker.epoch, tuple(member.owed)
+            owed = Owed(member.window, wants, params, epoch=epoch, earlier=earlier)
+            member.owed.append(owed)
+            owed.release(from_log)
         lost = gone(
             self._bus.broker,
             lambda topic: wants(topic) and not from_log(topic),
@@ -109,12 +114,13 @@ class Replays:
             connection.put(notification("bus.gap", gap) + b"\n", None, 0)
         begun = notification("bus.continued", ContinuedParams(pattern=pattern))
         connection.put(begun + b"\n", None, 0)
-        if params.mode == "acknowledged":
-            member.window.connect(connection)
+        if owed is not None:
+            owed.send_again()
         if not self._log.available:
             return 0
-        return await self.replay(
-            identity, ReplayParams(pattern=pattern, since=params.since, follow=True)
+        since = owed.since if owed else params.since
+        return await self._follow(
+            member, connection, ReplayParams(pattern=pattern, since=since, follow=True), owed
         )
 
     async def replay(self, identity: Sender, params: ReplayParams) -> int:
@@ -123,24 +129,34 @@ class Replays:
         Waits for a reader that is slow. An acknowledged subscription to the pattern stays one.
         Raises `DeskbusError` (conflict where there is no log, or a replay is under way).
         """
-        member, pattern = self._bus.member(identity), params.pattern
+        member = self._bus.member(identity)
         connection = member.connection
         if connection is None:
             return 0
-        position = self._log.position
         if not params.follow:
-            return await self._send(member, connection, params, 0, position)
+            return await self._send(member, connection, params, 0, self._log.position)
+        return await self._follow(member, connection, params)
+
+    async def _follow(
+        self,
+        member: Member,
+        connection: Connected,
+        params: ReplayParams,
+        owed: Owed | None = None,
+    ) -> int:
+        pattern, position = params.pattern, self._log.position
         before = member.client.subscriptions.get(pattern, member.live)
         if before.rank == Rank.REPLAY:
             raise DeskbusError(CONFLICT, "A replay of this pattern is under way.")
-        capture = _Capture()
+        # A window takes less; what it could not would be dead.
+        capture = _Capture(MAX_CAPTURED_BYTES) if owed is None else _Capture(*WINDOW_LIMITS)
         reader = Reader(member.client, Rank.REPLAY, capture)
         # What is published from here on is captured, and all before it is below this position.
         self._bus.broker.subscribe(member.client, pattern, reader)
         try:
             sent, start = 0, 0
             while True:
-                sent += await self._send(member, connection, params, start, position)
+                sent += await self._send(member, connection, params, start, position, owed)
                 if not capture.overflowed:
                     return sent
                 self._tell_lost(member, capture.reset())
@@ -182,7 +198,13 @@ class Replays:
         return MessageList(messages=found)
 
     async def _send(
-        self, member: Member, connection: Connected, params: ReplayParams, start: int, until: int
+        self,
+        member: Member,
+        connection: Connected,
+        params: ReplayParams,
+        start: int,
+        until: int,
+        owed: Owed | None = None,
     ) -> int:
         """What the log holds from position `start` to `until`; returns how many messages."""
         sent = 0
@@ -195,8 +217,11 @@ class Replays:
         )
         async for block in blocks:
             await connection.writable()
-            connection.put_block(block)
-            sent += block.count(b"\n")
+            if owed is not None:
+                sent += await owed.take(block)
+            else:
+                connection.put_block(block)
+                sent += block.count(b"\n")
         return sent
 
     def _wants(self, identity: Sender, pattern: str) -> Callable[[str], bool]:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Literal, Protocol
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, UnsetType
 
 from deskbus.rpc.frames import MAX_DEPTH, RequestId, is_too_deep
 from deskbus.rpc.refusals import Refusals
@@ -85,8 +85,8 @@ class Publisher(Protocol):
     def publish(self, topic: str, payload: Raw, options: PublishParams) -> Published:
         """Raises `DeskbusError`."""
 
-    def acknowledge(self, topic: str, seqs: list[int]) -> None:
-        """Takes messages of an acknowledged subscription off the list."""
+    def acknowledge(self, topic: str, seqs: list[int], epoch: str) -> None:
+        """Takes messages off the list, of this run of the backend where `epoch` is empty."""
 
     def respond(self, params: RespondParams) -> None:
         """Answers a request; raises `DeskbusError`."""
@@ -154,7 +154,8 @@ class Lane:
                 raise DeskbusError(SESSION_REQUIRED)
             if method == ACK:
                 read = _decode_ack(params)
-                self._publisher.acknowledge(read.topic, read.seqs)
+                epoch = "" if isinstance(read.epoch, UnsetType) else read.epoch
+                self._publisher.acknowledge(read.topic, read.seqs, epoch)
                 self._done(request_id, answer)
             elif method == RESPOND:
                 self._publisher.respond(_decode_response(params))

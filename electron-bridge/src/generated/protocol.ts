@@ -396,6 +396,8 @@ export interface Source {
  * A subscription of an earlier session; `since` (Unix ms) is when its last message was sent.
  *
  * `seen` tells, for each run of the backend, the last seq that the client has of each topic.
+ * In mode `acknowledged` those that it names as `unacknowledged` come again, where the log has
+ * them, and so does all that it does not acknowledge from then on.
  */
 export interface ContinueParams {
   _meta?: TraceContext;
@@ -405,6 +407,17 @@ export interface ContinueParams {
   sources?: Array<Source>;
   since: number;
   seen?: Record<string, Record<string, number>>;
+  unacknowledged?: Unacknowledged;
+}
+
+/**
+ * Messages that a client has and did not acknowledge: their seqs, by run and topic.
+ *
+ * `since` (Unix ms) is when the oldest was sent.
+ */
+export interface Unacknowledged {
+  since: number;
+  seqs: Record<string, Record<string, Array<number>>>;
 }
 
 /** `messages` counts what the log held; live ones that follow are not among them. */
@@ -425,11 +438,12 @@ export interface UnsubscribeParams {
   pattern: string;
 }
 
-/** Messages of one topic that need not come again. */
+/** Messages of one topic that need not come again; of this run of the backend, unless told. */
 export interface AckParams {
   _meta?: TraceContext;
   topic: string;
   seqs: Array<number>;
+  epoch?: string;
 }
 
 /**

@@ -11,35 +11,36 @@ export interface Numbered {
 
 /** Gathers acknowledgements: those of one turn leave together, in one frame for each topic. */
 export class Acknowledgements {
-  private seqs = new Map<string, number[]>();
+  private gathered = new Map<string, AckParams>();
   private epoch = '';
 
   /** `send` returns whether it could; what could not leave waits for the next `begin`. */
   constructor(private readonly send: (params: AckParams) => boolean) {}
 
-  /** A connection stands. What belongs to an earlier run of the backend is void. */
+  /** A connection stands. What was gathered for an earlier run of the backend is void. */
   begin(epoch: string): void {
-    if (epoch !== this.epoch) this.seqs.clear();
+    if (epoch !== this.epoch) this.gathered.clear();
     this.epoch = epoch;
     this.flush();
   }
 
-  /** A message of another run, as a replay sends it, is not one that the backend waits for. */
+  /** The message may be of an earlier run, out of whose log it came. */
   add({ topic, epoch, seq }: Numbered): void {
-    if (epoch !== this.epoch) return;
-    if (this.seqs.size === 0) queueMicrotask(() => this.flush());
-    const known = this.seqs.get(topic);
-    if (known) known.push(seq);
-    else this.seqs.set(topic, [seq]);
+    if (this.gathered.size === 0) queueMicrotask(() => this.flush());
+    const key = epoch === this.epoch ? topic : `${topic} ${epoch}`;
+    const known = this.gathered.get(key);
+    if (known) known.seqs.push(seq);
+    else if (epoch === this.epoch) this.gathered.set(key, { topic, seqs: [seq] });
+    else this.gathered.set(key, { topic, seqs: [seq], epoch });
   }
 
   flush(): void {
-    for (const [topic, seqs] of this.seqs) {
+    for (const [key, { seqs, ...which }] of this.gathered) {
       while (seqs.length > 0) {
-        if (!this.send({ topic, seqs: seqs.slice(0, MAX_SEQS) })) return;
+        if (!this.send({ ...which, seqs: seqs.slice(0, MAX_SEQS) })) return;
         seqs.splice(0, MAX_SEQS);
       }
-      this.seqs.delete(topic);
+      this.gathered.delete(key);
     }
   }
 }

@@ -202,6 +202,7 @@ export class Client extends Emitter<ClientEvents> {
 
   /** Says that a message need not come again; done by itself where a listener gets messages. */
   acknowledge(message: Numbered): void {
+    this.progress.unacknowledged.acknowledged(message);
     this.acknowledgements.add(message);
   }
 
@@ -350,6 +351,7 @@ export class Client extends Emitter<ClientEvents> {
 
   /** Makes a subscription known, or known again with what came after its last message. */
   private async goOn(pattern: string, wish: Wish): Promise<void> {
+    this.progress.unacknowledged.join(pattern, wish.mode === 'acknowledged');
     const behind = this.progress.behind(pattern);
     if (!behind) return this.join(pattern, wish);
     await this.call('bus.continue', { pattern, ...wish, ...behind });

@@ -1,13 +1,11 @@
 import type { ContinueParams, GapParams } from '../generated/protocol';
 import { publishedAt, seqHead, seqOf, type Message } from './message';
+import { DIRECTED_SEQ, MAX_RUNS, record } from './runs';
 import { matches } from './topics';
+import { Unacknowledged } from './unacknowledged';
 
 /** `session.resume` takes no more. */
 const MAX_TOPICS = 10_000;
-/** Runs of the backend that are told apart for one topic. */
-const MAX_RUNS = 8;
-/** Messages to one app alone are numbered from here on, across all topics. */
-const DIRECTED_SEQ = 2 ** 40;
 /** Known of a run that nothing more is to be expected of. */
 const LAST_SEQ = DIRECTED_SEQ - 1;
 
@@ -22,7 +20,7 @@ interface Seen {
 }
 
 /** What is owed on a pattern, as `bus.continue` wants it told. */
-export type Behind = Pick<ContinueParams, 'since' | 'seen'>;
+export type Behind = Pick<ContinueParams, 'since' | 'seen' | 'unacknowledged'>;
 
 /**
  * How far a client has come with each topic, over connections and runs of the backend.
@@ -33,6 +31,7 @@ export type Behind = Pick<ContinueParams, 'since' | 'seen'>;
  * such patterns bring are passed over: they come again.
  */
 export class Progress {
+  readonly unacknowledged = new Unacknowledged();
   private readonly topics = new Map<string, Seen>();
   private readonly joinedAt = new Map<string, number>();
   private readonly owed = new Map<string, number>();
@@ -63,6 +62,7 @@ export class Progress {
   }
 
   leave(pattern: string): void {
+    this.unacknowledged.leave(pattern);
     this.joinedAt.delete(pattern);
     this.owed.delete(pattern);
     this.whole.delete(pattern);
@@ -126,7 +126,7 @@ export class Progress {
       if (length > 0) seen[epoch] = seqs;
       if (left <= 0) break;
     }
-    return { since, seen };
+    return { since, seen, ...this.unacknowledged.behind(pattern) };
   }
 
   /**
@@ -135,8 +135,9 @@ export class Progress {
    */
   arrived(message: Message): boolean {
     if (this.last && (this.owed.size > 0 || this.last.topic !== message.topic)) this.settleLast();
-    if (this.owed.size > 0) return this.isNew(message);
-    this.last = message;
+    if (this.owed.size === 0) this.last = message;
+    else if (!this.isNew(message)) return false;
+    this.unacknowledged.arrived(message);
     return true;
   }
 
@@ -228,7 +229,8 @@ export class Progress {
       seen.epoch = epoch;
       if (seen.others.size >= MAX_RUNS) forgetOldest(seen.others);
     }
-    if (atMs > 0) seen.run = epoch;
+    // What comes again may be of a run that was forgotten already.
+    if (atMs > 0 && atMs >= seen.atMs) seen.run = epoch;
     // What came again has a number that was passed already.
     seen.seq = Math.max(seen.seq, seq);
     seen.atMs = Math.max(seen.atMs, atMs);
@@ -238,9 +240,4 @@ export class Progress {
 function forgetOldest(known: Map<string, unknown>): void {
   const [oldest] = known.keys();
   if (oldest !== undefined) known.delete(oldest);
-}
-
-/** Topics may have any name, `__proto__` too. */
-function record<Value>(): Record<string, Value> {
-  return Object.create(null) as Record<string, Value>;
 }

@@ -181,7 +181,9 @@ class Client:
 
     async def acknowledge(self, message: Message) -> None:
         """Tells that a message of an acknowledged subscription need not come again."""
-        await self.notify("bus.ack", {"topic": message.topic, "seqs": [message.seq]})
+        await self.notify(
+            "bus.ack", {"topic": message.topic, "seqs": [message.seq], "epoch": message.epoch}
+        )
 
     async def replay(self, pattern: str, *, since_ms: int = 0, follow: bool = False) -> int:
         """Has persisted messages sent again, to who `listen`s; returns how many there were."""

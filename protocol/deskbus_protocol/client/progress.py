@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 
-from deskbus_protocol.bus import DIRECTED_SEQ, MAX_RUNS, GapParams, MessageParams
+from deskbus_protocol.bus import DIRECTED_SEQ, MAX_RUNS, GapParams, MessageParams, Mode
+from deskbus_protocol.client.unacknowledged import UnacknowledgedMessages
 from deskbus_protocol.topics import matches
 
 MAX_TOPICS = 10_000
@@ -46,10 +47,15 @@ class Progress:
         self._flowing: set[str] = set()
         self._runs: list[str] = []
         self.epoch = ""
+        self.unacknowledged = UnacknowledgedMessages()
 
-    def join(self, pattern: str) -> None:
+    def join(self, pattern: str, mode: Mode) -> None:
         """A subscription is about to be asked for."""
         self._joined.setdefault(pattern, self._clock_ms())
+        if mode == "acknowledged":
+            self.unacknowledged.join(pattern)
+        else:
+            self.unacknowledged.leave(pattern)
 
     def settle(self, pattern: str) -> None:
         """The backend has the subscription, and nothing is owed on it."""
@@ -63,6 +69,7 @@ class Progress:
                 seen.forget_runs(self.epoch)
 
     def leave(self, pattern: str) -> None:
+        self.unacknowledged.leave(pattern)
         self._joined.pop(pattern, None)
         self._owed.pop(pattern, None)
         self._whole.discard(pattern)
@@ -102,6 +109,9 @@ class Progress:
     def owed(self) -> list[str]:
         return list(self._owed)
 
+    def is_owed(self, pattern: str) -> bool:
+        return pattern in self._owed
+
     def behind(self, pattern: str) -> tuple[int, dict[str, dict[str, int]]]:
         """From when on (Unix ms) a pattern is owed messages, and the last seqs by run.
 
@@ -128,8 +138,14 @@ class Progress:
             if seen.seqs.get(self.epoch)
         }
 
-    def is_new(self, message: MessageParams) -> bool:
+    def arrived(self, message: MessageParams) -> bool:
         """Whether a message is to be delivered; a repeat that is marked as one is."""
+        wanted = self._is_new(message)
+        if wanted:
+            self.unacknowledged.arrived(message)
+        return wanted
+
+    def _is_new(self, message: MessageParams) -> bool:
         topic, epoch, seq = message.topic, message.epoch, message.seq
         if seq >= DIRECTED_SEQ:
             return True
@@ -140,8 +156,10 @@ class Progress:
         last = seen.seqs.get(epoch, 0)
         if seq <= last:
             return bool(message.redelivery)
-        seen.seqs[epoch], seen.run = seq, epoch
-        seen.at_ms = max(seen.at_ms, message.timestamp)
+        seen.seqs[epoch] = seq
+        # What comes again may be of a run that was forgotten already.
+        if message.timestamp >= seen.at_ms:
+            seen.at_ms, seen.run = message.timestamp, epoch
         if last == 0:
             self._bound(seen)
         return True

@@ -12,7 +12,14 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 from msgspec import Raw
 
 from deskbus_protocol import PROTOCOL_VERSION
-from deskbus_protocol.bus import GapParams, Mode, PublishResult, RefusedParams, RequestResult
+from deskbus_protocol.bus import (
+    GapParams,
+    Mode,
+    PublishResult,
+    RefusedParams,
+    RequestResult,
+    SendResult,
+)
 from deskbus_protocol.client.connection import Client
 from deskbus_protocol.client.inbox import Inbox, Message
 from deskbus_protocol.client.life import keep_alive
@@ -21,6 +28,7 @@ from deskbus_protocol.errors import (
     CONNECTION_LOST,
     OVERLOADED,
     PERMISSION_REVOKED,
+    TIMEOUT,
     DeskbusError,
 )
 from deskbus_protocol.permissions import PermissionsChangedParams
@@ -32,7 +40,7 @@ MAX_QUEUED_CALLS = 1000
 
 
 ClientState = Literal["connecting", "open", "resuming", "closed"]
-WhileClosed = Literal["refuse", "wait"]
+WhileClosed = Literal["refuse", "queue"]
 """What becomes of a call that is made while there is no connection."""
 Tickets = Callable[[], Awaitable[str]]
 """Gets a fresh ticket, for when there is no session to resume."""
@@ -45,6 +53,9 @@ class SteadyClient:
     of the backend, persisted topics go on by replay: in order, and none twice. `on_state` is told
     the state; `on_gap` what is gone for good. Calls made while there is no connection are refused,
     or wait, as `while_closed` says, of the client or of the call; a thousand wait at most.
+
+    What an acknowledged subscription brought and nobody acknowledged comes again: also after a
+    restart of the backend, on a persisted topic.
     """
 
     def __init__(
@@ -62,7 +73,7 @@ class SteadyClient:
         self._while_closed = while_closed
         self._on_state = on_state
         self._progress = Progress()
-        self._inbox = Inbox(self._progress.is_new)
+        self._inbox = Inbox(self._progress.arrived)
         self._modes: dict[str, Mode] = {}
         self._token: str | None = None
         self._client: Client | None = None
@@ -101,11 +112,22 @@ class SteadyClient:
         params: object = None,
         *,
         result: type[Any] = Raw,
+        timeout_s: float = inf,
         while_closed: WhileClosed | None = None,
     ) -> Any:
-        """Raises `DeskbusError`; connection_lost where the connection is not there, or is cut."""
-        client = await self._connected(while_closed)
-        return await client.call(method, params, result=result)
+        """Raises `DeskbusError`: the backend's, timeout, overloaded where too many calls wait, or
+        connection_lost where the connection is not there, or is cut.
+
+        `timeout_s` counts from here. A cancelled call is cancelled at the backend too.
+        """
+        until = anyio.current_time() + timeout_s
+        client = None
+        with anyio.move_on_after(timeout_s):
+            client = await self._connected(while_closed)
+        if client is None:
+            raise DeskbusError(TIMEOUT)
+        left_s = until - anyio.current_time()
+        return await client.call(method, params, result=result, timeout_s=left_s)
 
     async def publish(
         self,
@@ -117,6 +139,24 @@ class SteadyClient:
     ) -> PublishResult:
         client = await self._connected(while_closed)
         return await client.publish(topic, payload, **options)
+
+    async def send(
+        self,
+        app: str,
+        topic: str,
+        payload: object,
+        *,
+        while_closed: WhileClosed | None = None,
+    ) -> SendResult:
+        client = await self._connected(while_closed)
+        return await client.send(app, topic, payload)
+
+    async def respond(
+        self, message: Message, payload: object = None, *, error: str | None = None
+    ) -> None:
+        """Answers a message that carries `reply_to`; not_found where nobody waits any more."""
+        client = await self._connected(None)
+        await client.respond(message, payload, error=error)
 
     async def request(
         self,
@@ -136,6 +176,7 @@ class SteadyClient:
                 await self._client.acknowledge(message)
             except DeskbusError:
                 return
+            self._progress.unacknowledged.acknowledged(message)
 
     @asynccontextmanager
     async def subscribe(
@@ -144,9 +185,9 @@ class SteadyClient:
         """Subscribes for the length of a `with` block, through any number of connections."""
         with self._inbox.open(pattern, buffer) as messages:
             try:
-                client = await self._connected(None)
+                client = await self._settled(pattern)
                 self._modes[pattern] = mode
-                self._progress.join(pattern)
+                self._progress.join(pattern, mode)
                 await client.call("bus.subscribe", {"pattern": pattern, "mode": mode})
                 self._progress.settle(pattern)
                 yield messages
@@ -165,6 +206,7 @@ class SteadyClient:
             try:
                 await self._open(client)
                 t.start_soon(keep_alive, client)
+                await self._go_on(client)
                 await client.closed.wait()
             finally:
                 self._lose()
@@ -176,7 +218,7 @@ class SteadyClient:
         self._progress.lose()
 
     async def _open(self, client: Client) -> None:
-        """Opens a session on a new connection, and takes up or renews what was subscribed to."""
+        """Opens a session on a new connection, or takes up the one before."""
         client.on_gap, client.on_refused = self._tell_gap, self.on_refused
         client.on_continued = self._progress.begin
         client.observe("permissions.changed", self._revoked)
@@ -192,12 +234,16 @@ class SteadyClient:
             opened = await client.call("session.open", params, result=OpenResult)
         self._token = opened.resume_token
         self._progress.open(opened.epoch, resumed=opened.resumed)
-        for pattern in self._progress.owed:
-            await self._continue(client, pattern)
         self._client = client
         self._delay_s, self._was_open = FIRST_DELAY_S, True
         self._set_state("open")
         self._announce()
+
+    async def _go_on(self, client: Client) -> None:
+        """Has everything sent that is owed; calls, and acknowledgements, pass meanwhile."""
+        for pattern in self._progress.owed:
+            await self._continue(client, pattern)
+            self._announce()
 
     async def _resume(self, client: Client) -> OpenResult | None:
         """None where there is nothing to resume any more."""
@@ -224,6 +270,8 @@ class SteadyClient:
             return
         since, seen = self._progress.behind(pattern)
         params = {"pattern": pattern, "mode": mode, "since": since, "seen": seen}
+        if unacknowledged := self._progress.unacknowledged.behind(pattern):
+            params["unacknowledged"] = unacknowledged
         try:
             await client.call("bus.continue", params)
             self._progress.settle(pattern)
@@ -260,11 +308,19 @@ class SteadyClient:
 
     async def _connected(self, while_closed: WhileClosed | None) -> Client:
         """Raises `DeskbusError`: connection_lost, or overloaded where too many calls wait."""
-        if self._client is None and (while_closed or self._while_closed) == "wait":
+        if self._client is None and (while_closed or self._while_closed) == "queue":
             await self._wait_for_connection()
         if self._client is None:
             raise DeskbusError(CONNECTION_LOST)
         return self._client
+
+    async def _settled(self, pattern: str) -> Client:
+        """The connection, once nothing is owed on a pattern; raises what `_connected` does."""
+        client = await self._connected(None)
+        while self._progress.is_owed(pattern):
+            await self._changed.wait()
+            client = await self._connected(None)
+        return client
 
     async def _wait_for_connection(self) -> None:
         if self._queued >= MAX_QUEUED_CALLS:

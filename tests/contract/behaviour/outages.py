@@ -125,7 +125,9 @@ class Run:
             self.bus.subscribe(who, params["pattern"], params["mode"])
             return None
         assert method == "bus.continue"
-        return await self._replays.go_on(who, msgspec.convert(params, ContinueParams))
+        return await self._replays.go_on(
+            who, msgspec.convert(msgspec.to_builtins(params), ContinueParams)
+        )
 
     def _attach(self, who: Sender, line: Line, params: Any) -> OpenResult:
         resumed = self.bus.attach(who, line, resume=True, last_seqs=params["lastSeqs"])
@@ -176,7 +178,11 @@ class Connection:
         return answer
 
     async def acknowledge(self, message: Message) -> None:
-        self._run.bus.member(self._who).window.acknowledge(message.topic, [message.seq])
+        epoch = "" if message.epoch == self._run.epoch else message.epoch
+        self._run.bus.member(self._who).window.acknowledge(message.topic, [message.seq], epoch)
+
+    def observe(self, method: str, observer: Callable[[Raw], None]) -> None:
+        """Nothing else is said here."""
 
     async def leave(self, pattern: str) -> None:
         """Nobody leaves before the end."""

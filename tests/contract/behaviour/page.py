@@ -40,6 +40,7 @@ BEGIN = """(() => {
 
 SUBSCRIBE = """deskbus.subscribe(%s, ({ topic, payload, redelivery = 0 }) => {
     words.push({ message: { topic, number: payload.number, redelivery } });
+    if (payload.held) throw new Error('This is not acknowledged.');
 }, { mode: %s })"""
 
 CALL = """(() => {

@@ -14,7 +14,8 @@ class Record:
 
     def __init__(self) -> None:
         self.numbers: dict[str, list[int]] = defaultdict(list)
-        self.repeats: list[tuple[str, int]] = []
+        self.repeats: dict[tuple[str, int], int] = {}
+        """Messages that came again, and how many states there had been when they last did."""
         self.gaps: list[dict[str, Any]] = []
         self.states: list[str] = []
         self.outcomes: dict[int, int | None] = {}
@@ -26,11 +27,11 @@ class Record:
 
     def note(self, word: dict[str, Any]) -> None:
         if message := word.get("message"):
+            numbers, number = self.numbers[message["topic"]], message["number"]
             if message["redelivery"]:
-                self.repeats.append((message["topic"], message["number"]))
-                if message["number"] in self.numbers[message["topic"]]:
-                    return
-            self.numbers[message["topic"]].append(message["number"])
+                self.repeats[message["topic"], number] = len(self.states)
+            if not message["redelivery"] or number not in numbers:
+                numbers.append(number)
         elif gap := word.get("gap"):
             self.gaps.append(gap)
         elif state := word.get("state"):

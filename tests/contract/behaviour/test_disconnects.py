@@ -86,6 +86,30 @@ async def test_a_backend_that_is_killed_and_comes_back(desk: Desk, mode: str) ->
     assert desk.reader.states[states] == "resuming"
 
 
+@pytest.mark.requirement("6.1")
+async def test_what_was_not_acknowledged_comes_again_though_the_backend_was_killed(
+    desk: Desk,
+) -> None:
+    topic = "orders.held"
+    await desk.subscribe(topic, "acknowledged")
+    async with desk.feed() as feed:
+        await publish(feed, topic, 1, 2, durable=True)
+        await feed.publish(topic, {"number": 3, "held": True}, durable=True)
+        await publish(feed, topic, 4, 5, durable=True)
+        await desk.reader.number(topic, 5)
+        # What left before this is acknowledged at the backend.
+        answered = await desk.call("prices.done", 1)
+        await desk.reader.until(lambda: answered in desk.reader.outcomes)
+    before = len(desk.reader.states)
+    await desk.kill_backend()
+    await desk.reader.until(lambda: desk.reader.repeats.get((topic, 3), 0) > before)
+    async with desk.feed() as feed:
+        await publish(feed, topic, 6, 7, durable=True)
+        await desk.reader.number(topic, 7)
+    assert desk.reader.numbers[topic] == [1, 2, 3, 4, 5, 6, 7]
+    assert {number for (_, number), at in desk.reader.repeats.items() if at > before} <= {3, 4, 5}
+
+
 @pytest.mark.requirement("6.4")
 async def test_a_machine_that_sleeps(desk: Desk) -> None:
     topic = "prices.sleep"

@@ -15,7 +15,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from deskbus_protocol.bus import Mode
+from deskbus.bus.message import origin
+from deskbus_protocol.bus import MAX_REDELIVERIES, Mode
 from deskbus_protocol.client import Message, SteadyClient
 from deskbus_protocol.client.progress import Progress
 from deskbus_protocol.envelope import Sender
@@ -35,6 +36,11 @@ Id = tuple[str, str, int]
 pytestmark = [pytest.mark.requirement("6.3"), pytest.mark.requirement("2.2")]
 
 
+def id_of(line: bytes) -> Id:
+    read = origin(line)
+    return read.topic, read.epoch, read.seq
+
+
 class Reader:
     """One client, what it has subscribed to, and what has come."""
 
@@ -43,13 +49,15 @@ class Reader:
         self.mode, self.patterns = WISHES[name]
         self.client = SteadyClient("", name, self._ticket)
         self.client._progress = Progress(lambda: world.now)
-        self.client._inbox._wanted = self.client._progress.is_new
+        self.client._inbox._wanted = self.client._progress.arrived
         self._told = Told()
         self.client.on_gap = self._told.add
         self.connection: Connection | None = None
         self.joined: dict[str, int] = {}
         self.seen: list[tuple[Id, bool]] = []
         self.unacknowledged: list[Message] = []
+        self.owed: set[Id] = set()
+        self.done: set[Id] = set()
         self._met: set[str] = set()
         self._world = world
         self._streams = AsyncExitStack()
@@ -66,6 +74,7 @@ class Reader:
         self.connection = Connection(self.who, run, self.client._inbox, lasts)
         try:
             await self.client._open(self.connection)  # type: ignore[arg-type]
+            await self.client._go_on(self.connection)  # type: ignore[arg-type]
             for pattern in self.patterns:
                 if pattern not in self.joined:
                     await self._subscribe(pattern)
@@ -102,6 +111,10 @@ class Reader:
             found = (message.topic, message.epoch, message.seq)
             self.seen.append((found, bool(message.redelivery)))
             self.unacknowledged.append(message)
+            if (message.redelivery or 0) < MAX_REDELIVERIES:
+                self.owed.add(found)
+            else:
+                self.done.add(found)
 
     def wants(self, index: int, topic: str) -> bool:
         """Whether a message was published while the client was subscribed to its topic."""
@@ -133,6 +146,7 @@ class Outages(RuleBasedStateMachine):
         self.published: list[Id] = []
         self.order: dict[Id, int] = {}
         self.lost: set[Id] = set()
+        self.dead: set[tuple[Sender, Id]] = set()
         self.subscriptions: list[AbstractAsyncContextManager[Any]] = []
         self._start()
         self.readers = {}
@@ -190,8 +204,9 @@ class Outages(RuleBasedStateMachine):
     def acknowledge(self, count: int) -> None:
         sure = self.readers["sure"]
         for message in sure.unacknowledged[:count]:
-            if sure.connection is not None and message.epoch == self.run.epoch:
+            if sure.connection is not None:
                 self.loop.run(sure.client.acknowledge(message))
+                sure.done.add((message.topic, message.epoch, message.seq))
         del sure.unacknowledged[:count]
 
     @rule(ms=st.sampled_from([100, 1100, 4100, 31_000]))
@@ -205,6 +220,7 @@ class Outages(RuleBasedStateMachine):
         for reader in self.readers.values():
             if reader.connection is not None:
                 reader.lose()
+        self._note_the_dead()
         kept = self.log.on_disk = min(self.log.on_disk + written, self.log.position)
         gone = {(topic, self.run.epoch, seq) for topic, seq, _, _ in self.log.entries[kept:]}
         self.lost |= gone
@@ -245,17 +261,28 @@ class Outages(RuleBasedStateMachine):
             self.loop.run(reader.connect(None))
             self.loop.run(reader.deliver(100_000))
         self.what_comes_first_is_in_order_and_repeats_are_marked()
-        letters = self.run.bus.dead_letters.take(None)
+        self._note_the_dead()
         for reader in self.readers.values():
-            dead = {
-                (letter.topic, letter.seq) for letter in letters if letter.addressee == reader.who
-            }
             for index, message in enumerate(self.published):
-                topic, epoch, seq = message
-                buried = epoch == self.run.epoch and (topic, seq) in dead
-                if message in self.lost or buried or not reader.wants(index, topic):
+                buried = (reader.who, message) in self.dead
+                if message in self.lost or buried or not reader.wants(index, message[0]):
                     continue
                 assert reader.accounts_for(message), f"{reader.who.app} lost {message} in silence"
+        self._what_was_not_acknowledged_comes_again()
+
+    def _what_was_not_acknowledged_comes_again(self) -> None:
+        """If the log has it, and it is not dead; whichever run of the backend sent it first."""
+        sure = self.readers["sure"]
+        waiting = self.run.bus.member(sure.who).window.take_all()
+        pending = {id_of(pending.line) for pending in waiting}
+        for message in sure.owed - sure.done - self.lost:
+            if message[0].startswith("kept.") and (sure.who, message) not in self.dead:
+                assert message in pending, f"{message} never came again"
+
+    def _note_the_dead(self) -> None:
+        """The letters of a run end with it."""
+        letters = self.run.bus.dead_letters.take(None)
+        self.dead |= {(letter.addressee, id_of(letter.line)) for letter in letters}
 
     def _start(self) -> None:
         self.runs += 1

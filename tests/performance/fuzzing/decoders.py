@@ -81,7 +81,7 @@ class _Recorder:
         self._routed.append((topic, bytes(payload)))
         return _Nothing()
 
-    def acknowledge(self, topic: str, seqs: list[int]) -> None:
+    def acknowledge(self, topic: str, seqs: list[int], epoch: str) -> None:
         """Nothing is owed here."""
 
     def respond(self, params: RespondParams) -> None:

@@ -1,9 +1,11 @@
 """Acknowledged delivery: at least once, in order, with redelivery after 1, 2 and 4 seconds."""
 
+import anyio
 import pytest
 
 from deskbus.bus import acknowledged
 from deskbus.bus.acknowledged import AcknowledgedOutlet, Pending
+from deskbus_protocol.errors import CONNECTION_LOST, DeskbusError
 from deskbus_protocol.history import DeadLetterReason
 from tests.unit.bus.lines import Mint, read
 
@@ -44,6 +46,58 @@ def rig() -> Rig:
     made = Rig()
     made.outlet.connect(made)
     return made
+
+
+async def test_room_is_waited_for_until_something_is_acknowledged(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acknowledged, "MAX_IN_FLIGHT", 2)
+    rig.publish(2)
+    passed = anyio.Event()
+
+    async def wait() -> None:
+        await rig.outlet.room()
+        passed.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        assert not passed.is_set()
+        rig.outlet.acknowledge("a", [1])
+        with anyio.fail_after(1):
+            await passed.wait()
+
+
+async def test_who_waits_for_room_hears_that_the_client_has_left(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acknowledged, "MAX_IN_FLIGHT", 1)
+    rig.publish()
+
+    async def wait() -> None:
+        with pytest.raises(DeskbusError) as lost:
+            await rig.outlet.room()
+        assert lost.value.kind is CONNECTION_LOST
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        rig.outlet.disconnect()
+
+
+def test_a_message_of_an_earlier_run_is_acknowledged_by_that_run_alone(rig: Rig) -> None:
+    line, topic, seq = rig.mint.line("a")
+    rig.outlet.put_owed(line, topic, seq, "e0", again=True)
+    assert rig.sent == [(1, 1)]
+    assert rig.outlet.acknowledge("a", [1]) == 0
+    assert rig.outlet.acknowledge("a", [1], "e0") == 1
+
+
+def test_what_is_owed_and_has_expired_is_a_dead_letter(rig: Rig) -> None:
+    line, topic, seq = rig.mint.line("a", ttl=10)
+    rig.now = 10
+    rig.outlet.put_owed(line, topic, seq, "e0", again=False)
+    assert (rig.sent, rig.dead) == ([], [(1, "expired", 0)])
 
 
 @pytest.mark.requirement("6.1")

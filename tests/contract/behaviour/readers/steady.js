@@ -12,8 +12,10 @@ let client;
 const operations = {
   ticket: ({ ticket }) => tickets.shift()(ticket),
   subscribe: ({ pattern, mode }) => {
-    const listener = ({ topic, payload, redelivery = 0 }) =>
+    const listener = ({ topic, payload, redelivery = 0 }) => {
       tell({ message: { topic, number: payload.number, redelivery } });
+      if (payload.held) throw new Error('This is not acknowledged.');
+    };
     return client.subscribe(pattern, listener, { mode });
   },
   call: ({ topic, number, whileClosed }) =>
@@ -43,6 +45,7 @@ async function main() {
     },
   });
   client.on('state', (state) => tell({ state }));
+  client.on('failed', () => undefined);
   client.on('gap', (gap) => tell({ gap }));
   tell({ state: client.state });
 }

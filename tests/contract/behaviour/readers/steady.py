@@ -48,9 +48,8 @@ class Reader:
             if word["op"] == "subscribe":
                 await tasks.start(self._read, word["pattern"], word["mode"])
             else:
-                chosen: steady.WhileClosed = "wait" if word["whileClosed"] == "queue" else "refuse"
                 payload = {"number": word["number"]}
-                await self._client.publish(word["topic"], payload, while_closed=chosen)
+                await self._client.publish(word["topic"], payload, while_closed=word["whileClosed"])
             tell(done=word["id"])
         except DeskbusError as error:
             tell(done=word["id"], error=error.kind.code)
@@ -62,7 +61,7 @@ class Reader:
             task_status.started()
             async for message in messages:
                 tell(message=told(message))
-                if mode == "acknowledged":
+                if mode == "acknowledged" and not msgspec.json.decode(message.payload).get("held"):
                     await self._client.acknowledge(message)
 
     async def _ask_for_ticket(self) -> str:
