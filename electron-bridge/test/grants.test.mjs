@@ -51,6 +51,14 @@ async function loaded() {
 test('what is not loaded is not allowed', () => {
   rules = [rule('network', ORIGIN)];
   assert.equal(new Grants(backend).allows(APP, 'network', ORIGIN), false);
+  assert.equal(new Grants(backend).allowsAny(APP, 'network'), false);
+});
+
+test('an app that may reach one site is told from one that may reach none', async () => {
+  rules = [rule('network', ORIGIN, false), rule('geolocation', undefined)];
+  assert.equal((await loaded()).allowsAny(APP, 'network'), false);
+  rules = [rule('network', ORIGIN)];
+  assert.equal((await loaded()).allowsAny(APP, 'network'), true);
 });
 
 test('the first rule that fits decides, and none means no', async () => {

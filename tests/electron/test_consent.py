@@ -157,6 +157,9 @@ async def test_deny_has_the_focus_and_a_change_of_the_window_makes_allow_wait_an
 ) -> None:
     async with asked(electron, "consent.changed") as (page, dialog):
         assert await dialog.evaluate("document.activeElement.id") == "deny"
+        ring = "getComputedStyle(document.getElementById('{}')).boxShadow"
+        assert "4px" in await dialog.evaluate(ring.format("deny"))
+        assert await dialog.evaluate(ring.format("allow")) == "none"
         await dialog.until(f"document.querySelector('{ALLOW}').disabled === false")
         await in_main(
             electron,

@@ -149,6 +149,27 @@ async def test_the_same_ways_lead_to_a_site_that_is_granted(desk: Desk, way: str
     assert await eventually(lambda: len(desk.granted.asked) > before, 5)
 
 
+async def test_a_relay_of_webrtc_is_no_way_out_for_an_app_without_a_site(desk: Desk) -> None:
+    """TURN over TCP passes by the request filter, and its user name can carry anything."""
+    offer = """new Promise((done) => {{
+        const username = 'secret', credential = 'secret';
+        const urls = 'turn:{relay}?transport=tcp';
+        const peer = new RTCPeerConnection({{ iceServers: [{{ urls, username, credential }}] }});
+        peer.onicegatheringstatechange = () => peer.iceGatheringState === 'complete' && done();
+        peer.createDataChannel('out');
+        peer.createOffer().then((offer) => peer.setLocalDescription(offer));
+        setTimeout(done, 3000);
+    }})"""
+    other = await desk.electron.window("?other")
+    await other.until("window.deskbus && deskbus.state() === 'open'")
+    await other.evaluate(offer.format(relay=desk.refused.authority))
+    assert desk.refused.asked == []
+    # It does try: where the app has a site, it gets out.
+    before = len(desk.granted.asked)
+    await desk.page.evaluate(offer.format(relay=desk.granted.authority))
+    assert len(desk.granted.asked) > before
+
+
 async def test_a_granted_site_can_not_lead_on_to_another(desk: Desk) -> None:
     address = f"{desk.granted.origin}/to?{desk.refused.origin}/led"
     assert not await desk.page.evaluate(f"fetch('{address}').then(() => true, () => false)")

@@ -4,6 +4,7 @@ import type { Backend } from './backend';
 import type { Grants } from './grants';
 import { networkOrigin, parsed } from './origins';
 import { OwnFolder } from './own-folder';
+import { Reach } from './reach';
 import {
   isExternal,
   type AskDetails,
@@ -21,12 +22,17 @@ export class AppPolicy implements SessionPolicy {
   private readonly folders: OwnFolder[] = [];
   private readonly origins = new Set<string>();
   private readonly clients = new WeakMap<WebContents, string>();
+  private reach: Reach | undefined;
 
   constructor(
     private readonly app: string,
     private readonly backend: Backend,
     private readonly grants: Grants,
-  ) {}
+  ) {
+    grants.on('changed', (changed) => {
+      if (changed === app) void this.limitReach().catch(() => undefined);
+    });
+  }
 
   /** Counts a window's page, and what lies beside it, as the app's own. */
   own({ url, root, client }: WindowDescriptor, contents: WebContents): void {
@@ -38,6 +44,7 @@ export class AppPolicy implements SessionPolicy {
       // A site's own WebSocket tells nobody else.
       this.origins.add(origin).add(origin.replace(/^http/, 'ws'));
     }
+    this.reach ??= new Reach(contents.session);
     // What can't wait finds it known.
     void this.grants.load(this.app);
     void this.grants.loadCatalogue();
@@ -72,6 +79,7 @@ export class AppPolicy implements SessionPolicy {
 
   async mayLoad({ url, resourceType }: LoadDetails): Promise<boolean> {
     const { protocol } = parsed(url) ?? { protocol: '' };
+    if (resourceType === 'mainFrame') await this.limitReach();
     // They hold what the page has already.
     if (protocol === 'data:' || protocol === 'blob:') return resourceType !== 'mainFrame';
     if (protocol === 'file:') return this.inOwnFolder(url);
@@ -79,7 +87,9 @@ export class AppPolicy implements SessionPolicy {
     if (origin === undefined) return false;
     if (this.origins.has(origin)) return true;
     await this.grants.load(this.app);
-    return this.grants.allows(this.app, NETWORK, origin);
+    const may = this.grants.allows(this.app, NETWORK, origin);
+    if (may) await this.limitReach();
+    return may;
   }
 
   mayDownload(urls: string[]): boolean {
@@ -91,6 +101,11 @@ export class AppPolicy implements SessionPolicy {
         return this.origins.has(origin) || this.grants.allows(this.app, NETWORK, origin);
       })
     );
+  }
+
+  private async limitReach(): Promise<void> {
+    await this.grants.load(this.app);
+    await this.reach?.set(this.origins.size > 0 || this.grants.allowsAny(this.app, NETWORK));
   }
 
   private async wanted(permission: string, details: AskDetails): Promise<string[]> {

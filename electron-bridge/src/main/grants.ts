@@ -45,6 +45,15 @@ export class Grants extends Emitter<GrantsEvents> {
     return rule?.allow === true;
   }
 
+  /** Whether an app may do it in any scope at all. */
+  allowsAny(app: string, permission: string): boolean {
+    const grants = this.known.get(app);
+    return (
+      grants?.trusted === true ||
+      grants?.rules.some((known) => known.permission === permission && known.allow) === true
+    );
+  }
+
   /** Resolves once what the app may do is known here, or can't be. */
   async load(app: string): Promise<void> {
     if (this.known.has(app)) return;

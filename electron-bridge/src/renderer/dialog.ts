@@ -79,6 +79,17 @@ function listen(): void {
   });
 }
 
+/** Shows what the keyboard is at, also while the window itself is not in front. */
+function markFocus(): void {
+  const mark = (): void => {
+    for (const button of document.querySelectorAll('button')) {
+      button.classList.toggle('has-focus', button === document.activeElement);
+    }
+  };
+  document.addEventListener('focusin', mark);
+  mark();
+}
+
 function initial(name: string): string {
   const [letter] = Array.from(name.trim());
   return letter?.toUpperCase() ?? '?';
@@ -97,6 +108,7 @@ async function show(): Promise<void> {
   listen();
   await consent.drawn(Math.ceil(byId('dialog').getBoundingClientRect().height));
   byId('deny').focus();
+  markFocus();
   await nextPaint();
   await consent.painted();
   const delay = (descriptor.allowDelay ?? DEFAULT_ALLOW_DELAY_MS) + ALLOW_MARGIN_MS;
