@@ -17,7 +17,7 @@ COLUMNS = (
     "correlationId", "traceId", "details", "record",
 )  # fmt: skip
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
 
 
@@ -39,22 +39,30 @@ def encode(lines: Sequence[bytes], form: AuditFormat) -> str:
 
 
 def decode(content: str, form: AuditFormat) -> list[bytes]:
-    """The lines of an export; raises `ExportError` where a CSV cell says other than its record."""
+    """The lines of an export; raises `ExportError` where it is not, to the byte, what `encode`
+    makes of them: other programs could read an extra cell, row or comment out of it.
+    """
+    lines = _lines_in(content, form)
+    if encode(lines, form) != content:
+        raise ExportError("the export says other than the records in it")
+    return lines
+
+
+def _lines_in(content: str, form: AuditFormat) -> list[bytes]:
     if form == "ndjson":
         return [line.encode() for line in content.splitlines() if line]
     if form == "json":
         inner = content.strip().removeprefix("[").removesuffix("]").strip()
         return [line.rstrip(",").encode() for line in inner.splitlines() if line]
-    rows = list(csv.reader(io.StringIO(content, newline="")))
+    try:
+        rows = list(csv.reader(io.StringIO(content, newline="")))
+    except csv.Error:
+        raise ExportError("this is not a table") from None
     if not rows or tuple(rows[0]) != COLUMNS:
         raise ExportError("the first row does not name the columns")
-    lines = []
-    for row in rows[1:]:
-        line = row[-1].encode()
-        if row != _row(line):
-            raise ExportError("a row says other than the record in it")
-        lines.append(line)
-    return lines
+    if not all(rows):
+        raise ExportError("a row is empty")
+    return [row[-1].encode() for row in rows[1:]]
 
 
 def when(time_ms: int) -> str:
@@ -65,14 +73,15 @@ def when(time_ms: int) -> str:
 def _row(line: bytes) -> list[str]:
     try:
         record = view_of(line)
-    except msgspec.MsgspecError:
+        time = when(record.time)
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, OSError):
         raise ExportError("a row has no record") from None
     cells = [
-        str(record.seq), when(record.time), record.type, record.severity, record.decision or "",
+        str(record.seq), time, record.type, record.severity, record.decision or "",
         record.app, record.client, record.actor, record.reason, record.correlation_id,
         record.trace_id, _details(record),
     ]  # fmt: skip
-    return [*(_harmless(cell) for cell in cells), line.decode()]
+    return [*(_harmless(str(cell)) for cell in cells), line.decode()]
 
 
 def _details(record: AuditRecord) -> str:

@@ -33,7 +33,14 @@ BLOCK_LINES = 256
 
 _NAME = re.compile(r"audit-(\d{8})\.jsonl(\.gz)?")
 _READ_BYTES = 1 << 20
+MAX_LINE_BYTES = 1 << 20
+MAX_MEMBER_BYTES = 1 << 26
+"""Far more than the log writes: a file of somebody else must not fill the memory."""
+
 _BINARY = getattr(os, "O_BINARY", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+"""A link or a pipe in a file's place is an error, and not followed or waited for."""
+
 _GET_FLAGS, _SET_FLAGS, _APPEND_ONLY = 0x80086601, 0x40086602, 0x20
 """ioctl_iflags(2): FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_APPEND_FL."""
 
@@ -74,7 +81,8 @@ def list_files(folder: Path) -> list[LogFile]:
     found: dict[int, LogFile] = {}
     for path in folder.iterdir() if folder.is_dir() else ():
         match = _NAME.fullmatch(path.name)
-        if match:
+        # A link, a pipe or a device is no file of the log: it is missing then.
+        if match and path.is_file() and not path.is_symlink():
             file = LogFile(int(match[1]), path, match[2] is not None)
             if file.number not in found or not file.compressed:
                 found[file.number] = file
@@ -107,6 +115,8 @@ class LineReader:
                     yield Block(at, whole.split(b"\n"))
                     at += len(whole) + 1
                 pending = rest
+                if len(pending) > MAX_LINE_BYTES:
+                    raise DamagedFileError(self._file.path.name)
             self.rest = pending
 
     def _members(self) -> Iterator[Block]:
@@ -135,7 +145,9 @@ class LineReader:
                 stored = stored or stream.read(self._read_bytes)
                 if not stored:
                     raise DamagedFileError(self._file.path.name)
-                text += member.decompress(stored)
+                text += member.decompress(stored, MAX_MEMBER_BYTES)
+                if len(text) >= MAX_MEMBER_BYTES:
+                    raise DamagedFileError(self._file.path.name)
                 length += len(stored) - len(member.unused_data)
                 stored = member.unused_data
         except zlib.error as error:
@@ -177,10 +189,15 @@ class AuditFolder:
 
     def open_to_append(self, number: int) -> int:
         path = self.path_of(number)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _BINARY
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _BINARY | _NO_LINK
         descriptor = os.open(path, flags, 0o600)
         self._set_append_only(descriptor, wanted=True)
         return descriptor
+
+    def begins(self, number: int, content: bytes) -> bool:
+        """Whether all that stands in the file is the beginning of `content`."""
+        with self.path_of(number).open("rb") as stream:
+            return content.startswith(stream.read(len(content) + 1))
 
     def write(self, descriptor: int, content: bytes) -> None:
         """All of it, and on the disk; after an error some of it may be there."""
@@ -226,14 +243,6 @@ class AuditFolder:
             os.close(descriptor)
         unfinished.replace(self.path / name)
         self.sync_names()
-
-    def add_line(self, name: str, line: bytes) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _BINARY
-        descriptor = os.open(self.path / name, flags, 0o600)
-        try:
-            self.write(descriptor, line + b"\n")
-        finally:
-            os.close(descriptor)
 
     def compress(self, file: LogFile) -> None:
         """Replaces a closed file by its compressed form; the plain one goes last."""

@@ -168,18 +168,29 @@ class Filling:
             self._started = True
             self.size = size
             self._leaves = None if size % TILE else []
+        elif size > self.size:
+            # A record before was changed, and can't be found; those from here on can.
+            self.size = size
+            self._leaves = None if size % TILE else []
 
     def _cover(self, limit: int | None = None) -> None:
         for at, line in self._pending:
             try:
                 row = _row(line)
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                if limit is None or self.size < limit:
+                    self._skip()
                 continue
             if limit is None or row.seq < limit:
                 self._place(at, row.seq, row.time)
                 if row.seq == self.size:
                     self._enter(row, line)
         self._pending = []
+
+    def _skip(self) -> None:
+        """Somebody changed the record in this place; what is behind it is found all the same."""
+        self.size += 1
+        self._leaves = None if self.size % TILE else []
 
     def _enter(self, row: _Row, line: bytes) -> None:
         """A record that the index does not have yet."""

@@ -145,7 +145,7 @@ class Follower:
             if _PRUNED in line:
                 through = msgspec.json.decode(line, type=_Through).through
                 self.pruned_through = max(self.pruned_through, through)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, ValueError):
             raise Tampered("the record is not one that this log writes", frontier.size) from None
         if step is not None:
             self.steps.append(step)

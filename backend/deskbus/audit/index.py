@@ -133,6 +133,8 @@ class AuditIndex:
                 raise StaleError
             base.executescript(_SCHEMA)
             base.execute(f"PRAGMA user_version={_VERSION}")
+        else:
+            _check_counts(base)
         rows = base.execute("SELECT id, type, app, actor, decision, severity FROM facets")
         self._facets = {Facet(*row[1:]): row[0] for row in rows}
         return base
@@ -192,6 +194,14 @@ class AuditIndex:
         base.execute("DELETE FROM links WHERE seq<?", (low,))
         base.execute("DELETE FROM blocks WHERE file<?", (first.number,))
         base.execute("COMMIT")
+
+
+def _check_counts(base: sqlite3.Connection) -> None:
+    """Raises `StaleError` where records are missing from the index, or were added to it."""
+    found = dict(base.execute("SELECT facet, count(*) FROM postings GROUP BY facet"))
+    said = dict(base.execute("SELECT id, count FROM facets WHERE count<>0"))
+    if found != said:
+        raise StaleError
 
 
 def _first_of(file: LogFile) -> int | None:

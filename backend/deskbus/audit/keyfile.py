@@ -6,6 +6,7 @@ key, which the keychain holds, the slots are sealed with AES-256-GCM; without, o
 (0600) protects them.
 """
 
+import errno
 import os
 import secrets
 import struct
@@ -21,6 +22,7 @@ from deskbus.audit.files import sync
 WRAP_BYTES = 32
 _NONCE_BYTES = 12
 _SLOT_BYTES = 8192
+_FLAGS = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _MAGIC = b"deskbus audit keys 1\n"
 _HEAD = struct.Struct("<21sQIIB")
 """Magic, generation, length and CRC-32 of the content, whether it is sealed."""
@@ -80,14 +82,27 @@ class KeyFile:
         """On disk, in both slots, when it returns."""
         self._generation += 1
         slot = self._slot(msgspec.msgpack.encode(state))
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+        if not self._path.exists():
+            self._make(slot)
+            return
+        descriptor = os.open(self._path, os.O_RDWR | _FLAGS)
         try:
             for start in (0, _SLOT_BYTES):
                 os.lseek(descriptor, start, os.SEEK_SET)
-                os.write(descriptor, slot)
-                sync(descriptor)
+                _write(descriptor, slot)
         finally:
             os.close(descriptor)
+
+    def _make(self, slot: bytes) -> None:
+        """Whole or not at all: half a key file would look like a damaged log at the next start."""
+        unfinished = self._path.with_name(f"{self._path.name}.new")
+        unfinished.unlink(missing_ok=True)
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
+        try:
+            _write(descriptor, slot + slot)
+        finally:
+            os.close(descriptor)
+        unfinished.replace(self._path)
 
     def rewrap(self, wrap: bytes | None) -> None:
         """From the next save on, under another key."""
@@ -113,6 +128,12 @@ class KeyFile:
             return msgspec.msgpack.decode(content, type=KeyState)
         except (InvalidTag, ValueError, msgspec.MsgspecError):
             raise KeyFileError("the keys don't open under the keychain's key") from None
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    if os.write(descriptor, content) != len(content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    sync(descriptor)
 
 
 def _bound(generation: int) -> bytes:

@@ -5,6 +5,7 @@ folder anew, as after a crash.
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -211,6 +212,8 @@ class Ledger:
         self._descriptor = self._folder.open_to_append(self._file)
         there = os.fstat(self._descriptor).st_size
         # A crash while a head was written left its beginning, which is the same.
+        if there and not self._folder.begins(self._file, line + b"\n"):
+            raise FileExistsError(errno.EEXIST, "a file that is not the log's is in its place")
         self._folder.write(self._descriptor, (line + b"\n")[there:])
         self._folder.sync_names()
         self._bytes = len(line) + 1

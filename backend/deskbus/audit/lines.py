@@ -53,7 +53,7 @@ def read_checkpoint(line: bytes) -> str:
     """The note; raises `LineError`."""
     try:
         return msgspec.json.decode(line, type=_CheckpointLine).checkpoint
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         raise LineError("the line of a checkpoint is damaged") from None
 
 
@@ -62,5 +62,5 @@ def read_head(line: bytes) -> HeadLine:
     try:
         found = msgspec.json.decode(line, type=_HeadLine)
         return HeadLine(found.head, [base64.b64decode(n, validate=True) for n in found.frontier])
-    except (msgspec.MsgspecError, RecursionError, binascii.Error):
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, binascii.Error):
         raise LineError("the file does not begin with its head") from None

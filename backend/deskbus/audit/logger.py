@@ -13,16 +13,18 @@ import structlog
 from anyio import to_thread
 
 from deskbus.audit.anchoring import Anchorage
-from deskbus.audit.files import KEYS, AuditFolder
+from deskbus.audit.files import KEYS, AuditFolder, DamagedFileError
 from deskbus.audit.keyfile import KeyFile
+from deskbus.audit.lines import LineError
+from deskbus.audit.note import NoteError
 from deskbus.audit.record import Stamped
-from deskbus.audit.recovery import Opening, open_log
+from deskbus.audit.recovery import Opening, SetAsideError, open_log
 from deskbus.audit.retention import Retention
 from deskbus.audit.safe import Safe
 from deskbus.audit.tail import Tails
 from deskbus.audit.turns import Turns
-from deskbus.audit.upkeep import compress_closed, plan_prune, remove
-from deskbus.audit.verify import own_key
+from deskbus.audit.upkeep import check_prune, compress_closed, plan_prune, remove
+from deskbus.audit.verify import Mark, own_key
 from deskbus.audit.writer import Writer, Written
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, DeskbusError
 from deskbus_protocol.events import AuditEvent, AuditPruned
@@ -86,6 +88,10 @@ class AuditLogger:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._problem = ""
         self._set_aside = ""
+        self._aside = ("", "")
+        self._unpruned = ""
+        self.key = ""
+        """The log's verifier key, as it was when the log was opened; "" before."""
         self._newest: Written | None = None
         self._anchored = (0, 0)
         self.opened = asyncio.Event()
@@ -107,6 +113,12 @@ class AuditLogger:
     def checkpoint(self) -> str:
         """The newest one; "" before the log is open."""
         return self._newest.checkpoint if self._newest else ""
+
+    @property
+    def mark(self) -> Mark | None:
+        """Where the log ends as this run knows it; None until it is open."""
+        newest = self._newest
+        return Mark("this run", newest.size, newest.root, self.key) if newest else None
 
     @property
     def problem(self) -> str:
@@ -137,7 +149,7 @@ class AuditLogger:
             raise DeskbusError(AUDIT_UNAVAILABLE)
 
     def health(self) -> ComponentHealth:
-        trouble = self._problem or self._set_aside or self.anchorage.problem
+        trouble = self._problem or self._set_aside or self._unpruned or self.anchorage.problem
         if trouble:
             return ComponentHealth(status="degraded", detail=trouble)
         if self._newest is None:
@@ -195,15 +207,30 @@ class AuditLogger:
             await self._vault_changed.wait()
 
     def _open_ledger(self) -> Opening:
-        """On the writer's thread."""
-        return open_log(
-            self.folder,
-            self._keys,
-            self._clock,
-            boot=self._boot,
-            max_bytes=self._settings.file_bytes,
-            anchor=self.anchorage.anchor,
-        )
+        """On the writer's thread. Raises `OSError`."""
+        anchor = self.anchorage.anchor
+        if self._aside[0] and anchor is not None and anchor.key != self.key:
+            anchor = None  # It is the one of the log that was set aside already.
+        try:
+            opening = open_log(
+                self.folder,
+                self._keys,
+                self._clock,
+                boot=self._boot,
+                max_bytes=self._settings.file_bytes,
+                anchor=anchor,
+            )
+        except SetAsideError as error:
+            self._aside = (error.folder, error.reason)
+            self.key = ""
+            raise
+        if opening.set_aside:
+            self._aside = (opening.set_aside, opening.reason)
+        elif opening.fresh and self._aside[0]:
+            opening = opening._replace(set_aside=self._aside[0], reason=self._aside[1])
+        if opening.fresh or not self.key:
+            self.key = own_key(self.folder.path)
+        return opening
 
     def _written_there(self, written: Written) -> None:
         """On the writer's thread."""
@@ -255,8 +282,7 @@ class AuditLogger:
         if newest is None or self._anchored == (newest.size, newest.file):
             return True
         try:
-            key = await to_thread.run_sync(own_key, self.folder.path)
-            await self.anchorage.save(key, newest.size, newest.root)
+            await self.anchorage.save(self.key, newest.size, newest.root)
             self._anchored = (newest.size, newest.file)
             self.anchorage.problem = ""
             return True
@@ -274,17 +300,29 @@ class AuditLogger:
             self._tidy_due.clear()
             try:
                 await self._tidy()
-            except (OSError, DeskbusError) as error:
+            except (OSError, DeskbusError, DamagedFileError, LineError, NoteError) as error:
                 log.warning("audit.not_tidied", reason=str(error))
+                if not isinstance(error, OSError | DeskbusError):
+                    self._unpruned = "a closed file is damaged: verify the log"
 
     async def _tidy(self) -> None:
         newest = self._newest
         if newest is None:
             return
-        async with self.turns.changing():
-            now_ms = self._clock.now_ms()
-            keep = self._settings.retention
+        now_ms = self._clock.now_ms()
+        keep = self._settings.retention
+        async with self.turns.reading():
             prune = await to_thread.run_sync(plan_prune, self.folder, keep, newest.file, now_ms)
+            self._unpruned = ""
+            if prune is not None:
+                why = await to_thread.run_sync(check_prune, self.folder, self.key, prune)
+                if why:
+                    self._unpruned = (
+                        f"retention removes nothing, for a file does not verify ({why})"
+                    )
+                    log.error("audit.not_pruned", reason=why)
+                    prune = None
+        async with self.turns.changing():
             if prune is not None:
                 await self.commit(
                     AuditPruned(through=prune.through, files=len(prune.files), reason=prune.rule)

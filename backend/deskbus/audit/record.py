@@ -52,9 +52,14 @@ def event_json(event: Event) -> bytes:
         encoded = _encode(_cut(msgspec.to_builtins(event)))
     if len(encoded) > MAX_TEXT:
         encoded = _encode(_cut(msgspec.json.decode(encoded)))
-    if not encoded.isascii() or b"\x7f" in encoded:
-        encoded = _NOT_PLAIN.sub(_escape, encoded.decode()).encode()
-    return encoded
+    return plain(encoded)
+
+
+def plain(encoded: bytes) -> bytes:
+    """The same JSON in printable ASCII alone: nothing in it can move a terminal."""
+    if encoded.isascii() and b"\x7f" not in encoded:
+        return encoded
+    return _NOT_PLAIN.sub(_escape, encoded.decode()).encode()
 
 
 def unsigned_line(stamped: Stamped, seq: int, prev: bytes, boot: bytes) -> bytes:
@@ -91,8 +96,11 @@ def prefix(seq: int, prev: bytes) -> bytes:
 
 
 def times(line: bytes) -> Times:
-    """Raises `msgspec.MsgspecError`."""
-    return _times(line)
+    """Raises `ValueError` for a line that is no record."""
+    try:
+        return _times(line)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError("this is not a record") from error
 
 
 def _cut(fields: dict[str, Any]) -> dict[str, Any]:

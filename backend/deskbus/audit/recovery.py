@@ -37,6 +37,15 @@ class TamperedError(Exception):
     """The log can't be gone on with: it was changed, cut back, or its keys are gone."""
 
 
+class SetAsideError(OSError):
+    """The log was set aside as `folder` because of `reason`, and no new one could be begun."""
+
+    def __init__(self, folder: str, reason: str, error: OSError) -> None:
+        super().__init__(error.errno, error.strerror or "the disk does not take it")
+        self.folder = folder
+        self.reason = reason
+
+
 class Opening(NamedTuple):
     """`set_aside` names the folder that a log which could not be gone on with was moved to, and
     `reason` tells why; `unsigned` records were taken in from the end of a process that crashed.
@@ -84,7 +93,7 @@ def open_log(
     max_bytes: int,
     anchor: Anchor | None = None,
 ) -> Opening:
-    """Raises `OSError`. The folder must be claimed."""
+    """Raises `OSError`, and `SetAsideError` among them. The folder must be claimed."""
     begin = _Begin(folder, keys, clock, boot, max_bytes)
     try:
         state = keys.load()
@@ -99,7 +108,10 @@ def open_log(
     except (TamperedError, KeyFileError, NoteError, LineError, DamagedFileError) as error:
         reason = str(error) or "a file is damaged"
         set_aside = _set_aside(folder)
-        return _fresh(begin)._replace(set_aside=set_aside, reason=reason)
+        try:
+            return _fresh(begin)._replace(set_aside=set_aside, reason=reason)
+        except OSError as failed:
+            raise SetAsideError(set_aside, reason, failed) from failed
 
 
 def _fresh(begin: _Begin) -> Opening:

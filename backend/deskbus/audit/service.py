@@ -21,7 +21,7 @@ from deskbus.audit.merkle import ProofError
 from deskbus.audit.note import NoteError
 from deskbus.audit.proof import Prover, make_bundle, read_chain
 from deskbus.audit.query import AuditSearch, Found
-from deskbus.audit.verify import Mark, Verifier, mark_of, own_key
+from deskbus.audit.verify import Mark, Verifier, mark_of
 from deskbus_protocol.audit import (
     AuditExportParams,
     AuditExportResult,
@@ -67,7 +67,7 @@ class AuditReader:
             self._index.catch_up()
             prover = Prover(self._search, self._index, chain)
             seqs = [record.seq for record in found.records[: len(lines)]]
-            bundle = make_bundle(own_key(self._folder), chain, seqs, prover.subtree)
+            bundle = make_bundle(self._logger.key, chain, seqs, prover.subtree)
             return AuditExportResult(
                 content=export.encode(lines, params.format),
                 proof=msgspec.json.encode(bundle).decode(),
@@ -96,7 +96,7 @@ class AuditReader:
         """
 
         def write(_: int) -> int:
-            exporter = Exporter(self._folder, self._index, self._search, own_key(self._folder))
+            exporter = Exporter(self._folder, self._index, self._search, self._logger.key)
             try:
                 return exporter.write(wanted, form, path)
             except TooManyError as error:
@@ -153,7 +153,7 @@ class AuditReader:
         def run() -> AuditVerdict:
             return Verifier(
                 self._folder,
-                own_key(self._folder),
+                self._logger.key,
                 marks=marks,
                 until=size,
                 live=True,
@@ -163,6 +163,9 @@ class AuditReader:
         size = self._logger.size
         async with self._logger.turns.reading():
             verdict = await self._read(run)
+        async with self._turn:
+            # What is found from now on comes from files that were verified.
+            await self._read(self._index.throw_away)
         await self._logger.commit(
             AuditVerified(
                 app=who.app,
@@ -177,9 +180,8 @@ class AuditReader:
         return verdict
 
     async def head(self) -> AuditHeadResult:
-        key = await self._read(lambda: own_key(self._folder))
         checkpoint = self._logger.checkpoint
-        return AuditHeadResult(checkpoint=checkpoint, key=key, size=self._logger.size)
+        return AuditHeadResult(checkpoint=checkpoint, key=self._logger.key, size=self._logger.size)
 
     def close(self) -> None:
         self._index.close()
@@ -191,9 +193,9 @@ class AuditReader:
     def _marks(self, against: Sequence[str]) -> list[Mark]:
         anchorage = self._logger.anchorage
         anchor = anchorage.anchor
-        marks = []
+        marks = [self._logger.mark] if self._logger.mark else []
         if anchor is not None and anchor.key:
-            marks.append(Mark(anchorage.place, anchor.size, anchor.root))
+            marks.append(Mark(anchorage.place, anchor.size, anchor.root, anchor.key))
         try:
             for number, text in enumerate(against, 1):
                 marks.append(mark_of(text, f"the kept checkpoint {number}"))
@@ -203,7 +205,19 @@ class AuditReader:
 
     async def _indexed(self, action: Callable[[int], T]) -> T:
         async with self._logger.turns.reading(), self._turn:
-            return await self._read(lambda: action(self._index.catch_up()))
+            written = self._logger.size
+            return await self._read(lambda: action(self._catch_up(written)))
+
+    def _catch_up(self, written: int) -> int:
+        """Raises `DeskbusError` (degraded) where the files hold less than this run wrote."""
+        total = self._index.catch_up()
+        if total < written:
+            raise DeskbusError(
+                DEGRADED,
+                "The audit log's files hold less than was written into them.",
+                action="Verify the log: somebody changed it.",
+            )
+        return total
 
     async def _read(self, action: Callable[[], T]) -> T:
         try:

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 from deskbus.audit import checkpoint
 from deskbus.audit.files import PRUNED, AuditFolder, LineReader, LogFile
-from deskbus.audit.lines import read_head
+from deskbus.audit.lines import LineError, read_head
 from deskbus.audit.retention import Kept, Retention
+from deskbus.audit.verify import Verifier
 
 
 class Prune(NamedTuple):
@@ -26,22 +27,39 @@ def compress_closed(folder: AuditFolder, current: int) -> None:
 def plan_prune(
     folder: AuditFolder, retention: Retention, current: int, now_ms: int
 ) -> Prune | None:
-    """None where everything may stay; raises `OSError`."""
+    """None where everything may stay. The age of a file is the time in the head behind it, not the
+    file system's, which anybody who can write the file can set.
+
+    Raises `OSError`, `DamagedFileError`, `LineError`, `NoteError`.
+    """
     closed = [file for file in folder.files() if file.number < current]
     if not closed:
         return None
-    stats = [file.path.stat() for file in closed]
-    kept = [
-        Kept(file.number, stat.st_size, int(stat.st_mtime * 1000))
-        for file, stat in zip(closed, stats, strict=True)
-    ]
+    files = folder.files()
+    kept: list[Kept] = []
+    young = False
+    for file, following in zip(closed, files[1:], strict=False):
+        # Behind one that is kept for its age, none goes for its age.
+        ended_ms = now_ms if young else checkpoint.read(read_head(_head_of(following)).note).time_ms
+        young = young or now_ms - ended_ms <= retention.max_age_ms
+        kept.append(Kept(file.number, file.path.stat().st_size, ended_ms))
     gone, rule = retention.expired(kept, now_ms)
     if not gone:
         return None
-    files = [file for file in closed if file.number in gone]
-    following = next(f for f in folder.files() if f.number > files[-1].number)
+    leaving, following = files[: len(gone)], files[len(gone)]
     through = checkpoint.read(read_head(_head_of(following)).note).size - 1
-    return Prune(files, through, rule)
+    return Prune(leaving, through, rule)
+
+
+def check_prune(folder: AuditFolder, key: str, prune: Prune) -> str:
+    """Why the files must stay: they don't verify, so they are evidence; "" where they may go.
+
+    Raises `NoteError` for a bad key.
+    """
+    # The head behind the files is read too: it alone tells how the last of them ended.
+    until = prune.through + 2
+    verdict = Verifier(folder.path, key, until=until, live=True, part=True).run()
+    return "" if verdict.verdict == "OK" else f"{verdict.file}: {verdict.reason}"
 
 
 def remove(folder: AuditFolder, files: list[LogFile]) -> None:
@@ -57,4 +75,6 @@ def remove(folder: AuditFolder, files: list[LogFile]) -> None:
 
 
 def _head_of(file: LogFile) -> bytes:
-    return next(iter(LineReader(file))).lines[0]
+    for block in LineReader(file, 0, 1 << 16):
+        return block.lines[0]
+    raise LineError("the file does not begin with its head")

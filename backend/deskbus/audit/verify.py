@@ -29,6 +29,8 @@ class Mark(NamedTuple):
     name: str
     size: int
     root: bytes
+    key: str = ""
+    """The log's verifier key, where it is known there."""
 
 
 def mark_of(text: str, name: str) -> Mark:
@@ -38,8 +40,11 @@ def mark_of(text: str, name: str) -> Mark:
 
 
 def own_key(folder: Path) -> str:
-    """The verifier key that lies beside the log; raises `OSError`."""
-    return (folder / GENESIS).read_text("ascii").strip()
+    """The verifier key that lies beside the log; raises `OSError`, `NoteError`."""
+    try:
+        return (folder / GENESIS).read_text("ascii").strip()
+    except UnicodeDecodeError:
+        raise note.NoteError("what lies beside the log is not a verifier key") from None
 
 
 class Verifier:
@@ -53,11 +58,13 @@ class Verifier:
         marks: Sequence[Mark] = (),
         until: int | None = None,
         live: bool = False,
+        part: bool = False,
         progress: Progress | None = None,
     ) -> None:
         """`key` is the genesis verifier key. A log that is being written is `live`: what stands
         behind its newest checkpoint is then on its way, not left over. `until` ends the reading at
-        the first checkpoint of that many records. Raises `NoteError` for a bad key.
+        the first checkpoint of that many records. Of a `part` nobody asks for the record of what
+        retention removed before: that stands further on. Raises `NoteError` for a bad key.
         """
         self._folder = folder
         self._key = key
@@ -65,6 +72,7 @@ class Verifier:
         self._marks = marks
         self._until = until
         self._live = live
+        self._part = part
         self._progress = progress
         self._file = ""
         self._findings: list[AuditFinding] = []
@@ -112,7 +120,7 @@ class Verifier:
                 break
         kept_from = self._follower.first
         if kept_from:
-            if self._follower.pruned_through < kept_from - 1:
+            if self._follower.pruned_through < kept_from - 1 and not self._part:
                 words = "files are gone, and no record says that retention removed them"
                 raise Tampered(words, kept_from)
             self._find("pruned", kept_from, f"retention removed the {kept_from} records before")
@@ -142,6 +150,8 @@ class Verifier:
     def _check_marks(self) -> None:
         roots = {**self._known, **self._follower.roots}
         for mark in self._marks:
+            if mark.key and mark.key != self._key:
+                raise Tampered(f"the log is not the one that {mark.name} saw", 0)
             if mark.size > self._follower.size:
                 words = f"the log was cut back: {mark.name} saw {mark.size} records"
                 raise Tampered(words, self._follower.size)

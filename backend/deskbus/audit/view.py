@@ -27,7 +27,12 @@ _decode = msgspec.json.Decoder().decode
 
 def view_of(line: bytes) -> AuditRecord:
     """Raises `msgspec.MsgspecError` for a line that is no record."""
-    fields: dict[str, Any] = _decode(line)
+    try:
+        fields: dict[str, Any] = _decode(line)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.ValidationError("a record that can't be read") from error
+    if not isinstance(fields, dict):
+        raise msgspec.ValidationError("not a record")
     common = {_COMMON[name]: value for name, value in fields.items() if name in _COMMON}
     details = {
         name: value

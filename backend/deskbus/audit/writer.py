@@ -79,18 +79,19 @@ class Writer:
 
     def put(self, stamped: Stamped, answer: Answer | None = None) -> None:
         """From any thread; neither waits nor raises."""
-        if self._closing and answer is not None:
-            answer(False)
-            return
         with self._changed:
+            refused = self._closing and answer is not None
             if answer is None and len(self._waiting) >= MAX_WAITING:
                 self._dropped += 1
                 return
-            self._waiting.append(_Waiting(stamped, answer))
-            if answer is not None:
-                self._urgent += 1
-            if answer is not None or len(self._waiting) in (1, CROWD):
-                self._changed.notify()
+            if not refused:
+                self._waiting.append(_Waiting(stamped, answer))
+                if answer is not None:
+                    self._urgent += 1
+                if answer is not None or len(self._waiting) in (1, CROWD):
+                    self._changed.notify()
+        if refused and answer is not None:
+            answer(False)
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
@@ -157,7 +158,7 @@ class Writer:
         self._tried_us = self._clock.mono_us()
         try:
             opening = self._open_ledger()
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001  # if this thread ended, commits would wait for ever
             self._fail(error)
             return None
         self._ledger = opening.ledger
@@ -201,6 +202,13 @@ class Writer:
             # What could not be taken back was taken in when the log was opened again.
             self._give_back(group, done=reopened.size - before if reopened else 0)
             return
+        except Exception as error:  # noqa: BLE001  # what can't be written must not come back for ever
+            ledger.abandon()
+            self._fail(error)
+            with self._changed:
+                self._dropped += sum(waiting.answer is None for waiting in group)
+            self._give_back([waiting for waiting in group if waiting.answer is not None])
+            return
         self._keys_due = True
         written = Written(lines, ledger.size, ledger.root, ledger.file, ledger.newest)
         self._on_written(written)
@@ -217,10 +225,12 @@ class Writer:
             if waiting.answer is not None:
                 waiting.answer(at < done)
 
-    def _fail(self, error: OSError) -> None:
-        reason = error.strerror or "the disk does not take it"
+    def _fail(self, error: Exception) -> None:
+        reason = "an internal fault"
+        if isinstance(error, OSError):
+            reason = error.strerror or "the disk does not take it"
         if not self._failing:
-            log.error("audit.disk", reason=reason)
+            log.error("audit.disk", reason=reason, kind=type(error).__name__)
         self._failing = True
         self._ledger = None
         self._on_state(f"can't be written: {reason}", None)

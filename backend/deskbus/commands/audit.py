@@ -27,6 +27,7 @@ from deskbus.audit.proof import (
     make_consistency,
     read_chain,
 )
+from deskbus.audit.record import plain
 from deskbus.audit.report import render
 from deskbus.audit.story import Period, gather
 from deskbus.audit.verify import Verifier, own_key
@@ -35,6 +36,7 @@ from deskbus.commands.auditlog import (
     anchor_of,
     filter_of,
     folder_of,
+    forget_index,
     is_live,
     kept_mark,
     opened,
@@ -67,6 +69,7 @@ def run(options: Namespace) -> int:
 
 def _verify(options: Namespace) -> int:
     verdict = verdict_of(options)
+    forget_index(folder_of(options))
     _print(verdict)
     if verdict.verdict != "OK":
         words = f"{verdict.verdict}: {verdict.reason or 'the end of the log is not signed'}"
@@ -229,8 +232,8 @@ _ACTIONS: dict[str, Callable[[Namespace], int]] = {
 
 
 def _print(value: object) -> None:
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
+    sys.stdout.write(msgspec.json.format(plain(msgspec.json.encode(value))).decode() + "\n")
 
 
 def _print_line(value: object) -> None:
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.write(plain(msgspec.json.encode(value)).decode() + "\n")

@@ -75,18 +75,30 @@ def is_live(folder: Path) -> bool:
     return False
 
 
+def forget_index(folder: Path) -> None:
+    """What is found after a verification comes from the files; a backend forgets its own."""
+    claim = AuditFolder(folder)
+    with suppress(OSError):
+        if folder.is_dir():
+            claim.claim()
+            try:
+                AuditIndex(folder).throw_away()
+            finally:
+                claim.release()
+
+
 def anchor_of(options: Namespace) -> tuple[Mark | None, str]:
     """What the keychain, or the file beside the log, says of the log's end; else why it can't."""
     folder = folder_of(options)
     if options.log is None and (options.data_dir / VAULT_FOLDER).is_dir():
         found, why = _from_vault(options.data_dir / VAULT_FOLDER)
         if found is not None:
-            return Mark("the keychain", found.size, found.root), ""
+            return Mark("the keychain", found.size, found.root, found.key), ""
     else:
         why = "there is no vault beside this log"
     beside = load_file_anchor(AuditFolder(folder))
     if beside is not None and beside.key:
-        return Mark(f"the file {ANCHOR}", beside.size, beside.root), ""
+        return Mark(f"the file {ANCHOR}", beside.size, beside.root, beside.key), ""
     return None, why
 
 

@@ -131,7 +131,9 @@ def test_the_log_is_proven_to_go_on_from_a_kept_checkpoint(tmp_path: Path) -> No
 
 
 @pytest.mark.requirement("8.5")
-@pytest.mark.parametrize("text", ["=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1"]
+)
 def test_no_cell_is_a_formula(tmp_path: Path, text: str) -> None:
     rig = Rig(tmp_path / "audit")
     ledger = rig.open().ledger
@@ -149,3 +151,21 @@ def test_an_export_of_nothing_is_whole(exporter: Exporter, form: AuditFormat) ->
     lines, bundle = exporter.export(AuditFilter(types=["nothing"]))
     assert export.decode(export.encode(lines, form), form) == []
     assert check_bundle(bundle, [], exporter.key).size == 574
+
+
+@pytest.mark.parametrize(
+    "tail", ["\r\n", "\n\n", ",,,,,,,,,,,,\r\n", " ", "\u2028", "x" * 200_000, "[", '"']
+)
+@pytest.mark.parametrize("form", FORMS)
+def test_nothing_can_be_put_behind_an_export(
+    exporter: Exporter, form: AuditFormat, tail: str
+) -> None:
+    lines, _ = exporter.export(AuditFilter(), limit=3)
+    with pytest.raises(ExportError):
+        export.decode(export.encode(lines, form) + tail, form)
+
+
+@pytest.mark.parametrize("record", ["[]", "7", '{"seq":"x","time":"now"}', "{", "[" * 10_000])
+def test_a_row_without_a_record_is_no_fault(record: str) -> None:
+    with pytest.raises(ExportError):
+        export.decode(f'{export.encode([], "csv")}1,"{record}"\r\n', "csv")

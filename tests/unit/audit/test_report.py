@@ -143,3 +143,17 @@ def test_the_command_fails_on_a_log_that_was_changed_or_is_not_there(
     assert main(["audit", "query", "--log", str(tmp_path / "none")]) == 1
     assert main(["audit", "query", "--log", str(rig.path), "--since", "soon"]) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_what_the_command_prints_can_not_move_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rig = Rig(tmp_path / "audit")
+    ledger = rig.open().ledger
+    name = "a\x9b31m\x1b]0;owned\x07\u202e\x7f\U0001f600"
+    rig.write(ledger, [Violation(app=name, kind="acl", reason=name)])
+    rig.end(ledger)
+    assert main(["audit", "query", "--log", str(rig.path)]) == 0
+    said = capsys.readouterr().out
+    assert all(" " <= char <= "~" for char in said.rstrip("\n"))
+    assert json.loads(said)["app"] == name
