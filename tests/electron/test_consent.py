@@ -243,3 +243,56 @@ async def test_what_an_app_did_not_declare_is_denied_without_a_dialog(
 
     assert (await outcome(page, "undeclared.topic"))["code"] == PERMISSION_DENIED
     assert not [t for t in electron.browser.targets() if t.url.endswith("/dialog.html")]
+
+
+@pytest.mark.requirement("3.2")
+async def test_a_permission_ends_at_its_time_and_is_asked_for_again(
+    electron: ElectronSession,
+) -> None:
+    page = await electron.window("?asker")
+    await page.until("window.deskbus && deskbus.state() === 'open'")
+    heard = "window.lost = new Promise((done) => { deskbus.permissions.onChanged(() => done(1)); })"
+    await shell_call(
+        electron,
+        "permissions.grant",
+        app="test.asker",
+        permission="messaging.read",
+        scope="consent.ends",
+        expiresIn=2_000,
+    )
+    await subscribe(page, "consent.ends")
+    assert await outcome(page, "consent.ends") == "granted"
+    assert await state(page, "consent.ends") == "granted"
+    await page.evaluate(f"void ({heard})")
+    await page.evaluate("lost")
+    assert await state(page, "consent.ends") == "prompt"
+
+
+@pytest.mark.requirement("3.1")
+async def test_who_was_sent_away_three_times_asks_again_only_after_a_click_in_the_panel(
+    electron: ElectronSession,
+) -> None:
+    page = await electron.window("?asker")
+    await page.until("window.deskbus && deskbus.state() === 'open'")
+    wish = "{ permission: 'messaging.read', scope: 'consent.again' }"
+    for _ in range(3):
+        await page.evaluate(f"void (window.answer = deskbus.permissions.request({wish}))")
+        dialog = await electron.dialog()
+        await dialog.until(f"document.querySelector('{ALLOW}').disabled === false")
+        await dialog.close()
+        assert await page.evaluate("answer") == {"state": "denied"}
+        await electron.browser.gone(dialog)
+    query = f"deskbus.permissions.query({wish}).then(({{ state }}) => state)"
+    assert await page.evaluate(query) == "denied"
+    assert await page.evaluate(f"deskbus.permissions.request({wish})") == {"state": "denied"}
+
+    await in_main(electron, "shell.openPanel('permissions').then(() => true)")
+    panel = await electron.window("/panel.html")
+    again = "[...document.querySelectorAll('button')].find(({ textContent }) => "
+    again += "textContent.includes('Let it ask again'))"
+    await panel.until(f"!!{again}")
+    await panel.evaluate(f"{again}.click()")
+    await panel.until(f"!{again}")
+    assert await page.evaluate(query) == "prompt"
+    await panel.close()
+    await electron.browser.gone(panel)
