@@ -209,17 +209,13 @@ def _scope(record: PermissionRecord) -> PanelCell:
 
 
 def _embargo_row(embargo: Embargo) -> PanelRow:
-    why = (
-        "you closed its question without an answer again and again"
-        if embargo.because == "dismissed"
-        else "nobody answered its questions"
-    )
+    why = "Closed unanswered" if embargo.because == "dismissed" else "Left unanswered"
     return PanelRow(
         id=_row_id("embargo", embargo.app, embargo.permission),
         group=embargo.app,
         cells=[
             PanelCell(text=embargo.title, look="strong"),
-            PanelCell(text=f"Nobody is asked, for {why}.", tone="quiet"),
+            PanelCell(text=why, note="too often to be asked now", tone="quiet"),
             PanelCell(text="May not ask", look="badge", tone="caution"),
             PanelCell(time=embargo.since),
             PanelCell(time=embargo.until),
