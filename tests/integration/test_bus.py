@@ -1,11 +1,13 @@
 """The bus from end to end: a real backend, real pipes, every frame checked by its schema."""
 
+from typing import Any
+
 import anyio
 import msgspec
 import pytest
 
 from deskbus_protocol.bus import RefusedParams
-from deskbus_protocol.client import Client, Message
+from deskbus_protocol.client import Client, Message, connect_with_ticket
 from deskbus_protocol.errors import DeskbusError
 from tests.integration.shell import LIMIT_S, TestShell
 
@@ -171,6 +173,47 @@ async def test_an_unanswered_request_times_out(open_shell: TestShell) -> None:
             with pytest.raises(DeskbusError) as refused:
                 await ticker.request("orders.prefill", {}, timeout=20)
     assert refused.value.kind.name == "timeout"
+
+
+@pytest.mark.requirement("7.2")
+async def test_a_cancelled_request_is_answered_once_and_leaves_nobody_waiting(
+    open_shell: TestShell,
+) -> None:
+    answers: list[dict[str, Any]] = []
+    cancelled = anyio.Event()
+
+    def note(direction: str, frame: bytes) -> None:
+        read = msgspec.json.decode(frame)
+        if direction == "received" and "method" not in read:
+            answers.append(read)
+            if "error" in read:
+                cancelled.set()
+
+    ticket = await open_shell.ticket("desk.ticker")
+    async with (
+        connect_with_ticket(open_shell.hello.pipe, ticket, "desk.ticker", on_frame=note) as ticker,
+        open_shell.app("desk.blotter") as blotter,
+        blotter.subscribe("orders.prefill") as requests,
+        anyio.create_task_group() as tasks,
+    ):
+        asking = anyio.CancelScope()
+
+        async def ask() -> None:
+            with asking:
+                await ticker.request("orders.prefill", {}, timeout=600_000)
+
+        answers.clear()
+        tasks.start_soon(ask)
+        with anyio.fail_after(LIMIT_S):
+            message = await requests.receive()
+            asking.cancel()
+            await cancelled.wait()
+            with pytest.raises(DeskbusError) as late:
+                await blotter.respond(message, {"filled": True})
+            await ticker.call("session.ping")
+    assert late.value.kind.name == "not_found"
+    assert [answer.get("error", {}).get("code") for answer in answers] == [-32800, None]
+    assert len({answer["id"] for answer in answers}) == 2
 
 
 @pytest.mark.requirement("3.2")

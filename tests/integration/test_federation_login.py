@@ -21,6 +21,7 @@ from tests.integration.federation import (
     until,
     until_detail,
 )
+from tests.integration.natsoperator import operated
 from tests.integration.natsserver import nats_server
 from tests.integration.shell import TestShell, start_shell
 from tests.integration.test_vault import vault_command
@@ -150,6 +151,22 @@ async def test_while_the_vault_with_the_password_is_locked_the_federation_waits(
             await unlock(shell)
             await until(shell, "ok")
     assert "secret:" not in waiting
+
+
+@pytest.mark.requirement("3.3")
+async def test_credentials_in_the_vault_are_shown_to_a_server_that_knows_their_operator(
+    tmp_path: Path,
+) -> None:
+    rules, credentials = operated(tmp_path)
+    keep(tmp_path / "data", creds=credentials)
+    async with nats_server(tmp_path, "-c", str(rules)) as server:
+        text = config(server, "desk-a", f'{EVERYTHING}\ncredentials = "secret:creds"')
+        async with start_shell(tmp_path / "data", config=text, consent="allow") as shell:
+            await unlock(shell)
+            await until(shell, "ok")
+        without = config(server, "desk-a")
+        async with start_shell(tmp_path / "other", config=without, consent="allow") as shell:
+            await until_detail(shell, "refused the credentials")
 
 
 @pytest.mark.requirement("3.3")
