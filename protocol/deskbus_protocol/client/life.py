@@ -18,7 +18,7 @@ async def keep_alive(client: Client) -> None:
     It is always asked first: a silence may have been this process's own, which slept.
     """
     while not client.closed.is_set():
-        await anyio.sleep(client.heard_at + INTERVAL_S - anyio.current_time())
+        await anyio.sleep_until(client.heard_at + INTERVAL_S)
         if anyio.current_time() < client.heard_at + INTERVAL_S:
             continue
         asked_at = anyio.current_time()

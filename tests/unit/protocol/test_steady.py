@@ -1,0 +1,67 @@
+"""Python's client while it has no connection: how many calls wait, for how long, and for what."""
+
+import anyio
+import pytest
+
+from deskbus_protocol.client import SteadyClient
+from deskbus_protocol.client.steady import MAX_QUEUED_CALLS
+from deskbus_protocol.errors import CONNECTION_LOST, OVERLOADED, TIMEOUT, DeskbusError
+
+pytestmark = pytest.mark.requirement("6.1")
+
+
+async def no_ticket() -> str:
+    raise AssertionError("nobody connects here")
+
+
+def steady() -> SteadyClient:
+    return SteadyClient("/nowhere", "desk.app", no_ticket, while_closed="queue")
+
+
+async def failure_of(client: SteadyClient, *, timeout_s: float = 60) -> object:
+    with pytest.raises(DeskbusError) as failed:
+        await client.call("session.ping", timeout_s=timeout_s)
+    return failed.value.kind
+
+
+async def test_a_thousand_calls_wait_and_one_more_is_refused_at_once() -> None:
+    client = steady()
+    kinds: list[object] = []
+
+    async def wait() -> None:
+        kinds.append(await failure_of(client))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(MAX_QUEUED_CALLS):
+            tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        assert await failure_of(client) is OVERLOADED
+        assert kinds == []
+        await client.close()
+        await client.run()
+    assert kinds == [CONNECTION_LOST] * MAX_QUEUED_CALLS
+
+
+async def test_a_call_that_has_waited_too_long_or_was_cancelled_makes_room() -> None:
+    client = steady()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(MAX_QUEUED_CALLS - 1):
+            tasks.start_soon(failure_of, client)
+        await anyio.wait_all_tasks_blocked()
+        assert await failure_of(client, timeout_s=0.01) is TIMEOUT
+        tasks.cancel_scope.cancel()
+    assert client._queued == 0
+
+
+async def test_the_caller_may_choose_otherwise() -> None:
+    with pytest.raises(DeskbusError) as refused:
+        await steady().call("session.ping", while_closed="refuse")
+    assert refused.value.kind is CONNECTION_LOST
+
+
+async def test_a_client_that_was_closed_refuses_what_would_have_waited() -> None:
+    client = steady()
+    await client.close()
+    await client.run()
+    assert client.state == "closed"
+    assert await failure_of(client) is CONNECTION_LOST
