@@ -187,6 +187,12 @@ class AcknowledgedOutlet:
             first[pending.topic] = min(pending.seq, first.get(pending.topic, pending.seq))
         return first
 
+    def all_seqs(self) -> set[tuple[str, int]]:
+        """Topic and seq of everything that is not acknowledged."""
+        return {
+            (pending.topic, pending.seq) for pending in (*self._in_flight.values(), *self._waiting)
+        }
+
     def release(self, wanted: Callable[[Pending], bool]) -> None:
         """Takes messages out that come in another way."""
         for key, pending in list(self._in_flight.items()):

@@ -4,16 +4,16 @@ from collections.abc import AsyncIterator, Callable
 from math import inf
 from typing import Protocol
 
-from msgspec import Raw, UnsetType
+from msgspec import Raw, UnsetType, structs
 
 from deskbus.bus.acknowledged import MAX_WAITING, MAX_WAITING_BYTES
 from deskbus.bus.client import Rank, Reader
 from deskbus.bus.gone import gone
 from deskbus.bus.interapplication import InterApplicationBus
 from deskbus.bus.member import Connected, Member
-from deskbus.bus.message import envelope
+from deskbus.bus.message import envelope, origin
 from deskbus.bus.owed import Owed
-from deskbus_protocol.bus import ContinuedParams, ContinueParams
+from deskbus_protocol.bus import ContinuedParams, ContinueParams, GapParams
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import CONFLICT, DeskbusError
 from deskbus_protocol.history import MessageList, QueryParams, ReplayParams
@@ -84,23 +84,29 @@ class Replays:
         self._bus = bus
         self._log = log
 
-    async def go_on(self, identity: Sender, params: ContinueParams) -> int:
+    async def go_on(
+        self, identity: Sender, params: ContinueParams, *, not_before_ms: int = 0
+    ) -> int:
         """Subscribes, sends what the log has, and tells what of other topics is gone.
 
-        Returns how many messages came from the log. Raises `DeskbusError` (invalid_topic,
-        invalid_params, overloaded).
+        What was sent earlier than `not_before_ms` (Unix) is told as gone too. Returns how many
+        messages came from the log. Raises `DeskbusError` (invalid_topic, invalid_params,
+        overloaded).
         """
-        member, pattern = self._bus.member(identity), params.pattern
+        pattern = params.pattern
+        wants = self._wants(identity, pattern)
+        withheld = await self._withheld(self._bus.member(identity), wants, params, not_before_ms)
+        member = self._bus.member(identity)
         connection = member.connection
         if connection is None:
             return 0
         self._bus.subscribe(identity, pattern, params.mode, params.sources or ())
-        wants = self._wants(identity, pattern)
         from_log = self._log.persists
         owed = None
         if params.mode == "acknowledged":
             epoch, earlier = self._bus.broker.epoch, tuple(member.owed)
-            owed = Owed(member.window, wants, params, epoch=epoch, earlier=earlier)
+            recent = structs.replace(params, since=max(params.since, not_before_ms))
+            owed = Owed(member.window, wants, recent, epoch=epoch, earlier=earlier)
             member.owed.append(owed)
             owed.release(from_log)
         lost = gone(
@@ -110,7 +116,7 @@ class Replays:
             seen=params.seen,
             waiting=member.window.first_seqs(),
         )
-        for gap in lost:
+        for gap in (*withheld, *lost):
             connection.put(notification("bus.gap", gap) + b"\n", None, 0)
         begun = notification("bus.continued", ContinuedParams(pattern=pattern))
         connection.put(begun + b"\n", None, 0)
@@ -118,7 +124,7 @@ class Replays:
             owed.send_again()
         if not self._log.available:
             return 0
-        since = owed.since if owed else params.since
+        since = max(owed.since if owed else params.since, not_before_ms)
         return await self._follow(
             member, connection, ReplayParams(pattern=pattern, since=since, follow=True), owed
         )
@@ -177,6 +183,34 @@ class Replays:
             heir = member.client.reader_of(topic)
             if heir is not None:
                 heir.put(line, topic, seq)
+
+    async def _withheld(
+        self,
+        member: Member,
+        wants: Callable[[str], bool],
+        params: ContinueParams,
+        not_before_ms: int,
+    ) -> list[GapParams]:
+        """What the log has behind what the client has seen, and may not be sent to it.
+
+        What waits in its window is not among it.
+        """
+        if params.since >= not_before_ms or not self._log.available:
+            return []
+        waiting = member.window.all_seqs()
+        ranges: dict[tuple[str, str], tuple[int, int]] = {}
+        blocks = self._log.read(wants, since_ms=params.since, until_ms=not_before_ms - 1)
+        async for block in blocks:
+            for line in block.splitlines(keepends=True):
+                read = origin(line)
+                seen = params.seen.get(read.epoch, {}).get(read.topic, 0)
+                if read.seq > seen and (read.topic, read.seq) not in waiting:
+                    first, _ = ranges.get((read.topic, read.epoch), (read.seq, 0))
+                    ranges[read.topic, read.epoch] = (first, read.seq)
+        return [
+            GapParams(topic=topic, epoch=epoch, first=first, last=last, reason="disconnected")
+            for (topic, epoch), (first, last) in ranges.items()
+        ]
 
     async def query(self, identity: Sender, params: QueryParams) -> MessageList:
         """Raises `DeskbusError` (conflict) where there is no log."""

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping
 
-import msgspec
 from msgspec import UnsetType
 
 from deskbus.bus.interapplication import InterApplicationBus
@@ -69,11 +68,11 @@ def handlers(
         reads = await security.require(call.identity, Grant("messaging.read", params.pattern))
         security.lease(reads)
         wanted = Grant("history", params.pattern)
-        if await security.state(call.identity, wanted) != "granted":
-            recent = time.time_ns() // 1_000_000 - CONTINUE_MS
-            params = msgspec.structs.replace(params, since=max(params.since, recent))
+        may_look_back = await security.state(call.identity, wanted) == "granted"
+        not_before_ms = 0 if may_look_back else time.time_ns() // 1_000_000 - CONTINUE_MS
         with security.holding(reads):
-            return ContinueResult(messages=await replays.go_on(call.identity, params))
+            sent = await replays.go_on(call.identity, params, not_before_ms=not_before_ms)
+            return ContinueResult(messages=sent)
         raise DeskbusError(PERMISSION_REVOKED)
 
     return {

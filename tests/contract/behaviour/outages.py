@@ -59,7 +59,10 @@ class Log:
         wanted = [
             line
             for topic, seq, at, line in self.entries[from_position:to_position]
-            if wants(topic) and at >= since_ms and seq >= from_seq
+            if wants(topic)
+            and at >= since_ms
+            and seq >= from_seq
+            and (until_ms is None or at <= until_ms)
         ]
         for start in range(0, len(wanted), BLOCK):
             yield b"".join(wanted[start : start + BLOCK])

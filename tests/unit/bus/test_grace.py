@@ -1,5 +1,7 @@
 """How long the bus keeps what a client that left had, and what it says when that is over."""
 
+from functools import partial
+
 import anyio
 import pytest
 
@@ -49,6 +51,32 @@ def test_acknowledged_subscriptions_keep_their_queue_for_a_day(away_ms: int, kep
     desk.bus.attach(READER, line, resume=True)
     assert [read(frame)["seq"] for frame in line.frames] == ([1, 2] if kept else [])
     assert len(desk.bus.dead_letters) == (0 if kept else 2)
+
+
+@pytest.mark.parametrize(
+    ("mode", "gone", "came", "from_log"),
+    [("live", [(2, 2)], [3, 4], 2), ("acknowledged", [], [1, 2, 3, 4], 2)],
+)
+def test_what_is_too_old_to_be_sent_is_told_as_gone_unless_it_waits(
+    mode: Mode, gone: list[tuple[int, int]], came: list[int], from_log: int
+) -> None:
+    desk = Desk(mode)
+    for _ in range(2):
+        desk.run.publish("kept.a")
+    desk.pass_ms(GRACE_MS)
+    for _ in range(2):
+        desk.run.publish("kept.a")
+    line = Line()
+    desk.bus.attach(READER, line, resume=True)
+    line.frames.clear()
+    params = ContinueParams(
+        pattern="kept.#", mode=mode, since=1_000_000, seen={"e001": {"kept.a": 1}}
+    )
+    sent = anyio.run(partial(desk.run._replays.go_on, READER, params, not_before_ms=desk.now))
+    told = [read(frame) for frame in line.frames]
+    assert [(word["first"], word["last"]) for word in told if "first" in word] == gone
+    assert [word["seq"] for word in told if "seq" in word] == came
+    assert sent == from_log
 
 
 def test_after_the_grace_a_client_goes_on_and_hears_exactly_what_is_gone() -> None:
