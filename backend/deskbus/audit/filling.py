@@ -163,7 +163,12 @@ class Filling:
         self._counts = {}
 
     def _begin(self, line: bytes) -> None:
-        size = head_size(line)
+        try:
+            size = head_size(line)
+        except StaleError:
+            if self._started:
+                return  # What is behind a damaged head is found by its own sequences.
+            raise
         if not self._started:
             self._started = True
             self.size = size

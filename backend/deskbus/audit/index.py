@@ -15,6 +15,7 @@ import structlog
 
 from deskbus.audit.files import INDEX, DamagedFileError, LineReader, LogFile, list_files
 from deskbus.audit.filling import Facet, Filling, Place, StaleError, head_size, link_key
+from deskbus.audit.lines import LineError
 
 _VERSION = 3
 _SCHEMA = """
@@ -65,12 +66,18 @@ class AuditIndex:
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 
     def catch_up(self) -> int:
-        """Takes in what was written since, and returns how many records are known."""
+        """Takes in what was written since, and returns how many records are known.
+
+        Raises `LineError` where not even the first file can be made sense of.
+        """
         try:
             return self._catch_up()
         except (sqlite3.DatabaseError, StaleError):
             self.throw_away()
-            return self._catch_up()
+            try:
+                return self._catch_up()
+            except StaleError:
+                raise LineError("the first file does not begin with its head") from None
 
     @property
     def facets(self) -> dict[Facet, int]:

@@ -25,7 +25,9 @@ from deskbus.audit.tail import Tails
 from deskbus.audit.turns import Turns
 from deskbus.audit.upkeep import check_prune, compress_closed, plan_prune, remove
 from deskbus.audit.verify import Mark, own_key
+from deskbus.audit.view import view_of
 from deskbus.audit.writer import Writer, Written
+from deskbus_protocol.audit import AuditRecord
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, DeskbusError
 from deskbus_protocol.events import AuditEvent, AuditPruned
 from deskbus_protocol.health import ComponentHealth
@@ -234,9 +236,11 @@ class AuditLogger:
 
     def _written_there(self, written: Written) -> None:
         """On the writer's thread."""
-        self._on_loop(self._written_here, written)
+        # A large group is read here, so that the loop does not wait for it.
+        records = [view_of(line) for line in written.lines] if self.tails.watched else []
+        self._on_loop(self._written_here, written, records)
 
-    def _written_here(self, written: Written) -> None:
+    def _written_here(self, written: Written, records: list[AuditRecord]) -> None:
         self._newest = written._replace(lines=[])
         size, file = self._anchored
         if file != written.file:
@@ -246,8 +250,8 @@ class AuditLogger:
             self._anchor_due.set()
         if not written.lines:
             return
-        if self.tails.watched:
-            self.tails.tell(written.lines)
+        if records:
+            self.tails.tell(records)
         if self.on_appended is not None:
             self.on_appended()
 

@@ -1,10 +1,9 @@
 """Live tails: tells watchers of new records, without letting a flood of them through."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from deskbus.audit.match import Matcher
-from deskbus.audit.view import view_of
-from deskbus_protocol.audit import AuditAppendedParams, AuditFilter
+from deskbus_protocol.audit import AuditAppendedParams, AuditFilter, AuditRecord
 
 MAX_RECORDS = 200
 """Of one notification; groups come at most a few times a second."""
@@ -28,9 +27,8 @@ class Tails:
     def remove(self, watcher: object) -> None:
         self._watchers.pop(watcher, None)
 
-    def tell(self, lines: Iterable[bytes]) -> None:
+    def tell(self, records: Sequence[AuditRecord]) -> None:
         """Raises nothing for a watcher that is gone."""
-        records = [view_of(line) for line in lines]
         for matcher, send in list(self._watchers.values()):
             fitting = [record for record in records if matcher.fits(record)]
             if fitting:

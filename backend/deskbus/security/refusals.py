@@ -13,6 +13,8 @@ from deskbus_protocol.permissions import Grant
 
 TELL_AGAIN_AFTER_MS = 60_000
 MAX_KNOWN = 4096
+MAX_TOLD = 50
+"""Of one client within `TELL_AGAIN_AFTER_MS`: ever new scopes must not flood the log."""
 
 log = structlog.get_logger()
 
@@ -24,13 +26,23 @@ _WORDS = {
 }
 
 
+class _Minute:
+    def __init__(self, begins_ms: int) -> None:
+        self.begins_ms = begins_ms
+        self.told = 0
+        self.beyond = 0
+
+
 class Refusals:
-    """The same refusal is told at most once a minute."""
+    """The same refusal is told at most once a minute, and `MAX_TOLD` of a client. What goes beyond
+    is a violation of its own, with a count, as it begins and with the next refusal a minute later.
+    """
 
     def __init__(self, trail: AuditTrail, clock: ClockMs) -> None:
         self._trail = trail
         self._clock = clock
         self._told: OrderedDict[tuple[Sender, Grant, str], int] = OrderedDict()
+        self._minutes: OrderedDict[Sender, _Minute] = OrderedDict()
 
     def tell(self, identity: Sender, wanted: Grant, verdict: Verdict) -> None:
         now, key = self._clock(), (identity, wanted, verdict.why)
@@ -41,6 +53,8 @@ class Refusals:
         if len(self._told) > MAX_KNOWN:
             self._told.popitem(last=False)
         app, client = identity.app, identity.client
+        if self._is_flood(identity, now):
+            return
         log.warning(
             "permission.denied",
             app=app,
@@ -69,5 +83,35 @@ class Refusals:
                 scope=wanted.scope,
                 holds="once",
                 reason=_WORDS.get(verdict.why, ""),
+            )
+        )
+
+    def _is_flood(self, identity: Sender, now: int) -> bool:
+        minute = self._minutes.get(identity)
+        if minute is None or now - minute.begins_ms >= TELL_AGAIN_AFTER_MS:
+            if minute is not None and minute.beyond > 1:
+                self._tell_flood(identity, minute.beyond - 1)
+            minute = self._minutes[identity] = _Minute(now)
+            self._minutes.move_to_end(identity)
+            if len(self._minutes) > MAX_KNOWN:
+                self._minutes.popitem(last=False)
+        if minute.told < MAX_TOLD:
+            minute.told += 1
+            return False
+        minute.beyond += 1
+        if minute.beyond == 1:
+            self._tell_flood(identity, 1)
+        return True
+
+    def _tell_flood(self, identity: Sender, count: int) -> None:
+        log.warning("permission.flood", app=identity.app, client=identity.client, count=count)
+        self._trail.note(
+            Violation(
+                app=identity.app,
+                client=identity.client,
+                kind="flood",
+                method="permissions.request",
+                reason="it asks again and again for what is refused",
+                count=count,
             )
         )
