@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from deskbus.audit import files as files_module
-from deskbus.audit.files import GENESIS, INDEX, KEYS, AuditFolder, list_files
+from deskbus.audit.files import INDEX, KEYS, AuditFolder, list_files
 from deskbus.audit.index import AuditIndex
 from deskbus.audit.query import AuditSearch
 from deskbus.audit.recovery import SetAsideError
 from deskbus.audit.retention import Retention
 from deskbus.audit.upkeep import check_prune, plan_prune
 from deskbus.audit.verify import Mark, Verifier, own_key
-from deskbus.cli import main
 from deskbus_protocol.audit import AuditFilter
 from tests.unit.audit.forger import change, paths, put_lines, record_at
 from tests.unit.audit.rig import Rig, event
@@ -247,26 +246,3 @@ def test_files_with_other_names_are_no_files_of_the_log(rig: Rig) -> None:
 def test_a_damaged_head_hides_no_record(rig: Rig, number: int) -> None:
     spoil(paths(rig.path)[number], b'{"head":"')
     assert found(rig, AuditFilter()) == list(range(24))
-
-
-def test_a_log_without_its_first_head_is_refused_in_plain_words(
-    rig: Rig, capsys: pytest.CaptureFixture[str]
-) -> None:
-    spoil(paths(rig.path)[0], b'{"head":"')
-    assert main(["audit", "query", "--log", str(rig.path)]) == 1
-    assert capsys.readouterr().err == "deskbus: the first file does not begin with its head\n"
-
-
-def test_an_empty_folder_is_no_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for half in ({}, {GENESIS: b"\xff\n"}, {GENESIS: b"name+00000000+key\n"}, {KEYS: b""}):
-        folder = tmp_path / f"log{len(list(tmp_path.iterdir()))}"
-        folder.mkdir()
-        for name, content in half.items():
-            (folder / name).write_bytes(content)
-        for action in ("verify", "head", "query"):
-            done = main(["audit", action, "--log", str(folder)])
-            said = capsys.readouterr()
-            # There is nothing to list in it, which is not an error; anything else is.
-            assert done == (0 if action == "query" else 1)
-            assert said.out == ""
-            assert (said.err.startswith("deskbus: ")) == (done == 1)
