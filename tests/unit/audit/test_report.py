@@ -12,6 +12,7 @@ from deskbus.audit.report import render
 from deskbus.audit.story import Period, Story, gather
 from deskbus.audit.verify import Verifier, own_key
 from deskbus.cli import main
+from deskbus.observability import logging
 from deskbus_protocol.audit import AuditVerdict
 from deskbus_protocol.events import PermissionGranted, PermissionRevoked, Violation
 from tests.unit.audit.rig import START_MS, Rig
@@ -100,8 +101,13 @@ def test_an_empty_period_is_a_report_too(rig: Rig) -> None:
 
 @pytest.mark.requirement("8.5")
 def test_the_command_verifies_queries_exports_and_reports(
-    rig: Rig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    rig: Rig,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # It would bind every logger of this process to a standard error that ends with the test.
+    monkeypatch.setattr(logging, "configure", lambda level: None)
     log = ["--log", str(rig.path)]
     assert main(["audit", "verify", *log]) == 0
     assert json.loads(capsys.readouterr().out)["verdict"] == "OK"
