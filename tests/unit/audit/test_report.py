@@ -29,6 +29,12 @@ def gathered(rig: Rig, period: Period) -> tuple[Story, AuditVerdict]:
     return story, Verifier(rig.path, own_key(rig.path)).run()
 
 
+@pytest.fixture(autouse=True)
+def loggers_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command would bind those of this process to a standard error that ends with the test."""
+    monkeypatch.setattr(logging, "configure", lambda level: None)
+
+
 @pytest.fixture
 def rig(tmp_path: Path) -> Rig:
     rig = Rig(tmp_path / "audit")
@@ -101,13 +107,8 @@ def test_an_empty_period_is_a_report_too(rig: Rig) -> None:
 
 @pytest.mark.requirement("8.5")
 def test_the_command_verifies_queries_exports_and_reports(
-    rig: Rig,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    rig: Rig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # It would bind every logger of this process to a standard error that ends with the test.
-    monkeypatch.setattr(logging, "configure", lambda level: None)
     log = ["--log", str(rig.path)]
     assert main(["audit", "verify", *log]) == 0
     assert json.loads(capsys.readouterr().out)["verdict"] == "OK"
