@@ -92,6 +92,7 @@ async def mortal(electron: ElectronSession) -> Page:
     with anyio.fail_after(10):
         while not await launched(electron):
             continue
+    await reached(electron, "ready")
     page = await electron.window(WINDOW_PAGE)
     await page.until("window.deskbus && deskbus.state() === 'open'")
     return page
