@@ -64,6 +64,21 @@ test('a call that takes too long is cancelled at the other side', async () => {
   assert.equal(cancel, '{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":1}}');
 });
 
+test('a call that is not wanted any more is cancelled at the other side', async () => {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const call = link.call('session.ping', {}, { signal });
+  const answered = link.call('session.ping', {}, { signal });
+  receive('{"jsonrpc":"2.0","id":2,"result":{}}');
+  await answered;
+  stop.abort();
+  await assert.rejects(call, { code: -32800 });
+  receive('{"jsonrpc":"2.0","id":1,"result":{}}');
+  await assert.rejects(link.call('session.ping', {}, { signal }), { code: -32800 });
+  const [, , ...after] = await written();
+  assert.deepEqual(after, ['{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":1}}']);
+});
+
 test('calls of the backend are answered once, and tell nothing of an unknown fault', async () => {
   link.handle('ui.good', (params) => ({ got: params }));
   link.handle('ui.bad', () => {

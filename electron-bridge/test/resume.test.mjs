@@ -231,6 +231,14 @@ test('calls made meanwhile are refused, or wait if they are told to', async () =
   delete backend.answers['apps.list'];
   const queued = { whileClosed: 'queue' };
   await assert.rejects(client.call('apps.list', {}), { category: 'unavailable' });
+  await assert.rejects(client.request('a', 1, { ...queued, timeout: 1 }), { category: 'timeout' });
+  const stop = new AbortController();
+  const unwanted = client.request('a', 1, { ...queued, signal: stop.signal });
+  stop.abort();
+  await assert.rejects(unwanted, { code: -32800 });
+  await assert.rejects(client.request('a', 1, { ...queued, signal: stop.signal }), {
+    code: -32800,
+  });
   const late = client.call('apps.list', {}, { ...queued, timeout: 1 });
   const waits = Array.from({ length: 999 }, () => client.call('apps.list', {}, queued));
   await assert.rejects(client.call('apps.list', {}, queued), { category: 'limit' });

@@ -1,8 +1,9 @@
 import type { WebContents } from 'electron';
 import type { RefusedParams, Source } from '../generated/protocol';
-import type { Client, ClientCallOptions } from '../node/client';
+import type { Client } from '../node/client';
 import { asDeskbusError, asFailure, DeskbusError } from '../node/error';
 import type { Params } from '../node/link';
+import type { ClientCallOptions } from '../node/options';
 import type { Numbered } from '../node/acknowledgements';
 import type { Stop, Wish } from '../node/subscriptions';
 import type { Endpoint } from './ipc';

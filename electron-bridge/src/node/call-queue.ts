@@ -17,31 +17,42 @@ export class CallQueue {
   add<Name extends BackendMethod>(
     method: Name,
     params: Params<Name>,
-    { timeout }: CallOptions = {},
+    { timeout, signal }: CallOptions = {},
   ): Promise<Result<Name>> {
     if (this.waiting.size >= MAX_WAITING) {
       const why = 'Too many calls wait for the connection.';
       return Promise.reject(DeskbusError.of('overloaded', why));
     }
+    if (signal?.aborted) return Promise.reject(DeskbusError.of('cancelled'));
     return new Promise((resolve, reject) => {
       const since = monotonicMs();
       const waiting: Waiting = {
         send: (link) => {
-          clearTimeout(timer);
+          release();
           const spent = monotonicMs() - since;
-          const options = timeout === undefined ? {} : { timeout: Math.max(1, timeout - spent) };
+          const options = {
+            ...(timeout === undefined ? {} : { timeout: Math.max(1, timeout - spent) }),
+            ...(signal ? { signal } : {}),
+          };
           link.call(method, params, options).then(resolve, reject);
         },
         refuse: (error) => {
-          clearTimeout(timer);
+          release();
           reject(error);
         },
       };
-      const expire = (): void => {
+      const giveUp = (why: 'cancelled' | 'timeout'): void => {
         this.waiting.delete(waiting);
-        reject(DeskbusError.of('timeout'));
+        waiting.refuse(DeskbusError.of(why));
       };
-      const timer = timeout === undefined ? undefined : setTimeout(expire, timeout);
+      const abort = (): void => giveUp('cancelled');
+      signal?.addEventListener('abort', abort);
+      const timer =
+        timeout === undefined ? undefined : setTimeout(() => giveUp('timeout'), timeout);
+      const release = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', abort);
+      };
       this.waiting.add(waiting);
     });
   }

@@ -5,13 +5,10 @@ import {
   type OpenResult,
   type PermissionResult,
   type PermissionsChangedParams,
-  type PublishParams,
   type PublishResult,
   type QueryPermissionParams,
   type RefusedParams,
-  type RequestParams,
   type RequestResult,
-  type SendParams,
   type SendResult,
   type StopParams,
   type SubscriberParams,
@@ -31,6 +28,17 @@ import {
   type Result,
 } from './link';
 import type { Message } from './message';
+import {
+  patienceOf,
+  publishMembers,
+  type Choice,
+  type ClientCallOptions,
+  type ConfirmOptions,
+  type PublishOptions,
+  type RequestOptions,
+  type SendOptions,
+  type WhileClosed,
+} from './options';
 import { Progress } from './progress';
 import { answerWith, type Responder } from './responder';
 import { SubscriberWatch } from './subscriber-watch';
@@ -41,23 +49,6 @@ import {
   type SubscribeOptions,
   type Wish,
 } from './subscriptions';
-
-export type PublishOptions = Pick<PublishParams, 'headers' | 'ttl' | 'priority' | 'correlationId'>;
-/** With `durable` a publish is answered after the message is on disk. */
-export type ConfirmOptions = PublishOptions &
-  Pick<PublishParams, 'durable'> &
-  Choice & { confirm: true };
-export type RequestOptions = Choice &
-  Pick<RequestParams, 'app' | 'headers' | 'correlationId' | 'timeout'>;
-export type SendOptions = Choice & Pick<SendParams, 'client' | 'headers' | 'correlationId'>;
-
-/** What becomes of a call that is made while there is no connection. */
-export type WhileClosed = 'queue' | 'refuse';
-interface Choice {
-  /** The client's own choice unless told. */
-  whileClosed?: WhileClosed;
-}
-export type ClientCallOptions = CallOptions & Choice;
 
 export interface ClientEvents {
   state: ConnectionState;
@@ -156,7 +147,7 @@ export class Client extends Emitter<ClientEvents> {
   ): Promise<Result<Name>> {
     const { whileClosed = this.options.whileClosed } = options;
     if (!this.connection.link && whileClosed === 'queue' && this.state !== 'closed') {
-      return this.queue.add(method, params, options);
+      return this.queue.add(method, params, { ...patienceOf(params), ...options });
     }
     return this.opened().call(method, params, options);
   }
@@ -206,7 +197,7 @@ export class Client extends Emitter<ClientEvents> {
     this.acknowledgements.add(message);
   }
 
-  /** Asks the topic's subscribers; resolves with the first answer. */
+  /** Asks the topic's subscribers; resolves with the first answer, or rejects when aborted. */
   request(topic: string, payload: unknown, options: RequestOptions = {}): Promise<RequestResult> {
     return this.choose('bus.request', { topic, payload: payload ?? null, ...options });
   }
@@ -281,9 +272,9 @@ export class Client extends Emitter<ClientEvents> {
   /** A call whose parameters came with the caller's choice among them. */
   private choose<Name extends BackendMethod>(
     method: Name,
-    { whileClosed, ...params }: Params<Name> & Choice,
+    { whileClosed, signal, ...params }: Params<Name> & Choice & Pick<CallOptions, 'signal'>,
   ): Promise<Result<Name>> {
-    const chosen = whileClosed ? { whileClosed } : {};
+    const chosen = { ...(whileClosed ? { whileClosed } : {}), ...(signal ? { signal } : {}) };
     return this.call(method, params as unknown as Params<Name>, chosen);
   }
 
@@ -395,9 +386,4 @@ export class Client extends Emitter<ClientEvents> {
     const text = `A listener failed on ${message.topic}, whose message will come again`;
     process.emitWarning(`${text}: ${String(error)}`, 'DeskbusWarning');
   }
-}
-
-function publishMembers({ headers, ttl, priority, correlationId }: PublishOptions): string {
-  const members = JSON.stringify({ headers, ttl, priority, correlationId });
-  return members === '{}' ? '' : `,${members.slice(1, -1)}`;
 }

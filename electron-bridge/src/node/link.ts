@@ -12,9 +12,18 @@ export type BackendMethod = HandledBy<'backend'>;
 export type Params<Name extends keyof Methods> = Methods[Name]['params'];
 export type Result<Name extends keyof Methods> = Methods[Name]['result'];
 
+/** As much of an `AbortSignal` as is needed, which Node 12 does not have. */
+export interface CancelSignal {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
 export interface CallOptions {
   /** Milliseconds; without it a call waits until it is answered or the connection ends. */
   timeout?: number;
+  /** Ends the call: it rejects with cancelled, and the other side is told. */
+  signal?: CancelSignal;
 }
 
 export interface CallContext {
@@ -103,17 +112,21 @@ export class Link {
         reject(DeskbusError.of('connection_lost'));
         return;
       }
+      if (options.signal?.aborted) {
+        reject(DeskbusError.of('cancelled'));
+        return;
+      }
       const id = ++this.lastId;
       const head = `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":`;
       const frame = `${head}${toJson(params)}}`;
-      const timer = this.limit(id, options.timeout);
+      const release = this.limit(id, options);
       this.pending.set(id, {
         resolve: (result) => {
-          clearTimeout(timer);
+          release();
           resolve(result as Result<Name>);
         },
         reject: (error) => {
-          clearTimeout(timer);
+          release();
           reject(error);
         },
       });
@@ -190,15 +203,24 @@ export class Link {
     if (this.batch.length >= BATCH_CHARACTERS) this.flush();
   }
 
-  private limit(id: number, timeout: number | undefined): NodeJS.Timeout | undefined {
-    if (timeout === undefined) return undefined;
-    return setTimeout(() => {
-      const waiter = this.pending.get(id);
-      if (!waiter) return;
-      this.pending.delete(id);
-      this.write(`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":${id}}}`);
-      waiter.reject(DeskbusError.of('timeout'));
-    }, timeout);
+  /** Ends a call that takes too long, or is not wanted any more; returns what stops that. */
+  private limit(id: number, { timeout, signal }: CallOptions): () => void {
+    const abort = (): void => this.giveUp(id, 'cancelled');
+    signal?.addEventListener('abort', abort);
+    const timer =
+      timeout === undefined ? undefined : setTimeout(() => this.giveUp(id, 'timeout'), timeout);
+    return () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+    };
+  }
+
+  private giveUp(id: number, why: 'cancelled' | 'timeout'): void {
+    const waiter = this.pending.get(id);
+    if (!waiter) return;
+    this.pending.delete(id);
+    this.write(`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":${id}}}`);
+    waiter.reject(DeskbusError.of(why));
   }
 
   /** Takes a block of lines. */

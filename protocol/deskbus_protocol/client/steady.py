@@ -121,11 +121,7 @@ class SteadyClient:
         `timeout_s` counts from here. A cancelled call is cancelled at the backend too.
         """
         until = anyio.current_time() + timeout_s
-        client = None
-        with anyio.move_on_after(timeout_s):
-            client = await self._connected(while_closed)
-        if client is None:
-            raise DeskbusError(TIMEOUT)
+        client = await self._connected(while_closed, timeout_s)
         left_s = until - anyio.current_time()
         return await client.call(method, params, result=result, timeout_s=left_s)
 
@@ -166,7 +162,12 @@ class SteadyClient:
         while_closed: WhileClosed | None = None,
         **options: object,
     ) -> RequestResult:
-        client = await self._connected(while_closed)
+        """Asks the subscribers of `topic`; its option `timeout` (ms) holds for the wait for a
+        connection too.
+        """
+        limit_ms = options.get("timeout")
+        limit_s = limit_ms / 1000 if isinstance(limit_ms, int) else inf
+        client = await self._connected(while_closed, limit_s)
         return await client.request(topic, payload, **options)
 
     async def acknowledge(self, message: Message) -> None:
@@ -306,10 +307,13 @@ class SteadyClient:
                 )
             )
 
-    async def _connected(self, while_closed: WhileClosed | None) -> Client:
-        """Raises `DeskbusError`: connection_lost, or overloaded where too many calls wait."""
+    async def _connected(self, while_closed: WhileClosed | None, limit_s: float = inf) -> Client:
+        """Raises `DeskbusError`: connection_lost, timeout, or overloaded where too many wait."""
         if self._client is None and (while_closed or self._while_closed) == "queue":
-            await self._wait_for_connection()
+            with anyio.move_on_after(limit_s) as limit:
+                await self._wait_for_connection()
+            if limit.cancelled_caught:
+                raise DeskbusError(TIMEOUT)
         if self._client is None:
             raise DeskbusError(CONNECTION_LOST)
         return self._client

@@ -53,6 +53,12 @@ async def test_a_call_that_has_waited_too_long_or_was_cancelled_makes_room() -> 
     assert client._queued == 0
 
 
+async def test_a_request_waits_for_a_connection_no_longer_than_for_its_answer() -> None:
+    with pytest.raises(DeskbusError) as failed:
+        await steady().request("a", 1, timeout=10)
+    assert failed.value.kind is TIMEOUT
+
+
 async def test_the_caller_may_choose_otherwise() -> None:
     with pytest.raises(DeskbusError) as refused:
         await steady().call("session.ping", while_closed="refuse")
