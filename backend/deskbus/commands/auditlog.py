@@ -51,7 +51,7 @@ def opened(options: Namespace) -> Iterator[Opened]:
         try:
             claimed.claim()
         except OSError:
-            # A backend writes it, or it can't be written: the index lies elsewhere for now.
+            # A backend writes it, or it can't be written: the index of this call lies elsewhere.
             place = Path(passing) / INDEX
         index = AuditIndex(folder, place)
         try:

@@ -1,6 +1,7 @@
 """What processes there are: one pass over the whole machine, to be asked of on a thread."""
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -91,22 +92,22 @@ def environment_has(pid: int, entry: bytes) -> bool:
     return entry in _source().environment(pid).split(b"\0")
 
 
-class Source:
+class Source(ABC):
     """How one platform tells of its processes."""
 
+    @abstractmethod
     def rows(self) -> Iterable[Row]:
         """Every process that can be seen."""
-        raise NotImplementedError
 
-    def row(self, pid: int) -> Row | None:
-        raise NotImplementedError
+    @abstractmethod
+    def row(self, pid: int) -> Row | None: ...
 
+    @abstractmethod
     def clock(self) -> float:
         """Now, as `Identity.started` counts."""
-        raise NotImplementedError
 
-    def open_files(self, pid: int) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def open_files(self, pid: int) -> int: ...
 
     def proportional_memory(self, pid: int) -> int:
         """Bytes; 0 where not known."""
