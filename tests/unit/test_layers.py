@@ -87,9 +87,3 @@ def test_the_protocol_package_is_pure(path: Path) -> None:
         top = name.split(".", maxsplit=1)[0]
         assert top in allowed_names or top in sys.stdlib_module_names, name
         assert top not in {"socket", "asyncio", "subprocess"}, name
-
-
-def test_no_file_has_grown_past_four_hundred_lines() -> None:
-    sources = [*BACKEND.rglob("*.py"), *PROTOCOL.rglob("*.py")]
-    long = [path.name for path in sources if len(path.read_text("utf-8").splitlines()) > 400]
-    assert long == []
