@@ -6,39 +6,60 @@ stock vscode-jsonrpc peer works. Both give whole frames and never hold more than
 of an unfinished one.
 """
 
-from typing import Protocol
+import re
+from io import BytesIO
+from typing import NamedTuple, Protocol
 
-from deskbus_protocol.errors import TOO_LARGE, DeskbusError
+from deskbus_protocol.errors import PARSE_ERROR, TOO_LARGE, DeskbusError
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 MAX_HEADER_BYTES = 4 * 1024
+HEAD_BYTES = 4 * 1024
+"""So much is kept of a frame over the limit, to tell whose it was."""
+
 _HEADER_END = b"\r\n\r\n"
+_STRING = re.compile(rb'("(?:[^"\\]++|\\.)*+")', re.DOTALL)
+
+
+def lines_of(block: bytes) -> list[bytes]:
+    """The lines of a block, each with its newline. Only a newline ends one: JSON allows a bare
+    carriage return between tokens, at which `bytes.splitlines` would cut.
+    """
+    return BytesIO(block).readlines()
 
 
 class FramingLostError(Exception):
     """The stream can't be cut into frames any more; the connection has to end."""
 
 
+class RefusedFrame(NamedTuple):
+    """A frame that was left out; of a long one only the `head` was kept."""
+
+    error: DeskbusError
+    head: bytes
+
+
 class Decoder(Protocol):
     """Cuts a stream into frames.
 
     `feed` takes what arrived and returns a block: whole frames, each ended by a newline, with no
-    newline within. Frames over the limit are left out and told through `take_refusal`.
+    newline within. Frames that are none are left out, and told by `take_refused`.
     """
 
     def feed(self, data: bytes) -> bytes: ...
 
-    def take_refusal(self) -> DeskbusError | None: ...
+    def take_refused(self) -> list[RefusedFrame]: ...
 
 
 class LineDecoder:
     """Newline-delimited JSON: https://github.com/ndjson/ndjson-spec."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit_bytes: int = MAX_FRAME_BYTES) -> None:
+        self._limit_bytes = limit_bytes
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._skipping = False
-        self._refused = False
+        self._refused: list[RefusedFrame] = []
 
     def feed(self, data: bytes) -> bytes:
         end = data.rfind(b"\n") + 1
@@ -59,29 +80,36 @@ class LineDecoder:
             block = data[:end] if end < len(data) else data
         if end < len(data):
             self._hold(data[end:])
-        if len(block) > MAX_FRAME_BYTES:
+        if len(block) > self._limit_bytes:
             block = self._without_oversized(block)
         return block
 
-    def take_refusal(self) -> DeskbusError | None:
-        refused, self._refused = self._refused, False
-        return DeskbusError(TOO_LARGE) if refused else None
+    def take_refused(self) -> list[RefusedFrame]:
+        refused, self._refused = self._refused, []
+        return refused
 
     def _hold(self, data: bytes) -> None:
         if self._skipping:
             return
         self._held.append(data)
         self._held_bytes += len(data)
-        if self._held_bytes > MAX_FRAME_BYTES:
+        if self._held_bytes > self._limit_bytes:
+            self._refuse(b"".join(self._held))
             self._held.clear()
             self._held_bytes = 0
-            self._skipping = self._refused = True
+            self._skipping = True
 
     def _without_oversized(self, block: bytes) -> bytes:
-        lines = [line + b"\n" for line in block.split(b"\n")[:-1]]
-        fitting = [line for line in lines if len(line) <= MAX_FRAME_BYTES]
-        self._refused = self._refused or len(fitting) < len(lines)
+        fitting = []
+        for line in lines_of(block):
+            if len(line) <= self._limit_bytes:
+                fitting.append(line)
+            else:
+                self._refuse(line)
         return b"".join(fitting)
+
+    def _refuse(self, frame: bytes) -> None:
+        self._refused.append(RefusedFrame(DeskbusError(TOO_LARGE), frame[:HEAD_BYTES]))
 
 
 class ContentLengthDecoder:
@@ -91,35 +119,58 @@ class ContentLengthDecoder:
         self._buffer = bytearray()
         self._body_bytes: int | None = None
         self._skip_bytes = 0
-        self._refused = False
+        self._skipped = b""
+        self._refused: list[RefusedFrame] = []
 
     def feed(self, data: bytes) -> bytes:
         buffer = self._buffer
         buffer += data
         frames: list[bytes] = []
         while True:
-            if self._skip_bytes:
-                dropped = min(self._skip_bytes, len(buffer))
-                del buffer[:dropped]
-                self._skip_bytes -= dropped
-                if self._skip_bytes:
-                    break
+            if self._skip_bytes and not self._skip():
+                break
             if self._body_bytes is None and not self._read_header():
                 break
             if self._body_bytes is None:
                 continue
             if len(buffer) < self._body_bytes:
                 break
-            # A newline in JSON text is white space between tokens, so a space means the same.
-            body = bytes(buffer[: self._body_bytes]).replace(b"\n", b" ").replace(b"\r", b" ")
+            body = bytes(buffer[: self._body_bytes])
             del buffer[: self._body_bytes]
             self._body_bytes = None
-            frames += (body, b"\n")
+            if b"\n" in body:
+                body = self._on_one_line(body)
+            if body:
+                frames += (body, b"\n")
         return b"".join(frames)
 
-    def take_refusal(self) -> DeskbusError | None:
-        refused, self._refused = self._refused, False
-        return DeskbusError(TOO_LARGE) if refused else None
+    def take_refused(self) -> list[RefusedFrame]:
+        refused, self._refused = self._refused, []
+        return refused
+
+    def _skip(self) -> bool:
+        """Leaves out what is there of an oversized body; says whether that was all of it."""
+        dropped = min(self._skip_bytes, len(self._buffer))
+        if len(self._skipped) < HEAD_BYTES:
+            self._skipped += self._buffer[: min(dropped, HEAD_BYTES - len(self._skipped))]
+            if len(self._skipped) == HEAD_BYTES:
+                self._refused.append(RefusedFrame(DeskbusError(TOO_LARGE), self._skipped))
+        del self._buffer[:dropped]
+        self._skip_bytes -= dropped
+        return not self._skip_bytes
+
+    def _on_one_line(self, body: bytes) -> bytes:
+        """The same JSON with a space for each newline between tokens, which means the same.
+
+        A newline within a string is no JSON: the frame is refused, and nothing comes back.
+        """
+        parts = _STRING.split(body)
+        if any(b"\n" in string for string in parts[1::2]):
+            error = DeskbusError(PARSE_ERROR, "A string in the frame holds a bare newline.")
+            self._refused.append(RefusedFrame(error, body[:HEAD_BYTES]))
+            return b""
+        parts[::2] = [part.replace(b"\n", b" ") for part in parts[::2]]
+        return b"".join(parts)
 
     def _read_header(self) -> bool:
         """Reads one header block, if it is there whole; sets the body's size, or skips it."""
@@ -132,7 +183,7 @@ class ContentLengthDecoder:
         del self._buffer[: end + len(_HEADER_END)]
         if size > MAX_FRAME_BYTES:
             self._skip_bytes = size
-            self._refused = True
+            self._skipped = b""
         else:
             self._body_bytes = size
         return True
@@ -157,8 +208,8 @@ class FramingDecoder:
             self._decoder = ContentLengthDecoder() if letter else LineDecoder()
         return self._decoder.feed(data)
 
-    def take_refusal(self) -> DeskbusError | None:
-        return self._decoder.take_refusal() if self._decoder else None
+    def take_refused(self) -> list[RefusedFrame]:
+        return self._decoder.take_refused() if self._decoder else []
 
 
 def encode_line(frame: bytes) -> bytes:

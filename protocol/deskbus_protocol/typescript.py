@@ -85,7 +85,7 @@ def _comment(schema: Mapping[str, Any], indent: str) -> str:
     text = schema.get("description")
     if not text:
         return ""
-    lines = [line.strip() for line in str(text).splitlines()]
+    lines = [line.strip() for line in str(text).split("\n")]
     if len(lines) == 1:
         return f"{indent}/** {lines[0]} */\n"
     body = "\n".join(f"{indent} * {line}".rstrip() for line in lines)

@@ -232,6 +232,62 @@ async def test_requests_beyond_the_bound_are_refused_and_the_others_served(
         served += (await wire.receive()).get("result") == "x"
 
 
+DEEP = b'{"text":' + b"[" * 200 + b"]" * 200 + b"}"
+HALF = b'{"text":"cut \\ud83d"}'
+REFUSED = {
+    "deep": b'{"jsonrpc":"2.0","id":7,"method":"test.echo","params":%b}' % DEEP,
+    "id last": b'{"jsonrpc":"2.0","method":"test.echo","params":%b,"id":7}' % DEEP,
+    "half a pair": b'{"jsonrpc":"2.0","id":7,"method":"test.echo","params":%b}' % HALF,
+    "repeated key": b'{"jsonrpc":"2.0","id":7,"method":"test.echo","params":{"text":"","text":""}}',
+    "not UTF-8": b'{"jsonrpc":"2.0","id":7,"method":"test.echo","params":{"text":"\xff"}}',
+    "bare return": b'{"jsonrpc":"2.0","id":7,"method":"test.echo","params":{"text":"\r"}}',
+    "broken off": b'{"jsonrpc":"2.0","id":7,"method":"test.echo","params":{"text":"a"',
+    "no version": b'{"id":7,"method":"test.echo","params":{"text":"a"}}',
+    "too large": b'{"jsonrpc":"2.0","id":7,"method":"test.echo","params":{"text":"%b"}}'
+    % (b"x" * MAX_FRAME_BYTES),
+}
+
+
+@pytest.mark.parametrize("frame", REFUSED.values(), ids=REFUSED.keys())
+async def test_a_request_refused_as_a_whole_is_answered_with_its_id(
+    wire: Wire, frame: bytes
+) -> None:
+    await wire.send(frame)
+    refused = await wire.receive()
+    assert refused["id"] == 7
+    assert "error" in refused
+    assert (await wire.ask("test.echo", {"text": "after"}))["result"] == "after"
+
+
+@pytest.mark.parametrize("params", [DEEP, HALF], ids=["deep", "half a pair"])
+async def test_a_notification_refused_as_a_whole_is_told_to_its_sender(
+    wire: Wire, params: bytes
+) -> None:
+    await wire.send(b'{"jsonrpc":"2.0","method":"bus.publish","params":%b}' % params)
+    told = await wire.receive()
+    assert (told["method"], told["params"]["method"]) == ("bus.refused", "bus.publish")
+    assert told["params"]["code"] == -32700
+
+
+@pytest.mark.parametrize("result", [DEEP, HALF, b'"%b"' % (b"x" * MAX_FRAME_BYTES)])
+async def test_a_call_whose_answer_can_not_be_read_fails_at_once(wire: Wire, result: bytes) -> None:
+    """Its id is this side's own: an answer to the answer would end another call over there."""
+    await wire.ask("test.echo", {"text": "open"})
+    failures: list[DeskbusError] = []
+
+    async def call() -> None:
+        with pytest.raises(DeskbusError) as failed:
+            await wire.peer.call("client.add", {"a": 1}, int)
+        failures.append(failed.value)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call)
+        asked = await wire.receive()
+        await wire.send(b'{"jsonrpc":"2.0","id":%d,"result":%b}' % (asked["id"], result))
+    assert [failure.kind.name for failure in failures] == ["internal_error"]
+    assert (await wire.ask("test.echo", {"text": "after"}))["result"] == "after"
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [

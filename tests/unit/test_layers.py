@@ -36,6 +36,15 @@ def imports(path: Path) -> Iterator[str]:
             yield node.module
 
 
+def calls(path: Path, name: str) -> list[int]:
+    """The lines of a file in which a method of that name is called."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr == name
+    ]
+
+
 def layer_of(path: Path) -> str:
     return path.relative_to(BACKEND).parts[0].removesuffix(".py")
 
@@ -87,3 +96,10 @@ def test_the_protocol_package_is_pure(path: Path) -> None:
         top = name.split(".", maxsplit=1)[0]
         assert top in allowed_names or top in sys.stdlib_module_names, name
         assert top not in {"socket", "asyncio", "subprocess"}, name
+
+
+@pytest.mark.parametrize("root", [BACKEND, PROTOCOL], ids=["backend", "protocol"])
+def test_nothing_is_cut_where_json_has_no_line_break(root: Path) -> None:
+    """`splitlines` cuts at a carriage return, of text also at U+2028 and others."""
+    found = {str(path): calls(path, "splitlines") for path in root.rglob("*.py")}
+    assert {path: lines for path, lines in found.items() if lines} == {}

@@ -50,10 +50,10 @@ def decode(content: str, form: AuditFormat) -> list[bytes]:
 
 def _lines_in(content: str, form: AuditFormat) -> list[bytes]:
     if form == "ndjson":
-        return [line.encode() for line in content.splitlines() if line]
+        return [line.encode() for line in content.split("\n") if line]
     if form == "json":
         inner = content.strip().removeprefix("[").removesuffix("]").strip()
-        return [line.rstrip(",").encode() for line in inner.splitlines() if line]
+        return [line.rstrip(",").encode() for line in inner.split("\n") if line]
     try:
         rows = list(csv.reader(io.StringIO(content, newline="")))
     except csv.Error:

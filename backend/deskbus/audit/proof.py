@@ -25,6 +25,7 @@ from deskbus.audit.merkle import (
 )
 from deskbus.audit.note import NoteError
 from deskbus.audit.query import AuditSearch
+from deskbus_protocol.framing import lines_of
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -58,7 +59,7 @@ def read_chain(folder: Path) -> Chain:
     `LineError`, `NoteError`, `DamagedFileError`. Nothing is verified.
     """
     place = folder / PRUNED
-    removed = place.read_bytes().splitlines() if place.exists() else []
+    removed = lines_of(place.read_bytes()) if place.exists() else []
     files = list_files(folder)
     before = removed[: files[0].number - 1] if files else []
     heads = [read_head(line).note for line in before]

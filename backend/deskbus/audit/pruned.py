@@ -7,6 +7,7 @@ from deskbus.audit import checkpoint
 from deskbus.audit.files import PRUNED
 from deskbus.audit.lines import LineError, read_head
 from deskbus.audit.note import NoteError
+from deskbus_protocol.framing import lines_of
 
 
 class PruneError(Exception):
@@ -25,7 +26,7 @@ def pruned_heads(folder: Path, origin: str, genesis: bytes) -> PrunedHeads:
     signers = [genesis]
     roots: dict[int, bytes] = {}
     path = folder / PRUNED
-    for line in path.read_bytes().splitlines() if path.exists() else ():
+    for line in lines_of(path.read_bytes()) if path.exists() else ():
         number = len(signers)
         try:
             found = checkpoint.read(read_head(line).note, signers[-1])

@@ -200,7 +200,7 @@ def _verification(verdict: AuditVerdict) -> str:
         rows.append(("Reason", f"{verdict.reason} (file {verdict.file}, sequence {seq})"))
     rows += [(finding.kind, f"{finding.text} ({finding.file})") for finding in verdict.findings]
     facts = "".join(f"<dt>{escaped(name)}</dt><dd>{escaped(text)}</dd>" for name, text in rows)
-    note = "\n".join(escaped(line) for line in verdict.checkpoint.splitlines())
+    note = "\n".join(escaped(line) for line in verdict.checkpoint.strip("\n").split("\n"))
     return f"<dl>{facts}</dl><h3>Newest checkpoint</h3><pre>{note}</pre>"
 
 

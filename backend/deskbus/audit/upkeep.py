@@ -7,6 +7,7 @@ from deskbus.audit.files import PRUNED, AuditFolder, LineReader, LogFile
 from deskbus.audit.lines import LineError, read_head
 from deskbus.audit.retention import Kept, Retention
 from deskbus.audit.verify import Verifier
+from deskbus_protocol.framing import lines_of
 
 
 class Prune(NamedTuple):
@@ -65,10 +66,10 @@ def check_prune(folder: AuditFolder, key: str, prune: Prune) -> str:
 def remove(folder: AuditFolder, files: list[LogFile]) -> None:
     """Keeps the heads, then lets the files go. Cut short, it can be done again."""
     place = folder.path / PRUNED
-    heads = place.read_bytes().splitlines() if place.exists() else []
+    heads = lines_of(place.read_bytes()) if place.exists() else []
     added = [_head_of(file) for file in files if file.number > len(heads)]
     if added:
-        folder.replace(PRUNED, b"".join(head + b"\n" for head in [*heads, *added]))
+        folder.replace(PRUNED, b"".join([*heads, *(head + b"\n" for head in added)]))
     for file in files:
         folder.remove(file.path)
     folder.sync_names()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from deskbus.bus.acknowledged import AcknowledgedOutlet, Pending
 from deskbus.bus.message import Origin, origin
 from deskbus_protocol.bus import ContinueParams, Unacknowledged
+from deskbus_protocol.framing import lines_of
 
 
 class Owed:
@@ -61,7 +62,7 @@ class Owed:
         Waits while the window is full. Raises `DeskbusError` (connection_lost).
         """
         taken = 0
-        for line in block.splitlines(keepends=True):
+        for line in lines_of(block):
             read = origin(line)
             if not self.brings(read) or any(other.brings(read) for other in self._earlier):
                 continue

@@ -16,6 +16,7 @@ from deskbus.bus.owed import Owed
 from deskbus_protocol.bus import ContinuedParams, ContinueParams, GapParams
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import CONFLICT, DeskbusError
+from deskbus_protocol.framing import lines_of
 from deskbus_protocol.history import MessageList, QueryParams, ReplayParams
 from deskbus_protocol.rpc import notification
 from deskbus_protocol.topics import matches
@@ -201,7 +202,7 @@ class Replays:
         ranges: dict[tuple[str, str], tuple[int, int]] = {}
         blocks = self._log.read(wants, since_ms=params.since, until_ms=not_before_ms - 1)
         async for block in blocks:
-            for line in block.splitlines(keepends=True):
+            for line in lines_of(block):
                 read = origin(line)
                 seen = params.seen.get(read.epoch, {}).get(read.topic, 0)
                 if read.seq > seen and (read.topic, read.seq) not in waiting:
@@ -224,7 +225,7 @@ class Replays:
             limit=params.limit + 1,
         )
         async for block in blocks:
-            for line in block.splitlines(keepends=True):
+            for line in lines_of(block):
                 size += len(line)
                 if len(found) == params.limit or (found and size > MAX_ANSWER_BYTES):
                     return MessageList(messages=found, more=True)

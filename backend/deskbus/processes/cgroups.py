@@ -24,7 +24,7 @@ log = structlog.get_logger()
 def delegated_group(membership: Path, mount: Path) -> Path | None:
     """The group that this process is in, if it may make groups below it."""
     try:
-        lines = membership.read_text().splitlines()
+        lines = membership.read_text().split("\n")
     except OSError:
         return None
     own = next((line[3:] for line in lines if line.startswith("0::/")), None)
@@ -98,7 +98,7 @@ class ControlGroup:
 
     def out_of_memory(self) -> bool:
         try:
-            lines = (self._folder / "memory.events").read_text().splitlines()
+            lines = (self._folder / "memory.events").read_text().split("\n")
         except OSError:
             return False
         return any(line.startswith("oom_kill ") and line != "oom_kill 0" for line in lines)

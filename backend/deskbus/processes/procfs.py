@@ -54,7 +54,7 @@ class ProcFs(Source):
 
     def proportional_memory(self, pid: int) -> int:
         try:
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines()
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_bytes().split(b"\n")
         except OSError:
             return 0
         return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:"))

@@ -151,7 +151,7 @@ class Run:
 def kernel_memory_kills() -> int:
     """How many processes Linux has killed for want of memory since it started."""
     try:
-        lines = Path("/proc/vmstat").read_text().splitlines()
+        lines = Path("/proc/vmstat").read_text().split("\n")
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)

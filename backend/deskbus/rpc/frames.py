@@ -5,6 +5,7 @@ envelope and in its parameters. Each has a cheap test that clears an honest fram
 """
 
 import json
+import re
 from itertools import accumulate
 from typing import Any, Literal
 
@@ -30,6 +31,12 @@ class Frame(msgspec.Struct, gc=False):
     error: ErrorObject | UnsetType | None = UNSET
 
 
+MAX_EXPLAINED_BYTES = 64 * 1024
+HALF_PAIR = "A string holds half of a surrogate pair."
+
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|(u[dD][89a-fA-F])|.)", re.DOTALL
+)
 _decode_frame = msgspec.json.Decoder(Frame).decode
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_list = msgspec.json.Decoder(list[Raw]).decode
@@ -76,7 +83,7 @@ def read(frame: bytes) -> Frame:
     except msgspec.ValidationError:
         raise DeskbusError(INVALID_REQUEST) from None
     except (msgspec.DecodeError, RecursionError):
-        raise DeskbusError(PARSE_ERROR) from None
+        raise DeskbusError(PARSE_ERROR, _syntax_fault(frame)) from None
     params = members.get("params", Raw(b""))
     if _may_repeat_keys(members, len(frame)) or _params_may_repeat_keys(params):
         _refuse_repeated_keys(frame)
@@ -86,6 +93,12 @@ def read(frame: bytes) -> Frame:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise DeskbusError(INVALID_REQUEST) from None
     return read
+
+
+def _syntax_fault(frame: bytes) -> str:
+    """Says the one fault that honest senders make: half an emoji, which no UTF-8 can say."""
+    halves = _ESCAPE.finditer(frame, 0, MAX_EXPLAINED_BYTES)
+    return HALF_PAIR if any(match[1] for match in halves) else ""
 
 
 def _check_kind(frame: Frame) -> None:

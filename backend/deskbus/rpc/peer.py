@@ -14,6 +14,7 @@ from deskbus.rpc import frames
 from deskbus.rpc.frames import Frame
 from deskbus.rpc.lane import METHODS, Answer, Lane
 from deskbus.rpc.refusals import Refusals
+from deskbus.rpc.salvage import Kind, salvage
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Outbox
 from deskbus_protocol import rpc
@@ -27,6 +28,7 @@ from deskbus_protocol.errors import (
     DeskbusError,
     ErrorObject,
 )
+from deskbus_protocol.framing import RefusedFrame
 
 MAX_IN_FLIGHT = 256
 CANCEL = "$/cancelRequest"
@@ -147,6 +149,10 @@ class Peer:
             if line.strip() and not take(line + b"\n"):
                 self._receive(line)
 
+    def receive_refused(self, refused: RefusedFrame) -> None:
+        """Takes word of a frame that never became one."""
+        self._refuse_frame(refused.head, refused.error, self._answer)
+
     def link_closed(self) -> None:
         self._closed.set()
         self._wake()
@@ -156,7 +162,7 @@ class Peer:
             frames.check_text(frame)
             members = frames.split_batch(frame) if frames.is_batch(frame) else None
         except DeskbusError as error:
-            self.send(rpc.failure(rpc.NULL_ID, error))
+            self._refuse_frame(frame, error, self._answer)
             return
         if members is None:
             self._accept(frame, self._answer)
@@ -170,7 +176,7 @@ class Peer:
         try:
             frame = frames.read(text)
         except DeskbusError as error:
-            answer(rpc.failure(rpc.NULL_ID, error))
+            self._refuse_frame(text, error, answer)
             return
         request_id = b"" if isinstance(frame.id, UnsetType) else bytes(frame.id)
         params = NO_PARAMS if isinstance(frame.params, UnsetType) else frame.params
@@ -184,6 +190,20 @@ class Peer:
             self.lane.take_one(frame.method, params, request_id, answer)
         else:
             self._start(frame.method, params, request_id, answer)
+
+    def _refuse_frame(self, frame: bytes, error: DeskbusError, answer: Answer) -> None:
+        """Tells whoever waits because of a frame that could not be read, here or there."""
+        kind, request_id, method = salvage(frame)
+        if kind is Kind.REQUEST:
+            answer(rpc.failure(request_id, error))
+        elif kind is Kind.UNKNOWN:
+            answer(rpc.failure(rpc.NULL_ID, error))
+        else:
+            answer(NO_ANSWER)
+            if kind is Kind.NOTIFICATION:
+                self._refusals.add(method, error)
+            elif reply := self._reply_of(request_id):
+                reply.settle(DeskbusError(INTERNAL_ERROR, "The answer could not be read."))
 
     def _answer(self, frame: bytes) -> None:
         if frame:
@@ -227,10 +247,13 @@ class Peer:
         elif refusal := _refusal_in(response):
             self._refusals.add(method, refusal)
 
+    def _reply_of(self, request_id: bytes) -> _Reply | None:
+        number = msgspec.json.decode(request_id)
+        return self._replies.get(number) if isinstance(number, int) else None
+
     def _settle(self, frame: Frame) -> None:
         """An answer to a call of ours; one that nobody waits for is ignored."""
-        request_id = msgspec.json.decode(frame.id) if isinstance(frame.id, Raw) else None
-        reply = self._replies.get(request_id) if isinstance(request_id, int) else None
+        reply = self._reply_of(bytes(frame.id)) if isinstance(frame.id, Raw) else None
         if reply is None:
             log.debug("rpc.unexpected_response")
         elif isinstance(frame.error, ErrorObject):

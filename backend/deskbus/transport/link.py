@@ -6,7 +6,7 @@ from typing import Protocol, cast
 from deskbus.transport.outbox import Flusher, Outbox
 from deskbus_protocol import rpc
 from deskbus_protocol.errors import PARSE_ERROR, DeskbusError
-from deskbus_protocol.framing import FramingDecoder, FramingLostError
+from deskbus_protocol.framing import FramingDecoder, FramingLostError, RefusedFrame
 
 WRITE_HIGH_WATER_BYTES = 4 * 1024 * 1024
 """Above what one read can fan out to one link, so only a slow reader is ever called slow."""
@@ -27,6 +27,9 @@ class Receiver(Protocol):
 
     def receive(self, block: bytes) -> None:
         """Takes whole frames, each ended by a newline."""
+
+    def receive_refused(self, refused: RefusedFrame) -> None:
+        """Takes word of a frame that was left out."""
 
     def link_closed(self) -> None:
         """The link has ended; called once."""
@@ -54,7 +57,7 @@ class Link(asyncio.Protocol):
         self._flusher = flusher
         self._framing = FramingDecoder()
         self._receiver: Receiver | None = None
-        self._early: list[bytes] = []
+        self._early: list[tuple[list[RefusedFrame], bytes]] = []
         self._transport: asyncio.WriteTransport | None = None
         self._reader: Reader | None = None
 
@@ -62,8 +65,8 @@ class Link(asyncio.Protocol):
         """Sets who takes the frames; what came before is handed over first."""
         self._receiver = receiver
         early, self._early = self._early, []
-        for block in early:
-            receiver.receive(block)
+        for refused, block in early:
+            self._hand_over(receiver, refused, block)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.WriteTransport, transport)
@@ -85,15 +88,21 @@ class Link(asyncio.Protocol):
             self.close()
             return
         self.outbox.content_length = self._framing.content_length
-        if refusal := self._framing.take_refusal():
-            self.outbox.send(rpc.failure(rpc.NULL_ID, refusal))
-        if block and self._receiver:
-            self._receiver.receive(block)
-        elif block:
-            self._early.append(block)
+        refused = self._framing.take_refused()
+        if self._receiver:
+            self._hand_over(self._receiver, refused, block)
+        elif refused or block:
+            self._early.append((refused, block))
         self._flusher.flush()
         if self._flusher.congested:
             self._stall(MAX_STALLS)
+
+    @staticmethod
+    def _hand_over(receiver: Receiver, refused: list[RefusedFrame], block: bytes) -> None:
+        if block:
+            receiver.receive(block)
+        for frame in refused:
+            receiver.receive_refused(frame)
 
     def hold(self, for_s: float) -> None:
         """Reads nothing from this peer for a while."""

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from deskbus_protocol.framing import encode_content_length
+from deskbus_protocol.framing import encode_content_length, lines_of
 
 MAX_QUEUED_BYTES = 64 * 1024 * 1024
 MAX_QUEUED_FRAMES = 65_536
@@ -118,7 +118,7 @@ class Outbox:
     def put_block(self, block: bytes) -> None:
         """Sends many lines at once; see `writable`."""
         if self.content_length or self._paused:
-            for line in block.splitlines(keepends=True):
+            for line in lines_of(block):
                 self.put(line, None, 0)
         else:
             self.put(block, None, 0)

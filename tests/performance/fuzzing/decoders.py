@@ -103,7 +103,7 @@ def _fed(decoder: Decoder, pieces: list[bytes]) -> tuple[bytes, bool]:
             got.append(decoder.feed(piece))
         except FramingLostError:
             return LOST, False
-        refused = decoder.take_refusal() is not None or refused
+        refused = bool(decoder.take_refused()) or refused
     return b"".join(got), refused
 
 

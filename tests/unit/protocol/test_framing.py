@@ -7,12 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deskbus_protocol.framing import (
+    HEAD_BYTES,
     MAX_FRAME_BYTES,
     MAX_HEADER_BYTES,
     FramingDecoder,
     FramingLostError,
     encode_content_length,
     encode_line,
+    lines_of,
 )
 
 FRAMES = st.lists(
@@ -51,7 +53,25 @@ def test_content_length_frames_come_out_whole_however_the_stream_is_cut(
 
 def test_line_breaks_within_a_content_length_frame_become_spaces() -> None:
     pretty = b'{\r\n  "a": 1\n}'
-    assert decode([encode_content_length(pretty)]) == [b'{    "a": 1 }']
+    assert decode([encode_content_length(pretty)]) == [b'{\r   "a": 1 }']
+
+
+@pytest.mark.parametrize("string", [b"a\nb", b"\\\nb", b'\\"\n', b"\r\n"])
+def test_a_line_break_within_a_string_is_refused_and_not_mended(string: bytes) -> None:
+    decoder = FramingDecoder()
+    frame = b'{\n"id":1,"x":"%b"\n}' % string
+    block = decoder.feed(encode_content_length(frame) + encode_content_length(b"{}"))
+    assert block == b"{}\n"
+    (refused,) = decoder.take_refused()
+    assert refused.error.kind.name == "parse_error"
+    assert refused.head == frame
+
+
+@given(st.binary(max_size=40).map(lambda text: text.replace(b"\n", b"\r")), st.integers(0, 3))
+def test_only_a_newline_ends_a_line(text: bytes, ends: int) -> None:
+    block = (text + b"\n") * ends
+    assert lines_of(block) == [text + b"\n"] * ends
+    assert lines_of(block + b"\x0b\r") == [text + b"\n"] * ends + [b"\x0b\r"]
 
 
 def test_other_headers_are_ignored() -> None:
@@ -68,17 +88,17 @@ def test_an_oversized_frame_is_refused_and_the_next_one_is_sound(encode: object)
     found += [decoder.feed(big[at : at + 1_000_000]) for at in range(0, len(big), 1_000_000)]
     found += [decoder.feed(encode(b'{"last":1}'))]
     assert b"".join(found) == b'{"first":1}\n{"last":1}\n'
-    refusal = decoder.take_refusal()
-    assert refusal is not None
-    assert refusal.kind.name == "too_large"
-    assert decoder.take_refusal() is None
+    (refused,) = decoder.take_refused()
+    assert refused.error.kind.name == "too_large"
+    assert refused.head == (b'{"x":"' + b"a" * HEAD_BYTES)[:HEAD_BYTES]
+    assert decoder.take_refused() == []
 
 
 def test_an_oversized_frame_within_one_read_is_left_out() -> None:
     decoder = FramingDecoder()
     block = decoder.feed(b'{"a":1}\n{"x":"%b"}\n{"b":2}\n' % (b"a" * MAX_FRAME_BYTES))
     assert block == b'{"a":1}\n{"b":2}\n'
-    assert decoder.take_refusal() is not None
+    assert len(decoder.take_refused()) == 1
 
 
 @pytest.mark.parametrize(
