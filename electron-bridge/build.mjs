@@ -1,5 +1,6 @@
 // Bundles src/ into dist/: one CommonJS file each for Electron's main process, the preload script
-// and plain Node, one script for each page, and the pages' own HTML and CSS.
+// and plain Node, one script for each page, the pages' own HTML and CSS, and beside them
+// the licence.
 import { build } from 'esbuild';
 import { copyFile, mkdir, readdir, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
@@ -56,4 +57,5 @@ await Promise.all([
     }),
   ),
   ...assets.map((name) => copyFile(src('renderer', name), dist('renderer', name))),
+  copyFile(join(root, '..', 'LICENSE'), join(root, 'LICENSE')),
 ]);

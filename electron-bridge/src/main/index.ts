@@ -1,9 +1,11 @@
 // For Electron's main process.
+import './only-in-main';
+
 export { createShell, Shell, type ShellEvents, type ShellOptions } from './shell';
 export type { OpenWindow } from './app-windows';
 export type { BackendDown, BackendState } from './backend';
 export { DeskbusError } from '../node/error';
-export type { BackendMethod, CallOptions, Params, Result } from '../node/link';
+export type { BackendMethod, CallArguments, CallOptions, Params, Result } from '../node/link';
 export type {
   AppStatus,
   CrashPage,

@@ -14,7 +14,7 @@ import type {
 } from '../generated/protocol';
 import { Emitter } from '../node/emitter';
 import { DeskbusError } from '../node/error';
-import type { BackendMethod, CallContext, CallOptions, Params, Result } from '../node/link';
+import type { BackendMethod, CallArguments, CallContext, CallOptions, Result } from '../node/link';
 import { AppWindows, type OpenWindow } from './app-windows';
 import { Backend, type BackendDown, type BackendState } from './backend';
 import { backendCommand } from './command';
@@ -173,10 +173,9 @@ export class Shell extends Emitter<ShellEvents> {
   /** Calls any method of the backend; rejects with `DeskbusError`. */
   call<Name extends BackendMethod>(
     method: Name,
-    params: Params<Name>,
-    options?: CallOptions,
+    ...[params, options]: CallArguments<Name, CallOptions>
   ): Promise<Result<Name>> {
-    return this.backend.call(method, params, options);
+    return this.backend.call(method, params ?? {}, options);
   }
 
   windows(): OpenWindow[] {

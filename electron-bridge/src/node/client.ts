@@ -21,6 +21,7 @@ import { Emitter } from './emitter';
 import {
   toJson,
   type BackendMethod,
+  type CallArguments,
   type CallOptions,
   type Handler,
   type Link,
@@ -142,9 +143,9 @@ export class Client extends Emitter<ClientEvents> {
   /** Rejects with the backend's error, timeout, connection_lost, or overloaded. */
   async call<Name extends BackendMethod>(
     method: Name,
-    params: Params<Name>,
-    options: ClientCallOptions = {},
+    ...[given, options = {}]: CallArguments<Name, ClientCallOptions>
   ): Promise<Result<Name>> {
+    const params = given ?? {};
     const { whileClosed = this.options.whileClosed } = options;
     if (!this.connection.link && whileClosed === 'queue' && this.state !== 'closed') {
       return this.queue.add(method, params, { ...patienceOf(params), ...options });

@@ -7,6 +7,7 @@ export { DeskbusError, type ErrorCategory, type ErrorName } from './error';
 export type { HeartbeatOptions } from './heartbeat';
 export type {
   BackendMethod,
+  CallArguments,
   CallContext,
   CallOptions,
   CancelSignal,

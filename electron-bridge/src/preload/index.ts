@@ -1,4 +1,5 @@
 // The preload script of app windows: gives the page `window.deskbus`, and nothing else.
+import './only-in-preload';
 import { contextBridge, webFrame } from 'electron';
 import { APP_ARGUMENT, CLIENT_ARGUMENT } from '../main/operations';
 import { throwLater } from '../node/uncaught';

@@ -1,0 +1,7 @@
+import { needElectron } from '../main/electron-process';
+
+needElectron(
+  'contextBridge',
+  'deskbus-electron/preload is the preload script that createShell gives its windows. A plain ' +
+    "Node program uses require('deskbus-electron/node').",
+);
