@@ -30,7 +30,6 @@ async function start() {
   await app.whenReady();
   const shell = createShell({
     command: python,
-    args: ['-m', 'deskbus'],
     dataDir: process.env.DESKBUS_DATA_DIR || path.join(app.getPath('userData'), 'deskbus'),
     config: process.env.DESKBUS_CONFIG || path.join(__dirname, 'deskbus.toml'),
     // The feed is started as `python3`: let it be the one that has deskbus installed.

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'child_process';
+import { resolve } from 'path';
 import { createInterface } from 'readline';
 import type { Readable, Writable } from 'stream';
 import { PROTOCOL_VERSION, type HelloResult } from '../generated/protocol';
@@ -13,7 +14,7 @@ import {
   type Params,
   type Result,
 } from '../node/link';
-import type { Command } from './command';
+import { backendEnvironment, backendFolder, lacksDeskbus, type Command } from './command';
 import { killTree } from './process-tree';
 
 export type BackendState = 'starting' | 'up' | 'down' | 'stopped';
@@ -168,12 +169,13 @@ export class Backend extends Emitter<BackendEvents> {
 
   private spawn(): Run {
     const { command, dataDir, config, env, log } = this.options;
-    const args = [...command.args, 'serve', '--stdio', '--data-dir', dataDir];
-    if (config !== undefined) args.push('--config', config);
+    const args = [...command.args, 'serve', '--stdio', '--data-dir', resolve(dataDir)];
+    if (config !== undefined) args.push('--config', resolve(config));
     const child = spawn(command.file, args, {
       // Its own process group, so that what it spawned can be killed with it.
       detached: process.platform !== 'win32',
-      env: { ...process.env, ...env },
+      cwd: backendFolder(),
+      env: backendEnvironment(process.env, env),
       stdio: ['pipe', 'pipe', log ? 'pipe' : 'inherit'],
       windowsHide: true,
     }) as ChildProcess & { stdin: Writable; stdout: Readable };
@@ -208,7 +210,7 @@ export class Backend extends Emitter<BackendEvents> {
     } catch (error) {
       if (!isError(error, 'connection_lost')) throw error;
       await ended;
-      throw DeskbusError.of('unavailable', whyNotStarted(this.options.command, child));
+      throw DeskbusError.of('unavailable', await whyNotStarted(this.options, child));
     }
     const theirs = hello.protocolVersion;
     if (major(theirs) !== major(PROTOCOL_VERSION)) {
@@ -254,9 +256,19 @@ function isError(error: unknown, name: ErrorName): boolean {
   return error instanceof DeskbusError && error.code === DeskbusError.of(name).code;
 }
 
-function whyNotStarted({ file }: Command, child: ChildProcess): string {
+async function whyNotStarted(
+  { command, env }: BackendOptions,
+  child: ChildProcess,
+): Promise<string> {
+  const { file } = command;
   if (child.pid === undefined) {
     return `${file} could not be run. Install Python with deskbus, or set the option "command".`;
+  }
+  if (await lacksDeskbus(command, backendEnvironment(process.env, env))) {
+    return (
+      `${file} has no deskbus. One in the user's site-packages, on PYTHONPATH or in the working folder ` +
+      'is not started: install it into a venv and set the option "command" to its Python, or bundle it.'
+    );
   }
   const end = child.signalCode ?? `exit code ${String(child.exitCode)}`;
   return `The backend ended while it started (${end}). Its log says why.`;

@@ -1,5 +1,6 @@
+import { execFile } from 'child_process';
 import { existsSync } from 'fs';
-import { basename, join } from 'path';
+import { basename, dirname, join, resolve } from 'path';
 
 export interface Command {
   file: string;
@@ -16,11 +17,52 @@ const IS_WINDOWS = process.platform === 'win32';
 const PYTHON = IS_WINDOWS ? 'python' : 'python3';
 const BUNDLED = join('backend', IS_WINDOWS ? 'deskbus.exe' : 'deskbus');
 
-/** The backend that was bundled with the app, else the user's Python with deskbus installed. */
+/**
+ * Isolated: of the working folder, the user's site-packages and PYTHON* variables nothing is imported.
+ * An app that may write files somewhere could otherwise plant a module there.
+ */
+const ISOLATED = '-I';
+const PROBE_LIMIT_MS = 5_000;
+
+/** The backend that was bundled with the app, else a Python in which deskbus is installed. */
 export function backendCommand(options: CommandOptions, resources: string | undefined): Command {
   const bundled = resources === undefined ? '' : join(resources, BUNDLED);
-  const file = options.command ?? (existsSync(bundled) ? bundled : PYTHON);
-  return { file, args: options.args ?? (isPython(file) ? ['-m', 'deskbus'] : []) };
+  const named = options.command ?? (existsSync(bundled) ? bundled : PYTHON);
+  // The backend runs in another folder than this process; what is looked up on PATH has no folder.
+  const file = basename(named) === named ? named : resolve(named);
+  if (!isPython(file)) return { file, args: options.args ?? [] };
+  return { file, args: [ISOLATED, ...(options.args ?? ['-m', 'deskbus'])] };
+}
+
+/** A folder in which no app may write, so that no program or library is found there by accident. */
+export function backendFolder(): string {
+  return dirname(process.execPath);
+}
+
+/** `inherited` without what redirects a Python, also one that a script or a bundle starts. */
+export function backendEnvironment(
+  inherited: NodeJS.ProcessEnv,
+  added: Record<string, string>,
+): NodeJS.ProcessEnv {
+  const kept = Object.entries(inherited).filter(([name]) => !/^PYTHON/i.test(name));
+  return {
+    ...Object.fromEntries(kept),
+    PYTHONNOUSERSITE: '1',
+    PYTHONSAFEPATH: '1',
+    ...added,
+  };
+}
+
+/** Whether this is a Python that has no deskbus of its own, outside the user's site-packages. */
+export async function lacksDeskbus({ file }: Command, env: NodeJS.ProcessEnv): Promise<boolean> {
+  if (!isPython(file)) return false;
+  const probe = 'import sys, importlib.util as u; sys.exit(0 if u.find_spec("deskbus") else 3)';
+  const options = { cwd: backendFolder(), env, timeout: PROBE_LIMIT_MS, windowsHide: true };
+  return new Promise((answer) => {
+    execFile(file, [ISOLATED, '-c', probe], options, (error) => {
+      answer((error as { code?: unknown } | null)?.code === 3);
+    });
+  });
 }
 
 function isPython(file: string): boolean {
