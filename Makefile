@@ -6,7 +6,8 @@ MINUTES ?= 10
 SECONDS ?= 60
 PYTEST_ARGS ?=
 
-PYTHON_SOURCES := backend protocol tests demo
+PYTHON_PRODUCT := backend protocol demo
+PYTHON_SOURCES := $(PYTHON_PRODUCT) tests
 SCRIPT_SOURCES := electron-bridge 'demo/**/*.{js,html,css}' 'tests/**/*.{js,html,css}'
 NODE_BIN := electron-bridge/node_modules/.bin
 ESLINT := $(NODE_BIN)/eslint --config electron-bridge/eslint.config.mjs --max-warnings 0
@@ -41,6 +42,8 @@ check: setup
 	.venv/bin/ruff format --check $(PYTHON_SOURCES)
 	.venv/bin/ruff check $(PYTHON_SOURCES)
 	.venv/bin/mypy $(PYTHON_SOURCES)
+	.venv/bin/mypy --platform darwin --cache-dir build/mypy-darwin $(PYTHON_PRODUCT)
+	.venv/bin/mypy --platform win32 --cache-dir build/mypy-win32 $(PYTHON_PRODUCT)
 	$(PYTHON) -m deskbus_protocol.export --check
 	$(NPM) typecheck
 	$(ESLINT) electron-bridge demo tests

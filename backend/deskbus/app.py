@@ -2,7 +2,6 @@
 
 import logging
 import secrets
-import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -52,6 +51,7 @@ from deskbus.rpc.router import build_dispatcher
 from deskbus.security.developer import developer_ticket
 from deskbus.security.manager import ConsentMode
 from deskbus.security.tickets import TicketOffice
+from deskbus.signals import ENDING, receive_signals
 from deskbus.transport.descriptors import ClaimedDescriptors
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
@@ -306,9 +306,9 @@ class Backend:
         self._isolation.library.load()
 
     async def _stop_on_signal(self) -> None:
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        with receive_signals(*ENDING) as signals:
             async for number in signals:
-                log.info("backend.signal", signal=signal.Signals(number).name)
+                log.info("backend.signal", signal=number.name)
                 self._stopping.set()
 
     def _record_refused(self, purpose: str | None) -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ from deskbus.security.policyfile import FILE_NAME, PolicyFile
 from deskbus.security.policykeeper import PolicyKeeper
 from deskbus.security.settings import PermissionSettings
 from deskbus.security.standing import AppRules
+from deskbus.signals import receive_signals
 from deskbus.ui.consent import Asked, ConsentDialogs
 from deskbus.vault.service import Drawer, VaultService
 from deskbus_protocol.catalogue import Catalogue
@@ -174,8 +176,8 @@ class Guard:
         """Ends what has come to its end, reloads the policy on SIGHUP; until cancelled."""
         async with anyio.create_task_group() as self._tasks:
             # In a terminal it says that the terminal is gone, and ends the backend as ever.
-            if hasattr(signal, "SIGHUP") and not os.isatty(0):
-                self._tasks.start_soon(self._reload_on_signal)
+            if sys.platform != "win32" and not os.isatty(0):
+                self._tasks.start_soon(self._reload_on, signal.SIGHUP)
             while True:
                 await anyio.sleep(REFRESH_S)
                 refresh()
@@ -186,8 +188,8 @@ class Guard:
         if self.store.is_behind:
             await self.store.save_in_time()
 
-    async def _reload_on_signal(self) -> None:
-        with anyio.open_signal_receiver(signal.SIGHUP) as signals:
+    async def _reload_on(self, number: signal.Signals) -> None:
+        with receive_signals(number) as signals:
             async for _ in signals:
                 try:
                     await self.policies.reload()

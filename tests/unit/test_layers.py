@@ -12,10 +12,13 @@ BACKEND = ROOT / "backend/deskbus"
 PROTOCOL = ROOT / "protocol/deskbus_protocol"
 
 SERVICES = {"bus", "persistence", "security", "vault", "audit", "processes", "ui", "federation"}
-BASE = {"config", "reliability", "observability"}
+BASE = {"config", "reliability", "observability", "storage"}
 CARRIERS = {"transport", "rpc"}
 TOP = {"handlers", "web"}
-ROOTS = {"app", "checks", "guard", "isolation", "plans", "reception", "cli", "commands", "__main__"}
+ROOTS = {
+    *("app", "checks", "guard", "isolation", "plans", "reception", "signals"),
+    *("cli", "commands", "__main__"),
+}
 
 FENCES = {
     "jsonrpcserver": {"rpc/dispatch.py"},

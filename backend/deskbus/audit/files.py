@@ -19,7 +19,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-if sys.platform != "win32":
+from deskbus.storage import disk
+
+if sys.platform == "linux":
     import fcntl
 
 GENESIS = "genesis.pub"
@@ -64,16 +66,6 @@ class Block(NamedTuple):
 
     offset: int
     lines: list[bytes]
-
-
-def sync(descriptor: int) -> None:
-    """Returns when what was written is on the disk itself."""
-    if sys.platform == "darwin":
-        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-    elif hasattr(os, "fdatasync"):
-        os.fdatasync(descriptor)
-    else:
-        os.fsync(descriptor)
 
 
 def list_files(folder: Path) -> list[LogFile]:
@@ -166,15 +158,10 @@ class AuditFolder:
     def claim(self) -> None:
         """Keeps other writers out until `release`; raises `FolderBusyError`."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if sys.platform == "win32":
-            return
-        descriptor = os.open(self.path, os.O_RDONLY)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._descriptor = disk.lock_folder(self.path)
         except BlockingIOError as error:
-            os.close(descriptor)
             raise FolderBusyError(error.errno, "another process writes this log") from error
-        self._descriptor = descriptor
 
     def release(self) -> None:
         if self._descriptor is not None:
@@ -204,7 +191,7 @@ class AuditFolder:
         written = os.write(descriptor, content)
         while written < len(content):
             written += os.write(descriptor, content[written:])
-        sync(descriptor)
+        disk.sync(descriptor)
 
     def cut(self, descriptor: int, size_bytes: int) -> None:
         """Takes back what a failed write left."""
@@ -225,7 +212,7 @@ class AuditFolder:
 
     def remove(self, path: Path) -> None:
         self._release_file(path)
-        path.unlink(missing_ok=True)
+        disk.remove(path)
 
     def move(self, path: Path, into: Path) -> None:
         if path.is_file():
@@ -241,7 +228,7 @@ class AuditFolder:
             self.write(descriptor, content)
         finally:
             os.close(descriptor)
-        unfinished.replace(self.path / name)
+        disk.replace(unfinished, self.path / name)
         self.sync_names()
 
     def compress(self, file: LogFile) -> None:
@@ -271,13 +258,14 @@ class AuditFolder:
 
     def _set_append_only(self, descriptor: int, *, wanted: bool) -> None:
         """Only root may, and only some file systems can; elsewhere the modes must do."""
-        if sys.platform != "linux" or os.geteuid() != 0 or (wanted and not self._append_only):
-            return
-        with contextlib.suppress(OSError):
-            (flags,) = struct.unpack("l", fcntl.ioctl(descriptor, _GET_FLAGS, bytes(8)))
-            changed = flags | _APPEND_ONLY if wanted else flags & ~_APPEND_ONLY
-            if changed != flags:
-                fcntl.ioctl(descriptor, _SET_FLAGS, struct.pack("l", changed))
+        if sys.platform == "linux":
+            if os.geteuid() != 0 or (wanted and not self._append_only):
+                return
+            with contextlib.suppress(OSError):
+                (flags,) = struct.unpack("l", fcntl.ioctl(descriptor, _GET_FLAGS, bytes(8)))
+                changed = flags | _APPEND_ONLY if wanted else flags & ~_APPEND_ONLY
+                if changed != flags:
+                    fcntl.ioctl(descriptor, _SET_FLAGS, struct.pack("l", changed))
 
 
 def _gzip(text: bytes) -> bytes:

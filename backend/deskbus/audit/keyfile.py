@@ -17,7 +17,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from deskbus.audit.files import sync
+from deskbus.storage import disk
 
 WRAP_BYTES = 32
 _NONCE_BYTES = 12
@@ -102,7 +102,7 @@ class KeyFile:
             _write(descriptor, slot + slot)
         finally:
             os.close(descriptor)
-        unfinished.replace(self._path)
+        disk.replace(unfinished, self._path)
 
     def rewrap(self, wrap: bytes | None) -> None:
         """From the next save on, under another key."""
@@ -133,7 +133,7 @@ class KeyFile:
 def _write(descriptor: int, content: bytes) -> None:
     if os.write(descriptor, content) != len(content):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    sync(descriptor)
+    disk.sync(descriptor)
 
 
 def _bound(generation: int) -> bytes:

@@ -81,17 +81,18 @@ def _event_loop() -> Finding:
 
 
 def _pipes(data_dir: Path) -> Finding:
-    if os.name == "nt":
+    if sys.platform == "win32":
         return Finding("ok", "named pipes")
-    from deskbus.transport.pipe import UnsafeDirectoryError
-    from deskbus.transport.unix import prepare_directory
+    else:
+        from deskbus.transport.pipe import UnsafeDirectoryError
+        from deskbus.transport.unix import prepare_directory
 
-    folder = runtime_dir_for(data_dir)
-    try:
-        prepare_directory(folder)
-    except (OSError, UnsafeDirectoryError) as error:
-        return Finding("broken", str(error))
-    return Finding("ok", f"Unix sockets in {folder}")
+        folder = runtime_dir_for(data_dir)
+        try:
+            prepare_directory(folder)
+        except (OSError, UnsafeDirectoryError) as error:
+            return Finding("broken", str(error))
+        return Finding("ok", f"Unix sockets in {folder}")
 
 
 def _keychain() -> Finding:
@@ -116,10 +117,11 @@ def _electron() -> Finding:
 def _limits() -> Finding:
     if sys.platform == "win32":
         return Finding("ok", "no limit on open files")
-    import resource
+    else:
+        import resource
 
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    words = f"open files {soft} of {hard}"
-    if soft < MIN_OPEN_FILES:
-        return Finding("broken", f"{words}; 500 apps need at least {MIN_OPEN_FILES}")
-    return Finding("ok", words)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        words = f"open files {soft} of {hard}"
+        if soft < MIN_OPEN_FILES:
+            return Finding("broken", f"{words}; 500 apps need at least {MIN_OPEN_FILES}")
+        return Finding("ok", words)

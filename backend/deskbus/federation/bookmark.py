@@ -7,6 +7,8 @@ from typing import Literal
 import msgspec
 import structlog
 
+from deskbus.storage import disk
+
 FILE_NAME = "federation.json"
 
 log = structlog.get_logger()
@@ -54,11 +56,6 @@ class Bookmark:
         with os.fdopen(descriptor, "wb") as file:
             file.write(msgspec.json.encode(place))
             file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
-        if os.name != "nt":
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            disk.sync(file.fileno())
+        disk.replace(temporary, self._path)
+        disk.sync_folder(self._path.parent)

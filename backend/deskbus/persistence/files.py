@@ -2,11 +2,9 @@
 
 import contextlib
 import os
-import sys
 from pathlib import Path
 
-if sys.platform != "win32":
-    import fcntl
+from deskbus.storage import disk
 
 _BINARY = getattr(os, "O_BINARY", 0)
 
@@ -22,22 +20,14 @@ class Files:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def lock_folder(self, folder: Path) -> int | None:
-        """A descriptor that keeps other writers out until it is closed; none on Windows.
+        """A descriptor that keeps other writers out until it is closed.
 
         Raises `FolderInUseError`.
         """
-        if sys.platform == "win32":
-            return None
-        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return disk.lock_folder(folder)
         except BlockingIOError as error:
-            os.close(descriptor)
             raise FolderInUseError(error.errno, "another process writes here") from error
-        except OSError:
-            os.close(descriptor)
-            raise
-        return descriptor
 
     def sync_folder(self, descriptor: int | None) -> None:
         if descriptor is not None:
@@ -59,12 +49,7 @@ class Files:
 
     def sync(self, descriptor: int) -> None:
         """Returns when what was written is on the disk itself."""
-        if sys.platform == "darwin":
-            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-        elif hasattr(os, "fdatasync"):
-            os.fdatasync(descriptor)
-        else:
-            os.fsync(descriptor)
+        disk.sync(descriptor)
 
     def truncate(self, descriptor: int, size_bytes: int) -> None:
         os.ftruncate(descriptor, size_bytes)

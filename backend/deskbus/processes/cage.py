@@ -1,6 +1,7 @@
 """A cage holds one run of an app together by means of the OS, where the OS has such means."""
 
 import secrets
+import sys
 from pathlib import Path
 from typing import Protocol
 
@@ -66,16 +67,15 @@ class NoCages:
 
 def find_cages() -> Cages:
     """The best that this machine offers to us."""
-    import sys
-
-    if sys.platform == "linux":
-        from deskbus.processes.cgroups import ControlGroups, delegated_group
-
-        own = delegated_group(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))
-        if own is not None:
-            return ControlGroups(own, secrets.token_hex(4))
-    elif sys.platform == "win32":
+    if sys.platform == "win32":
         from deskbus.processes.jobs import Jobs
 
         return Jobs()
-    return NoCages()
+    else:
+        if sys.platform == "linux":
+            from deskbus.processes.cgroups import ControlGroups, delegated_group
+
+            own = delegated_group(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup"))
+            if own is not None:
+                return ControlGroups(own, secrets.token_hex(4))
+        return NoCages()

@@ -1,12 +1,12 @@
 """The backend's side of the guardian."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import structlog
 
-from deskbus.processes.table import WINDOWS
 from deskbus.processes.tree import Root
 
 GUARDIAN = Path(__file__).with_name("guardian.py")
@@ -45,7 +45,7 @@ class Guard:
 
     def _start(self) -> None:
         # Where the interpreter is bundled into one program, that program is no Python to call.
-        if WINDOWS or getattr(sys, "frozen", False):
+        if os.name == "nt" or getattr(sys, "frozen", False):
             return
         try:
             self._process = subprocess.Popen(

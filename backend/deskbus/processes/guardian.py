@@ -10,6 +10,8 @@ import signal
 import sys
 import time
 
+assert sys.platform != "win32"
+
 LIMIT_S = 2.0
 PAUSE_S = 0.005
 
@@ -72,40 +74,43 @@ def members(roots: dict[int, tuple[int, bytes]], seen: dict[int, int]) -> list[E
     return [entry for entry in found.values() if not entry.zombie]
 
 
-def kill(entry: Entry, number: int) -> None:
-    """By a handle, so that a pid that is used again is not hit."""
-    try:
-        handle = os.pidfd_open(entry.pid)
-    except OSError:
-        return
-    try:
-        now = read(entry.pid)
-        if now is not None and now.started == entry.started:
-            signal.pidfd_send_signal(handle, number)
-    except OSError:
-        return
-    finally:
-        os.close(handle)
+if sys.platform == "linux":
 
+    def kill(entry: Entry, number: int) -> None:
+        """By a handle, so that a pid that is used again is not hit."""
+        try:
+            handle = os.pidfd_open(entry.pid)
+        except OSError:
+            return
+        try:
+            now = read(entry.pid)
+            if now is not None and now.started == entry.started:
+                signal.pidfd_send_signal(handle, number)
+        except OSError:
+            return
+        finally:
+            os.close(handle)
 
-def end(roots: dict[int, tuple[int, bytes]]) -> None:
-    if sys.platform != "linux":
+    def end(roots: dict[int, tuple[int, bytes]]) -> None:
+        deadline = time.monotonic() + LIMIT_S
+        seen: dict[int, int] = {}
+        while roots and time.monotonic() < deadline:
+            left = members(roots, seen)
+            if not left:
+                return
+            for number in (signal.SIGSTOP, signal.SIGKILL):
+                for entry in left:
+                    kill(entry, number)
+            time.sleep(PAUSE_S)
+
+else:
+
+    def end(roots: dict[int, tuple[int, bytes]]) -> None:
         for pid in roots:
             try:
                 os.killpg(pid, signal.SIGKILL)
             except OSError:
                 continue
-        return
-    deadline = time.monotonic() + LIMIT_S
-    seen: dict[int, int] = {}
-    while roots and time.monotonic() < deadline:
-        left = members(roots, seen)
-        if not left:
-            return
-        for number in (signal.SIGSTOP, signal.SIGKILL):
-            for entry in left:
-                kill(entry, number)
-        time.sleep(PAUSE_S)
 
 
 def main() -> None:

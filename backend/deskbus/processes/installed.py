@@ -15,6 +15,7 @@ from msgspec import UnsetType
 
 from deskbus.processes.environment import is_refused
 from deskbus.processes.plan import MAIN_CLIENT
+from deskbus.storage import disk
 from deskbus_protocol.errors import CONFLICT, DEGRADED, INVALID_PARAMS, NOT_FOUND, DeskbusError
 from deskbus_protocol.manifest import Limits, Manifest
 
@@ -142,8 +143,8 @@ class InstalledApps:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
+            disk.sync(file.fileno())
+        disk.replace(fresh, self._path)
 
 
 def check_manifest(manifest: Manifest) -> None:

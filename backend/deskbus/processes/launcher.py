@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 
+assert sys.platform != "win32"
+
 PR_SET_PDEATHSIG = 1
 
 

@@ -1,12 +1,13 @@
 """Processes as psutil tells them, for platforms without /proc."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 
 import psutil
 
-from deskbus.processes.table import WINDOWS, Identity, Row, Source
+from deskbus.processes.table import Identity, Row, Source
 
 
 class Portable(Source):
@@ -24,8 +25,8 @@ class Portable(Source):
                 return Row(
                     Identity(pid, process.create_time()),
                     parent=process.ppid(),
-                    group=0 if WINDOWS else os.getpgid(pid),
-                    session=0 if WINDOWS else os.getsid(pid),
+                    group=_group(pid),
+                    session=_session(pid),
                     cpu_s=times.user + times.system,
                     memory=process.memory_info().rss,
                     zombie=process.status() == psutil.STATUS_ZOMBIE,
@@ -39,7 +40,24 @@ class Portable(Source):
     def open_files(self, pid: int) -> int:
         try:
             process = psutil.Process(pid)
-            held = getattr(process, "num_handles" if WINDOWS else "num_fds")()
+            if sys.platform == "win32":
+                return process.num_handles()
+            else:
+                return process.num_fds()
         except psutil.Error:
             return 0
-        return int(held)
+
+
+def _group(pid: int) -> int:
+    """0, which is no group, where the system has none."""
+    if sys.platform == "win32":
+        return 0
+    else:
+        return os.getpgid(pid)
+
+
+def _session(pid: int) -> int:
+    if sys.platform == "win32":
+        return 0
+    else:
+        return os.getsid(pid)

@@ -1,11 +1,14 @@
 """Processes as Linux tells them: proc(5), read without a detour, for it is done every second."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from deskbus.processes.table import Identity, Row, Source
+
+assert sys.platform == "linux"
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")

@@ -10,7 +10,6 @@ import anyio
 from anyio.abc import Process
 
 from deskbus.processes.environment import app_environment
-from deskbus.processes.table import WINDOWS
 from deskbus.processes.tree import RUN_VARIABLE
 from deskbus_protocol.appenv import (
     APP_VARIABLE,
@@ -74,25 +73,29 @@ async def spawn(program: Program, badge: Badge, confinement: Confinement) -> Pro
     """Returns when the program runs, its output to be read from `stdout`. Raises `OSError`."""
     ticket = _handed_over(badge.ticket)
     try:
-        if WINDOWS or getattr(sys, "frozen", False):
-            return await _open(
-                program, badge, program.command(confinement.electron), [ticket], confinement
-            )
-        status, told = os.pipe()
-        try:
-            command = [
-                *(sys.executable, "-I", "-S", str(LAUNCHER)),
-                *(str(told), str(os.getpid())),
-                *(str(confinement.open_files), confinement.entrance),
-                *program.command(confinement.electron),
-            ]
-            process = await _open(program, badge, command, [ticket, told], confinement)
-        finally:
-            os.close(told)
-        await _await_start(status, process)
-        return process
+        if sys.platform == "win32":
+            return await _open_with_ticket_as_input(program, badge, ticket, confinement)
+        elif getattr(sys, "frozen", False):
+            command = program.command(confinement.electron)
+            return await _open(program, badge, command, [ticket], confinement)
+        else:
+            return await _launch(program, badge, ticket, confinement)
     finally:
         os.close(ticket)
+
+
+async def _open_with_ticket_as_input(
+    program: Program, badge: Badge, ticket: int, confinement: Confinement
+) -> Process:
+    """Windows hands over no descriptors but the standard ones; its job ends the app with us."""
+    return await anyio.open_process(
+        program.command(confinement.electron),
+        stdin=ticket,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=program.cwd,
+        env=program.environment(badge, confinement.electron) | {TICKET_FD_VARIABLE: "0"},
+    )
 
 
 async def _open(
@@ -114,7 +117,7 @@ async def _open(
         cwd=program.cwd,
         env=env,
         start_new_session=True,
-        pass_fds=() if WINDOWS else (*descriptors, confinement.life_fd),
+        pass_fds=(*descriptors, confinement.life_fd),
     )
 
 
@@ -128,17 +131,37 @@ def _handed_over(ticket: str) -> int:
     return reading
 
 
-async def _await_start(status: int, process: Process) -> None:
-    """Returns once the launcher has made way for the program; raises its `OSError`."""
-    try:
-        os.set_blocking(status, False)
-        await anyio.wait_readable(status)
-        told = os.read(status, 16)
-    finally:
-        os.close(status)
-    if told:
-        await process.wait()
-        if process.stdout is not None:
-            await process.stdout.aclose()
-        number = int(told)
-        raise OSError(number, os.strerror(number))
+if sys.platform != "win32":
+
+    async def _launch(
+        program: Program, badge: Badge, ticket: int, confinement: Confinement
+    ) -> Process:
+        """By way of the launcher; returns once that has made way for the program."""
+        status, told = os.pipe()
+        try:
+            command = [
+                *(sys.executable, "-I", "-S", str(LAUNCHER)),
+                *(str(told), str(os.getpid())),
+                *(str(confinement.open_files), confinement.entrance),
+                *program.command(confinement.electron),
+            ]
+            process = await _open(program, badge, command, [ticket, told], confinement)
+        finally:
+            os.close(told)
+        await _await_start(status, process)
+        return process
+
+    async def _await_start(status: int, process: Process) -> None:
+        """Returns once the launcher has made way for the program; raises its `OSError`."""
+        try:
+            os.set_blocking(status, False)
+            await anyio.wait_readable(status)
+            told = os.read(status, 16)
+        finally:
+            os.close(status)
+        if told:
+            await process.wait()
+            if process.stdout is not None:
+                await process.stdout.aclose()
+            number = int(told)
+            raise OSError(number, os.strerror(number))

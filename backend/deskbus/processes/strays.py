@@ -1,6 +1,7 @@
 """Children that the OS gave us, because whoever started them has ended, and that are no app's."""
 
 import os
+import sys
 from collections.abc import Iterable
 
 import anyio.to_thread
@@ -42,7 +43,8 @@ class Strays:
 
 
 def _bury(pid: int) -> None:
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except OSError:
-        return
+    if sys.platform != "win32":
+        try:
+            os.waitpid(pid, os.WNOHANG)
+        except OSError:
+            return

@@ -5,9 +5,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import NamedTuple
 
-LINUX: bool = sys.platform == "linux"
-WINDOWS: bool = sys.platform == "win32"
-
 
 class Identity(NamedTuple):
     """One process for good: a pid that is used again has another `started`."""
@@ -120,7 +117,7 @@ class Source(ABC):
 
 def _source() -> Source:
     if not _chosen:
-        if LINUX:
+        if sys.platform == "linux":
             from deskbus.processes.procfs import ProcFs
 
             _chosen.append(ProcFs())

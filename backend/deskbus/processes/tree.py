@@ -8,22 +8,16 @@ its own; such an orphan is known by the mark in its environment.
 import ctypes
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
 import anyio
 import anyio.to_thread
 
-from deskbus.processes.table import (
-    LINUX,
-    WINDOWS,
-    Identity,
-    Table,
-    environment_has,
-    processes,
-    row_of,
-)
+from deskbus.processes.table import Identity, Table, environment_has, processes, row_of
 
 RUN_VARIABLE = "DESKBUS_RUN"
 """The mark: a random name of one run of one app, in the environment of its processes."""
@@ -34,8 +28,13 @@ KILL_LIMIT_S = 2.0
 POLL_S = 0.02
 
 _PR_SET_CHILD_SUBREAPER = 36
-KILL = signal.SIGTERM if WINDOWS else signal.SIGKILL
-_FATAL = (KILL,) if WINDOWS else (signal.SIGSTOP, KILL)
+if sys.platform == "win32":
+    # Windows ends a process at once by any signal but Ctrl-C and Ctrl-Break.
+    KILL = signal.SIGTERM
+    _FATAL = (KILL,)
+else:
+    KILL = signal.SIGKILL
+    _FATAL = (signal.SIGSTOP, KILL)
 
 
 class Root(NamedTuple):
@@ -52,7 +51,7 @@ class Root(NamedTuple):
 
 def become_subreaper() -> None:
     """Makes this process the parent of every descendant that loses its own (Linux)."""
-    if LINUX:
+    if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
@@ -78,23 +77,24 @@ def members(table: Table, root: Root, known: Iterable[Identity] = ()) -> set[Ide
 def send(target: Identity, number: int) -> bool:
     """Signals exactly this process, never one that has its pid now. Whether it was there."""
     try:
-        handle = os.pidfd_open(target.pid) if LINUX else None
-    except OSError:
-        return False
-    try:
-        # Held by the handle, the pid can't change hands between this look and the signal.
-        row = row_of(target.pid)
-        if row is None or row.identity != target:
-            return False
-        if handle is None:
-            os.kill(target.pid, number)
+        if sys.platform != "linux":
+            return _signal(target, partial(os.kill, target.pid), number)
         else:
-            signal.pidfd_send_signal(handle, number)
+            handle = os.pidfd_open(target.pid)
+            try:
+                # Held by the handle, the pid can't change hands between the look and the signal.
+                return _signal(target, partial(signal.pidfd_send_signal, handle), number)
+            finally:
+                os.close(handle)
     except OSError:
         return False
-    finally:
-        if handle is not None:
-            os.close(handle)
+
+
+def _signal(target: Identity, deliver: Callable[[int], None], number: int) -> bool:
+    row = row_of(target.pid)
+    if row is None or row.identity != target:
+        return False
+    deliver(number)
     return True
 
 
@@ -151,12 +151,11 @@ def is_there(target: Identity) -> bool:
 
 def _kill_group(table: Table, root: Root) -> None:
     """The group is the app's as long as anyone is in it who is younger than its leader."""
-    pid, started = root.identity
-    if WINDOWS:
-        return
-    in_group = [table[each] for each in table.groups.get(pid, ())]
-    if in_group and all(row.identity.started >= started for row in in_group):
-        try:
-            os.killpg(pid, signal.SIGKILL)
-        except OSError:
-            return
+    if sys.platform != "win32":
+        pid, started = root.identity
+        in_group = [table[each] for each in table.groups.get(pid, ())]
+        if in_group and all(row.identity.started >= started for row in in_group):
+            try:
+                os.killpg(pid, signal.SIGKILL)
+            except OSError:
+                return

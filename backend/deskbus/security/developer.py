@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from deskbus.storage import disk
+
 FILE_NAME = "developer.ticket"
 DEVELOPER_APP = "deskbus.developer"
 
@@ -24,7 +26,7 @@ def developer_ticket(folder: Path) -> Iterator[str]:
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(ticket)
-    unfinished.replace(path)
+    disk.replace(unfinished, path)
     try:
         yield ticket
     finally:

@@ -10,6 +10,7 @@ import heapq
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -33,6 +34,11 @@ _PASS = getattr(os, "O_PATH", os.O_RDONLY)
 """Opens a folder to go through it; one may do that where one may not list it."""
 
 _SUPPORTED = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
+"""Not on Windows: nothing is opened there, and the flags below stand for nothing."""
+
+_FOLDER = getattr(os, "O_DIRECTORY", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+_OURS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 class Part(NamedTuple):
@@ -75,10 +81,11 @@ class ConfinedFiles:
         with (
             _errors(),
             _parent(path, self._own_closed) as (folder, name),
-            _opened(name, os.O_RDONLY | os.O_NONBLOCK, folder) as file,
+            _opened(name, os.O_RDONLY | _NO_WAIT, folder) as file,
         ):
             known = _regular(file)
-            content = os.pread(file, limit, offset)
+            os.lseek(file, offset, os.SEEK_SET)
+            content = os.read(file, limit)
             return Part(content, known.st_size, known.st_mtime_ns // 1_000_000)
 
     def write(self, path: str, content: bytes, mode: WriteMode) -> int:
@@ -89,7 +96,7 @@ class ConfinedFiles:
         with _errors(), _parent(path, self._own_sealed) as (folder, name):
             if mode == "replace":
                 return _replace(folder, name, content)
-            flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CREAT
+            flags = os.O_WRONLY | _NO_WAIT | os.O_CREAT
             flags |= os.O_EXCL if mode == "create" else os.O_APPEND
             with _opened(name, flags, folder) as file:
                 _regular(file)
@@ -102,7 +109,7 @@ class ConfinedFiles:
         with (
             _errors(),
             _folder(path, self._own_closed) as place,
-            _opened(".", os.O_RDONLY | os.O_DIRECTORY, place) as folder,
+            _opened(".", os.O_RDONLY | _FOLDER, place) as folder,
         ):
             with os.scandir(folder) as entries:
                 # However many there are, no more than `limit` names are kept.
@@ -156,10 +163,10 @@ def _folder(path: str, closed: tuple[str, ...]) -> Iterator[int]:
     if not _SUPPORTED:
         raise DeskbusError(UNAVAILABLE, "Files can't be reached safely on this system.")
     known = _identities(closed)
-    at = os.open("/", _PASS | os.O_DIRECTORY | os.O_CLOEXEC)
+    at = os.open("/", _PASS | _FOLDER | _OURS)
     try:
         for step in PurePosixPath(path).parts[1:]:
-            flags = _PASS | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            flags = _PASS | _FOLDER | _OURS
             below = os.open(step, flags, dir_fd=at)
             os.close(at)
             at = below
@@ -188,7 +195,7 @@ def _parent(path: str, closed: tuple[str, ...]) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def _opened(name: str, flags: int, folder: int) -> Iterator[int]:
-    descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    descriptor = os.open(name, flags | _OURS, 0o600, dir_fd=folder)
     try:
         yield descriptor
     finally:
@@ -216,7 +223,8 @@ def _replace(folder: int, name: str, content: bytes) -> int:
     fresh = f".deskbus-{secrets.token_hex(8)}"
     with _opened(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, folder) as file:
         try:
-            os.fchmod(file, mode)
+            if sys.platform != "win32":
+                os.fchmod(file, mode)
             _write_all(file, content)
             os.fsync(file)
             os.rename(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)

@@ -19,7 +19,8 @@ def address(folder: Path) -> str:
     """Where the backend that listens in the runtime directory `folder` can be reached."""
     if sys.platform == "win32":
         return rf"\\.\pipe\deskbus-{folder.name}"
-    return str(folder / SOCKET_NAME)
+    else:
+        return str(folder / SOCKET_NAME)
 
 
 @asynccontextmanager

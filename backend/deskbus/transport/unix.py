@@ -2,20 +2,23 @@
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import socket
 import stat
 import struct
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import structlog
 
+from deskbus.storage import disk
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
 from deskbus.transport.pipe import SOCKET_NAME, UnsafeDirectoryError
+
+assert sys.platform != "win32"
 
 BACKLOG = 1024
 SEND_BUFFER_BYTES = 1024 * 1024
@@ -86,7 +89,7 @@ def _locked(folder: Path) -> Iterator[None]:
     """Raises `UnsafeDirectoryError` where another backend listens in `folder`."""
     descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        disk.lock(descriptor)
     except BlockingIOError:
         os.close(descriptor)
         raise UnsafeDirectoryError(f"another backend runs on this data folder ({folder})") from None

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-if sys.platform != "win32":
-    import fcntl
+from deskbus.storage import disk
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 _LOCK_NAME = "lock"
@@ -53,7 +52,7 @@ class Folder:
         self._check()
         lock = os.open(self.path / _LOCK_NAME, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
         try:
-            _lock(lock)
+            disk.lock(lock)
         except OSError as error:
             os.close(lock)
             raise FolderBusyError(error.errno, "another process uses this vault") from None
@@ -93,13 +92,13 @@ class Folder:
         try:
             self._write(unfinished, name, content)
             self.step(f"{name}: synced")
-            unfinished.replace(self.path / name)
+            disk.replace(unfinished, self.path / name)
         except BaseException:
             with contextlib.suppress(OSError):
                 unfinished.unlink(missing_ok=True)
             raise
         self.step(f"{name}: renamed")
-        self._sync_folder()
+        disk.sync_folder(self.path)
         self.step(f"{name}: durable")
 
     def remove(self, name: str) -> None:
@@ -114,40 +113,14 @@ class Folder:
             file.write(content)
             self.step(f"{name}: written")
             file.flush()
-            _sync(descriptor)
+            disk.sync(descriptor)
 
     def _check(self) -> None:
         status = self.path.lstat()
         if not stat.S_ISDIR(status.st_mode):
             raise FolderUnsafeError("the vault's folder is a link or a file")
-        if sys.platform == "win32":
-            return
-        if status.st_uid != os.getuid():
-            raise FolderUnsafeError("the vault's folder belongs to another user")
-        if status.st_mode & 0o077:
-            self.path.chmod(0o700)
-
-    def _sync_folder(self) -> None:
-        if sys.platform == "win32":
-            return
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _lock(descriptor: int) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    else:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _sync(descriptor: int) -> None:
-    if sys.platform == "darwin":
-        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-    else:
-        os.fsync(descriptor)
+        if sys.platform != "win32":
+            if status.st_uid != os.getuid():
+                raise FolderUnsafeError("the vault's folder belongs to another user")
+            if status.st_mode & 0o077:
+                self.path.chmod(0o700)

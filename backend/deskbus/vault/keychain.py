@@ -192,11 +192,8 @@ def probe() -> KeychainState:
 
 
 def _candidates() -> list[str]:
-    if sys.platform == "darwin":
-        return ["macos"]
-    if sys.platform == "win32":
-        return ["windows"]
-    return ["secret-service", "kwallet"]
+    of_platform = {"darwin": ["macos"], "win32": ["windows"]}
+    return of_platform.get(sys.platform, ["secret-service", "kwallet"])
 
 
 def _construct(name: str) -> Any:

@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from deskbus.storage import disk
 from deskbus.vault.cipher import (
     CHUNK_BYTES,
     HEADER_BYTES,
@@ -66,7 +67,7 @@ def export_vault(vault: Vault, path: Path, password: bytearray, *, step: Step = 
                 file.write(piece)
                 step("export: piece written")
             file.flush()
-            os.fsync(descriptor)
+            disk.sync(descriptor)
         step("export: synced")
         unfinished.rename(path)
     except BaseException:

@@ -1,0 +1,89 @@
+"""Locks, durable writes and renames, by the means of each platform. Everything here blocks."""
+
+import os
+import stat
+import sys
+import time
+from pathlib import Path
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+LOCK_FILE = "lock"
+"""Locked in place of its folder on Windows, where folders can't be opened."""
+
+REPLACE_ATTEMPTS = 25 if sys.platform == "win32" else 1
+REPLACE_PAUSE_S = 0.02
+"""On Windows a file can't be replaced while a virus scanner or a reader has it open."""
+
+
+def lock(descriptor: int) -> None:
+    """Keeps other processes from locking the same file until the descriptor is closed.
+
+    Raises `BlockingIOError` where another process has it, else `OSError`.
+    """
+    if sys.platform == "win32":
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError(error.errno, "another process has locked it") from error
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def lock_folder(folder: Path) -> int:
+    """A descriptor that keeps other processes out until it is closed; raises what `lock` does."""
+    if sys.platform == "win32":
+        flags = os.O_RDWR | os.O_CREAT | os.O_BINARY | os.O_NOINHERIT
+        descriptor = os.open(folder / LOCK_FILE, flags, 0o600)
+    else:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        lock(descriptor)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def sync(descriptor: int) -> None:
+    """Returns when what was written is on the disk itself, as far as the system can tell."""
+    if sys.platform == "darwin":
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    elif sys.platform == "linux":
+        os.fdatasync(descriptor)
+    else:
+        os.fsync(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Files made, renamed and removed so far stay so. Windows has no such call, nor the need."""
+    if sys.platform != "win32":
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove(path: Path) -> None:
+    """Removes a file that may not be there; a read-only one too, which Windows would keep."""
+    if sys.platform == "win32" and path.exists():
+        path.chmod(stat.S_IWRITE)
+    path.unlink(missing_ok=True)
+
+
+def replace(unfinished: Path, path: Path) -> None:
+    """Puts `unfinished` in the place of `path` in one step; raises `OSError`."""
+    for attempt in range(1, REPLACE_ATTEMPTS + 1):
+        try:
+            unfinished.replace(path)
+        except PermissionError:
+            if attempt == REPLACE_ATTEMPTS:
+                raise
+            time.sleep(REPLACE_PAUSE_S)
+        else:
+            return
