@@ -76,6 +76,7 @@ def _window(app: Manifest, window: WindowSpec, folder: Path) -> WindowDescriptor
         height=window.height,
         x=window.x,
         y=window.y,
+        background_color=window.background_color,
         root=UNSET if "://" in window.url else folder.resolve().as_uri(),
     )
 

@@ -25,6 +25,9 @@ DisplayName = Annotated[str, Meta(min_length=1, max_length=64)]
 Pixels = Annotated[int, Meta(ge=1, le=32_767)]
 Position = Annotated[int, Meta(ge=-32_768, le=32_767)]
 
+Colour = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}$", max_length=7)]
+"""As in CSS, six digits: `#0f1419`."""
+
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every table in a manifest; a name that is not known is an error, not ignored."""
@@ -34,6 +37,7 @@ class WindowSpec(Part, frozen=True, kw_only=True):
     """`url` is a file of the app, or an http(s) address; sizes in pixels.
 
     `name` tells the windows of one app apart; it is the client's name on the bus too.
+    `background_color` lies below the page, and is seen before its first paint: white unless told.
     """
 
     url: Annotated[str, Meta(min_length=1, max_length=2048)]
@@ -43,6 +47,7 @@ class WindowSpec(Part, frozen=True, kw_only=True):
     height: Pixels = 720
     x: Position | UnsetType = UNSET
     y: Position | UnsetType = UNSET
+    background_color: Colour | UnsetType = UNSET
 
 
 class HeartbeatSpec(Part, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from deskbus_protocol.manifest import Colour
 from deskbus_protocol.method import Empty, Method, Params, Result
 from deskbus_protocol.session import AppId, ClientName
 
@@ -30,6 +31,7 @@ class WindowDescriptor(Descriptor, frozen=True, kw_only=True, tag_field="kind", 
     """A window of an app. `url` is absolute: `file:` for local apps, else `https:`.
 
     `root` is the folder whose files the window may load; without one, that of its own file.
+    `background_color` lies below the page; white unless told.
     """
 
     window: WindowId
@@ -42,6 +44,7 @@ class WindowDescriptor(Descriptor, frozen=True, kw_only=True, tag_field="kind", 
     x: Annotated[int, Meta(ge=-32_768, le=32_767)] | UnsetType = UNSET
     y: Annotated[int, Meta(ge=-32_768, le=32_767)] | UnsetType = UNSET
     root: Annotated[str, Meta(pattern=r"^file:///", max_length=2048)] | UnsetType = UNSET
+    background_color: Colour | UnsetType = UNSET
 
 
 class AppIdentity(Descriptor, frozen=True, kw_only=True):

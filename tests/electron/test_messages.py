@@ -3,6 +3,7 @@
 import pytest
 
 from demo.electron import ElectronSession
+from tests.electron.conftest import Starter
 
 
 @pytest.mark.requirement("1.1")
@@ -89,3 +90,97 @@ async def test_a_publish_without_permission_is_told_to_the_page(electron: Electr
 
     assert refusal["code"] == -32010
     assert refusal["action"]
+
+
+FAULTS = {
+    "publish": "deskbus.publish('talk.forbidden', 1, { confirm: true })",
+    "request": "deskbus.request('talk.forbidden', 1)",
+    "subscribe": "deskbus.subscribe('talk..bad', () => undefined)",
+    "respond": "deskbus.respond('talk..bad', () => undefined)",
+    "send": "deskbus.send('test.sender', 'talk.forbidden', 1)",
+    "permissions.request": "deskbus.permissions.request({ permission: 'no.such', scope: '*' })",
+    "permissions.query": "deskbus.permissions.query({ permission: 'no.such', scope: '*' })",
+    "secrets.get": "deskbus.secrets.get('key')",
+    "files.read": "deskbus.files.read('relative')",
+    "iab.publish": "deskbus.InterApplicationBus.publish('talk.forbidden', 1)",
+    "iab.send": "deskbus.InterApplicationBus.send({ uuid: 'test.sender' }, 'talk.x', 1)",
+    "iab.on": "deskbus.InterApplicationBus.on('nothing', () => undefined)",
+    "channel.connect": "deskbus.InterApplicationBus.Channel.connect('none', { wait: false })",
+}
+
+
+@pytest.mark.requirement("6.5")
+@pytest.mark.parametrize("call", FAULTS.values(), ids=FAULTS.keys())
+async def test_whatever_is_refused_rejects_with_an_error_of_the_pages_world(
+    electron: ElectronSession, call: str
+) -> None:
+    receiver = await electron.window("?receiver")
+    await receiver.until("window.deskbus")
+    told = await receiver.evaluate(
+        f"""Promise.resolve().then(() => {call}).then(() => 'fulfilled', (error) => ({{
+            isError: error instanceof Error,
+            words: String(error),
+            name: error.name,
+            code: error.code,
+            category: error.category,
+            action: error.action,
+            json: JSON.parse(JSON.stringify(error)),
+        }}))"""
+    )
+    assert told["isError"]
+    assert told["name"] == "DeskbusError"
+    assert told["words"] == f"DeskbusError: {told['json']['message']}"
+    assert told["code"] < -32000
+    assert told["category"]
+    assert told["action"] == told["json"]["action"] != ""
+
+
+async def test_a_channels_faults_are_errors_of_the_pages_world(
+    electron_with: Starter,
+) -> None:
+    async with electron_with("test.trader", "test.viewer") as session:
+        trader = await session.window("?trader")
+        viewer = await session.window("?viewer")
+        for page in (trader, viewer):
+            await page.until("window.deskbus && deskbus.state() === 'open'")
+        await trader.evaluate(
+            """(async () => {
+                const { Channel } = deskbus.InterApplicationBus;
+                const provider = await Channel.create('desk');
+                provider.register('fail', () => { throw new Error('Not today.'); });
+            })()"""
+        )
+        faults = await viewer.evaluate(
+            """(async () => {
+                const { Channel } = deskbus.InterApplicationBus;
+                const client = await Channel.connect('desk');
+                const told = (error) => [error instanceof Error, error.name, error.message];
+                const thrown = await client.dispatch('fail').catch(told);
+                const unknown = await client.dispatch('nothing').catch(told);
+                await client.disconnect();
+                return [thrown, unknown, await client.dispatch('fail').catch(told)];
+            })()"""
+        )
+    assert [fault[:2] for fault in faults] == [[True, "DeskbusError"]] * 3
+    assert faults[0][2] == "Not today."
+
+
+async def test_a_refusal_is_told_as_an_error_with_all_of_its_members(
+    electron: ElectronSession,
+) -> None:
+    receiver = await electron.window("?receiver")
+    await receiver.until("window.deskbus")
+    await receiver.evaluate(
+        """(() => {
+            deskbus.onRefused((refusal) => {
+                window.told = { isError: refusal instanceof Error, ...refusal };
+            });
+            deskbus.publish('talk.forbidden', 1);
+        })()"""
+    )
+    told = await receiver.until("window.told")
+    assert told["isError"]
+    assert (told["name"], told["code"]) == ("DeskbusError", -32010)
+    assert (told["category"], told["retryable"]) == ("permission", False)
+    assert (told["method"], told["topic"]) == ("bus.publish", "talk.forbidden")
+    assert told["action"]

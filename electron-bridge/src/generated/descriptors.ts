@@ -7,7 +7,7 @@ export const windowSchema = {
   "$defs": {
     "WindowDescriptor": {
       "title": "WindowDescriptor",
-      "description": "A window of an app. `url` is absolute: `file:` for local apps, else `https:`.\n\n    `root` is the folder whose files the window may load; without one, that of its own file.",
+      "description": "A window of an app. `url` is absolute: `file:` for local apps, else `https:`.\n\n    `root` is the folder whose files the window may load; without one, that of its own file.\n    `background_color` lies below the page; white unless told.",
       "type": "object",
       "properties": {
         "kind": {
@@ -65,6 +65,11 @@ export const windowSchema = {
           "type": "string",
           "maxLength": 2048,
           "pattern": "^file:///"
+        },
+        "backgroundColor": {
+          "type": "string",
+          "maxLength": 7,
+          "pattern": "^#[0-9A-Fa-f]{6}$"
         }
       },
       "required": [

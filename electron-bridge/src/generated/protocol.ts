@@ -21,6 +21,7 @@ export interface ErrorData {
  * A window of an app. `url` is absolute: `file:` for local apps, else `https:`.
  *
  * `root` is the folder whose files the window may load; without one, that of its own file.
+ * `background_color` lies below the page; white unless told.
  */
 export interface WindowDescriptor {
   kind: "window";
@@ -36,6 +37,7 @@ export interface WindowDescriptor {
   x?: number;
   y?: number;
   root?: string;
+  backgroundColor?: string;
 }
 
 /**

@@ -91,12 +91,14 @@ function createWindow(
   preload: string,
   bounds: Rectangle | undefined,
 ): BrowserWindow {
-  const { app, client, title, width, height, x, y } = descriptor;
+  const { app, client, title, width, height, x, y, backgroundColor = '#ffffff' } = descriptor;
   const window = new BrowserWindow({
     ...WINDOW_LOOK,
     title,
     width,
     height,
+    // What lies below a page, and is seen before its first paint.
+    backgroundColor,
     ...(x === undefined || y === undefined ? {} : { x, y }),
     ...bounds,
     webPreferences: {

@@ -3,7 +3,7 @@ import { pathToFileURL } from 'url';
 import { BrowserWindow, ipcMain, type IpcMainEvent, type IpcMainInvokeEvent } from 'electron';
 import type { DialogAnswer, ShowDialogParams } from '../generated/protocol';
 import { DialogChannel, type Remember } from './dialog-channels';
-import { lockContents, lockedPreferences, WINDOW_LOOK } from './lockdown';
+import { lockContents, lockedPreferences, OWN_LOOK } from './lockdown';
 import { TopFrame } from './top-frame';
 
 const PAGE = join(__dirname, '..', 'renderer', 'dialog.html');
@@ -170,7 +170,7 @@ const dialogs = new DialogIpc();
 
 function createWindow(appName: string, parent: BrowserWindow | undefined): BrowserWindow {
   const window = new BrowserWindow({
-    ...WINDOW_LOOK,
+    ...OWN_LOOK,
     ...(parent ? { parent } : {}),
     title: `${appName} asks for permission`,
     width: WIDTH,

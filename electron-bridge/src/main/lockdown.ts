@@ -35,7 +35,11 @@ export function lockedPreferences(preload: string, partition: string): WebPrefer
 export const WINDOW_LOOK: BrowserWindowConstructorOptions = {
   show: false,
   autoHideMenuBar: true,
-  // What is seen before the first paint; white would flash.
+};
+
+/** That of the bridge's own windows, whose dark pages would else flash in white. */
+export const OWN_LOOK: BrowserWindowConstructorOptions = {
+  ...WINDOW_LOOK,
   backgroundColor: '#0f1419',
 };
 

@@ -1,7 +1,7 @@
 import { join } from 'path';
 import { pathToFileURL } from 'url';
 import { BrowserWindow, type BrowserWindowConstructorOptions } from 'electron';
-import { lockContents, lockedPreferences, WINDOW_LOOK } from './lockdown';
+import { lockContents, lockedPreferences, OWN_LOOK } from './lockdown';
 import { TopFrame } from './top-frame';
 
 const PAGES = join(__dirname, '..', 'renderer');
@@ -18,7 +18,7 @@ export interface OwnPage {
 export function openOwnPage(name: string, options: BrowserWindowConstructorOptions): OwnPage {
   const page = join(PAGES, `${name}.html`);
   const window = new BrowserWindow({
-    ...WINDOW_LOOK,
+    ...OWN_LOOK,
     ...options,
     webPreferences: lockedPreferences(join(PRELOADS, `${name}.js`), `deskbus-${name}`),
   });

@@ -1,5 +1,5 @@
 // What a page sees as `window.deskbus`. Everything here crosses Electron's contextBridge, so
-// values are copied and errors are plain objects.
+// values are copied.
 import type {
   GapParams,
   ListFilesResult,
@@ -21,22 +21,25 @@ import type {
 import type { InterApplicationBus } from './openfin/api';
 
 export type Message = MessageParams;
-export type Refusal = Omit<RefusedParams, '_meta'>;
+export type Refused = Omit<RefusedParams, '_meta'>;
 export type Gap = Omit<GapParams, '_meta'>;
 /** `closed` are this page's subscriptions that have ended with it. */
 export type PermissionChange = Omit<PermissionsChangedParams, '_meta'>;
 export type ConnectionState = 'connecting' | 'open' | 'resuming' | 'closed';
 
-/** What a rejected promise of this API holds: a plain object, for an Error loses its fields. */
-export interface DeskbusFailure {
+/** What a rejected promise of this API holds: an Error of the page's own world. */
+export interface DeskbusFailure extends Error {
   name: 'DeskbusError';
   code: number;
-  message: string;
   category: string;
   retryable: boolean;
+  /** What to do about it. */
   action: string;
   correlationId?: string;
 }
+
+/** A publish, or a renewed subscription, that was refused; `count` of them at once. */
+export type Refusal = DeskbusFailure & Refused;
 
 export interface PublishOptions {
   headers?: Record<string, string>;

@@ -1,8 +1,15 @@
+import { ERRORS, type RefusedParams } from '../generated/protocol';
 import { asFailure, DeskbusError, type ErrorName } from '../node/error';
 
 /** What a promise of this API rejects with: a plain object, for only that crosses as it is. */
 export function failure(name: ErrorName, message?: string): Error {
   return asFailure(DeskbusError.of(name, message));
+}
+
+/** A refusal as a failure, with all that the table of errors has on its code. */
+export function refusalOf(refusal: Omit<RefusedParams, '_meta'>): object {
+  const row = Object.values(ERRORS).find(({ code }) => code === refusal.code);
+  return { name: 'DeskbusError', ...(row ?? ERRORS.internal_error).data, ...refusal };
 }
 
 export function isFailure(thrown: unknown, name: ErrorName): boolean {

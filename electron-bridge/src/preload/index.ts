@@ -3,14 +3,8 @@ import './only-in-preload';
 import { contextBridge, webFrame } from 'electron';
 import { APP_ARGUMENT, CLIENT_ARGUMENT } from '../main/operations';
 import { throwLater } from '../node/uncaught';
-import type {
-  ConnectionState,
-  Gap,
-  Listener,
-  Refusal,
-  SubscribeOptions,
-  PermissionChange,
-} from './api';
+import type { ConnectionState, Gap, Listener, SubscribeOptions, PermissionChange } from './api';
+import { refusalOf } from './failure';
 import { bridgeOf } from './openfin/bridge';
 import { PageBus } from './page-bus';
 import { filesOf } from './page-files';
@@ -45,7 +39,8 @@ const api = {
   files: filesOf(bus),
   state: () => bus.state,
   onState: (listener: (state: ConnectionState) => void) => bus.on('state', listener),
-  onRefused: (listener: (refusal: Refusal) => void) => bus.on('refused', listener),
+  onRefused: (listener: (refusal: object) => void) =>
+    bus.on('refused', (refusal) => listener(refusalOf(refusal))),
   onGap: (listener: (gap: Gap) => void) => bus.on('gap', listener),
   InterApplicationBus: bridgeOf(bus),
 };

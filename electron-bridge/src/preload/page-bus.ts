@@ -12,13 +12,14 @@ import { Emitter } from '../node/emitter';
 import { answerWith } from '../node/responder';
 import { Subscriptions, type SubscribeOptions } from '../node/subscriptions';
 import { throwLater } from '../node/uncaught';
+import { failure } from './failure';
 import type {
   ConnectionState,
   Gap,
   Listener,
   Message,
   PublishOptions,
-  Refusal,
+  Refused,
   Responder,
   Stop,
   PermissionChange,
@@ -26,7 +27,7 @@ import type {
 
 interface Signals {
   state: ConnectionState;
-  refused: Refusal;
+  refused: Refused;
   gap: Gap;
   permissions: PermissionChange;
   subscribers: SubscriberWord;
@@ -69,7 +70,7 @@ export class PageBus extends Emitter<Signals> {
       this.connection = state;
       this.emit('state', state);
     });
-    ipcRenderer.on(Channel.refused, (_event, refusal: Refusal) => {
+    ipcRenderer.on(Channel.refused, (_event, refusal: Refused) => {
       if (refusal.method === OPERATIONS.subscribe && refusal.topic !== undefined) {
         this.subscriptions.forget(refusal.topic);
       }
@@ -90,7 +91,10 @@ export class PageBus extends Emitter<Signals> {
     this.flushPosts();
     const reply = (await ipcRenderer.invoke(Channel.call, this.page, operation, params)) as
       Reply | undefined;
-    if (!reply) throw new Error('Only the top frame of an app window may use the bus.');
+    if (!reply) {
+      const words = 'Only the top frame of an app window may use the bus.';
+      throw failure('permission_denied', words);
+    }
     // A plain object crosses the bridge as it is, an Error would lose its code and action.
     if ('error' in reply) throw reply.error as unknown as Error;
     return reply.result;
