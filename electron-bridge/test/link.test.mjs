@@ -3,7 +3,8 @@ import { PassThrough } from 'node:stream';
 import { beforeEach, test } from 'node:test';
 import { source } from './source.mjs';
 
-const { Link, toJson } = await source('node/link.ts');
+const { Link } = await source('node/link.ts');
+const { toJson } = await source('node/json.ts');
 
 let output;
 let link;
@@ -110,8 +111,10 @@ test('text payloads are written as JSON writes them', () => {
     '\u0000',
     '\u007f',
     '\u2028',
-    '\ud800',
-    '\udfff',
+    '\ud800\udfff',
+    '\\ud800',
+    '\\\\ud800',
+    '\\ud83d😀',
   ];
   for (const text of marks) assert.equal(toJson(`a${text}`), JSON.stringify(`a${text}`));
 });
@@ -151,4 +154,96 @@ test('messages are understood in the compact form and in any other, in the order
     [1, 2, 3],
   );
   assert.equal(seen[0], lines[0]);
+});
+
+const cycle = {};
+cycle.self = cycle;
+const nested = (depth) => JSON.parse('['.repeat(depth) + ']'.repeat(depth));
+const unsayable = {
+  'a function': () => 1,
+  'a symbol': Symbol('x'),
+  'a BigInt': { n: 1n },
+  'a cycle': cycle,
+  'a toJSON that throws': {
+    toJSON() {
+      throw new Error('no');
+    },
+  },
+  'half of a pair': 'cut \ud83d',
+  'half of a pair in a key': { '\ude00': 1 },
+  'half of a pair behind backslashes': '\\\\\ud83d',
+  'a hundred levels too many': nested(200),
+};
+
+for (const [name, value] of Object.entries(unsayable)) {
+  test(`${name} is refused at the call, whatever the call is, and nothing leaves`, async () => {
+    const refused = { name: 'DeskbusError', code: -32602 };
+    assert.throws(() => toJson(value), refused);
+    // Among members JSON leaves these out, as everywhere in JavaScript.
+    if (['function', 'symbol'].includes(typeof value)) return;
+    assert.throws(() => link.notify('bus.publish', { topic: 'a', payload: value }), refused);
+    await assert.rejects(link.call('bus.send', { app: 'a', topic: 'b', payload: value }), refused);
+    assert.deepEqual(await written(), []);
+  });
+}
+
+test('values are as deep as the backend takes them, and brackets in strings are none', async () => {
+  for (const around of [1, 2]) {
+    assert.equal(toJson(nested(128 - around), around).length, 2 * (128 - around));
+    assert.throws(() => toJson(nested(129 - around), around), { code: -32602 });
+  }
+  const brackets = ['"[{'.repeat(300), '\\"['.repeat(300), '\\'];
+  assert.equal(toJson(brackets), JSON.stringify(brackets));
+});
+
+test('a frame that is too large is refused at the call, to the byte', async () => {
+  const frame = (text) => `{"jsonrpc":"2.0","method":"a.b","params":${JSON.stringify(text)}}\n`;
+  const room = 4 * 1024 * 1024 - frame('').length;
+  for (const [character, bytes] of [
+    ['x', 1],
+    ['€', 3],
+  ]) {
+    const fits = character.repeat(Math.floor(room / bytes));
+    link.notify('a.b', fits);
+    const refused = { name: 'DeskbusError', code: -32016 };
+    assert.throws(() => link.notify('a.b', fits + character), refused);
+    await assert.rejects(link.call('a.b', fits), refused);
+    assert.deepEqual((await written()).length, 1);
+  }
+});
+
+test('a handler whose result can not be sent answers with an error', async () => {
+  link.handle('test.bad', () => 1n);
+  link.handle('test.big', () => 'x'.repeat(4 * 1024 * 1024));
+  receive('{"jsonrpc":"2.0","id":1,"method":"test.bad","params":{}}');
+  receive('{"jsonrpc":"2.0","id":2,"method":"test.big","params":{}}');
+  const answers = (await written()).map((line) => JSON.parse(line));
+  assert.deepEqual(
+    answers.map(({ id, error }) => [id, error.code]),
+    [
+      [1, -32602],
+      [2, -32016],
+    ],
+  );
+});
+
+test('an error that names no call is told as a refusal', () => {
+  const told = [];
+  const other = new Link(output, {
+    onNotification: (method, params) => told.push([method, params]),
+    onClose: () => undefined,
+  });
+  const data = { category: 'limit', retryable: false, action: 'Send less.' };
+  const error = { code: -32016, message: 'Too large.', data };
+  other.feed(Buffer.from(`${JSON.stringify({ jsonrpc: '2.0', id: null, error })}\n`));
+  const { code, message } = error;
+  const refusal = { method: '', code, message, action: 'Send less.', count: 1 };
+  assert.deepEqual(told, [['bus.refused', refusal]]);
+});
+
+test('no timer ends a call early that may take longer than a timer can', async () => {
+  const call = link.call('session.ping', {}, { timeout: Infinity });
+  await settled();
+  receive('{"jsonrpc":"2.0","id":1,"result":{}}');
+  assert.deepEqual(await call, {});
 });

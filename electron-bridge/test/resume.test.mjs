@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { afterEach, beforeEach, test } from 'node:test';
 import { Backend, EPOCH } from './backend.mjs';
 import { source } from './source.mjs';
@@ -245,6 +246,80 @@ test('calls made meanwhile are refused, or wait if they are told to', async () =
   await assert.rejects(late, { category: 'timeout' });
   await back;
   assert.equal((await Promise.all(waits)).length, 999);
+});
+
+test('publishes made meanwhile are refused or wait, in order with the calls, as they were', async () => {
+  await connect();
+  const refused = [];
+  client.on('refused', (refusal) => refused.push(refusal));
+  backend.answers['session.resume'] = resumes('token-2');
+  const away = becomes('resuming');
+  const back = becomes('open');
+  backend.sockets[0].destroy();
+  await away;
+  const queued = { whileClosed: 'queue' };
+  assert.throws(() => client.publish('a', 0), { category: 'unavailable' });
+  const payload = { n: 1 };
+  assert.equal(client.publish('a', payload, queued), true);
+  const confirmed = client.publish('a', { n: 2 }, { ...queued, confirm: true });
+  assert.equal(client.publish('a', { n: 3 }, { ...queued, priority: 9 }), true);
+  payload.n = 4;
+  assert.throws(() => client.publish('a', 1n, queued), { code: -32602 });
+  assert.throws(() => client.publish('a', 'x'.repeat(4 * 1024 * 1024), queued), { code: -32016 });
+  const large = 'x'.repeat(3 * 1024 * 1024);
+  for (let n = 0; n < 5; n += 1) client.publish('b', large, queued);
+  assert.throws(() => client.publish('b', large, queued), { category: 'limit' });
+  await back;
+  await confirmed;
+  client.publish('a', { n: 5 });
+  await client.call('session.ping', {});
+  const published = backend.frames.filter(({ method }) => method === 'bus.publish');
+  const ours = published.map(({ params }) => params).filter(({ topic }) => topic === 'a');
+  assert.deepEqual(
+    ours.map(({ payload: { n } }) => n),
+    [1, 2, 3, 5],
+  );
+  assert.equal(ours[2].priority, 9);
+  assert.equal(published.length, 9);
+  assert.deepEqual(refused, []);
+});
+
+test('publishes that wait are told as refused when there will be no connection', async () => {
+  await connect();
+  const refused = [];
+  client.on('refused', (refusal) => refused.push(refusal));
+  const away = becomes('resuming');
+  backend.answers['session.resume'] = (_frame, socket) => void socket.destroy();
+  backend.sockets[0].destroy();
+  await away;
+  client.publish('a', 1, { whileClosed: 'queue' });
+  await client.close();
+  assert.deepEqual(
+    refused.map(({ method, topic, count }) => [method, topic, count]),
+    [['bus.publish', 'a', 1]],
+  );
+});
+
+test('a request ends by its own timeout though the backend says nothing', async () => {
+  await connect();
+  backend.mute = true;
+  await assert.rejects(client.request('a', 1, { timeout: 20 }), { category: 'timeout' });
+});
+
+test('a responder whose answer can not be sent fails at once', async () => {
+  await connect();
+  const values = { bigint: 1n, function: () => 1, half: '\ud83d', large: 'x'.repeat(5_000_000) };
+  await client.respondTo('q', (payload) => values[payload]);
+  const sent = Object.keys(values).map((payload, at) => {
+    return { topic: 'q', seq: at + 1, payload, replyTo: payload };
+  });
+  backend.send(...sent);
+  const answers = () => backend.frames.filter(({ method }) => method === 'bus.respond');
+  while (answers().length < sent.length) await once(backend.server, 'frame');
+  for (const { params } of answers()) {
+    assert.match(params.error.message, /./);
+    assert.equal('payload' in params, false);
+  }
 });
 
 test('calls that wait for a connection are refused when there will be none', async () => {

@@ -1,32 +1,39 @@
-import { monotonicMs } from './clock';
+import { monotonicMs, startTimer } from './clock';
 import { DeskbusError } from './error';
+import { checkSize, toJson } from './json';
 import type { BackendMethod, CallOptions, Link, Params, Result } from './link';
 
 const MAX_WAITING = 1000;
+const MAX_WAITING_CHARACTERS = 16 * 1024 * 1024;
 
 interface Waiting {
+  readonly characters: number;
   send(link: Link): void;
   refuse(error: DeskbusError): void;
 }
 
-/** Calls that wait for a connection; their timeouts count from when they were made. */
+/**
+ * Calls and publishes that wait for a connection, as they were when they were made; the timeouts of
+ * calls count from then.
+ */
 export class CallQueue {
   private waiting = new Set<Waiting>();
+  private characters = 0;
 
-  /** Rejects with overloaded where too many wait already. */
-  add<Name extends BackendMethod>(
+  /** Rejects with overloaded where too much waits already, and for what can't be sent. */
+  async add<Name extends BackendMethod>(
     method: Name,
     params: Params<Name>,
     { timeout, signal }: CallOptions = {},
   ): Promise<Result<Name>> {
-    if (this.waiting.size >= MAX_WAITING) {
-      const why = 'Too many calls wait for the connection.';
-      return Promise.reject(DeskbusError.of('overloaded', why));
-    }
-    if (signal?.aborted) return Promise.reject(DeskbusError.of('cancelled'));
+    const text = toJson(params);
+    checkSize(text);
+    this.checkRoom(text.length);
+    if (signal?.aborted) throw DeskbusError.of('cancelled');
     return new Promise((resolve, reject) => {
       const since = monotonicMs();
       const waiting: Waiting = {
+        characters: text.length,
         send: (link) => {
           release();
           const spent = monotonicMs() - since;
@@ -34,7 +41,7 @@ export class CallQueue {
             ...(timeout === undefined ? {} : { timeout: Math.max(1, timeout - spent) }),
             ...(signal ? { signal } : {}),
           };
-          link.call(method, params, options).then(resolve, reject);
+          link.callWith(method, text, options).then(resolve, reject);
         },
         refuse: (error) => {
           release();
@@ -42,19 +49,29 @@ export class CallQueue {
         },
       };
       const giveUp = (why: 'cancelled' | 'timeout'): void => {
-        this.waiting.delete(waiting);
+        if (!this.waiting.delete(waiting)) return;
+        this.characters -= waiting.characters;
         waiting.refuse(DeskbusError.of(why));
       };
       const abort = (): void => giveUp('cancelled');
       signal?.addEventListener('abort', abort);
-      const timer =
-        timeout === undefined ? undefined : setTimeout(() => giveUp('timeout'), timeout);
+      const timer = startTimer(timeout, () => giveUp('timeout'));
       const release = (): void => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', abort);
       };
-      this.waiting.add(waiting);
+      this.wait(waiting);
     });
+  }
+
+  /** Has what needs no answer wait; throws overloaded where too much does already. */
+  post(
+    characters: number,
+    send: (link: Link) => void,
+    refuse: (error: DeskbusError) => void,
+  ): void {
+    this.checkRoom(characters);
+    this.wait({ characters, send, refuse });
   }
 
   /** In the order in which they were made. */
@@ -66,9 +83,22 @@ export class CallQueue {
     for (const waiting of this.take()) waiting.refuse(error);
   }
 
+  private checkRoom(characters: number): void {
+    const full = this.characters + characters > MAX_WAITING_CHARACTERS;
+    if (this.waiting.size >= MAX_WAITING || full) {
+      throw DeskbusError.of('overloaded', 'Too much waits for the connection.');
+    }
+  }
+
+  private wait(waiting: Waiting): void {
+    this.waiting.add(waiting);
+    this.characters += waiting.characters;
+  }
+
   private take(): Set<Waiting> {
     const { waiting } = this;
     this.waiting = new Set();
+    this.characters = 0;
     return waiting;
   }
 }

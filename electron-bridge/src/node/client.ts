@@ -18,15 +18,15 @@ import { CallQueue } from './call-queue';
 import { Connection, type ConnectionOptions, type ConnectionState } from './connection';
 import { asDeskbusError, DeskbusError, isLoss } from './error';
 import { Emitter } from './emitter';
-import {
-  toJson,
-  type BackendMethod,
-  type CallArguments,
-  type CallOptions,
-  type Handler,
-  type Link,
-  type Params,
-  type Result,
+import { AROUND_PAYLOAD, asPayload, checkSize, toJson } from './json';
+import type {
+  BackendMethod,
+  CallArguments,
+  CallOptions,
+  Handler,
+  Link,
+  Params,
+  Result,
 } from './link';
 import type { Message } from './message';
 import {
@@ -53,7 +53,10 @@ import {
 
 export interface ClientEvents {
   state: ConnectionState;
-  /** Publishes without confirmation, or renewed subscriptions, that the backend refused. */
+  /**
+   * Publishes without confirmation, or renewed subscriptions, that were refused. `method` is empty
+   * where the backend could not read what it was sent.
+   */
   refused: RefusedParams;
   gap: GapParams;
   /** What the app may do has changed. */
@@ -68,7 +71,10 @@ export interface ClientEvents {
 }
 
 export interface ClientOptions extends ConnectionOptions {
-  /** `refuse`, unless told; a thousand calls are queued at most. */
+  /**
+   * What becomes of a call or a publish that is made while there is no connection: `refuse`, unless
+   * told. At most a thousand are queued, and 16 Mi characters.
+   */
   whileClosed?: WhileClosed;
   /** Takes `bus.message` frames unparsed; no listener gets a message then. */
   onMessageLine?: (line: string) => void;
@@ -146,11 +152,11 @@ export class Client extends Emitter<ClientEvents> {
     ...[given, options = {}]: CallArguments<Name, ClientCallOptions>
   ): Promise<Result<Name>> {
     const params = given ?? {};
-    const { whileClosed = this.options.whileClosed } = options;
-    if (!this.connection.link && whileClosed === 'queue' && this.state !== 'closed') {
-      return this.queue.add(method, params, { ...patienceOf(params), ...options });
+    const limits = { ...patienceOf(method, params), ...options };
+    if (!this.connection.link && this.queues(options)) {
+      return this.queue.add(method, params, limits);
     }
-    return this.opened().call(method, params, options);
+    return this.opened().call(method, params, limits);
   }
 
   /** Throws connection_lost while there is no connection. */
@@ -161,8 +167,9 @@ export class Client extends Emitter<ClientEvents> {
   /**
    * Publishes without waiting; a refusal comes as the event `refused`.
    *
-   * Returns whether more may follow at once; where it is false, await `drained()` first. Throws
-   * connection_lost while there is no connection. With `confirm` it resolves when the message is
+   * Returns whether more may follow at once; where it is false, await `drained()` first. While there
+   * is no connection it throws connection_lost, or waits as `whileClosed` says. Throws
+   * invalid_params for what JSON can't say, too_large, and overloaded where too much waits. With `confirm` it resolves when the message is
    * routed, and with `durable` too, when it is on disk.
    */
   publish(topic: string, payload: unknown, options?: PublishOptions & { confirm?: false }): boolean;
@@ -175,11 +182,14 @@ export class Client extends Emitter<ClientEvents> {
     if (options?.confirm) {
       const members: Partial<ConfirmOptions> = { ...options };
       delete members.confirm;
-      return this.choose('bus.publish', { topic, payload: payload ?? null, ...members });
+      return this.choose('bus.publish', { topic, payload: asPayload(payload), ...members });
     }
-    const link = this.opened();
-    link.publish(topic, toJson(payload), options ? publishMembers(options) : '');
-    return !link.full;
+    const text = toJson(payload, AROUND_PAYLOAD);
+    const rest = options ? publishMembers(options) : '';
+    const { link } = this.connection;
+    if (!link && this.queues(options)) return this.publishLater(topic, text, rest);
+    this.opened().publish(topic, text, rest);
+    return !link?.full;
   }
 
   /** Resolves when what was published is written, as far as a sender should wait for it. */
@@ -199,8 +209,12 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /** Asks the topic's subscribers; resolves with the first answer, or rejects when aborted. */
-  request(topic: string, payload: unknown, options: RequestOptions = {}): Promise<RequestResult> {
-    return this.choose('bus.request', { topic, payload: payload ?? null, ...options });
+  async request(
+    topic: string,
+    payload: unknown,
+    options: RequestOptions = {},
+  ): Promise<RequestResult> {
+    return this.choose('bus.request', { topic, payload: asPayload(payload), ...options });
   }
 
   /** Answers the requests on a topic or pattern with what `responder` returns. */
@@ -211,13 +225,13 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /** Sends to the clients of one app that subscribed to the topic. */
-  send(
+  async send(
     app: string,
     topic: string,
     payload: unknown,
     options: SendOptions = {},
   ): Promise<SendResult> {
-    return this.choose('bus.send', { app, topic, payload: payload ?? null, ...options });
+    return this.choose('bus.send', { app, topic, payload: asPayload(payload), ...options });
   }
 
   /** Lets `handler` answer the backend's calls of `method`. */
@@ -279,6 +293,29 @@ export class Client extends Emitter<ClientEvents> {
     return this.call(method, params as unknown as Params<Name>, chosen);
   }
 
+  /** Whether what is said now is to wait for a connection. */
+  private queues(choice: Choice | undefined): boolean {
+    const { whileClosed = this.options.whileClosed } = choice ?? {};
+    return whileClosed === 'queue' && this.state !== 'closed';
+  }
+
+  private publishLater(topic: string, payload: string, rest: string): boolean {
+    const params = `{"topic":${toJson(topic)},"payload":${payload}${rest}}`;
+    checkSize(params);
+    const refuse = (error: unknown): void => {
+      this.tellRefused('bus.publish', topic, asDeskbusError(error));
+    };
+    const send = (link: Link): void => {
+      try {
+        link.notifyWith('bus.publish', params);
+      } catch (error) {
+        refuse(error);
+      }
+    };
+    this.queue.post(params.length, send, refuse);
+    return true;
+  }
+
   private opened(): Link {
     const { link } = this.connection;
     if (!link) throw DeskbusError.of('connection_lost');
@@ -324,16 +361,13 @@ export class Client extends Emitter<ClientEvents> {
   private keepsRefused(pattern: string, thrown: unknown): boolean {
     if (isLoss(thrown)) return true;
     this.progress.leave(pattern);
-    const { code, message, action } = asDeskbusError(thrown);
-    this.emit('refused', {
-      method: 'bus.subscribe',
-      code,
-      message,
-      action,
-      count: 1,
-      topic: pattern,
-    });
+    this.tellRefused('bus.subscribe', pattern, asDeskbusError(thrown));
     return false;
+  }
+
+  private tellRefused(method: string, topic: string, error: DeskbusError): void {
+    const { code, message, action } = error;
+    this.emit('refused', { method, code, message, action, count: 1, topic });
   }
 
   private tellGap(gap: GapParams): void {

@@ -1,6 +1,8 @@
 import type { Writable } from 'stream';
 import type { Methods } from '../generated/protocol';
+import { startTimer } from './clock';
 import { asDeskbusError, DeskbusError } from './error';
+import { checkSize, toJson } from './json';
 import { LineDecoder, parseFrame, StreamBrokenError } from './lines';
 import { MESSAGE_HEAD, MessageReader, type Message } from './message';
 
@@ -63,6 +65,8 @@ interface Frame {
   error?: unknown;
 }
 
+/** As much as stands around the result of an answer, but for its id. */
+const ENVELOPE = '{"jsonrpc":"2.0","id":,}';
 const PUBLISH_HEAD = '{"jsonrpc":"2.0","method":"bus.publish","params":{"topic":';
 
 /** Frames of one turn are written together; a longer run of them is written in pieces. */
@@ -108,9 +112,26 @@ export class Link {
     this.handlers.set(method, handler);
   }
 
+  /**
+   * Rejects with the backend's error; with timeout, cancelled or connection_lost; with
+   * invalid_params or too_large for what it would refuse unread.
+   */
   call<Name extends BackendMethod>(
     method: Name,
     params: Params<Name>,
+    options: CallOptions = {},
+  ): Promise<Result<Name>> {
+    try {
+      return this.callWith(method, toJson(params), options);
+    } catch (error) {
+      return Promise.reject(asDeskbusError(error));
+    }
+  }
+
+  /** As `call`, with the parameters as JSON. */
+  callWith<Name extends BackendMethod>(
+    method: Name,
+    params: string,
     options: CallOptions = {},
   ): Promise<Result<Name>> {
     return new Promise((resolve, reject) => {
@@ -124,7 +145,8 @@ export class Link {
       }
       const id = ++this.lastId;
       const head = `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":`;
-      const frame = `${head}${toJson(params)}}`;
+      const frame = `${head}${params}}`;
+      checkSize(frame);
       const release = this.limit(id, options);
       this.pending.set(id, {
         resolve: (result) => {
@@ -140,12 +162,17 @@ export class Link {
     });
   }
 
-  /** Throws connection_lost where there is nobody to tell. */
+  /** Throws connection_lost where there is nobody to tell, invalid_params and too_large. */
   notify<Name extends BackendMethod>(method: Name, params: Params<Name>): void {
-    this.post(`{"jsonrpc":"2.0","method":"${method}","params":${toJson(params)}}`);
+    this.notifyWith(method, toJson(params));
   }
 
-  /** `bus.publish` as a notification; `rest` is further members as JSON, each after a comma. */
+  /** As `notify`, with the parameters as JSON. */
+  notifyWith(method: BackendMethod, params: string): void {
+    this.post(`{"jsonrpc":"2.0","method":"${method}","params":${params}}`);
+  }
+
+  /** `bus.publish` as a notification, of `payload` as JSON; `rest` is further members as JSON, each after a comma. */
   publish(topic: string, payload: string, rest: string): void {
     if (topic !== this.publishTopic) {
       this.publishHead = `${PUBLISH_HEAD}${toJson(topic)},"payload":`;
@@ -199,6 +226,7 @@ export class Link {
 
   private post(frame: string): void {
     if (this.closed) throw DeskbusError.of('connection_lost');
+    checkSize(frame);
     this.write(frame);
   }
 
@@ -213,8 +241,7 @@ export class Link {
   private limit(id: number, { timeout, signal }: CallOptions): () => void {
     const abort = (): void => this.giveUp(id, 'cancelled');
     signal?.addEventListener('abort', abort);
-    const timer =
-      timeout === undefined ? undefined : setTimeout(() => this.giveUp(id, 'timeout'), timeout);
+    const timer = startTimer(timeout, () => this.giveUp(id, 'timeout'));
     return () => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
@@ -262,12 +289,19 @@ export class Link {
   }
 
   private settle(frame: Frame): void {
+    if (frame.id === null && frame.error !== undefined) this.tellRefused(frame.error);
     if (typeof frame.id !== 'number') return;
     const waiter = this.pending.get(frame.id);
     if (!waiter) return;
     this.pending.delete(frame.id);
     if (frame.error !== undefined) waiter.reject(DeskbusError.from(frame.error));
     else waiter.resolve(frame.result);
+  }
+
+  /** A frame from here was refused, and nobody can say which. */
+  private tellRefused(refused: unknown): void {
+    const { code, message, action } = DeskbusError.from(refused);
+    this.hooks.onNotification('bus.refused', { method: '', code, message, action, count: 1 });
   }
 
   /** Answers a call of the backend's, once: with the handler's word, or with cancelled. */
@@ -289,7 +323,9 @@ export class Link {
       const result = await handler(params, {
         onCancel: (listener) => void cancelListeners.push(listener),
       });
-      reply(`"result":${toJson(result)}`);
+      const member = `"result":${toJson(result)}`;
+      checkSize(`${member}${ENVELOPE}${key}`);
+      reply(member);
     } catch (error) {
       reply(errorMember(asDeskbusError(error)));
     }
@@ -304,22 +340,3 @@ export class Link {
 function errorMember(error: DeskbusError): string {
   return `"error":${JSON.stringify(error.toObject())}`;
 }
-
-/**
- * Any value as JSON; what JSON leaves out is null, as it is in an array. Throws `DeskbusError`
- * (invalid_params) for what it can't say at all: a BigInt, or an object that holds itself.
- */
-export function toJson(value: unknown): string {
-  if (typeof value === 'string' && UNESCAPED.test(value)) return `"${value}"`;
-  try {
-    return stringify(value) ?? 'null';
-  } catch {
-    throw DeskbusError.of('invalid_params', 'The value can not be written as JSON.');
-  }
-}
-
-/** Text that JSON writes as it is; to look first is far quicker than to write it escaped. */
-const UNESCAPED = /^[ !#-[\]-\ud7ff\ue000-\uffff]*$/;
-
-/** The library's type leaves out that some values give nothing. */
-const stringify: (value: unknown) => string | undefined = JSON.stringify;

@@ -1,17 +1,17 @@
 import type { PublishParams, RequestParams, SendParams } from '../generated/protocol';
+import { toJson } from './json';
 import type { CallOptions } from './link';
 
-export type PublishOptions = Pick<PublishParams, 'headers' | 'ttl' | 'priority' | 'correlationId'>;
+export type PublishOptions = Choice &
+  Pick<PublishParams, 'headers' | 'ttl' | 'priority' | 'correlationId'>;
 /** With `durable` a publish is answered after the message is on disk. */
-export type ConfirmOptions = PublishOptions &
-  Pick<PublishParams, 'durable'> &
-  Choice & { confirm: true };
+export type ConfirmOptions = PublishOptions & Pick<PublishParams, 'durable'> & { confirm: true };
 export type RequestOptions = Choice &
   Pick<CallOptions, 'signal'> &
   Pick<RequestParams, 'app' | 'headers' | 'correlationId' | 'timeout'>;
 export type SendOptions = Choice & Pick<SendParams, 'client' | 'headers' | 'correlationId'>;
 
-/** What becomes of a call that is made while there is no connection. */
+/** What becomes of a call or a publish that is made while there is no connection. */
 export type WhileClosed = 'queue' | 'refuse';
 export interface Choice {
   /** The client's own choice unless told. */
@@ -19,13 +19,20 @@ export interface Choice {
 }
 export type ClientCallOptions = CallOptions & Choice;
 
-/** How long a request is to wait for its answer, and so for a connection, at most. */
-export function patienceOf(params: object): CallOptions {
+/** Without a limit of the caller's the backend waits so long, after a person was asked. */
+const USUAL_PATIENCE_MS = 10_000 + 120_000;
+
+/** How long a request waits at most: for a connection, a person who is asked, and its answer. */
+export function patienceOf(method: string, params: object): CallOptions {
+  if (method !== 'bus.request') return {};
   const { timeout } = params as { timeout?: unknown };
-  return typeof timeout === 'number' ? { timeout } : {};
+  if (timeout === undefined) return { timeout: USUAL_PATIENCE_MS };
+  // What is no limit is the backend's to refuse.
+  return typeof timeout === 'number' && timeout >= 1 ? { timeout } : {};
 }
 
+/** The options of a publish as members of its parameters, each after a comma. */
 export function publishMembers({ headers, ttl, priority, correlationId }: PublishOptions): string {
-  const members = JSON.stringify({ headers, ttl, priority, correlationId });
+  const members = toJson({ headers, ttl, priority, correlationId });
   return members === '{}' ? '' : `,${members.slice(1, -1)}`;
 }

@@ -1,4 +1,5 @@
 import type { MessageParams, RespondParams } from '../generated/protocol';
+import { asPayload } from './json';
 import { throwLater } from './uncaught';
 
 /** Answers a request with what it returns or resolves to. */
@@ -17,17 +18,28 @@ export async function answerWith(
 ): Promise<void> {
   const replyTo = message.replyTo;
   if (replyTo === undefined) return;
-  let params: RespondParams;
+  const send = async (answer: Omit<RespondParams, 'replyTo'>): Promise<void> => {
+    try {
+      await respond({ replyTo, ...answer });
+    } catch (error) {
+      // Too late, or the asking app is gone: nobody waits for the answer any more.
+      if (!isExpected(error)) throw error;
+    }
+  };
+  const fail = (error: unknown): Promise<void> =>
+    send({ error: { message: ownWords(error).slice(0, MAX_FAULT_CHARACTERS) } });
+  let payload: unknown;
   try {
-    params = { replyTo, payload: (await responder(message.payload, message)) ?? null };
+    payload = await responder(message.payload, message);
   } catch (error) {
-    params = { replyTo, error: { message: ownWords(error).slice(0, MAX_FAULT_CHARACTERS) } };
+    await fail(error).catch(throwLater);
+    return;
   }
+  // What the responder gave may be nothing that can be sent.
   try {
-    await respond(params);
+    await send({ payload: asPayload(payload) });
   } catch (error) {
-    // Too late, or the asking app is gone: nobody waits for the answer any more.
-    if (!isExpected(error)) throwLater(error);
+    await fail(error).catch(throwLater);
   }
 }
 

@@ -1,0 +1,110 @@
+import { DeskbusError } from './error';
+
+/** What the backend takes in one frame, its newline included. */
+export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
+export const MAX_DEPTH = 128;
+
+/** How many levels a frame has around its parameters, and around a payload among these. */
+export const AROUND_PARAMS = 1;
+export const AROUND_PAYLOAD = 2;
+
+/** A character takes three bytes of UTF-8 at most. */
+const SAFE_CHARACTERS = Math.floor(MAX_FRAME_BYTES / 3) - 1;
+
+/** Text that JSON writes as it is; to look first is far quicker than to write it escaped. */
+const UNESCAPED = /^[ !#-[\]-\ud7ff\ue000-\uffff]*$/;
+/** `JSON.stringify` escapes of surrogates only those that have no other half. */
+const HALF_PAIR = /(?:^|[^\\])(?:\\\\)*\\u[dD][89a-fA-F]/;
+
+const QUOTE = 34;
+const BACKSLASH = 92;
+
+/** The library's type leaves out that some values give nothing. */
+const stringify: (value: unknown) => string | undefined = JSON.stringify;
+
+/**
+ * A value as JSON that the backend takes, with `around` levels of the frame about it; undefined is
+ * null, as it is in an array.
+ *
+ * Throws `DeskbusError` (invalid_params) for what JSON can't say, a function, a BigInt or an object
+ * that holds itself; for half of a surrogate pair; and for more than 128 levels.
+ */
+export function toJson(value: unknown, around = AROUND_PARAMS): string {
+  if (typeof value === 'string' && UNESCAPED.test(value)) return `"${value}"`;
+  if (typeof value === 'function' || typeof value === 'symbol') throw unsayable();
+  let text: string;
+  try {
+    text = stringify(value) ?? 'null';
+  } catch {
+    throw unsayable();
+  }
+  checkJson(text, around);
+  return text;
+}
+
+/** A payload among parameters: undefined is null. Throws `DeskbusError` for what is left out there. */
+export function asPayload(value: unknown): unknown {
+  if (typeof value === 'function' || typeof value === 'symbol') throw unsayable();
+  return value ?? null;
+}
+
+/** Throws what `toJson` does, of text that `JSON.stringify` made. */
+export function checkJson(text: string, around = AROUND_PARAMS): void {
+  if (text.includes('\\u') && HALF_PAIR.test(text)) {
+    throw DeskbusError.of('invalid_params', 'A string holds half of a surrogate pair.');
+  }
+  const limit = MAX_DEPTH - around;
+  // Each level takes two characters.
+  if (text.length > 2 * limit && opens(text, limit) && isDeeper(text, limit)) {
+    throw DeskbusError.of('invalid_params', `The value is nested more than ${limit} deep.`);
+  }
+}
+
+/** Throws `DeskbusError` (too_large) for a frame that the backend would refuse unread. */
+export function checkSize(frame: string): void {
+  if (frame.length > SAFE_CHARACTERS && Buffer.byteLength(frame) >= MAX_FRAME_BYTES) {
+    throw DeskbusError.of('too_large');
+  }
+}
+
+function unsayable(): DeskbusError {
+  return DeskbusError.of('invalid_params', 'The value can not be written as JSON.');
+}
+
+/** Whether more than so many brackets open, in strings or out of them. */
+function opens(text: string, limit: number): boolean {
+  return count(text, '[', limit) + count(text, '{', limit) > limit;
+}
+
+function count(text: string, bracket: string, limit: number): number {
+  let found = 0;
+  let at = text.indexOf(bracket);
+  while (at >= 0 && found <= limit) {
+    found += 1;
+    at = text.indexOf(bracket, at + 1);
+  }
+  return found;
+}
+
+function isDeeper(text: string, limit: number): boolean {
+  let depth = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at);
+    else if (code === 91 || code === 123) depth += 1;
+    else if (code === 93 || code === 125) depth -= 1;
+    if (depth > limit) return true;
+  }
+  return false;
+}
+
+/** Where the string that begins at `start` ends. */
+function endOfString(text: string, start: number): number {
+  for (let at = start + 1; ; at += 1) {
+    at = text.indexOf('"', at);
+    if (at < 0) return text.length;
+    let slashes = 0;
+    while (text.charCodeAt(at - 1 - slashes) === BACKSLASH) slashes += 1;
+    if (slashes % 2 === 0) return at;
+  }
+}
