@@ -346,6 +346,8 @@ class Backend:
     def _vault_changed(self, status: VaultStatus) -> None:
         self._vault_notice.changed(status)
         self._auditing.vault_changed(status)
+        if self._persistence is not None:
+            self._persistence.vault_changed()
         if status.state == "unlocked" and self._tasks is not None:
             self._tasks.start_soon(self._guard.reopen)
 

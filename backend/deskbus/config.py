@@ -17,7 +17,7 @@ import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -104,12 +104,15 @@ class PersistenceConfig(Section, frozen=True, kw_only=True):
     """`topics` are the patterns whose messages go to disk; segments have 10 MB.
 
     Batches with a message of a `sensitive` topic among them are encrypted by the vault.
+    While the vault can't encrypt, messages of those topics are refused; with
+    `sensitive_without_vault = "memory"` they wait in memory, and are lost if the backend ends.
     The oldest segments go when there are too many, too large in all, or too old.
     """
 
     enabled: bool = True
     topics: list[str] = []
     sensitive: list[str] = []
+    sensitive_without_vault: Literal["refuse", "memory"] = "refuse"
     compress: bool = False
     max_segments: Annotated[int, Meta(ge=2, le=10_000)] = 100
     max_bytes: Annotated[int, Meta(ge=20_000_000)] = 1_000_000_000

@@ -62,6 +62,7 @@ def persistence_of(settings: Settings, vault: Vault) -> MessagePersistence | Non
         retention=retention,
         compress=wanted.compress,
         sealer=SensitiveTopics(vault, wanted.sensitive) if wanted.sensitive else None,
+        without_vault=wanted.sensitive_without_vault,
     )
 
 

@@ -146,13 +146,17 @@ class PublishParams(Params, frozen=True, kw_only=True):
 
 
 class PublishResult(Result, frozen=True, kw_only=True):
-    """`receivers` counts the clients whose subscriptions matched."""
+    """`receivers` counts the clients whose subscriptions matched.
+
+    `inMemory`: of a sensitive topic, not encrypted yet, and lost if the backend ends before.
+    """
 
     id: str
     epoch: str
     seq: int
     timestamp: int
     receivers: int
+    in_memory: bool = False
 
 
 class SendParams(Params, frozen=True, kw_only=True):

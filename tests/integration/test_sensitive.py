@@ -1,6 +1,7 @@
 """Messages of sensitive topics: encrypted on the disk, plain for those who may read them."""
 
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -66,7 +67,7 @@ async def test_a_sensitive_topic_is_encrypted_on_the_disk_and_replayed(
         assert len(await replayed(shell, "orders.#")) == 3
 
 
-async def test_while_the_vault_is_locked_nothing_sensitive_is_written_and_nothing_lost(
+async def test_while_the_vault_is_locked_sensitive_messages_wait_and_others_are_written(
     keychain: SecretService, tmp_path: Path, anyio_backend: str
 ) -> None:
     data = tmp_path / "data"
@@ -74,10 +75,15 @@ async def test_while_the_vault_is_locked_nothing_sensitive_is_written_and_nothin
         await publish(shell, "orders.private.bonus", CANARY)
     keychain.stop()
     keychain.start(unlocked=False)
-    async with start_shell(data, config=CONFIG) as shell:
+    waiting = CONFIG + 'sensitive_without_vault = "memory"\n'
+    async with start_shell(data, config=waiting) as shell:
+        async with shell.app("desk.feed") as feed:
+            await feed.publish("orders.private.bonus", {"text": CANARY})
         with pytest.raises(DeskbusError) as refused:
             await publish(shell, "orders.private.bonus", CANARY)
-        assert refused.value.kind.name == "degraded"
+        assert refused.value.kind.name in ("degraded", "unavailable")
+        await publish(shell, "orders.public", "written at once")
+        assert b"written at once" in on_disk(data)
         report = await shell.client.call("health.get", {}, result=dict)
         assert "can't be encrypted" in report["components"]["persistence"]["detail"]
         assert CANARY.encode() not in on_disk(data)
@@ -87,5 +93,27 @@ async def test_while_the_vault_is_locked_nothing_sensitive_is_written_and_nothin
             while report["components"]["persistence"]["status"] != "ok":
                 await anyio.sleep(0.1)
                 report = await shell.client.call("health.get", {}, result=dict)
-        assert len(await replayed(shell, "orders.private.#")) == 2
+        assert len(await replayed(shell, "orders.private.#")) >= 2
+        assert len(await replayed(shell, "orders.public")) == 1
+    assert CANARY.encode() not in on_disk(data)
+
+
+async def test_without_any_vault_a_sensitive_message_is_refused_and_drags_no_other_along(
+    tmp_path: Path, anyio_backend: str
+) -> None:
+    data = tmp_path / "data"
+    async with start_shell(data, config=CONFIG) as shell:
+        with anyio.fail_after(15):
+            report: dict[str, Any] = {"components": {"persistence": {"status": "ok"}}}
+            while report["components"]["persistence"]["status"] == "ok":
+                report = await shell.client.call("health.get", {}, result=dict)
+                await anyio.sleep(0.05)
+        assert "no keychain" in report["components"]["persistence"]["detail"]
+        async with shell.app("desk.feed") as feed:
+            for durable in (False, True):
+                with pytest.raises(DeskbusError) as refused:
+                    await feed.publish("orders.private.bonus", {"text": CANARY}, durable=durable)
+                assert refused.value.kind.name == "unavailable"
+        await publish(shell, "orders.public", "written at once")
+        assert b"written at once" in on_disk(data)
     assert CANARY.encode() not in on_disk(data)

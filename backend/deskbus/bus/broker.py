@@ -59,6 +59,9 @@ class LogWriter(SeqLog, Protocol):
 
     def append(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None: ...
 
+    def admit(self, topic: str, *, foreign: bool = False) -> bool:
+        """Whether a message on a sensitive topic would wait in memory; raises `DeskbusError`."""
+
 
 class MessageBroker:
     """Routes within one epoch, one run of the backend.
@@ -156,7 +159,7 @@ class MessageBroker:
     ) -> Topic:
         """Delivers to everyone who may read; returns the topic with the message's stamps.
 
-        Raises `DeskbusError` (invalid_topic, permission_denied).
+        Raises `DeskbusError` (invalid_topic, permission_denied, unavailable).
         """
         topic = client.writable.get(name) or self._writable_topic(client, name)
         if topic.generation != self._generation:
@@ -167,10 +170,11 @@ class MessageBroker:
     def admit(self, client: BusClient, message: MessageParams) -> Topic:
         """Delivers a message of another machine, counted here but otherwise as it is.
 
-        `client` only lets it in. Raises `DeskbusError` (invalid_topic, permission_denied).
+        `client` only lets it in. Raises `DeskbusError` (invalid_topic, permission_denied,
+        unavailable).
         """
         name = message.topic
-        topic = client.writable.get(name) or self._writable_topic(client, name)
+        topic = client.writable.get(name) or self._writable_topic(client, name, foreign=True)
         if topic.generation != self._generation:
             self._find_targets(topic)
         topic.timestamp = self._clock_ms()
@@ -292,17 +296,28 @@ class MessageBroker:
         self.bytes_in += read_bytes
         self.topics.histories_grew(history_growth)
 
-    def _writable_topic(self, client: BusClient, name: str) -> Topic:
+    def _writable_topic(self, client: BusClient, name: str, *, foreign: bool = False) -> Topic:
+        """The topic, if this client may publish on it now; a sensitive one is asked for each time.
+
+        Raises `DeskbusError` (invalid_topic, permission_denied, unavailable).
+        """
         check_topic(name)
         if not self._acl.may_write(client.identity, name):
             if not self._acl.spend(client.identity, "messaging.write", name):
                 raise DeskbusError(PERMISSION_DENIED, f"This app may not write to {name}.")
-            return self.topics.find_or_make(name)
-        topic = self.topics.find_or_make(name)
+            return self._admitted(self.topics.find_or_make(name), foreign=foreign)
+        topic = self._admitted(self.topics.find_or_make(name), foreign=foreign)
+        if topic.sensitive:
+            return topic
         if len(client.writable) >= MAX_WRITABLE:
             client.writable.clear()
         client.writable[name] = topic
         self._writers.add(client)
+        return topic
+
+    def _admitted(self, topic: Topic, *, foreign: bool) -> Topic:
+        if topic.sensitive and self._log is not None:
+            topic.in_memory = self._log.admit(topic.name, foreign=foreign)
         return topic
 
     def _find_targets(self, topic: Topic) -> None:

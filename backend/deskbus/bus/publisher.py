@@ -18,7 +18,7 @@ class DurableLog(Protocol):
     def check_durable(self, topic: str) -> None:
         """Raises `DeskbusError` where a message on `topic` could not be made durable now."""
 
-    def when_durable(self, callback: Callable[[bool], None]) -> None: ...
+    def when_durable(self, callback: Callable[[bool], None], topic: str | None = None) -> None: ...
 
 
 class ClientPublisher:
@@ -38,7 +38,7 @@ class ClientPublisher:
         return self._broker.publish_plain(self._client, messages, refuse)
 
     def publish(self, topic: str, payload: Raw, options: PublishParams) -> Topic:
-        """Raises `DeskbusError` (invalid_topic, permission_denied)."""
+        """Raises `DeskbusError` (invalid_topic, permission_denied, unavailable)."""
         return self._broker.publish(self._client, topic, payload, options)
 
     def respond(self, params: RespondParams) -> None:

@@ -19,7 +19,8 @@ STALE = -1
 class Topic:
     """`targets` is right while `generation` is the broker's; `seq` is the last message's.
 
-    Each message of a persisted topic goes to the log too. The byte strings are what every
+    Each message of a persisted topic goes to the log too, of a `sensitive` one encrypted; while
+    the last of those could not be, it is `in_memory`. The byte strings are what every
     message of the topic has in common, encoded once.
     """
 
@@ -30,9 +31,11 @@ class Topic:
         "has_large",
         "history",
         "id_member",
+        "in_memory",
         "name",
         "opening",
         "persisted",
+        "sensitive",
         "seq",
         "targets",
         "timestamp",
@@ -43,6 +46,7 @@ class Topic:
     ) -> None:
         self.name = name
         self.persisted = persisted
+        self.sensitive = self.in_memory = False
         self.epoch = epoch
         self.seq = seq
         self.timestamp = 0
@@ -78,10 +82,11 @@ class Topic:
 
     def result(self) -> bytes:
         """The last message as a `PublishResult`."""
-        return b'{"id":"%b","epoch":"%b","seq":%d,"timestamp":%d,"receivers":%d}' % (
+        return b'{"id":"%b","epoch":"%b","seq":%d,"timestamp":%d,"receivers":%d%b}' % (
             self.last_id,
             self.epoch.encode(),
             self.seq,
             self.timestamp,
             len(self.targets),
+            b',"inMemory":true' if self.in_memory else b"",
         )

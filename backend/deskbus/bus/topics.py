@@ -20,6 +20,9 @@ class SeqLog(Protocol):
 
     def persists(self, topic: str) -> bool: ...
 
+    def is_sensitive(self, topic: str) -> bool:
+        """Whether each message has to be admitted, for it is written encrypted only."""
+
     def last_seq(self, topic: str) -> int:
         """The topic's last seq in an earlier epoch; 0 where there was none."""
 
@@ -78,6 +81,7 @@ class TopicTable:
             seq, persisted = max(seq, self._log.last_seq(name)), True
         self._made += 1
         topic = Topic(name, self._epoch, self._made, seq=seq, persisted=persisted)
+        topic.sensitive = persisted and self._log is not None and self._log.is_sensitive(name)
         topic.timestamp = self._clock_ms()
         return topic
 

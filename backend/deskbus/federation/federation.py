@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import anyio
+import msgspec
 import structlog
 
 from deskbus.config import FederationConfig
@@ -74,6 +75,7 @@ class Federation:
             )
         self._moved = anyio.Event()
         self._saved: Place | None = None
+        self._found = Place()
         self._taken_position = 0
         self._wire: Wire | None = None
         self._problem = "not connected yet"
@@ -117,8 +119,20 @@ class Federation:
     def _position(self) -> int:
         return self._log.position if self._log is not None else 0
 
+    @property
+    def _written_position(self) -> int:
+        return self._log.written_position if self._log is not None else 0
+
+    @property
+    def _sent_position(self) -> int:
+        """A crash may cost the log positions at its end, of messages that wait in memory."""
+        if self._log_out is None:
+            return 0
+        return min(self._log_out.position, self._written_position)
+
     async def _go_to(self, place: Place) -> None:
         """Takes up where the last run had got to, and learns what it took in after that."""
+        self._found = place
         self._stream_in.stream, self._stream_in.taken = place.stream, place.taken
         self._taken_position = place.position
         if self._log is None or self._log_out is None:
@@ -206,11 +220,19 @@ class Federation:
         if self._arrivals.caught_up:
             self._taken_position = self._position
         place = Place(
-            sent=self._log_out.position if self._log_out is not None else 0,
+            sent=self._sent_position,
             stream=stream.stream,
             taken=stream.taken,
-            position=self._taken_position,
+            position=min(self._taken_position, self._written_position),
         )
+        held = self._saved or self._found
+        if any(map(self._waits, self._arrivals.sensitive)):
+            # What waits in memory to be encrypted comes again if it is lost here.
+            place = msgspec.structs.replace(
+                place, stream=held.stream, taken=held.taken, position=held.position
+            )
+            receipt = ""
+            self._has_moved()
         try:
             if self._log is not None and not await _is_durable(self._log):
                 self._has_moved()
@@ -226,6 +248,9 @@ class Federation:
             self._has_moved()
         except WireError:
             return
+
+    def _waits(self, topic: str) -> bool:
+        return self._log is not None and self._log.waits(topic)
 
     def _has_moved(self) -> None:
         self._moved.set()

@@ -27,8 +27,11 @@ REMEMBERED_KEYS = 50_000
 
 log = structlog.get_logger()
 
-TakeIn = Callable[[MessageParams], object]
-"""Delivers a message on our own bus; raises `DeskbusError` for one that can't be."""
+TakeIn = Callable[[MessageParams], bool]
+"""Delivers a message on our own bus; raises `DeskbusError` for one that can't be.
+
+Returns whether it waits in memory to be encrypted.
+"""
 
 
 class Arrivals:
@@ -47,6 +50,9 @@ class Arrivals:
         """`is_sound` says whether our links could carry a message of these bytes."""
         self.taken = 0
         self.refused = 0
+        self.sensitive: set[str] = set()
+        """Topics whose messages had to wait in our memory when they came."""
+
         self._name = name
         self._prefix = prefix
         self._patterns = patterns
@@ -86,7 +92,8 @@ class Arrivals:
                 return
             fresh = self._aged(message)
             if fresh is not None:
-                self._take_in(fresh)
+                if self._take_in(fresh):
+                    self.sensitive.add(fresh.topic)
                 self.taken += 1
         except (ValueError, DeskbusError) as error:
             self.refused += 1

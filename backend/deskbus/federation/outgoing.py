@@ -37,7 +37,14 @@ class Log(Protocol):
     def position(self) -> int:
         """Of the next message that is appended."""
 
+    @property
+    def written_position(self) -> int:
+        """From where it goes on after a crash."""
+
     def persists(self, topic: str) -> bool: ...
+
+    def waits(self, topic: str) -> bool:
+        """Whether messages of the topic wait in memory to be encrypted."""
 
     def when_durable(self, callback: Callable[[bool], None]) -> None:
         """Calls back when everything appended so far is on disk; False if it did not get there."""

@@ -58,7 +58,7 @@ def join_federation(
         folder=settings.data_dir,
         messages=log if settings.config.persistence.enabled else None,
         connect=connect,
-        take_in=lambda message: broker.admit(client, message),
+        take_in=lambda message: broker.admit(client, message).in_memory,
         is_sound=_is_sound,
         clock_ms=lambda: time.time_ns() // 1_000_000,
     )

@@ -1,6 +1,7 @@
 """Batches that are not in the log yet: those on their way, and those that wait. Bounded."""
 
 from collections import deque
+from collections.abc import Callable
 
 from deskbus.persistence.batch import Messages
 
@@ -35,6 +36,28 @@ class Backlog:
         self.size_bytes += batch.size_bytes
         return self._trim()
 
+    def add_late(self, batches: list[Messages]) -> None:
+        """Batches that waited elsewhere, and are bounded there, each before all later ones."""
+        together = sorted([*self._queue, *batches], key=lambda batch: batch.first_position)
+        self._queue = deque(together)
+        self.size_bytes += sum(batch.size_bytes for batch in batches)
+
+    def shift(self, positions: int) -> None:
+        """The log turned out to end later than was thought."""
+        for batch in self.batches:
+            batch.first_position += positions
+
+    def take_late(self, is_late: Callable[[str], bool]) -> list[Messages]:
+        """Takes the messages of some topics away from those that wait; all others stay."""
+        late: list[Messages] = []
+        kept: list[Messages] = []
+        for batch in self._queue:
+            for part in batch.split(is_late):
+                (late if part.late else kept).append(part)
+        self._queue = deque(kept)
+        self.size_bytes -= sum(batch.size_bytes for batch in late)
+        return late
+
     def take_off(self, limit_bytes: int) -> list[Messages]:
         """The oldest batches, at least one if any waits, and not many more than `limit_bytes`."""
         size_bytes = 0
@@ -54,6 +77,8 @@ class Backlog:
         self._queue.extendleft(reversed(self._flight[count:]))
         self._flight.clear()
         for batch in self._queue:
+            if batch.late:
+                continue
             if batch.first_position >= position:
                 break
             batch.first_position = position

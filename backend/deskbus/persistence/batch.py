@@ -12,6 +12,7 @@ message, so no text in a body looks like it.
 import struct
 import zlib
 from collections import Counter
+from collections.abc import Callable
 from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -65,13 +66,15 @@ class BatchError(Exception):
 class Messages:
     """What goes into one batch, a column for each property; times in ms, sizes in bytes.
 
-    Of the times only the bounds are kept: most messages have the same as the one before.
+    Of the times only the bounds are kept: most messages have the same as the one before. What is
+    `late` had to wait for the vault: it keeps its positions, whatever is in the log behind them.
     """
 
     __slots__ = (
         "first_ms",
         "first_position",
         "last_ms",
+        "late",
         "lines",
         "seqs",
         "size_bytes",
@@ -81,6 +84,7 @@ class Messages:
 
     def __init__(self, first_position: int) -> None:
         self.first_position = first_position
+        self.late = False
         self.topics: list[str] = []
         self.seqs: list[int] = []
         self.lines: list[bytes] = []
@@ -109,6 +113,24 @@ class Messages:
         self.topics.pop()
         self.seqs.pop()
         self.size_bytes -= len(self.lines.pop())
+
+    def split(self, is_late: Callable[[str], bool]) -> "list[Messages]":
+        """The same messages in batches that are `late` as a whole or not; positions stay.
+
+        The bounds of time are those of all, so they may be wider than need be.
+        """
+        parts: list[Messages] = []
+        columns = zip(self.topics, self.seqs, self.lines, strict=True)
+        for position, (topic, seq, line) in enumerate(columns, self.first_position):
+            late = is_late(topic)
+            if not parts or parts[-1].late is not late:
+                part = Messages(position)
+                part.late = late
+                part.first_ms, part.last_ms = self.first_ms, self.last_ms
+                part.timestamp_ms = self.timestamp_ms
+                parts.append(part)
+            parts[-1].add(topic, seq, self.timestamp_ms, line)
+        return parts
 
     def table(self) -> Table:
         topics, seqs = self.topics, self.seqs

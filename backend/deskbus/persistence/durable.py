@@ -1,6 +1,7 @@
 """Those who wait for the disk."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import structlog
 
@@ -10,9 +11,16 @@ Durable = Callable[[bool], None]
 log = structlog.get_logger()
 
 
-def call_all(callbacks: list[Durable], *, ok: bool) -> None:
-    for callback in callbacks:
+class Waiter(NamedTuple):
+    """`sealed`: for messages that have to be encrypted first."""
+
+    callback: Durable
+    sealed: bool = False
+
+
+def call_all(waiters: list[Waiter], *, ok: bool) -> None:
+    for waiter in waiters:
         try:
-            callback(ok)
+            waiter.callback(ok)
         except Exception:
             log.exception("persistence.callback_failed")

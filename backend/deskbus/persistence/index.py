@@ -53,7 +53,10 @@ class TopicSets:
 
 
 class SegmentIndex:
-    """One segment's runs and their sum. Written by one thread; another may read meanwhile."""
+    """One segment's runs and their sum. Written by one thread; another may read meanwhile.
+
+    Positions are bounds: a batch that had to wait stands behind later ones.
+    """
 
     def __init__(self, path: Path, first_position: int, sets: TopicSets) -> None:
         self.path = path
@@ -83,7 +86,8 @@ class SegmentIndex:
         self.last_ms = max(run.last_ms for run in runs)
         self.topics = frozenset(topics) if len(topics) <= MAX_SEGMENT_TOPICS else None
         self.messages = messages
-        self.end_position = runs[-1].end_position
+        self.first_position = min(self.first_position, *(run.first_position for run in runs))
+        self.end_position = max(self.end_position, *(run.end_position for run in runs))
         self.size_bytes = size_bytes
 
     def add(self, offset: int, head: Head, table: Table) -> None:
@@ -95,8 +99,8 @@ class SegmentIndex:
                 last.length + head.size_bytes,
                 min(last.first_ms, head.first_ms),
                 max(last.last_ms, head.last_ms),
-                last.first_position,
-                head.end_position,
+                min(last.first_position, head.first_position),
+                max(last.end_position, head.end_position),
                 self._union(last.topics, table, MAX_RUN_TOPICS),
             )
         else:
@@ -109,7 +113,8 @@ class SegmentIndex:
         self.last_ms = head.last_ms if last_ms is None else max(last_ms, head.last_ms)
         self.topics = self._union(self.topics, table, MAX_SEGMENT_TOPICS)
         self.messages += head.messages
-        self.end_position = head.end_position
+        self.first_position = min(self.first_position, head.first_position)
+        self.end_position = max(self.end_position, head.end_position)
         self.size_bytes = offset + head.size_bytes
 
     def find(self, selection: Selection) -> Iterator[Extent]:

@@ -124,7 +124,8 @@ class MessageLog:
             self._make_sound()
             position = self.position
             for number, batch in enumerate(batches):
-                batch.first_position = max(batch.first_position, position)
+                if not batch.late:
+                    batch.first_position = max(batch.first_position, position)
                 encoded = encode(batch, compress=self._compress, sealer=self._sealer)
                 if self._active and self._active.size_bytes + len(encoded.data) > SEGMENT_BYTES:
                     self._sync()
@@ -132,11 +133,11 @@ class MessageLog:
                     self._close_active()
                     self._summarise(self._segments[-1], self._segment_seqs)
                     done = number
-                active = self._active or self._begin(batch.first_position)
+                active = self._active or self._begin(max(batch.first_position, position))
                 added.append((active.size_bytes, encoded))
                 self._unsynced = True
                 active.append(encoded.data)
-                position = batch.end_position
+                position = max(position, batch.end_position)
             if sync:
                 self._sync()
         except OSError as error:
@@ -205,11 +206,17 @@ class MessageLog:
         """What was found damaged since the log was opened, in the order it was met."""
         return list(self._findings)
 
-    def close(self) -> None:
-        """Syncs what is not yet; raises `OSError`, and is closed nevertheless."""
+    def close(self, position: int = 0) -> None:
+        """Syncs what is not yet; raises `OSError`, and is closed nevertheless.
+
+        Positions up to `position` have been given out, and are not given out again.
+        """
         try:
             if self._active:
                 self._sync()
+            if position > self.position and self.opened:
+                self._close_active()
+                self._begin(position)
         finally:
             self._close_active()
             self.opened = False
@@ -305,7 +312,7 @@ class MessageLog:
             last_seqs = {topic: within.last_seq for topic, within in encoded.table.items()}
             self._segment_seqs.update(last_seqs)
             self._seqs.update(last_seqs)
-            self.position = encoded.head.end_position
+            self.position = max(self.position, encoded.head.end_position)
         added.clear()
 
     def _summarise(self, index: SegmentIndex, last_seqs: dict[str, int]) -> None:

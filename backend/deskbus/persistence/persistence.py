@@ -12,17 +12,19 @@ import structlog
 
 from deskbus.persistence.backlog import Backlog
 from deskbus.persistence.batch import MAX_BATCH_BYTES, Messages
-from deskbus.persistence.durable import Durable, call_all
+from deskbus.persistence.durable import Durable, Waiter, call_all
 from deskbus.persistence.files import Files
 from deskbus.persistence.log import MessageLog, Statistics, Written
 from deskbus.persistence.query import Query, Selection
 from deskbus.persistence.reader import Block, read_ahead
 from deskbus.persistence.retention import Retention
-from deskbus.persistence.sealer import Sealer
-from deskbus.persistence.state import NO_ANSWER, TOO_SLOW, State, degraded, reason_of
+from deskbus.persistence.sealer import Sealer, SealingError, WithoutVault
+from deskbus.persistence.state import NO_ANSWER, TOO_SLOW, State, degraded, reason_of, unsealed
 from deskbus.persistence.timers import CallLater, Timers
+from deskbus.persistence.unsealed import Unsealed, named
 from deskbus.persistence.worker import Worker
 from deskbus.reliability.breaker import Attempt, CircuitBreaker
+from deskbus_protocol.errors import DEGRADED, UNAVAILABLE, DeskbusError
 
 SYNC_AFTER_S = 0.9
 """Leaves the disk a tenth of the second after which every message is to be on it."""
@@ -36,6 +38,9 @@ MAX_FLIGHT_BYTES = 4 * 1024 * 1024
 RETRY_AFTER_S = (1.0, 2.0, 4.0, 8.0)
 """Beyond, the breaker is open and says when."""
 
+OPEN_AGAIN_S = (1.0, 2.0, 4.0, 8.0, 30.0)
+"""How soon the vault is looked at again; who unlocks it here is heard at once."""
+
 STALLED_AFTER_S = 5.0
 CLEAN_UP_EVERY_S = 3600.0
 CLOSE_WITHIN_S = 1.5
@@ -45,10 +50,15 @@ log = structlog.get_logger()
 
 
 class PersistenceStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """`held` counts messages that wait in memory, `dropped` those that are lost."""
+    """`held` counts messages that wait in memory, `dropped` those that are lost.
+
+    Of those held, `unsealed` wait to be encrypted. `refused` ones were not taken, for that reason.
+    """
 
     log: Statistics
     held: int
+    unsealed: int
+    refused: int
     held_bytes: int
     dropped: int
 
@@ -59,6 +69,8 @@ class MessagePersistence:
     A flight leaves when somebody waits, when there is a batch's worth, or when the oldest message
     has waited long enough; what arrives meanwhile goes with the next. Every method is called in
     the loop that called `start`.
+
+    Sensitive messages that can't be encrypted are refused, or wait beside all others, which go on.
     """
 
     def __init__(
@@ -68,6 +80,7 @@ class MessagePersistence:
         retention: Retention | None = None,
         compress: bool = False,
         sealer: Sealer | None = None,
+        without_vault: WithoutVault = "refuse",
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         monotonic_s: Callable[[], float] = time.monotonic,
         call_later: CallLater | None = None,
@@ -86,9 +99,19 @@ class MessagePersistence:
         self._given_call_later = call_later
         self._pending = Messages(0)
         self._backlog = Backlog()
-        self._refused = 0
-        self._waiting: list[Durable] = []
-        self._flying: list[Durable] = []
+        self._too_large = 0
+        self._sealer = sealer
+        self._without_vault = without_vault
+        self._unsealed = Unsealed()
+        self._for_vault: list[Waiter] = []
+        self._opening = False
+        self._seal_failed = False
+        self._opened_in_vain = 0
+        self._not_sealable = 0
+        self._sealing_told = ""
+        self._waiting: list[Waiter] = []
+        self._flying: list[Waiter] = []
+        self._placed = False
         self._grounded = True
         self._closed = False
         self._busy = False
@@ -108,11 +131,14 @@ class MessagePersistence:
         self._loop = asyncio.get_running_loop()
         self._timers = Timers(self._given_call_later or self._loop.call_later)
         self._worker = Worker("deskbus-persistence", self._loop)
+        self._vault_worker = Worker("deskbus-sealing", self._loop)
         opened = asyncio.Event()
-        self._flying.append(lambda _ok: opened.set())
+        self._flying.append(Waiter(lambda _ok: opened.set()))
         self._take_off(sync=False)
         await opened.wait()
         self._grounded = False
+        if self._sealer is not None:
+            self._vault_worker.submit(self._sealer.look, self._vault_looked_at)
         self._go_on()
         self._timers.set(CLEAN_UP_EVERY_S, self._clean_up)
 
@@ -129,23 +155,95 @@ class MessagePersistence:
         if len(lines) >= self._due_messages or size_bytes >= BATCH_BYTES:
             self._due()
 
-    def when_durable(self, callback: Durable) -> None:
+    def is_sensitive(self, topic: str) -> bool:
+        return self._sealer is not None and self._sealer.covers((topic,))
+
+    def admit(self, topic: str, *, foreign: bool = False) -> bool:
+        """Whether a message on a sensitive topic would wait in memory until it can be encrypted.
+
+        Raises `DeskbusError` (unavailable) where it may not, or too many do. Another machine's may
+        while the vault is locked: it is still to be had there if it is lost here.
+        """
+        if self._sealer is None or self._sealable():
+            return False
+        self._close_pending()
+        self._open_again_later()
+        readiness = self._sealer.readiness
+        if self._without_vault == "refuse" and (
+            readiness == "none" or (readiness == "locked" and not foreign)
+        ):
+            self._not_sealable += 1
+            self._tell_sealing()
+            raise DeskbusError(
+                UNAVAILABLE,
+                f"Messages on {topic} are written encrypted only, and {self._sealer.why}.",
+                action="Unlock the vault, or give it a master password or a keychain; see "
+                "deskbus vault status.",
+            )
+        if self._unsealed.full:
+            self._not_sealable += 1
+            self._tell_sealing()
+            raise DeskbusError(
+                UNAVAILABLE,
+                f"Too many messages wait in memory to be encrypted, so none more on {topic}.",
+                action="Unlock the vault, or give it a master password or a keychain; then they "
+                "are written.",
+            )
+        return True
+
+    def check_durable(self, topic: str) -> None:
+        """Raises `DeskbusError` (degraded, unavailable) where a message could not be kept now."""
+        if self._reason:
+            raise DeskbusError(DEGRADED, "Messages can't be written to disk at the moment.")
+        if (
+            self._sealer is not None
+            and self.is_sensitive(topic)
+            and not self._sealable()
+            and self._sealer.readiness in ("locked", "none")
+        ):
+            self._not_sealable += 1
+            self._open_again_later()
+            raise DeskbusError(
+                UNAVAILABLE,
+                f"Messages on {topic} are written encrypted only, and {self._sealer.why}.",
+                action="Unlock the vault, or give it a master password or a keychain; see "
+                "deskbus vault status.",
+            )
+
+    def when_durable(self, callback: Durable, topic: str | None = None) -> None:
         """Calls back when everything appended so far is on the disk; False if it did not get there.
 
-        While the state is degraded that is at once, in the loop's next turn.
+        Of messages that wait to be encrypted that holds for those of `topic` alone: nobody else
+        waits for them. While the state is degraded it is at once, in the loop's next turn.
         """
+        sealed = topic is not None and self.is_sensitive(topic)
         if self._reason or self._grounded:
             self._loop.call_soon(callback, False)
+        elif sealed and not self._sealable():
+            self._close_pending()
+            self._wait_for_vault(Waiter(callback, sealed))
         elif self._unsynced_since is not None:
-            self._waiting.append(callback)
+            self._waiting.append(Waiter(callback, sealed))
             self._take_off_soon()
         elif self._busy:
-            self._flying.append(callback)
+            self._flying.append(Waiter(callback, sealed))
         else:
             self._loop.call_soon(callback, True)
 
+    def vault_changed(self) -> None:
+        """Somebody has unlocked the vault, or made one: what waits for it is written."""
+        if not self._grounded and self._sealer is not None:
+            self._seal_failed = False
+            self._timers.cancel(self._open_vault)
+            self._sealable()
+            self._tell_sealing()
+
+    def waits(self, topic: str) -> bool:
+        """Whether messages of the topic wait to be encrypted."""
+        return bool(self._unsealed) and topic in self._unsealed.topics
+
     async def flush(self) -> bool:
-        """Whether everything appended so far is on the disk now; tries even while degraded."""
+        """Whether all that can be is on the disk now; tries even while degraded."""
         landed = self._loop.create_future()
 
         def land(ok: bool) -> None:
@@ -153,10 +251,10 @@ class MessagePersistence:
                 landed.set_result(ok)
 
         if self._failures and not self._busy:
-            self._waiting.append(land)
+            self._waiting.append(Waiter(land))
             self._retry()
         elif self._failures:
-            self._waiting.append(land)
+            self._waiting.append(Waiter(land))
         else:
             self.when_durable(land)
         return bool(await landed)
@@ -164,16 +262,18 @@ class MessagePersistence:
     async def close(self, within_s: float = CLOSE_WITHIN_S) -> None:
         """Writes what is left and lets go of the folder; gives up after `within_s`.
 
-        Whoever still waits is told that it did not get there.
+        Whoever still waits is told that it did not get there, and the log which messages are lost.
         """
         if self._grounded:
             return
+        self._close_pending()
+        self._sealable()
         try:
             async with asyncio.timeout(within_s):
                 if not await self.flush():
-                    log.error("persistence.lost", messages=self._held)
+                    log.error("persistence.lost", messages=self._backlog.messages)
                 self._grounded = True
-                await self._worker.run(self._log.close)
+                await self._worker.run(partial(self._log.close, self.position))
         except (OSError, TimeoutError) as error:
             log.error(  # noqa: TRY400
                 "persistence.not_closed", reason=reason_of(error), messages=self._held
@@ -181,7 +281,15 @@ class MessagePersistence:
         self._grounded = self._closed = True
         self._timers.cancel_all()
         self._worker.stop()
-        call_all(self._flying + self._waiting, ok=False)
+        self._vault_worker.stop()
+        if self._unsealed and self._sealer is not None:
+            log.error(
+                "persistence.sensitive_lost",
+                messages=self._unsealed.messages,
+                topics=named(self._unsealed.topics),
+                detail=f"they could not be encrypted: {self._sealer.why}",
+            )
+        call_all(self._flying + self._waiting + self._for_vault, ok=False)
 
     async def read(self, query: Query) -> AsyncIterator[Block]:
         """Blocks of wanted lines, oldest first, those still in memory too.
@@ -191,18 +299,23 @@ class MessagePersistence:
         """
         self._close_pending()
         selection = Selection(query, self.position)
-        held = self._backlog.batches
+        held = [*self._backlog.batches, *self._unsealed.batches]
+        held.sort(key=lambda batch: batch.first_position)
         starts = [batch.first_position for batch in held]
-        on_disk = min(selection.end_position, *starts[:1], self.position)
-        disk = self._log.read(msgspec.structs.replace(query, to_position=on_disk))
+        not_late = [batch.first_position for batch in held if not batch.late]
+        on_disk = min(selection.end_position, *not_late[:1], self.position)
+        late = frozenset(batch.first_position for batch in held if batch.late)
+        disk = self._log.read(msgspec.structs.replace(query, to_position=on_disk, without=late))
         async for block in read_ahead(disk):
             selection.position = block.next_position
             if selection.left is not None:
                 selection.left -= block.lines.count(b"\n")
             yield block
         for batch, start in zip(held, starts, strict=True):
-            if selection.done or start >= selection.end_position:
+            if selection.done:
                 break
+            if start >= selection.end_position:
+                continue
             lines = selection.pick_messages(batch)
             if lines:
                 yield Block(lines, selection.position)
@@ -215,16 +328,39 @@ class MessagePersistence:
         return self._pending.end_position
 
     @property
+    def written_position(self) -> int:
+        """Up to where the log goes on from after a crash; what waits in memory may lie below."""
+        return self._log.position
+
+    @property
     def state(self) -> State:
-        if not self._reason:
+        states = [] if not self._reason else [degraded(self._reason, self._held, self._dropped)]
+        states += [State("degraded", words)] if (words := self._sealing_words()) else []
+        if not states:
             return State("ok")
-        return degraded(self._reason, self._held, self._dropped)
+        return State("degraded", "; ".join(state.detail for state in states))
+
+    def _sealing_words(self) -> str:
+        sealer = self._sealer
+        if sealer is None or (not self._unsealed and sealer.readiness not in ("locked", "none")):
+            return ""
+        return unsealed(
+            sealer.why,
+            waiting=self._unsealed.messages,
+            topics=len(self._unsealed.topics),
+            refuse=self._without_vault == "refuse",
+            refused=self._not_sealable,
+        )
 
     def statistics(self) -> PersistenceStatistics:
         return PersistenceStatistics(
             log=self._log.statistics(),
-            held=self._held,
-            held_bytes=self._backlog.size_bytes + self._pending.size_bytes,
+            held=self._held + self._unsealed.messages,
+            unsealed=self._unsealed.messages,
+            refused=self._not_sealable,
+            held_bytes=self._backlog.size_bytes
+            + self._pending.size_bytes
+            + self._unsealed.size_bytes,
             dropped=self._dropped,
         )
 
@@ -243,13 +379,13 @@ class MessagePersistence:
 
     @property
     def _dropped(self) -> int:
-        return self._backlog.dropped + self._refused
+        return self._backlog.dropped + self._too_large
 
     def _due(self) -> None:
         """There is a first message, or a batch's worth."""
         if len(self._pending.lines[-1]) > MAX_LINE_BYTES:
             self._pending.drop_last()
-            self._refused += 1
+            self._too_large += 1
             log.warning("persistence.too_large")
             return
         if self._unsynced_since is None:
@@ -296,7 +432,10 @@ class MessagePersistence:
 
     def _take_off(self, *, sync: bool) -> None:
         self._close_pending()
-        batches = self._backlog.take_off(MAX_FLIGHT_BYTES)
+        # Where the log ends, and what is to be written with it, is known when it is open.
+        opened = self._log.opened
+        batches = self._backlog.take_off(MAX_FLIGHT_BYTES) if opened else []
+        sync = sync and opened
         self._busy = True
         self._attempt = self.breaker.begin()
         if sync and not self._backlog.waits:
@@ -315,14 +454,19 @@ class MessagePersistence:
             outcome = Written(0, outcome)
         self._busy = False
         if self._attempt is not None:
-            self._attempt.failed() if outcome.error else self._attempt.succeeded()
+            sealing = isinstance(outcome.error, SealingError)
+            failed = outcome.error is not None and not sealing
+            self._attempt.failed() if failed else self._attempt.succeeded()
         self._timers.cancel(self._stalled)
         flying, self._flying = self._flying, []
+        self._place()
         whole = self._backlog.land(outcome.batches, self._log.position)
         batches = self._backlog.batches
         end_position = batches[-1].end_position if batches else self._log.position
         self._pending.first_position = max(self._pending.first_position, end_position)
-        if outcome.error:
+        if isinstance(outcome.error, SealingError):
+            self._set_aside(flying)
+        elif outcome.error:
             waiting, self._waiting = self._waiting, []
             self._fail(outcome.error)
             call_all(flying + waiting, ok=False)
@@ -334,6 +478,107 @@ class MessagePersistence:
             self._set_reason("" if whole else TOO_SLOW)
             call_all(flying, ok=True)
         self._go_on()
+
+    def _place(self) -> None:
+        """The log is open for the first time: what was taken before comes after what it has."""
+        if self._log.opened and not self._placed:
+            self._placed = True
+            for waiting in (self._backlog, self._unsealed):
+                waiting.shift(self._log.position)
+            self._pending.first_position += self._log.position
+
+    def _set_aside(self, flying: list[Waiter]) -> None:
+        """The vault can't be used any more: what is sensitive waits for it, all else goes on."""
+        for batch in self._backlog.take_late(self.is_sensitive):
+            self._unsealed.add(batch)
+        if self._flight_since is not None:
+            self._unsynced_since, self._flight_since = self._flight_since, None
+        self._waiting = [w for w in flying if not w.sealed] + self._waiting
+        sealed = [w for w in flying + self._waiting if w.sealed]
+        self._waiting = [w for w in self._waiting if not w.sealed]
+        self._seal_failed = True
+        self._timers.set(OPEN_AGAIN_S[0], self._open_vault)
+        for waiter in sealed:
+            self._wait_for_vault(waiter)
+        if self._failures:
+            self._timers.set(0.0, self._retry)
+        self._tell_sealing()
+
+    def _sealable(self) -> bool:
+        """Whether sensitive messages go the way of all others; lets those go that wait."""
+        if self._sealer is None:
+            return True
+        if self._seal_failed or self._sealer.readiness != "ready":
+            return False
+        self._opened_in_vain = 0
+        batches = self._unsealed.take()
+        if batches:
+            self._backlog.add_late(batches)
+            if self._unsynced_since is None:
+                self._unsynced_since = self._monotonic_s()
+        waiters, self._for_vault = self._for_vault, []
+        self._timers.cancel(self._vault_stalled)
+        if self._reason:
+            self._loop.call_soon(partial(call_all, waiters, ok=False))
+        else:
+            self._waiting += waiters
+        if batches or waiters:
+            self._go_on()
+            self._tell_sealing()
+        return True
+
+    def _wait_for_vault(self, waiter: Waiter) -> None:
+        """Nobody waits long: perhaps a person is asked, and perhaps that person is away."""
+        if self._sealer is None or self._sealer.readiness in ("locked", "none"):
+            self._loop.call_soon(waiter.callback, False)
+            return
+        self._for_vault.append(waiter)
+        if self._vault_stalled not in self._timers:
+            self._timers.set(STALLED_AFTER_S, self._vault_stalled)
+
+    def _vault_stalled(self) -> None:
+        self._timers.cancel(self._vault_stalled)
+        waiters, self._for_vault = self._for_vault, []
+        call_all(waiters, ok=False)
+
+    def _open_again_later(self) -> None:
+        """Looks at the vault again after a while, unless that is to be anyway."""
+        if not (self._grounded or self._opening or self._open_vault in self._timers):
+            tries = min(self._opened_in_vain, len(OPEN_AGAIN_S) - 1)
+            self._timers.set(OPEN_AGAIN_S[tries], self._open_vault)
+
+    def _open_vault(self) -> None:
+        self._timers.cancel(self._open_vault)
+        if self._sealer is not None and not (self._opening or self._grounded):
+            self._opening = True
+            self._vault_worker.submit(self._sealer.open, self._vault_answered)
+
+    def _vault_answered(self, outcome: Exception | None) -> None:
+        self._opening = self._seal_failed = False
+        if self._closed or self._sealable():
+            return
+        self._opened_in_vain += 1
+        self._vault_stalled()
+        self._open_again_later()
+        self._tell_sealing()
+
+    def _vault_looked_at(self, outcome: Exception | None) -> None:
+        if not self._closed:
+            self._tell_sealing()
+
+    def _tell_sealing(self) -> None:
+        """Warns once of each reason, and tells when it is over."""
+        why = self._sealer.why if self._sealer is not None and self._sealing_words() else ""
+        if why == self._sealing_told:
+            return
+        self._sealing_told = why
+        state = self.state
+        if why:
+            log.warning("persistence.sensitive_topics", detail=state.detail)
+        else:
+            log.info("persistence.sensitive_topics", detail="they are encrypted and written")
+        if self.on_state_changed:
+            self.on_state_changed(state)
 
     def _fail(self, error: Exception) -> None:
         if self._flight_since is not None:
@@ -365,9 +610,26 @@ class MessagePersistence:
         pending = self._pending
         if pending.lines:
             self._pending = Messages(pending.end_position)
-            if not self._backlog.add(pending):
+            if not self._keep(pending):
                 self._give_up_waiting()
                 self._set_reason(self._reason or TOO_SLOW)
+
+    def _keep(self, batch: Messages) -> bool:
+        """Whether nothing had to be dropped for it."""
+        sealer = self._sealer
+        if sealer is None or not sealer.covers(set(batch.topics)) or self._sealable():
+            return self._backlog.add(batch)
+        whole = True
+        for part in batch.split(self.is_sensitive):
+            if part.late:
+                self._unsealed.add(part)
+            else:
+                whole = self._backlog.add(part) and whole
+        if sealer.readiness == "unopened":
+            self._open_vault()
+        else:
+            self._open_again_later()
+        return whole
 
     def _give_up_waiting(self) -> None:
         """Something was dropped, and may have been what somebody waits for."""

@@ -32,6 +32,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     from_seq: int = 0
     wants: Callable[[str], bool] | None = None
     limit: int | None = None
+    without: frozenset[int] = frozenset()
+    """First positions of batches to leave out."""
 
 
 class Selection:
@@ -82,7 +84,7 @@ class Selection:
         return any(self.wants(topic) for topic in topics)
 
     def may_hold_batch(self, head: Head) -> bool:
-        return self.may_hold(
+        return head.first_position not in self.query.without and self.may_hold(
             head.first_ms, head.last_ms, head.first_position, head.end_position, None
         )
 
@@ -104,7 +106,8 @@ class Selection:
 
         Raises what `unpack` raises; it gives the batch's body and is called only if needed.
         """
-        self.position = min(head.end_position, self.end_position)
+        before = self.position
+        self.position = max(before, min(head.end_position, self.end_position))
         picked = None if table is None else self.pick_topics(table)
         if picked is not None and not picked:
             return b""
@@ -122,13 +125,14 @@ class Selection:
             lines = self._of_topics(lines, picked)
         if not self._fits_times(head):
             lines = [line for line in lines if self._in_time(_number_after(TIMESTAMP, line))]
-        lines = self._within_limit(lines, every, head.first_position)
+        lines = self._within_limit(lines, every, head.first_position, before)
         return b"\n".join((*lines, b"")) if lines else b""
 
     def pick_messages(self, messages: Messages) -> bytes:
         """The wanted lines of messages that are still in memory."""
         query = self.query
-        self.position = min(messages.end_position, self.end_position)
+        before = self.position
+        self.position = max(before, min(messages.end_position, self.end_position))
         taken = []
         columns = zip(messages.topics, messages.seqs, messages.lines, strict=True)
         all_in_time = self._in_time(messages.first_ms) and self._in_time(messages.last_ms)
@@ -140,10 +144,10 @@ class Selection:
                 and (all_in_time or self._in_time(_number_after(TIMESTAMP, line)))
             ):
                 taken.append(line)
-        return b"".join(self._within_limit(taken, messages.lines, messages.first_position))
+        return b"".join(self._within_limit(taken, messages.lines, messages.first_position, before))
 
     def _within_limit(
-        self, taken: list[bytes], every: list[bytes], first_position: int
+        self, taken: list[bytes], every: list[bytes], first_position: int, before: int
     ) -> list[bytes]:
         if self.left is None:
             return taken
@@ -151,7 +155,7 @@ class Selection:
             taken = taken[: self.left]
             last = taken[-1]
             number = next(number for number, line in enumerate(every) if line is last)
-            self.position = first_position + number + 1
+            self.position = max(before, first_position + number + 1)
         self.left -= len(taken)
         return taken
 

@@ -1,7 +1,13 @@
 """How bodies of batches with sensitive topics are encrypted; somebody else has the keys."""
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Literal, Protocol
+
+Readiness = Literal["ready", "unopened", "locked", "none"]
+"""`unopened`: nobody has needed the keys yet. `none`: there is no place for keys at all."""
+
+WithoutVault = Literal["refuse", "memory"]
+"""What becomes of sensitive messages while they can't be encrypted."""
 
 
 class SealingError(OSError):
@@ -13,16 +19,34 @@ class UnsealableError(Exception):
 
 
 class Sealer(Protocol):
-    """Methods block. A body is bound to the position of its batch's first message."""
+    """A body is bound to the position of its batch's first message."""
 
     def covers(self, topics: Iterable[str]) -> bool:
         """Whether one of the topics is sensitive."""
         ...
 
+    @property
+    def readiness(self) -> Readiness:
+        """Asks nobody and waits for nothing; for any thread."""
+        ...
+
+    @property
+    def why(self) -> str:
+        """In words, why nothing can be sealed; empty where it can, or nobody knows."""
+        ...
+
+    def look(self) -> None:
+        """Finds out how ready it is, as far as nobody need be asked; blocks."""
+        ...
+
+    def open(self) -> None:
+        """Makes it ready if it can; blocks, perhaps on a person. Raises `SealingError`."""
+        ...
+
     def seal(self, body: bytes, first_position: int) -> bytes:
-        """Raises `SealingError`."""
+        """Raises `SealingError` where it is not ready, or not in time."""
         ...
 
     def unseal(self, body: bytes, first_position: int) -> bytes:
-        """Raises `SealingError`, `UnsealableError`."""
+        """Blocks; raises `SealingError`, `UnsealableError`."""
         ...

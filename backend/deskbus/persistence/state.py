@@ -41,3 +41,16 @@ def degraded(reason: str, held: int, dropped: int) -> State:
     if dropped:
         detail += f", {dropped} are lost"
     return State("degraded", detail)
+
+
+def unsealed(why: str, *, waiting: int, topics: int, refuse: bool, refused: int) -> str:
+    """What becomes of sensitive messages while they can't be encrypted."""
+    words = f"sensitive topics can't be encrypted, {why or 'the vault is being opened'}"
+    if waiting:
+        words += f"; {waiting} messages of {topics} topics wait in memory"
+        words += ", and are lost if the backend ends before"
+    if refuse:
+        words += "; new ones are refused"
+    if refused:
+        words += f"; {refused} were refused"
+    return words

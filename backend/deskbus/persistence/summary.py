@@ -85,7 +85,7 @@ def load_summary(index: SegmentIndex) -> dict[str, int] | None:
         return None
     if summary.size_bytes != size_bytes or not summary.runs:
         return None
-    if summary.runs[0].first_position != index.first_position:
+    if summary.runs[0].first_position > index.first_position:
         return None
     names = summary.names
     index.restore(

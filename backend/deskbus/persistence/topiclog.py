@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 from deskbus.persistence.persistence import MessagePersistence
 from deskbus.persistence.query import Query
-from deskbus_protocol.errors import CONFLICT, DEGRADED, DeskbusError
+from deskbus_protocol.errors import CONFLICT, DeskbusError
 from deskbus_protocol.topics import matches
 
 MAX_KNOWN_TOPICS = 100_000
@@ -40,22 +40,44 @@ class TopicLog:
         if self._persistence is not None:
             self._persistence.append(topic, seq, timestamp_ms, line)
 
+    def is_sensitive(self, topic: str) -> bool:
+        """Whether it is persisted, and written encrypted only."""
+        return (
+            self._persistence is not None
+            and self.persists(topic)
+            and self._persistence.is_sensitive(topic)
+        )
+
+    def admit(self, topic: str, *, foreign: bool = False) -> bool:
+        """Whether a message on a sensitive topic would wait in memory to be encrypted.
+
+        Raises `DeskbusError` (unavailable) where it is not to be published.
+        """
+        return self._persistence is not None and self._persistence.admit(topic, foreign=foreign)
+
+    def waits(self, topic: str) -> bool:
+        """Whether messages of the topic wait in memory to be encrypted."""
+        return self._persistence is not None and self._persistence.waits(topic)
+
     def check_durable(self, topic: str) -> None:
-        """Raises `DeskbusError`: conflict for a topic without a log, degraded for a sick disk."""
+        """Raises `DeskbusError`: conflict for a topic without a log, degraded for a sick disk.
+
+        Unavailable for a message that can't be encrypted.
+        """
         if not self.persists(topic):
             raise DeskbusError(
                 CONFLICT,
                 f"{topic} is not a persisted topic.",
                 action="Name it in [persistence] topics, or publish without durable.",
             )
-        if self._persistence is not None and self._persistence.state.status != "ok":
-            raise DeskbusError(DEGRADED, "Messages can't be written to disk at the moment.")
+        if self._persistence is not None:
+            self._persistence.check_durable(topic)
 
-    def when_durable(self, callback: Callable[[bool], None]) -> None:
+    def when_durable(self, callback: Callable[[bool], None], topic: str | None = None) -> None:
         if self._persistence is None:
             callback(False)
         else:
-            self._persistence.when_durable(callback)
+            self._persistence.when_durable(callback, topic)
 
     @property
     def available(self) -> bool:
@@ -64,6 +86,10 @@ class TopicLog:
     @property
     def position(self) -> int:
         return self._available().position
+
+    @property
+    def written_position(self) -> int:
+        return self._available().written_position
 
     async def read(
         self,

@@ -42,6 +42,9 @@ _DURABLE_BYTES = len(b',"durable":true')
 
 NOT_DURABLE = "The message was delivered, but could not be written to disk."
 
+Owed = list[tuple[bytes | Raw, bytes]]
+"""The ids of requests that wait for the disk, with the results that they get then."""
+
 Answer = Callable[[bytes], None]
 """Takes the response frame of a request, once; an empty one where none is to be sent."""
 
@@ -94,8 +97,8 @@ class Publisher(Protocol):
     def check_durable(self, topic: str) -> None:
         """Raises `DeskbusError` where a message could not be made durable now."""
 
-    def when_durable(self, callback: Callable[[bool], None]) -> None:
-        """Calls back when everything published so far is on disk, or can't be."""
+    def when_durable(self, callback: Callable[[bool], None], topic: str) -> None:
+        """Calls back when everything published on `topic` so far is on disk, or can't be."""
 
 
 _decode_notifications = msgspec.json.Decoder(CompactNotification).decode_lines
@@ -186,7 +189,8 @@ class Lane:
         if not request_id:
             return
         if params.durable:
-            publisher.when_durable(partial(_settle, [(request_id, result)], answer))
+            settle = partial(_settle, [(request_id, result)], answer)
+            publisher.when_durable(settle, params.topic)
         else:
             answer(_success(request_id, result))
 
@@ -204,20 +208,20 @@ class Lane:
         head_bytes = len(requests) * _REQUEST_BYTES + sum(len(frame.id) for frame in requests)
         if not _is_compact([frame.params for frame in requests], block, head_bytes):
             return False
-        owed: list[tuple[bytes | Raw, bytes]] = []
+        owed: dict[str, Owed] = {}
         for request in requests:
             self._publish_request(request, publisher, owed)
-        if owed:
-            publisher.when_durable(partial(_settle, owed, self._send))
+        for topic, answers in owed.items():
+            publisher.when_durable(partial(_settle, answers, self._send), topic)
         return True
 
     def _publish_request(
         self,
         request: CompactRequest,
         publisher: Publisher,
-        owed: list[tuple[bytes | Raw, bytes]],
+        owed: dict[str, Owed],
     ) -> None:
-        """Routes one message and answers it; a durable one is added to what is owed an answer."""
+        """Routes one message and answers it; a durable one is added to what its topic is owed."""
 
         def refuse(error: DeskbusError, topic: str) -> None:
             self._refuse(PUBLISH, error, topic, request.id, self._send)
@@ -233,7 +237,7 @@ class Lane:
         if routed is None:
             return
         if params.durable:
-            owed.append((request.id, routed.result()))
+            owed.setdefault(params.topic, []).append((request.id, routed.result()))
         else:
             self._send(_success(request.id, routed.result()))
 
@@ -261,7 +265,7 @@ class Lane:
             tell()
 
 
-def _settle(owed: list[tuple[bytes | Raw, bytes]], answer: Answer, durable: bool) -> None:
+def _settle(owed: Owed, answer: Answer, durable: bool) -> None:
     """Answers requests that waited for the disk."""
     for request_id, result in owed:
         if durable:

@@ -138,13 +138,33 @@ class Vault:
         with self._turn:
             return self._open().names()
 
-    def seal(self, purpose: Purpose, name: str, plaintext: bytes) -> bytes:
-        """Seals what is kept elsewhere; raises `VaultLockedError` where no key would last."""
+    @property
+    def opens_unasked(self) -> bool:
+        """Whether `open` would ask nobody, and make no vault; blocks."""
+        if self.exists and self.needs_password:
+            return True
+        keychain = self._find(None)
+        return keychain is None if not self.exists else keychain is None or not keychain.would_ask()
+
+    def open(self) -> None:
+        """Opens it as the first use does; a person may be asked, once."""
         with self._turn:
+            self._open()
+
+    def seal(self, purpose: Purpose, name: str, plaintext: bytes, within_s: float = -1.0) -> bytes:
+        """Seals what is kept elsewhere; raises `VaultLockedError` where no key would last.
+
+        Also where others use the vault for longer than `within_s`, if that is not negative.
+        """
+        if not self._turn.acquire(timeout=within_s):
+            raise VaultLockedError("it is busy")
+        try:
             self._open()
             with self._change():
                 key = self._unlocked.primary(purpose)
             return cipher.seal(key.id, key.key, Context(purpose, "", name, 0), plaintext)
+        finally:
+            self._turn.release()
 
     def unseal(self, purpose: Purpose, name: str, sealed: bytes) -> bytes:
         """Opens what `seal` has sealed."""

@@ -464,13 +464,18 @@ export interface PublishParams {
   durable?: boolean;
 }
 
-/** `receivers` counts the clients whose subscriptions matched. */
+/**
+ * `receivers` counts the clients whose subscriptions matched.
+ *
+ * `inMemory`: of a sensitive topic, not encrypted yet, and lost if the backend ends before.
+ */
 export interface PublishResult {
   id: string;
   epoch: string;
   seq: number;
   timestamp: number;
   receivers: number;
+  inMemory?: boolean;
 }
 
 /** To the clients of `app` that subscribed to the topic, or to one of them; away ones too. */

@@ -36,6 +36,12 @@ class Log:
     def position(self) -> int:
         return len(self.entries)
 
+    def is_sensitive(self, topic: str) -> bool:
+        return False
+
+    def admit(self, topic: str, *, foreign: bool = False) -> bool:
+        return False
+
     def persists(self, topic: str) -> bool:
         return topic.startswith("kept.")
 

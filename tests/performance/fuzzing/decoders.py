@@ -90,7 +90,7 @@ class _Recorder:
     def check_durable(self, topic: str) -> None:
         """Every topic is durable here."""
 
-    def when_durable(self, callback: Callable[[bool], None]) -> None:
+    def when_durable(self, callback: Callable[[bool], None], topic: str) -> None:
         callback(True)
 
 

@@ -51,6 +51,12 @@ class Log:
     def append(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None:
         self.lines.append((topic, line))
 
+    def is_sensitive(self, topic: str) -> bool:
+        return False
+
+    def admit(self, topic: str, *, foreign: bool = False) -> bool:
+        return False
+
     def persists(self, topic: str) -> bool:
         return topic != "t.fleeting"
 

@@ -88,6 +88,11 @@ class FakeLog:
     def position(self) -> int:
         return len(self.lines)
 
+    written_position = position
+
+    def waits(self, topic: str) -> bool:
+        return False
+
     def persists(self, topic: str) -> bool:
         return topic.startswith("orders.")
 

@@ -56,9 +56,10 @@ class Machine:
             raise WireError("no server can be reached")
         return self.wires.pop(0)
 
-    def _take_in(self, message_id: str) -> None:
+    def _take_in(self, message_id: str) -> bool:
         self.taken.append(message_id)
         self.log.lines.append(self.desk.foreign_line("orders.new", "desk-a", message_id))
+        return False
 
 
 def delivery(message_id: str, seq: int, number: int) -> Delivery:

@@ -43,10 +43,11 @@ class Door:
     def topics(self) -> list[str]:
         return [message.topic for message in self.taken]
 
-    def _take_in(self, message: MessageParams) -> None:
+    def _take_in(self, message: MessageParams) -> bool:
         if message.topic == "bad":
             raise DeskbusError(INVALID_TOPIC)
         self.taken.append(message)
+        return False
 
 
 def test_a_message_comes_in_with_its_origin() -> None:
