@@ -55,9 +55,11 @@ _decode_table = msgspec.json.Decoder(Table).decode
 
 
 class BatchError(Exception):
-    """The bytes are no batch: `torn` where they end too early, else `corrupt`."""
+    """No batch that can be read: `torn` where it ends too early, `newer` where a later version
+    of deskbus wrote them, else `corrupt`.
+    """
 
-    def __init__(self, reason: Literal["torn", "corrupt"], detail: str) -> None:
+    def __init__(self, reason: Literal["torn", "corrupt", "newer"], detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
@@ -211,8 +213,10 @@ def read_head(data: Buffer, at: int = 0) -> Head:
     magic, version, flags, _unused, *fields = _FIELDS.unpack_from(data, at)
     if magic != MAGIC:
         raise BatchError("corrupt", "no batch begins here")
-    if version != VERSION or flags & ~(COMPRESSED | SEALED):
-        raise BatchError("corrupt", f"version {version} with flags {flags} is not known")
+    if version > VERSION or flags & ~(COMPRESSED | SEALED):
+        raise BatchError("newer", f"written by a newer deskbus (format {version}, flags {flags})")
+    if version != VERSION:
+        raise BatchError("corrupt", f"there is no format {version}")
     head = Head(flags, *fields)
     if head.size_bytes > MAX_BATCH_BYTES or not head.messages:
         raise BatchError("corrupt", "the lengths can't be right")

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from deskbus.persistence.batch import SEALED, BatchError, Encoded, Messages, count_lines, encode
-from deskbus.persistence.files import Files
+from deskbus.persistence.files import Files, NewerFormatError
 from deskbus.persistence.index import SegmentIndex, TopicSets
 from deskbus.persistence.query import Query, Selection
 from deskbus.persistence.reader import Block, Finding, read_segments
@@ -87,7 +87,8 @@ class MessageLog:
         """Finds out what is there. A torn end is cut off; other damage is reported and left.
 
         Read only, nothing is changed and another process may write. Raises `OSError`, and can be
-        called again then.
+        called again then; `NewerFormatError` for a log that a later version has written to, which
+        is read only at most.
         """
         self._close_active()
         segments: list[SegmentIndex] = []
@@ -242,6 +243,8 @@ class MessageLog:
         self._seqs.update(last_seqs)
         for damage in damages:
             self._report_damage(index, damage)
+            if damage.newer and not read_only:
+                raise NewerFormatError("written by a newer deskbus")
         if newest:
             self._segment_seqs = last_seqs
         elif not damages and not read_only and index.messages:

@@ -55,6 +55,7 @@ class Damage(NamedTuple):
     length: int
     reason: str
     torn: bool
+    newer: bool = False
 
 
 def segment_path(folder: Path, first_position: int) -> Path:
@@ -134,7 +135,7 @@ def scan(block: bytes, offset: int = 0) -> Iterator[Found | Damage]:
         except BatchError as error:
             end = _next_head(block, data, at + 1)
             torn = error.reason == "torn" and end == len(data)
-            yield Damage(offset + at, end - at, error.detail, torn)
+            yield Damage(offset + at, end - at, error.detail, torn, error.reason == "newer")
         at = end
 
 

@@ -3,7 +3,7 @@
 import errno
 from typing import Literal, NamedTuple
 
-from deskbus.persistence.files import FolderInUseError
+from deskbus.persistence.files import FolderInUseError, NewerFormatError
 from deskbus.persistence.sealer import SealingError
 
 TOO_SLOW = "the disk is too slow"
@@ -29,6 +29,8 @@ class State(NamedTuple):
 def reason_of(error: Exception) -> str:
     if isinstance(error, FolderInUseError):
         return "another process writes to the folder"
+    if isinstance(error, NewerFormatError):
+        return "its files were written by a newer deskbus; start that one, or take another folder"
     if isinstance(error, SealingError):
         return f"sensitive topics can't be encrypted, {error}"
     if isinstance(error, OSError):
