@@ -5,6 +5,7 @@ NPM := npm --prefix electron-bridge run --silent
 MINUTES ?= 10
 SECONDS ?= 60
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 PYTHON_PRODUCT := backend protocol demo
 PYTHON_SOURCES := $(PYTHON_PRODUCT) tests
@@ -21,7 +22,7 @@ help:
 	@echo 'make test                every test; PYTEST_ARGS="-k name" narrows it'
 	@echo 'make check               format, lint, types, schema drift'
 	@echo 'make schemas             schemas/ and the TypeScript types, from protocol/'
-	@echo 'make bench               speed beside other brokers'
+	@echo 'make bench               speed beside other brokers; BENCH_ARGS=--docs writes docs/performance.md'
 	@echo 'make soak MINUTES=10     steady load; fails on growth'
 	@echo 'make fuzz SECONDS=60     hostile bytes on every entrance'
 	@echo 'make crash-test          kill -9 at random moments; nothing acknowledged is lost, no process left'
@@ -54,7 +55,7 @@ schemas: setup
 
 bench:
 	@scripts/setup --bench
-	$(PYTHON) -m tests.performance.bench
+	$(PYTHON) -m tests.performance.bench $(BENCH_ARGS)
 
 soak: setup
 	$(PYTHON) -m tests.performance.soak --minutes $(MINUTES)

@@ -245,6 +245,7 @@ class Backend:
             anyio.create_task_group() as self._tasks,
         ):
             await self._guard.prepare()
+            self._tasks.start_soon(self._auditing.compare_grants, self._guard.settings.configured())
             self._isolation.library.take_in()
             self._isolation.around.pipe = self._pipe
             await self._tasks.start(self._reception.run)

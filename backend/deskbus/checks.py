@@ -11,12 +11,15 @@ from deskbus.security.policykeeper import PolicyKeeper
 from deskbus.ui.shell import Shell
 from deskbus_protocol.health import ComponentHealth, Status
 from deskbus_protocol.history import LogStats
+from deskbus_protocol.quantity import counted
 
 
 def bus_check(bus: InterApplicationBus) -> Check:
     def check() -> ComponentHealth:
         stats = bus.statistics()
-        words = f"{stats.clients} clients, {stats.subscriptions} subscriptions"
+        words = (
+            f"{counted(stats.clients, 'client')}, {counted(stats.subscriptions, 'subscription')}"
+        )
         return ComponentHealth(status="ok", detail=words)
 
     return check

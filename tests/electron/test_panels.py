@@ -108,11 +108,19 @@ async def test_a_click_on_revoke_takes_the_permission_from_the_app_at_once(
 
 
 @pytest.mark.requirement("3.2")
-async def test_the_delete_key_revokes_the_row_that_has_the_focus(
+async def test_the_delete_key_asks_and_then_revokes_the_row_that_has_the_focus(
     electron: ElectronSession, panel: Page
 ) -> None:
     await focus(panel, "consent.panel.#")
     await panel.press("Delete", 46)
+    await panel.until("document.getElementById('confirm').open")
+    assert "Asker" in await panel.text("#confirm-subject")
+    await panel.press("Escape", 27)
+    await panel.until("!document.getElementById('confirm').open")
+    assert await state(electron, "consent.panel.x") == "granted"
+    await panel.press("Delete", 46)
+    await panel.until("document.getElementById('confirm').open")
+    await panel.click("#confirm-do")
     await panel.until("!document.querySelector(\"tr[data-row*='consent.panel']\")")
     assert await state(electron, "consent.panel.x") == "prompt"
     assert await panel.evaluate("document.activeElement.matches('tr[data-row]')")
@@ -134,6 +142,38 @@ async def test_all_of_an_app_is_revoked_only_after_a_question(
     await panel.until(f"!document.querySelector(\"tr[data-row='{ASKER}']\")")
     assert await state(electron, "consent.panel.x") == "prompt"
     assert await rows(panel) == ["https://api.example.com"]
+
+
+@pytest.mark.parametrize("control", ["select[name=state]", "#filters select:last-of-type", "table"])
+async def test_a_slash_searches_from_every_control_that_takes_no_text(
+    panel: Page, control: str
+) -> None:
+    await panel.evaluate(f"(document.querySelector('{control}').focus(), 1)")
+    await panel.press("/", 191)
+    assert await panel.evaluate("document.activeElement.id") == "search"
+
+
+async def test_a_small_window_shows_rows_and_folds_its_filters(
+    electron: ElectronSession, panel: Page
+) -> None:
+    window = (
+        "electron.BrowserWindow.getAllWindows()"
+        f".find((one) => one.webContents.getURL().includes('{PANEL_PAGE}'))"
+    )
+    await in_main(electron, f"void {window}.setSize(...{window}.getMinimumSize())")
+    await panel.until("innerWidth < 860")
+    whole = """(() => {
+        const { top, bottom } = document.getElementById('rows').getBoundingClientRect();
+        return [...document.querySelectorAll('#rows tbody tr')].filter((row) => {
+            const box = row.getBoundingClientRect();
+            return box.top >= top && box.bottom <= bottom;
+        }).length;
+    })()"""
+    assert await panel.evaluate(whole) >= 4
+    assert await panel.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    assert not await panel.evaluate("document.querySelector('#filters').offsetHeight")
+    await panel.click("#more")
+    assert await panel.evaluate("document.querySelector('select[name=state]').offsetHeight > 0")
 
 
 async def test_a_slash_searches_and_escape_empties_the_search(panel: Page) -> None:

@@ -307,3 +307,24 @@ def command(*words: str, data: Path) -> tuple[int, str, str]:
         check=False,
     )
     return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.requirement("8.1")
+async def test_the_log_tells_what_the_configuration_grants_from_when_until_when(
+    tmp_path: Path,
+) -> None:
+    wanted = {"actors": ["policy"], "types": ["permission.*"]}
+    for _ in range(2):
+        async with start_shell(tmp_path, config=CONFIG) as shell:
+            found = await recorded(shell.client, 2, **wanted)
+    assert sorted((one["type"], one["app"]) for one in found) == [
+        ("permission.granted", "desk.auditor"),
+        ("permission.granted", "desk.feed"),
+    ]
+    less = CONFIG.replace('permission = "audit"', 'permission = "history"').replace("all", "#")
+    async with start_shell(tmp_path, config=less) as shell:
+        found = await recorded(shell.client, 4, **wanted)
+    assert [(one["type"], one["app"]) for one in found[2:]] == [
+        ("permission.revoked", "desk.auditor"),
+        ("permission.granted", "desk.auditor"),
+    ]

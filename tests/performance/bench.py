@@ -14,7 +14,7 @@ from statistics import median
 
 import msgspec
 
-from tests.performance import chart, growth, memory, report
+from tests.performance import chart, docs, growth, memory, report
 from tests.performance.load import ROOT, Figures, LoadError
 from tests.performance.rows import QUICK, ROWS, SERVERS, Row, Scale
 from tests.performance.server import ServerError, started
@@ -65,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report.write(measured, {"machine": _machine(), "growth": curves}, OUTPUT)
     chart.draw(measured, OUTPUT / "chart.png")
     growth.draw(curves, OUTPUT / "growth.png")
+    if options.docs and not broken:
+        docs.main([str(OUTPUT / "results.json")])
     print(f"\nWritten to {OUTPUT.relative_to(ROOT)}/: results.json, details.json, chart.png")
     return 1 if broken else 0
 
@@ -121,7 +123,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, help="runs of each server (default: 5)")
     parser.add_argument("--quick", action="store_true", help="one short run each")
-    return parser.parse_args(arguments)
+    parser.add_argument(
+        "--docs", action="store_true", help="write the table of docs/performance.md, of a whole run"
+    )
+    options = parser.parse_args(arguments)
+    if options.docs and (options.rows or options.quick):
+        parser.error("--docs is for a whole run: without --rows and --quick")
+    return options
 
 
 def _machine() -> dict[str, object]:

@@ -36,7 +36,9 @@ def draw(measured: Sequence[Measured], path: Path) -> None:
         axes.text(0, at - 0.75, f"{each.row.name}, {each.row.unit}", weight="bold", color=INK)
         for name in [each.row.ours, *each.peers]:
             value = each.value(name)
-            length = value / base if each.row.better == "more" else base / value
+            length = value / base if each.row.better == "more" else CLIP * 2
+            if each.row.better == "less" and value > 0:
+                length = base / value
             colour = (
                 OURS_COLOUR
                 if name == each.row.ours

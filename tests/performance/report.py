@@ -1,5 +1,6 @@
 """What came out: a table for people, and results.json for programs."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -60,10 +61,12 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
         return min(self.goals(), key=self._margin, default=None)
 
     def _margin(self, goal: Goal) -> float:
-        """How far a goal is met; 1 is just met."""
+        """How far a goal is met; 1 is just met. A cost of nothing or less meets any."""
         ratio = self.ratio(goal)
         part = (self.ours if ratio is None else ratio) / goal.limit
-        return part if self.row.better == "more" else 1 / part
+        if self.row.better == "more":
+            return part
+        return 1 / part if part > 0 else math.inf
 
     def result(self) -> Result | None:
         """The row for results.json; None where the goal's peer is not installed."""

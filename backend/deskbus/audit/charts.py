@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from deskbus.audit.markup import escaped
+from deskbus_protocol.quantity import number
 
 WIDTH = 720
-LABEL_WIDTH = 200
 SPAN_LABEL_WIDTH = 270
 ROW = 26
 
@@ -43,25 +43,21 @@ class Lane(NamedTuple):
 
 
 def stacked_bars(series: Sequence[Series], bars: Sequence[Bar]) -> str:
-    """One row for each bar, its parts side by side, each with its number."""
+    """One row for each bar, its parts side by side, and their sum."""
     most = max((sum(bar.values) for bar in bars), default=0) or 1
-    room = WIDTH - LABEL_WIDTH - 60
-    parts = []
-    for row, bar in enumerate(bars):
-        y = row * ROW
-        parts.append(_label(bar.label, y + 17))
-        x = float(LABEL_WIDTH)
-        for one, value in zip(series, bar.values, strict=True):
-            width = room * value / most
-            if value:
-                title = f"<title>{escaped(bar.label)}: {value} {escaped(one.name)}</title>"
-                parts.append(
-                    f'<rect class="{one.tone}" x="{x:.1f}" y="{y + 4}" width="{max(width, 2):.1f}" '
-                    f'height="{ROW - 8}">{title}</rect>'
-                )
-            x += width
-        parts.append(f'<text class="value" x="{x + 6:.1f}" y="{y + 17}">{sum(bar.values)}</text>')
-    return _svg(len(bars) * ROW + 4, parts) + legend(series)
+    rows = []
+    for bar in bars:
+        parts = "".join(
+            f'<i class="{one.tone}" style="width:{100 * value / most:.2f}%" '
+            f'title="{number(value)} {escaped(one.name)}"></i>'
+            for one, value in zip(series, bar.values, strict=True)
+            if value
+        )
+        rows.append(
+            f'<div><span title="{escaped(bar.label)}">{escaped(bar.label)}</span>'
+            f"<span>{parts}<b>{number(sum(bar.values))}</b></span></div>"
+        )
+    return f'<div class="bars">{"".join(rows)}</div>{legend(series)}'
 
 
 def columns_by_day(series: Sequence[Series], days: Sequence[tuple[int, Sequence[int]]]) -> str:
@@ -71,7 +67,7 @@ def columns_by_day(series: Sequence[Series], days: Sequence[tuple[int, Sequence[
     first, last = days[0][0], days[-1][0]
     step = (WIDTH - 40) / (last - first + 1)
     width = max(min(step * 0.72, 36.0), 1.0)
-    scale = f'<text class="axis" x="0" y="12">{most}</text>'
+    scale = f'<text class="axis" x="0" y="12">{number(most)}</text>'
     line = f'<line class="axis" x1="30" x2="{WIDTH}" y1="{height}" y2="{height}"/>'
     parts = [scale, f'<text class="axis" x="0" y="{height}">0</text>', line]
     for day, values in days:
@@ -81,7 +77,7 @@ def columns_by_day(series: Sequence[Series], days: Sequence[tuple[int, Sequence[
             tall = (height - 8) * value / most
             y -= tall
             if value:
-                title = f"<title>{_day(day)}: {value} {escaped(one.name)}</title>"
+                title = f"<title>{_day(day)}: {number(value)} {escaped(one.name)}</title>"
                 parts.append(
                     f'<rect class="{one.tone}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" '
                     f'height="{max(tall, 1):.1f}">{title}</rect>'
@@ -143,15 +139,8 @@ def legend(series: Sequence[Series]) -> str:
 
 def _svg(height: int, parts: Sequence[str]) -> str:
     return (
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" preserveAspectRatio="xMinYMin">'
-        f"{''.join(parts)}</svg>"
-    )
-
-
-def _label(text: str, y: int) -> str:
-    return (
-        f'<text class="label" x="{LABEL_WIDTH - 10}" y="{y}">{escaped(_shortened(text, 28))}'
-        f"<title>{escaped(text)}</title></text>"
+        f'<div class="wide"><svg viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'preserveAspectRatio="xMinYMin">{"".join(parts)}</svg></div>'
     )
 
 

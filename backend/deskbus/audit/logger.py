@@ -31,6 +31,7 @@ from deskbus_protocol.audit import AuditRecord
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, DeskbusError
 from deskbus_protocol.events import AuditEvent, AuditPruned
 from deskbus_protocol.health import ComponentHealth
+from deskbus_protocol.quantity import counted
 
 ANCHOR_EVERY_S = 10.0
 """At most so often is the newest checkpoint put into the keychain, besides at the end."""
@@ -157,7 +158,7 @@ class AuditLogger:
         if self._newest is None:
             return ComponentHealth(status="ok", detail="it is being opened")
         place = "in the keychain" if self.anchorage.sealed else "in a file"
-        return ComponentHealth(status="ok", detail=f"{self.size} records, keys {place}")
+        return ComponentHealth(status="ok", detail=f"{counted(self.size, 'record')}, keys {place}")
 
     def vault_changed(self) -> None:
         """The vault may open now where it did not before."""

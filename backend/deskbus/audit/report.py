@@ -4,25 +4,29 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from deskbus.audit import charts
+from deskbus.audit import charts, story
 from deskbus.audit.charts import Bar, Lane, Series, Span
 from deskbus.audit.markup import escaped
 from deskbus.audit.reportstyle import STYLE
-from deskbus.audit.story import LIFECYCLE, Period, Story
+from deskbus.audit.story import NO_APP, Figure, Listing, Period, Story
 from deskbus_protocol.audit import AuditRecord, AuditVerdict
+from deskbus_protocol.duration import hold_words
+from deskbus_protocol.quantity import counted, number
 
 MAX_BARS = 30
-"""Rows of a chart; the tables below it have all."""
+"""Rows of a chart; what goes beyond is drawn or told as one, and the tables have it."""
 
 MAX_WORD = 28
 _WORD = re.compile(r"[\s./_-]")
 _BREAK = re.compile(r"([./_-])(?=\w)")
 
-ALLOWED = Series("allowed", "allowed")
-DENIED = Series("denied", "denied")
-VIOLATIONS = Series("violations", "violated")
-
-DECIDED = ("allowed", "denied")
+_SERIES = {
+    story.REQUESTED: Series("requested", "requested"),
+    story.GRANTED: Series("allowed", "allowed"),
+    story.WITHHELD: Series("denied", "denied"),
+    story.VIOLATIONS: Series("violations", "violated"),
+}
+_DECIDED = (story.GRANTED, story.WITHHELD)
 
 _VERDICTS = {
     "OK": ("good", "The log is whole", "Every record of the log is there, in order, as written."),
@@ -39,95 +43,136 @@ _VERDICTS = {
 }
 
 
-def render(story: Story, verdict: AuditVerdict, made_ms: int) -> str:
+def render(told: Story, verdict: AuditVerdict, made_ms: int) -> str:
     """The page; `made_ms` is when (Unix milliseconds)."""
     sections = [
-        _summary(story, verdict),
-        _section("Decisions on permissions", _decisions(story)),
-        _section("Who held which permission, and when", _holdings(story, made_ms)),
-        _section("Violations", _violations(story)),
-        _section("Life of the apps", _lifecycle(story)),
-        _section("Changes to the system", _changes(story)),
+        _summary(told, verdict),
+        _section("Permissions", _decisions(told)),
+        _section("Who held which permission, and when", _holdings(told, made_ms)),
+        _section("Violations", _violations(told)),
+        _section("Apps", _apps(told)),
+        _section("Changes to the system", _changes(told)),
         _section("Verification", _verification(verdict)),
+        _section("Figures", _figures()),
     ]
-    title = f"Audit report, {_span(story.period, story)}"
+    period = _span(told.period, told)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>{title}</title><style>{STYLE}</style></head><body>"
-        f"<header><p>deskbus</p><h1>Audit report</h1><p class=period>{_span(story.period, story)}"
+        f"<title>Audit report, {period}</title><style>{STYLE}</style></head><body>"
+        f"<header><p>deskbus</p><h1>Audit report</h1><p class=period>{period}"
         f"</p></header>{''.join(sections)}"
-        f"<footer>Made {_when(made_ms)} from {story.records:,} records. All times are UTC."
-        "</footer></body></html>\n"
+        f"<footer>Made {_when(made_ms)} from {counted(told.records, 'record')}. "
+        "All times are UTC.</footer></body></html>\n"
     )
 
 
-def _summary(story: Story, verdict: AuditVerdict) -> str:
+def _summary(told: Story, verdict: AuditVerdict) -> str:
     tone, title, words = _VERDICTS[verdict.verdict]
     reason = f" {escaped(verdict.reason)}." if verdict.reason else ""
     if verdict.anchor.startswith("none"):
         words += (
             " Its end was held against nothing, so a log that was cut back would look the same."
         )
-    decided = [sum(counts[word] for counts in story.decisions.values()) for word in DECIDED]
-    figures = (
-        ("records", story.records),
-        ("allowed", decided[0]),
-        ("denied", decided[1]),
-        ("violations", sum(story.refusals.values())),
-        ("crashes", sum(counts["crashed"] for counts in story.lifecycle.values())),
+    notes = {
+        story.ALLOWED: counted(told.count(story.GRANTED), "permission"),
+        story.DENIED: counted(told.count(story.WITHHELD), "permission"),
+        story.VIOLATIONS: counted(sum(times for _, times in told.refusals.values()), "call"),
+    }
+    cells = "".join(
+        f"<div><b>{number(told.count(figure))}</b><span>{figure.name}</span>"
+        f"<small>{notes.get(figure, '')}</small></div>"
+        for figure in story.SUMMARY
     )
-    cells = "".join(f"<div><b>{value:,}</b><span>{name}</span></div>" for name, value in figures)
     return (
         f'<section class="verdict {tone}"><h2>{title}</h2><p>{words}{reason}</p></section>'
         f'<section class="figures">{cells}</section>'
     )
 
 
-def _decisions(story: Story) -> str:
-    if not story.decisions:
-        return _nothing("Nobody asked for a permission.")
-    by_app = sorted(story.decisions.items(), key=lambda item: -sum(item[1].values()))
-    bars = [Bar(app, [counts[word] for word in DECIDED]) for app, counts in by_app[:MAX_BARS]]
-    rows = [
-        (app, str(counts["allowed"]), str(counts["denied"]), str(sum(counts.values())))
-        for app, counts in by_app
-    ]
-    return (
-        charts.stacked_bars((ALLOWED, DENIED), bars)
-        + "<h3>By day</h3>"
-        + charts.columns_by_day((ALLOWED, DENIED), _by_day(story, DECIDED))
-        + _table(("App", "Allowed", "Denied", "In all"), rows, numbers=(1, 2, 3))
-    )
+def _decisions(told: Story) -> str:
+    rows = _by_app(told, story.PERMISSIONS)
+    if not rows:
+        return _nothing("The log has no request for a permission and no decision on one.")
+    decided = [(app, [told.count(figure, app) for figure in _DECIDED]) for app, _ in rows]
+    bars = [Bar(app or NO_APP, counts) for app, counts in decided if sum(counts)]
+    chart = ""
+    if bars:
+        chart = (
+            charts.stacked_bars([_SERIES[one] for one in _DECIDED], _drawn(bars))
+            + "<h3>By day</h3>"
+            + _by_day(told, _DECIDED)
+        )
+    return chart + _counts(rows, story.PERMISSIONS)
 
 
-def _holdings(story: Story, made_ms: int) -> str:
-    if not story.holdings:
-        return _nothing("No app was granted anything.")
-    begins = story.period.since_ms
-    since = min(one.since_ms for one in story.holdings) if begins is None else begins
-    until = story.period.until_ms or story.last_ms or made_ms
+def _by_app(told: Story, figures: Sequence[Figure]) -> list[tuple[str, list[int]]]:
+    """The apps of which there is something to count, those with the most first."""
+    rows = [(app, [told.count(figure, app) for figure in figures]) for app in told.apps]
+    return sorted((row for row in rows if any(row[1])), key=lambda row: (-sum(row[1]), row[0]))
+
+
+def _counts(rows: Sequence[tuple[str, Sequence[int]]], figures: Sequence[Figure]) -> str:
+    """A row for each app, and their sums."""
+    names = ("App", *(figure.name.capitalize() for figure in figures))
+    cells = [(app or NO_APP, *(number(one) if one else "–" for one in each)) for app, each in rows]
+    sums = [sum(column) for column in zip(*(each for _, each in rows), strict=True)]
+    total = (counted(len(rows), "app"), *(number(one) for one in sums))
+    return _table(names, cells, numbers=range(1, len(names)), total=total)
+
+
+def _drawn(bars: Sequence[Bar]) -> Sequence[Bar]:
+    """The longest, and all others together as one."""
+    bars = sorted(bars, key=lambda bar: (-sum(bar.values), bar.label))
+    if len(bars) <= MAX_BARS:
+        return bars
+    rest = bars[MAX_BARS - 1 :]
+    sums = [sum(values) for values in zip(*(bar.values for bar in rest), strict=True)]
+    return [*bars[: MAX_BARS - 1], Bar(f"{number(len(rest))} other apps", sums)]
+
+
+def _by_day(told: Story, figures: Sequence[Figure]) -> str:
+    counts = [told.by_day(figure) for figure in figures]
+    days = sorted({day for each in counts for day in each})
+    columns = [(day, [each.get(day, 0) for each in counts]) for day in days]
+    return charts.columns_by_day([_SERIES[figure] for figure in figures], columns)
+
+
+def _holdings(told: Story, made_ms: int) -> str:
+    if not told.holdings:
+        return _nothing("The log has no permission that was granted.")
+    begins = told.period.since_ms
+    since = min(one.since_ms for one in told.holdings) if begins is None else begins
+    until = told.period.until_ms or told.last_ms or made_ms
     table = [
         (
             one.app,
             one.permission,
             one.scope,
-            one.holds,
+            hold_words(one.holds),
             one.actor,
             _when(one.since_ms),
             "still held" if one.until_ms is None else f"{_when(one.until_ms)} ({one.ended})",
         )
-        for one in story.holdings
+        for one in told.holdings
     ]
     names = ("App", "Permission", "Scope", "For", "By", "From", "Until")
-    return charts.spans(_lanes(story, until), since, until) + _table(names, table)
+    lanes = _lanes(told, until)
+    cut = ""
+    if len(lanes) > MAX_BARS:
+        shown = sum(1 for lane in lanes[:MAX_BARS] if lane.spans)
+        of = sum(1 for lane in lanes if lane.spans)
+        cut = _nothing(f"Drawn are the first {shown} of {number(of)}; the table has all.")
+    return charts.spans(lanes[:MAX_BARS], since, until) + cut + _table(names, table)
 
 
-def _lanes(story: Story, until: int) -> list[Lane]:
+def _lanes(told: Story, until: int) -> list[Lane]:
     """A heading for each app, and below it a row for each permission that it held."""
     held: dict[str, dict[str, list[Span]]] = {}
-    for one in story.holdings:
+    for one in told.holdings:
         row = held.setdefault(one.app, {}).setdefault(f"{one.permission} {one.scope}", [])
         ends = until if one.until_ms is None else one.until_ms
         title = f"{one.app} held {one.permission} on {one.scope} from {_when(one.since_ms)}"
@@ -135,64 +180,67 @@ def _lanes(story: Story, until: int) -> list[Lane]:
     lanes = []
     for app, rows in held.items():
         lanes += [Lane(app, []), *(Lane(label, spans) for label, spans in rows.items())]
-    return lanes[:MAX_BARS]
+    return lanes
 
 
-def _violations(story: Story) -> str:
-    if not story.refusals:
+def _violations(told: Story) -> str:
+    if not told.refusals:
         return _nothing("Nothing was tried that is not permitted.")
-    worst = story.refusals.most_common()
-    by_app: dict[str, int] = {}
-    for (app, _, _), count in worst:
-        by_app[app] = by_app.get(app, 0) + count
-    bars = [Bar(app, [count]) for app, count in sorted(by_app.items(), key=lambda i: -i[1])]
-    counted = [(app, kind, target, str(count)) for (app, kind, target), count in worst]
+    rows = _by_app(told, (story.VIOLATIONS,))
+    bars = [Bar(app or NO_APP, counts) for app, counts in rows]
+    worst = sorted(told.refusals.items(), key=lambda item: (-item[1][1], item[0]))
+    table = [(*what, number(records), number(times)) for what, (records, times) in worst]
+    names = ("App", "Event", "Rule", "At", "Records", "Calls")
+    total = (
+        "In all",
+        "",
+        "",
+        "",
+        *(number(sum(each)) for each in zip(*dict(worst).values(), strict=True)),
+    )
     last = [
         (_when(record.time), record.app, record.type, _details(record), record.reason)
-        for record in reversed(story.refused)
+        for record in reversed(told.refused.records)
     ]
     return (
-        charts.stacked_bars((VIOLATIONS,), bars[:MAX_BARS])
+        charts.stacked_bars((_SERIES[story.VIOLATIONS],), _drawn(bars))
         + "<h3>By day</h3>"
-        + charts.columns_by_day((VIOLATIONS,), _by_day(story, ("violation",)))
-        + _table(("App", "Rule", "At", "Times"), counted, numbers=(3,))
+        + _by_day(told, (story.VIOLATIONS,))
+        + _nothing("A record tells of one refused call, or of all like it within a moment.")
+        + _table(names, table, numbers=(4, 5), total=total)
         + "<h3>The newest</h3>"
         + _table(("Time", "App", "Event", "Details", "Reason"), last)
-        + _left_out(story, "refused")
+        + _left_out(told.refused, story.VIOLATIONS)
     )
 
 
-def _by_day(story: Story, words: Sequence[str]) -> list[tuple[int, list[int]]]:
-    return [(day, [counts[word] for word in words]) for day, counts in sorted(story.days.items())]
-
-
-def _lifecycle(story: Story) -> str:
-    if not story.lifecycle:
-        return _nothing("No app was started or ended.")
+def _apps(told: Story) -> str:
     rows = [
-        (app, *(str(counts[word] or "–") for word in LIFECYCLE))
-        for app, counts in sorted(story.lifecycle.items())
+        (app, [told.count(figure, app) for figure in (*story.LIFE, story.RECORDS)])
+        for app in sorted(told.apps)
+        if app
     ]
-    names = ("App", *(word.capitalize() for word in LIFECYCLE))
-    return _table(names, rows, numbers=tuple(range(1, len(names))))
+    if not rows:
+        return _nothing("No record is about an app.")
+    return _counts(rows, (*story.LIFE, story.RECORDS))
 
 
-def _changes(story: Story) -> str:
-    if not story.changes:
+def _changes(told: Story) -> str:
+    if not told.changes.records:
         return _nothing("Configuration, policy, vault and log are as they were.")
     rows = [
         (_when(record.time), record.type, record.actor, record.app, _details(record))
-        for record in reversed(story.changes)
+        for record in reversed(told.changes.records)
     ]
     names = ("Time", "Event", "By", "App", "Details")
-    return _table(names, rows) + _left_out(story, "changes")
+    return _table(names, rows) + _left_out(told.changes, story.CHANGES)
 
 
 def _verification(verdict: AuditVerdict) -> str:
     seq = verdict.seq if isinstance(verdict.seq, int) else ""
     rows = [
         ("Verdict", verdict.verdict),
-        ("Records", f"{verdict.records:,}, from sequence {verdict.first:,}"),
+        ("Records", f"{number(verdict.records)}, from sequence {number(verdict.first)}"),
         ("End held against", verdict.anchor),
         ("Verifier key", verdict.key),
     ]
@@ -204,6 +252,14 @@ def _verification(verdict: AuditVerdict) -> str:
     return f"<dl>{facts}</dl><h3>Newest checkpoint</h3><pre>{note}</pre>"
 
 
+def _figures() -> str:
+    """Anybody can count again."""
+    figures = dict.fromkeys((*story.SUMMARY, *story.PERMISSIONS, *story.LIFE))
+    rows = [(one.name.capitalize(), one.query) for one in figures]
+    words = "Each figure counts what this query lists, with the period's --since and --until."
+    return _nothing(words) + _table(("Figure", "Query"), rows)
+
+
 def _section(title: str, content: str) -> str:
     return f"<section><h2>{title}</h2>{content}</section>"
 
@@ -212,13 +268,20 @@ def _nothing(words: str) -> str:
     return f'<p class="nothing">{words}</p>'
 
 
-def _left_out(story: Story, name: str) -> str:
-    count = story.left_out[name]
-    return f'<p class="nothing">{count:,} older ones are in the log.</p>' if count else ""
+def _left_out(listing: Listing, figure: Figure) -> str:
+    if not listing.left_out:
+        return ""
+    shown, of = len(listing.records), len(listing.records) + listing.left_out
+    words = f"These are the newest {number(shown)} of {number(of)}; {figure.query} lists all."
+    return _nothing(escaped(words))
 
 
 def _table(
-    names: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[int] = ()
+    names: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Sequence[int] = (),
+    total: Sequence[str] = (),
 ) -> str:
     def cells(row: Sequence[str], tag: str) -> str:
         return "".join(
@@ -227,7 +290,11 @@ def _table(
         )
 
     body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
-    return f"<table><thead><tr>{cells(names, 'th')}</tr></thead><tbody>{body}</tbody></table>"
+    foot = f"<tfoot><tr>{cells(total, 'td')}</tr></tfoot>" if total else ""
+    return (
+        f'<div class="wide"><table><thead><tr>{cells(names, "th")}</tr></thead>'
+        f"<tbody>{body}</tbody>{foot}</table></div>"
+    )
 
 
 def _class_of(text: str, *, number: bool) -> str:
@@ -245,9 +312,9 @@ def _details(record: AuditRecord) -> str:
     return ", ".join(f"{name} {value}" for name, value in record.details.items())
 
 
-def _span(period: Period, story: Story) -> str:
-    since = period.since_ms if period.since_ms is not None else story.first_ms
-    until = period.until_ms if period.until_ms is not None else story.last_ms
+def _span(period: Period, told: Story) -> str:
+    since = period.since_ms if period.since_ms is not None else told.first_ms
+    until = period.until_ms if period.until_ms is not None else told.last_ms
     if since is None or until is None:
         return "no records"
     return f"{_when(since)} to {_when(until)}"

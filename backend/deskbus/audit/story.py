@@ -1,29 +1,87 @@
-"""Gathers what a compliance report tells, in one pass over a period's records."""
+"""Gathers what a compliance report tells, in one pass over a period's records.
+
+Every figure is a filter of `audit query`, and is counted by the matcher that answers queries: a
+figure and the query of the same words can't differ.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
+from deskbus.audit.filling import Facet
+from deskbus.audit.match import Matcher
 from deskbus.audit.query import AuditSearch
 from deskbus_protocol.audit import AuditFilter, AuditRecord
+from deskbus_protocol.events import Decision
 
 PAGE = 1000
 MAX_LISTED = 200
-"""Rows of each list in a report; what is left out is counted."""
+"""Rows of each list of records in a report; what is left out is counted."""
+
+MAX_KINDS = 1000
+"""Rows of the table of violations; apps choose what they try, so this is bounded too."""
 
 DAY_MS = 86_400_000
 
-LIFECYCLE = ("launched", "ready", "crashed", "restarted", "limited", "unresponsive", "terminated")
-REFUSALS = ("violation", "web.origin", "web.csrf", "web.csp", "auth.refused")
-CHANGES = (
-    "policy.changed", "config.changed", "vault.unlocked", "vault.locked", "vault.rotated",
-    "vault.record_refused", "app.installed", "audit.exported", "audit.verified", "audit.pruned",
-    "audit.dropped", "audit.set_aside",
-)  # fmt: skip
-
 Progress = Callable[[int, int], None]
+
+
+class Figure(NamedTuple):
+    """A number of a report: how many records of its period have these types and decisions."""
+
+    name: str
+    types: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+
+    @property
+    def wanted(self) -> AuditFilter:
+        return AuditFilter(types=list(self.types), decisions=list(self.decisions))
+
+    @property
+    def query(self) -> str:
+        """The command that lists these records."""
+        words = ["deskbus audit query --limit 0"]
+        words += [f"--type '{name}'" for name in self.types]
+        words += [f"--decision {name}" for name in self.decisions]
+        return " ".join(words)
+
+
+RECORDS = Figure("records")
+REQUESTED = Figure("requested", ("permission.requested",))
+ALLOWED = Figure("allowed", decisions=("allowed",))
+DENIED = Figure("denied", decisions=("denied",))
+GRANTED = Figure("allowed", ("permission.*",), ("allowed",))
+WITHHELD = Figure("denied", ("permission.*",), ("denied",))
+REVOKED = Figure("revoked", ("permission.revoked",))
+EXPIRED = Figure("expired", ("permission.expired",))
+VIOLATIONS = Figure(
+    "violations", ("violation", "web.origin", "web.csrf", "web.csp", "auth.refused")
+)
+CRASHED = Figure("crashed", ("app.crashed",))
+CHANGES = Figure(
+    "changes", ("policy.changed", "config.changed", "vault.*", "app.installed", "audit.*")
+)
+
+SUMMARY = (RECORDS, REQUESTED, ALLOWED, DENIED, VIOLATIONS, CRASHED._replace(name="crashes"))
+PERMISSIONS = (REQUESTED, GRANTED, WITHHELD, REVOKED, EXPIRED)
+LIFE = (
+    Figure("sessions", ("auth.used",)),
+    Figure("launched", ("app.launched",)),
+    Figure("ready", ("app.ready",)),
+    CRASHED,
+    Figure("restarted", ("app.restarted",)),
+    Figure("limited", ("app.limited",)),
+    Figure("unresponsive", ("app.unresponsive",)),
+    Figure("terminated", ("app.terminated",)),
+)
+
+_HOLDING = ("permission.*", "auth.*", "app.*")
+"""What tells of grants, and in which run of the backend they were given."""
+
+NO_APP = "(no session)"
+CONFIGURATION = "the configuration"
 
 
 class Period(NamedTuple):
@@ -31,6 +89,15 @@ class Period(NamedTuple):
 
     since_ms: int | None
     until_ms: int | None
+
+
+class Refusal(NamedTuple):
+    """What violations have in common: who tried it, the event, the rule, and where."""
+
+    app: str
+    type: str
+    rule: str
+    target: str
 
 
 class Holding(NamedTuple):
@@ -46,85 +113,122 @@ class Holding(NamedTuple):
     ended: str
 
 
+class Listing:
+    """The newest `MAX_LISTED` of the records that fit a figure."""
+
+    def __init__(self) -> None:
+        self.records: list[AuditRecord] = []
+        self.left_out = 0
+
+    def add(self, record: AuditRecord) -> None:
+        self.records.append(record)
+        if len(self.records) > MAX_LISTED:
+            del self.records[0]
+            self.left_out += 1
+
+
 class Story:
-    """What happened, counted. Lists are newest last, and no longer than `MAX_LISTED`."""
+    """What happened, counted. Lists are newest last."""
 
     def __init__(self, period: Period) -> None:
         self.period = period
-        self.records = 0
         self.first_ms: int | None = None
         self.last_ms: int | None = None
-        self.decisions: dict[str, Counter[str]] = {}
-        self.lifecycle: dict[str, Counter[str]] = {}
-        self.refusals: Counter[tuple[str, str, str]] = Counter()
-        self.days: dict[int, Counter[str]] = {}
-        self.refused: list[AuditRecord] = []
-        self.changes: list[AuditRecord] = []
+        self.apps: dict[str, Counter[Facet]] = {}
+        self.days: dict[int, Counter[Facet]] = {}
+        self.refusals: dict[Refusal, tuple[int, int]] = {}
+        """Records of each, and how many refused calls those tell of."""
+        self.refused = Listing()
+        self.changes = Listing()
         self.holdings: list[Holding] = []
-        self.left_out: Counter[str] = Counter()
+        self._is_refusal = Matcher(VIOLATIONS.wanted).fits_facets
+        self._is_change = Matcher(CHANGES.wanted).fits_facets
+
+    @property
+    def records(self) -> int:
+        return self.count(RECORDS)
+
+    def count(self, figure: Figure, app: str | None = None) -> int:
+        """The records that fit; those of one app, or of all and of none."""
+        counted = self.apps.values() if app is None else [self.apps.get(app, Counter())]
+        return sum(_matching(figure, facets) for facets in counted)
+
+    def by_day(self, figure: Figure) -> dict[int, int]:
+        """By day since 1970 (UTC); days without one are left out."""
+        counts = {day: _matching(figure, facets) for day, facets in self.days.items()}
+        return {day: count for day, count in sorted(counts.items()) if count}
 
     def add(self, record: AuditRecord) -> None:
-        self.records += 1
         self.first_ms = record.time if self.first_ms is None else min(self.first_ms, record.time)
         self.last_ms = record.time if self.last_ms is None else max(self.last_ms, record.time)
-        family, _, word = record.type.partition(".")
-        day = self.days.setdefault(record.time // DAY_MS, Counter())
-        if family == "permission" and record.decision:
-            self.decisions.setdefault(record.app, Counter())[record.decision] += 1
-            day[record.decision] += 1
-        elif family == "app" and word in LIFECYCLE:
-            self.lifecycle.setdefault(record.app, Counter())[word] += 1
-        if record.type in REFUSALS:
-            count = int(record.details.get("count", 1))
-            kind = str(record.details.get("kind", "")) or record.type
-            self.refusals[record.app or "(no session)", kind, _target(record)] += count
-            day["violation"] += count
-            self._list("refused", self.refused, record)
-        if record.type in CHANGES:
-            self._list("changes", self.changes, record)
+        facet = Facet(record.type, record.app, record.actor, record.decision or "", record.severity)
+        self.apps.setdefault(record.app, Counter())[facet] += 1
+        self.days.setdefault(record.time // DAY_MS, Counter())[facet] += 1
+        if self._is_refusal(*facet):
+            self._refuse(record)
+            self.refused.add(record)
+        if self._is_change(*facet):
+            self.changes.add(record)
 
-    def _list(self, name: str, listed: list[AuditRecord], record: AuditRecord) -> None:
-        listed.append(record)
-        if len(listed) > MAX_LISTED:
-            del listed[0]
-            self.left_out[name] += 1
+    def _refuse(self, record: AuditRecord) -> None:
+        kind = str(record.details.get("kind", ""))
+        key = Refusal(record.app or NO_APP, record.type, kind, _target(record))
+        if key not in self.refusals and len(self.refusals) >= MAX_KINDS:
+            key = Refusal("all others", "", "", "")
+        records, times = self.refusals.get(key, (0, 0))
+        self.refusals[key] = records + 1, times + int(record.details.get("count", 1))
 
 
 class _Holdings:
     """Follows grants from the beginning of the log, since one may be older than the period."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[str, str, str], Holding] = {}
-        self.all: list[Holding] = []
+        self._open: dict[tuple[str, str, str, bool], Holding] = {}
+        self._all: list[Holding] = []
+        self._boot = ""
+        self._last_ms = 0
 
     def add(self, record: AuditRecord) -> None:
-        key = (
-            record.app,
-            str(record.details.get("permission", "")),
-            str(record.details.get("scope", "")),
-        )
+        if record.boot != self._boot:
+            self._end_run()
+            self._boot = record.boot
+        self._last_ms = record.time
         if record.type == "permission.granted":
-            held = self._open.get(key)
-            until = record.details.get("until")
-            self._open[key] = Holding(
-                *key,
-                holds=str(record.details.get("holds", "")),
-                actor=record.actor,
-                since_ms=record.time if held is None else held.since_ms,
-                until_ms=int(until) if until else None,
-                ended="expires" if until else "",
-            )
+            self._grant(record)
         elif record.type in ("permission.revoked", "permission.expired"):
-            self._end(key, record.time, record.type.partition(".")[2])
+            self._end(_key(record), record.time, record.type.partition(".")[2])
 
     def close(self) -> list[Holding]:
-        return sorted([*self.all, *self._open.values()], key=lambda one: (one.app, one.since_ms))
+        return sorted([*self._all, *self._open.values()], key=lambda one: (one.app, one.since_ms))
 
-    def _end(self, key: tuple[str, str, str], time_ms: int, how: str) -> None:
+    def _grant(self, record: AuditRecord) -> None:
+        key = _key(record)
+        until = record.details.get("until")
+        held = self._open.get(key)
+        holding = Holding(
+            *key[:3],
+            holds=str(record.details.get("holds", "")),
+            actor=CONFIGURATION if key[3] else record.actor,
+            since_ms=record.time if held is None else held.since_ms,
+            until_ms=int(until) if until else None,
+            ended="expires" if until else "",
+        )
+        if holding.holds == "once":
+            once = holding._replace(since_ms=record.time, until_ms=record.time, ended="used once")
+            self._all.append(once)
+        else:
+            self._open[key] = holding
+
+    def _end_run(self) -> None:
+        """What holds while an app runs does not outlive the backend that ran it."""
+        for key in [key for key, one in self._open.items() if one.holds == "session"]:
+            self._end(key, self._last_ms, "the backend ended")
+
+    def _end(self, key: tuple[str, str, str, bool], time_ms: int, how: str) -> None:
         held = self._open.pop(key, None)
         if held is not None:
             ended_ms = time_ms if held.until_ms is None else min(time_ms, held.until_ms)
-            self.all.append(held._replace(until_ms=ended_ms, ended=how))
+            self._all.append(held._replace(until_ms=ended_ms, ended=how))
 
 
 def gather(search: AuditSearch, period: Period, progress: Progress | None = None) -> Story:
@@ -133,12 +237,13 @@ def gather(search: AuditSearch, period: Period, progress: Progress | None = None
     since = UNSET if period.since_ms is None else period.since_ms
     until = UNSET if period.until_ms is None else period.until_ms
     total = max(search.count(period.since_ms, period.until_ms), 1)
-    for record in _all(search, AuditFilter(since=since, until=until)):
+    wanted = AuditFilter(since=since, until=until)
+    for done, record in enumerate(_all(search, wanted), 1):
         story.add(record)
-        if progress is not None and story.records % PAGE == 0:
-            progress(min(story.records, total), total)
+        if progress is not None and done % PAGE == 0:
+            progress(min(done, total), total)
     holdings = _Holdings()
-    for record in _all(search, AuditFilter(types=["permission.*"], until=until)):
+    for record in _all(search, structs.replace(wanted, since=UNSET, types=list(_HOLDING))):
         holdings.add(record)
     story.holdings = [one for one in holdings.close() if _touches(one, period)]
     if progress is not None:
@@ -156,6 +261,17 @@ def _all(search: AuditSearch, wanted: AuditFilter) -> Iterator[AuditRecord]:
             return
 
 
+def _matching(figure: Figure, facets: Counter[Facet]) -> int:
+    fits = Matcher(figure.wanted).fits_facets
+    return sum(count for facet, count in facets.items() if fits(*facet))
+
+
+def _key(record: AuditRecord) -> tuple[str, str, str, bool]:
+    """A person's answer and the configuration's grant of the same thing are two."""
+    permission, scope = record.details.get("permission", ""), record.details.get("scope", "")
+    return record.app, str(permission), str(scope), record.actor == "policy"
+
+
 def _touches(holding: Holding, period: Period) -> bool:
     ends_before = (
         holding.until_ms is not None
@@ -170,4 +286,4 @@ def _target(record: AuditRecord) -> str:
     for name in ("method", "origin", "directive"):
         if record.details.get(name):
             return str(record.details[name])
-    return record.type
+    return ""

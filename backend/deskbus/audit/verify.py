@@ -16,6 +16,7 @@ from deskbus.audit.files import GENESIS, DamagedFileError, LineReader, LogFile, 
 from deskbus.audit.follower import Follower, Tampered
 from deskbus.audit.pruned import PruneError, pruned_heads
 from deskbus_protocol.audit import AuditFinding, AuditVerdict, VerdictWord
+from deskbus_protocol.quantity import counted
 
 Progress = Callable[[int, int], None]
 """Bytes read, and bytes in all."""
@@ -94,8 +95,9 @@ class Verifier:
         lines, torn = self._follower.unsigned
         if self._live or not (lines or torn):
             return self._verdict("OK")
-        words = f"{lines} records and {torn} bytes behind the last checkpoint are not signed"
-        self._find("tail", self._follower.size, f"{words}: the backend did not end in order")
+        left = f"{counted(lines, 'record')} and {counted(torn, 'byte')}"
+        words = f"not signed behind the last checkpoint: {left}; the backend did not end in order"
+        self._find("tail", self._follower.size, words)
         return self._verdict("UNCLEAN TAIL")
 
     def _read_all(self) -> None:
@@ -123,7 +125,9 @@ class Verifier:
             if self._follower.pruned_through < kept_from - 1 and not self._part:
                 words = "files are gone, and no record says that retention removed them"
                 raise Tampered(words, kept_from)
-            self._find("pruned", kept_from, f"retention removed the {kept_from} records before")
+            self._find(
+                "pruned", kept_from, f"retention removed {counted(kept_from, 'record')} before"
+            )
         if self._progress is not None:
             self._progress(total, total)
 
@@ -153,7 +157,7 @@ class Verifier:
             if mark.key and mark.key != self._key:
                 raise Tampered(f"the log is not the one that {mark.name} saw", 0)
             if mark.size > self._follower.size:
-                words = f"the log was cut back: {mark.name} saw {mark.size} records"
+                words = f"the log was cut back: {mark.name} saw {counted(mark.size, 'record')}"
                 raise Tampered(words, self._follower.size)
             if mark.size in roots:
                 if roots[mark.size] != mark.root:
@@ -174,8 +178,9 @@ class Verifier:
         for step in follower.steps:
             self._find("clock", step.seq, step.text)
         for at, records, torn in follower.unclean_ends:
-            words = f"a run ended without closing its log; {records} records were taken in"
-            self._find("crash", at, f"{words}, {torn} bytes were left aside")
+            taken, left = counted(records, "record"), counted(torn, "byte")
+            words = f"a run ended without closing its log; taken in: {taken}, left aside: {left}"
+            self._find("crash", at, words)
         follower.steps.clear()
         follower.unclean_ends.clear()
 

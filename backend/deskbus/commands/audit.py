@@ -44,6 +44,7 @@ from deskbus.commands.auditlog import (
 from deskbus.commands.progress import show_progress
 from deskbus.commands.times import unix_ms
 from deskbus_protocol.audit import AuditFormat, AuditOrder, AuditVerdict
+from deskbus_protocol.quantity import counted
 
 T = TypeVar("T")
 
@@ -104,16 +105,23 @@ def key_of(options: Namespace) -> str:
 
 
 def _query(options: Namespace) -> int:
+    """Prints records, and says on standard error where the limit left some out."""
     wanted = filter_of(options)
+    if options.limit < 0:
+        raise ValueError("--limit is a number of records, or 0 for all")
     order: AuditOrder = "oldest" if options.oldest else "newest"
+    printed, cursor = 0, None
     with opened(options) as log:
-        left, cursor = options.limit, None
-        while left:
-            limit = min(left, PAGE)
-            found = log.search.find(wanted, order=order, limit=limit, cursor=cursor)
+        while True:
+            limit = min(options.limit - printed, PAGE) if options.limit else PAGE
+            found = log.search.find(wanted, order=order, limit=max(limit, 1), cursor=cursor)
+            if options.limit and found.records and limit < 1:
+                words = f"the {order} {counted(printed, 'record')}; --limit 0 prints all"
+                sys.stderr.write(f"deskbus: these are {words}\n")
+                break
             for record in found.records:
                 _print_line(record)
-            left -= len(found.records)
+            printed += len(found.records)
             cursor = found.cursor
             if cursor is None:
                 break

@@ -34,7 +34,9 @@ def add_audit(commands: Any, place: ArgumentParser) -> None:
     add("verify", "read all of it: OK, UNCLEAN TAIL, or TAMPERED and where", against)
     query = add("query", "print records, one a line", _filters())
     query.add_argument("--oldest", action="store_true", help="oldest first; default: newest")
-    query.add_argument("--limit", type=int, default=100, metavar="N", help="default: 100")
+    query.add_argument(
+        "--limit", type=int, default=100, metavar="N", help="default: 100; 0 prints all"
+    )
     export = add("export", "write records to a file, and their proof beside it", _filters())
     export.add_argument("file", type=Path, metavar="FILE")
     export.add_argument("--format", choices=("json", "ndjson", "csv"), default="json")

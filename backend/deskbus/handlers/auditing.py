@@ -1,11 +1,11 @@
 """Auditing: the audit log with all that is recorded by nobody in particular."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import anyio
 import structlog
-from msgspec import UnsetType
+from msgspec import UnsetType, structs
 
 from deskbus.audit.logger import AuditLogger
 from deskbus.audit.service import AuditReader
@@ -17,11 +17,14 @@ from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.events import (
     Actor,
     ConfigChanged,
+    PermissionGranted,
+    PermissionRevoked,
     RecordRefused,
     TicketMinted,
     VaultLocked,
     VaultUnlocked,
 )
+from deskbus_protocol.permissions import Grant
 from deskbus_protocol.secrets import VaultState, VaultStatus
 
 log = structlog.get_logger()
@@ -63,6 +66,59 @@ class Auditing:
 
     def record_refused(self, purpose: str | None) -> None:
         self.trail.note(RecordRefused(purpose=purpose or ""))
+
+    async def compare_grants(self, configured: Iterable[tuple[str, Grant]]) -> None:
+        """Records what the configuration grants since the log knew last, and what no more."""
+        await self.trail.opened.wait()
+        try:
+            known = await self._known_grants()
+        except DeskbusError as error:
+            log.warning("audit.grants_not_compared", reason=error.message)
+            return
+        wanted = set(configured)
+        for app, grant in sorted(known - wanted):
+            self.trail.note(
+                PermissionRevoked(
+                    app=app,
+                    actor="policy",
+                    permission=grant.permission,
+                    scope=grant.scope,
+                    reason="the configuration does not grant it any more",
+                )
+            )
+        for app, grant in sorted(wanted - known):
+            self.trail.note(
+                PermissionGranted(
+                    app=app,
+                    actor="policy",
+                    permission=grant.permission,
+                    scope=grant.scope,
+                    holds="always",
+                    reason="the configuration grants it",
+                )
+            )
+
+    async def _known_grants(self) -> set[tuple[str, Grant]]:
+        """Those of the configuration that the log has as granted; raises `DeskbusError`."""
+        known: set[tuple[str, Grant]] = set()
+        wanted = AuditQueryParams(
+            types=["permission.granted", "permission.revoked"],
+            actors=["policy"],
+            order="oldest",
+            limit=1000,
+        )
+        while True:
+            page = await self.reader.query(wanted)
+            for record in page.records:
+                permission, scope = record.details["permission"], record.details["scope"]
+                grant = record.app, Grant(str(permission), str(scope))
+                if record.type == "permission.granted":
+                    known.add(grant)
+                else:
+                    known.discard(grant)
+            if isinstance(page.cursor, UnsetType):
+                return known
+            wanted = structs.replace(wanted, cursor=page.cursor)
 
     async def _compare_config(self) -> None:
         """Records the configuration where it is another one than the log knows last."""

@@ -209,7 +209,10 @@ class SecurityManager:
         """The app's run is over; what was decided for it ends with it."""
         self._once.forget_app(app)
         self._consent.end_run(app)
-        if self.ledger.end_session(app):
+        ended = self.ledger.end_session(app)
+        for decision in ended:
+            self._trail.note(PermissionExpired(reason="the app has ended", **_told(decision)))
+        if ended:
             self.changed(app)
 
     def forget_client(self, identity: Sender) -> None:

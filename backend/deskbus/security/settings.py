@@ -94,6 +94,10 @@ class PermissionSettings:
             ],
         )
 
+    def configured(self) -> list[tuple[str, Grant]]:
+        """What the configuration grants, by app."""
+        return [(app, one) for app, rules in self._security.apps.items() for one in rules.grants]
+
     async def grant(self, params: GrantParams) -> None:
         """Raises `DeskbusError`: conflict where the app may not have it, audit_unavailable."""
         app = params.app
@@ -217,11 +221,10 @@ class PermissionSettings:
                 )
 
     def _of_the_configuration(self) -> Iterator[PermissionRecord]:
-        for app, rules in self._security.apps.items():
-            for grant in rules.grants:
-                yield PermissionRecord(
-                    **self._said(app, grant), allowed=True, holds="always", source="config"
-                )
+        for app, grant in self.configured():
+            yield PermissionRecord(
+                **self._said(app, grant), allowed=True, holds="always", source="config"
+            )
 
     def _of_the_policy(self) -> Iterator[PermissionRecord]:
         for app in self._security.apps:

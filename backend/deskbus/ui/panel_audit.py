@@ -36,9 +36,12 @@ from deskbus_protocol.panels import (
     PanelVerdict,
     Tone,
 )
+from deskbus_protocol.quantity import counted, number
 
 PAGE_ROWS = 100
-MAX_APPS = 200
+MAX_APPS = 500
+"""Of the filter, which may have no more options; those with the most records."""
+
 HOUR_MS = 3_600_000
 
 FAMILIES = {
@@ -134,6 +137,7 @@ class AuditPanel:
         fields = structs.asdict(self._wanted)
         page = await self._audit.query(AuditQueryParams(**fields, limit=PAGE_ROWS, cursor=cursor))
         further = UNSET if isinstance(page.cursor, UnsetType) else str(page.cursor)
+        previous = UNSET if isinstance(cursor, UnsetType) else await self._newer(cursor)
         return PanelContent(
             title="Audit log",
             subtitle="What was asked for, allowed, refused and changed, newest first.",
@@ -147,9 +151,11 @@ class AuditPanel:
                 VERIFY if self._progress is None else structs.replace(VERIFY, disabled=True),
                 *ACTIONS[1:],
             ],
-            summary=f"{stats.records:,} records",
+            summary=(
+                f"{counted(len(page.records), 'record')} shown, {number(stats.records)} in the log"
+            ),
             next=further,
-            previous="" if query.cursor else UNSET,
+            previous=previous,
             live=query.live,
             empty=_empty(stats, further),
         )
@@ -168,7 +174,18 @@ class AuditPanel:
                 raise DeskbusError(DEGRADED, "The file can't be written there.") from None
             return "Kept. Store it where this computer can't change it."
         count = await self._audit.export_to(path, self._wanted, FORMATS[action], SHELL)
-        return f"{count:,} records, and their proof beside them."
+        return f"{counted(count, 'record')}, with a proof beside the file."
+
+    async def _newer(self, cursor: int) -> str:
+        """The cursor of the page before the one that begins below `cursor`; "" is the first."""
+        fields = structs.asdict(self._wanted)
+        page = await self._audit.query(
+            AuditQueryParams(
+                **fields, order="oldest", limit=PAGE_ROWS + 1, cursor=max(cursor - 1, 0)
+            )
+        )
+        newer = [record.seq for record in page.records if record.seq >= cursor]
+        return str(newer[PAGE_ROWS]) if len(newer) > PAGE_ROWS else ""
 
     async def _verify(self) -> str:
         def progress(done: int, total: int) -> None:
@@ -204,10 +221,9 @@ class AuditPanel:
                 tone="bad",
             )
         found = len(verdict.findings)
-        remarks = "1 remark" if found == 1 else f"{found} remarks"
-        notes = f" {remarks}: deskbus audit verify tells more." if found else ""
+        notes = f" {counted(found, 'remark')}: deskbus audit verify tells more." if found else ""
         return PanelVerdict(
-            text=f"OK: all {verdict.records:,} records are there, as they were written.",
+            text=f"OK: all {counted(verdict.records, 'record')} are there, as they were written.",
             detail=f"Its end was held against {verdict.anchor}.{notes}",
             tone="good",
         )
@@ -258,11 +274,10 @@ def _pairs(
 
 
 def _facts(stats: AuditStats) -> list[PanelFact]:
-    files = "1 file" if stats.files == 1 else f"{stats.files:,} files"
     size = f"{stats.bytes / 1e6:,.1f} MB" if stats.bytes >= 1e6 else f"{stats.bytes / 1e3:,.0f} kB"
-    facts = [PanelFact(label="Kept in", text=f"{files}, {size}")]
+    facts = [PanelFact(label="Kept in", text=f"{counted(stats.files, 'file')}, {size}")]
     if stats.pruned:
-        facts.append(PanelFact(label="Removed by retention", text=f"{stats.pruned:,} records"))
+        facts.append(PanelFact(label="Removed by retention", text=counted(stats.pruned, "record")))
     tone: Tone = "plain" if stats.state == "ok" else "bad"
     facts.append(PanelFact(label="State", text=visible(stats.detail), tone=tone))
     return facts

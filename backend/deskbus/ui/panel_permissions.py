@@ -1,12 +1,14 @@
 """The settings panel: what every app may do and may not, and taking it back."""
 
+import hashlib
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from deskbus_protocol.display import visible
+from deskbus_protocol.duration import hold_words
 from deskbus_protocol.errors import NOT_FOUND, DeskbusError
 from deskbus_protocol.panels import (
     PanelAction,
@@ -25,14 +27,21 @@ from deskbus_protocol.panels import (
     Tone,
 )
 from deskbus_protocol.permissions import Embargo, PermissionList, PermissionRecord, Risk
+from deskbus_protocol.quantity import counted, number
 
 PAGE_ROWS = 300
+PAGE_BYTES = 1 << 20
+"""Of the rows of one page, as they are sent: far below a frame's limit, however long scopes are."""
+
+MAX_OPTIONS = 500
+"""A filter offers no more than a descriptor may have; the search finds every app."""
+
+MAX_ID = 512
 
 RISK_TONES: dict[Risk, Tone] = {"low": "good", "medium": "caution", "high": "bad"}
 RISK_WORDS: dict[Risk, str] = {"low": "Low risk", "medium": "Medium risk", "high": "High risk"}
 SOURCES = {"person": "You", "policy": "Your administrator", "config": "The configuration"}
 BRIEFLY = {"person": "", "policy": "By policy", "config": "Configured"}
-HOLDS = {"once": "One time", "session": "Until it closes", "always": "Always"}
 
 COLUMNS = [
     PanelColumn(id="permission", title="Permission", weight=5),
@@ -78,6 +87,15 @@ class _Key(msgspec.Struct, frozen=True, array_like=True):
     scope: str = ""
 
 
+_Entry = PermissionRecord | Embargo
+
+
+def _key_of(one: _Entry) -> _Key:
+    if isinstance(one, PermissionRecord):
+        return _Key("decision", one.app, one.permission, one.scope)
+    return _Key("embargo", one.app, one.permission)
+
+
 class PermissionsPanel:
     name = "permissions"
 
@@ -86,18 +104,10 @@ class PermissionsPanel:
 
     async def describe(self, query: PanelQuery) -> PanelContent:
         found = self._permissions.records()
-        records = sorted(
-            (record for record in found.records if _fits(record, query)),
-            key=lambda record: (
-                *(record.name.casefold(), record.app),
-                *(record.source != "person", not record.allowed),
-            ),
-        )
-        embargoes = [embargo for embargo in found.embargoes if _fits_embargo(embargo, query)]
-        shown, held = records[:PAGE_ROWS], embargoes[:PAGE_ROWS]
-        rows = [*(_record_row(record) for record in shown), *(_embargo_row(one) for one in held)]
-        names = _names(shown, held)
-        can_revoke = {record.app for record in shown if record.source == "person"}
+        everything = _fitting(found, query)
+        page = _page(everything, query.cursor)
+        names = {one.app: one.name for one in page.shown}
+        can_revoke = {one.app for one in found.records if one.source == "person"}
         groups = [
             PanelGroup(
                 id=app,
@@ -136,9 +146,11 @@ class PermissionsPanel:
             ],
             columns=COLUMNS,
             groups=groups,
-            rows=rows,
+            rows=page.rows,
             row_actions=[REVOKE, FORGET, RESET, REVOKE_ALL],
-            summary=_summary(len(rows), len(records) + len(embargoes)),
+            summary=_summary(page, len(everything)),
+            next=page.next,
+            previous=page.previous,
             empty=_empty(found),
         )
 
@@ -146,8 +158,8 @@ class PermissionsPanel:
         del path
         if action == "revokeAll" and row is not None:
             count = await self._permissions.revoke(row, None, None)
-            return f"{count} decisions taken back." if count != 1 else "1 decision taken back."
-        key = _key(row)
+            return f"{counted(count, 'decision')} taken back."
+        key = self._key(row)
         if action == "reset":
             if not await self._permissions.reset_embargo(key.app, key.permission):
                 raise DeskbusError(NOT_FOUND, "It may ask already.")
@@ -156,16 +168,92 @@ class PermissionsPanel:
             raise DeskbusError(NOT_FOUND, "That decision is not there any more.")
         return "Revoked." if action == "revoke" else "Forgotten; it may ask again."
 
+    def _key(self, row: str | None) -> _Key:
+        """What a row stands for; raises `DeskbusError` (not_found)."""
+        found = self._permissions.records()
+        for one in _entries(found):
+            if _row_id(_key_of(one)) == row:
+                return _key_of(one)
+        raise DeskbusError(NOT_FOUND, "That decision is not there any more.")
 
-def _key(row: str | None) -> _Key:
-    try:
-        return msgspec.json.decode(row or "", type=_Key)
-    except msgspec.MsgspecError:
-        raise DeskbusError(NOT_FOUND, "There is no such row.") from None
+
+class _Page(NamedTuple):
+    """`shown` begins at `start` of all; `next` and `previous` are cursors of other pages."""
+
+    shown: list[_Entry]
+    rows: list[PanelRow]
+    start: int
+    next: str | UnsetType
+    previous: str | UnsetType
 
 
-def _row_id(*parts: str) -> str:
-    return msgspec.json.encode(_Key(*parts)).decode()
+def _entries(found: PermissionList) -> list[_Entry]:
+    return [*found.records, *found.embargoes]
+
+
+def _fitting(found: PermissionList, query: PanelQuery) -> list[_Entry]:
+    """What a person looks for, in the order in which it is shown."""
+    records = [record for record in found.records if _fits(record, query)]
+    embargoes = [embargo for embargo in found.embargoes if _fits_embargo(embargo, query)]
+    return sorted([*records, *embargoes], key=_order)
+
+
+def _order(one: _Entry) -> tuple[str, ...]:
+    """By app, the decisions of people first, denials behind what is allowed, embargoes last."""
+    rank = "5"
+    if isinstance(one, PermissionRecord):
+        rank = f"{2 * (one.source != 'person') + (not one.allowed)}"
+    scope = one.scope if isinstance(one, PermissionRecord) else ""
+    return one.name.casefold(), one.app, rank, one.permission, scope
+
+
+def _digest(one: _Entry) -> str:
+    return hashlib.sha256(msgspec.json.encode(_order(one))).hexdigest()
+
+
+def _page(everything: list[_Entry], cursor: str) -> _Page:
+    """From the entry that `cursor` names, as many as one page holds.
+
+    Where that entry is gone meanwhile, from the place that it had.
+    """
+    place, _, digest = cursor.partition(".")
+    start = next((at for at, one in enumerate(everything) if digest == _digest(one)), -1)
+    if start < 0:
+        start = min(int(place) if place.isdecimal() else 0, max(len(everything) - 1, 0))
+
+    def cursor_of(at: int) -> str:
+        return f"{at}.{_digest(everything[at])}"
+
+    rows = _rows(everything[start : start + PAGE_ROWS])
+    end = start + len(rows)
+    before = everything[max(start - PAGE_ROWS, 0) : start]
+    back = len(_rows(before[::-1]))
+    return _Page(
+        shown=everything[start:end],
+        rows=rows,
+        start=start,
+        next=cursor_of(end) if end < len(everything) else UNSET,
+        previous=cursor_of(start - back) if start else UNSET,
+    )
+
+
+def _rows(entries: list[_Entry]) -> list[PanelRow]:
+    """As many as fit `PAGE_BYTES`, and one at least."""
+    rows: list[PanelRow] = []
+    size = 0
+    for one in entries:
+        row = _record_row(one) if isinstance(one, PermissionRecord) else _embargo_row(one)
+        size += len(msgspec.json.encode(row))
+        if rows and size > PAGE_BYTES:
+            break
+        rows.append(row)
+    return rows
+
+
+def _row_id(key: _Key) -> str:
+    """The key as JSON; a digest of it where that is longer than an id may be."""
+    text = msgspec.json.encode(key)
+    return text.decode() if len(text) <= MAX_ID else hashlib.sha256(text).hexdigest()
 
 
 def _record_row(record: PermissionRecord) -> PanelRow:
@@ -173,7 +261,7 @@ def _record_row(record: PermissionRecord) -> PanelRow:
     action = "revoke" if record.allowed else "forget"
     source = SOURCES[record.source]
     return PanelRow(
-        id=_row_id("decision", record.app, record.permission, record.scope),
+        id=_row_id(_key_of(record)),
         group=record.app,
         cells=[
             PanelCell(text=record.title, look="strong", note=RISK_WORDS[record.risk]),
@@ -193,7 +281,7 @@ def _record_row(record: PermissionRecord) -> PanelRow:
             PanelFact(label="Scope", text=visible(record.scope), look="code"),
             PanelFact(label="Risk", text=RISK_WORDS[record.risk], tone=RISK_TONES[record.risk]),
             PanelFact(label="Decided by", text=source),
-            PanelFact(label="Holds", text=HOLDS[record.holds]),
+            PanelFact(label="Holds", text=hold_words(record.holds)),
         ],
     )
 
@@ -211,7 +299,7 @@ def _scope(record: PermissionRecord) -> PanelCell:
 def _embargo_row(embargo: Embargo) -> PanelRow:
     why = "Closed unanswered" if embargo.because == "dismissed" else "Left unanswered"
     return PanelRow(
-        id=_row_id("embargo", embargo.app, embargo.permission),
+        id=_row_id(_key_of(embargo)),
         group=embargo.app,
         cells=[
             PanelCell(text=embargo.title, look="strong"),
@@ -229,7 +317,7 @@ def _embargo_row(embargo: Embargo) -> PanelRow:
 def _until(record: PermissionRecord) -> PanelCell:
     if not isinstance(record.until, UnsetType):
         return PanelCell(time=record.until)
-    return PanelCell(text=HOLDS[record.holds], tone="quiet")
+    return PanelCell(text=hold_words(record.holds), tone="quiet")
 
 
 def _time(at: int | UnsetType, otherwise: str) -> PanelCell:
@@ -271,31 +359,27 @@ def _verdict(found: PermissionList) -> PanelVerdict | UnsetType:
     risky = sum(1 for one in found.records if one.allowed and one.risk == "high")
     if not risky:
         return UNSET
-    things = "1 permission" if risky == 1 else f"{risky} permissions"
     needed = "it is" if risky == 1 else "they are"
     return PanelVerdict(
-        text=f"{things} of high risk allowed.",
+        text=f"{counted(risky, 'permission')} of high risk allowed.",
         detail=f"Have a look at whether {needed} still needed.",
         tone="caution",
     )
 
 
-def _names(records: list[PermissionRecord], embargoes: list[Embargo]) -> dict[str, str]:
-    return {one.app: one.name for one in records} | {one.app: one.name for one in embargoes}
-
-
 def _app_options(found: PermissionList) -> list[PanelOption]:
-    names = _names(found.records, found.embargoes)
+    names = {one.app: one.name for one in _entries(found)}
     return [
         PanelOption(value=app, label=visible(name)[:500])
-        for app, name in sorted(names.items(), key=lambda pair: pair[1].casefold())
+        for app, name in sorted(names.items(), key=lambda pair: pair[1].casefold())[:MAX_OPTIONS]
     ]
 
 
-def _summary(shown: int, of: int) -> str:
-    if shown < of:
-        return f"{shown} of {of} decisions; search for the others"
-    return "1 decision" if of == 1 else f"{of} decisions"
+def _summary(page: _Page, of: int) -> str:
+    if len(page.rows) == of:
+        return counted(of, "decision")
+    first, last = page.start + 1, page.start + len(page.rows)
+    return f"{number(first)} to {number(last)} of {counted(of, 'decision')}"
 
 
 def _empty(found: PermissionList) -> PanelMessage:

@@ -2,16 +2,11 @@
 
 from typing import NamedTuple
 
+from deskbus_protocol.duration import REMEMBER_WORDS
 from deskbus_protocol.permissions import PermissionEntry, Risk
 from deskbus_protocol.scopewords import is_everything, scope_words
 from deskbus_protocol.ui import Remember, RememberChoice
 
-REMEMBER_LABELS: dict[Remember, str] = {
-    "once": "Just once",
-    "session": "While it runs",
-    "month": "30 days",
-    "always": "Always",
-}
 PASSING: tuple[Remember, ...] = ("once", "session")
 
 
@@ -38,6 +33,6 @@ def choices(*, may_remember: bool) -> list[RememberChoice]:
     """For how long an answer can hold."""
     return [
         RememberChoice(id=remember, label=label)
-        for remember, label in REMEMBER_LABELS.items()
+        for remember, label in REMEMBER_WORDS.items()
         if may_remember or remember in PASSING
     ]

@@ -6,7 +6,7 @@ import { OwnIpc } from './own-ipc';
 import { openOwnPage, type OwnPage } from './own-page';
 import { PanelChannel, type Deed, type Outcome } from './panel-channels';
 
-const SIZE = { width: 1120, height: 720, minWidth: 620, minHeight: 400 };
+const SIZE = { width: 1120, height: 720, minWidth: 640, minHeight: 480 };
 
 /** Does an action; resolves with words for the person, rejects with `DeskbusError`. */
 export type Act = (panel: PanelDescriptor, deed: Deed, path?: string) => Promise<string>;

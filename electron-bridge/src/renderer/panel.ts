@@ -18,7 +18,7 @@ const NOTICE_MS = 6000;
 
 const tools = new Tools((query) => panel.query(query));
 const table = new Table(byId('table') as HTMLTableElement, {
-  onAction: (action, row, name) => void act(action, name, row),
+  onAction: (action, row, name, byKey) => void act(byKey ? asked(action) : action, name, row),
 });
 const previous = byId('previous') as HTMLButtonElement;
 const next = byId('next') as HTMLButtonElement;
@@ -55,6 +55,7 @@ function drawVerdict(verdict: PanelVerdict | undefined): void {
   box.className = `tone-${verdict.tone ?? 'plain'}`;
   setText('verdict-text', verdict.text);
   setText('verdict-detail', verdict.detail ?? '');
+  byId('verdict-detail').title = verdict.detail ?? '';
   const bar = byId('verdict-progress') as HTMLProgressElement;
   bar.hidden = verdict.progress === undefined;
   bar.value = verdict.progress ?? 0;
@@ -99,6 +100,11 @@ function drawFoot(content: PanelContent): void {
   previous.disabled = content.previous === undefined;
   next.disabled = content.next === undefined;
   byId('pages').hidden = previous.disabled && next.disabled;
+}
+
+/** The action with a question before it, its own or that of its label. */
+function asked(action: PanelAction): PanelAction {
+  return { confirm: `${action.label}?`, ...action };
 }
 
 async function act(action: PanelAction, subject: string, row?: string): Promise<void> {

@@ -1,11 +1,13 @@
 """The settings panel lists every decision, finds it, and takes it back."""
 
+import msgspec
 import pytest
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from deskbus.ui.panel_permissions import PermissionsPanel
 from deskbus_protocol.errors import NOT_FOUND, DeskbusError
-from deskbus_protocol.panels import PanelContent, PanelQuery
+from deskbus_protocol.framing import MAX_FRAME_BYTES
+from deskbus_protocol.panels import MAX_ROWS, PanelContent, PanelQuery
 from deskbus_protocol.permissions import Embargo, PermissionList, PermissionRecord
 
 
@@ -175,3 +177,56 @@ async def test_a_scope_is_told_in_words_and_as_it_is(
     book.entries, book.embargoes = [record("ticker", "x", scope, scope_words="in words")], []
     (row,) = (await panel.describe(PanelQuery())).rows
     assert (row.cells[1].text, row.cells[1].note) == (text, note)
+
+
+async def pages_of(panel: PermissionsPanel) -> list[PanelContent]:
+    """Forwards as far as it goes, as a person turns them."""
+    pages = [await panel.describe(PanelQuery())]
+    while not isinstance(pages[-1].next, UnsetType):
+        pages.append(await panel.describe(PanelQuery(cursor=pages[-1].next)))
+    return pages
+
+
+@pytest.mark.parametrize("scope_length", [10, 1000])
+async def test_every_row_is_on_one_page_and_no_page_outgrows_a_frame(
+    panel: PermissionsPanel, book: Book, scope_length: int
+) -> None:
+    book.entries = [
+        record(f"app{at % 500:03}", "network", f"{at:04}{'ü' * scope_length}") for at in range(1500)
+    ]
+    pages = await pages_of(panel)
+    assert max(len(msgspec.json.encode(page)) for page in pages) < MAX_FRAME_BYTES // 2
+    assert all(len(page.rows) <= MAX_ROWS for page in pages)
+    shown = [row.id for page in pages for row in page.rows]
+    assert len(shown) == len(set(shown)) == 1501
+    for content in pages:
+        # What the descriptor's schema demands: lengths of ids and lists.
+        msgspec.convert(msgspec.to_builtins(content), PanelContent)
+    assert "1,501 decisions" in pages[0].summary
+    back = pages[-1]
+    met = len(back.rows)
+    while not isinstance(back.previous, UnsetType):
+        back = await panel.describe(PanelQuery(cursor=back.previous))
+        met += len(back.rows)
+    assert back.rows[0].id == shown[0]
+    assert met == 1501
+
+
+async def test_a_page_whose_first_row_was_revoked_stays_where_it_was(
+    panel: PermissionsPanel, book: Book
+) -> None:
+    book.entries = [record(f"app{at:03}", "network", "x") for at in range(700)]
+    _, second, _ = await pages_of(panel)
+    first = await panel.describe(PanelQuery())
+    book.entries = [one for one in book.entries if one.app != second.rows[0].group]
+    again = await panel.describe(PanelQuery(cursor=str(first.next)))
+    assert again.rows[0].id == second.rows[1].id
+
+
+async def test_a_row_with_a_scope_longer_than_an_id_is_revoked(
+    panel: PermissionsPanel, book: Book
+) -> None:
+    book.entries = [record("ticker", "network", "x" * 1024)]
+    content = await panel.describe(PanelQuery(search="network"))
+    await panel.act("revoke", content.rows[0].id, None)
+    assert book.calls == [("revoke", "ticker", "network", "x" * 1024)]

@@ -29,6 +29,10 @@ export function setText(id: string, text: string): void {
   element.hidden = text === '';
 }
 
+const TEXT_FIELDS = ['text', 'search', 'url', 'email', 'tel', 'password', 'number'];
+
+/** Whether a letter that is typed now goes into a text. */
 export function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLInputElement || target instanceof HTMLSelectElement;
+  if (target instanceof HTMLInputElement) return TEXT_FIELDS.includes(target.type);
+  return target instanceof HTMLTextAreaElement;
 }

@@ -9,8 +9,11 @@ import { cellOf, factsOf } from './cell';
 import { fill, make } from './element';
 
 export interface TableEvents {
-  /** A button of a row or of a group's heading was used. */
-  onAction(action: PanelAction, row: string, rowName: string): void;
+  /**
+   * A button of a row or of a group's heading was used; `byKey` where no button was, so that a
+   * slip of the finger has to be asked about.
+   */
+  onAction(action: PanelAction, row: string, rowName: string, byKey: boolean): void;
 }
 
 /**
@@ -130,8 +133,7 @@ export class Table {
     const th = make('th');
     th.scope = 'rowgroup';
     th.colSpan = content.columns.length;
-    const [letter] = Array.from(group.title.trim());
-    const avatar = make('span', 'avatar', letter?.toUpperCase() ?? '?');
+    const avatar = make('span', 'avatar', initialOf(group.title));
     avatar.setAttribute('aria-hidden', 'true');
     const words = make('span', 'words');
     words.append(make('span', 'strong', group.title));
@@ -200,7 +202,7 @@ export class Table {
         this.toggle(row);
         break;
       case 'Delete':
-        this.use(row, row.querySelector<HTMLElement>('button.danger')?.dataset['action']);
+        this.use(row, row.querySelector<HTMLElement>('button.danger')?.dataset['action'], true);
         break;
       default:
         return;
@@ -228,12 +230,22 @@ export class Table {
     row.focus();
   }
 
-  private use(row: HTMLTableRowElement, id: string | undefined): void {
+  private use(row: HTMLTableRowElement, id: string | undefined, byKey = false): void {
     const action = this.content?.rowActions?.find((known) => known.id === id);
     const rowId = row.dataset['row'];
     if (action && action.disabled !== true && rowId !== undefined) {
-      this.events.onAction(action, rowId, nameOf(row));
+      this.events.onAction(action, rowId, this.nameOf(row), byKey);
     }
+  }
+
+  /** What a row is about, in words; with its group, for two groups may have rows alike. */
+  private nameOf(row: HTMLTableRowElement): string {
+    const { rows = [], groups = [] } = this.content ?? {};
+    const id = row.dataset['row'];
+    const shown = rows.find((known) => known.id === id);
+    const group = groups.find((known) => known.id === (shown?.group ?? id));
+    const texts = (shown?.cells ?? []).slice(0, 2).map(({ text = '' }) => text);
+    return [group?.title ?? '', ...texts].filter((text) => text !== '').join(' · ');
   }
 
   private rows(): HTMLTableRowElement[] {
@@ -268,6 +280,12 @@ function classOf({ align, weight = 1 }: PanelColumn): string {
   return `${weight > 0 ? 'share' : 'fit'}${align === 'end' ? ' end' : ''}`;
 }
 
+/** The first letter or digit of a name, without the code points of hidden characters. */
+function initialOf(name: string): string {
+  const found = /[\p{L}\p{N}]/u.exec(name.replace(/\\u\{[0-9a-f]+\}/g, ''));
+  return found ? found[0].toUpperCase() : '?';
+}
+
 function hasDetails({ details = [] }: PanelRow): boolean {
   return details.length > 0;
 }
@@ -281,10 +299,6 @@ function detailsOf(row: PanelRow, columns: number): HTMLTableRowElement {
   td.append(list);
   element.append(td);
   return element;
-}
-
-function nameOf(row: HTMLTableRowElement): string {
-  return row.querySelector('.strong, .value')?.textContent ?? '';
 }
 
 /** The button next to the one with the focus; from the row, its first. */

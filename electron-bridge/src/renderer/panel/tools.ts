@@ -8,6 +8,7 @@ export class Tools {
   private readonly search = byId('search') as HTMLInputElement;
   private readonly filters = byId('filters');
   private readonly live = byId('live') as HTMLInputElement;
+  private readonly more = byId('more') as HTMLButtonElement;
   private cursor = '';
   private drawn = '';
   private timer: number | undefined;
@@ -15,6 +16,7 @@ export class Tools {
   constructor(private readonly onQuery: (query: PanelQuery) => void) {
     this.search.addEventListener('input', () => this.soon());
     this.live.addEventListener('change', () => this.ask(''));
+    this.more.addEventListener('click', () => this.unfold());
     this.filters.addEventListener('change', () => this.ask(''));
     this.filters.addEventListener('input', (event) => {
       if (event.target instanceof HTMLInputElement) this.soon();
@@ -63,6 +65,12 @@ export class Tools {
     };
   }
 
+  /** Filters are folded away where the window is small. */
+  private unfold(): void {
+    const isOpen = byId('tools').classList.toggle('open');
+    this.more.setAttribute('aria-expanded', String(isOpen));
+  }
+
   private soon(): void {
     clearTimeout(this.timer);
     this.timer = window.setTimeout(() => this.ask(''), TYPING_MS);
@@ -77,6 +85,10 @@ export class Tools {
     for (const field of this.fields()) {
       this.put(field, filters.find(({ id }) => id === field.name)?.value ?? '');
     }
+    const used = this.fields().filter(({ value }) => value !== '').length;
+    this.more.hidden = filters.length === 0;
+    this.more.textContent = used === 0 ? 'Filters' : `Filters (${used})`;
+    this.more.classList.toggle('set', used > 0);
   }
 
   private fields(): (HTMLInputElement | HTMLSelectElement)[] {
@@ -85,7 +97,7 @@ export class Tools {
 
   /** What a person types counts more than what comes back. */
   private put(field: HTMLInputElement | HTMLSelectElement, value: string): void {
-    const busy = this.timer !== undefined || (document.activeElement === field && isTyping(field));
+    const busy = this.timer !== undefined || document.activeElement === field;
     if (!busy || (field.value === '' && value !== '' && !isTyping(document.activeElement))) {
       field.value = value;
     }
