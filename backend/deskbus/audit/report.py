@@ -14,7 +14,7 @@ from deskbus_protocol.duration import hold_words
 from deskbus_protocol.quantity import counted, number
 
 MAX_BARS = 30
-"""Rows of a chart; what goes beyond is drawn or told as one, and the tables have it."""
+"""Rows of a chart; what goes beyond is told beside it, and the tables have it."""
 
 MAX_WORD = 28
 _WORD = re.compile(r"[\s./_-]")
@@ -101,11 +101,7 @@ def _decisions(told: Story) -> str:
     bars = [Bar(app or NO_APP, counts) for app, counts in decided if sum(counts)]
     chart = ""
     if bars:
-        chart = (
-            charts.stacked_bars([_SERIES[one] for one in _DECIDED], _drawn(bars))
-            + "<h3>By day</h3>"
-            + _by_day(told, _DECIDED)
-        )
+        chart = _bars(_DECIDED, bars) + "<h3>By day</h3>" + _by_day(told, _DECIDED)
     return chart + _counts(rows, story.PERMISSIONS)
 
 
@@ -124,14 +120,15 @@ def _counts(rows: Sequence[tuple[str, Sequence[int]]], figures: Sequence[Figure]
     return _table(names, cells, numbers=range(1, len(names)), total=total)
 
 
-def _drawn(bars: Sequence[Bar]) -> Sequence[Bar]:
-    """The longest, and all others together as one."""
+def _bars(figures: Sequence[Figure], bars: Sequence[Bar]) -> str:
+    """The longest, drawn; all others in a sentence, for as one bar they would dwarf them."""
     bars = sorted(bars, key=lambda bar: (-sum(bar.values), bar.label))
-    if len(bars) <= MAX_BARS:
-        return bars
-    rest = bars[MAX_BARS - 1 :]
-    sums = [sum(values) for values in zip(*(bar.values for bar in rest), strict=True)]
-    return [*bars[: MAX_BARS - 1], Bar(f"{number(len(rest))} other apps", sums)]
+    drawn, rest = bars[:MAX_BARS], bars[MAX_BARS:]
+    chart = charts.stacked_bars([_SERIES[one] for one in figures], drawn)
+    if not rest:
+        return chart
+    others = f"{counted(len(rest), 'other app')} with {number(sum(sum(b.values) for b in rest))}"
+    return chart + _nothing(f"Not drawn: {others} in all; the table below counts them.")
 
 
 def _by_day(told: Story, figures: Sequence[Figure]) -> str:
@@ -203,7 +200,7 @@ def _violations(told: Story) -> str:
         for record in reversed(told.refused.records)
     ]
     return (
-        charts.stacked_bars((_SERIES[story.VIOLATIONS],), _drawn(bars))
+        _bars((story.VIOLATIONS,), bars)
         + "<h3>By day</h3>"
         + _by_day(told, (story.VIOLATIONS,))
         + _nothing("A record tells of one refused call, or of all like it within a moment.")
