@@ -20,6 +20,10 @@ from deskbus_protocol.panels import (
     PanelQuery,
     PanelRow,
 )
+from deskbus_protocol.quantity import counted
+
+MAX_ROWS = 10_000
+"""Printed of one panel; the audit panel leads through a log of any length."""
 
 MIN_WIDTH = 8
 """Of a column, in characters."""
@@ -42,7 +46,7 @@ def run(options: Namespace) -> int:
             else:
                 sys.stderr.write(f"The panel {options.name} is open.\n")
                 return
-        content = await client.call("panels.describe", params, result=PanelContent)
+        content = await all_pages(client, options.name, query)
         if sys.stdout.isatty():
             width = shutil.get_terminal_size().columns
             sys.stdout.write("\n".join(lines_of(content, width)) + "\n")
@@ -50,6 +54,34 @@ def run(options: Namespace) -> int:
             sys.stdout.write(msgspec.json.encode(content).decode() + "\n")
 
     return run_connected(options.data_dir, show)
+
+
+async def all_pages(client: Client, name: str, query: PanelQuery) -> PanelContent:
+    """All pages as one, up to `MAX_ROWS`; standard error says where there are more."""
+    whole: PanelContent | None = None
+    while True:
+        params = msgspec.to_builtins(OpenPanelParams(name=name, query=query))
+        page = await client.call("panels.describe", params, result=PanelContent)
+        whole = page if whole is None else _joined(whole, page)
+        if isinstance(page.next, UnsetType):
+            return whole
+        if len(whole.rows) >= MAX_ROWS:
+            words = f"these are the first {counted(len(whole.rows), 'row')}; search narrows them"
+            sys.stderr.write(f"deskbus: {words}\n")
+            return whole
+        query = msgspec.structs.replace(query, cursor=page.next)
+
+
+def _joined(whole: PanelContent, page: PanelContent) -> PanelContent:
+    groups = {group.id: group for group in (*whole.groups, *page.groups)}
+    rows = [*whole.rows, *page.rows]
+    return msgspec.structs.replace(
+        whole,
+        groups=list(groups.values()),
+        rows=rows,
+        summary=counted(len(rows), "row"),
+        next=page.next,
+    )
 
 
 def lines_of(content: PanelContent, width: int) -> list[str]:
