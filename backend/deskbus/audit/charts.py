@@ -54,7 +54,7 @@ def stacked_bars(series: Sequence[Series], bars: Sequence[Bar]) -> str:
             if value
         )
         rows.append(
-            f'<div><span title="{escaped(bar.label)}">{escaped(bar.label)}</span>'
+            f'<div><span title="{escaped(bar.label)}">{escaped(_shortened(bar.label, 30))}</span>'
             f"<span>{parts}<b>{number(sum(bar.values))}</b></span></div>"
         )
     return f'<div class="bars">{"".join(rows)}</div>{legend(series)}'
