@@ -296,7 +296,10 @@ def runtime_dir_for(data_dir: Path) -> Path:
 
     A Unix socket's path is at most 107 bytes long, so it is not simply below the data folder.
     """
-    base = Path(os.environ.get("XDG_RUNTIME_DIR", f"/tmp/deskbus-{_user()}"))  # noqa: S108
+    if os.name == "nt":
+        base = default_data_dir().with_name("deskbus-run")
+    else:
+        base = Path(os.environ.get("XDG_RUNTIME_DIR", f"/tmp/deskbus-{_user()}"))  # noqa: S108
     digest = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]
     return base / f"deskbus-{digest}"
 

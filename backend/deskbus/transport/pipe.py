@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
+
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
 
@@ -34,6 +36,7 @@ async def listen(
     if sys.platform == "win32":
         from deskbus.transport import windows
 
+        await anyio.Path(folder).mkdir(parents=True, exist_ok=True)
         async with windows.listen(address(folder), flusher, accept) as name:
             yield name
     else:

@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import sys
 from typing import cast
 
 from deskbus.transport.descriptors import ClaimedDescriptors
 from deskbus.transport.link import Link, Reader
+from deskbus.transport.threaded import ThreadedPipes
 
 
 class _Incoming(asyncio.Protocol):
@@ -26,8 +28,11 @@ class _Incoming(asyncio.Protocol):
 
 async def open_stdio(link: Link, claimed: ClaimedDescriptors) -> None:
     """Connects `link` to descriptors taken by `claim_standard_descriptors`."""
-    loop = asyncio.get_running_loop()
-    await loop.connect_write_pipe(lambda: link, os.fdopen(claimed.write, "wb", buffering=0))
-    await loop.connect_read_pipe(
-        lambda: _Incoming(link), os.fdopen(claimed.read, "rb", buffering=0)
-    )
+    if sys.platform == "win32":
+        ThreadedPipes(link, claimed.read, claimed.write)
+    else:
+        loop = asyncio.get_running_loop()
+        await loop.connect_write_pipe(lambda: link, os.fdopen(claimed.write, "wb", buffering=0))
+        await loop.connect_read_pipe(
+            lambda: _Incoming(link), os.fdopen(claimed.read, "rb", buffering=0)
+        )

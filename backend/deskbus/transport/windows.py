@@ -9,6 +9,7 @@ from typing import Any
 
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
+from deskbus.transport.pipe import UnsafeDirectoryError
 
 PIPE_ACCESS_DUPLEX = 0x3
 FILE_FLAG_OVERLAPPED = 0x4000_0000
@@ -18,6 +19,18 @@ PIPE_UNLIMITED_INSTANCES = 255
 BUFFER_BYTES = 256 * 1024
 OWNER_ONLY_SDDL = "D:P(A;;GA;;;OW)"
 """A protected DACL with one entry: everything for the owner, nothing for anyone else."""
+
+
+class _AcceptedLink(Link):
+    """A link that is accepted once it can be written to."""
+
+    def __init__(self, flusher: Flusher, accept: Callable[[Link], None]) -> None:
+        super().__init__(flusher)
+        self._accept = accept
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._accept(self)
 
 
 class _SecurityAttributes(ctypes.Structure):
@@ -67,7 +80,16 @@ if sys.platform == "win32":
         """Waits on one instance at a time and makes the next before it is served."""
         instance = first
         while True:
-            await loop._proactor.accept_pipe(instance)  # noqa: SLF001
+            try:
+                await loop._proactor.accept_pipe(instance)  # noqa: SLF001
+            except BrokenPipeError:
+                # This client has gone again; the next one is served.
+                instance.close()
+                instance = _create_instance(name, first=False)
+                continue
+            except asyncio.CancelledError:
+                instance.close()
+                raise
             served, instance = instance, _create_instance(name, first=False)
             loop._make_duplex_pipe_transport(served, make(), extra={"addr": name})  # noqa: SLF001
 
@@ -81,11 +103,13 @@ if sys.platform == "win32":
         """
 
         def make() -> Link:
-            link = Link(flusher)
-            accept(link)
-            return link
+            return _AcceptedLink(flusher, accept)
 
-        first = _create_instance(name, first=True)
+        try:
+            first = _create_instance(name, first=True)
+        except PermissionError:
+            words = f"another backend runs on this data folder ({name})"
+            raise UnsafeDirectoryError(words) from None
         loop = asyncio.get_running_loop()
         acceptor = asyncio.create_task(_accept_forever(loop, first, name, make))
         try:

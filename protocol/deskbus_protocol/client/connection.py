@@ -27,6 +27,7 @@ from deskbus_protocol.bus import (
     SendResult,
 )
 from deskbus_protocol.client.inbox import Inbox, Message
+from deskbus_protocol.client.pipe import open_pipe
 from deskbus_protocol.errors import (
     CONNECTION_LOST,
     METHOD_NOT_FOUND,
@@ -303,7 +304,7 @@ async def connect(pipe: str, *, on_frame: FrameHook | None = None) -> AsyncItera
     """Connects to the pipe without a session."""
     # The block's own error is kept out of the task group, which would wrap it in a group.
     failed: Exception | None = None
-    async with await anyio.connect_unix(pipe) as stream, anyio.create_task_group() as tasks:
+    async with await open_pipe(pipe) as stream, anyio.create_task_group() as tasks:
         client = Client(stream, on_frame)
         tasks.start_soon(client.run)
         try:

@@ -23,6 +23,7 @@ from deskbus_protocol.bus import (
 from deskbus_protocol.client.connection import Client
 from deskbus_protocol.client.inbox import Inbox, Message
 from deskbus_protocol.client.life import keep_alive
+from deskbus_protocol.client.pipe import open_pipe
 from deskbus_protocol.client.progress import Progress
 from deskbus_protocol.errors import (
     CONNECTION_LOST,
@@ -201,7 +202,7 @@ class SteadyClient:
 
     async def _live(self) -> None:
         """One connection, from its opening to its end."""
-        async with await anyio.connect_unix(self._pipe) as stream, anyio.create_task_group() as t:
+        async with await open_pipe(self._pipe) as stream, anyio.create_task_group() as t:
             client = Client(stream, inbox=self._inbox)
             t.start_soon(client.run)
             try:
