@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from deskbus_protocol.client import Client, connect_as_app
-from deskbus_protocol.errors import CONNECTION_LOST, DeskbusError
+from deskbus_protocol.client import App, run_as_app
+from deskbus_protocol.errors import DeskbusError
 
 MESSAGES_PER_S = 50
 SEED = 20_240_613
@@ -74,28 +74,28 @@ INSTRUMENTS = (
 )
 
 
-async def feed(bus: Client) -> None:
-    """Publishes quotes at a steady rate until the bus goes away."""
+async def feed(app: App) -> None:
+    """Publishes quotes at a steady rate until the app is to end."""
     chance = random.Random(SEED)
     weights = [instrument.weight for instrument in INSTRUMENTS]
     for instrument in INSTRUMENTS:
-        await bus.post(f"prices.{instrument.symbol}", instrument.move(chance))
+        await app.publish(f"prices.{instrument.symbol}", instrument.move(chance))
+    await app.ready()
     due = anyio.current_time()
-    while not bus.closed.is_set():
+    while True:
         due += 1 / MESSAGES_PER_S
         await anyio.sleep_until(due)
         (instrument,) = chance.choices(INSTRUMENTS, weights)
-        await bus.post(f"prices.{instrument.symbol}", instrument.move(chance))
+        await app.publish(f"prices.{instrument.symbol}", instrument.move(chance))
 
 
 async def main() -> int:
     try:
-        async with connect_as_app() as bus:
-            await feed(bus)
+        async with run_as_app() as app:
+            await feed(app)
     except DeskbusError as error:
-        if error.kind is not CONNECTION_LOST:
-            print(f"feed: {error}", file=sys.stderr)
-            return 1
+        print(f"feed: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

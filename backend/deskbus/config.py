@@ -12,22 +12,24 @@
 Relative files and working directories are taken from the configuration file's own folder.
 """
 
+import difflib
 import hashlib
 import os
+import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, UnsetType, inspect
 
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.display import look_alike
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.manifest import Manifest
 from deskbus_protocol.permissions import Grant, Permission, PermissionEntry, Risk, ScopeKind
-from deskbus_protocol.topics import check_pattern
+from deskbus_protocol.topics import check_pattern, overlaps
 
 MESSAGE_FOLDER = "messages"
 """Below the data folder: the log of persisted messages."""
@@ -43,7 +45,7 @@ TAKES_SECRETS = ("apps.process.env.", "federation.")
 
 
 class ConfigError(Exception):
-    """The configuration can't be used; the message says where and why."""
+    """The configuration can't be used; the message says where, why, and what to do."""
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -216,29 +218,218 @@ def load(path: Path | None) -> Config:
 
     Raises `ConfigError`.
     """
-    if path is None:
-        return Config()
-    try:
-        table = tomllib.loads(path.read_bytes().decode())
-        config = msgspec.convert(table, Config)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    for place, value in _texts(table, ""):
-        if value.startswith(REFERENCE) and not place.startswith(TAKES_SECRETS):
-            raise ConfigError(f"{path}: {place[:-1]} can't be a secret of the vault")
-    for place, patterns in _patterns(config).items():
-        for pattern in patterns:
-            try:
-                check_pattern(pattern)
-            except DeskbusError as error:
-                raise ConfigError(f"{path}: {place} topic {pattern}: {error}") from error
-    ids = [app.id for app in config.apps]
-    if len(set(ids)) < len(ids):
-        raise ConfigError(f"{path}: two apps share an id")
-    _check_permissions(path, config, ids)
-    return config
+    return Config() if path is None else ConfigFile(path).load()
+
+
+def archive_of(path: Path) -> Path | None:
+    """The asar archive that a path leads into: a file, which Electron alone sees as a folder."""
+    return next(
+        (place for place in path.parents if place.suffix == ".asar" and place.is_file()), None
+    )
+
+
+NEAR = 0.6
+"""How alike a name has to be to be offered for one that is not known, from 0 to 1."""
+
+_UNKNOWN = re.compile(r"Object contains unknown field `([^`]+)`")
+_MISSING = re.compile(r"Object missing required field `([^`]+)`")
+_PLACE = re.compile(r" - at `\$\.?([^`]*)`\Z")
+_AT_LINE = re.compile(r" \(at line (\d+), column (\d+)\)\Z")
+_STEP = re.compile(r"([A-Za-z_]+)|\[(\d+)\]")
+
+
+class ConfigFile:
+    """The file as a person wrote it, so that an error can name the line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lines: list[str] = []
+
+    def load(self) -> Config:
+        """Raises `ConfigError`."""
+        table = self._table()
+        try:
+            config = msgspec.convert(table, Config)
+        except msgspec.ValidationError as error:
+            raise self._explained(str(error)) from error
+        for place, value in _texts(table, ""):
+            if value.startswith(REFERENCE) and not place.startswith(TAKES_SECRETS):
+                raise self.error(
+                    place[:-1],
+                    f"{place[:-1]} can't be a secret of the vault",
+                    "A secret can stand in apps.process.env and in federation.",
+                    word=value,
+                )
+        self._check_patterns(config)
+        self._check_permissions(config)
+        return config
+
+    def error(self, place: str, cause: str, action: str, *, word: str = "") -> ConfigError:
+        """An error at a key such as `apps[0].grants[1].scope`; `word` stands in its line."""
+        line = self._line_of(place, word)
+        return self._error(line, f"{place}: {cause}" if place not in cause else cause, action)
+
+    def _error(self, line: int | None, cause: str, action: str) -> ConfigError:
+        where = self.path if line is None else f"{self.path}:{line}"
+        return ConfigError(f"{where}: {cause.rstrip('.')}. {action}")
+
+    def _table(self) -> dict[str, Any]:
+        archive = archive_of(self.path.absolute())
+        if archive is not None:
+            raise self._error(
+                None,
+                f"It lies inside {archive.name}, an archive that only Electron can read",
+                "Keep the configuration, the programs and the pages outside of it: among Electron "
+                "Builder's extraResources, or its asarUnpack.",
+            )
+        try:
+            text = self.path.read_bytes().decode()
+            self._lines = text.split("\n")
+            return tomllib.loads(text)
+        except OSError as error:
+            action = "Give the path of a TOML file that this user can read."
+            raise self._error(None, str(error.strerror), action) from error
+        except UnicodeDecodeError as error:
+            line = error.object[: error.start].count(b"\n") + 1
+            raise self._error(line, "It is not UTF-8", "Save it as UTF-8.") from error
+        except tomllib.TOMLDecodeError as error:
+            found = _AT_LINE.search(str(error))
+            cause = _AT_LINE.sub("", str(error))
+            line = int(found[1]) if found else len(self._lines)
+            action = "Correct the TOML there; text stands in quotes."
+            raise self._error(line, f"It is not TOML: {cause}", action) from error
+
+    def _explained(self, words: str) -> ConfigError:
+        """What msgspec says, with the names that may have been meant."""
+        found = _PLACE.search(words)
+        place, cause = (found[1], words[: found.start()]) if found else ("", words)
+        unknown, missing = _UNKNOWN.match(cause), _MISSING.match(cause)
+        if unknown is not None:
+            key = f"{place}.{unknown[1]}".lstrip(".")
+            return self.error(key, "There is no such key", _offer(place, unknown[1]))
+        if missing is not None:
+            return self.error(place, f"{missing[1]} is missing", f"Add {missing[1]} there.")
+        return self.error(place, cause, "Correct the value.")
+
+    def _check_patterns(self, config: Config) -> None:
+        for place, patterns in _patterns(config).items():
+            for pattern in patterns:
+                try:
+                    check_pattern(pattern)
+                except DeskbusError as error:
+                    cause = f"topic {pattern}: {error.message}"
+                    raise self.error(place, cause, error.action, word=pattern) from error
+        kept = config.persistence
+        for pattern in kept.sensitive if kept.enabled else ():
+            if not any(overlaps(pattern, topic) for topic in kept.topics):
+                raise self.error(
+                    "persistence.sensitive",
+                    f"{pattern} is outside persistence.topics, so nothing of it is on disk",
+                    "Add it to topics too, or take it out of sensitive.",
+                    word=pattern,
+                )
+
+    def _check_permissions(self, config: Config) -> None:
+        built_in = Catalogue()
+        for number, spec in enumerate(config.permissions):
+            known = built_in.offered(spec.name)
+            if known is not None and known.enforced_by != "shell":
+                raise self.error(
+                    f"permissions[{number}].name",
+                    f"the permission {spec.name} is the backend's own",
+                    "Give it another name.",
+                    word=spec.name,
+                )
+        names = [spec.name for spec in config.permissions] + list(built_in)
+        ids = [app.id for app in config.apps]
+        for number, app in enumerate(config.apps):
+            place = f"apps[{number}]"
+            if app.id in ids[:number]:
+                cause = f"two apps have the id {app.id}"
+                raise self.error(f"{place}.id", cause, "Give each app an id of its own.")
+            other = look_alike(app.id, ids)
+            if other is not None:
+                raise self.error(
+                    f"{place}.id", f"{app.id} and {other} look alike", "Rename one of them."
+                )
+            for key in ("declares", "grants"):
+                for at, grant in enumerate(getattr(app, key)):
+                    if grant.permission not in names:
+                        raise self.error(
+                            f"{place}.{key}[{at}].permission",
+                            f"{app.id}: there is no permission {grant.permission}",
+                            _near(grant.permission, names) or "docs/permissions.md lists them.",
+                            word=grant.permission,
+                        )
+
+    def _line_of(self, place: str, word: str) -> int | None:
+        """The line that a key is written in, as far as it can be found; counted from 1."""
+        steps = [name or int(number) for name, number in _STEP.findall(place)]
+        if not steps or not self._lines:
+            return None
+        first, last = self._section(steps)
+        keys = [step for step in steps if isinstance(step, str)]
+        wanted = [re.escape(word)] if word else []
+        wanted.append(rf"(?<![\w.-]){re.escape(keys[-1])}\"?\s*=|\[[\w.]*\b{keys[-1]}\]")
+        for pattern in wanted:
+            for number in range(first, last):
+                if re.search(pattern, self._lines[number]):
+                    return number + 1
+        return first + 1
+
+    def _section(self, steps: list[str | int]) -> tuple[int, int]:
+        """The lines of the table that a path begins with, from the first up to the last."""
+        name = re.escape(str(steps[0]))
+        nth = steps[1] if len(steps) > 1 and isinstance(steps[1], int) else 0
+        header = re.compile(rf"\s*\[\[?\s*{name}\s*\]")
+        heads = [at for at, line in enumerate(self._lines) if header.match(line)]
+        if nth >= len(heads):
+            return 0, len(self._lines)
+        end = re.compile(rf"\s*\[(?!\[?\s*{name}\.)[\[\w\s.-]+\]+\s*(#.*)?\Z")
+        return heads[nth], next(
+            (at for at in range(heads[nth] + 1, len(self._lines)) if end.match(self._lines[at])),
+            len(self._lines),
+        )
+
+
+def _offer(place: str, name: str) -> str:
+    names = _keys_at(place)
+    return _near(name, names) or f"Those that there are: {', '.join(names)}."
+
+
+def _near(name: str, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(names), n=3, cutoff=NEAR)
+    return f"Did you mean {' or '.join(near)}?" if near else ""
+
+
+def _keys_at(place: str) -> list[str]:
+    """The keys of the table at a place of the file."""
+    kind: inspect.Type = inspect.type_info(Config)
+    for name, _ in _STEP.findall(place):
+        kind = _table_of(kind)
+        if not isinstance(kind, inspect.StructType):
+            return []
+        if name:
+            kind = next(field.type for field in kind.fields if field.encode_name == name)
+    kind = _table_of(kind)
+    if not isinstance(kind, inspect.StructType):
+        return []
+    return [field.encode_name for field in kind.fields]
+
+
+def _table_of(kind: inspect.Type) -> inspect.Type:
+    """The table that is inside a list, an optional value or a value with bounds."""
+    while not isinstance(kind, inspect.StructType):
+        if isinstance(kind, inspect.ListType):
+            kind = kind.item_type
+        elif isinstance(kind, inspect.Metadata):
+            kind = kind.type
+        elif isinstance(kind, inspect.UnionType):
+            tables = (inspect.StructType, inspect.ListType, inspect.Metadata)
+            kind = next((one for one in kind.types if isinstance(one, tables)), kind.types[0])
+        else:
+            break
+    return kind
 
 
 def _texts(value: object, place: str) -> Iterator[tuple[str, str]]:
@@ -258,29 +449,17 @@ def hash_of(config: Config) -> str:
     return hashlib.sha256(msgspec.json.encode(config, order="sorted")).hexdigest()
 
 
-def _check_permissions(path: Path, config: Config, ids: list[str]) -> None:
-    """Raises `ConfigError`."""
-    built_in = Catalogue()
-    for spec in config.permissions:
-        known = built_in.offered(spec.name)
-        if known is not None and known.enforced_by != "shell":
-            raise ConfigError(f"{path}: the permission {spec.name} is the backend's own")
-    catalogue = Catalogue(spec.entry() for spec in config.permissions)
-    for app in config.apps:
-        for grant in (*app.declares, *app.grants):
-            if grant.permission not in catalogue:
-                raise ConfigError(f"{path}: {app.id}: there is no permission {grant.permission}")
-        other = look_alike(app.id, ids)
-        if other is not None:
-            raise ConfigError(f"{path}: {app.id} and {other} look alike")
-
-
 def _patterns(config: Config) -> dict[str, list[str]]:
-    """Every pattern in the file, by the section that it is in."""
-    found = {"persistence": [*config.persistence.topics, *config.persistence.sensitive]}
+    """Every pattern in the file, by its key."""
+    found = {
+        "persistence.topics": config.persistence.topics,
+        "persistence.sensitive": config.persistence.sensitive,
+    }
     shared = config.federation
     if not isinstance(shared, UnsetType):
-        found["federation"] = [*shared.topics, *shared.sent_patterns, *shared.received_patterns]
+        found["federation.topics"] = shared.topics
+        found["federation.send"] = shared.sent_patterns
+        found["federation.receive"] = shared.received_patterns
     return found
 
 

@@ -1,19 +1,33 @@
 """From the configuration to what the services take."""
 
+import shutil
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from msgspec import UNSET, UnsetType
 
 from deskbus.audit.logger import AuditSettings
 from deskbus.audit.retention import Retention as AuditRetention
-from deskbus.config import MESSAGE_FOLDER, AuditConfig, Settings
+from deskbus.config import (
+    MESSAGE_FOLDER,
+    AuditConfig,
+    Config,
+    ConfigFile,
+    Settings,
+    archive_of,
+)
 from deskbus.handlers.sensitive import SensitiveTopics
 from deskbus.persistence.persistence import MessagePersistence
 from deskbus.persistence.retention import Retention
 from deskbus.processes.plan import AppPlan, ProgramPlan
 from deskbus.processes.spawn import Program
+from deskbus.security.paths import resolve
+from deskbus.security.rules import Rules
 from deskbus.ui.windows import absolute_url
 from deskbus.vault.vault import Vault
+from deskbus_protocol.catalogue import Catalogue
+from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.manifest import Manifest, ProgramSpec, WindowSpec
 from deskbus_protocol.ui import WindowDescriptor
 
@@ -28,6 +42,76 @@ def plan_of(app: Manifest, folder: Path) -> AppPlan:
         limits=app.limits,
         restart=app.restart,
     )
+
+
+def check_apps(file: ConfigFile, config: Config) -> None:
+    """What the services would refuse only later: scopes, and files that are not there.
+
+    Raises `ConfigError`.
+    """
+    catalogue = Catalogue(spec.entry() for spec in config.permissions)
+    rules = Rules(catalogue)
+    folder = file.path.resolve().parent
+    for number, app in enumerate(config.apps):
+        place = f"apps[{number}]"
+        for key in ("declares", "grants"):
+            for at, grant in enumerate(getattr(app, key)):
+                try:
+                    known = resolve(catalogue, grant)
+                    if catalogue.offered(grant.permission):
+                        rules.check(known)
+                except DeskbusError as error:
+                    raise file.error(
+                        f"{place}.{key}[{at}].scope",
+                        f"{app.id}: {grant.permission} {grant.scope}: {error.message}",
+                        error.action,
+                        word=grant.scope,
+                    ) from None
+        for at, window in enumerate(app.windows):
+            page = _page_of(window.url, folder)
+            if page is not None and not page.is_file():
+                where = f"{place}.windows[{at}].url"
+                raise file.error(where, *_absent(app, "the page", page), word=window.url)
+        if not isinstance(app.process, UnsetType):
+            _check_program(file, app, app.process, place, folder)
+
+
+def _check_program(
+    file: ConfigFile, app: Manifest, process: ProgramSpec, place: str, folder: Path
+) -> None:
+    entry = process.entry
+    cwd = folder / process.cwd
+    if not cwd.is_dir():
+        raise file.error(f"{place}.process.cwd", *_absent(app, "the working folder", cwd))
+    if process.kind == "executable" and Path(entry).name == entry:
+        if shutil.which(entry) is None:
+            raise file.error(
+                f"{place}.process.entry",
+                f"{app.id}: there is no program {entry} on PATH",
+                f"Install it, or write ./{entry} for a file beside the configuration.",
+                word=entry,
+            )
+    elif not entry.startswith("-") and not (cwd / entry).is_file():
+        where = f"{place}.process.entry"
+        raise file.error(where, *_absent(app, "the program", cwd / entry), word=entry)
+
+
+def _absent(app: Manifest, what: str, path: Path) -> tuple[str, str]:
+    archive = archive_of(path)
+    if archive is not None:
+        where = f"{archive.name}, an archive that only Electron can read"
+        return (
+            f"{app.id}: {what} {path} lies inside {where}",
+            "Keep it outside: among Electron Builder's extraResources, or its asarUnpack.",
+        )
+    words = "Paths are taken from the configuration's own folder; correct the path, or add it."
+    return f"{app.id}: {what} {path} is not there", words
+
+
+def _page_of(url: str, folder: Path) -> Path | None:
+    """The file of a page that is no page of the network."""
+    address = urlsplit(absolute_url(url.partition("?")[0].partition("#")[0], folder))
+    return Path(url2pathname(address.path)) if address.scheme == "file" else None
 
 
 def audit_of(config: AuditConfig) -> AuditSettings:

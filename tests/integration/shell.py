@@ -3,7 +3,7 @@
 import hashlib
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -102,12 +102,22 @@ def answer_to(asked: ShowDialogParams, choice: str, **changes: object) -> dict[s
 
 @asynccontextmanager
 async def start_shell(
-    data_dir: Path, *, config: str = "", consent: str = "ask", electron: Path | None = None
+    data_dir: Path,
+    *,
+    config: str = "",
+    consent: str = "ask",
+    electron: Path | None = None,
+    files: Sequence[str] = (),
 ) -> AsyncIterator[TestShell]:
-    """Runs `deskbus serve --stdio` and opens the shell's session, as of this `electron`."""
+    """Runs `deskbus serve --stdio` and opens the shell's session, as of this `electron`.
+
+    `files` are made beside the configuration, with nothing in them.
+    """
     data_dir.mkdir(parents=True, exist_ok=True)
     config_file = data_dir / "deskbus.toml"
     config_file.write_text(config)
+    for name in files:
+        (data_dir / name).touch()
     command = [sys.executable, "-m", "deskbus", "serve", "--stdio", "--consent", consent]
     command += ["--data-dir", str(data_dir), "--config", str(config_file)]
     with (data_dir / "stderr.log").open("ab") as errors:

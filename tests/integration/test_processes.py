@@ -30,7 +30,7 @@ restart = {{ when = "never" }}
 [[apps]]
 id = "desk.broken"
 name = "Broken"
-process = {{ entry = "/no/such/program" }}
+process = {{ entry = "./empty" }}
 
 [[apps]]
 id = "desk.brief"
@@ -52,7 +52,9 @@ grants = [{{ permission = "messaging.read", scope = "feed.#" }}]
 
 @pytest.fixture
 async def desk(tmp_path: Path, anyio_backend: str) -> AsyncIterator[TestShell]:
-    async with start_shell(tmp_path / "data", config=CONFIG) as shell:
+    async with start_shell(
+        tmp_path / "data", config=CONFIG, files=["board.html", "empty"]
+    ) as shell:
         yield shell
 
 

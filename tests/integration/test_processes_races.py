@@ -110,7 +110,7 @@ class SlowWindows:
 
 @pytest.fixture
 async def desk(tmp_path: Path, anyio_backend: str) -> AsyncIterator[TestShell]:
-    async with start_shell(tmp_path / "data", config=CONFIG) as shell:
+    async with start_shell(tmp_path / "data", config=CONFIG, files=["board.html"]) as shell:
         yield shell
 
 

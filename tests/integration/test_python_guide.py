@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import msgspec
 import pytest
 
-from deskbus_protocol.client import Client, SteadyClient
-from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.client import Client
 from tests.integration.shell import LIMIT_S, TestShell
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs/python-client.md"
@@ -35,10 +33,7 @@ class Shown:
 
 
 def run_samples(**names: object) -> dict[str, Any]:
-    known: dict[str, Any] = {
-        "anyio": anyio, "msgspec": msgspec, "SteadyClient": SteadyClient,
-        "DeskbusError": DeskbusError, **names,
-    }  # fmt: skip
+    known: dict[str, Any] = dict(names)
     for sample in SAMPLES:
         exec(compile(sample, GUIDE.name, "exec"), known)
     return known
@@ -79,3 +74,12 @@ async def test_a_request_shows_its_answer_or_what_to_do(open_shell: TestShell) -
             await samples["ask"](asker)
     assert [words[0] for words in shown.words] == ["no_subscriber", "desk.blotter"]
     assert shown.words[1][1] == {"filled": True}
+
+
+async def test_a_publish_shows_where_it_went(open_shell: TestShell) -> None:
+    shown = Shown()
+    samples = run_samples(pipe="", ticket=None, show=shown)
+    async with open_shell.app("desk.ticker") as sender, open_shell.app("desk.blotter") as reader:
+        async with reader.subscribe("orders.#"):
+            await samples["place"](sender)
+    assert shown.words == [(1, 1)]

@@ -16,7 +16,7 @@ BASE = {"config", "reliability", "observability", "storage"}
 CARRIERS = {"transport", "rpc"}
 TOP = {"handlers", "web"}
 ROOTS = {
-    *("app", "checks", "guard", "isolation", "plans", "reception", "signals"),
+    *("app", "checks", "datafolder", "guard", "isolation", "plans", "reception", "signals"),
     *("cli", "commands", "__main__"),
 }
 

@@ -6,6 +6,10 @@ from argparse import Namespace
 
 from deskbus.transport.descriptors import NoShellError, claim_standard_descriptors
 
+CONFIG_WRONG = 78
+ALREADY_RUNNING = 73
+"""Exit codes (EX_CONFIG, EX_CANTCREAT of sysexits.h), by which a shell knows what to advise."""
+
 NO_CORE_BYTES = 1 if sys.platform == "linux" else 0
 """Linux looks at no limit but this one where a program, rather than a file, takes cores (core(5)):
 with 0 it would hand the memory over, with 1 it does not. And no core fits into a byte.
@@ -45,15 +49,21 @@ def run(options: Namespace) -> int:
     gc.disable()
     from deskbus.app import Backend
     from deskbus.commands import loop
-    from deskbus.config import ConfigError, Settings, load, runtime_dir_for
+    from deskbus.config import Config, ConfigError, ConfigFile, Settings, runtime_dir_for
+    from deskbus.datafolder import AlreadyRunningError, held
     from deskbus.observability import logging
+    from deskbus.plans import check_apps
     from deskbus.transport.pipe import UnsafeDirectoryError
 
     logging.configure(level=options.log_level)
     leave_no_core_file()
     try:
+        file = ConfigFile(options.config) if options.config else None
+        config = file.load() if file else Config()
+        if file:
+            check_apps(file, config)
         settings = Settings(
-            config=load(options.config),
+            config=config,
             folder=options.config.resolve().parent if options.config else options.data_dir,
             data_dir=options.data_dir,
             runtime_dir=runtime_dir_for(options.data_dir),
@@ -64,8 +74,15 @@ def run(options: Namespace) -> int:
             spare_the_collector()
             await backend.run(claimed)
 
-        loop.run(serve)
-    except (ConfigError, UnsafeDirectoryError) as error:
+        with held(options.data_dir):
+            loop.run(serve)
+    except ConfigError as error:
+        sys.stderr.write(f"deskbus: {error}\n")
+        return CONFIG_WRONG
+    except AlreadyRunningError as error:
+        sys.stderr.write(f"deskbus: {error}\n")
+        return ALREADY_RUNNING
+    except UnsafeDirectoryError as error:
         sys.stderr.write(f"deskbus: {error}\n")
         return 1
     return 0

@@ -41,6 +41,9 @@ export interface BackendOptions {
   log: ((line: string) => void) | undefined;
 }
 
+/** Of the log of a backend that does not start: those that its error has. */
+const LAST_LINES = 3;
+const LAST_WORDS_MS = 250;
 const HELLO_LIMIT_MS = 10_000;
 const STOP_LIMIT_MS = 2_000;
 const FIRST_RESTART_MS = 250;
@@ -51,8 +54,10 @@ const STABLE_MS = 60_000;
 interface Run {
   child: ChildProcess;
   link: Link;
-  /** Resolves when the process has ended. */
+  /** Resolves when the process has ended, and what it wrote last was heard. */
   ended: Promise<void>;
+  /** The last that it wrote to its log. */
+  lastLines: string[];
 }
 
 /** The backend's process and the shell link to it: its stdin and stdout. */
@@ -176,9 +181,9 @@ export class Backend extends Emitter<BackendEvents> {
       detached: process.platform !== 'win32',
       cwd: backendFolder(),
       env: backendEnvironment(process.env, env),
-      stdio: ['pipe', 'pipe', log ? 'pipe' : 'inherit'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       windowsHide: true,
-    }) as ChildProcess & { stdin: Writable; stdout: Readable };
+    }) as ChildProcess & { stdin: Writable; stdout: Readable; stderr: Readable };
     // The failure to start is told by `ended`, and by the link that it closes.
     child.on('error', () => undefined);
     const link = new Link(child.stdin, {
@@ -190,15 +195,23 @@ export class Backend extends Emitter<BackendEvents> {
     });
     for (const [method, handler] of this.handlers) link.handle(method, handler);
     child.stdout.on('data', (chunk: Buffer) => link.feed(chunk));
-    if (child.stderr && log) createInterface({ input: child.stderr }).on('line', log);
+    const lastLines: string[] = [];
+    const tell = log ?? toStderr;
+    const heard = createInterface({ input: child.stderr }).on('line', (line) => {
+      lastLines.push(line);
+      if (lastLines.length > LAST_LINES) lastLines.shift();
+      tell(line);
+    });
+    const quiet = new Promise<void>((resolve) => void heard.once('close', resolve));
     const ended = new Promise<void>((resolve) => {
       child.once('error', () => resolve());
-      child.once('exit', () => resolve());
+      // A grandchild may hold its stderr open.
+      child.once('exit', () => void Promise.race([quiet, wait(LAST_WORDS_MS)]).then(resolve));
     }).then(() => link.close());
-    return { child, link, ended };
+    return { child, link, ended, lastLines };
   }
 
-  private async greet({ child, link, ended }: Run): Promise<HelloResult> {
+  private async greet({ child, link, ended, lastLines }: Run): Promise<HelloResult> {
     const params = {
       protocolVersion: PROTOCOL_VERSION,
       shell: this.options.shellName,
@@ -210,7 +223,7 @@ export class Backend extends Emitter<BackendEvents> {
     } catch (error) {
       if (!isError(error, 'connection_lost')) throw error;
       await ended;
-      throw DeskbusError.of('unavailable', await whyNotStarted(this.options, child));
+      throw await notStarted(this.options, child, lastLines);
     }
     const theirs = hello.protocolVersion;
     if (major(theirs) !== major(PROTOCOL_VERSION)) {
@@ -248,6 +261,20 @@ export class Backend extends Emitter<BackendEvents> {
   }
 }
 
+/** A terminal that has gone must not end the app: its error is heard. */
+function toStderr(line: string): void {
+  if (!process.stderr.listeners('error').includes(ignore)) process.stderr.on('error', ignore);
+  process.stderr.write(`${line}\n`);
+}
+
+function ignore(): void {
+  // There is nobody to tell.
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms));
+}
+
 function major(version: string): string {
   return version.split('.', 1)[0] ?? '';
 }
@@ -271,5 +298,41 @@ async function whyNotStarted(
     );
   }
   const end = child.signalCode ?? `exit code ${String(child.exitCode)}`;
-  return `The backend ended while it started (${end}). Its log says why.`;
+  return `The backend ended while it started (${end}).`;
+}
+
+/** The exit codes of `deskbus serve` that say what a person can do, and what that is. */
+const ADVICE: Partial<Record<number, { name: ErrorName; action: string }>> = {
+  78: { name: 'invalid_params', action: 'Correct the configuration, then start again.' },
+  73: {
+    name: 'conflict',
+    action: 'Quit the other one, or let app.requestSingleInstanceLock() keep a second one away.',
+  },
+};
+
+/** A backend that ended as it started: its own last words, and what to do. */
+async function notStarted(
+  options: BackendOptions,
+  child: ChildProcess,
+  lastLines: string[],
+): Promise<DeskbusError> {
+  const known = ADVICE[child.exitCode ?? 0];
+  const last = lastLines.filter((line) => line.trim() !== '').slice(-LAST_LINES);
+  const words = last.map((line) => line.replace(/^deskbus: /, '')).join('\n');
+  if (known && words !== '') {
+    const { code, message, data } = DeskbusError.of(known.name, words).toObject();
+    const { category = '' } = data ?? {};
+    const { action } = known;
+    return new DeskbusError({ code, message, data: { category, retryable: false, action } });
+  }
+  const why = await whyNotStarted(options, child);
+  const error = DeskbusError.of(
+    'unavailable',
+    words === '' ? why : `${why} Its last words: ${words}`,
+  );
+  const { code, message, data } = error.toObject();
+  const { category = '' } = data ?? {};
+  const action =
+    'Mend what it says; `deskbus doctor` looks at this machine, and the option "log" gets all lines.';
+  return new DeskbusError({ code, message, data: { category, retryable: false, action } });
 }

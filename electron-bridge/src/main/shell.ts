@@ -1,4 +1,5 @@
 import { app, utilityProcess, type BrowserWindow } from 'electron';
+import { existsSync } from 'fs';
 import { join } from 'path';
 import type {
   AppChangedParams,
@@ -92,6 +93,7 @@ export class Shell extends Emitter<ShellEvents> {
   constructor(private readonly options: ShellOptions) {
     super();
     const preload = options.preload ?? join(__dirname, '..', 'preload', 'index.js');
+    needOwnFiles(preload);
     this.backend = new Backend({
       command: backendCommand(options, process.resourcesPath),
       dataDir: options.dataDir,
@@ -286,6 +288,19 @@ export class Shell extends Emitter<ShellEvents> {
     event.preventDefault();
     void this.stop().finally(() => app.quit());
   }
+}
+
+/** A bundle of the main process leaves behind what windows load by its path. */
+function needOwnFiles(preload: string): void {
+  const missing = [preload, join(__dirname, '..', 'renderer', 'dialog.html')].find(
+    (file) => !existsSync(file),
+  );
+  if (missing === undefined) return;
+  const words =
+    `${missing} is not there. Where a bundler builds the main process, mark deskbus-electron as ` +
+    'external (esbuild --external:deskbus-electron, externals in webpack, build.rollupOptions.external ' +
+    'in Vite) and ship it in node_modules: its preload scripts and pages are loaded from their own files.';
+  throw DeskbusError.of('unavailable', words);
 }
 
 function isRunning({ state }: AppStatus): boolean {

@@ -69,6 +69,10 @@ export class App {
     private readonly begin: (app: App) => void,
     private readonly onStop?: (app: App) => unknown,
   ) {
+    this.publish = client.publish.bind(client);
+    this.subscribe = client.subscribe.bind(client);
+    this.request = client.request.bind(client);
+    this.respond = client.respondTo.bind(client);
     this.state = begun.saved?.state;
     this.version = begun.saved?.version ?? 0;
     this.restarts = begun.restarts;
@@ -79,6 +83,12 @@ export class App {
     });
     process.on('SIGTERM', () => void this.stop());
   }
+
+  /** The same as of `client`, which has everything else. */
+  readonly publish: Client['publish'];
+  readonly subscribe: Client['subscribe'];
+  readonly request: Client['request'];
+  readonly respond: Client['respondTo'];
 
   /** Tells that the app does what it is for. */
   async ready(): Promise<void> {

@@ -16,12 +16,12 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import anyio
 import msgspec
-from anyio.abc import TaskStatus
+from anyio.abc import TaskGroup, TaskStatus
 from anyio.streams.memory import MemoryObjectReceiveStream
 from msgspec import UNSET, Raw, UnsetType
 
@@ -32,7 +32,7 @@ from deskbus_protocol.appenv import (
     TICKET_FD_VARIABLE,
 )
 from deskbus_protocol.apps import BeginResult, HeartbeatParams, SaveStateResult
-from deskbus_protocol.bus import Mode
+from deskbus_protocol.bus import Mode, PublishResult, RequestResult
 from deskbus_protocol.client.connection import (
     Client,
     connect,
@@ -40,6 +40,8 @@ from deskbus_protocol.client.connection import (
 )
 from deskbus_protocol.client.inbox import Message
 from deskbus_protocol.errors import SESSION_REQUIRED, DeskbusError
+
+Responder = Callable[[Any], Awaitable[object]]
 
 LAST_WORDS_S = 1.0
 """How long a program may outlive the backend, to tidy up."""
@@ -52,9 +54,10 @@ class App:
     back by itself since a person launched it.
     """
 
-    def __init__(self, bus: Client, begun: BeginResult) -> None:
+    def __init__(self, bus: Client, begun: BeginResult, tasks: TaskGroup) -> None:
         saved = begun.saved
         self.bus = bus
+        self._tasks = tasks
         self.state: Any = None if isinstance(saved, UnsetType) else msgspec.json.decode(saved.state)
         self.version = 0 if isinstance(saved, UnsetType) else saved.version
         self.restarts = begun.restarts
@@ -63,6 +66,43 @@ class App:
         self._heartbeat_s = begun.heartbeat / 1000
         self._trouble: str | None = None
         self._streams: dict[str, MemoryObjectReceiveStream[Message]] = {}
+
+    async def publish(self, topic: str, payload: object, **options: object) -> PublishResult:
+        """Publishes, and returns once the message is routed. Options are `PublishParams` fields."""
+        return await self.bus.publish(topic, payload, **options)
+
+    def subscribe(
+        self, pattern: str, *, mode: Mode = "live"
+    ) -> AbstractAsyncContextManager[MemoryObjectReceiveStream[Message]]:
+        """The stream of a pattern's messages, for the length of an `async with` block."""
+        return self.bus.subscribe(pattern, mode=mode)
+
+    async def request(self, topic: str, payload: object, **options: object) -> RequestResult:
+        """Asks the subscribers of `topic`; returns the first answer. Raises `DeskbusError`."""
+        return await self.bus.request(topic, payload, **options)
+
+    async def respond(self, pattern: str, handler: Responder) -> None:
+        """Answers requests with what `handler(payload)` returns, as long as the app runs.
+
+        Returns once the subscription stands. A `ValueError` or `LookupError` of the handler is told
+        to the asking app, by its words; any other ends this app.
+        """
+        await self._tasks.start(self._respond, pattern, handler)
+
+    async def _respond(
+        self, pattern: str, handler: Responder, *, task_status: TaskStatus[None]
+    ) -> None:
+        async with self.bus.subscribe(pattern) as requests:
+            task_status.started()
+            async for message in requests:
+                if not message.reply_to:
+                    continue
+                try:
+                    answer = await handler(msgspec.json.decode(message.payload))
+                except (ValueError, LookupError) as error:
+                    await self.bus.respond(message, error=str(error) or "The handler failed.")
+                else:
+                    await self.bus.respond(message, answer)
 
     async def ready(self) -> None:
         """Tells that the app does what it is for."""
@@ -124,12 +164,12 @@ async def run_as_app(
         client.observe("apps.stop", lambda _: stopping.set())
         await open_session(client, ticket, app_id, resume=True)
         begun: BeginResult = await client.call("apps.begin", result=BeginResult)
-        app = App(client, begun)
-        app.stopping, app._streams = stopping, streams  # noqa: SLF001 - made here
-        for pattern in streams:
-            await client.call("bus.subscribe", {"pattern": pattern, "mode": mode})
         failed: Exception | None = None
         async with anyio.create_task_group() as tasks:
+            app = App(client, begun, tasks)
+            app.stopping, app._streams = stopping, streams  # noqa: SLF001 - made here
+            for pattern in streams:
+                await client.call("bus.subscribe", {"pattern": pattern, "mode": mode})
             await tasks.start(_stop_on_signal, stopping)
             tasks.start_soon(_stop_on_loss, client, stopping)
             tasks.start_soon(_beat, app)

@@ -17,6 +17,6 @@ try {
   await once(process.stdin, 'end');
   await backend.stop();
 } catch (error) {
-  tell({ failed: error.message });
+  tell({ failed: error.message, action: error.action, category: error.category });
 }
 process.exit(0);
