@@ -24,20 +24,20 @@ def held(folder: Path) -> Iterator[None]:
     if sys.platform == "win32":
         # The pipe's name, which is the folder's, can be taken once.
         yield
-        return
-    import fcntl
+    else:
+        import fcntl
 
-    descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
+        descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pid = os.read(descriptor, MAX_PID_BYTES).decode("ascii", "replace").strip()
-            known = f" (pid {pid})" if pid else ""
-            words = f"a backend{known} already runs on {folder}"
-            raise AlreadyRunningError(words) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pid = os.read(descriptor, MAX_PID_BYTES).decode("ascii", "replace").strip()
+                known = f" (pid {pid})" if pid else ""
+                words = f"a backend{known} already runs on {folder}"
+                raise AlreadyRunningError(words) from None
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
