@@ -9,10 +9,18 @@ from typing import Any
 
 import anyio
 import msgspec
-import psutil
 import pytest
 
-from demo.electron import eventually
+from demo.processes import (
+    Process,
+    command_of,
+    eventually,
+    files_of,
+    is_alive,
+    process,
+    tree,
+    zombies,
+)
 from deskbus_protocol.errors import DeskbusError
 from tests.integration.shell import TestShell, start_shell
 
@@ -47,6 +55,12 @@ id = "desk.faulty"
 name = "Faulty"
 process = {{ entry = {sys.executable!r}, args = ["-c", "raise SystemExit(3)"] }}
 restart = {{ first_s = 0.05, longest_s = 0.05 }}
+
+[[apps]]
+id = "desk.patient"
+name = "Patient"
+process = {{ entry = {sys.executable!r}, args = ["-c", "raise SystemExit(3)"] }}
+restart = {{ first_s = 60, longest_s = 60 }}
 
 [[apps]]
 id = "desk.stubborn"
@@ -140,9 +154,7 @@ async def test_of_many_launches_at_once_one_counts(desk: TestShell) -> None:
         for _ in range(200):
             tasks.start_soon(launch)
     assert set(refused) <= {"conflict"}
-    backend = psutil.Process(desk.process.pid)
-    sleepers = [each for each in backend.children(recursive=True) if SLEEP in each.cmdline()]
-    assert len(sleepers) == 1
+    assert len(sleepers(desk)) == 1
 
 
 async def test_ending_an_app_while_it_starts_waits_for_no_window(desk: TestShell) -> None:
@@ -164,7 +176,7 @@ async def test_ending_an_app_while_it_starts_waits_for_no_window(desk: TestShell
     status = await status_of(desk, "desk.board")
     assert status["state"] == "stopped"
     assert "crash" not in status
-    assert not psutil.pid_exists(pid)
+    assert process(pid) is None
 
 
 @pytest.mark.requirement("4.2")
@@ -186,7 +198,7 @@ async def test_another_app_s_launch_that_is_given_up_ends_nothing_that_runs(
     status = await status_of(desk, "desk.board")
     assert status["state"] == "ready"
     assert status["pid"] == pid
-    assert psutil.pid_exists(pid)
+    assert is_alive(pid)
 
 
 async def test_ended_while_it_waits_to_come_back_it_stays_away(desk: TestShell) -> None:
@@ -198,6 +210,16 @@ async def test_ended_while_it_waits_to_come_back_it_stays_away(desk: TestShell) 
     assert status["state"] == "stopped"
     assert "restartIn" not in status
     assert "pid" not in status
+
+
+async def test_a_person_restarts_an_app_that_waits_to_come_back(desk: TestShell) -> None:
+    told = Statuses(desk)
+    await desk.client.call("apps.launch", {"app": "desk.patient"})
+    for _ in range(3):
+        await told.until("desk.patient", "restarting")
+        told.told.clear()
+        # What it waited for is over at once, and stands in nobody's way.
+        await desk.client.call("apps.restart", {"app": "desk.patient"})
 
 
 async def test_what_an_app_says_while_it_is_ended_does_not_keep_it_alive(desk: TestShell) -> None:
@@ -219,20 +241,28 @@ async def test_an_app_that_tampers_with_its_lifeline_ends_nobody_else(desk: Test
     await told.until("desk.meddler", "stopped")
     # Had it been told that the backend is gone, it would end within a second.
     pid = (await status_of(desk, "desk.stubborn"))["pid"]
-    assert not await eventually(lambda: not psutil.pid_exists(pid), 1.5)
+    assert not await eventually(lambda: not is_alive(pid), 1.5)
     assert (await status_of(desk, "desk.stubborn"))["state"] == "ready"
 
 
 async def test_launches_in_quick_succession_leave_neither_descriptors_nor_processes(
     desk: TestShell,
 ) -> None:
-    backend = psutil.Process(desk.process.pid)
+    backend = process(desk.process.pid)
+    assert backend is not None
     await cycle(desk, 3)
-    before = backend.num_fds()
+    before = files_of(backend)
     await cycle(desk, 40)
-    assert backend.num_fds() <= before
-    assert [each for each in backend.children() if SLEEP in each.cmdline()] == []
-    assert [each for each in backend.children() if each.status() == psutil.STATUS_ZOMBIE] == []
+    after = files_of(backend)
+    assert before is not None
+    assert after is not None
+    assert after <= before
+    assert sleepers(desk) == []
+    assert zombies(backend) == []
+
+
+def sleepers(desk: TestShell) -> list[Process]:
+    return [each for each in tree(desk.process.pid) if SLEEP in command_of(each)]
 
 
 async def cycle(desk: TestShell, times: int) -> None:

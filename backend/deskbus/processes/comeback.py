@@ -29,9 +29,12 @@ class Comeback:
         with planned:
             await anyio.sleep(delay_s)
 
+    def is_wanted(self, planned: anyio.CancelScope) -> bool:
+        return self._scope is planned
+
     def take(self, planned: anyio.CancelScope) -> bool:
         """Whether this one is still wanted; it counts as done then."""
-        if self._scope is not planned:
+        if not self.is_wanted(planned):
             return False
         self._due_at = self._scope = None
         return True

@@ -349,6 +349,9 @@ class IsolatedApp:
 
     async def _restart(self, planned: anyio.CancelScope, delay_s: float) -> None:
         await self._comeback.wait(planned, delay_s)
+        if not self._comeback.is_wanted(planned):
+            # In the queue for the lock it would stand in the way of who cancelled it.
+            return
         async with self._changing:
             if not self._comeback.take(planned) or self.state != "restarting":
                 return
