@@ -14,11 +14,17 @@ from deskbus.processes.plan import MAIN_CLIENT, AppPlan
 from deskbus.processes.strays import Strays
 from deskbus.processes.strikes import QUICK_SAMPLE_S
 from deskbus.processes.surroundings import Surroundings
-from deskbus.processes.table import open_files
+from deskbus.processes.table import UnreadableError, open_files
 from deskbus.processes.tree import become_subreaper
 from deskbus_protocol.apps import AppStatus
 from deskbus_protocol.envelope import Sender
-from deskbus_protocol.errors import CONFLICT, NOT_FOUND, PERMISSION_DENIED, DeskbusError
+from deskbus_protocol.errors import (
+    CONFLICT,
+    NOT_FOUND,
+    PERMISSION_DENIED,
+    UNAVAILABLE,
+    DeskbusError,
+)
 from deskbus_protocol.health import ComponentHealth
 from deskbus_protocol.manifest import Limits
 
@@ -27,6 +33,9 @@ LAST_GRACE_S = 0.7
 
 IDLE_SAMPLE_S = 5.0
 """Between two looks while no app runs: something may still have been left to us."""
+
+UNREADABLE_PAUSE_S = 1.0
+"""Before the next look, where processes could not be read."""
 
 log = structlog.get_logger()
 
@@ -45,6 +54,7 @@ class ProcessIsolationManager:
         self._apps: dict[str, IsolatedApp] = {}
         self._strays = Strays()
         self._woken = anyio.Event()
+        self._unreadable = ""
         for plan in plans:
             self.add(plan)
 
@@ -105,13 +115,16 @@ class ProcessIsolationManager:
         return await self.launch(app, progress)
 
     async def stats(self, app: str | None) -> list[Figures]:
-        """Measures now; raises `DeskbusError` (not_found)."""
+        """Measures now; raises `DeskbusError`: not_found, unavailable."""
         apps = list(self._apps.values()) if app is None else [self.find(app)]
-        measured = await self._measure([each for each in apps if each.subject() is not None])
-        pids = {name: [m.pid for m in each.members] for name, each in measured.items()}
-        files = await anyio.to_thread.run_sync(
-            lambda: {name: open_files(each) for name, each in pids.items()}
-        )
+        try:
+            measured = await self._measure([each for each in apps if each.subject() is not None])
+            pids = {name: [m.pid for m in each.members] for name, each in measured.items()}
+            files = await anyio.to_thread.run_sync(
+                lambda: {name: open_files(each) for name, each in pids.items()}
+            )
+        except UnreadableError as error:
+            raise DeskbusError(UNAVAILABLE, str(error), action="Try again later.") from None
         return [
             Figures(
                 each,
@@ -161,6 +174,8 @@ class ProcessIsolationManager:
         ]
         running = sum(app.is_alive for app in self._apps.values())
         words = f"{running} of {len(self._apps)} running, limits by {self._around.cages.kind}"
+        if self._unreadable:
+            bad.insert(0, f"limits are not enforced. {self._unreadable}")
         if bad:
             return ComponentHealth(status="degraded", detail="; ".join([words, *bad]))
         return ComponentHealth(status="ok", detail=words)
@@ -176,7 +191,7 @@ class ProcessIsolationManager:
             running = [app for app in self._apps.values() if app.subject() is not None]
             due = [app for app in running if app.gauge.due_at <= now_s]
             if due or not running:
-                await self._measure(due)
+                await self._sample(due)
             wake_at = min(
                 (app.gauge.due_at for app in self._apps.values() if app.subject() is not None),
                 default=now_s + IDLE_SAMPLE_S,
@@ -185,6 +200,18 @@ class ProcessIsolationManager:
             self._woken = anyio.Event()
             with anyio.move_on_after(pause_s):
                 await self._woken.wait()
+
+    async def _sample(self, due: list[IsolatedApp]) -> None:
+        """Leaves a sample out where processes can't be read; nobody ends for that."""
+        try:
+            await self._measure(due)
+            self._unreadable = ""
+        except UnreadableError as error:
+            if not self._unreadable:
+                log.warning("apps.not_measured", reason=str(error))
+            self._unreadable = str(error)
+            for app in due:
+                app.gauge.due_at = time.monotonic() + UNREADABLE_PAUSE_S
 
     async def _measure(self, apps: list[IsolatedApp]) -> dict[str, Measured]:
         subjects = [subject for app in apps if (subject := app.subject()) is not None]

@@ -47,7 +47,7 @@ class Survey(NamedTuple):
 
 
 def survey(subjects: Iterable[Subject], ours: frozenset[int]) -> Survey:
-    """`ours` are pids of children that we started for ourselves."""
+    """`ours` are pids of children that we started for ourselves. Raises `UnreadableError`."""
     table = processes()
     subjects = list(subjects)
     apps = {subject.app: _measure(table, subject) for subject in subjects}

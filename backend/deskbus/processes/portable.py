@@ -3,22 +3,26 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import psutil
 
-from deskbus.processes.table import Identity, Row, Source
+from deskbus.processes.table import Identity, Row, Source, raise_if_starved
+
+Seen = TypeVar("Seen")
+NONE: list[int] = []
 
 
 class Portable(Source):
     def rows(self) -> Iterator[Row]:
-        for pid in psutil.pids():
+        for pid in _seen(psutil.pids, NONE):
             row = self.row(pid)
             if row is not None:
                 yield row
 
     def row(self, pid: int) -> Row | None:
-        try:
+        def read() -> Row:
             process = psutil.Process(pid)
             with process.oneshot():
                 times = process.cpu_times()
@@ -31,21 +35,33 @@ class Portable(Source):
                     memory=process.memory_info().rss,
                     zombie=process.status() == psutil.STATUS_ZOMBIE,
                 )
-        except (psutil.Error, OSError):
-            return None
+
+        return _seen(read, None)
 
     def clock(self) -> float:
         return time.time()
 
     def open_files(self, pid: int) -> int:
-        try:
-            process = psutil.Process(pid)
-            if sys.platform == "win32":
-                return process.num_handles()
-            else:
-                return process.num_fds()
-        except psutil.Error:
-            return 0
+        return _seen(lambda: _files(pid), 0)
+
+
+def _seen(read: Callable[[], Seen], otherwise: Seen) -> Seen:
+    """`otherwise` where the process has ended, is a zombie or is another user's."""
+    try:
+        return read()
+    except psutil.Error:
+        return otherwise
+    except OSError as error:
+        raise_if_starved(error)
+        return otherwise
+
+
+def _files(pid: int) -> int:
+    process = psutil.Process(pid)
+    if sys.platform == "win32":
+        return process.num_handles()
+    else:
+        return process.num_fds()
 
 
 def _group(pid: int) -> int:

@@ -4,9 +4,8 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
-from deskbus.processes.table import Identity, Row, Source
+from deskbus.processes.table import Identity, Row, Source, UnreadableError, raise_if_starved
 
 assert sys.platform == "linux"
 
@@ -21,18 +20,17 @@ _STARTED, _RESIDENT = 19, 21
 
 class ProcFs(Source):
     def rows(self) -> Iterator[Row]:
-        for name in os.listdir("/proc"):  # noqa: PTH208 - names alone, a thousand a second
+        names = _names("/proc")
+        if not names:
+            raise UnreadableError("Processes can't be read: there is no /proc.")
+        for name in names:
             if name.isdigit():
                 row = self.row(int(name))
                 if row is not None:
                     yield row
 
     def row(self, pid: int) -> Row | None:
-        try:
-            with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - as above
-                text = file.read(4096)
-        except OSError:
-            return None
+        text = _read(f"/proc/{pid}/stat")
         fields = text[text.rfind(b")") + 2 :].split()
         if len(fields) <= _RESIDENT:
             return None
@@ -50,20 +48,29 @@ class ProcFs(Source):
         return int(time.clock_gettime(time.CLOCK_BOOTTIME) * TICKS_PER_S)
 
     def open_files(self, pid: int) -> int:
-        try:
-            return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
-        except OSError:
-            return 0
+        return len(_names(f"/proc/{pid}/fd"))
 
     def proportional_memory(self, pid: int) -> int:
-        try:
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_bytes().split(b"\n")
-        except OSError:
-            return 0
+        lines = _read(f"/proc/{pid}/smaps_rollup").split(b"\n")
         return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:"))
 
     def environment(self, pid: int) -> bytes:
-        try:
-            return Path(f"/proc/{pid}/environ").read_bytes()
-        except OSError:
-            return b""
+        return _read(f"/proc/{pid}/environ")
+
+
+def _read(path: str) -> bytes:
+    """A file's content; empty where its process has ended or is another user's."""
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - pathlib costs, and often
+            return file.read()
+    except OSError as error:
+        raise_if_starved(error)
+        return b""
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - names alone, a thousand a second
+    except OSError as error:
+        raise_if_starved(error)
+        return []

@@ -8,7 +8,7 @@ import anyio.to_thread
 import structlog
 
 from deskbus.processes.measure import survey
-from deskbus.processes.table import Identity, Row
+from deskbus.processes.table import Identity, Row, UnreadableError
 from deskbus.processes.tree import KILL, send
 
 log = structlog.get_logger()
@@ -30,14 +30,21 @@ class Strays:
                 _bury(row.identity.pid)
             elif row.identity in self._seen:
                 log.warning("app.stray_ended", pid=row.identity.pid)
-                send(row.identity, KILL)
+                try:
+                    send(row.identity, KILL)
+                except UnreadableError:
+                    now.add(row.identity)
             else:
                 now.add(row.identity)
         self._seen = now
 
     async def end(self, ours: frozenset[int]) -> None:
         """Ends all there are, but for children that we started for ourselves."""
-        found = await anyio.to_thread.run_sync(survey, (), ours)
+        try:
+            found = await anyio.to_thread.run_sync(survey, (), ours)
+        except UnreadableError as error:
+            log.warning("app.strays_left", reason=str(error))
+            return
         self._seen = {row.identity for row in found.strays}
         await self.sweep(found.strays)
 

@@ -1,8 +1,10 @@
 """Everything around an app's processes, handed to each app as one."""
 
+import os
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -35,8 +37,8 @@ from deskbus.processes.plan import (
 from deskbus.processes.pulse import Missed
 from deskbus.processes.run import Run
 from deskbus.processes.spawn import Badge, Confinement, Program, spawn
-from deskbus.processes.table import identity_of, start_clock
-from deskbus.processes.tree import Root
+from deskbus.processes.table import UnreadableError, identity_of, start_clock
+from deskbus.processes.tree import KILL, Root
 from deskbus_protocol.apps import AppStatus
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
@@ -118,7 +120,18 @@ class Surroundings:
             raise
         finally:
             self.spawning -= 1
-        root = Root(identity_of(started.pid, not_before=began), mark)
+        try:
+            root = Root(identity_of(started.pid, not_before=began), mark)
+        except UnreadableError as error:
+            # Nobody could measure it, or end what it starts.
+            with suppress(OSError):
+                os.kill(started.pid, KILL)
+            if output is not None:
+                await output.aclose()
+            _put_away(cage, life)
+            raise DeskbusError(
+                UNAVAILABLE, str(error), action="Try again when fewer apps are connected."
+            ) from None
         self.guard.watch(root)
         return Run(
             process,

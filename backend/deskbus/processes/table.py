@@ -1,9 +1,28 @@
-"""What processes there are: one pass over the whole machine, to be asked of on a thread."""
+"""What processes there are: one pass over the whole machine, to be asked of on a thread.
 
+A process that ends, becomes a zombie or is another user's is not there, or has no figures. Where
+the machine can't tell, for instance because this process is out of descriptors, every look raises
+`UnreadableError`: a process that nobody can see is not one that has ended.
+"""
+
+import errno
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import NamedTuple
+
+
+class UnreadableError(Exception):
+    """Processes can't be looked at now; the message says why. The same look may work later."""
+
+
+_STARVED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN, errno.EINTR}
+
+
+def raise_if_starved(error: OSError) -> None:
+    """Raises `UnreadableError` where `error` is about us, not about the process looked at."""
+    if error.errno in _STARVED:
+        raise UnreadableError(f"Processes can't be read: {error.strerror}.") from None
 
 
 class Identity(NamedTuple):
@@ -55,16 +74,20 @@ class Table(dict[int, Row]):
 
 
 def processes() -> Table:
-    """Every process of this machine that can be seen."""
+    """Every process of this machine that can be seen; raises `UnreadableError`."""
     return Table(_source().rows())
 
 
 def row_of(pid: int) -> Row | None:
+    """None where there is no such process; raises `UnreadableError`."""
     return _source().row(pid)
 
 
 def identity_of(pid: int, *, not_before: float) -> Identity:
-    """Of a process that was just started; where it has ended already, of no other process."""
+    """Of a process that was just started; where it has ended already, of no other process.
+
+    Raises `UnreadableError`.
+    """
     row = row_of(pid)
     return Identity(pid, not_before) if row is None else row.identity
 
@@ -75,22 +98,31 @@ def start_clock() -> float:
 
 
 def open_files(pids: Iterable[int]) -> int:
-    """How many descriptors these processes hold; those that can't be seen count none."""
+    """How many descriptors these processes hold; those that can't be seen count none.
+
+    Raises `UnreadableError`.
+    """
     return sum(map(_source().open_files, pids))
 
 
 def proportional_memory(pids: Iterable[int], resident: int) -> int:
-    """Bytes, with what is shared counted once over all sharers; `resident` where not known."""
+    """Bytes, with what is shared counted once over all sharers; `resident` where not known.
+
+    Raises `UnreadableError`.
+    """
     return sum(map(_source().proportional_memory, pids)) or resident
 
 
 def environment_has(pid: int, entry: bytes) -> bool:
-    """Whether a process was started with `NAME=value` in its environment, as far as is known."""
+    """Whether a process was started with `NAME=value` in its environment, as far as is known.
+
+    Raises `UnreadableError`.
+    """
     return entry in _source().environment(pid).split(b"\0")
 
 
 class Source(ABC):
-    """How one platform tells of its processes."""
+    """How one platform tells of its processes; each of them raises `UnreadableError`."""
 
     @abstractmethod
     def rows(self) -> Iterable[Row]:

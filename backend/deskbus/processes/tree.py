@@ -11,13 +11,22 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
 import anyio
 import anyio.to_thread
 
-from deskbus.processes.table import Identity, Table, environment_has, processes, row_of
+from deskbus.processes.table import (
+    Identity,
+    Table,
+    UnreadableError,
+    environment_has,
+    processes,
+    raise_if_starved,
+    row_of,
+)
 
 RUN_VARIABLE = "DESKBUS_RUN"
 """The mark: a random name of one run of one app, in the environment of its processes."""
@@ -56,7 +65,10 @@ def become_subreaper() -> None:
 
 
 def members(table: Table, root: Root, known: Iterable[Identity] = ()) -> set[Identity]:
-    """Who of `table` belongs to the app; zombies don't. `known` were members before."""
+    """Who of `table` belongs to the app; zombies don't. `known` were members before.
+
+    Raises `UnreadableError`.
+    """
     pid, started = root.identity
     if pid <= 1:
         # No app's: a shell said so, or nobody did. Group 0 is everybody's of another namespace.
@@ -75,7 +87,10 @@ def members(table: Table, root: Root, known: Iterable[Identity] = ()) -> set[Ide
 
 
 def send(target: Identity, number: int) -> bool:
-    """Signals exactly this process, never one that has its pid now. Whether it was there."""
+    """Signals exactly this process, never one that has its pid now. Whether it was there.
+
+    Raises `UnreadableError`, and has signalled nobody then.
+    """
     try:
         if sys.platform != "linux":
             return _signal(target, partial(os.kill, target.pid), number)
@@ -86,7 +101,8 @@ def send(target: Identity, number: int) -> bool:
                 return _signal(target, partial(signal.pidfd_send_signal, handle), number)
             finally:
                 os.close(handle)
-    except OSError:
+    except OSError as error:
+        raise_if_starved(error)
         return False
 
 
@@ -100,7 +116,8 @@ def _signal(target: Identity, deliver: Callable[[int], None], number: int) -> bo
 
 def ask_to_end(root: Root) -> None:
     """SIGTERM for the app's own process alone: it knows best how its children end."""
-    send(root.identity, signal.SIGTERM)
+    with suppress(UnreadableError):  # it is killed later
+        send(root.identity, signal.SIGTERM)
 
 
 async def end_tree(
@@ -131,21 +148,35 @@ def kill_tree(root: Root, known: set[Identity], kill: Callable[[], None] | None 
     while True:
         if kill is not None:
             kill()
-        table = processes()
-        left = members(table, root, known)
-        known |= left
+        try:
+            left = _kill_members(root, known)
+        except UnreadableError:
+            left = len(known | {root.identity})  # nobody is known to have gone
         if not left or time.monotonic() >= deadline:
-            return len(left)
-        _kill_group(table, root)
-        for number in _FATAL:
-            for each in left:
-                send(each, number)
+            return left
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, POLL_S)
 
 
+def _kill_members(root: Root, known: set[Identity]) -> int:
+    """One round of it; adds to `known`. Returns how many it found; raises `UnreadableError`."""
+    table = processes()
+    left = members(table, root, known)
+    known |= left
+    if left:
+        _kill_group(table, root)
+        for number in _FATAL:
+            for each in left:
+                send(each, number)
+    return len(left)
+
+
 def is_there(target: Identity) -> bool:
-    row = row_of(target.pid)
+    """Whether it runs, or can't be seen now."""
+    try:
+        row = row_of(target.pid)
+    except UnreadableError:
+        return True
     return row is not None and row.identity == target and not row.zombie
 
 
