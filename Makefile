@@ -4,8 +4,13 @@ PYTHON := .venv/bin/python
 NPM := npm --prefix electron-bridge run --silent
 MINUTES ?= 10
 SECONDS ?= 60
+N ?= 10
+LOAD ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+PYTEST := $(PYTHON) -m pytest --numprocesses auto --dist loadgroup
+# The parts without Electron, keychain and servers; they take less than a minute.
+QUICK_TESTS := tests/unit tests/contract/test_vscode_jsonrpc.py
 
 PYTHON_PRODUCT := backend protocol demo
 PYTHON_SOURCES := $(PYTHON_PRODUCT) tests
@@ -15,11 +20,13 @@ ESLINT := $(NODE_BIN)/eslint --config electron-bridge/eslint.config.mjs --max-wa
 PRETTIER := $(NODE_BIN)/prettier --config electron-bridge/.prettierrc.json \
 	--ignore-path electron-bridge/.prettierignore --no-error-on-unmatched-pattern
 
-.PHONY: help setup demo test check schemas bench soak fuzz crash-test format clean
+.PHONY: help setup demo demo-repeat test test-quick check schemas bench soak fuzz crash-test format clean
 
 help:
 	@echo 'make demo                the Electron demo; under Xvfb where there is no display'
+	@echo 'make demo-repeat N=10    plays it N times and counts; LOAD=1: beside two busy loops'
 	@echo 'make test                every test; PYTEST_ARGS="-k name" narrows it'
+	@echo 'make test-quick          in less than a minute, what needs neither Electron nor servers'
 	@echo 'make check               format, lint, types, schema drift'
 	@echo 'make schemas             schemas/ and the TypeScript types, from protocol/'
 	@echo 'make bench               speed beside other brokers; BENCH_ARGS=--docs writes docs/performance.md'
@@ -35,9 +42,15 @@ setup:
 demo: setup
 	$(PYTHON) -m demo.run
 
+demo-repeat: setup
+	$(PYTHON) -m demo.repeat --runs $(N) $(if $(LOAD),--load)
+
 test: setup
 	$(NPM) test
-	$(PYTHON) -m pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
+
+test-quick: setup
+	$(PYTEST) -m 'not slow and not serial' $(QUICK_TESTS) $(PYTEST_ARGS)
 
 check: setup
 	.venv/bin/ruff format --check $(PYTHON_SOURCES)

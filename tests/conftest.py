@@ -1,18 +1,46 @@
-"""Fixtures for every test, and how long hypothesis looks: `--hypothesis-profile=long`."""
+"""Fixtures for every test, how long hypothesis looks, and how workers share the tests out.
+
+`--hypothesis-profile=long` looks longer.
+"""
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
 
 from tests.integration.secretservice import SecretService, secret_service
+from tests.scheduling import FilesThenSerial, put_apart
 
 # No test touches the keychain of whoever runs it; those that need one start their own.
 os.environ["DBUS_SESSION_BUS_ADDRESS"] = "unix:path=/nonexistent"
+
+# Nor their pipes and data, nor another worker's.
+_OWN = tempfile.mkdtemp(prefix="deskbus-tests-")
+os.environ["XDG_RUNTIME_DIR"] = os.environ["XDG_DATA_HOME"] = _OWN
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_OWN, ignore_errors=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    put_apart(items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesThenSerial:
+    return FilesThenSerial(config, log)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many a test waits for another process."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture
