@@ -1,14 +1,12 @@
-"""Drives Electron's pages over the Chrome DevTools Protocol: look, click, type, take pictures.
+"""Drives Electron's pages over the Chrome DevTools Protocol: look, click, type.
 
 One connection to the browser serves all pages (flat sessions, protocol version 1.3).
 """
 
-import base64
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -84,6 +82,13 @@ class DevTools:
             raise DevToolsError(f"{method}: {reply.message['error'].get('message')}")
         result: Json = reply.message["result"]
         return result
+
+    def url_of(self, target_id: str) -> str:
+        """Raises `PageGoneError`."""
+        target = self._targets.get(target_id)
+        if target is None:
+            raise PageGoneError("the window was closed")
+        return target.url
 
     def targets(self) -> list[Target]:
         """The pages that are open now."""
@@ -257,10 +262,9 @@ class Page:
         """Closes the window, as its close button does."""
         await self._devtools.call("Target.closeTarget", targetId=self.target_id)
 
-    async def screenshot(self, path: Path) -> None:
-        """Writes what the window shows as a PNG."""
-        picture = await self.call("Page.captureScreenshot", format="png")
-        await anyio.Path(path).write_bytes(base64.b64decode(picture["data"]))
+    def url(self) -> str:
+        """The address that it shows; raises `PageGoneError` once the window is closed."""
+        return self._devtools.url_of(self.target_id)
 
 
 class MainProcess:

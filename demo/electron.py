@@ -1,27 +1,33 @@
 """Starts a real Electron, on a display of its own where needed, and ends it without remains."""
 
+import base64
+import json
 import os
 import re
-import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 
 import anyio
-import psutil
 from anyio.abc import Process
+from websockets.exceptions import WebSocketException
 
-from demo.devtools import DevTools, MainProcess, Page, devtools, main_process
+from demo.devtools import DevTools, DevToolsError, MainProcess, Page, devtools, main_process
+from demo.processes import Process as Member
+from demo.processes import kill, look, tree
+from demo.screen import Box, Screen, ScreenError
 
 ROOT = Path(__file__).resolve().parent.parent
 START_LIMIT_S = 20.0
 WINDOW_LIMIT_S = 20.0
 QUIT_LIMIT_S = 4.0
-POLL_S = 0.02
-SCREEN = "1920x1200x24"
+PICTURE_TRIES = 3
+PICTURE_LIMIT_S = 3.0
+PAINT_S = 0.15
+"""From what a page says of itself to what the screen shows of it."""
 
 DIALOG_PAGE = "/dialog.html"
 ALLOW, DENY = "#allow", "#deny"
@@ -45,6 +51,7 @@ class ElectronSession:
     browser: DevTools
     log: Path
     inspector: str
+    screen: Screen | None
 
     @asynccontextmanager
     async def main_process(self) -> AsyncIterator[MainProcess]:
@@ -64,13 +71,62 @@ class ElectronSession:
         await dialog.until(f"document.activeElement.matches('{DENY}')", timeout_s=timeout_s)
         return dialog
 
-    def tree(self) -> list[psutil.Process]:
+    async def picture(self, page: Page, path: Path) -> bool:
+        """Writes a PNG of a window to `path`; whether one could be had."""
+        return await self._written(path, lambda: self._picture_of(page))
+
+    async def desk_picture(self, path: Path) -> bool:
+        """The same of the whole screen, where it is one of our own."""
+        return await self._written(path, self._picture_of_desk)
+
+    async def _written(self, path: Path, take: Callable[[], Awaitable[bytes]]) -> bool:
+        for _ in range(PICTURE_TRIES):
+            try:
+                with anyio.fail_after(PICTURE_LIMIT_S):
+                    await anyio.Path(path).write_bytes(await take())
+                    return True
+            except (DevToolsError, ScreenError, TimeoutError, OSError, WebSocketException):
+                await anyio.sleep(PAINT_S)
+        return False
+
+    async def _picture_of(self, page: Page) -> bytes:
+        """Electron 9 draws no window anew for a picture, so main raises it and the screen is asked.
+
+        On a display that others share, main asks the window itself for a frame.
+        """
+        async with self.main_process() as main:
+            window = f"""electron.BrowserWindow.getAllWindows().find(
+                (each) => each.isVisible() && each.webContents.getURL() === {json.dumps(page.url())}
+            )"""
+            if self.screen is None:
+                taken = await main.evaluate(
+                    f"""(async (electron) => {{
+                        const {{ webContents }} = {window};
+                        webContents.invalidate();
+                        return (await webContents.capturePage()).toPNG().toString('base64');
+                    }})(require('electron'))"""
+                )
+                return base64.b64decode(taken)
+            box = await main.evaluate(
+                f"""((electron) => {{
+                    const window = {window};
+                    window.moveTop();
+                    window.webContents.invalidate();
+                    const {{ x, y, width, height }} = window.getContentBounds();
+                    return [x, y, width, height];
+                }})(require('electron'))"""
+            )
+        await anyio.sleep(PAINT_S)
+        return await anyio.to_thread.run_sync(self.screen.picture, Box(*box))
+
+    async def _picture_of_desk(self) -> bytes:
+        if self.screen is None:
+            raise ScreenError("the whole screen is not ours to show")
+        return await anyio.to_thread.run_sync(self.screen.picture)
+
+    def tree(self) -> list[Member]:
         """Electron's main process and everything below it, parents first."""
-        try:
-            main = psutil.Process(self.process.pid)
-            return [main, *main.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return []
+        return tree(self.process.pid)
 
 
 def find_electron() -> str:
@@ -100,38 +156,13 @@ def has_display() -> bool:
 
 
 @asynccontextmanager
-async def virtual_display() -> AsyncIterator[str]:
-    """Runs Xvfb on a free display and yields its name, such as `:3`."""
-    xvfb = shutil.which("Xvfb")
-    if xvfb is None:
-        raise ElectronError("no display and no Xvfb: run scripts/setup")
-    reader, writer = os.pipe()
-    command = [xvfb, "-displayfd", str(writer), "-screen", "0", SCREEN, "-nolisten", "tcp"]
-    try:
-        process = await anyio.open_process(
-            command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, pass_fds=[writer]
-        )
-    finally:
-        os.close(writer)
-    try:
-        with os.fdopen(reader, "rb") as answer:
-            number = (await anyio.to_thread.run_sync(answer.readline)).decode().strip()
-        if not number:
-            raise ElectronError("Xvfb does not start")
-        yield f":{number}"
-    finally:
-        with anyio.CancelScope(shield=True):
-            await _end(process)
-
-
-@asynccontextmanager
 async def electron_session(
     main: Path,
     scratch: Path,
     *,
     switches: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
-    display: str | None = None,
+    display: Screen | None = None,
 ) -> AsyncIterator[ElectronSession]:
     """Runs `main`, a main-process script, until the block ends; raises `ElectronError`.
 
@@ -141,7 +172,7 @@ async def electron_session(
     environment = {**os.environ, **(env or {})}
     environment.pop("ELECTRON_RUN_AS_NODE", None)
     if display:
-        environment["DISPLAY"] = display
+        environment["DISPLAY"] = display.name
         environment.pop("WAYLAND_DISPLAY", None)
     driven = ["--remote-debugging-port=0", "--inspect=0", *(["--disable-gpu"] if display else [])]
     command = electron_command(main, scratch / "profile", *driven, *switches)
@@ -156,7 +187,7 @@ async def electron_session(
                 try:
                     async with devtools(address) as browser:
                         log_file = scratch / "electron.log"
-                        yield ElectronSession(process, browser, log_file, inspector)
+                        yield ElectronSession(process, browser, log_file, inspector, display)
                 finally:
                     with anyio.CancelScope(shield=True):
                         await _end(process)
@@ -194,41 +225,10 @@ async def _end(process: Process) -> None:
     """Asks a process to quit, then kills what is left of it and of its tree."""
     if process.returncode is not None:
         return
-    try:
-        main = psutil.Process(process.pid)
-        tree = [*main.children(recursive=True), main]
-        process.terminate()
-    except (ProcessLookupError, psutil.NoSuchProcess):
-        tree = []
+    members = tree(process.pid)
+    look(process.terminate, None)
     with anyio.move_on_after(QUIT_LIMIT_S):
         await process.wait()
-    for member in tree:
-        try:
-            member.kill()
-        except psutil.NoSuchProcess:
-            continue
+    kill(reversed(members))
+    look(process.kill, None)
     await process.wait()
-
-
-async def eventually(check: Callable[[], bool], within_s: float) -> bool:
-    """Whether `check` comes true in time; the system tells nobody about others' processes."""
-    with anyio.move_on_after(within_s):
-        while True:
-            if check():
-                return True
-            await anyio.sleep(POLL_S)
-    return False
-
-
-async def remains(tree: list[psutil.Process], within_s: float) -> list[str]:
-    """What of `tree` still runs after a while."""
-    await eventually(lambda: not any(runs(process) for process in tree), within_s)
-    return [str(process) for process in tree if runs(process)]
-
-
-def runs(process: psutil.Process) -> bool:
-    """A zombie is dead; its parent has not looked yet."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

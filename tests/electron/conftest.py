@@ -15,8 +15,8 @@ from demo.electron import (
     electron_session,
     find_electron,
     has_display,
-    virtual_display,
 )
+from demo.screen import Screen, virtual_display
 from tests.conftest import absent
 
 HERE = Path(__file__).resolve().parent
@@ -145,7 +145,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-async def display() -> AsyncIterator[str | None]:
+async def display() -> AsyncIterator[Screen | None]:
     """A display of the tests' own where there can be one: nobody's pointer gets in the way."""
     try:
         find_electron()
@@ -159,7 +159,7 @@ async def display() -> AsyncIterator[str | None]:
 
 
 @pytest.fixture(scope="session")
-def electron_with(display: str | None, tmp_path_factory: pytest.TempPathFactory) -> Starter:
+def electron_with(display: Screen | None, tmp_path_factory: pytest.TempPathFactory) -> Starter:
     @asynccontextmanager
     async def start(
         *apps: str,

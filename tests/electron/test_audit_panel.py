@@ -54,13 +54,15 @@ async def test_the_panel_lists_decisions_refusals_and_sessions(panel: Page) -> N
 
 
 @pytest.mark.requirement("3.5")
-async def test_a_person_has_the_log_verified(panel: Page, tmp_path: Path) -> None:
+async def test_a_person_has_the_log_verified(
+    electron: ElectronSession, panel: Page, tmp_path: Path
+) -> None:
     await panel.evaluate(
         "[...document.querySelectorAll('button')]"
         ".find((button) => button.textContent.includes('Verify')).click()"
     )
     await panel.until(VERDICT)
-    await panel.screenshot(tmp_path / "audit-panel.png")
+    assert await electron.picture(panel, tmp_path / "audit-panel.png")
     words = await panel.evaluate("document.body.innerText")
     assert "Its end was held against" in words
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import psutil
 import pytest
 
 from demo.devtools import DevToolsError, Page, PageThrewError
-from demo.electron import ElectronSession, eventually
+from demo.electron import ElectronSession
+from demo.processes import is_alive, remains, tree
 from tests.electron.conftest import Starter
 from tests.electron.mainprocess import in_main, shell_call
 
@@ -176,9 +176,9 @@ async def test_closing_the_crash_page_closes_the_app(
 async def test_closing_the_last_window_asks_the_app_to_end(
     electron: ElectronSession, mortal: Page
 ) -> None:
-    process = psutil.Process((await status(electron))["pid"])
+    running = tree((await status(electron))["pid"])
     await mortal.close()
-    assert await eventually(lambda: not process.is_running(), 5)
+    assert await remains(running, 5) == []
     await reached(electron, "stopped")
 
 
@@ -228,7 +228,7 @@ async def test_a_person_is_asked_about_an_app_without_a_window_by_a_notice(
     assert "Background keeps crashing" in words
     assert "exit code 3" in words
     assert await notice.text("#accept") == "Restart"
-    await notice.screenshot(tmp_path / "notice.png")
+    assert await electron.picture(notice, tmp_path / "notice.png")
     await notice.click("#accept")
     await electron.browser.gone(notice)
     # It crashes again, so the person is asked again.
@@ -250,7 +250,7 @@ async def test_the_renderers_of_an_apps_windows_are_told_to_the_backend(
     stats = await shell_call(electron, "apps.stats", app=APP)
     # The program, and what draws its window.
     assert stats["apps"][0]["sample"]["processes"] == 2
-    assert psutil.Process(pid).is_running()
+    assert is_alive(pid)
 
 
 async def test_a_utility_process_needs_a_newer_electron_and_says_so(

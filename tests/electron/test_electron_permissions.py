@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from demo.devtools import Page
-from demo.electron import ALLOW, DENY, ElectronSession, eventually
+from demo.electron import ALLOW, DENY, ElectronSession
+from demo.processes import eventually
 from tests.electron.conftest import Starter
 from tests.electron.mainprocess import decide, in_main
 

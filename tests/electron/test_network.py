@@ -8,7 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from demo.devtools import Page
-from demo.electron import ElectronSession, eventually
+from demo.electron import ElectronSession
+from demo.processes import eventually
 from tests.electron.conftest import Starter
 from tests.electron.mainprocess import decide, in_main
 from tests.electron.site import Site, site

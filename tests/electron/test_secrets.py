@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import psutil
 import pytest
 
 from demo.devtools import Page
-from demo.electron import ElectronSession, eventually, remains
+from demo.electron import ElectronSession
+from demo.processes import eventually, remains
 from tests.electron.conftest import Starter
 from tests.electron.test_survival import backend_of
 from tests.integration.secretservice import SecretService
@@ -156,7 +156,7 @@ async def test_a_notice_neither_keeps_electron_running_nor_ends_it(
         keeper = await electron.window("?keeper")
         await keep(keeper, "token", "one")
         await notice_of(electron)
-        tree: list[psutil.Process] = electron.tree()
+        tree = electron.tree()
         await keeper.close()
         assert await remains(tree, QUIT_WITHIN_S) == []
 

@@ -1,14 +1,12 @@
 """What is left when Electron is killed, and what comes back when the backend is."""
 
-import os
 from functools import partial
-from pathlib import Path
 
-import psutil
 import pytest
 
 from demo.devtools import Page
-from demo.electron import ALLOW, REMEMBER, ElectronSession, eventually, remains, runs
+from demo.electron import ALLOW, REMEMBER, ElectronSession
+from demo.processes import Process, command_of, descendants, eventually, kill, marked, remains
 from tests.electron.conftest import Starter
 from tests.integration.secretservice import SecretService
 
@@ -17,38 +15,17 @@ START_WITHIN_S = 5.0
 BACK_WITHIN_S = 20.0
 
 
-def backend_of(session: ElectronSession) -> psutil.Process | None:
+def backend_of(session: ElectronSession) -> Process | None:
     for process in session.tree():
-        try:
-            if "deskbus" in process.cmdline() and "serve" in process.cmdline():
-                return process
-        except psutil.NoSuchProcess:
-            continue
+        if {"deskbus", "serve"} <= set(command_of(process)):
+            return process
     return None
 
 
 def runs_with(session: ElectronSession, word: str) -> bool:
     """Whether a command line in the session's tree contains `word`."""
-    for process in session.tree():
-        try:
-            if any(word in argument for argument in process.cmdline()):
-                return True
-        except psutil.NoSuchProcess:
-            continue
-    return False
-
-
-def marked(mark: Path) -> list[psutil.Process]:
-    """Every process of this machine whose command line or environment names `mark`."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            told = [*process.cmdline(), *process.environ().values()]
-        except psutil.Error:
-            continue
-        if process.pid != os.getpid() and runs(process) and any(str(mark) in word for word in told):
-            found.append(process)
-    return found
+    words = (argument for process in session.tree() for argument in command_of(process))
+    return any(word in argument for argument in words)
 
 
 async def listen_to_prices(page: Page) -> None:
@@ -63,6 +40,7 @@ async def listen_to_prices(page: Page) -> None:
     )
 
 
+@pytest.mark.serial
 @pytest.mark.requirement("4.5")
 async def test_when_electron_is_killed_nothing_is_left_two_seconds_later(
     electron_with: Starter,
@@ -78,7 +56,7 @@ async def test_when_electron_is_killed_nothing_is_left_two_seconds_later(
         session.process.kill()
 
         assert await remains(tree, GONE_WITHIN_S) == []
-        assert marked(session.log.parent) == []
+        assert marked(str(session.log.parent)) == []
 
 
 @pytest.mark.requirement("6.3")
@@ -95,9 +73,9 @@ async def test_when_the_backend_is_killed_it_comes_back_and_prices_flow_again(
         await allow(session, asker, "consent.fleeting", remember=False)
         backend = backend_of(session)
         assert backend is not None
-        children = backend.children(recursive=True)
+        children = descendants(backend)
 
-        backend.kill()
+        kill([backend])
 
         assert await eventually(lambda: backend_of(session) not in {None, backend}, BACK_WITHIN_S)
         await page.until("Object.values(epochs).length === 2", timeout_s=BACK_WITHIN_S)

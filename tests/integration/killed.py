@@ -1,13 +1,12 @@
 """Kills the backend amid its apps, at a random moment, and looks for what is left of them."""
 
-import os
 import random
 import secrets
 from pathlib import Path
 
 import anyio
-import psutil
 
+from demo.processes import marked
 from tests.integration.shell import start_shell
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -57,25 +56,12 @@ async def kill_round(data_dir: Path, chance: random.Random) -> float:
                     launch = {"app": f"desk.{kind}{number}"}
                     tasks.start_soon(shell.client.call, "apps.launch", launch)
         await anyio.sleep(chance.uniform(0, LONGEST_LIFE_S))
-        before = len(left_of(mark))
+        before = len(marked(mark))
         shell.process.kill()
         await shell.process.wait()
         killed_at = anyio.current_time()
-        while left := left_of(mark):
+        while left := marked(mark):
             if anyio.current_time() - killed_at > GONE_WITHIN_S:
                 raise LeftError(f"of {before} processes there are left: {left}")
             await anyio.sleep(0.01)
         return anyio.current_time() - killed_at
-
-
-def left_of(mark: str) -> list[int]:
-    """Pids of live processes that have `mark` in their command line or environment."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            told = [*process.cmdline(), *process.environ().values()]
-            if process.status() != psutil.STATUS_ZOMBIE and any(mark in word for word in told):
-                found.append(process.pid)
-        except psutil.Error:
-            continue
-    return [pid for pid in found if pid != os.getpid()]

@@ -10,6 +10,7 @@ from tests.integration.killed import kill_round
 ROUNDS = 4
 
 
+@pytest.mark.serial
 @pytest.mark.requirement("4.5")
 async def test_nothing_is_left_of_the_apps_of_a_killed_backend(tmp_path: Path) -> None:
     chance = random.Random(20_26)

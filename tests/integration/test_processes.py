@@ -10,9 +10,9 @@ from typing import Any
 
 import anyio
 import msgspec
-import psutil
 import pytest
 
+from demo.processes import is_alive
 from deskbus_protocol.errors import DeskbusError
 from tests.integration.shell import TestShell, start_shell
 
@@ -76,13 +76,6 @@ async def all_gone(pids: list[int]) -> None:
             await anyio.sleep(0.01)
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 @pytest.mark.requirement("4.1")
 async def test_an_app_is_a_process_with_a_link_and_an_identity_of_its_own(desk: TestShell) -> None:
     async with running_feed(desk) as told:
@@ -111,6 +104,7 @@ async def test_terminating_an_app_ends_its_whole_tree(desk: TestShell) -> None:
         assert not any(is_alive(pid) for pid in told["pids"])
 
 
+@pytest.mark.serial
 @pytest.mark.requirement("4.5")
 async def test_a_crashed_app_is_reported_and_leaves_nothing_behind(desk: TestShell) -> None:
     changed: list[dict[str, Any]] = []
@@ -130,6 +124,7 @@ async def test_a_crashed_app_is_reported_and_leaves_nothing_behind(desk: TestShe
     assert changed[-1]["exitCode"] == -signal.SIGKILL
 
 
+@pytest.mark.serial
 @pytest.mark.requirement("4.5")
 async def test_when_the_shell_dies_the_backend_and_every_child_are_gone_in_two_seconds(
     desk: TestShell,

@@ -3,10 +3,9 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-import psutil
 import pytest
 
-from demo.electron import eventually
+from demo.processes import Process, command_of, eventually, runs, tree
 from tests.integration.ring import Ring, percentile, running_ring
 
 BAD = {
@@ -24,6 +23,10 @@ BAD = {
 
 MESSAGES = 50
 GONE_WITHIN_S = 3.0
+
+
+# Its neighbours are held against limits of CPU and time.
+pytestmark = pytest.mark.serial
 
 
 @pytest.fixture(scope="module")
@@ -65,18 +68,14 @@ async def check_the_others(ring: Ring) -> None:
     assert await eventually(lambda: not left_of(ring), GONE_WITHIN_S), left_of(ring)
 
 
-def left_of(ring: Ring) -> list[psutil.Process]:
+def left_of(ring: Ring) -> list[Process]:
     """What the backend still has as a descendant, besides the neighbours and its guardian."""
     known = {"neighbour.js", "guardian.py"}
-    left = []
-    for process in psutil.Process(ring.shell.process.pid).children(recursive=True):
-        try:
-            line = " ".join(process.cmdline())
-        except psutil.Error:
-            continue
-        if process.status() != psutil.STATUS_ZOMBIE and not any(word in line for word in known):
-            left.append(process)
-    return left
+    return [
+        process
+        for process in tree(ring.shell.process.pid)[1:]
+        if not any(word in " ".join(command_of(process)) for word in known) and runs(process)
+    ]
 
 
 @pytest.mark.requirement("4.4")

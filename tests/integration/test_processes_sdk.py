@@ -9,10 +9,10 @@ from typing import Any
 
 import anyio
 import msgspec
-import psutil
 import pytest
 
 from demo.electron import ElectronError, find_electron
+from demo.processes import remains, tree
 from deskbus_protocol.client import Client
 from tests.conftest import absent
 from tests.integration.shell import TestShell, start_shell
@@ -95,6 +95,7 @@ async def desk(
         yield started
 
 
+@pytest.mark.serial
 @pytest.mark.requirement("6.2")
 async def test_an_app_that_was_killed_is_back_in_two_seconds_with_its_state_and_its_messages(
     desk: Desk,
@@ -123,6 +124,7 @@ async def test_an_app_that_was_killed_is_back_in_two_seconds_with_its_state_and_
             assert json.loads(bytes((await out.receive()).payload))["count"] == 3
 
 
+@pytest.mark.serial
 @pytest.mark.requirement("6.4")
 async def test_a_hung_app_is_told_at_its_deadline_then_ended_and_started_anew(desk: Desk) -> None:
     await desk.call("apps.launch", app="desk.steady")
@@ -163,11 +165,9 @@ async def test_an_app_that_is_asked_to_end_saves_its_state_first(desk: Desk) -> 
 async def test_an_app_ends_by_itself_when_the_backend_is_killed(desk: Desk) -> None:
     status = (await desk.call("apps.launch", app="desk.steady"))["status"]
     await desk.state("ready")
-    app = psutil.Process(status["pid"])
+    app = tree(status["pid"])
     desk.shell.process.kill()
-    with anyio.fail_after(3):
-        while app.is_running() and app.status() != psutil.STATUS_ZOMBIE:
-            await anyio.sleep(0.01)
+    assert await remains(app, 3) == []
 
 
 async def test_a_node_app_is_run_by_electron_s_own_binary_where_a_shell_tells_it(

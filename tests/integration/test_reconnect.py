@@ -106,6 +106,7 @@ async def test_a_new_session_voids_the_token_of_the_one_before(desk: TestShell) 
                 await resume(late, token, {})
 
 
+@pytest.mark.serial
 @pytest.mark.requirement("6.4")
 async def test_a_silent_client_is_dead_at_its_deadline(tmp_path: Path) -> None:
     async with start_shell(tmp_path / "data", config=HEARTBEAT, consent="allow") as shell:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-import psutil
 
+from demo.processes import files_of, memory_of, process, tree
 from tests.performance.child import child, tail
 from tests.performance.load import ROOT
 
@@ -72,9 +72,12 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
 
     def memory_mb(self) -> float:
         """Resident memory of the process, and of any it started, in 10⁶ bytes."""
-        process = psutil.Process(self.pid)
-        tree = [process, *process.children(recursive=True)]
-        return sum(each.memory_info().rss for each in tree) / 1e6
+        return sum(memory_of(each) or 0 for each in tree(self.pid)) / 1e6
+
+    def files(self) -> int:
+        """How many descriptors the process holds."""
+        running = process(self.pid)
+        return (running and files_of(running)) or 0
 
 
 @contextmanager

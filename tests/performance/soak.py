@@ -17,7 +17,6 @@ from statistics import median
 
 import anyio
 import msgspec
-import psutil
 from anyio.abc import TaskStatus
 
 from deskbus_protocol.client import Client, Message, connect_with_ticket
@@ -79,7 +78,6 @@ class Soak:
 
     def __init__(self, running: Running) -> None:
         self._running = running
-        self._process = psutil.Process(running.pid)
         self._began = time.monotonic()
         self._ending = False
         self._sent: Counter[str] = Counter()
@@ -169,7 +167,7 @@ class Soak:
         return Sample(
             at_s=time.monotonic() - self._began,
             memory_mb=self._running.memory_mb(),
-            files=self._process.num_fds(),
+            files=self._running.files(),
             sent=self._sent.total(),
             received=sum(reader.received for reader in self._readers),
             lost=missing + sum(reader.lost for reader in self._readers),

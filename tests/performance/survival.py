@@ -10,19 +10,17 @@ from functools import partial
 from pathlib import Path
 
 import anyio
-import psutil
 
 from demo.devtools import DevToolsError
 from demo.electron import (
     ROOT,
     ElectronSession,
     electron_session,
-    eventually,
     has_display,
-    remains,
-    virtual_display,
 )
-from tests.integration.killed import LeftError, kill_round, left_of
+from demo.processes import Process, command_of, eventually, marked, remains
+from demo.screen import Screen, virtual_display
+from tests.integration.killed import LeftError, kill_round
 
 GONE_WITHIN_S = 2.0
 BACK_WITHIN_S = 20.0
@@ -51,7 +49,9 @@ async def _backends(rounds: int, chance: random.Random) -> None:
     print(f"{rounds} kills of the backend amid its apps: all gone within {longest_s:.2f} s")
 
 
-async def _backends_under_electron(rounds: int, chance: random.Random, display: str | None) -> None:
+async def _backends_under_electron(
+    rounds: int, chance: random.Random, display: Screen | None
+) -> None:
     longest_s = 0.0
     with tempfile.TemporaryDirectory(prefix="deskbus-survival-") as folder:
         async with _demo(Path(folder), display) as session:
@@ -79,7 +79,7 @@ async def _backends_under_electron(rounds: int, chance: random.Random, display: 
     )
 
 
-async def _electrons(rounds: int, chance: random.Random, display: str | None) -> None:
+async def _electrons(rounds: int, chance: random.Random, display: Screen | None) -> None:
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(prefix="deskbus-survival-") as folder:
             async with _demo(Path(folder), display) as session:
@@ -88,13 +88,13 @@ async def _electrons(rounds: int, chance: random.Random, display: str | None) ->
                 tree = session.tree()
                 session.process.kill()
                 left = await remains(tree, GONE_WITHIN_S)
-                if left or left_of(folder):
-                    raise LeftError(f"left of a killed Electron: {left or left_of(folder)}")
+                if left or marked(folder):
+                    raise LeftError(f"left of a killed Electron: {left or marked(folder)}")
     print(f"{rounds} kills of Electron: everything gone within {GONE_WITHIN_S:g} s")
 
 
 @asynccontextmanager
-async def _demo(folder: Path, display: str | None) -> AsyncIterator[ElectronSession]:
+async def _demo(folder: Path, display: Screen | None) -> AsyncIterator[ElectronSession]:
     env = {"DESKBUS_PYTHON": sys.executable, "DESKBUS_DATA_DIR": str(folder / "data")}
     main = ROOT / "demo" / "main.js"
     async with electron_session(main, folder, env=env, display=display) as session:
@@ -102,7 +102,7 @@ async def _demo(folder: Path, display: str | None) -> AsyncIterator[ElectronSess
 
 
 @asynccontextmanager
-async def _display() -> AsyncIterator[str | None]:
+async def _display() -> AsyncIterator[Screen | None]:
     if has_display():
         yield None
         return
@@ -110,16 +110,12 @@ async def _display() -> AsyncIterator[str | None]:
         yield name
 
 
-def _backend_of(session: ElectronSession) -> psutil.Process | None:
+def _backend_of(session: ElectronSession) -> Process | None:
     for process in session.tree():
-        try:
-            words = process.cmdline()
-            if "deskbus" in words and "serve" in words and process.is_running():
-                return process
-        except psutil.Error:
-            continue
+        if {"deskbus", "serve"} <= set(command_of(process)):
+            return process
     return None
 
 
-def _is_other_backend(session: ElectronSession, killed: psutil.Process) -> bool:
+def _is_other_backend(session: ElectronSession, killed: Process) -> bool:
     return _backend_of(session) not in (None, killed)

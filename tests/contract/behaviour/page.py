@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
-import psutil
 from anyio.abc import TaskGroup
 
 from demo.devtools import Page
-from demo.electron import ElectronSession, electron_session, virtual_display
+from demo.electron import ElectronSession, electron_session
+from demo.screen import virtual_display
 from deskbus.config import runtime_dir_for
 from deskbus.transport.pipe import SOCKET_NAME
 from deskbus_protocol.bus import Mode
@@ -78,7 +78,7 @@ class PageDesk:
 
     async def kill_backend(self) -> None:
         pid = await in_main(self._session, "shell.pid")
-        psutil.Process(pid).kill()
+        os.kill(pid, signal.SIGKILL)
         with anyio.fail_after(LIMIT_S):
             while not await in_main(self._session, f"shell.state === 'up' && shell.pid !== {pid}"):
                 await anyio.sleep(LOOK_EVERY_S)

@@ -217,6 +217,7 @@ def test_topics_of_long_ago_are_forgotten_and_never_count_backwards(desk: Desk) 
     assert [message["seq"] for message in inbox.messages] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.serial
 @pytest.mark.requirement("1.1")
 @pytest.mark.requirement("1.6")
 def test_routing_to_five_hundred_apps_takes_far_less_than_five_milliseconds(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -10,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
+from demo.processes import is_alive
 from deskbus.processes.guard import Guard
 from deskbus.processes.table import identity_of, start_clock
 from deskbus.processes.tree import RUN_VARIABLE, Root
@@ -23,6 +24,7 @@ GONE_WITHIN_S = 2.0
 
 BACKEND = """
 import os, subprocess, sys, time
+from demo.processes import is_alive
 from deskbus.processes.guard import Guard
 from deskbus.processes.table import identity_of, start_clock
 from deskbus.processes.tree import Root
@@ -59,13 +61,7 @@ def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[byt
             process.kill()
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
+@pytest.mark.serial
 @pytest.mark.requirement("4.5")
 def test_nothing_outlives_a_backend_that_is_killed_daemons_neither() -> None:
     words = [sys.executable, "-c", BACKEND, DAEMON, secrets.token_hex(8)]
@@ -87,8 +83,8 @@ def test_a_guardian_that_was_killed_is_replaced_and_knows_every_app() -> None:
         root = Root(identity_of(app.pid, not_before=began), mark)
         guard.watch(root)
         (first,) = guard.pids
-        psutil.Process(first).kill()
-        psutil.Process(first).wait()
+        os.kill(first, signal.SIGKILL)
+        os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
         guard.watch(root._replace(mark=f"{mark}2"))
         guard.watch(root)
         (second,) = guard.pids

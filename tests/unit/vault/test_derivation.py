@@ -51,10 +51,10 @@ def test_parameters_out_of_bounds_are_refused_at_once(
     algorithm: derivation.Algorithm, field: str, value: int
 ) -> None:
     how = msgspec.structs.replace(new_derivation(algorithm), **{field: value})
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(SealError):
         how.derive(b"password")
-    assert time.perf_counter() - started < 0.05
+    assert time.process_time() - started < 0.05
 
 
 def test_a_short_salt_is_refused() -> None:

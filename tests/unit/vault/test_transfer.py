@@ -182,7 +182,7 @@ def test_an_export_with_edited_parameters_is_refused_at_once(
     assert changed != head
     file = export[: start - 4] + len(changed).to_bytes(4) + changed + rest
     there = vault_in(tmp_path / "there", FakeKeychain())
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(SealError):
         import_vault(there, BytesIO(file), password())
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
