@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
+import anyio
 import pytest
+
+from demo.processes import command_of, remains, tree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ends processes by signals")
 
@@ -96,16 +98,14 @@ def test_nothing_planted_is_imported_by_backend_guardian_launcher_or_app(
 
     with shell(tmp_path, home, sys.executable, *args, cwd=planted) as told:
         assert told.get("state") == "ready", told
-        backend = psutil.Process(told["pid"])
-        descendants = backend.children(recursive=True)
-        assert len(descendants) >= 2  # the app and the guardian
-        for child in descendants:
-            if child.cmdline()[-1].endswith("app.py"):
-                assert "-s" in child.cmdline()
+        below = tree(told["pid"])[1:]
+        assert len(below) >= 2  # the app and the guardian
+        for words in map(command_of, below):
+            if words and words[-1].endswith("app.py"):
+                assert "-s" in words
         # Killed, so that the guardian does its work too.
-        backend.send_signal(signal.SIGKILL)
-        _, left = psutil.wait_procs(descendants, timeout=5)
-        assert not left
+        os.kill(told["pid"], signal.SIGKILL)
+        assert anyio.run(remains, below, 5) == []
     assert not (tmp_path / "imported").exists(), (tmp_path / "imported").read_text()
 
 
