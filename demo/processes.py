@@ -4,6 +4,7 @@ All looks of the demo and of the tests go through here, and none of them raises.
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -71,8 +72,11 @@ def memory_of(process: Process) -> int | None:
 
 
 def files_of(process: Process) -> int | None:
-    """How many descriptors it holds."""
-    return look(lambda: int(process.num_fds()), None)
+    """How many descriptors it holds, on Windows handles."""
+    if sys.platform == "win32":
+        return look(lambda: int(process.num_handles()), None)
+    else:
+        return look(lambda: int(process.num_fds()), None)
 
 
 def marked(mark: str) -> list[Process]:
