@@ -184,3 +184,102 @@ async def test_a_refusal_is_told_as_an_error_with_all_of_its_members(
     assert (told["category"], told["retryable"]) == ("permission", False)
     assert (told["method"], told["topic"]) == ("bus.publish", "talk.forbidden")
     assert told["action"]
+
+
+UNSAYABLE = {
+    "function": "() => 1",
+    "nested function": "{ a: [() => 1] }",
+    "node": "document.body",
+    "nested node": "{ at: document.createElement('p') }",
+    "window": "window",
+    "BigInt": "1n",
+    "nested BigInt": "{ n: 1n }",
+    "cycle": "(() => { const all = {}; all.all = all; return all; })()",
+    "symbol": "Symbol('x')",
+    "toJSON that throws": "{ toJSON() { throw new Error('no'); } }",
+    "half a pair": "'cut \\ud83d'",
+    "half a pair in a key": "{ '\\ud83d': 1 }",
+    "too deep": "JSON.parse('['.repeat(200) + ']'.repeat(200))",
+}
+EACH = """(async () => {
+    const told = {};
+    const values = { %s };
+    for (const [name, make] of Object.entries(values)) {
+        const ways = {
+            posted: async () => deskbus.publish('talk.bad', make()),
+            published: () => deskbus.publish('talk.bad', make(), { confirm: true }),
+            requested: () => deskbus.request('talk.bad', make()),
+            sent: () => deskbus.send('test.receiver', 'talk.bad', make()),
+            ofOpenFin: () => deskbus.InterApplicationBus.publish('talk.bad', make()),
+        };
+        for (const [way, call] of Object.entries(ways)) {
+            const failed = await call().then(() => 'sent', (error) => error);
+            const fine = failed instanceof Error && failed.code === -32602;
+            if (!fine) told[`${name} ${way}`] = String(failed);
+        }
+    }
+    let thrown;
+    try { deskbus.publish('talk.bad', () => 1); } catch (error) { thrown = error; }
+    if (!(thrown instanceof Error) || thrown.code !== -32602) told.thrown = String(thrown);
+    await deskbus.publish('talk.good', 'alive', { confirm: true });
+    return told;
+})()"""
+
+
+async def test_a_payload_that_can_not_be_sent_is_refused_at_its_call_and_harms_no_other(
+    electron: ElectronSession,
+) -> None:
+    sender = await electron.window("?sender")
+    receiver = await electron.window("?receiver")
+    await receiver.until("window.deskbus")
+    await receiver.evaluate(
+        "deskbus.subscribe('talk.good', (message) => { window.good = message; })"
+    )
+    await sender.until("window.deskbus && deskbus.state() === 'open'")
+    values = ", ".join(f"{name!r}: () => ({text})" for name, text in UNSAYABLE.items())
+    assert await sender.evaluate(EACH % values) == {}
+    assert (await receiver.until("window.good"))["payload"] == "alive"
+
+
+async def test_a_responder_that_returns_what_can_not_be_sent_fails_at_once(
+    electron: ElectronSession,
+) -> None:
+    sender = await electron.window("?sender")
+    receiver = await electron.window("?receiver")
+    await receiver.until("window.deskbus")
+    values = ", ".join(f"{name!r}: () => ({text})" for name, text in UNSAYABLE.items())
+    await receiver.evaluate(f"""(() => {{
+        const values = {{ {values} }};
+        return Promise.all([
+            deskbus.respond('talk.now', (name) => values[name]()),
+            deskbus.respond('talk.later', async (name) => values[name]()),
+        ]);
+    }})()""")
+    await sender.until("window.deskbus && deskbus.state() === 'open'")
+    for topic in ("talk.now", "talk.later"):
+        for name in UNSAYABLE:
+            failed = await sender.evaluate(
+                f"deskbus.request('{topic}', {name!r}, {{ timeout: 9000 }})"
+                ".then(() => 'answered', ({ category }) => category)"
+            )
+            assert failed not in ("answered", "timeout"), (topic, name)
+
+
+async def test_a_page_cancels_what_it_asked_for_by_a_signal(electron: ElectronSession) -> None:
+    sender = await electron.window("?sender")
+    receiver = await electron.window("?receiver")
+    await receiver.until("window.deskbus")
+    await receiver.evaluate("deskbus.respond('talk.never', () => new Promise(() => {}))")
+    await sender.until("window.deskbus && deskbus.state() === 'open'")
+    codes = await sender.evaluate("""(async () => {
+        const before = new AbortController();
+        before.abort();
+        const during = new AbortController();
+        const ask = ({ signal }) =>
+            deskbus.request('talk.never', 1, { signal }).then(() => 0, ({ code }) => code);
+        const asked = ask(during);
+        await deskbus.publish('talk.good', 1, { confirm: true });
+        during.abort();
+        return [await ask(before), await asked];
+    })()""")
+    assert codes == [-32800, -32800]

@@ -97,6 +97,37 @@ async def test_a_mistake_is_told_on_standard_error_with_its_code(
     assert told in err
 
 
+PRETTY = '{\n  "topic": "a.b",\r\n  "payload": {"n":\n1}\n}\n'
+REPEATED = '{"topic":"no","topic":"a.b","payload":1}'
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("pub", "a.b", '{\n"a":1}'),
+        ("pub", "a.b", '{"a":\r\n1}\r\n'),
+        ("pub", "a.b", "1\n"),
+        ("pub", "a.b", '{"a":1,"a":2}'),
+        ("call", "bus.publish", PRETTY),
+        ("call", "bus.publish", REPEATED),
+    ],
+)
+async def test_json_as_people_write_it_is_taken(data_dir: Path, words: tuple[str, ...]) -> None:
+    with anyio.fail_after(20):
+        code, out, err = await run(*words, data_dir=data_dir)
+    assert (code, err) == (0, "")
+    assert "id" in json.loads(out)
+
+
+@pytest.mark.parametrize("text", ['"\\ud83d"', "[" * 200 + "]" * 200, "NaN", "{"])
+async def test_json_that_can_not_be_sent_is_told_at_once(data_dir: Path, text: str) -> None:
+    with anyio.fail_after(20):
+        code, out, err = await run("pub", "a.b", text, data_dir=data_dir)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("deskbus: ")
+
+
 async def test_without_a_backend_the_command_says_how_to_start_one(tmp_path: Path) -> None:
     code, _, err = await run("call", "health.get", data_dir=tmp_path)
     assert code == 1

@@ -11,6 +11,8 @@ from msgspec import Raw
 from deskbus.commands.connected import run_connected
 from deskbus.commands.times import unix_ms
 from deskbus_protocol.client import Client
+from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.jsontext import written_anew
 
 
 def run(options: Namespace) -> int:
@@ -68,12 +70,11 @@ async def _replay(client: Client, *, pattern: str, since_ms: int, follow: bool) 
 
 
 def _json(text: str) -> Raw:
-    """The argument as it was given, once it has proved to be JSON; raises `ValueError`."""
+    """The argument, written anew on one line; raises `ValueError` for what is not JSON."""
     try:
-        msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        raise ValueError(f"this is not JSON: {error}") from None
-    return Raw(text.encode())
+        return written_anew(text)
+    except DeskbusError as error:
+        raise ValueError(error.message) from None
 
 
 def _print(value: object) -> None:

@@ -11,10 +11,10 @@ from deskbus.bus.broker import MessageBroker
 from deskbus.bus.client import BusClient, Rank, Reader
 from deskbus.config import ConfigError, Settings
 from deskbus.persistence.topiclog import TopicLog
-from deskbus.rpc.frames import MAX_DEPTH, is_too_deep
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.framing import MAX_FRAME_BYTES
 from deskbus_protocol.health import ComponentHealth
+from deskbus_protocol.jsontext import MAX_DEPTH, is_too_deep
 
 if TYPE_CHECKING:
     from deskbus.federation.federation import Federation

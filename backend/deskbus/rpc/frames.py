@@ -5,16 +5,14 @@ envelope and in its parameters. Each has a cheap test that clears an honest fram
 """
 
 import json
-import re
-from itertools import accumulate
 from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from deskbus_protocol.errors import INVALID_REQUEST, PARSE_ERROR, DeskbusError, ErrorObject
+from deskbus_protocol.jsontext import HALF_PAIR, MAX_DEPTH, has_half_pair, is_too_deep
 
-MAX_DEPTH = 128
 MAX_BATCH = 256
 
 RequestId = int | str | float | None
@@ -32,18 +30,11 @@ class Frame(msgspec.Struct, gc=False):
 
 
 MAX_EXPLAINED_BYTES = 64 * 1024
-HALF_PAIR = "A string holds half of a surrogate pair."
 
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|(u[dD][89a-fA-F])|.)", re.DOTALL
-)
 _decode_frame = msgspec.json.Decoder(Frame).decode
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_list = msgspec.json.Decoder(list[Raw]).decode
 _decode_id = msgspec.json.Decoder(RequestId).decode
-
-_ONLY_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
-_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def check_text(frame: bytes) -> None:
@@ -55,10 +46,6 @@ def check_text(frame: bytes) -> None:
             raise DeskbusError(PARSE_ERROR, "The frame is not UTF-8.") from None
     if is_too_deep(frame):
         raise DeskbusError(PARSE_ERROR, f"The frame is nested more than {MAX_DEPTH} deep.")
-
-
-def is_too_deep(text: bytes, limit: int = MAX_DEPTH) -> bool:
-    return text.count(b"{") + text.count(b"[") > limit and _depth(text) > limit
 
 
 def is_batch(frame: bytes) -> bool:
@@ -97,8 +84,7 @@ def read(frame: bytes) -> Frame:
 
 def _syntax_fault(frame: bytes) -> str:
     """Says the one fault that honest senders make: half an emoji, which no UTF-8 can say."""
-    halves = _ESCAPE.finditer(frame, 0, MAX_EXPLAINED_BYTES)
-    return HALF_PAIR if any(match[1] for match in halves) else ""
+    return HALF_PAIR if has_half_pair(frame, MAX_EXPLAINED_BYTES) else ""
 
 
 def _check_kind(frame: Frame) -> None:
@@ -139,16 +125,3 @@ def _refuse_repeated_keys(frame: bytes) -> None:
     for members in (envelope, dict(envelope).get("params")):
         if isinstance(members, _Members) and len(dict(members)) < len(members):
             raise DeskbusError(PARSE_ERROR, "The frame repeats a key.")
-
-
-def _depth(frame: bytes) -> int:
-    """The deepest nesting; brackets within strings don't count."""
-    outside = b"".join(_outside_strings(frame))
-    steps = map(_STEP.__getitem__, outside.translate(None, delete=_ONLY_BRACKETS))
-    return max(accumulate(steps), default=0)
-
-
-def _outside_strings(frame: bytes) -> list[bytes]:
-    """What is not in quotes; escaped backslashes and quotes are taken out first."""
-    plain = frame.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return plain.split(b'"')[::2]

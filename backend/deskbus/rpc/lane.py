@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 import msgspec
 from msgspec import Raw, UnsetType
 
-from deskbus.rpc.frames import MAX_DEPTH, RequestId, is_too_deep
+from deskbus.rpc.frames import RequestId
 from deskbus.rpc.refusals import Refusals
 from deskbus_protocol import rpc
 from deskbus_protocol.bus import AckParams, PublishParams, RespondParams
@@ -23,6 +23,7 @@ from deskbus_protocol.errors import (
     SESSION_REQUIRED,
     DeskbusError,
 )
+from deskbus_protocol.jsontext import MAX_DEPTH, is_too_deep
 
 PUBLISH = "bus.publish"
 ACK = "bus.ack"

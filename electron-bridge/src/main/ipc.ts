@@ -5,7 +5,8 @@ import { TopFrame } from './top-frame';
 /** One window's end of the IPC. `page` is the token of the page that speaks. */
 export interface Endpoint {
   begin(page: string): void;
-  call(page: string, operation: Operation, params: object): Promise<Reply>;
+  call(page: string, operation: Operation, params: object, number?: number): Promise<Reply>;
+  cancel(page: string, number: number): void;
   post(page: string, publishes: object[]): void;
   acknowledge(page: string, messages: object[]): void;
   taken(page: string, characters: number): void;
@@ -32,10 +33,16 @@ class PageIpc {
   private listen(): void {
     if (this.listening) return;
     this.listening = true;
-    ipcMain.handle(Channel.call, (event, page: unknown, operation: unknown, params: unknown) => {
-      const endpoint = this.endpointOf(event);
-      if (!endpoint || !isToken(page) || !isOperation(operation) || !isObject(params)) return;
-      return endpoint.call(page, operation, params);
+    ipcMain.handle(
+      Channel.call,
+      (event, page: unknown, operation: unknown, params: unknown, number: unknown) => {
+        const endpoint = this.endpointOf(event);
+        if (!endpoint || !isToken(page) || !isOperation(operation) || !isObject(params)) return;
+        return endpoint.call(page, operation, params, isNumber(number) ? number : undefined);
+      },
+    );
+    ipcMain.on(Channel.cancel, (event, page: unknown, number: unknown) => {
+      if (isToken(page) && isNumber(number)) this.endpointOf(event)?.cancel(page, number);
     });
     ipcMain.on(Channel.page, (event, page: unknown) => {
       if (isToken(page)) this.endpointOf(event)?.begin(page);
@@ -72,4 +79,8 @@ function isOperation(value: unknown): value is Operation {
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number';
 }

@@ -29,8 +29,13 @@ export type Operation = keyof typeof OPERATIONS;
 export const Channel = {
   /** A page began: its token. */
   page: 'deskbus:page',
-  /** An operation: token, its name, its parameters. Answered with a `Reply`. */
+  /**
+   * An operation: token, its name, its parameters, and a number where it may be cancelled. Answered
+   * with a `Reply`.
+   */
   call: 'deskbus:call',
+  /** An operation is not wanted any more: token, the number that was sent with it. */
+  cancel: 'deskbus:cancel',
   /** Publishes without confirmation: token, an array of their parameters. */
   post: 'deskbus:post',
   /** Messages were taken by acknowledged subscriptions: token, an array of their numbers. */

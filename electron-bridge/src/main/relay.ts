@@ -2,7 +2,7 @@ import type { WebContents } from 'electron';
 import type { RefusedParams, Source } from '../generated/protocol';
 import type { Client } from '../node/client';
 import { asDeskbusError, asFailure, DeskbusError } from '../node/error';
-import type { Params } from '../node/link';
+import type { CancelSignal, Params } from '../node/link';
 import type { ClientCallOptions } from '../node/options';
 import type { Numbered } from '../node/acknowledgements';
 import type { Stop, Wish } from '../node/subscriptions';
@@ -28,6 +28,8 @@ interface Subscription {
  */
 export class Relay implements Endpoint {
   private readonly subscriptions = new Map<string, Subscription>();
+  /** What the page may still cancel. */
+  private cancels = new Map<number, Cancel>();
   private page = '';
   private lines: string[] = [];
   private waiting = 0;
@@ -58,13 +60,21 @@ export class Relay implements Endpoint {
     this.send(Channel.state, this.client.state);
   }
 
-  async call(page: string, operation: Operation, params: object): Promise<Reply> {
+  async call(page: string, operation: Operation, params: object, number?: number): Promise<Reply> {
     this.begin(page);
+    const cancel = new Cancel();
+    if (number !== undefined) this.cancels.set(number, cancel);
     try {
-      return { result: await this.perform(operation, params) };
+      return { result: await this.perform(operation, params, cancel) };
     } catch (error) {
       return { error: asFailure(asDeskbusError(error)) };
+    } finally {
+      if (number !== undefined && this.cancels.get(number) === cancel) this.cancels.delete(number);
     }
+  }
+
+  cancel(page: string, number: number): void {
+    if (page === this.page) this.cancels.get(number)?.abort();
   }
 
   post(page: string, publishes: object[]): void {
@@ -98,6 +108,7 @@ export class Relay implements Endpoint {
   /** The page is gone: ends its subscriptions and forgets what waits for it. */
   dropPage(): void {
     this.page = '';
+    this.cancels = new Map();
     this.lines = [];
     this.waiting = 0;
     this.watches = false;
@@ -119,7 +130,11 @@ export class Relay implements Endpoint {
     }
   }
 
-  private async perform(operation: Operation, params: object): Promise<unknown> {
+  private async perform(
+    operation: Operation,
+    params: object,
+    signal: CancelSignal,
+  ): Promise<unknown> {
     const { pattern } = params as { pattern?: unknown };
     switch (operation) {
       case 'subscribe':
@@ -133,7 +148,7 @@ export class Relay implements Endpoint {
         return {};
       default: {
         const { whileClosed, ...rest } = params as { whileClosed?: unknown };
-        const choice = whileClosed === 'queue' ? { whileClosed } : {};
+        const choice = { signal, ...(whileClosed === 'queue' ? { whileClosed } : {}) };
         // The backend checks what is in it against the method's schema.
         return this.client.call(OPERATIONS[operation], rest, choice as ClientCallOptions);
       }
@@ -195,6 +210,25 @@ export class Relay implements Endpoint {
 
   private send(channel: string, value: unknown): void {
     if (!this.contents.isDestroyed()) this.contents.send(channel, value);
+  }
+}
+
+/** Node 12 has no AbortController. */
+class Cancel implements CancelSignal {
+  aborted = false;
+  private readonly listeners = new Set<() => void>();
+
+  addEventListener(_type: 'abort', listener: () => void): void {
+    this.listeners.add(listener);
+  }
+
+  removeEventListener(_type: 'abort', listener: () => void): void {
+    this.listeners.delete(listener);
+  }
+
+  abort(): void {
+    this.aborted = true;
+    for (const listener of [...this.listeners]) listener();
   }
 }
 

@@ -42,9 +42,39 @@ export function toJson(value: unknown, around = AROUND_PARAMS): string {
   return text;
 }
 
+/**
+ * A copy of a payload that may cross to another process, made of what JSON says; undefined is null.
+ *
+ * Throws `DeskbusError` (invalid_params) as `toJson` does; and, since a copy may not silently hold
+ * less, for a function, a symbol or a node of a document anywhere in it.
+ */
+export function plainCopy(value: unknown): unknown {
+  if (typeof value !== 'object' && typeof value !== 'string') return asPayload(value);
+  if (value === null) return null;
+  let text: string;
+  try {
+    text = JSON.stringify(value, (_key, member: unknown) => {
+      if (isLeftOut(member)) throw unsayable();
+      return member;
+    });
+  } catch {
+    throw unsayable();
+  }
+  checkJson(text, AROUND_PAYLOAD);
+  return JSON.parse(text);
+}
+
+/** What JSON leaves out, or makes an empty object of. */
+function isLeftOut(value: unknown): boolean {
+  if (typeof value === 'function' || typeof value === 'symbol') return true;
+  const { nodeType, nodeName } = (value ?? {}) as { nodeType?: unknown; nodeName?: unknown };
+  return typeof nodeType === 'number' && typeof nodeName === 'string';
+}
+
 /** A payload among parameters: undefined is null. Throws `DeskbusError` for what is left out there. */
 export function asPayload(value: unknown): unknown {
-  if (typeof value === 'function' || typeof value === 'symbol') throw unsayable();
+  const left = typeof value;
+  if (left === 'function' || left === 'symbol' || left === 'bigint') throw unsayable();
   return value ?? null;
 }
 

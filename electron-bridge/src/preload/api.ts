@@ -41,7 +41,7 @@ export interface DeskbusFailure extends Error {
 /** A publish, or a renewed subscription, that was refused; `count` of them at once. */
 export type Refusal = DeskbusFailure & Refused;
 
-export interface PublishOptions {
+export interface PublishOptions extends WaitOptions {
   headers?: Record<string, string>;
   /** Milliseconds after which the message is worth nothing. */
   ttl?: number;
@@ -50,9 +50,14 @@ export interface PublishOptions {
   correlationId?: string;
 }
 
-export interface CallOptions {
-  /** What becomes of the call while there is no connection: `refuse`, unless told. */
+export interface WaitOptions {
+  /** What becomes of a call or a publish while there is no connection: `refuse`, unless told. */
   whileClosed?: 'queue' | 'refuse';
+}
+
+export interface CallOptions extends WaitOptions {
+  /** Cancels the call when it aborts: the promise rejects with cancelled. */
+  signal?: AbortSignal;
 }
 
 export interface ConfirmOptions extends PublishOptions, CallOptions {
@@ -113,7 +118,10 @@ export interface DeskbusApi {
   readonly app: string;
   readonly client: string;
 
-  /** Publishes without waiting; a refusal comes to `onRefused`. */
+  /**
+   * Publishes without waiting; a refusal comes to `onRefused`. Throws invalid_params for what JSON
+   * can't say, and while there is no connection connection_lost, unless it is to be queued.
+   */
   publish(topic: string, payload: unknown, options?: PublishOptions & { confirm?: false }): void;
   /** Publishes and waits until the message is routed. */
   publish(topic: string, payload: unknown, options: ConfirmOptions): Promise<PublishResult>;

@@ -3,7 +3,14 @@ import './only-in-preload';
 import { contextBridge, webFrame } from 'electron';
 import { APP_ARGUMENT, CLIENT_ARGUMENT } from '../main/operations';
 import { throwLater } from '../node/uncaught';
-import type { ConnectionState, Gap, Listener, SubscribeOptions, PermissionChange } from './api';
+import type {
+  ConnectionState,
+  Gap,
+  Listener,
+  PermissionChange,
+  PublishOptions,
+  SubscribeOptions,
+} from './api';
 import { refusalOf } from './failure';
 import { bridgeOf } from './openfin/bridge';
 import { PageBus } from './page-bus';
@@ -24,7 +31,15 @@ const bus = new PageBus(argument(APP_ARGUMENT), argument(CLIENT_ARGUMENT));
 const api = {
   app: bus.app,
   client: bus.client,
-  publish: bus.publish.bind(bus),
+  publish: (topic: string, payload: unknown, options?: PublishOptions & { confirm?: boolean }) => {
+    try {
+      return bus.publish(topic, payload, options);
+    } catch (failure) {
+      // What is thrown would not cross as it is. The page's own side throws it.
+      return failure;
+    }
+  },
+  cancel: bus.cancel.bind(bus),
   subscribe: (pattern: string, listener: Listener, options?: SubscribeOptions) =>
     bus.subscribe(pattern, listener, options),
   request: bus.request.bind(bus),

@@ -9,6 +9,8 @@ import {
 } from '../main/operations';
 import type { Numbered } from '../node/acknowledgements';
 import { Emitter } from '../node/emitter';
+import { asDeskbusError, asFailure } from '../node/error';
+import { plainCopy } from '../node/json';
 import { answerWith } from '../node/responder';
 import { Subscriptions, type SubscribeOptions } from '../node/subscriptions';
 import { throwLater } from '../node/uncaught';
@@ -87,9 +89,11 @@ export class PageBus extends Emitter<Signals> {
     ipcRenderer.send(Channel.page, this.page);
   }
 
-  async call(operation: Operation, params: object): Promise<unknown> {
+  async call(operation: Operation, given: object): Promise<unknown> {
+    const { cancel, ...rest } = given as { cancel?: number };
+    const params = sendable(rest);
     this.flushPosts();
-    const reply = (await ipcRenderer.invoke(Channel.call, this.page, operation, params)) as
+    const reply = (await ipcRenderer.invoke(Channel.call, this.page, operation, params, cancel)) as
       Reply | undefined;
     if (!reply) {
       const words = 'Only the top frame of an app window may use the bus.';
@@ -100,28 +104,41 @@ export class PageBus extends Emitter<Signals> {
     return reply.result;
   }
 
+  /** Ends a call that was made with this number among its options, as `cancel`. */
+  cancel(number: number): void {
+    ipcRenderer.send(Channel.cancel, this.page, number);
+  }
+
   publish(
     topic: string,
     payload: unknown,
     options: PublishOptions & { confirm?: boolean } = {},
   ): Promise<unknown> | undefined {
     const { confirm, ...rest } = options;
-    if (confirm) return this.call('publish', { topic, payload: payload ?? null, ...rest });
+    if (confirm) return this.call('publish', { topic, payload, ...rest });
     this.post(topic, payload, rest);
     return undefined;
   }
 
-  /** Publishes without waiting. */
+  /**
+   * Publishes without waiting. Throws a failure: invalid_params for what JSON can't say, and
+   * connection_lost while there is no connection, unless the publish is to wait.
+   */
   post(topic: string, payload: unknown, options: PublishOptions = {}): void {
+    const params = sendable({ topic, payload, ...options });
+    if (this.connection !== 'open' && options.whileClosed !== 'queue') {
+      throw failure('connection_lost');
+    }
     if (this.posts.length === 0) queueMicrotask(() => this.flushPosts());
-    this.posts.push({ topic, payload: payload ?? null, ...options });
+    this.posts.push(params);
   }
 
   /** Sends what was published; for when there is no later, as the page goes away. */
   flushPosts(): void {
     if (this.posts.length === 0) return;
-    ipcRenderer.send(Channel.post, this.page, this.posts);
+    const { posts } = this;
     this.posts = [];
+    ipcRenderer.send(Channel.post, this.page, posts);
   }
 
   subscribe(pattern: string, listener: Listener, options: SubscribeOptions = {}): Promise<Stop> {
@@ -138,12 +155,11 @@ export class PageBus extends Emitter<Signals> {
   }
 
   request(topic: string, payload: unknown, options: object = {}): Promise<RequestResult> {
-    const params = { topic, payload: payload ?? null, ...options };
-    return this.call('request', params) as Promise<RequestResult>;
+    return this.call('request', { topic, payload, ...options }) as Promise<RequestResult>;
   }
 
   send(app: string, topic: string, payload: unknown, options: object = {}): Promise<unknown> {
-    return this.call('send', { app, topic, payload: payload ?? null, ...options });
+    return this.call('send', { app, topic, payload, ...options });
   }
 
   private acknowledge({ topic, epoch, seq }: Message): void {
@@ -152,8 +168,9 @@ export class PageBus extends Emitter<Signals> {
   }
 
   private flushTaken(): void {
-    ipcRenderer.send(Channel.acknowledge, this.page, this.taken);
+    const { taken } = this;
     this.taken = [];
+    ipcRenderer.send(Channel.acknowledge, this.page, taken);
   }
 
   private takeMessages(lines: string[]): void {
@@ -163,5 +180,16 @@ export class PageBus extends Emitter<Signals> {
       this.subscriptions.deliver(JSON.parse(line.slice(MESSAGE_HEAD.length, -1)) as Message);
     }
     ipcRenderer.send(Channel.taken, this.page, characters);
+  }
+}
+
+/** Parameters as they cross to the main process. Throws a failure for what JSON can't say. */
+function sendable(params: object): object {
+  try {
+    const { payload, ...rest } = params as { payload?: unknown };
+    const copy = plainCopy(rest) as object;
+    return 'payload' in params ? { ...copy, payload: plainCopy(payload) } : copy;
+  } catch (error) {
+    throw asFailure(asDeskbusError(error)) as unknown as Error;
   }
 }

@@ -6,6 +6,9 @@
  *
  * An Error that crosses loses its code and its class, so failures cross as plain objects. Here they
  * become Errors of this world, whatever function of the bridge they come out of.
+ *
+ * What JSON can't say, a function or a node of the document, is told apart here too: some of it
+ * would cross as something else. And signals stay here; a number crosses for each.
  */
 export function install(key: string): void {
   type AnyFunction = (...given: unknown[]) => unknown;
@@ -55,8 +58,8 @@ export function install(key: string): void {
       ),
     );
   interface RawBus {
-    publish: unknown;
-    send: unknown;
+    publish: AnyFunction;
+    send: AnyFunction;
     Channel: object;
     subscribe(source: unknown, topic: unknown, listener: unknown, id: number): Promise<void>;
     unsubscribe(source: unknown, topic: unknown, id: number): Promise<void>;
@@ -66,12 +69,55 @@ export function install(key: string): void {
   }
   interface Bridge {
     InterApplicationBus: RawBus;
+    publish: AnyFunction;
+    request: AnyFunction;
+    send: AnyFunction;
+    respond: AnyFunction;
+    cancel(number: number): void;
     onRefused(listener: (refusal: unknown) => unknown): unknown;
   }
   const world = window as unknown as Record<string, object>;
   if (!world[key]) return;
   const bridge = tameAll(world[key]) as Bridge;
   const raw = bridge.InterApplicationBus;
+  /** Stands for what can't cross, and is refused on the other side. */
+  const unsayable = (): undefined => undefined;
+  const copyOf = (payload: unknown): unknown => {
+    const sayable = (_key: string, value: unknown): unknown => {
+      const isNode = value instanceof Node || value instanceof Window;
+      if (isNode || typeof value === 'function' || typeof value === 'symbol') throw new TypeError();
+      return value;
+    };
+    if (payload === undefined || typeof payload === 'string') return payload;
+    try {
+      const text = JSON.stringify(payload, sayable);
+      // Half of a surrogate pair, which a member's name would lose on its way.
+      if (/(?:^|[^\\])(?:\\\\)*\\ud[89a-f]/.test(text)) return unsayable;
+      return JSON.parse(text) as unknown;
+    } catch {
+      return unsayable;
+    }
+  };
+  let calls = 0;
+  /** Lets the call be cancelled by a signal among its options, which are last. */
+  const cancellable = (from: AnyFunction, ...given: unknown[]): unknown => {
+    const options = given.pop();
+    const { signal, ...rest } = (options ?? {}) as { signal?: AbortSignal };
+    if (!signal) return from(...given, options);
+    const number = ++calls;
+    const cancel = (): void => bridge.cancel(number);
+    const release = (): void => signal.removeEventListener('abort', cancel);
+    signal.addEventListener('abort', cancel);
+    const called = from(...given, { ...rest, cancel: number });
+    if (signal.aborted) cancel();
+    Promise.resolve(called).then(release, release);
+    return called;
+  };
+  const said = (value: unknown): unknown => {
+    const error = asError(value);
+    if (error instanceof DeskbusError) throw error;
+    return value;
+  };
   const ids = new WeakMap<object, number>();
   let last = 0;
   const idOf = (listener: unknown): number => {
@@ -81,8 +127,8 @@ export function install(key: string): void {
     return id;
   };
   const bus = Object.freeze({
-    publish: raw.publish,
-    send: raw.send,
+    publish: (topic: unknown, message: unknown) => raw.publish(topic, copyOf(message)),
+    send: (to: unknown, topic: unknown, message: unknown) => raw.send(to, topic, copyOf(message)),
     Channel: raw.Channel,
     async subscribe(source: unknown, topic: unknown, listener: unknown) {
       await raw.subscribe(source, topic, listener, idOf(listener));
@@ -109,6 +155,19 @@ export function install(key: string): void {
   });
   const value = Object.freeze({
     ...bridge,
+    cancel: undefined,
+    publish: (topic: unknown, payload: unknown, options?: unknown) =>
+      said(cancellable(bridge.publish, topic, copyOf(payload), options)),
+    request: (topic: unknown, payload: unknown, options?: unknown) =>
+      cancellable(bridge.request, topic, copyOf(payload), options),
+    send: (app: unknown, topic: unknown, payload: unknown, options?: unknown) =>
+      cancellable(bridge.send, app, topic, copyOf(payload), options),
+    respond: (pattern: unknown, handler: AnyFunction) =>
+      bridge.respond(pattern, (...asked: unknown[]) => {
+        const answer = handler(...asked) as { then?: unknown } | null | undefined;
+        const later = typeof answer?.then === 'function';
+        return later ? Promise.resolve(answer).then(copyOf) : copyOf(answer);
+      }),
     onRefused: (listener: (refusal: unknown) => unknown) =>
       bridge.onRefused((refusal) => listener(asError(refusal))),
     InterApplicationBus: bus,

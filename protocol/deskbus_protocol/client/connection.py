@@ -30,16 +30,25 @@ from deskbus_protocol.client.inbox import Inbox, Message
 from deskbus_protocol.client.pipe import open_pipe
 from deskbus_protocol.errors import (
     CONNECTION_LOST,
+    INVALID_PARAMS,
     METHOD_NOT_FOUND,
     TIMEOUT,
+    TOO_LARGE,
     DeskbusError,
     ErrorObject,
 )
-from deskbus_protocol.framing import LineDecoder
+from deskbus_protocol.framing import MAX_FRAME_BYTES, LineDecoder
 from deskbus_protocol.history import ReplayResult
+from deskbus_protocol.jsontext import encoded, sendable
 from deskbus_protocol.session import OpenResult
 
 RECEIVE_BYTES = 256 * 1024
+
+MAX_LINE_BYTES = MAX_FRAME_BYTES + 1024 * 1024
+"""A frame from the backend holds what an app's did, and the stamps."""
+
+USUAL_PATIENCE_S = 10.0 + 120.0
+"""Without a limit of the caller's the backend waits so long, after a person was asked."""
 
 FrameHook = Callable[[str, bytes], None]
 """Sees every frame, as ("sent" or "received", its bytes); for logs and schema checks."""
@@ -68,7 +77,7 @@ class Client:
         """An `inbox` that is given outlives the connection."""
         self._stream = stream
         self._on_frame = on_frame
-        self._decoder = LineDecoder()
+        self._decoder = LineDecoder(MAX_LINE_BYTES)
         self._incoming = msgspec.json.Decoder(_Incoming)
         self._messages = msgspec.json.Decoder(MessageParams)
         self._send_lock = anyio.Lock()
@@ -89,7 +98,8 @@ class Client:
     ) -> Any:
         """Calls `method` and returns its result as `result`.
 
-        Raises `DeskbusError`: the backend's, timeout, or connection_lost. A cancelled call is
+        Raises `DeskbusError`: the backend's, timeout, connection_lost, and invalid_params or
+        too_large for what the backend would refuse unread. A cancelled call is
         cancelled at the backend too.
         """
         self._next_id += 1
@@ -97,18 +107,15 @@ class Client:
         answers, answer = anyio.create_memory_object_stream[Raw | DeskbusError](1)
         self._waiting[request_id] = answers
         try:
+            given = {} if params is None else params
+            frame = sendable(lambda: rpc.request(method, given, request_id))
             with anyio.move_on_after(timeout_s):
-                await self._send(rpc.request(method, {} if params is None else params, request_id))
+                await self._send(frame)
                 return self._decode(await answer.receive(), result)
             await self._cancel(request_id)
             raise DeskbusError(TIMEOUT)
         except anyio.get_cancelled_exc_class():
-            with (
-                anyio.CancelScope(shield=True),
-                anyio.move_on_after(1),
-                suppress(anyio.ClosedResourceError, anyio.BrokenResourceError),
-            ):
-                await self._cancel(request_id)
+            await self._cancel(request_id)
             raise
         except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError):
             raise DeskbusError(CONNECTION_LOST) from None
@@ -118,8 +125,9 @@ class Client:
             answer.close()
 
     async def notify(self, method: str, params: object) -> None:
+        """Raises `DeskbusError`: connection_lost, invalid_params, too_large."""
         try:
-            await self._send(rpc.notification(method, params))
+            await self._send(sendable(lambda: rpc.notification(method, params)))
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
             raise DeskbusError(CONNECTION_LOST) from None
 
@@ -139,19 +147,33 @@ class Client:
         return answer
 
     async def request(self, topic: str, payload: object, **options: object) -> RequestResult:
-        """Asks the subscribers of `topic`; the first answer comes back."""
+        """Asks the subscribers of `topic`; the first answer comes back. Its option `timeout` (ms)
+        is the longest wait, also for a person who is asked.
+        """
         params = {"topic": topic, "payload": payload, **options}
-        answer: RequestResult = await self.call("bus.request", params, result=RequestResult)
+        answer: RequestResult = await self.call(
+            "bus.request", params, result=RequestResult, timeout_s=patience_s(options)
+        )
         return answer
 
     async def respond(
         self, message: Message, payload: object = None, *, error: str | None = None
     ) -> None:
-        """Answers a message that carries `reply_to`."""
+        """Answers a message that carries `reply_to`.
+
+        Raises `DeskbusError`; where the payload can't be sent, the asking app is told so at once.
+        """
+        reply_to = message.reply_to or ""
         fault = UNSET if error is None else ResponseFault(error)
-        body = UNSET if error is not None else Raw(msgspec.json.encode(payload))
-        params = RespondParams(reply_to=message.reply_to or "", payload=body, error=fault)
-        await self.call("bus.respond", params)
+        try:
+            body = UNSET if error is not None else encoded(payload)
+            await self.call(
+                "bus.respond", RespondParams(reply_to=reply_to, payload=body, error=fault)
+            )
+        except DeskbusError as failed:
+            if failed.kind in (INVALID_PARAMS, TOO_LARGE) and error is None:
+                await self.respond(message, error="The answer could not be sent.")
+            raise
 
     @asynccontextmanager
     async def subscribe(
@@ -206,6 +228,9 @@ class Client:
             async with anyio.create_task_group() as tasks:
                 while True:
                     block = self._decoder.feed(await self._stream.receive(RECEIVE_BYTES))
+                    if self._decoder.take_refused():
+                        # No backend sends such a frame, and nobody could tell what it was.
+                        raise anyio.BrokenResourceError
                     self.heard_at = anyio.current_time()
                     for line in block.split(b"\n")[:-1]:
                         await self._receive(line, tasks)
@@ -234,7 +259,10 @@ class Client:
     def _settle(self, frame: _Incoming) -> None:
         if isinstance(frame.id, UnsetType):
             return
-        waiter = self._waiting.get(msgspec.json.decode(frame.id, type=int | None) or 0)
+        request_id = msgspec.json.decode(frame.id)
+        if request_id is None and isinstance(frame.error, ErrorObject):
+            self._tell_refused(DeskbusError.from_object(frame.error))
+        waiter = self._waiting.get(request_id) if isinstance(request_id, int) else None
         if waiter is None:
             return
         failed = isinstance(frame.error, ErrorObject)
@@ -243,6 +271,19 @@ class Client:
             if failed
             else _raw(frame.result)
         )
+
+    def _tell_refused(self, error: DeskbusError) -> None:
+        """A frame from here was refused, and nobody can say which."""
+        if self.on_refused:
+            self.on_refused(
+                RefusedParams(
+                    method="",
+                    code=error.kind.code,
+                    message=error.message,
+                    action=error.action,
+                    count=1,
+                )
+            )
 
     def _notice(self, method: str, params: Raw) -> None:
         if method == "bus.refused" and self.on_refused:
@@ -262,12 +303,19 @@ class Client:
             await self._send(rpc.failure(request_id, DeskbusError(METHOD_NOT_FOUND)))
         else:
             try:
-                await self._send(rpc.success(request_id, await handler(params)))
+                result = await handler(params)
+                await self._send(sendable(lambda: rpc.success(request_id, result)))
             except DeskbusError as error:
                 await self._send(rpc.failure(request_id, error))
 
     async def _cancel(self, request_id: int) -> None:
-        await self._send(rpc.notification("$/cancelRequest", {"id": request_id}))
+        """Tells that nobody waits any more, if that can still be told."""
+        with (
+            anyio.CancelScope(shield=True),
+            anyio.move_on_after(1),
+            suppress(anyio.ClosedResourceError, anyio.BrokenResourceError),
+        ):
+            await self._send(rpc.notification("$/cancelRequest", {"id": request_id}))
 
     async def leave(self, pattern: str) -> None:
         """Ends the subscription to a pattern, if that can still be told."""
@@ -352,6 +400,15 @@ async def connect_as_app() -> AsyncIterator[Client]:
     pipe, app = os.environ[PIPE_VARIABLE], os.environ[APP_VARIABLE]
     async with connect_with_ticket(pipe, ticket, app) as client:
         yield client
+
+
+def patience_s(options: dict[str, object]) -> float:
+    """How long a request with these options waits at most: for a connection, and its answer."""
+    if "timeout" not in options:
+        return USUAL_PATIENCE_S
+    limit_ms = options["timeout"]
+    # What is no limit is the backend's to refuse.
+    return limit_ms / 1000 if isinstance(limit_ms, int) and limit_ms > 0 else inf
 
 
 def _raw(value: Raw | UnsetType) -> Raw:

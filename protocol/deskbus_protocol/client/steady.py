@@ -20,7 +20,7 @@ from deskbus_protocol.bus import (
     RequestResult,
     SendResult,
 )
-from deskbus_protocol.client.connection import Client
+from deskbus_protocol.client.connection import Client, patience_s
 from deskbus_protocol.client.inbox import Inbox, Message
 from deskbus_protocol.client.life import keep_alive
 from deskbus_protocol.client.pipe import open_pipe
@@ -32,12 +32,14 @@ from deskbus_protocol.errors import (
     TIMEOUT,
     DeskbusError,
 )
+from deskbus_protocol.jsontext import encoded
 from deskbus_protocol.permissions import PermissionsChangedParams
 from deskbus_protocol.session import OpenResult
 
 FIRST_DELAY_S = 0.25
 LONGEST_DELAY_S = 5.0
 MAX_QUEUED_CALLS = 1000
+MAX_QUEUED_BYTES = 16 * 1024 * 1024
 
 
 ClientState = Literal["connecting", "open", "resuming", "closed"]
@@ -52,8 +54,9 @@ class SteadyClient:
 
     Subscriptions and their streams stay. Where the session can't be taken up, as after a restart
     of the backend, persisted topics go on by replay: in order, and none twice. `on_state` is told
-    the state; `on_gap` what is gone for good. Calls made while there is no connection are refused,
-    or wait, as `while_closed` says, of the client or of the call; a thousand wait at most.
+    the state; `on_gap` what is gone for good. Calls and publishes made while there is no
+    connection are refused, or wait, as `while_closed` says, of the client or of the call: in the
+    order in which they were made, as they were then, a thousand and 16 MiB of payloads at most.
 
     What an acknowledged subscription brought and nobody acknowledged comes again: also after a
     restart of the backend, on a persisted topic.
@@ -82,6 +85,7 @@ class SteadyClient:
         self._delay_s = FIRST_DELAY_S
         self._was_open = False
         self._queued = 0
+        self._queued_bytes = 0
         self._closing = False
         self.state: ClientState = "connecting"
         self.on_gap: Callable[[GapParams], None] | None = None
@@ -122,9 +126,10 @@ class SteadyClient:
         `timeout_s` counts from here. A cancelled call is cancelled at the backend too.
         """
         until = anyio.current_time() + timeout_s
-        client = await self._connected(while_closed, timeout_s)
+        given = encoded({} if params is None else params)
+        client = await self._connected(while_closed, timeout_s, len(given))
         left_s = until - anyio.current_time()
-        return await client.call(method, params, result=result, timeout_s=left_s)
+        return await client.call(method, given, result=result, timeout_s=left_s)
 
     async def publish(
         self,
@@ -134,8 +139,27 @@ class SteadyClient:
         while_closed: WhileClosed | None = None,
         **options: object,
     ) -> PublishResult:
-        client = await self._connected(while_closed)
-        return await client.publish(topic, payload, **options)
+        """Publishes and waits until the message is routed. Options are `PublishParams` fields."""
+        given = encoded(payload)
+        client = await self._connected(while_closed, size=len(given))
+        return await client.publish(topic, given, **options)
+
+    async def post(
+        self,
+        topic: str,
+        payload: object,
+        *,
+        while_closed: WhileClosed | None = None,
+        **options: object,
+    ) -> None:
+        """Publishes without an answer; a refusal comes through `on_refused`. Returns when it is on
+        its way, which with `while_closed="queue"` may take until there is a connection.
+
+        Raises `DeskbusError`: connection_lost, overloaded, invalid_params, too_large.
+        """
+        given = encoded(payload)
+        client = await self._connected(while_closed, size=len(given))
+        await client.post(topic, given, **options)
 
     async def send(
         self,
@@ -145,8 +169,9 @@ class SteadyClient:
         *,
         while_closed: WhileClosed | None = None,
     ) -> SendResult:
-        client = await self._connected(while_closed)
-        return await client.send(app, topic, payload)
+        given = encoded(payload)
+        client = await self._connected(while_closed, size=len(given))
+        return await client.send(app, topic, given)
 
     async def respond(
         self, message: Message, payload: object = None, *, error: str | None = None
@@ -166,10 +191,12 @@ class SteadyClient:
         """Asks the subscribers of `topic`; its option `timeout` (ms) holds for the wait for a
         connection too.
         """
-        limit_ms = options.get("timeout")
-        limit_s = limit_ms / 1000 if isinstance(limit_ms, int) else inf
-        client = await self._connected(while_closed, limit_s)
-        return await client.request(topic, payload, **options)
+        until = anyio.current_time() + patience_s(options)
+        given = encoded(payload)
+        client = await self._connected(while_closed, patience_s(options), len(given))
+        with anyio.move_on_after(until - anyio.current_time()):
+            return await client.request(topic, given, **options)
+        raise DeskbusError(TIMEOUT)
 
     async def acknowledge(self, message: Message) -> None:
         """A cut connection is no error: the message comes again, and can be acknowledged then."""
@@ -308,11 +335,16 @@ class SteadyClient:
                 )
             )
 
-    async def _connected(self, while_closed: WhileClosed | None, limit_s: float = inf) -> Client:
-        """Raises `DeskbusError`: connection_lost, timeout, or overloaded where too many wait."""
+    async def _connected(
+        self, while_closed: WhileClosed | None, limit_s: float = inf, size: int = 0
+    ) -> Client:
+        """Raises `DeskbusError`: connection_lost, timeout, or overloaded where too much waits."""
+        # Those that waited are on their way to the connection, each in one step of the loop.
+        while self._client is not None and self._queued:
+            await anyio.lowlevel.checkpoint()
         if self._client is None and (while_closed or self._while_closed) == "queue":
             with anyio.move_on_after(limit_s) as limit:
-                await self._wait_for_connection()
+                await self._wait_for_connection(size)
             if limit.cancelled_caught:
                 raise DeskbusError(TIMEOUT)
         if self._client is None:
@@ -327,15 +359,18 @@ class SteadyClient:
             client = await self._connected(None)
         return client
 
-    async def _wait_for_connection(self) -> None:
-        if self._queued >= MAX_QUEUED_CALLS:
-            raise DeskbusError(OVERLOADED, "Too many calls wait for the connection.")
+    async def _wait_for_connection(self, size: int) -> None:
+        full = self._queued_bytes + size > MAX_QUEUED_BYTES
+        if self._queued >= MAX_QUEUED_CALLS or full:
+            raise DeskbusError(OVERLOADED, "Too much waits for the connection.")
         self._queued += 1
+        self._queued_bytes += size
         try:
             while self._client is None and self.state != "closed":
                 await self._changed.wait()
         finally:
             self._queued -= 1
+            self._queued_bytes -= size
 
     def _announce(self) -> None:
         self._changed.set()

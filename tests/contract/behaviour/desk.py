@@ -38,6 +38,9 @@ class Desk(Protocol):
 
     async def subscribe(self, pattern: str, mode: Mode = "live") -> None: ...
 
+    async def post(self, topic: str, number: int, while_closed: str = "refuse") -> int:
+        """Publishes without confirmation; `reader.outcomes` has whether that was refused."""
+
     async def call(self, topic: str, number: int, while_closed: str = "refuse") -> int:
         """Begins a confirmed publish; `reader.outcomes` has what becomes of it under the result."""
 
@@ -105,6 +108,9 @@ class ProgramDesk:
 
     async def call(self, topic: str, number: int, while_closed: str = "refuse") -> int:
         return await self._ask("call", topic=topic, number=number, whileClosed=while_closed)
+
+    async def post(self, topic: str, number: int, while_closed: str = "refuse") -> int:
+        return await self._ask("post", topic=topic, number=number, whileClosed=while_closed)
 
     def freeze(self) -> None:
         self._process.send_signal(signal.SIGSTOP)

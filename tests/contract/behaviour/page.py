@@ -52,6 +52,16 @@ CALL = """(() => {
 })()"""
 
 
+POST = """(() => {
+    try {
+        deskbus.publish(%s, { number: %d }, { whileClosed: %s });
+        words.push({ done: %d });
+    } catch ({ code }) {
+        words.push({ done: %d, error: code });
+    }
+})()"""
+
+
 class PageDesk:
     def __init__(self, session: ElectronSession, pipe: str, link: FaultyLink) -> None:
         self.link = link
@@ -90,6 +100,12 @@ class PageDesk:
         self._ids += 1
         chosen, name = json.dumps(while_closed), json.dumps(topic)
         await self._page.evaluate(CALL % (chosen, name, number, self._ids, self._ids))
+        return self._ids
+
+    async def post(self, topic: str, number: int, while_closed: str = "refuse") -> int:
+        self._ids += 1
+        chosen, name = json.dumps(while_closed), json.dumps(topic)
+        await self._page.evaluate(POST % (name, number, chosen, self._ids, self._ids))
         return self._ids
 
     def freeze(self) -> None:

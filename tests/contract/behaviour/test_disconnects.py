@@ -4,6 +4,7 @@ Numbered messages arrive in order and once, or a gap says what is gone.
 """
 
 import anyio
+import msgspec
 import pytest
 
 from deskbus_protocol.client import Client
@@ -169,3 +170,31 @@ async def test_a_call_meanwhile_is_refused_or_waits_as_the_caller_chose(desk: De
     assert desk.reader.outcomes[waits] is None
     await desk.reader.until(lambda: desk.reader.state == "open")
     assert desk.reader.states[states:] == ["resuming", "open"]
+
+
+@pytest.mark.requirement("6.1")
+async def test_a_publish_meanwhile_is_refused_or_waits_its_turn_as_the_sender_chose(
+    desk: Desk,
+) -> None:
+    topic = "prices.posted"
+    target = desk.link.target
+    async with desk.feed() as feed, feed.subscribe(topic) as heard:
+        desk.link.target = "/nowhere"
+        desk.link.cut()
+        await desk.reader.until(lambda: desk.reader.state == "resuming")
+        refused = await desk.post(topic, 1)
+        await desk.reader.until(lambda: refused in desk.reader.outcomes)
+        assert desk.reader.outcomes[refused] == CONNECTION_LOST.code
+        for number in range(2, 12, 2):
+            await desk.post(topic, number, "queue")
+            await desk.call(topic, number + 1, "queue")
+        desk.link.target = target
+        await desk.reader.until(lambda: desk.reader.state == "open")
+        last = await desk.post(topic, 12)
+        await desk.reader.until(lambda: last in desk.reader.outcomes)
+        assert desk.reader.outcomes[last] is None
+        with anyio.fail_after(LIMIT_S):
+            payloads = [msgspec.json.decode((await heard.receive()).payload) for _ in range(11)]
+        with pytest.raises(anyio.WouldBlock):
+            heard.receive_nowait()
+    assert [payload["number"] for payload in payloads] == list(range(2, 13))

@@ -4,8 +4,14 @@ import anyio
 import pytest
 
 from deskbus_protocol.client import SteadyClient
-from deskbus_protocol.client.steady import MAX_QUEUED_CALLS
-from deskbus_protocol.errors import CONNECTION_LOST, OVERLOADED, TIMEOUT, DeskbusError
+from deskbus_protocol.client.steady import MAX_QUEUED_BYTES, MAX_QUEUED_CALLS
+from deskbus_protocol.errors import (
+    CONNECTION_LOST,
+    INVALID_PARAMS,
+    OVERLOADED,
+    TIMEOUT,
+    DeskbusError,
+)
 
 pytestmark = pytest.mark.requirement("6.1")
 
@@ -71,3 +77,25 @@ async def test_a_client_that_was_closed_refuses_what_would_have_waited() -> None
     await client.run()
     assert client.state == "closed"
     assert await failure_of(client) is CONNECTION_LOST
+
+
+async def test_what_can_not_be_sent_is_refused_at_the_call_and_does_not_wait() -> None:
+    client = steady()
+    with pytest.raises(DeskbusError) as failed:
+        await client.post("a", "\ud83d")
+    assert failed.value.kind is INVALID_PARAMS
+    assert client._queued == 0
+
+
+async def test_what_waits_is_bounded_in_bytes_too() -> None:
+    client = steady()
+    third = "x" * (MAX_QUEUED_BYTES // 3)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(client.post, "a", third)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(DeskbusError) as failed:
+            await client.post("a", third + third)
+        assert failed.value.kind is OVERLOADED
+        tasks.cancel_scope.cancel()
+    assert client._queued_bytes == 0

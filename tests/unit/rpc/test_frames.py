@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from deskbus.rpc import frames
 from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.jsontext import MAX_DEPTH
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
@@ -87,7 +88,7 @@ def test_nesting_is_counted_outside_strings_only(depth: int) -> None:
     nested = b"[" * depth + b"]" * depth
     quoted = b'"' + b"[{" * 300 + b'\\"[\\\\"'
     text = b'{"jsonrpc":"2.0","method":"a.b","params":{"q":%b,"n":%b}}' % (quoted, nested)
-    if depth + 2 <= frames.MAX_DEPTH:
+    if depth + 2 <= MAX_DEPTH:
         read(text)
     else:
         with pytest.raises(DeskbusError):

@@ -18,6 +18,7 @@ const operations = {
     };
     return client.subscribe(pattern, listener, { mode });
   },
+  post: ({ topic, number, whileClosed }) => void client.publish(topic, { number }, { whileClosed }),
   call: ({ topic, number, whileClosed }) =>
     client.publish(topic, { number }, { confirm: true, whileClosed }),
 };

@@ -48,8 +48,9 @@ class Reader:
             if word["op"] == "subscribe":
                 await tasks.start(self._read, word["pattern"], word["mode"])
             else:
+                say = self._client.post if word["op"] == "post" else self._client.publish
                 payload = {"number": word["number"]}
-                await self._client.publish(word["topic"], payload, while_closed=word["whileClosed"])
+                await say(word["topic"], payload, while_closed=word["whileClosed"])
             tell(done=word["id"])
         except DeskbusError as error:
             tell(done=word["id"], error=error.kind.code)

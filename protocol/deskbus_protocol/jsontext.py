@@ -1,0 +1,110 @@
+"""JSON as text: what a frame may hold, told without decoding it, and text that is written anew."""
+
+import json
+import re
+from collections.abc import Callable
+from itertools import accumulate
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from deskbus_protocol.errors import INVALID_PARAMS, TOO_LARGE, DeskbusError
+from deskbus_protocol.framing import MAX_FRAME_BYTES
+
+MAX_DEPTH = 128
+HALF_PAIR = "A string holds half of a surrogate pair."
+
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|(u[dD][89a-fA-F])|.)", re.DOTALL
+)
+_ONLY_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
+encode = msgspec.json.Encoder().encode
+
+
+def is_too_deep(text: bytes, limit: int = MAX_DEPTH) -> bool:
+    """Whether JSON text is nested more than `limit` deep."""
+    return text.count(b"{") + text.count(b"[") > limit and _depth(text) > limit
+
+
+def has_half_pair(text: bytes, limit_bytes: int = MAX_FRAME_BYTES) -> bool:
+    """Whether an escape in JSON text is half of a surrogate pair, which no UTF-8 can say."""
+    return b"\\u" in text and any(match[1] for match in _ESCAPE.finditer(text, 0, limit_bytes))
+
+
+def written_anew(text: str | bytes) -> Raw:
+    """JSON that a person wrote, on one line; of a repeated key the last counts.
+
+    Raises `DeskbusError` (invalid_params): it is no JSON, or the backend would refuse it.
+    """
+    try:
+        value = json.loads(text, parse_constant=_no_number)
+        written = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        anew = written.encode()
+    except UnicodeEncodeError:
+        raise DeskbusError(INVALID_PARAMS, HALF_PAIR) from None
+    except RecursionError:
+        raise DeskbusError(INVALID_PARAMS, _TOO_DEEP) from None
+    except ValueError as error:
+        raise DeskbusError(INVALID_PARAMS, f"This is not JSON: {error}") from None
+    if is_too_deep(anew):
+        raise DeskbusError(INVALID_PARAMS, _TOO_DEEP)
+    return Raw(anew)
+
+
+def encoded(value: object) -> Raw:
+    """A value as JSON on one line, `Raw` parts written anew where that takes it.
+
+    Raises `DeskbusError` (invalid_params) for what JSON can't say, or the backend would refuse.
+    """
+    return Raw(_checked(lambda: encode(value)))
+
+
+def sendable(build: Callable[[], bytes]) -> bytes:
+    """The frame that `build` makes; raises `DeskbusError` (invalid_params, too_large) where the
+    backend would refuse it unread.
+    """
+    frame = _checked(build)
+    if len(frame) >= MAX_FRAME_BYTES:
+        raise DeskbusError(TOO_LARGE)
+    return frame
+
+
+_TOO_DEEP = f"The value is nested more than {MAX_DEPTH} deep, its frame included."
+
+
+def _checked(build: Callable[[], bytes]) -> bytes:
+    try:
+        text = build()
+    except UnicodeEncodeError:
+        raise DeskbusError(INVALID_PARAMS, HALF_PAIR) from None
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        words = f"The value can not be written as JSON: {error}."
+        raise DeskbusError(INVALID_PARAMS, words) from None
+    if b"\n" in text:
+        # No encoder writes one: a part was given as it is.
+        text = bytes(written_anew(text))
+    if has_half_pair(text):
+        raise DeskbusError(INVALID_PARAMS, HALF_PAIR)
+    if is_too_deep(text):
+        raise DeskbusError(INVALID_PARAMS, _TOO_DEEP)
+    return text
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
+
+
+def _depth(text: bytes) -> int:
+    """The deepest nesting; brackets within strings don't count."""
+    outside = b"".join(_outside_strings(text))
+    steps = map(_STEP.__getitem__, outside.translate(None, delete=_ONLY_BRACKETS))
+    return max(accumulate(steps), default=0)
+
+
+def _outside_strings(text: bytes) -> list[bytes]:
+    """What is not in quotes; escaped backslashes and quotes are taken out first."""
+    plain = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return plain.split(b'"')[::2]
