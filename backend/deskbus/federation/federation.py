@@ -20,6 +20,7 @@ from deskbus.federation.outgoing import LiveOutgoing, Log, LogOutgoing, Sender
 from deskbus.federation.wire import Wire, WireError
 from deskbus.reliability.backoff import Backoff
 from deskbus.reliability.breaker import CircuitBreaker
+from deskbus.storage.newer import NewerFormatError
 from deskbus_protocol.health import ComponentHealth
 
 SAVE_EVERY_S = 0.2
@@ -99,6 +100,9 @@ class Federation:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._keep_connected)
                 tasks.start_soon(self._keep_place)
+        except NewerFormatError as error:
+            log.error("federation.newer", found=error.what)  # noqa: TRY400
+            self._problem = f"nothing is sent or taken in: {error.words}"
         except Exception:
             log.exception("federation.failed")
             self._ended = True

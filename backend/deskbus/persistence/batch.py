@@ -7,6 +7,10 @@
 All numbers are little-endian. The head has a check of its own, so that a batch can be skipped, and
 believed, by its head and table alone. The magic holds a line break followed by what begins no
 message, so no text in a body looks like it.
+
+In every version the magic, the version, the flags, the table's length and the second check are
+where they are here. So a head that fits its check was written as it stands, by a later version if
+it says so, and one that does not is damaged, whichever version it names.
 """
 
 import struct
@@ -22,6 +26,7 @@ from deskbus.persistence.sealer import Sealer, SealingError, UnsealableError
 
 MAGIC = b"\x89DBL\r\n\x1a\n"
 VERSION = 1
+VERSION_AT = len(MAGIC)
 COMPRESSED = 1
 """The flag of a body that is compressed with zlib."""
 
@@ -209,14 +214,13 @@ def encode(messages: Messages, *, compress: bool = False, sealer: Sealer | None 
 def read_head(data: Buffer, at: int = 0) -> Head:
     """The head at `at`, not yet checked against its CRC; raises `BatchError`."""
     if len(data) - at < HEAD_BYTES:
-        raise BatchError("torn", "the head is cut off")
-    magic, version, flags, _unused, *fields = _FIELDS.unpack_from(data, at)
+        # Only what this version can have begun to write may be cut off.
+        ours = bytes((*MAGIC, VERSION))
+        torn = ours.startswith(bytes(data[at : at + len(ours)]))
+        raise BatchError("torn" if torn else "corrupt", "the head is cut off")
+    magic, _version, flags, _unused, *fields = _FIELDS.unpack_from(data, at)
     if magic != MAGIC:
         raise BatchError("corrupt", "no batch begins here")
-    if version > VERSION or flags & ~(COMPRESSED | SEALED):
-        raise BatchError("newer", f"written by a newer deskbus (format {version}, flags {flags})")
-    if version != VERSION:
-        raise BatchError("corrupt", f"there is no format {version}")
     head = Head(flags, *fields)
     if head.size_bytes > MAX_BATCH_BYTES or not head.messages:
         raise BatchError("corrupt", "the lengths can't be right")
@@ -227,13 +231,19 @@ def read_table(data: memoryview, head: Head, at: int = 0) -> memoryview:
     """The table of the head at `at`, as it is written; checks both. Raises `BatchError`."""
     start = at + HEAD_BYTES
     end = start + head.table_bytes
+    version = data[at + VERSION_AT]
     if end > len(data):
-        raise BatchError("torn", "the table is cut off")
+        raise BatchError("torn" if version == VERSION else "corrupt", "the table is cut off")
     table = data[start:end]
     fields_end = at + _FIELDS.size
     (crc,) = _CRC.unpack_from(data, fields_end)
     if crc32c(table, crc32c(data[at:fields_end])) != crc:
         raise BatchError("corrupt", "the head's checksum is wrong")
+    if version > VERSION or head.flags & ~(COMPRESSED | SEALED):
+        words = f"written by a newer deskbus (format {version}, flags {head.flags})"
+        raise BatchError("newer", words)
+    if version != VERSION:
+        raise BatchError("corrupt", f"there is no format {version}")
     return table
 
 

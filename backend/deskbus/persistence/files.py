@@ -13,10 +13,6 @@ class FolderInUseError(OSError):
     """Another process writes to this folder."""
 
 
-class NewerFormatError(OSError):
-    """A later version of deskbus wrote what is here; it is left as it is."""
-
-
 class Files:
     """Every method raises `OSError`; descriptors are the caller's to close."""
 

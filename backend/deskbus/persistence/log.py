@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from deskbus.persistence.batch import SEALED, BatchError, Encoded, Messages, count_lines, encode
-from deskbus.persistence.files import Files, NewerFormatError
+from deskbus.persistence.files import Files
 from deskbus.persistence.index import SegmentIndex, TopicSets
 from deskbus.persistence.query import Query, Selection
 from deskbus.persistence.reader import Block, Finding, read_segments
@@ -24,7 +24,13 @@ from deskbus.persistence.segment import (
     segment_paths,
 )
 from deskbus.persistence.seqs import LastSeqs
-from deskbus.persistence.summary import load_summary, save_summary, summary_path
+from deskbus.persistence.summary import (
+    load_summary,
+    refuse_newer_summary,
+    save_summary,
+    summary_path,
+)
+from deskbus.storage.newer import NewerFormatError
 
 MAX_FINDINGS = 1000
 
@@ -92,6 +98,7 @@ class MessageLog:
         """
         self._close_active()
         segments: list[SegmentIndex] = []
+        unsummarised: list[tuple[SegmentIndex, dict[str, int]]] = []
         self._seqs, self.position = LastSeqs(), 0
         if not read_only:
             self._files.make_folder(self.folder)
@@ -101,12 +108,14 @@ class MessageLog:
         for first_position, path in paths:
             newest = path is paths[-1][1]
             index = SegmentIndex(path, first_position, self._sets)
-            damage = self._recover(index, newest=newest, read_only=read_only)
+            damage = self._recover(index, unsummarised, newest=newest, read_only=read_only)
             segments.append(index)
             self.position = max(self.position, index.end_position)
             if newest and not read_only:
                 self._resume(index, damage)
         self._segments = segments
+        for closed, last_seqs in unsummarised:
+            self._summarise(closed, last_seqs)
         self.opened = True
         if not read_only:
             self.retain_quietly()
@@ -225,10 +234,22 @@ class MessageLog:
                 os.close(self._lock)
                 self._lock = None
 
-    def _recover(self, index: SegmentIndex, *, newest: bool, read_only: bool) -> Damage | None:
-        """Fills `index` from its file; returns the damage that the file ends in, if any."""
+    def _recover(
+        self,
+        index: SegmentIndex,
+        unsummarised: list[tuple[SegmentIndex, dict[str, int]]],
+        *,
+        newest: bool,
+        read_only: bool,
+    ) -> Damage | None:
+        """Fills `index` from its file; returns the damage that the file ends in, if any.
+
+        Changes nothing on the disk: what comes after it may be of a later version.
+        """
         last_seqs: dict[str, int] | None
         try:
+            if not read_only:
+                refuse_newer_summary(index.path)
             last_seqs = None if newest else load_summary(index)
             if last_seqs is not None:
                 self._seqs.update(last_seqs)
@@ -236,6 +257,8 @@ class MessageLog:
             last_seqs = {}
             damages = list(self._scan(index, last_seqs, bodies=newest))
             index.size_bytes = index.path.stat().st_size
+        except NewerFormatError:
+            raise
         except OSError as error:
             reason = f"the file can't be read ({error.strerror})"
             self._report(Finding(index.path.name, 0, 0, reason))
@@ -244,11 +267,11 @@ class MessageLog:
         for damage in damages:
             self._report_damage(index, damage)
             if damage.newer and not read_only:
-                raise NewerFormatError("written by a newer deskbus")
+                raise NewerFormatError("the message log")
         if newest:
             self._segment_seqs = last_seqs
         elif not damages and not read_only and index.messages:
-            self._summarise(index, last_seqs)
+            unsummarised.append((index, last_seqs))
         ends_damaged = damages and damages[-1].offset + damages[-1].length >= index.size_bytes
         return damages[-1] if ends_damaged else None
 

@@ -140,12 +140,14 @@ def scan(block: bytes, offset: int = 0) -> Iterator[Found | Damage]:
 
 
 def _next_head(block: bytes, data: memoryview, at: int) -> int:
-    """Where the next sound head begins; the end of the block where there is none."""
+    """Where the next head begins that fits its check; the end of the block where there is none."""
     at = block.find(MAGIC, at)
     while at >= 0:
         try:
             read_table(data, read_head(data, at), at)
-        except BatchError:
+        except BatchError as error:
+            if error.reason == "newer":
+                return at
             at = block.find(MAGIC, at + 1)
         else:
             return at

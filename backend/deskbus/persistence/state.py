@@ -3,8 +3,9 @@
 import errno
 from typing import Literal, NamedTuple
 
-from deskbus.persistence.files import FolderInUseError, NewerFormatError
+from deskbus.persistence.files import FolderInUseError
 from deskbus.persistence.sealer import SealingError
+from deskbus.storage.newer import NewerFormatError
 
 TOO_SLOW = "the disk is too slow"
 NO_ANSWER = "the disk does not answer"
@@ -30,7 +31,7 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, FolderInUseError):
         return "another process writes to the folder"
     if isinstance(error, NewerFormatError):
-        return "its files were written by a newer deskbus; start that one, or take another folder"
+        return error.words
     if isinstance(error, SealingError):
         return f"sensitive topics can't be encrypted, {error}"
     if isinstance(error, OSError):

@@ -5,7 +5,7 @@ It is never needed: where it is missing or does not fit, the segment is scanned 
 
 import os
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 from crc32c import crc32c
@@ -13,8 +13,10 @@ from crc32c import crc32c
 from deskbus.persistence.files import Files
 from deskbus.persistence.index import Run, SegmentIndex
 from deskbus.persistence.segment import SEGMENT_BYTES
+from deskbus.storage.newer import NewerFormatError
 
 SUFFIX = ".idx"
+VERSION: Final = 1
 _CRC_BYTES = 4
 
 
@@ -30,8 +32,12 @@ class _Run(NamedTuple):
     topics: list[int] | None
 
 
+class _Version(msgspec.Struct, frozen=True, array_like=True):
+    version: int
+
+
 class _Summary(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    version: Literal[1] = 1
+    version: Literal[1] = VERSION
     size_bytes: int
     messages: int
     names: list[str]
@@ -68,20 +74,29 @@ def save_summary(index: SegmentIndex, last_seqs: dict[str, int], files: Files) -
         os.close(descriptor)
 
 
+def refuse_newer_summary(segment: Path) -> None:
+    """Raises `NewerFormatError` where a later version has summed that segment up."""
+    body = _checked_body(segment)
+    try:
+        version = msgspec.json.decode(body or b"", type=_Version).version
+    except (msgspec.MsgspecError, RecursionError):
+        return
+    if version > VERSION:
+        raise NewerFormatError("the message log's index")
+
+
 def load_summary(index: SegmentIndex) -> dict[str, int] | None:
     """Fills `index` and returns the last seq of each topic, or None and leaves it empty.
 
     Raises `OSError` where the segment itself can't be looked at.
     """
     size_bytes = index.path.stat().st_size
+    body = _checked_body(index.path)
+    if body is None:
+        return None
     try:
-        with summary_path(index.path).open("rb") as file:
-            content = file.read(SEGMENT_BYTES)
-        body = memoryview(content)[_CRC_BYTES:]
-        if crc32c(body) != int.from_bytes(content[:_CRC_BYTES], "little"):
-            return None
         summary = msgspec.json.decode(body, type=_Summary)
-    except (OSError, msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, RecursionError):
         return None
     if summary.size_bytes != size_bytes or not summary.runs:
         return None
@@ -98,3 +113,14 @@ def load_summary(index: SegmentIndex) -> dict[str, int] | None:
         size_bytes,
     )
     return dict(zip(names, summary.last_seqs, strict=False))
+
+
+def _checked_body(segment: Path) -> bytes | None:
+    """The summary as it was written; None where there is none, or a damaged one."""
+    try:
+        with summary_path(segment).open("rb") as file:
+            content = file.read(SEGMENT_BYTES)
+    except OSError:
+        return None
+    body = content[_CRC_BYTES:]
+    return body if crc32c(body) == int.from_bytes(content[:_CRC_BYTES], "little") else None

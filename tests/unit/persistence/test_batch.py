@@ -3,6 +3,7 @@
 import zlib
 
 import pytest
+from crc32c import crc32c
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,8 +95,12 @@ def test_a_length_beyond_a_batch_s_is_damage_and_nothing_is_allocated(field: ran
 def test_another_version_or_an_unknown_flag_is_not_guessed_at(at: int, value: int) -> None:
     encoded = encode(batch_of(numbered("a", 1, 3))).data
     encoded[at] = value
+    head = read_head(encoded)
+    table = encoded[HEAD_BYTES:][: head.table_bytes]
+    check = crc32c(bytes(table), crc32c(bytes(encoded[: HEAD_BYTES - 4])))
+    encoded[HEAD_BYTES - 4 : HEAD_BYTES] = check.to_bytes(4, "little")
     with pytest.raises(BatchError, match="newer deskbus"):
-        read_head(encoded)
+        read_table(memoryview(encoded), head)
 
 
 def test_a_body_that_unpacks_to_more_than_a_batch_is_refused(

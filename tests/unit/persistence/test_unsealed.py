@@ -1,7 +1,9 @@
 """Sensitive messages that can't be encrypted: what becomes of them, and that no other waits."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -132,11 +134,19 @@ async def test_a_reading_has_each_message_once_though_it_is_written_meanwhile(
     bench.publish("t", 100, 101)
     assert await bench.durable("t")
     reading = bench.persistence.read(Query())
-    found = [(await anext(reading)).lines]
-    bench.keys.readiness = "ready"
-    bench.persistence.vault_changed()
-    assert await bench.durable("own.a")
-    found += [block.lines async for block in reading]
+    may_read = threading.Event()
+    with ThreadPoolExecutor(1) as readers:
+        asyncio.get_running_loop().set_default_executor(readers)
+        readers.submit(may_read.wait)
+        begun = asyncio.ensure_future(anext(reading))
+        await asyncio.sleep(0)
+        # It has seen what waits in memory, and has read nothing of the disk.
+        bench.keys.readiness = "ready"
+        bench.persistence.vault_changed()
+        assert await bench.durable("own.a")
+        may_read.set()
+        found = [(await begun).lines]
+        found += [block.lines async for block in reading]
     assert sorted(seqs(b"".join(found))) == [1, 2, 100, 101]
 
 
