@@ -3,7 +3,7 @@
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -39,6 +39,7 @@ from deskbus.handlers.auditing import Auditing
 from deskbus.handlers.federation import health_of, join_federation
 from deskbus.handlers.session import SessionHandlers
 from deskbus.handlers.sessions import Sessions
+from deskbus.handlers.vault import VaultHandlers
 from deskbus.isolation import Isolation
 from deskbus.observability.diskspace import DiskSpace
 from deskbus.observability.looplag import LoopLag
@@ -205,7 +206,8 @@ class Backend:
                 policy_handlers.handlers(self._guard.policies),
                 files_handlers.handlers(self._guard.files, self._security),
                 AuditHandlers(self._auditing.trail, self._auditing.reader, self._security).table(),
-                secrets_handlers.handlers(self._vault, self._security, self._auditing.trail),
+                secrets_handlers.handlers(self._vault, self._security),
+                VaultHandlers(self._vault, self._auditing.trail).table(),
                 apps_handlers.handlers(
                     self._processes,
                     self._isolation.library,
@@ -231,8 +233,14 @@ class Backend:
             on_shell_gone=self._stopping.set,
         )
 
-    async def run(self, claimed: ClaimedDescriptors | None = None) -> None:
+    async def run(
+        self,
+        claimed: ClaimedDescriptors | None = None,
+        on_ready: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Serves until the shell link closes, `session.shutdown` comes, or a signal.
+
+        `on_ready` is called with the pipe's address when clients can connect.
 
         With `claimed` descriptors a shell is at the other end of them; without, the backend is
         headless and writes a developer ticket beside its pipe.
@@ -266,6 +274,7 @@ class Backend:
                 await decisions_known.wait()
             async with self._peers(claimed):
                 log.info("backend.ready", pipe=self._pipe)
+                on_ready(self._pipe)
                 await self._stopping.wait()
             self._tasks.cancel_scope.cancel()
         self._vault.close()

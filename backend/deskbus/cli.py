@@ -2,38 +2,69 @@
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from deskbus import __version__
-from deskbus.commands.auditoptions import add_audit
-from deskbus.config import default_data_dir
+from deskbus.commands import failures, numbers, output
 
 CLIENT_COMMANDS = frozenset({"call", "pub", "sub", "replay"})
+SHELLS = ("bash", "zsh", "fish")
+
+CALL_WITHIN_S = 120.0
+WAIT_S = 5.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit code: 0 done, 1 failed, 2 called wrongly."""
-    options = _parser().parse_args(arguments)
+    """Runs one command; returns the exit code, as docs/command-line.md lists them.
+
+    Every failure of a command ends here, in words.
+    """
+    try:
+        output.prepare()
+        code = _run(arguments)
+        output.flush()
+        output.settle()
+    except BaseException as error:  # noqa: BLE001  # a person is never shown a traceback
+        return failures.tell(error)
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        options = parser().parse_args(arguments)
+    except SystemExit as end:
+        return int(end.code or 0)
     name = "client" if options.command in CLIENT_COMMANDS else options.command
     # Imported by name, so that no command pays for another's libraries.
     command = importlib.import_module(f"deskbus.commands.{name}")
     if name != "serve":
-        # A library's log lines must not mix with the data on standard output.
+        # What a library logs must not mix with what the command says of a failure itself.
         from deskbus.observability import logging
 
-        logging.configure(level="error")
+        logging.configure(level="critical")
     return int(command.run(options))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="deskbus", description="The backend of an Electron shell."
-    )
-    parser.add_argument("--version", action="version", version=f"deskbus {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+def _text(argument: str) -> str:
+    """An argument in UTF-8, whatever the locale is."""
+    try:
+        return os.fsencode(argument).decode()
+    except UnicodeDecodeError:
+        raise argparse.ArgumentTypeError("this is not UTF-8") from None
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of the whole command line; its actions are also what shells complete."""
+    from deskbus import __version__
+    from deskbus.commands.auditoptions import add_audit
+    from deskbus.config import default_data_dir
+
+    root = argparse.ArgumentParser(prog="deskbus", description="The backend of an Electron shell.")
+    root.add_argument("--version", action="version", version=f"deskbus {__version__}")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     place = argparse.ArgumentParser(add_help=False)
     place.add_argument(
@@ -41,6 +72,15 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=default_data_dir(),
         help="where the backend keeps its files (default: %(default)s)",
+    )
+
+    reach = argparse.ArgumentParser(add_help=False, parents=[place])
+    reach.add_argument(
+        "--wait",
+        type=numbers.seconds,
+        default=WAIT_S,
+        metavar="SECONDS",
+        help="how long to wait for a backend that is starting (default: %(default)s)",
     )
 
     serve = commands.add_parser("serve", parents=[place], help="run the backend")
@@ -56,19 +96,47 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
 
-    call = commands.add_parser("call", parents=[place], help="call a method of a running backend")
-    call.add_argument("method")
-    call.add_argument("params", nargs="?", default="{}", help="a JSON object")
+    serve.add_argument(
+        "--ready-fd",
+        type=numbers.descriptor,
+        metavar="N",
+        help="write a line of JSON to descriptor N, and close it, when clients can connect",
+    )
 
-    pub = commands.add_parser("pub", parents=[place], help="publish a message")
-    pub.add_argument("topic")
-    pub.add_argument("payload", help="any JSON value")
+    bounded = argparse.ArgumentParser(add_help=False, parents=[reach])
+    bounded.add_argument(
+        "--timeout",
+        type=numbers.some_seconds,
+        default=CALL_WITHIN_S,
+        metavar="SECONDS",
+        help="how long to wait for the answer (default: %(default)s)",
+    )
+    call = commands.add_parser(
+        "call", parents=[bounded], add_help=False, help="call a method of a running backend"
+    )
+    call.add_argument(
+        "-h",
+        "--help",
+        nargs="?",
+        const="",
+        type=_text,
+        dest="about",
+        metavar="METHOD",
+        help="tell about this command, and a method's parameters and result",
+    )
+    call.add_argument("method", nargs="?", type=_text)
+    call.add_argument("params", nargs="?", default="{}", type=_text, help="a JSON object")
+    call.set_defaults(usage=call.format_help)
 
-    sub = commands.add_parser("sub", parents=[place], help="print messages, one a line")
-    sub.add_argument("pattern")
-    sub.add_argument("--count", type=int, help="end after so many messages")
+    pub = commands.add_parser("pub", parents=[bounded], help="publish a message")
+    pub.add_argument("topic", type=_text)
+    pub.add_argument("payload", type=_text, help="any JSON value")
 
-    replay = commands.add_parser("replay", parents=[place], help="print persisted messages again")
+    sub = commands.add_parser("sub", parents=[reach], help="print messages, one a line")
+    sub.add_argument("pattern", type=_text)
+    sub.add_argument("--count", type=numbers.count, metavar="N", help="end after N messages")
+
+    replay = commands.add_parser("replay", parents=[reach], help="print persisted messages again")
     replay.add_argument("--topic", default="#", metavar="PATTERN", help="default: every topic")
     replay.add_argument(
         "--from",
@@ -86,23 +154,27 @@ def _parser() -> argparse.ArgumentParser:
         help="stat: size, age and counts; verify: read all of it and report damage",
     )
 
-    _add_vault(commands, place)
-    _add_apps(commands, place)
-    _add_policy(commands, place)
+    _add_vault(commands, reach)
+    _add_apps(commands, reach)
+    _add_policy(commands, reach)
     add_audit(commands, place)
 
-    doctor = commands.add_parser("doctor", parents=[place], help="tell what works on this machine")
+    completion = commands.add_parser("completion", help="print a script that completes commands")
+    completion.add_argument("shell", choices=SHELLS)
+
+    doctor = commands.add_parser("doctor", parents=[reach], help="tell what works on this machine")
+    doctor.add_argument("--config", type=Path, help="the configuration to check")
     doctor.add_argument(
         "--running", action="store_true", help="tell how the backend is that is running"
     )
-    return parser
+    return root
 
 
-def _add_policy(commands: Any, place: argparse.ArgumentParser) -> None:
+def _add_policy(commands: Any, reach: argparse.ArgumentParser) -> None:
     policy = commands.add_parser("policy", help="the administrator's rules over what people decide")
     actions = policy.add_subparsers(dest="what", required=True, metavar="ACTION")
-    actions.add_parser("status", parents=[place], help="which policy stands")
-    actions.add_parser("reload", parents=[place], help="read the file again; applies at once")
+    actions.add_parser("status", parents=[reach], help="which policy stands")
+    actions.add_parser("reload", parents=[reach], help="read the file again; applies at once")
     check = actions.add_parser("check", help="whether a file can be used; needs no backend")
     check.add_argument("file", type=Path)
     check.add_argument("--config", type=Path, help="the configuration whose permissions count")
@@ -118,21 +190,23 @@ def _add_policy(commands: Any, place: argparse.ArgumentParser) -> None:
     sign.add_argument("key", type=Path, help="the private key's file")
 
 
-def _add_apps(commands: Any, place: argparse.ArgumentParser) -> None:
+def _add_apps(commands: Any, reach: argparse.ArgumentParser) -> None:
     panel = commands.add_parser(
-        "panel", parents=[place], help="open a panel in the shell; without a shell, print it"
+        "panel", parents=[reach], help="open a panel in the shell; without a shell, print it"
     )
-    panel.add_argument("name", nargs="?", help="permissions or audit; without one, list them")
-    panel.add_argument("--search", default="", help="words to look for")
+    panel.add_argument(
+        "name", nargs="?", type=_text, help="permissions or audit; without one, list them"
+    )
+    panel.add_argument("--search", default="", type=_text, help="words to look for")
     panel.add_argument("--print", action="store_true", help="print it, even where there is a shell")
 
     apps = commands.add_parser("apps", help="look after apps; a table, or JSON where it is piped")
     actions = apps.add_subparsers(dest="what", required=True, metavar="ACTION")
 
     def add(action: str, words: str, operand: str | None = "APP") -> Any:
-        parser = actions.add_parser(action, parents=[place], help=words)
+        parser = actions.add_parser(action, parents=[reach], help=words)
         if operand:
-            parser.add_argument("name", metavar=operand.strip("[]"), nargs=_count(operand))
+            _add_operand(parser, operand)
         return parser
 
     add("list", "which there are, and how they are", None)
@@ -148,26 +222,33 @@ def _add_apps(commands: Any, place: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_vault(commands: Any, place: argparse.ArgumentParser) -> None:
+def _add_vault(commands: Any, reach: argparse.ArgumentParser) -> None:
     vault = commands.add_parser("vault", help="look after the vault of secrets")
     actions = vault.add_subparsers(dest="what", required=True, metavar="ACTION")
     passwords = argparse.ArgumentParser(add_help=False)
     passwords.add_argument(
-        "--password-fd", type=int, metavar="N", help="read the master password from descriptor N"
+        "--password-fd",
+        type=numbers.descriptor,
+        metavar="N",
+        help="read the master password from descriptor N",
     )
 
     def add(action: str, words: str, *, operand: str | None = None, new: bool = False) -> Any:
-        parser = actions.add_parser(action, parents=[place, passwords], help=words)
+        parser = actions.add_parser(action, parents=[reach, passwords], help=words)
         if operand:
-            parser.add_argument("name", metavar=operand.strip("[]"), nargs=_count(operand))
+            _add_operand(parser, operand)
         if new:
             parser.add_argument(
-                "--new-password-fd", type=int, metavar="N", help="the other password, likewise"
+                "--new-password-fd",
+                type=numbers.descriptor,
+                metavar="N",
+                help="the other password, likewise",
             )
         return parser
 
     add("status", "where the key is, how strong, and when it was changed")
     add("unlock", "open it once, or make it; the keychain may ask a person")
+    add("lock", "forget its keys in the running backend, until unlock")
     rotate = add("rotate", "new keys; every record is sealed anew")
     rotate.add_argument("--keys", choices=("all", "kek", "data"), default="all")
     rotate.add_argument(
@@ -179,6 +260,12 @@ def _add_vault(commands: Any, place: argparse.ArgumentParser) -> None:
     add("import", "take in what another machine exported", operand="FILE", new=True)
     add("set", "keep a secret of the configuration, read from standard input", operand="NAME")
     add("unset", "forget a secret of the configuration", operand="NAME")
+
+
+def _add_operand(parser: argparse.ArgumentParser, operand: str) -> None:
+    # A file's name may have any bytes.
+    kind = str if operand in ("FILE", "MANIFEST") else _text
+    parser.add_argument("name", metavar=operand.strip("[]"), nargs=_count(operand), type=kind)
 
 
 def _count(operand: str) -> str | None:

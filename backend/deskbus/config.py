@@ -16,6 +16,7 @@ import difflib
 import hashlib
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -33,6 +34,12 @@ from deskbus_protocol.topics import check_pattern, overlaps
 
 MESSAGE_FOLDER = "messages"
 """Below the data folder: the log of persisted messages."""
+
+SOCKET_NAME = "bus.sock"
+"""Below the runtime folder: what clients connect to."""
+
+SOCKET_PATH_BYTES = 107 if sys.platform == "linux" else 103
+"""At most; the rest of `sockaddr_un` is the path's end."""
 
 VAULT_FOLDER = "vault"
 AUDIT_FOLDER = "audit"
@@ -475,12 +482,20 @@ def runtime_dir_for(data_dir: Path) -> Path:
 
     A Unix socket's path is at most 107 bytes long, so it is not simply below the data folder.
     """
+    short = Path(f"/tmp/deskbus-{_user()}")  # noqa: S108
     if os.name == "nt":
         base = default_data_dir().with_name("deskbus-run")
     else:
-        base = Path(os.environ.get("XDG_RUNTIME_DIR", f"/tmp/deskbus-{_user()}"))  # noqa: S108
+        base = Path(os.environ.get("XDG_RUNTIME_DIR", short))
     digest = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]
-    return base / f"deskbus-{digest}"
+    folder = base / f"deskbus-{digest}"
+    # Clients come to the same result, for they have the same environment.
+    return folder if fits_socket(folder) else short / f"deskbus-{digest}"
+
+
+def fits_socket(folder: Path) -> bool:
+    """Whether a socket in this folder has a path that the system takes."""
+    return os.name == "nt" or len(os.fsencode(folder / SOCKET_NAME)) <= SOCKET_PATH_BYTES
 
 
 def _user() -> str:

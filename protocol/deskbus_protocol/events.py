@@ -263,12 +263,35 @@ class VaultLocked(Event, frozen=True, kw_only=True, tag="vault.locked"):
 
 
 class VaultRotated(Event, frozen=True, kw_only=True, tag="vault.rotated"):
-    """`what` is `kek`, `keys` or `all`."""
+    """`what` is `kek`, `keys` or `all`; `password` or `keychain` where the key moved there."""
 
     severity: ClassVar[Severity] = "notice"
 
     what: str
     records: int | UnsetType = UNSET
+
+
+class VaultExported(Event, frozen=True, kw_only=True, tag="vault.exported"):
+    """Its content is in a file, under a password."""
+
+    severity: ClassVar[Severity] = "warning"
+
+    records: int | UnsetType = UNSET
+
+
+class VaultImported(Event, frozen=True, kw_only=True, tag="vault.imported"):
+    severity: ClassVar[Severity] = "notice"
+
+    records: int
+
+
+class ConfigSecretChanged(Event, frozen=True, kw_only=True, tag="vault.secret_changed"):
+    """A secret of the configuration was set, or `deleted`; never its value."""
+
+    severity: ClassVar[Severity] = "notice"
+
+    name: str
+    deleted: bool = False
 
 
 class RecordRefused(Event, frozen=True, kw_only=True, tag="vault.record_refused"):
@@ -361,6 +384,9 @@ AuditEvent = (
     | VaultUnlocked
     | VaultLocked
     | VaultRotated
+    | VaultExported
+    | VaultImported
+    | ConfigSecretChanged
     | RecordRefused
     | ConfigChanged
     | AuditExported

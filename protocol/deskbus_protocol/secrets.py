@@ -15,6 +15,7 @@ MAX_SECRETS = 1000
 
 SecretName = Annotated[str, Meta(min_length=1, max_length=128)]
 SecretValue = Annotated[str, Meta(max_length=65_536)]
+Password = Annotated[str, Meta(max_length=1024)]
 VaultState = Literal["closed", "unlocked", "locked", "memory"]
 
 
@@ -67,13 +68,50 @@ class VaultResult(Result, frozen=True, kw_only=True):
 class UnlockParams(Params, frozen=True, kw_only=True):
     """`password` is the master password, where there is one."""
 
-    password: Annotated[str, Meta(max_length=1024)] | UnsetType = UNSET
+    password: Password | UnsetType = UNSET
 
 
 class RotateParams(Params, frozen=True, kw_only=True):
-    """`kek` wraps the data keys anew, `keys` seals every record anew under new data keys."""
+    """`kek` wraps the data keys anew, `keys` seals every record anew under new data keys.
+
+    Without `reseal` a record is sealed anew when it is next written.
+    """
 
     what: Literal["kek", "keys", "all"] = "all"
+    reseal: bool = True
+
+
+class NewPasswordParams(Params, frozen=True, kw_only=True):
+    """A weak one is refused: 8 characters at least, 4 of them different."""
+
+    new_password: Password
+
+
+class UseKeychainParams(Params, frozen=True, kw_only=True):
+    """`keychain` is one of a name; without, that of this desktop."""
+
+    keychain: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
+
+
+class TransferParams(Params, frozen=True, kw_only=True):
+    """`file` is an absolute path on the backend's machine, `password` that of the export."""
+
+    file: Annotated[str, Meta(min_length=1, max_length=4096)]
+    password: Password
+
+
+class ExportResult(Result, frozen=True, kw_only=True):
+    """`left_out` counts records that were changed from outside, and are not in the export."""
+
+    left_out: int
+    status: VaultStatus
+
+
+class ImportResult(Result, frozen=True, kw_only=True):
+    """`records` counts those of the export."""
+
+    records: int
+    status: VaultStatus
 
 
 class VaultChangedParams(Params, frozen=True, kw_only=True):
@@ -124,6 +162,55 @@ METHODS = (
         summary="Changes the vault's keys; progress tells how many records are done.",
         params=RotateParams,
         result=VaultResult,
+        callers="shell",
+    ),
+    Method(
+        name="vault.lock",
+        summary="Forgets every key until vault.unlock, also where a keychain would give it back.",
+        params=NoParams,
+        result=VaultResult,
+        callers="shell",
+    ),
+    Method(
+        name="vault.changePassword",
+        summary="Puts the vault under a master password, in place of a keychain or another one.",
+        params=NewPasswordParams,
+        result=VaultResult,
+        callers="shell",
+    ),
+    Method(
+        name="vault.useKeychain",
+        summary="Moves the vault's key into the keychain.",
+        params=UseKeychainParams,
+        result=VaultResult,
+        callers="shell",
+    ),
+    Method(
+        name="vault.setSecret",
+        summary="Keeps a secret of the configuration, which secret:NAME in it stands for.",
+        params=SetSecretParams,
+        result=VaultResult,
+        callers="shell",
+    ),
+    Method(
+        name="vault.deleteSecret",
+        summary="Forgets a secret of the configuration.",
+        params=SecretParams,
+        result=DeletedResult,
+        callers="shell",
+    ),
+    Method(
+        name="vault.export",
+        summary="Writes the vault's content to a new file under a password.",
+        params=TransferParams,
+        result=ExportResult,
+        callers="shell",
+    ),
+    Method(
+        name="vault.import",
+        summary="Takes in what vault.export wrote: all of it, or nothing.",
+        params=TransferParams,
+        result=ImportResult,
         callers="shell",
     ),
     Method(

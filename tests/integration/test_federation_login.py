@@ -128,13 +128,18 @@ def seal_key(folder: Path, password: bytes) -> Path:
 
 def keep(data: Path, **secrets: str) -> None:
     """Secrets of the configuration, in a vault under a master password."""
-    assert vault_command(data, "change-password", passwords=("", "master"))[0] == 0
+    assert vault_command(data, "change-password", passwords=("", "master password"))[0] == 0
     for name, value in secrets.items():
-        assert vault_command(data, "set", name, passwords=("master",), given=value.encode())[0] == 0
+        assert (
+            vault_command(data, "set", name, passwords=("master password",), given=value.encode())[
+                0
+            ]
+            == 0
+        )
 
 
 async def unlock(shell: TestShell) -> None:
-    await shell.client.call("vault.unlock", {"password": "master"})
+    await shell.client.call("vault.unlock", {"password": "master password"})
 
 
 @pytest.mark.requirement("3.3")

@@ -51,7 +51,7 @@ async def test_an_app_that_its_publisher_signed_is_installed_and_a_changed_one_i
     manifest = {"id": "desk.signed", "name": "Signed", "windows": [{"url": "index.html"}]}
     (app / "app.json").write_text(json.dumps(manifest))
     code, made, _ = deskbus("publisher", "keygen", key)
-    assert len(base64.b64decode(made["publisher_key"])) == 32
+    assert len(base64.b64decode(made["publisherKey"])) == 32
     assert key.stat().st_mode & 0o777 == 0o600
     assert deskbus("publisher", "keygen", key)[0] == 1
     assert deskbus("publisher", "sign", app / "app.json", key)[0] == 0

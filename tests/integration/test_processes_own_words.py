@@ -1,6 +1,5 @@
 """What an app says of itself and keeps for itself hurts no other app, and no person's terminal."""
 
-import io
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,7 +7,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from deskbus.commands.apps import rows, show
+from deskbus.commands.apps import rows
+from deskbus.commands.output import lines_of
 from deskbus.handlers.apps import SAVES_AT_ONCE
 from deskbus_protocol.apps import AppList, AppStatus
 from deskbus_protocol.errors import DeskbusError
@@ -93,12 +93,7 @@ async def test_state_beyond_its_cap_is_refused_and_the_last_one_kept(desk: TestS
 
 
 def test_the_table_writes_control_characters_out() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    out = Terminal()
     status = AppStatus(app="t", name="T", state="failed", windows=[], detail=CLEAR_SCREEN)
-    show(None, rows([status], {}), out)
-    assert r"\u{1b}[2J\u{9b}31m\u{202e}" in out.getvalue()
-    assert "\x1b" not in out.getvalue()
+    shown = "".join(lines_of(rows([status], {}), 200))
+    assert r"\u{1b}[2J\u{9b}31m\u{202e}" in shown
+    assert "\x1b" not in shown

@@ -240,34 +240,53 @@ def test_the_commands_keep_a_vault_under_a_password(tmp_path: Path) -> None:
     assert vault_command(data, "status")[1]["state"] == "closed"
     code, _, told = vault_command(data, "set", "broker", given=b"value")
     assert (code, "no keychain" in told) == (1, True)
-    assert vault_command(data, "change-password", passwords=("", "first"))[0] == 0
+    assert vault_command(data, "change-password", passwords=("", "first password"))[0] == 0
     assert vault_command(data, "status")[1]["state"] == "locked"
-    code, _, told = vault_command(data, "unlock", passwords=("wrong",))
+    code, _, told = vault_command(data, "unlock", passwords=("wrong password",))
     assert (code, "password is wrong" in told) == (1, True)
     code, _, told = vault_command(data, "unlock")
     assert (code, "--password-fd" in told) == (2, True)
-    assert vault_command(data, "set", "broker", passwords=("first",), given=b"value\n")[0] == 0
-    assert vault_command(data, "set", "other", passwords=("first",), given=b"\xff")[0] == 2
+    assert (
+        vault_command(data, "set", "broker", passwords=("first password",), given=b"value\n")[0]
+        == 0
+    )
+    assert vault_command(data, "set", "other", passwords=("first password",), given=b"\xff")[0] == 2
     for wrong in (b"", b"\n", b"x" * 65_537):
-        assert vault_command(data, "set", "other", passwords=("first",), given=wrong)[0] == 2
-    assert vault_command(data, "change-password", passwords=("first", "second"))[0] == 0
-    code, report, _ = vault_command(data, "rotate", passwords=("second",))
+        assert (
+            vault_command(data, "set", "other", passwords=("first password",), given=wrong)[0] == 2
+        )
+    assert (
+        vault_command(data, "change-password", passwords=("first password", "second password"))[0]
+        == 0
+    )
+    code, report, _ = vault_command(data, "rotate", passwords=("second password",))
     assert (code, report["records"]) == (0, 1)
-    assert vault_command(data, "unlock", passwords=("first",))[0] == 1
+    assert vault_command(data, "unlock", passwords=("first password",))[0] == 1
 
 
 def test_an_export_moves_to_another_data_folder(tmp_path: Path) -> None:
     here, there, file = tmp_path / "here", tmp_path / "there", tmp_path / "export"
-    vault_command(here, "change-password", passwords=("", "here"))
-    vault_command(here, "set", "broker", passwords=("here",), given=b"value")
-    assert vault_command(here, "export", str(file), passwords=("here", "export"))[0] == 0
+    vault_command(here, "change-password", passwords=("", "here password"))
+    vault_command(here, "set", "broker", passwords=("here password",), given=b"value")
+    assert (
+        vault_command(here, "export", str(file), passwords=("here password", "export password"))[0]
+        == 0
+    )
     assert file.stat().st_mode & 0o777 == 0o600
-    assert vault_command(here, "export", str(file), passwords=("here", "export"))[0] == 1
-    vault_command(there, "change-password", passwords=("", "there"))
-    assert vault_command(there, "import", str(file), passwords=("there", "wrong"))[0] == 1
-    code, report, _ = vault_command(there, "import", str(file), passwords=("there", "export"))
+    assert (
+        vault_command(here, "export", str(file), passwords=("here password", "export password"))[0]
+        == 1
+    )
+    vault_command(there, "change-password", passwords=("", "there password"))
+    assert (
+        vault_command(there, "import", str(file), passwords=("there password", "wrong password"))[0]
+        == 1
+    )
+    code, report, _ = vault_command(
+        there, "import", str(file), passwords=("there password", "export password")
+    )
     assert (code, report["records"]) == (0, 1)
-    assert vault_command(there, "unset", "broker", passwords=("there",))[0] == 0
+    assert vault_command(there, "unset", "broker", passwords=("there password",))[0] == 0
 
 
 async def test_the_commands_do_not_fight_a_running_backend(
@@ -277,7 +296,7 @@ async def test_the_commands_do_not_fight_a_running_backend(
     async with start_shell(data, config=CONFIG) as shell, shell.app("desk.feed") as feed:
         await put(feed, "token", "one")
         code, _, told = await anyio.to_thread.run_sync(lambda: vault_command(data, "rotate"))
-        assert (code, "a backend is running" in told) == (1, True)
+        assert (code, "lets no tools in" in told, "tools = true" in told) == (1, True, True)
         assert await get(feed, "token") == "one"
 
 

@@ -55,9 +55,11 @@ def test_a_vault_moves_from_a_password_into_the_keychain(
     keychain: SecretService, tmp_path: Path
 ) -> None:
     data = tmp_path / "data"
-    assert vault_command(data, "change-password", passwords=("", "first"))[0] == 0
-    assert vault_command(data, "set", "broker", passwords=("first",), given=b"value")[0] == 0
-    code, report, _ = vault_command(data, "use-keychain", passwords=("first",))
+    assert vault_command(data, "change-password", passwords=("", "first password"))[0] == 0
+    assert (
+        vault_command(data, "set", "broker", passwords=("first password",), given=b"value")[0] == 0
+    )
+    code, report, _ = vault_command(data, "use-keychain", passwords=("first password",))
     assert (code, report["home"], report["records"]) == (0, "secret-service", 1)
     assert vault_command(data, "unset", "broker")[0] == 0
     code, _, told = vault_command(data, "use-keychain", "macos")

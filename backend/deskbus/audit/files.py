@@ -161,7 +161,9 @@ class AuditFolder:
         try:
             self._descriptor = disk.lock_folder(self.path)
         except BlockingIOError as error:
-            raise FolderBusyError(error.errno, "another process writes this log") from error
+            raise FolderBusyError(
+                error.errno, "another process writes this log", str(self.path)
+            ) from error
 
     def release(self) -> None:
         if self._descriptor is not None:

@@ -1,19 +1,20 @@
 """`deskbus apps`: what runs and what it uses, and what a person wants of it."""
 
-import sys
 from argparse import Namespace
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
+from math import isfinite
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from deskbus.commands import output
 from deskbus.commands.connected import run_connected
+from deskbus.commands.failures import MisuseError
 from deskbus_protocol.apps import AppList, AppStats, AppStatus, StatsResult
 from deskbus_protocol.client import Client
-from deskbus_protocol.display import visible
 
 MEGABYTE = 1024 * 1024
 
@@ -21,13 +22,12 @@ Action = Callable[[Client], Coroutine[Any, Any, None]]
 
 
 def run(options: Namespace) -> int:
-    """Exits with 2 for limits that are none."""
+    """Raises `MisuseError` for limits that are none."""
     try:
         action = _action(options)
     except (ValueError, msgspec.MsgspecError) as error:
-        sys.stderr.write(f"deskbus: {error}\n")
-        return 2
-    return run_connected(options.data_dir, action)
+        raise MisuseError(str(error)) from None
+    return run_connected(options, action)
 
 
 def _action(options: Namespace) -> Action:
@@ -55,7 +55,10 @@ def limits_of(words: Sequence[str]) -> dict[str, float]:
         if not equals:
             raise ValueError(f"{word}: write a limit as memory_mb=256")
         try:
-            limits[name] = float(number) if name == "cpu_percent" else int(number)
+            limit = float(number) if name == "cpu_percent" else int(number)
+            if not isfinite(limit) or limit <= 0:
+                raise ValueError
+            limits[name] = limit
         except ValueError:
             raise ValueError(f"{word}: {number} is no number that this limit can have") from None
     return limits
@@ -64,17 +67,17 @@ def limits_of(words: Sequence[str]) -> dict[str, float]:
 async def _list(client: Client) -> None:
     told: AppList = await client.call("apps.list", result=AppList)
     stats: StatsResult = await client.call("apps.stats", result=StatsResult)
-    show(told, rows(told.apps, {each.app: each for each in stats.apps}), sys.stdout)
+    output.emit(told, rows(told.apps, {each.app: each for each in stats.apps}))
 
 
 async def _stats(client: Client, *, app: str | None) -> None:
     params = {} if app is None else {"app": app}
     told: StatsResult = await client.call("apps.stats", params, result=StatsResult)
-    show(told, stat_rows(told.apps), sys.stdout)
+    output.emit(told, stat_rows(told.apps))
 
 
 async def _call(client: Client, *, method: str, params: object) -> None:
-    sys.stdout.write(bytes(await client.call(method, params)).decode() + "\n")
+    output.emit(await client.call(method, params))
 
 
 def rows(apps: Sequence[AppStatus], stats: dict[str, AppStats]) -> list[list[str]]:
@@ -124,19 +127,6 @@ def stat_rows(stats: Sequence[AppStats]) -> list[list[str]]:
             ]
         )
     return table
-
-
-def show(data: object, table: list[list[str]], out: TextIO) -> None:
-    """A table for people; for everything else JSON."""
-    if not out.isatty():
-        out.write(msgspec.json.encode(data).decode() + "\n")
-        return
-    # An app's own words are among these: they may not talk to the terminal.
-    table = [[visible(cell) for cell in row] for row in table]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        out.write("  ".join(cells).rstrip() + "\n")
 
 
 def _text(value: object, otherwise: str = "–") -> str:

@@ -3,7 +3,6 @@
 What it proves, it proves with the log's public key alone.
 """
 
-import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable
@@ -27,10 +26,10 @@ from deskbus.audit.proof import (
     make_consistency,
     read_chain,
 )
-from deskbus.audit.record import plain
 from deskbus.audit.report import render
 from deskbus.audit.story import Period, gather
 from deskbus.audit.verify import Verifier, own_key
+from deskbus.commands import output
 from deskbus.commands.auditlog import (
     Opened,
     anchor_of,
@@ -41,9 +40,10 @@ from deskbus.commands.auditlog import (
     kept_mark,
     opened,
 )
+from deskbus.commands.failures import CommandError, MisuseError
 from deskbus.commands.progress import show_progress
 from deskbus.commands.times import unix_ms
-from deskbus_protocol.audit import AuditFormat, AuditOrder, AuditVerdict
+from deskbus_protocol.audit import AuditFormat, AuditOrder, AuditRecord, AuditVerdict
 from deskbus_protocol.quantity import counted
 
 T = TypeVar("T")
@@ -52,29 +52,27 @@ PAGE = 1000
 
 
 def run(options: Namespace) -> int:
-    """Exits with 1 where something is not as it should be, with 2 for a senseless argument."""
+    """Answers with 1 where something is not as it should be.
+
+    Raises `MisuseError` for a senseless argument, `CommandError`, `OSError`.
+    """
     try:
         return _ACTIONS[options.what](options)
-    except ValueError as error:
-        if isinstance(error, NoteError | ProofError | LineError | export.ExportError):
-            sys.stderr.write(f"deskbus: {error}\n")
-            return 1
-        sys.stderr.write(f"deskbus: {error}\n")
-        return 2
+    except (NoteError, ProofError, LineError, export.ExportError) as error:
+        raise CommandError(str(error)) from None
     except DamagedFileError:
-        sys.stderr.write("deskbus: a file of the log is damaged; deskbus audit verify tells more\n")
-    except OSError as error:
-        sys.stderr.write(f"deskbus: {error.strerror or 'the audit log can not be read'}\n")
-    return 1
+        raise CommandError("a file of the log is damaged", "See: deskbus audit verify") from None
+    except ValueError as error:
+        raise MisuseError(str(error)) from None
 
 
 def _verify(options: Namespace) -> int:
     verdict = verdict_of(options)
     forget_index(folder_of(options))
-    _print(verdict)
+    output.emit(verdict)
     if verdict.verdict != "OK":
         words = f"{verdict.verdict}: {verdict.reason or 'the end of the log is not signed'}"
-        sys.stderr.write(f"deskbus: {words}\n")
+        output.tell(f"deskbus: {words}")
     return 1 if verdict.verdict == "TAMPERED" else 0
 
 
@@ -107,8 +105,6 @@ def key_of(options: Namespace) -> str:
 def _query(options: Namespace) -> int:
     """Prints records, and says on standard error where the limit left some out."""
     wanted = filter_of(options)
-    if options.limit < 0:
-        raise ValueError("--limit is a number of records, or 0 for all")
     order: AuditOrder = "oldest" if options.oldest else "newest"
     printed, cursor = 0, None
     with opened(options) as log:
@@ -117,10 +113,10 @@ def _query(options: Namespace) -> int:
             found = log.search.find(wanted, order=order, limit=max(limit, 1), cursor=cursor)
             if options.limit and found.records and limit < 1:
                 words = f"the {order} {counted(printed, 'record')}; --limit 0 prints all"
-                sys.stderr.write(f"deskbus: these are {words}\n")
+                output.tell(f"deskbus: these are {words}")
                 break
             for record in found.records:
-                _print_line(record)
+                output.emit_one(record, _cells(record))
             printed += len(found.records)
             cursor = found.cursor
             if cursor is None:
@@ -134,7 +130,7 @@ def _export(options: Namespace) -> int:
     with opened(options) as log:
         records = _exporter(log, options).write(wanted, options.format, options.file)
     proof = proof_of(options.file)
-    _print({"records": records, "file": str(options.file), "proof": str(proof)})
+    output.emit({"records": records, "file": str(options.file), "proof": str(proof)})
     return 0
 
 
@@ -152,14 +148,14 @@ def _report(options: Namespace) -> int:
     with opened(options) as log:
         story = gather(log.search, period, show_progress)
     options.file.write_text(render(story, verdict, time.time_ns() // 1_000_000), "utf-8")
-    _print({"records": story.records, "file": str(options.file), "verdict": verdict.verdict})
+    output.emit({"records": story.records, "file": str(options.file), "verdict": verdict.verdict})
     return 1 if verdict.verdict == "TAMPERED" else 0
 
 
 def _head(options: Namespace) -> int:
     newest = read_chain(folder_of(options))
     text = [*newest.heads, *newest.notes][-1]
-    _print({"checkpoint": text, "key": key_of(options), "size": newest.newest.size})
+    output.emit({"checkpoint": text, "key": key_of(options), "size": newest.newest.size})
     return 0
 
 
@@ -171,7 +167,9 @@ def _prove(options: Namespace) -> int:
             log.index.catch_up()
             mark = kept_mark(options.since_checkpoint)
             prover = Prover(log.search, log.index, chain)
-            _print(make_consistency(key_of(options), chain, mark.size, mark.root, prover.subtree))
+            output.emit(
+                make_consistency(key_of(options), chain, mark.size, mark.root, prover.subtree)
+            )
             return 0
         if options.seq is None:
             raise ValueError("name a record by its sequence, or a checkpoint")
@@ -179,7 +177,7 @@ def _prove(options: Namespace) -> int:
         if line is None:
             raise ProofError("there is no such record")
         bundle = _exporter(log, options).prove([options.seq])
-        _print({"record": line.decode(), "proof": msgspec.to_builtins(bundle)})
+        output.emit({"record": line.decode(), "proof": msgspec.to_builtins(bundle)})
     return 0
 
 
@@ -201,17 +199,17 @@ def _check(options: Namespace) -> int:
         bundle = _decode(proof.read_bytes(), Bundle)
         lines = export.decode(content.decode(), _format_of(options.file))
         newest = check_bundle(bundle, lines, key)
-        _print({"proven": True, "records": len(lines), "size": newest.size})
+        output.emit({"proven": True, "records": len(lines), "size": newest.size})
         return 0
     try:
         proven = msgspec.json.decode(content, type=_Proven)
     except msgspec.MsgspecError:
         consistency = _decode(content, Consistency)
         newest = check_consistent(consistency, key)
-        _print({"proven": True, "from": consistency.size, "size": newest.size})
+        output.emit({"proven": True, "from": consistency.size, "size": newest.size})
         return 0
     newest = check_bundle(proven.proof, [proven.record.encode()], key)
-    _print({"proven": True, "records": 1, "size": newest.size})
+    output.emit({"proven": True, "records": 1, "size": newest.size})
     return 0
 
 
@@ -239,9 +237,8 @@ _ACTIONS: dict[str, Callable[[Namespace], int]] = {
 }
 
 
-def _print(value: object) -> None:
-    sys.stdout.write(msgspec.json.format(plain(msgspec.json.encode(value))).decode() + "\n")
-
-
-def _print_line(value: object) -> None:
-    sys.stdout.write(plain(msgspec.json.encode(value)).decode() + "\n")
+def _cells(record: AuditRecord) -> list[str]:
+    """A line for a person: when, what, and the rest as it stands."""
+    members = msgspec.to_builtins(record)
+    words = [output.time_of(members.pop("time")), str(members.pop("type", ""))]
+    return [*words, *(f"{name}={output.text_of(value)}" for name, value in members.items())]

@@ -44,7 +44,7 @@ def opened(options: Namespace) -> Iterator[Opened]:
     """
     folder = folder_of(options)
     if not folder.is_dir():
-        raise FileNotFoundError(2, f"there is no audit log in {folder}")
+        raise FileNotFoundError(2, "there is no audit log there", str(folder))
     claimed = AuditFolder(folder)
     with tempfile.TemporaryDirectory(prefix="deskbus-audit-") as passing:
         place = folder / INDEX
@@ -63,7 +63,9 @@ def opened(options: Namespace) -> Iterator[Opened]:
 
 
 def is_live(folder: Path) -> bool:
-    """Whether a backend holds the log."""
+    """Whether a backend holds the log; makes nothing."""
+    if not folder.is_dir():
+        return False
     claim = AuditFolder(folder)
     try:
         claim.claim()

@@ -4,6 +4,8 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from deskbus.commands import numbers
+
 
 def add_audit(commands: Any, place: ArgumentParser) -> None:
     audit = commands.add_parser("audit", help="read the audit log, and prove that it is whole")
@@ -35,7 +37,11 @@ def add_audit(commands: Any, place: ArgumentParser) -> None:
     query = add("query", "print records, one a line", _filters())
     query.add_argument("--oldest", action="store_true", help="oldest first; default: newest")
     query.add_argument(
-        "--limit", type=int, default=100, metavar="N", help="default: 100; 0 prints all"
+        "--limit",
+        type=numbers.sequence,
+        default=100,
+        metavar="N",
+        help="default: 100; 0 prints all",
     )
     export = add("export", "write records to a file, and their proof beside it", _filters())
     export.add_argument("file", type=Path, metavar="FILE")
@@ -45,7 +51,7 @@ def add_audit(commands: Any, place: ArgumentParser) -> None:
     _add_times(report)
     add("head", "print the newest checkpoint, to be kept elsewhere")
     prove = add("prove", "print the proof of one record, or of what came since a checkpoint")
-    prove.add_argument("seq", type=int, nargs="?", metavar="SEQUENCE")
+    prove.add_argument("seq", type=numbers.sequence, nargs="?", metavar="SEQUENCE")
     prove.add_argument(
         "--since-checkpoint", type=Path, metavar="FILE", help="a checkpoint that was kept"
     )

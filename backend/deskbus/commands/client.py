@@ -1,6 +1,5 @@
 """`deskbus call`, `pub`, `sub` and `replay`: a developer's client of a headless backend."""
 
-import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -8,28 +7,35 @@ from functools import partial
 import msgspec
 from msgspec import Raw
 
+from deskbus.commands import output
 from deskbus.commands.connected import run_connected
+from deskbus.commands.failures import MisuseError
+from deskbus.commands.methods import check_params, help_of
 from deskbus.commands.times import unix_ms
-from deskbus_protocol.client import Client
-from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.client import Client, Message
+from deskbus_protocol.errors import CONNECTION_LOST, DeskbusError
 from deskbus_protocol.jsontext import written_anew
 
 
 def run(options: Namespace) -> int:
+    if options.command == "call" and (options.about is not None or not options.method):
+        return _tell_about(options)
     try:
         action = _action(options)
     except ValueError as error:
-        sys.stderr.write(f"deskbus: {error}\n")
-        return 2
-    return run_connected(options.data_dir, action)
+        raise MisuseError(str(error)) from None
+    return run_connected(options, action)
 
 
 def _action(options: Namespace) -> Callable[[Client], Awaitable[None]]:
     """What to do once connected; raises `ValueError` for an argument that makes no sense."""
     if options.command == "call":
-        return partial(_call, method=options.method, params=_json(options.params))
+        params = _json(options.params)
+        check_params(options.method, params)
+        return partial(_call, method=options.method, params=params, timeout_s=options.timeout)
     if options.command == "pub":
-        return partial(_publish, topic=options.topic, payload=_json(options.payload))
+        payload = _json(options.payload)
+        return partial(_publish, topic=options.topic, payload=payload, timeout_s=options.timeout)
     if options.command == "sub":
         return partial(_subscribe, pattern=options.pattern, count=options.count)
     return partial(
@@ -37,12 +43,22 @@ def _action(options: Namespace) -> Callable[[Client], Awaitable[None]]:
     )
 
 
-async def _call(client: Client, *, method: str, params: Raw) -> None:
-    _print(await client.call(method, params))
+def _tell_about(options: Namespace) -> int:
+    """Help on a method, or on the command; raises `MisuseError` where no method was named."""
+    if options.about is None:
+        raise MisuseError("name a method to call", "deskbus call --help lists them.")
+    method = options.about or options.method or ""
+    output.write(help_of(method) if method else f"{options.usage()}\nmethods:\n{help_of('')}")
+    return 0
 
 
-async def _publish(client: Client, *, topic: str, payload: Raw) -> None:
-    _print(await client.publish(topic, payload))
+async def _call(client: Client, *, method: str, params: Raw, timeout_s: float) -> None:
+    output.emit(await client.call(method, params, timeout_s=timeout_s))
+
+
+async def _publish(client: Client, *, topic: str, payload: Raw, timeout_s: float) -> None:
+    params = {"topic": topic, "payload": payload}
+    output.emit(await client.call("bus.publish", params, timeout_s=timeout_s))
 
 
 async def _subscribe(client: Client, *, pattern: str, count: int | None) -> None:
@@ -53,6 +69,8 @@ async def _subscribe(client: Client, *, pattern: str, count: int | None) -> None
             printed += 1
             if printed == count:
                 return
+        # Only the end of the connection ends the stream.
+        raise DeskbusError(CONNECTION_LOST)
 
 
 async def _replay(client: Client, *, pattern: str, since_ms: int, follow: bool) -> None:
@@ -67,6 +85,7 @@ async def _replay(client: Client, *, pattern: str, since_ms: int, follow: bool) 
             printed += 1
             if printed == count and not follow:
                 return
+        raise DeskbusError(CONNECTION_LOST)
 
 
 def _json(text: str) -> Raw:
@@ -77,6 +96,8 @@ def _json(text: str) -> Raw:
         raise ValueError(error.message) from None
 
 
-def _print(value: object) -> None:
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
-    sys.stdout.flush()
+def _print(message: Message) -> None:
+    sender = message.sender
+    payload = output.json_line(message.payload).rstrip("\n")
+    words = [output.time_of(message.timestamp), message.topic, f"{sender.app}/{sender.client}"]
+    output.emit_one(message, [*words, payload])

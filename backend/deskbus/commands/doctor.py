@@ -1,10 +1,12 @@
 """`deskbus doctor`: what works on this machine, as JSON; or how the running backend is, as text."""
 
+import errno
 import importlib.util
 import os
 import platform
 import shutil
 import sys
+import tempfile
 from argparse import Namespace
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,16 +16,24 @@ from typing import Literal
 import msgspec
 
 from deskbus import __version__
+from deskbus.commands import output
 from deskbus.commands.connected import run_connected
-from deskbus.config import runtime_dir_for
+from deskbus.commands.failures import DONE, FAILED, describe
+from deskbus.config import VAULT_FOLDER, ConfigError, load, runtime_dir_for
+from deskbus.transport.pipe import UnsafeDirectoryError, check_runtime_folder, is_held
 from deskbus_protocol.client import Client
+from deskbus_protocol.display import visible
 from deskbus_protocol.health import HealthResult, Status
 
-Verdict = Literal["ok", "missing", "broken"]
+Verdict = Literal["ok", "optional", "degraded", "broken"]
+"""`optional` is not there and not missed; `degraded` works less well; `broken` stops a start."""
 
+ANSWER_WITHIN_S = 10.0
 MIN_OPEN_FILES = 1024
+MIN_FREE_BYTES = 100_000_000
 
 _SIGNS: dict[Status, str] = {"ok": "✓", "degraded": "!", "failed": "✗", "off": "·"}
+_MARKS: dict[Verdict, str] = {"ok": "✓", "optional": "·", "degraded": "!", "broken": "✗"}
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -32,25 +42,50 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def run(options: Namespace) -> int:
-    """Exits with 1 when something that every shell needs is broken, or no backend runs."""
+    """Answers with 1 when something is degraded or broken; looks only, and makes nothing."""
     if options.running:
-        return run_connected(options.data_dir, _tell_running)
+        return _running(options)
     checks: dict[str, Callable[[], Finding]] = {
         "python": _python,
         "eventLoop": _event_loop,
-        "pipes": lambda: _pipes(options.data_dir),
-        "keychain": _keychain,
+        "dataFolder": lambda: _data_folder(options.data_dir),
+        "runtimeFolder": lambda: _runtime_folder(options.data_dir),
+        "backend": lambda: _backend(options.data_dir),
+        "configuration": lambda: _configuration(options.config),
+        "keychain": lambda: _keychain(options.data_dir),
         "electron": _electron,
         "limits": _limits,
+        "locale": _locale,
     }
-    findings = {name: check() for name, check in checks.items()}
+    findings = {name: _found(check) for name, check in checks.items()}
     report = {"version": __version__, "platform": platform.platform(), "checks": findings}
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
-    return 1 if any(found.verdict == "broken" for found in findings.values()) else 0
+    table = [[_MARKS[each.verdict], name, each.detail] for name, each in findings.items()]
+    output.emit(report, table)
+    unwell = any(found.verdict in ("degraded", "broken") for found in findings.values())
+    return FAILED if unwell else DONE
 
 
-async def _tell_running(client: Client) -> None:
-    sys.stdout.write(as_text(await client.call("health.get", result=HealthResult)))
+def _found(check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except OSError as error:
+        return Finding("broken", describe(error).replace("\n", " "))
+
+
+def _running(options: Namespace) -> int:
+    """Answers with 1 where a component is degraded or failed."""
+    told: list[HealthResult] = []
+
+    async def ask(client: Client) -> None:
+        told.append(await client.call("health.get", result=HealthResult, timeout_s=ANSWER_WITHIN_S))
+
+    run_connected(options, ask)
+    (health,) = told
+    if output.on_terminal():
+        output.write("".join(visible(line) + "\n" for line in as_text(health).splitlines()))
+    else:
+        output.emit(health)
+    return DONE if health.status == "ok" else FAILED
 
 
 def as_text(health: HealthResult) -> str:
@@ -77,32 +112,85 @@ def _python() -> Finding:
 def _event_loop() -> Finding:
     if importlib.util.find_spec("uvloop"):
         return Finding("ok", "uvloop")
-    return Finding("missing", "uvloop is not installed; asyncio's own loop is used, and slower")
+    return Finding("optional", "uvloop is not installed; asyncio's own loop is used, and slower")
 
 
-def _pipes(data_dir: Path) -> Finding:
-    if sys.platform == "win32":
+def _data_folder(data_dir: Path) -> Finding:
+    try_to_write_below(data_dir)
+    existing = _existing(data_dir)
+    free = shutil.disk_usage(existing).free
+    words = f"{data_dir}, {free // 1_000_000} MB free"
+    if free < MIN_FREE_BYTES:
+        return Finding("degraded", f"{words}; make room")
+    return Finding("ok", words)
+
+
+def _runtime_folder(data_dir: Path) -> Finding:
+    if os.name == "nt":
         return Finding("ok", "named pipes")
-    else:
-        from deskbus.transport.pipe import UnsafeDirectoryError
-        from deskbus.transport.unix import prepare_directory
+    folder = runtime_dir_for(data_dir)
+    try:
+        check_runtime_folder(folder)
+    except FileNotFoundError:
+        pass
+    except UnsafeDirectoryError as error:
+        return Finding("broken", str(error))
+    try_to_write_below(folder)
+    return Finding("ok", f"Unix sockets in {folder}")
 
-        folder = runtime_dir_for(data_dir)
-        try:
-            prepare_directory(folder)
-        except (OSError, UnsafeDirectoryError) as error:
-            return Finding("broken", str(error))
-        return Finding("ok", f"Unix sockets in {folder}")
+
+def _backend(data_dir: Path) -> Finding:
+    if is_held(runtime_dir_for(data_dir)):
+        return Finding("ok", f"one runs on {data_dir}; a second one can't start there")
+    return Finding("ok", f"none runs on {data_dir}")
 
 
-def _keychain() -> Finding:
+def _configuration(path: Path | None) -> Finding:
+    if path is None:
+        return Finding("ok", "none was named (--config)")
+    try:
+        config = load(path)
+    except ConfigError as error:
+        return Finding("broken", str(error))
+    return Finding("ok", f"{path}, {len(config.apps)} apps")
+
+
+def try_to_write_below(folder: Path) -> None:
+    """Raises `OSError` where this user can't make files in `folder`, or can't make `folder`.
+
+    The file of the trial has no name, where the file system can do that, and does not stay.
+    """
+    existing = _existing(folder)
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        # Some file systems know no such files, and say of a folder that it is not there.
+        cause = error.errno or errno.EACCES
+        raise OSError(cause, os.strerror(cause), str(folder)) from None
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there; raises `NotADirectoryError`."""
+    for place in (folder, *folder.absolute().parents):
+        if place.is_dir():
+            return place
+        if os.path.lexists(place):
+            raise NotADirectoryError(errno.ENOTDIR, "this is not a folder", str(place))
+    return Path("/")
+
+
+def _keychain(data_dir: Path) -> Finding:
     from deskbus.vault.keychain import probe
+    from deskbus.vault.vault import Vault
 
     state = probe()
     if state.reachable:
         return Finding("ok", state.detail)
+    if Vault(data_dir / VAULT_FOLDER).needs_password:
+        return Finding("ok", "the vault has a master password")
     return Finding(
-        "missing",
+        "degraded",
         f"{state.detail}; secrets can't be kept there (deskbus vault change-password helps)",
     )
 
@@ -111,7 +199,7 @@ def _electron() -> Finding:
     found = os.environ.get("ELECTRON_BIN") or shutil.which("electron")
     if found and Path(found).exists():
         return Finding("ok", found)
-    return Finding("missing", "neither ELECTRON_BIN nor electron on PATH; a shell brings its own")
+    return Finding("optional", "neither ELECTRON_BIN nor electron on PATH; a shell brings its own")
 
 
 def _limits() -> Finding:
@@ -123,5 +211,13 @@ def _limits() -> Finding:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         words = f"open files {soft} of {hard}"
         if soft < MIN_OPEN_FILES:
-            return Finding("broken", f"{words}; 500 apps need at least {MIN_OPEN_FILES}")
+            return Finding("degraded", f"{words}; 500 apps need at least {MIN_OPEN_FILES}")
         return Finding("ok", words)
+
+
+def _locale() -> Finding:
+    encoding = sys.getfilesystemencoding()
+    if encoding.lower() not in ("utf-8", "utf8"):
+        words = f"file names are {encoding} here; output is UTF-8 all the same"
+        return Finding("degraded", f"{words} (LC_ALL=C.UTF-8 helps)")
+    return Finding("ok", "UTF-8")

@@ -1,15 +1,15 @@
 """`deskbus panel`: opens a panel in the shell; where there is none, prints what it would show."""
 
 import shutil
-import sys
 from argparse import Namespace
-from datetime import UTC, datetime
 
 import msgspec
 from msgspec import UnsetType
 
+from deskbus.commands import output
 from deskbus.commands.connected import run_connected
 from deskbus_protocol.client import Client
+from deskbus_protocol.display import visible
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 from deskbus_protocol.panels import (
     OpenedPanel,
@@ -25,15 +25,12 @@ from deskbus_protocol.quantity import counted
 MAX_ROWS = 10_000
 """Printed of one panel; the audit panel leads through a log of any length."""
 
-MIN_WIDTH = 8
-"""Of a column, in characters."""
-
 
 def run(options: Namespace) -> int:
     async def show(client: Client) -> None:
         if options.name is None:
             names = await client.call("panels.list", {}, result=PanelList)
-            sys.stdout.write(msgspec.json.encode(names.names).decode() + "\n")
+            output.emit(names.names)
             return
         query = PanelQuery(search=options.search)
         params = msgspec.to_builtins(OpenPanelParams(name=options.name, query=query))
@@ -44,16 +41,16 @@ def run(options: Namespace) -> int:
                 if error.kind is not UNAVAILABLE:
                     raise
             else:
-                sys.stderr.write(f"The panel {options.name} is open.\n")
+                output.tell(f"The panel {options.name} is open.")
                 return
         content = await all_pages(client, options.name, query)
-        if sys.stdout.isatty():
+        if output.on_terminal():
             width = shutil.get_terminal_size().columns
-            sys.stdout.write("\n".join(lines_of(content, width)) + "\n")
+            output.write("\n".join(lines_of(content, width)) + "\n")
         else:
-            sys.stdout.write(msgspec.json.encode(content).decode() + "\n")
+            output.write(output.json_line(content))
 
-    return run_connected(options.data_dir, show)
+    return run_connected(options, show)
 
 
 async def all_pages(client: Client, name: str, query: PanelQuery) -> PanelContent:
@@ -67,7 +64,7 @@ async def all_pages(client: Client, name: str, query: PanelQuery) -> PanelConten
             return whole
         if len(whole.rows) >= MAX_ROWS:
             words = f"these are the first {counted(len(whole.rows), 'row')}; search narrows them"
-            sys.stderr.write(f"deskbus: {words}\n")
+            output.tell(f"deskbus: {words}")
             return whole
         query = msgspec.structs.replace(query, cursor=page.next)
 
@@ -94,7 +91,7 @@ def lines_of(content: PanelContent, width: int) -> list[str]:
     if not content.rows:
         empty = content.empty
         lines.append("Nothing here" if isinstance(empty, UnsetType) else empty.title)
-        return lines
+        return [visible(line) for line in lines]
     table = [[column.title for column in content.columns]]
     names = {group.id: group.title for group in content.groups}
     grouped = bool(names)
@@ -104,10 +101,9 @@ def lines_of(content: PanelContent, width: int) -> list[str]:
         _cells(row, names) if grouped else [_text(cell) for cell in row.cells]
         for row in content.rows
     ]
-    widths = _widths(table, width)
-    lines += [_line(cells, widths) for cells in table]
+    lines += output.lines_of(table, width)
     lines += ["", content.summary]
-    return lines
+    return [visible(line) for line in lines]
 
 
 def _cells(row: PanelRow, names: dict[str, str]) -> list[str]:
@@ -116,24 +112,4 @@ def _cells(row: PanelRow, names: dict[str, str]) -> list[str]:
 
 
 def _text(cell: PanelCell) -> str:
-    if isinstance(cell.time, UnsetType):
-        return cell.text.replace("\n", " ")
-    at = datetime.fromtimestamp(cell.time / 1000, UTC)
-    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _widths(table: list[list[str]], width: int) -> list[int]:
-    """The widest column gives way first, until all fit."""
-    widths = [max(len(cells[at]) for cells in table) for at in range(len(table[0]))]
-    while sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > MIN_WIDTH:
-        widths[widths.index(max(widths))] -= 1
-    return widths
-
-
-def _line(cells: list[str], widths: list[int]) -> str:
-    cut = (
-        text if len(text) <= wide else f"{text[: wide - 1]}…"
-        for text, wide in zip(cells, widths, strict=True)
-    )
-    padded = [text.ljust(wide) for text, wide in zip(cut, widths, strict=True)]
-    return "  ".join(padded).rstrip()
+    return cell.text if isinstance(cell.time, UnsetType) else output.time_of(cell.time)

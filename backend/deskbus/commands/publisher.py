@@ -4,13 +4,14 @@ import base64
 import binascii
 import os
 import secrets
-import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from deskbus.commands import output
+from deskbus.commands.failures import CommandError
 from deskbus.security.content import ContentError, content_hash
 from deskbus.security.publisher import KEY_BYTES, public_key, sign
 from deskbus_protocol.manifest import Manifest
@@ -19,11 +20,9 @@ from deskbus_protocol.manifest import Manifest
 def run(options: Namespace) -> int:
     try:
         told = _keygen(options.key) if options.what == "keygen" else _sign(options)
-    except (OSError, ValueError, ContentError) as error:
-        words = error.strerror if isinstance(error, OSError) else error
-        sys.stderr.write(f"deskbus: {words}\n")
-        return 1
-    sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+    except (ValueError, ContentError) as error:
+        raise CommandError(str(error)) from None
+    output.emit(told)
     return 0
 
 
@@ -33,7 +32,7 @@ def _keygen(path: Path) -> dict[str, str]:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(base64.b64encode(key) + b"\n")
-    return {"publisher_key": public_key(key)}
+    return {"publisherKey": public_key(key)}
 
 
 def _sign(options: Namespace) -> dict[str, str]:
@@ -49,7 +48,7 @@ def _sign(options: Namespace) -> dict[str, str]:
     said["signature"] = sign(key, content)
     _write(path, said)
     return {
-        "publisher_key": said["publisher_key"],
+        "publisherKey": said["publisher_key"],
         "signature": said["signature"],
         "content": content,
     }

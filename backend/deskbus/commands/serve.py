@@ -1,14 +1,30 @@
 """`deskbus serve`: the backend itself."""
 
 import gc
+import os
 import sys
 from argparse import Namespace
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 
-from deskbus.transport.descriptors import NoShellError, claim_standard_descriptors
+from deskbus.commands import output
+from deskbus.commands.failures import CommandError, MisuseError
+from deskbus.commands.output import OutputError, ReaderGoneError
+from deskbus.config import Config, ConfigError, ConfigFile, Settings, runtime_dir_for
+from deskbus.datafolder import AlreadyRunningError, held
+from deskbus.transport.descriptors import (
+    ClaimedDescriptors,
+    NoShellError,
+    claim_standard_descriptors,
+)
+from deskbus.transport.pipe import InUseError, UnsafeDirectoryError, reserved
 
 CONFIG_WRONG = 78
 ALREADY_RUNNING = 73
 """Exit codes (EX_CONFIG, EX_CANTCREAT of sysexits.h), by which a shell knows what to advise."""
+
+USE_THAT_ONE = "Use that one, stop it first, or give this one another folder with --data-dir."
 
 NO_CORE_BYTES = 1 if sys.platform == "linux" else 0
 """Linux looks at no limit but this one where a program, rather than a file, takes cores (core(5)):
@@ -42,47 +58,89 @@ def run(options: Namespace) -> int:
     try:
         claimed = claim_standard_descriptors() if options.stdio else None
     except NoShellError as error:
-        sys.stderr.write(f"deskbus: {error}; without one, use serve --headless\n")
-        return 1
+        raise CommandError(str(error), "Without a shell, use deskbus serve --headless.") from None
+    _check_ready_fd(options.ready_fd)
+    runtime_dir = runtime_dir_for(options.data_dir)
+    try:
+        # Before all that takes time: from here on clients wait for this backend.
+        with reserved(runtime_dir), held(options.data_dir):
+            _serve(options, runtime_dir, claimed)
+    except ConfigError as error:
+        raise CommandError(str(error), code=CONFIG_WRONG) from None
+    except AlreadyRunningError as error:
+        raise CommandError(str(error), USE_THAT_ONE, code=ALREADY_RUNNING) from None
+    except InUseError as error:
+        who = f"a backend (pid {error.pid})" if error.pid else "a backend"
+        words = f"{who} already runs on {options.data_dir}"
+        raise CommandError(words, USE_THAT_ONE, code=ALREADY_RUNNING) from None
+    except UnsafeDirectoryError as error:
+        raise CommandError(str(error)) from None
+    return 0
 
+
+def _serve(options: Namespace, runtime_dir: Path, claimed: ClaimedDescriptors | None) -> None:
     # Until `spare_the_collector`: what is imported stays, and looking through it takes time.
     gc.disable()
     from deskbus.app import Backend
     from deskbus.commands import loop
-    from deskbus.config import Config, ConfigError, ConfigFile, Settings, runtime_dir_for
-    from deskbus.datafolder import AlreadyRunningError, held
     from deskbus.observability import logging
     from deskbus.plans import check_apps
-    from deskbus.transport.pipe import UnsafeDirectoryError
 
     logging.configure(level=options.log_level)
     leave_no_core_file()
+    file = ConfigFile(options.config) if options.config else None
+    config = file.load() if file else Config()
+    if file:
+        check_apps(file, config)
+    settings = Settings(
+        config=config,
+        folder=options.config.resolve().parent if options.config else options.data_dir,
+        data_dir=options.data_dir,
+        runtime_dir=runtime_dir,
+    )
+
+    async def serve() -> None:
+        backend = Backend(settings, options.consent)
+        spare_the_collector()
+        await backend.run(claimed, partial(_tell_ready, options))
+
+    loop.run(serve)
+
+
+def _check_ready_fd(descriptor: int | None) -> None:
+    """Raises `MisuseError` before the start rather than after it."""
+    if descriptor is None:
+        return
     try:
-        file = ConfigFile(options.config) if options.config else None
-        config = file.load() if file else Config()
-        if file:
-            check_apps(file, config)
-        settings = Settings(
-            config=config,
-            folder=options.config.resolve().parent if options.config else options.data_dir,
-            data_dir=options.data_dir,
-            runtime_dir=runtime_dir_for(options.data_dir),
-        )
+        os.fstat(descriptor)
+    except (OSError, OverflowError):
+        raise MisuseError(
+            f"--ready-fd {descriptor}: there is no such descriptor",
+            f"Open it for the command, as in: {descriptor}>FILE",
+        ) from None
+    # Apps must not hold it open.
+    os.set_inheritable(descriptor, False)
 
-        async def serve() -> None:
-            backend = Backend(settings, options.consent)
-            spare_the_collector()
-            await backend.run(claimed)
 
-        with held(options.data_dir):
-            loop.run(serve)
-    except ConfigError as error:
-        sys.stderr.write(f"deskbus: {error}\n")
-        return CONFIG_WRONG
-    except AlreadyRunningError as error:
-        sys.stderr.write(f"deskbus: {error}\n")
-        return ALREADY_RUNNING
-    except UnsafeDirectoryError as error:
-        sys.stderr.write(f"deskbus: {error}\n")
-        return 1
-    return 0
+def _tell_ready(options: Namespace, pipe: str) -> None:
+    """A line on the descriptor that was asked for, and on standard output where no shell has it.
+
+    Who does not read it any more is no reason to end.
+    """
+    told = {
+        "ready": True,
+        "pid": os.getpid(),
+        "dataDir": os.fsdecode(options.data_dir.absolute()),
+        "pipe": pipe,
+    }
+    if options.ready_fd is not None:
+        with suppress(OSError), os.fdopen(options.ready_fd, "wb", buffering=0) as file:
+            file.write(output.json_line(told).encode())
+    if options.headless:
+        try:
+            if output.on_terminal():
+                output.write(f"deskbus is ready (pid {os.getpid()}, data in {told['dataDir']})\n")
+            else:
+                output.write(output.json_line(told))
+        except (OutputError, ReaderGoneError):
+            output.give_up()

@@ -1,147 +1,193 @@
-"""`deskbus vault`: the vault of a data folder on which no backend runs at the moment."""
+"""`deskbus vault`: through the backend that runs on the data folder, else on the files themselves.
 
+The answer says which, in `doneBy`.
+"""
+
+import errno
 import sys
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from deskbus.commands import client
-from deskbus.commands.passwords import NoPasswordError, read_password
-from deskbus.commands.progress import show_progress
-from deskbus.config import VAULT_FOLDER
-from deskbus.observability import logging
-from deskbus.vault.cipher import SealError, wipe
+from deskbus.audit.files import AuditFolder
+from deskbus.audit.files import FolderBusyError as AuditBusyError
+from deskbus.commands import loop, output
+from deskbus.commands.connected import run_connected
+from deskbus.commands.failures import CommandError, MisuseError
+from deskbus.commands.passwords import on_terminal, read_password
+from deskbus.commands.vaultkeepers import OwnHands, RunningBackend, VaultKeeper
+from deskbus.config import AUDIT_FOLDER, VAULT_FOLDER, runtime_dir_for
+from deskbus.transport.pipe import is_held
+from deskbus.vault.cipher import wipe
 from deskbus.vault.folder import FolderBusyError
-from deskbus.vault.homes import VaultLockedError
-from deskbus.vault.records import Name
-from deskbus.vault.transfer import export_vault, import_vault
 from deskbus.vault.vault import Vault
+from deskbus_protocol.client import Client
 
-BUSY = """deskbus: a backend is running on this data directory, and only it may change the vault.
-Stop it first, or use vault.rotate and vault.unlock from its shell.
-"""
 MAX_VALUE_BYTES = 65_536
 
-_CHANGED = {
-    "import": "the password is wrong, or the file was changed",
-    "vault": "a record of the vault was changed from outside; all others were done",
-}
+BUSY = "another process uses the vault in {}."
+FREE_IT = (
+    "Where that is a backend, use the XDG_RUNTIME_DIR that it was started with, or stop it; "
+    "where it is another vault command, wait for its end."
+)
+NO_VAULT = "there is no vault in {} yet."
+MAKE_ONE = (
+    "deskbus vault unlock makes one in the keychain; "
+    "deskbus vault change-password makes one under a master password."
+)
+NEW_FD = "--new-password-fd"
+OF_EXPORT = "Password of the export"
+
+_NEEDS_VAULT = frozenset({"rotate", "export", "unset", "lock"})
+_MAKES_VAULT = frozenset({"change-password", "use-keychain"})
 
 
 def run(options: Namespace) -> int:
-    """Prints JSON; exits with 1 while the vault is locked."""
-    logging.configure(level="error")
+    """Answers with 1 where there was nothing to forget, or not all could be exported."""
     vault = Vault(options.data_dir / VAULT_FOLDER)
+    if options.what in _NEEDS_VAULT and not vault.exists:
+        raise CommandError(NO_VAULT.format(options.data_dir), MAKE_ONE)
+    if is_held(runtime_dir_for(options.data_dir)):
+        return _through_backend(vault, options)
+    return _alone(vault, options)
+
+
+def _through_backend(vault: Vault, options: Namespace) -> int:
+    code = 0
+
+    async def act(client: Client) -> None:
+        nonlocal code
+        code = await _act(RunningBackend(client), vault, options)
+
+    run_connected(options, act)
+    return code
+
+
+def _alone(vault: Vault, options: Namespace) -> int:
+    code = 0
+
+    async def act() -> None:
+        nonlocal code
+        code = await _act(OwnHands(vault), vault, options)
+
     try:
-        vault.claim()
-        return _ACTIONS[options.what](vault, options)
-    except FolderBusyError:
-        if options.what == "status":
-            return client.run(
-                Namespace(
-                    command="call", method="health.get", params="{}", data_dir=options.data_dir
-                )
-            )
-        sys.stderr.write(BUSY)
-    except VaultLockedError as error:
-        sys.stderr.write(f"deskbus: the vault is locked: {error.why}\n")
-    except SealError:
-        what = "import" if options.what == "import" else "vault"
-        sys.stderr.write(f"deskbus: {_CHANGED[what]}\n")
-    except OSError as error:
-        sys.stderr.write(f"deskbus: {error.strerror or 'the vault is not usable'}\n")
-    except NoPasswordError as error:
-        sys.stderr.write(f"deskbus: {error}\n")
-        return 2
+        _keep_backends_out(vault, options)
+        loop.run(act)
     finally:
         vault.close()
-    return 1
+    return code
 
 
-def _status(vault: Vault, options: Namespace) -> int:
+def _keep_backends_out(vault: Vault, options: Namespace) -> None:
+    """Claims the vault; what only looks at one that is not there makes none.
+
+    Raises `CommandError` where a backend of another runtime folder has the data folder.
+    """
+    audit = options.data_dir / AUDIT_FOLDER
+    try:
+        if audit.is_dir():
+            folder = AuditFolder(audit)
+            folder.claim()
+            folder.release()
+        if vault.exists or options.what not in ("status", "lock"):
+            vault.claim()
+    except (AuditBusyError, FolderBusyError):
+        raise CommandError(BUSY.format(options.data_dir), FREE_IT) from None
+
+
+async def _act(keeper: VaultKeeper, vault: Vault, options: Namespace) -> int:
+    """`vault` is only looked at: whether there is one, and whether it has a password."""
+    what, code = options.what, 0
+    if what == "status":
+        await _look(keeper, vault, options)
+    elif what == "lock":
+        await keeper.lock()
+    elif vault.exists or what not in _MAKES_VAULT:
+        await _open(keeper, vault, options)
+    if what in ("import", "export", "change-password"):
+        code = await _with_password(keeper, options)
+    elif what == "rotate":
+        await keeper.rotate(
+            kek=options.keys != "data", keys=options.keys != "kek", reseal=not options.lazy
+        )
+    elif what == "use-keychain":
+        await keeper.use_keychain(options.name)
+    elif what == "set":
+        await keeper.put(options.name, _secret(options.name))
+    elif what == "unset" and not await keeper.delete(options.name):
+        raise CommandError(f"there is no secret {options.name} of the configuration")
+    status = msgspec.to_builtins(await keeper.status())
+    output.emit({"doneBy": keeper.name, **status})
+    return code
+
+
+async def _with_password(keeper: VaultKeeper, options: Namespace) -> int:
+    is_import = options.what == "import"
+    file = _file(options)
+    words = "New master password" if options.what == "change-password" else OF_EXPORT
+    password = read_password(words, options.new_password_fd, new=not is_import, option=NEW_FD)
+    try:
+        if is_import:
+            await keeper.take_in(file, password)
+        elif options.what == "change-password":
+            await keeper.use_password(password)
+        elif left_out := await keeper.export(file, password):
+            words = "were changed from outside and are not in the export"
+            output.tell(f"deskbus: {left_out} records {words}")
+            return 1
+    finally:
+        wipe(password)
+    return 0
+
+
+def _file(options: Namespace) -> Path:
+    """Raises `OSError` before a password is asked for in vain."""
+    if options.what == "change-password":
+        return Path()
+    file = Path(options.name).absolute()
+    if options.what == "import":
+        file.open("rb").close()
+    elif file.exists():
+        raise FileExistsError(errno.EEXIST, "there is such a file already", str(file))
+    return file
+
+
+async def _look(keeper: VaultKeeper, vault: Vault, options: Namespace) -> None:
     """Opens the vault where that needs no password; a locked one is told, not an error."""
-    if vault.exists:
+    if keeper.name == OwnHands.name and vault.exists:
         try:
-            _open(vault, options, ask=False)
-        except VaultLockedError:
-            pass
-    return _print(vault)
+            await _open(keeper, vault, options, ask=False)
+        except CommandError as error:
+            if isinstance(error, MisuseError):
+                raise
 
 
-def _unlock(vault: Vault, options: Namespace) -> int:
-    _open(vault, options)
-    return _print(vault)
-
-
-def _rotate(vault: Vault, options: Namespace) -> int:
-    _open(vault, options)
-    _must_exist(vault)
-    if options.keys != "data":
-        vault.rotate_kek()
-    if options.keys != "kek":
-        vault.rotate_keys(reseal=not options.lazy, progress=show_progress)
-    return _print(vault)
-
-
-def _change_password(vault: Vault, options: Namespace) -> int:
-    if vault.exists:
-        _open(vault, options)
-    password = read_password("New master password", options.new_password_fd, new=True)
+async def _open(keeper: VaultKeeper, vault: Vault, options: Namespace, *, ask: bool = True) -> None:
+    password = None
+    locked = (await keeper.status()).state not in ("unlocked", "memory")
+    if locked and vault.needs_password and (ask or options.password_fd is not None):
+        password = read_password("Master password", options.password_fd)
     try:
-        vault.use_password(password)
+        if locked or options.what == "unlock":
+            await keeper.unlock(password)
     finally:
-        wipe(password)
-    return _print(vault)
-
-
-def _use_keychain(vault: Vault, options: Namespace) -> int:
-    if vault.exists:
-        _open(vault, options)
-    vault.use_keychain(options.name)
-    return _print(vault)
-
-
-def _export(vault: Vault, options: Namespace) -> int:
-    _open(vault, options)
-    _must_exist(vault)
-    password = read_password("Password of the export", options.new_password_fd, new=True)
-    try:
-        left_out = export_vault(vault, Path(options.name), password)
-    finally:
-        wipe(password)
-    if left_out:
-        words = "were changed from outside and are not in the export"
-        sys.stderr.write(f"deskbus: {left_out} records {words}\n")
-    return _print(vault) or int(left_out > 0)
-
-
-def _import(vault: Vault, options: Namespace) -> int:
-    with Path(options.name).open("rb") as file:
-        _open(vault, options)
-        _must_exist(vault)
-        password = read_password("Password of the export", options.new_password_fd)
-        try:
-            import_vault(vault, file, password, show_progress)
-        finally:
+        if password is not None:
             wipe(password)
-    return _print(vault)
 
 
-def _set(vault: Vault, options: Namespace) -> int:
-    """A secret of the configuration, from the terminal or standard input."""
-    _open(vault, options)
-    _must_exist(vault)
-    if sys.stdin.isatty():
-        value = bytes(read_password(options.name, None))
+def _secret(name: str) -> bytes:
+    """A secret of the configuration, from the terminal or standard input; raises `MisuseError`."""
+    if on_terminal():
+        value = bytes(read_password(name, None))
+    elif sys.stdin is None:
+        value = b""
     else:
-        value = sys.stdin.buffer.read(MAX_VALUE_BYTES + 2).removesuffix(b"\n")
+        # One end of line is not a part of it, also where it was written on Windows.
+        value = sys.stdin.buffer.read(MAX_VALUE_BYTES + 3).removesuffix(b"\n").removesuffix(b"\r")
     if problem := _problem_of(value):
-        sys.stderr.write(f"deskbus: a secret of the configuration {problem}\n")
-        return 2
-    vault.put(Name("config", "", options.name), value)
-    return _print(vault)
+        raise MisuseError(f"a secret of the configuration {problem}")
+    return value
 
 
 def _problem_of(value: bytes) -> str | None:
@@ -154,43 +200,3 @@ def _problem_of(value: bytes) -> str | None:
     except UnicodeDecodeError:
         return "is text in UTF-8"
     return None
-
-
-def _unset(vault: Vault, options: Namespace) -> int:
-    _open(vault, options)
-    return _print(vault) if vault.delete(Name("config", "", options.name)) else 1
-
-
-_ACTIONS: dict[str, Callable[[Vault, Namespace], int]] = {
-    "status": _status,
-    "unlock": _unlock,
-    "rotate": _rotate,
-    "change-password": _change_password,
-    "use-keychain": _use_keychain,
-    "export": _export,
-    "import": _import,
-    "set": _set,
-    "unset": _unset,
-}
-
-
-def _open(vault: Vault, options: Namespace, *, ask: bool = True) -> None:
-    password = None
-    if vault.needs_password and (ask or options.password_fd is not None):
-        password = read_password("Master password", options.password_fd)
-    try:
-        vault.unlock(password)
-    finally:
-        if password is not None:
-            wipe(password)
-
-
-def _must_exist(vault: Vault) -> None:
-    if not vault.exists:
-        raise VaultLockedError("there is no keychain; deskbus vault change-password makes one")
-
-
-def _print(vault: Vault) -> int:
-    report = {name: value for name, value in msgspec.to_builtins(vault.status()).items() if value}
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
-    return 0

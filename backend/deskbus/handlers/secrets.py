@@ -1,35 +1,26 @@
-"""`secrets.*` and `vault.*`."""
+"""`secrets.*`."""
 
 from collections.abc import Mapping
 
-from msgspec import UnsetType
-
-from deskbus.observability.trail import AuditTrail
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.manager import SecurityManager
 from deskbus.vault.service import VaultService
-from deskbus_protocol.events import VaultRotated
 from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.permissions import Grant
 from deskbus_protocol.secrets import (
     OWN_SECRETS,
     DeletedResult,
-    RotateParams,
     SecretList,
     SecretParams,
     SecretResult,
     SetSecretParams,
-    UnlockParams,
-    VaultResult,
 )
 
 _PERMISSION = Grant("secrets", OWN_SECRETS)
 
 
-def handlers(
-    vault: VaultService, security: SecurityManager, trail: AuditTrail
-) -> Mapping[str, Handler]:
+def handlers(vault: VaultService, security: SecurityManager) -> Mapping[str, Handler]:
     async def owner(call: Call) -> str:
         """Whose secrets: those of the app that the connection is, and no other's."""
         await security.require(call.identity, _PERMISSION)
@@ -48,31 +39,9 @@ def handlers(
     async def names(call: Call, _: NoParams) -> SecretList:
         return SecretList(names=await vault.names(await owner(call)))
 
-    async def status(_: Call, __: NoParams) -> VaultResult:
-        return VaultResult(status=vault.status())
-
-    async def unlock(_: Call, params: UnlockParams) -> VaultResult:
-        await vault.unlock(None if isinstance(params.password, UnsetType) else params.password)
-        return VaultResult(status=vault.status())
-
-    async def rotate(call: Call, params: RotateParams) -> VaultResult:
-        await vault.rotate(
-            kek=params.what != "keys",
-            keys=params.what != "kek",
-            progress=lambda done, total: call.progress(f"{done} of {total} records"),
-        )
-        records = vault.status().records
-        await trail.commit(
-            VaultRotated(app=call.identity.app, actor="person", what=params.what, records=records)
-        )
-        return VaultResult(status=vault.status())
-
     return {
         "secrets.set": set_secret,
         "secrets.get": get,
         "secrets.delete": delete,
         "secrets.list": names,
-        "vault.status": status,
-        "vault.unlock": unlock,
-        "vault.rotate": rotate,
     }

@@ -2,21 +2,24 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import socket
 import stat
 import struct
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import structlog
 
+from deskbus.config import SOCKET_NAME
 from deskbus.storage import disk
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
-from deskbus.transport.pipe import SOCKET_NAME, UnsafeDirectoryError
+from deskbus.transport.pipe import InUseError, UnsafeDirectoryError
 
 assert sys.platform != "win32"
 
@@ -25,6 +28,8 @@ SEND_BUFFER_BYTES = 1024 * 1024
 """Asked of the kernel, which may give less: one write then carries more to a busy reader."""
 
 LOCK_NAME = "lock"
+LOCK_TRIES = 20
+LOCK_AGAIN_S = 0.01
 _XUCRED_VERSION_AND_UID = struct.Struct("=II")
 _LOCAL_PEERCRED = 0x001
 _SOL_LOCAL = 0
@@ -40,6 +45,11 @@ def prepare_directory(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
+    check_directory(folder)
+
+
+def check_directory(folder: Path) -> None:
+    """Raises `FileNotFoundError`, and `UnsafeDirectoryError` as `prepare_directory` does."""
     _check_parent(folder.parent)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
@@ -76,27 +86,54 @@ async def listen(
     """Listens in `folder` for the length of a `with` block, whose value is the socket's path.
 
     The socket has mode 0600 from its first moment. A connection of another user is closed
-    before a byte of it is read.
+    before a byte of it is read. `folder` is to be `reserved`.
     """
     prepare_directory(folder)
-    with _locked(folder):
-        async with _listening(folder / SOCKET_NAME, flusher, accept) as address:
-            yield address
+    async with _listening(folder / SOCKET_NAME, flusher, accept) as address:
+        yield address
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Raises `UnsafeDirectoryError` where another backend listens in `folder`."""
+def reserved(folder: Path) -> Iterator[None]:
+    """Keeps other backends out of `folder`; raises `UnsafeDirectoryError`, `InUseError`."""
+    prepare_directory(folder)
     descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        disk.lock(descriptor)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise UnsafeDirectoryError(f"another backend runs on this data folder ({folder})") from None
-    try:
+        _take(descriptor)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int) -> None:
+    """A tool that looks whether the lock is held has it for a moment, and is no other backend."""
+    for tries_left in reversed(range(LOCK_TRIES)):
+        try:
+            disk.lock(descriptor)
+        except BlockingIOError:
+            if not tries_left:
+                pid = os.pread(descriptor, 20, 0)
+                raise InUseError(int(pid) if pid.isdigit() else None) from None
+            time.sleep(LOCK_AGAIN_S)
+        else:
+            return
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a backend listens in `folder`, or is about to; makes nothing."""
+    try:
+        descriptor = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """The vault's folder: whole, durable files that only this user can read, and no links followed."""
 
 import contextlib
+import errno
 import os
 import stat
 import sys
@@ -55,7 +56,9 @@ class Folder:
             disk.lock(lock)
         except OSError as error:
             os.close(lock)
-            raise FolderBusyError(error.errno, "another process uses this vault") from None
+            raise FolderBusyError(
+                error.errno, "another process uses this vault", str(self.path)
+            ) from None
         self._lock = lock
         for left in self.path.glob(f"*{_UNFINISHED}"):
             left.unlink()
@@ -118,9 +121,9 @@ class Folder:
     def _check(self) -> None:
         status = self.path.lstat()
         if not stat.S_ISDIR(status.st_mode):
-            raise FolderUnsafeError("the vault's folder is a link or a file")
+            raise FolderUnsafeError(errno.ENOTDIR, "this is a link or a file", str(self.path))
         if sys.platform != "win32":
             if status.st_uid != os.getuid():
-                raise FolderUnsafeError("the vault's folder belongs to another user")
+                raise FolderUnsafeError(errno.EPERM, "this belongs to another user", str(self.path))
             if status.st_mode & 0o077:
                 self.path.chmod(0o700)

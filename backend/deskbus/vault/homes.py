@@ -8,6 +8,7 @@ from deskbus.vault.cipher import KEY_BYTES, SealError, wipe
 from deskbus.vault.derivation import Derivation, new_derivation
 from deskbus.vault.keychain import Absent, Found, Keychain, KeychainError, Locked, Why
 from deskbus.vault.keyset import Head, unwrap_kek, wrap_kek
+from deskbus.vault.masterpassword import normalized, spellings
 
 MAX_KEYS = 8
 """In one entry: the present key and those that an interrupted change left."""
@@ -122,7 +123,11 @@ class PasswordHome:
     @classmethod
     def new(cls, password: bytearray) -> "PasswordHome":
         derivation = new_derivation()
-        return cls(derivation, derivation.derive(password))
+        spelling = normalized(password)
+        try:
+            return cls(derivation, derivation.derive(spelling))
+        finally:
+            wipe(spelling)
 
     @classmethod
     def open(cls, head: Head, password: bytearray) -> tuple["PasswordHome", bytearray]:
@@ -130,8 +135,13 @@ class PasswordHome:
         if head.password is None:
             raise SealError
         derivation = head.password.derivation
-        home = cls(derivation, derivation.derive(password))
-        return home, unwrap_kek(head.password, home._derived, head.installation)
+        for spelling in spellings(password):
+            home = cls(derivation, derivation.derive(spelling))
+            try:
+                return home, unwrap_kek(head.password, home._derived, head.installation)
+            except SealError:
+                home.leave()
+        raise SealError
 
     @property
     def strength(self) -> str:

@@ -1,10 +1,12 @@
 """The vault for the rest of the backend: on threads, and with errors that may cross the wire."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from math import inf
+from pathlib import Path
 from typing import TypeVar
 
 import structlog
@@ -15,13 +17,16 @@ from deskbus.reliability.breaker import BreakerPolicy, CircuitBreaker
 from deskbus.vault.cipher import SealError, wipe
 from deskbus.vault.homes import VaultLockedError
 from deskbus.vault.keyset import Purpose
+from deskbus.vault.masterpassword import WeakPasswordError, check_strength
 from deskbus.vault.memory import MemoryFullError
 from deskbus.vault.records import Name, Progress
 from deskbus.vault.thread import VaultThread
+from deskbus.vault.transfer import export_vault, import_vault
 from deskbus.vault.vault import Vault
 from deskbus_protocol.errors import (
     CONFLICT,
     DEGRADED,
+    INVALID_PARAMS,
     NOT_FOUND,
     TOO_LARGE,
     UNAVAILABLE,
@@ -136,34 +141,99 @@ class VaultService:
             if given is not None:
                 wipe(given)
 
-    async def rotate(self, *, kek: bool, keys: bool, progress: Progress) -> None:
-        loop = asyncio.get_running_loop()
+    async def lock(self) -> None:
+        """Forgets every key until `unlock`; raises `DeskbusError` where nothing would be kept."""
+        await self._run(self._vault.lock, by_person=True)
 
-        def tell(done: int, total: int) -> None:
-            loop.call_soon_threadsafe(progress, done, total)
-
+    async def rotate(
+        self, *, kek: bool, keys: bool, progress: Progress, reseal: bool = True
+    ) -> None:
+        self._must_exist()
+        tell = _on_this_loop(progress)
         if kek:
-            await self._run(self._vault.rotate_kek)
+            await self._run(self._vault.rotate_kek, by_person=True)
         if keys:
-            await self._run(lambda: self._vault.rotate_keys(progress=tell))
+            await self._run(
+                lambda: self._vault.rotate_keys(reseal=reseal, progress=tell), by_person=True
+            )
+
+    async def use_password(self, password: str) -> None:
+        """Raises `DeskbusError` (invalid_params) for one that is too weak."""
+        given = _strong(password)
+        try:
+            await self._run(lambda: self._vault.use_password(given), by_person=True)
+        finally:
+            wipe(given)
+
+    async def use_keychain(self, name: str | None) -> None:
+        await self._run(lambda: self._vault.use_keychain(name), by_person=True)
+
+    async def put_config(self, name: str, value: str) -> None:
+        """Keeps what `secret:NAME` of the configuration stands for, where it lasts."""
+
+        def put() -> None:
+            self._vault.names()
+            if self._vault.state == "memory":
+                raise VaultLockedError(
+                    "there is no keychain; deskbus vault change-password makes a vault"
+                )
+            self._vault.put(Name("config", "", name), value.encode())
+
+        await self._run(put, by_person=True)
+
+    async def delete_config(self, name: str) -> bool:
+        self._must_exist()
+        return await self._run(lambda: self._vault.delete(Name("config", "", name)), by_person=True)
+
+    async def export(self, file: Path, password: str) -> int:
+        """Answers with how many records were left out, because they were changed from outside."""
+        self._must_exist()
+        given = _strong(password)
+        try:
+            return await self._run(
+                lambda: _transfer(lambda: export_vault(self._vault, file, given), file),
+                by_person=True,
+            )
+        finally:
+            wipe(given)
+
+    async def take_in(self, file: Path, password: str, progress: Progress) -> int:
+        """Imports an export; answers with the number of its records."""
+        given = bytearray(password.encode())
+        tell = _on_this_loop(progress)
+
+        def take() -> int:
+            with file.open("rb") as exported:
+                try:
+                    return import_vault(self._vault, exported, given, tell)
+                except SealError:
+                    raise DeskbusError(
+                        CONFLICT,
+                        "The password of the export is wrong, or the file was changed.",
+                        action="Try again with the right password, or another copy of the file.",
+                    ) from None
+
+        try:
+            return await self._run(lambda: _transfer(take, file), by_person=True)
+        finally:
+            wipe(given)
+
+    def _must_exist(self) -> None:
+        """Raises `DeskbusError` where there is nothing to change, which makes no vault."""
+        if not self._vault.exists and self._vault.state != "memory":
+            raise DeskbusError(
+                NOT_FOUND,
+                "There is no vault yet.",
+                action="deskbus vault unlock makes one in the keychain; "
+                "deskbus vault change-password makes one under a master password.",
+            )
 
     def close(self) -> None:
         """Forgets every key; blocks for at most a second."""
         self._vault.close()
 
     def status(self) -> VaultStatus:
-        status = self._vault.status()
-        return VaultStatus(
-            state=status.state,
-            detail=status.detail,
-            needs_password=status.state == "locked" and self._vault.needs_password,
-            home=UNSET if status.home is None else status.home,
-            strength=UNSET if status.strength is None else status.strength,
-            records=UNSET if status.records is None else status.records,
-            outdated=UNSET if status.outdated is None else status.outdated,
-            kek_rotated=UNSET if status.kek_rotated_ms is None else status.kek_rotated_ms,
-            keys_rotated=UNSET if status.keys_rotated_ms is None else status.keys_rotated_ms,
-        )
+        return wire_status(self._vault)
 
     def health(self) -> ComponentHealth:
         status = self._vault.status()
@@ -254,6 +324,62 @@ class Drawer:
     async def clear(self) -> bool:
         """Whether there was a value; raises `DeskbusError`."""
         return await self._vault.forget(self._name)
+
+
+def wire_status(vault: Vault) -> VaultStatus:
+    """What the vault says of itself, as it crosses the wire; asks nobody."""
+    status = vault.status()
+    return VaultStatus(
+        state=status.state,
+        detail=status.detail,
+        needs_password=status.state == "locked" and vault.needs_password,
+        home=UNSET if status.home is None else status.home,
+        strength=UNSET if status.strength is None else status.strength,
+        records=UNSET if status.records is None else status.records,
+        outdated=UNSET if status.outdated is None else status.outdated,
+        kek_rotated=UNSET if status.kek_rotated_ms is None else status.kek_rotated_ms,
+        keys_rotated=UNSET if status.keys_rotated_ms is None else status.keys_rotated_ms,
+    )
+
+
+def _on_this_loop(progress: Progress) -> Progress:
+    """The same, to be called on any thread."""
+    loop = asyncio.get_running_loop()
+
+    def tell(done: int, total: int) -> None:
+        loop.call_soon_threadsafe(progress, done, total)
+
+    return tell
+
+
+def _strong(password: str) -> bytearray:
+    """In bytes, to be wiped; raises `DeskbusError` (invalid_params)."""
+    given = bytearray(password.encode())
+    try:
+        check_strength(given)
+    except WeakPasswordError as error:
+        raise DeskbusError(INVALID_PARAMS, f"The password is too weak: {error}.") from None
+    return given
+
+
+def _transfer(action: Callable[[], int], file: Path) -> int:
+    """Runs `action`; what is wrong with its file is told as that, and not as the vault's fault."""
+    try:
+        return action()
+    except FileExistsError:
+        raise DeskbusError(
+            CONFLICT, "There is such a file already.", action="Choose another name."
+        ) from None
+    except OSError as error:
+        if not isinstance(error.filename, str | bytes | os.PathLike):
+            raise
+        if Path(os.fsdecode(error.filename)).parent != file.parent:
+            raise
+        raise DeskbusError(
+            NOT_FOUND,
+            f"The file can't be used: {error.strerror}.",
+            action="Look at its name, its folder and its mode.",
+        ) from None
 
 
 def _locked(why: str) -> DeskbusError:

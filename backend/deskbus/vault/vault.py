@@ -62,6 +62,7 @@ class Vault:
         self._memory: MemoryRecords | None = None
         self._locked_because = ""
         self._asked_in_vain = False
+        self._locked_by_person = False
         self._turn = threading.RLock()
 
     @property
@@ -192,10 +193,21 @@ class Vault:
         What is in memory only moves into a keychain that has come up since.
         """
         with self._turn:
-            self._asked_in_vain = False
+            self._asked_in_vain = self._locked_by_person = False
             if self._memory is not None and self._find(None) is not None:
                 self.use_keychain()
             self._open(password)
+
+    def lock(self) -> None:
+        """Forgets every key until `unlock`, also where a keychain would give them back unasked.
+
+        Raises `VaultLockedError` where secrets are in memory only, and would be gone.
+        """
+        with self._turn:
+            if self._memory is not None:
+                raise VaultLockedError("secrets are in memory only, and locking would lose them")
+            self._locked_by_person = True
+            self._refuse("a person locked it")
 
     def rotate_kek(self) -> None:
         """A new key-encryption key; the data keys are wrapped anew, records stay as they are."""
@@ -292,6 +304,8 @@ class Vault:
             return self._memory
         if self._opened is not None:
             return self._opened.records
+        if self._locked_by_person:
+            raise VaultLockedError(self._locked_because)
         try:
             self._folder.open()
             if self.exists:
@@ -309,7 +323,7 @@ class Vault:
         except SealError:
             raise self._refuse("its files were changed or damaged") from None
         except FolderUnsafeError as error:
-            raise self._refuse(str(error)) from None
+            raise self._refuse(f"its folder is not safe: {error.strerror or error}") from None
         except OSError as error:
             raise self._refuse(f"its folder can't be used: {error.strerror}") from None
         self._locked_because = ""

@@ -1200,10 +1200,46 @@ export interface UnlockParams {
   password?: string;
 }
 
-/** `kek` wraps the data keys anew, `keys` seals every record anew under new data keys. */
+/**
+ * `kek` wraps the data keys anew, `keys` seals every record anew under new data keys.
+ *
+ * Without `reseal` a record is sealed anew when it is next written.
+ */
 export interface RotateParams {
   _meta?: TraceContext;
   what?: "all" | "kek" | "keys";
+  reseal?: boolean;
+}
+
+/** A weak one is refused: 8 characters at least, 4 of them different. */
+export interface NewPasswordParams {
+  _meta?: TraceContext;
+  newPassword: string;
+}
+
+/** `keychain` is one of a name; without, that of this desktop. */
+export interface UseKeychainParams {
+  _meta?: TraceContext;
+  keychain?: string;
+}
+
+/** `file` is an absolute path on the backend's machine, `password` that of the export. */
+export interface TransferParams {
+  _meta?: TraceContext;
+  file: string;
+  password: string;
+}
+
+/** `left_out` counts records that were changed from outside, and are not in the export. */
+export interface ExportResult {
+  leftOut: number;
+  status: VaultStatus;
+}
+
+/** `records` counts those of the export. */
+export interface ImportResult {
+  records: number;
+  status: VaultStatus;
 }
 
 export interface VaultChangedParams {
@@ -1719,6 +1755,20 @@ export interface Methods {
   "vault.unlock": { params: UnlockParams; result: VaultResult; handledBy: "backend" };
   /** Changes the vault's keys; progress tells how many records are done. */
   "vault.rotate": { params: RotateParams; result: VaultResult; handledBy: "backend" };
+  /** Forgets every key until vault.unlock, also where a keychain would give it back. */
+  "vault.lock": { params: NoParams; result: VaultResult; handledBy: "backend" };
+  /** Puts the vault under a master password, in place of a keychain or another one. */
+  "vault.changePassword": { params: NewPasswordParams; result: VaultResult; handledBy: "backend" };
+  /** Moves the vault's key into the keychain. */
+  "vault.useKeychain": { params: UseKeychainParams; result: VaultResult; handledBy: "backend" };
+  /** Keeps a secret of the configuration, which secret:NAME in it stands for. */
+  "vault.setSecret": { params: SetSecretParams; result: VaultResult; handledBy: "backend" };
+  /** Forgets a secret of the configuration. */
+  "vault.deleteSecret": { params: SecretParams; result: DeletedResult; handledBy: "backend" };
+  /** Writes the vault's content to a new file under a password. */
+  "vault.export": { params: TransferParams; result: ExportResult; handledBy: "backend" };
+  /** Takes in what vault.export wrote: all of it, or nothing. */
+  "vault.import": { params: TransferParams; result: ImportResult; handledBy: "backend" };
   /** Tells the shell that the vault was locked or unlocked, or keeps nothing. */
   "vault.changed": { params: VaultChangedParams; result: void; handledBy: "shell" };
   /** Lists the configured apps with their state. */

@@ -14,8 +14,7 @@ from anyio.abc import TaskGroup
 from demo.devtools import Page
 from demo.electron import ElectronSession, electron_session
 from demo.screen import virtual_display
-from deskbus.config import runtime_dir_for
-from deskbus.transport.pipe import SOCKET_NAME
+from deskbus.config import SOCKET_NAME, runtime_dir_for
 from deskbus_protocol.bus import Mode
 from deskbus_protocol.client import Client, connect_with_ticket
 from tests.contract.behaviour.desk import READER, Desk

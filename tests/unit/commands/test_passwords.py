@@ -5,7 +5,8 @@ import socket
 
 import pytest
 
-from deskbus.commands.passwords import MAX_BYTES, NoPasswordError, read_password
+from deskbus.commands.passwords import NoPasswordError, read_password
+from deskbus.vault.masterpassword import MAX_BYTES
 
 
 def given(content: bytes) -> int:

@@ -8,10 +8,11 @@ from pathlib import Path
 import anyio
 import pytest
 
+from deskbus.config import SOCKET_NAME
 from deskbus.transport import unix
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
-from deskbus.transport.pipe import SOCKET_NAME, UnsafeDirectoryError
+from deskbus.transport.pipe import UnsafeDirectoryError
 
 
 async def test_the_socket_and_its_folder_let_nobody_else_in(tmp_path: Path) -> None:

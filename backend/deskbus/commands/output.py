@@ -1,0 +1,198 @@
+"""Standard output and standard error: JSON lines for programs, tables on a terminal.
+
+Whatever the locale, both are UTF-8. Control characters of others' data reach neither raw: in a
+table they are written as code points, in JSON as escapes, which is the same JSON.
+"""
+
+import os
+import re
+import shutil
+import sys
+import unicodedata
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+import msgspec
+from msgspec import Raw
+
+from deskbus_protocol.display import visible
+
+MIN_WIDTH = 8
+"""Of a column, in characters."""
+
+_PIECES = re.compile(r'"(?:[^"\\]|\\.)*"|[\t\r\n]')
+_HIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
+)
+
+
+class OutputError(Exception):
+    """Standard output can't be written; the message is the cause."""
+
+
+class ReaderGoneError(Exception):
+    """Nobody reads standard output any more, as after `head`."""
+
+
+def prepare() -> None:
+    """Makes both streams UTF-8. A standard descriptor that is closed can't become another file."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # Read-only: what is written there fails, as it would with no descriptor.
+            os.open(os.devnull, os.O_RDONLY)
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        # A test may have put another kind of stream there.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def on_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def write(text: str) -> None:
+    """Raises `OutputError`, `ReaderGoneError`."""
+    if sys.stdout is None:
+        raise OutputError("it is closed")
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise ReaderGoneError from None
+    except OSError as error:
+        raise OutputError(error.strerror or "it can't be written") from None
+
+
+def flush() -> None:
+    """Writes what a library has left in the buffer; raises as `write` does."""
+    if sys.stdout is not None:
+        write("")
+
+
+def give_up() -> None:
+    """Nothing is written at the end of the process to an output that failed."""
+    _leave(sys.stdout)
+
+
+def _leave(stream: TextIO | None) -> None:
+    """What is in the buffer goes nowhere, rather than into an exit code of the interpreter's."""
+    if stream is None:
+        return
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+
+
+def tell(text: str) -> None:
+    """Writes lines for a person to standard error; where that fails there is nobody to tell."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write("".join(f"{visible(line)}\n" for line in text.split("\n")))
+    settle()
+
+
+def settle() -> None:
+    """Writes what standard error has in its buffer, where somebody takes it."""
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        _leave(sys.stderr)
+
+
+def emit(value: object, table: Sequence[Sequence[str]] | None = None) -> None:
+    """Prints one result: a line of JSON, or on a terminal `table`, or else one made from it."""
+    if on_terminal():
+        rows = table_of(value) if table is None else table
+        write("".join(f"{line}\n" for line in lines_of(rows, shutil.get_terminal_size().columns)))
+    else:
+        write(json_line(value))
+
+
+def emit_one(value: object, cells: Sequence[str]) -> None:
+    """Prints one of many results as it comes: a line of JSON, or on a terminal the cells."""
+    if on_terminal():
+        write("  ".join(visible(cell) for cell in cells) + "\n")
+    else:
+        write(json_line(value))
+
+
+def json_line(value: object) -> str:
+    """One line of JSON, however a peer has laid it out, in which nothing moves a terminal."""
+    text = msgspec.json.encode(value).decode("utf-8", "backslashreplace")
+    if _HIDDEN.search(text):
+        text = _PIECES.sub(_plain, text)
+    return text + "\n"
+
+
+def _plain(found: re.Match[str]) -> str:
+    piece = found.group()
+    return _HIDDEN.sub(_escape, piece) if piece.startswith('"') else " "
+
+
+def _escape(found: re.Match[str]) -> str:
+    units = found.group().encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
+def table_of(value: object) -> list[list[str]]:
+    """A table of any result: a row a member, or a row an item where all are alike."""
+    plain: Any = (
+        msgspec.json.decode(value) if isinstance(value, Raw) else msgspec.to_builtins(value)
+    )
+    if isinstance(plain, Mapping):
+        return [[str(name), text_of(member)] for name, member in plain.items()]
+    if not isinstance(plain, list):
+        return [[text_of(plain)]]
+    if plain and all(isinstance(item, Mapping) for item in plain):
+        names = list(dict.fromkeys(name for item in plain for name in item))
+        heads = [str(name).upper() for name in names]
+        return [heads, *([text_of(item.get(name, "")) for name in names] for item in plain)]
+    return [[text_of(item)] for item in plain]
+
+
+def text_of(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def time_of(unix_ms: float) -> str:
+    """In the time zone of who reads it."""
+    at = datetime.fromtimestamp(unix_ms / 1000, UTC)
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def lines_of(table: Sequence[Sequence[str]], width: int) -> list[str]:
+    """The lines of a table of at most `width` columns; the widest column gives way first."""
+    if not table:
+        return []
+    shown = [[visible(cell.replace("\n", " ")) for cell in row] for row in table]
+    widths = [max(map(_width, column)) for column in zip(*shown, strict=True)]
+    while sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > MIN_WIDTH:
+        widths[widths.index(max(widths))] -= 1
+    return [
+        "  ".join(_fit(cell, wide) for cell, wide in zip(row, widths, strict=True)).rstrip()
+        for row in shown
+    ]
+
+
+def _fit(text: str, width: int) -> str:
+    while _width(text) > width:
+        text = f"{text.removesuffix('…')[:-1]}…"
+    return text + " " * (width - _width(text))
+
+
+def _width(text: str) -> int:
+    """The columns that it takes: two for a wide letter, none for a mark on one."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
+        for char in text
+    )

@@ -1,0 +1,139 @@
+"""`vault.*`: what the shell, or a person at the command line, does with the vault."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import UnsetType
+
+from deskbus.observability.trail import AuditTrail
+from deskbus.rpc.connection import Call
+from deskbus.rpc.dispatch import Handler
+from deskbus.vault.service import VaultService
+from deskbus_protocol.errors import INVALID_PARAMS, DeskbusError
+from deskbus_protocol.events import (
+    ConfigSecretChanged,
+    VaultExported,
+    VaultImported,
+    VaultRotated,
+)
+from deskbus_protocol.method import NoParams
+from deskbus_protocol.secrets import (
+    DeletedResult,
+    ExportResult,
+    ImportResult,
+    NewPasswordParams,
+    RotateParams,
+    SecretParams,
+    SetSecretParams,
+    TransferParams,
+    UnlockParams,
+    UseKeychainParams,
+    VaultResult,
+)
+
+
+class VaultHandlers:
+    """What was changed is in the audit log before its caller has the answer."""
+
+    def __init__(self, vault: VaultService, trail: AuditTrail) -> None:
+        self._vault = vault
+        self._trail = trail
+
+    def table(self) -> Mapping[str, Handler]:
+        return {
+            "vault.status": self._status,
+            "vault.unlock": self._unlock,
+            "vault.rotate": self._rotate,
+            "vault.lock": self._lock,
+            "vault.changePassword": self._change_password,
+            "vault.useKeychain": self._use_keychain,
+            "vault.setSecret": self._set_config,
+            "vault.deleteSecret": self._delete_config,
+            "vault.export": self._export,
+            "vault.import": self._take_in,
+        }
+
+    async def _status(self, _: Call, __: NoParams) -> VaultResult:
+        return VaultResult(status=self._vault.status())
+
+    async def _unlock(self, _: Call, params: UnlockParams) -> VaultResult:
+        await self._vault.unlock(
+            None if isinstance(params.password, UnsetType) else params.password
+        )
+        return VaultResult(status=self._vault.status())
+
+    async def _rotate(self, call: Call, params: RotateParams) -> VaultResult:
+        await self._vault.rotate(
+            kek=params.what != "keys",
+            keys=params.what != "kek",
+            reseal=params.reseal,
+            progress=lambda done, total: call.progress(f"{done} of {total} records"),
+        )
+        return await self._rotated(call, params.what)
+
+    async def _rotated(self, call: Call, what: str) -> VaultResult:
+        status = self._vault.status()
+        await self._trail.commit(
+            VaultRotated(app=call.identity.app, actor="person", what=what, records=status.records)
+        )
+        return VaultResult(status=status)
+
+    async def _lock(self, _: Call, __: NoParams) -> VaultResult:
+        await self._vault.lock()
+        return VaultResult(status=self._vault.status())
+
+    async def _change_password(self, call: Call, params: NewPasswordParams) -> VaultResult:
+        await self._vault.use_password(params.new_password)
+        return await self._rotated(call, "password")
+
+    async def _use_keychain(self, call: Call, params: UseKeychainParams) -> VaultResult:
+        await self._vault.use_keychain(
+            None if isinstance(params.keychain, UnsetType) else params.keychain
+        )
+        return await self._rotated(call, "keychain")
+
+    async def _set_config(self, call: Call, params: SetSecretParams) -> VaultResult:
+        if not params.value:
+            raise DeskbusError(INVALID_PARAMS, "A secret of the configuration is not empty.")
+        await self._vault.put_config(params.name, params.value)
+        await self._trail.commit(
+            ConfigSecretChanged(app=call.identity.app, actor="person", name=params.name)
+        )
+        return VaultResult(status=self._vault.status())
+
+    async def _delete_config(self, call: Call, params: SecretParams) -> DeletedResult:
+        deleted = await self._vault.delete_config(params.name)
+        if deleted:
+            await self._trail.commit(
+                ConfigSecretChanged(
+                    app=call.identity.app, actor="person", name=params.name, deleted=True
+                )
+            )
+        return DeletedResult(deleted=deleted)
+
+    async def _export(self, call: Call, params: TransferParams) -> ExportResult:
+        left_out = await self._vault.export(_absolute(params.file), params.password)
+        status = self._vault.status()
+        await self._trail.commit(
+            VaultExported(app=call.identity.app, actor="person", records=status.records)
+        )
+        return ExportResult(left_out=left_out, status=status)
+
+    async def _take_in(self, call: Call, params: TransferParams) -> ImportResult:
+        records = await self._vault.take_in(
+            _absolute(params.file),
+            params.password,
+            lambda done, total: call.progress(f"{done} of {total} records"),
+        )
+        await self._trail.commit(
+            VaultImported(app=call.identity.app, actor="person", records=records)
+        )
+        return ImportResult(records=records, status=self._vault.status())
+
+
+def _absolute(file: str) -> Path:
+    """Raises `DeskbusError`: a relative one would be below the backend's own working folder."""
+    path = Path(file)
+    if not path.is_absolute() or "\0" in file:
+        raise DeskbusError(INVALID_PARAMS, "The file is to be named by its absolute path.")
+    return path
