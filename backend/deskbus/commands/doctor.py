@@ -82,7 +82,9 @@ def _running(options: Namespace) -> int:
     run_connected(options, ask)
     (health,) = told
     if output.on_terminal():
-        output.write("".join(visible(line) + "\n" for line in as_text(health).splitlines()))
+        output.write(
+            "".join(visible(line) + "\n" for line in as_text(health).rstrip("\n").split("\n"))
+        )
     else:
         output.emit(health)
     return DONE if health.status == "ok" else FAILED

@@ -50,20 +50,21 @@ def reserved(folder: Path) -> Iterator[None]:
     if sys.platform == "win32":
         # There the first instance of the named pipe is the lock.
         yield
-        return
-    from deskbus.transport import unix
+    else:
+        from deskbus.transport import unix
 
-    with unix.reserved(folder):
-        yield
+        with unix.reserved(folder):
+            yield
 
 
 def is_held(folder: Path) -> bool:
     """Whether a backend has this runtime directory, listening already or about to."""
     if sys.platform == "win32":
         return False
-    from deskbus.transport import unix
+    else:
+        from deskbus.transport import unix
 
-    return unix.is_locked(folder)
+        return unix.is_locked(folder)
 
 
 def is_bound(folder: Path) -> bool:

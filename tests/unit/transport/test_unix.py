@@ -12,7 +12,7 @@ from deskbus.config import SOCKET_NAME
 from deskbus.transport import unix
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
-from deskbus.transport.pipe import UnsafeDirectoryError
+from deskbus.transport.pipe import InUseError, UnsafeDirectoryError
 
 
 async def test_the_socket_and_its_folder_let_nobody_else_in(tmp_path: Path) -> None:
@@ -68,12 +68,14 @@ def test_the_kernel_tells_the_peer_s_user() -> None:
 
 async def test_a_second_backend_on_the_same_folder_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    async with unix.listen(folder, Flusher(), lambda _: None) as path:
-        with pytest.raises(UnsafeDirectoryError):
-            async with unix.listen(folder, Flusher(), lambda _: None):
+    with unix.reserved(folder):
+        assert unix.is_locked(folder)
+        async with unix.listen(folder, Flusher(), lambda _: None) as path:
+            with pytest.raises(InUseError, match=f"pid {os.getpid()}"), unix.reserved(folder):
                 pass
-        async with await anyio.connect_unix(path):
-            pass
+            async with await anyio.connect_unix(path):
+                pass
+    assert not unix.is_locked(folder)
 
 
 def test_a_parent_in_which_others_can_rename_is_refused(tmp_path: Path) -> None:
