@@ -9,10 +9,16 @@ from pathlib import Path
 import anyio
 
 from deskbus.commands import loop, output
-from deskbus.commands.failures import CommandError
+from deskbus.commands.failures import MAKE_SAFE, CommandError
 from deskbus.config import default_data_dir, runtime_dir_for
 from deskbus.security.developer import DEVELOPER_APP, FILE_NAME
-from deskbus.transport.pipe import address, check_runtime_folder, is_bound, is_held
+from deskbus.transport.pipe import (
+    UnsafeDirectoryError,
+    address,
+    check_runtime_folder,
+    is_bound,
+    is_held,
+)
 from deskbus_protocol.client import Client, connect, open_session
 from deskbus_protocol.errors import CONNECTION_LOST, TICKET_REFUSED, DeskbusError
 
@@ -62,6 +68,8 @@ async def _reach(stack: AsyncExitStack, data_dir: Path, wait_s: float) -> Client
             # Nothing is made by looking, and nothing of another user's is believed.
             check_runtime_folder(folder)
             return await stack.enter_async_context(_session(folder, data_dir))
+        except UnsafeDirectoryError as error:
+            raise CommandError(str(error), MAKE_SAFE) from None
         except (FileNotFoundError, ConnectionError) as error:
             wanting: Exception = error
         except DeskbusError as error:

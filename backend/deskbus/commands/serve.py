@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from deskbus.commands import output
-from deskbus.commands.failures import CommandError, MisuseError
+from deskbus.commands.failures import MAKE_SAFE, CommandError, MisuseError
 from deskbus.commands.output import OutputError, ReaderGoneError
 from deskbus.config import Config, ConfigError, ConfigFile, Settings, runtime_dir_for
 from deskbus.datafolder import AlreadyRunningError, held
@@ -74,7 +74,7 @@ def run(options: Namespace) -> int:
         words = f"{who} already runs on {options.data_dir}"
         raise CommandError(words, USE_THAT_ONE, code=ALREADY_RUNNING) from None
     except UnsafeDirectoryError as error:
-        raise CommandError(str(error)) from None
+        raise CommandError(str(error), MAKE_SAFE) from None
     return 0
 
 
