@@ -175,7 +175,7 @@ async def test_a_configuration_mistake_is_told_and_nothing_starts(tmp_path: Path
     config = tmp_path / "bad.toml"
     config.write_text('[[apps]]\nid = "Desk Feed"\nname = "x"\n')
     code, out, err = await run("serve", "--headless", "--config", str(config), data_dir=tmp_path)
-    assert (code, out) == (1, "")
+    assert (code, out) == (78, "")
     assert "id" in err
 
 

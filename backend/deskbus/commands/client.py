@@ -4,7 +4,6 @@ from argparse import Namespace
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-import msgspec
 from msgspec import Raw
 
 from deskbus.commands import output
