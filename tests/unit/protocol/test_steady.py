@@ -1,7 +1,9 @@
 """Python's client while it has no connection: how many calls wait, for how long, and for what."""
 
 import anyio
+import msgspec
 import pytest
+from msgspec import Raw
 
 from deskbus_protocol.client import SteadyClient
 from deskbus_protocol.client.steady import MAX_QUEUED_BYTES, MAX_QUEUED_CALLS
@@ -99,3 +101,25 @@ async def test_what_waits_is_bounded_in_bytes_too() -> None:
         assert failed.value.kind is OVERLOADED
         tasks.cancel_scope.cancel()
     assert client._queued_bytes == 0
+
+
+class Connected:
+    """As much of a connection as a publish needs."""
+
+    def __init__(self) -> None:
+        self.posted: list[int] = []
+
+    async def post(self, topic: str, payload: Raw, **_: object) -> None:
+        self.posted.append(msgspec.json.decode(payload))
+
+
+async def test_what_is_published_as_the_connection_comes_does_not_overtake_what_waited() -> None:
+    client, connected = steady(), Connected()
+    async with anyio.create_task_group() as tasks:
+        for number in (1, 2):
+            tasks.start_soon(client.post, "a", number)
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(client.post, "a", 3)
+        client._client = connected  # type: ignore[assignment]
+        client._announce()
+    assert connected.posted == [1, 2, 3]
