@@ -150,6 +150,8 @@ class Backend:
             tickets=tickets,
             denied=self._auditing.refused.on_lane,
             on_fresh=self._security.forget_client,
+            trust=self._security.trust,
+            distrust=self._security.distrust,
         )
         self._isolation = Isolation(
             settings,
@@ -164,7 +166,7 @@ class Backend:
         )
         self._processes = self._isolation.apps
         self._federation = join_federation(
-            settings, self._bus.broker, self._log, self._vault.resolve
+            settings, self._bus.broker, self._log, self._vault.resolve, self._security.trust
         )
         self._lag = LoopLag()
         self._disk = DiskSpace(settings.data_dir)

@@ -30,6 +30,7 @@ from deskbus_protocol.display import look_alike
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.manifest import Manifest
 from deskbus_protocol.permissions import Grant, Permission, PermissionEntry, Risk, ScopeKind
+from deskbus_protocol.session import RESERVED_APPS, is_reserved
 from deskbus_protocol.topics import check_pattern, overlaps
 
 MESSAGE_FOLDER = "messages"
@@ -354,6 +355,10 @@ class ConfigFile:
             if app.id in ids[:number]:
                 cause = f"two apps have the id {app.id}"
                 raise self.error(f"{place}.id", cause, "Give each app an id of its own.")
+            if is_reserved(app.id):
+                cause = f"the id {app.id} is reserved"
+                action = f"Choose one that does not begin with {RESERVED_APPS}"
+                raise self.error(f"{place}.id", cause, action)
             other = look_alike(app.id, ids)
             if other is not None:
                 raise self.error(

@@ -21,7 +21,7 @@ from deskbus.security.decisions import DecisionStore
 from deskbus.security.files import ConfinedFiles
 from deskbus.security.identity import identify
 from deskbus.security.ledger import DAY_MS, Ledger
-from deskbus.security.manager import RESERVED_APPS, ConsentMode, SecurityManager
+from deskbus.security.manager import ConsentMode, SecurityManager
 from deskbus.security.paths import resolve
 from deskbus.security.policyfile import FILE_NAME, PolicyFile
 from deskbus.security.policykeeper import PolicyKeeper
@@ -35,6 +35,7 @@ from deskbus_protocol.display import look_alike, visible
 from deskbus_protocol.errors import CONFLICT, INVALID_PARAMS, PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.manifest import Manifest
 from deskbus_protocol.permissions import Grant, Holds
+from deskbus_protocol.session import RESERVED_APPS, is_reserved
 from deskbus_protocol.ui import AppIdentity, Remember
 
 REFRESH_S = 60.0
@@ -151,7 +152,7 @@ class Guard:
         """Raises `DeskbusError`: conflict for an id that looks like another, invalid_params."""
         app = manifest.id
         other = look_alike(app, self._manifests)
-        if other is not None or app.startswith(RESERVED_APPS):
+        if other is not None or is_reserved(app):
             words = f"The id {app} looks like {other or RESERVED_APPS}."
             raise DeskbusError(CONFLICT, words, action="Choose an id that is not mistaken.")
         for grant in manifest.declares:

@@ -1,6 +1,7 @@
 """Joins the isolation of processes with what it needs of every other part."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from deskbus.bus.meters import Meters
@@ -65,13 +66,13 @@ class Isolation:
         )
         configured = settings.config.apps
         self.apps = ProcessIsolationManager(
-            [plan_of(app, settings.folder) for app in configured], self.around
+            [plan_of(app, settings.folder, administered=True) for app in configured], self.around
         )
         self.library = AppLibrary(
             InstalledApps(settings.data_dir, admission.hash_of),
             self.apps,
             configured=frozenset(app.id for app in configured),
-            plan_of=plan_of,
+            plan_of=partial(plan_of, administered=False),
             admission=admission,
             shelf=self.shelf,
             trail=trail,

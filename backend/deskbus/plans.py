@@ -32,13 +32,20 @@ from deskbus_protocol.manifest import Manifest, ProgramSpec, WindowSpec
 from deskbus_protocol.ui import WindowDescriptor
 
 
-def plan_of(app: Manifest, folder: Path) -> AppPlan:
-    """`folder` is the one that the manifest's paths are taken from."""
+def plan_of(app: Manifest, folder: Path, *, administered: bool) -> AppPlan:
+    """`folder` is the one that the manifest's paths are taken from.
+
+    `administered` says that the manifest is the configuration's own.
+    """
     return AppPlan(
         app.id,
         app.name,
         windows=tuple(_window(app, window, folder) for window in app.windows),
-        process=None if isinstance(app.process, UnsetType) else _process(app.process, folder),
+        process=(
+            None
+            if isinstance(app.process, UnsetType)
+            else _process(app.process, folder, administered=administered)
+        ),
         limits=app.limits,
         restart=app.restart,
     )
@@ -166,13 +173,14 @@ def _window(app: Manifest, window: WindowSpec, folder: Path) -> WindowDescriptor
     )
 
 
-def _process(spec: ProgramSpec, folder: Path) -> ProgramPlan:
+def _process(spec: ProgramSpec, folder: Path, *, administered: bool) -> ProgramPlan:
     program = Program(
         kind=spec.kind,
         entry=spec.entry,
         args=tuple(spec.args),
         cwd=folder / spec.cwd,
         env=spec.env,
+        administered=administered,
     )
     return ProgramPlan(
         program,

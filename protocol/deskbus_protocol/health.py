@@ -28,7 +28,10 @@ class BreakerStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class HealthResult(Result, frozen=True, kw_only=True):
-    """`status` is the worst of the components'; `uptime` is milliseconds."""
+    """`status` is the worst of the components'; `uptime` is milliseconds.
+
+    The components' `detail` is for the shell and tools; apps get their `status` alone.
+    """
 
     status: Status
     version: str

@@ -15,6 +15,9 @@ AppId = Annotated[
         description="Lower-case ASCII in dotted levels, as in a reverse domain name.",
     ),
 ]
+RESERVED_APPS = "deskbus."
+"""How ids of the shell and of tools begin: no app is given one. No id makes anybody trusted."""
+
 ClientName = Annotated[
     str,
     Meta(
@@ -140,3 +143,8 @@ METHODS = (
         callers="shell",
     ),
 )
+
+
+def is_reserved(app: str) -> bool:
+    """Whether no app may have this id."""
+    return f"{app}.".startswith(RESERVED_APPS)

@@ -325,3 +325,46 @@ async def test_restart_between_ask_and_answer(folder: Path, anyio_backend: str) 
 async def _ask_in_vain(ticker: Client) -> None:
     with pytest.raises(DeskbusError):
         await ask(ticker)
+
+
+@pytest.mark.parametrize("method", ["files.read", "files.list", "files.write"])
+async def test_where_a_link_leads_is_not_told(shell: TestShell, folder: Path, method: str) -> None:
+    """Neither an app without the permission nor one beside its scope learns what is on the disk:
+    links of anybody, programs and working folders of other processes, the home folder.
+    """
+    (folder / "link").symlink_to(folder / "private")
+    (folder / "to-data").symlink_to(folder / "data")
+    (folder / "odd").symlink_to(folder / "e\u0301")
+    places = [
+        f"{folder}/link",
+        f"{folder}/to-data/vault",
+        f"{folder}/odd",
+        f"{folder}/missing",
+        f"/proc/{shell.process.pid}/exe",
+        f"/proc/{shell.process.pid}/cwd",
+        "~/.profile",
+    ]
+    content = {"content": "", "mode": "create"} if method == "files.write" else {}
+    told: dict[str, set[str]] = {}
+    for app in ("desk.ticker", "desk.feed"):
+        async with shell.app(app) as client:
+            for path in places:
+                with pytest.raises(DeskbusError) as error:
+                    await client.call(method, {"path": path, **content})
+                words = f"{error.value.kind.name} {error.value.message} {error.value.action}"
+                assert path in words
+                told.setdefault(app, set()).add(words.replace(path, "PATH"))
+    # Whatever is there, it is refused in the same words.
+    assert [len(words) for words in told.values()] == [1, 1]
+    assert shell.dialogs == []
+
+
+async def test_health_tells_apps_nothing_of_others(shell: TestShell, folder: Path) -> None:
+    async with shell.app("desk.ticker") as ticker:
+        told = await ticker.call("health.get", result=dict)
+        full = await shell.client.call("health.get", {}, result=dict)
+    assert told["components"].keys() == full["components"].keys()
+    assert {tuple(component) for component in told["components"].values()} == {("status",)}
+    assert any("detail" in component for component in full["components"].values())
+    assert str(folder) not in str(told)
+    assert "desk.feed" not in str(told)

@@ -113,3 +113,9 @@ def test_files_that_are_there_are_found_where_they_are_written(tmp_path: Path) -
     text += '[[apps.windows]]\nname = "three"\nurl = "https://example.com/"\n'
     file = ConfigFile(file_with(tmp_path, text))
     check_apps(file, file.load())
+
+
+@pytest.mark.requirement("3.2")
+@pytest.mark.parametrize("app", ["deskbus", "deskbus.feed", "deskbus.developer"])
+def test_no_app_has_an_id_of_the_shells_or_a_tools(tmp_path: Path, app: str) -> None:
+    assert "is reserved" in problem(tmp_path, APP.replace("desk.feed", app))

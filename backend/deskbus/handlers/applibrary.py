@@ -4,13 +4,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+import structlog
+from msgspec import UnsetType
+
 from deskbus.observability.trail import AuditTrail
+from deskbus.processes.environment import names_secret
 from deskbus.processes.installed import InstalledApp, InstalledApps
 from deskbus.processes.manager import ProcessIsolationManager
 from deskbus.processes.plan import AppPlan, StateShelf
+from deskbus.processes.secretnames import secret_refused, secret_violation
 from deskbus_protocol.errors import CONFLICT, DeskbusError
 from deskbus_protocol.events import AppInstalled
 from deskbus_protocol.manifest import Limits, Manifest
+from deskbus_protocol.session import is_reserved
+
+log = structlog.get_logger()
 
 
 class Admission(Protocol):
@@ -55,7 +63,9 @@ class AppLibrary:
     def take_in(self) -> None:
         """Takes in what was read, and the limits that were set."""
         for app in self._installed.apps:
-            if app.manifest.id not in self._configured:
+            if is_reserved(app.manifest.id):
+                log.error("app.id_reserved", app=app.manifest.id)
+            elif app.manifest.id not in self._configured:
                 self._take_in(app)
         for name in self._configured:
             limits = self._installed.limits_of(name)
@@ -63,11 +73,17 @@ class AppLibrary:
                 self._apps.set_limits(name, limits)
 
     async def install(self, manifest: Path) -> InstalledApp:
-        """Raises `DeskbusError`: invalid_params, conflict, degraded, audit_unavailable."""
+        """Raises `DeskbusError`: invalid_params, conflict, permission_denied (it names a secret of
+        the configuration), degraded, audit_unavailable.
+        """
         app = await self._installed.read(manifest)
         name = app.manifest.id
         if name in self._configured:
             raise DeskbusError(CONFLICT, f"{name} is in the configuration already.")
+        process = app.manifest.process
+        if not isinstance(process, UnsetType) and names_secret(process.env):
+            await self._trail.commit(secret_violation(name, "apps.install"))
+            raise secret_refused(name)
         self._admission.admit(app.manifest)
         if self._installed.find(name) is not None and not self._apps.find(name).is_idle:
             raise DeskbusError(CONFLICT, f"{name} is running.", action="Terminate it first.")

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import msgspec
+import structlog
 from msgspec import UNSET, UnsetType
 
 from deskbus.handlers.applibrary import AppLibrary
@@ -37,6 +38,8 @@ from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.permissions import Grant
 from deskbus_protocol.rpc import encode
 
+log = structlog.get_logger()
+
 BEATS_IN_A_DEADLINE = 3
 """So often an app beats before its silence counts: one beat may be late."""
 
@@ -56,11 +59,20 @@ def handlers(
         return AppList(apps=apps.statuses())
 
     async def launch(call: Call, params: OneAppParams) -> AppResult:
-        if call.connection.role != "shell":
-            # An app learns no more of one that it may not start than that.
-            await security.require(call.identity, Grant("process.launch", params.app))
-        await check(params.app)
-        return AppResult(status=await apps.launch(params.app, call.progress))
+        if call.connection.role == "shell":
+            await check(params.app)
+            return AppResult(status=await apps.launch(params.app, call.progress))
+        # An app learns no more of one that it may not start than that.
+        await security.require(call.identity, Grant("process.launch", params.app))
+        try:
+            await check(params.app)
+            status = await apps.launch(params.app, call.progress)
+        except DeskbusError as error:
+            # What is wrong with the other app, its files or its secrets is for people alone.
+            log.warning("app.not_launched_for_app", app=params.app, reason=error.message)
+            words = f"{params.app} could not be started."
+            raise DeskbusError(error.kind, words) from None
+        return AppResult(status=msgspec.structs.replace(status, detail=UNSET, crash=UNSET))
 
     async def terminate(_: Call, params: OneAppParams) -> Empty:
         await apps.terminate(params.app)

@@ -32,10 +32,12 @@ def join_federation(
     broker: MessageBroker,
     log: TopicLog,
     reveal: Callable[[str], Awaitable[str]],
+    trust: Callable[[Sender], None],
 ) -> "Federation | None":
     """None without `[federation]`; raises `ConfigError` where its client is not installed.
 
-    `reveal` tells what a credential stands for that names a secret of the vault.
+    `reveal` tells what a credential stands for that names a secret of the vault; `trust` is told
+    the client that reads and writes here for other machines.
     """
     config = settings.config.federation
     if isinstance(config, UnsetType):
@@ -45,7 +47,9 @@ def join_federation(
     # Here, so that a backend without federation starts without it.
     from deskbus.federation.federation import Federation
 
-    client = BusClient(Sender(FEDERATION_APP, config.name), broker.epoch)
+    identity = Sender(FEDERATION_APP, config.name)
+    trust(identity)
+    client = BusClient(identity, broker.epoch)
 
     async def connect() -> "Wire":
         # Imported at the first attempt: nothing else waits for it.

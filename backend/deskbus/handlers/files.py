@@ -39,10 +39,8 @@ def handlers(files: ConfinedFiles, security: SecurityManager) -> Mapping[str, Ha
     turns = anyio.CapacityLimiter(MAX_AT_ONCE)
 
     async def read(call: Call, params: ReadFileParams) -> ReadFileResult:
-        # What no permission reaches is refused before anybody is asked about it.
-        wanted = await security.resolve(Grant("filesystem.read", params.path))
-        files.check_read(wanted.scope)
-        permit = await security.require(call.identity, wanted)
+        wanted = Grant("filesystem.read", params.path)
+        permit = await security.require(call.identity, wanted, check=files.check_read)
         path = permit.grant.scope
         with security.holding(permit):
             part = await anyio.to_thread.run_sync(
@@ -66,9 +64,8 @@ def handlers(files: ConfinedFiles, security: SecurityManager) -> Mapping[str, Ha
 
     async def write(call: Call, params: WriteFileParams) -> WriteFileResult:
         content = _bytes(params)
-        wanted = await security.resolve(Grant("filesystem.write", params.path))
-        files.check_write(wanted.scope)
-        permit = await security.require(call.identity, wanted)
+        wanted = Grant("filesystem.write", params.path)
+        permit = await security.require(call.identity, wanted, check=files.check_write)
         path = permit.grant.scope
         with security.holding(permit):
             size = await anyio.to_thread.run_sync(
@@ -78,9 +75,8 @@ def handlers(files: ConfinedFiles, security: SecurityManager) -> Mapping[str, Ha
         raise DeskbusError(PERMISSION_REVOKED)
 
     async def list_folder(call: Call, params: ListFilesParams) -> ListFilesResult:
-        wanted = await security.resolve(Grant("filesystem.read", params.path))
-        files.check_read(wanted.scope)
-        permit = await security.require(call.identity, wanted)
+        wanted = Grant("filesystem.read", params.path)
+        permit = await security.require(call.identity, wanted, check=files.check_read)
         path = permit.grant.scope
         with security.holding(permit):
             found = await anyio.to_thread.run_sync(

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import msgspec
+
 from deskbus.reliability.health import HealthMonitor
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus_protocol.health import HealthResult
+from deskbus_protocol.health import ComponentHealth, HealthResult
 from deskbus_protocol.method import NoParams
 
 
@@ -19,9 +21,19 @@ def _openrpc() -> dict[str, Any]:
     return openrpc()
 
 
+def _for_apps(report: HealthResult) -> HealthResult:
+    """How every component is, without the words, which name apps, paths and machines."""
+    components = {
+        name: ComponentHealth(status=component.status)
+        for name, component in report.components.items()
+    }
+    return msgspec.structs.replace(report, components=components)
+
+
 def handlers(health: HealthMonitor) -> Mapping[str, Handler]:
-    async def get(_: Call, __: NoParams) -> HealthResult:
-        return health.report()
+    async def get(call: Call, _: NoParams) -> HealthResult:
+        report = health.report()
+        return report if call.connection.role == "shell" else _for_apps(report)
 
     async def discover(_: Call, __: NoParams) -> dict[str, Any]:
         return _openrpc()

@@ -9,9 +9,8 @@ from msgspec import UnsetType
 from deskbus import __version__
 from deskbus.handlers.auditing import Auditing
 from deskbus.handlers.sessions import Sessions
-from deskbus.rpc.connection import Call
+from deskbus.rpc.connection import Call, Role
 from deskbus.rpc.dispatch import Handler
-from deskbus.security.manager import RESERVED_APPS
 from deskbus.security.tickets import TICKET_LIFE_S, TicketOffice
 from deskbus_protocol import PROTOCOL_VERSION
 from deskbus_protocol.envelope import Sender
@@ -24,6 +23,7 @@ from deskbus_protocol.errors import (
 from deskbus_protocol.events import SessionResumed, TicketRefused, TicketUsed
 from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.session import (
+    RESERVED_APPS,
     HelloParams,
     HelloResult,
     MintTicketParams,
@@ -31,6 +31,7 @@ from deskbus_protocol.session import (
     OpenParams,
     OpenResult,
     ResumeParams,
+    is_reserved,
 )
 
 SHELL = Sender("deskbus.shell", "main")
@@ -89,7 +90,7 @@ class SessionHandlers:
         )
 
     async def mint_ticket(self, _: Call, params: MintTicketParams) -> MintTicketResult:
-        if params.app.startswith(RESERVED_APPS):
+        if is_reserved(params.app):
             raise DeskbusError(PERMISSION_DENIED, f"App ids in {RESERVED_APPS}* are reserved.")
         identity = Sender(params.app, params.client)
         ticket = self._tickets.mint(identity)
@@ -112,7 +113,7 @@ class SessionHandlers:
             last_seqs=None if isinstance(params.last_seqs, UnsetType) else params.last_seqs,
         )
         self._auditing.trail.note(TicketUsed(app=identity.app, client=identity.client))
-        return self._opened(identity, resumed=resumed)
+        return self._opened(role, identity, resumed=resumed)
 
     async def resume(self, call: Call, params: ResumeParams) -> OpenResult:
         _check_can_open(call, params.protocol_version)
@@ -126,7 +127,7 @@ class SessionHandlers:
             call.connection, role, identity, resume=True, last_seqs=params.last_seqs
         )
         self._auditing.trail.note(SessionResumed(app=identity.app, client=identity.client))
-        return self._opened(identity, resumed=resumed)
+        return self._opened(role, identity, resumed=resumed)
 
     async def ping(self, _: Call, __: NoParams) -> Empty:
         return Empty()
@@ -139,7 +140,7 @@ class SessionHandlers:
         """`app` is what the stranger claims to be."""
         await self._auditing.violations.record(TicketRefused(app=app, reason=reason))
 
-    def _opened(self, identity: Sender, *, resumed: bool) -> OpenResult:
+    def _opened(self, role: Role, identity: Sender, *, resumed: bool) -> OpenResult:
         log.info("session.opened", app=identity.app, client=identity.client, resumed=resumed)
         self._on_opened(identity)
         return OpenResult(
@@ -149,7 +150,7 @@ class SessionHandlers:
             protocol_version=PROTOCOL_VERSION,
             version=__version__,
             resumed=resumed,
-            resume_token=self._sessions.new_token(identity),
+            resume_token=self._sessions.new_token(role, identity),
         )
 
 

@@ -30,10 +30,13 @@ class Sessions:
         tickets: TicketOffice,
         denied: Callable[[Sender], Denied],
         on_fresh: Callable[[Sender], None],
+        trust: Callable[[Sender], None],
+        distrust: Callable[[Sender], None],
     ) -> None:
         """`denied` makes what is told of an identity's messages that it may not send.
 
-        `on_fresh` is told a client that begins anew under its identity.
+        `on_fresh` is told a client that begins anew under its identity; `trust` one that is the
+        shell's or a tool's by how its session was opened, `distrust` one that is not any more.
         """
         self._bus = bus
         self._log = log
@@ -41,10 +44,13 @@ class Sessions:
         self._tickets = tickets
         self._denied = denied
         self._on_fresh = on_fresh
+        self._trust = trust
+        self._distrust = distrust
+        self._trusted: set[Sender] = set()
         self._open: dict[Sender, Connection] = {}
         self.meters = Meters(self._limited)
         self._developers = count(1)
-        self._tokens: dict[bytes, Sender] = {}
+        self._tokens: dict[bytes, tuple[Role, Sender]] = {}
         self._token_of: dict[Sender, bytes] = {}
         self.developer_ticket: str | None = None
 
@@ -59,28 +65,28 @@ class Sessions:
             return "shell", Sender(DEVELOPER_APP, f"client-{next(self._developers)}")
         return "app", self._tickets.redeem(ticket, app)
 
-    def new_token(self, identity: Sender) -> str:
+    def new_token(self, role: Role, identity: Sender) -> str:
         """A resume token for this client's next connection; an earlier one is void."""
         token = secrets.token_urlsafe(32)
         if len(self._tokens) > 2 * len(self._open) + MANY_TOKENS:
             self._tokens = {
-                known: owner for known, owner in self._tokens.items() if self._bus.knows(owner)
+                known: owner for known, owner in self._tokens.items() if self._bus.knows(owner[1])
             }
         self._tokens.pop(self._token_of.get(identity, b""), None)
         self._token_of[identity] = _digest(token)
-        self._tokens[_digest(token)] = identity
+        self._tokens[_digest(token)] = role, identity
         return token
 
     def redeem_token(self, token: str) -> tuple[Role, Sender]:
         """Who may come back with this token; raises `DeskbusError` (ticket_refused)."""
-        identity = self._tokens.pop(_digest(token), None)
+        role, identity = self._tokens.pop(_digest(token), ("app", None))
         if identity is None or not self._bus.knows(identity):
             raise DeskbusError(
                 TICKET_REFUSED,
                 "There is no session to resume.",
                 action="Open a new session with a ticket; persisted topics can be replayed.",
             )
-        return ("shell" if identity.app == DEVELOPER_APP else "app"), identity
+        return role, identity
 
     def join(
         self,
@@ -100,6 +106,7 @@ class Sessions:
             self.leave(before)
             before.peer.close()
         connection.become(role, identity)
+        self._judge(role, identity)
         self._open[identity] = connection
         resumed = self._bus.attach(
             identity, connection.peer.outbox, resume=resume, last_seqs=last_seqs
@@ -125,6 +132,16 @@ class Sessions:
         del self._open[identity]
         self._bus.detach(identity)
         self._shell.disconnect(connection.peer)
+
+    def _judge(self, role: Role, identity: Sender) -> None:
+        """Trust follows from how this session was opened, whoever had the identity before."""
+        gone = {each for each in self._trusted if each == identity or not self._bus.knows(each)}
+        for each in gone - {identity} if role == "shell" else gone:
+            self._trusted.discard(each)
+            self._distrust(each)
+        if role == "shell":
+            self._trusted.add(identity)
+            self._trust(identity)
 
     def _open_lane(self, connection: Connection) -> None:
         """Joins what the connection publishes with the bus, by a meter where its app has one."""

@@ -162,12 +162,12 @@ def check_manifest(manifest: Manifest) -> None:
             f'A window may not be called "{MAIN_CLIENT}": that is the app\'s process.',
             action="Give the window another name.",
         )
-    refused = sorted(filter(is_refused, manifest.process.env))
+    refused = sorted(name for name in manifest.process.env if is_refused(name, administered=False))
     if refused:
         raise DeskbusError(
             INVALID_PARAMS,
             f"A manifest may not set {', '.join(refused)}.",
-            action="Take it out: such a variable makes a program another one.",
+            action="Name the app's own variables APP_…: others might make a program another one.",
         )
 
 

@@ -23,13 +23,18 @@ LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
 class Program(NamedTuple):
-    """What to run: `entry` by the runner that `kind` names, or itself, looked up on PATH."""
+    """What to run: `entry` by the runner that `kind` names, or itself, looked up on PATH.
+
+    `administered` says that the manifest is the configuration's own: only such a one may name
+    secrets, and its variables are held to less.
+    """
 
     kind: ProgramKind
     entry: str
     args: tuple[str, ...]
     cwd: Path
     env: dict[str, str]
+    administered: bool = False
 
     def command(self, electron: str | None) -> list[str]:
         """`electron` is Electron's own binary, which is a Node too; without one, Node is."""
@@ -39,7 +44,7 @@ class Program(NamedTuple):
 
     def environment(self, badge: "Badge", electron: str | None) -> dict[str, str]:
         """The whole of it, but for the descriptors."""
-        env = app_environment(self.env) | {
+        env = app_environment(self.env, administered=self.administered) | {
             APP_VARIABLE: badge.app,
             PIPE_VARIABLE: badge.pipe,
             RUN_VARIABLE: badge.mark,

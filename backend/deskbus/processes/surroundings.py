@@ -17,7 +17,7 @@ from msgspec import UnsetType
 
 from deskbus.observability.trail import AuditTrail
 from deskbus.processes.cage import Cage, Cages
-from deskbus.processes.environment import is_refused
+from deskbus.processes.environment import is_refused, names_secret
 from deskbus.processes.guard import Guard
 from deskbus.processes.lifeline import Lifeline
 from deskbus.processes.logs import LogCapture, LogFile
@@ -36,6 +36,7 @@ from deskbus.processes.plan import (
 )
 from deskbus.processes.pulse import Missed
 from deskbus.processes.run import Run
+from deskbus.processes.secretnames import secret_refused, secret_violation
 from deskbus.processes.spawn import Badge, Confinement, Program, spawn
 from deskbus.processes.table import UnreadableError, identity_of, start_clock
 from deskbus.processes.tree import KILL, Root
@@ -77,9 +78,11 @@ class Surroundings:
         limits: Limits,
         on_missed: Callable[[Run, Missed], None],
     ) -> Run:
-        """Starts an app's process; raises `DeskbusError` (unavailable)."""
-        program = process.program._replace(env=await self.reveal(process.program.env))
-        refused = sorted(filter(is_refused, program.env))
+        """Starts an app's process; raises `DeskbusError`: unavailable, permission_denied."""
+        program = await self._revealed(plan.app, process.program)
+        refused = sorted(
+            name for name in program.env if is_refused(name, administered=program.administered)
+        )
         if refused:
             log.warning("app.variables_refused", app=plan.app, variables=refused)
         mark = secrets.token_hex(8)
@@ -143,6 +146,15 @@ class Surroundings:
             output=output,
             on_missed=on_missed,
         )
+
+    async def _revealed(self, app: str, program: Program) -> Program:
+        """With the secrets that the administrator's manifest names; no other may name any."""
+        if not names_secret(program.env):
+            return program
+        if not program.administered:
+            await self.trail.commit(secret_violation(app, "apps.launch"))
+            raise secret_refused(app)
+        return program._replace(env=await self.reveal(program.env))
 
     async def _fork(self, program: Program, badge: Badge) -> tuple[AppProcess, ByteReceiveStream]:
         """A utility process; what it writes comes through the shell, as a stream like any other."""

@@ -15,7 +15,7 @@ from deskbus.security.identity import NOT_CHECKED, NOT_KNOWN, AppIdentity
 from deskbus.security.ledger import Decision, Ledger
 from deskbus.security.once import OnceGrants
 from deskbus.security.operations import Operations, Permit
-from deskbus.security.paths import is_slow, resolve
+from deskbus.security.paths import as_worded, is_slow, resolve
 from deskbus.security.policy import NO_POLICY, Policy
 from deskbus.security.prompts import Wish
 from deskbus.security.refusals import Refusals
@@ -26,9 +26,6 @@ from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.events import PermissionExpired, PermissionRevoked
 from deskbus_protocol.permissions import Grant, State
-
-RESERVED_APPS = "deskbus."
-"""App ids of the shell and of tools; trusted, and never given to an app."""
 
 MAX_VERDICTS = 65_536
 """Kept until something changes; beyond, all are worked out anew."""
@@ -70,6 +67,7 @@ class SecurityManager:
         self._mode = mode
         self._clock = clock
         self._on_changed = on_changed
+        self._trusted: set[Sender] = set()
         self._identities: dict[str, AppIdentity] = {}
         self._identified = anyio.Event()
         self._standings: dict[str, AppStanding] = {}
@@ -91,7 +89,7 @@ class SecurityManager:
         return self._permits(identity, "messaging.read", topic)
 
     def may_write(self, identity: Sender, topic: str) -> bool:
-        return self.verdict(identity.app, "messaging.write", topic).state == "granted"
+        return self._verdict_of(identity, Grant("messaging.write", topic)).state == "granted"
 
     def may_subscribe(self, identity: Sender, pattern: str) -> bool:
         """Whether every topic of a pattern may be read."""
@@ -102,7 +100,7 @@ class SecurityManager:
         return self.may_write(identity, pattern)
 
     def may_send(self, identity: Sender, app: str) -> bool:
-        return self.verdict(identity.app, "app.send", app).state == "granted"
+        return self._verdict_of(identity, Grant("app.send", app)).state == "granted"
 
     def spend(self, identity: Sender, permission: str, scope: str) -> bool:
         """Uses up what was allowed once, if it covers this; true if it did."""
@@ -121,11 +119,12 @@ class SecurityManager:
 
     async def state(self, identity: Sender, wanted: Grant) -> State:
         """What a request for `wanted` would come to now; raises `DeskbusError` for a bad scope."""
-        return self.state_of(identity, await self.resolve(wanted))
+        resolved = await self._resolve_for(identity, wanted)
+        return "denied" if resolved is None else self.state_of(identity, resolved)
 
     def state_of(self, identity: Sender, wanted: Grant) -> State:
         """The same for a scope that is canonical."""
-        verdict = self.verdict(identity.app, *_parts(wanted))
+        verdict = self._verdict_of(identity, wanted)
         if verdict.state != "open":
             return verdict.state
         if self._mode == "deny" or self._consent.is_silenced(identity.app, wanted.permission):
@@ -154,12 +153,16 @@ class SecurityManager:
         wanted: Grant,
         reason: str | None = None,
         origin: str | None = None,
+        *,
+        check: Callable[[str], None] | None = None,
     ) -> Permit:
         """For one operation, right now; uses up what was allowed once.
 
-        Raises `DeskbusError` (permission_denied).
+        `check` raises `DeskbusError` for a canonical scope that no permission reaches; nobody is
+        asked about such a one. Raises `DeskbusError` (permission_denied), which repeats the scope
+        as it was worded: where a path leads is not told before it is permitted.
         """
-        permit = await self._decide(identity, wanted, reason, origin)
+        permit = await self._decide(identity, wanted, reason, origin, check)
         if permit is None:
             raise DeskbusError(
                 PERMISSION_DENIED, f"This app may not use {wanted.permission} on {wanted.scope}."
@@ -195,7 +198,10 @@ class SecurityManager:
                 self._once.release(permit.identity, permit.grant)
 
     async def resolve(self, wanted: Grant) -> Grant:
-        """With its scope in canonical form; raises `DeskbusError` for one outside its grammar."""
+        """With its scope in canonical form; raises `DeskbusError` for one outside its grammar.
+
+        For what a person or the configuration names; what an app names is authorised first.
+        """
         if is_slow(self.catalogue, wanted.permission):
             wanted = await anyio.to_thread.run_sync(resolve, self.catalogue, wanted)
         else:
@@ -323,14 +329,38 @@ class SecurityManager:
         self.changed_all()
 
     def is_trusted(self, app: str) -> bool:
-        return self._mode == "allow" or app.startswith(RESERVED_APPS)
+        """Whether the policy and people have no say about an app: in `allow` mode alone."""
+        return self._mode == "allow"
+
+    def trust(self, identity: Sender) -> None:
+        """This client stands above the policy: its session was opened as the shell's or a tool's.
+
+        It is never an id that makes it so.
+        """
+        self._trusted.add(identity)
+
+    def distrust(self, identity: Sender) -> None:
+        """The client is gone, or another has its name."""
+        if identity in self._trusted:
+            self._trusted.discard(identity)
+            self.changed(identity.app)
 
     async def _decide(
-        self, identity: Sender, wanted: Grant, reason: str | None, origin: str | None
+        self,
+        identity: Sender,
+        worded: Grant,
+        reason: str | None,
+        origin: str | None,
+        check: Callable[[str], None] | None = None,
     ) -> Permit | None:
         await self.identified()
-        wanted = await self.resolve(wanted)
+        wanted = await self._resolve_for(identity, worded)
+        if wanted is None:
+            self._refusals.tell(identity, worded, self.verdict(identity.app, *_parts(worded)))
+            return None
         state = self.state_of(identity, wanted)
+        if check is not None and not _is_in_reach(wanted, check, tell=state == "granted"):
+            return None
         if state == "granted":
             return Permit(identity, wanted)
         if self.spend(identity, *_parts(wanted)):
@@ -341,8 +371,29 @@ class SecurityManager:
         self._refusals.tell(identity, wanted, self.verdict(identity.app, *_parts(wanted)))
         return None
 
+    async def _resolve_for(self, identity: Sender, worded: Grant) -> Grant | None:
+        """Canonical, or None where the app may not have it wherever it leads.
+
+        An app without the permission learns nothing of the file system, not even by how long it
+        takes. Raises `DeskbusError` for a scope that is outside its grammar as it is worded.
+        """
+        self.rules.check(as_worded(self.catalogue, worded))
+        if not is_slow(self.catalogue, worded.permission):
+            return resolve(self.catalogue, worded)
+        trusted = self._mode == "allow" or identity in self._trusted
+        if not trusted and not self.standing(identity.app).can_have(worded.permission):
+            return None
+        try:
+            return await self.resolve(worded)
+        except DeskbusError:
+            # Where it leads has a name that no permission can be worded for.
+            return None
+
+    def _verdict_of(self, identity: Sender, wanted: Grant) -> Verdict:
+        return TRUSTED if identity in self._trusted else self.verdict(identity.app, *_parts(wanted))
+
     def _permits(self, identity: Sender, permission: str, scope: str) -> bool:
-        verdict = self.verdict(identity.app, permission, scope)
+        verdict = self._verdict_of(identity, Grant(permission, scope))
         if verdict.state == "open":
             return self._once.is_leased(identity, Grant(permission, scope))
         return verdict.state == "granted"
@@ -383,7 +434,18 @@ class SecurityManager:
         return self._permits(permit.identity, *_parts(permit.grant))
 
     def _not_denied(self, permit: Permit) -> bool:
-        return self.verdict(permit.identity.app, *_parts(permit.grant)).state != "denied"
+        return self._verdict_of(permit.identity, permit.grant).state != "denied"
+
+
+def _is_in_reach(wanted: Grant, check: Callable[[str], None], *, tell: bool) -> bool:
+    """Whether any permission reaches it; raises the error of `check` where that may be told."""
+    try:
+        check(wanted.scope)
+    except DeskbusError:
+        if tell:
+            raise
+        return False
+    return True
 
 
 def _parts(grant: Grant) -> tuple[str, str]:

@@ -112,6 +112,13 @@ class AppStanding:
             return Verdict("granted", "person", decided)
         return OPEN if declared or configured else Verdict("denied", "undeclared")
 
+    def can_have(self, permission: str) -> bool:
+        """Whether there is any scope at all for which `verdict` is not that it is denied."""
+        return self._is_itself and any(
+            permission in self._rules.includes(grant.permission)
+            for grant in (*self._app.grants, *self._app.declares)
+        )
+
     def must_be_asked(self, wanted: Grant) -> bool:
         """Whether the policy wants a person to be asked each time the app runs."""
         return self._policy.effect(self._rules, wanted) == "ask"

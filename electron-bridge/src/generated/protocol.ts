@@ -1602,7 +1602,11 @@ export interface PanelActionResult {
   message?: string;
 }
 
-/** `status` is the worst of the components'; `uptime` is milliseconds. */
+/**
+ * `status` is the worst of the components'; `uptime` is milliseconds.
+ *
+ * The components' `detail` is for the shell and tools; apps get their `status` alone.
+ */
 export interface HealthResult {
   status: "degraded" | "failed" | "off" | "ok";
   version: string;

@@ -17,7 +17,7 @@ MANIFEST = {
     "version": "1.2",
     "publisher": "Desk tools",
     "windows": [{"url": "index.html"}],
-    "process": {"kind": "python", "entry": "sample.py", "env": {"EXCHANGE": "XETRA"}},
+    "process": {"kind": "python", "entry": "sample.py", "env": {"APP_EXCHANGE": "XETRA"}},
 }
 
 
@@ -74,6 +74,7 @@ async def test_the_hash_tells_any_change_of_what_the_manifest_names(tmp_path: Pa
             {"process": {"entry": "x", "env": {"LD_PRELOAD": "x", "PYTHONPATH": "y"}}},
             "may not set LD_PRELOAD, PYTHONPATH",
         ),
+        ({"process": {"entry": "x", "env": {"EXCHANGE": "XETRA"}}}, "may not set EXCHANGE"),
         ({"windows": [{"url": "index.html", "name": "main"}]}, "the app's process"),
     ],
 )
