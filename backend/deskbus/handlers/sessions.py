@@ -79,14 +79,14 @@ class Sessions:
 
     def redeem_token(self, token: str) -> tuple[Role, Sender]:
         """Who may come back with this token; raises `DeskbusError` (ticket_refused)."""
-        role, identity = self._tokens.pop(_digest(token), ("app", None))
-        if identity is None or not self._bus.knows(identity):
+        found = self._tokens.pop(_digest(token), None)
+        if found is None or not self._bus.knows(found[1]):
             raise DeskbusError(
                 TICKET_REFUSED,
                 "There is no session to resume.",
                 action="Open a new session with a ticket; persisted topics can be replayed.",
             )
-        return role, identity
+        return found
 
     def join(
         self,
