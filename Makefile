@@ -50,7 +50,7 @@ test: setup
 	$(PYTEST) $(PYTEST_ARGS)
 
 test-quick: setup
-	$(PYTEST) -m 'not slow and not serial' $(QUICK_TESTS) $(PYTEST_ARGS)
+	$(PYTEST) --hypothesis-profile=quick -m 'not slow and not serial' $(QUICK_TESTS) $(PYTEST_ARGS)
 
 check: setup
 	.venv/bin/ruff format --check $(PYTHON_SOURCES)

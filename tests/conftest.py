@@ -66,6 +66,7 @@ def keychain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Secret
         yield started
 
 
+settings.register_profile("quick", max_examples=20, deadline=None)
 settings.register_profile("short", max_examples=100, deadline=None)
 settings.register_profile("long", max_examples=10_000, deadline=None)
 settings.load_profile("short")

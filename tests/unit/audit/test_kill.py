@@ -11,6 +11,7 @@ ROUNDS = 25
 """`make crash-test` does a hundred."""
 
 
+@pytest.mark.slow
 @pytest.mark.requirement("8.4")
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_kills_lose_nothing_that_was_committed(tmp_path: Path) -> None:

@@ -92,6 +92,7 @@ filters = st.builds(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.requirement("8.5")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(wanted=filters, limit=st.integers(1, 200), order=st.sampled_from(["newest", "oldest"]))

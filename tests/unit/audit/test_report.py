@@ -105,6 +105,7 @@ def test_an_empty_period_is_a_report_too(rig: Rig) -> None:
     assert "No record is about an app." in page
 
 
+@pytest.mark.slow
 @pytest.mark.requirement("8.5")
 def test_the_command_verifies_queries_exports_and_reports(
     rig: Rig, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -86,6 +86,7 @@ def check(folder: Path) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_a_log_of_its_own_for_every_step(tmp_path: Path) -> None:
     at = 0
     while True:
@@ -99,6 +100,7 @@ def test_a_log_of_its_own_for_every_step(tmp_path: Path) -> None:
     assert at >= 40, "there are steps to be killed at"
 
 
+@pytest.mark.slow
 def test_one_sealed_log_lives_through_a_hundred_kills(tmp_path: Path) -> None:
     at = kills = 0
     while kills < ROUNDS:

@@ -56,6 +56,7 @@ def run_and_kill(folder: Path, after: int) -> int:
     return int(next(line for line in reversed(said) if line.endswith("\n")))
 
 
+@pytest.mark.slow
 @pytest.mark.requirement("2.1")
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path) -> None:

@@ -187,6 +187,7 @@ async def pages_of(panel: PermissionsPanel) -> list[PanelContent]:
     return pages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope_length", [10, 1000])
 async def test_every_row_is_on_one_page_and_no_page_outgrows_a_frame(
     panel: PermissionsPanel, book: Book, scope_length: int

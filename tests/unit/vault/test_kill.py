@@ -111,6 +111,7 @@ def values(folder: Path) -> set[bytes | None]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
 def test_every_record_opens_after_a_kill_at_any_step(name: str, tmp_path: Path) -> None:
     at = 0
@@ -129,6 +130,7 @@ def test_every_record_opens_after_a_kill_at_any_step(name: str, tmp_path: Path) 
     assert at >= 5, "there are steps to be killed at"
 
 
+@pytest.mark.slow
 def test_a_kill_while_the_vault_is_made_leaves_none_or_a_whole_one(tmp_path: Path) -> None:
     at = 0
     while True:
@@ -144,6 +146,7 @@ def test_a_kill_while_the_vault_is_made_leaves_none_or_a_whole_one(tmp_path: Pat
         at += 1
 
 
+@pytest.mark.slow
 def test_one_vault_lives_through_a_hundred_kills(tmp_path: Path) -> None:
     """The same vault again and again, each change killed one step later than the one before."""
     fill(tmp_path)
@@ -159,6 +162,7 @@ def test_one_vault_lives_through_a_hundred_kills(tmp_path: Path) -> None:
         at = at + 1 if kills > before else 0
 
 
+@pytest.mark.slow
 def test_a_killed_import_has_brought_in_all_or_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,6 +191,7 @@ def test_a_killed_import_has_brought_in_all_or_nothing(
     assert at >= 20, "there are several packs"
 
 
+@pytest.mark.slow
 def test_a_killed_export_leaves_no_file_of_its_name_or_a_whole_one(tmp_path: Path) -> None:
     fill(tmp_path / "here")
     vault = opened(tmp_path / "here")

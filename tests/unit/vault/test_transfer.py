@@ -41,6 +41,7 @@ def test_an_export_opens_on_another_machine_under_its_password(
     assert (there.get(TOKEN), there.get(OTHER)) == (b"1", b"2" * 300_000)
 
 
+@pytest.mark.slow
 @pytest.mark.requirement("3.3")
 def test_an_export_that_was_cut_or_changed_anywhere_brings_nothing_in(
     export: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
