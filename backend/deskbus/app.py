@@ -47,6 +47,7 @@ from deskbus.persistence.topiclog import TopicLog
 from deskbus.plans import audit_of, has_keychain, persistence_of
 from deskbus.processes.plan import MAIN_CLIENT
 from deskbus.reception import Reception
+from deskbus.reliability.clock import SteadyClock
 from deskbus.reliability.health import HealthMonitor
 from deskbus.rpc.router import build_dispatcher
 from deskbus.security.developer import developer_ticket
@@ -135,10 +136,11 @@ class Backend:
         self._auditing.trail.on_appended = audit_panel.appended
         self._panels.add(audit_panel)
         self._panels.add(PermissionsPanel(self._guard.settings))
-        self._persistence = persistence_of(settings, vault)
+        clock = SteadyClock()
+        self._persistence = persistence_of(settings, vault, clock)
         self._log = TopicLog(self._persistence, settings.config.persistence.topics)
         self._bus = InterApplicationBus(
-            MessageBroker(epoch, self._security, self._log),
+            MessageBroker(epoch, self._security, self._log, clock),
             self._security,
             on_gone=self._security.forget_session,
         )
@@ -184,6 +186,7 @@ class Backend:
         for guarded in (self._persistence, self._vault, self._shell, self._federation):
             if guarded is not None:
                 health.watch_breaker(guarded.breaker)
+        replays = Replays(self._bus, self._log)
         dispatcher = build_dispatcher(
             METHODS,
             [
@@ -197,10 +200,10 @@ class Backend:
                     on_shell=self._isolation.shell_came,
                     on_opened=self._processes.session_opened,
                 ).table(),
-                bus_handlers.handlers(self._bus, self._security, self._sessions.meters),
+                bus_handlers.handlers(self._bus, replays, self._security, self._sessions.meters),
                 history_handlers.handlers(
                     self._bus,
-                    Replays(self._bus, self._log),
+                    replays,
                     self._security,
                     lambda: log_statistics(self._persistence),
                 ),

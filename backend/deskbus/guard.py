@@ -15,7 +15,7 @@ from msgspec import UnsetType
 
 from deskbus.config import VAULT_FOLDER, Settings
 from deskbus.observability.trail import AuditTrail
-from deskbus.security.clock import SteadyClock
+from deskbus.reliability.clock import SteadyClock
 from deskbus.security.consent import Answer, Question
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.files import ConfinedFiles

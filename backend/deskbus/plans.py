@@ -22,6 +22,7 @@ from deskbus.persistence.persistence import MessagePersistence
 from deskbus.persistence.retention import Retention
 from deskbus.processes.plan import AppPlan, ProgramPlan
 from deskbus.processes.spawn import Program
+from deskbus.reliability.clock import ClockMs
 from deskbus.security.paths import resolve
 from deskbus.security.rules import Rules
 from deskbus.ui.windows import absolute_url
@@ -139,7 +140,9 @@ def has_keychain() -> bool:
     return find_keychain() is not None
 
 
-def persistence_of(settings: Settings, vault: Vault) -> MessagePersistence | None:
+def persistence_of(
+    settings: Settings, vault: Vault, clock_ms: ClockMs
+) -> MessagePersistence | None:
     wanted = settings.config.persistence
     if not wanted.enabled:
         return None
@@ -151,6 +154,7 @@ def persistence_of(settings: Settings, vault: Vault) -> MessagePersistence | Non
     return MessagePersistence(
         settings.data_dir / MESSAGE_FOLDER,
         retention=retention,
+        clock_ms=clock_ms,
         compress=wanted.compress,
         sealer=SensitiveTopics(vault, wanted.sensitive) if wanted.sensitive else None,
         without_vault=wanted.sensitive_without_vault,

@@ -22,6 +22,8 @@ export class Backend {
   };
   /** Answers to methods, in place of the usual ones. */
   answers = {};
+  /** What a subscription is said to begin with. */
+  mark = { epoch: 'e1', timestamp: 1, position: 0 };
   /** Whether it says nothing. */
   mute = false;
 
@@ -40,7 +42,9 @@ export class Backend {
   take(socket, frame) {
     this.frames.push(frame);
     this.server.emit('frame', frame);
-    const usual = frame.method === 'session.open' ? { result: this.opened } : { result: {} };
+    const subscribes = frame.method === 'bus.subscribe' || frame.method === 'bus.continue';
+    const opens = frame.method === 'session.open';
+    const usual = { result: opens ? this.opened : subscribes ? { mark: this.mark } : {} };
     const answer = this.answers[frame.method]?.(frame, socket) ?? usual;
     if (frame.id !== undefined && !this.mute)
       this.write(socket, { jsonrpc: '2.0', id: frame.id, ...answer });

@@ -8,6 +8,7 @@ const { pathOf } = await source('main/own-folder.ts');
 
 const APP = 'test.app';
 const ORIGIN = 'https://example.com';
+const NOW = 1_700_000_000_000;
 
 let backend;
 let answers;
@@ -23,7 +24,7 @@ beforeEach(() => {
   rules = [];
   epoch = 1;
   trusted = false;
-  answers = () => Promise.resolve({ app: APP, epoch, trusted, rules });
+  answers = () => Promise.resolve({ app: APP, epoch, trusted, now: NOW, rules });
   const listeners = {};
   backend = {
     on: (name, listener) => (listeners[name] = listener),
@@ -71,7 +72,7 @@ test('the first rule that fits decides, and none means no', async () => {
 });
 
 test('a rule that has ended is not there, and one without a scope is about all', async () => {
-  rules = [rule('network', ORIGIN, true, Date.now() - 1), rule('geolocation', undefined)];
+  rules = [rule('network', ORIGIN, true, NOW - 1), rule('geolocation', undefined)];
   const grants = await loaded();
   assert.equal(grants.allows(APP, 'network', ORIGIN), false);
   assert.equal(grants.allows(APP, 'geolocation', 'all'), true);
@@ -103,7 +104,7 @@ test('an answer of before a change does not outlive it', async () => {
   rules = [rule('network', ORIGIN)];
   const held = [];
   answers = () => {
-    const answer = { app: APP, epoch, trusted, rules };
+    const answer = { app: APP, epoch, trusted, now: NOW, rules };
     return new Promise((resolve) => held.push(() => resolve(answer)));
   };
   const grants = new Grants(backend);

@@ -115,15 +115,15 @@ test('a session that is opened anew goes on behind what came, in order and once'
     backend.send({ topic: 'a.b', seq: 1 }, { topic: 'a.b', seq: 2 });
     backend.send({ topic: 'a.b', seq: 3, epoch: 'e2' }, { topic: 'a.b', seq: 4, epoch: 'e2' });
     backend.send({ topic: 'a.b', seq: 4, epoch: 'e2' });
-    return { result: { messages: 5 } };
+    return { result: { messages: 5, mark: backend.mark } };
   };
   await cut();
-  const [{ since, seen }] = await backend.calls('bus.continue', 1);
+  const [{ mark, since, seen }] = await backend.calls('bus.continue', 1);
   const [, { lastSeqs }] = await backend.calls('session.open', 2);
   await client.call('session.ping', {});
   backend.send({ topic: 'a.b', seq: 5, epoch: 'e2' });
   await client.call('session.ping', {});
-  assert.equal(since, 9e15);
+  assert.deepEqual([mark, since], [backend.mark, undefined]);
   assert.deepEqual({ ...lastSeqs }, { 'a.b': 2 });
   assert.deepEqual(seen, { e1: { 'a.b': 2 } });
   assert.deepEqual(gaps, [['e1', 3, 2 ** 40 - 1]]);
@@ -153,7 +153,7 @@ test('what was not acknowledged before a restart is asked for, and acknowledged,
   backend.answers['bus.continue'] = ({ params: { pattern } }, socket) => {
     backend.write(socket, { jsonrpc: '2.0', method: 'bus.continued', params: { pattern } });
     if (pattern === 'jobs.#') backend.send({ topic: 'jobs.a', seq: 1, redelivery: 1 });
-    return { result: { messages: 1 } };
+    return { result: { messages: 1, mark: backend.mark } };
   };
   await cut();
   const continued = await backend.calls('bus.continue', 2);
@@ -179,7 +179,7 @@ test('what a cut left unfinished goes on at the next connection, though that res
   backend.answers['session.resume'] = refuses;
   backend.answers['bus.continue'] = ({ params }, socket) => {
     if (params.pattern === 'a') socket.destroy();
-    return { result: { messages: 0 } };
+    return { result: { messages: 0, mark: backend.mark } };
   };
   await cut();
   await becomes('resuming');

@@ -60,6 +60,23 @@ class SubscribeParams(Params, frozen=True, kw_only=True):
     sources: Annotated[list[Source], Meta(min_length=1, max_length=100)] | UnsetType = UNSET
 
 
+class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A moment in the run `epoch` of the backend: by its clock (Unix ms), and in its log.
+
+    `position` counts the messages of all topics that the log had for good; absent without a log.
+    """
+
+    epoch: str
+    timestamp: Annotated[int, Meta(ge=0)]
+    position: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+
+
+class SubscribeResult(Result, frozen=True, kw_only=True):
+    """What is published from `mark` on is delivered; a client keeps it for `bus.continue`."""
+
+    mark: Mark
+
+
 class SubscriberParams(Params, frozen=True, kw_only=True):
     """A client's subscription to a pattern that the reader of this may write to."""
 
@@ -97,9 +114,14 @@ class Unacknowledged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ContinueParams(Params, frozen=True, kw_only=True):
-    """A subscription of an earlier session; `since` (Unix ms) is when its last message was sent.
+    """A subscription of an earlier session, that began at `mark`.
 
-    `seen` tells, for each run of the backend, the last seq that the client has of each topic.
+    `seen` tells, for each run of the backend, the last seq that the client has of each topic: what
+    is behind these, or of a topic that is not named was sent after the mark, comes from the log.
+    A client that could not keep all seqs says that they are `partial`; topics that are not named
+    then go on from `since`, the time (Unix ms) at which its last message was sent. So does all of
+    it without a mark.
+
     In mode `acknowledged` those that it names as `unacknowledged` come again, where the log has
     them, and so does all that it does not acknowledge from then on.
     """
@@ -107,7 +129,9 @@ class ContinueParams(Params, frozen=True, kw_only=True):
     pattern: Pattern
     mode: Mode = "live"
     sources: Annotated[list[Source], Meta(min_length=1, max_length=100)] | UnsetType = UNSET
-    since: Annotated[int, Meta(ge=0)]
+    mark: Mark | UnsetType = UNSET
+    since: Annotated[int, Meta(ge=0)] = 0
+    partial: bool = False
     seen: Annotated[dict[str, LastSeqs], Meta(max_length=MAX_RUNS)] = msgspec.field(
         default_factory=dict
     )
@@ -115,9 +139,13 @@ class ContinueParams(Params, frozen=True, kw_only=True):
 
 
 class ContinueResult(Result, frozen=True, kw_only=True):
-    """`messages` counts what the log held; live ones that follow are not among them."""
+    """`messages` counts what the log held; live ones that follow are not among them.
+
+    From `mark` on the subscription goes on if it has to be continued again.
+    """
 
     messages: int
+    mark: Mark
 
 
 class ContinuedParams(Params, frozen=True, kw_only=True):
@@ -249,7 +277,7 @@ METHODS = (
         name="bus.subscribe",
         summary="Starts delivery of the topics that fit a pattern; may ask a person first.",
         params=SubscribeParams,
-        result=Empty,
+        result=SubscribeResult,
     ),
     Method(
         name="bus.continue",

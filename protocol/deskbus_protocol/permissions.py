@@ -117,12 +117,14 @@ class GrantsResult(Result, frozen=True, kw_only=True):
     """What stands for an app now: the first rule that fits decides, and what none fits is denied.
 
     `epoch` grows with every change; a copy is good until `permissions.changed` brings a higher one.
-    `trusted` means that nothing is refused. What is allowed once is not among the rules.
+    `trusted` means that nothing is refused. What is allowed once is not among the rules. `now` is
+    the time (Unix ms) by which the rules end, whatever the clock of their reader says.
     """
 
     app: AppId
     epoch: int
     trusted: bool
+    now: int
     rules: list[EffectiveRule]
 
 

@@ -23,7 +23,7 @@ from deskbus.audit.retention import Retention
 from deskbus.audit.safe import Safe
 from deskbus.audit.tail import Tails
 from deskbus.audit.turns import Turns
-from deskbus.audit.upkeep import check_prune, compress_closed, plan_prune, remove
+from deskbus.audit.upkeep import Now, check_prune, compress_closed, plan_prune, remove
 from deskbus.audit.verify import Mark, own_key
 from deskbus.audit.view import view_of
 from deskbus.audit.writer import Writer, Written
@@ -96,6 +96,7 @@ class AuditLogger:
         self.key = ""
         """The log's verifier key, as it was when the log was opened; "" before."""
         self._newest: Written | None = None
+        self._began = (0, 0)
         self._anchored = (0, 0)
         self.opened = asyncio.Event()
         """Set once records are on their way to the disk, or it is known that they can't be."""
@@ -242,6 +243,8 @@ class AuditLogger:
         self._on_loop(self._written_here, written, records)
 
     def _written_here(self, written: Written, records: list[AuditRecord]) -> None:
+        if self._newest is None:
+            self._began = (written.file, self._clock.mono_us())
         self._newest = written._replace(lines=[])
         size, file = self._anchored
         if file != written.file:
@@ -314,10 +317,11 @@ class AuditLogger:
         newest = self._newest
         if newest is None:
             return
-        now_ms = self._clock.now_ms()
+        first_file, began_us = self._began
+        now = Now(self._clock.now_ms(), (self._clock.mono_us() - began_us) // 1000, first_file)
         keep = self._settings.retention
         async with self.turns.reading():
-            prune = await to_thread.run_sync(plan_prune, self.folder, keep, newest.file, now_ms)
+            prune = await to_thread.run_sync(plan_prune, self.folder, keep, newest.file, now)
             self._unpruned = ""
             if prune is not None:
                 why = await to_thread.run_sync(check_prune, self.folder, self.key, prune)

@@ -18,6 +18,18 @@ class Prune(NamedTuple):
     rule: str
 
 
+class Now(NamedTuple):
+    """The time by the wall clock (Unix ms), and for how long this run has written, from which file.
+
+    A file's age counts only as far as the log vouches for the time: the head of the last file of an
+    earlier run, and what has passed in this one. A clock that is ahead at a start makes none old.
+    """
+
+    wall_ms: int
+    ran_ms: int
+    first_file: int
+
+
 def compress_closed(folder: AuditFolder, current: int) -> None:
     """Every closed file that is not compressed yet; raises `OSError`."""
     for file in folder.files():
@@ -25,9 +37,7 @@ def compress_closed(folder: AuditFolder, current: int) -> None:
             folder.compress(file)
 
 
-def plan_prune(
-    folder: AuditFolder, retention: Retention, current: int, now_ms: int
-) -> Prune | None:
+def plan_prune(folder: AuditFolder, retention: Retention, current: int, now: Now) -> Prune | None:
     """None where everything may stay. The age of a file is the time in the head behind it, not the
     file system's, which anybody who can write the file can set.
 
@@ -37,6 +47,11 @@ def plan_prune(
     if not closed:
         return None
     files = folder.files()
+    now_ms = now.wall_ms
+    earlier = [file for file in closed if file.number < now.first_file]
+    if earlier:
+        vouched_ms = checkpoint.read(read_head(_head_of(earlier[-1])).note).time_ms + now.ran_ms
+        now_ms = min(now_ms, vouched_ms)
     kept: list[Kept] = []
     young = False
     for file, following in zip(closed, files[1:], strict=False):

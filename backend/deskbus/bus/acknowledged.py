@@ -7,6 +7,7 @@ from typing import Protocol
 import anyio
 
 from deskbus.bus.message import as_redelivery, stamps
+from deskbus.reliability.clock import ClockMs
 from deskbus_protocol.errors import CONNECTION_LOST, DeskbusError
 from deskbus_protocol.history import DeadLetterReason
 
@@ -28,7 +29,7 @@ class Outlet(Protocol):
 
 
 class Pending:
-    """One message that a client has not acknowledged. `due` is when it is sent again, Unix ms.
+    """One message that a client has not acknowledged. `due` is when it is sent again, awake ms.
 
     `epoch` is empty for one of this run of the backend.
     """
@@ -59,12 +60,17 @@ class AcknowledgedOutlet:
 
     def __init__(
         self,
-        clock_ms: Callable[[], int],
+        clock_ms: ClockMs,
+        awake_ms: ClockMs,
         on_dead: Died,
         jitter_ms: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`jitter_ms` is added to each wait, so that many clients don't retry as one."""
+        """Messages expire by `clock_ms` (Unix ms) and are sent again by `awake_ms`.
+
+        `jitter_ms` is added to each wait, so that many clients don't retry as one.
+        """
         self._clock_ms = clock_ms
+        self._awake_ms = awake_ms
         self._jitter_ms = jitter_ms
         self._on_dead = on_dead
         self._outlet: Outlet | None = None
@@ -115,7 +121,7 @@ class AcknowledgedOutlet:
 
     def _take(self, pending: Pending) -> None:
         if self._outlet is not None and not self._waiting and self._has_room():
-            self._send(pending, self._clock_ms())
+            self._send(pending)
             return
         self._waiting.append(pending)
         self._waiting_bytes += len(pending.line)
@@ -126,7 +132,7 @@ class AcknowledgedOutlet:
         """The client is there: what it may have missed is sent again, then what waits."""
         self._outlet = outlet
         self.send_again(lambda _: True)
-        self._fill(self._clock_ms())
+        self._fill()
 
     def send_again(self, wanted: Callable[[str], bool]) -> None:
         """Sends again what was sent on the topics that `wanted` names."""
@@ -135,7 +141,7 @@ class AcknowledgedOutlet:
             if pending.expires_at is not None and pending.expires_at <= now:
                 self._bury(key, pending, "expired")
             elif wanted(pending.topic):
-                self._send(pending, now, repeat=True)
+                self._send(pending, repeat=True)
 
     def disconnect(self) -> None:
         """The client has left; time away is no failed attempt."""
@@ -151,24 +157,25 @@ class AcknowledgedOutlet:
         known = [seq for seq, pending in found.items() if pending and pending.epoch == epoch]
         for seq in known:
             self._land(topic, seq)
-        self._fill(self._clock_ms())
+        self._fill()
         return len(known)
 
-    def tick(self, now_ms: int) -> None:
+    def tick(self) -> None:
         """Sends again what is due; buries what has expired or was sent often enough."""
         if self._outlet is None or self._outlet.slow:
             # What has not been read yet need not come again.
             return
+        now_ms, awake_ms = self._clock_ms(), self._awake_ms()
         again: set[str] = set()
         for key, pending in list(self._in_flight.items()):
             if pending.expires_at is not None and pending.expires_at <= now_ms:
                 self._bury(key, pending, "expired")
-            elif pending.due <= now_ms and pending.attempts > len(RETRY_AFTER_MS):
+            elif pending.due <= awake_ms and pending.attempts > len(RETRY_AFTER_MS):
                 self._bury(key, pending, "retries_spent")
-            elif pending.due <= now_ms or pending.topic in again:
+            elif pending.due <= awake_ms or pending.topic in again:
                 again.add(pending.topic)
-                self._send(pending, now_ms)
-        self._fill(now_ms)
+                self._send(pending)
+        self._fill()
 
     def revoke(self, may_read: Callable[[str], bool]) -> None:
         """Drops what the client may no longer read."""
@@ -216,20 +223,23 @@ class AcknowledgedOutlet:
     def _has_room(self) -> bool:
         return len(self._in_flight) < MAX_IN_FLIGHT and self._in_flight_bytes < MAX_IN_FLIGHT_BYTES
 
-    def _fill(self, now_ms: int) -> None:
+    def _fill(self) -> None:
+        if not self._waiting:
+            return
+        now_ms = self._clock_ms()
         while self._waiting and self._outlet is not None and self._has_room():
             pending = self._next_waiting()
             if pending.expires_at is not None and pending.expires_at <= now_ms:
                 self._on_dead(pending, "expired")
             else:
-                self._send(pending, now_ms)
+                self._send(pending)
 
     def _next_waiting(self) -> Pending:
         pending = self._waiting.popleft()
         self._waiting_bytes -= len(pending.line)
         return pending
 
-    def _send(self, pending: Pending, now_ms: int, *, repeat: bool = False) -> None:
+    def _send(self, pending: Pending, *, repeat: bool = False) -> None:
         """A repeat after a reconnect says that it is one, but counts as no further attempt."""
         if self._outlet is None:
             return
@@ -238,7 +248,7 @@ class AcknowledgedOutlet:
         if not repeat or not again:
             pending.attempts += 1
         wait_ms = RETRY_AFTER_MS[min(again, len(RETRY_AFTER_MS) - 1)]
-        pending.due = now_ms + wait_ms + self._jitter_ms()
+        pending.due = self._awake_ms() + wait_ms + self._jitter_ms()
         if (pending.topic, pending.seq) not in self._in_flight:
             self._in_flight[pending.topic, pending.seq] = pending
             self._in_flight_bytes += len(pending.line)

@@ -1,6 +1,5 @@
 """MessageBroker: stamps a message, finds its readers, hands each the same bytes."""
 
-import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 from weakref import WeakSet
@@ -12,6 +11,7 @@ from deskbus.bus.foreign import foreign_line
 from deskbus.bus.topic import LARGE_BYTES, STALE, Topic
 from deskbus.bus.topics import SeqLog, TopicTable
 from deskbus.bus.trie import PatternTrie
+from deskbus.reliability.clock import ClockMs, SteadyClock
 from deskbus_protocol.bus import MessageParams, PublishParams
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import NOT_FOUND, PERMISSION_DENIED, DeskbusError
@@ -21,12 +21,6 @@ from deskbus_protocol.topics import check_pattern, check_topic, is_wildcard
 
 MAX_WRITABLE = 2000
 """Topics remembered as writable for one sender; beyond, permissions are looked up anew."""
-
-ClockMs = Callable[[], int]
-
-
-def wall_clock_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class Acl(Protocol):
@@ -71,12 +65,13 @@ class MessageBroker:
     """
 
     def __init__(
-        self, epoch: str, acl: Acl, log: LogWriter | None = None, clock_ms: ClockMs = wall_clock_ms
+        self, epoch: str, acl: Acl, log: LogWriter | None = None, clock_ms: ClockMs | None = None
     ) -> None:
+        """`clock_ms` gives Unix milliseconds that never step; messages are stamped by it."""
         self.epoch = epoch
         self._acl = acl
         self._log = log
-        self._clock_ms = clock_ms
+        self.clock_ms = clock_ms = clock_ms or SteadyClock()
         self._exact: dict[str, set[Reader]] = {}
         self._wild: PatternTrie[Reader] = PatternTrie()
         self.topics = TopicTable(epoch, log, clock_ms, self._forget_writable)
@@ -96,7 +91,7 @@ class MessageBroker:
         common is worked out before. Returns the last message's topic with its stamps.
         """
         topic = before = None
-        now = self._clock_ms()
+        now = self.clock_ms()
         timestamp_member = b'"%b%d%b' % (TIMESTAMP, now, PAYLOAD)
         writable, signature, generation = client.writable, client.signature, self._generation
         routed = delivered = size = history_growth = 0
@@ -177,7 +172,7 @@ class MessageBroker:
         topic = client.writable.get(name) or self._writable_topic(client, name, foreign=True)
         if topic.generation != self._generation:
             self._find_targets(topic)
-        topic.timestamp = self._clock_ms()
+        topic.timestamp = self.clock_ms()
         topic.seq += 1
         self._deliver(topic, foreign_line(topic, message))
         return topic
@@ -252,7 +247,7 @@ class MessageBroker:
         reply_to: str | None,
     ) -> bytes:
         """The message as one line, encoded once for all its readers."""
-        topic.timestamp = self._clock_ms()
+        topic.timestamp = self.clock_ms()
         topic.seq += 1
         correlation, members = _members(options, reply_to)
         number = b"%d" % topic.seq

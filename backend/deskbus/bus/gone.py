@@ -5,22 +5,24 @@ from collections.abc import Callable, Iterator, Mapping
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.message import stamps
 from deskbus.bus.topic import Topic
-from deskbus_protocol.bus import DIRECTED_SEQ, GapParams
+from deskbus_protocol.bus import DIRECTED_SEQ, GapParams, Mark
 
 
 def gone(
     broker: MessageBroker,
     wants: Callable[[str], bool],
     *,
+    mark: Mark | None,
     since_ms: int,
     seen: Mapping[str, Mapping[str, int]],
     waiting: Mapping[str, int],
 ) -> Iterator[GapParams]:
     """Ranges of the topics that `wants` names, behind what the client has `seen` in each run.
 
-    Of this run they end where the topic now is, or before the first seq of those that are
-    `waiting` for the client by topic. How far an earlier one went nobody knows, so
-    those end where no seq ever comes to.
+    A topic that it has nothing of is told from its `mark` on, or from `since_ms` without one; of a
+    run that began after the mark from the beginning. Of this run they end where the topic now is,
+    or before the first seq of those that are `waiting` for the client by topic. How far an earlier
+    one went nobody knows, so those end where no seq ever comes to.
     """
     for epoch, last_seqs in seen.items():
         if epoch == broker.epoch:
@@ -35,6 +37,8 @@ def gone(
                     reason="restarted",
                 )
     known = seen.get(broker.epoch, {})
+    if mark is not None:
+        since_ms = mark.timestamp if mark.epoch == broker.epoch else 0
     for found in broker.topics.all():
         if not wants(found.name):
             continue

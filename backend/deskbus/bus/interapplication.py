@@ -5,7 +5,7 @@ from typing import Protocol
 
 from msgspec import Raw, UnsetType
 
-from deskbus.bus.broker import ClockMs, MessageBroker, wall_clock_ms
+from deskbus.bus.broker import MessageBroker
 from deskbus.bus.client import Reader
 from deskbus.bus.deadletters import DeadLetterQueue
 from deskbus.bus.member import Connected, Member
@@ -13,6 +13,7 @@ from deskbus.bus.message import envelope
 from deskbus.bus.missed import Missed, missed
 from deskbus.bus.questions import Questions
 from deskbus.bus.watchers import Watchers
+from deskbus.reliability.clock import ClockMs, awake_ms
 from deskbus_protocol.bus import (
     Mode,
     PublishParams,
@@ -73,15 +74,15 @@ class InterApplicationBus:
         acl: Acl,
         *,
         on_gone: Callable[[str], None],
-        clock_ms: ClockMs = wall_clock_ms,
+        awake_ms: ClockMs = awake_ms,
     ) -> None:
         self.broker = broker
-        self.dead_letters = DeadLetterQueue(clock_ms)
+        self.dead_letters = DeadLetterQueue(broker.clock_ms)
         self.questions = Questions()
         self._acl = acl
         self._watchers = Watchers(acl.may_write_all)
         self._on_gone = on_gone
-        self._clock_ms = clock_ms
+        self._awake_ms = awake_ms
         self._members: dict[Sender, Member] = {}
 
     def attach(
@@ -110,7 +111,8 @@ class InterApplicationBus:
             member = self._members[identity] = Member(
                 identity,
                 epoch=self.broker.epoch,
-                clock_ms=self._clock_ms,
+                clock_ms=self.broker.clock_ms,
+                awake_ms=self._awake_ms,
                 dead_letters=self.dead_letters,
             )
         if not any(m.here for m in self._members.values() if m.identity.app == identity.app):
@@ -145,9 +147,9 @@ class InterApplicationBus:
 
     def tick(self) -> None:
         """Does what is due: expiry, redelivery, and members who stay away too long."""
-        now = self._clock_ms()
+        now = self._awake_ms()
         for member in self.members:
-            member.tick(now)
+            member.tick()
             if member.away_since is not None and now - member.away_since >= GRACE_MS:
                 self._end_grace(member, now - member.away_since)
 

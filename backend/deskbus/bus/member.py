@@ -12,6 +12,7 @@ from deskbus.bus.message import topic_of
 from deskbus.bus.owed import Owed
 from deskbus.bus.queue import Loss, OfflineQueue, Queued
 from deskbus.bus.sources import SourceFilter
+from deskbus.reliability.clock import ClockMs
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.history import DeadLetterReason
 
@@ -43,7 +44,7 @@ class Connected(Outlet, Protocol):
 class Member:
     """Live messages go out, or into the queue while the client is away.
 
-    `joined_at`, when it last began anew, and `away_since` are Unix ms; the latter is None while the
+    `joined_at`, when it last began anew, is Unix ms; `away_since`, in awake ms, is None while the
     client is here. It is `intact` until its live subscriptions were dropped. `owed` is what this
     connection was told to go on with.
     """
@@ -53,22 +54,24 @@ class Member:
         identity: Sender,
         *,
         epoch: str,
-        clock_ms: Callable[[], int],
+        clock_ms: ClockMs,
+        awake_ms: ClockMs,
         dead_letters: DeadLetterQueue,
     ) -> None:
         self.client = BusClient(identity, epoch)
         self.queue = OfflineQueue(self._lost_in_queue)
-        self.window = AcknowledgedOutlet(clock_ms, self._died, _jitter_ms)
+        self.window = AcknowledgedOutlet(clock_ms, awake_ms, self._died, _jitter_ms)
         self.live = Reader(self.client, Rank.LIVE, self.queue)
         self.sources = SourceFilter(self._put_live)
         self.filtered = Reader(self.client, Rank.FILTERED, self.sources)
         self.acknowledged = Reader(self.client, Rank.ACKNOWLEDGED, self.window)
         self.connection: Connected | None = None
         self.owed: list[Owed] = []
-        self.away_since: int | None = clock_ms()
+        self.away_since: int | None = awake_ms()
         self.joined_at = clock_ms()
         self.intact = True
         self._clock_ms = clock_ms
+        self._awake_ms = awake_ms
         self._gaps = Gaps(epoch)
         self._dead_letters = dead_letters
 
@@ -118,7 +121,7 @@ class Member:
         if self.connection is not None:
             self.connection.on_dropped = self.connection.on_drained = None
         self.connection = None
-        self.away_since = self._clock_ms()
+        self.away_since = self._awake_ms()
         self.live.lead_to(self.queue)
         self.window.disconnect()
 
@@ -149,9 +152,9 @@ class Member:
         for pending in self.window.take_all():
             self._died(pending, "no_subscriber")
 
-    def tick(self, now_ms: int) -> None:
-        self.queue.sweep(now_ms)
-        self.window.tick(now_ms)
+    def tick(self) -> None:
+        self.queue.sweep(self._clock_ms())
+        self.window.tick()
 
     def _tell_gaps(self) -> None:
         if self.connection is not None:

@@ -1,19 +1,23 @@
 """Replay: persisted messages again, then live ones, with no gap between and none twice."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from functools import partial
+from itertools import pairwise
 from math import inf
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from msgspec import Raw, UnsetType, structs
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
 
 from deskbus.bus.acknowledged import MAX_WAITING, MAX_WAITING_BYTES
+from deskbus.bus.behind import Behind, Last
 from deskbus.bus.client import Rank, Reader
 from deskbus.bus.gone import gone
 from deskbus.bus.interapplication import InterApplicationBus
 from deskbus.bus.member import Connected, Member
-from deskbus.bus.message import envelope, origin
+from deskbus.bus.message import Origin, envelope, origin
 from deskbus.bus.owed import Owed
-from deskbus_protocol.bus import ContinuedParams, ContinueParams, GapParams
+from deskbus_protocol.bus import ContinuedParams, ContinueParams, ContinueResult, GapParams, Mark
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import CONFLICT, DeskbusError
 from deskbus_protocol.framing import lines_of
@@ -43,12 +47,28 @@ class Log(Protocol):
     def position(self) -> int:
         """Of the next message that is appended."""
 
+    @property
+    def first_position(self) -> int:
+        """Of the oldest message that is kept."""
+
+    @property
+    def durable_position(self) -> int:
+        """What lies before it is on disk, whatever happens."""
+
+    @property
+    def found_position(self) -> int:
+        """What lies before it was written by earlier runs."""
+
+    def since_ms(self, ago_ms: int, position: int) -> int:
+        """The Unix ms from which on a message behind `position` is no older than `ago_ms`."""
+
     def read(
         self,
         wants: Callable[[str], bool],
         *,
         since_ms: int = 0,
         from_seq: int = 0,
+        from_seqs: Mapping[str, int] | None = None,
         until_ms: int | None = None,
         from_position: int = 0,
         to_position: int | None = None,
@@ -80,55 +100,97 @@ class _Capture:
         return held
 
 
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages of the log are sent: from the position `start`, by time and by seq.
+
+    `first_seqs` counts within the topics that it names, `from_seq` within each. With `recent_ms`
+    none is older. Those before `start` come only from the seqs in `again` on.
+    """
+
+    wants: Callable[[str], bool]
+    start: int = 0
+    since_ms: int = 0
+    recent_ms: int | None = None
+    from_seq: int = 0
+    first_seqs: Mapping[str, int] = msgspec.field(default_factory=dict)
+    again: Mapping[str, int] = msgspec.field(default_factory=dict)
+
+    def wants_again(self, topic: str) -> bool:
+        return topic in self.again and self.wants(topic)
+
+
+class Stretch(NamedTuple):
+    """A part of the log, in which what was sent from `since_ms` (Unix) on may be sent."""
+
+    start: int
+    end: int
+    since_ms: int
+
+
 class Replays:
     def __init__(self, bus: InterApplicationBus, log: Log) -> None:
         self._bus = bus
         self._log = log
 
+    def mark(self) -> Mark:
+        """This moment, for a client that may have to go on from it."""
+        broker = self._bus.broker
+        position = self._log.durable_position if self._log.available else UNSET
+        return Mark(broker.epoch, broker.clock_ms(), position)
+
     async def go_on(
-        self, identity: Sender, params: ContinueParams, *, not_before_ms: int = 0
-    ) -> int:
+        self, identity: Sender, params: ContinueParams, *, recent_ms: int | None = None
+    ) -> ContinueResult:
         """Subscribes, sends what the log has, and tells what of other topics is gone.
 
-        What was sent earlier than `not_before_ms` (Unix) is told as gone too. Returns how many
-        messages came from the log. Raises `DeskbusError` (invalid_topic, invalid_params,
-        overloaded).
+        What was sent longer than `recent_ms` ago is told as gone too. Raises `DeskbusError`
+        (invalid_topic, invalid_params, overloaded).
         """
-        pattern = params.pattern
+        pattern, epoch = params.pattern, self._bus.broker.epoch
         wants = self._wants(identity, pattern)
-        withheld = await self._withheld(self._bus.member(identity), wants, params, not_before_ms)
+        behind = Behind(params)
+        # A mark may lie behind the last messages that the client has: those are before it.
+        met = await self._met(wants, 0, behind.known)
+        wanted = Wanted(
+            wants=wants,
+            start=behind.start,
+            since_ms=behind.since_ms,
+            recent_ms=recent_ms,
+            first_seqs=behind.first_seqs(met),
+            again=behind.first_seqs_again,
+        )
+        removed = behind.removed(met) if behind.start < self._log_start else []
+        withheld = await self._withheld(self._bus.member(identity), wanted, behind)
         member = self._bus.member(identity)
         connection = member.connection
         if connection is None:
-            return 0
+            return ContinueResult(messages=0, mark=self.mark())
         self._bus.subscribe(identity, pattern, params.mode, params.sources or ())
+        mark = self.mark()
         from_log = self._log.persists
         owed = None
         if params.mode == "acknowledged":
-            epoch, earlier = self._bus.broker.epoch, tuple(member.owed)
-            recent = structs.replace(params, since=max(params.since, not_before_ms))
-            owed = Owed(member.window, wants, recent, epoch=epoch, earlier=earlier)
+            owed = Owed(member.window, wants, behind, epoch=epoch, earlier=tuple(member.owed))
             member.owed.append(owed)
-            owed.release(from_log)
+            owed.release(partial(self._may_send, recent_ms))
         lost = gone(
             self._bus.broker,
             lambda topic: wants(topic) and not from_log(topic),
+            mark=behind.mark,
             since_ms=params.since,
             seen=params.seen,
             waiting=member.window.first_seqs(),
         )
-        for gap in (*withheld, *lost):
+        for gap in (*removed, *withheld, *lost):
             connection.put(notification("bus.gap", gap) + b"\n", None, 0)
         begun = notification("bus.continued", ContinuedParams(pattern=pattern))
         connection.put(begun + b"\n", None, 0)
         if owed is not None:
             owed.send_again()
         if not self._log.available:
-            return 0
-        since = max(owed.since if owed else params.since, not_before_ms)
-        return await self._follow(
-            member, connection, ReplayParams(pattern=pattern, since=since, follow=True), owed
-        )
+            return ContinueResult(messages=0, mark=mark)
+        sent = await self._follow(member, connection, pattern, wanted, owed)
+        return ContinueResult(messages=sent, mark=mark)
 
     async def replay(self, identity: Sender, params: ReplayParams) -> int:
         """Sends the log's messages and returns their number; then follows, if asked to.
@@ -140,18 +202,24 @@ class Replays:
         connection = member.connection
         if connection is None:
             return 0
+        wanted = Wanted(
+            wants=self._wants(identity, params.pattern),
+            since_ms=params.since,
+            from_seq=params.from_seq,
+        )
         if not params.follow:
-            return await self._send(member, connection, params, 0, self._log.position)
-        return await self._follow(member, connection, params)
+            return await self._send(connection, wanted, 0, self._log.position)
+        return await self._follow(member, connection, params.pattern, wanted)
 
     async def _follow(
         self,
         member: Member,
         connection: Connected,
-        params: ReplayParams,
+        pattern: str,
+        wanted: Wanted,
         owed: Owed | None = None,
     ) -> int:
-        pattern, position = params.pattern, self._log.position
+        position = self._log.position
         before = member.client.subscriptions.get(pattern, member.live)
         if before.rank == Rank.REPLAY:
             raise DeskbusError(CONFLICT, "A replay of this pattern is under way.")
@@ -163,7 +231,7 @@ class Replays:
         try:
             sent, start = 0, 0
             while True:
-                sent += await self._send(member, connection, params, start, position, owed)
+                sent += await self._send(connection, wanted, start, position, owed)
                 if not capture.overflowed:
                     return sent
                 self._tell_lost(member, capture.reset())
@@ -185,29 +253,48 @@ class Replays:
             if heir is not None:
                 heir.put(line, topic, seq)
 
-    async def _withheld(
-        self,
-        member: Member,
-        wants: Callable[[str], bool],
-        params: ContinueParams,
-        not_before_ms: int,
-    ) -> list[GapParams]:
+    async def _met(
+        self, wants: Callable[[str], bool], start: int, known: Mapping[str, Last]
+    ) -> dict[str, Origin]:
+        """The first message that the log has of each known topic, from the known one on."""
+        met: dict[str, Origin] = {}
+        if not known or not self._log.available:
+            return met
+        blocks = self._log.read(
+            lambda topic: topic in known and wants(topic),
+            from_seqs={topic: last.seq for topic, last in known.items()},
+            from_position=start,
+        )
+        async for block in blocks:
+            for read in map(origin, lines_of(block)):
+                met.setdefault(read.topic, read)
+            if len(met) == len(known):
+                break
+        return met
+
+    async def _withheld(self, member: Member, wanted: Wanted, behind: Behind) -> list[GapParams]:
         """What the log has behind what the client has seen, and may not be sent to it.
 
         What waits in its window is not among it.
         """
-        if params.since >= not_before_ms or not self._log.available:
+        if wanted.recent_ms is None or not self._log.available:
             return []
         waiting = member.window.all_seqs()
         ranges: dict[tuple[str, str], tuple[int, int]] = {}
-        blocks = self._log.read(wants, since_ms=params.since, until_ms=not_before_ms - 1)
-        async for block in blocks:
-            for line in lines_of(block):
-                read = origin(line)
-                seen = params.seen.get(read.epoch, {}).get(read.topic, 0)
-                if read.seq > seen and (read.topic, read.seq) not in waiting:
-                    first, _ = ranges.get((read.topic, read.epoch), (read.seq, 0))
-                    ranges[read.topic, read.epoch] = (first, read.seq)
+        for stretch in self._stretches(wanted, wanted.start, self._log.position):
+            blocks = self._log.read(
+                wanted.wants,
+                since_ms=wanted.since_ms,
+                until_ms=stretch.since_ms,
+                from_seqs=wanted.first_seqs,
+                from_position=stretch.start,
+                to_position=stretch.end,
+            )
+            async for block in blocks:
+                for read in map(origin, lines_of(block)):
+                    if behind.is_new(read) and (read.topic, read.seq) not in waiting:
+                        first, _ = ranges.get((read.topic, read.epoch), (read.seq, 0))
+                        ranges[read.topic, read.epoch] = (first, read.seq)
         return [
             GapParams(topic=topic, epoch=epoch, first=first, last=last, reason="disconnected")
             for (topic, epoch), (first, last) in ranges.items()
@@ -234,30 +321,64 @@ class Replays:
 
     async def _send(
         self,
-        member: Member,
         connection: Connected,
-        params: ReplayParams,
+        wanted: Wanted,
         start: int,
         until: int,
         owed: Owed | None = None,
     ) -> int:
         """What the log holds from position `start` to `until`; returns how many messages."""
         sent = 0
-        blocks = self._log.read(
-            self._wants(member.identity, params.pattern),
-            since_ms=params.since,
-            from_seq=params.from_seq,
-            from_position=start,
-            to_position=until,
-        )
-        async for block in blocks:
-            await connection.writable()
-            if owed is not None:
-                sent += await owed.take(block)
-            else:
-                connection.put_block(block)
-                sent += block.count(b"\n")
+        edges = owed.edges if owed else []
+        for stretch in self._stretches(wanted, start, until, edges):
+            is_again = stretch.start < wanted.start
+            blocks = self._log.read(
+                wanted.wants_again if is_again else wanted.wants,
+                since_ms=stretch.since_ms,
+                from_seq=wanted.from_seq,
+                from_seqs=wanted.again if is_again else wanted.first_seqs,
+                from_position=stretch.start,
+                to_position=stretch.end,
+            )
+            async for block in blocks:
+                await connection.writable()
+                if owed is not None:
+                    sent += await owed.take(block, stretch.start)
+                else:
+                    connection.put_block(block)
+                    sent += block.count(b"\n")
         return sent
+
+    def _stretches(
+        self, wanted: Wanted, start: int, until: int, edges: Iterable[int] = ()
+    ) -> list[Stretch]:
+        """Parts of the log for each of which one rule holds, in order."""
+        if not wanted.again:
+            start = max(start, wanted.start)
+        cuts = {wanted.start, self._log.found_position, *edges}
+        places = [start, *sorted(cut for cut in cuts if start < cut < until), until]
+        found = []
+        for begin, end in pairwise(places):
+            since_ms = wanted.since_ms
+            if wanted.recent_ms is not None:
+                since_ms = max(since_ms, self._log.since_ms(wanted.recent_ms, begin))
+            if begin < end:
+                found.append(Stretch(begin, end, since_ms))
+        return found
+
+    def _may_send(self, recent_ms: int | None, read: Origin) -> bool:
+        """Whether a message of the log is young enough."""
+        if not self._log.persists(read.topic):
+            return False
+        if recent_ms is None:
+            return True
+        is_of_this_run = read.epoch == self._bus.broker.epoch
+        position = self._log.position if is_of_this_run else 0
+        return read.timestamp >= self._log.since_ms(recent_ms, position)
+
+    @property
+    def _log_start(self) -> int:
+        return self._log.first_position if self._log.available else 0
 
     def _wants(self, identity: Sender, pattern: str) -> Callable[[str], bool]:
         may_read = self._bus.reads_of(identity)

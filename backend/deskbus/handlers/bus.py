@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from deskbus.bus.interapplication import InterApplicationBus
 from deskbus.bus.meters import Meters
+from deskbus.bus.replay import Replays
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.manager import SecurityManager
@@ -13,6 +14,7 @@ from deskbus_protocol.bus import (
     SendParams,
     SendResult,
     SubscribeParams,
+    SubscribeResult,
     UnsubscribeParams,
     WatchParams,
     WatchResult,
@@ -23,9 +25,9 @@ from deskbus_protocol.permissions import Grant
 
 
 def handlers(
-    bus: InterApplicationBus, security: SecurityManager, meters: Meters
+    bus: InterApplicationBus, replays: Replays, security: SecurityManager, meters: Meters
 ) -> Mapping[str, Handler]:
-    async def subscribe(call: Call, params: SubscribeParams) -> Empty:
+    async def subscribe(call: Call, params: SubscribeParams) -> SubscribeResult:
         wanted = Grant("messaging.read", params.pattern)
         permit = await security.require(call.identity, wanted)
         # The same pattern again is another operation than before.
@@ -33,7 +35,7 @@ def handlers(
         security.lease(permit)
         sources = params.sources or ()
         bus.subscribe(call.identity, params.pattern, params.mode, sources)
-        return Empty()
+        return SubscribeResult(mark=replays.mark())
 
     async def unsubscribe(call: Call, params: UnsubscribeParams) -> Empty:
         bus.unsubscribe(call.identity, params.pattern)

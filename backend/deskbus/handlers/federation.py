@@ -1,6 +1,5 @@
 """Federation: joins it to the broker and the log, where the configuration asks for it."""
 
-import time
 from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -64,7 +63,7 @@ def join_federation(
         connect=connect,
         take_in=lambda message: broker.admit(client, message).in_memory,
         is_sound=_is_sound,
-        clock_ms=lambda: time.time_ns() // 1_000_000,
+        clock_ms=broker.clock_ms,
     )
     reader = Reader(client, Rank.LIVE, federation)
     for pattern in config.sent_patterns:

@@ -1,6 +1,5 @@
 """`bus.*` that looks back."""
 
-import time
 from collections.abc import Callable, Mapping
 
 from msgspec import UnsetType
@@ -69,10 +68,9 @@ def handlers(
         security.lease(reads)
         wanted = Grant("history", params.pattern)
         may_look_back = await security.state(call.identity, wanted) == "granted"
-        not_before_ms = 0 if may_look_back else time.time_ns() // 1_000_000 - CONTINUE_MS
+        recent_ms = None if may_look_back else CONTINUE_MS
         with security.holding(reads):
-            sent = await replays.go_on(call.identity, params, not_before_ms=not_before_ms)
-            return ContinueResult(messages=sent)
+            return await replays.go_on(call.identity, params, recent_ms=recent_ms)
         raise DeskbusError(PERMISSION_REVOKED)
 
     return {

@@ -13,7 +13,7 @@ from deskbus.persistence.files import Files
 from deskbus.persistence.index import SegmentIndex, TopicSets
 from deskbus.persistence.query import Query, Selection
 from deskbus.persistence.reader import Block, Finding, read_segments
-from deskbus.persistence.retention import Retention, expired
+from deskbus.persistence.retention import Retention, expired, vouched_ms
 from deskbus.persistence.sealer import Sealer
 from deskbus.persistence.segment import (
     SEGMENT_BYTES,
@@ -25,6 +25,7 @@ from deskbus.persistence.segment import (
 )
 from deskbus.persistence.seqs import LastSeqs
 from deskbus.persistence.summary import (
+    last_seqs_of,
     load_summary,
     refuse_newer_summary,
     save_summary,
@@ -45,6 +46,14 @@ class Written(NamedTuple):
 
     batches: int
     error: Exception | None
+
+
+class Opened(NamedTuple):
+    """What the log was when this run opened it; times are Unix ms."""
+
+    position: int
+    at_ms: int
+    newest_ms: int | None
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +82,10 @@ class MessageLog:
     ) -> None:
         self.folder = folder
         self.position = 0
+        self.synced_position = 0
+        """All before it is on the disk itself."""
         self.opened = False
+        self.found: Opened | None = None
         self._clock_ms = clock_ms
         self._retention = retention or Retention()
         self._compress = compress
@@ -116,7 +128,11 @@ class MessageLog:
         self._segments = segments
         for closed, last_seqs in unsummarised:
             self._summarise(closed, last_seqs)
+        self.synced_position = self.position
         self.opened = True
+        if self.found is None:
+            times = [index.last_ms for index in segments if index.last_ms is not None]
+            self.found = Opened(self.position, self._clock_ms(), max(times, default=None))
         if not read_only:
             self.retain_quietly()
 
@@ -140,6 +156,7 @@ class MessageLog:
                 if self._active and self._active.size_bytes + len(encoded.data) > SEGMENT_BYTES:
                     self._sync()
                     self._commit(added)
+                    self.synced_position = self.position
                     self._close_active()
                     self._summarise(self._segments[-1], self._segment_seqs)
                     done = number
@@ -154,18 +171,38 @@ class MessageLog:
             self._roll_back()
             return Written(done, error)
         self._commit(added)
+        if sync:
+            self.synced_position = self.position
         return Written(len(batches), None)
 
     def read(self, query: Query) -> Iterator[Block]:
         """The wanted lines that were in the log when this was called, in order."""
         selection = Selection(query, self.position)
-        return read_segments(self._segments, selection, self._report, self._sealer)
+        segments = self._segments
+        behind = (each for each in segments if self._may_hold(each, segments[-1], selection))
+        return read_segments(behind, selection, self._report, self._sealer)
+
+    @property
+    def first_position(self) -> int:
+        """Of the oldest message that is kept."""
+        segments = self._segments
+        return segments[0].first_position if segments else self.position
 
     def retain(self) -> None:
         """Removes the oldest segments as the rules want it; raises `OSError`."""
-        count = expired(self._segments, self._retention, self._clock_ms())
+        now_ms = self._clock_ms()
+        if self.found is not None:
+            now_ms = vouched_ms(now_ms, self.found.at_ms, self.found.newest_ms)
+        count = expired(self._segments, self._retention, now_ms)
         if not count:
             return
+        log.info(
+            "persistence.retention",
+            segments=count,
+            messages=sum(segment.messages for segment in self._segments[:count]),
+            size_bytes=sum(segment.size_bytes for segment in self._segments[:count]),
+            up_to_ms=self._segments[count - 1].last_ms,
+        )
         if count == len(self._segments):
             # An empty segment carries the position on.
             self._close_active()
@@ -233,6 +270,13 @@ class MessageLog:
             if self._lock is not None:
                 os.close(self._lock)
                 self._lock = None
+
+    def _may_hold(self, segment: SegmentIndex, newest: SegmentIndex, selection: Selection) -> bool:
+        """Whether a segment may have a message from the wanted seqs on."""
+        if not selection.query.from_seqs or segment is newest:
+            return True
+        last_seqs = last_seqs_of(segment.path)
+        return last_seqs is None or selection.may_hold_any(last_seqs)
 
     def _recover(
         self,

@@ -24,6 +24,7 @@ from deskbus.persistence.timers import CallLater, Timers
 from deskbus.persistence.unsealed import Unsealed, named
 from deskbus.persistence.worker import Worker
 from deskbus.reliability.breaker import Attempt, CircuitBreaker
+from deskbus.reliability.clock import ClockMs, SteadyClock
 from deskbus_protocol.errors import DEGRADED, UNAVAILABLE, DeskbusError
 
 SYNC_AFTER_S = 0.9
@@ -81,12 +82,16 @@ class MessagePersistence:
         compress: bool = False,
         sealer: Sealer | None = None,
         without_vault: WithoutVault = "refuse",
-        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        clock_ms: ClockMs | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
         call_later: CallLater | None = None,
         files: Files | None = None,
     ) -> None:
-        """`call_later` takes seconds and a callback, and is the loop's own unless given."""
+        """`clock_ms` gives Unix ms that never step; it is the one that messages are stamped by.
+
+        `call_later` takes seconds and a callback, and is the loop's own unless given.
+        """
+        self._clock_ms = clock_ms = clock_ms or SteadyClock()
         self._log = MessageLog(
             folder,
             clock_ms=clock_ms,
@@ -331,6 +336,31 @@ class MessagePersistence:
     def written_position(self) -> int:
         """Up to where the log goes on from after a crash; what waits in memory may lie below."""
         return self._log.position
+
+    @property
+    def first_position(self) -> int:
+        """Of the oldest message that is kept."""
+        return min(self._log.first_position, self.position)
+
+    @property
+    def durable_position(self) -> int:
+        """What lies before it is on disk, whatever happens."""
+        return self._log.synced_position
+
+    @property
+    def found_position(self) -> int:
+        """What lies before it was written by earlier runs."""
+        return self._log.found.position if self._log.found else 0
+
+    def since_ms(self, ago_ms: int, position: int) -> int:
+        """The Unix ms from which on a message behind `position` is no older than `ago_ms`.
+
+        Those of earlier runs, whose clocks may have been others, are as old as the log vouches for.
+        """
+        now_ms, found = self._clock_ms(), self._log.found
+        if found is None or found.newest_ms is None or position >= found.position:
+            return now_ms - ago_ms
+        return found.newest_ms + now_ms - found.at_ms - ago_ms
 
     @property
     def state(self) -> State:

@@ -1,6 +1,6 @@
 """What is asked of the log, and how it is picked out of batches without parsing a message."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -22,7 +22,8 @@ N = TypeVar("N")
 class Query(msgspec.Struct, frozen=True, kw_only=True):
     """Which messages: ranges include their beginning and not their end; times in Unix ms.
 
-    `from_seq` counts within each topic. `wants` is asked once for each topic, on another thread.
+    `from_seq` counts within each topic, `from_seqs` within those that it names. `wants` is asked
+    once for each topic, on another thread.
     """
 
     from_ms: int | None = None
@@ -30,6 +31,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     from_position: int = 0
     to_position: int | None = None
     from_seq: int = 0
+    from_seqs: Mapping[str, int] = msgspec.field(default_factory=dict)
     wants: Callable[[str], bool] | None = None
     limit: int | None = None
     without: frozenset[int] = frozenset()
@@ -63,6 +65,16 @@ class Selection:
             wanted = self._wanted[topic] = self.query.wants(topic)
         return wanted
 
+    def first_seq(self, topic: str) -> int:
+        """Of the topic's messages, those from this seq on are wanted."""
+        return max(self.query.from_seq, self.query.from_seqs.get(topic, 0))
+
+    def may_hold_any(self, last_seqs: Mapping[str, int]) -> bool:
+        """Whether there can be a wanted message in what ends with these seqs."""
+        return any(
+            last >= self.first_seq(topic) and self.wants(topic) for topic, last in last_seqs.items()
+        )
+
     def may_hold(
         self,
         first_ms: int,
@@ -90,15 +102,15 @@ class Selection:
 
     @property
     def needs_table(self) -> bool:
-        return self.query.wants is not None or self.query.from_seq > 0
+        query = self.query
+        return query.wants is not None or query.from_seq > 0 or bool(query.from_seqs)
 
     def pick_topics(self, table: Table) -> dict[str, bool]:
         """The topics to take, each with whether all its messages have the seqs asked for."""
-        from_seq = self.query.from_seq
         return {
-            topic: within.first_seq >= from_seq
+            topic: within.first_seq >= self.first_seq(topic)
             for topic, within in table.items()
-            if within.last_seq >= from_seq and self.wants(topic)
+            if within.last_seq >= self.first_seq(topic) and self.wants(topic)
         }
 
     def pick_lines(self, head: Head, table: Table | None, unpack: Callable[[], Buffer]) -> Buffer:
@@ -139,7 +151,7 @@ class Selection:
         for position, (topic, seq, line) in enumerate(columns, messages.first_position):
             if (
                 query.from_position <= position < self.end_position
-                and seq >= query.from_seq
+                and seq >= self.first_seq(topic)
                 and self.wants(topic)
                 and (all_in_time or self._in_time(_number_after(TIMESTAMP, line)))
             ):
@@ -180,11 +192,13 @@ class Selection:
         if len(picked) <= MAX_PREFIXES and all(picked.values()):
             starts = tuple(TOPIC + encode(topic) + SENDER for topic in picked)
             return [line for line in lines if line.startswith(starts)]
-        wanted = {encode(topic): whole for topic, whole in picked.items()}
+        first_seqs = {
+            encode(topic): 0 if whole else self.first_seq(topic) for topic, whole in picked.items()
+        }
         found = []
         for line in lines:
-            whole = wanted.get(line[_TOPIC_AT : line.find(SENDER, _TOPIC_AT)])
-            if whole or (whole is False and _number_after(SEQ, line) >= self.query.from_seq):
+            first = first_seqs.get(line[_TOPIC_AT : line.find(SENDER, _TOPIC_AT)])
+            if first is not None and (first == 0 or _number_after(SEQ, line) >= first):
                 found.append(line)
         return found
 

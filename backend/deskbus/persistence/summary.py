@@ -91,14 +91,8 @@ def load_summary(index: SegmentIndex) -> dict[str, int] | None:
     Raises `OSError` where the segment itself can't be looked at.
     """
     size_bytes = index.path.stat().st_size
-    body = _checked_body(index.path)
-    if body is None:
-        return None
-    try:
-        summary = msgspec.json.decode(body, type=_Summary)
-    except (msgspec.MsgspecError, RecursionError):
-        return None
-    if summary.size_bytes != size_bytes or not summary.runs:
+    summary = _read(index.path)
+    if summary is None or summary.size_bytes != size_bytes or not summary.runs:
         return None
     if summary.runs[0].first_position > index.first_position:
         return None
@@ -124,3 +118,19 @@ def _checked_body(segment: Path) -> bytes | None:
         return None
     body = content[_CRC_BYTES:]
     return body if crc32c(body) == int.from_bytes(content[:_CRC_BYTES], "little") else None
+
+
+def last_seqs_of(segment: Path) -> dict[str, int] | None:
+    """The last seq of each topic in a closed segment; None where its summary does not tell."""
+    summary = _read(segment)
+    if summary is None:
+        return None
+    return dict(zip(summary.names, summary.last_seqs, strict=False))
+
+
+def _read(segment: Path) -> _Summary | None:
+    body = _checked_body(segment)
+    try:
+        return None if body is None else msgspec.json.decode(body, type=_Summary)
+    except (msgspec.MsgspecError, RecursionError):
+        return None

@@ -1,6 +1,6 @@
 """TopicLog: which topics are persisted, and what the bus asks of their log."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
 from deskbus.persistence.persistence import MessagePersistence
 from deskbus.persistence.query import Query
@@ -91,12 +91,32 @@ class TopicLog:
     def written_position(self) -> int:
         return self._available().written_position
 
+    @property
+    def first_position(self) -> int:
+        """Of the oldest message that is kept."""
+        return self._available().first_position
+
+    @property
+    def durable_position(self) -> int:
+        """What lies before it is on disk, whatever happens."""
+        return self._available().durable_position
+
+    @property
+    def found_position(self) -> int:
+        """What lies before it was written by earlier runs."""
+        return self._available().found_position
+
+    def since_ms(self, ago_ms: int, position: int) -> int:
+        """The Unix ms from which on a message behind `position` is no older than `ago_ms`."""
+        return self._available().since_ms(ago_ms, position)
+
     async def read(
         self,
         wants: Callable[[str], bool],
         *,
         since_ms: int = 0,
         from_seq: int = 0,
+        from_seqs: Mapping[str, int] | None = None,
         until_ms: int | None = None,
         from_position: int = 0,
         to_position: int | None = None,
@@ -106,6 +126,7 @@ class TopicLog:
         query = Query(
             from_ms=since_ms,
             from_seq=from_seq,
+            from_seqs=from_seqs or {},
             to_ms=until_ms,
             from_position=from_position,
             to_position=to_position,

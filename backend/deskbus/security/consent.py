@@ -9,7 +9,7 @@ import structlog
 from msgspec import UNSET
 
 from deskbus.observability.trail import AuditTrail
-from deskbus.security.clock import ClockMs
+from deskbus.reliability.clock import ClockMs
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.identity import AppIdentity
 from deskbus.security.ledger import Decision, Embargoed, Ledger, Neglect

@@ -8,7 +8,7 @@ import anyio
 import msgspec
 import structlog
 
-from deskbus.security.clock import SteadyClock
+from deskbus.reliability.clock import SteadyClock
 from deskbus.security.ledger import Ledger, State
 from deskbus_protocol.errors import CONFLICT, DeskbusError
 

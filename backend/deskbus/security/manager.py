@@ -8,7 +8,7 @@ import anyio
 import structlog
 
 from deskbus.observability.trail import AuditTrail
-from deskbus.security.clock import ClockMs
+from deskbus.reliability.clock import ClockMs
 from deskbus.security.consent import Consent, Prompt
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.identity import NOT_CHECKED, NOT_KNOWN, AppIdentity

@@ -5,7 +5,7 @@ from collections import OrderedDict
 import structlog
 
 from deskbus.observability.trail import AuditTrail
-from deskbus.security.clock import ClockMs
+from deskbus.reliability.clock import ClockMs
 from deskbus.security.standing import Verdict
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.events import PermissionDenied, Violation

@@ -6,7 +6,7 @@ from typing import TypedDict
 from msgspec import UNSET, UnsetType
 
 from deskbus.observability.trail import AuditTrail
-from deskbus.security.clock import ClockMs
+from deskbus.reliability.clock import ClockMs
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.ledger import Decision, Ledger
 from deskbus.security.manager import SecurityManager
@@ -70,6 +70,7 @@ class PermissionSettings:
             app=app,
             epoch=self._security.epoch,
             trusted=self._security.is_trusted(app),
+            now=self._clock(),
             rules=list(self._security.standing(app).effective(self._catalogue)),
         )
 

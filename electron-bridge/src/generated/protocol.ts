@@ -394,10 +394,31 @@ export interface Source {
   client?: string;
 }
 
+/** What is published from `mark` on is delivered; a client keeps it for `bus.continue`. */
+export interface SubscribeResult {
+  mark: Mark;
+}
+
 /**
- * A subscription of an earlier session; `since` (Unix ms) is when its last message was sent.
+ * A moment in the run `epoch` of the backend: by its clock (Unix ms), and in its log.
  *
- * `seen` tells, for each run of the backend, the last seq that the client has of each topic.
+ * `position` counts the messages of all topics that the log had for good; absent without a log.
+ */
+export interface Mark {
+  epoch: string;
+  timestamp: number;
+  position?: number;
+}
+
+/**
+ * A subscription of an earlier session, that began at `mark`.
+ *
+ * `seen` tells, for each run of the backend, the last seq that the client has of each topic: what
+ * is behind these, or of a topic that is not named was sent after the mark, comes from the log.
+ * A client that could not keep all seqs says that they are `partial`; topics that are not named
+ * then go on from `since`, the time (Unix ms) at which its last message was sent. So does all of
+ * it without a mark.
+ *
  * In mode `acknowledged` those that it names as `unacknowledged` come again, where the log has
  * them, and so does all that it does not acknowledge from then on.
  */
@@ -407,7 +428,9 @@ export interface ContinueParams {
   pattern: string;
   mode?: "acknowledged" | "live";
   sources?: Array<Source>;
-  since: number;
+  mark?: Mark;
+  since?: number;
+  partial?: boolean;
   seen?: Record<string, Record<string, number>>;
   unacknowledged?: Unacknowledged;
 }
@@ -422,9 +445,14 @@ export interface Unacknowledged {
   seqs: Record<string, Record<string, Array<number>>>;
 }
 
-/** `messages` counts what the log held; live ones that follow are not among them. */
+/**
+ * `messages` counts what the log held; live ones that follow are not among them.
+ *
+ * From `mark` on the subscription goes on if it has to be continued again.
+ */
 export interface ContinueResult {
   messages: number;
+  mark: Mark;
 }
 
 /** What follows on a pattern comes out of `bus.continue`; what came before it did not. */
@@ -808,13 +836,15 @@ export interface AppParams {
  * What stands for an app now: the first rule that fits decides, and what none fits is denied.
  *
  * `epoch` grows with every change; a copy is good until `permissions.changed` brings a higher one.
- * `trusted` means that nothing is refused. What is allowed once is not among the rules.
+ * `trusted` means that nothing is refused. What is allowed once is not among the rules. `now` is
+ * the time (Unix ms) by which the rules end, whatever the clock of their reader says.
  */
 export interface GrantsResult {
   /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
   app: string;
   epoch: number;
   trusted: boolean;
+  now: number;
   rules: Array<EffectiveRule>;
 }
 
@@ -1654,7 +1684,7 @@ export interface Methods {
   /** Ends the backend: everything is flushed and every child ended. */
   "session.shutdown": { params: NoParams; result: Empty; handledBy: "backend" };
   /** Starts delivery of the topics that fit a pattern; may ask a person first. */
-  "bus.subscribe": { params: SubscribeParams; result: Empty; handledBy: "backend" };
+  "bus.subscribe": { params: SubscribeParams; result: SubscribeResult; handledBy: "backend" };
   /** Takes a subscription up again: what the log has comes first, then live messages. */
   "bus.continue": { params: ContinueParams; result: ContinueResult; handledBy: "backend" };
   /** Tells that what follows on a pattern begins where the client had stopped. */

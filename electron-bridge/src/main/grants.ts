@@ -1,4 +1,5 @@
 import type { GrantsResult, PermissionEntry } from '../generated/protocol';
+import { monotonicMs } from '../node/clock';
 import { Emitter } from '../node/emitter';
 import type { Backend } from './backend';
 import { coversOrigin } from './origins';
@@ -8,6 +9,9 @@ interface GrantsEvents {
   changed: string;
 }
 
+/** `now` was the backend's time when it was heard, at `heardAt` of a clock that never steps. */
+type Known = GrantsResult & { readonly heardAt: number };
+
 /**
  * What the backend says that apps may do, kept for the places that can't wait for an answer.
  *
@@ -15,7 +19,7 @@ interface GrantsEvents {
  * the news of a change until its answer is here.
  */
 export class Grants extends Emitter<GrantsEvents> {
-  private readonly known = new Map<string, GrantsResult>();
+  private readonly known = new Map<string, Known>();
   private readonly asked = new Map<string, Promise<void>>();
   /** The permissions of Electron's own, by Electron's name for them. */
   private names = new Map<string, string[]>();
@@ -35,7 +39,7 @@ export class Grants extends Emitter<GrantsEvents> {
     const grants = this.known.get(app);
     if (!grants) return false;
     if (grants.trusted) return true;
-    const now = Date.now();
+    const now = grants.now + monotonicMs() - grants.heardAt;
     const rule = grants.rules.find(
       (known) =>
         known.permission === permission &&
@@ -88,7 +92,7 @@ export class Grants extends Emitter<GrantsEvents> {
   private async ask(app: string): Promise<void> {
     try {
       const grants = await this.backend.call('permissions.grantsOf', { app });
-      this.known.set(app, grants);
+      this.known.set(app, { ...grants, heardAt: monotonicMs() });
     } catch {
       this.known.delete(app);
     } finally {

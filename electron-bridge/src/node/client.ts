@@ -380,20 +380,20 @@ export class Client extends Emitter<ClientEvents> {
     this.progress.unacknowledged.join(pattern, wish.mode === 'acknowledged');
     const behind = this.progress.behind(pattern);
     if (!behind) return this.join(pattern, wish);
-    await this.call('bus.continue', { pattern, ...wish, ...behind });
-    this.progress.settle(pattern);
+    const { mark } = await this.call('bus.continue', { pattern, ...wish, ...behind });
+    this.progress.settle(pattern, mark);
   }
 
   private async join(pattern: string, wish: Wish): Promise<void> {
     const isFirst = this.progress.join(pattern);
     try {
-      await this.call('bus.subscribe', { pattern, ...wish });
+      const { mark } = await this.call('bus.subscribe', { pattern, ...wish });
+      this.progress.settle(pattern, mark);
     } catch (error) {
       if (isFirst) this.progress.leave(pattern);
       if (isLoss(error)) this.unsettled.add(pattern);
       throw error;
     }
-    this.progress.settle(pattern);
   }
 
   /** Without a connection there is nobody to tell, until the backend takes this client up again. */

@@ -1,4 +1,4 @@
-import type { ContinueParams, GapParams } from '../generated/protocol';
+import type { ContinueParams, GapParams, Mark } from '../generated/protocol';
 import { publishedAt, seqHead, seqOf, type Message } from './message';
 import { DIRECTED_SEQ, MAX_RUNS, record } from './runs';
 import { matches } from './topics';
@@ -20,21 +20,25 @@ interface Seen {
 }
 
 /** What is owed on a pattern, as `bus.continue` wants it told. */
-export type Behind = Pick<ContinueParams, 'since' | 'seen' | 'unacknowledged'>;
+export type Behind = Pick<
+  ContinueParams,
+  'mark' | 'since' | 'partial' | 'seen' | 'unacknowledged'
+>;
 
 /**
  * How far a client has come with each topic, over connections and runs of the backend.
  *
  * A pattern flows while what arrives on it has no hole behind it. After a loss a pattern is owed
- * what came after its last message. It is settled when the session was taken up with it, or when
+ * what it has not had since its mark, the moment at which the backend said that it began. It is
+ * settled when the session was taken up with it, or when
  * `bus.continue` is answered. Until one of these begins to send what is owed, messages that only
  * such patterns bring are passed over: they come again.
  */
 export class Progress {
   readonly unacknowledged = new Unacknowledged();
   private readonly topics = new Map<string, Seen>();
-  private readonly joinedAt = new Map<string, number>();
-  private readonly owed = new Map<string, number>();
+  private readonly joined = new Map<string, Mark | undefined>();
+  private readonly owed = new Set<string>();
   private readonly whole = new Set<string>();
   private flowing = new Set<string>();
   /** Those in which there was a session, the last one first. */
@@ -42,20 +46,21 @@ export class Progress {
   private epoch = '';
   private head = '';
   private last: Message | undefined;
-
-  constructor(private readonly clockMs: () => number = Date.now) {}
+  /** Whether there were more topics than are kept. */
+  private forgot = false;
 
   /** A subscription is about to be asked for. Returns whether there was none before. */
   join(pattern: string): boolean {
-    if (this.joinedAt.has(pattern)) return false;
-    this.joinedAt.set(pattern, this.clockMs());
+    if (this.joined.has(pattern)) return false;
+    this.joined.set(pattern, undefined);
     return true;
   }
 
-  /** The backend has the subscription, and nothing is owed on it. */
-  settle(pattern: string): void {
+  /** The backend has the subscription, and nothing from before `mark` is owed on it. */
+  settle(pattern: string, mark: Mark): void {
     const wasOwed = this.owed.delete(pattern);
-    if (!this.joinedAt.has(pattern)) return;
+    if (!this.joined.has(pattern)) return;
+    this.joined.set(pattern, mark);
     this.whole.add(pattern);
     if (wasOwed || this.owed.size === 0) this.flowing.add(pattern);
     if (wasOwed && this.owed.size === 0) this.forgetRuns();
@@ -63,7 +68,7 @@ export class Progress {
 
   leave(pattern: string): void {
     this.unacknowledged.leave(pattern);
-    this.joinedAt.delete(pattern);
+    this.joined.delete(pattern);
     this.owed.delete(pattern);
     this.whole.delete(pattern);
     this.flowing.delete(pattern);
@@ -72,9 +77,7 @@ export class Progress {
   /** The connection ended, with whatever was on its way. */
   lose(): void {
     this.settleLast();
-    for (const [pattern, joinedAt] of this.joinedAt) {
-      if (!this.owed.has(pattern)) this.owed.set(pattern, this.lastAt(pattern, joinedAt));
-    }
+    for (const pattern of this.joined.keys()) this.owed.add(pattern);
     this.flowing = new Set(this.whole);
   }
 
@@ -110,8 +113,8 @@ export class Progress {
    * session are nobody's to tell it of.
    */
   behind(pattern: string): Behind | undefined {
-    const since = this.owed.get(pattern);
-    if (since === undefined) return undefined;
+    const mark = this.joined.get(pattern);
+    if (!mark || !this.owed.has(pattern)) return undefined;
     const fitting = [...this.topics.keys()].filter((topic) => matches(pattern, topic));
     const seen: NonNullable<Behind['seen']> = {};
     let left = MAX_TOPICS;
@@ -126,7 +129,8 @@ export class Progress {
       if (length > 0) seen[epoch] = seqs;
       if (left <= 0) break;
     }
-    return { since, seen, ...this.unacknowledged.behind(pattern) };
+    const partial = this.forgot ? { partial: true, since: this.lastAt(pattern, mark) } : {};
+    return { mark, seen, ...partial, ...this.unacknowledged.behind(pattern) };
   }
 
   /**
@@ -189,7 +193,7 @@ export class Progress {
   /** Whether a topic is of owed patterns alone, none of which flows yet. */
   private isEarly(topic: string): boolean {
     const fits = (pattern: string): boolean => matches(pattern, topic);
-    const awaited = [...this.owed.keys()].filter((pattern) => !this.flowing.has(pattern));
+    const awaited = [...this.owed].filter((pattern) => !this.flowing.has(pattern));
     return awaited.some(fits) && ![...this.flowing].some(fits);
   }
 
@@ -202,8 +206,8 @@ export class Progress {
     }
   }
 
-  private lastAt(pattern: string, joinedAt: number): number {
-    let last = joinedAt;
+  private lastAt(pattern: string, mark: Mark): number {
+    let last = mark.timestamp;
     for (const [topic, { atMs }] of this.topics) {
       if (atMs > last && matches(pattern, topic)) last = atMs;
     }
@@ -218,7 +222,10 @@ export class Progress {
   private note(topic: string, epoch: string, seq: number, atMs: number): void {
     const seen = this.topics.get(topic);
     if (!seen) {
-      if (this.topics.size >= MAX_TOPICS) forgetOldest(this.topics);
+      if (this.topics.size >= MAX_TOPICS) {
+        forgetOldest(this.topics);
+        this.forgot = true;
+      }
       this.topics.set(topic, { epoch, seq, run: epoch, atMs, others: new Map() });
       return;
     }

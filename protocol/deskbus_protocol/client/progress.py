@@ -1,9 +1,8 @@
 """How far a client has come with each topic, over connections and runs of the backend."""
 
-import time
-from collections.abc import Callable
+from typing import Any
 
-from deskbus_protocol.bus import DIRECTED_SEQ, MAX_RUNS, GapParams, MessageParams, Mode
+from deskbus_protocol.bus import DIRECTED_SEQ, MAX_RUNS, GapParams, Mark, MessageParams, Mode
 from deskbus_protocol.client.unacknowledged import UnacknowledgedMessages
 from deskbus_protocol.topics import matches
 
@@ -33,16 +32,17 @@ class _Seen:
 class Progress:
     """A pattern *flows* while what arrives on it has no hole behind it.
 
-    After a loss a pattern is *owed* what came after its last message. It is settled when the
+    After a loss a pattern is *owed* what it has not had since its mark, the moment at which the
+    backend said that it began. It is settled when the
     session was taken up with it, or when `bus.continue` is answered. Until one of these begins to
     send what is owed, messages that only such patterns bring are passed over: they come again.
     """
 
-    def __init__(self, clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
-        self._clock_ms = clock_ms
+    def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
-        self._joined: dict[str, int] = {}
-        self._owed: dict[str, int] = {}
+        self._forgot = False
+        self._joined: dict[str, Mark | None] = {}
+        self._owed: dict[str, None] = {}
         self._whole: set[str] = set()
         self._flowing: set[str] = set()
         self._runs: list[str] = []
@@ -51,20 +51,22 @@ class Progress:
 
     def join(self, pattern: str, mode: Mode) -> None:
         """A subscription is about to be asked for."""
-        self._joined.setdefault(pattern, self._clock_ms())
+        self._joined.setdefault(pattern, None)
         if mode == "acknowledged":
             self.unacknowledged.join(pattern)
         else:
             self.unacknowledged.leave(pattern)
 
-    def settle(self, pattern: str) -> None:
-        """The backend has the subscription, and nothing is owed on it."""
-        owed = self._owed.pop(pattern, None)
+    def settle(self, pattern: str, mark: Mark) -> None:
+        """The backend has the subscription, and nothing from before `mark` is owed on it."""
+        was_owed = pattern in self._owed
+        self._owed.pop(pattern, None)
         if pattern in self._joined:
+            self._joined[pattern] = mark
             self._whole.add(pattern)
-            if owed is not None or not self._owed:
+            if was_owed or not self._owed:
                 self._flowing.add(pattern)
-        if owed is not None and not self._owed:
+        if was_owed and not self._owed:
             for seen in self._seen.values():
                 seen.forget_runs(self.epoch)
 
@@ -77,10 +79,8 @@ class Progress:
 
     def lose(self) -> None:
         """The connection ended, with whatever was on its way."""
-        for pattern, joined_at in self._joined.items():
-            if pattern not in self._owed:
-                fitting = (s.at_ms for topic, s in self._seen.items() if matches(pattern, topic))
-                self._owed[pattern] = max(joined_at, max(fitting, default=0))
+        for pattern in self._joined:
+            self._owed.setdefault(pattern)
         self._flowing = set(self._whole)
 
     def open(self, epoch: str, *, resumed: bool) -> None:
@@ -112,11 +112,14 @@ class Progress:
     def is_owed(self, pattern: str) -> bool:
         return pattern in self._owed
 
-    def behind(self, pattern: str) -> tuple[int, dict[str, dict[str, int]]]:
-        """From when on (Unix ms) a pattern is owed messages, and the last seqs by run.
+    def behind(self, pattern: str) -> dict[str, Any] | None:
+        """What a pattern is owed, as `bus.continue` wants it told; None where it never began.
 
         Runs in which this client had no session are nobody's to tell it of.
         """
+        mark = self._joined.get(pattern)
+        if mark is None:
+            return None
         runs: dict[str, dict[str, int]] = {epoch: {} for epoch in reversed(self._runs)}
         for topic, seen in self._seen.items():
             if matches(pattern, topic):
@@ -127,7 +130,10 @@ class Progress:
         for epoch, seqs in runs.items():
             runs[epoch] = dict(list(seqs.items())[-left:] if left else ())
             left -= len(runs[epoch])
-        return self._owed[pattern], {epoch: seqs for epoch, seqs in runs.items() if seqs}
+        known: dict[str, Any] = {"mark": mark}
+        if self._forgot:
+            known |= {"partial": True, "since": self._last_at_ms(pattern, mark)}
+        return known | {"seen": {epoch: seqs for epoch, seqs in runs.items() if seqs}}
 
     @property
     def last_seqs(self) -> dict[str, int]:
@@ -180,6 +186,11 @@ class Progress:
             topic=gap.topic, epoch=gap.epoch, first=first, last=gap.last, reason=gap.reason
         )
 
+    def _last_at_ms(self, pattern: str, mark: Mark) -> int:
+        """When the last message on a pattern was sent, Unix ms."""
+        fitting = (seen.at_ms for topic, seen in self._seen.items() if matches(pattern, topic))
+        return max(fitting, default=mark.timestamp)
+
     def _is_early(self, topic: str) -> bool:
         """Whether a topic is of owed patterns alone, none of which flows yet."""
         awaited = any(
@@ -191,4 +202,5 @@ class Progress:
         while len(seen.seqs) > MAX_RUNS:
             del seen.seqs[next(iter(seen.seqs))]
         while len(self._seen) > MAX_TOPICS:
+            self._forgot = True
             del self._seen[next(iter(self._seen))]

@@ -13,12 +13,14 @@ from msgspec import Raw
 
 from deskbus_protocol import PROTOCOL_VERSION
 from deskbus_protocol.bus import (
+    ContinueResult,
     GapParams,
     Mode,
     PublishResult,
     RefusedParams,
     RequestResult,
     SendResult,
+    SubscribeResult,
 )
 from deskbus_protocol.client.connection import Client, patience_s
 from deskbus_protocol.client.inbox import Inbox, Message
@@ -217,8 +219,10 @@ class SteadyClient:
                 client = await self._settled(pattern)
                 self._modes[pattern] = mode
                 self._progress.join(pattern, mode)
-                await client.call("bus.subscribe", {"pattern": pattern, "mode": mode})
-                self._progress.settle(pattern)
+                begun = await client.call(
+                    "bus.subscribe", {"pattern": pattern, "mode": mode}, result=SubscribeResult
+                )
+                self._progress.settle(pattern, begun.mark)
                 yield messages
             finally:
                 if self._inbox.readers(pattern) == 1 and pattern in self._modes:
@@ -297,13 +301,16 @@ class SteadyClient:
         mode = self._modes.get(pattern)
         if mode is None:
             return
-        since, seen = self._progress.behind(pattern)
-        params = {"pattern": pattern, "mode": mode, "since": since, "seen": seen}
+        params: dict[str, Any] = {"pattern": pattern, "mode": mode}
+        behind = self._progress.behind(pattern)
         if unacknowledged := self._progress.unacknowledged.behind(pattern):
             params["unacknowledged"] = unacknowledged
         try:
-            await client.call("bus.continue", params)
-            self._progress.settle(pattern)
+            if behind is None:
+                begun = await client.call("bus.subscribe", params, result=SubscribeResult)
+            else:
+                begun = await client.call("bus.continue", params | behind, result=ContinueResult)
+            self._progress.settle(pattern, begun.mark)
         except DeskbusError as error:
             if error.kind is CONNECTION_LOST:
                 raise

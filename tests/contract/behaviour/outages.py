@@ -1,7 +1,7 @@
 """A backend's bus, its log and its links in memory: all that an outage is about, and no waiting."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import anyio
@@ -11,7 +11,13 @@ from msgspec import Raw
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.interapplication import InterApplicationBus
 from deskbus.bus.replay import Replays
-from deskbus_protocol.bus import ContinuedParams, ContinueParams, GapParams, RefusedParams
+from deskbus_protocol.bus import (
+    ContinuedParams,
+    ContinueParams,
+    GapParams,
+    RefusedParams,
+    SubscribeResult,
+)
 from deskbus_protocol.client import Inbox, Message
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import CONNECTION_LOST, TICKET_REFUSED, DeskbusError
@@ -31,6 +37,7 @@ class Log:
         self.entries: list[tuple[str, int, int, bytes]] = []
         self.on_disk = 0
         self.between: Callable[[], None] = lambda: None
+        self.now_ms: Callable[[], int] = lambda: 0
 
     @property
     def position(self) -> int:
@@ -48,6 +55,21 @@ class Log:
     def last_seq(self, topic: str) -> int:
         return max((seq for name, seq, _, _ in self.entries if name == topic), default=0)
 
+    @property
+    def first_position(self) -> int:
+        return 0
+
+    @property
+    def durable_position(self) -> int:
+        return min(self.on_disk, self.position)
+
+    @property
+    def found_position(self) -> int:
+        return 0
+
+    def since_ms(self, ago_ms: int, position: int) -> int:
+        return self.now_ms() - ago_ms
+
     def append(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None:
         self.entries.append((topic, seq, timestamp_ms, line))
 
@@ -57,6 +79,7 @@ class Log:
         *,
         since_ms: int = 0,
         from_seq: int = 0,
+        from_seqs: Mapping[str, int] | None = None,
         until_ms: int | None = None,
         from_position: int = 0,
         to_position: int | None = None,
@@ -67,8 +90,8 @@ class Log:
             for topic, seq, at, line in self.entries[from_position:to_position]
             if wants(topic)
             and at >= since_ms
-            and seq >= from_seq
-            and (until_ms is None or at <= until_ms)
+            and seq >= max(from_seq, (from_seqs or {}).get(topic, 0))
+            and (until_ms is None or at < until_ms)
         ]
         for start in range(0, len(wanted), BLOCK):
             yield b"".join(wanted[start : start + BLOCK])
@@ -107,11 +130,12 @@ class Run:
     def __init__(self, number: int, log: Log, clock_ms: Callable[[], int]) -> None:
         self.epoch = f"e{number:03}"
         self.log = log
+        log.now_ms = clock_ms
         self.bus = InterApplicationBus(
             MessageBroker(self.epoch, Anyone(), log, clock_ms=clock_ms),
             Anyone(),
             on_gone=lambda _: None,
-            clock_ms=clock_ms,
+            awake_ms=clock_ms,
         )
         self._replays = Replays(self.bus, log)
         self._tokens: dict[str, Sender] = {}
@@ -132,7 +156,7 @@ class Run:
             return self._attach(who, line, params)
         if method == "bus.subscribe":
             self.bus.subscribe(who, params["pattern"], params["mode"])
-            return None
+            return SubscribeResult(mark=self._replays.mark())
         assert method == "bus.continue"
         return await self._replays.go_on(
             who, msgspec.convert(msgspec.to_builtins(params), ContinueParams)

@@ -18,7 +18,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from deskbus.bus.message import origin
 from deskbus_protocol.bus import MAX_REDELIVERIES, Mode
 from deskbus_protocol.client import Message, SteadyClient
-from deskbus_protocol.client.progress import Progress
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.topics import matches
@@ -29,6 +28,9 @@ WISHES: dict[str, tuple[Mode, tuple[str, ...]]] = {
     "live": ("live", ("kept.#", "*.a")),
     "sure": ("acknowledged", ("kept.a", "#")),
 }
+
+HOUR_MS = 60 * 60 * 1000
+DAY_MS = 24 * HOUR_MS
 
 Id = tuple[str, str, int]
 """Topic, epoch and seq."""
@@ -48,8 +50,6 @@ class Reader:
         self.who = Sender(name, "main")
         self.mode, self.patterns = WISHES[name]
         self.client = SteadyClient("", name, self._ticket)
-        self.client._progress = Progress(lambda: world.now)
-        self.client._inbox._wanted = self.client._progress.arrived
         self._told = Told()
         self.client.on_gap = self._told.add
         self.connection: Connection | None = None
@@ -140,7 +140,8 @@ class Outages(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.Runner()
-        self.now = 1_000_000
+        self.now = 1_000 * DAY_MS
+        self.step_ms = 0
         self.log = Log()
         self.runs = 0
         self.published: list[Id] = []
@@ -214,9 +215,9 @@ class Outages(RuleBasedStateMachine):
         self.now += ms
         self.run.bus.tick()
 
-    @rule(written=st.integers(0, 10))
-    def kill_the_backend(self, written: int) -> None:
-        """Of what was not durable some may have got to the disk."""
+    @rule(written=st.integers(0, 10), step_ms=st.sampled_from([0, -HOUR_MS, HOUR_MS, 40 * DAY_MS]))
+    def kill_the_backend(self, written: int, step_ms: int) -> None:
+        """Of what was not durable some may have got to the disk; the clock may be set meanwhile."""
         for reader in self.readers.values():
             if reader.connection is not None:
                 reader.lose()
@@ -226,6 +227,7 @@ class Outages(RuleBasedStateMachine):
         self.lost |= gone
         del self.log.entries[kept:]
         self.now += 50
+        self.step_ms += step_ms
         self._start()
 
     @invariant()
@@ -286,7 +288,8 @@ class Outages(RuleBasedStateMachine):
 
     def _start(self) -> None:
         self.runs += 1
-        self.run = Run(self.runs, self.log, lambda: self.now)
+        offset_ms = self.step_ms
+        self.run = Run(self.runs, self.log, lambda: self.now + offset_ms)
 
 
 TestOutages = Outages.TestCase

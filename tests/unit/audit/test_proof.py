@@ -23,7 +23,7 @@ from deskbus.audit.proof import (
 )
 from deskbus.audit.query import AuditSearch
 from deskbus.audit.retention import Retention
-from deskbus.audit.upkeep import plan_prune, remove
+from deskbus.audit.upkeep import Now, plan_prune, remove
 from deskbus.audit.verify import Verifier, mark_of, own_key
 from deskbus_protocol.audit import AuditFilter, AuditFormat
 from deskbus_protocol.events import AuditPruned, Violation
@@ -105,7 +105,7 @@ def test_every_record_has_a_proof_also_behind_removed_files(exporter: Exporter) 
     rig = exporter.rig
     ledger = rig.open().ledger
     keep = Retention(max_age_ms=10**15, max_bytes=100_000)
-    plan = plan_prune(rig.folder, keep, ledger.file, 0)
+    plan = plan_prune(rig.folder, keep, ledger.file, Now(0, 0, 0))
     assert plan is not None
     rig.write(ledger, [AuditPruned(through=plan.through, files=len(plan.files))])
     remove(rig.folder, plan.files)

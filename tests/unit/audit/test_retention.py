@@ -9,7 +9,7 @@ from deskbus.audit.files import PRUNED
 from deskbus.audit.index import AuditIndex
 from deskbus.audit.query import AuditSearch
 from deskbus.audit.retention import Kept, Retention
-from deskbus.audit.upkeep import compress_closed, plan_prune, remove
+from deskbus.audit.upkeep import Now, compress_closed, plan_prune, remove
 from deskbus.audit.verify import Mark, Verifier, mark_of, own_key
 from deskbus_protocol.audit import AuditFilter
 from deskbus_protocol.events import AuditPruned
@@ -49,7 +49,7 @@ def prune(rig: Rig, max_bytes: int, *, recorded: bool = True) -> None:
     """As the backend does it: the record first, then the files."""
     ledger = rig.open().ledger
     keep = Retention(max_age_ms=10**15, max_bytes=max_bytes)
-    plan = plan_prune(rig.folder, keep, ledger.file, rig.clock.now_ms())
+    plan = plan_prune(rig.folder, keep, ledger.file, Now(rig.clock.now_ms(), 0, 0))
     assert plan is not None
     if recorded:
         through, files = plan.through, len(plan.files)

@@ -13,7 +13,7 @@ from deskbus.audit.index import AuditIndex
 from deskbus.audit.query import AuditSearch
 from deskbus.audit.recovery import SetAsideError
 from deskbus.audit.retention import Retention
-from deskbus.audit.upkeep import check_prune, plan_prune
+from deskbus.audit.upkeep import Now, check_prune, plan_prune
 from deskbus.audit.verify import Mark, Verifier, own_key
 from deskbus_protocol.audit import AuditFilter
 from tests.unit.audit.forger import change, paths, put_lines, record_at
@@ -63,10 +63,10 @@ def test_a_log_with_a_byte_that_is_no_text_is_set_aside_and_a_new_one_begun(
 def test_an_old_time_of_a_file_does_not_make_retention_remove_it(rig: Rig) -> None:
     os.utime(paths(rig.path)[0], (0, 0))
     keep = Retention(max_age_ms=YEAR_MS, max_bytes=10**12)
-    assert plan_prune(rig.folder, keep, 4, rig.clock.now_ms()) is None
+    assert plan_prune(rig.folder, keep, 4, Now(rig.clock.now_ms(), 0, 0)) is None
     later = rig.clock.now_ms() + YEAR_MS + 1000
     rig.run(1)
-    plan = plan_prune(rig.folder, keep, 4, later)
+    plan = plan_prune(rig.folder, keep, 4, Now(later, 0, 0))
     assert plan is not None
     assert [file.number for file in plan.files] == [1, 2, 3]
 
@@ -77,7 +77,7 @@ def test_a_file_that_was_blown_up_makes_retention_remove_nothing(rig: Rig) -> No
     path.chmod(0o600)
     os.truncate(path, 5 * 10**9)
     keep = Retention(max_age_ms=10**15, max_bytes=4 * 10**9)
-    plan = plan_prune(rig.folder, keep, 4, rig.clock.now_ms())
+    plan = plan_prune(rig.folder, keep, 4, Now(rig.clock.now_ms(), 0, 0))
     assert plan is not None
     assert "audit-00000003.jsonl" in check_prune(rig.folder, own_key(rig.path), plan)
 
@@ -85,7 +85,7 @@ def test_a_file_that_was_blown_up_makes_retention_remove_nothing(rig: Rig) -> No
 def test_retention_removes_no_file_that_was_changed(rig: Rig) -> None:
     key = own_key(rig.path)
     keep = Retention(max_age_ms=10**15, max_bytes=1)
-    plan = plan_prune(rig.folder, keep, 3, rig.clock.now_ms())
+    plan = plan_prune(rig.folder, keep, 3, Now(rig.clock.now_ms(), 0, 0))
     assert plan is not None
     assert check_prune(rig.folder, key, plan) == ""
 

@@ -19,7 +19,7 @@ class Rig:
         self.now = 0
         self.sent: list[tuple[int, int | None]] = []
         self.dead: list[tuple[int, DeadLetterReason, int]] = []
-        self.outlet = AcknowledgedOutlet(lambda: self.now, self._die)
+        self.outlet = AcknowledgedOutlet(lambda: self.now, lambda: self.now, self._die)
         self.mint = Mint()
 
     def put(self, line: bytes, topic: str | None, seq: int) -> None:
@@ -37,7 +37,7 @@ class Rig:
         """Turns the clock; returns what was sent then."""
         self.now = now
         self.sent.clear()
-        self.outlet.tick(now)
+        self.outlet.tick()
         return list(self.sent)
 
 

@@ -64,7 +64,7 @@ class BusHistories(RuleBasedStateMachine):
             MessageBroker("e1", Anyone(), clock_ms=lambda: self.now),
             Anyone(),
             on_gone=lambda _: None,
-            clock_ms=lambda: self.now,
+            awake_ms=lambda: self.now,
         )
         self.published: dict[str, list[int]] = defaultdict(list)
         self.seen: dict[Sender, list[dict[str, Any]]] = {LIVE: [], SURE: []}

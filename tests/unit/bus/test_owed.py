@@ -23,7 +23,8 @@ class Desk:
         for _ in range(before):
             for topic in topics:
                 first.publish(topic)
-        self.run = Run(2, self.log, lambda: 2_000)
+        self.now = 2_000
+        self.run = Run(2, self.log, lambda: self.now)
         self.line = Line()
         self.run.bus.attach(READER, self.line, resume=True)
         self.window = self.run.bus.member(READER).window
@@ -39,7 +40,7 @@ class Desk:
             seen={"e001": {"kept.a": seen}},
             unacknowledged=Unacknowledged(1_000, seqs) if unacknowledged else UNSET,
         )
-        return await self.run._replays.go_on(READER, params)
+        return (await self.run._replays.go_on(READER, params)).messages
 
     @property
     def came(self) -> list[tuple[int, int]]:
@@ -58,7 +59,8 @@ async def test_what_came_out_of_the_log_comes_again_until_it_is_acknowledged() -
     desk = Desk(2)
     await desk.go_on("kept.#", seen=0, unacknowledged=[])
     desk.window.acknowledge("kept.a", [1], "e001")
-    desk.window.tick(4_000)
+    desk.now = 4_000
+    desk.window.tick()
     assert desk.came == [(1, 0), (2, 0), (2, 1)]
 
 

@@ -1,7 +1,7 @@
 """Replay becomes live delivery without gap or repeat, however publishing and reading interleave."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import anyio
 import pytest
@@ -48,6 +48,11 @@ class Log:
     def position(self) -> int:
         return len(self.lines)
 
+    first_position = found_position = durable_position = 0
+
+    def since_ms(self, ago_ms: int, position: int) -> int:
+        return 0
+
     def append(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None:
         self.lines.append((topic, line))
 
@@ -69,6 +74,7 @@ class Log:
         *,
         since_ms: int = 0,
         from_seq: int = 0,
+        from_seqs: Mapping[str, int] | None = None,
         until_ms: int | None = None,
         from_position: int = 0,
         to_position: int | None = None,
@@ -97,7 +103,7 @@ def test_every_message_comes_once_and_in_order(
         MessageBroker("e1", Anyone(), log, clock_ms=lambda: 0),
         Anyone(),
         on_gone=lambda _: None,
-        clock_ms=lambda: 0,
+        awake_ms=lambda: 0,
     )
     bus.attach(Sender("writer", "main"), Block(), resume=False)
     writer = bus.member(Sender("writer", "main")).client

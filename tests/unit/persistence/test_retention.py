@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from deskbus.persistence.index import SegmentIndex, TopicSets
-from deskbus.persistence.retention import MAX_AGE_MS, MAX_SEGMENTS, Retention, expired
+from deskbus.persistence.retention import (
+    MAX_AGE_MS,
+    MAX_SEGMENTS,
+    Retention,
+    expired,
+    vouched_ms,
+)
 from deskbus.persistence.segment import SEGMENT_BYTES
 
 NOW_MS = 2 * MAX_AGE_MS
@@ -50,3 +56,17 @@ def test_what_is_older_than_thirty_days_goes() -> None:
 @pytest.mark.requirement("2.3")
 def test_the_limits_are_a_hundred_files_of_ten_megabytes() -> None:
     assert (MAX_SEGMENTS, SEGMENT_BYTES, Retention().max_segments) == (100, 10_000_000, 100)
+
+
+@pytest.mark.requirement("W")
+@pytest.mark.parametrize("ahead_ms", [60 * 60 * 1000, 40 * 24 * 60 * 60 * 1000])
+def test_a_clock_that_is_ahead_at_a_start_makes_nothing_old(ahead_ms: int) -> None:
+    started_ms, ran_ms = NOW_MS + ahead_ms, 5_000
+    assert vouched_ms(started_ms + ran_ms, started_ms, NOW_MS) == NOW_MS + ran_ms
+
+
+@pytest.mark.requirement("W")
+def test_what_a_clock_that_was_behind_has_stamped_is_no_older_than_what_lies_before_it() -> None:
+    """A day of messages under a clock forty days back, then one under the right clock again."""
+    behind = NOW_MS - 40 * 24 * 60 * 60 * 1000
+    assert expired(segments(NOW_MS - 1, behind, behind, NOW_MS), Retention(), NOW_MS) == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import anyio
 
-from deskbus.security.clock import SteadyClock
+from deskbus.reliability.clock import SteadyClock
 from deskbus.security.consent import Answer, Question
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.identity import AppIdentity

@@ -96,7 +96,7 @@ export class Channels extends Emitter<{ opened: ChannelEvent; closed: ChannelEve
 
   private async reach(client: ChannelClient, name: string, options: ConnectOptions): Promise<void> {
     const { wait = true, payload, timeout = WAIT_LIMIT_MS } = options;
-    const limit = Date.now() + timeout;
+    const limit = performance.now() + timeout;
     for (;;) {
       const opened = this.opening(name);
       try {
@@ -105,7 +105,7 @@ export class Channels extends Emitter<{ opened: ChannelEvent; closed: ChannelEve
       } catch (error) {
         if (!isFailure(error, 'no_subscriber')) throw error;
         if (!wait) throw failure('no_subscriber', `The channel ${name} has no provider.`);
-        await opened.within(limit - Date.now());
+        await opened.within(limit - performance.now());
       } finally {
         opened.stop();
       }

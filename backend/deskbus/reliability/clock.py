@@ -1,4 +1,9 @@
-"""The time by which grants and embargoes end."""
+"""The two ways in which a run of the backend tells time; neither follows a wall clock that steps.
+
+`SteadyClock` counts real time, also while the machine sleeps: by it messages are stamped, and
+grants and messages with a ttl end, for what is stale in the world is stale. `awake_ms` stands still
+while the machine sleeps: by it clients are waited for, since nobody can come back or answer then.
+"""
 
 import sys
 import time
@@ -17,6 +22,11 @@ def running_ms() -> int:
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
     else:
         return time.monotonic_ns() // 1_000_000
+
+
+def awake_ms() -> int:
+    """Since some moment in the past; where the system can tell, sleep does not count."""
+    return time.monotonic_ns() // 1_000_000
 
 
 class SteadyClock:

@@ -1,0 +1,45 @@
+"""Nothing waits or expires by the wall clock: few places read it, each to tell a person."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCES = [Path(__file__).resolve().parents[2] / part for part in ("backend", "protocol")]
+
+READERS = {
+    "deskbus/reliability/clock.py": "once at a start; from there on a monotonic clock counts",
+    "deskbus/audit/logger.py": "stamps records, each with a monotonic time beside it",
+    "deskbus/app.py": "names a run, and says on a crash page when it was",
+    "deskbus/commands/audit.py": "dates a report",
+    "deskbus/ui/panel_audit.py": "what a person means by the last hours",
+    "deskbus/handlers/apps.py": "says when a state was saved",
+    "deskbus/processes/crashes.py": "says when an app crashed",
+    "deskbus/processes/gauge.py": "says when usage was measured",
+    "deskbus/processes/installed.py": "says when an app was installed",
+    "deskbus/processes/portable.py": "compares with when processes started",
+    "deskbus/vault/keyset.py": "says when a key was made",
+}
+"""With what each does with it. One that waits or compares belongs to `reliability/clock.py`."""
+
+WALL = {("time", "time"), ("time", "time_ns"), ("datetime", "now"), ("datetime", "utcnow")}
+
+
+def reads_the_wall_clock(path: Path) -> bool:
+    return any(
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and (node.value.id, node.attr) in WALL
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+    )
+
+
+@pytest.mark.requirement("W")
+def test_only_places_that_tell_a_person_the_time_read_the_wall_clock() -> None:
+    found = {
+        path.relative_to(source).as_posix()
+        for source in SOURCES
+        for path in source.rglob("*.py")
+        if reads_the_wall_clock(path)
+    }
+    assert found == set(READERS)
