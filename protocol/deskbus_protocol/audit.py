@@ -10,7 +10,7 @@ from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
 
 AuditOrder = Literal["newest", "oldest"]
 AuditFormat = Literal["json", "ndjson", "csv"]
-VerdictWord = Literal["OK", "UNCLEAN TAIL", "TAMPERED"]
+VerdictWord = Literal["OK", "UNCLEAN TAIL", "TAMPERED", "UNANCHORED"]
 Words = Annotated[list[Annotated[str, Meta(max_length=128)]], Meta(max_length=64)]
 Millis = Annotated[int, Meta(ge=0)]
 Seq = Annotated[int, Meta(ge=0)]
@@ -130,8 +130,10 @@ class AuditVerifyParams(Params, frozen=True, kw_only=True):
 
 
 class AuditVerdict(Result, frozen=True, kw_only=True):
-    """`file`, `seq` and `reason` tell where and why it is not OK. `anchor` tells what the log's end
-    was held against: without that, a log that was cut back looks whole.
+    """`file`, `seq` and `reason` tell where and why it is not OK, `action` what to do about it.
+
+    `anchor` tells what the log's end was held against. `UNANCHORED` means that nothing outside of
+    the log's folder could vouch for the end: a log that was cut back would look the same.
     """
 
     verdict: VerdictWord
@@ -143,6 +145,7 @@ class AuditVerdict(Result, frozen=True, kw_only=True):
     file: str = ""
     seq: int | UnsetType = UNSET
     reason: str = ""
+    action: str = ""
     checkpoint: str = ""
     findings: list[AuditFinding] = msgspec.field(default_factory=list)
 

@@ -322,7 +322,9 @@ class AuditExported(Event, frozen=True, kw_only=True, tag="audit.exported"):
 
 
 class AuditVerified(Event, frozen=True, kw_only=True, tag="audit.verified"):
-    """`verdict` is `OK`, `UNCLEAN TAIL` or `TAMPERED`; `head` the newest sequence covered."""
+    """`verdict` is `OK`, `UNCLEAN TAIL`, `TAMPERED` or `UNANCHORED`; `head` the newest sequence
+    covered.
+    """
 
     severity: ClassVar[Severity] = "notice"
 

@@ -4,14 +4,16 @@ That is the keychain's vault. Without a keychain it is a file beside the log, wh
 against accidents only: whoever can write the log can write the anchor.
 """
 
+import contextlib
 import secrets
 from collections.abc import Callable
 
+import anyio
 import structlog
 from anyio import to_thread
 
-from deskbus.audit.files import ANCHOR, AuditFolder
-from deskbus.audit.keyfile import WRAP_BYTES, KeyFile, KeyFileError
+from deskbus.audit.files import ANCHOR, KEYS, AuditFolder
+from deskbus.audit.keyfile import WRAP_BYTES, KeyFile, is_sealed
 from deskbus.audit.safe import (
     Anchor,
     Safe,
@@ -19,7 +21,14 @@ from deskbus.audit.safe import (
     encode_anchor,
     load_file_anchor,
 )
+from deskbus.audit.verify import NO_KEYCHAIN, NOT_YET, Unanchored, unread
+from deskbus.config import AUDIT_FOLDER
 from deskbus_protocol.errors import DeskbusError
+
+VAULT_GONE = (
+    "its keys are sealed in the vault, and the vault is gone: put it back, or move the folder"
+    f" {AUDIT_FOLDER} elsewhere to begin a new log"
+)
 
 log = structlog.get_logger()
 
@@ -33,7 +42,10 @@ class Anchorage:
         self._folder = folder
         self._safe = safe
         self._keys = keys
+        self._turn = anyio.Lock()
         self.anchor: Anchor | None = None
+        self.found: Anchor | None = None
+        """What the vault had when it opened."""
         self.problem = ""
 
     @property
@@ -50,6 +62,11 @@ class Anchorage:
 
         With `may_make`, a vault that does not exist is made, where there is a keychain for it.
         """
+        async with self._turn:
+            return await self._open(may_make=may_make)
+
+    async def _open(self, *, may_make: bool) -> bool:
+        self.problem = ""
         wanted = self._safe.exists or (
             may_make and await to_thread.run_sync(self._has_keychain, abandon_on_cancel=True)
         )
@@ -60,17 +77,40 @@ class Anchorage:
         except DeskbusError as error:
             self.problem = f"its keys wait for the vault: {error.message}"
             return await to_thread.run_sync(self._open_without_safe)
-        self.problem = ""
-        self.anchor = decode_anchor(content)
+        self.found = self.anchor = decode_anchor(content)
         if self.anchor is None or not self.anchor.wrap:
             beside = await to_thread.run_sync(load_file_anchor, self._folder)
             self.anchor = await self._add_wrap(self.anchor or beside) or beside
         if self.anchor is not None and self.anchor.wrap:
             self._keys.rewrap(self.anchor.wrap)
+            # The vault has it from here on; a leftover would vouch for a log that was cut back.
+            await to_thread.run_sync(self._remove_file)
         return True
+
+    @property
+    def unanchored(self) -> Unanchored | None:
+        """Why nothing outside of the folder vouches for the log's end; None where the vault does.
+
+        What the vault told this run is known still when it is locked again.
+        """
+        if self.sealed and self.anchor is not None and self.anchor.key:
+            return None
+        if self.sealed:
+            return NOT_YET
+        if self._safe.exists:
+            return unread(self.problem or "nothing has opened it yet")
+        return NO_KEYCHAIN
+
+    def _remove_file(self) -> None:
+        with contextlib.suppress(OSError):  # it is tried again at the next start
+            (self._folder.path / ANCHOR).unlink(missing_ok=True)
 
     async def save(self, key: str, size: int, root: bytes) -> None:
         """Raises `OSError`, `DeskbusError`."""
+        async with self._turn:
+            await self._save(key, size, root)
+
+    async def _save(self, key: str, size: int, root: bytes) -> None:
         wrap = self.anchor.wrap if self.anchor else b""
         anchor = Anchor(key=key, size=size, root=root, wrap=wrap)
         if self.sealed:
@@ -98,8 +138,11 @@ class Anchorage:
     def _open_without_safe(self) -> bool:
         """A key file that is not sealed, or none yet, needs no keychain."""
         try:
-            self._keys.load()
-        except (KeyFileError, OSError):
+            sealed = is_sealed(self._folder.path / KEYS)
+        except OSError:
+            sealed = False  # whoever opens the log finds the same, tells it and tries again
+        if sealed:
+            self.problem = self.problem or VAULT_GONE
             return False
         self.anchor = load_file_anchor(self._folder)
         return True

@@ -64,17 +64,9 @@ class KeyFile:
 
     def load(self) -> KeyState | None:
         """The newest state; None where there is no file. Raises `KeyFileError`."""
-        try:
-            content = self._path.read_bytes()
-        except FileNotFoundError:
-            return None
-        newest: tuple[int, bytes] | None = None
-        for start in (0, _SLOT_BYTES):
-            slot = _read_slot(content[start : start + _SLOT_BYTES])
-            if slot is not None and (newest is None or slot[0] > newest[0]):
-                newest = slot
+        newest = _newest_slot(self._path)
         if newest is None:
-            raise KeyFileError("the key file is damaged")
+            return None
         self._generation, stored = newest
         return self._open(stored)
 
@@ -128,6 +120,34 @@ class KeyFile:
             return msgspec.msgpack.decode(content, type=KeyState)
         except (InvalidTag, ValueError, msgspec.MsgspecError):
             raise KeyFileError("the keys don't open under the keychain's key") from None
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether a keychain's key seals the key file, so that the log's anchor is there as well.
+
+    Raises `OSError`.
+    """
+    try:
+        newest = _newest_slot(path)
+    except KeyFileError:
+        return False
+    return newest is not None and bool(newest[1][0])
+
+
+def _newest_slot(path: Path) -> tuple[int, bytes] | None:
+    """As `_read_slot`; None where there is no file. Raises `KeyFileError`."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    newest: tuple[int, bytes] | None = None
+    for start in (0, _SLOT_BYTES):
+        slot = _read_slot(content[start : start + _SLOT_BYTES])
+        if slot is not None and (newest is None or slot[0] > newest[0]):
+            newest = slot
+    if newest is None:
+        raise KeyFileError("the key file is damaged")
+    return newest
 
 
 def _write(descriptor: int, content: bytes) -> None:

@@ -24,12 +24,12 @@ from deskbus.audit.safe import Safe
 from deskbus.audit.tail import Tails
 from deskbus.audit.turns import Turns
 from deskbus.audit.upkeep import Now, check_prune, compress_closed, plan_prune, remove
-from deskbus.audit.verify import Mark, own_key
+from deskbus.audit.verify import Mark, Verifier, own_key
 from deskbus.audit.view import view_of
 from deskbus.audit.writer import Writer, Written
 from deskbus_protocol.audit import AuditRecord
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, DeskbusError
-from deskbus_protocol.events import AuditEvent, AuditPruned
+from deskbus_protocol.events import AuditEvent, AuditPruned, AuditVerified
 from deskbus_protocol.health import ComponentHealth
 from deskbus_protocol.quantity import counted
 
@@ -41,7 +41,15 @@ ANCHOR_EVERY_RECORDS = 16_384
 
 CLOSE_WITHIN_S = 1.0
 OPEN_WITHIN_S = 10.0
-"""So long does somebody who must be recorded wait for the log's keys."""
+"""So long does somebody who must be recorded wait for a keychain that has not answered yet."""
+
+COMMIT_WITHIN_S = 10.0
+"""So long does somebody wait for a disk that takes nothing and does not fail either."""
+
+LATE_S = 0.9
+"""What has taken so long is told in health."""
+
+KEYS_ACTION = "Unlock the vault (vault.unlock), or put it back where it is gone, then try again."
 
 TIDY_EVERY_S = 3600.0
 
@@ -56,6 +64,11 @@ class AuditSettings(NamedTuple):
     file_bytes: int = 16_000_000
     retention: Retention = Retention(max_age_ms=365 * 86_400_000, max_bytes=4_000_000_000)
     append_only: bool = False
+
+
+def _unavailable(why: str, action: str | None = None) -> DeskbusError:
+    text = f"{AUDIT_UNAVAILABLE.message} The log says: {why.rstrip('.')}." if why else None
+    return DeskbusError(AUDIT_UNAVAILABLE, text, action=action)
 
 
 class SystemClock:
@@ -99,7 +112,10 @@ class AuditLogger:
         self._began = (0, 0)
         self._anchored = (0, 0)
         self.opened = asyncio.Event()
-        """Set once records are on their way to the disk, or it is known that they can't be."""
+        """Set once records are on their way to the disk, or the disk has refused them."""
+        self._keys_known = asyncio.Event()
+        """Set once the log's keys are there, or it is known why they are not."""
+        self._started_us = self._clock.mono_us()
         self._anchor_due = asyncio.Event()
         self._tidy_due = asyncio.Event()
         self._vault_changed = asyncio.Event()
@@ -133,10 +149,13 @@ class AuditLogger:
         self._writer.put(Stamped(event, self._clock.now_ms(), self._clock.mono_us()))
 
     async def commit(self, event: AuditEvent) -> None:
-        with anyio.move_on_after(OPEN_WITHIN_S):
-            await self.opened.wait()
         if not self.opened.is_set():
-            raise DeskbusError(AUDIT_UNAVAILABLE)
+            with anyio.move_on_after(OPEN_WITHIN_S):
+                await self._keys_known.wait()
+                if not self._problem:
+                    await self.opened.wait()
+        if not self.opened.is_set():
+            raise _unavailable(self._problem or self._not_open_yet(), KEYS_ACTION)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[bool] = loop.create_future()
 
@@ -149,17 +168,43 @@ class AuditLogger:
                 loop.call_soon_threadsafe(settle, kept)
 
         self._writer.put(Stamped(event, self._clock.now_ms(), self._clock.mono_us()), answer)
-        if not await done:
-            raise DeskbusError(AUDIT_UNAVAILABLE)
+        with anyio.move_on_after(COMMIT_WITHIN_S):
+            if await done:
+                return
+        raise _unavailable(self._problem or self._late())
 
     def health(self) -> ComponentHealth:
-        trouble = self._problem or self._set_aside or self._unpruned or self.anchorage.problem
+        trouble = (
+            self._problem
+            or self._late()
+            or self._set_aside
+            or self._unpruned
+            or self.anchorage.problem
+        )
         if trouble:
             return ComponentHealth(status="degraded", detail=trouble)
         if self._newest is None:
             return ComponentHealth(status="ok", detail="it is being opened")
         place = "in the keychain" if self.anchorage.sealed else "in a file"
         return ComponentHealth(status="ok", detail=f"{counted(self.size, 'record')}, keys {place}")
+
+    def _late(self) -> str:
+        """What has kept records from the disk for longer than it should; "" for nothing."""
+        if self._newest is None:
+            waited_us = self._clock.mono_us() - self._started_us
+            return self._not_open_yet() if waited_us > LATE_S * 1_000_000 else ""
+        busy_s = self._writer.busy_s
+        return f"the disk has taken nothing for {busy_s:.0f} s" if busy_s > LATE_S else ""
+
+    def _not_open_yet(self) -> str:
+        waits = "the disk" if self._keys_known.is_set() else "the keychain"
+        return f"it is not open yet: {waits} has not answered"
+
+    async def keep_anchor(self) -> None:
+        """Puts the log's end into the keychain where that has no anchor of this log yet."""
+        anchor = self.anchorage.anchor
+        if self.anchorage.sealed and (anchor is None or not anchor.key):
+            await self._save_anchor()
 
     def vault_changed(self) -> None:
         """The vault may open now where it did not before."""
@@ -172,6 +217,7 @@ class AuditLogger:
         Raises `FolderBusyError` where another process writes this log.
         """
         self._loop = asyncio.get_running_loop()
+        self._started_us = self._clock.mono_us()
         await to_thread.run_sync(self.folder.claim)
         try:
             async with anyio.create_task_group() as tasks:
@@ -198,8 +244,11 @@ class AuditLogger:
     async def _open(self) -> None:
         while not await self.anchorage.open():
             self._problem = self.anchorage.problem
+            self._keys_known.set()
             await self._vault_changed.wait()
             self._vault_changed = asyncio.Event()
+        self._problem = ""
+        self._keys_known.set()
         self._writer.start()
         # A start waits for no keychain, and makes no vault; that comes a little later.
         with anyio.move_on_after(ANCHOR_EVERY_S):
@@ -207,8 +256,34 @@ class AuditLogger:
         while not self.anchorage.sealed:
             self._vault_changed = asyncio.Event()
             await self.anchorage.open(may_make=True)
+            await self._hold_against_anchor()
             self._anchor_due.set()
             await self._vault_changed.wait()
+
+    async def _hold_against_anchor(self) -> None:
+        """Before the log's end takes the place of what the vault knew while it was locked."""
+        anchor = self.anchorage.found
+        if anchor is None or not anchor.key or not anchor.wrap or self._newest is None:
+            return
+        mark = Mark(self.anchorage.place, anchor.size, anchor.root, anchor.key)
+        size = self.size
+        async with self.turns.reading():
+            verdict = await to_thread.run_sync(
+                lambda: Verifier(
+                    self.folder.path, self.key, marks=[mark], until=size, live=True
+                ).run()
+            )
+        if verdict.verdict == "TAMPERED":
+            self._set_aside = f"it is not the log that the keychain knew: {verdict.reason}"
+            log.error("audit.not_the_anchored", reason=verdict.reason)
+            self.note(
+                AuditVerified(
+                    verdict=verdict.verdict,
+                    records=verdict.records,
+                    head=verdict.size,
+                    reason=verdict.reason,
+                )
+            )
 
     def _open_ledger(self) -> Opening:
         """On the writer's thread. Raises `OSError`."""

@@ -35,6 +35,11 @@ _VERDICTS = {
         "The log is whole up to an unclean end",
         "The backend did not end in order. Nothing that was signed is missing.",
     ),
+    "UNANCHORED": (
+        "caution",
+        "The log is whole, but its end is not proven",
+        "What is there is in order, as written; records may be missing at the end.",
+    ),
     "TAMPERED": (
         "bad",
         "The log was tampered with",
@@ -72,11 +77,7 @@ def render(told: Story, verdict: AuditVerdict, made_ms: int) -> str:
 
 def _summary(told: Story, verdict: AuditVerdict) -> str:
     tone, title, words = _VERDICTS[verdict.verdict]
-    reason = f" {escaped(verdict.reason)}." if verdict.reason else ""
-    if verdict.anchor.startswith("none"):
-        words += (
-            " Its end was held against nothing, so a log that was cut back would look the same."
-        )
+    reason = "".join(f" {escaped(text)}." for text in (verdict.reason, verdict.action) if text)
     notes = {
         story.ALLOWED: counted(told.count(story.GRANTED), "permission"),
         story.DENIED: counted(told.count(story.WITHHELD), "permission"),
@@ -242,7 +243,10 @@ def _verification(verdict: AuditVerdict) -> str:
         ("Verifier key", verdict.key),
     ]
     if verdict.reason:
-        rows.append(("Reason", f"{verdict.reason} (file {verdict.file}, sequence {seq})"))
+        where = f" (file {verdict.file}, sequence {seq})" if verdict.file else ""
+        rows.append(("Reason", f"{verdict.reason}{where}"))
+    if verdict.action:
+        rows.append(("What to do", verdict.action))
     rows += [(finding.kind, f"{finding.text} ({finding.file})") for finding in verdict.findings]
     facts = "".join(f"<dt>{escaped(name)}</dt><dd>{escaped(text)}</dd>" for name, text in rows)
     note = "\n".join(escaped(line) for line in verdict.checkpoint.strip("\n").split("\n"))

@@ -21,7 +21,7 @@ from deskbus.audit.merkle import ProofError
 from deskbus.audit.note import NoteError
 from deskbus.audit.proof import Prover, make_bundle, read_chain
 from deskbus.audit.query import AuditSearch, Found
-from deskbus.audit.verify import Mark, Verifier, mark_of
+from deskbus.audit.verify import NO_KEYCHAIN, Mark, Verifier, mark_of
 from deskbus_protocol.audit import (
     AuditExportParams,
     AuditExportResult,
@@ -145,7 +145,9 @@ class AuditReader:
     ) -> AuditVerdict:
         """Reads all files, and holds the log against its anchor and `against`."""
         loop = asyncio.get_running_loop()
+        await self._logger.keep_anchor()
         marks = self._marks(against)
+        unanchored = self._logger.anchorage.unanchored
 
         def tell(done: int, total: int) -> None:
             loop.call_soon_threadsafe(progress, done, total)
@@ -157,6 +159,7 @@ class AuditReader:
                 marks=marks,
                 until=size,
                 live=True,
+                unanchored=None if against and unanchored is NO_KEYCHAIN else unanchored,
                 progress=tell,
             ).run()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from deskbus.audit import checkpoint, note
 from deskbus.audit.files import GENESIS, DamagedFileError, LineReader, LogFile, list_files
@@ -22,6 +22,39 @@ Progress = Callable[[int, int], None]
 """Bytes read, and bytes in all."""
 
 MAX_FINDINGS = 100
+
+
+class Unanchored(NamedTuple):
+    """Why nothing outside of the log's folder vouches for its end, and what to do about that."""
+
+    reason: str
+    action: str
+
+
+NO_KEYCHAIN = Unanchored(
+    "no keychain keeps the end of this log: that no records are missing there is not proven",
+    "Set up a keychain or a master password (deskbus vault change-password). Meanwhile keep"
+    " checkpoints elsewhere (deskbus audit head) and verify --against them",
+)
+A_COPY = Unanchored(
+    "the anchor of a copy is not beside it: that no records are missing at the end is not proven",
+    "Verify --against a checkpoint that was kept (deskbus audit head)",
+)
+NOT_YET = Unanchored(
+    "the vault has no anchor of this log: that no records are missing at its end is not proven",
+    "A running backend makes one within seconds. If one has run here before, somebody removed it:"
+    " verify --against a checkpoint that was kept, or a copy of the vault",
+)
+
+
+def unread(why: str) -> Unanchored:
+    """For an anchor that should be there."""
+    return Unanchored(
+        f"the anchor in the vault can't be read ({why}): that no records are missing at the end of"
+        " the log is not proven",
+        "Unlock the vault, or put it back, and verify again. If nobody removed or changed it on"
+        " purpose, take it that somebody hides something: verify --against a kept checkpoint",
+    )
 
 
 class Mark(NamedTuple):
@@ -60,12 +93,14 @@ class Verifier:
         until: int | None = None,
         live: bool = False,
         part: bool = False,
+        unanchored: Unanchored | None = None,
         progress: Progress | None = None,
     ) -> None:
         """`key` is the genesis verifier key. A log that is being written is `live`: what stands
         behind its newest checkpoint is then on its way, not left over. `until` ends the reading at
         the first checkpoint of that many records. Of a `part` nobody asks for the record of what
-        retention removed before: that stands further on. Raises `NoteError` for a bad key.
+        retention removed before: that stands further on. `unanchored` is told where else all is
+        well. Raises `NoteError` for a bad key.
         """
         self._folder = folder
         self._key = key
@@ -74,6 +109,7 @@ class Verifier:
         self._until = until
         self._live = live
         self._part = part
+        self._unanchored = unanchored
         self._progress = progress
         self._file = ""
         self._findings: list[AuditFinding] = []
@@ -93,12 +129,18 @@ class Verifier:
         except OSError:
             return self._verdict("TAMPERED", "a file can't be read", self._follower.size)
         lines, torn = self._follower.unsigned
-        if self._live or not (lines or torn):
-            return self._verdict("OK")
-        left = f"{counted(lines, 'record')} and {counted(torn, 'byte')}"
-        words = f"not signed behind the last checkpoint: {left}; the backend did not end in order"
-        self._find("tail", self._follower.size, words)
-        return self._verdict("UNCLEAN TAIL")
+        word: VerdictWord = "OK"
+        if (lines or torn) and not self._live:
+            left = f"{counted(lines, 'record')} and {counted(torn, 'byte')}"
+            words = (
+                f"not signed behind the last checkpoint: {left}; the backend did not end in order"
+            )
+            self._find("tail", self._follower.size, words)
+            word = "UNCLEAN TAIL"
+        if self._unanchored is not None:
+            why, action = self._unanchored
+            return structs.replace(self._verdict("UNANCHORED", why), action=action)
+        return self._verdict(word)
 
     def _read_all(self) -> None:
         files = list_files(self._folder)

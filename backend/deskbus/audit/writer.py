@@ -75,6 +75,7 @@ class Writer:
         self._keys_due = False
         self._ledger: Ledger | None = None
         self._tried_us = 0
+        self._busy_since_us = 0
         self._thread: threading.Thread | None = None
 
     def put(self, stamped: Stamped, answer: Answer | None = None) -> None:
@@ -101,6 +102,12 @@ class Writer:
     def started(self) -> bool:
         return self._thread is not None
 
+    @property
+    def busy_s(self) -> float:
+        """How long the disk has been at what was last given to it; 0.0 when it is done."""
+        since_us = self._busy_since_us
+        return (self._clock.mono_us() - since_us) / 1_000_000 if since_us else 0.0
+
     def close(self, within_s: float) -> None:
         """Blocks until all is on disk and the log is closed, or the time is over."""
         with self._changed:
@@ -123,6 +130,7 @@ class Writer:
     def _run(self) -> None:
         while True:
             group = self._gather()
+            self._busy_since_us = self._clock.mono_us()
             if self._ledger is None and (group or not self._closing):
                 self._reopen()
             if group:
@@ -130,6 +138,7 @@ class Writer:
             if self._closing and (not group or self._ledger is None):
                 break
             self._keep_keys()
+            self._busy_since_us = 0
         if self._ledger is not None:
             try:
                 self._ledger.close()

@@ -43,16 +43,17 @@ from deskbus.commands.auditlog import (
 from deskbus.commands.failures import CommandError, MisuseError
 from deskbus.commands.progress import show_progress
 from deskbus.commands.times import unix_ms
-from deskbus_protocol.audit import AuditFormat, AuditOrder, AuditRecord, AuditVerdict
+from deskbus_protocol.audit import AuditFormat, AuditOrder, AuditRecord, AuditVerdict, VerdictWord
 from deskbus_protocol.quantity import counted
 
 T = TypeVar("T")
 
 PAGE = 1000
+EXIT_CODES: dict[VerdictWord, int] = {"OK": 0, "UNCLEAN TAIL": 0, "TAMPERED": 1, "UNANCHORED": 3}
 
 
 def run(options: Namespace) -> int:
-    """Answers with 1 where something is not as it should be.
+    """Answers with 1 where something is not as it should be, with `EXIT_CODES` for a verdict.
 
     Raises `MisuseError` for a senseless argument, `CommandError`, `OSError`.
     """
@@ -73,23 +74,25 @@ def _verify(options: Namespace) -> int:
     if verdict.verdict != "OK":
         words = f"{verdict.verdict}: {verdict.reason or 'the end of the log is not signed'}"
         output.tell(f"deskbus: {words}")
-    return 1 if verdict.verdict == "TAMPERED" else 0
+        if verdict.action:
+            output.tell(f"deskbus: {verdict.action}")
+    return EXIT_CODES[verdict.verdict]
 
 
 def verdict_of(options: Namespace) -> AuditVerdict:
     """Raises `OSError`, `NoteError`."""
     folder = folder_of(options)
-    mark, why = anchor_of(options)
+    mark, unanchored = anchor_of(options)
     marks = [mark] if mark else []
     marks += [kept_mark(path) for path in options.against]
-    verdict = Verifier(
+    return Verifier(
         folder,
         key_of(options),
         marks=marks,
         live=is_live(folder),
+        unanchored=unanchored,
         progress=show_progress,
     ).run()
-    return verdict if marks else msgspec.structs.replace(verdict, anchor=f"none: {why}")
 
 
 def key_of(options: Namespace) -> str:
@@ -149,7 +152,7 @@ def _report(options: Namespace) -> int:
         story = gather(log.search, period, show_progress)
     options.file.write_text(render(story, verdict, time.time_ns() // 1_000_000), "utf-8")
     output.emit({"records": story.records, "file": str(options.file), "verdict": verdict.verdict})
-    return 1 if verdict.verdict == "TAMPERED" else 0
+    return EXIT_CODES[verdict.verdict]
 
 
 def _head(options: Namespace) -> int:

@@ -9,11 +9,13 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET
 
-from deskbus.audit.files import ANCHOR, INDEX, AuditFolder, FolderBusyError
+from deskbus.audit.files import ANCHOR, INDEX, KEYS, AuditFolder, FolderBusyError
 from deskbus.audit.index import AuditIndex
+from deskbus.audit.keyfile import is_sealed
 from deskbus.audit.query import AuditSearch
 from deskbus.audit.safe import Anchor, decode_anchor, load_file_anchor
-from deskbus.audit.verify import Mark, mark_of
+from deskbus.audit.verify import A_COPY, NO_KEYCHAIN, NOT_YET, Mark, Unanchored, mark_of, unread
+from deskbus.commands.passwords import NoPasswordError, read_password
 from deskbus.commands.times import unix_ms
 from deskbus.config import AUDIT_FOLDER, VAULT_FOLDER
 from deskbus_protocol.audit import AuditFilter
@@ -89,42 +91,68 @@ def forget_index(folder: Path) -> None:
                 claim.release()
 
 
-def anchor_of(options: Namespace) -> tuple[Mark | None, str]:
-    """What the keychain, or the file beside the log, says of the log's end; else why it can't."""
+def anchor_of(options: Namespace) -> tuple[Mark | None, Unanchored | None]:
+    """What the keychain says of the log's end; else why nothing vouches for that.
+
+    The file beside the log is held against it where there is no keychain, and vouches for nothing:
+    who can cut the log can change the file.
+    """
     folder = folder_of(options)
-    if options.log is None and (options.data_dir / VAULT_FOLDER).is_dir():
-        found, why = _from_vault(options.data_dir / VAULT_FOLDER)
-        if found is not None:
-            return Mark("the keychain", found.size, found.root, found.key), ""
-    else:
-        why = "there is no vault beside this log"
+    sealed = is_sealed(folder / KEYS)
+    if options.log is not None:
+        return None, None if options.against else A_COPY
+    found = _from_vault(options.data_dir / VAULT_FOLDER, options.password_fd)
+    if isinstance(found, Anchor):
+        return Mark("the keychain", found.size, found.root, found.key), None
+    if found is not None:
+        return None, found
+    if sealed:
+        return None, unread("the keys of the log are sealed in it, and it is gone")
     beside = load_file_anchor(AuditFolder(folder))
+    mark = None
     if beside is not None and beside.key:
-        return Mark(f"the file {ANCHOR}", beside.size, beside.root, beside.key), ""
-    return None, why
+        mark = Mark(f"the file {ANCHOR}", beside.size, beside.root, beside.key)
+    return mark, None if options.against else NO_KEYCHAIN
 
 
-def _from_vault(place: Path) -> tuple[Anchor | None, str]:
+def _from_vault(place: Path, password_fd: int | None) -> Anchor | Unanchored | None:
+    """None where there is no vault. A master password is asked for on a terminal."""
     # Imported late: only this needs the keychain.
-    from deskbus.vault.cipher import SealError
+    from deskbus.vault.cipher import SealError, wipe
     from deskbus.vault.folder import FolderBusyError as VaultBusyError
     from deskbus.vault.homes import VaultLockedError
     from deskbus.vault.records import Name
     from deskbus.vault.vault import Vault
 
     vault = Vault(place)
+    if not vault.exists:
+        return None
     try:
         vault.claim()
         if vault.needs_password:
-            return None, "the vault has a master password; audit.verify of a backend can use it"
+            password = read_password("Master password of the vault", password_fd)
+            try:
+                vault.unlock(password)
+            finally:
+                wipe(password)
         found = decode_anchor(vault.get(Name("audit", "", "anchor")))
     except VaultBusyError:
-        return None, "a backend has the vault; audit.verify of its shell uses it"
-    except (VaultLockedError, SealError, OSError):
-        return None, "the vault can't be opened"
+        return Unanchored(
+            "a backend has the vault with the anchor: that no records are missing at the end is"
+            " not proven",
+            "Verify in that backend, in its audit panel or with audit.verify",
+        )
+    except NoPasswordError as error:
+        return unread(f"it has a master password: {error}")
+    except VaultLockedError as error:
+        return unread(error.why)
+    except SealError:
+        return unread("its files were changed or damaged")
+    except OSError as error:
+        return unread(error.strerror or "its folder can't be read")
     finally:
         vault.close()
-    return (found, "") if found and found.key else (None, "nothing was anchored yet")
+    return found if found is not None and found.key else NOT_YET
 
 
 def kept_mark(path: Path) -> Mark:

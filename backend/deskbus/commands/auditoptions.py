@@ -29,11 +29,22 @@ def add_audit(commands: Any, place: ArgumentParser) -> None:
         help="a checkpoint that was kept elsewhere; the log must go on from it",
     )
 
+    against.add_argument(
+        "--password-fd",
+        type=int,
+        metavar="N",
+        help="a descriptor with the vault's master password; default: the terminal",
+    )
+
     def add(action: str, words: str, *more: ArgumentParser) -> ArgumentParser:
         parser: ArgumentParser = actions.add_parser(action, parents=[place, log, *more], help=words)
         return parser
 
-    add("verify", "read all of it: OK, UNCLEAN TAIL, or TAMPERED and where", against)
+    add(
+        "verify",
+        "read all of it: OK, UNCLEAN TAIL, TAMPERED and where, or UNANCHORED and why",
+        against,
+    )
     query = add("query", "print records, one a line", _filters())
     query.add_argument("--oldest", action="store_true", help="oldest first; default: newest")
     query.add_argument(

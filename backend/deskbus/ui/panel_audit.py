@@ -220,6 +220,13 @@ class AuditPanel:
                 detail=f"{visible(verdict.reason)} ({where}).",
                 tone="bad",
             )
+        if verdict.verdict == "UNANCHORED":
+            there = counted(verdict.records, "record")
+            return PanelVerdict(
+                text=f"UNANCHORED: {there} fit, the end is not proven.",
+                detail=f"{visible(verdict.reason)}. {verdict.action}.",
+                tone="caution",
+            )
         found = len(verdict.findings)
         notes = f" {counted(found, 'remark')}: deskbus audit verify tells more." if found else ""
         return PanelVerdict(

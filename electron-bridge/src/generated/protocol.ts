@@ -1045,11 +1045,13 @@ export interface AuditVerifyParams {
 }
 
 /**
- * `file`, `seq` and `reason` tell where and why it is not OK. `anchor` tells what the log's end
- * was held against: without that, a log that was cut back looks whole.
+ * `file`, `seq` and `reason` tell where and why it is not OK, `action` what to do about it.
+ *
+ * `anchor` tells what the log's end was held against. `UNANCHORED` means that nothing outside of
+ * the log's folder could vouch for the end: a log that was cut back would look the same.
  */
 export interface AuditVerdict {
-  verdict: "OK" | "TAMPERED" | "UNCLEAN TAIL";
+  verdict: "OK" | "TAMPERED" | "UNANCHORED" | "UNCLEAN TAIL";
   records: number;
   first: number;
   size: number;
@@ -1058,6 +1060,7 @@ export interface AuditVerdict {
   file?: string;
   seq?: number;
   reason?: string;
+  action?: string;
   checkpoint?: string;
   findings?: Array<AuditFinding>;
 }

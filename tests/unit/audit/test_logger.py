@@ -1,6 +1,8 @@
 """AuditLogger: what is told is on disk in time, a full disk refuses, and the anchor follows."""
 
 import errno
+import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,14 @@ from deskbus.audit.files import (
     list_files,
 )
 from deskbus.audit.index import AuditIndex
-from deskbus.audit.keyfile import KeyFile, KeyFileError
+from deskbus.audit.keyfile import KeyFile, KeyFileError, is_sealed
 from deskbus.audit.logger import AuditLogger, AuditSettings
 from deskbus.audit.retention import Retention
 from deskbus.audit.safe import decode_anchor
+from deskbus.audit.service import AuditReader
 from deskbus.audit.verify import Verifier, own_key
 from deskbus_protocol.audit import AuditAppendedParams, AuditFilter
+from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, UNAVAILABLE, DeskbusError
 from deskbus_protocol.events import TicketUsed, Violation
 
@@ -216,7 +220,7 @@ async def test_without_a_keychain_keys_and_anchor_are_files_and_health_says_so(
     logger = logger_in(tmp_path)
     async with logger.running():
         await logger.commit(TicketUsed(app="a"))
-        assert logger.health().detail == "1 records, keys in a file"
+        assert logger.health().detail == "1 record, keys in a file"
     anchor = decode_anchor((tmp_path / ANCHOR).read_bytes())
     assert anchor is not None
     assert anchor.size == 1
@@ -248,6 +252,158 @@ async def test_keys_in_a_locked_vault_are_waited_for_and_nothing_is_lost(
         await logger.commit(TicketUsed(app="b"))
     assert b"noted-while-locked" in lines_in(tmp_path)
     assert Verifier(tmp_path, own_key(tmp_path)).run().verdict == "OK"
+
+
+async def seal(folder: Path, safe: Safe) -> None:
+    """A run whose keys are in the vault when it ends."""
+    safe.content = safe.content or b"{}"
+    logger = logger_in(folder, safe)
+    async with logger.running():
+        await logger.commit(TicketUsed(app="sealed"))
+    assert is_sealed(folder / KEYS)
+
+
+@pytest.mark.requirement("8.4")
+async def test_sealed_keys_whose_vault_is_gone_are_told_and_every_commit_is_refused_at_once(
+    tmp_path: Path,
+) -> None:
+    await seal(tmp_path, Safe())
+    logger = logger_in(tmp_path, Safe(kept=False))
+    async with logger.running():
+        with anyio.fail_after(1):
+            with pytest.raises(DeskbusError, match="vault is gone") as refused:
+                await logger.commit(TicketUsed(app="refused"))
+        assert refused.value.kind is AUDIT_UNAVAILABLE
+        assert "vault" in refused.value.action
+        assert logger.health().status == "degraded"
+        assert "vault is gone" in str(logger.health().detail)
+
+
+@pytest.mark.requirement("8.4")
+async def test_a_keychain_that_does_not_answer_is_told_in_health_and_waited_for_with_a_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Silent(Safe):
+        async def load(self) -> bytes | None:
+            await anyio.sleep_forever()
+            raise AssertionError
+
+    safe = Silent()
+    safe.content = b"{}"
+    monkeypatch.setattr(logger_module, "OPEN_WITHIN_S", 0.01)
+    monkeypatch.setattr(logger_module, "LATE_S", 0.0)
+    logger = logger_in(tmp_path, safe)
+    async with logger.running():
+        with pytest.raises(DeskbusError, match="keychain has not answered"):
+            await logger.commit(TicketUsed(app="refused"))
+        assert logger.health().status == "degraded"
+        assert "keychain has not answered" in str(logger.health().detail)
+
+
+@pytest.mark.requirement("8.4")
+async def test_a_disk_that_hangs_is_told_in_health_and_waited_for_with_a_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logger_module, "COMMIT_WITHIN_S", 0.01)
+    monkeypatch.setattr(logger_module, "LATE_S", 0.0)
+    hangs, goes_on = threading.Event(), threading.Event()
+    written = AuditFolder.write
+
+    def hang(folder: AuditFolder, descriptor: int, content: bytes) -> None:
+        if hangs.is_set():
+            goes_on.wait(10)
+        written(folder, descriptor, content)
+
+    monkeypatch.setattr(AuditFolder, "write", hang)
+    logger = logger_in(tmp_path)
+    async with logger.running():
+        await logger.opened.wait()
+        await until(lambda: logger.size == 0 and logger.checkpoint)
+        hangs.set()
+        try:
+            with pytest.raises(DeskbusError, match="has taken nothing"):
+                await logger.commit(TicketUsed(app="refused"))
+            assert logger.health().status == "degraded"
+        finally:
+            goes_on.set()
+        await until(lambda: logger.health().status == "ok")
+
+
+@pytest.mark.requirement("8.4")
+async def test_a_damaged_key_file_without_a_vault_is_set_aside_rather_than_waited_for(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "audit"
+    logger = logger_in(folder)
+    async with logger.running():
+        await logger.commit(TicketUsed(app="a"))
+    (folder / KEYS).write_bytes(b"damaged")
+    logger = logger_in(folder)
+    async with logger.running():
+        with anyio.fail_after(5):
+            await logger.commit(TicketUsed(app="b"))
+        assert "set aside" in str(logger.health().detail)
+
+
+@pytest.mark.requirement("8.4")
+async def test_the_file_s_anchor_goes_when_the_vault_takes_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logger_module, "ANCHOR_EVERY_S", 0.01)
+    logger = logger_in(tmp_path)
+    async with logger.running():
+        await logger.commit(TicketUsed(app="a"))
+    assert (tmp_path / ANCHOR).exists()
+    safe = Safe()
+    logger = logger_in(tmp_path, safe)
+    async with logger.running():
+        await until(lambda: logger.anchorage.sealed)
+        await logger.commit(TicketUsed(app="b"))
+    assert not (tmp_path / ANCHOR).exists()
+    anchor = decode_anchor(safe.content)
+    assert anchor is not None
+    assert anchor.size == 2
+
+
+@pytest.mark.requirement("8.4")
+async def test_what_a_locked_vault_knew_of_a_log_that_was_taken_away_is_told_when_it_opens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logger_module, "ANCHOR_EVERY_S", 0.01)
+    safe = Safe()
+    await seal(tmp_path / "audit", safe)
+    safe.locked = True
+    shutil.rmtree(tmp_path / "audit")
+    logger = logger_in(tmp_path / "audit", safe)
+    async with logger.running():
+        await logger.commit(TicketUsed(app="b"))
+        safe.locked = False
+        logger.vault_changed()
+        await until(lambda: "not the log that the keychain knew" in str(logger.health().detail))
+    assert b'"verdict":"TAMPERED"' in lines_in(tmp_path / "audit")
+
+
+@pytest.mark.requirement("8.4")
+@pytest.mark.parametrize(
+    ("kept", "sealed", "word"),
+    [(True, True, "OK"), (False, False, "UNANCHORED"), (True, False, "UNANCHORED")],
+)
+async def test_a_verdict_is_ok_only_where_the_vault_vouches_for_the_end(
+    tmp_path: Path, kept: bool, sealed: bool, word: str
+) -> None:
+    safe = Safe(kept=kept)
+    if sealed:
+        await seal(tmp_path, safe)
+    elif kept:
+        safe.content, safe.locked = b"{}", True
+    logger = logger_in(tmp_path, safe)
+    async with logger.running():
+        reader = AuditReader(logger)
+        await logger.commit(TicketUsed(app="a"))
+        verdict = await reader.verify([], lambda *_: None, Sender("shell", "test"))
+        reader.close()
+    assert verdict.verdict == word
+    assert bool(verdict.action) == (word == "UNANCHORED")
 
 
 @pytest.mark.requirement("8.4")

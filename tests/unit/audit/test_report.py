@@ -48,7 +48,7 @@ def test_a_report_tells_decisions_violations_lives_and_the_verdict(rig: Rig) -> 
     page = render(story, verdict, START_MS + 15 * DAY_MS).replace("<wbr>", "")
     assert story.records == verdict.records
     for words in (
-        "The log is whole", "Its end was held against nothing", "com.example.ticker",
+        "The log is whole", "com.example.ticker",
         "Who held which permission, and when", "still held", "Violations", "bus.publish",
         "Crashed", "vault.rotated", verdict.key, "</html>",
     ):  # fmt: skip
@@ -111,8 +111,10 @@ def test_the_command_verifies_queries_exports_and_reports(
     rig: Rig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = ["--log", str(rig.path)]
-    assert main(["audit", "verify", *log]) == 0
-    assert json.loads(capsys.readouterr().out)["verdict"] == "OK"
+    assert main(["audit", "verify", *log]) == 3, "a copy has no anchor"
+    said = capsys.readouterr()
+    assert json.loads(said.out)["verdict"] == "UNANCHORED"
+    assert "--against" in said.err
     assert main(["audit", "query", *log, "--type", "vault.*", "--oldest"]) == 0
     types = [json.loads(line)["type"] for line in capsys.readouterr().out.splitlines()]
     assert types == ["vault.unlocked", "vault.rotated"]
@@ -134,7 +136,11 @@ def test_the_command_verifies_queries_exports_and_reports(
         proof.write_text(capsys.readouterr().out)
         assert main(["audit", "check", str(proof), "--key", key]) == 0
     page = tmp_path / "report.html"
-    assert main(["audit", "report", *log, str(page), "--since", "2026-01-03"]) == 0
+    words = ["audit", "report", *log, str(page), "--since", "2026-01-03"]
+    assert main(words) == 3
+    assert "its end is not proven" in page.read_text()
+    assert "a checkpoint that was kept" in page.read_text()
+    assert main([*words, "--against", str(head)]) == 0
     assert page.read_text().startswith("<!doctype html>")
 
 

@@ -152,6 +152,11 @@ async def test_senseless_filters_narrow_nothing(panel: AuditPanel, log: Log) -> 
             "TAMPERED: the log was changed from outside.",
             "bad",
         ),
+        (
+            structs.replace(OK, verdict="UNANCHORED", reason="no keychain", action="Set one up"),
+            "UNANCHORED: 2 records fit, the end is not proven.",
+            "caution",
+        ),
     ],
 )
 async def test_verifying_shows_progress_and_then_the_verdict(
