@@ -239,6 +239,13 @@ PERMISSION_REVOKED = _kind(
     "What permits this was taken back while it was under way.",
     "Ask for the permission again, if it is still needed.",
 )
+NEWER_FORMAT = _kind(
+    "newer_format",
+    -32028,
+    "conflict",
+    "What is on the disk was written by a newer deskbus; it is left as it is.",
+    "Install the newer deskbus, or use another data folder.",
+)
 
 
 class DeskbusError(Exception):

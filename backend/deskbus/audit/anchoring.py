@@ -23,7 +23,8 @@ from deskbus.audit.safe import (
 )
 from deskbus.audit.verify import NO_KEYCHAIN, NOT_YET, Unanchored, unread
 from deskbus.config import AUDIT_FOLDER
-from deskbus_protocol.errors import DeskbusError
+from deskbus.storage.newer import NewerFormatError
+from deskbus_protocol.errors import NEWER_FORMAT, DeskbusError
 
 VAULT_GONE = (
     "its keys are sealed in the vault, and the vault is gone: put it back, or move the folder"
@@ -47,6 +48,8 @@ class Anchorage:
         self.found: Anchor | None = None
         """What the vault had when it opened."""
         self.problem = ""
+        self.newer: NewerFormatError | None = None
+        """Set where a later version wrote the keys or the anchor: the log must not be opened."""
 
     @property
     def sealed(self) -> bool:
@@ -61,9 +64,14 @@ class Anchorage:
         """Whether the log's keys can be had now; a keychain that is locked may have them later.
 
         With `may_make`, a vault that does not exist is made, where there is a keychain for it.
+        True also where they are a later version's: `newer` is set then.
         """
-        async with self._turn:
-            return await self._open(may_make=may_make)
+        try:
+            async with self._turn:
+                return await self._open(may_make=may_make)
+        except NewerFormatError as error:
+            self.newer = error
+            return True
 
     async def _open(self, *, may_make: bool) -> bool:
         self.problem = ""
@@ -76,7 +84,10 @@ class Anchorage:
             content = await self._safe.load()
         except DeskbusError as error:
             self.problem = f"its keys wait for the vault: {error.message}"
-            return await to_thread.run_sync(self._open_without_safe)
+            opened = await to_thread.run_sync(self._open_without_safe)
+            if not opened and error.kind is NEWER_FORMAT:
+                raise NewerFormatError("the vault that keeps the audit log's keys") from None
+            return opened
         self.found = self.anchor = decode_anchor(content)
         if self.anchor is None or not self.anchor.wrap:
             beside = await to_thread.run_sync(load_file_anchor, self._folder)
@@ -139,6 +150,8 @@ class Anchorage:
         """A key file that is not sealed, or none yet, needs no keychain."""
         try:
             sealed = is_sealed(self._folder.path / KEYS)
+        except NewerFormatError:
+            raise
         except OSError:
             sealed = False  # whoever opens the log finds the same, tells it and tries again
         if sealed:

@@ -5,17 +5,24 @@ the batch after it, and `recover`, which alone may sign the head of a new file. 
 checkpoint that a file begins with. It is signed twice: by `recover`, and by the `head` key that the
 head of the file before it named. So all heads by themselves lead from the first key to any file,
 and that is what is left of files that retention removed.
+
+A later version that writes other lines says `format N` in the checkpoints of those files; no such
+line is format 1.
 """
 
 import base64
 import binascii
+import re
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deskbus.audit import note
 from deskbus.audit.merkle import HASH_BYTES
+from deskbus.storage.newer import NewerFormatError
 
+FORMAT = 1
+_FORMAT_LINE = re.compile(r"\nformat ([0-9]{1,9})(?:\n|\Z)")
 NO_BYTES = b""
 
 
@@ -57,13 +64,22 @@ def sign(checkpoint: Checkpoint, *keys: Ed25519PrivateKey) -> str:
 def read(text: str, *signers: bytes) -> Checkpoint:
     """A checkpoint that each of `signers` (public keys) has signed.
 
-    Raises `NoteError`. Without signers it is only read, and proves nothing.
+    Raises `NoteError`, and `NewerFormatError` for a later version's. Without signers it is only
+    read, and proves nothing.
     """
     body, _ = note.split(text)
-    checkpoint = _parse(body)
     for public in signers:
-        note.verify(text, checkpoint.origin, public)
-    return checkpoint
+        note.verify(text, body.partition("\n")[0], public)
+    refuse_newer_note(text)
+    return _parse(body)
+
+
+def refuse_newer_note(text: str) -> None:
+    """Raises `NewerFormatError` for a note of a later version."""
+    body, _, _ = text.rpartition("\n\n")
+    found = _FORMAT_LINE.search(body)
+    if found and int(found[1]) > FORMAT:
+        raise NewerFormatError("the audit log")
 
 
 def _body(checkpoint: Checkpoint) -> str:

@@ -16,8 +16,12 @@ import structlog
 from deskbus.audit.files import INDEX, DamagedFileError, LineReader, LogFile, list_files
 from deskbus.audit.filling import Facet, Filling, Place, StaleError, head_size, link_key
 from deskbus.audit.lines import LineError
+from deskbus.storage.newer import NewerFormatError
 
-_VERSION = 3
+VERSION = 3
+_VERSION_AT = 60
+"""Where SQLite's file format has the user version, in 4 bytes."""
+
 _SCHEMA = """
 CREATE TABLE facets (id INTEGER PRIMARY KEY, type TEXT, app TEXT, actor TEXT, decision TEXT,
                      severity TEXT, count INTEGER);
@@ -28,7 +32,6 @@ CREATE TABLE blocks (first INTEGER PRIMARY KEY, file INTEGER, compressed INTEGER
 CREATE TABLE tiles (number INTEGER PRIMARY KEY, root BLOB);
 CREATE TABLE state (file INTEGER, compressed INTEGER, offset INTEGER, size INTEGER, tile BLOB);
 """
-
 
 log = structlog.get_logger()
 
@@ -61,14 +64,18 @@ class AuditIndex:
             self._base = None
 
     def throw_away(self) -> None:
+        """All but a later version's, which is left."""
         self.close()
+        if is_newer_index(self._path):
+            return
         for suffix in ("", "-wal", "-shm", "-journal"):
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 
     def catch_up(self) -> int:
         """Takes in what was written since, and returns how many records are known.
 
-        Raises `LineError` where not even the first file can be made sense of.
+        Raises `LineError` where not even the first file can be made sense of, `NewerFormatError`
+        where a later version made the index.
         """
         try:
             return self._catch_up()
@@ -128,6 +135,8 @@ class AuditIndex:
     def _open(self) -> sqlite3.Connection:
         if self._base is not None:
             return self._base
+        if is_newer_index(self._path):
+            raise NewerFormatError("the audit log's index")
         base = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         self._base = base
         with contextlib.suppress(OSError):
@@ -135,11 +144,11 @@ class AuditIndex:
         # It can be made anew, so nothing is synced; a write that was torn is noticed and repaired.
         base.execute("PRAGMA journal_mode=WAL")
         base.execute("PRAGMA synchronous=OFF")
-        if base.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+        if base.execute("PRAGMA user_version").fetchone()[0] != VERSION:
             if base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 raise StaleError
             base.executescript(_SCHEMA)
-            base.execute(f"PRAGMA user_version={_VERSION}")
+            base.execute(f"PRAGMA user_version={VERSION}")
         else:
             _check_counts(base)
         rows = base.execute("SELECT id, type, app, actor, decision, severity FROM facets")
@@ -201,6 +210,17 @@ class AuditIndex:
         base.execute("DELETE FROM links WHERE seq<?", (low,))
         base.execute("DELETE FROM blocks WHERE file<?", (first.number,))
         base.execute("COMMIT")
+
+
+def is_newer_index(path: Path) -> bool:
+    """Whether a later version made it. The file alone is read: to open it could change it."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_VERSION_AT + 4)
+    except OSError:
+        return False
+    is_index = head.startswith(b"SQLite format 3\0") and len(head) == _VERSION_AT + 4
+    return is_index and int.from_bytes(head[_VERSION_AT:]) > VERSION
 
 
 def _check_counts(base: sqlite3.Connection) -> None:

@@ -4,6 +4,9 @@ The file has two slots of one size that are overwritten in place, so that a seed
 the disk, as far as the file system lets it, and so that a full disk can't stop it. With a wrapping
 key, which the keychain holds, the slots are sealed with AES-256-GCM; without, only the file's mode
 (0600) protects them.
+
+The number in the magic counts for the log beside it too: a version that changes the form of any
+file of the log raises it.
 """
 
 import errno
@@ -18,12 +21,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from deskbus.storage import disk
+from deskbus.storage.newer import NewerFormatError, refuse_newer_magic
 
 WRAP_BYTES = 32
 _NONCE_BYTES = 12
 _SLOT_BYTES = 8192
 _FLAGS = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _MAGIC = b"deskbus audit keys 1\n"
+WHAT = "the audit log's key file"
 _HEAD = struct.Struct("<21sQIIB")
 """Magic, generation, length and CRC-32 of the content, whether it is sealed."""
 
@@ -63,7 +68,9 @@ class KeyFile:
         return self._wrap is not None
 
     def load(self) -> KeyState | None:
-        """The newest state; None where there is no file. Raises `KeyFileError`."""
+        """The newest state; None where there is no file. Raises `KeyFileError`,
+        `NewerFormatError`.
+        """
         newest = _newest_slot(self._path)
         if newest is None:
             return None
@@ -118,14 +125,19 @@ class KeyFile:
                 bound = _bound(self._generation)
                 content = AESGCM(self._wrap).decrypt(nonce, content[_NONCE_BYTES:], bound)
             return msgspec.msgpack.decode(content, type=KeyState)
-        except (InvalidTag, ValueError, msgspec.MsgspecError):
+        except msgspec.MsgspecError:
+            if sealed:
+                # Only who has the key can have sealed it, and earlier versions are known.
+                raise NewerFormatError(WHAT) from None
+            raise KeyFileError("the key file is damaged") from None
+        except (InvalidTag, ValueError):
             raise KeyFileError("the keys don't open under the keychain's key") from None
 
 
 def is_sealed(path: Path) -> bool:
     """Whether a keychain's key seals the key file, so that the log's anchor is there as well.
 
-    Raises `OSError`.
+    Raises `OSError`, `NewerFormatError` among them.
     """
     try:
         newest = _newest_slot(path)
@@ -135,14 +147,16 @@ def is_sealed(path: Path) -> bool:
 
 
 def _newest_slot(path: Path) -> tuple[int, bytes] | None:
-    """As `_read_slot`; None where there is no file. Raises `KeyFileError`."""
+    """As `_read_slot`; None where there is no file. Raises `KeyFileError`, `NewerFormatError`."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
     newest: tuple[int, bytes] | None = None
-    for start in (0, _SLOT_BYTES):
-        slot = _read_slot(content[start : start + _SLOT_BYTES])
+    slots = content[:_SLOT_BYTES], content[_SLOT_BYTES : 2 * _SLOT_BYTES]
+    _refuse_newer(*slots)
+    for each in slots:
+        slot = _read_slot(each)
         if slot is not None and (newest is None or slot[0] > newest[0]):
             newest = slot
     if newest is None:
@@ -158,6 +172,18 @@ def _write(descriptor: int, content: bytes) -> None:
 
 def _bound(generation: int) -> bytes:
     return _MAGIC + generation.to_bytes(8)
+
+
+def _refuse_newer(*slots: bytes) -> None:
+    """Raises `NewerFormatError` where a slot's number is a later one.
+
+    Unless the other slot is the same and sound but for that number, which is then damaged.
+    """
+    size = len(_MAGIC)
+    sound = [slot[size:] for slot in slots if _read_slot(slot) is not None]
+    for slot in slots:
+        if slot[size:] not in sound:
+            refuse_newer_magic(slot, _MAGIC, WHAT)
 
 
 def _read_slot(slot: bytes) -> tuple[int, bytes] | None:

@@ -6,6 +6,7 @@ import json
 
 import msgspec
 
+from deskbus.audit.checkpoint import refuse_newer_note
 from deskbus.audit.merkle import Frontier, ProofError
 
 RECORD = b'{"seq":'
@@ -24,6 +25,13 @@ class _CheckpointLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _HeadLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     head: str
     frontier: list[str]
+
+
+class _AnyLine(msgspec.Struct, frozen=True):
+    """What a later version may have added members to."""
+
+    checkpoint: str = ""
+    head: str = ""
 
 
 class HeadLine(msgspec.Struct, frozen=True):
@@ -50,17 +58,27 @@ def head_line(note: str, frontier: Frontier) -> bytes:
 
 
 def read_checkpoint(line: bytes) -> str:
-    """The note; raises `LineError`."""
+    """The note; raises `LineError`, `NewerFormatError`."""
     try:
         return msgspec.json.decode(line, type=_CheckpointLine).checkpoint
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        _refuse_newer(line)
         raise LineError("the line of a checkpoint is damaged") from None
 
 
 def read_head(line: bytes) -> HeadLine:
-    """Raises `LineError`."""
+    """Raises `LineError`, `NewerFormatError`."""
     try:
         found = msgspec.json.decode(line, type=_HeadLine)
         return HeadLine(found.head, [base64.b64decode(n, validate=True) for n in found.frontier])
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, binascii.Error):
+        _refuse_newer(line)
         raise LineError("the file does not begin with its head") from None
+
+
+def _refuse_newer(line: bytes) -> None:
+    try:
+        found = msgspec.json.decode(line, type=_AnyLine)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return
+    refuse_newer_note(found.checkpoint or found.head)

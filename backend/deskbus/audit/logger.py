@@ -27,8 +27,9 @@ from deskbus.audit.upkeep import Now, check_prune, compress_closed, plan_prune, 
 from deskbus.audit.verify import Mark, Verifier, own_key
 from deskbus.audit.view import view_of
 from deskbus.audit.writer import Writer, Written
+from deskbus.storage.newer import NEWER, NewerFormatError
 from deskbus_protocol.audit import AuditRecord
-from deskbus_protocol.errors import AUDIT_UNAVAILABLE, DeskbusError
+from deskbus_protocol.errors import AUDIT_UNAVAILABLE, NEWER_FORMAT, DeskbusError
 from deskbus_protocol.events import AuditEvent, AuditPruned, AuditVerified
 from deskbus_protocol.health import ComponentHealth
 from deskbus_protocol.quantity import counted
@@ -141,6 +142,11 @@ class AuditLogger:
         return Mark("this run", newest.size, newest.root, self.key) if newest else None
 
     @property
+    def _action(self) -> str | None:
+        """What helps where it is not the disk."""
+        return NEWER_FORMAT.action if NEWER in self._problem else None
+
+    @property
     def problem(self) -> str:
         """Why nothing can be recorded at the moment; "" when all is well."""
         return self._problem
@@ -171,7 +177,7 @@ class AuditLogger:
         with anyio.move_on_after(COMMIT_WITHIN_S):
             if await done:
                 return
-        raise _unavailable(self._problem or self._late())
+        raise _unavailable(self._problem or self._late(), self._action)
 
     def health(self) -> ComponentHealth:
         trouble = (
@@ -253,7 +259,7 @@ class AuditLogger:
         # A start waits for no keychain, and makes no vault; that comes a little later.
         with anyio.move_on_after(ANCHOR_EVERY_S):
             await self._vault_changed.wait()
-        while not self.anchorage.sealed:
+        while not self.anchorage.sealed and self.anchorage.newer is None:
             self._vault_changed = asyncio.Event()
             await self.anchorage.open(may_make=True)
             await self._hold_against_anchor()
@@ -287,6 +293,8 @@ class AuditLogger:
 
     def _open_ledger(self) -> Opening:
         """On the writer's thread. Raises `OSError`."""
+        if self.anchorage.newer is not None:
+            raise self.anchorage.newer
         anchor = self.anchorage.anchor
         if self._aside[0] and anchor is not None and anchor.key != self.key:
             anchor = None  # It is the one of the log that was set aside already.
@@ -383,6 +391,9 @@ class AuditLogger:
             self._tidy_due.clear()
             try:
                 await self._tidy()
+            except NewerFormatError as error:
+                log.warning("audit.not_tidied", reason=error.words)
+                self._unpruned = f"retention removes nothing: {error.words}"
             except (OSError, DeskbusError, DamagedFileError, LineError, NoteError) as error:
                 log.warning("audit.not_tidied", reason=str(error))
                 if not isinstance(error, OSError | DeskbusError):

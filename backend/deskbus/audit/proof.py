@@ -27,6 +27,8 @@ from deskbus.audit.note import NoteError
 from deskbus.audit.query import AuditSearch
 from deskbus_protocol.framing import lines_of
 
+VERSION = 1
+
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Proves records without the log.
@@ -36,7 +38,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     each record `paths` has its RFC 6962 inclusion path, as places in `hashes` (base64).
     """
 
-    version: int = 1
+    version: int = VERSION
     key: str
     heads: list[str]
     notes: list[str]
@@ -190,7 +192,7 @@ class Consistency(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     `path` is RFC 6962's; `heads` and `notes` are as in `Bundle`.
     """
 
-    version: int = 1
+    version: int = VERSION
     key: str
     size: int
     root: str

@@ -1,5 +1,6 @@
 """What is left of files that retention removed: their heads, which lead from the genesis key on."""
 
+import contextlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,9 @@ class PrunedHeads(NamedTuple):
 
 
 def pruned_heads(folder: Path, origin: str, genesis: bytes) -> PrunedHeads:
-    """Raises `PruneError`, `OSError`. Where nothing was removed, the genesis key alone is known."""
+    """Raises `PruneError`, `OSError`, `NewerFormatError`. Where nothing was removed, the genesis
+    key alone is known.
+    """
     signers = [genesis]
     roots: dict[int, bytes] = {}
     path = folder / PRUNED
@@ -37,3 +40,11 @@ def pruned_heads(folder: Path, origin: str, genesis: bytes) -> PrunedHeads:
         signers.append(found.head.head)
         roots[found.size] = found.root
     return PrunedHeads(signers, roots)
+
+
+def refuse_newer_heads(folder: Path) -> None:
+    """Raises `NewerFormatError` where a later version kept one of the heads, and `OSError`."""
+    path = folder / PRUNED
+    for line in lines_of(path.read_bytes()) if path.exists() else ():
+        with contextlib.suppress(NoteError, LineError):
+            checkpoint.read(read_head(line).note)

@@ -23,11 +23,13 @@ from deskbus.audit.files import (
     LineReader,
     LogFile,
 )
+from deskbus.audit.index import is_newer_index
 from deskbus.audit.keyfile import KeyFile, KeyFileError, KeyState
 from deskbus.audit.ledger import Clock, End, Ledger
 from deskbus.audit.lines import CHECKPOINT, LineError, read_checkpoint, read_head
 from deskbus.audit.merkle import Frontier, leaf_hash
 from deskbus.audit.note import NoteError, public_of
+from deskbus.audit.pruned import refuse_newer_heads
 from deskbus.audit.safe import Anchor
 
 ORIGIN = "deskbus.audit/"
@@ -93,11 +95,14 @@ def open_log(
     max_bytes: int,
     anchor: Anchor | None = None,
 ) -> Opening:
-    """Raises `OSError`, and `SetAsideError` among them. The folder must be claimed."""
+    """Raises `OSError`, among them `SetAsideError`, and `NewerFormatError` for what a later version
+    wrote: nothing is changed then. The folder must be claimed.
+    """
     begin = _Begin(folder, keys, clock, boot, max_bytes)
     try:
         state = keys.load()
         files = folder.files()
+        refuse_newer_heads(folder.path)
         if state is None and not files and not (anchor and anchor.key):
             return _fresh(begin)
         if state is None:
@@ -275,6 +280,10 @@ def _set_aside(folder: AuditFolder) -> str:
     for other in (GENESIS, PRUNED, KEYS, ANCHOR):
         if (folder.path / other).exists():
             folder.move(folder.path / other, place)
-    (folder.path / INDEX).unlink(missing_ok=True)
+    index = folder.path / INDEX
+    if is_newer_index(index):
+        folder.move(index, place)
+    else:
+        index.unlink(missing_ok=True)
     folder.sync_names()
     return name

@@ -5,6 +5,9 @@ from typing import Protocol
 import msgspec
 
 from deskbus.audit.files import ANCHOR, AuditFolder
+from deskbus.storage.newer import refuse_newer
+
+VERSION = 1
 
 
 class Safe(Protocol):
@@ -26,6 +29,7 @@ class Anchor(msgspec.Struct, frozen=True, kw_only=True):
     `wrap` seals the key file.
     """
 
+    version: int = VERSION
     key: str
     size: int
     root: bytes
@@ -37,9 +41,10 @@ def encode_anchor(anchor: Anchor) -> bytes:
 
 
 def decode_anchor(content: bytes | None) -> Anchor | None:
-    """None for none, and for one that is not an anchor."""
+    """None for none, and for one that is not an anchor; raises `NewerFormatError`."""
     if not content:
         return None
+    refuse_newer(content, VERSION, "the audit log's anchor")
     try:
         return msgspec.json.decode(content, type=Anchor)
     except (msgspec.MsgspecError, RecursionError):
@@ -47,8 +52,12 @@ def decode_anchor(content: bytes | None) -> Anchor | None:
 
 
 def load_file_anchor(folder: AuditFolder) -> Anchor | None:
-    """The anchor beside the log, where no keychain has it. Who can change the one can the other."""
+    """The anchor beside the log, where no keychain has it. Who can change the one can the other.
+
+    Raises `NewerFormatError`.
+    """
     try:
-        return decode_anchor((folder.path / ANCHOR).read_bytes())
+        content = (folder.path / ANCHOR).read_bytes()
     except OSError:
         return None
+    return decode_anchor(content)

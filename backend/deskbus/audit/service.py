@@ -22,6 +22,7 @@ from deskbus.audit.note import NoteError
 from deskbus.audit.proof import Prover, make_bundle, read_chain
 from deskbus.audit.query import AuditSearch, Found
 from deskbus.audit.verify import NO_KEYCHAIN, Mark, Verifier, mark_of
+from deskbus.storage.newer import NewerFormatError
 from deskbus_protocol.audit import (
     AuditExportParams,
     AuditExportResult,
@@ -44,7 +45,9 @@ T = TypeVar("T")
 
 
 class AuditReader:
-    """Its methods raise `DeskbusError`: degraded where the log can't be read."""
+    """Its methods raise `DeskbusError`: degraded where the log can't be read, newer_format where
+    a later version wrote a part of it.
+    """
 
     def __init__(self, logger: AuditLogger) -> None:
         self._logger = logger
@@ -225,6 +228,8 @@ class AuditReader:
     async def _read(self, action: Callable[[], T]) -> T:
         try:
             return await to_thread.run_sync(action)
+        except NewerFormatError as error:
+            raise error.to_wire() from None
         except (
             OSError,
             sqlite3.Error,

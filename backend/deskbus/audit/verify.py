@@ -15,6 +15,7 @@ from deskbus.audit import checkpoint, note
 from deskbus.audit.files import GENESIS, DamagedFileError, LineReader, LogFile, list_files
 from deskbus.audit.follower import Follower, Tampered
 from deskbus.audit.pruned import PruneError, pruned_heads
+from deskbus.storage.newer import NewerFormatError
 from deskbus_protocol.audit import AuditFinding, AuditVerdict, VerdictWord
 from deskbus_protocol.quantity import counted
 
@@ -82,7 +83,9 @@ def own_key(folder: Path) -> str:
 
 
 class Verifier:
-    """One verification; `run` does it, and raises nothing for what it finds."""
+    """One verification; `run` does it, and raises nothing for what it finds, but
+    `NewerFormatError` where a later version wrote on, for that is no finding.
+    """
 
     def __init__(
         self,
@@ -126,6 +129,8 @@ class Verifier:
             return self._verdict("TAMPERED", str(error))
         except DamagedFileError:
             return self._verdict("TAMPERED", "the compressed file is damaged", self._follower.size)
+        except NewerFormatError:
+            raise
         except OSError:
             return self._verdict("TAMPERED", "a file can't be read", self._follower.size)
         lines, torn = self._follower.unsigned

@@ -18,6 +18,7 @@ from deskbus.audit.lines import LineError
 from deskbus.audit.merkle import ProofError
 from deskbus.audit.note import NoteError
 from deskbus.audit.proof import (
+    VERSION,
     Bundle,
     Consistency,
     Prover,
@@ -43,6 +44,7 @@ from deskbus.commands.auditlog import (
 from deskbus.commands.failures import CommandError, MisuseError
 from deskbus.commands.progress import show_progress
 from deskbus.commands.times import unix_ms
+from deskbus.storage.newer import refuse_newer
 from deskbus_protocol.audit import AuditFormat, AuditOrder, AuditRecord, AuditVerdict, VerdictWord
 from deskbus_protocol.quantity import counted
 
@@ -191,6 +193,10 @@ class _Proven(msgspec.Struct, frozen=True):
     proof: Bundle
 
 
+class _RawProof(msgspec.Struct, frozen=True):
+    proof: msgspec.Raw
+
+
 def _check(options: Namespace) -> int:
     """An export with its proof, or what `prove` printed, without the log."""
     if options.key is None:
@@ -205,6 +211,7 @@ def _check(options: Namespace) -> int:
         output.emit({"proven": True, "records": len(lines), "size": newest.size})
         return 0
     try:
+        refuse_newer(msgspec.json.decode(content, type=_RawProof).proof, VERSION, "the proof")
         proven = msgspec.json.decode(content, type=_Proven)
     except msgspec.MsgspecError:
         consistency = _decode(content, Consistency)
@@ -217,6 +224,8 @@ def _check(options: Namespace) -> int:
 
 
 def _decode(content: bytes, kind: type[T]) -> T:
+    """Raises `ProofError`, `NewerFormatError`."""
+    refuse_newer(content, VERSION, "the proof")
     try:
         return msgspec.json.decode(content, type=kind)
     except msgspec.MsgspecError:

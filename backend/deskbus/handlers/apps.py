@@ -15,6 +15,7 @@ from deskbus.processes.plan import StateShelf
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.manager import SecurityManager
+from deskbus.storage.newer import NewerFormatError
 from deskbus_protocol.apps import (
     AppList,
     AppResult,
@@ -45,6 +46,8 @@ BEATS_IN_A_DEADLINE = 3
 
 SAVES_AT_ONCE = 4
 """Saves of one app that may wait: the vault writes one by one, and others wait behind them."""
+
+log = structlog.get_logger()
 
 
 def handlers(
@@ -130,10 +133,11 @@ def handlers(
 def own_handlers(apps: ProcessIsolationManager, shelf: StateShelf) -> Mapping[str, Handler]:
     """What an app calls about itself."""
     saving: Counter[str] = Counter()
+    known: set[str] = set()
 
     async def saved(app: str) -> SavedState | UnsetType:
         content = await shelf.load(app)
-        return UNSET if content is None else msgspec.json.decode(content, type=SavedState)
+        return UNSET if content is None else _decode_saved(content)
 
     async def begin(call: Call, _: NoParams) -> BeginResult:
         app = apps.of_caller(call.identity)
@@ -169,6 +173,9 @@ def own_handlers(apps: ProcessIsolationManager, shelf: StateShelf) -> Mapping[st
             )
         saving[app] += 1
         try:
+            if app not in known:
+                await saved(app)  # A later version's is not saved over.
+                known.add(app)
             return SaveStateResult(kept=await shelf.save(app, encode(state)))
         finally:
             saving[app] -= 1
@@ -183,3 +190,20 @@ def own_handlers(apps: ProcessIsolationManager, shelf: StateShelf) -> Mapping[st
         "apps.saveState": save_state,
         "apps.loadState": load_state,
     }
+
+
+class _Format(msgspec.Struct, frozen=True):
+    """A later version that keeps the state in another form says so."""
+
+    format: int = 1
+
+
+def _decode_saved(content: bytes) -> SavedState:
+    """Raises `DeskbusError` (newer_format)."""
+    try:
+        if msgspec.json.decode(content, type=_Format).format == _Format().format:
+            return msgspec.json.decode(content, type=SavedState)
+    except msgspec.MsgspecError:
+        log.error("apps.state_unreadable")  # noqa: TRY400  # it is an app's, and may be secret
+    # The vault has proven that a deskbus wrote it, and earlier forms are known.
+    raise NewerFormatError("this app's saved state").to_wire()

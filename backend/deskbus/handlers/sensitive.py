@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from deskbus.persistence.sealer import Readiness, SealingError, UnsealableError
+from deskbus.storage.newer import NewerFormatError
 from deskbus.vault.cipher import SealError
 from deskbus.vault.homes import VaultLockedError
 from deskbus.vault.vault import Vault
@@ -72,6 +73,8 @@ class SensitiveTopics:
             return self._vault.unseal("messages", str(first_position), body)
         except VaultLockedError as error:
             raise SealingError(f"the vault is locked: {error.why}") from None
+        except NewerFormatError as error:
+            raise SealingError(error.words) from None
         except SealError:
             raise UnsealableError from None
 

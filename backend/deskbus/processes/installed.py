@@ -16,10 +16,12 @@ from msgspec import UnsetType
 from deskbus.processes.environment import is_refused
 from deskbus.processes.plan import MAIN_CLIENT
 from deskbus.storage import disk
+from deskbus.storage.newer import NewerFormatError, refuse_newer
 from deskbus_protocol.errors import CONFLICT, DEGRADED, INVALID_PARAMS, NOT_FOUND, DeskbusError
 from deskbus_protocol.manifest import Limits, Manifest
 
 FILE_NAME = "apps.json"
+VERSION = 1
 MAX_MANIFEST_BYTES = 256 * 1024
 
 log = structlog.get_logger()
@@ -35,7 +37,7 @@ class InstalledApp(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class _File(msgspec.Struct, kw_only=True):
-    version: int = 1
+    version: int = VERSION
     apps: list[InstalledApp] = []
     limits: dict[str, Limits] = {}
 
@@ -53,14 +55,24 @@ class InstalledApps:
         self._identify = identify or content_hash
         self._content = _File()
         self._turn = anyio.Lock()
+        self._newer: NewerFormatError | None = None
         self.problem: str | None = None
 
     def load(self) -> None:
-        """Blocks. A file that can't be read is set aside: then nothing is installed."""
+        """Blocks. A file that can't be read is set aside: then nothing is installed.
+
+        Nor is anything where a later version wrote the file, which is then left as it is.
+        """
         try:
-            self._content = msgspec.json.decode(self._path.read_bytes(), type=_File)
+            content = self._path.read_bytes()
+            refuse_newer(content, VERSION, "the list of installed apps")
+            self._content = msgspec.json.decode(content, type=_File)
         except FileNotFoundError:
             return
+        except NewerFormatError as error:
+            self._newer = error
+            self.problem = error.words
+            log.error("apps.newer", found=error.what)  # noqa: TRY400
         except (OSError, msgspec.MsgspecError) as error:
             self.problem = f"{FILE_NAME} could not be read; install the apps again"
             log.error("apps.unreadable", reason=type(error).__name__)  # noqa: TRY400
@@ -83,7 +95,9 @@ class InstalledApps:
         return await anyio.to_thread.run_sync(self._read, path)
 
     async def add(self, app: InstalledApp) -> None:
-        """Raises `DeskbusError` (degraded) where it can't be written; then it is not installed."""
+        """Raises `DeskbusError` (degraded, newer_format) where it can't be written; then it is not
+        installed.
+        """
         others = [each for each in self._content.apps if each.manifest.id != app.manifest.id]
         await self._save(_File(apps=[*others, app], limits=self._content.limits))
 
@@ -128,6 +142,8 @@ class InstalledApps:
         )
 
     async def _save(self, content: _File) -> None:
+        if self._newer is not None:
+            raise self._newer.to_wire()
         async with self._turn:
             try:
                 await anyio.to_thread.run_sync(self._write, msgspec.json.encode(content))

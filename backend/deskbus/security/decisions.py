@@ -10,6 +10,7 @@ import structlog
 
 from deskbus.reliability.clock import SteadyClock
 from deskbus.security.ledger import Ledger, State
+from deskbus.storage.newer import NewerFormatError, refuse_newer
 from deskbus_protocol.errors import CONFLICT, DeskbusError
 
 OLD_FILE = "decisions.json"
@@ -43,7 +44,8 @@ class DecisionStore:
     """A store that is locked, damaged, older or gone is an empty one: nothing is allowed by it.
 
     `is_behind` says that a change could not be saved yet, `problem` in plain words what is wrong.
-    What was damaged is kept aside first, by `keep_aside`, which returns where.
+    What was damaged is kept aside first, by `keep_aside`, which returns where. What a later version
+    of deskbus wrote is left as it is, and nothing is saved over it.
     """
 
     def __init__(
@@ -127,7 +129,10 @@ class DecisionStore:
         if self._keeper.exists:
             try:
                 content = await self._keeper.load()
+                refuse_newer(content or b"", State().version, "the list of decisions")
                 state = State() if content is None else msgspec.json.decode(content, type=State)
+            except NewerFormatError as error:
+                raise error.to_wire() from None
             except DeskbusError as error:
                 if error.kind is not CONFLICT:
                     raise

@@ -4,7 +4,9 @@ import re
 
 import msgspec
 
-ACTION = "Install the newer deskbus, or use another data folder."
+from deskbus_protocol.errors import NEWER_FORMAT, DeskbusError
+
+NEWER = "was written by a newer deskbus"
 
 
 class NewerFormatError(OSError):
@@ -14,9 +16,13 @@ class NewerFormatError(OSError):
     """
 
     def __init__(self, what: str) -> None:
-        self.what = what
-        self.words = f"{what} was written by a newer deskbus: install it, or use another folder"
-        super().__init__(None, self.words)
+        words = f"{what} {NEWER}: install it, or use another data folder"
+        super().__init__(None, words)
+        self.what, self.words = what, words
+
+    def to_wire(self) -> DeskbusError:
+        found = self.what[:1].upper() + self.what[1:]
+        return DeskbusError(NEWER_FORMAT, f"{found} {NEWER}, and is left as it is.")
 
 
 class _Version(msgspec.Struct, frozen=True):

@@ -8,18 +8,23 @@ construction of Hoang, Reyhanitabar, Rogaway and Vizár, 2015):
 HKDF-SHA256 (RFC 5869) derives 64 bytes from the data key and the salt: the value's own key and the
 commitment, so that no ciphertext opens under two keys. The header and the context are additional
 data of every encryption. AES-GCM is NIST SP 800-38D's, with a tag of 16 bytes.
+
+In every version the magic, the version, the suite and the key id are where they are here. A header
+of another version whose commitment is what this version makes was damaged; others are newer.
 """
 
 import hmac
 import os
 import struct
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from deskbus.storage.newer import NewerFormatError
 
 KEY_BYTES = 32
 KEY_ID_BYTES = 8
@@ -37,6 +42,7 @@ _LENGTHS = struct.Struct(">IIIQ")
 _CHUNK_NONCE = struct.Struct(">7sIB")
 HEADER_BYTES = _HEADER.size
 _SHA256 = SHA256()
+_BEGINNINGS = [_MAGIC + bytes((_VERSION, suite)) for suite in (_WHOLE, _CHUNKED)]
 _INFO = {suite: b"deskbus vault %d.%d" % (_VERSION, suite) for suite in (_WHOLE, _CHUNKED)}
 MAX_CHUNKS = 2**32
 
@@ -88,7 +94,7 @@ def seal(key_id: bytes, key: Secret, context: Context, plaintext: Secret | memor
 
 
 def open_sealed(key: Secret, context: Context, sealed: bytes) -> bytes:
-    """What was sealed; raises `SealError`."""
+    """What was sealed; raises `SealError`, and `NewerFormatError` for a later version's."""
     suite, aead, nonce = _read_header(key, sealed)
     bound = sealed[:HEADER_BYTES] + context.encode()
     with memoryview(sealed) as view:
@@ -101,10 +107,15 @@ def key_id_of(sealed: bytes) -> bytes:
     """Which key opens it, before that is proven; raises `SealError`."""
     if len(sealed) < HEADER_BYTES + TAG_BYTES:
         raise SealError
-    magic, version, suite, key_id, *_ = _HEADER.unpack_from(sealed)
-    if (magic, version) != (_MAGIC, _VERSION) or suite not in (_WHOLE, _CHUNKED):
+    magic, _version, _suite, key_id, *_ = _HEADER.unpack_from(sealed)
+    if magic != _MAGIC:
         raise SealError
     return bytes(key_id)
+
+
+def is_of_this_version(sealed: bytes) -> bool:
+    """Whether it says so; what is none at all is not."""
+    return sealed[: len(_MAGIC) + 2] in _BEGINNINGS
 
 
 def seal_chunks(
@@ -134,7 +145,7 @@ def seal_chunks(
 def open_chunks(
     key: Secret, context: Context, header: bytes, chunks: Iterable[bytes]
 ) -> Iterator[bytes]:
-    """What `seal_chunks` sealed, piece by piece; raises `SealError`.
+    """What `seal_chunks` sealed, piece by piece; raises `SealError`, `NewerFormatError`.
 
     Only when it has come to its end is it known that nothing was cut off: whoever reads must not
     act on the pieces before.
@@ -163,11 +174,21 @@ def _begin(suite: int, key_id: bytes, key: Secret) -> tuple[bytes, AESGCM, bytes
 
 def _read_header(key: Secret, sealed: bytes) -> tuple[int, AESGCM, bytes]:
     key_id_of(sealed)
-    _, _, suite, _, salt, nonce, commitment = _HEADER.unpack_from(sealed)
+    _, version, suite, _, salt, nonce, commitment = _HEADER.unpack_from(sealed)
+    if not is_of_this_version(sealed):
+        _refuse(version, suite, [_derive(each, key, salt)[1] for each in _INFO], commitment)
     own_key, expected = _derive(suite, key, salt)
     if not hmac.compare_digest(commitment, expected):
         raise SealError
     return suite, AESGCM(own_key), nonce
+
+
+def _refuse(version: int, suite: int, ours: list[bytes], commitment: bytes) -> NoReturn:
+    """Raises `SealError` for a damaged header, `NewerFormatError` for one of a later version."""
+    is_ours = any(hmac.compare_digest(commitment, each) for each in ours)
+    if is_ours or (version, suite) < (_VERSION, _CHUNKED):
+        raise SealError
+    raise NewerFormatError("a part of the vault")
 
 
 def _derive(suite: int, key: Secret, salt: bytes) -> tuple[bytes, bytes]:

@@ -4,6 +4,7 @@ import base64
 import binascii
 from typing import Protocol
 
+from deskbus.storage.newer import NewerFormatError
 from deskbus.vault.cipher import KEY_BYTES, SealError, wipe
 from deskbus.vault.derivation import Derivation, new_derivation
 from deskbus.vault.keychain import Absent, Found, Keychain, KeychainError, Locked, Why
@@ -13,7 +14,8 @@ from deskbus.vault.masterpassword import normalized, spellings
 MAX_KEYS = 8
 """In one entry: the present key and those that an interrupted change left."""
 
-_FORMAT = "deskbus-1"
+_FORM = "deskbus-"
+VERSION = 1
 
 
 class VaultLockedError(Exception):
@@ -22,6 +24,10 @@ class VaultLockedError(Exception):
     def __init__(self, why: str) -> None:
         super().__init__(why)
         self.why = why
+
+
+class NewerVaultError(VaultLockedError):
+    """A later version of deskbus wrote it: nothing that a person does opens it here."""
 
 
 class UnansweredError(VaultLockedError):
@@ -106,7 +112,7 @@ class KeychainHome:
     def _write(self, keys: dict[bytes, bytearray]) -> None:
         parts = [f"{kek_id.hex()}:{base64.b64encode(key).decode()}" for kek_id, key in keys.items()]
         try:
-            self._keychain.write(self._entry, " ".join([_FORMAT, *parts]))
+            self._keychain.write(self._entry, " ".join([f"{_FORM}{VERSION}", *parts]))
         except KeychainError as error:
             raise _locked(error.why) from None
 
@@ -175,11 +181,18 @@ def _locked(why: Why) -> VaultLockedError:
 def _decode(entry: Found) -> dict[bytes, bytearray]:
     """Raises `VaultLockedError` for an entry that is not ours: it is never overwritten."""
     form, *parts = entry.value.split(" ")
+    number = form.removeprefix(_FORM)
+    if number.isdecimal() and int(number) > VERSION:
+        raise NewerVaultError(NewerFormatError("the keychain's entry").words)
     try:
         pairs = [part.split(":", 1) for part in parts]
         keys = {bytes.fromhex(i): bytearray(base64.b64decode(k, validate=True)) for i, k in pairs}
     except (ValueError, binascii.Error):
         keys = {}
-    if form != _FORMAT or not keys or any(len(key) != KEY_BYTES for key in keys.values()):
+    if (
+        form != f"{_FORM}{VERSION}"
+        or not keys
+        or any(len(key) != KEY_BYTES for key in keys.values())
+    ):
         raise VaultLockedError("the keychain's entry is damaged")
     return keys

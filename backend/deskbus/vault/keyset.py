@@ -8,11 +8,12 @@ edited head opens nothing.
 import hashlib
 import time
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
+from deskbus.storage.newer import NewerFormatError, refuse_newer, refuse_newer_magic
 from deskbus.vault.cipher import (
     KEY_BYTES,
     KEY_ID_BYTES,
@@ -28,6 +29,8 @@ from deskbus.vault.cipher import (
 from deskbus.vault.derivation import Derivation
 
 MAX_HEAD_BYTES = 64 * 1024
+VERSION: Final = 1
+WHAT = "the vault's keyset"
 _MAGIC = b"deskbus keyset 1\n"
 
 Purpose = Literal["manifest", "apps", "config", "decisions", "messages", "audit", "appstate"]
@@ -50,7 +53,7 @@ class PasswordWrap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What must be known before anything can be opened. No `password` means a keychain."""
 
-    version: Literal[1] = 1
+    version: Literal[1] = VERSION
     installation: str
     kek: bytes
     keychain: str | None = None
@@ -155,8 +158,14 @@ class Keyset:
 
 
 def read_head(file: bytes) -> Head:
-    """Raises `SealError`. Nothing in it is proven before the body is open."""
+    """Raises `SealError`, `NewerFormatError`. Nothing in it is proven before the body is open."""
     head, _ = _split(file)
+    return decode_head(head)
+
+
+def decode_head(head: bytes, what: str = WHAT) -> Head:
+    """Raises `SealError`, `NewerFormatError`."""
+    refuse_newer(head, VERSION, what)
     try:
         return msgspec.json.decode(head, type=Head)
     except (msgspec.MsgspecError, RecursionError):
@@ -164,13 +173,14 @@ def read_head(file: bytes) -> Head:
 
 
 def open_keyset(file: bytes, kek: bytearray) -> Keyset:
-    """Raises `SealError`."""
+    """Raises `SealError`, `NewerFormatError`."""
     head, sealed = _split(file)
     plain = bytearray(open_sealed(kek, _context(head), sealed))
     try:
         return Keyset(msgspec.msgpack.decode(plain, type=_Body))
     except msgspec.MsgspecError:
-        raise SealError from None
+        # Only who has the key can have sealed it, and earlier versions are known.
+        raise NewerFormatError(WHAT) from None
     finally:
         wipe(plain)
 
@@ -193,6 +203,7 @@ def unwrap_kek(wrapped: PasswordWrap, derived: bytearray, place: str) -> bytearr
 
 
 def _split(file: bytes) -> tuple[bytes, bytes]:
+    refuse_newer_magic(file, _MAGIC, WHAT)
     start = len(_MAGIC) + 4
     length = int.from_bytes(file[len(_MAGIC) : start])
     if not file.startswith(_MAGIC) or length > MAX_HEAD_BYTES:

@@ -11,11 +11,21 @@ from typing import NamedTuple
 
 import msgspec
 
-from deskbus.vault.cipher import Context, SealError, key_id_of, open_sealed, seal
+from deskbus.storage.newer import NewerFormatError
+from deskbus.vault.cipher import (
+    HEADER_BYTES,
+    Context,
+    SealError,
+    is_of_this_version,
+    key_id_of,
+    open_sealed,
+    seal,
+)
 from deskbus.vault.folder import Folder
 from deskbus.vault.keyset import DataKey, Keyset, Purpose
 
 MANIFEST = "manifest"
+VERSION = 1
 PACK_BYTES = 4 * 1024 * 1024
 """A pack that has reached it gets no further record."""
 
@@ -47,6 +57,7 @@ class _Entry(msgspec.Struct, frozen=True, array_like=True):
 class _Manifest(msgspec.Struct, frozen=True, array_like=True):
     next_generation: int
     entries: list[_Entry]
+    version: int = VERSION
 
 
 class Records:
@@ -59,7 +70,7 @@ class Records:
         self._next_generation = 1
 
     def load(self) -> None:
-        """Raises `SealError`, for a missing manifest too, and `OSError`."""
+        """Raises `SealError`, for a missing manifest too, `NewerFormatError` and `OSError`."""
         try:
             sealed = self._folder.read(MANIFEST)
         except FileNotFoundError:
@@ -70,7 +81,10 @@ class Records:
                 open_sealed(key.key, _manifest_context(), sealed), type=_Manifest
             )
         except msgspec.MsgspecError:
-            raise SealError from None
+            # Only who has the key can have sealed it, and earlier versions are known.
+            raise NewerFormatError("the vault's manifest") from None
+        if manifest.version > VERSION:
+            raise NewerFormatError("the vault's manifest")
         self._next_generation = manifest.next_generation
         self._entries = {
             Name(entry.purpose, entry.app, entry.name): entry for entry in manifest.entries
@@ -83,7 +97,10 @@ class Records:
         self._save(self._entries, self._next_generation)
 
     def get(self, name: Name) -> bytes | None:
-        """The value; None where there is no such record. Raises `SealError`, `OSError`."""
+        """The value; None where there is no such record.
+
+        Raises `SealError`, `OSError`, and `NewerFormatError` for what a later version has sealed.
+        """
         entry = self._entries.get(name)
         if entry is None:
             return None
@@ -114,13 +131,14 @@ class Records:
         """Writes all of them with one change of the manifest: after a crash all or none.
 
         They are taken one by one, and about a pack of them is in memory at a time. `total` is for
-        `progress` alone.
+        `progress` alone. Raises `NewerFormatError` where one would replace a later version's.
         """
         entries = dict(self._entries)
         generation = self._next_generation
         pack, sealed_values, size = _new_pack(), list[bytes](), 0
         done = 0
         for name, value in values:
+            self._refuse_newer(name)
             key = self._primary(name.purpose)
             entry = _Entry(*name, generation, pack, size, 0, key.id)
             sealed = seal(key.id, key.key, _context(entry), value)
@@ -141,9 +159,10 @@ class Records:
             progress(done, total)
 
     def delete(self, name: Name) -> bool:
-        """Whether there was one."""
+        """Whether there was one; raises `NewerFormatError` for a later version's."""
         if name not in self._entries:
             return False
+        self._refuse_newer(name)
         entries = {known: entry for known, entry in self._entries.items() if known != name}
         self._save(entries, self._next_generation)
         return True
@@ -166,6 +185,17 @@ class Records:
         for pack in before - {entry.pack for entry in entries.values()}:
             self._folder.remove(pack)
         self._folder.step("packs removed")
+
+    def _refuse_newer(self, name: Name) -> None:
+        entry = self._entries.get(name)
+        if entry is None:
+            return
+        try:
+            head = self._folder.read(entry.pack, entry.offset, min(entry.length, HEADER_BYTES))
+            if not is_of_this_version(head):
+                self.get(name)
+        except (SealError, FileNotFoundError):
+            return  # What is damaged may be replaced.
 
     def _remove_packs(self, unused: Callable[[str], bool]) -> None:
         for name in self._folder.names():

@@ -14,8 +14,9 @@ from msgspec import UNSET
 
 from deskbus.config import REFERENCE
 from deskbus.reliability.breaker import BreakerPolicy, CircuitBreaker
+from deskbus.storage.newer import NewerFormatError
 from deskbus.vault.cipher import SealError, wipe
-from deskbus.vault.homes import VaultLockedError
+from deskbus.vault.homes import NewerVaultError, VaultLockedError
 from deskbus.vault.keyset import Purpose
 from deskbus.vault.masterpassword import WeakPasswordError, check_strength
 from deskbus.vault.memory import MemoryFullError
@@ -27,6 +28,7 @@ from deskbus_protocol.errors import (
     CONFLICT,
     DEGRADED,
     INVALID_PARAMS,
+    NEWER_FORMAT,
     NOT_FOUND,
     TOO_LARGE,
     UNAVAILABLE,
@@ -47,7 +49,8 @@ log = structlog.get_logger()
 
 
 class VaultService:
-    """Methods raise `DeskbusError`: unavailable while locked, conflict for a changed record.
+    """Methods raise `DeskbusError`: unavailable while locked, conflict for a changed record,
+    newer_format for what a later version of deskbus wrote.
 
     `on_refused` is called for such a record, with its purpose where one alone was wanted.
     """
@@ -257,14 +260,17 @@ class VaultService:
                 self.breaker.reset()
             attempt = self.breaker.begin()
             if attempt is None:
-                raise _locked(self._vault.status().detail)
+                raise _locked(self._vault.status().detail, newer=self._vault.is_newer)
             try:
                 result = await self._thread.run(action)
                 attempt.succeeded()
                 return result
             except VaultLockedError as error:
                 attempt.failed()
-                raise _locked(error.why) from None
+                raise _locked(error.why, newer=isinstance(error, NewerVaultError)) from None
+            except NewerFormatError as error:
+                log.error("vault.newer", found=error.what)  # noqa: TRY400
+                raise error.to_wire() from None
             except MemoryFullError as error:
                 raise _too_much(error) from None
             except SealError:
@@ -382,7 +388,9 @@ def _transfer(action: Callable[[], int], file: Path) -> int:
         ) from None
 
 
-def _locked(why: str) -> DeskbusError:
+def _locked(why: str, *, newer: bool) -> DeskbusError:
+    if newer:
+        return DeskbusError(NEWER_FORMAT, f"The vault is locked: {why}.")
     return DeskbusError(
         UNAVAILABLE,
         f"The vault is locked: {why}.",

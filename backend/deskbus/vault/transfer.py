@@ -18,6 +18,7 @@ from typing import BinaryIO
 import msgspec
 
 from deskbus.storage import disk
+from deskbus.storage.newer import NewerFormatError, refuse_newer_magic
 from deskbus.vault.cipher import (
     CHUNK_BYTES,
     HEADER_BYTES,
@@ -32,12 +33,13 @@ from deskbus.vault.cipher import (
 )
 from deskbus.vault.folder import Step, no_step
 from deskbus.vault.homes import PasswordHome
-from deskbus.vault.keyset import MAX_HEAD_BYTES, OUTSIDE, Head, Purpose
+from deskbus.vault.keyset import MAX_HEAD_BYTES, OUTSIDE, Purpose, decode_head
 from deskbus.vault.records import Name, Progress
 from deskbus.vault.vault import Vault
 
 _MAGIC = b"deskbus vault export 1\n"
 _PLACE = "export"
+WHAT = "the vault's export"
 _LENGTH_BYTES = 4
 _UNFINISHED = ".unfinished"
 
@@ -86,17 +88,15 @@ def import_vault(
     Keys of messages are taken in beside those that are here. The anchor of an audit log is not,
     where this vault has one already. After a crash, or where the file turns out to be changed or
     cut off, either all of them are in the vault or none. Raises `SealError` for another password or
-    a changed file.
+    a changed file, `NewerFormatError` for a later version's.
     """
     start = file.read(len(_MAGIC) + _LENGTH_BYTES)
+    refuse_newer_magic(start, _MAGIC, WHAT)
     length = int.from_bytes(start[len(_MAGIC) :])
     if not start.startswith(_MAGIC) or length > MAX_HEAD_BYTES:
         raise SealError
     head = file.read(length)
-    try:
-        home, key = PasswordHome.open(msgspec.json.decode(head, type=Head), password)
-    except (msgspec.MsgspecError, RecursionError):
-        raise SealError from None
+    home, key = PasswordHome.open(decode_head(head, WHAT), password)
     try:
         plain = open_chunks(key, _context(head), file.read(HEADER_BYTES), _chunks_of(file))
         stream = _Stream(plain)
@@ -151,7 +151,8 @@ def _records(stream: _Stream, count: int) -> Iterator[tuple[Name, bytes]]:
         try:
             yield msgspec.msgpack.decode(stream.take(length), type=tuple[Name, bytes])
         except msgspec.MsgspecError:
-            raise SealError from None
+            # Only who has the key can have sealed it, and earlier versions are known.
+            raise NewerFormatError(WHAT) from None
     stream.end()
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import structlog
 
+from deskbus.storage.newer import NewerFormatError
 from deskbus.vault import cipher
 from deskbus.vault.cipher import Context, SealError, new_key, new_key_id, wipe
 from deskbus.vault.folder import Folder, FolderBusyError, FolderUnsafeError, Step, no_step
 from deskbus.vault.homes import (
     Home,
     KeychainHome,
+    NewerVaultError,
     PasswordHome,
     UnansweredError,
     VaultLockedError,
@@ -48,9 +50,10 @@ log = structlog.get_logger()
 class Vault:
     """Records of (purpose, app, name) with values of bytes.
 
-    Raises `VaultLockedError` where the key can't be had, `SealError` where a record or the vault
-    was changed from outside, `MemoryFullError` without a keychain, `OSError` from the disk. Once a
-    keychain has not opened, a person is asked again by `unlock` alone.
+    Raises `VaultLockedError` where the key can't be had (`NewerVaultError`: a later version wrote
+    the vault), `SealError` where a record or the vault was changed from outside, `NewerFormatError`
+    for a later version's record, `MemoryFullError` without a keychain, `OSError` from the disk.
+    Once a keychain has not opened, a person is asked again by `unlock` alone.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Vault:
         self._opened: Opened | None = None
         self._memory: MemoryRecords | None = None
         self._locked_because = ""
+        self._newer = False
         self._asked_in_vain = False
         self._locked_by_person = False
         self._turn = threading.RLock()
@@ -74,6 +78,11 @@ class Vault:
     def needs_password(self) -> bool:
         """Whether a master password opens it; false where that can't be told."""
         return needs_password(self._folder)
+
+    @property
+    def is_newer(self) -> bool:
+        """Whether it is locked because a later version of deskbus wrote it."""
+        return self._newer
 
     def claim(self) -> None:
         """Keeps other processes out from here on; raises `FolderBusyError`."""
@@ -207,7 +216,7 @@ class Vault:
             if self._memory is not None:
                 raise VaultLockedError("secrets are in memory only, and locking would lose them")
             self._locked_by_person = True
-            self._refuse("a person locked it")
+            self._refuse(VaultLockedError("a person locked it"))
 
     def rotate_kek(self) -> None:
         """A new key-encryption key; the data keys are wrapped anew, records stay as they are."""
@@ -317,16 +326,21 @@ class Vault:
                 log.warning("vault.memory_only")
         except VaultLockedError as error:
             self._asked_in_vain |= isinstance(error, UnansweredError)
-            raise self._refuse(error.why) from None
+            raise self._refuse(error) from None
+        except NewerFormatError as error:
+            raise self._refuse(NewerVaultError(error.words)) from None
         except FolderBusyError:
-            raise self._refuse("another process uses it") from None
+            raise self._refuse(VaultLockedError("another process uses it")) from None
         except SealError:
-            raise self._refuse("its files were changed or damaged") from None
+            words = "its files were changed or damaged"
+            raise self._refuse(VaultLockedError(words)) from None
         except FolderUnsafeError as error:
-            raise self._refuse(f"its folder is not safe: {error.strerror or error}") from None
+            words = f"its folder is not safe: {error.strerror or error}"
+            raise self._refuse(VaultLockedError(words)) from None
         except OSError as error:
-            raise self._refuse(f"its folder can't be used: {error.strerror}") from None
-        self._locked_because = ""
+            words = f"its folder can't be used: {error.strerror}"
+            raise self._refuse(VaultLockedError(words)) from None
+        self._locked_because, self._newer = "", False
         return self._memory if self._memory is not None else self._unlocked.records
 
     def _find_unasked(self, name: str | None) -> Keychain | None:
@@ -345,15 +359,15 @@ class Vault:
         records = self._open()
         return records if isinstance(records, MemoryRecords) else None
 
-    def _refuse(self, why: str) -> VaultLockedError:
+    def _refuse(self, error: VaultLockedError) -> VaultLockedError:
         if self._opened is not None:
             self._opened.wipe()
             self._opened = None
         self._folder.close()
-        if why != self._locked_because:
-            log.warning("vault.locked", why=why)
-        self._locked_because = why
-        return VaultLockedError(why)
+        if error.why != self._locked_because:
+            log.warning("vault.locked", why=error.why)
+        self._locked_because, self._newer = error.why, isinstance(error, NewerVaultError)
+        return error
 
     def _make(self) -> bool:
         """A new vault in the keychain; False where there is none."""

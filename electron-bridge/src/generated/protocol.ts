@@ -2110,5 +2110,14 @@ export const ERRORS = {
       "retryable": false,
       "action": "Ask for the permission again, if it is still needed."
     }
+  },
+  "newer_format": {
+    "code": -32028,
+    "message": "What is on the disk was written by a newer deskbus; it is left as it is.",
+    "data": {
+      "category": "conflict",
+      "retryable": false,
+      "action": "Install the newer deskbus, or use another data folder."
+    }
   }
 } as const;
