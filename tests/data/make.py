@@ -1,22 +1,65 @@
-"""Makes a data folder as this version writes it: `python -m tests.data.make DIR`.
+"""Makes data folders as this version writes them: `python -m tests.data.make DIR`.
 
-Used once for each version that changes a format, never to renew what is there. In it: a log with a
-plain and a sealed batch, a vault under the master password `PASSWORD`, the federation's place.
+Used once for each version that changes a format, never to renew what is there. In DIR: a log with a
+plain and a sealed batch, a vault under the master password `PASSWORD`, the federation's place. In
+`DIR-keychain`: a vault under the keychain entry of `entry.json`, with remembered decisions, an
+app's saved state and the audit log's keys; the audit log; an installed app.
 """
 
 import sys
 from pathlib import Path
 
+import anyio
+import msgspec
+
+from deskbus.audit.logger import AuditLogger
 from deskbus.federation.bookmark import Bookmark, Place
 from deskbus.handlers.sensitive import SensitiveTopics
 from deskbus.persistence.log import MessageLog
+from deskbus.processes.installed import InstalledApp, InstalledApps
+from deskbus.reliability.clock import SteadyClock
+from deskbus.security.decisions import DecisionStore
+from deskbus.security.ledger import Decision, Ledger
 from deskbus.vault.records import Name
+from deskbus.vault.service import Drawer, VaultService
+from deskbus.vault.shelf import Shelf
 from deskbus.vault.vault import Vault
+from deskbus_protocol.apps import SavedState
+from deskbus_protocol.events import TicketUsed
+from deskbus_protocol.manifest import Manifest, WindowSpec
+from deskbus_protocol.permissions import Grant
+from deskbus_protocol.rpc import encode
 from tests.unit.persistence.rig import NOW_MS, message, write
+from tests.unit.vault.fakes import FakeKeychain
 
 PASSWORD = b"a frozen password"
 SECRET = Name("apps", "desk.feed", "token")
 PLACE = Place(sent=2, stream="s-1", taken=7, position=1)
+
+APP = "desk.feed"
+RECORDS = 3
+ENTRY = "entry.json"
+STATE = SavedState(state=msgspec.Raw(b'{"rows":3}'), version=1, saved_at=NOW_MS)
+DECISION = Decision(
+    app=APP,
+    bound="a publisher's key",
+    grant=Grant("bus.subscribe", "orders.#"),
+    allowed=True,
+    holds="always",
+    since=NOW_MS,
+)
+INSTALLED = InstalledApp(
+    manifest=Manifest(
+        id=APP,
+        name="Feed",
+        version="1.2",
+        publisher="Desk tools",
+        windows=[WindowSpec(url="index.html")],
+    ),
+    folder="/opt/feed",
+    hash="00" * 32,
+    installed_at=NOW_MS,
+)
 
 
 def make(folder: Path) -> None:
@@ -32,5 +75,38 @@ def make(folder: Path) -> None:
     Bookmark(folder).save(PLACE)
 
 
+async def make_under_keychain(folder: Path) -> None:
+    keychain = FakeKeychain()
+    service = VaultService(Vault(folder / "vault", find=lambda _name: keychain), lambda _: None)
+    ledger = Ledger()
+    store = decision_store(folder, service, ledger)
+    await store.open()
+    ledger.add(DECISION)
+    await store.save()
+    await Shelf(service, "appstate", 1024).save(APP, encode(STATE))
+    logger = audit_logger(folder, service)
+    async with logger.running():
+        for _ in range(RECORDS):
+            await logger.commit(TicketUsed(app=APP))
+    service.close()
+    await InstalledApps(folder).add(INSTALLED)
+    ((name, value),) = keychain.entries.items()
+    (folder / ENTRY).write_bytes(msgspec.json.encode({"name": name, "value": value}))
+
+
+def decision_store(folder: Path, service: VaultService, ledger: Ledger) -> DecisionStore:
+    async def keep_aside() -> str:
+        raise AssertionError("the decisions are not believed")
+
+    drawer = Drawer(service, "decisions", "remembered")
+    return DecisionStore(folder, drawer, ledger, SteadyClock(), keep_aside)
+
+
+def audit_logger(folder: Path, service: VaultService) -> AuditLogger:
+    return AuditLogger(folder / "audit", Drawer(service, "audit", "anchor"), boot="run")
+
+
 if __name__ == "__main__":
-    make(Path(sys.argv[1]))
+    place = Path(sys.argv[1])
+    make(place)
+    anyio.run(make_under_keychain, place.with_name(f"{place.name}-keychain"))

@@ -13,7 +13,7 @@ from tests.data.make import PASSWORD, PLACE, SECRET
 from tests.unit.persistence.rig import NOW_MS, read, seqs
 
 DATA = Path(__file__).parent.parent / "data"
-FOLDERS = sorted(path for path in DATA.iterdir() if path.name[0].isdigit())
+FOLDERS = sorted(path for path in DATA.iterdir() if path.name.replace(".", "").isdigit())
 
 
 @pytest.fixture(params=FOLDERS, ids=lambda path: path.name)
