@@ -250,13 +250,14 @@ class Guard:
                 scope=wish.grant.scope,
                 reason=wish.reason,
                 may_remember=question.may_remember,
+                prompt=wish.prompt,
             )
         )
         holds, expires_ms = HOLDS[outcome.remember]
         if outcome.choice == "deny" and holds == "session":
             # A person who says no is asked again, or never: a denial has no length between.
             holds = "once"
-        return Answer(outcome.choice, holds, expires_ms, prompt=outcome.dialog)
+        return Answer(outcome.choice, holds, expires_ms)
 
     async def _copy_vault(self) -> str:
         """Keeps the vault as it was found, still sealed, beside the one that is used."""

@@ -147,14 +147,29 @@ async def test_a_wish_and_what_a_person_decides_are_recorded_before_the_app_know
     async with running(tmp_path) as shell, shell.app("desk.ticker") as ticker:
         wish = {"permission": "messaging.read", "scope": "prices.#", "reason": "for the chart"}
         shell.person = shell.allow
-        await ticker.call("permissions.request", wish)
+        meta = {"_meta": {"traceparent": PARENT}}
+        await ticker.call("permissions.request", {**wish, **meta})
         granted = await query(shell.client, types=["permission.*"], apps=["desk.ticker"])
         assert [record["type"] for record in granted] == [
             "permission.requested", "permission.granted",
         ]  # fmt: skip
         assert (granted[1]["actor"], granted[1]["decision"]) == ("person", "allowed")
+        # One trace id leads from the call over the dialog to what was decided.
+        assert {record["traceId"] for record in granted} == {TRACE}
+        assert len({record["correlationId"] for record in granted}) == 1
+        prompts = {record["details"]["prompt"] for record in granted}
+        assert prompts == {shell.dialogs[0].dialog}
         shell.person = shell.deny
-        await ticker.call("permissions.request", {**wish, "scope": "orders.#"})
+        with pytest.raises(DeskbusError) as refused:
+            await ticker.call("bus.subscribe", {"pattern": "orders.#", **meta})
+        of_that_call = await query(shell.client, correlationId=refused.value.correlation_id)
+        assert [record["type"] for record in of_that_call] == [
+            "permission.requested", "permission.denied", "violation",
+        ]  # fmt: skip
+        assert {record["traceId"] for record in of_that_call} == {TRACE}
+        await ticker.call("permissions.request", {**wish, "scope": "deals.#"})
+        own = await query(shell.client, types=["permission.denied"])
+        assert len(own[1]["traceId"]) == 32, "one is made for a call without"
         denied = await query(shell.client, types=["permission.denied"])
         assert (denied[0]["app"], denied[0]["details"]["scope"]) == ("desk.ticker", "orders.#")
 

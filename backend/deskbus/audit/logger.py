@@ -27,6 +27,7 @@ from deskbus.audit.upkeep import Now, check_prune, compress_closed, plan_prune, 
 from deskbus.audit.verify import Mark, Verifier, own_key
 from deskbus.audit.view import view_of
 from deskbus.audit.writer import Writer, Written
+from deskbus.observability.calltrace import traced
 from deskbus.storage.newer import NEWER, NewerFormatError
 from deskbus_protocol.audit import AuditRecord
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, NEWER_FORMAT, DeskbusError
@@ -152,7 +153,7 @@ class AuditLogger:
         return self._problem
 
     def note(self, event: AuditEvent) -> None:
-        self._writer.put(Stamped(event, self._clock.now_ms(), self._clock.mono_us()))
+        self._writer.put(Stamped(traced(event), self._clock.now_ms(), self._clock.mono_us()))
 
     async def commit(self, event: AuditEvent) -> None:
         if not self.opened.is_set():
@@ -173,7 +174,8 @@ class AuditLogger:
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(settle, kept)
 
-        self._writer.put(Stamped(event, self._clock.now_ms(), self._clock.mono_us()), answer)
+        stamped = Stamped(traced(event), self._clock.now_ms(), self._clock.mono_us())
+        self._writer.put(stamped, answer)
         with anyio.move_on_after(COMMIT_WITHIN_S):
             if await done:
                 return

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
-import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, UnsetType
 
 from deskbus.audit.logger import AuditLogger
 from deskbus.audit.service import AuditReader
 from deskbus.audit.violations import Violations
+from deskbus.observability.calltrace import trace_id_of, traced
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.rpc.lane import Denied
@@ -28,14 +28,11 @@ from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import PERMISSION_DENIED, SESSION_REQUIRED, DeskbusError
 from deskbus_protocol.events import Violation
-from deskbus_protocol.method import Empty, NoParams, TraceContext
+from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.methods import METHODS
 from deskbus_protocol.permissions import Grant
 
 PERMISSION = Grant("audit", "all")
-
-TRACE_ID = slice(3, 35)
-"""Of a traceparent (W3C Trace Context): version, trace id, parent id, flags."""
 
 
 class AuditHandlers:
@@ -118,9 +115,7 @@ class RefusedCalls:
     def __init__(self, violations: Violations) -> None:
         self._violations = violations
 
-    async def by_dispatcher(
-        self, call: Call, method: str, params: Raw, error: DeskbusError
-    ) -> None:
+    async def by_dispatcher(self, call: Call, method: str, error: DeskbusError) -> None:
         """A refused ticket is an event of its own."""
         if method in ("session.open", "session.resume"):
             return
@@ -132,13 +127,14 @@ class RefusedCalls:
         elif METHODS[method].callers == "shell":
             kind = "role"
         await self._violations.record(
-            Violation(
-                app=identity.app,
-                client=identity.client,
-                kind=kind,
-                method=method,
-                reason=error.message,
-                trace_id=_trace_of(params),
+            traced(
+                Violation(
+                    app=identity.app,
+                    client=identity.client,
+                    kind=kind,
+                    method=method,
+                    reason=error.message,
+                )
             )
         )
 
@@ -157,27 +153,8 @@ class RefusedCalls:
                 method=method,
                 target=topic,
                 correlation_id="" if isinstance(correlation_id, UnsetType) else correlation_id,
-                trace_id=_trace_id(meta),
+                trace_id=trace_id_of(meta),
             )
             self._violations.record_then(violation, then)
 
         return denied
-
-
-class _Meta(msgspec.Struct, frozen=True):
-    meta: TraceContext | UnsetType = msgspec.field(default=UNSET, name="_meta")
-
-
-def _trace_of(params: Raw) -> str:
-    """The caller's own trace id; "" where its parameters can't be read."""
-    try:
-        return _trace_id(msgspec.json.decode(params, type=_Meta).meta)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return ""
-
-
-def _trace_id(meta: TraceContext | UnsetType) -> str:
-    if isinstance(meta, UnsetType) or isinstance(meta.traceparent, UnsetType):
-        return ""
-    found = meta.traceparent[TRACE_ID]
-    return found if len(found) == 32 and all(c in "0123456789abcdef" for c in found) else ""

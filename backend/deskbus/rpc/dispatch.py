@@ -15,6 +15,7 @@ import msgspec
 import structlog
 from msgspec import Raw
 
+from deskbus.observability.calltrace import answering, current
 from deskbus.rpc.connection import Call
 from deskbus_protocol import rpc
 from deskbus_protocol.errors import (
@@ -40,7 +41,7 @@ logging.getLogger("jsonrpcserver").disabled = True
 log = structlog.get_logger()
 
 Handler = Callable[[Call, Any], Awaitable[object]]
-Refused = Callable[[Call, str, Raw, DeskbusError], Awaitable[None]]
+Refused = Callable[[Call, str, DeskbusError], Awaitable[None]]
 """Told of a call that was refused for want of a permission, before its caller is."""
 
 Authorize = Callable[[Call, Method], None]
@@ -75,6 +76,10 @@ class Dispatcher:
         on_refused = self._on_refused
 
         async def run(call: Call, raw: Raw) -> Any:
+            with answering(raw):
+                return await answer(call, raw)
+
+        async def answer(call: Call, raw: Raw) -> Any:
             try:
                 authorize(call, row)
                 return Success(await handler(call, decode(raw)))
@@ -83,7 +88,9 @@ class Dispatcher:
                 return Success(DeskbusError(INVALID_PARAMS, f"{row.name}: {error}"))
             except DeskbusError as error:
                 if on_refused is not None and error.kind.category == "permission":
-                    await on_refused(call, row.name, raw, error)
+                    # By it the caller's error and the record of it are found together.
+                    error.correlation_id = error.correlation_id or current().correlation_id
+                    await on_refused(call, row.name, error)
                 return Success(error)
             except Exception:
                 correlation_id = secrets.token_hex(8)

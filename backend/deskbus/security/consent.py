@@ -43,7 +43,6 @@ class Answer(NamedTuple):
     choice: Literal["allow", "deny", "dismissed", "timeout", "failed"]
     holds: Holds = "once"
     expires_ms: int | None = None
-    prompt: str = ""
 
 
 class Question(NamedTuple):
@@ -156,7 +155,6 @@ class Consent:
         event = PermissionGranted(
             actor="person",
             holds=answer.holds,
-            prompt=answer.prompt,
             until=UNSET if until is None else until,
             **_about(wish),
         )
@@ -229,7 +227,6 @@ class Consent:
             actor="person" if answer.choice != "failed" else "system",
             holds=answer.holds,
             reason=why,
-            prompt=answer.prompt,
             **_about(wish),
         )
         try:
@@ -259,6 +256,9 @@ class _About(TypedDict):
     client: str
     permission: str
     scope: str
+    prompt: str
+    trace_id: str
+    correlation_id: str
 
 
 def _about(wish: Wish) -> _About:
@@ -267,4 +267,7 @@ def _about(wish: Wish) -> _About:
         "client": wish.identity.client,
         "permission": wish.grant.permission,
         "scope": wish.grant.scope,
+        "prompt": wish.prompt,
+        "trace_id": wish.trace.trace_id,
+        "correlation_id": wish.trace.correlation_id or wish.prompt,
     }

@@ -7,6 +7,7 @@ from typing import Literal, TypedDict
 import anyio
 import structlog
 
+from deskbus.observability import calltrace
 from deskbus.observability.trail import AuditTrail
 from deskbus.reliability.clock import ClockMs
 from deskbus.security.consent import Consent, Prompt
@@ -366,7 +367,9 @@ class SecurityManager:
         if self.spend(identity, *_parts(wanted)):
             return Permit(identity, wanted, once=True)
         if state == "prompt":
-            settled = await self._consent.ask(Wish(identity, wanted, reason, origin))
+            settled = await self._consent.ask(
+                Wish(identity, wanted, reason, origin, calltrace.current())
+            )
             return Permit(identity, wanted, settled.once) if settled.allowed else None
         self._refusals.tell(identity, wanted, self.verdict(identity.app, *_parts(wanted)))
         return None

@@ -1,5 +1,6 @@
 """Prompts: identical wishes share one, one is open for an app, three in all, first come first."""
 
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
+from deskbus.observability.calltrace import CallTrace
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import OVERLOADED, DeskbusError
 from deskbus_protocol.permissions import Grant
@@ -19,12 +21,17 @@ log = structlog.get_logger()
 
 
 class Wish(NamedTuple):
-    """What an app wants, with its own reason, and the origin of the page that asks."""
+    """What an app wants, with its own reason, and the origin of the page that asks.
+
+    `trace` is the call's that asks. `prompt` is the id of the prompt that the wish got.
+    """
 
     identity: Sender
     grant: Grant
     reason: str | None = None
     origin: str | None = None
+    trace: CallTrace = CallTrace()
+    prompt: str = ""
 
 
 class Settled(NamedTuple):
@@ -77,7 +84,7 @@ class Prompts:
         if prompt is None:
             if sum(known[0] == app for known in self._open) >= MAX_WAITING_OF_AN_APP:
                 raise DeskbusError(OVERLOADED, "This app has too many prompts waiting already.")
-            prompt = self._open[key] = _Prompt(wish)
+            prompt = self._open[key] = _Prompt(wish._replace(prompt=secrets.token_hex(8)))
             self._tasks.start_soon(self._run, prompt)
         prompt.waiting += 1
         try:

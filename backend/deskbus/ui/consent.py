@@ -36,13 +36,17 @@ log = structlog.get_logger()
 
 
 class Asked(NamedTuple):
-    """What a dialog is about. `may_remember` says whether the answer may outlast the app's run."""
+    """What a dialog is about. `may_remember` says whether the answer may outlast the app's run.
+
+    `prompt` is the dialog's id, under which the audit log has it.
+    """
 
     identity: AppIdentity
     entry: PermissionEntry
     scope: str
     reason: str | None
     may_remember: bool
+    prompt: str = ""
 
 
 class Outcome(NamedTuple):
@@ -122,7 +126,7 @@ class ConsentDialogs:
         name = visible(who.name)
         words = describe(name, asked.entry, asked.scope)
         return PermissionDialog(
-            dialog=secrets.token_hex(8),
+            dialog=asked.prompt or secrets.token_hex(8),
             nonce=secrets.token_urlsafe(16),
             identity=AppIdentity(
                 app=who.app,

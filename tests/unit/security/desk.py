@@ -98,7 +98,7 @@ def says(choice: str, holds: str = "once", expires_ms: int | None = None) -> Per
 
     async def person(_: Question) -> Answer:
         await anyio.lowlevel.checkpoint()
-        return Answer(choice, holds, expires_ms, prompt="p1")  # type: ignore[arg-type]
+        return Answer(choice, holds, expires_ms)  # type: ignore[arg-type]
 
     return person
 

@@ -1,0 +1,97 @@
+"""The trace and the correlation id of the call that is being answered, for what it leads to."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple, TypeVar
+
+import msgspec
+from msgspec import Raw, UnsetType, structs
+
+from deskbus_protocol.events import Event
+from deskbus_protocol.method import TraceContext
+
+_TRACE_ID = slice(3, 35)
+"""Of a traceparent (W3C Trace Context): version, trace id, parent id, flags."""
+
+E = TypeVar("E", bound=Event)
+
+
+class CallTrace(NamedTuple):
+    """`trace_id` is 32 hex digits; both are "" outside of a call."""
+
+    trace_id: str = ""
+    correlation_id: str = ""
+
+
+class _Known(msgspec.Struct, frozen=True, rename="camel"):
+    meta: TraceContext | UnsetType = msgspec.field(default=msgspec.UNSET, name="_meta")
+    correlation_id: str | UnsetType = msgspec.UNSET
+
+
+class _Answering:
+    """A call in progress; its parameters are read only where somebody asks."""
+
+    def __init__(self, params: Raw) -> None:
+        self._params: Raw | None = params
+        self._trace: CallTrace | None = None
+
+    def trace(self) -> CallTrace:
+        if self._trace is None and self._params is not None:
+            self._trace = _read(self._params)
+        return self._trace or CallTrace()
+
+    def end(self) -> None:
+        # A task that the call has started lives on, and what happens in it later is no part of it.
+        self._params = self._trace = None
+
+
+_answering: ContextVar[_Answering | None] = ContextVar("answering", default=None)
+
+
+@contextmanager
+def answering(params: Raw) -> Iterator[None]:
+    """The call with these parameters is being answered for the length of a `with` block."""
+    call = _Answering(params)
+    token = _answering.set(call)
+    try:
+        yield
+    finally:
+        _answering.reset(token)
+        call.end()
+
+
+def current() -> CallTrace:
+    """The caller's own ids, or ones that were made for its call."""
+    call = _answering.get()
+    return CallTrace() if call is None else call.trace()
+
+
+def traced(event: E) -> E:
+    """The event with the ids of the call that has led to it, where it has none of its own."""
+    if event.trace_id and event.correlation_id:
+        return event
+    trace_id, correlation_id = current()
+    return structs.replace(
+        event,
+        trace_id=event.trace_id or trace_id,
+        correlation_id=event.correlation_id or correlation_id,
+    )
+
+
+def trace_id_of(meta: TraceContext | UnsetType) -> str:
+    """The trace id of a traceparent; "" where there is none."""
+    if isinstance(meta, UnsetType) or isinstance(meta.traceparent, UnsetType):
+        return ""
+    found = meta.traceparent[_TRACE_ID]
+    return found if len(found) == 32 and all(c in "0123456789abcdef" for c in found) else ""
+
+
+def _read(params: Raw) -> CallTrace:
+    try:
+        known = msgspec.json.decode(params, type=_Known)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        known = _Known()
+    own = "" if isinstance(known.correlation_id, UnsetType) else known.correlation_id
+    return CallTrace(trace_id_of(known.meta) or secrets.token_hex(16), own or secrets.token_hex(8))
