@@ -29,6 +29,7 @@ from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.display import look_alike
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.manifest import Manifest
+from deskbus_protocol.pattern import whole
 from deskbus_protocol.permissions import Grant, Permission, PermissionEntry, Risk, ScopeKind
 from deskbus_protocol.session import RESERVED_APPS, is_reserved
 from deskbus_protocol.topics import check_pattern, overlaps
@@ -154,14 +155,14 @@ class FederationConfig(Section, frozen=True, kw_only=True):
     `secret:NAME`, which stands for what `deskbus vault set NAME` has put into the vault.
     """
 
-    name: Annotated[str, Meta(pattern=r"^[a-z0-9-]+$", max_length=64)]
+    name: Annotated[str, Meta(pattern=whole(r"[a-z0-9-]+"), max_length=64)]
     servers: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1)] = (
         msgspec.field(default_factory=lambda: ["nats://127.0.0.1:4222"])
     )
     topics: list[Pattern] = []
     send: list[Pattern] | UnsetType = UNSET
     receive: list[Pattern] | UnsetType = UNSET
-    prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+$", max_length=64)] = "deskbus"
+    prefix: Annotated[str, Meta(pattern=whole(r"[A-Za-z0-9_-]+"), max_length=64)] = "deskbus"
     tls_ca: str | UnsetType = UNSET
     tls_cert: str | UnsetType = UNSET
     tls_key: str | UnsetType = UNSET

@@ -96,7 +96,7 @@ class Guard:
         policy = self._policy_file()
         self.files = ConfinedFiles(
             closed=(settings.data_dir, settings.runtime_dir),
-            sealed=(settings.folder, policy.path),
+            sealed=(settings.folder, policy.path, Path(__file__).parent),
         )
         self.policies = PolicyKeeper(policy, self.security.apply, trail)
         for app in settings.config.apps:

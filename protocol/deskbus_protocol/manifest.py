@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from deskbus_protocol.pattern import whole
 from deskbus_protocol.permissions import Grant
 from deskbus_protocol.session import AppId, ClientName
 
@@ -25,7 +26,7 @@ DisplayName = Annotated[str, Meta(min_length=1, max_length=64)]
 Pixels = Annotated[int, Meta(ge=1, le=32_767)]
 Position = Annotated[int, Meta(ge=-32_768, le=32_767)]
 
-Colour = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}$", max_length=7)]
+Colour = Annotated[str, Meta(pattern=whole(r"#[0-9A-Fa-f]{6}"), max_length=7)]
 """As in CSS, six digits: `#0f1419`."""
 
 

@@ -10,14 +10,15 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
+from deskbus_protocol.pattern import whole
 from deskbus_protocol.ui import Descriptor, Text
 
 MAX_ROWS = 500
 """Of one page."""
 
-PanelName = Annotated[str, Meta(pattern=r"^[a-z][a-z-]*$", max_length=64)]
+PanelName = Annotated[str, Meta(pattern=whole(r"[a-z][a-z-]*"), max_length=64)]
 PanelId = Annotated[str, Meta(min_length=1, max_length=128)]
-PartId = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=64)]
+PartId = Annotated[str, Meta(pattern=whole(r"[A-Za-z][A-Za-z0-9_-]*"), max_length=64)]
 RowId = Annotated[str, Meta(min_length=1, max_length=512)]
 LongText = Annotated[str, Meta(max_length=10_000)]
 Cursor = Annotated[str, Meta(max_length=1024)]
@@ -94,7 +95,7 @@ class PanelAction(Descriptor, frozen=True, kw_only=True):
     style: Literal["plain", "primary", "danger"] = "plain"
     confirm: Text | UnsetType = UNSET
     confirm_label: Text | UnsetType = UNSET
-    saves: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)] | (
+    saves: Annotated[str, Meta(pattern=whole(r"[A-Za-z0-9][A-Za-z0-9._-]*"), max_length=128)] | (
         UnsetType
     ) = UNSET
     disabled: bool = False

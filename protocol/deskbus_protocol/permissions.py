@@ -6,12 +6,13 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
+from deskbus_protocol.pattern import whole
 from deskbus_protocol.session import AppId, ClientName
 
 Permission = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*$",
+        pattern=whole(r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*"),
         max_length=64,
         description="A name of the permission catalogue (permissions.catalogue).",
     ),

@@ -6,11 +6,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
+from deskbus_protocol.pattern import whole
 
 AppId = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*$",
+        pattern=whole(r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*"),
         max_length=128,
         description="Lower-case ASCII in dotted levels, as in a reverse domain name.",
     ),
@@ -21,7 +22,7 @@ RESERVED_APPS = "deskbus."
 ClientName = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        pattern=whole(r"[A-Za-z0-9][A-Za-z0-9._-]*"),
         max_length=128,
         description="One connection of an app, for instance a window.",
     ),

@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from deskbus_protocol.manifest import Colour
 from deskbus_protocol.method import Empty, Method, Params, Result
+from deskbus_protocol.pattern import whole
 from deskbus_protocol.session import AppId, ClientName
 
 Text = Annotated[str, Meta(max_length=2000)]
@@ -38,12 +39,17 @@ class WindowDescriptor(Descriptor, frozen=True, kw_only=True, tag_field="kind", 
     app: AppId
     client: ClientName
     title: Text
-    url: Annotated[str, Meta(pattern=r"^(file|https|http)://", max_length=2048)]
+    url: Annotated[
+        str, Meta(pattern=whole(r"(file|https|http)://[^\x00-\x1f\x7f]*"), max_length=2048)
+    ]
     width: Pixels
     height: Pixels
     x: Annotated[int, Meta(ge=-32_768, le=32_767)] | UnsetType = UNSET
     y: Annotated[int, Meta(ge=-32_768, le=32_767)] | UnsetType = UNSET
-    root: Annotated[str, Meta(pattern=r"^file:///", max_length=2048)] | UnsetType = UNSET
+    root: (
+        Annotated[str, Meta(pattern=whole(r"file:///[^\x00-\x1f\x7f]*"), max_length=2048)]
+        | UnsetType
+    ) = UNSET
     background_color: Colour | UnsetType = UNSET
 
 

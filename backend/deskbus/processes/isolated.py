@@ -16,7 +16,13 @@ from deskbus.processes.pulse import Missed
 from deskbus.processes.run import Run
 from deskbus.processes.supervisor import Supervisor
 from deskbus.processes.surroundings import Surroundings
-from deskbus.processes.verdict import Ending, Verdict, excess_words, renderer_words
+from deskbus.processes.verdict import (
+    Ending,
+    Verdict,
+    excess_words,
+    out_of_files,
+    renderer_words,
+)
 from deskbus_protocol.apps import AppState, AppStatus, Crash, StopParams
 from deskbus_protocol.errors import CONFLICT, DeskbusError
 from deskbus_protocol.events import (
@@ -288,6 +294,9 @@ class IsolatedApp:
             return
         self._exit_code = run.exit_code
         self.run = None
+        if verdict.cause == "limit" and run.ending is None and run.open_files is not None:
+            excess = out_of_files(run.open_files)
+            self._around.trail.note(limited(self.plan.app, excess))
         if verdict.cause is not None:
             self._crashed(verdict, run.exit_code, run)
             return

@@ -37,6 +37,11 @@ IDLE_SAMPLE_S = 5.0
 UNREADABLE_PAUSE_S = 1.0
 """Before the next look, where processes could not be read."""
 
+STRAYS_WITHIN_S = 2.0
+"""How long an app's end waits for what it left behind; later looks find the rest."""
+
+STRAYS_AGAIN_S = 0.01
+
 log = structlog.get_logger()
 
 
@@ -55,6 +60,9 @@ class ProcessIsolationManager:
         self._strays = Strays()
         self._woken = anyio.Event()
         self._unreadable = ""
+        self._hunts = 0
+        self._hunting = anyio.Lock()
+        around.end_strays = self._end_strays
         for plan in plans:
             self.add(plan)
 
@@ -215,8 +223,7 @@ class ProcessIsolationManager:
 
     async def _measure(self, apps: list[IsolatedApp]) -> dict[str, Measured]:
         subjects = [subject for app in apps if (subject := app.subject()) is not None]
-        claimed = [app.run.root.identity.pid for app in self._apps.values() if app.run]
-        ours = frozenset([*claimed, *self._around.guard.pids])
+        ours = self._claimed()
         runs = {app.plan.app: app.run for app in apps}
         found = await anyio.to_thread.run_sync(survey, subjects, ours)
         now_s = time.monotonic()
@@ -227,6 +234,42 @@ class ProcessIsolationManager:
         if not self._around.spawning:
             await self._strays.sweep(found.strays)
         return found.apps
+
+    async def _end_strays(self) -> None:
+        """Returns when no process is left that came to us from an app that has ended, and hides.
+
+        Told by nothing but that: it is a child of ours that we did not start, and no living app's.
+        Those who come during one hunt share the next.
+        """
+        mine = self._hunts + 1
+        async with self._hunting:
+            if self._hunts >= mine:
+                return
+            self._hunts += 1
+            with anyio.move_on_after(STRAYS_WITHIN_S):
+                # Nothing tells when a process of another parent's ends, or comes to us.
+                while await self._found_strays():  # noqa: ASYNC110
+                    await anyio.sleep(STRAYS_AGAIN_S)
+
+    async def _found_strays(self) -> bool:
+        """Whether there is reason to look again."""
+        spawns = self._around.spawns
+        if self._around.spawning:
+            return True
+        subjects = [subject for app in self._apps.values() if (subject := app.subject())]
+        try:
+            found = await anyio.to_thread.run_sync(survey, subjects, self._claimed())
+        except UnreadableError:
+            return True
+        if spawns != self._around.spawns:
+            # One of them may be an app's own process, which is not known as such yet.
+            return True
+        return self._strays.end_now(found.strays)
+
+    def _claimed(self) -> frozenset[int]:
+        """Pids of children that we have started."""
+        roots = [app.run.root.identity.pid for app in self._apps.values() if app.run]
+        return frozenset([*roots, *self._around.guard.pids])
 
     async def _end_all(self) -> None:
         async with anyio.create_task_group() as ending:

@@ -97,6 +97,9 @@ Reveal = Callable[[dict[str, str]], Awaitable[dict[str, str]]]
 """Puts the vault's secrets into an environment; raises `DeskbusError`."""
 
 
+EndStrays = Callable[[], Awaitable[None]]
+
+
 class TellApp(Protocol):
     def __call__(self, app: str, *, method: str, params: object) -> None:
         """Sends a notification to an app's own process, if it is connected."""

@@ -13,7 +13,7 @@ from deskbus.processes.alarm import Alarm
 from deskbus.processes.cage import Cage
 from deskbus.processes.lifeline import Lifeline
 from deskbus.processes.logs import DROP_PAUSE_S, LogCapture
-from deskbus.processes.plan import AppProcess, ProgramPlan
+from deskbus.processes.plan import AppProcess, EndStrays, ProgramPlan
 from deskbus.processes.pulse import Missed, Pulse
 from deskbus.processes.table import Identity
 from deskbus.processes.tree import Root, end_tree, kill_tree
@@ -40,7 +40,10 @@ class Run:
         capture: LogCapture,
         output: ByteReceiveStream | None,
         on_missed: Callable[["Run", Missed], None],
+        open_files: int | None,
+        end_strays: EndStrays,
     ) -> None:
+        """`open_files` is the app's limit. `end_strays` ends what it left and hides whose it is."""
         self.root = root
         self.cage = cage
         self.capture = capture
@@ -56,6 +59,8 @@ class Run:
         self._process = process
         self._output = output
         self._on_missed = on_missed
+        self.open_files = open_files
+        self._end_strays = end_strays
         self._alarm = Alarm(self._look)
         self._memory_kills = kernel_memory_kills()
 
@@ -88,6 +93,7 @@ class Run:
             self.pulse.stop()
             out_of_memory = self.cage.out_of_memory() or self._killed_for_memory(code)
             await anyio.to_thread.run_sync(kill_tree, self.root, self.known, self.cage.kill)
+            await self._end_strays()
             tasks.cancel_scope.deadline = anyio.current_time() + LAST_LINES_S
         self._put_away()
         verdict = judge_end(
@@ -96,6 +102,7 @@ class Run:
             out_of_memory=out_of_memory,
             log=self.capture.tail,
             ready=self.ready,
+            open_files=self.open_files,
         )
         await on_ended(self, verdict)
         self.ended.set()

@@ -38,8 +38,9 @@ class Program(NamedTuple):
 
     def command(self, electron: str | None) -> list[str]:
         """`electron` is Electron's own binary, which is a Node too; without one, Node is."""
-        # Without the user's site-packages (-s), in which anybody may plant code.
-        runners = {"python": [sys.executable, "-s"], "node": [electron or "node"]}
+        # Without the user's site-packages (-s), in which anybody may plant code, and leaving no
+        # compiled files (-B) among those by which an app is known.
+        runners = {"python": [sys.executable, "-s", "-B"], "node": [electron or "node"]}
         return [*runners.get(self.kind, ()), self.entry, *self.args]
 
     def environment(self, badge: "Badge", electron: str | None) -> dict[str, str]:

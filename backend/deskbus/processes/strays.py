@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 
 import anyio.to_thread
 import structlog
@@ -37,6 +38,23 @@ class Strays:
             else:
                 now.add(row.identity)
         self._seen = now
+
+    def end_now(self, strays: Iterable[Row]) -> bool:
+        """Ends them at the first look: for a moment at which no app's process is unknown.
+
+        Whether any of them was alive.
+        """
+        alive = False
+        for row in strays:
+            if row.zombie:
+                _bury(row.identity.pid)
+            else:
+                log.warning("app.stray_ended", pid=row.identity.pid)
+                alive = True
+                # Where it can't be looked at now, the next look ends it.
+                with suppress(UnreadableError):
+                    send(row.identity, KILL)
+        return alive
 
     async def end(self, ours: frozenset[int]) -> None:
         """Ends all there are, but for children that we started for ourselves."""

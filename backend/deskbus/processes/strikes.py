@@ -19,6 +19,15 @@ FORESIGHT_S = 3.0
 """An app that would reach a limit within this time is sampled quickly."""
 
 MEGABYTE = 1024 * 1024
+
+
+def open_files_ceiling(limit: int) -> int:
+    """Where the OS itself refuses a process more files: above the limit, so that an app that goes
+    over it is found and told before its calls fail.
+    """
+    return limit + max(limit, 64)
+
+
 UNITS: dict[LimitName, str] = {
     "cpu": "percent",
     "memory": "bytes",
@@ -108,6 +117,7 @@ def next_sample_s(limits: Limits, before: Usage | None, now: Usage, elapsed_s: f
     for of, limit, factor in (
         ("memory", limits.memory_mb, MEGABYTE),
         ("processes", limits.processes, 1),
+        ("open_files", limits.open_files, 1),
     ):
         if not isinstance(limit, int):
             continue

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import structlog
 from anyio.abc import ByteReceiveStream, TaskGroup
 from anyio.streams.memory import MemoryObjectSendStream
@@ -26,6 +27,7 @@ from deskbus.processes.plan import (
     AppPlan,
     AppProcess,
     BusMeter,
+    EndStrays,
     Forker,
     ProgramPlan,
     Renderers,
@@ -38,6 +40,7 @@ from deskbus.processes.pulse import Missed
 from deskbus.processes.run import Run
 from deskbus.processes.secretnames import secret_refused, secret_violation
 from deskbus.processes.spawn import Badge, Confinement, Program, spawn
+from deskbus.processes.strikes import open_files_ceiling
 from deskbus.processes.table import UnreadableError, identity_of, start_clock
 from deskbus.processes.tree import KILL, Root
 from deskbus_protocol.apps import AppStatus
@@ -70,6 +73,10 @@ class Surroundings:
     """Electron's own binary, once a shell has told it."""
     tasks: TaskGroup | None = None
     spawning: int = 0
+    spawns: int = 0
+    """So many were begun since the start; `spawning` of them are under way."""
+    end_strays: EndStrays = field(default_factory=lambda: anyio.lowlevel.checkpoint)
+    """Returns when nothing is left that an app has left behind and that hides whose it is."""
 
     async def start_run(
         self,
@@ -85,6 +92,7 @@ class Surroundings:
         )
         if refused:
             log.warning("app.variables_refused", app=plan.app, variables=refused)
+        open_files = None if isinstance(limits.open_files, UnsetType) else limits.open_files
         mark = secrets.token_hex(8)
         badge = Badge(plan.app, self.pipe, self.mint(Sender(plan.app, MAIN_CLIENT)), mark)
         file = LogFile(self.log_dir / f"{plan.app}.log")
@@ -93,6 +101,7 @@ class Surroundings:
         began = start_clock()
         life: Lifeline | None = None
         self.spawning += 1
+        self.spawns += 1
         started: AppProcess
         output: ByteReceiveStream | None
         try:
@@ -100,7 +109,7 @@ class Surroundings:
                 started, output = await self._fork(program, badge)
                 cage.put_in(started.pid)
             else:
-                files = 0 if isinstance(limits.open_files, UnsetType) else limits.open_files
+                files = 0 if open_files is None else open_files_ceiling(open_files)
                 life = Lifeline()
                 confinement = Confinement(cage.entrance, files, life.reading, self.electron)
                 with anyio.CancelScope(shield=True):
@@ -145,6 +154,8 @@ class Surroundings:
             capture=capture,
             output=output,
             on_missed=on_missed,
+            open_files=open_files,
+            end_strays=self.end_strays,
         )
 
     async def _revealed(self, app: str, program: Program) -> Program:

@@ -4,7 +4,7 @@ import signal
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from deskbus.processes.strikes import MEGABYTE, Excess
+from deskbus.processes.strikes import MEGABYTE, Excess, open_files_ceiling
 from deskbus_protocol.windows import Cause
 
 OUT_OF_MEMORY_WORDS = (
@@ -15,6 +15,9 @@ OUT_OF_MEMORY_WORDS = (
     "OutOfMemoryError",
 )
 """With which runtimes end where they get no more memory."""
+
+OUT_OF_FILES_WORDS = ("Too many open files", "EMFILE")
+"""With which runtimes tell that they may open no more files."""
 
 SIGNAL_WORDS = {
     "SIGKILL": "somebody killed it",
@@ -46,9 +49,19 @@ class Verdict(NamedTuple):
 
 
 def judge_end(
-    exit_code: int, *, ending: Ending | None, out_of_memory: bool, log: Iterable[str], ready: bool
+    exit_code: int,
+    *,
+    ending: Ending | None,
+    out_of_memory: bool,
+    log: Iterable[str],
+    ready: bool,
+    open_files: int | None = None,
 ) -> Verdict:
-    """A negative `exit_code` is a signal's number; `out_of_memory` is what the OS knows of."""
+    """A negative `exit_code` is a signal's number; `out_of_memory` is what the OS knows of.
+
+    `open_files` is the app's limit of them, if it has one.
+    """
+    log = list(log)
     name = _signal_name(exit_code)
     if ending is not None:
         return Verdict(ending.cause, ending.detail, name)
@@ -56,6 +69,12 @@ def judge_end(
         exit_code and any(word in line for line in log for word in OUT_OF_MEMORY_WORDS)
     ):
         return Verdict("out_of_memory", "It ran out of memory.", name)
+    if (
+        open_files is not None
+        and exit_code
+        and any(word in line for line in log for word in OUT_OF_FILES_WORDS)
+    ):
+        return Verdict("limit", excess_words(out_of_files(open_files)), name)
     if name is not None:
         words = SIGNAL_WORDS.get(name, "")
         return Verdict("signal", f"It was ended by {name}{words and f': {words}'}.", name)
@@ -63,6 +82,11 @@ def judge_end(
         return Verdict(None, "It ended by itself.")
     when = "" if ready else " before it was ready"
     return Verdict("exit", f"It ended by itself{when}, with exit code {exit_code}.")
+
+
+def out_of_files(limit: int) -> Excess:
+    """Of an app that ran into the OS's own bound before a look could find it over its limit."""
+    return Excess("open_files", open_files_ceiling(limit), limit)
 
 
 def excess_words(excess: Excess) -> str:

@@ -28,8 +28,8 @@ from deskbus_protocol.permissions import Grant, Holds, State
 MAX_REFUSALS = 3
 """So often may a person say no to one permission of an app, in one run of it, until it is quiet."""
 
-WITHDRAWN_COUNTS_AFTER_MS = 1_000
-"""A prompt that its app takes back after it was open so long is one that nobody answered."""
+MAX_WITHDRAWN = 4
+"""So many prompts in a row, for whatever, may an app take back until a person is left in peace."""
 
 log = structlog.get_logger()
 
@@ -90,6 +90,7 @@ class Consent:
         self._prompts = Prompts(self._put)
         self._runs: Counter[str] = Counter()
         self._refusals: Counter[tuple[str, str]] = Counter()
+        self._withdrawals: Counter[str] = Counter()
 
     async def run(self) -> None:
         """Runs prompts until cancelled."""
@@ -103,6 +104,8 @@ class Consent:
         """Whether a person is spared this question for now."""
         if self._ledger.is_embargoed(app, permission, self._clock()):
             return True
+        if self._withdrawals[app] >= MAX_WITHDRAWN:
+            return True
         return self._refusals[app, permission] >= MAX_REFUSALS
 
     def end_run(self, app: str) -> None:
@@ -112,6 +115,7 @@ class Consent:
             del self._refusals[key]
 
     def allow_asking(self, app: str, permission: str | None) -> None:
+        self._withdrawals.pop(app, None)
         for key in [key for key in self._refusals if key[0] == app]:
             if permission in (None, key[1]):
                 del self._refusals[key]
@@ -130,13 +134,14 @@ class Consent:
             verified=itself.verified,
         )
         self._trail.note(PermissionRequested(reason=wish.reason or "", **_about(wish)))
-        put_at = self._clock()
         try:
             answer = await self._prompt(question)
         except anyio.get_cancelled_exc_class():
-            if self._clock() - put_at >= WITHDRAWN_COUNTS_AFTER_MS:
-                self._withdrawn(wish)
+            # However short: one that flashes up and is gone invites the click for something else.
+            self._withdrawn(wish)
             raise
+        if answer.choice in ("allow", "deny"):
+            self._withdrawals.pop(app, None)
         if answer.choice != "allow":
             await self._refused(wish, answer)
             return DENIED
@@ -184,6 +189,9 @@ class Consent:
     def _withdrawn(self, wish: Wish) -> None:
         """Nobody has answered it: else an app could go on asking by giving up just in time."""
         app, permission = wish.identity.app, wish.grant.permission
+        self._withdrawals[app] += 1
+        if self._withdrawals[app] == MAX_WITHDRAWN:
+            log.warning("permission.prompts_withdrawn", app=app)
         embargo = self._ledger.neglected(app, permission, "timeout", self._clock())
         self._store.is_behind = True
         if embargo is not None:

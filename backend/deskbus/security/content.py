@@ -9,11 +9,18 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from deskbus_protocol.manifest import Manifest
+from deskbus_protocol.manifest import Manifest, ProgramSpec
 
 MAX_FILES = 20_000
 MAX_BYTES = 1024 * 1024 * 1024
 BLOCK_BYTES = 1024 * 1024
+
+CODE = frozenset({
+    ".py", ".pyc", ".pyw", ".pyd", ".pyz", ".pth", ".so", ".dylib", ".dll", ".exe",
+    ".js", ".mjs", ".cjs", ".node", ".wasm", ".html", ".htm", ".css", ".svg",
+    ".sh", ".bash", ".pl", ".pm", ".rb", ".lua", ".jar", ".ps1", ".bat", ".cmd",
+})  # fmt: skip
+"""Suffixes of what is run, or decides what a page does."""
 
 _DOMAIN = b"deskbus app content 1\n"
 
@@ -26,17 +33,23 @@ def content_hash(manifest: Manifest, folder: Path, *, owns_folder: bool = False)
     """SHA-256 in hex over the manifest without its signature, and every file of the app.
 
     `folder` is the one that the manifest's paths are taken from. The files of a window are those
-    in its page's folder and below; of a page that lies in `folder` itself it is the page alone, for
-    other apps may be there too. Of a process it is the program, where that is a file. An app that
-    `owns_folder` consists of all that is in it beside the manifest. Names count, and links count as
-    what they say, not as what they lead to. Blocks; raises `ContentError`.
+    in its page's folder and below; of a page that lies in `folder` itself they are the page and
+    all code there and below, for other apps' data may be there too. Those of a process are its
+    program and the scripts among its arguments, each with the code beside and below it, wherever
+    that is. An app that `owns_folder` consists of all that is in it beside the manifest as well.
+    Names count, and links count as what they say and as what they lead to.
+
+    Programs found on PATH, and what an interpreter has of its own, are the system's, not the app's.
+    Blocks; raises `ContentError`.
     """
     digest = hashlib.sha256(_DOMAIN)
     _feed(digest, msgspec.json.encode(_said(manifest), order="sorted"))
     seen = size = 0
     try:
         root = folder.resolve()
-        files = _all(manifest, root) if owns_folder else _files(manifest, root)
+        files = _files(manifest, root)
+        if owns_folder:
+            files |= _all(manifest, root)
         for path in sorted(files):
             seen += 1
             size += path.lstat().st_size if os.path.lexists(path) else 0
@@ -73,13 +86,25 @@ def _files(manifest: Manifest, folder: Path) -> set[Path]:
             page = folder / window.url.partition("?")[0].partition("#")[0]
             if page.parent.resolve() == folder:
                 found.add(page)
+                found.update(_code_below(folder))
             else:
                 found.update(_below(page.parent))
     if not isinstance(manifest.process, UnsetType):
-        program = folder / manifest.process.cwd / manifest.process.entry
-        if program.is_file():
-            found.add(program)
+        found.update(_program(manifest.process, folder))
     return found
+
+
+def _program(spec: ProgramSpec, folder: Path) -> Iterator[Path]:
+    place = folder / spec.cwd
+    for word in (spec.entry, *spec.args):
+        path = place / word
+        is_entry = word == spec.entry
+        if not os.path.isfile(path) or not (is_entry or path.suffix in CODE):  # noqa: PTH113 - "\0"
+            continue
+        yield path
+        is_own = path.resolve().is_relative_to(folder)
+        if path.suffix in CODE or is_own or (is_entry and spec.kind != "executable"):
+            yield from _code_below(path.parent)
 
 
 def _all(manifest: Manifest, folder: Path) -> set[Path]:
@@ -97,8 +122,29 @@ def _is_manifest(path: Path, folder: Path, manifest: Manifest) -> bool:
     return _said(found) == _said(manifest)
 
 
+def _code_below(folder: Path) -> Iterator[Path]:
+    """What a program may be made of. Links count whatever they are called."""
+    return (path for path in _below(folder) if path.suffix in CODE or path.is_symlink())
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As `os.walk`, through links too, but each folder once; raises `ContentError`."""
+    seen: set[str] = set()
+    count = 0
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        count += len(names) + len(folders)
+        if count > MAX_FILES:
+            raise ContentError(f"There are more than {MAX_FILES} files in {folder.name}.")
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield place, folders, names
+
+
 def _below(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in _walk(folder):
         for name in (*names, *folders):
             path = Path(place) / name
             if path.is_symlink() or path.is_file():
@@ -108,9 +154,14 @@ def _below(folder: Path) -> Iterator[Path]:
 def _content(path: Path) -> bytes:
     """A hash of what is in it."""
     if path.is_symlink():
-        return b"link " + os.fsencode(path.readlink())
+        said = b"link " + os.fsencode(path.readlink()) + b"\0"
+        return said + (_file_content(path) if path.is_file() else b"none")
     if not path.exists():
         return b"none"
+    return _file_content(path)
+
+
+def _file_content(path: Path) -> bytes:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(BLOCK_BYTES):

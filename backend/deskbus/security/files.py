@@ -11,7 +11,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
@@ -27,6 +27,9 @@ from deskbus_protocol.errors import (
 
 SYSTEM = ("/proc", "/sys", "/dev")
 """No files: what is read there may be this process's own memory."""
+
+MAX_OWN_FILES = 50_000
+"""Of the backend's own, looked through for a file with several names."""
 
 WriteMode = Literal["create", "replace", "append"]
 
@@ -60,7 +63,7 @@ class ConfinedFiles:
     """Every method blocks, takes a canonical path, and raises `DeskbusError`.
 
     `closed` are folders that nobody reaches, `sealed` those that nobody changes, whatever was
-    permitted.
+    permitted, nor any file in them by another of its names (a hard link).
     """
 
     def __init__(self, closed: tuple[Path, ...], sealed: tuple[Path, ...]) -> None:
@@ -84,6 +87,7 @@ class ConfinedFiles:
             _opened(name, os.O_RDONLY | _NO_WAIT, folder) as file,
         ):
             known = _regular(file)
+            _check_links(known, self._own_closed)
             os.lseek(file, offset, os.SEEK_SET)
             content = os.read(file, limit)
             return Part(content, known.st_size, known.st_mtime_ns // 1_000_000)
@@ -99,7 +103,7 @@ class ConfinedFiles:
             flags = os.O_WRONLY | _NO_WAIT | os.O_CREAT
             flags |= os.O_EXCL if mode == "create" else os.O_APPEND
             with _opened(name, flags, folder) as file:
-                _regular(file)
+                _check_links(_regular(file), self._own_sealed)
                 _write_all(file, content)
                 return os.fstat(file).st_size
 
@@ -147,6 +151,34 @@ def _identities(paths: tuple[str, ...]) -> set[tuple[int, int]]:
         except OSError:
             continue
     return found
+
+
+def _check_links(known: os.stat_result, folders: tuple[str, ...]) -> None:
+    """Raises `DeskbusError` where a file with several names is one of those in `folders`."""
+    if known.st_nlink < 2:
+        return
+    wanted = _identity(known)
+    for seen, entry in enumerate(_entries_below(folders)):
+        # Too many to tell: then no file with a second name is certain to be none of them.
+        if seen >= MAX_OWN_FILES or (
+            entry.inode() == known.st_ino and _identity(entry.stat(follow_symlinks=False)) == wanted
+        ):
+            raise _out_of_reach()
+
+
+def _entries_below(folders: Iterable[str]) -> Iterator["os.DirEntry[str]"]:
+    """Of those that can be read; the others are not the backend's own."""
+    waiting = list(folders)
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    else:
+                        yield entry
+        except OSError:
+            continue
 
 
 def _identity(known: os.stat_result) -> tuple[int, int]:

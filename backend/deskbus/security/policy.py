@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from deskbus.security.rules import Rules
+from deskbus_protocol.pattern import whole
 from deskbus_protocol.permissions import Grant
 
 Effect = Literal["allow", "deny", "ask"]
@@ -17,7 +18,7 @@ ANY = "*"
 class PolicyRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`app` is an id, the beginning of ids with `.*` behind it, or `*`; without a scope, any."""
 
-    app: Annotated[str, Meta(pattern=r"^(\*|[a-z][a-z0-9.-]*(\.\*)?)$", max_length=128)] = ANY
+    app: Annotated[str, Meta(pattern=whole(r"(\*|[a-z][a-z0-9.-]*(\.\*)?)"), max_length=128)] = ANY
     permission: Annotated[str, Meta(min_length=1, max_length=64)]
     scope: Annotated[str, Meta(min_length=1, max_length=1024)] | UnsetType = UNSET
     effect: Effect

@@ -50,10 +50,14 @@ class PolicyFile:
         self._required = required
 
     def read(self) -> Policy:
-        """The policy in the file, or none where there need not be one. Raises `PolicyError`."""
+        """The policy in the file, or none where none is configured anywhere: where there need not
+        be one, and nothing of that name is there. Raises `PolicyError` for anything else.
+        """
         try:
             text = self._bytes()
         except FileNotFoundError:
+            if os.path.lexists(self.path):
+                raise PolicyError(f"{self.path} is a link that leads nowhere") from None
             if self._required:
                 raise PolicyError(f"{self.path} is not there") from None
             return NO_POLICY
@@ -65,13 +69,23 @@ class PolicyFile:
             rules = msgspec.convert(tomllib.loads(text.decode()), _File).rules
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
             raise PolicyError(f"{self.path}: {error}") from None
+        except RecursionError:
+            raise PolicyError(f"{self.path} is nested too deeply") from None
         return Policy([self._checked(number, rule) for number, rule in enumerate(rules, 1)], text)
 
     def _bytes(self) -> bytes:
-        with self.path.open("rb") as file:
-            if os.name == "posix" and os.fstat(file.fileno()).st_mode & stat.S_IWOTH:
+        # Without waiting: a pipe would keep the start for ever.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(self.path, flags), "rb") as file:
+            known = os.fstat(file.fileno())
+            if not stat.S_ISREG(known.st_mode):
+                raise PolicyError(f"{self.path} is no ordinary file")
+            if os.name == "posix" and known.st_mode & stat.S_IWOTH:
                 raise PolicyError(f"{self.path} can be written to by everybody")
             text = file.read(MAX_BYTES + 1)
+        if not text.strip():
+            # So a write that failed looks, too. A policy that says nothing says so in a comment.
+            raise PolicyError(f"{self.path} is empty")
         if len(text) > MAX_BYTES:
             # What is cut off might be what denies.
             raise PolicyError(f"{self.path} is larger than {MAX_BYTES} bytes")

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+import anyio
 import structlog
 from msgspec import UNSET
 
@@ -26,6 +27,11 @@ from deskbus_protocol.ui import (
 
 ANSWER_MARGIN_S = 5.0
 """How much longer than the dialog's own time the shell has to send the answer."""
+
+REST_S = 1.5
+"""After a dialog that went away by itself, before the next: a click that was meant for it lands
+nowhere.
+"""
 
 Choice = Literal["allow", "deny", "dismissed", "timeout", "failed"]
 
@@ -71,6 +77,7 @@ class ConsentDialogs:
         self._monotonic_s = monotonic_s
         self._shown_at: dict[str, float] = {}
         self._open: set[str] = set()
+        self._rest_until_s = 0.0
 
     def shown(self, dialog: str) -> None:
         """The shell says that a dialog came into view, or changed there."""
@@ -78,6 +85,9 @@ class ConsentDialogs:
             self._shown_at[dialog] = self._monotonic_s()
 
     async def ask(self, asked: Asked) -> Outcome:
+        rest_s = self._rest_until_s - self._monotonic_s()
+        if rest_s > 0:
+            await anyio.sleep(rest_s)
         descriptor = self._describe(asked)
         digest = hashlib.sha256(encode(descriptor)).hexdigest()
         dialog = descriptor.dialog
@@ -100,6 +110,7 @@ class ConsentDialogs:
             self._open.discard(dialog)
             self._shown_at.pop(dialog, None)
             if not answered:
+                self._rest_until_s = self._monotonic_s() + REST_S
                 self._shell.notify("ui.closeDialog", CloseDialogParams(dialog=dialog))
 
     def _judge(self, asked: PermissionDialog, digest: str, answer: DialogAnswer) -> Outcome:

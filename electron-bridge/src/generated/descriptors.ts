@@ -24,13 +24,13 @@ export const windowSchema = {
           "description": "Lower-case ASCII in dotted levels, as in a reverse domain name.",
           "type": "string",
           "maxLength": 128,
-          "pattern": "^[a-z][a-z0-9-]*(\\.[a-z][a-z0-9-]*)*$"
+          "pattern": "^(?:[a-z][a-z0-9-]*(\\.[a-z][a-z0-9-]*)*)$(?!\\n)"
         },
         "client": {
           "description": "One connection of an app, for instance a window.",
           "type": "string",
           "maxLength": 128,
-          "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"
+          "pattern": "^(?:[A-Za-z0-9][A-Za-z0-9._-]*)$(?!\\n)"
         },
         "title": {
           "type": "string",
@@ -39,7 +39,7 @@ export const windowSchema = {
         "url": {
           "type": "string",
           "maxLength": 2048,
-          "pattern": "^(file|https|http)://"
+          "pattern": "^(?:(file|https|http)://[^\\x00-\\x1f\\x7f]*)$(?!\\n)"
         },
         "width": {
           "type": "integer",
@@ -64,12 +64,12 @@ export const windowSchema = {
         "root": {
           "type": "string",
           "maxLength": 2048,
-          "pattern": "^file:///"
+          "pattern": "^(?:file:///[^\\x00-\\x1f\\x7f]*)$(?!\\n)"
         },
         "backgroundColor": {
           "type": "string",
           "maxLength": 7,
-          "pattern": "^#[0-9A-Fa-f]{6}$"
+          "pattern": "^(?:#[0-9A-Fa-f]{6})$(?!\\n)"
         }
       },
       "required": [
@@ -212,7 +212,7 @@ export const permissionSchema = {
           "description": "Lower-case ASCII in dotted levels, as in a reverse domain name.",
           "type": "string",
           "maxLength": 128,
-          "pattern": "^[a-z][a-z0-9-]*(\\.[a-z][a-z0-9-]*)*$"
+          "pattern": "^(?:[a-z][a-z0-9-]*(\\.[a-z][a-z0-9-]*)*)$(?!\\n)"
         },
         "name": {
           "type": "string",
@@ -289,7 +289,7 @@ export const panelSchema = {
         "name": {
           "type": "string",
           "maxLength": 64,
-          "pattern": "^[a-z][a-z-]*$"
+          "pattern": "^(?:[a-z][a-z-]*)$(?!\\n)"
         },
         "revision": {
           "type": "integer",
@@ -512,7 +512,7 @@ export const panelSchema = {
         "id": {
           "type": "string",
           "maxLength": 64,
-          "pattern": "^[A-Za-z][A-Za-z0-9_-]*$"
+          "pattern": "^(?:[A-Za-z][A-Za-z0-9_-]*)$(?!\\n)"
         },
         "label": {
           "type": "string",
@@ -565,7 +565,7 @@ export const panelSchema = {
         "id": {
           "type": "string",
           "maxLength": 64,
-          "pattern": "^[A-Za-z][A-Za-z0-9_-]*$"
+          "pattern": "^(?:[A-Za-z][A-Za-z0-9_-]*)$(?!\\n)"
         },
         "title": {
           "type": "string",
@@ -615,7 +615,7 @@ export const panelSchema = {
           "items": {
             "type": "string",
             "maxLength": 64,
-            "pattern": "^[A-Za-z][A-Za-z0-9_-]*$"
+            "pattern": "^(?:[A-Za-z][A-Za-z0-9_-]*)$(?!\\n)"
           },
           "maxItems": 8,
           "default": []
@@ -654,7 +654,7 @@ export const panelSchema = {
           "items": {
             "type": "string",
             "maxLength": 64,
-            "pattern": "^[A-Za-z][A-Za-z0-9_-]*$"
+            "pattern": "^(?:[A-Za-z][A-Za-z0-9_-]*)$(?!\\n)"
           },
           "maxItems": 8,
           "default": []
@@ -723,7 +723,7 @@ export const panelSchema = {
         "id": {
           "type": "string",
           "maxLength": 64,
-          "pattern": "^[A-Za-z][A-Za-z0-9_-]*$"
+          "pattern": "^(?:[A-Za-z][A-Za-z0-9_-]*)$(?!\\n)"
         },
         "label": {
           "type": "string",
@@ -748,7 +748,7 @@ export const panelSchema = {
         "saves": {
           "type": "string",
           "maxLength": 128,
-          "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"
+          "pattern": "^(?:[A-Za-z0-9][A-Za-z0-9._-]*)$(?!\\n)"
         },
         "disabled": {
           "type": "boolean",
@@ -808,7 +808,7 @@ export const crashSchema = {
           "description": "Lower-case ASCII in dotted levels, as in a reverse domain name.",
           "type": "string",
           "maxLength": 128,
-          "pattern": "^[a-z][a-z0-9-]*(\\.[a-z][a-z0-9-]*)*$"
+          "pattern": "^(?:[a-z][a-z0-9-]*(\\.[a-z][a-z0-9-]*)*)$(?!\\n)"
         },
         "name": {
           "type": "string",
@@ -989,7 +989,7 @@ export const noticeSchema = {
           "description": "Lower-case ASCII in dotted levels, as in a reverse domain name.",
           "type": "string",
           "maxLength": 128,
-          "pattern": "^[a-z][a-z0-9-]*(\\.[a-z][a-z0-9-]*)*$"
+          "pattern": "^(?:[a-z][a-z0-9-]*(\\.[a-z][a-z0-9-]*)*)$(?!\\n)"
         },
         "asksPassword": {
           "type": "boolean",

@@ -12,8 +12,15 @@ from deskbus.processes.strikes import (
     Usage,
     excesses,
     next_sample_s,
+    open_files_ceiling,
 )
 from deskbus_protocol.manifest import Limits
+
+
+def test_the_system_s_own_bound_leaves_room_above_the_limit_of_files() -> None:
+    for limit in (16, 64, 1_000, 1_048_576):
+        assert open_files_ceiling(limit) >= limit + 64
+
 
 LIMITS = Limits(cpu_percent=50, memory_mb=100, processes=4, open_files=64, messages_per_s=10)
 

@@ -142,3 +142,38 @@ def test_of_a_huge_folder_the_first_names_are_listed(files: ConfinedFiles, place
         (place / f"open/n{number:04}").touch()
     names = [entry.name for entry in files.list(str(place / "open"), 5)]
     assert names == ["file", "n0000", "n0001", "n0002", "n0003"]
+
+
+def test_a_hard_link_reaches_nothing_that_its_other_name_does_not(
+    files: ConfinedFiles, place: Path
+) -> None:
+    (place / "closed/deep").mkdir()
+    (place / "closed/deep/key").write_text("key")
+    (place / "open/key").hardlink_to(place / "closed/deep/key")
+    (place / "open/config").hardlink_to(place / "sealed/file")
+    (place / "open/other").hardlink_to(place / "open/file")
+    for act in (
+        lambda: files.read(str(place / "open/key"), 0, 100),
+        lambda: files.write(str(place / "open/key"), b"x", "append"),
+        lambda: files.write(str(place / "open/config"), b"x", "append"),
+    ):
+        with pytest.raises(DeskbusError, match="No app may reach this"):
+            act()
+    assert (place / "closed/deep/key").read_text() == "key"
+    assert (place / "sealed/file").read_text() == "sealed"
+    # What nobody is to change may be read, and an app's own links are its own.
+    assert files.read(str(place / "open/config"), 0, 100).content == b"sealed"
+    files.write(str(place / "open/other"), b"!", "append")
+    assert files.read(str(place / "open/file"), 0, 100).content == b"open!"
+    # A replaced file is another: its name leads to the protected one no longer.
+    files.write(str(place / "open/config"), b"mine", "replace")
+    assert (place / "sealed/file").read_text() == "sealed"
+
+
+def test_where_there_is_too_much_to_compare_with_a_second_name_is_refused(
+    files: ConfinedFiles, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deskbus.security.files.MAX_OWN_FILES", 0)
+    (place / "open/other").hardlink_to(place / "open/file")
+    with pytest.raises(DeskbusError, match="No app may reach this"):
+        files.read(str(place / "open/other"), 0, 100)

@@ -45,6 +45,59 @@ def test_a_changed_file_of_the_app_makes_it_another(folder: Path, name: str, cou
     assert bound(folder, owns=True) != whole
 
 
+INSIDE = ["page/index.html", "page/lib/own.js", "index.html", "feed.py", "lib/own.js", "lib/m.py"]
+BESIDE = ["beside/index.html", "beside/main.py", "beside/run.sh", "beside/lib/m.py"]
+
+
+def with_page(url: str) -> Manifest:
+    return Manifest(id="desk.ticker", name="Ticker", windows=[WindowSpec(url=url)])
+
+
+def with_program(entry: str, *args: str, kind: str = "executable", cwd: str = ".") -> Manifest:
+    spec = ProgramSpec(kind=kind, entry=entry, args=list(args), cwd=cwd)  # type: ignore[arg-type]
+    return Manifest(id="desk.ticker", name="Ticker", process=spec)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "runs"),
+    [
+        (with_page("page/index.html"), INSIDE[:2]),
+        (with_page("index.html"), INSIDE),
+        (with_page("../beside/index.html"), BESIDE),
+        (with_program("feed.py", kind="python"), INSIDE),
+        (with_program("../beside/main.py", kind="node"), BESIDE),
+        (with_program("/bin/sh", "run.sh", cwd="../beside"), BESIDE),
+    ],
+)
+@pytest.mark.parametrize("owns", [True, False])
+def test_nothing_that_an_app_runs_changes_unseen(
+    tmp_path: Path, manifest: Manifest, runs: list[str], owns: bool
+) -> None:
+    """Its page and entry, their modules, and what links lead to, inside its folder and outside."""
+    folder, far = tmp_path / "app", tmp_path / "far"
+    for name in ("app/page/lib", "app/lib", "beside/lib", "far"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in (*INSIDE, *BESIDE):
+        file = tmp_path / name if name in BESIDE else folder / name
+        file.write_text(name)
+    (far / "code.js").write_text("far")
+    for place in (folder, folder / "page", tmp_path / "beside"):
+        (place / "linked.js").symlink_to(far / "code.js")
+        (place / "linked").symlink_to(far, target_is_directory=True)
+        (place / "round").symlink_to(place, target_is_directory=True)
+    counts = [tmp_path / name if name in BESIDE else folder / name for name in runs]
+    if owns:
+        counts += [folder / name for name in INSIDE]
+    before = bound(folder, manifest, owns=owns)
+    assert bound(folder, manifest, owns=owns) == before
+    for path in [*counts, far / "code.js"]:
+        kept = path.read_text()
+        path.write_text("changed")
+        assert bound(folder, manifest, owns=owns) != before, path
+        path.write_text(kept)
+    assert bound(folder, manifest, owns=owns) == before
+
+
 def test_a_new_a_renamed_and_a_missing_file_make_it_another(folder: Path) -> None:
     seen = {bound(folder)}
     (folder / "page/new.js").write_text("")

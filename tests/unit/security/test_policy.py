@@ -1,12 +1,15 @@
 """An administrator's policy: the first rule that fits, and none that can be got past."""
 
+import os
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbus.security.policy import DENY_ALL, Policy, PolicyRule
+from deskbus.security.policy import DENY_ALL, NO_POLICY, Policy, PolicyRule
 from deskbus.security.policyfile import MAX_BYTES, PolicyError, PolicyFile
 from deskbus.security.policykeeper import PolicyKeeper
 from deskbus.security.rules import Rules
@@ -171,8 +174,38 @@ def test_a_file_that_says_nothing_certain_is_refused_whole(
         file_of(tmp_path, text).read()
 
 
+@pytest.mark.parametrize("required", [True, False])
+@pytest.mark.parametrize("what", ["dangling link", "folder", "pipe", "empty", "blank", "loop"])
+async def test_only_where_none_is_configured_at_all_there_is_none(
+    tmp_path: Path, what: str, required: bool
+) -> None:
+    """Whatever else is there in its place denies everything, and health says so."""
+    path = tmp_path / "policy.toml"
+    desk = Desk(grants=(READ,))
+    assert PolicyFile(path, Catalogue(), required=False).read() is NO_POLICY
+    match what:
+        case "dangling link":
+            path.symlink_to(tmp_path / "gone.toml")
+        case "folder":
+            path.mkdir()
+        case "pipe":
+            os.mkfifo(path)
+        case "loop":
+            path.symlink_to(path)
+        case "empty" | "blank":
+            path.write_text("" if what == "empty" else " \n\n")
+    file = PolicyFile(path, Catalogue(), required=required)
+    with anyio.fail_after(5), pytest.raises(PolicyError):
+        await anyio.to_thread.run_sync(file.read, abandon_on_cancel=True)
+    keeper = PolicyKeeper(file, desk.security.apply, desk.trail)
+    async with desk.running():
+        await keeper.start()
+        assert keeper.problem is not None
+        assert not desk.security.may_read(TICKER, "prices.a")
+
+
 def test_a_file_that_everybody_can_write_to_is_refused(tmp_path: Path) -> None:
-    file = file_of(tmp_path, "")
+    file = file_of(tmp_path, "# nothing\n")
     file.path.chmod(0o666)
     with pytest.raises(PolicyError, match="everybody"):
         file.read()
