@@ -43,6 +43,7 @@ from deskbus.handlers.vault import VaultHandlers
 from deskbus.isolation import Isolation
 from deskbus.observability.diskspace import DiskSpace
 from deskbus.observability.looplag import LoopLag
+from deskbus.observability.stderr import StandardError
 from deskbus.persistence.topiclog import TopicLog
 from deskbus.plans import audit_of, has_keychain, persistence_of
 from deskbus.processes.plan import MAIN_CLIENT
@@ -91,7 +92,7 @@ log = structlog.get_logger()
 class Backend:
     """One running backend: every service, and the links to its peers."""
 
-    def __init__(self, settings: Settings, mode: ConsentMode) -> None:
+    def __init__(self, settings: Settings, mode: ConsentMode, stderr: StandardError) -> None:
         self._settings = settings
         self._flusher = Flusher()
         self._stopping = anyio.Event()
@@ -183,6 +184,7 @@ class Backend:
         health.watch("federation", health_of(self._federation))
         health.watch("eventLoop", self._lag.health)
         health.watch("disk", self._disk.health)
+        health.watch("log", stderr.health)
         for guarded in (self._persistence, self._vault, self._shell, self._federation):
             if guarded is not None:
                 health.watch_breaker(guarded.breaker)

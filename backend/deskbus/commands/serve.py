@@ -13,6 +13,7 @@ from deskbus.commands.failures import MAKE_SAFE, CommandError, MisuseError
 from deskbus.commands.output import OutputError, ReaderGoneError
 from deskbus.config import Config, ConfigError, ConfigFile, Settings, runtime_dir_for
 from deskbus.datafolder import AlreadyRunningError, held
+from deskbus.observability.stderr import StandardError, open_if_closed, take_standard_error
 from deskbus.transport.descriptors import (
     ClaimedDescriptors,
     NoShellError,
@@ -55,16 +56,18 @@ def leave_no_core_file() -> None:
 
 def run(options: Namespace) -> int:
     # First of all: nothing that is imported later can then reach the wire.
+    open_if_closed(2)
     try:
         claimed = claim_standard_descriptors() if options.stdio else None
     except NoShellError as error:
         raise CommandError(str(error), "Without a shell, use deskbus serve --headless.") from None
     _check_ready_fd(options.ready_fd)
+    stderr = take_standard_error(and_output=options.stdio)
     runtime_dir = runtime_dir_for(options.data_dir)
     try:
         # Before all that takes time: from here on clients wait for this backend.
         with reserved(runtime_dir), held(options.data_dir):
-            _serve(options, runtime_dir, claimed)
+            _serve(options, runtime_dir, claimed, stderr)
     except ConfigError as error:
         raise CommandError(str(error), code=CONFIG_WRONG) from None
     except AlreadyRunningError as error:
@@ -78,7 +81,12 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def _serve(options: Namespace, runtime_dir: Path, claimed: ClaimedDescriptors | None) -> None:
+def _serve(
+    options: Namespace,
+    runtime_dir: Path,
+    claimed: ClaimedDescriptors | None,
+    stderr: StandardError,
+) -> None:
     # Until `spare_the_collector`: what is imported stays, and looking through it takes time.
     gc.disable()
     from deskbus.app import Backend
@@ -86,7 +94,7 @@ def _serve(options: Namespace, runtime_dir: Path, claimed: ClaimedDescriptors | 
     from deskbus.observability import logging
     from deskbus.plans import check_apps
 
-    logging.configure(level=options.log_level)
+    logging.configure(level=options.log_level, stderr=stderr)
     leave_no_core_file()
     file = ConfigFile(options.config) if options.config else None
     config = file.load() if file else Config()
@@ -100,7 +108,7 @@ def _serve(options: Namespace, runtime_dir: Path, claimed: ClaimedDescriptors | 
     )
 
     async def serve() -> None:
-        backend = Backend(settings, options.consent)
+        backend = Backend(settings, options.consent, stderr)
         spare_the_collector()
         await backend.run(claimed, partial(_tell_ready, options))
 

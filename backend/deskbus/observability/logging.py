@@ -2,12 +2,17 @@
 
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
 
+from deskbus.observability.stderr import StandardError
 
-def configure(*, level: str = "info") -> None:
-    terminal = sys.stderr.isatty()
+
+def configure(*, level: str = "info", stderr: StandardError | None = None) -> None:
+    """Lines go to `stderr`, where it is given; else to `sys.stderr`, which may block."""
+    stream = cast(TextIO, stderr) if stderr is not None else sys.stderr
+    terminal = stream.isatty()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -20,6 +25,6 @@ def configure(*, level: str = "info") -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )

@@ -18,6 +18,12 @@ BURST_S = 4.0
 
 TAIL_LINES = 40
 LINE_CHARACTERS = 400
+WRITE_WITHIN_S = 1.0
+UNWRITTEN_BYTES = 1024 * 1024
+"""What waits for a file that can't be written at the moment."""
+
+_HANGS = "its disk does not answer"
+
 DROP_PAUSE_S = 0.02
 """Between two reads of what is dropped: a flood costs us one read of 64 KiB in this time."""
 
@@ -63,7 +69,10 @@ class LogCapture:
         self._offered = 0
         self._offered_at = monotonic_s()
         self._dropping = False
-        self._writing = anyio.Lock()
+        self._writing = False
+        self._unwritten = bytearray()
+        self.problem = ""
+        """Why the last lines are not in the file; empty where they are."""
 
     def allow(self, bytes_per_s: int) -> None:
         self._bucket.per_s = bytes_per_s
@@ -84,7 +93,11 @@ class LogCapture:
         return offered / max(elapsed, 0.001) if dropping else 0.0
 
     async def add(self, content: bytes) -> bool:
-        """Takes what was written; returns once it is in the file. False where it was dropped."""
+        """Takes what was written; False where it was dropped.
+
+        Returns once it is in the file, but waits `WRITE_WITHIN_S` at most: a disk that hangs may hold
+        back the file, never the app.
+        """
         now = self._monotonic_s()
         self._offered += len(content)
         if not self._bucket.take(len(content), now):
@@ -95,12 +108,35 @@ class LogCapture:
             note = f"\n[deskbus: {self._dropped} bytes dropped, this app writes too much]\n"
             content, self._dropped = note.encode() + content, 0
         self._remember(content)
-        async with self._writing:
-            try:
-                await anyio.to_thread.run_sync(self._file.append, content)
-            except OSError as error:
-                log.warning("app.log_not_written", reason=error.strerror)
+        if len(self._unwritten) + len(content) > UNWRITTEN_BYTES:
+            self.problem = f"{_HANGS}, lines are dropped"
+            return True
+        self._unwritten += content
+        if not self._writing:
+            await self._write()
         return True
+
+    async def _write(self) -> None:
+        content = bytes(self._unwritten)
+        self._unwritten.clear()
+        self._writing = True
+        with anyio.move_on_after(WRITE_WITHIN_S) as limit:
+            await anyio.to_thread.run_sync(self._append, content, abandon_on_cancel=True)
+        if limit.cancelled_caught:
+            self.problem = _HANGS
+            log.warning("app.log_hangs")
+
+    def _append(self, content: bytes) -> None:
+        """On a thread."""
+        try:
+            self._file.append(content)
+        except OSError as error:
+            self.problem = error.strerror or "it can't be written"
+            log.warning("app.log_not_written", reason=error.strerror)
+        else:
+            self.problem = ""
+        finally:
+            self._writing = False
 
     def _remember(self, content: bytes) -> None:
         *lines, self._rest = (self._rest + content).split(b"\n")

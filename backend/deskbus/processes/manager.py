@@ -180,6 +180,11 @@ class ProcessIsolationManager:
             for app in self._apps.values()
             if app.state in ("degraded", "unresponsive", "crashed", "restarting", "failed")
         ]
+        bad += [
+            f"the log of {app.plan.app} is not written ({app.run.capture.problem})"
+            for app in self._apps.values()
+            if app.run is not None and app.run.capture.problem
+        ]
         running = sum(app.is_alive for app in self._apps.values())
         words = f"{running} of {len(self._apps)} running, limits by {self._around.cages.kind}"
         if self._unreadable:

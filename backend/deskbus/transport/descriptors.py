@@ -27,7 +27,10 @@ def claim_standard_descriptors() -> ClaimedDescriptors:
     child inherits it.
     """
     for descriptor in (0, 1):
-        mode = os.fstat(descriptor).st_mode
+        try:
+            mode = os.fstat(descriptor).st_mode
+        except OSError:
+            mode = 0
         if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)):
             raise NoShellError("serve --stdio needs a shell at the other end of stdin and stdout")
     sys.stdout.flush()

@@ -1,11 +1,20 @@
 """What an app writes: kept, rotated, private, and not faster than it may."""
 
+import os
 import stat
 from pathlib import Path
 
+import anyio
 import pytest
 
-from deskbus.processes.logs import BURST_S, LINE_CHARACTERS, TAIL_LINES, LogCapture, LogFile
+from deskbus.processes.logs import (
+    BURST_S,
+    LINE_CHARACTERS,
+    TAIL_LINES,
+    UNWRITTEN_BYTES,
+    LogCapture,
+    LogFile,
+)
 
 
 class Clock:
@@ -66,3 +75,29 @@ def test_files_rotate_and_the_oldest_goes(tmp_path: Path) -> None:
         file.append(b"%d" % number * 60)
     kept = {path.name: path.read_bytes()[:1] for path in tmp_path.iterdir()}
     assert kept == {"app.log": b"9", "app.log.1": b"8", "app.log.2": b"7"}
+
+
+async def test_a_file_that_hangs_holds_nobody_and_is_told(tmp_path: Path, clock: Clock) -> None:
+    # Nobody reads the fifo, so opening it waits.
+    os.mkfifo(tmp_path / "app.log")
+    taken = capture(tmp_path, clock, 10_000_000)
+    with anyio.fail_after(10):
+        assert await taken.add(b"held up\n")
+        assert taken.problem
+        for _ in range(UNWRITTEN_BYTES // 65_536 + 1):
+            assert await taken.add(b"x" * 65_536)
+    assert "dropped" in taken.problem
+    # Lets the thread end.
+    os.close(os.open(tmp_path / "app.log", os.O_RDONLY | os.O_NONBLOCK))
+
+
+async def test_a_file_that_can_not_be_written_is_told_until_it_can(
+    tmp_path: Path, clock: Clock
+) -> None:
+    (tmp_path / "app.log").symlink_to("/dev/full")
+    taken = capture(tmp_path, clock, 10_000)
+    assert await taken.add(b"lost\n")
+    assert "space" in taken.problem
+    (tmp_path / "app.log").unlink()
+    assert await taken.add(b"kept\n")
+    assert not taken.problem
