@@ -16,6 +16,7 @@ from deskbus.processes.strikes import QUICK_SAMPLE_S
 from deskbus.processes.surroundings import Surroundings
 from deskbus.processes.table import UnreadableError, open_files
 from deskbus.processes.tree import become_subreaper
+from deskbus.reliability.shortage import is_shortage
 from deskbus_protocol.apps import AppStatus
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import (
@@ -219,7 +220,9 @@ class ProcessIsolationManager:
         try:
             await self._measure(due)
             self._unreadable = ""
-        except UnreadableError as error:
+        except (UnreadableError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not is_shortage(error):
+                raise
             if not self._unreadable:
                 log.warning("apps.not_measured", reason=str(error))
             self._unreadable = str(error)

@@ -43,6 +43,7 @@ from deskbus.processes.spawn import Badge, Confinement, Program, spawn
 from deskbus.processes.strikes import open_files_ceiling
 from deskbus.processes.table import UnreadableError, identity_of, start_clock
 from deskbus.processes.tree import KILL, Root
+from deskbus.reliability.shortage import is_shortage, refusal
 from deskbus_protocol.apps import AppStatus
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
@@ -122,6 +123,8 @@ class Surroundings:
         except OSError as error:
             _put_away(cage, life)
             log.warning("app.not_started", app=plan.app, reason=error.strerror)
+            if is_shortage(error):
+                raise refusal(error) from None
             raise DeskbusError(
                 UNAVAILABLE,
                 f"The program of {plan.app} could not be started.",

@@ -16,6 +16,7 @@ import structlog
 from msgspec import Raw
 
 from deskbus.observability.calltrace import answering, current
+from deskbus.reliability.shortage import is_shortage, refusal
 from deskbus.rpc.connection import Call
 from deskbus_protocol import rpc
 from deskbus_protocol.errors import (
@@ -92,7 +93,10 @@ class Dispatcher:
                     error.correlation_id = error.correlation_id or current().correlation_id
                     await on_refused(call, row.name, error)
                 return Success(error)
-            except Exception:
+            except Exception as error:
+                if is_shortage(error):
+                    log.warning("rpc.shortage", method=row.name, reason=str(error))
+                    return Success(refusal(error))
                 correlation_id = secrets.token_hex(8)
                 log.exception("rpc.handler_failed", method=row.name, correlation_id=correlation_id)
                 return Success(DeskbusError(INTERNAL_ERROR, correlation_id=correlation_id))

@@ -2,8 +2,6 @@
 
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from deskbus.storage import disk
@@ -12,22 +10,29 @@ FILE_NAME = "developer.ticket"
 DEVELOPER_APP = "deskbus.developer"
 
 
-@contextmanager
-def developer_ticket(folder: Path) -> Iterator[str]:
-    """Writes a fresh ticket into `folder` for the length of a `with` block; it is its value.
+class DeveloperTicket:
+    """`text` lies in a file in `folder` between `write` and `remove`.
 
-    Unlike an app's it is good for any number of connections, each a client of its own.
+    Unlike an app's ticket it is good for any number of connections, each a client of its own.
     """
-    path = folder / FILE_NAME
-    ticket = secrets.token_urlsafe(32)
-    # Renamed when whole, so that nobody reads half a ticket.
-    unfinished = path.with_suffix(".new")
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(ticket)
-    disk.replace(unfinished, path)
-    try:
-        yield ticket
-    finally:
-        path.unlink(missing_ok=True)
+
+    def __init__(self, folder: Path) -> None:
+        self.text = secrets.token_urlsafe(32)
+        self._path = folder / FILE_NAME
+
+    def write(self) -> None:
+        """Renamed when whole, so that nobody reads half a ticket; raises `OSError`."""
+        unfinished = self._path.with_suffix(".new")
+        unfinished.unlink(missing_ok=True)
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(self.text)
+        disk.replace(unfinished, self._path)
+
+    def write_again(self) -> None:
+        """Where somebody removed it; where its folder is gone too, later."""
+        if self._path.parent.is_dir() and not self._path.exists():
+            self.write()
+
+    def remove(self) -> None:
+        self._path.unlink(missing_ok=True)

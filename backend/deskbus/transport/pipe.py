@@ -10,6 +10,7 @@ import anyio
 from deskbus.config import SOCKET_NAME
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
+from deskbus_protocol.health import ComponentHealth
 
 
 class UnsafeDirectoryError(Exception):
@@ -72,9 +73,26 @@ def is_bound(folder: Path) -> bool:
     return sys.platform == "win32" or (folder / SOCKET_NAME).exists()
 
 
+class PipeState:
+    """How it is with the pipe, for whoever looks after it."""
+
+    def __init__(self, refused: Callable[[str], None] = lambda _: None) -> None:
+        self.refused = refused
+        self.problem = ""
+        self.renewals = 0
+
+    def health(self) -> ComponentHealth:
+        if self.problem:
+            return ComponentHealth(status="degraded", detail=self.problem)
+        return ComponentHealth(status="ok", detail=f"made anew {self.renewals} times")
+
+
 @asynccontextmanager
 async def listen(
-    folder: Path, flusher: Flusher, accept: Callable[[Link], None]
+    folder: Path,
+    flusher: Flusher,
+    accept: Callable[[Link], None],
+    state: PipeState | None = None,
 ) -> AsyncIterator[str]:
     """Listens for the length of a `with` block, whose value is the address for clients.
 
@@ -89,5 +107,5 @@ async def listen(
     else:
         from deskbus.transport import unix
 
-        async with unix.listen(folder, flusher, accept) as path:
+        async with unix.listen(folder, flusher, accept, state) as path:
             yield path
