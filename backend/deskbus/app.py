@@ -3,7 +3,7 @@
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -48,17 +48,19 @@ from deskbus.persistence.topiclog import TopicLog
 from deskbus.plans import audit_of, has_keychain, persistence_of
 from deskbus.processes.plan import MAIN_CLIENT
 from deskbus.reception import Reception
+from deskbus.reliability.awake import STOOD_STILL_S, awake_s
 from deskbus.reliability.clock import SteadyClock
 from deskbus.reliability.health import HealthMonitor
+from deskbus.reliability.shortage import Shortage, is_shortage
 from deskbus.rpc.router import build_dispatcher
-from deskbus.security.developer import developer_ticket
+from deskbus.security.developer import DeveloperTicket
 from deskbus.security.manager import ConsentMode
 from deskbus.security.tickets import TicketOffice
 from deskbus.signals import ENDING, receive_signals
 from deskbus.transport.descriptors import ClaimedDescriptors
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
-from deskbus.transport.pipe import listen
+from deskbus.transport.pipe import PipeState, listen
 from deskbus.transport.stdio import open_stdio
 from deskbus.ui.consent import ConsentDialogs
 from deskbus.ui.crash import CrashPages
@@ -80,6 +82,7 @@ from deskbus_protocol.secrets import VaultStatus
 DECISIONS_WITHIN_S = 2.0
 """The keychain may wait for a person; nobody else does. What it has counts when it comes."""
 
+AGAIN_AFTER_S = 1.0
 TICK_S = 0.1
 """How late expiry and redelivery may be."""
 
@@ -98,6 +101,8 @@ class Backend:
         self._stopping = anyio.Event()
         self._tasks: TaskGroup | None = None
         self._pipe = ""
+        self._shortage = Shortage()
+        self._pipe_state = PipeState(self._shortage.note)
         epoch = f"{int(time.time()):x}-{secrets.token_hex(2)}"
 
         self._shell = Shell()
@@ -145,7 +150,7 @@ class Backend:
             self._security,
             on_gone=self._security.forget_session,
         )
-        self._tickets = tickets = TicketOffice(time.monotonic)
+        self._tickets = tickets = TicketOffice(awake_s)
         self._sessions = Sessions(
             bus=self._bus,
             log=self._log,
@@ -185,6 +190,8 @@ class Backend:
         health.watch("eventLoop", self._lag.health)
         health.watch("disk", self._disk.health)
         health.watch("log", stderr.health)
+        health.watch("pipe", self._pipe_state.health)
+        health.watch("resources", self._shortage.health)
         for guarded in (self._persistence, self._vault, self._shell, self._federation):
             if guarded is not None:
                 health.watch_breaker(guarded.breaker)
@@ -256,24 +263,27 @@ class Backend:
         async with (
             self._auditing.running(),
             self._running_log(),
-            listen(self._settings.runtime_dir, self._flusher, self._reception.accept) as self._pipe,
+            listen(
+                self._settings.runtime_dir, self._flusher, self._reception.accept, self._pipe_state
+            ) as self._pipe,
             anyio.create_task_group() as self._tasks,
         ):
             await self._guard.prepare()
             self._tasks.start_soon(self._auditing.compare_grants, self._guard.settings.configured())
             self._isolation.library.take_in()
             self._isolation.around.pipe = self._pipe
+            self._keep(awake_s.run)
             await self._tasks.start(self._reception.run)
             if self._federation is not None:
                 self._tasks.start_soon(self._federation.run)
-            self._tasks.start_soon(self._security.run)
-            self._tasks.start_soon(self._guard.watch, self._bus.refresh)
             self._tasks.start_soon(self._processes.run)
-            self._tasks.start_soon(self._panels.run)
-            self._tasks.start_soon(self._crashes.run)
-            self._tasks.start_soon(self._tick)
+            self._keep(self._security.run)
+            self._keep(partial(self._guard.watch, self._bus.refresh))
+            self._keep(self._panels.run)
+            self._keep(self._crashes.run)
+            self._keep(self._tick)
             for watch in (self._health, self._lag, self._disk):
-                self._tasks.start_soon(watch.run)
+                self._keep(watch.run)
             self._tasks.start_soon(self._stop_on_signal)
             decisions_known = anyio.Event()
             self._tasks.start_soon(self._open_guard, decisions_known)
@@ -291,8 +301,11 @@ class Backend:
         """Lets the shell in, and tools where there is no shell or the configuration allows them."""
         async with AsyncExitStack() as stack:
             if claimed is None or self._settings.config.tools:
-                ticket = developer_ticket(self._settings.runtime_dir)
-                self._sessions.developer_ticket = stack.enter_context(ticket)
+                ticket = DeveloperTicket(self._settings.runtime_dir)
+                ticket.write()
+                stack.callback(ticket.remove)
+                self._sessions.developer_ticket = ticket.text
+                self._keep(partial(self._keep_ticket, ticket))
             if claimed is not None:
                 link = Link(self._flusher)
                 await open_stdio(link, claimed)
@@ -312,9 +325,36 @@ class Backend:
             with anyio.CancelScope(shield=True):
                 await self._persistence.close()
 
+    def _keep(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Runs a part for as long as the backend does; one that fails ends none of the others."""
+
+        async def run_again() -> None:
+            while True:
+                try:
+                    await run()
+                except Exception as error:
+                    log.exception("component.failed")
+                    words = "file descriptors or threads" if is_shortage(error) else "failures"
+                    self._shortage.note(f"rounds of a component, for {words}")
+                    await anyio.sleep(AGAIN_AFTER_S)
+                else:
+                    return
+
+        if self._tasks is not None:
+            self._tasks.start_soon(run_again)
+
+    async def _keep_ticket(self, ticket: DeveloperTicket) -> None:
+        while True:
+            await anyio.sleep(AGAIN_AFTER_S)
+            ticket.write_again()
+
     async def _tick(self) -> None:
         while True:
+            before_s = time.monotonic()
             await anyio.sleep(TICK_S)
+            if time.monotonic() - before_s >= TICK_S + STOOD_STILL_S:
+                # Who came back while this process stood still is let in before anything expires.
+                await anyio.sleep(STOOD_STILL_S)
             self._bus.tick()
             self._security.tick()
 

@@ -11,12 +11,14 @@ from msgspec import Raw
 
 from deskbus.config import HeartbeatConfig
 from deskbus.handlers.sessions import Sessions
+from deskbus.reliability.awake import happens_within
 from deskbus.rpc.connection import Call, Connection
 from deskbus.rpc.dispatch import Dispatcher
 from deskbus.rpc.heartbeat import Heartbeat
 from deskbus.rpc.peer import Peer
 from deskbus.transport.link import Link
 from deskbus_protocol import rpc
+from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 
 HEARTBEAT_ID = 0
 """Of the request that asks for a sign of life; calls count from 1."""
@@ -24,6 +26,12 @@ HEARTBEAT_ID = 0
 SESSION_WITHIN_S = 10.0
 MAX_STRANGERS = 64
 """Links without a session; each has `SESSION_WITHIN_S` to open one."""
+
+TOO_MANY_STRANGERS = DeskbusError(
+    UNAVAILABLE,
+    "Too many connections wait for their session.",
+    action="Open a session on each connection at once; try again in a moment.",
+)
 
 log = structlog.get_logger()
 
@@ -56,7 +64,8 @@ class Reception:
     def accept(self, link: Link) -> None:
         if self._strangers >= MAX_STRANGERS:
             log.warning("link.too_many_without_session")
-            link.abort()
+            link.outbox.send(rpc.failure(rpc.NULL_ID, TOO_MANY_STRANGERS))
+            link.close()
         else:
             self._start(self._serve, link)
 
@@ -101,8 +110,7 @@ class Reception:
         """A link that does not become a session in time is closed."""
         self._strangers += 1
         try:
-            with anyio.move_on_after(SESSION_WITHIN_S):
-                await connection.opened.wait()
+            await happens_within(connection.opened, SESSION_WITHIN_S)
         finally:
             self._strangers -= 1
         if not connection.has_session:

@@ -141,7 +141,8 @@ def test_native_writes_to_both_descriptors_never_wait_for_a_reader() -> None:
 def test_the_last_words_of_a_backend_that_ends_are_read() -> None:
     program = (
         "from deskbus.observability.stderr import take_standard_error\n"
-        "take_standard_error(and_output=True)\nprint('printed')\nraise SystemError('the last words')"
+        "take_standard_error(and_output=True)\nprint('printed')\n"
+        "raise SystemError('the last words')"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert done.returncode == 1

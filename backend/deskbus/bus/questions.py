@@ -8,6 +8,7 @@ import anyio
 from msgspec import Raw, UnsetType
 
 from deskbus.bus.client import BusClient
+from deskbus.reliability.awake import happens_within
 from deskbus_protocol.bus import RequestResult, RespondParams
 from deskbus_protocol.errors import (
     CONFLICT,
@@ -44,8 +45,7 @@ class Question:
 
     async def answer(self, timeout_ms: int) -> RequestResult:
         """Raises `DeskbusError`: timeout, responder_failed, or no_subscriber."""
-        with anyio.move_on_after(timeout_ms / 1000):
-            await self._settled.wait()
+        await happens_within(self._settled, timeout_ms / 1000)
         if isinstance(self._answer, DeskbusError):
             raise self._answer
         return self._answer

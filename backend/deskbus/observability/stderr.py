@@ -1,9 +1,9 @@
 """Standard error that never blocks and never ends anything, whoever reads it or does not.
 
-Descriptor 2, and 1 with it where that is no longer the wire, lead into a pipe of our own, which a thread empties at once: what Python, a library
-or native code writes there can't wait. What it reads, and the log's own lines, wait in a bounded buffer
-for another thread, the only one that writes to the real standard error, and the only one that may wait.
-What finds no room is dropped and counted.
+Descriptor 2, and 1 with it where that is no longer the wire, lead into a pipe of our own, which a
+thread empties at once: what Python, a library or native code writes there can't wait. What it
+reads, and the log's own lines, go into a bounded buffer for another thread, the only one to write
+to the real standard error, and that may wait. What finds no room is dropped and counted.
 """
 
 import atexit

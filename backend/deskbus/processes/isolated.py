@@ -23,6 +23,7 @@ from deskbus.processes.verdict import (
     out_of_files,
     renderer_words,
 )
+from deskbus.reliability.awake import awake_s
 from deskbus_protocol.apps import AppState, AppStatus, Crash, StopParams
 from deskbus_protocol.errors import CONFLICT, DeskbusError
 from deskbus_protocol.events import (
@@ -262,7 +263,7 @@ class IsolatedApp:
     def _missed(self, run: Run, missed: Missed) -> None:
         if run is not self.run or run.ending is not None:
             return
-        silent_s = run.pulse.silent_s(time.monotonic())
+        silent_s = run.pulse.silent_s(awake_s())
         if missed == "never_ready":
             process = self.plan.process
             within_s = 0.0 if process is None else process.ready_within_s

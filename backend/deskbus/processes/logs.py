@@ -95,8 +95,8 @@ class LogCapture:
     async def add(self, content: bytes) -> bool:
         """Takes what was written; False where it was dropped.
 
-        Returns once it is in the file, but waits `WRITE_WITHIN_S` at most: a disk that hangs may hold
-        back the file, never the app.
+        Returns once it is in the file, but waits `WRITE_WITHIN_S` at most: a disk that hangs
+        may hold back the file, never the app.
         """
         now = self._monotonic_s()
         self._offered += len(content)

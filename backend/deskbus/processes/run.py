@@ -18,6 +18,8 @@ from deskbus.processes.pulse import Missed, Pulse
 from deskbus.processes.table import Identity
 from deskbus.processes.tree import Root, end_tree, kill_tree
 from deskbus.processes.verdict import Ending, Verdict, judge_end
+from deskbus.reliability.awake import awake_s
+from deskbus.reliability.shortage import is_shortage
 
 READ_BYTES = 65_536
 LAST_LINES_S = 0.3
@@ -69,18 +71,18 @@ class Run:
         return self._process.pid
 
     def expect_ready(self) -> None:
-        self.pulse.started(self.started_at)
+        self.pulse.started(awake_s())
         self._alarm.set(self.pulse.due_at)
 
     def is_ready(self) -> None:
         self.ready = True
-        self.pulse.ready(time.monotonic())
+        self.pulse.ready(awake_s())
         self._alarm.set(self.pulse.due_at)
 
     def beat(self) -> None:
         """The alarm is not moved: it follows when it rings, so a beat costs next to nothing."""
         before = self.pulse.due_at
-        self.pulse.beat(time.monotonic())
+        self.pulse.beat(awake_s())
         if before is None or (self.pulse.due_at or before) < before:
             self._alarm.set(self.pulse.due_at)
 
@@ -92,7 +94,7 @@ class Run:
             self._alarm.stop()
             self.pulse.stop()
             out_of_memory = self.cage.out_of_memory() or self._killed_for_memory(code)
-            await anyio.to_thread.run_sync(kill_tree, self.root, self.known, self.cage.kill)
+            await self._kill_what_is_left()
             await self._end_strays()
             tasks.cancel_scope.deadline = anyio.current_time() + LAST_LINES_S
         self._put_away()
@@ -132,8 +134,21 @@ class Run:
         if self._life is not None:
             self._life.close()
 
+    async def _kill_what_is_left(self) -> None:
+        while True:
+            try:
+                await anyio.to_thread.run_sync(kill_tree, self.root, self.known, self.cage.kill)
+            except (OSError, RuntimeError) as error:
+                if not is_shortage(error):
+                    raise
+                # What it left behind can't be seen just now; it must not be taken for gone.
+                log.warning("app.tree_not_seen", pid=self.pid, reason=str(error))
+                await anyio.sleep(LAST_LINES_S)
+            else:
+                return
+
     def _look(self) -> None:
-        missed = self.pulse.look(time.monotonic())
+        missed = self.pulse.look(awake_s())
         self._alarm.set(self.pulse.due_at)
         if missed is not None:
             self._on_missed(self, missed)

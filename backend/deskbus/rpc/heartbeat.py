@@ -1,8 +1,13 @@
-"""Finds out that a peer has gone silent, at its deadline and not a poll later."""
+"""Finds out that a peer has gone silent, at its deadline and not a poll later.
+
+It reads first, then judges: where the timer itself came late, this process stood still, and
+what the peer sent lies unread, or the peer stood still with it. Then the peer is asked anew.
+"""
 
 import asyncio
 from collections.abc import Callable
 
+from deskbus.reliability.awake import READING_TURNS, STOOD_STILL_S
 from deskbus.transport.link import Link
 
 INTERVAL_S = 10.0
@@ -29,7 +34,8 @@ class Heartbeat:
         self._on_dead = on_dead
         self._interval_s = interval_s
         self._deadline_s = deadline_s
-        self._timer: asyncio.TimerHandle | None = None
+        self._due_at = 0.0
+        self._timer: asyncio.Handle | None = None
 
     def start(self) -> None:
         self._link.heard_at = asyncio.get_running_loop().time()
@@ -41,11 +47,28 @@ class Heartbeat:
             self._timer = None
 
     def _wait_until(self, when: float) -> None:
-        self._timer = asyncio.get_running_loop().call_at(when, self._look)
+        self._due_at = when
+        self._timer = asyncio.get_running_loop().call_at(when, self._rang)
 
-    def _look(self) -> None:
-        silent_s = asyncio.get_running_loop().time() - self._link.heard_at
-        if silent_s >= self._deadline_s:
+    def _rang(self) -> None:
+        late_s = asyncio.get_running_loop().time() - self._due_at
+        self._read_first(READING_TURNS, late_s >= STOOD_STILL_S)
+
+    def _read_first(self, turns: int, stood_still: bool) -> None:
+        if turns:
+            self._timer = asyncio.get_running_loop().call_soon(
+                self._read_first, turns - 1, stood_still
+            )
+        else:
+            self._look(stood_still)
+
+    def _look(self, stood_still: bool) -> None:
+        now = asyncio.get_running_loop().time()
+        silent_s = now - self._link.heard_at
+        if stood_still and silent_s >= self._interval_s:
+            self._ask()
+            self._wait_until(now + max(self._deadline_s - self._interval_s, STOOD_STILL_S))
+        elif silent_s >= self._deadline_s:
             self._timer = None
             self._on_dead()
         elif silent_s >= self._interval_s:

@@ -10,6 +10,7 @@ import structlog
 from anyio.abc import TaskGroup
 from msgspec import Raw, UnsetType
 
+from deskbus.reliability.awake import happens_within
 from deskbus.rpc import frames
 from deskbus.rpc.frames import Frame
 from deskbus.rpc.lane import METHODS, Answer, Lane
@@ -106,14 +107,13 @@ class Peer:
         reply = self._replies[request_id] = _Reply()
         try:
             self.send(rpc.request(method, params, request_id))
-            with anyio.move_on_after(timeout_s) as limit:
-                await reply.arrived.wait()
+            in_time = await happens_within(reply.arrived, timeout_s)
         except anyio.get_cancelled_exc_class():
             self.notify(CANCEL, {"id": request_id})
             raise
         finally:
             del self._replies[request_id]
-        if limit.cancelled_caught:
+        if not in_time:
             self.notify(CANCEL, {"id": request_id})
             raise DeskbusError(TIMEOUT)
         if isinstance(reply.value, DeskbusError):
