@@ -26,6 +26,7 @@ from deskbus.config import AUDIT_FOLDER, VAULT_FOLDER, Settings, hash_of
 from deskbus.guard import Guard
 from deskbus.handlers import apps as apps_handlers
 from deskbus.handlers import bus as bus_handlers
+from deskbus.handlers import federation as federation_handlers
 from deskbus.handlers import files as files_handlers
 from deskbus.handlers import health as health_handlers
 from deskbus.handlers import history as history_handlers
@@ -237,6 +238,7 @@ class Backend:
                 ),
                 panels_handlers.handlers(self._panels),
                 health_handlers.handlers(health),
+                federation_handlers.handlers(self._federation),
             ],
             self._auditing.refused.by_dispatcher,
         )

@@ -37,6 +37,10 @@ def _run(arguments: Sequence[str] | None) -> int:
         options = parser().parse_args(arguments)
     except SystemExit as end:
         return int(end.code or 0)
+    if getattr(options, "data_dir", options) is None:
+        from deskbus.config import default_data_dir
+
+        options.data_dir = default_data_dir()
     name = "client" if options.command in CLIENT_COMMANDS else options.command
     # Imported by name, so that no command pays for another's libraries.
     command = importlib.import_module(f"deskbus.commands.{name}")
@@ -56,11 +60,19 @@ def _text(argument: str) -> str:
         raise argparse.ArgumentTypeError("this is not UTF-8") from None
 
 
+def _default_words() -> str:
+    from deskbus.config import ConfigError, default_data_dir
+
+    try:
+        return str(default_data_dir()).replace("%", "%%")
+    except ConfigError:
+        return "none, for this user has no home folder"
+
+
 def parser() -> argparse.ArgumentParser:
     """Of the whole command line; its actions are also what shells complete."""
     from deskbus import __version__
     from deskbus.commands.auditoptions import add_audit
-    from deskbus.config import default_data_dir
 
     root = argparse.ArgumentParser(prog="deskbus", description="The backend of an Electron shell.")
     root.add_argument("--version", action="version", version=f"deskbus {__version__}")
@@ -70,8 +82,7 @@ def parser() -> argparse.ArgumentParser:
     place.add_argument(
         "--data-dir",
         type=Path,
-        default=default_data_dir(),
-        help="where the backend keeps its files (default: %(default)s)",
+        help=f"where the backend keeps its files (default: {_default_words()})",
     )
 
     reach = argparse.ArgumentParser(add_help=False, parents=[place])
@@ -157,6 +168,9 @@ def parser() -> argparse.ArgumentParser:
     _add_vault(commands, reach)
     _add_apps(commands, reach)
     _add_policy(commands, reach)
+    federation = commands.add_parser("federation", help="look after the link to other machines")
+    doings = federation.add_subparsers(dest="what", required=True, metavar="ACTION")
+    doings.add_parser("reconnect", parents=[reach], help="connect to NATS at once")
     add_audit(commands, place)
 
     completion = commands.add_parser("completion", help="print a script that completes commands")

@@ -477,10 +477,35 @@ def _patterns(config: Config) -> dict[str, list[str]]:
 
 
 def default_data_dir() -> Path:
-    """Where this platform keeps an application's data for one user."""
-    if os.name == "nt":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "deskbus"
-    return Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local/share")) / "deskbus"
+    """Where this platform keeps an application's data for one user.
+
+    Raises `ConfigError` where nothing says where this user's home is.
+    """
+    variable, below = ("LOCALAPPDATA", "AppData/Local")
+    if os.name != "nt":
+        variable, below = ("XDG_DATA_HOME", ".local/share")
+    return (_folder_in(variable) or _home() / below) / "deskbus"
+
+
+def _folder_in(variable: str) -> Path | None:
+    """An empty or relative path counts as none, as the XDG Base Directory Specification says."""
+    folder = Path(os.environ.get(variable, ""))
+    return folder if folder.is_absolute() else None
+
+
+def _home() -> Path:
+    """Raises `ConfigError`."""
+    named = _folder_in("HOME") if os.name != "nt" else None
+    if named is not None:
+        return named
+    try:
+        if os.name != "nt":
+            import pwd
+
+            return Path(pwd.getpwuid(os.getuid()).pw_dir)
+        return Path.home()
+    except (KeyError, RuntimeError):
+        raise ConfigError("this user has no home folder: name a folder with --data-dir") from None
 
 
 def runtime_dir_for(data_dir: Path) -> Path:
@@ -492,8 +517,8 @@ def runtime_dir_for(data_dir: Path) -> Path:
     if os.name == "nt":
         base = default_data_dir().with_name("deskbus-run")
     else:
-        base = Path(os.environ.get("XDG_RUNTIME_DIR", short))
-    digest = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]
+        base = _folder_in("XDG_RUNTIME_DIR") or short
+    digest = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:12]
     folder = base / f"deskbus-{digest}"
     # Clients come to the same result, for they have the same environment.
     return folder if fits_socket(folder) else short / f"deskbus-{digest}"

@@ -4,6 +4,7 @@ from deskbus_protocol import (
     apps,
     audit,
     bus,
+    federation,
     files,
     health,
     history,
@@ -35,6 +36,7 @@ METHODS: dict[str, Method] = {
         windows,
         panels,
         health,
+        federation,
     )
     for row in domain.METHODS
 }

@@ -27,6 +27,12 @@ SAVE_EVERY_S = 0.2
 """How often the place is saved while messages flow; what came since may come twice to JetStream."""
 
 CLOSE_WITHIN_S = 1.0
+LONGEST_WAIT_S = 1.5
+"""Between two attempts to connect, of which one may take 3 s: a server that is back is found within 5 s.
+An attempt costs next to nothing, so the breaker tells of an outage, and delays no attempt.
+"""
+
+RECONNECTED_WITHIN_S = 5.0
 STREAM_NOT_YET = "JetStream: not joined yet"
 
 log = structlog.get_logger()
@@ -49,7 +55,7 @@ class Federation:
         take_in: TakeIn,
         is_sound: Callable[[bytes], bool],
         clock_ms: Callable[[], int],
-        backoff: Callable[[], Backoff] = Backoff,
+        backoff: Callable[[], Backoff] = lambda: Backoff(longest_s=LONGEST_WAIT_S),
     ) -> None:
         self._name = config.name
         self._log = messages
@@ -83,6 +89,8 @@ class Federation:
         self._stream_problem = STREAM_NOT_YET
         self._save_problem = ""
         self._ended = False
+        self._wanted_now = anyio.Event()
+        self._tried = anyio.Event()
 
     def put(self, line: bytes, topic: str | None, seq: int) -> None:
         """A message of our own broker, foreign ones among them."""
@@ -106,6 +114,15 @@ class Federation:
         except Exception:
             log.exception("federation.failed")
             self._ended = True
+
+    async def reconnect(self) -> ComponentHealth:
+        """Connects at once, also where a connection is there already; tells how it went."""
+        self.breaker.reset()
+        self._tried = tried = anyio.Event()
+        self._wanted_now.set()
+        with anyio.move_on_after(RECONNECTED_WITHIN_S):
+            await tried.wait()
+        return self.health()
 
     def health(self) -> ComponentHealth:
         problem = self._problem or self._stream_problem or self._save_problem
@@ -153,17 +170,30 @@ class Federation:
         backoff = self._new_backoff()
         while True:
             try:
-                with self.breaker.attempt(_any_error):
+                self._wanted_now = anyio.Event()
+                attempt = self.breaker.begin()
+                try:
                     wire = await self._connect()
+                except Exception:
+                    if attempt is not None:
+                        attempt.failed()
+                    raise
+                finally:
+                    tried = self._tried
+                self.breaker.reset()
             except WireError as error:
                 self._fail(str(error))
+                tried.set()
             except Exception:
                 log.exception("federation.failed")
                 self._fail("the connection failed")
+                tried.set()
             else:
                 backoff.reset()
                 await self._use(wire)
-            await anyio.sleep(max(backoff.next_s(), self.breaker.wait_s))
+            with anyio.move_on_after(backoff.next_s()):
+                await self._wanted_now.wait()
+                backoff.reset()
 
     async def _use(self, wire: Wire) -> None:
         """Returns when the connection has ended, for whatever reason."""
@@ -176,7 +206,9 @@ class Federation:
                 tasks.start_soon(self._live_out.run, wire)
                 tasks.start_soon(self._keep_stream, wire)
                 self._problem = ""
+                self._tried.set()
                 log.info("federation.connected", name=self._name)
+                tasks.start_soon(self._close_when_wanted, wire)
                 await wire.closed.wait()
                 tasks.cancel_scope.cancel()
         except* WireError as errors:
@@ -188,6 +220,10 @@ class Federation:
             with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_WITHIN_S):
                 await wire.close()
         self._fail(reason)
+
+    async def _close_when_wanted(self, wire: Wire) -> None:
+        await self._wanted_now.wait()
+        await wire.close()
 
     async def _keep_stream(self, wire: Wire) -> None:
         """Tries again as long as the connection lasts; live messages go on meanwhile."""

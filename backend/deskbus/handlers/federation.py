@@ -1,6 +1,6 @@
 """Federation: joins it to the broker and the log, where the configuration asks for it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,15 @@ from deskbus.bus.broker import MessageBroker
 from deskbus.bus.client import BusClient, Rank, Reader
 from deskbus.config import ConfigError, Settings
 from deskbus.persistence.topiclog import TopicLog
+from deskbus.rpc.connection import Call
+from deskbus.rpc.dispatch import Handler
 from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
+from deskbus_protocol.federation import FederationResult
 from deskbus_protocol.framing import MAX_FRAME_BYTES
 from deskbus_protocol.health import ComponentHealth
 from deskbus_protocol.jsontext import MAX_DEPTH, is_too_deep
+from deskbus_protocol.method import NoParams
 
 if TYPE_CHECKING:
     from deskbus.federation.federation import Federation
@@ -75,6 +80,19 @@ def health_of(federation: "Federation | None") -> Callable[[], ComponentHealth]:
     if federation is None:
         return lambda: ComponentHealth(status="off", detail="not in the configuration")
     return federation.health
+
+
+def handlers(federation: "Federation | None") -> Mapping[str, Handler]:
+    async def reconnect(_: Call, __: NoParams) -> FederationResult:
+        if federation is None:
+            raise DeskbusError(
+                UNAVAILABLE,
+                "This backend is not federated.",
+                action="Add [federation] to the configuration.",
+            )
+        return FederationResult(health=await federation.reconnect())
+
+    return {"federation.reconnect": reconnect}
 
 
 def _is_sound(envelope: bytes) -> bool:

@@ -1,5 +1,6 @@
 """Tells the shell and the person at it what has become of the vault."""
 
+import os
 import shlex
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def notice_of(status: VaultStatus, data_dir: Path) -> Notice | None:
             "are held in memory, and are gone when this program ends.",
             action="Set up a keychain; or close this program and choose a master password:",
             command=visible(
-                f"deskbus vault change-password --data-dir {shlex.quote(str(data_dir))}"
+                f"deskbus vault change-password --data-dir {shlex.quote(_printable(data_dir))}"
             ),
         )
     if status.state == "locked":
@@ -67,3 +68,8 @@ def notice_of(status: VaultStatus, data_dir: Path) -> Notice | None:
             offer_label="Unlock" if status.needs_password else "Try again",
         )
     return None
+
+
+def _printable(folder: Path) -> str:
+    """A name that is not UTF-8 can't be sent; its other bytes are shown as escapes."""
+    return os.fsencode(folder).decode(errors="backslashreplace")

@@ -1673,6 +1673,10 @@ export interface HealthChangedParams {
   health: ComponentHealth;
 }
 
+export interface FederationResult {
+  health: ComponentHealth;
+}
+
 export interface Methods {
   /** Opens the shell's session and checks the protocol version. */
   "session.hello": { params: HelloParams; result: HelloResult; handledBy: "backend" };
@@ -1892,6 +1896,8 @@ export interface Methods {
   "health.changed": { params: HealthChangedParams; result: void; handledBy: "shell" };
   /** Answers with the OpenRPC document of this protocol. */
   "rpc.discover": { params: NoParams; result: Record<string, unknown>; handledBy: "backend" };
+  /** Connects to NATS at once, and tells how that went, 5 s later at the latest. */
+  "federation.reconnect": { params: NoParams; result: FederationResult; handledBy: "backend" };
 }
 
 export const ERRORS = {

@@ -1,0 +1,22 @@
+"""`deskbus federation`: looks after the connection to other machines."""
+
+import sys
+from argparse import Namespace
+
+import msgspec
+
+from deskbus.commands.connected import run_connected
+from deskbus_protocol.client import Client
+from deskbus_protocol.federation import FederationResult
+
+
+def run(options: Namespace) -> int:
+    """Exits with 1 where there is no connection after it."""
+    well: list[bool] = []
+
+    async def reconnect(client: Client) -> None:
+        found = await client.call("federation.reconnect", result=FederationResult)
+        well.append(found.health.status == "ok")
+        sys.stdout.write(msgspec.json.encode(found.health).decode() + "\n")
+
+    return run_connected(options, reconnect) or (0 if all(well) else 1)
