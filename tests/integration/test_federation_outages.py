@@ -25,7 +25,7 @@ from tests.integration.federation import (
     until,
 )
 from tests.integration.natsserver import NatsServer
-from tests.integration.shell import start_shell
+from tests.integration.shell import TestShell, start_shell
 
 
 @pytest.mark.requirement("6.1")
@@ -175,3 +175,41 @@ async def test_a_backend_starts_without_a_server(tmp_path: Path) -> None:
         assert found.status == "degraded"
         async with shell.app("desk.feed") as feed:
             assert (await feed.publish("orders.new", 1, durable=True)).seq == 1
+
+
+FOUND_WITHIN_S = 5.0
+
+
+@pytest.mark.requirement("6.1")
+async def test_a_server_that_is_back_is_found_soon_though_the_breaker_is_open(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    async with machine(server, tmp_path, "desk-a") as a:
+        await server.kill()
+        with anyio.fail_after(30):
+            while (await breaker_of(a))["state"] != "open":
+                await anyio.sleep(0.1)
+        await server.start()
+        with anyio.fail_after(FOUND_WITHIN_S):
+            await until(a, "ok")
+        assert (await breaker_of(a))["state"] == "closed"
+
+
+async def test_a_person_has_it_connect_at_once(server: NatsServer, tmp_path: Path) -> None:
+    async with machine(server, tmp_path, "desk-a") as a:
+        await until(a, "ok")
+        assert await reconnected(a) == "ok"
+        await server.kill()
+        assert await reconnected(a) == "degraded"
+        await server.start()
+        assert await reconnected(a) == "ok"
+
+
+async def reconnected(shell: TestShell) -> str:
+    told = await shell.client.call("federation.reconnect", {}, result=dict)
+    return str(told["health"]["status"])
+
+
+async def breaker_of(shell: TestShell) -> dict[str, object]:
+    health = await shell.client.call("health.get", {}, result=dict)
+    return dict(health["breakers"]["federation"])

@@ -28,8 +28,8 @@ SAVE_EVERY_S = 0.2
 
 CLOSE_WITHIN_S = 1.0
 LONGEST_WAIT_S = 1.5
-"""Between two attempts to connect, of which one may take 3 s: a server that is back is found within 5 s.
-An attempt costs next to nothing, so the breaker tells of an outage, and delays no attempt.
+"""Between two attempts to connect, of which one may take 3 s: a server that is back is
+found within 5 s. An attempt costs next to nothing: the breaker tells of an outage, and delays none.
 """
 
 RECONNECTED_WITHIN_S = 5.0
