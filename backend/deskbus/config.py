@@ -15,6 +15,7 @@ Relative files and working directories are taken from the configuration file's o
 import difflib
 import hashlib
 import os
+import sys
 import re
 import sys
 import tomllib
@@ -499,11 +500,12 @@ def _home() -> Path:
     if named is not None:
         return named
     try:
-        if os.name != "nt":
+        if sys.platform == "win32":
+            return Path.home()
+        else:
             import pwd
 
             return Path(pwd.getpwuid(os.getuid()).pw_dir)
-        return Path.home()
     except (KeyError, RuntimeError):
         raise ConfigError("this user has no home folder: name a folder with --data-dir") from None
 

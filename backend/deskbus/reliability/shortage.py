@@ -87,6 +87,6 @@ class SpareDescriptors:
     def _hold(self) -> None:
         while len(self._held) < self._count:
             try:
-                self._held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+                self._held.append(os.open(os.devnull, os.O_RDONLY))
             except OSError:
                 return
