@@ -15,7 +15,6 @@ Relative files and working directories are taken from the configuration file's o
 import difflib
 import hashlib
 import os
-import sys
 import re
 import sys
 import tomllib
