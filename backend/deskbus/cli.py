@@ -38,9 +38,12 @@ def _run(arguments: Sequence[str] | None) -> int:
     except SystemExit as end:
         return int(end.code or 0)
     if getattr(options, "data_dir", options) is None:
-        from deskbus.config import default_data_dir
+        from deskbus.config import ConfigError, default_data_dir
 
-        options.data_dir = default_data_dir()
+        try:
+            options.data_dir = default_data_dir()
+        except ConfigError as error:
+            raise failures.CommandError(str(error)) from None
     name = "client" if options.command in CLIENT_COMMANDS else options.command
     # Imported by name, so that no command pays for another's libraries.
     command = importlib.import_module(f"deskbus.commands.{name}")

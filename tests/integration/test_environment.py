@@ -73,9 +73,11 @@ async def test_an_empty_or_relative_folder_of_xdg_counts_as_none(
 UNKNOWN = f"""
 import os, sys
 # What it imports may lie where only root can look.
-import argparse, encodings.idna
+import argparse, encodings.idna, traceback
+from deskbus.cli import parser
 from deskbus.cli import main
 from deskbus.commands import doctor, log
+parser()
 os.setgid({NOBODY})
 os.setuid({NOBODY})
 del os.environ["HOME"]

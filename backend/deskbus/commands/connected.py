@@ -10,7 +10,7 @@ import anyio
 
 from deskbus.commands import loop, output
 from deskbus.commands.failures import MAKE_SAFE, CommandError
-from deskbus.config import default_data_dir, runtime_dir_for
+from deskbus.config import ConfigError, default_data_dir, runtime_dir_for
 from deskbus.security.developer import DEVELOPER_APP, FILE_NAME
 from deskbus.transport.pipe import (
     UnsafeDirectoryError,
@@ -108,4 +108,8 @@ def _unreachable(data_dir: Path, wanting: Exception, *, held: bool) -> CommandEr
 
 
 def _data_dir_option(data_dir: Path) -> str:
-    return "" if data_dir == default_data_dir() else f" --data-dir {data_dir}"
+    try:
+        usual = data_dir == default_data_dir()
+    except ConfigError:
+        usual = False
+    return "" if usual else f" --data-dir {data_dir}"

@@ -13,7 +13,7 @@ from deskbus.commands.failures import MAKE_SAFE, CommandError, MisuseError
 from deskbus.commands.output import OutputError, ReaderGoneError
 from deskbus.config import Config, ConfigError, ConfigFile, Settings, runtime_dir_for
 from deskbus.datafolder import AlreadyRunningError, held
-from deskbus.observability.stderr import StandardError, open_if_closed, take_standard_error
+from deskbus.observability.stderr import StandardError, take_standard_error
 from deskbus.transport.descriptors import (
     ClaimedDescriptors,
     NoShellError,
@@ -56,7 +56,6 @@ def leave_no_core_file() -> None:
 
 def run(options: Namespace) -> int:
     # First of all: nothing that is imported later can then reach the wire.
-    open_if_closed(2)
     try:
         claimed = claim_standard_descriptors() if options.stdio else None
     except NoShellError as error:
@@ -138,7 +137,8 @@ def _tell_ready(options: Namespace, pipe: str) -> None:
     told = {
         "ready": True,
         "pid": os.getpid(),
-        "dataDir": os.fsdecode(options.data_dir.absolute()),
+        # A name that is not UTF-8 can't be JSON; its other bytes are shown as escapes.
+        "dataDir": os.fsencode(options.data_dir.absolute()).decode(errors="backslashreplace"),
         "pipe": pipe,
     }
     if options.ready_fd is not None:

@@ -123,17 +123,6 @@ class StandardError:
                     self._changed.notify_all()
 
 
-def open_if_closed(number: int) -> None:
-    """Opens a standard descriptor that is not open, so that no file and no link gets its number."""
-    try:
-        os.fstat(number)
-    except OSError:
-        opened = os.open(os.devnull, os.O_RDWR)
-        if opened != number:
-            os.dup2(opened, number)
-            os.close(opened)
-
-
 def take_standard_error(*, and_output: bool) -> StandardError:
     """Puts a `StandardError` behind descriptor 2 and `sys.stderr`; with `and_output` behind 1 too.
 

@@ -139,7 +139,7 @@ class Listener:
         self._loop.add_reader(listener.fileno(), self._accept_some)
 
     def _open_again(self) -> None:
-        """In a folder that was made anew, nobody else may be kept out any more but by a new lock."""
+        """A folder that was made anew has no lock yet that keeps others out."""
         prepare_directory(self._folder)
         if not _is_locked_by_us(self._folder):
             lock = _lock(self._folder)
