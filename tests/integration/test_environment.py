@@ -73,7 +73,7 @@ async def test_an_empty_or_relative_folder_of_xdg_counts_as_none(
 UNKNOWN = f"""
 import os, sys
 # What it imports may lie where only root can look.
-import argparse, encodings.idna, traceback
+import argparse, encodings.idna, resource
 from deskbus.cli import parser
 from deskbus.cli import main
 from deskbus.commands import doctor, log
@@ -90,7 +90,7 @@ async def test_without_home_and_with_an_unknown_uid_a_data_folder_can_be_named()
     folder = Path(f"/tmp/deskbus-test-{os.getpid()}")
     folder.mkdir()
     os.chown(folder, NOBODY, NOBODY)
-    env = {**os.environ, "HOME": "x"}
+    env = {"PATH": os.environ["PATH"], "HOME": "x"}
     command = [sys.executable, "-c", UNKNOWN]
     try:
         refused = await anyio.run_process([*command, "doctor"], check=False, env=env)
