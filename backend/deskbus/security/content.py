@@ -15,6 +15,11 @@ MAX_FILES = 20_000
 MAX_BYTES = 1024 * 1024 * 1024
 BLOCK_BYTES = 1024 * 1024
 
+MANY_ENTRIES = 5_000
+"""In a folder with code: beyond, what a package manager has put there is left out."""
+
+PACKAGES = frozenset({"node_modules", ".git", ".venv", "venv", "site-packages"})
+
 CODE = frozenset({
     ".py", ".pyc", ".pyw", ".pyd", ".pyz", ".pth", ".so", ".dylib", ".dll", ".exe",
     ".js", ".mjs", ".cjs", ".node", ".wasm", ".html", ".htm", ".css", ".svg",
@@ -123,19 +128,30 @@ def _is_manifest(path: Path, folder: Path, manifest: Manifest) -> bool:
 
 
 def _code_below(folder: Path) -> Iterator[Path]:
-    """What a program may be made of. Links count whatever they are called."""
-    return (path for path in _below(folder) if path.suffix in CODE or path.is_symlink())
+    """What a program may be made of. Links count whatever they are called.
+
+    Packages that were installed there count as far as they are few. To make them too many, so that
+    they count no more, changes what counts as well.
+    """
+    try:
+        found = list(_below(folder, limit=MANY_ENTRIES))
+    except ContentError:
+        found = list(_below(folder, skip=PACKAGES))
+    return (path for path in found if path.suffix in CODE or path.is_symlink())
 
 
-def _walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+def _walk(
+    folder: Path, limit: int, skip: frozenset[str]
+) -> Iterator[tuple[str, list[str], list[str]]]:
     """As `os.walk`, through links too, but each folder once; raises `ContentError`."""
     seen: set[str] = set()
     count = 0
     for place, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
+        folders[:] = [name for name in folders if name not in skip]
         count += len(names) + len(folders)
-        if count > MAX_FILES:
-            raise ContentError(f"There are more than {MAX_FILES} files in {folder.name}.")
+        if count > limit:
+            raise ContentError(f"There are more than {limit} files in {folder.name}.")
         if real in seen:
             folders.clear()
             continue
@@ -143,8 +159,10 @@ def _walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
         yield place, folders, names
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    for place, folders, names in _walk(folder):
+def _below(
+    folder: Path, *, limit: int = MAX_FILES, skip: frozenset[str] = frozenset()
+) -> Iterator[Path]:
+    for place, folders, names in _walk(folder, limit, skip):
         for name in (*names, *folders):
             path = Path(place) / name
             if path.is_symlink() or path.is_file():

@@ -98,6 +98,25 @@ def test_nothing_that_an_app_runs_changes_unseen(
     assert bound(folder, manifest, owns=owns) == before
 
 
+def test_packages_count_while_they_are_few_and_to_make_them_many_makes_another_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deskbus.security.content.MANY_ENTRIES", 6)
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules/a.js").write_text("a")
+    (tmp_path / "main.js").write_text("main")
+    app = with_program("main.js", kind="node")
+    seen = [bound(tmp_path, app)]
+    (tmp_path / "node_modules/a.js").write_text("changed")
+    seen.append(bound(tmp_path, app))
+    for number in range(6):
+        (tmp_path / f"node_modules/{number}.txt").write_text("")
+    seen.append(bound(tmp_path, app))
+    (tmp_path / "main.js").write_text("changed")
+    seen.append(bound(tmp_path, app))
+    assert len(set(seen)) == 4
+
+
 def test_a_new_a_renamed_and_a_missing_file_make_it_another(folder: Path) -> None:
     seen = {bound(folder)}
     (folder / "page/new.js").write_text("")
