@@ -8,7 +8,7 @@ N ?= 10
 LOAD ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
-PYTEST := $(PYTHON) -m pytest --numprocesses auto --dist loadgroup
+PYTEST := $(PYTHON) -m pytest --numprocesses auto
 # The parts without Electron, keychain and servers; they take less than a minute.
 QUICK_TESTS := tests/unit tests/contract/test_vscode_jsonrpc.py
 

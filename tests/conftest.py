@@ -15,7 +15,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 
 from tests.integration.secretservice import SecretService, secret_service
-from tests.scheduling import FilesThenSerial, put_apart
+from tests.scheduling import FilesThenSerial, name_alike, put_apart
 
 # No test touches the keychain of whoever runs it; those that need one start their own.
 os.environ["DBUS_SESSION_BUS_ADDRESS"] = "unix:path=/nonexistent"
@@ -31,6 +31,7 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    name_alike(items)
     put_apart(items)
 
 

@@ -1,11 +1,12 @@
 """The suite's order: what measures time runs when no other test does, and nothing is left out."""
 
+import os
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tests.scheduling import FilesThenSerial
+from tests.scheduling import FilesThenSerial, is_serial, name_alike
 
 FILES = [f"tests/test_{name}.py::test_{number}" for name in "abc" for number in range(4)]
 ALONE = [f"tests/test_{name}.py::test_alone@serial" for name in "abc"]
@@ -71,3 +72,30 @@ def test_every_test_runs_once_and_serial_ones_alone_at_the_end(
 def test_a_file_stays_with_one_worker() -> None:
     names = [name for name, _ in order_of(FILES, 1)]
     assert names == FILES
+
+
+@pytest.mark.parametrize("_", [object(), iter([])], ids=repr)
+def test_an_address_in_an_id_is_the_same_for_all_workers(
+    request: pytest.FixtureRequest, _: object
+) -> None:
+    assert " at 0x" not in request.node.nodeid
+    assert " at 0x" in request.node.name
+    others = {item.nodeid for item in request.session.items if item.name != request.node.name}
+    assert request.node.nodeid not in others
+
+
+def test_ids_without_an_address_are_left_alone(request: pytest.FixtureRequest) -> None:
+    before = request.node.nodeid
+    name_alike([request.node])
+    assert request.node.nodeid == before
+
+
+@pytest.mark.serial
+def test_a_serial_test_is_told_by_its_id_and_runs_after_the_others(
+    request: pytest.FixtureRequest,
+) -> None:
+    items = request.session.items
+    assert is_serial(request.node)
+    assert [is_serial(item) for item in items] == sorted(map(is_serial, items))
+    marked = {item.nodeid.endswith("@serial") for item in items if is_serial(item)}
+    assert marked == {"PYTEST_XDIST_WORKER" in os.environ}
