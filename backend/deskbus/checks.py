@@ -20,9 +20,25 @@ def bus_check(bus: InterApplicationBus) -> Check:
         words = (
             f"{counted(stats.clients, 'client')}, {counted(stats.subscriptions, 'subscription')}"
         )
+        trouble = _bus_trouble(bus, stats.slow_readers)
+        if trouble:
+            return ComponentHealth(status="degraded", detail=f"{words}; {trouble}")
         return ComponentHealth(status="ok", detail=words)
 
     return check
+
+
+def _bus_trouble(bus: InterApplicationBus, slow: int) -> str:
+    """What loses messages, or will soon; "" for nothing."""
+    troubles = []
+    if slow:
+        troubles.append(f"{counted(slow, 'slow reader')}, whose oldest messages are dropped")
+    full = sum(member.queue.full for member in bus.members)
+    if full:
+        troubles.append(f"{counted(full, 'full queue')} of clients that are away")
+    if bus.dead_letters.full:
+        troubles.append("the dead letters are full, so the oldest are forgotten")
+    return ", ".join(troubles)
 
 
 def persistence_check(persistence: MessagePersistence | None) -> Check:

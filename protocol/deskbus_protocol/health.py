@@ -42,7 +42,7 @@ class HealthResult(Result, frozen=True, kw_only=True):
 
 
 class HealthChangedParams(Params, frozen=True, kw_only=True):
-    """Sent to the shell when a component's status changes."""
+    """Sent to the shell when the status of a component or a circuit breaker (`breaker:NAME`) changes."""
 
     component: str
     health: ComponentHealth

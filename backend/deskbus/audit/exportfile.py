@@ -9,6 +9,7 @@ from deskbus.audit import export
 from deskbus.audit.index import AuditIndex
 from deskbus.audit.proof import Bundle, Prover, make_bundle, read_chain
 from deskbus.audit.query import AuditSearch
+from deskbus.storage.disk import write_private
 from deskbus_protocol.audit import AuditFilter, AuditFormat
 
 PROOF = ".proof"
@@ -47,8 +48,8 @@ class Exporter:
             if cursor is None:
                 break
         bundle = self.prove(seqs)
-        path.write_bytes(export.encode(lines, form).encode())
-        proof_of(path).write_bytes(msgspec.json.encode(bundle))
+        write_private(path, export.encode(lines, form).encode())
+        write_private(proof_of(path), msgspec.json.encode(bundle))
         return len(lines)
 
     def prove(self, seqs: Sequence[int]) -> Bundle:

@@ -38,6 +38,11 @@ class DeadLetterQueue:
     def __len__(self) -> int:
         return len(self._letters)
 
+    @property
+    def full(self) -> bool:
+        """Whether one more takes the place of the oldest, or nearly so."""
+        return len(self._letters) >= MAX_LETTERS or self._bytes >= MAX_BYTES
+
     def add(
         self,
         reason: DeadLetterReason,

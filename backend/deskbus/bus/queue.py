@@ -47,6 +47,11 @@ class OfflineQueue:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def full(self) -> bool:
+        """Whether it has reached its bound, so that what comes next costs a message."""
+        return self._count >= MAX_MESSAGES or self.bytes >= MAX_BYTES
+
     def put(self, line: bytes, topic: str | None, seq: int) -> None:
         """Keeps a message of `topic`; other frames are of no use to a client that isn't there."""
         if topic is None:

@@ -44,6 +44,7 @@ from deskbus.commands.auditlog import (
 from deskbus.commands.failures import CommandError, MisuseError
 from deskbus.commands.progress import show_progress
 from deskbus.commands.times import unix_ms
+from deskbus.storage.disk import write_private
 from deskbus.storage.newer import refuse_newer
 from deskbus_protocol.audit import AuditFormat, AuditOrder, AuditRecord, AuditVerdict, VerdictWord
 from deskbus_protocol.quantity import counted
@@ -152,7 +153,8 @@ def _report(options: Namespace) -> int:
     verdict = verdict_of(options)
     with opened(options) as log:
         story = gather(log.search, period, show_progress)
-    options.file.write_text(render(story, verdict, time.time_ns() // 1_000_000), "utf-8")
+    page = render(story, verdict, time.time_ns() // 1_000_000)
+    write_private(options.file, page.encode())
     output.emit({"records": story.records, "file": str(options.file), "verdict": verdict.verdict})
     return EXIT_CODES[verdict.verdict]
 

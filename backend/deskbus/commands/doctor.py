@@ -18,8 +18,9 @@ import msgspec
 from deskbus import __version__
 from deskbus.commands import output
 from deskbus.commands.connected import run_connected
-from deskbus.commands.failures import DONE, FAILED, describe
+from deskbus.commands.failures import DONE, FAILED, KEEP_PRIVATE, describe
 from deskbus.config import VAULT_FOLDER, ConfigError, load, runtime_dir_for
+from deskbus.storage.disk import exposure
 from deskbus.transport.pipe import UnsafeDirectoryError, check_runtime_folder, is_held
 from deskbus_protocol.client import Client
 from deskbus_protocol.display import visible
@@ -122,6 +123,9 @@ def _data_folder(data_dir: Path) -> Finding:
     existing = _existing(data_dir)
     free = shutil.disk_usage(existing).free
     words = f"{data_dir}, {free // 1_000_000} MB free"
+    anybody, exposed = exposure(data_dir)
+    if exposed:
+        return Finding("broken" if anybody else "degraded", f"{exposed}. {KEEP_PRIVATE}")
     if free < MIN_FREE_BYTES:
         return Finding("degraded", f"{words}; make room")
     return Finding("ok", words)

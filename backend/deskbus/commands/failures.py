@@ -18,6 +18,7 @@ TRACE_VARIABLE = "DESKBUS_TRACEBACK"
 """With it a fault of the program's own shows where it happened."""
 
 MAKE_SAFE = "Make it yours alone (chmod 700), or set XDG_RUNTIME_DIR to a folder that is."
+KEEP_PRIVATE = "Make the data folder yours alone (chmod 700), and name it itself, not a link to it."
 _PLACE = "Give this user access to it, or name another place, as with --data-dir."
 _ACTIONS = {
     errno.EACCES: _PLACE,

@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from deskbus.commands import output
-from deskbus.commands.failures import MAKE_SAFE, CommandError, MisuseError
+from deskbus.commands.failures import KEEP_PRIVATE, MAKE_SAFE, CommandError, MisuseError
 from deskbus.commands.output import OutputError, ReaderGoneError
 from deskbus.config import Config, ConfigError, ConfigFile, Settings, runtime_dir_for
 from deskbus.datafolder import AlreadyRunningError, held
 from deskbus.observability.stderr import StandardError, take_standard_error
+from deskbus.storage.disk import exposure
 from deskbus.transport.descriptors import (
     ClaimedDescriptors,
     NoShellError,
@@ -61,6 +62,7 @@ def run(options: Namespace) -> int:
     except NoShellError as error:
         raise CommandError(str(error), "Without a shell, use deskbus serve --headless.") from None
     _check_ready_fd(options.ready_fd)
+    _check_data_folder(options.data_dir)
     stderr = take_standard_error(and_output=options.stdio)
     runtime_dir = runtime_dir_for(options.data_dir)
     try:
@@ -78,6 +80,15 @@ def run(options: Namespace) -> int:
     except UnsafeDirectoryError as error:
         raise CommandError(str(error), MAKE_SAFE) from None
     return 0
+
+
+def _check_data_folder(data_dir: Path) -> None:
+    """Raises `CommandError` for one that anybody can write into; tells of other dangers."""
+    anybody, words = exposure(data_dir)
+    if anybody:
+        raise CommandError(words, KEEP_PRIVATE)
+    if words:
+        output.tell(f"deskbus: {words}. {KEEP_PRIVATE}")
 
 
 def _serve(

@@ -1,9 +1,10 @@
 """`vault.*`: what the shell, or a person at the command line, does with the vault."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from msgspec import UnsetType
+from msgspec import UnsetType, structs
 
 from deskbus.observability.trail import AuditTrail
 from deskbus.rpc.connection import Call
@@ -11,6 +12,7 @@ from deskbus.rpc.dispatch import Handler
 from deskbus.vault.service import VaultService
 from deskbus_protocol.errors import INVALID_PARAMS, DeskbusError
 from deskbus_protocol.events import (
+    AuditEvent,
     ConfigSecretChanged,
     VaultExported,
     VaultImported,
@@ -33,7 +35,7 @@ from deskbus_protocol.secrets import (
 
 
 class VaultHandlers:
-    """What was changed is in the audit log before its caller has the answer."""
+    """A change is in the audit log before it is made; one that then fails is told there as well."""
 
     def __init__(self, vault: VaultService, trail: AuditTrail) -> None:
         self._vault = vault
@@ -63,42 +65,55 @@ class VaultHandlers:
         return VaultResult(status=self._vault.status())
 
     async def _rotate(self, call: Call, params: RotateParams) -> VaultResult:
-        await self._vault.rotate(
-            kek=params.what != "keys",
-            keys=params.what != "kek",
-            reseal=params.reseal,
-            progress=lambda done, total: call.progress(f"{done} of {total} records"),
-        )
-        return await self._rotated(call, params.what)
+        async with self._recorded(self._rotation(call, params.what)):
+            await self._vault.rotate(
+                kek=params.what != "keys",
+                keys=params.what != "kek",
+                reseal=params.reseal,
+                progress=lambda done, total: call.progress(f"{done} of {total} records"),
+            )
+        return VaultResult(status=self._vault.status())
 
-    async def _rotated(self, call: Call, what: str) -> VaultResult:
-        status = self._vault.status()
-        await self._trail.commit(
-            VaultRotated(app=call.identity.app, actor="person", what=what, records=status.records)
-        )
-        return VaultResult(status=status)
+    def _rotation(self, call: Call, what: str) -> VaultRotated:
+        records = self._vault.status().records
+        return VaultRotated(app=call.identity.app, actor="person", what=what, records=records)
+
+    @asynccontextmanager
+    async def _recorded(self, event: AuditEvent) -> AsyncIterator[None]:
+        """Makes the change of the `with` block once `event` is on disk, and not where it can't be.
+
+        Raises `DeskbusError` (audit_unavailable), and what the block raises.
+        """
+        await self._trail.commit(event)
+        try:
+            yield
+        except BaseException as error:
+            why = error.message if isinstance(error, DeskbusError) else "it was broken off"
+            self._trail.note(structs.replace(event, reason=f"failed: {why}"))
+            raise
 
     async def _lock(self, _: Call, __: NoParams) -> VaultResult:
         await self._vault.lock()
         return VaultResult(status=self._vault.status())
 
     async def _change_password(self, call: Call, params: NewPasswordParams) -> VaultResult:
-        await self._vault.use_password(params.new_password)
-        return await self._rotated(call, "password")
+        async with self._recorded(self._rotation(call, "password")):
+            await self._vault.use_password(params.new_password)
+        return VaultResult(status=self._vault.status())
 
     async def _use_keychain(self, call: Call, params: UseKeychainParams) -> VaultResult:
-        await self._vault.use_keychain(
-            None if isinstance(params.keychain, UnsetType) else params.keychain
-        )
-        return await self._rotated(call, "keychain")
+        async with self._recorded(self._rotation(call, "keychain")):
+            await self._vault.use_keychain(
+                None if isinstance(params.keychain, UnsetType) else params.keychain
+            )
+        return VaultResult(status=self._vault.status())
 
     async def _set_config(self, call: Call, params: SetSecretParams) -> VaultResult:
         if not params.value:
             raise DeskbusError(INVALID_PARAMS, "A secret of the configuration is not empty.")
-        await self._vault.put_config(params.name, params.value)
-        await self._trail.commit(
-            ConfigSecretChanged(app=call.identity.app, actor="person", name=params.name)
-        )
+        changed = ConfigSecretChanged(app=call.identity.app, actor="person", name=params.name)
+        async with self._recorded(changed):
+            await self._vault.put_config(params.name, params.value)
         return VaultResult(status=self._vault.status())
 
     async def _delete_config(self, call: Call, params: SecretParams) -> DeletedResult:
@@ -112,12 +127,11 @@ class VaultHandlers:
         return DeletedResult(deleted=deleted)
 
     async def _export(self, call: Call, params: TransferParams) -> ExportResult:
-        left_out = await self._vault.export(_absolute(params.file), params.password)
-        status = self._vault.status()
-        await self._trail.commit(
-            VaultExported(app=call.identity.app, actor="person", records=status.records)
-        )
-        return ExportResult(left_out=left_out, status=status)
+        file, records = _absolute(params.file), self._vault.status().records
+        exported = VaultExported(app=call.identity.app, actor="person", records=records)
+        async with self._recorded(exported):
+            left_out = await self._vault.export(file, params.password)
+        return ExportResult(left_out=left_out, status=self._vault.status())
 
     async def _take_in(self, call: Call, params: TransferParams) -> ImportResult:
         records = await self._vault.take_in(

@@ -8,6 +8,7 @@ import anyio
 from deskbus import __version__
 from deskbus.reliability.breaker import CircuitBreaker
 from deskbus_protocol.health import BreakerStatus, ComponentHealth, HealthResult, Status
+from deskbus_protocol.quantity import counted
 
 Check = Callable[[], ComponentHealth]
 
@@ -37,7 +38,16 @@ class HealthMonitor:
         self._checks[component] = check
 
     def watch_breaker(self, breaker: CircuitBreaker) -> None:
+        """Its changes are told at once, as those of a component `breaker:NAME`."""
         self._breakers[breaker.name] = breaker
+        breaker.on_changed = self._breaker_changed
+
+    def _breaker_changed(self, breaker: CircuitBreaker) -> None:
+        detail = f"{breaker.state} after {counted(breaker.failures, 'failure')}"
+        status: Status = "ok" if breaker.state == "closed" else "degraded"
+        if breaker.state == "open":
+            detail += f"; tried again in {breaker.wait_s:.0f} s"
+        self._on_changed(f"breaker:{breaker.name}", ComponentHealth(status=status, detail=detail))
 
     def report(self) -> HealthResult:
         components = {name: check() for name, check in self._checks.items()}

@@ -87,3 +87,36 @@ def replace(unfinished: Path, path: Path) -> None:
             time.sleep(REPLACE_PAUSE_S)
         else:
             return
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Writes a file that this user alone may read, whatever the umask is and whoever could before.
+
+    A pipe or a device is written as it is. Raises `OSError`.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            if sys.platform != "win32":
+                os.fchmod(descriptor, 0o600)
+            os.ftruncate(descriptor, 0)
+        file.write(content)
+
+
+def exposure(folder: Path) -> tuple[bool, str]:
+    """How others than this user can get at a folder's content, and whether anybody can.
+
+    "" where nobody can, or where there is no such folder yet. Raises `OSError`.
+    """
+    if sys.platform == "win32" or not folder.exists():
+        return False, ""
+    found = folder.stat()
+    if found.st_mode & stat.S_IWOTH:
+        return True, f"anybody on this machine can write into {folder}"
+    if found.st_uid not in (os.geteuid(), 0):
+        return False, f"{folder} belongs to another user, who can change what is in it"
+    if found.st_mode & stat.S_IWGRP:
+        return False, f"its group can write into {folder}"
+    if folder.is_symlink():
+        return False, f"{folder} is a link: who can change the link decides what is read"
+    return False, ""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from msgspec import UNSET, UnsetType, structs
 
+from deskbus.storage.disk import write_private
 from deskbus_protocol.audit import (
     AuditFilter,
     AuditFormat,
@@ -169,7 +170,7 @@ class AuditPanel:
         if action == "head":
             head = await self._audit.head()
             try:
-                path.write_text(head.checkpoint, "utf-8")  # noqa: ASYNC240  # a kilobyte
+                write_private(path, head.checkpoint.encode())  # a kilobyte
             except OSError:
                 raise DeskbusError(DEGRADED, "The file can't be written there.") from None
             return "Kept. Store it where this computer can't change it."

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from deskbus.audit.exportfile import proof_of
 from deskbus.audit.index import AuditIndex
 from deskbus.audit.query import AuditSearch
 from deskbus.audit.report import render
@@ -141,6 +142,8 @@ def test_the_command_verifies_queries_exports_and_reports(
     assert "its end is not proven" in page.read_text()
     assert "a checkpoint that was kept" in page.read_text()
     assert main([*words, "--against", str(head)]) == 0
+    for private in (page, table, proof_of(table)):
+        assert private.stat().st_mode & 0o777 == 0o600
     assert page.read_text().startswith("<!doctype html>")
 
 

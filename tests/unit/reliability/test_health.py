@@ -2,7 +2,7 @@
 
 import pytest
 
-from deskbus.reliability.breaker import CircuitBreaker
+from deskbus.reliability.breaker import BreakerPolicy, CircuitBreaker
 from deskbus.reliability.health import HealthMonitor
 from deskbus_protocol.health import ComponentHealth, Status
 
@@ -55,3 +55,20 @@ def test_the_report_tells_how_long_an_open_breaker_waits() -> None:
     rig.now_s += 10
     status = rig.monitor.report().breakers["disk"]
     assert (status.state, status.failures, status.openings, status.wait) == ("open", 5, 1, 20_000)
+
+
+@pytest.mark.requirement("6.1")
+def test_each_change_of_a_breaker_is_told_at_once() -> None:
+    rig = Rig()
+    policy = BreakerPolicy(failures=1, open_s=30.0, successes=1)
+    breaker = CircuitBreaker("keychain", policy=policy, monotonic_s=lambda: rig.now_s)
+    rig.monitor.watch_breaker(breaker)
+    attempt = breaker.begin()
+    assert attempt is not None
+    attempt.failed()
+    assert rig.told == [("breaker:keychain", "degraded")]
+    rig.now_s += 30
+    trial = breaker.begin()
+    assert trial is not None
+    trial.succeeded()
+    assert [status for _, status in rig.told] == ["degraded", "degraded", "ok"]

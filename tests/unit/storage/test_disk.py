@@ -1,4 +1,5 @@
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -50,3 +51,37 @@ def test_a_file_that_stays_open_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(disk, "REPLACE_PAUSE_S", 0)
     with pytest.raises(PermissionError):
         disk.replace(tmp_path / "fresh", tmp_path / "file")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders there belong to their user")
+@pytest.mark.parametrize("before", [None, 0o644])
+def test_what_is_written_private_is_so_whatever_the_umask(
+    tmp_path: Path, before: int | None
+) -> None:
+    path = tmp_path / "export"
+    if before is not None:
+        path.write_bytes(b"something longer")
+        path.chmod(before)
+    umask = os.umask(0)
+    try:
+        disk.write_private(path, b"secret")
+    finally:
+        os.umask(umask)
+    assert path.read_bytes() == b"secret"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders there belong to their user")
+def test_a_folder_that_others_can_change_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    assert disk.exposure(folder) == (False, "")
+    folder.mkdir(mode=0o700)
+    assert disk.exposure(folder) == (False, "")
+    (tmp_path / "link").symlink_to(folder)
+    assert "is a link" in disk.exposure(tmp_path / "link")[1]
+    folder.chmod(0o770)
+    assert disk.exposure(folder)[0] is False
+    assert "its group" in disk.exposure(folder)[1]
+    folder.chmod(0o777)
+    assert disk.exposure(folder)[0] is True
+    assert disk.exposure(tmp_path / "link")[0] is True
