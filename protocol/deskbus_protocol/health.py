@@ -42,7 +42,7 @@ class HealthResult(Result, frozen=True, kw_only=True):
 
 
 class HealthChangedParams(Params, frozen=True, kw_only=True):
-    """Sent to the shell when the status of a component or a circuit breaker (`breaker:NAME`) changes."""
+    """Sent to the shell when the status of a component changes, or of a breaker (`breaker:NAME`)."""
 
     component: str
     health: ComponentHealth
