@@ -42,7 +42,7 @@ class HealthResult(Result, frozen=True, kw_only=True):
 
 
 class HealthChangedParams(Params, frozen=True, kw_only=True):
-    """Sent to the shell when the status of a component changes, or of a breaker (`breaker:NAME`)."""
+    """Sent to the shell when a component changes its status, or a breaker (`breaker:NAME`)."""
 
     component: str
     health: ComponentHealth

@@ -1666,7 +1666,7 @@ export interface BreakerStatus {
   wait: number;
 }
 
-/** Sent to the shell when the status of a component changes, or of a breaker (`breaker:NAME`). */
+/** Sent to the shell when a component changes its status, or a breaker (`breaker:NAME`). */
 export interface HealthChangedParams {
   _meta?: TraceContext;
   component: string;
