@@ -43,6 +43,8 @@ def decode(content: str, form: AuditFormat) -> list[bytes]:
     makes of them: other programs could read an extra cell, row or comment out of it.
     """
     lines = _lines_in(content, form)
+    if not all(line.startswith(b"{") and line.endswith(b"}") for line in lines):
+        raise ExportError("a line is no record")
     if encode(lines, form) != content:
         raise ExportError("the export says other than the records in it")
     return lines

@@ -319,7 +319,7 @@ def test_foreign_lines_at_the_end_are_not_signed_and_never_taken_in(rig: Rig, ke
     rig.end(opening.ledger)
     verdict = verify(rig, key)
     assert (verdict.verdict, verdict.records) == ("OK", 323)
-    assert any("were left aside" in finding.text for finding in verdict.findings)
+    assert any("left aside: " in finding.text for finding in verdict.findings)
     # And what was left aside is bound by the head of the next file.
     put_lines(path, lines_of(path)[:-1])
     assert verify(rig, key).verdict == "TAMPERED"

@@ -67,7 +67,17 @@ def test_too_deep_json_is_told(depth: int) -> None:
         Raw(b"{\n"),
         Raw(b"[" * 200 + b"]" * 200),
     ],
-    ids=str,
+    ids=[
+        "opaque",
+        "function",
+        "cycle",
+        "tuple-key",
+        "half-a-pair",
+        "half-a-pair-as-key",
+        "raw-half-a-pair",
+        "raw-cut",
+        "raw-deep",
+    ],
 )
 def test_what_can_not_be_sent_is_told_by_its_code(value: object) -> None:
     with pytest.raises(DeskbusError) as refused:
