@@ -206,7 +206,6 @@ class Federation:
                 tasks.start_soon(self._live_out.run, wire)
                 tasks.start_soon(self._keep_stream, wire)
                 self._problem = ""
-                self._tried.set()
                 log.info("federation.connected", name=self._name)
                 tasks.start_soon(self._close_when_wanted, wire)
                 await wire.closed.wait()
@@ -236,12 +235,14 @@ class Federation:
                 if problem != self._stream_problem and not wire.closed.is_set():
                     log.warning("federation.stream_failed", reason=problem)
                 self._stream_problem = problem
+                self._tried.set()
             await anyio.sleep(backoff.next_s())
 
     async def _use_stream(self, wire: Wire, backoff: Backoff) -> None:
         async with anyio.create_task_group() as tasks:
             await self._stream_in.start(wire, await wire.open_stream())
             self._stream_problem = ""
+            self._tried.set()
             backoff.reset()
             tasks.start_soon(self._stream_in.run)
             if self._log_out is not None:
