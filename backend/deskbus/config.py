@@ -14,11 +14,12 @@ Relative files and working directories are taken from the configuration file's o
 
 import difflib
 import hashlib
+import json
 import os
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -155,14 +156,16 @@ class FederationConfig(Section, frozen=True, kw_only=True):
     `secret:NAME`, which stands for what `deskbus vault set NAME` has put into the vault.
     """
 
-    name: Annotated[str, Meta(pattern=whole(r"[a-z0-9-]+"), max_length=64)]
+    name: Annotated[str, Meta(pattern=whole(r"[a-z0-9-]+"), max_length=64, examples=["desk-a"])]
     servers: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1)] = (
         msgspec.field(default_factory=lambda: ["nats://127.0.0.1:4222"])
     )
     topics: list[Pattern] = []
     send: list[Pattern] | UnsetType = UNSET
     receive: list[Pattern] | UnsetType = UNSET
-    prefix: Annotated[str, Meta(pattern=whole(r"[A-Za-z0-9_-]+"), max_length=64)] = "deskbus"
+    prefix: Annotated[
+        str, Meta(pattern=whole(r"[A-Za-z0-9_-]+"), max_length=64, examples=["deskbus"])
+    ] = "deskbus"
     tls_ca: str | UnsetType = UNSET
     tls_cert: str | UnsetType = UNSET
     tls_key: str | UnsetType = UNSET
@@ -242,6 +245,8 @@ NEAR = 0.6
 
 _UNKNOWN = re.compile(r"Object contains unknown field `([^`]+)`")
 _MISSING = re.compile(r"Object missing required field `([^`]+)`")
+_NOT_OFFERED = re.compile(r"Invalid enum value '?(.*?)'?\Z", re.DOTALL)
+_OTHER_FORM = "Expected `str` matching regex"
 _PLACE = re.compile(r" - at `\$\.?([^`]*)`\Z")
 _AT_LINE = re.compile(r" \(at line (\d+), column (\d+)\)\Z")
 _STEP = re.compile(r"([A-Za-z_]+)|\[(\d+)\]")
@@ -315,10 +320,10 @@ class ConfigFile:
         unknown, missing = _UNKNOWN.match(cause), _MISSING.match(cause)
         if unknown is not None:
             key = f"{place}.{unknown[1]}".lstrip(".")
-            return self.error(key, "There is no such key", _offer(place, unknown[1]))
+            return self.error(key, "There is no such key", _offer(unknown[1], _keys_at(place)))
         if missing is not None:
             return self.error(place, f"{missing[1]} is missing", f"Add {missing[1]} there.")
-        return self.error(place, cause, "Correct the value.")
+        return self.error(place, *_misfit(place, cause))
 
     def _check_patterns(self, config: Config) -> None:
         for place, patterns in _patterns(config).items():
@@ -405,9 +410,21 @@ class ConfigFile:
         )
 
 
-def _offer(place: str, name: str) -> str:
-    names = _keys_at(place)
+def _offer(name: str, names: Sequence[str]) -> str:
     return _near(name, names) or f"Those that there are: {', '.join(names)}."
+
+
+def _misfit(place: str, cause: str) -> tuple[str, str]:
+    """Cause and action for a value that msgspec refuses."""
+    kind, schema = _value_at(place)
+    refused = _NOT_OFFERED.match(cause)
+    if refused is not None and isinstance(kind, inspect.LiteralType):
+        offer = _offer(refused[1], [str(value) for value in kind.values])
+        return f"{refused[1]} is none of the values that there are", offer
+    if cause.startswith(_OTHER_FORM):
+        example = next(iter(schema.get("examples", ())), "")
+        return "The text does not have the right form", f"Write it as in {json.dumps(example)}."
+    return cause, "Correct the value."
 
 
 def _near(name: str, names: Iterable[str]) -> str:
@@ -417,17 +434,35 @@ def _near(name: str, names: Iterable[str]) -> str:
 
 def _keys_at(place: str) -> list[str]:
     """The keys of the table at a place of the file."""
-    kind: inspect.Type = inspect.type_info(Config)
-    for name, _ in _STEP.findall(place):
-        kind = _table_of(kind)
-        if not isinstance(kind, inspect.StructType):
-            return []
-        if name:
-            kind = next(field.type for field in kind.fields if field.encode_name == name)
-    kind = _table_of(kind)
+    kind = _table_of(_type_at(place))
     if not isinstance(kind, inspect.StructType):
         return []
     return [field.encode_name for field in kind.fields]
+
+
+def _value_at(place: str) -> tuple[inspect.Type, Mapping[str, Any]]:
+    """The type of one value in the file, and what its schema says beside."""
+    kind = _type_at(place)
+    schema: Mapping[str, Any] = {}
+    while isinstance(kind, inspect.Metadata | inspect.ListType):
+        if isinstance(kind, inspect.ListType):
+            kind = kind.item_type
+        else:
+            schema = kind.extra_json_schema or {}
+            kind = kind.type
+    return kind, schema
+
+
+def _type_at(place: str) -> inspect.Type:
+    kind: inspect.Type = inspect.type_info(Config)
+    for name, _ in _STEP.findall(place):
+        if not name:
+            continue
+        kind = _table_of(kind)
+        if not isinstance(kind, inspect.StructType):
+            return inspect.AnyType()
+        kind = next(field.type for field in kind.fields if field.encode_name == name)
+    return kind
 
 
 def _table_of(kind: inspect.Type) -> inspect.Type:

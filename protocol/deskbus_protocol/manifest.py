@@ -26,7 +26,7 @@ DisplayName = Annotated[str, Meta(min_length=1, max_length=64)]
 Pixels = Annotated[int, Meta(ge=1, le=32_767)]
 Position = Annotated[int, Meta(ge=-32_768, le=32_767)]
 
-Colour = Annotated[str, Meta(pattern=whole(r"#[0-9A-Fa-f]{6}"), max_length=7)]
+Colour = Annotated[str, Meta(pattern=whole(r"#[0-9A-Fa-f]{6}"), max_length=7, examples=["#0f1419"])]
 """As in CSS, six digits: `#0f1419`."""
 
 

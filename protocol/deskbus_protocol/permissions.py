@@ -14,6 +14,7 @@ Permission = Annotated[
     Meta(
         pattern=whole(r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*"),
         max_length=64,
+        examples=["messaging.read"],
         description="A name of the permission catalogue (permissions.catalogue).",
     ),
 ]

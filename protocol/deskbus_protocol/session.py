@@ -13,6 +13,7 @@ AppId = Annotated[
     Meta(
         pattern=whole(r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*"),
         max_length=128,
+        examples=["com.example.ticker"],
         description="Lower-case ASCII in dotted levels, as in a reverse domain name.",
     ),
 ]
@@ -24,6 +25,7 @@ ClientName = Annotated[
     Meta(
         pattern=whole(r"[A-Za-z0-9][A-Za-z0-9._-]*"),
         max_length=128,
+        examples=["window"],
         description="One connection of an app, for instance a window.",
     ),
 ]

@@ -3,7 +3,8 @@
 import pytest
 
 from demo.electron import ElectronSession
-from tests.electron.conftest import Starter
+from tests.electron.conftest import PAGES, Starter
+from tests.electron.mainprocess import in_main
 
 
 @pytest.mark.requirement("1.1")
@@ -283,3 +284,40 @@ async def test_a_page_cancels_what_it_asked_for_by_a_signal(electron: ElectronSe
         return [await ask(before), await asked];
     })()""")
     assert codes == [-32800, -32800]
+
+
+BELOW = """
+[[apps]]
+id = "test.bare"
+name = "Bare"
+[[apps.windows]]
+url = "{page}?bare"
+
+[[apps]]
+id = "test.dark"
+name = "Dark"
+[[apps.windows]]
+url = "{page}?dark"
+background_color = "#0f1419"
+"""
+
+LOWEST_COLOURS = """Object.fromEntries(await Promise.all(
+    electron.BrowserWindow.getAllWindows().map(async ({ webContents }) => {
+        webContents.invalidate();
+        const [blue, green, red] = (await webContents.capturePage()).toBitmap().slice(-4);
+        return [new URL(webContents.getURL()).search,
+                Buffer.from([red, green, blue]).toString('hex')];
+    })))"""
+"""Of each window the pixel in the last corner, where its page has drawn nothing."""
+
+
+@pytest.mark.requirement("6.5")
+async def test_a_page_without_css_lies_on_white_or_on_its_windows_colour(
+    electron_with: Starter,
+) -> None:
+    config = BELOW.format(page=(PAGES / "page.html").as_uri())
+    async with electron_with("test.bare", "test.dark", config=config) as session:
+        for ending in ("?bare", "?dark"):
+            await (await session.window(ending)).until("window.deskbus")
+        told = await in_main(session, LOWEST_COLOURS)
+    assert told == {"?bare": "ffffff", "?dark": "0f1419"}

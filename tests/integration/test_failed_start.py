@@ -56,6 +56,6 @@ def test_a_second_backend_names_the_first_and_its_folder(tmp_path: Path) -> None
     finally:
         first.terminate()
         first.communicate(timeout=LIMIT_S)
-    assert told["failed"] == f"a backend (pid {first.pid}) already runs on {data}"
+    assert told["failed"].startswith(f"a backend (pid {first.pid}) already runs on {data}\n")
     assert told["category"] == "conflict"
     assert "requestSingleInstanceLock" in told["action"]

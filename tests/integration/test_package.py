@@ -164,3 +164,42 @@ def test_its_types_are_found_by_every_resolution(typed: Path, resolution: str) -
     files = ["program.ts", str(electron)]
     project.write_text(json.dumps({"compilerOptions": options, "files": files}))
     run("node", BRIDGE / "node_modules/typescript/bin/tsc", "-p", project, cwd=typed)
+
+
+MAIN = """
+const { app } = require('electron');
+const { createShell } = require('deskbus-electron');
+let told;
+try { createShell({ dataDir: 'data' }); told = 'made'; } catch ({ message, action, retryable }) {
+  told = { message, action, retryable };
+}
+process.stdout.write(JSON.stringify(told));
+"""
+
+
+@pytest.mark.parametrize("external", [False, True])
+def test_a_bundled_main_process_works_or_says_which_setting_helps(
+    consumer: Path, external: bool
+) -> None:
+    """A real bundle, run where Electron's module is a stand-in: no display is needed for it."""
+    node = shutil.which("node")
+    if node is None:
+        absent("there is no node")
+    (consumer / "main.js").write_text(MAIN)
+    stub = "exports.app = { on() {}, once() {}, getName: () => 'walk', getPath: () => '.' };\n"
+    place = consumer / "bundle/node_modules/electron"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "index.js").write_text(f"{stub}exports.ipcMain = {{ on() {{}}, handle() {{}} }};\n")
+    link = consumer / "bundle/node_modules/deskbus-electron"
+    if not link.exists():
+        shutil.copytree(consumer / "node_modules/deskbus-electron", link)
+    words = ["--external:electron", *(["--external:deskbus-electron"] if external else [])]
+    run(BRIDGE / "node_modules/.bin/esbuild", "main.js", "--bundle", "--platform=node",
+        "--log-level=error", "--outfile=bundle/main.js", *words, cwd=consumer)  # fmt: skip
+    told = json.loads(run(node, "bundle/main.js", cwd=consumer))
+    if external:
+        assert told == "made"
+    else:
+        assert "preload/index.js is not there" in told["message"]
+        assert "--external:deskbus-electron" in told["action"]
+        assert told["retryable"] is False

@@ -1,10 +1,20 @@
 """The configuration file: what is refused in it, and how that is told."""
 
+import re
+import sys
 from pathlib import Path
 
 import pytest
+from msgspec import inspect
 
-from deskbus.config import ConfigError, ConfigFile, load
+from deskbus.config import (
+    Config,
+    ConfigError,
+    ConfigFile,
+    default_data_dir,
+    load,
+    runtime_dir_for,
+)
 from deskbus.plans import check_apps
 from deskbus_protocol.manifest import ProgramSpec
 
@@ -84,6 +94,15 @@ SECOND = APP + "\n[[apps]]\n" + 'id = "desk.board"\nname = "Board"\n'
          "inside app.asar", "asarUnpack"),
         ('[persistence]\ntopics = ["a.#"]\nsensitive = ["b.#"]\n', 3, "persistence.sensitive",
          "b.# is outside", "topics too"),
+        (APP + '[apps.process]\nkind = "pyton"\nentry = "f"\n', 5, "apps[0].process.kind",
+         "pyton is none", "Did you mean python?"),
+        (APP + '[apps.process]\nkind = "ruby"\nentry = "f"\n', 5, "apps[0].process.kind",
+         "ruby is none", "executable, node, python, utility"),
+        (APP + '[[apps.windows]]\nurl = "http://a"\nbackground_color = "dark"\n', 6,
+         "apps[0].windows[0].background_color", "right form", '"#0f1419"'),
+        (APP.replace("desk.feed", "Desk Feed"), 2, "apps[0].id", "right form",
+         '"com.example.ticker"'),
+        ('[federation]\nname = "Desk A"\n', 2, "federation.name", "right form", '"desk-a"'),
         ("a = \n", 1, "", "not TOML", "Correct"),
     ],
 )  # fmt: skip
@@ -119,3 +138,46 @@ def test_files_that_are_there_are_found_where_they_are_written(tmp_path: Path) -
 @pytest.mark.parametrize("app", ["deskbus", "deskbus.feed", "deskbus.developer"])
 def test_no_app_has_an_id_of_the_shells_or_a_tools(tmp_path: Path, app: str) -> None:
     assert "is reserved" in problem(tmp_path, APP.replace("desk.feed", app))
+
+
+def forms_of(kind: object, seen: set[type]) -> list[inspect.Type]:
+    """Every text in a type that has to be of a form, with what its schema says beside."""
+    if isinstance(kind, inspect.Metadata):
+        inner = kind.type
+        if isinstance(inner, inspect.StrType) and inner.pattern:
+            return [kind]
+        return forms_of(inner, seen)
+    if isinstance(kind, inspect.StructType):
+        if kind.cls in seen:
+            return []
+        seen.add(kind.cls)
+        return [form for field in kind.fields for form in forms_of(field.type, seen)]
+    if isinstance(kind, inspect.ListType):
+        return forms_of(kind.item_type, seen)
+    if isinstance(kind, inspect.UnionType):
+        return [form for one in kind.types for form in forms_of(one, seen)]
+    return [kind] if isinstance(kind, inspect.StrType) and kind.pattern else []
+
+
+def test_every_text_of_a_form_has_an_example_of_it() -> None:
+    forms = forms_of(inspect.type_info(Config), set())
+    assert len(forms) > 4
+    for form in forms:
+        assert isinstance(form, inspect.Metadata), form
+        assert isinstance(form.type, inspect.StrType)
+        for example in (form.extra_json_schema or {})["examples"]:
+            assert re.search(str(form.type.pattern), example)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other variables")
+@pytest.mark.parametrize("named", ["", ".", "run", "./run"])
+def test_a_base_folder_that_is_empty_or_relative_counts_as_unset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    for variable in ("XDG_RUNTIME_DIR", "XDG_DATA_HOME"):
+        monkeypatch.delenv(variable)
+    unset = default_data_dir(), runtime_dir_for(tmp_path)
+    for variable in ("XDG_RUNTIME_DIR", "XDG_DATA_HOME"):
+        monkeypatch.setenv(variable, named)
+    assert (default_data_dir(), runtime_dir_for(tmp_path)) == unset
+    assert all(place.is_absolute() for place in unset)

@@ -15,6 +15,8 @@ from deskbus_protocol.client import Client, Message
 from deskbus_protocol.errors import CONNECTION_LOST, DeskbusError
 from deskbus_protocol.jsontext import written_anew
 
+QUOTES = """Write it as JSON in single quotes: '{"bid": 1.0842}', or '"text"' for a text."""
+
 
 def run(options: Namespace) -> int:
     if options.command == "call" and (options.about is not None or not options.method):
@@ -88,11 +90,11 @@ async def _replay(client: Client, *, pattern: str, since_ms: int, follow: bool) 
 
 
 def _json(text: str) -> Raw:
-    """The argument, written anew on one line; raises `ValueError` for what is not JSON."""
+    """The argument, written anew on one line; raises `MisuseError` for what is not JSON."""
     try:
         return written_anew(text)
     except DeskbusError as error:
-        raise ValueError(error.message) from None
+        raise MisuseError(error.message, QUOTES) from None
 
 
 def _print(message: Message) -> None:

@@ -60,8 +60,8 @@ def run(options: Namespace) -> int:
     }
     findings = {name: _found(check) for name, check in checks.items()}
     report = {"version": __version__, "platform": platform.platform(), "checks": findings}
-    table = [[_MARKS[each.verdict], name, each.detail] for name, each in findings.items()]
-    output.emit(report, table)
+    facts = [[_MARKS[each.verdict], name, each.detail] for name, each in findings.items()]
+    output.emit(report, facts=facts)
     unwell = any(found.verdict in ("degraded", "broken") for found in findings.values())
     return FAILED if unwell else DONE
 

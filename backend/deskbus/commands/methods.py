@@ -1,6 +1,7 @@
 """The methods that `deskbus call` can call, as the OpenRPC document has them."""
 
 import difflib
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,13 +45,13 @@ def help_of(method: str) -> str:
     lines = [f"deskbus call {method} [JSON]", "", found["summary"]]
     params = _resolved(found["x-params"], shapes)
     if "description" in params and params.get("properties", {}).keys() != {"_meta"}:
-        lines.append(params["description"])
+        lines.append(inspect.cleandoc(params["description"]))
     lines += ["", "parameters:", *_members(params, shapes)]
     if "result" in found:
         result = _resolved(found["result"]["schema"], shapes)
         lines += ["", "result:", *_members(result, shapes)]
         if "description" in result:
-            lines += ["", result["description"]]
+            lines += ["", inspect.cleandoc(result["description"])]
     else:
         lines += ["", "There is no result: it is a notification."]
     return "\n".join(lines) + "\n"

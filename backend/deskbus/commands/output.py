@@ -23,6 +23,9 @@ from deskbus_protocol.display import visible
 MIN_WIDTH = 8
 """Of a column, in characters."""
 
+MIN_FACT_WIDTH = 24
+"""Of what is told in whole, however long its name and however narrow the terminal."""
+
 _PIECES = re.compile(r'"(?:[^"\\]|\\.)*"|[\t\r\n]')
 _HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
@@ -107,13 +110,23 @@ def settle() -> None:
         _leave(sys.stderr)
 
 
-def emit(value: object, table: Sequence[Sequence[str]] | None = None) -> None:
-    """Prints one result: a line of JSON, or on a terminal `table`, or else one made from it."""
-    if on_terminal():
-        rows = table_of(value) if table is None else table
-        write("".join(f"{line}\n" for line in lines_of(rows, shutil.get_terminal_size().columns)))
-    else:
+def emit(
+    value: object,
+    table: Sequence[Sequence[str]] | None = None,
+    *,
+    facts: Sequence[Sequence[str]] | None = None,
+) -> None:
+    """Prints one result: JSON in a line, or on a terminal a table or facts."""
+    if not on_terminal():
         write(json_line(value))
+        return
+    width = shutil.get_terminal_size().columns
+    if facts is None and table is None:
+        table = table_of(value)
+        if isinstance(_builtins(value), dict):
+            facts = table
+    lines = lines_of(table or (), width) if facts is None else facts_of(facts, width)
+    write("".join(f"{line}\n" for line in lines))
 
 
 def emit_one(value: object, cells: Sequence[str]) -> None:
@@ -144,9 +157,7 @@ def _escape(found: re.Match[str]) -> str:
 
 def table_of(value: object) -> list[list[str]]:
     """A table of any result: a row a member, or a row an item where all are alike."""
-    plain: Any = (
-        msgspec.json.decode(value) if isinstance(value, Raw) else msgspec.to_builtins(value)
-    )
+    plain = _builtins(value)
     if isinstance(plain, Mapping):
         return [[str(name), text_of(member)] for name, member in plain.items()]
     if not isinstance(plain, list):
@@ -156,6 +167,10 @@ def table_of(value: object) -> list[list[str]]:
         heads = [str(name).upper() for name in names]
         return [heads, *([text_of(item.get(name, "")) for name in names] for item in plain)]
     return [[text_of(item)] for item in plain]
+
+
+def _builtins(value: object) -> Any:
+    return msgspec.json.decode(value) if isinstance(value, Raw) else msgspec.to_builtins(value)
 
 
 def text_of(value: object) -> str:
@@ -180,6 +195,41 @@ def lines_of(table: Sequence[Sequence[str]], width: int) -> list[str]:
         "  ".join(_fit(cell, wide) for cell, wide in zip(row, widths, strict=True)).rstrip()
         for row in shown
     ]
+
+
+def facts_of(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """The lines of a list of facts, a row each, whose last cells are told in whole.
+
+    They go on below themselves where `width` columns don't take them.
+    """
+    if not rows:
+        return []
+    names = lines_of([row[:-1] for row in rows], width - 2 - MIN_FACT_WIDTH)
+    indent = max(map(_width, names))
+    room = max(width - indent - 2, MIN_FACT_WIDTH) if indent else width
+    lines = []
+    for name, row in zip(names, rows, strict=True):
+        first, *others = _wrapped(visible(row[-1].replace("\n", " ")), room)
+        lines.append(f"{_fit(name, indent)}  {first}".rstrip() if indent else first)
+        lines += [f"{'':{indent}}  {line}" for line in others]
+    return lines
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """At least one line; a word that is wider than a line is broken."""
+    lines = [""]
+    for word in text.split(" "):
+        joined = f"{lines[-1]} {word}" if lines[-1] else word
+        if _width(joined) <= width:
+            lines[-1] = joined
+            continue
+        if lines[-1]:
+            lines.append("")
+        for letter in word:
+            if _width(lines[-1] + letter) > width:
+                lines.append("")
+            lines[-1] += letter
+    return lines
 
 
 def _fit(text: str, width: int) -> str:

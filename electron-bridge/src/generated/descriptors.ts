@@ -22,12 +22,18 @@ export const windowSchema = {
         },
         "app": {
           "description": "Lower-case ASCII in dotted levels, as in a reverse domain name.",
+          "examples": [
+            "com.example.ticker"
+          ],
           "type": "string",
           "maxLength": 128,
           "pattern": "^(?:[a-z][a-z0-9-]*(\\.[a-z][a-z0-9-]*)*)$(?!\\n)"
         },
         "client": {
           "description": "One connection of an app, for instance a window.",
+          "examples": [
+            "window"
+          ],
           "type": "string",
           "maxLength": 128,
           "pattern": "^(?:[A-Za-z0-9][A-Za-z0-9._-]*)$(?!\\n)"
@@ -67,6 +73,9 @@ export const windowSchema = {
           "pattern": "^(?:file:///[^\\x00-\\x1f\\x7f]*)$(?!\\n)"
         },
         "backgroundColor": {
+          "examples": [
+            "#0f1419"
+          ],
           "type": "string",
           "maxLength": 7,
           "pattern": "^(?:#[0-9A-Fa-f]{6})$(?!\\n)"
@@ -210,6 +219,9 @@ export const permissionSchema = {
       "properties": {
         "app": {
           "description": "Lower-case ASCII in dotted levels, as in a reverse domain name.",
+          "examples": [
+            "com.example.ticker"
+          ],
           "type": "string",
           "maxLength": 128,
           "pattern": "^(?:[a-z][a-z0-9-]*(\\.[a-z][a-z0-9-]*)*)$(?!\\n)"
@@ -806,6 +818,9 @@ export const crashSchema = {
         },
         "app": {
           "description": "Lower-case ASCII in dotted levels, as in a reverse domain name.",
+          "examples": [
+            "com.example.ticker"
+          ],
           "type": "string",
           "maxLength": 128,
           "pattern": "^(?:[a-z][a-z0-9-]*(\\.[a-z][a-z0-9-]*)*)$(?!\\n)"
@@ -987,6 +1002,9 @@ export const noticeSchema = {
         },
         "app": {
           "description": "Lower-case ASCII in dotted levels, as in a reverse domain name.",
+          "examples": [
+            "com.example.ticker"
+          ],
           "type": "string",
           "maxLength": 128,
           "pattern": "^(?:[a-z][a-z0-9-]*(\\.[a-z][a-z0-9-]*)*)$(?!\\n)"

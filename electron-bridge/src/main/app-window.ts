@@ -75,7 +75,11 @@ export class AppWindow extends Emitter<WindowEvents> {
     try {
       await Promise.race([gone, this.client.open()]);
       const loading = this.browserWindow.loadURL(this.descriptor.url).catch(() => {
-        throw unavailable(`The page ${this.descriptor.url} could not be loaded.`);
+        throw DeskbusError.of(
+          'unavailable',
+          `The page ${this.descriptor.url} could not be loaded.`,
+          { action: 'Look whether it is there; the configuration says where the page is.' },
+        );
       });
       await Promise.race([gone, loading]);
     } catch (error) {

@@ -320,19 +320,12 @@ async function notStarted(
   const last = lastLines.filter((line) => line.trim() !== '').slice(-LAST_LINES);
   const words = last.map((line) => line.replace(/^deskbus: /, '')).join('\n');
   if (known && words !== '') {
-    const { code, message, data } = DeskbusError.of(known.name, words).toObject();
-    const { category = '' } = data ?? {};
-    const { action } = known;
-    return new DeskbusError({ code, message, data: { category, retryable: false, action } });
+    return DeskbusError.of(known.name, words, { action: known.action, retryable: false });
   }
   const why = await whyNotStarted(options, child);
-  const error = DeskbusError.of(
-    'unavailable',
-    words === '' ? why : `${why} Its last words: ${words}`,
-  );
-  const { code, message, data } = error.toObject();
-  const { category = '' } = data ?? {};
-  const action =
-    'Mend what it says; `deskbus doctor` looks at this machine, and the option "log" gets all lines.';
-  return new DeskbusError({ code, message, data: { category, retryable: false, action } });
+  return DeskbusError.of('unavailable', words === '' ? why : `${why} Its last words: ${words}`, {
+    action:
+      'Mend what it says; `deskbus doctor` looks at this machine, and the option "log" gets all lines.',
+    retryable: false,
+  });
 }

@@ -296,11 +296,17 @@ function needOwnFiles(preload: string): void {
     (file) => !existsSync(file),
   );
   if (missing === undefined) return;
-  const words =
-    `${missing} is not there. Where a bundler builds the main process, mark deskbus-electron as ` +
-    'external (esbuild --external:deskbus-electron, externals in webpack, build.rollupOptions.external ' +
-    'in Vite) and ship it in node_modules: its preload scripts and pages are loaded from their own files.';
-  throw DeskbusError.of('unavailable', words);
+  throw DeskbusError.of(
+    'unavailable',
+    `${missing} is not there. deskbus-electron loads its preload scripts and pages from files of its own.`,
+    {
+      action:
+        'Where a bundler builds the main process, mark deskbus-electron as external (esbuild ' +
+        '--external:deskbus-electron, externals in webpack, build.rollupOptions.external in Vite), ' +
+        'and ship it in node_modules.',
+      retryable: false,
+    },
+  );
 }
 
 function isRunning({ state }: AppStatus): boolean {

@@ -43,7 +43,8 @@ export class Utilities {
     if (!this.fork) {
       throw DeskbusError.of(
         'unavailable',
-        `Utility processes need Electron 22 or later; this is ${versionOf()}. Use the kind "node".`,
+        `Utility processes need Electron 22 or later; this is ${versionOf()}.`,
+        { action: 'Use the kind "node", or a newer Electron.', retryable: false },
       );
     }
     const child = this.fork(entry, args, {

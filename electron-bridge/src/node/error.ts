@@ -39,10 +39,14 @@ export class DeskbusError extends Error {
     this.correlationId = error.data?.correlationId;
   }
 
-  /** One row of the error table, with `message` in place of the row's own. */
-  static of(name: ErrorName, message?: string): DeskbusError {
-    const row = ERRORS[name];
-    return new DeskbusError({ ...row, message: message ?? row.message });
+  /** One row of the error table, with what is given in place of the row's own. */
+  static of(
+    name: ErrorName,
+    message?: string,
+    told?: { action: string; retryable?: boolean },
+  ): DeskbusError {
+    const { code, message: usual, data } = ERRORS[name];
+    return new DeskbusError({ code, message: message ?? usual, data: { ...data, ...told } });
   }
 
   /** Takes an `error` member that a peer sent, whatever is in it. */

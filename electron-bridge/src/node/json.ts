@@ -98,7 +98,9 @@ export function checkSize(frame: string): void {
 }
 
 function unsayable(): DeskbusError {
-  return DeskbusError.of('invalid_params', 'The value can not be written as JSON.');
+  return DeskbusError.of('invalid_params', 'The value can not be written as JSON.', {
+    action: 'Pass JSON alone: no function, symbol, BigInt, circular reference or DOM node.',
+  });
 }
 
 /** Whether more than so many brackets open, in strings or out of them. */

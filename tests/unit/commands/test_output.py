@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from deskbus.commands.output import json_line, lines_of, table_of
+from deskbus.commands.output import facts_of, json_line, lines_of, table_of
+from deskbus_protocol.display import visible
 
 HIDDEN = "".join(map(chr, (*range(32), *range(127, 160), 0x202E, 0x2066, 0x200F, 0xFEFF)))
 
@@ -38,3 +39,19 @@ def test_a_table_writes_control_characters_out_and_fits_its_width() -> None:
 @pytest.mark.parametrize("value", [{}, [], {"a": [1]}, "text", 1, [1, {"a": 2}], None])
 def test_every_result_has_a_table(value: object) -> None:
     assert isinstance(lines_of(table_of(value), 80), list)
+
+
+@given(st.text(st.characters(categories=["L", "Nd", "Zs"])), st.integers(1, 120))
+def test_a_fact_is_told_in_whole_however_narrow_the_terminal(words: str, width: int) -> None:
+    lines = facts_of([["!", "keychain", words], ["", "locale", "UTF-8"]], width)
+    told = "".join(lines).removeprefix("!").replace(" ", "")
+    assert told == visible_letters("keychain" + words + "localeUTF-8")
+
+
+def visible_letters(text: str) -> str:
+    return visible(text).replace(" ", "")
+
+
+def test_facts_go_on_below_themselves_within_the_terminal() -> None:
+    lines = facts_of([["!", "keychain", "none is reachable; a master password helps"]], 40)
+    assert lines == ["!  keychain  none is reachable; a master", "             password helps"]
