@@ -42,6 +42,7 @@ from deskbus.handlers.session import SessionHandlers
 from deskbus.handlers.sessions import Sessions
 from deskbus.handlers.vault import VaultHandlers
 from deskbus.isolation import Isolation
+from deskbus.observability.collector import Collector
 from deskbus.observability.diskspace import DiskSpace
 from deskbus.observability.looplag import LoopLag
 from deskbus.observability.stderr import StandardError
@@ -150,6 +151,7 @@ class Backend:
             MessageBroker(epoch, self._security, self._log, clock),
             self._security,
             on_gone=self._security.forget_session,
+            on_ended=self._client_ended,
         )
         self._tickets = tickets = TicketOffice(awake_s)
         self._sessions = Sessions(
@@ -178,6 +180,7 @@ class Backend:
             settings, self._bus.broker, self._log, self._vault.resolve, self._security.trust
         )
         self._lag = LoopLag()
+        self._collector = Collector(lambda: self._bus.broker.messages_in)
         self._disk = DiskSpace(settings.data_dir)
         self._health = health = HealthMonitor(epoch, on_changed=self._health_changed)
         health.watch("bus", bus_check(self._bus))
@@ -284,7 +287,7 @@ class Backend:
             self._keep(self._panels.run)
             self._keep(self._crashes.run)
             self._keep(self._tick)
-            for watch in (self._health, self._lag, self._disk):
+            for watch in (self._health, self._lag, self._disk, self._collector):
                 self._keep(watch.run)
             self._tasks.start_soon(self._stop_on_signal)
             decisions_known = anyio.Event()
@@ -372,6 +375,10 @@ class Backend:
 
     def _record_refused(self, purpose: str | None) -> None:
         self._auditing.record_refused(purpose)
+
+    def _client_ended(self, identity: Sender) -> None:
+        self._sessions.forget_token(identity)
+        self._security.forget_client(identity)
 
     def _mint(self, identity: Sender) -> str:
         ticket = self._tickets.mint(identity)

@@ -17,21 +17,14 @@ from deskbus.rpc.dispatch import Dispatcher
 from deskbus.rpc.heartbeat import Heartbeat
 from deskbus.rpc.peer import Peer
 from deskbus.transport.link import Link
+from deskbus.transport.strangers import Strangers
 from deskbus_protocol import rpc
-from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 
 HEARTBEAT_ID = 0
 """Of the request that asks for a sign of life; calls count from 1."""
 
 SESSION_WITHIN_S = 10.0
-MAX_STRANGERS = 64
-"""Links without a session; each has `SESSION_WITHIN_S` to open one."""
-
-TOO_MANY_STRANGERS = DeskbusError(
-    UNAVAILABLE,
-    "Too many connections wait for their session.",
-    action="Open a session on each connection at once; try again in a moment.",
-)
+"""How long a link may take to open its session."""
 
 log = structlog.get_logger()
 
@@ -49,7 +42,7 @@ class Reception:
         self._sessions = sessions
         self._wanted = heartbeat
         self._on_shell_gone = on_shell_gone
-        self._strangers = 0
+        self._strangers = Strangers()
         self._tasks: TaskGroup | None = None
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
@@ -62,12 +55,7 @@ class Reception:
             self._tasks = None
 
     def accept(self, link: Link) -> None:
-        if self._strangers >= MAX_STRANGERS:
-            log.warning("link.too_many_without_session")
-            link.outbox.send(rpc.failure(rpc.NULL_ID, TOO_MANY_STRANGERS))
-            link.close()
-        else:
-            self._start(self._serve, link)
+        self._start(self._serve, link)
 
     def accept_shell(self, link: Link) -> None:
         """The one link whose end is the backend's."""
@@ -97,9 +85,10 @@ class Reception:
             async with anyio.create_task_group() as tasks:
                 if not shell_link:
                     heartbeat.start()
+                    self._strangers.enter(link)
                     tasks.start_soon(self._await_session, connection, link)
                 await peer.run()
-                tasks.cancel_scope.cancel()
+                connection.settled.set()
         except Exception:
             log.exception("link.failed")
         finally:
@@ -108,12 +97,9 @@ class Reception:
 
     async def _await_session(self, connection: Connection, link: Link) -> None:
         """A link that does not become a session in time is closed."""
-        self._strangers += 1
-        try:
-            await happens_within(connection.opened, SESSION_WITHIN_S)
-        finally:
-            self._strangers -= 1
-        if not connection.has_session:
+        in_time = await happens_within(connection.settled, SESSION_WITHIN_S)
+        self._strangers.leave(link)
+        if not in_time:
             log.warning("link.no_session")
             link.abort()
 

@@ -269,6 +269,16 @@ class DeskbusError(Exception):
         self.action = action or kind.action
         self.correlation_id = correlation_id
 
+    def again(self) -> "DeskbusError":
+        """The same error, to raise where this one is kept.
+
+        A raised error has the stack in it, so one that the stack also holds would never be freed
+        without the garbage collector.
+        """
+        return DeskbusError(
+            self.kind, self.message, action=self.action, correlation_id=self.correlation_id
+        )
+
     def to_object(self) -> ErrorObject:
         data = ErrorData(
             category=self.kind.category,

@@ -224,8 +224,10 @@ class MessageBroker:
             self._expire_targets(pattern)
 
     def remove(self, client: BusClient) -> None:
+        """The client has ended."""
         for pattern in list(client.subscriptions):
             self.unsubscribe(client, pattern)
+        client.writable.clear()
 
     def history(self, name: str) -> list[bytes]:
         """The topic's last messages, oldest first."""
@@ -333,6 +335,7 @@ class MessageBroker:
         topic = self.topics.find(name)
         if topic is not None:
             topic.generation = STALE
+            topic.targets = ()
 
     def _forget_writable(self) -> None:
         for client in self._writers:

@@ -38,6 +38,18 @@ class Reader:
     def lead_to(self, outlet: Outlet) -> None:
         self.put = outlet.put
 
+    def forward(self, line: bytes, topic: str | None, seq: int) -> None:
+        """Puts it to where this leads by then."""
+        self.put(line, topic, seq)
+
+    def end(self) -> None:
+        """Leads nowhere; a topic that nobody publishes on may know this reader for long."""
+        self.put = _nowhere
+
+
+def _nowhere(line: bytes, topic: str | None, seq: int) -> None:
+    """Takes what is sent to a client that has ended."""
+
 
 class BusClient:
     """`writable` holds the topics that this client may write to, as far as it has tried."""

@@ -65,7 +65,8 @@ class Acl(Protocol):
 class InterApplicationBus:
     """Members stay after they leave: for `GRACE_MS`, or longer where something is owed to them.
 
-    `on_gone` is told the app of a member that is given up, when no other of that app is left.
+    `on_gone` is told the app of a member that is given up, when no other of that app is left,
+    `on_ended` each member that can't come back.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class InterApplicationBus:
         acl: Acl,
         *,
         on_gone: Callable[[str], None],
+        on_ended: Callable[[Sender], None] = lambda _: None,
         awake_ms: ClockMs = awake_ms,
     ) -> None:
         self.broker = broker
@@ -82,6 +84,7 @@ class InterApplicationBus:
         self._acl = acl
         self._watchers = Watchers(acl.may_write_all)
         self._on_gone = on_gone
+        self._on_ended = on_ended
         self._awake_ms = awake_ms
         self._members: dict[Sender, Member] = {}
 
@@ -337,6 +340,7 @@ class InterApplicationBus:
             member.give_up()
             self.broker.remove(member.client)
             del self._members[member.identity]
+            self._on_ended(member.identity)
 
     def _addressees(
         self, sender: Sender, app: str, client: str | None, topic: str

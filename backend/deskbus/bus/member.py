@@ -59,10 +59,11 @@ class Member:
         dead_letters: DeadLetterQueue,
     ) -> None:
         self.client = BusClient(identity, epoch)
-        self.queue = OfflineQueue(self._lost_in_queue)
-        self.window = AcknowledgedOutlet(clock_ms, awake_ms, self._died, _jitter_ms)
+        self._losses = losses = _Losses(identity, epoch, dead_letters)
+        self.queue = OfflineQueue(losses.in_queue)
+        self.window = AcknowledgedOutlet(clock_ms, awake_ms, losses.in_window, _jitter_ms)
         self.live = Reader(self.client, Rank.LIVE, self.queue)
-        self.sources = SourceFilter(self._put_live)
+        self.sources = SourceFilter(self.live.forward)
         self.filtered = Reader(self.client, Rank.FILTERED, self.sources)
         self.acknowledged = Reader(self.client, Rank.ACKNOWLEDGED, self.window)
         self.connection: Connected | None = None
@@ -72,8 +73,6 @@ class Member:
         self.intact = True
         self._clock_ms = clock_ms
         self._awake_ms = awake_ms
-        self._gaps = Gaps(epoch)
-        self._dead_letters = dead_letters
 
     @property
     def identity(self) -> Sender:
@@ -105,7 +104,7 @@ class Member:
             if may_read(item.topic):
                 deliverable.append(item)
             else:
-                self._lost_in_queue(item, "revoked")
+                self._losses.in_queue(item, "revoked")
         self._tell_gaps()
         for line, topic, seq in missed:
             if may_read(topic):
@@ -142,15 +141,17 @@ class Member:
         self.intact = False
         self.joined_at = self._clock_ms()
         for item in self.queue.drain(self._clock_ms()):
-            self._bury(item.line, item.topic, item.seq, "no_subscriber")
-        for _ in self._gaps.take_lines():
+            self._losses.bury(item.line, item.topic, item.seq, "no_subscriber")
+        for _ in self._losses.gaps.take_lines():
             pass
 
     def give_up(self) -> None:
         """The client will not come back: what waits for it is dead."""
         self.forget_live()
         for pending in self.window.take_all():
-            self._died(pending, "no_subscriber")
+            self._losses.in_window(pending, "no_subscriber")
+        for reader in (self.live, self.filtered, self.acknowledged):
+            reader.end()
 
     def tick(self) -> None:
         self.queue.sweep(self._clock_ms())
@@ -158,15 +159,12 @@ class Member:
 
     def _tell_gaps(self) -> None:
         if self.connection is not None:
-            for line in self._gaps.take_lines():
+            for line in self._losses.gaps.take_lines():
                 self.connection.put(line, None, 0)
 
     def lost_on_the_way(self, topic: str, first: int, last: int) -> None:
         """Messages that a cut connection swallowed and that are not kept any more."""
-        self._gaps.add_range(topic, first, last, "disconnected")
-
-    def _put_live(self, line: bytes, topic: str | None, seq: int) -> None:
-        self.live.put(line, topic, seq)
+        self._losses.gaps.add_range(topic, first, last, "disconnected")
 
     def _put_again(self, connection: Connected, line: bytes, topic: str, seq: int) -> None:
         reader = self.client.reader_of(topic)
@@ -179,22 +177,33 @@ class Member:
 
         One that loses more than can be told loses its connection, and has to start afresh.
         """
-        self._gaps.add(topic, seq, "slow_reader")
-        if self._gaps.overflowed and self.connection is not None:
+        self._losses.gaps.add(topic, seq, "slow_reader")
+        if self._losses.gaps.overflowed and self.connection is not None:
             self.intact = False
             self.connection.give_up()
 
-    def _lost_in_queue(self, item: Queued, reason: Loss) -> None:
-        self._gaps.add(item.topic, item.seq, reason)
-        self._bury(item.line, item.topic, item.seq, reason)
 
-    def _died(self, pending: Pending, reason: DeadLetterReason) -> None:
-        self._bury(pending.line, pending.topic, pending.seq, reason, pending.attempts)
+class _Losses:
+    """What a client lost, and is to be told. It knows no member, so a member's parts don't either,
+    and what has ended is freed at once, without the garbage collector.
+    """
 
-    def _bury(
+    def __init__(self, identity: Sender, epoch: str, dead_letters: DeadLetterQueue) -> None:
+        self.gaps = Gaps(epoch)
+        self._identity = identity
+        self._dead_letters = dead_letters
+
+    def in_queue(self, item: Queued, reason: Loss) -> None:
+        self.gaps.add(item.topic, item.seq, reason)
+        self.bury(item.line, item.topic, item.seq, reason)
+
+    def in_window(self, pending: Pending, reason: DeadLetterReason) -> None:
+        self.bury(pending.line, pending.topic, pending.seq, reason, pending.attempts)
+
+    def bury(
         self, line: bytes, topic: str, seq: int, reason: DeadLetterReason, attempts: int = 0
     ) -> None:
-        self._dead_letters.add(reason, self.identity, line, topic, seq, attempts)
+        self._dead_letters.add(reason, self._identity, line, topic, seq, attempts)
 
 
 def _jitter_ms() -> int:

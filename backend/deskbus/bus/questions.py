@@ -47,7 +47,7 @@ class Question:
         """Raises `DeskbusError`: timeout, responder_failed, or no_subscriber."""
         await happens_within(self._settled, timeout_ms / 1000)
         if isinstance(self._answer, DeskbusError):
-            raise self._answer
+            raise self._answer.again()
         return self._answer
 
 

@@ -38,7 +38,7 @@ def spare_the_collector() -> None:
     """Lets the garbage collector leave what lives as long as the process alone.
 
     Messages make no cycles, but a full collection walks everything that 500 clients hold, and
-    stops the bus for milliseconds.
+    stops the bus for milliseconds: so it is never due here, and `Collector` runs it.
     """
     gc.collect()
     gc.freeze()

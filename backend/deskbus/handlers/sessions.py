@@ -16,9 +16,6 @@ from deskbus.ui.shell import Shell
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import TICKET_REFUSED, DeskbusError
 
-MANY_TOKENS = 1000
-"""So many may be left over from clients that are gone before they are cleared away."""
-
 
 class Sessions:
     def __init__(
@@ -68,14 +65,19 @@ class Sessions:
     def new_token(self, role: Role, identity: Sender) -> str:
         """A resume token for this client's next connection; an earlier one is void."""
         token = secrets.token_urlsafe(32)
-        if len(self._tokens) > 2 * len(self._open) + MANY_TOKENS:
-            self._tokens = {
-                known: owner for known, owner in self._tokens.items() if self._bus.knows(owner[1])
-            }
-        self._tokens.pop(self._token_of.get(identity, b""), None)
+        self.forget_token(identity)
         self._token_of[identity] = _digest(token)
         self._tokens[_digest(token)] = role, identity
         return token
+
+    def forget_token(self, identity: Sender) -> None:
+        """The client can't come back any more, or comes back by another token."""
+        self._tokens.pop(self._token_of.pop(identity, b""), None)
+
+    @property
+    def tokens(self) -> int:
+        """How many clients could come back."""
+        return len(self._token_of)
 
     def redeem_token(self, token: str) -> tuple[Role, Sender]:
         """Who may come back with this token; raises `DeskbusError` (ticket_refused)."""

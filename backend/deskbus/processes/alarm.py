@@ -33,9 +33,18 @@ class Alarm:
             self._timer.cancel()
             self._timer = None
 
+    def end(self) -> None:
+        """Never rings again, and forgets whom it rang for."""
+        self.stop()
+        self._ring = _nobody
+
     def _read_first(self, turns: int) -> None:
         if turns:
             self._timer = asyncio.get_running_loop().call_soon(self._read_first, turns - 1)
             return
         self._timer = None
         self._ring()
+
+
+def _nobody() -> None:
+    """Is rung for by an alarm that has ended."""

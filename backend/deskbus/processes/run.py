@@ -130,6 +130,7 @@ class Run:
         return self._plan.stop_within_s
 
     def _put_away(self) -> None:
+        self._alarm.end()
         self.cage.close()
         if self._life is not None:
             self._life.close()

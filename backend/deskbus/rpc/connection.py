@@ -24,7 +24,8 @@ class Connection:
         self.shell_link = shell_link
         self.role: Role | None = None
         self._identity: Sender | None = None
-        self.opened = anyio.Event()
+        self.settled = anyio.Event()
+        """Set once it has a session, or has ended without one."""
 
     @property
     def identity(self) -> Sender:
@@ -40,7 +41,7 @@ class Connection:
     def become(self, role: Role, identity: Sender) -> None:
         self.role = role
         self._identity = identity
-        self.opened.set()
+        self.settled.set()
 
 
 class Call:

@@ -137,6 +137,11 @@ class Lane:
         self._publisher = publisher
         self._denied = denied
 
+    def close(self) -> None:
+        """From now on every message is refused."""
+        self._publisher = None
+        self._denied = _nobody
+
     def take(self, block: bytes) -> bool:
         """Routes the block's frames if all of them are compact publishes; says whether it did."""
         if self._publisher is None:

@@ -73,8 +73,9 @@ class Peer:
         self._last_id = 0
         self._serial = 0
         self._closed = anyio.Event()
-        self._refusals = Refusals(self.send)
-        self.lane = Lane(self.send, self._refusals)
+        # The outbox itself, which knows no peer: so a peer that has ended is freed at once.
+        self._refusals = Refusals(link.outbox.send)
+        self.lane = Lane(link.outbox.send, self._refusals)
 
     @property
     def outbox(self) -> Outbox:
@@ -91,11 +92,17 @@ class Peer:
                 self._tasks = tasks
                 self._link.bind(self)
                 await self._closed.wait()
-                tasks.cancel_scope.cancel()
+                # Each by its own scope: a task that is cancelled itself keeps its last stack,
+                # which knows the task, so nothing but the garbage collector would free it.
+                for scope in self._in_flight.values():
+                    scope.cancel()
         finally:
             self._tasks = None
             self._wake()
             self._link.close()
+            self.lane.close()
+            self._refusals.close()
+            self._dispatch = _nobody_serves
 
     async def call(
         self, method: str, params: object, result: type[Any] = Raw, *, timeout_s: float = inf
@@ -117,7 +124,7 @@ class Peer:
             self.notify(CANCEL, {"id": request_id})
             raise DeskbusError(TIMEOUT)
         if isinstance(reply.value, DeskbusError):
-            raise reply.value
+            raise reply.value.again()
         try:
             return reply.value if result is Raw else msgspec.json.decode(reply.value, type=result)
         except msgspec.MsgspecError:
@@ -272,6 +279,11 @@ class Peer:
     def _wake(self) -> None:
         for reply in self._replies.values():
             reply.settle(DeskbusError(CONNECTION_LOST))
+
+
+async def _nobody_serves(method: str, params: Raw, request_id: bytes) -> bytes:
+    """Stands in for what knows the connection of a peer that has ended."""
+    return rpc.failure(request_id, DeskbusError(CONNECTION_LOST))
 
 
 def _refusal_in(response: bytes) -> DeskbusError | None:

@@ -29,6 +29,12 @@ class Refusals:
         if self._quiet is None:
             self._tell()
 
+    def close(self) -> None:
+        """Nobody is there to be told."""
+        self._counts.clear()
+        if self._quiet is not None:
+            self._quiet.cancel()
+
     def _tell(self) -> None:
         self._quiet = None
         if not self._counts:

@@ -22,6 +22,10 @@ LAST_WRITES_S = 2.0
 """How long a closing link waits for a peer to read what was still written to it."""
 
 
+NO_PROCESS = 0
+"""Where the kernel does not tell; all such peers count as one process."""
+
+
 class Receiver(Protocol):
     """What stands behind a link."""
 
@@ -54,12 +58,15 @@ class Link(asyncio.Protocol):
         self.closed = asyncio.Event()
         self.heard_at = 0.0
         """The loop's time of the last bytes from the peer."""
+        self.process = NO_PROCESS
+        """The id of the peer's process when it connected, as the kernel knows it."""
         self._flusher = flusher
         self._framing = FramingDecoder()
         self._receiver: Receiver | None = None
         self._early: list[tuple[list[RefusedFrame], bytes]] = []
         self._transport: asyncio.WriteTransport | None = None
         self._reader: Reader | None = None
+        self._last_writes: asyncio.TimerHandle | None = None
 
     def bind(self, receiver: Receiver) -> None:
         """Sets who takes the frames; what came before is handed over first."""
@@ -135,8 +142,11 @@ class Link(asyncio.Protocol):
             return
         self.closed.set()
         self.outbox.release()
+        if self._last_writes is not None:
+            self._last_writes.cancel()
         if self._receiver:
             self._receiver.link_closed()
+            self._receiver = None
 
     def close(self) -> None:
         """Closes after the last writes, which the peer has `LAST_WRITES_S` to read."""
@@ -145,7 +155,8 @@ class Link(asyncio.Protocol):
         self.outbox.flush()
         self._transport.close()
         if not self.closed.is_set():
-            asyncio.get_running_loop().call_later(LAST_WRITES_S, self.abort)
+            loop = asyncio.get_running_loop()
+            self._last_writes = loop.call_later(LAST_WRITES_S, self.abort)
 
     def abort(self) -> None:
         """Closes at once; what the peer has not read is lost."""

@@ -33,6 +33,7 @@ class MemoryTransport(asyncio.Transport):
             self._loop.call_soon(self._near.connection_lost, None)
         if self._other:
             self._loop.call_soon(self._other.close)
+        self._near = self._far = self._other = None
 
     def abort(self) -> None:
         self.close()

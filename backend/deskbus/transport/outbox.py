@@ -30,6 +30,10 @@ class Writer(Protocol):
     def is_closing(self) -> bool: ...
 
 
+def _closed_already() -> None:
+    """Stands in for what would close a link."""
+
+
 class Waiting(NamedTuple):
     """A line that waits for a slow reader. Only one with a topic may be dropped."""
 
@@ -147,8 +151,12 @@ class Outbox:
         self._unpaused.clear()
 
     def release(self) -> None:
-        """The link has closed: nobody need wait for its reader."""
+        """The link has closed: nobody need wait for its reader, and nothing waits for it."""
+        self._paused = False
         self._unpaused.set()
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        self._on_overflow = _closed_already
 
     def resume(self) -> None:
         """The peer has caught up: what waited goes out, after word of what was dropped."""

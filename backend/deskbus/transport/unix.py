@@ -20,7 +20,7 @@ import structlog
 from deskbus.config import SOCKET_NAME
 from deskbus.reliability.shortage import SpareDescriptors, is_shortage
 from deskbus.storage import disk
-from deskbus.transport.link import Link
+from deskbus.transport.link import NO_PROCESS, Link
 from deskbus.transport.outbox import Flusher
 from deskbus.transport.pipe import InUseError, PipeState, UnsafeDirectoryError
 from deskbus_protocol import rpc
@@ -56,6 +56,7 @@ LOCK_TRIES = 20
 LOCK_AGAIN_S = 0.01
 _XUCRED_VERSION_AND_UID = struct.Struct("=II")
 _LOCAL_PEERCRED = 0x001
+_LOCAL_PEERPID = 0x002
 _SOL_LOCAL = 0
 
 log = structlog.get_logger()
@@ -101,6 +102,17 @@ def peer_uid(connection: socket.socket) -> int:
         return int(uid)
     credentials = connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, 76)
     return int(_XUCRED_VERSION_AND_UID.unpack_from(credentials)[1])
+
+
+def peer_process(connection: socket.socket) -> int:
+    """The process at the other end when it connected; `NO_PROCESS` where that is not told."""
+    try:
+        if hasattr(socket, "SO_PEERCRED"):
+            credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            return int(struct.unpack("3i", credentials)[0])
+        return connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID)
+    except OSError:
+        return NO_PROCESS
 
 
 class Listener:
@@ -392,5 +404,6 @@ class _AcceptedLink(Link):
         self._accept = accept
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.process = peer_process(transport.get_extra_info("socket"))
         super().connection_made(transport)
         self._accept(self)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from deskbus.transport.link import Link
+from deskbus.transport.link import NO_PROCESS, Link
 from deskbus.transport.outbox import Flusher
 from deskbus.transport.pipe import UnsafeDirectoryError
 
@@ -29,8 +29,20 @@ class _AcceptedLink(Link):
         self._accept = accept
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.process = peer_process(transport)
         super().connection_made(transport)
         self._accept(self)
+
+
+def peer_process(transport: asyncio.BaseTransport) -> int:
+    """The process at the other end of a pipe; `NO_PROCESS` where that is not told."""
+    number = ctypes.c_ulong(NO_PROCESS)
+    if sys.platform == "win32":
+        pipe = transport.get_extra_info("pipe")
+        ctypes.windll.kernel32.GetNamedPipeClientProcessId(
+            ctypes.c_void_p(pipe.handle), ctypes.byref(number)
+        )
+    return number.value
 
 
 class _SecurityAttributes(ctypes.Structure):

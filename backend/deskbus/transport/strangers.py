@@ -1,0 +1,51 @@
+"""Strangers: links without a session, bounded so that nobody's keep anybody else's out."""
+
+from collections import Counter
+
+import structlog
+
+from deskbus.transport.link import Link
+from deskbus_protocol import rpc
+from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
+
+MAX_STRANGERS = 256
+MAX_OF_PROCESS = 64
+"""Links without a session of all processes, and of one. A link beyond them is let in, and the
+oldest of the process that has most gives way: who has a ticket shows it at once, and so stays.
+"""
+
+TOO_MANY = DeskbusError(
+    UNAVAILABLE,
+    "Too many connections wait for their session.",
+    action="Open a session on each connection at once; try again in a moment.",
+)
+
+log = structlog.get_logger()
+
+
+class Strangers:
+    def __init__(self) -> None:
+        self._links: dict[Link, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._links)
+
+    def enter(self, link: Link) -> None:
+        """Lets a link in, in the place of another where there are too many."""
+        self._links[link] = None
+        of_process = Counter(each.process for each in self._links)
+        if of_process[link.process] > MAX_OF_PROCESS:
+            self._send_away(link.process)
+        elif len(self._links) > MAX_STRANGERS:
+            self._send_away(of_process.most_common(1)[0][0])
+
+    def leave(self, link: Link) -> None:
+        """It has a session, or is closed."""
+        self._links.pop(link, None)
+
+    def _send_away(self, process: int) -> None:
+        log.warning("link.too_many_without_session", process=process)
+        oldest = next(link for link in self._links if link.process == process)
+        self.leave(oldest)
+        oldest.outbox.send(rpc.failure(rpc.NULL_ID, TOO_MANY))
+        oldest.close()

@@ -1,0 +1,216 @@
+"""A backend's sessions and bus without anything else, over links in memory, on a clock by hand."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any
+
+import anyio
+import msgspec
+
+from deskbus.audit.violations import Violations
+from deskbus.bus.broker import MessageBroker
+from deskbus.bus.interapplication import GRACE_MS, KEEP_ACKNOWLEDGED_MS, InterApplicationBus
+from deskbus.bus.replay import Replays
+from deskbus.checks import log_statistics
+from deskbus.config import HeartbeatConfig
+from deskbus.handlers import bus as bus_handlers
+from deskbus.handlers import history as history_handlers
+from deskbus.handlers.audit import RefusedCalls
+from deskbus.handlers.auditing import Auditing
+from deskbus.handlers.session import SessionHandlers
+from deskbus.handlers.sessions import Sessions
+from deskbus.reception import Reception
+from deskbus.rpc.dispatch import Dispatcher
+from deskbus.rpc.router import authorize
+from deskbus.security.manager import ConsentMode
+from deskbus.security.tickets import TicketOffice
+from deskbus.transport.link import Link
+from deskbus.transport.memory import memory_pair
+from deskbus.transport.outbox import Flusher
+from deskbus.ui.shell import Shell
+from deskbus_protocol import PROTOCOL_VERSION, rpc
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.framing import RefusedFrame
+from deskbus_protocol.methods import METHODS
+from tests.contract.behaviour.outages import Log
+from tests.unit.security.desk import Desk, FakeTrail
+
+
+class _Frame(msgspec.Struct):
+    id: int | None = None
+    method: str | None = None
+    params: Any = None
+    result: Any = None
+    error: dict[str, Any] | None = None
+
+
+class _Log(Log):
+    def append(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None:
+        super().append(topic, seq, timestamp_ms, line)
+        del self.entries[:-1]
+
+    def check_durable(self, topic: str) -> None:
+        pass
+
+    def when_durable(self, callback: Callable[[bool], None], topic: str | None = None) -> None:
+        callback(True)
+
+
+class Visitor:
+    """The other end of a link: calls, and keeps what it is told."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._ids = count(1)
+        self._answers: dict[int, anyio.Event] = {}
+        self._frames: dict[int, _Frame] = {}
+        self.told: list[tuple[str, Any]] = []
+        self.token = ""
+        self.closed = anyio.Event()
+        link.bind(self)
+
+    async def call(self, method: str, params: Mapping[str, object]) -> Any:
+        frame = await self.ask(method, params)
+        assert frame.error is None, frame.error
+        return frame.result
+
+    async def ask(self, method: str, params: Mapping[str, object]) -> _Frame:
+        number = next(self._ids)
+        arrived = self._answers[number] = anyio.Event()
+        self._link.outbox.send(rpc.request(method, params, number))
+        with anyio.fail_after(5):
+            await arrived.wait()
+        return self._frames.pop(number)
+
+    def say(self, method: str, params: Mapping[str, object]) -> None:
+        self._link.outbox.send(rpc.notification(method, params))
+
+    async def leave(self) -> None:
+        self._link.close()
+        with anyio.fail_after(5):
+            await self.closed.wait()
+
+    def receive(self, block: bytes) -> None:
+        for line in block.split(b"\n"):
+            if line.strip():
+                frame = msgspec.json.decode(line, type=_Frame)
+                if frame.method is not None:
+                    self.told.append((frame.method, frame.params))
+                elif frame.id is not None:
+                    self._frames[frame.id] = frame
+                    self._answers.pop(frame.id).set()
+
+    def receive_refused(self, refused: RefusedFrame) -> None:
+        raise AssertionError(refused)
+
+    def link_closed(self) -> None:
+        self.closed.set()
+
+
+class House:
+    def __init__(self, desk: Desk) -> None:
+        self.now_ms = 1_000_000
+        self.desk = desk
+        self.trail = FakeTrail()
+        self.log = _Log()
+        security = desk.security
+        self.bus = InterApplicationBus(
+            MessageBroker("e1", security, self.log, lambda: self.now_ms),
+            security,
+            on_gone=security.forget_session,
+            on_ended=self._ended,
+            awake_ms=lambda: self.now_ms,
+        )
+        self.tickets = TicketOffice(lambda: self.now_ms / 1000)
+        self.violations = violations = Violations(self.trail)
+        refused = RefusedCalls(violations)
+        replays = Replays(self.bus, self.log)
+        self.sessions = Sessions(
+            bus=self.bus,
+            log=self.log,
+            shell=Shell(),
+            tickets=self.tickets,
+            denied=refused.on_lane,
+            on_fresh=security.forget_client,
+            trust=security.trust,
+            distrust=security.distrust,
+        )
+        dispatcher = Dispatcher(authorize, refused.by_dispatcher)
+        auditing = _Auditing(self.trail, violations)
+        for table in (
+            SessionHandlers(
+                epoch="e1",
+                pipe=lambda: "",
+                tickets=self.tickets,
+                sessions=self.sessions,
+                auditing=auditing,
+                shut_down=lambda: None,
+                on_shell=lambda _: None,
+                on_opened=lambda _: None,
+            ).table(),
+            bus_handlers.handlers(self.bus, replays, security, self.sessions.meters),
+            history_handlers.handlers(self.bus, replays, security, lambda: log_statistics(None)),
+        ):
+            for name, handler in table.items():
+                dispatcher.add(METHODS[name], handler)
+        self.reception = Reception(
+            dispatcher, self.sessions, HeartbeatConfig(), on_shell_gone=lambda: None
+        )
+        self._flusher = Flusher()
+
+    def link(self) -> Visitor:
+        """A stranger's link."""
+        here, there = memory_pair(self._flusher)
+        self.reception.accept(here)
+        return Visitor(there)
+
+    async def visit(self, app: str = "app.one", client: str = "main") -> Visitor:
+        visitor = self.link()
+        ticket = self.tickets.mint(Sender(app, client))
+        params = {"ticket": ticket, "app": app, "protocolVersion": PROTOCOL_VERSION}
+        opened = await visitor.call("session.open", params)
+        visitor.token = opened["resumeToken"]
+        return visitor
+
+    def _ended(self, identity: Sender) -> None:
+        self.sessions.forget_token(identity)
+        self.desk.security.forget_client(identity)
+
+    def pass_ms(self, ms: int) -> None:
+        self.now_ms += ms
+        self.bus.tick()
+
+    def forget_the_past(self) -> None:
+        """Drops what is kept of what happened: dead letters, and records."""
+        self.bus.purge(None)
+        self.violations.tell()
+        self.trail.noted.clear()
+        self.trail.committed.clear()
+
+    async def empty(self) -> None:
+        """Returns when nobody is here."""
+        with anyio.fail_after(5):
+            while any(member.here for member in self.bus.members):
+                await anyio.lowlevel.checkpoint()
+
+    def pass_the_grace(self) -> None:
+        self.pass_ms(GRACE_MS)
+        self.pass_ms(KEEP_ACKNOWLEDGED_MS)
+
+
+class _Auditing(Auditing):
+    def __init__(self, trail: FakeTrail, violations: Violations) -> None:
+        self.trail = trail  # type: ignore[assignment]
+        self.violations = violations
+
+
+@asynccontextmanager
+async def house(mode: ConsentMode = "allow") -> AsyncIterator[House]:
+    desk = Desk(mode=mode)
+    desk.security.all_identified()
+    built = House(desk)
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(built.reception.run)
+        yield built
+        tasks.cancel_scope.cancel()

@@ -1,0 +1,101 @@
+"""A run of an app that has ended leaves nothing of itself behind."""
+
+import gc
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from unittest.mock import AsyncMock, Mock
+
+import anyio
+
+from deskbus.processes.cage import NoCages
+from deskbus.processes.manager import ProcessIsolationManager
+from deskbus.processes.plan import AppPlan, ProgramPlan
+from deskbus.processes.spawn import Program
+from deskbus.processes.surroundings import Surroundings
+from deskbus_protocol.apps import AppStatus
+from tests.unit.security.desk import FakeTrail
+
+APP = "app.brief"
+WARM_UP, TIMES, SLACK = 6, 24, 9
+
+
+class House:
+    def __init__(self, folder: Path) -> None:
+        self.over = anyio.Event()
+        self.trail = FakeTrail()
+        program = Program("python", "-c", ("print('hello')",), folder, {})
+        plan = AppPlan(APP, "Brief", (), ProgramPlan(program))
+        self.apps = ProcessIsolationManager(
+            [plan],
+            Surroundings(
+                windows=Mock(),
+                mint=lambda _: "ticket",
+                on_changed=self._changed,
+                reveal=_as_it_is,
+                trail=self.trail,
+                cages=NoCages(),
+                forker=Mock(),
+                renderers=Mock(of=lambda _: []),
+                meter=Mock(excess_per_s=lambda _: (0.0, 0.0)),
+                shelf=AsyncMock(),
+                tell_app=_nobody,
+                log_dir=folder,
+            ),
+        )
+
+    def _changed(self, status: AppStatus) -> None:
+        if status.state == "stopped":
+            self.over.set()
+
+    async def run_once(self, *, terminate: bool) -> None:
+        self.over = anyio.Event()
+        await self.apps.launch(APP, lambda _: None)
+        if terminate:
+            await self.apps.terminate(APP)
+        with anyio.fail_after(30):
+            await self.over.wait()
+        self.trail.noted.clear()
+
+
+async def _as_it_is(env: dict[str, str]) -> dict[str, str]:
+    return env
+
+
+def _nobody(app: str, *, method: str, params: object) -> None:
+    """Takes what an app is told."""
+
+
+@asynccontextmanager
+async def house(folder: Path) -> AsyncIterator[House]:
+    built = House(folder)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(built.apps.run)
+        while built.apps._around.tasks is None:
+            await anyio.lowlevel.checkpoint()
+        yield built
+        tasks.cancel_scope.cancel()
+
+
+def live_objects() -> Counter[str]:
+    return Counter(
+        f"{type(each).__module__}.{type(each).__qualname__}" for each in gc.get_objects()
+    )
+
+
+async def test_a_run_that_ended_leaves_no_object_behind(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        gc.collect()
+        gc.disable()
+        try:
+            for number in range(WARM_UP):
+                await home.run_once(terminate=bool(number % 2))
+            before = live_objects()
+            for number in range(TIMES):
+                await home.run_once(terminate=bool(number % 2))
+            more = live_objects() - before
+            grown = {name: count for name, count in more.items() if count > SLACK}
+            assert grown == {}
+        finally:
+            gc.enable()
