@@ -97,5 +97,9 @@ test('the backend ends one by its run, and all end when it is gone', () => {
 
 test('without utility processes the answer says what to do', () => {
   new Utilities(makeBackend(), undefined);
-  assert.throws(() => heard['apps.forkUtility'](PARAMS), /Electron 22 or later.*"node"/);
+  assert.throws(() => heard['apps.forkUtility'](PARAMS), {
+    message: /Electron 22 or later/,
+    action: /"node"/,
+    retryable: false,
+  });
 });
