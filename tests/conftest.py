@@ -57,6 +57,13 @@ def absent(reason: str) -> NoReturn:
 
 
 @pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder of the test's own; the path of a socket in `tmp_path` may be too long."""
+    with tempfile.TemporaryDirectory(prefix="db-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
 def keychain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretService]:
     """A real, unlocked gnome-keyring, which the test and the programs that it starts find."""
     if shutil.which("gnome-keyring-daemon") is None:

@@ -37,6 +37,7 @@ async def test_a_page_gets_the_api_and_nothing_else_of_the_bridge(
     assert members == [
         "InterApplicationBus",
         "app",
+        "cancel",
         "client",
         "files",
         "onGap",

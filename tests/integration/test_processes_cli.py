@@ -103,7 +103,7 @@ async def test_a_person_at_a_terminal_gets_a_table(tmp_path: Path) -> None:
         (["limit", "desk.sleeper", "memory_mb=1"], 1, "memory_mb"),
         (["limit", "desk.sleeper", "memory_mb=much"], 2, "much is no number"),
         (["limit", "desk.sleeper", "processes=99999999999999999999"], 1, "processes"),
-        (["limit", "desk.sleeper", "cpu_percent=nan"], 1, "cpu_percent"),
+        (["limit", "desk.sleeper", "cpu_percent=nan"], 2, "cpu_percent"),
         (["launch", "desk.nobody"], 1, "See apps.list"),
         (["uninstall", "desk.nobody"], 1, "not installed"),
         (["install", "/no/such/app.json"], 1, "can't be read"),

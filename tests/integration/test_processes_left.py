@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import anyio
-import psutil
 import pytest
 
+from demo.processes import is_alive
 from tests.integration.shell import start_shell
 
 DAEMON = """
@@ -69,11 +69,9 @@ async def test_a_daemon_that_hides_whose_it_is_is_gone_before_the_end_is_answere
                     await anyio.sleep(0.005)
             pid = int(told.read_text())
             told.unlink()
-            assert psutil.pid_exists(pid)
+            assert is_alive(pid)
             await shell.client.call("apps.terminate", {"app": "desk.daemon"})
-            assert not psutil.pid_exists(pid) or (
-                psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-            )
+            assert not is_alive(pid)
 
 
 @pytest.mark.requirement("4.4")

@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import fcntl
 import os
-import resource
 import socket
 import stat
 import struct
@@ -27,6 +25,9 @@ from deskbus_protocol import rpc
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 
 assert sys.platform != "win32"
+
+import fcntl  # noqa: E402 - behind what says that Windows has none
+import resource  # noqa: E402 - as above
 
 BACKLOG = 1024
 SEND_BUFFER_BYTES = 1024 * 1024

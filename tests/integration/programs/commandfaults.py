@@ -4,6 +4,7 @@ One process that has imported everything forks for each command: a start of Pyth
 hundreds would take minutes.
 """
 
+import atexit
 import ctypes
 import gc
 import importlib
@@ -36,6 +37,7 @@ def run(case: dict[str, Any]) -> dict[str, Any]:
             for stream in (sys.stdout, sys.stderr):
                 if stream is not None:
                     stream.flush()
+            atexit._run_exitfuncs()
             os._exit(code)
         _, status = os.waitpid(child, 0)
         told = []

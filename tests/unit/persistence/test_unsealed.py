@@ -147,6 +147,8 @@ async def test_a_reading_has_each_message_once_though_it_is_written_meanwhile(
         may_read.set()
         found = [(await begun).lines]
         found += [block.lines async for block in reading]
+    # The loop is the other tests' too.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
     assert sorted(seqs(b"".join(found))) == [1, 2, 100, 101]
 
 
