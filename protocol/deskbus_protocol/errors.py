@@ -131,7 +131,7 @@ INVALID_TOPIC = _kind(
     -32013,
     "protocol",
     "This is not a valid topic or pattern.",
-    "Use 1 to 256 bytes in non-empty levels split by dots; wildcards only in patterns.",
+    "Use 1 to 256 bytes in at most 32 non-empty levels split by dots; wildcards only in patterns.",
 )
 NO_SUBSCRIBER = _kind(
     "no_subscriber",

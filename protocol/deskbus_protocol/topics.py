@@ -1,7 +1,8 @@
 """Topic names and patterns.
 
-A topic is 1 to 256 bytes of UTF-8: non-empty levels split by dots. In a pattern, `*` stands for
-exactly one level and `#` for zero or more levels, anywhere. Patterns are not regular expressions.
+A topic is 1 to 256 bytes of UTF-8: at most 32 non-empty levels, split by dots. In a pattern, `*`
+stands for exactly one level and `#` for zero or more levels, anywhere. Patterns are not regular
+expressions.
 """
 
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from deskbus_protocol.errors import INVALID_TOPIC, DeskbusError
 
 MAX_TOPIC_BYTES = 256
+MAX_LEVELS = 32
 MAX_WILDCARDS = 8
 """In one pattern; so that no mix of patterns makes a topic expensive to route."""
 
@@ -163,4 +165,6 @@ def _check_levels(name: str) -> list[str]:
     levels = name.split(".")
     if "" in levels:
         raise DeskbusError(INVALID_TOPIC, "A topic can't have an empty level.")
+    if len(levels) > MAX_LEVELS:
+        raise DeskbusError(INVALID_TOPIC, f"A topic has at most {MAX_LEVELS} levels.")
     return levels

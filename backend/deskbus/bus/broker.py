@@ -10,17 +10,20 @@ from deskbus.bus.client import BusClient, Reader
 from deskbus.bus.foreign import foreign_line
 from deskbus.bus.topic import LARGE_BYTES, STALE, Topic
 from deskbus.bus.topics import SeqLog, TopicTable
-from deskbus.bus.trie import PatternTrie
+from deskbus.bus.trie import MAX_VISITS, PatternTrie
 from deskbus.reliability.clock import ClockMs, SteadyClock
 from deskbus_protocol.bus import MessageParams, PublishParams
 from deskbus_protocol.envelope import Sender
-from deskbus_protocol.errors import NOT_FOUND, PERMISSION_DENIED, DeskbusError
+from deskbus_protocol.errors import NOT_FOUND, OVERLOADED, PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.line import CORRELATION, END, PAYLOAD, TIMESTAMP
 from deskbus_protocol.rpc import encode
 from deskbus_protocol.topics import check_pattern, check_topic, is_wildcard
 
 MAX_WRITABLE = 2000
 """Topics remembered as writable for one sender; beyond, permissions are looked up anew."""
+
+MAX_SUBSCRIPTIONS = 1_000
+"""Of one client."""
 
 
 class Acl(Protocol):
@@ -202,11 +205,28 @@ class MessageBroker:
             self.unsubscribe(client, pattern)
         client.subscriptions[pattern] = reader
         if is_wildcard(pattern):
-            self._wild.add(pattern, reader)
+            self._wild.add(pattern, reader, client.identity.app)
             self._generation += 1
         else:
             self._exact.setdefault(pattern, set()).add(reader)
             self._expire_targets(pattern)
+
+    def check_room(self, client: BusClient, pattern: str) -> None:
+        """Raises `DeskbusError` (invalid_topic; overloaded where a subscription is too much)."""
+        check_pattern(pattern)
+        if pattern in client.subscriptions:
+            return
+        if len(client.subscriptions) >= MAX_SUBSCRIPTIONS:
+            raise DeskbusError(OVERLOADED, "This client has too many subscriptions.")
+        app = client.identity.app
+        if is_wildcard(pattern) and (
+            self._wild.work(app) + self._wild.added_work(pattern, app) > MAX_VISITS
+        ):
+            raise DeskbusError(
+                OVERLOADED,
+                "This app's patterns are too many, or too deep, to route a message quickly.",
+                action="Use fewer or shorter patterns; one with # before its end costs most.",
+            )
 
     def unsubscribe(self, client: BusClient, pattern: str) -> None:
         """Raises `DeskbusError` (not_found) where the client has no such subscription."""
@@ -214,7 +234,7 @@ class MessageBroker:
         if reader is None:
             raise DeskbusError(NOT_FOUND, "There is no subscription to this pattern.")
         if is_wildcard(pattern):
-            self._wild.remove(pattern, reader)
+            self._wild.remove(pattern, reader, client.identity.app)
             self._generation += 1
         else:
             readers = self._exact[pattern]
@@ -228,6 +248,15 @@ class MessageBroker:
         for pattern in list(client.subscriptions):
             self.unsubscribe(client, pattern)
         client.writable.clear()
+
+    def readers(self, name: str) -> dict[BusClient, Reader]:
+        """The best reader of each client that has subscribed to the topic."""
+        best: dict[BusClient, Reader] = {}
+        for reader in self._wild.match(name) | self._exact.get(name, set()):
+            known = best.get(reader.client)
+            if known is None or known.rank < reader.rank:
+                best[reader.client] = reader
+        return best
 
     def history(self, name: str) -> list[bytes]:
         """The topic's last messages, oldest first."""
@@ -320,14 +349,11 @@ class MessageBroker:
     def _find_targets(self, topic: Topic) -> None:
         """Works out who reads the topic; a client that may reads it once, by its best reader."""
         self.cache_misses += 1
-        best: dict[BusClient, Reader] = {}
-        for reader in self._wild.match(topic.name) | self._exact.get(topic.name, set()):
-            known = best.get(reader.client)
-            if known is None or known.rank < reader.rank:
-                best[reader.client] = reader
         may_read = self._acl.may_read
         topic.targets = tuple(
-            reader for client, reader in best.items() if may_read(client.identity, topic.name)
+            reader
+            for client, reader in self.readers(topic.name).items()
+            if may_read(client.identity, topic.name)
         )
         topic.generation = self._generation
 

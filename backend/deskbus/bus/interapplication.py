@@ -28,7 +28,6 @@ from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import (
     INVALID_PARAMS,
     NO_SUBSCRIBER,
-    OVERLOADED,
     PERMISSION_DENIED,
     SESSION_REQUIRED,
     DeskbusError,
@@ -43,9 +42,6 @@ GRACE_MS = 30_000
 
 KEEP_ACKNOWLEDGED_MS = 24 * 60 * 60 * 1000
 """How long what a client has not acknowledged is kept for it; then it is dead."""
-
-MAX_SUBSCRIPTIONS = 1_000
-"""Of one client."""
 
 
 class Acl(Protocol):
@@ -189,8 +185,7 @@ class InterApplicationBus:
         if sources and mode != "live":
             raise DeskbusError(INVALID_PARAMS, "Only live subscriptions can name sources.")
         known = pattern in member.client.subscriptions
-        if not known and len(member.client.subscriptions) >= MAX_SUBSCRIPTIONS:
-            raise DeskbusError(OVERLOADED, "This client has too many subscriptions.")
+        self.broker.check_room(member.client, pattern)
         reader = member.acknowledged if mode == "acknowledged" else member.live
         self.broker.subscribe(member.client, pattern, member.filtered if sources else reader)
         if sources:
@@ -348,14 +343,13 @@ class InterApplicationBus:
         check_topic(topic)
         if not self._acl.may_send(sender, app) and not self._acl.spend(sender, "app.send", app):
             raise DeskbusError(PERMISSION_DENIED, f"This app may not send to {app}.")
-        candidates = [
-            member.client.reader_of(topic)
-            for member in self.members
-            if member.identity.app == app
-            and client in (None, member.identity.client)
-            and self._acl.may_read(member.identity, topic)
-        ]
-        found = tuple(reader for reader in candidates if reader is not None)
+        found = tuple(
+            reader
+            for of, reader in self.broker.readers(topic).items()
+            if of.identity.app == app
+            and client in (None, of.identity.client)
+            and self._acl.may_read(of.identity, topic)
+        )
         if not found:
             raise DeskbusError(NO_SUBSCRIBER, f"No client of {app} listens on {topic}.")
         return found

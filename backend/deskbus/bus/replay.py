@@ -223,6 +223,7 @@ class Replays:
         before = member.client.subscriptions.get(pattern, member.live)
         if before.rank == Rank.REPLAY:
             raise DeskbusError(CONFLICT, "A replay of this pattern is under way.")
+        self._bus.broker.check_room(member.client, pattern)
         # A window takes less; what it could not would be dead.
         capture = _Capture(MAX_CAPTURED_BYTES) if owed is None else _Capture(*WINDOW_LIMITS)
         reader = Reader(member.client, Rank.REPLAY, capture)

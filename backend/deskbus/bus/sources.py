@@ -8,6 +8,9 @@ from deskbus_protocol.envelope import Sender
 from deskbus_protocol.rpc import encode
 from deskbus_protocol.topics import matches
 
+MAX_KNOWN_TOPICS = 1_000
+"""Whose senders one client's filter remembers."""
+
 Put = Callable[[bytes, str | None, int], None]
 
 
@@ -35,6 +38,8 @@ class SourceFilter:
     def wants(self, line: bytes, topic: str) -> bool:
         wanted = self._of_topic.get(topic)
         if wanted is None:
+            if len(self._of_topic) >= MAX_KNOWN_TOPICS:
+                self._of_topic.clear()
             wanted = self._of_topic[topic] = tuple(
                 beginning
                 for pattern, beginnings in self._wanted.items()

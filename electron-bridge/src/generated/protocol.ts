@@ -1988,7 +1988,7 @@ export const ERRORS = {
     "data": {
       "category": "protocol",
       "retryable": false,
-      "action": "Use 1 to 256 bytes in non-empty levels split by dots; wildcards only in patterns."
+      "action": "Use 1 to 256 bytes in at most 32 non-empty levels split by dots; wildcards only in patterns."
     }
   },
   "no_subscriber": {

@@ -137,7 +137,7 @@ class Run:
             on_gone=lambda _: None,
             awake_ms=clock_ms,
         )
-        self._replays = Replays(self.bus, log)
+        self.replays = Replays(self.bus, log)
         self._tokens: dict[str, Sender] = {}
         self.bus.attach(FEED, Line(), resume=False)
 
@@ -156,9 +156,9 @@ class Run:
             return self._attach(who, line, params)
         if method == "bus.subscribe":
             self.bus.subscribe(who, params["pattern"], params["mode"])
-            return SubscribeResult(mark=self._replays.mark())
+            return SubscribeResult(mark=self.replays.mark())
         assert method == "bus.continue"
-        return await self._replays.go_on(
+        return await self.replays.go_on(
             who, msgspec.convert(msgspec.to_builtins(params), ContinueParams)
         )
 

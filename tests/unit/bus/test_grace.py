@@ -72,7 +72,7 @@ def test_what_is_too_old_to_be_sent_is_told_as_gone_unless_it_waits(
     params = ContinueParams(
         pattern="kept.#", mode=mode, since=1_000_000, seen={"e001": {"kept.a": 1}}
     )
-    sent = anyio.run(partial(desk.run._replays.go_on, READER, params, recent_ms=0))
+    sent = anyio.run(partial(desk.run.replays.go_on, READER, params, recent_ms=0))
     told = [read(frame) for frame in line.frames]
     assert [(word["first"], word["last"]) for word in told if "first" in word] == gone
     assert [word["seq"] for word in told if "seq" in word] == came
@@ -87,7 +87,7 @@ def test_after_the_grace_a_client_goes_on_and_hears_exactly_what_is_gone() -> No
     line = Line()
     desk.bus.attach(READER, line, resume=True)
     params = ContinueParams(pattern="#", since=1_000_000, seen={"e001": {"brief.a": 1}})
-    sent = anyio.run(desk.run._replays.go_on, READER, params)
+    sent = anyio.run(desk.run.replays.go_on, READER, params)
     told = [read(frame) for frame in line.frames]
     gaps = {(word["topic"], word["first"], word["last"]) for word in told if "reason" in word}
     assert gaps == {("brief.a", 2, 2), ("brief.new", 1, 1)}

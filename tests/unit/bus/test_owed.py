@@ -40,7 +40,7 @@ class Desk:
             seen={"e001": {"kept.a": seen}},
             unacknowledged=Unacknowledged(1_000, seqs) if unacknowledged else UNSET,
         )
-        return (await self.run._replays.go_on(READER, params)).messages
+        return (await self.run.replays.go_on(READER, params)).messages
 
     @property
     def came(self) -> list[tuple[int, int]]:

@@ -1,11 +1,13 @@
 """The pattern trie finds exactly what a comparison with every pattern finds."""
 
+from itertools import combinations, islice
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbus.bus.trie import PatternTrie
-from deskbus_protocol.topics import matches
+from deskbus.bus.trie import MAX_VISITS, PatternTrie
+from deskbus_protocol.topics import MAX_LEVELS, check_pattern, matches
 
 LEVELS = st.sampled_from(["a", "b", "c"])
 PATTERNS = (
@@ -30,9 +32,55 @@ def test_a_topic_finds_the_patterns_that_brute_force_finds(
     assert trie.match(topic) == {pattern for pattern in kept if matches(pattern, topic)}
 
 
-@pytest.mark.requirement("1.2")
-def test_a_hostile_pattern_keeps_the_set_of_possible_places_small() -> None:
+@given(st.lists(PATTERNS, max_size=30), TOPICS)
+def test_a_topic_costs_an_owner_no_more_visits_than_its_work(
+    patterns: list[str], topic: str
+) -> None:
     trie: PatternTrie[str] = PatternTrie()
-    trie.add(".".join(["#", "a"] * 60), "hostile")
-    assert trie.match(".".join(["a"] * 127)) == {"hostile"}
-    assert trie.match(".".join(["a"] * 126 + ["b"])) == set()
+    for pattern in patterns:
+        expected = trie.work("one") + trie.added_work(pattern, "one")
+        trie.add(pattern, pattern, "one")
+        assert trie.work("one") == expected
+    trie.match(topic)
+    assert trie.visited <= trie.work("one")
+    for pattern in {*patterns}:
+        trie.remove(pattern, pattern, "one")
+    assert trie.work("one") == 0
+
+
+def wildcards_at(*places: int, kind: str, levels: int = MAX_LEVELS) -> str:
+    """A pattern of `a`s that is legal, with a wildcard at some of its levels."""
+    names = ["a"] * levels
+    for place in places:
+        names[place] = kind
+    pattern = ".".join(names)
+    check_pattern(pattern)
+    return pattern
+
+
+@pytest.mark.parametrize(
+    ("kind", "wildcards", "levels"), [("*", 8, 32), ("#", 8, 32), ("#", 5, 11), ("*", 8, 14)]
+)
+def test_the_worst_patterns_that_are_let_in_stay_within_the_visits_of_a_millisecond(
+    kind: str, wildcards: int, levels: int
+) -> None:
+    trie: PatternTrie[str] = PatternTrie()
+    apart = 2 if kind == "#" else 1
+    places = islice(combinations(range(0, levels, apart), wildcards), 3_000)
+    for pattern in {wildcards_at(*each, kind=kind, levels=levels) for each in places}:
+        if trie.work("one") + trie.added_work(pattern, "one") <= MAX_VISITS:
+            trie.add(pattern, pattern, "one")
+    assert trie.work("one") > MAX_VISITS / 3
+    for topic in (".".join(["a"] * MAX_LEVELS), ".".join(["a"] * (MAX_LEVELS - 1) + ["b"])):
+        trie.visited = 0
+        trie.match(topic)
+        assert trie.visited <= MAX_VISITS
+
+
+def test_a_common_pattern_costs_each_level_once_and_its_last_wildcard_nothing() -> None:
+    trie: PatternTrie[str] = PatternTrie()
+    trie.add("orders.*.created.#", "one", "app")
+    assert trie.work("app") == 3
+    trie.add("orders.*.paid.#", "two", "app")
+    assert trie.work("app") == 4
+    assert trie.added_work("orders.*.paid.#", "other") == 3

@@ -163,7 +163,6 @@ async def test_a_session_that_ended_leaves_no_object_behind(home: House, does: A
     assert not home.sessions.tokens
 
 
-@pytest.mark.requirement("R")
 async def test_ten_thousand_clients_come_and_go_and_leave_the_bus_as_it_was(home: House) -> None:
     bus = home.bus
 

@@ -18,7 +18,7 @@ from deskbus_protocol.apps import AppStatus
 from tests.unit.security.desk import FakeTrail
 
 APP = "app.brief"
-WARM_UP, TIMES, SLACK = 6, 24, 9
+WARM_UP, TIMES, SLACK = 10, 50, 20
 
 
 class House:
