@@ -122,16 +122,24 @@ class TicketUsed(Event, frozen=True, kw_only=True, tag="auth.used"):
 
 
 class TicketRefused(Event, frozen=True, kw_only=True, tag="auth.refused"):
-    """`app` is who the caller said it was; nothing proves it. `count` such within a moment."""
+    """`claimed` is who the caller said it was; nothing proves it, so `app` stays empty.
+
+    `count` such within a moment.
+    """
 
     severity: ClassVar[Severity] = "warning"
     decision: ClassVar[Decision | None] = "denied"
 
+    claimed: str = ""
     count: int = 1
 
 
 class SessionResumed(Event, frozen=True, kw_only=True, tag="auth.resumed"):
+    """`count` such within a moment."""
+
     decision: ClassVar[Decision | None] = "allowed"
+
+    count: int = 1
 
 
 class AppInstalled(Event, frozen=True, kw_only=True, tag="app.installed"):

@@ -36,6 +36,9 @@ from deskbus_protocol.session import (
 
 SHELL = Sender("deskbus.shell", "main")
 
+CLAIM_CHARACTERS = 128
+"""Of what a stranger says that it is, in the audit log."""
+
 log = structlog.get_logger()
 
 
@@ -126,7 +129,8 @@ class SessionHandlers:
         resumed = self._sessions.join(
             call.connection, role, identity, resume=True, last_seqs=params.last_seqs
         )
-        self._auditing.trail.note(SessionResumed(app=identity.app, client=identity.client))
+        resumption = SessionResumed(app=identity.app, client=identity.client)
+        self._auditing.violations.note(resumption)
         return self._opened(role, identity, resumed=resumed)
 
     async def ping(self, _: Call, __: NoParams) -> Empty:
@@ -138,7 +142,9 @@ class SessionHandlers:
 
     async def _refused(self, app: str, reason: str) -> None:
         """`app` is what the stranger claims to be."""
-        await self._auditing.violations.record(TicketRefused(app=app, reason=reason))
+        await self._auditing.violations.record(
+            TicketRefused(claimed=app[:CLAIM_CHARACTERS], reason=reason)
+        )
 
     def _opened(self, role: Role, identity: Sender, *, resumed: bool) -> OpenResult:
         log.info("session.opened", app=identity.app, client=identity.client, resumed=resumed)

@@ -3,9 +3,15 @@
 import anyio
 import pytest
 
-from deskbus.audit.violations import MAX_KINDS, Violations
+from deskbus.audit.violations import MAX_KINDS, STRANGERS, Violations
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, DeskbusError
-from deskbus_protocol.events import AuditEvent, CspViolation, TicketRefused, Violation
+from deskbus_protocol.events import (
+    AuditEvent,
+    CspViolation,
+    SessionResumed,
+    TicketRefused,
+    Violation,
+)
 
 
 class Trail:
@@ -73,7 +79,7 @@ async def test_each_client_rule_and_method_has_a_count_of_its_own(trail: Trail) 
 async def test_ever_new_names_can_not_flood_the_log(trail: Trail) -> None:
     violations = Violations(trail)
     for number in range(MAX_KINDS * 20):
-        await violations.record(TicketRefused(app=f"app{number}"))
+        await violations.record(TicketRefused(claimed=f"app{number}"))
     violations.tell()
     assert len(trail.committed) + len(trail.noted) <= MAX_KINDS + 2
     (flood,) = [event for event in trail.noted if isinstance(event, Violation)]
@@ -97,3 +103,51 @@ async def test_a_report_of_a_browser_counts_too(trail: Trail) -> None:
     (more,) = trail.noted
     assert isinstance(more, CspViolation)
     assert more.count == 2
+
+
+@pytest.mark.requirement("3.4")
+async def test_what_strangers_claim_takes_nothing_of_what_an_app_may_have_recorded(
+    trail: Trail,
+) -> None:
+    violations = Violations(trail)
+    for number in range(MAX_KINDS * 20):
+        await violations.record(TicketRefused(claimed=f"app{number}"))
+    await violations.record(refused("a"))
+    assert refused("a") in trail.committed
+    violations.tell()
+    by_strangers = [each for each in (*trail.committed, *trail.noted) if each.app == STRANGERS]
+    assert len(by_strangers) == len(trail.committed) + len(trail.noted) - 1
+
+
+@pytest.mark.requirement("3.4")
+async def test_a_flood_of_one_app_hides_nothing_of_another(trail: Trail) -> None:
+    violations = Violations(trail)
+    for number in range(MAX_KINDS * 20):
+        await violations.record(refused("noisy", method=f"m{number}"))
+    await violations.record(refused("quiet"))
+    assert refused("quiet") in trail.committed
+    assert len(trail.committed) <= MAX_KINDS + 2
+    assert Violation(app="noisy", kind="flood") in trail.committed
+    violations.tell()
+
+
+@pytest.mark.requirement("3.4")
+async def test_the_first_of_each_rule_is_recorded_in_the_middle_of_a_flood(trail: Trail) -> None:
+    violations = Violations(trail)
+    for number in range(MAX_KINDS * 2):
+        await violations.record(refused(method=f"m{number}"))
+    await violations.record(refused(kind="role"))
+    await violations.record(TicketRefused(app="a"))
+    assert refused(kind="role") in trail.committed
+    assert TicketRefused(app="a") in trail.committed
+    violations.tell()
+
+
+@pytest.mark.requirement("8.3")
+async def test_resumptions_without_end_come_as_one_record_and_a_count(trail: Trail) -> None:
+    violations = Violations(trail)
+    for _ in range(1900):
+        violations.note(SessionResumed(app="a", client="main"))
+    assert trail.noted == [SessionResumed(app="a", client="main")]
+    violations.tell()
+    assert trail.noted[1:] == [SessionResumed(app="a", client="main", count=1899)]
