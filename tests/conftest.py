@@ -8,9 +8,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
+import structlog
 from hypothesis import settings
 from xdist.remote import Producer
 
@@ -54,6 +55,21 @@ def absent(reason: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def loggers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test that sets up logging, as every command does, leaves other tests' loggers alone."""
+    set_up = structlog.configure
+
+    def configure(**settings: Any) -> None:
+        # A logger that keeps what it found would keep it beyond the test.
+        set_up(**{**settings, "cache_logger_on_first_use": False})
+
+    before = structlog.get_config()
+    monkeypatch.setattr(structlog, "configure", configure)
+    yield
+    set_up(**before)
 
 
 @pytest.fixture
