@@ -54,6 +54,7 @@ from deskbus.reliability.awake import STOOD_STILL_S, awake_s
 from deskbus.reliability.clock import SteadyClock
 from deskbus.reliability.health import HealthMonitor
 from deskbus.reliability.shortage import Shortage, is_shortage
+from deskbus.reliability.turns import FairTurns
 from deskbus.rpc.router import build_dispatcher
 from deskbus.security.developer import DeveloperTicket
 from deskbus.security.manager import ConsentMode
@@ -200,6 +201,8 @@ class Backend:
             if guarded is not None:
                 health.watch_breaker(guarded.breaker)
         replays = Replays(self._bus, self._log)
+        # The vault does one thing after the other: what an app wants next waits for one of another.
+        vault_turns = FairTurns(2, of_one=1)
         dispatcher = build_dispatcher(
             METHODS,
             [
@@ -224,7 +227,7 @@ class Backend:
                 policy_handlers.handlers(self._guard.policies),
                 files_handlers.handlers(self._guard.files, self._security),
                 AuditHandlers(self._auditing.trail, self._auditing.reader, self._security).table(),
-                secrets_handlers.handlers(self._vault, self._security),
+                secrets_handlers.handlers(self._vault, self._security, vault_turns),
                 VaultHandlers(self._vault, self._auditing.trail).table(),
                 apps_handlers.handlers(
                     self._processes,
@@ -232,7 +235,7 @@ class Backend:
                     self._security,
                     self._guard.check_launch,
                 ),
-                apps_handlers.own_handlers(self._processes, self._isolation.shelf),
+                apps_handlers.own_handlers(self._processes, self._isolation.shelf, vault_turns),
                 ui_handlers.handlers(
                     self._dialogs,
                     self._processes,
@@ -405,9 +408,8 @@ class Backend:
             status=health.status,
             detail=health.detail or "",
         )
-        self._shell.notify(
-            "health.changed", HealthChangedParams(component=component, health=health)
-        )
+        changed = HealthChangedParams(component=component, health=health)
+        self._shell.tell("health.changed", component, changed)
 
     def _vault_changed(self, status: VaultStatus) -> None:
         self._vault_notice.changed(status)

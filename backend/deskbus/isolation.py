@@ -83,5 +83,5 @@ class Isolation:
         self.around.electron = exec_path if exec_path and Path(exec_path).is_absolute() else None
 
     def _changed(self, status: AppStatus) -> None:
-        self._shell.notify("apps.changed", AppChangedParams(status=status))
+        self._shell.tell("apps.changed", status.app, AppChangedParams(status=status))
         self._on_changed(status)

@@ -11,7 +11,9 @@ READ_BYTES = 1024 * 1024
 """Of one `files.read`; a longer file is read in parts."""
 
 WRITE_BYTES = 2 * 1024 * 1024
-LIST_ENTRIES = 5_000
+LIST_ENTRIES = 1_000
+"""Of one answer; what comes behind is asked for with `after`."""
+
 MAX_OFFSET = 2**53 - 1
 """The largest that JavaScript can count."""
 
@@ -67,7 +69,10 @@ class WriteFileResult(Result, frozen=True, kw_only=True):
 
 
 class ListFilesParams(Params, frozen=True, kw_only=True):
+    """`after` is the last name of the page before."""
+
     path: Path
+    after: str = ""
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -80,7 +85,7 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ListFilesResult(Result, frozen=True, kw_only=True):
-    """By name. `more` says that there are others still."""
+    """By name, at most 1,000. `more` says that there are others still, behind the last."""
 
     path: str
     entries: list[FileEntry]

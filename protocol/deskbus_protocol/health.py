@@ -66,6 +66,5 @@ METHODS = (
         summary="Answers with the OpenRPC document of this protocol.",
         params=NoParams,
         result=dict[str, Any],
-        callers="anyone",
     ),
 )

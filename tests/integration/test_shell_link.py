@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from deskbus_protocol.client import connect
-from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.errors import SESSION_REQUIRED, DeskbusError
 from tests.integration.shell import TestShell
 
 STRAY_WRITES = """
@@ -62,7 +62,10 @@ async def test_a_hostile_connection_harms_nobody(shell: TestShell, attack: bytes
         async with await anyio.connect_unix(shell.hello.pipe) as hostile:
             await hostile.send(attack)
         async with connect(shell.hello.pipe) as other:
-            await other.call("rpc.discover")
+            with pytest.raises(DeskbusError) as stranger:
+                await other.call("rpc.discover")
+            assert stranger.value.kind is SESSION_REQUIRED
+        await feed.call("rpc.discover")
         assert (await feed.publish("prices.EURUSD", 1)).seq == 1
 
 

@@ -39,6 +39,7 @@ from deskbus.persistence.summary import summary_path
 from deskbus.processes.installed import FILE_NAME as APPS
 from deskbus.processes.installed import InstalledApps
 from deskbus.reliability.clock import SteadyClock
+from deskbus.reliability.turns import FairTurns
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.ledger import Ledger
 from deskbus.storage.newer import NewerFormatError
@@ -299,7 +300,9 @@ async def make_state(place: DataFolder, patch: pytest.MonkeyPatch) -> None:
 
 async def start_state(place: DataFolder) -> str:
     with place.service() as service:
-        handlers = own_handlers(cast("Any", None), Shelf(service, "appstate", 1024))
+        handlers = own_handlers(
+            cast("Any", None), Shelf(service, "appstate", 1024), FairTurns(1, of_one=1)
+        )
         call = cast("Any", SimpleNamespace(identity=SimpleNamespace(app="desk.feed")))
         saving = SimpleNamespace(state=msgspec.Raw(b"2"), version=1)
         load, save = (cast("Any", handlers[f"apps.{what}State"]) for what in ("load", "save"))

@@ -29,6 +29,9 @@ class Meter:
         self._messages = (
             None if isinstance(messages, UnsetType) else TokenBucket(messages, messages, now)
         )
+        self._calls = (
+            None if isinstance(messages, UnsetType) else TokenBucket(messages, messages, now)
+        )
         size = 0 if isinstance(kilobytes, UnsetType) else kilobytes * 1024
         self._bytes = TokenBucket(size, size, now) if size else None
         self._offered = (0, 0)
@@ -43,6 +46,14 @@ class Meter:
         """Whether all of it is within the budget, and taken from it."""
         self._offered = (self._offered[0] + count, self._offered[1] + size)
         return self._take(count, size)
+
+    def admits_call(self) -> bool:
+        """Whether one more frame that is no message is within the budget, and taken from it.
+
+        It is as large as that for messages, and apart from it: an app that says all it may is
+        still heard to be alive.
+        """
+        return self._calls is None or self._calls.take(1, self._monotonic_s())
 
     def take_one(self, size: int) -> bool:
         """The same for one message of those that were offered together."""

@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 from deskbus.handlers.applibrary import AppLibrary
 from deskbus.processes.manager import ProcessIsolationManager
 from deskbus.processes.plan import StateShelf
+from deskbus.reliability.turns import FairTurns
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.manager import SecurityManager
@@ -130,13 +131,16 @@ def handlers(
     }
 
 
-def own_handlers(apps: ProcessIsolationManager, shelf: StateShelf) -> Mapping[str, Handler]:
+def own_handlers(
+    apps: ProcessIsolationManager, shelf: StateShelf, turns: FairTurns
+) -> Mapping[str, Handler]:
     """What an app calls about itself."""
     saving: Counter[str] = Counter()
     known: set[str] = set()
 
     async def saved(app: str) -> SavedState | UnsetType:
-        content = await shelf.load(app)
+        async with turns.take(app):
+            content = await shelf.load(app)
         return UNSET if content is None else _decode_saved(content)
 
     async def begin(call: Call, _: NoParams) -> BeginResult:
@@ -176,7 +180,8 @@ def own_handlers(apps: ProcessIsolationManager, shelf: StateShelf) -> Mapping[st
             if app not in known:
                 await saved(app)  # A later version's is not saved over.
                 known.add(app)
-            return SaveStateResult(kept=await shelf.save(app, encode(state)))
+            async with turns.take(app):
+                return SaveStateResult(kept=await shelf.save(app, encode(state)))
         finally:
             saving[app] -= 1
 

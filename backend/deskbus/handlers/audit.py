@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, structs
 
 from deskbus.audit.logger import AuditLogger
 from deskbus.audit.service import AuditReader
@@ -85,11 +85,18 @@ class AuditHandlers:
         self._administrator(call)
         connection = call.connection
 
+        unread = 0
+
         def send(appended: AuditAppendedParams) -> None:
+            nonlocal unread
             if connection.peer.closed or not self._may_read(call):
                 self._logger.tails.remove(connection)
+            elif connection.peer.slow:
+                unread += len(appended.records) + appended.skipped
             else:
-                connection.peer.notify("audit.appended", appended)
+                told = structs.replace(appended, skipped=appended.skipped + unread)
+                unread = 0
+                connection.peer.notify("audit.appended", told)
 
         self._logger.tails.remove(connection)
         if params.enabled:

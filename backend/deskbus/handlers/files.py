@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import anyio
 from msgspec import UNSET
 
+from deskbus.reliability.turns import FairTurns
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.files import ConfinedFiles, Entry
@@ -32,20 +33,23 @@ MAX_PARTIAL_BYTES = 3
 
 
 MAX_AT_ONCE = 8
+MAX_OF_APP = 2
 """Threads; a slow disk must not take those that the vault and the audit log wait for."""
 
 
 def handlers(files: ConfinedFiles, security: SecurityManager) -> Mapping[str, Handler]:
-    turns = anyio.CapacityLimiter(MAX_AT_ONCE)
+    threads = anyio.CapacityLimiter(MAX_AT_ONCE)
+    turns = FairTurns(MAX_AT_ONCE, of_one=MAX_OF_APP)
 
     async def read(call: Call, params: ReadFileParams) -> ReadFileResult:
         wanted = Grant("filesystem.read", params.path)
         permit = await security.require(call.identity, wanted, check=files.check_read)
         path = permit.grant.scope
         with security.holding(permit):
-            part = await anyio.to_thread.run_sync(
-                files.read, path, params.offset, params.limit, limiter=turns
-            )
+            async with turns.take(call.identity.app):
+                part = await anyio.to_thread.run_sync(
+                    files.read, path, params.offset, params.limit, limiter=threads
+                )
             end = params.offset + len(part.content)
             if params.encoding == "text":
                 content, taken = _text(part.content, is_end=end >= part.size)
@@ -68,9 +72,10 @@ def handlers(files: ConfinedFiles, security: SecurityManager) -> Mapping[str, Ha
         permit = await security.require(call.identity, wanted, check=files.check_write)
         path = permit.grant.scope
         with security.holding(permit):
-            size = await anyio.to_thread.run_sync(
-                files.write, path, content, params.mode, limiter=turns
-            )
+            async with turns.take(call.identity.app):
+                size = await anyio.to_thread.run_sync(
+                    files.write, path, content, params.mode, limiter=threads
+                )
             return WriteFileResult(path=path, size=size)
         raise DeskbusError(PERMISSION_REVOKED)
 
@@ -79,12 +84,13 @@ def handlers(files: ConfinedFiles, security: SecurityManager) -> Mapping[str, Ha
         permit = await security.require(call.identity, wanted, check=files.check_read)
         path = permit.grant.scope
         with security.holding(permit):
-            found = await anyio.to_thread.run_sync(
-                files.list, path, LIST_ENTRIES + 1, limiter=turns
-            )
+            async with turns.take(call.identity.app):
+                found = await anyio.to_thread.run_sync(
+                    files.list, path, LIST_ENTRIES + 1, params.after, limiter=threads
+                )
             return ListFilesResult(
                 path=path,
-                entries=[_entry(entry) for entry in found[:LIST_ENTRIES] if _is_text(entry.name)],
+                entries=[_entry(entry) for entry in found[:LIST_ENTRIES]],
                 more=len(found) > LIST_ENTRIES,
             )
         raise DeskbusError(PERMISSION_REVOKED)
@@ -120,11 +126,6 @@ def _bytes(params: WriteFileParams) -> bytes:
             TOO_LARGE, "At most 2 MiB at once.", action='Write the rest with mode "append".'
         )
     return content
-
-
-def _is_text(name: str) -> bool:
-    """Whether it can be told in JSON; a name that is no UTF-8 can't be asked for either."""
-    return not any("\ud800" <= char <= "\udfff" for char in name)
 
 
 def _entry(entry: Entry) -> FileEntry:

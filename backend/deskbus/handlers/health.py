@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from deskbus.reliability.health import HealthMonitor
 from deskbus.rpc.connection import Call
@@ -14,11 +14,12 @@ from deskbus_protocol.method import NoParams
 
 
 @cache
-def _openrpc() -> dict[str, Any]:
+def _openrpc() -> Raw:
+    """The same bytes for everybody who asks."""
     # Imported at the first call: a start does not need the exporter.
     from deskbus_protocol.export import openrpc
 
-    return openrpc()
+    return Raw(msgspec.json.encode(openrpc()))
 
 
 def _for_apps(report: HealthResult) -> HealthResult:
@@ -35,7 +36,7 @@ def handlers(health: HealthMonitor) -> Mapping[str, Handler]:
         report = health.report()
         return report if call.connection.role == "shell" else _for_apps(report)
 
-    async def discover(_: Call, __: NoParams) -> dict[str, Any]:
+    async def discover(_: Call, __: NoParams) -> Raw:
         return _openrpc()
 
     return {"health.get": get, "rpc.discover": discover}

@@ -6,6 +6,7 @@ from msgspec import UnsetType
 
 from deskbus.bus.interapplication import InterApplicationBus
 from deskbus.bus.replay import Replays
+from deskbus.reliability.turns import FairTurns
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.manager import SecurityManager
@@ -32,6 +33,10 @@ from deskbus_protocol.permissions import Grant
 CONTINUE_MS = 10 * 60 * 1000
 """So far back a subscription is continued without the permission to read older messages."""
 
+QUERIES_AT_ONCE = 4
+QUERIES_OF_APP = 1
+"""Each may read much of the log, and hold an answer of megabytes."""
+
 
 def handlers(
     bus: InterApplicationBus,
@@ -39,6 +44,8 @@ def handlers(
     security: SecurityManager,
     log_stats: Callable[[], LogStats],
 ) -> Mapping[str, Handler]:
+    queries = FairTurns(QUERIES_AT_ONCE, of_one=QUERIES_OF_APP)
+
     async def permits(call: Call, pattern: str) -> tuple[Permit, Permit]:
         """To read at all, and to read what was published before."""
         reads = await security.require(call.identity, Grant("messaging.read", pattern))
@@ -51,7 +58,8 @@ def handlers(
 
     async def query(call: Call, params: QueryParams) -> MessageList:
         with security.holding(*await permits(call, params.pattern)):
-            return await replays.query(call.identity, params)
+            async with queries.take(call.identity.app):
+                return await replays.query(call.identity, params)
         raise DeskbusError(PERMISSION_REVOKED)
 
     async def replay(call: Call, params: ReplayParams) -> ReplayResult:

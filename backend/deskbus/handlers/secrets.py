@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from deskbus.reliability.turns import FairTurns
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.manager import SecurityManager
@@ -20,24 +21,34 @@ from deskbus_protocol.secrets import (
 _PERMISSION = Grant("secrets", OWN_SECRETS)
 
 
-def handlers(vault: VaultService, security: SecurityManager) -> Mapping[str, Handler]:
+def handlers(
+    vault: VaultService, security: SecurityManager, turns: FairTurns
+) -> Mapping[str, Handler]:
     async def owner(call: Call) -> str:
         """Whose secrets: those of the app that the connection is, and no other's."""
         await security.require(call.identity, _PERMISSION)
         return call.identity.app
 
     async def set_secret(call: Call, params: SetSecretParams) -> Empty:
-        await vault.set(await owner(call), params.name, params.value)
+        app = await owner(call)
+        async with turns.take(app):
+            await vault.set(app, params.name, params.value)
         return Empty()
 
     async def get(call: Call, params: SecretParams) -> SecretResult:
-        return SecretResult(value=await vault.get(await owner(call), params.name))
+        app = await owner(call)
+        async with turns.take(app):
+            return SecretResult(value=await vault.get(app, params.name))
 
     async def delete(call: Call, params: SecretParams) -> DeletedResult:
-        return DeletedResult(deleted=await vault.delete(await owner(call), params.name))
+        app = await owner(call)
+        async with turns.take(app):
+            return DeletedResult(deleted=await vault.delete(app, params.name))
 
     async def names(call: Call, _: NoParams) -> SecretList:
-        return SecretList(names=await vault.names(await owner(call)))
+        app = await owner(call)
+        async with turns.take(app):
+            return SecretList(names=await vault.names(app))
 
     return {
         "secrets.set": set_secret,

@@ -151,6 +151,7 @@ class Sessions:
         publisher = ClientPublisher(self._bus.broker, member, self._bus.questions, self._log)
         denied = self._denied(connection.identity)
         meter = self.meters.of(connection.identity.app)
+        connection.peer.admits = None if meter is None else meter.admits_call
         if meter is None:
             connection.peer.lane.open(publisher, denied)
         else:

@@ -13,7 +13,7 @@ from msgspec import Raw, UnsetType
 from deskbus.reliability.awake import happens_within
 from deskbus.rpc import frames
 from deskbus.rpc.frames import Frame
-from deskbus.rpc.lane import METHODS, Answer, Lane
+from deskbus.rpc.lane import METERED_BY_LANE, METHODS, Answer, Lane
 from deskbus.rpc.refusals import Refusals
 from deskbus.rpc.salvage import Kind, salvage
 from deskbus.transport.link import Link
@@ -25,6 +25,7 @@ from deskbus_protocol.errors import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
     OVERLOADED,
+    RATE_LIMITED,
     TIMEOUT,
     DeskbusError,
     ErrorObject,
@@ -32,6 +33,9 @@ from deskbus_protocol.errors import (
 from deskbus_protocol.framing import RefusedFrame
 
 MAX_IN_FLIGHT = 256
+HOLD_S = 0.05
+"""How long an app that sends more than it may is not read from."""
+
 CANCEL = "$/cancelRequest"
 NO_PARAMS = Raw(b"{}")
 
@@ -75,11 +79,18 @@ class Peer:
         self._closed = anyio.Event()
         # The outbox itself, which knows no peer: so a peer that has ended is freed at once.
         self._refusals = Refusals(link.outbox.send)
+        self.admits: Callable[[], bool] | None = None
+        """Whether the app may send one more frame that is no message; None without a limit."""
         self.lane = Lane(link.outbox.send, self._refusals)
 
     @property
     def outbox(self) -> Outbox:
         return self._link.outbox
+
+    @property
+    def slow(self) -> bool:
+        """Whether it reads more slowly than it is written to."""
+        return self.outbox.slow
 
     @property
     def closed(self) -> bool:
@@ -102,6 +113,7 @@ class Peer:
             self._link.close()
             self.lane.close()
             self._refusals.close()
+            self.admits = None
             self._dispatch = _nobody_serves
 
     async def call(
@@ -158,6 +170,7 @@ class Peer:
 
     def receive_refused(self, refused: RefusedFrame) -> None:
         """Takes word of a frame that never became one."""
+        self._is_admitted()
         self._refuse_frame(refused.head, refused.error, self._answer)
 
     def link_closed(self) -> None:
@@ -169,6 +182,7 @@ class Peer:
             frames.check_text(frame)
             members = frames.split_batch(frame) if frames.is_batch(frame) else None
         except DeskbusError as error:
+            self._is_admitted()
             self._refuse_frame(frame, error, self._answer)
             return
         if members is None:
@@ -183,13 +197,16 @@ class Peer:
         try:
             frame = frames.read(text)
         except DeskbusError as error:
+            self._is_admitted()
             self._refuse_frame(text, error, answer)
             return
         request_id = b"" if isinstance(frame.id, UnsetType) else bytes(frame.id)
         params = NO_PARAMS if isinstance(frame.params, UnsetType) else frame.params
         if not request_id or isinstance(frame.method, UnsetType) or frame.method == CANCEL:
             answer(NO_ANSWER)
-        if isinstance(frame.method, UnsetType):
+        if frame.method not in METERED_BY_LANE and not self._is_admitted():
+            self._refuse_for_rate(frame, request_id, answer)
+        elif isinstance(frame.method, UnsetType):
             self._settle(frame)
         elif frame.method == CANCEL:
             self._cancel(params)
@@ -197,6 +214,22 @@ class Peer:
             self.lane.take_one(frame.method, params, request_id, answer)
         else:
             self._start(frame.method, params, request_id, answer)
+
+    def _is_admitted(self) -> bool:
+        if self.admits is None or self.admits():
+            return True
+        self._link.hold(HOLD_S)
+        return False
+
+    def _refuse_for_rate(self, frame: Frame, request_id: bytes, answer: Answer) -> None:
+        error = DeskbusError(RATE_LIMITED)
+        if isinstance(frame.method, UnsetType) or frame.method == CANCEL:
+            # Nothing waits for these, and the app is not read from for a while.
+            return
+        if request_id:
+            answer(rpc.failure(request_id, error))
+        else:
+            self._refusals.add(frame.method, error)
 
     def _refuse_frame(self, frame: bytes, error: DeskbusError, answer: Answer) -> None:
         """Tells whoever waits because of a frame that could not be read, here or there."""
@@ -246,6 +279,9 @@ class Peer:
         response = rpc.failure(request_id, DeskbusError(CANCELLED))
         try:
             with scope:
+                if self.outbox.slow:
+                    # What it has not read of earlier answers is bounded: no more until then.
+                    await self.outbox.writable()
                 response = await self._dispatch(method, params, request_id)
         finally:
             del self._in_flight[key]

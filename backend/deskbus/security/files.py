@@ -107,8 +107,8 @@ class ConfinedFiles:
                 _write_all(file, content)
                 return os.fstat(file).st_size
 
-    def list(self, path: str, limit: int) -> list[Entry]:
-        """By name, at most `limit`."""
+    def list(self, path: str, limit: int, after: str = "") -> list[Entry]:
+        """By name, at most `limit` of those behind `after`."""
         self.check_read(path)
         with (
             _errors(),
@@ -117,7 +117,10 @@ class ConfinedFiles:
         ):
             with os.scandir(folder) as entries:
                 # However many there are, no more than `limit` names are kept.
-                names = heapq.nsmallest(limit, (entry.name for entry in entries))
+                names = heapq.nsmallest(
+                    limit,
+                    (each.name for each in entries if each.name > after and _is_text(each.name)),
+                )
             found = []
             for name in names:
                 try:
@@ -127,6 +130,11 @@ class ConfinedFiles:
                 modified_ms = known.st_mtime_ns // 1_000_000
                 found.append(Entry(name, known.st_mode, known.st_size, modified_ms))
             return found
+
+
+def _is_text(name: str) -> bool:
+    """Whether it can be told in JSON; a name that is no UTF-8 can't be asked for either."""
+    return not any("\ud800" <= char <= "\udfff" for char in name)
 
 
 def _check_outside(path: str, folders: tuple[str, ...]) -> None:

@@ -77,6 +77,7 @@ class Outbox:
         self._flusher = flusher
         self._on_overflow = on_overflow
         self._lines: list[bytes] = []
+        self._sent_bytes = 0
         self._writer: Writer | None = None
         self._paused = False
         self._unpaused = asyncio.Event()
@@ -109,6 +110,10 @@ class Outbox:
     def send(self, frame: bytes) -> None:
         """Sends a frame that must arrive or end the link."""
         self.put(frame + b"\n", None, 0)
+        self._sent_bytes += len(frame)
+        if self._sent_bytes > CONGESTED_BYTES:
+            # So that it shows within this turn already whether the peer reads its answers.
+            self.flush()
 
     def put(self, line: bytes, topic: str | None, seq: int) -> None:
         """Sends a frame that ends in a newline; with a topic it may be dropped, and told."""
@@ -135,7 +140,7 @@ class Outbox:
     def flush(self) -> None:
         if self._writer is None or not self._lines:
             return
-        lines, self._lines = self._lines, []
+        lines, self._lines, self._sent_bytes = self._lines, [], 0
         if self._writer.is_closing():
             return
         if self.content_length:

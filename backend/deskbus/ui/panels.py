@@ -181,7 +181,8 @@ class Panels:
                 await panel.dirty.wait()
                 panel.dirty = anyio.Event()
                 descriptor = panel.next(await _content(panel))
-                self._shell.notify("ui.updatePanel", DrawPanelParams(descriptor=descriptor))
+                drawn = DrawPanelParams(descriptor=descriptor)
+                self._shell.tell("ui.updatePanel", descriptor.panel, drawn)
                 await anyio.sleep(MIN_REDRAW_S)
 
 

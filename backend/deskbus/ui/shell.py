@@ -1,9 +1,11 @@
 """The shell as the services see it: there, or not."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from deskbus.reliability.breaker import CircuitBreaker
+from deskbus.reliability.bucket import TokenBucket
 from deskbus_protocol.errors import TIMEOUT, UNAVAILABLE, DeskbusError
 
 
@@ -15,6 +17,28 @@ class ShellPeer(Protocol):
     ) -> Any: ...
 
     def notify(self, method: str, params: object) -> None: ...
+
+    @property
+    def slow(self) -> bool:
+        """Whether it reads more slowly than it is written to."""
+
+
+TELL_AGAIN_AFTER_S = 0.1
+TOLD_AT_ONCE = 20
+MAX_TOLD = 1_000
+"""Changes of one thing that the shell is told as they come; after that one each tenth of a second.
+
+Beyond so many things, those that were not told of lately are forgotten.
+"""
+
+
+class _Told:
+    """How often the shell was told of one thing, and what it is to be told of it yet."""
+
+    def __init__(self, now_s: float) -> None:
+        self.bucket = TokenBucket(1 / TELL_AGAIN_AFTER_S, TOLD_AT_ONCE, now_s)
+        self.params: object | None = None
+        self.timer: asyncio.TimerHandle | None = None
 
 
 class Shell:
@@ -28,6 +52,7 @@ class Shell:
         self._peer: ShellPeer | None = None
         self.breaker = CircuitBreaker("shell")
         self._on_connected: list[Callable[[], None]] = []
+        self._told: dict[tuple[str, str], _Told] = {}
 
     @property
     def connected(self) -> bool:
@@ -46,6 +71,10 @@ class Shell:
     def disconnect(self, peer: ShellPeer) -> None:
         if self._peer is peer:
             self._peer = None
+            for told in self._told.values():
+                if told.timer is not None:
+                    told.timer.cancel()
+            self._told.clear()
 
     async def call(
         self, method: str, params: object, result: type[Any], *, timeout_s: float
@@ -60,6 +89,37 @@ class Shell:
         """Tells the shell, if there is one."""
         if self._peer is not None:
             self._peer.notify(method, params)
+
+    def tell(self, method: str, of: str, params: object) -> None:
+        """Tells the shell what has become `of` something; where that is told too often, or the
+        shell does not read, the latest alone, and later: so no change that somebody else causes
+        piles up here.
+        """
+        if self._peer is None:
+            return
+        now_s = asyncio.get_running_loop().time()
+        if len(self._told) > MAX_TOLD and (method, of) not in self._told:
+            self._forget_quiet(now_s)
+        told = self._told.setdefault((method, of), _Told(now_s))
+        told.params = params
+        if told.timer is None:
+            self._send(self._peer, method, told)
+
+    def _send(self, peer: ShellPeer, method: str, told: _Told) -> None:
+        loop = asyncio.get_running_loop()
+        told.timer = None
+        if peer.slow or not told.bucket.take(1, loop.time()):
+            told.timer = loop.call_later(TELL_AGAIN_AFTER_S, self._send, peer, method, told)
+        else:
+            params, told.params = told.params, None
+            peer.notify(method, params)
+
+    def _forget_quiet(self, now_s: float) -> None:
+        self._told = {
+            of: told
+            for of, told in self._told.items()
+            if told.timer is not None or told.bucket.fill(now_s) < TOLD_AT_ONCE
+        }
 
 
 def _is_silence(error: Exception) -> bool:

@@ -1159,13 +1159,15 @@ export interface WriteFileResult {
   size: number;
 }
 
+/** `after` is the last name of the page before. */
 export interface ListFilesParams {
   _meta?: TraceContext;
   /** Absolute; ~ stands for the home folder. Links are followed before any check. */
   path: string;
+  after?: string;
 }
 
-/** By name. `more` says that there are others still. */
+/** By name, at most 1,000. `more` says that there are others still, behind the last. */
 export interface ListFilesResult {
   path: string;
   entries: Array<FileEntry>;

@@ -158,7 +158,7 @@ export interface DeskbusApi {
     read(path: string, options?: ReadOptions): Promise<ReadFileResult>;
     /** Makes a file that is not there yet, unless told to replace or append. */
     write(path: string, content: string, options?: WriteOptions): Promise<WriteFileResult>;
-    list(path: string): Promise<ListFilesResult>;
+    list(path: string, options?: { after?: string }): Promise<ListFilesResult>;
   };
 
   state(): ConnectionState;

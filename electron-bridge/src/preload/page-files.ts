@@ -6,6 +6,6 @@ export function filesOf(bus: PageBus) {
     read: (path: string, options: object = {}) => bus.call('files.read', { ...options, path }),
     write: (path: string, content: string, options: object = {}) =>
       bus.call('files.write', { ...options, path, content }),
-    list: (path: string) => bus.call('files.list', { path }),
+    list: (path: string, options: object = {}) => bus.call('files.list', { ...options, path }),
   };
 }

@@ -144,6 +144,17 @@ def test_of_a_huge_folder_the_first_names_are_listed(files: ConfinedFiles, place
     assert names == ["file", "n0000", "n0001", "n0002", "n0003"]
 
 
+def test_a_huge_folder_is_listed_page_by_page(files: ConfinedFiles, place: Path) -> None:
+    for number in range(300):
+        (place / f"open/n{number:04}").touch()
+    pages, after = [], ""
+    while page := [entry.name for entry in files.list(str(place / "open"), 100, after)]:
+        pages.append(len(page))
+        assert page[0] > after
+        after = page[-1]
+    assert pages == [100, 100, 100, 1]
+
+
 def test_a_hard_link_reaches_nothing_that_its_other_name_does_not(
     files: ConfinedFiles, place: Path
 ) -> None:

@@ -13,6 +13,8 @@ from deskbus_protocol.apps import AppState, AppStatus, Crash
 class Peer:
     """Keeps what a shell is told."""
 
+    slow = False
+
     def __init__(self) -> None:
         self.told: list[tuple[str, dict[str, Any]]] = []
 

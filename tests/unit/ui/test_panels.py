@@ -29,6 +29,8 @@ LIMIT_S = 5
 class Screen:
     """The shell's side: keeps every descriptor that it is asked to draw."""
 
+    slow = False
+
     def __init__(self) -> None:
         self.drawn: list[PanelDescriptor] = []
         self._sent, self._received = anyio.create_memory_object_stream[PanelDescriptor](100)

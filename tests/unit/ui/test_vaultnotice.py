@@ -19,6 +19,8 @@ UNLOCKED = VaultStatus(state="unlocked", home="secret-service")
 class Peer:
     """Keeps what a shell is told: methods, and the notices among them."""
 
+    slow = False
+
     def __init__(self) -> None:
         self.told: list[str] = []
         self.notices: list[dict[str, Any]] = []

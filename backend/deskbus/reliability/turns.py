@@ -1,0 +1,82 @@
+"""Fair turns: what several apps want done with one scarce thing, one app after the other."""
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+
+from deskbus_protocol.errors import OVERLOADED, DeskbusError
+
+MAX_WAITING = 256
+"""Of one owner; what comes beyond is refused."""
+
+
+class FairTurns:
+    """At most `at_once` pieces of work run, of one owner at most `of_one`.
+
+    A turn that becomes free goes to the owner whose last turn is longest ago, so one that waits
+    with hundreds of them keeps another waiting for the length of one.
+    """
+
+    def __init__(self, at_once: int, *, of_one: int) -> None:
+        self._free = at_once
+        self._of_one = of_one
+        self._running: Counter[str] = Counter()
+        self._waiting: OrderedDict[str, deque[anyio.Event]] = OrderedDict()
+
+    @asynccontextmanager
+    async def take(self, owner: str) -> AsyncIterator[None]:
+        """A turn for the length of a `with` block; raises `DeskbusError` (overloaded)."""
+        await self._wait(owner)
+        try:
+            yield
+        finally:
+            self._give_back(owner)
+
+    async def _wait(self, owner: str) -> None:
+        if self._free and self._running[owner] < self._of_one and owner not in self._waiting:
+            self._start(owner)
+            return
+        mine = self._waiting.setdefault(owner, deque())
+        if len(mine) >= MAX_WAITING:
+            raise DeskbusError(OVERLOADED, "This app waits for too much of this kind already.")
+        turn = anyio.Event()
+        mine.append(turn)
+        try:
+            await turn.wait()
+        except BaseException:
+            if turn.is_set():
+                self._give_back(owner)
+            else:
+                self._drop(owner, turn)
+            raise
+
+    def _start(self, owner: str) -> None:
+        self._free -= 1
+        self._running[owner] += 1
+
+    def _give_back(self, owner: str) -> None:
+        self._free += 1
+        self._running[owner] -= 1
+        if not self._running[owner]:
+            del self._running[owner]
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        while self._free:
+            owner = next(
+                (each for each in self._waiting if self._running[each] < self._of_one), None
+            )
+            if owner is None:
+                return
+            turn = self._waiting[owner][0]
+            self._waiting.move_to_end(owner)
+            self._drop(owner, turn)
+            self._start(owner)
+            turn.set()
+
+    def _drop(self, owner: str, turn: anyio.Event) -> None:
+        self._waiting[owner].remove(turn)
+        if not self._waiting[owner]:
+            del self._waiting[owner]

@@ -1,0 +1,98 @@
+"""Turns go round: no owner waits for the whole of what another has asked for."""
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+import pytest
+from anyio.abc import TaskGroup
+
+from deskbus.reliability.turns import MAX_WAITING, FairTurns
+from deskbus_protocol.errors import OVERLOADED, DeskbusError
+
+
+class Work:
+    """Pieces of work, each of which runs until it is told to end."""
+
+    def __init__(self, turns: FairTurns, tasks: TaskGroup) -> None:
+        self.turns = turns
+        self.tasks = tasks
+        self.begun: list[str] = []
+        self.ends: list[anyio.Event] = []
+
+    async def want(self, owner: str) -> None:
+        self.tasks.start_soon(self._do, owner)
+        await anyio.wait_all_tasks_blocked()
+
+    async def end(self, number: int) -> None:
+        self.ends[number].set()
+        await anyio.wait_all_tasks_blocked()
+
+    async def _do(self, owner: str) -> None:
+        async with self.turns.take(owner):
+            self.begun.append(owner)
+            end = anyio.Event()
+            self.ends.append(end)
+            await end.wait()
+
+
+Scene = Callable[[Work], Awaitable[None]]
+
+
+async def play(turns: FairTurns, scene: Scene) -> None:
+    async with anyio.create_task_group() as tasks:
+        await scene(Work(turns, tasks))
+        tasks.cancel_scope.cancel()
+
+
+async def test_one_owner_leaves_turns_for_others() -> None:
+    async def scene(work: Work) -> None:
+        for _ in range(20):
+            await work.want("busy")
+        assert work.begun == ["busy"] * 2
+        await work.want("other")
+        assert work.begun == ["busy"] * 2 + ["other"]
+
+    await play(FairTurns(4, of_one=2), scene)
+
+
+async def test_a_free_turn_goes_to_who_waits_longest_for_one() -> None:
+    async def scene(work: Work) -> None:
+        for _ in range(20):
+            await work.want("busy")
+        await work.want("late")
+        await work.want("later")
+        for number in range(4):
+            await work.end(number)
+        assert work.begun[1:] == ["busy", "late", "later", "busy"]
+
+    await play(FairTurns(1, of_one=1), scene)
+
+
+async def test_what_is_cancelled_while_it_waits_or_runs_holds_no_turn() -> None:
+    turns = FairTurns(1, of_one=1)
+
+    async def scene(work: Work) -> None:
+        for _ in range(3):
+            await work.want("a")
+
+    await play(turns, scene)
+    with anyio.fail_after(1):
+        async with turns.take("b"):
+            pass
+
+
+async def test_too_much_of_one_owner_is_refused_and_of_no_other() -> None:
+    async def scene(work: Work) -> None:
+        for _ in range(MAX_WAITING + 1):
+            work.tasks.start_soon(work._do, "busy")
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(DeskbusError) as refused:
+            async with work.turns.take("busy"):
+                pass
+        assert refused.value.kind is OVERLOADED
+        await work.want("other")
+        await work.end(0)
+        await work.end(1)
+        assert "other" in work.begun
+
+    await play(FairTurns(1, of_one=1), scene)
