@@ -139,6 +139,12 @@ METHODS = (
         result=Empty,
     ),
     Method(
+        name="session.leave",
+        summary="Ends the session for good: nothing is kept for the client, and it can't resume.",
+        params=NoParams,
+        result=Empty,
+    ),
+    Method(
         name="session.shutdown",
         summary="Ends the backend: everything is flushed and every child ended.",
         params=NoParams,

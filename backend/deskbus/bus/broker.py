@@ -144,7 +144,9 @@ class MessageBroker:
             size += line_bytes
         if before is not None:
             history_growth -= before.trim_history()
-        self._count(routed, delivered, size, size + history_growth)
+        self._count(routed, delivered, size)
+        if before is not None:
+            self.topics.histories_grew(size + history_growth, before.owner)
         return topic
 
     def publish(
@@ -193,7 +195,7 @@ class MessageBroker:
         line = self._stamp(client, topic, payload, options, reply_to)
         for target in targets:
             target.put(line, topic.name, topic.seq)
-        self._count(1, len(targets), len(line), 0)
+        self._count(1, len(targets), len(line))
 
     def subscribe(self, client: BusClient, pattern: str, reader: Reader) -> None:
         """Joins `reader` to a pattern, in place of another reader of the client's.
@@ -310,17 +312,17 @@ class MessageBroker:
             target.put(line, topic.name, topic.seq)
         if topic.persisted:
             self._persist(topic, line)
-        self._count(1, len(topic.targets), len(line), growth)
+        self._count(1, len(topic.targets), len(line))
+        self.topics.histories_grew(growth, topic.owner)
 
     def _persist(self, topic: Topic, line: bytes) -> None:
         if self._log is not None:
             self._log.append(topic.name, topic.seq, topic.timestamp, line)
 
-    def _count(self, routed: int, delivered: int, read_bytes: int, history_growth: int) -> None:
+    def _count(self, routed: int, delivered: int, read_bytes: int) -> None:
         self.messages_in += routed
         self.messages_out += delivered
         self.bytes_in += read_bytes
-        self.topics.histories_grew(history_growth)
 
     def _writable_topic(self, client: BusClient, name: str, *, foreign: bool = False) -> Topic:
         """The topic, if this client may publish on it now; a sensitive one is asked for each time.
@@ -331,8 +333,10 @@ class MessageBroker:
         if not self._acl.may_write(client.identity, name):
             if not self._acl.spend(client.identity, "messaging.write", name):
                 raise DeskbusError(PERMISSION_DENIED, f"This app may not write to {name}.")
-            return self._admitted(self.topics.find_or_make(name), foreign=foreign)
-        topic = self._admitted(self.topics.find_or_make(name), foreign=foreign)
+            return self._admitted(
+                self.topics.find_or_make(name, client.identity.app), foreign=foreign
+            )
+        topic = self._admitted(self.topics.find_or_make(name, client.identity.app), foreign=foreign)
         if topic.sensitive:
             return topic
         if len(client.writable) >= MAX_WRITABLE:

@@ -12,6 +12,7 @@ from deskbus.bus.member import Connected, Member
 from deskbus.bus.message import envelope
 from deskbus.bus.missed import Missed, missed
 from deskbus.bus.questions import Questions
+from deskbus.bus.queue import QueueBudget
 from deskbus.bus.watchers import Watchers
 from deskbus.reliability.clock import ClockMs, awake_ms
 from deskbus_protocol.bus import (
@@ -42,6 +43,9 @@ GRACE_MS = 30_000
 
 KEEP_ACKNOWLEDGED_MS = 24 * 60 * 60 * 1000
 """How long what a client has not acknowledged is kept for it; then it is dead."""
+
+MAX_AWAY = 512
+"""Clients of one app that may come back; beyond, who is away longest can't any more."""
 
 
 class Acl(Protocol):
@@ -83,6 +87,7 @@ class InterApplicationBus:
         self._on_ended = on_ended
         self._awake_ms = awake_ms
         self._members: dict[Sender, Member] = {}
+        self._budgets: dict[str, QueueBudget] = {}
 
     def attach(
         self,
@@ -113,6 +118,7 @@ class InterApplicationBus:
                 clock_ms=self.broker.clock_ms,
                 awake_ms=self._awake_ms,
                 dead_letters=self.dead_letters,
+                budget=self._budgets.setdefault(identity.app, QueueBudget()),
             )
         if not any(m.here for m in self._members.values() if m.identity.app == identity.app):
             self._on_gone(identity.app)
@@ -128,6 +134,16 @@ class InterApplicationBus:
             self._watchers.unwatch(identity)
             for pattern in member.client.subscriptions:
                 self._watchers.removed(member, pattern)
+            self._make_room(identity.app)
+
+    def leave(self, identity: Sender) -> None:
+        """The client has left for good: nothing is kept for it, and it can't come back."""
+        self.detach(identity)
+        member = self._members.get(identity)
+        if member is not None:
+            self._restart(member)
+            self._end(member)
+            self._tell_gone(identity.app)
 
     def knows(self, identity: Sender) -> bool:
         """Whether the client is here, or may still come back."""
@@ -328,14 +344,34 @@ class InterApplicationBus:
         """Live subscriptions go. What is owed to an acknowledged reader is kept for longer."""
         if member.intact:
             self._restart(member)
-            app = member.identity.app
-            if not any(m.intact for m in self._members.values() if m.identity.app == app):
-                self._on_gone(app)
+            self._tell_gone(member.identity.app)
         if not member.client.subscriptions or away_ms >= KEEP_ACKNOWLEDGED_MS:
-            member.give_up()
-            self.broker.remove(member.client)
-            del self._members[member.identity]
-            self._on_ended(member.identity)
+            self._end(member)
+
+    def _make_room(self, app: str) -> None:
+        """Ends the grace of who is away longest, where too many of one app are."""
+        away = [
+            member
+            for member in self._members.values()
+            if member.identity.app == app and member.away_since is not None
+        ]
+        if len(away) > MAX_AWAY:
+            longest = min(away, key=lambda member: member.away_since or 0)
+            self._restart(longest)
+            self._end(longest)
+
+    def _tell_gone(self, app: str) -> None:
+        if not any(m.intact for m in self._members.values() if m.identity.app == app):
+            self._on_gone(app)
+
+    def _end(self, member: Member) -> None:
+        member.give_up()
+        self.broker.remove(member.client)
+        del self._members[member.identity]
+        app = member.identity.app
+        if not any(other.app == app for other in self._members):
+            del self._budgets[app]
+        self._on_ended(member.identity)
 
     def _addressees(
         self, sender: Sender, app: str, client: str | None, topic: str

@@ -10,7 +10,7 @@ from deskbus.bus.deadletters import DeadLetterQueue
 from deskbus.bus.gaps import Gaps
 from deskbus.bus.message import topic_of
 from deskbus.bus.owed import Owed
-from deskbus.bus.queue import Loss, OfflineQueue, Queued
+from deskbus.bus.queue import Loss, OfflineQueue, QueueBudget, Queued
 from deskbus.bus.sources import SourceFilter
 from deskbus.reliability.clock import ClockMs
 from deskbus_protocol.envelope import Sender
@@ -57,10 +57,11 @@ class Member:
         clock_ms: ClockMs,
         awake_ms: ClockMs,
         dead_letters: DeadLetterQueue,
+        budget: QueueBudget,
     ) -> None:
         self.client = BusClient(identity, epoch)
         self._losses = losses = _Losses(identity, epoch, dead_letters)
-        self.queue = OfflineQueue(losses.in_queue)
+        self.queue = OfflineQueue(losses.in_queue, budget)
         self.window = AcknowledgedOutlet(clock_ms, awake_ms, losses.in_window, _jitter_ms)
         self.live = Reader(self.client, Rank.LIVE, self.queue)
         self.sources = SourceFilter(self.live.forward)

@@ -11,6 +11,10 @@ MAX_MESSAGES = 10_000
 MAX_BYTES = 16 * 1024 * 1024
 LEVELS = 10
 
+APP_MESSAGES = 20_000
+APP_BYTES = 32 * 1024 * 1024
+"""Of the queues of all clients of one app together."""
+
 Loss = Literal["overflow", "expired", "too_large", "revoked"]
 """Why a message left the queue undelivered; each is told as a gap and as a dead letter."""
 
@@ -29,15 +33,33 @@ class Queued(NamedTuple):
     priority: int
 
 
+class QueueBudget:
+    """What waits for the clients of one app that are away."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.bytes = 0
+
+    @property
+    def overdrawn(self) -> bool:
+        return self.messages > APP_MESSAGES or self.bytes > APP_BYTES
+
+    def add(self, messages: int, size: int) -> None:
+        self.messages += messages
+        self.bytes += size
+
+
 class OfflineQueue:
     """Bounded in messages and bytes; the lowest priority gives way first, its oldest first.
 
     Higher priority leaves first, but never past an earlier message of the same sender on the same
-    topic: that one then leaves earlier too.
+    topic: that one then leaves earlier too. Where the budget of the app is spent, a queue that is
+    to take one more gives one of its own.
     """
 
-    def __init__(self, on_lost: Lost) -> None:
+    def __init__(self, on_lost: Lost, budget: QueueBudget | None = None) -> None:
         self._on_lost = on_lost
+        self._budget = budget or QueueBudget()
         self._levels: list[OrderedDict[int, Queued]] = [OrderedDict() for _ in range(LEVELS)]
         self._expiring: list[tuple[int, int, int]] = []
         self._count = 0
@@ -50,7 +72,13 @@ class OfflineQueue:
     @property
     def full(self) -> bool:
         """Whether it has reached its bound, so that what comes next costs a message."""
-        return self._count >= MAX_MESSAGES or self.bytes >= MAX_BYTES
+        budget = self._budget
+        return (
+            self._count >= MAX_MESSAGES
+            or self.bytes >= MAX_BYTES
+            or budget.messages >= APP_MESSAGES
+            or budget.bytes >= APP_BYTES
+        )
 
     def put(self, line: bytes, topic: str | None, seq: int) -> None:
         """Keeps a message of `topic`; other frames are of no use to a client that isn't there."""
@@ -63,13 +91,14 @@ class OfflineQueue:
             self._on_lost(item, "too_large")
             return
         self._levels[read.priority][item.number] = item
-        self._count += 1
-        self.bytes += len(line)
+        self._grow(1, len(line))
         if read.expires_at is not None:
             heapq.heappush(self._expiring, (read.expires_at, item.number, read.priority))
             if len(self._expiring) > 2 * MAX_MESSAGES:
                 self._forget_departed()
-        while self._count > MAX_MESSAGES or self.bytes > MAX_BYTES:
+        while self._count and (
+            self._count > MAX_MESSAGES or self.bytes > MAX_BYTES or self._budget.overdrawn
+        ):
             level = next(level for level in self._levels if level)
             self._lose(level, next(iter(level)), "overflow")
 
@@ -101,7 +130,7 @@ class OfflineQueue:
         for level in self._levels:
             level.clear()
         self._expiring.clear()
-        self._count = self.bytes = 0
+        self._grow(-self._count, -self.bytes)
         return in_order_of_delivery(waiting)
 
     def _forget_departed(self) -> None:
@@ -109,10 +138,14 @@ class OfflineQueue:
         self._expiring = [entry for entry in self._expiring if entry[1] in self._levels[entry[2]]]
         heapq.heapify(self._expiring)
 
+    def _grow(self, messages: int, size: int) -> None:
+        self._count += messages
+        self.bytes += size
+        self._budget.add(messages, size)
+
     def _lose(self, level: OrderedDict[int, Queued], number: int, reason: Loss) -> None:
         item = level.pop(number)
-        self._count -= 1
-        self.bytes -= len(item.line)
+        self._grow(-1, -len(item.line))
         self._on_lost(item, reason)
 
 

@@ -17,7 +17,9 @@ STALE = -1
 
 
 class Topic:
-    """`targets` is right while `generation` is the broker's; `seq` is the last message's.
+    """`owner` is the app that published on it first.
+
+    `targets` is right while `generation` is the broker's; `seq` is the last message's.
 
     Each message of a persisted topic goes to the log too, of a `sensitive` one encrypted; while
     the last of those could not be, it is `in_memory`. The byte strings are what every
@@ -34,6 +36,7 @@ class Topic:
         "in_memory",
         "name",
         "opening",
+        "owner",
         "persisted",
         "sensitive",
         "seq",
@@ -42,9 +45,17 @@ class Topic:
     )
 
     def __init__(
-        self, name: str, epoch: str, number: int, *, seq: int = 0, persisted: bool = False
+        self,
+        name: str,
+        epoch: str,
+        number: int,
+        *,
+        seq: int = 0,
+        persisted: bool = False,
+        owner: str = "",
     ) -> None:
         self.name = name
+        self.owner = owner
         self.persisted = persisted
         self.sensitive = self.in_memory = False
         self.epoch = epoch

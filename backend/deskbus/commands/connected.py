@@ -3,7 +3,7 @@
 import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -26,6 +26,7 @@ START_WITHIN_S = 20.0
 """A backend that has begun to start is waited for this long, whatever `--wait` says beyond 0."""
 
 OPEN_WITHIN_S = 10.0
+LEAVE_WITHIN_S = 1.0
 LOOK_EVERY_S = 0.05
 TOLD_AFTER_S = 0.2
 
@@ -99,6 +100,8 @@ async def _session(folder: Path, data_dir: Path) -> AsyncIterator[Client]:
         except TimeoutError:
             raise CommandError(SILENT.format(data_dir), LOOK_AT_IT) from None
         yield client
+        with anyio.move_on_after(LEAVE_WITHIN_S), suppress(DeskbusError):
+            await client.end_session()
 
 
 def _unreachable(data_dir: Path, wanting: Exception, *, held: bool) -> CommandError:

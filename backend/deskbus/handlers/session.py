@@ -72,6 +72,7 @@ class SessionHandlers:
             "session.open": self.open,
             "session.resume": self.resume,
             "session.ping": self.ping,
+            "session.leave": self.leave,
             "session.shutdown": self.shut_down,
         }
 
@@ -134,6 +135,12 @@ class SessionHandlers:
         return self._opened(role, identity, resumed=resumed)
 
     async def ping(self, _: Call, __: NoParams) -> Empty:
+        return Empty()
+
+    async def leave(self, call: Call, _: NoParams) -> Empty:
+        if call.connection.shell_link:
+            raise DeskbusError(CONFLICT, "The shell's session ends with its link.")
+        self._sessions.leave_for_good(call.connection)
         return Empty()
 
     async def shut_down(self, _: Call, __: NoParams) -> Empty:

@@ -10,6 +10,7 @@ from deskbus.bus.meters import MeteredPublisher, Meters
 from deskbus.bus.publisher import ClientPublisher, DurableLog
 from deskbus.rpc.connection import Connection, Role
 from deskbus.rpc.lane import Denied
+from deskbus.rpc.peer import Pending
 from deskbus.security.developer import DEVELOPER_APP
 from deskbus.security.tickets import TicketOffice
 from deskbus.ui.shell import Shell
@@ -110,6 +111,7 @@ class Sessions:
         connection.become(role, identity)
         self._judge(role, identity)
         self._open[identity] = connection
+        connection.peer.pending = self._pending_of(identity.app, connection)
         resumed = self._bus.attach(
             identity, connection.peer.outbox, resume=resume, last_seqs=last_seqs
         )
@@ -144,6 +146,19 @@ class Sessions:
         if role == "shell":
             self._trusted.add(identity)
             self._trust(identity)
+
+    def _pending_of(self, app: str, newest: Connection) -> Pending:
+        """What the app's links share; where it has no other, the new one's own."""
+        others = (c for who, c in self._open.items() if who.app == app and c is not newest)
+        other = next(others, newest)
+        return other.peer.pending
+
+    def leave_for_good(self, connection: Connection) -> None:
+        """The client is done: what the bus kept for it, and its way back, are gone."""
+        identity = connection.identity
+        self.leave(connection)
+        connection.peer.lane.close()
+        self._bus.leave(identity)
 
     def _open_lane(self, connection: Connection) -> None:
         """Joins what the connection publishes with the bus, by a meter where its app has one."""

@@ -1,6 +1,7 @@
 """One side of a JSON-RPC connection: calls out, calls in, cancellation, bounded both ways."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -33,6 +34,10 @@ from deskbus_protocol.errors import (
 from deskbus_protocol.framing import RefusedFrame
 
 MAX_IN_FLIGHT = 256
+MAX_PENDING = 1_024
+MAX_PENDING_BYTES = 32 * 1024 * 1024
+"""Calls that an app waits for on all of its links, and what they hold."""
+
 HOLD_S = 0.05
 """How long an app that sends more than it may is not read from."""
 
@@ -51,6 +56,23 @@ _FAILURE = b'{"jsonrpc":"2.0","id":,"error":'
 
 class _CancelParams(msgspec.Struct):
     id: Raw
+
+
+class Pending:
+    """The calls in progress of everybody who shares it."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.bytes = 0
+
+    def has_room(self, size: int) -> bool:
+        return self.calls < MAX_PENDING and (
+            not self.calls or self.bytes + size <= MAX_PENDING_BYTES
+        )
+
+    def add(self, calls: int, size: int) -> None:
+        self.calls += calls
+        self.bytes += size
 
 
 class _Reply:
@@ -73,6 +95,7 @@ class Peer:
         self._dispatch = dispatch
         self._tasks: TaskGroup | None = None
         self._in_flight: dict[bytes, anyio.CancelScope] = {}
+        self.pending = Pending()
         self._replies: dict[int, _Reply] = {}
         self._last_id = 0
         self._serial = 0
@@ -250,7 +273,7 @@ class Peer:
             self.send(frame)
 
     def _start(self, method: str, params: Raw, request_id: bytes, answer: Answer) -> None:
-        if len(self._in_flight) >= MAX_IN_FLIGHT:
+        if len(self._in_flight) >= MAX_IN_FLIGHT or not self.pending.has_room(len(params)):
             refusal = DeskbusError(OVERLOADED)
         elif request_id and request_id in self._in_flight:
             refusal = DeskbusError(INVALID_REQUEST, "A request with this id is in flight.")
@@ -260,7 +283,9 @@ class Peer:
             self._serial += 1
             key = request_id or b"#%d" % self._serial
             scope = self._in_flight[key] = anyio.CancelScope()
-            self._tasks.start_soon(self._serve, scope, method, params, request_id, key, answer)
+            self.pending.add(1, len(params))
+            ended = partial(self._ended, key, self.pending, len(params))
+            self._tasks.start_soon(self._serve, scope, method, params, request_id, ended, answer)
             return
         if request_id:
             answer(rpc.failure(request_id, refusal))
@@ -273,7 +298,7 @@ class Peer:
         method: str,
         params: Raw,
         request_id: bytes,
-        key: bytes,
+        ended: Callable[[], None],
         answer: Answer,
     ) -> None:
         response = rpc.failure(request_id, DeskbusError(CANCELLED))
@@ -284,11 +309,15 @@ class Peer:
                     await self.outbox.writable()
                 response = await self._dispatch(method, params, request_id)
         finally:
-            del self._in_flight[key]
+            ended()
         if request_id:
             answer(response)
         elif refusal := _refusal_in(response):
             self._refusals.add(method, refusal)
+
+    def _ended(self, key: bytes, pending: Pending, size: int) -> None:
+        pending.add(-1, -size)
+        del self._in_flight[key]
 
     def _reply_of(self, request_id: bytes) -> _Reply | None:
         number = msgspec.json.decode(request_id)

@@ -1690,6 +1690,8 @@ export interface Methods {
   "session.resume": { params: ResumeParams; result: OpenResult; handledBy: "backend" };
   /** Answers at once; tells that the other side is alive. */
   "session.ping": { params: NoParams; result: Empty; handledBy: "backend" };
+  /** Ends the session for good: nothing is kept for the client, and it can't resume. */
+  "session.leave": { params: NoParams; result: Empty; handledBy: "backend" };
   /** Ends the backend: everything is flushed and every child ended. */
   "session.shutdown": { params: NoParams; result: Empty; handledBy: "backend" };
   /** Starts delivery of the topics that fit a pattern; may ask a person first. */

@@ -131,6 +131,13 @@ class Client:
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
             raise DeskbusError(CONNECTION_LOST) from None
 
+    async def end_session(self) -> None:
+        """Ends the session for good: the backend keeps nothing for this client.
+
+        Without it, what is published meanwhile waits for a client that comes back.
+        """
+        await self.call("session.leave")
+
     async def publish(self, topic: str, payload: object, **options: object) -> PublishResult:
         """Publishes and waits until the message is routed. Options are `PublishParams` fields."""
         params = {"topic": topic, "payload": payload, **options}

@@ -132,6 +132,6 @@ def test_every_message_comes_once_and_in_order(
         replay_module.MAX_CAPTURED_BYTES = whole
     publish(after)
     seqs = [message["seq"] for message in line.got if message["topic"] == "t.kept"]
-    assert seqs == list(range(1, bus.broker.topics.find_or_make("t.kept").seq + 1))
+    assert seqs == list(range(1, bus.broker.topics.find_or_make("t.kept", "feed").seq + 1))
     assert sent <= len(seqs)
     assert json.dumps(line.gaps) == "[]"

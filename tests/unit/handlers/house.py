@@ -67,6 +67,7 @@ class Visitor:
         self._frames: dict[int, _Frame] = {}
         self.told: list[tuple[str, Any]] = []
         self.token = ""
+        self.unasked: list[_Frame] = []
         self.closed = anyio.Event()
         link.bind(self)
 
@@ -86,6 +87,10 @@ class Visitor:
     def say(self, method: str, params: Mapping[str, object]) -> None:
         self._link.outbox.send(rpc.notification(method, params))
 
+    def say_as(self, number: int, method: str, params: Mapping[str, object]) -> None:
+        """A request whose answer is not waited for; it comes to be `unasked`."""
+        self._link.outbox.send(rpc.request(method, params, number))
+
     async def leave(self) -> None:
         self._link.close()
         with anyio.fail_after(5):
@@ -97,9 +102,11 @@ class Visitor:
                 frame = msgspec.json.decode(line, type=_Frame)
                 if frame.method is not None:
                     self.told.append((frame.method, frame.params))
-                elif frame.id is not None:
+                elif frame.id in self._answers:
                     self._frames[frame.id] = frame
                     self._answers.pop(frame.id).set()
+                else:
+                    self.unasked.append(frame)
 
     def receive_refused(self, refused: RefusedFrame) -> None:
         raise AssertionError(refused)

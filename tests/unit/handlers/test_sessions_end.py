@@ -96,6 +96,14 @@ async def resumed(house: House, visitor: Visitor) -> None:
     await again.leave()
 
 
+async def left_for_good(house: House, visitor: Visitor) -> None:
+    await visitor.call("bus.subscribe", {"pattern": "t.#"})
+    await visitor.call("session.leave", {})
+    assert house.sessions.tokens == 0
+    assert (await visitor.ask("bus.subscribe", {"pattern": "t.#"})).error is not None
+    assert (await visitor.ask("bus.publish", {"topic": "t.a", "payload": 1})).error is not None
+
+
 async def stranger(house: House, visitor: Visitor) -> None:
     link = house.link()
     wrong = {"ticket": "no", "app": "app.one", "protocolVersion": "1"}
@@ -147,6 +155,7 @@ def grown(before: Counter[str]) -> dict[str, int]:
     [
         *(nothing, live, acknowledged, of_sources, replayed, continued, watched, asked),
         *(refused, left_in_the_middle, resumed, stranger),
+        left_for_good,
     ],
 )
 async def test_a_session_that_ended_leaves_no_object_behind(home: House, does: Activity) -> None:

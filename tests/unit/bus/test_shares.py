@@ -1,0 +1,112 @@
+"""What one app publishes, or leaves waiting, takes nothing of another's share."""
+
+import pytest
+from msgspec import Raw
+
+from deskbus.bus import queue, topics
+from deskbus.bus.interapplication import MAX_AWAY
+from deskbus_protocol.bus import Mode
+from deskbus_protocol.envelope import Sender
+from tests.contract.behaviour.outages import FEED, Line, Log, Run
+
+QUIET, NOISY = Sender("app.quiet", "main"), Sender("app.noisy", "main")
+
+
+@pytest.fixture
+def run() -> Run:
+    made = Run(1, Log(), lambda: 1_000_000)
+    for who in (QUIET, NOISY):
+        made.bus.attach(who, Line(), resume=False)
+    return made
+
+
+def publish(run: Run, who: Sender, topic: str, size: int = 10) -> None:
+    run.bus.broker.publish(run.bus.member(who).client, topic, Raw(b'"%b"' % (b"x" * size)))
+
+
+@pytest.mark.requirement("1.5")
+def test_a_flood_of_one_apps_topics_empties_its_own_histories(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topics, "MAX_HISTORY_BYTES", 1024 * 1024)
+    for _ in range(100):
+        publish(run, QUIET, "quiet.a", 1000)
+    for number in range(5_000):
+        publish(run, NOISY, f"noisy.{number}", 1000)
+    assert len(run.bus.broker.history("quiet.a")) == 100
+    assert run.bus.broker.topics.history_bytes <= 1024 * 1024
+    assert run.bus.broker.history("noisy.4999")
+
+
+@pytest.mark.requirement("1.5")
+def test_topics_that_others_began_are_emptied_too(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topics, "MAX_HISTORY_BYTES", 256 * 1024)
+    for number in range(500):
+        publish(run, QUIET, f"shared.{number}")
+    for number in range(500):
+        for _ in range(5):
+            publish(run, NOISY, f"shared.{number}", 1000)
+    assert run.bus.broker.topics.history_bytes <= 256 * 1024
+    kept = [len(run.bus.broker.history(f"shared.{number}")) for number in range(500)]
+    assert sum(kept) > 100
+
+
+def test_one_app_that_makes_topics_without_end_forgets_its_own(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topics, "MAX_TOPICS", 100)
+    publish(run, QUIET, "quiet.a")
+    for number in range(1_000):
+        publish(run, NOISY, f"noisy.{number}")
+    assert len(run.bus.broker.topics.all()) <= 100
+    assert len(run.bus.broker.history("quiet.a")) == 1
+
+
+def visit(run: Run, app: str, number: int, mode: Mode = "live") -> Sender:
+    who = Sender(app, f"client-{number}")
+    run.bus.attach(who, Line(), resume=False)
+    run.bus.subscribe(who, "feed.#", mode)
+    run.bus.detach(who)
+    return who
+
+
+def waiting(run: Run) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for each in run.bus.queues():
+        counts[each.app] = counts.get(each.app, 0) + each.queued
+    return counts
+
+
+@pytest.mark.requirement("1.3")
+def test_what_waits_for_the_away_clients_of_one_app_has_one_budget(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "APP_MESSAGES", 200)
+    visit(run, "app.one", 0)
+    for number in range(100):
+        visit(run, "app.many", number)
+    for _ in range(50):
+        publish(run, FEED, "feed.a")
+    assert waiting(run)["app.many"] <= 200
+    assert waiting(run)["app.one"] == 50
+
+
+def test_too_many_away_clients_of_one_app_end_the_longest_away(run: Run) -> None:
+    other = visit(run, "app.one", 0)
+    visitors = [visit(run, "app.many", number) for number in range(MAX_AWAY + 3)]
+    assert [run.bus.knows(each) for each in visitors] == [False] * 3 + [True] * MAX_AWAY
+    assert run.bus.knows(other)
+
+
+@pytest.mark.parametrize("mode", ["live", "acknowledged"])
+def test_who_has_left_for_good_is_forgotten_and_nothing_waits(run: Run, mode: Mode) -> None:
+    who = Sender("app.one", "main")
+    run.bus.attach(who, Line(), resume=False)
+    run.bus.subscribe(who, "feed.#", mode)
+    run.bus.leave(who)
+    publish(run, FEED, "feed.a")
+    assert not run.bus.knows(who)
+    assert "app.one" not in waiting(run)
+    assert len(run.bus.dead_letters) == 0
