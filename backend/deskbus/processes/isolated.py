@@ -180,8 +180,12 @@ class IsolatedApp:
         run = self.run
         if run is not None:
             run.known = found.members | {run.root.identity}
-        was_warned = self.gauge.warned
+        was_warned, last = self.gauge.warned, self.gauge.sample
         verdict = self.gauge.take(now_s, found, None if run is None else run.capture)
+        if run is not None and run.ending is not None:
+            # What is left of it while it ends does not say why it ends.
+            self.gauge.sample = last
+            return
         if not self.is_alive:
             return
         excess = verdict.excess

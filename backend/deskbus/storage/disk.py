@@ -108,15 +108,14 @@ def exposure(folder: Path) -> tuple[bool, str]:
 
     "" where nobody can, or where there is no such folder yet. Raises `OSError`.
     """
-    if sys.platform == "win32" or not folder.exists():
-        return False, ""
-    found = folder.stat()
-    if found.st_mode & stat.S_IWOTH:
-        return True, f"anybody on this machine can write into {folder}"
-    if found.st_uid not in (os.geteuid(), 0):
-        return False, f"{folder} belongs to another user, who can change what is in it"
-    if found.st_mode & stat.S_IWGRP:
-        return False, f"its group can write into {folder}"
-    if folder.is_symlink():
-        return False, f"{folder} is a link: who can change the link decides what is read"
+    if sys.platform != "win32" and folder.exists():
+        found = folder.stat()
+        if found.st_mode & stat.S_IWOTH:
+            return True, f"anybody on this machine can write into {folder}"
+        if found.st_uid not in (os.geteuid(), 0):
+            return False, f"{folder} belongs to another user, who can change what is in it"
+        if found.st_mode & stat.S_IWGRP:
+            return False, f"its group can write into {folder}"
+        if folder.is_symlink():
+            return False, f"{folder} is a link: who can change the link decides what is read"
     return False, ""
