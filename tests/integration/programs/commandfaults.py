@@ -85,6 +85,8 @@ def interrupt_after(seconds: float) -> None:
     run_command = cli._run
 
     def interrupted(arguments: Sequence[str] | None) -> int:
+        # A run of the tests in the background ignores it, and so would this process.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
         signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
