@@ -20,10 +20,7 @@ interface Seen {
 }
 
 /** What is owed on a pattern, as `bus.continue` wants it told. */
-export type Behind = Pick<
-  ContinueParams,
-  'mark' | 'since' | 'partial' | 'seen' | 'unacknowledged'
->;
+export type Behind = Pick<ContinueParams, 'mark' | 'since' | 'partial' | 'seen' | 'unacknowledged'>;
 
 /**
  * How far a client has come with each topic, over connections and runs of the backend.
