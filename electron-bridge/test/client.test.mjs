@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { afterEach, beforeEach, test } from 'node:test';
 import { Backend, EPOCH, HEAD } from './backend.mjs';
 import { source } from './source.mjs';
@@ -47,6 +48,22 @@ async function collect(pattern, count) {
     return seen;
   };
 }
+
+test('a client that is closed leaves for good, also while it is paused', async () => {
+  client.pause();
+  await client.close();
+  assert.equal((await backend.calls('session.leave', 1)).length, 1);
+  assert.equal(client.state, 'closed');
+});
+
+test('a client that is closed to come back, or that lost its connection, does not leave', async () => {
+  backend.drop();
+  await becomes('open');
+  const ended = once(backend.sockets[1], 'end');
+  await client.close({ keep: true });
+  await ended;
+  assert.ok(backend.frames.every(({ method }) => method !== 'session.leave'));
+});
 
 test('more than the read buffer holds arrives whole and in order', async () => {
   const arrived = await collect('a', 3000);

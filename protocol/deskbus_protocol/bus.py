@@ -215,10 +215,13 @@ class RequestParams(Params, frozen=True, kw_only=True):
 
 
 class RequestResult(Result, frozen=True, kw_only=True):
+    """`inMemory` is said of the request, as in the result of `bus.publish`."""
+
     payload: Raw
     app: str
     client: str
     correlation_id: str
+    in_memory: bool = False
 
 
 class ResponseFault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -245,6 +245,7 @@ class InterApplicationBus:
                 targets = self._addressees(identity, params.app, None, params.topic)
                 topic = self.broker.topics.direct(params.topic)
                 self.broker.send(client, targets, topic, params.payload, options, question.token)
+            question.in_memory = topic.in_memory
             own = options.correlation_id
             question.correlation_id = own if isinstance(own, str) else topic.last_id.decode()
             question.asked.update(target.client for target in targets if self._is_here(target))

@@ -25,12 +25,14 @@ from deskbus_protocol.errors import (
 class Question:
     """One request; `asked` are the clients that got it, and only they may answer.
 
-    The token is a secret between them and the bus; `correlation_id` is the message's own.
+    The token is a secret between them and the bus; `correlation_id` is the message's own, and
+    `in_memory` says that it is of a sensitive topic and not encrypted yet.
     """
 
     def __init__(self, token: str) -> None:
         self.token = token
         self.correlation_id = ""
+        self.in_memory = False
         self.asked: set[BusClient] = set()
         self._settled = anyio.Event()
         self._answer: RequestResult | DeskbusError = DeskbusError(TIMEOUT)
@@ -87,6 +89,7 @@ class Questions:
                     app=client.identity.app,
                     client=client.identity.client,
                     correlation_id=question.correlation_id,
+                    in_memory=question.in_memory,
                 )
             )
 

@@ -536,11 +536,13 @@ export interface RequestParams {
   timeout?: number;
 }
 
+/** `inMemory` is said of the request, as in the result of `bus.publish`. */
 export interface RequestResult {
   payload: unknown;
   app: string;
   client: string;
   correlationId: string;
+  inMemory?: boolean;
 }
 
 /** Answers a message that carries `replyTo`: with a payload, or with an error. */

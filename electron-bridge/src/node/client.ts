@@ -80,6 +80,10 @@ export interface ClientOptions extends ConnectionOptions {
   onMessageLine?: (line: string) => void;
 }
 
+export interface CloseOptions {
+  keep?: boolean;
+}
+
 /** One client of one app on the bus. */
 export class Client extends Emitter<ClientEvents> {
   readonly app: string;
@@ -264,10 +268,14 @@ export class Client extends Emitter<ClientEvents> {
     return this.watch.all;
   }
 
-  /** Writes what is waiting and ends the connection. */
-  close(): Promise<void> {
+  /**
+   * Writes what is waiting and leaves for good: the backend keeps nothing for this client. With
+   * `keep` what is published meanwhile waits for the client of this name that opens with `takeUp`,
+   * as it does when the connection is lost; that is the default of one that opened so itself.
+   */
+  close({ keep }: CloseOptions = {}): Promise<void> {
     this.acknowledgements.flush();
-    return this.connection.close();
+    return this.connection.close(keep);
   }
 
   private begin(link: Link, { client, epoch, resumed }: OpenResult): void {

@@ -46,6 +46,7 @@ const OPEN_LIMIT_MS = 10_000;
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5_000;
 const CLOSE_LIMIT_MS = 1_000;
+const LEAVE_LIMIT_MS = 1000;
 /** So long the backend keeps a session that lost its connection. */
 const GRACE_MS = 30_000;
 
@@ -113,10 +114,15 @@ export class Connection {
     this.socket?.resume();
   }
 
-  /** Writes what is waiting and ends the session. */
-  async close(): Promise<void> {
-    const socket = this.socket;
+  /**
+   * Writes what is waiting and ends the session: for good, unless what comes meanwhile is to wait
+   * for this client's next run.
+   */
+  async close(keep = this.options.takeUp === true): Promise<void> {
+    const { socket, link } = this;
+    const left = link && !keep ? this.leave(link) : undefined;
     this.end();
+    await left;
     if (!socket || socket.destroyed) return;
     await new Promise<void>((resolve) => {
       const limit = setTimeout(() => socket.destroy(), CLOSE_LIMIT_MS);
@@ -126,6 +132,13 @@ export class Connection {
       });
       socket.end();
     });
+  }
+
+  /** Has the backend keep nothing for this client; one that does not answer finds out by itself. */
+  private async leave(link: Link): Promise<void> {
+    // The answer would not be read while this client is paused.
+    if (this.paused) this.resume();
+    await link.call('session.leave', {}, { timeout: LEAVE_LIMIT_MS }).catch(() => undefined);
   }
 
   private async openSession(): Promise<void> {

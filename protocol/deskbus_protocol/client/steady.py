@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from math import inf
 from typing import Any, Literal
 
@@ -40,6 +40,7 @@ from deskbus_protocol.session import OpenResult
 
 FIRST_DELAY_S = 0.25
 LONGEST_DELAY_S = 5.0
+LEAVE_WITHIN_S = 1.0
 MAX_QUEUED_CALLS = 1000
 MAX_QUEUED_BYTES = 16 * 1024 * 1024
 
@@ -108,10 +109,20 @@ class SteadyClient:
         self._set_state("closed")
         self._changed.set()
 
-    async def close(self) -> None:
+    async def close(self, *, keep: bool = False) -> None:
+        """Leaves for good: the backend keeps nothing for this client.
+
+        With `keep`, what is published meanwhile waits for the next run of this client, as it does
+        when `run` is cancelled or the process dies.
+        """
         self._closing = True
-        if self._client is not None:
-            await self._client.aclose()
+        client = self._client
+        if client is None:
+            return
+        if not keep:
+            with anyio.move_on_after(LEAVE_WITHIN_S), suppress(DeskbusError):
+                await client.end_session()
+        await client.aclose()
 
     async def call(
         self,

@@ -1,8 +1,13 @@
 """Python's client while it has no connection: how many calls wait, for how long, and for what."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
 import anyio
 import msgspec
 import pytest
+from anyio.abc import ByteStream
 from msgspec import Raw
 
 from deskbus_protocol.client import SteadyClient
@@ -14,6 +19,7 @@ from deskbus_protocol.errors import (
     TIMEOUT,
     DeskbusError,
 )
+from deskbus_protocol.session import OpenResult
 
 pytestmark = pytest.mark.requirement("6.1")
 
@@ -101,6 +107,56 @@ async def test_what_waits_is_bounded_in_bytes_too() -> None:
         assert failed.value.kind is OVERLOADED
         tasks.cancel_scope.cancel()
     assert client._queued_bytes == 0
+
+
+@asynccontextmanager
+async def listening(pipe: Path, methods: list[str]) -> AsyncIterator[None]:
+    """A backend that lets everybody in and notes the methods that are called."""
+    opened = OpenResult(
+        app="desk.app",
+        client="main",
+        epoch="e",
+        protocol_version="1",
+        version="0",
+        resumed=False,
+        resume_token="",
+    )
+
+    async def serve(stream: ByteStream) -> None:
+        async with stream:
+            with suppress(anyio.EndOfStream):
+                while True:
+                    for line in (await stream.receive()).split(b"\n")[:-1]:
+                        frame = msgspec.json.decode(line)
+                        methods.append(frame["method"])
+                        result = opened if frame["method"] == "session.open" else {}
+                        answer = {"jsonrpc": "2.0", "id": frame["id"], "result": result}
+                        await stream.send(msgspec.json.encode(answer) + b"\n")
+        methods.append("end")
+
+    async with await anyio.create_unix_listener(pipe) as listener, anyio.create_task_group() as t:
+        t.start_soon(listener.serve, serve)
+        yield
+        t.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("keep", [False, True])
+async def test_a_client_that_closes_leaves_for_good_unless_it_is_to_come_back(
+    tmp_path: Path, keep: bool
+) -> None:
+    async def ticket() -> str:
+        return "t"
+
+    methods: list[str] = []
+    async with listening(tmp_path / "pipe", methods), anyio.create_task_group() as tasks:
+        client = SteadyClient(str(tmp_path / "pipe"), "desk.app", ticket, while_closed="queue")
+        tasks.start_soon(client.run)
+        await client.call("session.ping")
+        await client.close(keep=keep)
+        while methods[-1] != "end":
+            await anyio.lowlevel.checkpoint()
+    expected = [] if keep else ["session.leave"]
+    assert methods == ["session.open", "session.ping", *expected, "end"]
 
 
 class Connected:
