@@ -67,6 +67,28 @@ async def test_a_sensitive_topic_is_encrypted_on_the_disk_and_replayed(
         assert len(await replayed(shell, "orders.#")) == 3
 
 
+async def test_a_request_says_as_a_publish_does_that_it_is_in_memory_only(
+    tmp_path: Path, anyio_backend: str
+) -> None:
+    waiting = CONFIG + 'sensitive_without_vault = "memory"\n'
+    async with (
+        start_shell(tmp_path / "data", config=waiting) as shell,
+        shell.app("desk.feed") as feed,
+        shell.app("desk.feed", "responder") as responder,
+        responder.subscribe("orders.#") as questions,
+    ):
+        for topic, in_memory in (("orders.private.bonus", True), ("orders.public", False)):
+            assert (await feed.publish(topic, 1)).in_memory is in_memory
+            await questions.receive()
+
+            async def answer() -> None:
+                await responder.respond(await questions.receive(), "yes")
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(answer)
+                assert (await feed.request(topic, 1)).in_memory is in_memory
+
+
 async def test_while_the_vault_is_locked_sensitive_messages_wait_and_others_are_written(
     keychain: SecretService, tmp_path: Path, anyio_backend: str
 ) -> None:

@@ -129,7 +129,7 @@ async def listening(pipe: Path, methods: list[str]) -> AsyncIterator[None]:
                     for line in (await stream.receive()).split(b"\n")[:-1]:
                         frame = msgspec.json.decode(line)
                         methods.append(frame["method"])
-                        result = opened if frame["method"] == "session.open" else {}
+                        result: object = opened if frame["method"] == "session.open" else {}
                         answer = {"jsonrpc": "2.0", "id": frame["id"], "result": result}
                         await stream.send(msgspec.json.encode(answer) + b"\n")
         methods.append("end")
