@@ -5,6 +5,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,10 @@ os.environ["DBUS_SESSION_BUS_ADDRESS"] = "unix:path=/nonexistent"
 # Nor their pipes and data, nor another worker's.
 _OWN = tempfile.mkdtemp(prefix="deskbus-tests-")
 os.environ["XDG_RUNTIME_DIR"] = os.environ["XDG_DATA_HOME"] = _OWN
+
+# A machine may forbid compiled modules: every backend that starts would then compile them all.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_unconfigure() -> None:
