@@ -11,6 +11,8 @@ BENCH_ARGS ?=
 PYTEST := $(PYTHON) -m pytest --numprocesses auto
 # The parts without Electron, keychain and servers; they take less than a minute.
 QUICK_TESTS := tests/unit tests/contract/test_vscode_jsonrpc.py
+# `make test` plays a hundred of each.
+HISTORIES := tests/contract/behaviour/test_outages.py tests/unit/bus/test_histories.py
 
 PYTHON_PRODUCT := backend protocol demo
 PYTHON_SOURCES := $(PYTHON_PRODUCT) tests
@@ -20,13 +22,14 @@ ESLINT := $(NODE_BIN)/eslint --config electron-bridge/eslint.config.mjs --max-wa
 PRETTIER := $(NODE_BIN)/prettier --config electron-bridge/.prettierrc.json \
 	--ignore-path electron-bridge/.prettierignore --no-error-on-unmatched-pattern
 
-.PHONY: help setup demo demo-repeat test test-quick check schemas bench soak fuzz crash-test format clean
+.PHONY: help setup demo demo-repeat test test-quick histories check schemas bench soak fuzz crash-test format clean
 
 help:
 	@echo 'make demo                the Electron demo; under Xvfb where there is no display'
 	@echo 'make demo-repeat N=10    plays it N times and counts; LOAD=1: beside two busy loops'
 	@echo 'make test                every test; PYTEST_ARGS="-k name" narrows it'
 	@echo 'make test-quick          in less than a minute, what needs neither Electron nor servers'
+	@echo 'make histories           2,000 random histories of clients, outages and resumptions'
 	@echo 'make check               format, lint, types, schema drift'
 	@echo 'make schemas             schemas/ and the TypeScript types, from protocol/'
 	@echo 'make bench               speed beside other brokers; BENCH_ARGS=--docs writes docs/performance.md'
@@ -51,6 +54,9 @@ test: setup
 
 test-quick: setup
 	$(PYTEST) --hypothesis-profile=quick -m 'not slow and not serial' $(QUICK_TESTS) $(PYTEST_ARGS)
+
+histories: setup
+	$(PYTEST) --hypothesis-profile=histories $(HISTORIES) $(PYTEST_ARGS)
 
 check: setup
 	.venv/bin/ruff format --check $(PYTHON_SOURCES)

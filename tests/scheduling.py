@@ -24,8 +24,13 @@ def name_alike(items: list[pytest.Item]) -> None:
 
 
 def put_apart(items: list[pytest.Item]) -> None:
-    """Moves serial tests to the end; workers tell of them by their ids, for lack of other means."""
-    items.sort(key=is_serial)
+    """Moves serial tests to the end, and files with slow ones before the quick ones.
+
+    Workers tell of serial tests by their ids, for lack of other means.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    # A long file that begins last would keep one worker busy and the others waiting.
+    items.sort(key=lambda item: (is_serial(item), item.path not in slow))
     for item in filter(is_serial, items):
         if "PYTEST_XDIST_WORKER" in os.environ:
             rename(item, f"{item.nodeid}@{SERIAL}")

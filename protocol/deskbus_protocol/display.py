@@ -1,17 +1,21 @@
 """Names of apps that can't deceive: safe to show, and not mistaken for one another."""
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Letters and marks that show nothing, though their category is a visible one."""
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
+"""Letters, marks and variation selectors that show nothing, though they count as printable."""
 
 _ALIKE = (("rn", "m"), ("vv", "w"), ("cl", "d"), ("0", "o"), ("1", "l"), ("i", "l"), ("5", "s"))
 
 
 def visible(text: str) -> str:
     """`text` with control, bidi and zero-width characters written as their code points."""
+    if text.isprintable() and not _BLANK.search(text):
+        return text
     return "".join(f"\\u{{{ord(char):x}}}" if _is_hidden(char) else char for char in text)
 
 
@@ -30,9 +34,7 @@ def look_alike(app: str, others: Iterable[str]) -> str | None:
 
 
 def _is_hidden(char: str) -> bool:
-    return (
-        unicodedata.category(char) in _INVISIBLE
-        or char in _BLANK
-        or 0xFE00 <= ord(char) <= 0xFE0F
-        or 0xE0100 <= ord(char) <= 0xE01EF
-    )
+    """Of what counts as unprintable, spaces alone are of a visible kind."""
+    if char.isprintable():
+        return _BLANK.match(char) is not None
+    return unicodedata.category(char) != "Zs"

@@ -5,6 +5,7 @@ A wire joins a real `Peer` to a client that speaks bytes.
 
 import os
 import re
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -47,7 +48,7 @@ class Wire:
         self._encode = encode_line if framing == "lines" else encode_content_length
         self._framing = framing
         self._decoder = FramingDecoder()
-        self._frames: list[Any] = []
+        self._frames: deque[Any] = deque()
         self.peer = peer
 
     async def send(self, *frames: object) -> None:
@@ -59,6 +60,8 @@ class Wire:
 
     async def receive(self) -> Any:
         """The next frame; raises `anyio.EndOfStream` when the other side has closed."""
+        if self._frames:
+            return self._frames.popleft()
         with anyio.fail_after(ANSWER_LIMIT_S):
             while not self._frames:
                 data = await self._stream.receive()
@@ -68,7 +71,7 @@ class Wire:
                     self._seen = True
                 block = self._decoder.feed(data)
                 self._frames += [msgspec.json.decode(line) for line in block.split(b"\n")[:-1]]
-        return self._frames.pop(0)
+        return self._frames.popleft()
 
     async def ask(self, method: str, params: object = None, request_id: object = 1) -> Any:
         await self.send(request(method, params, request_id))

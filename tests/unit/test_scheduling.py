@@ -91,11 +91,16 @@ def test_ids_without_an_address_are_left_alone(request: pytest.FixtureRequest) -
 
 
 @pytest.mark.serial
-def test_a_serial_test_is_told_by_its_id_and_runs_after_the_others(
+def test_files_with_slow_tests_run_first_and_serial_tests_told_by_their_ids_last(
     request: pytest.FixtureRequest,
 ) -> None:
     items = request.session.items
     assert is_serial(request.node)
     assert [is_serial(item) for item in items] == sorted(map(is_serial, items))
+    others = [item for item in items if not is_serial(item)]
+    slow = {item.path for item in others if item.get_closest_marker("slow")}
+    assert [item.path not in slow for item in others] == sorted(
+        item.path not in slow for item in others
+    )
     marked = {item.nodeid.endswith("@serial") for item in items if is_serial(item)}
     assert marked == {"PYTEST_XDIST_WORKER" in os.environ}

@@ -293,6 +293,4 @@ class Outages(RuleBasedStateMachine):
 
 
 TestOutages = Outages.TestCase
-TestOutages.settings = settings(
-    stateful_step_count=40, max_examples=max(400, settings().max_examples)
-)
+TestOutages.settings = settings(stateful_step_count=40)

@@ -1,5 +1,6 @@
 """Names that a person reads can't hide what they say, nor pass for another's."""
 
+import sys
 import unicodedata
 
 import pytest
@@ -16,6 +17,15 @@ def test_nothing_invisible_is_left_in_a_visible_text(text: str) -> None:
     shown = visible(text)
     assert all(unicodedata.category(char) not in ("Cc", "Cf", "Zl", "Zp") for char in shown)
     assert visible(shown) == shown
+
+
+def test_every_character_that_shows_nothing_is_written_out_and_no_other() -> None:
+    blank = {*"\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"}
+    selectors = {*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}
+    for code in range(sys.maxunicode + 1):
+        char = chr(code)
+        hidden = unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+        assert (visible(char) != char) == (hidden or char in blank or code in selectors), hex(code)
 
 
 def test_ordinary_text_stays_as_it_is() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deskbus.vault import derivation, records
+from deskbus.vault import vault as vault_module
 from deskbus.vault.folder import Step
 from deskbus.vault.records import Name
 from deskbus.vault.transfer import export_vault, import_vault
@@ -23,9 +24,19 @@ pytestmark = [
 ROUNDS = 100
 """So many kills does one vault live through."""
 
-NAMES = [Name("apps", "desk.feed", str(n)) for n in range(300)]
+BATCH = 64
+"""Records that are resealed at a time; fewer than the vault's, for every step costs all records."""
+
+NAMES = [Name("apps", "desk.feed", str(n)) for n in range(BATCH + 32)]
+"""More than one batch."""
+
 SPARE = Name("apps", "desk.feed", "spare")
 PASSWORD = b"correct horse"
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vault_module, "BATCH", BATCH)
 
 
 @pytest.fixture(autouse=True)
@@ -166,7 +177,7 @@ def test_one_vault_lives_through_a_hundred_kills(tmp_path: Path) -> None:
 def test_a_killed_import_has_brought_in_all_or_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "PACK_BYTES", 8 * 1024)
+    monkeypatch.setattr(records, "PACK_BYTES", 2 * 1024)
     fill(tmp_path / "here")
     here = opened(tmp_path / "here")
     write(here)
