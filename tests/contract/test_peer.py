@@ -67,8 +67,13 @@ def framing(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=CARRIERS)
+def carrier(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
 async def wire(
-    request: pytest.FixtureRequest, framing: str, handlers: Handlers, anyio_backend: str
+    carrier: str, framing: str, handlers: Handlers, anyio_backend: str
 ) -> AsyncIterator[Wire]:
     dispatcher = Dispatcher(authorize)
     for name, handler in (
@@ -84,7 +89,7 @@ async def wire(
     row = Method(name="test.session", summary="", params=EchoParams, callers="session")
     dispatcher.add(row, handlers.echo)
     with tempfile.TemporaryDirectory() as folder:
-        async with open_wire(request.param, framing, dispatcher, Path(folder) / "run") as opened:
+        async with open_wire(carrier, framing, dispatcher, Path(folder) / "run") as opened:
             yield opened
 
 
