@@ -12,20 +12,17 @@
 Relative files and working directories are taken from the configuration file's own folder.
 """
 
-import difflib
 import hashlib
-import json
 import os
-import re
 import sys
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType, inspect
+from msgspec import UNSET, Meta, UnsetType
 
+from deskbus.storage.written import Written, WrittenError, near
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.display import look_alike
 from deskbus_protocol.errors import DeskbusError
@@ -240,33 +237,30 @@ def archive_of(path: Path) -> Path | None:
     )
 
 
-NEAR = 0.6
-"""How alike a name has to be to be offered for one that is not known, from 0 to 1."""
-
-_UNKNOWN = re.compile(r"Object contains unknown field `([^`]+)`")
-_MISSING = re.compile(r"Object missing required field `([^`]+)`")
-_NOT_OFFERED = re.compile(r"Invalid enum value '?(.*?)'?\Z", re.DOTALL)
-_OTHER_FORM = "Expected `str` matching regex"
-_PLACE = re.compile(r" - at `\$\.?([^`]*)`\Z")
-_AT_LINE = re.compile(r" \(at line (\d+), column (\d+)\)\Z")
-_STEP = re.compile(r"([A-Za-z_]+)|\[(\d+)\]")
-
-
 class ConfigFile:
     """The file as a person wrote it, so that an error can name the line."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lines: list[str] = []
+        self._written = Written(path, Config)
 
     def load(self) -> Config:
         """Raises `ConfigError`."""
-        table = self._table()
+        archive = archive_of(self.path.absolute())
+        if archive is not None:
+            raise ConfigError(
+                f"{self.path}: It lies inside {archive.name}, an archive that only Electron can "
+                "read. Keep the configuration, the programs and the pages outside of it: among "
+                "Electron Builder's extraResources, or its asarUnpack."
+            )
         try:
-            config = msgspec.convert(table, Config)
-        except msgspec.ValidationError as error:
-            raise self._explained(str(error)) from error
-        for place, value in _texts(table, ""):
+            config = self._written.read_toml(self.path.read_bytes())
+        except OSError as error:
+            action = "Give the path of a TOML file that this user can read."
+            raise ConfigError(f"{self.path}: {error.strerror}. {action}") from error
+        except WrittenError as error:
+            raise ConfigError(str(error)) from error
+        for place, value in _texts(self._written.content, ""):
             if value.startswith(REFERENCE) and not place.startswith(TAKES_SECRETS):
                 raise self.error(
                     place[:-1],
@@ -280,50 +274,7 @@ class ConfigFile:
 
     def error(self, place: str, cause: str, action: str, *, word: str = "") -> ConfigError:
         """An error at a key such as `apps[0].grants[1].scope`; `word` stands in its line."""
-        line = self._line_of(place, word)
-        return self._error(line, f"{place}: {cause}" if place not in cause else cause, action)
-
-    def _error(self, line: int | None, cause: str, action: str) -> ConfigError:
-        where = self.path if line is None else f"{self.path}:{line}"
-        return ConfigError(f"{where}: {cause.rstrip('.')}. {action}")
-
-    def _table(self) -> dict[str, Any]:
-        archive = archive_of(self.path.absolute())
-        if archive is not None:
-            raise self._error(
-                None,
-                f"It lies inside {archive.name}, an archive that only Electron can read",
-                "Keep the configuration, the programs and the pages outside of it: among Electron "
-                "Builder's extraResources, or its asarUnpack.",
-            )
-        try:
-            text = self.path.read_bytes().decode()
-            self._lines = text.split("\n")
-            return tomllib.loads(text)
-        except OSError as error:
-            action = "Give the path of a TOML file that this user can read."
-            raise self._error(None, str(error.strerror), action) from error
-        except UnicodeDecodeError as error:
-            line = error.object[: error.start].count(b"\n") + 1
-            raise self._error(line, "It is not UTF-8", "Save it as UTF-8.") from error
-        except tomllib.TOMLDecodeError as error:
-            found = _AT_LINE.search(str(error))
-            cause = _AT_LINE.sub("", str(error))
-            line = int(found[1]) if found else len(self._lines)
-            action = "Correct the TOML there; text stands in quotes."
-            raise self._error(line, f"It is not TOML: {cause}", action) from error
-
-    def _explained(self, words: str) -> ConfigError:
-        """What msgspec says, with the names that may have been meant."""
-        found = _PLACE.search(words)
-        place, cause = (found[1], words[: found.start()]) if found else ("", words)
-        unknown, missing = _UNKNOWN.match(cause), _MISSING.match(cause)
-        if unknown is not None:
-            key = f"{place}.{unknown[1]}".lstrip(".")
-            return self.error(key, "There is no such key", _offer(unknown[1], _keys_at(place)))
-        if missing is not None:
-            return self.error(place, f"{missing[1]} is missing", f"Add {missing[1]} there.")
-        return self.error(place, *_misfit(place, cause))
+        return ConfigError(str(self._written.error(place, cause, action, word=word)))
 
     def _check_patterns(self, config: Config) -> None:
         for place, patterns in _patterns(config).items():
@@ -376,108 +327,9 @@ class ConfigFile:
                         raise self.error(
                             f"{place}.{key}[{at}].permission",
                             f"{app.id}: there is no permission {grant.permission}",
-                            _near(grant.permission, names) or "docs/permissions.md lists them.",
+                            near(grant.permission, names) or "docs/permissions.md lists them.",
                             word=grant.permission,
                         )
-
-    def _line_of(self, place: str, word: str) -> int | None:
-        """The line that a key is written in, as far as it can be found; counted from 1."""
-        steps = [name or int(number) for name, number in _STEP.findall(place)]
-        if not steps or not self._lines:
-            return None
-        first, last = self._section(steps)
-        keys = [step for step in steps if isinstance(step, str)]
-        wanted = [re.escape(word)] if word else []
-        wanted.append(rf"(?<![\w.-]){re.escape(keys[-1])}\"?\s*=|\[[\w.]*\b{keys[-1]}\]")
-        for pattern in wanted:
-            for number in range(first, last):
-                if re.search(pattern, self._lines[number]):
-                    return number + 1
-        return first + 1
-
-    def _section(self, steps: list[str | int]) -> tuple[int, int]:
-        """The lines of the table that a path begins with, from the first up to the last."""
-        name = re.escape(str(steps[0]))
-        nth = steps[1] if len(steps) > 1 and isinstance(steps[1], int) else 0
-        header = re.compile(rf"\s*\[\[?\s*{name}\s*\]")
-        heads = [at for at, line in enumerate(self._lines) if header.match(line)]
-        if nth >= len(heads):
-            return 0, len(self._lines)
-        end = re.compile(rf"\s*\[(?!\[?\s*{name}\.)[\[\w\s.-]+\]+\s*(#.*)?\Z")
-        return heads[nth], next(
-            (at for at in range(heads[nth] + 1, len(self._lines)) if end.match(self._lines[at])),
-            len(self._lines),
-        )
-
-
-def _offer(name: str, names: Sequence[str]) -> str:
-    return _near(name, names) or f"Those that there are: {', '.join(names)}."
-
-
-def _misfit(place: str, cause: str) -> tuple[str, str]:
-    """Cause and action for a value that msgspec refuses."""
-    kind, schema = _value_at(place)
-    refused = _NOT_OFFERED.match(cause)
-    if refused is not None and isinstance(kind, inspect.LiteralType):
-        offer = _offer(refused[1], [str(value) for value in kind.values])
-        return f"{refused[1]} is none of the values that there are", offer
-    if cause.startswith(_OTHER_FORM):
-        example = next(iter(schema.get("examples", ())), "")
-        return "The text does not have the right form", f"Write it as in {json.dumps(example)}."
-    return cause, "Correct the value."
-
-
-def _near(name: str, names: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(names), n=3, cutoff=NEAR)
-    return f"Did you mean {' or '.join(near)}?" if near else ""
-
-
-def _keys_at(place: str) -> list[str]:
-    """The keys of the table at a place of the file."""
-    kind = _table_of(_type_at(place))
-    if not isinstance(kind, inspect.StructType):
-        return []
-    return [field.encode_name for field in kind.fields]
-
-
-def _value_at(place: str) -> tuple[inspect.Type, Mapping[str, Any]]:
-    """The type of one value in the file, and what its schema says beside."""
-    kind = _type_at(place)
-    schema: Mapping[str, Any] = {}
-    while isinstance(kind, inspect.Metadata | inspect.ListType):
-        if isinstance(kind, inspect.ListType):
-            kind = kind.item_type
-        else:
-            schema = kind.extra_json_schema or {}
-            kind = kind.type
-    return kind, schema
-
-
-def _type_at(place: str) -> inspect.Type:
-    kind: inspect.Type = inspect.type_info(Config)
-    for name, _ in _STEP.findall(place):
-        if not name:
-            continue
-        kind = _table_of(kind)
-        if not isinstance(kind, inspect.StructType):
-            return inspect.AnyType()
-        kind = next(field.type for field in kind.fields if field.encode_name == name)
-    return kind
-
-
-def _table_of(kind: inspect.Type) -> inspect.Type:
-    """The table that is inside a list, an optional value or a value with bounds."""
-    while not isinstance(kind, inspect.StructType):
-        if isinstance(kind, inspect.ListType):
-            kind = kind.item_type
-        elif isinstance(kind, inspect.Metadata):
-            kind = kind.type
-        elif isinstance(kind, inspect.UnionType):
-            tables = (inspect.StructType, inspect.ListType, inspect.Metadata)
-            kind = next((one for one in kind.types if isinstance(one, tables)), kind.types[0])
-        else:
-            break
-    return kind
 
 
 def _texts(value: object, place: str) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,8 @@
 """Federated backends whose nats-server is killed now and then, and who are killed themselves."""
 
+import json
 import random
+import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from itertools import count
@@ -213,3 +215,26 @@ async def reconnected(shell: TestShell) -> str:
 async def breaker_of(shell: TestShell) -> dict[str, object]:
     health = await shell.client.call("health.get", {}, result=dict)
     return dict(health["breakers"]["federation"])
+
+
+async def test_the_command_has_it_connect_and_exits_by_how_that_went(
+    server: NatsServer, tmp_path: Path
+) -> None:
+    data, text = tmp_path / "desk-a", "tools = true\n" + config(server, "desk-a")
+    async with start_shell(data, config=text, consent="allow") as shell:
+        await until(shell, "ok")
+        code, told = await command("federation", "reconnect", data_dir=data)
+        assert (code, told["status"]) == (0, "ok")
+        await server.kill()
+        code, told = await command("federation", "reconnect", data_dir=data)
+        assert (code, told["status"]) == (1, "degraded")
+        await server.start()
+        code, told = await command("federation", "reconnect", data_dir=data)
+        assert (code, told["status"]) == (0, "ok")
+
+
+async def command(*words: str, data_dir: Path) -> tuple[int, dict[str, object]]:
+    given = [sys.executable, "-m", "deskbus", *words, "--data-dir", str(data_dir)]
+    with anyio.fail_after(30):
+        done = await anyio.run_process(given, check=False)
+    return done.returncode, json.loads(done.stdout)

@@ -17,6 +17,7 @@ from deskbus.processes.environment import is_refused
 from deskbus.processes.plan import MAIN_CLIENT
 from deskbus.storage import disk
 from deskbus.storage.newer import NewerFormatError, refuse_newer
+from deskbus.storage.written import Written, WrittenError
 from deskbus_protocol.errors import CONFLICT, DEGRADED, INVALID_PARAMS, NOT_FOUND, DeskbusError
 from deskbus_protocol.manifest import Limits, Manifest
 
@@ -126,14 +127,15 @@ class InstalledApps:
                 content = file.read(MAX_MANIFEST_BYTES + 1)
             if len(content) > MAX_MANIFEST_BYTES:
                 raise DeskbusError(INVALID_PARAMS, "The manifest is larger than 256 KiB.")
-            manifest = msgspec.json.decode(content, type=Manifest)
+            manifest = Written(path, Manifest).read_json(content)
             check_manifest(manifest)
             digest = self._identify(content, manifest, path.parent)
         except OSError as error:
             words = f"The manifest, or a file that it names, can't be read: {error.strerror}."
             raise DeskbusError(INVALID_PARAMS, words) from None
-        except msgspec.MsgspecError as error:
-            raise DeskbusError(INVALID_PARAMS, f"This is no manifest: {error}") from None
+        except WrittenError as error:
+            words = f"This is no manifest: {error.cause}"
+            raise DeskbusError(INVALID_PARAMS, words, action=error.action) from None
         return InstalledApp(
             manifest=manifest,
             folder=str(path.parent.resolve()),

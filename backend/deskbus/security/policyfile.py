@@ -13,7 +13,6 @@ effect = "deny"
 
 import os
 import stat
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +22,7 @@ from msgspec import Meta, UnsetType
 from deskbus.security.paths import resolve
 from deskbus.security.policy import ANY, NO_POLICY, Policy, PolicyRule
 from deskbus.security.rules import Rules
+from deskbus.storage.written import Written, WrittenError, near
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.permissions import Grant
@@ -65,13 +65,13 @@ class PolicyFile:
             raise PolicyError(f"{self.path}: {error.strerror}") from None
         # Once there was one it may not just vanish.
         self._required = True
+        written = Written(self.path, _File)
         try:
-            rules = msgspec.convert(tomllib.loads(text.decode()), _File).rules
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-            raise PolicyError(f"{self.path}: {error}") from None
-        except RecursionError:
-            raise PolicyError(f"{self.path} is nested too deeply") from None
-        return Policy([self._checked(number, rule) for number, rule in enumerate(rules, 1)], text)
+            rules = written.read_toml(text).rules
+        except WrittenError as error:
+            raise PolicyError(str(error)) from None
+        checked = [self._checked(written, number, rule) for number, rule in enumerate(rules)]
+        return Policy(checked, text)
 
     def _bytes(self) -> bytes:
         # Without waiting: a pipe would keep the start for ever.
@@ -91,20 +91,26 @@ class PolicyFile:
             raise PolicyError(f"{self.path} is larger than {MAX_BYTES} bytes")
         return text
 
-    def _checked(self, number: int, rule: PolicyRule) -> PolicyRule:
-        place = f"{self.path}: rule {number}"
+    def _checked(self, written: Written[_File], number: int, rule: PolicyRule) -> PolicyRule:
+        place = f"rules[{number}]"
+
+        def error(key: str, cause: str, action: str) -> PolicyError:
+            return PolicyError(str(written.error(f"{place}.{key}", cause, action)))
+
         if rule.permission == ANY:
             if not isinstance(rule.scope, UnsetType):
-                raise PolicyError(f"{place}: a scope needs a permission that it is of")
+                cause = "a scope needs a permission that it is of"
+                raise error("scope", cause, "Name the permission, or take the scope out.")
             return rule
         if rule.permission not in self._catalogue:
-            raise PolicyError(f"{place}: there is no permission {rule.permission}")
+            offer = near(rule.permission, self._catalogue) or "docs/permissions.md lists them."
+            raise error("permission", f"there is no permission {rule.permission}", offer)
         if isinstance(rule.scope, UnsetType):
             return rule
         try:
             resolved = resolve(self._catalogue, Grant(rule.permission, rule.scope))
             if self._catalogue.offered(rule.permission):
                 self._rules.check(resolved)
-        except DeskbusError as error:
-            raise PolicyError(f"{place}: {error.message}") from None
+        except DeskbusError as refused:
+            raise error("scope", refused.message, refused.action) from None
         return msgspec.structs.replace(rule, scope=resolved.scope)

@@ -85,6 +85,31 @@ async def test_a_manifest_that_is_none_is_refused_in_words(
         await InstalledApps(tmp_path).read(write(tmp_path / "sample", **changes))
 
 
+@pytest.mark.parametrize(
+    ("text", "words", "action"),
+    [
+        ("{\n\n", "app.json:3: It is not JSON", "double quotes"),
+        ('{"id": "a.b",\n "name": oops}', "app.json:2: It is not JSON", "double quotes"),
+        ('{"id": "a.b", "name": "A",\n"windws": []}', "app.json:2: windws", "mean windows"),
+        (
+            '{"id": "a.b", "name": "A", "windows": [\n{"url": "a"},\n{"url": "b",\n"width": "x"}]}',
+            "app.json:4: windows[1].width: Expected `int`",
+            "Correct the value",
+        ),
+        ('{"id": "a.b",\n"windows": [\n{}]}', "app.json:3: windows[0]: url is missing", "Add url"),
+    ],
+)
+async def test_a_mistake_in_a_manifest_is_told_with_its_line_and_what_was_meant(
+    tmp_path: Path, text: str, words: str, action: str
+) -> None:
+    path = tmp_path / "app.json"
+    path.write_text(text)
+    with pytest.raises(DeskbusError) as failed:
+        await InstalledApps(tmp_path).read(path)
+    assert words in failed.value.message
+    assert action in failed.value.action
+
+
 async def test_an_app_must_consist_of_something(tmp_path: Path) -> None:
     path = tmp_path / "app.json"
     path.write_text('{"id": "desk.empty", "name": "Empty"}')

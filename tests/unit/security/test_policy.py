@@ -174,6 +174,32 @@ def test_a_file_that_says_nothing_certain_is_refused_whole(
         file_of(tmp_path, text).read()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (
+            'effct = "deny"',
+            "toml:7: rules[1].effct: There is no such key. Did you mean effect?",
+        ),
+        ('effect = "dney"', "policy.toml:7: rules[1].effect: dney is none of the values"),
+        ('effect = "deny"\nscope = "no origin"', "policy.toml:8: rules[1].scope: "),
+        ("effect = deny", "policy.toml:7: It is not TOML: "),
+        ('permission = "netwrok"', "policy.toml:7: It is not TOML: Cannot overwrite a value"),
+    ],
+)
+def test_an_error_names_the_line_and_what_was_meant(tmp_path: Path, wrong: str, words: str) -> None:
+    first = '[[rules]]\npermission = "network"\neffect = "ask"\n\n'
+    text = f'{first}[[rules]]\npermission = "network"\n{wrong}'
+    with pytest.raises(PolicyError) as failed:
+        file_of(tmp_path, text).read()
+    assert words in str(failed.value)
+
+
+def test_a_permission_that_is_not_there_is_told_with_those_that_come_near(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r"toml:2: .*Did you mean network\?"):
+        file_of(tmp_path, '[[rules]]\npermission = "netwrok"\neffect = "deny"').read()
+
+
 @pytest.mark.parametrize("required", [True, False])
 @pytest.mark.parametrize("what", ["dangling link", "folder", "pipe", "empty", "blank", "loop"])
 async def test_only_where_none_is_configured_at_all_there_is_none(
