@@ -4,10 +4,11 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 
 import anyio
+import structlog
 
 ENDING: tuple[signal.Signals, ...]
 """Those by which a person or the system asks the backend to end in order."""
@@ -17,6 +18,29 @@ if sys.platform == "win32":
     ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGBREAK)
 else:
     ENDING = (signal.SIGTERM, signal.SIGINT)
+
+
+log = structlog.get_logger()
+
+
+class EndingSignals:
+    """Calls `on_signal` for each of those that ask the backend to end in order."""
+
+    def __init__(self, on_signal: Callable[[], None]) -> None:
+        self._on_signal = on_signal
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._receive)
+            yield
+            tasks.cancel_scope.cancel()
+
+    async def _receive(self) -> None:
+        with receive_signals(*ENDING) as signals:
+            async for number in signals:
+                log.info("backend.signal", signal=number.name)
+                self._on_signal()
 
 
 @contextmanager

@@ -13,8 +13,8 @@ import anyio
 import msgspec
 
 from deskbus.audit.logger import AuditLogger
+from deskbus.components.sensitive_topics import SensitiveTopics
 from deskbus.federation.bookmark import Bookmark, Place
-from deskbus.handlers.sensitive import SensitiveTopics
 from deskbus.persistence.log import MessageLog
 from deskbus.processes.installed import InstalledApp, InstalledApps
 from deskbus.reliability.clock import SteadyClock

@@ -23,7 +23,7 @@ from deskbus.audit.verify import Verifier, own_key
 from deskbus.audit.violations import Violations
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.client import BusClient
-from deskbus.handlers.audit import RefusedCalls
+from deskbus.components.refused_calls import RefusedCalls
 from deskbus.observability.trail import LoggedTrail
 from deskbus.rpc.lane import Lane
 from deskbus.rpc.refusals import Refusals

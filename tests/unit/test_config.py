@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec import inspect
 
+from deskbus.components.component_settings import check_apps
 from deskbus.config import (
     Config,
     ConfigError,
@@ -15,7 +16,6 @@ from deskbus.config import (
     load,
     runtime_dir_for,
 )
-from deskbus.plans import check_apps
 from deskbus_protocol.manifest import ProgramSpec
 
 APP = '[[apps]]\nid = "desk.feed"\nname = "Feed"\n'

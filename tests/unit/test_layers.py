@@ -12,13 +12,10 @@ BACKEND = ROOT / "backend/deskbus"
 PROTOCOL = ROOT / "protocol/deskbus_protocol"
 
 SERVICES = {"bus", "persistence", "security", "vault", "audit", "processes", "ui", "federation"}
-BASE = {"config", "reliability", "observability", "storage"}
+BASE = {"config", "contracts", "reliability", "observability", "storage"}
 CARRIERS = {"transport", "rpc"}
 TOP = {"handlers", "web"}
-ROOTS = {
-    *("app", "checks", "datafolder", "guard", "isolation", "plans", "reception", "signals"),
-    *("cli", "commands", "__main__"),
-}
+ROOTS = {"app", "datafolder", "signals", "cli", "commands", "__main__"}
 
 FENCES = {
     "jsonrpcserver": {"rpc/dispatch.py"},
@@ -63,8 +60,10 @@ def allowed(layer: str) -> set[str]:
         return below | BASE | CARRIERS
     if layer in TOP:
         return below | BASE | SERVICES | CARRIERS | TOP
+    if layer == "components":
+        return below | BASE | SERVICES | CARRIERS | TOP | {"components", "signals"}
     assert layer in ROOTS | {"__init__"}, f"{layer} is in no layer"
-    return below | BASE | SERVICES | CARRIERS | TOP | ROOTS
+    return below | BASE | SERVICES | CARRIERS | TOP | ROOTS | {"components"}
 
 
 @pytest.mark.parametrize(

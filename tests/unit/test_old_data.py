@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from deskbus.components.sensitive_topics import SensitiveTopics
 from deskbus.federation.bookmark import Bookmark
-from deskbus.handlers.sensitive import SensitiveTopics
 from deskbus.persistence.log import MessageLog
 from deskbus.vault.vault import Vault
 from tests.data.make import PASSWORD, PLACE, SECRET

@@ -101,8 +101,8 @@ def _serve(
     gc.disable()
     from deskbus.app import Backend
     from deskbus.commands import loop
+    from deskbus.components.component_settings import check_apps
     from deskbus.observability import logging
-    from deskbus.plans import check_apps
 
     logging.configure(level=options.log_level, stderr=stderr)
     leave_no_core_file()
@@ -118,9 +118,9 @@ def _serve(
     )
 
     async def serve() -> None:
-        backend = Backend(settings, options.consent, stderr)
+        backend = Backend(settings, options.consent, stderr, claimed)
         spare_the_collector()
-        await backend.run(claimed, partial(_tell_ready, options))
+        await backend.run(partial(_tell_ready, options))
 
     loop.run(serve)
 

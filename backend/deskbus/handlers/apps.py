@@ -4,12 +4,13 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import structlog
 from msgspec import UNSET, UnsetType
 
-from deskbus.handlers.applibrary import AppLibrary
+from deskbus.processes.installed import InstalledApp
 from deskbus.processes.manager import ProcessIsolationManager
 from deskbus.processes.plan import StateShelf
 from deskbus.reliability.turns import FairTurns
@@ -36,6 +37,7 @@ from deskbus_protocol.apps import (
 )
 from deskbus_protocol.display import visible
 from deskbus_protocol.errors import RATE_LIMITED, DeskbusError
+from deskbus_protocol.manifest import Limits
 from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.permissions import Grant
 from deskbus_protocol.rpc import encode
@@ -48,7 +50,15 @@ BEATS_IN_A_DEADLINE = 3
 SAVES_AT_ONCE = 4
 """Saves of one app that may wait: the vault writes one by one, and others wait behind them."""
 
-log = structlog.get_logger()
+
+class AppLibrary(Protocol):
+    """Lets apps in and out; raises `DeskbusError`."""
+
+    async def install(self, manifest: Path) -> InstalledApp: ...
+
+    async def uninstall(self, app: str) -> None: ...
+
+    async def set_limits(self, app: str, limits: Limits) -> None: ...
 
 
 def handlers(

@@ -1,16 +1,13 @@
-"""`audit.*`, and the records of refused calls."""
+"""`audit.*`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from msgspec import UNSET, UnsetType, structs
+from msgspec import structs
 
 from deskbus.audit.logger import AuditLogger
 from deskbus.audit.service import AuditReader
-from deskbus.audit.violations import Violations
-from deskbus.observability.calltrace import trace_id_of, traced
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus.rpc.lane import Denied
 from deskbus.security.manager import SecurityManager
 from deskbus_protocol.audit import (
     AuditAppendedParams,
@@ -24,12 +21,9 @@ from deskbus_protocol.audit import (
     AuditVerdict,
     AuditVerifyParams,
 )
-from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import Sender
-from deskbus_protocol.errors import PERMISSION_DENIED, SESSION_REQUIRED, DeskbusError
-from deskbus_protocol.events import Violation
+from deskbus_protocol.errors import PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.method import Empty, NoParams
-from deskbus_protocol.methods import METHODS
 from deskbus_protocol.permissions import Grant
 
 PERMISSION = Grant("audit", "all")
@@ -114,54 +108,3 @@ class AuditHandlers:
         if connection.role == "shell" or connection.shell_link:
             return True
         return self._security.state_of(call.identity, PERMISSION) == "granted"
-
-
-class RefusedCalls:
-    """Turns a refused call into a record of it, without its parameters."""
-
-    def __init__(self, violations: Violations) -> None:
-        self._violations = violations
-
-    async def by_dispatcher(self, call: Call, method: str, error: DeskbusError) -> None:
-        """A refused ticket is an event of its own."""
-        if method in ("session.open", "session.resume"):
-            return
-        connection = call.connection
-        identity = connection.identity if connection.has_session else Sender("", "")
-        kind = "permission"
-        if error.kind is SESSION_REQUIRED:
-            kind = "no session"
-        elif METHODS[method].callers == "shell":
-            kind = "role"
-        await self._violations.record(
-            traced(
-                Violation(
-                    app=identity.app,
-                    client=identity.client,
-                    kind=kind,
-                    method=method,
-                    reason=error.message,
-                )
-            )
-        )
-
-    def on_lane(self, identity: Sender) -> Denied:
-        """For the messages of one client."""
-
-        def denied(
-            method: str, topic: str, options: PublishParams | None, then: Callable[[], None]
-        ) -> None:
-            correlation_id = options.correlation_id if options is not None else UNSET
-            meta = options.meta if options is not None else UNSET
-            violation = Violation(
-                app=identity.app,
-                client=identity.client,
-                kind="acl",
-                method=method,
-                target=topic,
-                correlation_id="" if isinstance(correlation_id, UnsetType) else correlation_id,
-                trace_id=trace_id_of(meta),
-            )
-            self._violations.record_then(violation, then)
-
-        return denied

@@ -2,16 +2,17 @@
 
 import os
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import structlog
 from msgspec import UnsetType
 
 from deskbus import __version__
-from deskbus.handlers.auditing import Auditing
-from deskbus.handlers.sessions import Sessions
-from deskbus.rpc.connection import Call, Role
+from deskbus.audit.violations import Violations
+from deskbus.observability.trail import AuditTrail
+from deskbus.rpc.connection import Call, Connection, Role
 from deskbus.rpc.dispatch import Handler
-from deskbus.security.tickets import TICKET_LIFE_S, TicketOffice
+from deskbus.security.tickets import TICKET_LIFE_S
 from deskbus_protocol import PROTOCOL_VERSION
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import (
@@ -20,7 +21,7 @@ from deskbus_protocol.errors import (
     VERSION_MISMATCH,
     DeskbusError,
 )
-from deskbus_protocol.events import SessionResumed, TicketRefused, TicketUsed
+from deskbus_protocol.events import Actor, SessionResumed, TicketRefused, TicketUsed
 from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.session import (
     RESERVED_APPS,
@@ -42,15 +43,39 @@ CLAIM_CHARACTERS = 128
 log = structlog.get_logger()
 
 
+class Sessions(Protocol):
+    """Who is connected, and who could be. Methods raise `DeskbusError` (ticket_refused)."""
+
+    def mint(self, identity: Sender, actor: Actor) -> str: ...
+
+    def redeem(self, ticket: str, app: str) -> tuple[Role, Sender]: ...
+
+    def redeem_token(self, token: str) -> tuple[Role, Sender]: ...
+
+    def new_token(self, role: Role, identity: Sender) -> str: ...
+
+    def join(
+        self,
+        connection: Connection,
+        role: Role,
+        identity: Sender,
+        *,
+        resume: bool = False,
+        last_seqs: Mapping[str, int] | None = None,
+    ) -> bool: ...
+
+    def leave_for_good(self, connection: Connection) -> None: ...
+
+
 class SessionHandlers:
     def __init__(
         self,
         *,
         epoch: str,
-        pipe: Callable[[], str],
-        tickets: TicketOffice,
+        pipe: str,
         sessions: Sessions,
-        auditing: Auditing,
+        trail: AuditTrail,
+        violations: Violations,
         shut_down: Callable[[], None],
         on_shell: Callable[[str | None], None],
         on_opened: Callable[[Sender], None],
@@ -58,9 +83,9 @@ class SessionHandlers:
         """`on_shell` is told the shell's own binary, `on_opened` every client of an app."""
         self._epoch = epoch
         self._pipe = pipe
-        self._tickets = tickets
         self._sessions = sessions
-        self._auditing = auditing
+        self._trail = trail
+        self._violations = violations
         self._shut_down = shut_down
         self._on_shell = on_shell
         self._on_opened = on_opened
@@ -89,16 +114,14 @@ class SessionHandlers:
             protocol_version=PROTOCOL_VERSION,
             version=__version__,
             epoch=self._epoch,
-            pipe=self._pipe(),
+            pipe=self._pipe,
             pid=os.getpid(),
         )
 
     async def mint_ticket(self, _: Call, params: MintTicketParams) -> MintTicketResult:
         if is_reserved(params.app):
             raise DeskbusError(PERMISSION_DENIED, f"App ids in {RESERVED_APPS}* are reserved.")
-        identity = Sender(params.app, params.client)
-        ticket = self._tickets.mint(identity)
-        self._auditing.minted(identity, "person")
+        ticket = self._sessions.mint(Sender(params.app, params.client), "person")
         return MintTicketResult(ticket=ticket, expires_in=int(TICKET_LIFE_S * 1000))
 
     async def open(self, call: Call, params: OpenParams) -> OpenResult:
@@ -116,7 +139,7 @@ class SessionHandlers:
             resume=params.resume,
             last_seqs=None if isinstance(params.last_seqs, UnsetType) else params.last_seqs,
         )
-        self._auditing.trail.note(TicketUsed(app=identity.app, client=identity.client))
+        self._trail.note(TicketUsed(app=identity.app, client=identity.client))
         return self._opened(role, identity, resumed=resumed)
 
     async def resume(self, call: Call, params: ResumeParams) -> OpenResult:
@@ -131,7 +154,7 @@ class SessionHandlers:
             call.connection, role, identity, resume=True, last_seqs=params.last_seqs
         )
         resumption = SessionResumed(app=identity.app, client=identity.client)
-        self._auditing.violations.note(resumption)
+        self._violations.note(resumption)
         return self._opened(role, identity, resumed=resumed)
 
     async def ping(self, _: Call, __: NoParams) -> Empty:
@@ -149,9 +172,7 @@ class SessionHandlers:
 
     async def _refused(self, app: str, reason: str) -> None:
         """`app` is what the stranger claims to be."""
-        await self._auditing.violations.record(
-            TicketRefused(claimed=app[:CLAIM_CHARACTERS], reason=reason)
-        )
+        await self._violations.record(TicketRefused(claimed=app[:CLAIM_CHARACTERS], reason=reason))
 
     def _opened(self, role: Role, identity: Sender, *, resumed: bool) -> OpenResult:
         log.info("session.opened", app=identity.app, client=identity.client, resumed=resumed)

@@ -4,9 +4,11 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import anyio
 import msgspec
 import structlog
 
@@ -130,6 +132,16 @@ class MessagePersistence:
         self.breaker = CircuitBreaker("disk", monotonic_s=monotonic_s)
         self._attempt: Attempt | None = None
         self.on_state_changed: Callable[[State], None] | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The messages of a `with` block are on the disk when it has ended, or told as lost."""
+        await self.start()
+        try:
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.close()
 
     async def start(self) -> None:
         """Finds out what is on the disk. A failure shows in `state` and is tried again."""

@@ -50,6 +50,16 @@ awake_s = AwakeClock()
 """Of this process; beside `run`, to be called on the event loop."""
 
 
+async def tick_every(period_s: float, tick: Callable[[], None]) -> None:
+    """Calls `tick` until cancelled, and never before what arrived while it stood still was read."""
+    while True:
+        before_s = time.monotonic()
+        await anyio.sleep(period_s)
+        if time.monotonic() - before_s >= period_s + STOOD_STILL_S:
+            await anyio.sleep(STOOD_STILL_S)
+        tick()
+
+
 async def happens_within(
     event: anyio.Event, within_s: float, clock: Callable[[], float] = awake_s
 ) -> bool:

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
@@ -230,6 +231,14 @@ class VaultService:
                 action="deskbus vault unlock makes one in the keychain; "
                 "deskbus vault change-password makes one under a master password.",
             )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """At its end every key is forgotten."""
+        try:
+            yield
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Forgets every key; blocks for at most a second."""

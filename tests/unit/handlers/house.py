@@ -12,15 +12,14 @@ from deskbus.audit.violations import Violations
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.interapplication import GRACE_MS, KEEP_ACKNOWLEDGED_MS, InterApplicationBus
 from deskbus.bus.replay import Replays
-from deskbus.checks import log_statistics
+from deskbus.components.connection_acceptor import ConnectionAcceptor
+from deskbus.components.health_checks import log_statistics
+from deskbus.components.refused_calls import RefusedCalls
+from deskbus.components.sessions import Sessions
 from deskbus.config import HeartbeatConfig
 from deskbus.handlers import bus as bus_handlers
 from deskbus.handlers import history as history_handlers
-from deskbus.handlers.audit import RefusedCalls
-from deskbus.handlers.auditing import Auditing
 from deskbus.handlers.session import SessionHandlers
-from deskbus.handlers.sessions import Sessions
-from deskbus.reception import Reception
 from deskbus.rpc.dispatch import Dispatcher
 from deskbus.rpc.router import authorize
 from deskbus.security.manager import ConsentMode
@@ -139,19 +138,17 @@ class House:
             shell=Shell(),
             tickets=self.tickets,
             denied=refused.on_lane,
-            on_fresh=security.forget_client,
-            trust=security.trust,
-            distrust=security.distrust,
+            minted=lambda _, __: None,
+            security=security,
         )
         dispatcher = Dispatcher(authorize, refused.by_dispatcher)
-        auditing = _Auditing(self.trail, violations)
         for table in (
             SessionHandlers(
                 epoch="e1",
-                pipe=lambda: "",
-                tickets=self.tickets,
+                pipe="",
                 sessions=self.sessions,
-                auditing=auditing,
+                trail=self.trail,
+                violations=violations,
                 shut_down=lambda: None,
                 on_shell=lambda _: None,
                 on_opened=lambda _: None,
@@ -161,7 +158,7 @@ class House:
         ):
             for name, handler in table.items():
                 dispatcher.add(METHODS[name], handler)
-        self.reception = Reception(
+        self.acceptor = ConnectionAcceptor(
             dispatcher, self.sessions, HeartbeatConfig(), on_shell_gone=lambda: None
         )
         self._flusher = Flusher()
@@ -169,7 +166,7 @@ class House:
     def link(self) -> Visitor:
         """A stranger's link."""
         here, there = memory_pair(self._flusher)
-        self.reception.accept(here)
+        self.acceptor.accept(here)
         return Visitor(there)
 
     async def visit(self, app: str = "app.one", client: str = "main") -> Visitor:
@@ -206,18 +203,10 @@ class House:
         self.pass_ms(KEEP_ACKNOWLEDGED_MS)
 
 
-class _Auditing(Auditing):
-    def __init__(self, trail: FakeTrail, violations: Violations) -> None:
-        self.trail = trail  # type: ignore[assignment]
-        self.violations = violations
-
-
 @asynccontextmanager
 async def house(mode: ConsentMode = "allow") -> AsyncIterator[House]:
     desk = Desk(mode=mode)
     desk.security.all_identified()
     built = House(desk)
-    async with anyio.create_task_group() as tasks:
-        await tasks.start(built.reception.run)
+    async with built.acceptor.running():
         yield built
-        tasks.cancel_scope.cancel()

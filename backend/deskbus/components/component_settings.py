@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from deskbus.audit.logger import AuditSettings
 from deskbus.audit.retention import Retention as AuditRetention
+from deskbus.components.sensitive_topics import SensitiveTopics
 from deskbus.config import (
     MESSAGE_FOLDER,
     AuditConfig,
@@ -17,7 +18,6 @@ from deskbus.config import (
     Settings,
     archive_of,
 )
-from deskbus.handlers.sensitive import SensitiveTopics
 from deskbus.persistence.persistence import MessagePersistence
 from deskbus.persistence.retention import Retention
 from deskbus.processes.plan import AppPlan, ProgramPlan

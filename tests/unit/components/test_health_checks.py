@@ -8,7 +8,7 @@ import pytest
 from deskbus.bus import deadletters, queue
 from deskbus.bus.deadletters import DeadLetterQueue
 from deskbus.bus.queue import OfflineQueue
-from deskbus.checks import bus_check
+from deskbus.components.health_checks import bus_check
 from deskbus_protocol.envelope import Sender
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.handlers.sensitive import SensitiveTopics
+from deskbus.components.sensitive_topics import SensitiveTopics
 from deskbus.persistence.files import Files
 from deskbus.persistence.log import MessageLog
 from deskbus.vault.folder import Step, no_step

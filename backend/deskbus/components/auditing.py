@@ -1,4 +1,4 @@
-"""Auditing: the audit log with all that is recorded by nobody in particular."""
+"""Auditing: the audit log, who reads it, and what is recorded by nobody in particular."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -10,7 +10,12 @@ from msgspec import UnsetType, structs
 from deskbus.audit.logger import AuditLogger
 from deskbus.audit.service import AuditReader
 from deskbus.audit.violations import Violations
-from deskbus.handlers.audit import RefusedCalls
+from deskbus.components.component_settings import audit_of, has_keychain
+from deskbus.components.refused_calls import RefusedCalls
+from deskbus.config import AUDIT_FOLDER, Settings, hash_of
+from deskbus.ui.panel_audit import AuditPanel
+from deskbus.ui.panels import Panels
+from deskbus.vault.service import Drawer, VaultService
 from deskbus_protocol.audit import AuditQueryParams
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import DeskbusError
@@ -31,13 +36,23 @@ log = structlog.get_logger()
 
 
 class Auditing:
-    def __init__(self, trail: AuditLogger, config_hash: str) -> None:
-        """`config_hash` is SHA-256 in hex of the configuration that this run has."""
-        self.trail = trail
-        self.reader = AuditReader(trail)
-        self.violations = Violations(trail)
+    """`boot` is the id of this run of the backend."""
+
+    def __init__(self, settings: Settings, vault: VaultService, panels: Panels, boot: str) -> None:
+        self.trail = AuditLogger(
+            settings.data_dir / AUDIT_FOLDER,
+            Drawer(vault, "audit", "anchor"),
+            boot=boot,
+            settings=audit_of(settings.config.audit),
+            has_keychain=has_keychain,
+        )
+        self.reader = AuditReader(self.trail)
+        self.violations = Violations(self.trail)
         self.refused = RefusedCalls(self.violations)
-        self._config_hash = config_hash
+        panel = AuditPanel(self.reader, on_changed=lambda: panels.changed("audit"))
+        self.trail.on_appended = panel.appended
+        panels.add(panel)
+        self._config_hash = hash_of(settings.config)
         self._vault_state: VaultState = "closed"
 
     @asynccontextmanager
@@ -52,7 +67,7 @@ class Auditing:
         finally:
             self.reader.close()
 
-    def minted(self, identity: Sender, actor: Actor = "system") -> None:
+    def minted(self, identity: Sender, actor: Actor) -> None:
         self.trail.note(TicketMinted(app=identity.app, client=identity.client, actor=actor))
 
     def vault_changed(self, status: VaultStatus) -> None:

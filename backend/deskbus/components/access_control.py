@@ -1,10 +1,12 @@
-"""Guard: the parts of security, joined with the vault, the dialogs and the configuration."""
+"""AccessControl: the parts of security, joined with vault, dialogs and configuration."""
 
 import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,9 +15,13 @@ import structlog
 from anyio.abc import TaskGroup
 from msgspec import UnsetType
 
+from deskbus.components.auditing import Auditing
+from deskbus.components.screens import Screens
 from deskbus.config import VAULT_FOLDER, Settings
-from deskbus.observability.trail import AuditTrail
+from deskbus.contracts.listeners import Listeners
+from deskbus.reliability.awake import tick_every
 from deskbus.reliability.clock import SteadyClock
+from deskbus.reliability.loops import Loops
 from deskbus.security.consent import Answer, Question
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.files import ConfinedFiles
@@ -28,18 +34,25 @@ from deskbus.security.policykeeper import PolicyKeeper
 from deskbus.security.settings import PermissionSettings
 from deskbus.security.standing import AppRules
 from deskbus.signals import receive_signals
-from deskbus.ui.consent import Asked, ConsentDialogs
+from deskbus.ui.consent import Asked
+from deskbus.ui.panel_permissions import PermissionsPanel
 from deskbus.vault.service import Drawer, VaultService
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.display import look_alike, visible
 from deskbus_protocol.errors import CONFLICT, INVALID_PARAMS, PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.manifest import Manifest
-from deskbus_protocol.permissions import Grant, Holds
+from deskbus_protocol.permissions import Grant, Holds, PermissionsChangedParams
+from deskbus_protocol.secrets import VaultStatus
 from deskbus_protocol.session import RESERVED_APPS, is_reserved
 from deskbus_protocol.ui import AppIdentity, Remember
 
-REFRESH_S = 60.0
-"""So often a permission in use is looked up anew; `lastUsed` is as exact as that."""
+DECISIONS_WITHIN_S = 2.0
+"""The keychain may wait for a person; nobody else does. What it has counts when it comes."""
+
+TICK_S = 0.1
+"""How late a decision's end is noticed."""
+
+SAVE_AGAIN_AFTER_S = 60.0
 
 MONTH_MS = 30 * DAY_MS
 
@@ -54,8 +67,8 @@ HOLDS: dict[Remember, tuple[Holds, int | None]] = {
 log = structlog.get_logger()
 
 
-class Guard:
-    """Knows the manifests; `on_changed` is told each app whose permissions have changed."""
+class AccessControl:
+    """Knows the manifests; `changed` tells of each app whose permissions have changed."""
 
     def __init__(
         self,
@@ -63,14 +76,19 @@ class Guard:
         mode: ConsentMode,
         *,
         vault: VaultService,
-        dialogs: ConsentDialogs,
-        trail: AuditTrail,
-        on_changed: Callable[[str], None],
+        screens: Screens,
+        auditing: Auditing,
+        loops: Loops,
     ) -> None:
         self._settings = settings
-        self._dialogs = dialogs
+        self._screens = screens
+        self._auditing = auditing
+        self._loops = loops
+        self.changed = Listeners[str]()
+        trail = auditing.trail
         self._manifests: dict[str, tuple[Manifest, Path, bool]] = {}
         self._tasks: TaskGroup | None = None
+        self._opened = anyio.Event()
         self._catalogue = Catalogue(spec.entry() for spec in settings.config.permissions)
         clock = SteadyClock()
         ledger = Ledger()
@@ -90,9 +108,11 @@ class Guard:
             mode=mode,
             trail=trail,
             clock=clock,
-            on_changed=on_changed,
+            on_changed=self.changed,
         )
+        self.changed.add(self._tell_shell)
         self.settings = PermissionSettings(self.security, ledger, self.store, trail, clock)
+        screens.panels.add(PermissionsPanel(self.settings))
         policy = self._policy_file()
         self.files = ConfinedFiles(
             closed=(settings.data_dir, settings.runtime_dir),
@@ -103,23 +123,51 @@ class Guard:
             self._manifests[app.id] = (app, settings.folder, False)
             self.security.apps[app.id] = self._rules_of(app, app.grants)
 
-    async def prepare(self) -> None:
-        """Before anybody is let in."""
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The policy applies from its first moment on."""
         await anyio.to_thread.run_sync(self.store.set_old_file_aside)
         await self.policies.start()
+        tick = partial(tick_every, TICK_S, self.security.tick)
+        try:
+            async with self._loops.running(self.security.run, self._catch_up_again, tick) as tasks:
+                self._tasks = tasks
+                tasks.start_soon(self._auditing.compare_grants, self.settings.configured())
+                tasks.start_soon(self._open)
+                # In a terminal it says that the terminal is gone, and ends the backend as ever.
+                if sys.platform != "win32" and not os.isatty(0):
+                    tasks.start_soon(self._reload_on, signal.SIGHUP)
+                yield
+        finally:
+            self._tasks = None
 
-    async def open(self) -> None:
+    async def settle(self) -> None:
+        """Returns when decisions of earlier runs are known, or have been waited for too long."""
+        with anyio.move_on_after(DECISIONS_WITHIN_S):
+            await self._opened.wait()
+
+    def vault_changed(self, status: VaultStatus) -> None:
+        if status.state == "unlocked" and self._tasks is not None:
+            self._tasks.start_soon(self._read_decisions)
+
+    async def _open(self) -> None:
         """Finds out what each app consists of, then what was decided about it."""
         for app in list(self._manifests):
             await self.identify(app)
         self.security.all_identified()
-        await self.reopen()
+        await self._read_decisions()
+        self._opened.set()
 
-    async def reopen(self) -> None:
+    async def _read_decisions(self) -> None:
         """The vault can be read, perhaps: decisions of earlier runs count from here on."""
         if await self.store.open():
             self.security.decisions_known()
         await self._catch_up()
+
+    def _tell_shell(self, app: str) -> None:
+        changed = PermissionsChangedParams(app=app, epoch=self.security.epoch)
+        self._screens.shell.notify("permissions.changed", changed)
+        self._screens.panels.changed("permissions")
 
     async def identify(self, app: str) -> None:
         """Reads the app's files anew: one that has changed has to ask again."""
@@ -173,16 +221,10 @@ class Guard:
         self._manifests.pop(app, None)
         self.security.unregister(app)
 
-    async def watch(self, refresh: Callable[[], None]) -> None:
-        """Ends what has come to its end, reloads the policy on SIGHUP; until cancelled."""
-        async with anyio.create_task_group() as self._tasks:
-            # In a terminal it says that the terminal is gone, and ends the backend as ever.
-            if sys.platform != "win32" and not os.isatty(0):
-                self._tasks.start_soon(self._reload_on, signal.SIGHUP)
-            while True:
-                await anyio.sleep(REFRESH_S)
-                refresh()
-                await self._catch_up()
+    async def _catch_up_again(self) -> None:
+        while True:
+            await anyio.sleep(SAVE_AGAIN_AFTER_S)
+            await self._catch_up()
 
     async def _catch_up(self) -> None:
         """What could not be saved when it was decided is saved as soon as it can be."""
@@ -237,7 +279,7 @@ class Guard:
         known = self._manifests.get(identity.app)
         manifest = None if known is None else known[0]
         entry = self._catalogue[wish.grant.permission]
-        outcome = await self._dialogs.ask(
+        outcome = await self._screens.dialogs.ask(
             Asked(
                 identity=AppIdentity(
                     app=identity.app,

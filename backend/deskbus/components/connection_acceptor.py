@@ -1,16 +1,16 @@
-"""Reception: lets links in, and serves each until it closes."""
+"""ConnectionAcceptor: lets links in, and serves each until it closes."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import structlog
-from anyio import TASK_STATUS_IGNORED
-from anyio.abc import TaskGroup, TaskStatus
+from anyio.abc import TaskGroup
 from msgspec import Raw
 
+from deskbus.components.sessions import Sessions
 from deskbus.config import HeartbeatConfig
-from deskbus.handlers.sessions import Sessions
 from deskbus.reliability.awake import happens_within
 from deskbus.rpc.connection import Call, Connection
 from deskbus.rpc.dispatch import Dispatcher
@@ -29,7 +29,7 @@ SESSION_WITHIN_S = 10.0
 log = structlog.get_logger()
 
 
-class Reception:
+class ConnectionAcceptor:
     def __init__(
         self,
         dispatcher: Dispatcher,
@@ -45,12 +45,13 @@ class Reception:
         self._strangers = Strangers()
         self._tasks: TaskGroup | None = None
 
-    async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
-        """Serves links until cancelled. One that comes when it does not run is closed."""
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serves links meanwhile. One that comes at any other time is closed."""
         try:
             async with anyio.create_task_group() as self._tasks:
-                task_status.started()
-                await anyio.sleep_forever()
+                yield
+                self._tasks.cancel_scope.cancel()
         finally:
             self._tasks = None
 

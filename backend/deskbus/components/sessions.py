@@ -12,10 +12,12 @@ from deskbus.rpc.connection import Connection, Role
 from deskbus.rpc.lane import Denied
 from deskbus.rpc.peer import Pending
 from deskbus.security.developer import DEVELOPER_APP
+from deskbus.security.manager import SecurityManager
 from deskbus.security.tickets import TicketOffice
 from deskbus.ui.shell import Shell
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import TICKET_REFUSED, DeskbusError
+from deskbus_protocol.events import Actor
 
 
 class Sessions:
@@ -27,23 +29,19 @@ class Sessions:
         shell: Shell,
         tickets: TicketOffice,
         denied: Callable[[Sender], Denied],
-        on_fresh: Callable[[Sender], None],
-        trust: Callable[[Sender], None],
-        distrust: Callable[[Sender], None],
+        minted: Callable[[Sender, Actor], None],
+        security: SecurityManager,
     ) -> None:
-        """`denied` makes what is told of an identity's messages that it may not send.
-
-        `on_fresh` is told a client that begins anew under its identity; `trust` one that is the
-        shell's or a tool's by how its session was opened, `distrust` one that is not any more.
+        """`denied` makes what is told of an identity's messages that it may not send; `minted` is
+        told of each ticket.
         """
         self._bus = bus
         self._log = log
         self._shell = shell
         self._tickets = tickets
         self._denied = denied
-        self._on_fresh = on_fresh
-        self._trust = trust
-        self._distrust = distrust
+        self._minted = minted
+        self._security = security
         self._trusted: set[Sender] = set()
         self._open: dict[Sender, Connection] = {}
         self.meters = Meters(self._limited)
@@ -51,6 +49,12 @@ class Sessions:
         self._tokens: dict[bytes, tuple[Role, Sender]] = {}
         self._token_of: dict[Sender, bytes] = {}
         self.developer_ticket: str | None = None
+
+    def mint(self, identity: Sender, actor: Actor = "system") -> str:
+        """A ticket that lets its bearer in as `identity`, once."""
+        ticket = self._tickets.mint(identity)
+        self._minted(identity, actor)
+        return ticket
 
     def redeem(self, ticket: str, app: str) -> tuple[Role, Sender]:
         """Who a ticket makes of its bearer; raises `DeskbusError` (ticket_refused)."""
@@ -116,7 +120,7 @@ class Sessions:
             identity, connection.peer.outbox, resume=resume, last_seqs=last_seqs
         )
         if not resumed:
-            self._on_fresh(identity)
+            self._security.forget_client(identity)
         self._open_lane(connection)
         if connection.shell_link:
             self._shell.connect(connection.peer)
@@ -142,10 +146,10 @@ class Sessions:
         gone = {each for each in self._trusted if each == identity or not self._bus.knows(each)}
         for each in gone - {identity} if role == "shell" else gone:
             self._trusted.discard(each)
-            self._distrust(each)
+            self._security.distrust(each)
         if role == "shell":
             self._trusted.add(identity)
-            self._trust(identity)
+            self._security.trust(identity)
 
     def _pending_of(self, app: str, newest: Connection) -> Pending:
         """What the app's links share; where it has no other, the new one's own."""

@@ -1,0 +1,1 @@
+"""Capabilities: each module puts several services together, and has one life."""

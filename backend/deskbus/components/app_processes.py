@@ -1,0 +1,106 @@
+"""AppProcesses: apps' processes, joined with what they need of every other part."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import anyio
+
+from deskbus.components.access_control import AccessControl
+from deskbus.components.app_library import AppLibrary
+from deskbus.components.component_settings import plan_of
+from deskbus.components.screens import Screens
+from deskbus.components.sessions import Sessions
+from deskbus.config import Settings
+from deskbus.contracts.listeners import Listeners
+from deskbus.observability.trail import AuditTrail
+from deskbus.processes.cage import find_cages
+from deskbus.processes.installed import InstalledApps
+from deskbus.processes.manager import ProcessIsolationManager
+from deskbus.processes.plan import MAIN_CLIENT
+from deskbus.processes.surroundings import Surroundings
+from deskbus.transport.pipe import address
+from deskbus.ui.renderers import Renderers
+from deskbus.ui.utility import UtilityProcesses
+from deskbus.ui.windows import Windows
+from deskbus.vault.service import VaultService
+from deskbus.vault.shelf import Shelf
+from deskbus_protocol.apps import AppState, AppStatus
+
+LOG_FOLDER = "logs"
+STATE_BYTES = 1024 * 1024
+"""What an app's saved state may have."""
+
+ENDED: frozenset[AppState] = frozenset({"stopped", "crashed", "restarting", "failed"})
+"""States in which a run of an app is over."""
+
+
+class AppProcesses:
+    """`changed` tells of each change of an app's state."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        screens: Screens,
+        vault: VaultService,
+        trail: AuditTrail,
+        sessions: Sessions,
+        access: AccessControl,
+    ) -> None:
+        self._access = access
+        self.changed = Listeners[AppStatus]()
+        self.changed.add(screens.app_changed)
+        self.changed.add(self._forget_ended)
+        self.renderers = Renderers()
+        self.utilities = UtilityProcesses(screens.shell)
+        self.shelf = Shelf(vault, "appstate", STATE_BYTES)
+        self._surroundings = Surroundings(
+            windows=Windows(screens.shell),
+            mint=sessions.mint,
+            on_changed=self.changed,
+            reveal=vault.reveal,
+            trail=trail,
+            cages=find_cages(),
+            forker=self.utilities,
+            renderers=self.renderers,
+            meter=sessions.meters,
+            shelf=self.shelf,
+            tell_app=partial(sessions.notify, client=MAIN_CLIENT),
+            log_dir=settings.data_dir / LOG_FOLDER,
+            pipe=address(settings.runtime_dir),
+        )
+        configured = settings.config.apps
+        self.manager = ProcessIsolationManager(
+            [plan_of(app, settings.folder, administered=True) for app in configured],
+            self._surroundings,
+        )
+        self.library = AppLibrary(
+            InstalledApps(settings.data_dir, access.hash_of),
+            self.manager,
+            configured=frozenset(app.id for app in configured),
+            plan_of=partial(plan_of, administered=False),
+            admission=access,
+            shelf=self.shelf,
+            trail=trail,
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """At its end every app is ended, with its whole tree."""
+        await anyio.to_thread.run_sync(self.library.load)
+        self.library.take_in()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.manager.run)
+            yield
+            tasks.cancel_scope.cancel()
+
+    def shell_came(self, exec_path: str | None) -> None:
+        """A shell is connected; `exec_path` is its Electron."""
+        trusted = exec_path if exec_path and Path(exec_path).is_absolute() else None
+        self._surroundings.electron = trusted
+
+    def _forget_ended(self, status: AppStatus) -> None:
+        if status.state in ENDED:
+            self._access.security.forget_session(status.app)

@@ -1,0 +1,76 @@
+"""Endpoint: where peers come in: the shell link, the pipe, and the ticket of tools."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+import anyio
+
+from deskbus.components.access_control import AccessControl
+from deskbus.components.connection_acceptor import ConnectionAcceptor
+from deskbus.components.sessions import Sessions
+from deskbus.config import Settings
+from deskbus.reliability.loops import Loops
+from deskbus.security.developer import DeveloperTicket
+from deskbus.transport.descriptors import ClaimedDescriptors
+from deskbus.transport.link import Link
+from deskbus.transport.outbox import Flusher
+from deskbus.transport.pipe import PipeState, address, listen
+from deskbus.transport.stdio import open_stdio
+
+LOOK_EVERY_S = 1.0
+"""How long the ticket of tools may be missing where somebody removed it."""
+
+
+class Endpoint:
+    def __init__(
+        self,
+        settings: Settings,
+        claimed: ClaimedDescriptors | None,
+        *,
+        access: AccessControl,
+        acceptor: ConnectionAcceptor,
+        sessions: Sessions,
+        pipe_state: PipeState,
+        loops: Loops,
+    ) -> None:
+        """With `claimed` descriptors a shell is at the other end of them; without, the backend is
+        headless and writes a developer ticket beside its pipe.
+        """
+        self._settings = settings
+        self._claimed = claimed
+        self._access = access
+        self._acceptor = acceptor
+        self._sessions = sessions
+        self._pipe_state = pipe_state
+        self._loops = loops
+        self._flusher = Flusher()
+        self.pipe = address(settings.runtime_dir)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        folder = self._settings.runtime_dir
+        accept = self._acceptor.accept
+        async with (
+            listen(folder, self._flusher, accept, self._pipe_state),
+            AsyncExitStack() as stack,
+        ):
+            await self._access.settle()
+            if self._claimed is None or self._settings.config.tools:
+                ticket = DeveloperTicket(folder)
+                ticket.write()
+                stack.callback(ticket.remove)
+                self._sessions.developer_ticket = ticket.text
+                keep = partial(_keep_there, ticket)
+                await stack.enter_async_context(self._loops.running(keep))
+            if self._claimed is not None:
+                link = Link(self._flusher)
+                await open_stdio(link, self._claimed)
+                self._acceptor.accept_shell(link)
+            yield
+
+
+async def _keep_there(ticket: DeveloperTicket) -> None:
+    while True:
+        await anyio.sleep(LOOK_EVERY_S)
+        ticket.write_again()

@@ -1,0 +1,104 @@
+"""Federating: joins the bus and its log to those of other machines, where that is configured."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import anyio
+from msgspec import UnsetType
+
+from deskbus.bus.client import BusClient, Rank, Reader
+from deskbus.components.messaging import Messaging
+from deskbus.config import ConfigError, FederationConfig, Settings
+from deskbus.security.manager import SecurityManager
+from deskbus.vault.service import VaultService
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.framing import MAX_FRAME_BYTES
+from deskbus_protocol.health import ComponentHealth
+from deskbus_protocol.jsontext import MAX_DEPTH, is_too_deep
+
+if TYPE_CHECKING:
+    from deskbus.federation.federation import Federation
+    from deskbus.federation.wire import Wire
+
+FEDERATION_APP = "deskbus.federation"
+"""As whom other machines read and write here: trusted, since `send` and `receive` decide."""
+
+MAX_ENVELOPE_BYTES = MAX_FRAME_BYTES - 1024
+"""Leaves room for our own stamps."""
+
+
+class Federating:
+    """`federation` is None without `[federation]`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        messaging: Messaging,
+        vault: VaultService,
+        security: SecurityManager,
+    ) -> None:
+        """Raises `ConfigError` where the client of the federation is not installed."""
+        config = settings.config.federation
+        self.federation: Federation | None = None
+        if not isinstance(config, UnsetType):
+            identity = Sender(FEDERATION_APP, config.name)
+            security.trust(identity)
+            self.federation = _join(settings, config, messaging, vault, identity)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        if self.federation is None:
+            yield
+            return
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.federation.run)
+            yield
+            tasks.cancel_scope.cancel()
+
+    def health(self) -> ComponentHealth:
+        if self.federation is None:
+            return ComponentHealth(status="off", detail="not in the configuration")
+        return self.federation.health()
+
+
+def _join(
+    settings: Settings,
+    config: FederationConfig,
+    messaging: Messaging,
+    vault: VaultService,
+    identity: Sender,
+) -> "Federation":
+    if find_spec("nats") is None:
+        raise ConfigError("[federation] needs the client of NATS: pip install 'deskbus[nats]'")
+    # Here, so that a backend without federation starts without it.
+    from deskbus.federation.federation import Federation
+
+    broker = messaging.bus.broker
+    client = BusClient(identity, broker.epoch)
+
+    async def connect() -> "Wire":
+        # Imported at the first attempt: nothing else waits for it.
+        from deskbus.federation import connection
+
+        return await connection.connect(config, settings.folder, vault.resolve)
+
+    federation = Federation(
+        config,
+        folder=settings.data_dir,
+        messages=messaging.log if settings.config.persistence.enabled else None,
+        connect=connect,
+        take_in=lambda message: broker.admit(client, message).in_memory,
+        is_sound=_is_sound,
+        clock_ms=broker.clock_ms,
+    )
+    reader = Reader(client, Rank.LIVE, federation)
+    for pattern in config.sent_patterns:
+        broker.subscribe(client, pattern, reader)
+    return federation
+
+
+def _is_sound(envelope: bytes) -> bool:
+    # The frame that it goes out in is one level deeper.
+    return len(envelope) <= MAX_ENVELOPE_BYTES and not is_too_deep(envelope, MAX_DEPTH - 1)

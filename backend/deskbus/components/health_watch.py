@@ -1,0 +1,64 @@
+"""HealthWatch: how every component is, and what the process itself looks like."""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+
+import structlog
+
+from deskbus.config import Settings
+from deskbus.observability.collector import Collector
+from deskbus.observability.diskspace import DiskSpace
+from deskbus.observability.looplag import LoopLag
+from deskbus.reliability.awake import awake_s
+from deskbus.reliability.breaker import CircuitBreaker
+from deskbus.reliability.health import Check, HealthMonitor
+from deskbus.reliability.loops import Loops
+from deskbus.ui.shell import Shell
+from deskbus_protocol.health import ComponentHealth, HealthChangedParams
+
+log = structlog.get_logger()
+
+
+class HealthWatch:
+    def __init__(
+        self,
+        settings: Settings,
+        epoch: str,
+        *,
+        shell: Shell,
+        loops: Loops,
+        messages_in: Callable[[], int],
+        checks: Mapping[str, Check],
+        breakers: Iterable[CircuitBreaker],
+    ) -> None:
+        """`messages_in` counts what the bus took in: a collection waits until it is idle."""
+        self._shell = shell
+        self._loops = loops
+        self._lag = LoopLag()
+        self._disk = DiskSpace(settings.data_dir)
+        self._collector = Collector(messages_in)
+        self.monitor = HealthMonitor(epoch, on_changed=self._tell)
+        for component, check in checks.items():
+            self.monitor.watch(component, check)
+        self.monitor.watch("eventLoop", self._lag.health)
+        self.monitor.watch("disk", self._disk.health)
+        for breaker in breakers:
+            self.monitor.watch_breaker(breaker)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        watches = (self.monitor.run, self._lag.run, self._disk.run, self._collector.run)
+        async with self._loops.running(awake_s.run, *watches):
+            yield
+
+    def _tell(self, component: str, health: ComponentHealth) -> None:
+        log.log(
+            logging.INFO if health.status == "ok" else logging.WARNING,
+            "health.changed",
+            component=component,
+            status=health.status,
+            detail=health.detail or "",
+        )
+        changed = HealthChangedParams(component=component, health=health)
+        self._shell.tell("health.changed", component, changed)

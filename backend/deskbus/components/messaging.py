@@ -1,0 +1,73 @@
+"""Messaging: the bus, with the log of persisted topics behind it."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+import anyio
+
+from deskbus.bus.broker import MessageBroker
+from deskbus.bus.interapplication import InterApplicationBus
+from deskbus.bus.replay import Replays
+from deskbus.components.access_control import AccessControl
+from deskbus.components.component_settings import persistence_of
+from deskbus.config import Settings
+from deskbus.contracts.listeners import Listeners
+from deskbus.persistence.topiclog import TopicLog
+from deskbus.reliability.awake import tick_every
+from deskbus.reliability.clock import SteadyClock
+from deskbus.reliability.loops import Loops
+from deskbus.vault.vault import Vault
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.secrets import VaultStatus
+
+TICK_S = 0.1
+"""How late expiry and redelivery may be."""
+
+REFRESH_S = 60.0
+"""How often a permission in use is looked up anew; `lastUsed` is as exact as that."""
+
+
+class Messaging:
+    """`client_ended` tells of each client whose time to come back is over."""
+
+    def __init__(
+        self, settings: Settings, vault: Vault, access: AccessControl, loops: Loops, epoch: str
+    ) -> None:
+        self._loops = loops
+        self._security = security = access.security
+        clock = SteadyClock()
+        self.persistence = persistence_of(settings, vault, clock)
+        self.log = TopicLog(self.persistence, settings.config.persistence.topics)
+        self.client_ended = Listeners[Sender]()
+        self.client_ended.add(security.forget_client)
+        self.bus = InterApplicationBus(
+            MessageBroker(epoch, security, self.log, clock),
+            security,
+            on_gone=security.forget_session,
+            on_ended=self.client_ended,
+        )
+        self.replays = Replays(self.bus, self.log)
+        access.changed.add(self._grants_changed)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The last messages are on disk before it ends."""
+        async with AsyncExitStack() as stack:
+            if self.persistence is not None:
+                await stack.enter_async_context(self.persistence.running())
+            tick = partial(tick_every, TICK_S, self.bus.tick)
+            await stack.enter_async_context(self._loops.running(tick, self._refresh))
+            yield
+
+    def vault_changed(self, _: VaultStatus) -> None:
+        if self.persistence is not None:
+            self.persistence.vault_changed()
+
+    def _grants_changed(self, app: str) -> None:
+        self.bus.grants_changed(app, self._security.epoch)
+
+    async def _refresh(self) -> None:
+        while True:
+            await anyio.sleep(REFRESH_S)
+            self.bus.refresh()

@@ -1,0 +1,86 @@
+"""Every method of the backend, joined with the parts that it asks."""
+
+from collections.abc import Callable
+
+from deskbus.components.access_control import AccessControl
+from deskbus.components.app_processes import AppProcesses
+from deskbus.components.auditing import Auditing
+from deskbus.components.federating import Federating
+from deskbus.components.health_checks import log_statistics
+from deskbus.components.health_watch import HealthWatch
+from deskbus.components.messaging import Messaging
+from deskbus.components.screens import Screens
+from deskbus.components.sessions import Sessions
+from deskbus.handlers import apps as apps_handlers
+from deskbus.handlers import bus as bus_handlers
+from deskbus.handlers import federation as federation_handlers
+from deskbus.handlers import files as files_handlers
+from deskbus.handlers import health as health_handlers
+from deskbus.handlers import history as history_handlers
+from deskbus.handlers import panels as panels_handlers
+from deskbus.handlers import permissions as permissions_handlers
+from deskbus.handlers import policy as policy_handlers
+from deskbus.handlers import secrets as secrets_handlers
+from deskbus.handlers import ui as ui_handlers
+from deskbus.handlers.audit import AuditHandlers
+from deskbus.handlers.session import SessionHandlers
+from deskbus.handlers.vault import VaultHandlers
+from deskbus.reliability.turns import FairTurns
+from deskbus.rpc.dispatch import Dispatcher
+from deskbus.rpc.router import build_dispatcher
+from deskbus.vault.service import VaultService
+from deskbus_protocol.methods import METHODS
+
+
+def dispatcher_of(
+    *,
+    epoch: str,
+    pipe: str,
+    shut_down: Callable[[], None],
+    screens: Screens,
+    vault: VaultService,
+    auditing: Auditing,
+    access: AccessControl,
+    messaging: Messaging,
+    sessions: Sessions,
+    apps: AppProcesses,
+    federating: Federating,
+    health: HealthWatch,
+) -> Dispatcher:
+    """Raises `IncompleteTableError` where a method has no handler, or a handler no method."""
+    security = access.security
+    bus, replays = messaging.bus, messaging.replays
+    # The vault does one thing after the other: what an app wants next waits for one of another.
+    vault_turns = FairTurns(2, of_one=1)
+    return build_dispatcher(
+        METHODS,
+        [
+            SessionHandlers(
+                epoch=epoch,
+                pipe=pipe,
+                sessions=sessions,
+                trail=auditing.trail,
+                violations=auditing.violations,
+                shut_down=shut_down,
+                on_shell=apps.shell_came,
+                on_opened=apps.manager.session_opened,
+            ).table(),
+            bus_handlers.handlers(bus, replays, security, sessions.meters),
+            history_handlers.handlers(
+                bus, replays, security, lambda: log_statistics(messaging.persistence)
+            ),
+            permissions_handlers.handlers(security, access.settings),
+            policy_handlers.handlers(access.policies),
+            files_handlers.handlers(access.files, security),
+            AuditHandlers(auditing.trail, auditing.reader, security).table(),
+            secrets_handlers.handlers(vault, security, vault_turns),
+            VaultHandlers(vault, auditing.trail).table(),
+            apps_handlers.handlers(apps.manager, apps.library, security, access.check_launch),
+            apps_handlers.own_handlers(apps.manager, apps.shelf, vault_turns),
+            ui_handlers.handlers(screens.dialogs, apps.manager, apps.renderers, apps.utilities),
+            panels_handlers.handlers(screens.panels),
+            health_handlers.handlers(health.monitor),
+            federation_handlers.handlers(federating.federation),
+        ],
+        auditing.refused.by_dispatcher,
+    )

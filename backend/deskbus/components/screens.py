@@ -1,0 +1,44 @@
+"""Screens: the shell, and all that it draws for a person."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from deskbus.config import Settings
+from deskbus.reliability.loops import Loops
+from deskbus.ui.consent import ConsentDialogs
+from deskbus.ui.crash import CrashPages
+from deskbus.ui.crashnotice import CrashNotices
+from deskbus.ui.panels import Panels
+from deskbus.ui.shell import Shell
+from deskbus.ui.vaultnotice import VaultNotice
+from deskbus_protocol.apps import AppChangedParams, AppStatus
+from deskbus_protocol.secrets import VaultStatus
+
+
+class Screens:
+    def __init__(self, settings: Settings, loops: Loops) -> None:
+        self._loops = loops
+        self.shell = Shell()
+        self.dialogs = ConsentDialogs(
+            self.shell,
+            timeout_s=settings.config.consent.timeout_s,
+            monotonic_s=time.monotonic,
+        )
+        self.panels = Panels(self.shell)
+        self._crash_pages = CrashPages(self.shell, lambda: time.time_ns() // 1_000_000)
+        self._crash_notices = CrashNotices(self.shell)
+        self._vault_notice = VaultNotice(self.shell, settings.data_dir.absolute())
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with self._loops.running(self.panels.run, self._crash_pages.run):
+            yield
+
+    def app_changed(self, status: AppStatus) -> None:
+        self.shell.tell("apps.changed", status.app, AppChangedParams(status=status))
+        self._crash_pages.told(status)
+        self._crash_notices.told(status)
+
+    def vault_changed(self, status: VaultStatus) -> None:
+        self._vault_notice.changed(status)

@@ -1,0 +1,1 @@
+"""The protocols that the parts of the backend offer each other."""
