@@ -35,7 +35,7 @@ from deskbus.observability.stderr import StandardError
 from deskbus.reliability.awake import awake_s
 from deskbus.reliability.loops import Loops
 from deskbus.reliability.shortage import Shortage
-from deskbus.security.manager import ConsentMode
+from deskbus.security.checker import ConsentMode
 from deskbus.security.tickets import TicketOffice
 from deskbus.signals import EndingSignals
 from deskbus.transport.descriptors import ClaimedDescriptors

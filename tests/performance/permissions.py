@@ -29,7 +29,7 @@ class _Sink:
 def check() -> Figures:
     """Microseconds for a check that was made before, of an app with many grants."""
     security = _desk(GRANTS).security
-    may_write = security.may_write
+    may_write = security.checker.may_write
     may_write(TICKER, TOPIC)
     times = []
     for _ in range(RUNS):
@@ -52,7 +52,7 @@ def publish() -> Figures:
 
 class _Publisher:
     def __init__(self, desk: Desk) -> None:
-        self._broker = MessageBroker("epoch", desk.security)
+        self._broker = MessageBroker("epoch", desk.security.checker)
         self._client = BusClient(TICKER, "epoch")
         self._broker.subscribe(self._client, TOPIC, Reader(self._client, Rank.LIVE, _Sink()))
         self._messages = [CompactParams(TOPIC, Raw(b'"' + b"x" * 256 + b'"'))] * BLOCK
@@ -74,5 +74,5 @@ def _desk(grants: int) -> Desk:
     desk = Desk(
         grants=(*others, Grant("messaging.write", "orders.#"), Grant("messaging.read", "orders.#"))
     )
-    desk.security.register(TICKER.app, desk.rules, ITSELF)
+    desk.security.apps.register(TICKER.app, desk.rules, ITSELF)
     return desk

@@ -22,15 +22,17 @@ from deskbus.contracts.listeners import Listeners
 from deskbus.reliability.awake import tick_every
 from deskbus.reliability.clock import SteadyClock
 from deskbus.reliability.loops import Loops
-from deskbus.security.consent import Answer, Question
+from deskbus.security.checker import ConsentMode
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.files import ConfinedFiles
 from deskbus.security.identity import identify
 from deskbus.security.ledger import DAY_MS, Ledger
-from deskbus.security.manager import ConsentMode, SecurityManager
+from deskbus.security.manager import SecurityManager
 from deskbus.security.paths import resolve
 from deskbus.security.policyfile import FILE_NAME, PolicyFile
 from deskbus.security.policykeeper import PolicyKeeper
+from deskbus.security.request import Answer, PermissionRequest
+from deskbus.security.rules import Rules
 from deskbus.security.settings import PermissionSettings
 from deskbus.security.standing import AppRules
 from deskbus.signals import receive_signals
@@ -90,6 +92,7 @@ class AccessControl:
         self._tasks: TaskGroup | None = None
         self._opened = anyio.Event()
         self._catalogue = Catalogue(spec.entry() for spec in settings.config.permissions)
+        self._rules = Rules(self._catalogue)
         clock = SteadyClock()
         ledger = Ledger()
         self.store = DecisionStore(
@@ -100,7 +103,7 @@ class AccessControl:
             self._copy_vault,
         )
         self.security = SecurityManager(
-            apps={},
+            apps={app.id: self._rules_of(app, app.grants) for app in settings.config.apps},
             catalogue=self._catalogue,
             ledger=ledger,
             store=self.store,
@@ -121,7 +124,6 @@ class AccessControl:
         self.policies = PolicyKeeper(policy, self.security.apply, trail)
         for app in settings.config.apps:
             self._manifests[app.id] = (app, settings.folder, False)
-            self.security.apps[app.id] = self._rules_of(app, app.grants)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -130,7 +132,10 @@ class AccessControl:
         await self.policies.start()
         tick = partial(tick_every, TICK_S, self.security.tick)
         try:
-            async with self._loops.running(self.security.run, self._catch_up_again, tick) as tasks:
+            async with (
+                self.security.running(),
+                self._loops.running(self._catch_up_again, tick) as tasks,
+            ):
                 self._tasks = tasks
                 tasks.start_soon(self._auditing.compare_grants, self.settings.configured())
                 tasks.start_soon(self._open)
@@ -154,7 +159,7 @@ class AccessControl:
         """Finds out what each app consists of, then what was decided about it."""
         for app in list(self._manifests):
             await self.identify(app)
-        self.security.all_identified()
+        self.security.apps.all_identified()
         await self._read_decisions()
         self._opened.set()
 
@@ -165,7 +170,7 @@ class AccessControl:
         await self._catch_up()
 
     def _tell_shell(self, app: str) -> None:
-        changed = PermissionsChangedParams(app=app, epoch=self.security.epoch)
+        changed = PermissionsChangedParams(app=app, epoch=self.security.checker.epoch)
         self._screens.shell.notify("permissions.changed", changed)
         self._screens.panels.changed("permissions")
 
@@ -175,13 +180,14 @@ class AccessControl:
         if known is None:
             return
         identity = await anyio.to_thread.run_sync(identify, *known)
-        if self._manifests.get(app) == known:
-            self.security.register(app, self.security.apps[app], identity)
+        rules = self.security.apps.rules(app)
+        if rules is not None and self._manifests.get(app) == known:
+            self.security.apps.register(app, rules, identity)
 
     async def check_launch(self, app: str) -> None:
         """Raises `DeskbusError` (permission_denied) for an app that is not what it says it is."""
         await self.identify(app)
-        problem = self.security.identity(app).problem
+        problem = self.security.apps.identity(app).problem
         if problem is not None:
             raise DeskbusError(
                 PERMISSION_DENIED,
@@ -212,14 +218,14 @@ class AccessControl:
         """Takes in an app that the configuration does not have; it is granted nothing."""
         app = manifest.id
         self._manifests[app] = (manifest, folder, True)
-        self.security.register(app, self._rules_of(manifest, []), None)
+        self.security.apps.register(app, self._rules_of(manifest, []), None)
         if self._tasks is not None:
             self._tasks.start_soon(self.identify, app)
 
     def withdraw(self, app: str) -> None:
         """The app is gone. What was decided about it counts again for the same app only."""
         self._manifests.pop(app, None)
-        self.security.unregister(app)
+        self.security.apps.unregister(app)
 
     async def _catch_up_again(self) -> None:
         while True:
@@ -253,7 +259,7 @@ class AccessControl:
         for grant in grants:
             try:
                 wanted = resolve(self._catalogue, grant)
-                self.security.rules.check(wanted)
+                self._rules.check(wanted)
             except DeskbusError as error:
                 log.warning(
                     "permission.not_offered",
@@ -273,26 +279,25 @@ class AccessControl:
             return PolicyFile(path, self._catalogue, required=False)
         return PolicyFile(self._settings.folder / named, self._catalogue, required=True)
 
-    async def _prompt(self, question: Question) -> Answer:
-        wish = question.wish
-        identity = wish.identity
+    async def _prompt(self, request: PermissionRequest) -> Answer:
+        identity = request.identity
         known = self._manifests.get(identity.app)
         manifest = None if known is None else known[0]
-        entry = self._catalogue[wish.grant.permission]
+        entry = self._catalogue[request.grant.permission]
         outcome = await self._screens.dialogs.ask(
             Asked(
                 identity=AppIdentity(
                     app=identity.app,
                     name=manifest.name if manifest else identity.app,
                     publisher=manifest.publisher if manifest else "unknown publisher",
-                    origin=wish.origin or _origin_of(manifest, identity.client),
-                    verified=question.verified,
+                    origin=request.origin or _origin_of(manifest, identity.client),
+                    verified=request.verified,
                 ),
                 entry=entry,
-                scope=wish.grant.scope,
-                reason=wish.reason,
-                may_remember=question.may_remember,
-                prompt=wish.prompt,
+                scope=request.grant.scope,
+                reason=request.reason,
+                may_remember=request.may_remember,
+                prompt=request.prompt,
             )
         )
         holds, expires_ms = HOLDS[outcome.remember]

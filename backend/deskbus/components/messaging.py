@@ -42,8 +42,8 @@ class Messaging:
         self.client_ended = Listeners[Sender]()
         self.client_ended.add(security.forget_client)
         self.bus = InterApplicationBus(
-            MessageBroker(epoch, security, self.log, clock),
-            security,
+            MessageBroker(epoch, security.checker, self.log, clock),
+            security.checker,
             on_gone=security.forget_session,
             on_ended=self.client_ended,
         )
@@ -65,7 +65,7 @@ class Messaging:
             self.persistence.vault_changed()
 
     def _grants_changed(self, app: str) -> None:
-        self.bus.grants_changed(app, self._security.epoch)
+        self.bus.grants_changed(app, self._security.checker.epoch)
 
     async def _refresh(self) -> None:
         while True:

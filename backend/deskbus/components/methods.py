@@ -48,7 +48,7 @@ def dispatcher_of(
     health: HealthWatch,
 ) -> Dispatcher:
     """Raises `IncompleteTableError` where a method has no handler, or a handler no method."""
-    security = access.security
+    permissions = access.security.permissions
     bus, replays = messaging.bus, messaging.replays
     # The vault does one thing after the other: what an app wants next waits for one of another.
     vault_turns = FairTurns(2, of_one=1)
@@ -65,17 +65,17 @@ def dispatcher_of(
                 on_shell=apps.shell_came,
                 on_opened=apps.manager.session_opened,
             ).table(),
-            bus_handlers.handlers(bus, replays, security, sessions.meters),
+            bus_handlers.handlers(bus, replays, permissions, sessions.meters),
             history_handlers.handlers(
-                bus, replays, security, lambda: log_statistics(messaging.persistence)
+                bus, replays, permissions, lambda: log_statistics(messaging.persistence)
             ),
-            permissions_handlers.handlers(security, access.settings),
+            permissions_handlers.handlers(permissions, access.settings),
             policy_handlers.handlers(access.policies),
-            files_handlers.handlers(access.files, security),
-            AuditHandlers(auditing.trail, auditing.reader, security).table(),
-            secrets_handlers.handlers(vault, security, vault_turns),
+            files_handlers.handlers(access.files, permissions),
+            AuditHandlers(auditing.trail, auditing.reader, permissions).table(),
+            secrets_handlers.handlers(vault, permissions, vault_turns),
             VaultHandlers(vault, auditing.trail).table(),
-            apps_handlers.handlers(apps.manager, apps.library, security, access.check_launch),
+            apps_handlers.handlers(apps.manager, apps.library, permissions, access.check_launch),
             apps_handlers.own_handlers(apps.manager, apps.shelf, vault_turns),
             ui_handlers.handlers(screens.dialogs, apps.manager, apps.renderers, apps.utilities),
             panels_handlers.handlers(screens.panels),

@@ -16,7 +16,7 @@ from deskbus.processes.plan import StateShelf
 from deskbus.reliability.turns import FairTurns
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus.security.manager import SecurityManager
+from deskbus.security.permissions import PermissionService
 from deskbus.storage.newer import NewerFormatError
 from deskbus_protocol.apps import (
     AppList,
@@ -64,7 +64,7 @@ class AppLibrary(Protocol):
 def handlers(
     apps: ProcessIsolationManager,
     library: AppLibrary,
-    security: SecurityManager,
+    permissions: PermissionService,
     check: Callable[[str], Awaitable[None]],
 ) -> Mapping[str, Handler]:
     """`check` raises `DeskbusError` for an app that is not to be started."""
@@ -77,7 +77,7 @@ def handlers(
             await check(params.app)
             return AppResult(status=await apps.launch(params.app, call.progress))
         # An app learns no more of one that it may not start than that.
-        await security.require(call.identity, Grant("process.launch", params.app))
+        await permissions.require(call.identity, Grant("process.launch", params.app))
         try:
             await check(params.app)
             status = await apps.launch(params.app, call.progress)

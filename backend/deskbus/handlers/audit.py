@@ -8,7 +8,7 @@ from deskbus.audit.logger import AuditLogger
 from deskbus.audit.service import AuditReader
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus.security.manager import SecurityManager
+from deskbus.security.permissions import PermissionService
 from deskbus_protocol.audit import (
     AuditAppendedParams,
     AuditExportParams,
@@ -32,10 +32,12 @@ PERMISSION = Grant("audit", "all")
 class AuditHandlers:
     """For the shell, and for apps that were granted `audit`; nobody is asked."""
 
-    def __init__(self, logger: AuditLogger, reader: AuditReader, security: SecurityManager) -> None:
+    def __init__(
+        self, logger: AuditLogger, reader: AuditReader, permissions: PermissionService
+    ) -> None:
         self._logger = logger
         self._reader = reader
-        self._security = security
+        self._permissions = permissions
 
     def table(self) -> Mapping[str, Handler]:
         return {
@@ -107,4 +109,4 @@ class AuditHandlers:
         connection = call.connection
         if connection.role == "shell" or connection.shell_link:
             return True
-        return self._security.state_of(call.identity, PERMISSION) == "granted"
+        return self._permissions.state_of(call.identity, PERMISSION) == "granted"

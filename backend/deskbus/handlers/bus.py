@@ -7,7 +7,7 @@ from deskbus.bus.meters import Meters
 from deskbus.bus.replay import Replays
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus.security.manager import SecurityManager
+from deskbus.security.permissions import PermissionService
 from deskbus_protocol.bus import (
     RequestParams,
     RequestResult,
@@ -25,21 +25,21 @@ from deskbus_protocol.permissions import Grant
 
 
 def handlers(
-    bus: InterApplicationBus, replays: Replays, security: SecurityManager, meters: Meters
+    bus: InterApplicationBus, replays: Replays, permissions: PermissionService, meters: Meters
 ) -> Mapping[str, Handler]:
     async def subscribe(call: Call, params: SubscribeParams) -> SubscribeResult:
         wanted = Grant("messaging.read", params.pattern)
-        permit = await security.require(call.identity, wanted)
+        permit = await permissions.require(call.identity, wanted)
         # The same pattern again is another operation than before.
-        security.release(call.identity, wanted)
-        security.lease(permit)
+        permissions.release(call.identity, wanted)
+        permissions.lease(permit)
         sources = params.sources or ()
         bus.subscribe(call.identity, params.pattern, params.mode, sources)
         return SubscribeResult(mark=replays.mark())
 
     async def unsubscribe(call: Call, params: UnsubscribeParams) -> Empty:
         bus.unsubscribe(call.identity, params.pattern)
-        security.release(call.identity, Grant("messaging.read", params.pattern))
+        permissions.release(call.identity, Grant("messaging.read", params.pattern))
         return Empty()
 
     async def watch(call: Call, params: WatchParams) -> WatchResult:
@@ -48,7 +48,7 @@ def handlers(
 
     async def send(call: Call, params: SendParams) -> SendResult:
         meters.check(call.identity.app, len(params.payload))
-        await security.reserve(call.identity, Grant("app.send", params.app))
+        await permissions.reserve(call.identity, Grant("app.send", params.app))
         return bus.send(call.identity, params)
 
     async def request(call: Call, params: RequestParams) -> RequestResult:
@@ -57,7 +57,7 @@ def handlers(
             wanted = Grant("app.send", params.app)
         else:
             wanted = Grant("messaging.write", params.topic)
-        with security.holding(await security.reserve(call.identity, wanted)):
+        with permissions.holding(await permissions.reserve(call.identity, wanted)):
             return await bus.request(call.identity, params)
         raise DeskbusError(PERMISSION_REVOKED)
 

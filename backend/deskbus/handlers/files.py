@@ -12,7 +12,7 @@ from deskbus.reliability.turns import FairTurns
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.files import ConfinedFiles, Entry
-from deskbus.security.manager import SecurityManager
+from deskbus.security.permissions import PermissionService
 from deskbus_protocol.errors import INVALID_PARAMS, PERMISSION_REVOKED, TOO_LARGE, DeskbusError
 from deskbus_protocol.files import (
     LIST_ENTRIES,
@@ -37,15 +37,15 @@ MAX_OF_APP = 2
 """Threads; a slow disk must not take those that the vault and the audit log wait for."""
 
 
-def handlers(files: ConfinedFiles, security: SecurityManager) -> Mapping[str, Handler]:
+def handlers(files: ConfinedFiles, permissions: PermissionService) -> Mapping[str, Handler]:
     threads = anyio.CapacityLimiter(MAX_AT_ONCE)
     turns = FairTurns(MAX_AT_ONCE, of_one=MAX_OF_APP)
 
     async def read(call: Call, params: ReadFileParams) -> ReadFileResult:
         wanted = Grant("filesystem.read", params.path)
-        permit = await security.require(call.identity, wanted, check=files.check_read)
+        permit = await permissions.require(call.identity, wanted, check=files.check_read)
         path = permit.grant.scope
-        with security.holding(permit):
+        with permissions.holding(permit):
             async with turns.take(call.identity.app):
                 part = await anyio.to_thread.run_sync(
                     files.read, path, params.offset, params.limit, limiter=threads
@@ -69,9 +69,9 @@ def handlers(files: ConfinedFiles, security: SecurityManager) -> Mapping[str, Ha
     async def write(call: Call, params: WriteFileParams) -> WriteFileResult:
         content = _bytes(params)
         wanted = Grant("filesystem.write", params.path)
-        permit = await security.require(call.identity, wanted, check=files.check_write)
+        permit = await permissions.require(call.identity, wanted, check=files.check_write)
         path = permit.grant.scope
-        with security.holding(permit):
+        with permissions.holding(permit):
             async with turns.take(call.identity.app):
                 size = await anyio.to_thread.run_sync(
                     files.write, path, content, params.mode, limiter=threads
@@ -81,9 +81,9 @@ def handlers(files: ConfinedFiles, security: SecurityManager) -> Mapping[str, Ha
 
     async def list_folder(call: Call, params: ListFilesParams) -> ListFilesResult:
         wanted = Grant("filesystem.read", params.path)
-        permit = await security.require(call.identity, wanted, check=files.check_read)
+        permit = await permissions.require(call.identity, wanted, check=files.check_read)
         path = permit.grant.scope
-        with security.holding(permit):
+        with permissions.holding(permit):
             async with turns.take(call.identity.app):
                 found = await anyio.to_thread.run_sync(
                     files.list, path, LIST_ENTRIES + 1, params.after, limiter=threads

@@ -9,8 +9,8 @@ from deskbus.bus.replay import Replays
 from deskbus.reliability.turns import FairTurns
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus.security.manager import SecurityManager
-from deskbus.security.operations import Permit
+from deskbus.security.permissions import PermissionService
+from deskbus.security.request import Permit
 from deskbus_protocol.bus import ContinueParams, ContinueResult
 from deskbus_protocol.errors import PERMISSION_REVOKED, DeskbusError
 from deskbus_protocol.history import (
@@ -41,23 +41,23 @@ QUERIES_OF_APP = 1
 def handlers(
     bus: InterApplicationBus,
     replays: Replays,
-    security: SecurityManager,
+    permissions: PermissionService,
     log_stats: Callable[[], LogStats],
 ) -> Mapping[str, Handler]:
     queries = FairTurns(QUERIES_AT_ONCE, of_one=QUERIES_OF_APP)
 
     async def permits(call: Call, pattern: str) -> tuple[Permit, Permit]:
         """To read at all, and to read what was published before."""
-        reads = await security.require(call.identity, Grant("messaging.read", pattern))
-        return reads, await security.require(call.identity, Grant("history", pattern))
+        reads = await permissions.require(call.identity, Grant("messaging.read", pattern))
+        return reads, await permissions.require(call.identity, Grant("history", pattern))
 
     async def history(call: Call, params: HistoryParams) -> MessageList:
-        with security.holding(*await permits(call, params.topic)):
+        with permissions.holding(*await permits(call, params.topic)):
             return MessageList(messages=bus.history(call.identity, params.topic, params.limit))
         raise DeskbusError(PERMISSION_REVOKED)
 
     async def query(call: Call, params: QueryParams) -> MessageList:
-        with security.holding(*await permits(call, params.pattern)):
+        with permissions.holding(*await permits(call, params.pattern)):
             async with queries.take(call.identity.app):
                 return await replays.query(call.identity, params)
         raise DeskbusError(PERMISSION_REVOKED)
@@ -66,18 +66,18 @@ def handlers(
         held = await permits(call, params.pattern)
         if params.follow and held[0].once:
             # What it was allowed once goes on as the subscription that it leaves.
-            security.lease(held[0])
-        with security.holding(*held):
+            permissions.lease(held[0])
+        with permissions.holding(*held):
             return ReplayResult(messages=await replays.replay(call.identity, params))
         raise DeskbusError(PERMISSION_REVOKED)
 
     async def go_on(call: Call, params: ContinueParams) -> ContinueResult:
-        reads = await security.require(call.identity, Grant("messaging.read", params.pattern))
-        security.lease(reads)
+        reads = await permissions.require(call.identity, Grant("messaging.read", params.pattern))
+        permissions.lease(reads)
         wanted = Grant("history", params.pattern)
-        may_look_back = await security.state(call.identity, wanted) == "granted"
+        may_look_back = await permissions.state(call.identity, wanted) == "granted"
         recent_ms = None if may_look_back else CONTINUE_MS
-        with security.holding(reads):
+        with permissions.holding(reads):
             return await replays.go_on(call.identity, params, recent_ms=recent_ms)
         raise DeskbusError(PERMISSION_REVOKED)
 

@@ -6,7 +6,7 @@ from msgspec import UnsetType
 
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus.security.manager import SecurityManager
+from deskbus.security.permissions import PermissionService
 from deskbus.security.settings import PermissionSettings
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import PERMISSION_DENIED, DeskbusError
@@ -29,17 +29,19 @@ from deskbus_protocol.permissions import (
 )
 
 
-def handlers(security: SecurityManager, settings: PermissionSettings) -> Mapping[str, Handler]:
+def handlers(permissions: PermissionService, settings: PermissionSettings) -> Mapping[str, Handler]:
     async def request(call: Call, params: AskParams) -> PermissionResult:
         wanted = Grant(params.permission, params.scope)
-        allowed = await security.request(call.identity, wanted, _given(params.reason))
+        allowed = await permissions.request(call.identity, wanted, _given(params.reason))
         return PermissionResult(state="granted" if allowed else "denied")
 
     async def request_for(_: Call, params: AskForParams) -> PermissionResult:
         identity = Sender(params.app, params.client)
         wanted = Grant(params.permission, params.scope)
         try:
-            await security.require(identity, wanted, _given(params.reason), _given(params.origin))
+            await permissions.require(
+                identity, wanted, _given(params.reason), _given(params.origin)
+            )
         except DeskbusError as error:
             if error.kind is not PERMISSION_DENIED:
                 raise
@@ -48,7 +50,7 @@ def handlers(security: SecurityManager, settings: PermissionSettings) -> Mapping
 
     async def query(call: Call, params: QueryPermissionParams) -> PermissionResult:
         wanted = Grant(params.permission, params.scope)
-        return PermissionResult(state=await security.state(call.identity, wanted))
+        return PermissionResult(state=await permissions.state(call.identity, wanted))
 
     async def catalogue(_: Call, __: NoParams) -> CatalogueResult:
         return CatalogueResult(permissions=settings.offered())

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from deskbus.reliability.turns import FairTurns
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus.security.manager import SecurityManager
+from deskbus.security.permissions import PermissionService
 from deskbus.vault.service import VaultService
 from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.permissions import Grant
@@ -22,11 +22,11 @@ _PERMISSION = Grant("secrets", OWN_SECRETS)
 
 
 def handlers(
-    vault: VaultService, security: SecurityManager, turns: FairTurns
+    vault: VaultService, permissions: PermissionService, turns: FairTurns
 ) -> Mapping[str, Handler]:
     async def owner(call: Call) -> str:
         """Whose secrets: those of the app that the connection is, and no other's."""
-        await security.require(call.identity, _PERMISSION)
+        await permissions.require(call.identity, _PERMISSION)
         return call.identity.app
 
     async def set_secret(call: Call, params: SetSecretParams) -> Empty:

@@ -1,8 +1,9 @@
-"""Consent: puts an app's wish to a person, and makes what they answer stand."""
+"""Consent: puts a permission request to a person, and makes their answer stand."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Literal, NamedTuple, Protocol, TypedDict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypedDict
 
 import anyio
 import structlog
@@ -10,11 +11,13 @@ from msgspec import UNSET
 
 from deskbus.observability.trail import AuditTrail
 from deskbus.reliability.clock import ClockMs
+from deskbus.security.checker import ConsentMode, PermissionChecker
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.identity import AppIdentity
 from deskbus.security.ledger import Decision, Embargoed, Ledger, Neglect
-from deskbus.security.prompts import DENIED, Prompts, Settled, Wish
-from deskbus.security.standing import Verdict
+from deskbus.security.prompts import Prompts
+from deskbus.security.registry import AppRegistry
+from deskbus.security.request import Answer, PermissionRequest, Permit
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.events import (
@@ -23,7 +26,7 @@ from deskbus_protocol.events import (
     PermissionGranted,
     PermissionRequested,
 )
-from deskbus_protocol.permissions import Grant, Holds, State
+from deskbus_protocol.permissions import Grant, State
 
 MAX_REFUSALS = 3
 """So often may a person say no to one permission of an app, in one run of it, until it is quiet."""
@@ -34,54 +37,29 @@ MAX_WITHDRAWN = 4
 log = structlog.get_logger()
 
 
-class Answer(NamedTuple):
-    """What came of a prompt. Only `allow` allows; `failed` is whatever kept a person from it.
-
-    `holds` is for how long, `expires_ms` (from now) where that has an end.
-    """
-
-    choice: Literal["allow", "deny", "dismissed", "timeout", "failed"]
-    holds: Holds = "once"
-    expires_ms: int | None = None
-
-
-class Question(NamedTuple):
-    """`may_remember` says whether the answer may hold beyond this run of the app."""
-
-    wish: Wish
-    may_remember: bool
-    verified: bool
-
-
-Prompt = Callable[[Question], Awaitable[Answer]]
+Prompt = Callable[[PermissionRequest], Awaitable[Answer]]
 """Asks a person. What it raises counts as no answer."""
-
-
-class Checks(Protocol):
-    """What stands, as the manager knows it."""
-
-    def state_of(self, identity: Sender, wanted: Grant) -> State: ...
-
-    def verdict(self, app: str, permission: str, scope: str) -> Verdict: ...
-
-    def identity(self, app: str) -> AppIdentity: ...
-
-    def must_be_asked(self, app: str, wanted: Grant) -> bool: ...
-
-    def changed(self, app: str) -> None: ...
 
 
 class Consent:
     def __init__(
         self,
-        checks: Checks,
+        checker: PermissionChecker,
+        apps: AppRegistry,
         ledger: Ledger,
         store: DecisionStore,
+        *,
+        mode: ConsentMode,
         prompt: Prompt,
         trail: AuditTrail,
         clock: ClockMs,
+        on_changed: Callable[[str], None],
     ) -> None:
-        self._checks = checks
+        """`on_changed` is told each app about which something was decided that lasts."""
+        self._checker = checker
+        self._apps = apps
+        self._mode = mode
+        self._on_changed = on_changed
         self._ledger = ledger
         self._store = store
         self._prompt = prompt
@@ -92,13 +70,23 @@ class Consent:
         self._refusals: Counter[tuple[str, str]] = Counter()
         self._withdrawals: Counter[str] = Counter()
 
-    async def run(self) -> None:
-        """Runs prompts until cancelled."""
-        await self._prompts.run()
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with self._prompts.running():
+            yield
 
-    async def ask(self, wish: Wish) -> Settled:
-        """Raises `DeskbusError` (overloaded)."""
-        return await self._prompts.join(wish)
+    async def ask(self, request: PermissionRequest) -> Permit | None:
+        """None is no. Raises `DeskbusError` (overloaded)."""
+        return await self._prompts.join(request)
+
+    def state_of(self, identity: Sender, wanted: Grant) -> State:
+        """What a request for a canonical scope would come to now."""
+        verdict = self._checker.verdict_of(identity, wanted)
+        if verdict.state != "open":
+            return verdict.state
+        if self._mode == "deny" or self.is_silenced(identity.app, wanted.permission):
+            return "denied"
+        return "prompt"
 
     def is_silenced(self, app: str, permission: str) -> bool:
         """Whether a person is spared this question for now."""
@@ -120,75 +108,76 @@ class Consent:
             if permission in (None, key[1]):
                 del self._refusals[key]
 
-    async def _put(self, wish: Wish) -> Settled:
+    async def _put(self, request: PermissionRequest) -> Permit | None:
         """At its turn: what was decided while it waited may have settled it already."""
-        identity, wanted = wish.identity, wish.grant
-        state = self._checks.state_of(identity, wanted)
+        identity, wanted = request.identity, request.grant
+        state = self.state_of(identity, wanted)
         if state != "prompt":
-            return Settled(state == "granted")
+            return Permit(identity, wanted) if state == "granted" else None
         app, run = identity.app, self._runs[identity.app]
-        itself = self._checks.identity(app)
-        question = Question(
-            wish,
-            may_remember=not self._checks.must_be_asked(app, wanted),
+        itself = self._apps.identity(app)
+        request = request._replace(
+            may_remember=not self._checker.must_be_asked(app, wanted),
             verified=itself.verified,
         )
-        self._trail.note(PermissionRequested(reason=wish.reason or "", **_about(wish)))
+        self._trail.note(PermissionRequested(reason=request.reason or "", **_about(request)))
         try:
-            answer = await self._prompt(question)
+            answer = await self._prompt(request)
         except anyio.get_cancelled_exc_class():
             # However short: one that flashes up and is gone invites the click for something else.
-            self._withdrawn(wish)
+            self._withdrawn(request)
             raise
         if answer.choice in ("allow", "deny"):
             self._withdrawals.pop(app, None)
         if answer.choice != "allow":
-            await self._refused(wish, answer)
-            return DENIED
+            await self._refused(request, answer)
+            return None
         # What was true when the question was put must be true still.
-        unchanged = run == self._runs[app] and self._checks.identity(app) == itself
-        verdict = self._checks.verdict(app, wanted.permission, wanted.scope)
+        unchanged = run == self._runs[app] and self._apps.identity(app) == itself
+        verdict = self._checker.verdict(app, wanted)
         if not unchanged or verdict.state == "denied":
             why = "the app, its run or the rules changed meanwhile"
-            await self._commit_denial(wish, answer._replace(holds="once"), why)
-            return DENIED
-        return await self._allowed(wish, answer, itself)
+            await self._commit_denial(request, answer._replace(holds="once"), why)
+            return None
+        return await self._allowed(request, answer, itself)
 
-    async def _allowed(self, wish: Wish, answer: Answer, itself: AppIdentity) -> Settled:
-        app, now = wish.identity.app, self._clock()
+    async def _allowed(
+        self, request: PermissionRequest, answer: Answer, itself: AppIdentity
+    ) -> Permit | None:
+        app, now = request.identity.app, self._clock()
         until = None if answer.expires_ms is None else now + answer.expires_ms
         event = PermissionGranted(
             actor="person",
             holds=answer.holds,
             until=UNSET if until is None else until,
-            **_about(wish),
+            **_about(request),
         )
         try:
             await self._trail.commit(event)
         except DeskbusError:
             log.error("permission.not_granted_unrecorded", app=app)  # noqa: TRY400
-            return DENIED
-        had_strikes = self._ledger.answered(app, wish.grant.permission)
+            return None
+        had_strikes = self._ledger.answered(app, request.grant.permission)
         if answer.holds != "once":
             self._ledger.add(
                 Decision(
                     app=app,
                     bound=itself.bound,
-                    grant=wish.grant,
+                    grant=request.grant,
                     allowed=True,
                     holds=answer.holds,
                     since=now,
                     until=until,
                 )
             )
-            self._checks.changed(app)
+            self._on_changed(app)
         if answer.holds == "always" or had_strikes:
             await self._store.save_in_time()
-        return Settled(allowed=True, once=answer.holds == "once")
+        return Permit(request.identity, request.grant, once=answer.holds == "once")
 
-    def _withdrawn(self, wish: Wish) -> None:
+    def _withdrawn(self, request: PermissionRequest) -> None:
         """Nobody has answered it: else an app could go on asking by giving up just in time."""
-        app, permission = wish.identity.app, wish.grant.permission
+        app, permission = request.identity.app, request.grant.permission
         self._withdrawals[app] += 1
         if self._withdrawals[app] == MAX_WITHDRAWN:
             log.warning("permission.prompts_withdrawn", app=app)
@@ -196,16 +185,18 @@ class Consent:
         self._store.is_behind = True
         if embargo is not None:
             log.warning("permission.embargoed", app=app, permission=permission)
-            event = PermissionEmbargoed(until=embargo.until, reason=_WHY["timeout"], **_about(wish))
+            event = PermissionEmbargoed(
+                until=embargo.until, reason=_WHY["timeout"], **_about(request)
+            )
             self._trail.note(event)
 
-    async def _refused(self, wish: Wish, answer: Answer) -> None:
-        app, permission, now = wish.identity.app, wish.grant.permission, self._clock()
+    async def _refused(self, request: PermissionRequest, answer: Answer) -> None:
+        app, permission, now = request.identity.app, request.grant.permission, self._clock()
         if answer.choice == "dismissed" or answer.choice == "timeout":
             embargo = self._ledger.neglected(app, permission, answer.choice, now)
-            await self._commit_denial(wish, answer._replace(holds="once"), _WHY[answer.choice])
+            await self._commit_denial(request, answer._replace(holds="once"), _WHY[answer.choice])
             if embargo is not None:
-                await self._commit_embargo(wish, embargo, answer.choice)
+                await self._commit_embargo(request, embargo, answer.choice)
             await self._store.save_in_time()
             return
         if answer.choice == "deny":
@@ -216,35 +207,37 @@ class Consent:
                 self._ledger.add(
                     Decision(
                         app=app,
-                        bound=self._checks.identity(app).bound,
-                        grant=wish.grant,
+                        bound=self._apps.identity(app).bound,
+                        grant=request.grant,
                         allowed=False,
                         holds=answer.holds,
                         since=now,
                         until=until,
                     )
                 )
-                self._checks.changed(app)
-        await self._commit_denial(wish, answer, _WHY[answer.choice])
+                self._on_changed(app)
+        await self._commit_denial(request, answer, _WHY[answer.choice])
         if answer.choice == "deny" and answer.holds == "always":
             await self._store.save_in_time()
 
-    async def _commit_denial(self, wish: Wish, answer: Answer, why: str) -> None:
+    async def _commit_denial(self, request: PermissionRequest, answer: Answer, why: str) -> None:
         """A denial stands whether it could be recorded or not."""
         event = PermissionDenied(
             actor="person" if answer.choice != "failed" else "system",
             holds=answer.holds,
             reason=why,
-            **_about(wish),
+            **_about(request),
         )
         try:
             await self._trail.commit(event)
         except DeskbusError:
-            log.error("permission.denial_unrecorded", app=wish.identity.app)  # noqa: TRY400
+            log.error("permission.denial_unrecorded", app=request.identity.app)  # noqa: TRY400
 
-    async def _commit_embargo(self, wish: Wish, embargo: Embargoed, how: Neglect) -> None:
+    async def _commit_embargo(
+        self, request: PermissionRequest, embargo: Embargoed, how: Neglect
+    ) -> None:
         log.warning("permission.embargoed", app=embargo.app, permission=embargo.permission)
-        event = PermissionEmbargoed(until=embargo.until, reason=_WHY[how], **_about(wish))
+        event = PermissionEmbargoed(until=embargo.until, reason=_WHY[how], **_about(request))
         try:
             await self._trail.commit(event)
         except DeskbusError:
@@ -269,13 +262,13 @@ class _About(TypedDict):
     correlation_id: str
 
 
-def _about(wish: Wish) -> _About:
+def _about(request: PermissionRequest) -> _About:
     return {
-        "app": wish.identity.app,
-        "client": wish.identity.client,
-        "permission": wish.grant.permission,
-        "scope": wish.grant.scope,
-        "prompt": wish.prompt,
-        "trace_id": wish.trace.trace_id,
-        "correlation_id": wish.trace.correlation_id or wish.prompt,
+        "app": request.identity.app,
+        "client": request.identity.client,
+        "permission": request.grant.permission,
+        "scope": request.grant.scope,
+        "prompt": request.prompt,
+        "trace_id": request.trace.trace_id,
+        "correlation_id": request.trace.correlation_id or request.prompt,
     }

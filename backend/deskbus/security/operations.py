@@ -2,21 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import anyio
 
-from deskbus_protocol.envelope import Sender
+from deskbus.security.request import Permit
 from deskbus_protocol.errors import PERMISSION_REVOKED, DeskbusError
-from deskbus_protocol.permissions import Grant
-
-
-class Permit(NamedTuple):
-    """What one operation may do. `once` permits this operation alone, and no later one."""
-
-    identity: Sender
-    grant: Grant
-    once: bool = False
 
 
 class _Operation:

@@ -68,10 +68,10 @@ class PermissionSettings:
     def grants_of(self, app: str) -> GrantsResult:
         return GrantsResult(
             app=app,
-            epoch=self._security.epoch,
-            trusted=self._security.is_trusted(app),
+            epoch=self._security.checker.epoch,
+            trusted=self._security.checker.is_trusted(app),
             now=self._clock(),
-            rules=list(self._security.standing(app).effective(self._catalogue)),
+            rules=list(self._security.checker.effective(app)),
         )
 
     def records(self) -> PermissionList:
@@ -79,7 +79,7 @@ class PermissionSettings:
         records = [*self._of_the_person(), *self._of_the_configuration(), *self._of_the_policy()]
         records.sort(key=lambda record: (record.app, record.permission, record.scope))
         return PermissionList(
-            epoch=self._security.epoch,
+            epoch=self._security.checker.epoch,
             records=records,
             embargoes=[
                 Embargo(
@@ -97,14 +97,15 @@ class PermissionSettings:
 
     def configured(self) -> list[tuple[str, Grant]]:
         """What the configuration grants, by app."""
-        return [(app, one) for app, rules in self._security.apps.items() for one in rules.grants]
+        apps = self._security.apps
+        return [(app, one) for app in apps if (rules := apps.rules(app)) for one in rules.grants]
 
     async def grant(self, params: GrantParams) -> None:
         """Raises `DeskbusError`: conflict where the app may not have it, audit_unavailable."""
         app = params.app
-        await self._security.identified()
-        wanted = await self._security.resolve(Grant(params.permission, params.scope))
-        rules = self._security.apps.get(app)
+        await self._security.apps.identified()
+        wanted = await self._security.permissions.resolve(Grant(params.permission, params.scope))
+        rules = self._security.apps.rules(app)
         if rules is None:
             raise DeskbusError(NOT_FOUND, f"There is no app {app} in the configuration.")
         if params.allowed and not self._security.rules.any_covers(rules.declares, wanted):
@@ -113,7 +114,7 @@ class PermissionSettings:
                 f"The manifest of {app} does not declare this.",
                 action="Add it to the manifest's declares, or to the app's grants.",
             )
-        if params.allowed and not self._security.identity(app).bound:
+        if params.allowed and not self._security.apps.identity(app).bound:
             raise DeskbusError(
                 CONFLICT,
                 f"It is not certain what {app} is.",
@@ -136,7 +137,7 @@ class PermissionSettings:
         self._ledger.add(
             Decision(
                 app=app,
-                bound=self._security.identity(app).bound,
+                bound=self._security.apps.identity(app).bound,
                 grant=wanted,
                 allowed=params.allowed,
                 holds=params.holds,
@@ -154,12 +155,11 @@ class PermissionSettings:
         applies, audit_unavailable, and degraded while the vault can't be written.
         """
         if permission is not None and scope is not None:
-            scope = (await self._security.resolve(Grant(permission, scope))).scope
+            scope = (await self._security.permissions.resolve(Grant(permission, scope))).scope
         taken = self._ledger.remove(app, permission, scope)
         if not taken and permission is not None and scope is not None:
             self._refuse_others(app, permission, scope)
         self._security.take_back(app, permission, scope)
-        self._security.changed(app)
         is_saved = await self._store.save_in_time()
         for decision in taken:
             await self._trail.commit(
@@ -193,13 +193,13 @@ class PermissionSettings:
             )
             await self._trail.commit(event)
         self._ledger.reset_embargoes(app, permission)
-        self._security.allow_asking(app, permission)
+        self._security.permissions.allow_asking(app, permission)
         await self._store.save_in_time()
         return len(meant)
 
     def _refuse_others(self, app: str, permission: str, scope: str) -> None:
         """Raises `DeskbusError` (conflict) for what is not a person's to take back."""
-        why = self._security.verdict(app, permission, scope).why
+        why = self._security.checker.verdict(app, Grant(permission, scope)).why
         if why in ("config", "policy"):
             raise DeskbusError(
                 CONFLICT,
@@ -229,7 +229,7 @@ class PermissionSettings:
 
     def _of_the_policy(self) -> Iterator[PermissionRecord]:
         for app in self._security.apps:
-            for rule in self._security.policy.for_app(app).rules:
+            for rule in self._security.checker.policy.for_app(app).rules:
                 if rule.effect == "ask" or rule.permission == ANY:
                     continue
                 scope = ANY if isinstance(rule.scope, UnsetType) else rule.scope
@@ -253,7 +253,7 @@ class PermissionSettings:
         }
 
     def _name(self, app: str) -> str:
-        rules = self._security.apps.get(app)
+        rules = self._security.apps.rules(app)
         return visible(rules.name) if rules and rules.name else app
 
     def _title(self, permission: str) -> str:

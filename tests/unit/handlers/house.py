@@ -22,7 +22,7 @@ from deskbus.handlers import history as history_handlers
 from deskbus.handlers.session import SessionHandlers
 from deskbus.rpc.dispatch import Dispatcher
 from deskbus.rpc.router import authorize
-from deskbus.security.manager import ConsentMode
+from deskbus.security.checker import ConsentMode
 from deskbus.security.tickets import TicketOffice
 from deskbus.transport.link import Link
 from deskbus.transport.memory import memory_pair
@@ -122,8 +122,8 @@ class House:
         self.log = _Log()
         security = desk.security
         self.bus = InterApplicationBus(
-            MessageBroker("e1", security, self.log, lambda: self.now_ms),
-            security,
+            MessageBroker("e1", security.checker, self.log, lambda: self.now_ms),
+            security.checker,
             on_gone=security.forget_session,
             on_ended=self._ended,
             awake_ms=lambda: self.now_ms,
@@ -153,8 +153,10 @@ class House:
                 on_shell=lambda _: None,
                 on_opened=lambda _: None,
             ).table(),
-            bus_handlers.handlers(self.bus, replays, security, self.sessions.meters),
-            history_handlers.handlers(self.bus, replays, security, lambda: log_statistics(None)),
+            bus_handlers.handlers(self.bus, replays, security.permissions, self.sessions.meters),
+            history_handlers.handlers(
+                self.bus, replays, security.permissions, lambda: log_statistics(None)
+            ),
         ):
             for name, handler in table.items():
                 dispatcher.add(METHODS[name], handler)
@@ -206,7 +208,7 @@ class House:
 @asynccontextmanager
 async def house(mode: ConsentMode = "allow") -> AsyncIterator[House]:
     desk = Desk(mode=mode)
-    desk.security.all_identified()
+    desk.security.apps.all_identified()
     built = House(desk)
     async with built.acceptor.running():
         yield built

@@ -7,11 +7,12 @@ from pathlib import Path
 import anyio
 
 from deskbus.reliability.clock import SteadyClock
-from deskbus.security.consent import Answer, Question
+from deskbus.security.checker import ConsentMode
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.identity import AppIdentity
 from deskbus.security.ledger import Ledger
-from deskbus.security.manager import ConsentMode, SecurityManager
+from deskbus.security.manager import SecurityManager
+from deskbus.security.request import Answer, PermissionRequest
 from deskbus.security.settings import PermissionSettings
 from deskbus.security.standing import AppRules
 from deskbus_protocol.catalogue import Catalogue
@@ -90,13 +91,13 @@ class FakeTrail:
         return [type(event).__name__ for event in (*self.noted, *self.committed)]
 
 
-Person = Callable[[Question], Awaitable[Answer]]
+Person = Callable[[PermissionRequest], Awaitable[Answer]]
 
 
 def says(choice: str, holds: str = "once", expires_ms: int | None = None) -> Person:
     """A person who always answers so."""
 
-    async def person(_: Question) -> Answer:
+    async def person(_: PermissionRequest) -> Answer:
         await anyio.lowlevel.checkpoint()
         return Answer(choice, holds, expires_ms)  # type: ignore[arg-type]
 
@@ -121,7 +122,7 @@ class Desk:
         self.keeper = keeper or FakeKeeper()
         self.clock = clock or FakeClock()
         self.trail = FakeTrail()
-        self.asked: list[Question] = []
+        self.asked: list[PermissionRequest] = []
         self.changed: list[str] = []
         self.copies = 0
         self.person: Person = says("failed")
@@ -145,24 +146,21 @@ class Desk:
         self.settings = PermissionSettings(self.security, self.ledger, self.store, self.trail, now)
 
     async def open(self) -> None:
-        self.security.register(TICKER.app, self.rules, self.identity)
-        self.security.all_identified()
+        self.security.apps.register(TICKER.app, self.rules, self.identity)
+        self.security.apps.all_identified()
         if await self.store.open():
             self.security.decisions_known()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Desk"]:
         await self.open()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.security.run)
-            await anyio.lowlevel.checkpoint()
+        async with self.security.running():
             yield self
-            tasks.cancel_scope.cancel()
 
     def again(self, identity: AppIdentity = ITSELF) -> "Desk":
         return Desk(keeper=self.keeper, clock=self.clock, identity=identity)
 
-    async def _prompt(self, question: Question) -> Answer:
+    async def _prompt(self, question: PermissionRequest) -> Answer:
         self.asked.append(question)
         return await self.person(question)
 

@@ -34,7 +34,7 @@ async def test_what_nobody_enforces_is_refused_though_it_is_declared_and_allowed
     desk.person = says("allow", "always")
     async with desk.running():
         with pytest.raises(DeskbusError, match="no permission"):
-            await desk.security.request(TICKER, TRAY)
+            await desk.security.permissions.request(TICKER, TRAY)
         assert TRAY.permission not in {entry.name for entry in desk.settings.offered()}
         assert all(
             rule.permission != TRAY.permission for rule in desk.settings.grants_of(TICKER.app).rules
@@ -67,8 +67,8 @@ async def test_a_configuration_adds_permissions_that_its_shell_enforces(tmp_path
     desk = Desk(declares=(printing,), catalogue=catalogue)
     desk.person = says("allow", "session")
     async with desk.running():
-        assert await desk.security.request(TICKER, printing)
-        assert not await desk.security.request(TICKER, Grant("printer", "vault"))
+        assert await desk.security.permissions.request(TICKER, printing)
+        assert not await desk.security.permissions.request(TICKER, Grant("printer", "vault"))
 
 
 async def test_a_shell_that_enforces_the_tray_offers_it(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ async def test_a_shell_that_enforces_the_tray_offers_it(tmp_path: Path) -> None:
     desk = Desk(declares=(TRAY,), catalogue=catalogue)
     desk.person = says("allow", "session")
     async with desk.running():
-        assert await desk.security.request(TICKER, TRAY)
+        assert await desk.security.permissions.request(TICKER, TRAY)
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,14 @@ async def remembering(desk: Desk) -> Desk:
     """Has READ allowed for good."""
     desk.person = says("allow", "always")
     async with desk.running():
-        assert await desk.security.request(TICKER, READ)
+        assert await desk.security.permissions.request(TICKER, READ)
     return desk
 
 
 async def test_what_was_remembered_counts_in_the_next_run() -> None:
     desk = await remembering(Desk())
     async with desk.again().running() as next_run:
-        assert await next_run.security.state(TICKER, READ) == "granted"
+        assert await next_run.security.permissions.state(TICKER, READ) == "granted"
         assert next_run.store.problem is None
 
 
@@ -31,7 +31,7 @@ async def test_without_a_vault_they_are_in_memory_only_and_that_is_said(tmp_path
     assert "in memory only" in (desk.store.problem or "")
     assert list(tmp_path.iterdir()) == []
     async with desk.again().running() as next_run:
-        assert await next_run.security.state(TICKER, READ) == "prompt"
+        assert await next_run.security.permissions.state(TICKER, READ) == "prompt"
 
 
 async def test_a_file_of_an_earlier_version_is_set_aside_and_not_believed(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ async def test_a_file_of_an_earlier_version_is_set_aside_and_not_believed(tmp_pa
     desk = Desk(folder=tmp_path)
     desk.store.set_old_file_aside()
     async with desk.running():
-        assert await desk.security.state(TICKER, READ) == "prompt"
+        assert await desk.security.permissions.state(TICKER, READ) == "prompt"
     assert [path.name for path in tmp_path.iterdir()] == ["decisions.unreadable-1"]
     assert "set aside" in (desk.store.problem or "")
 
@@ -53,7 +53,7 @@ async def test_a_store_that_is_not_of_this_version_is_copied_aside_and_asks_agai
     keeper = FakeKeeper()
     keeper.content = content
     async with Desk(keeper=keeper).running() as desk:
-        assert await desk.security.state(TICKER, READ) == "prompt"
+        assert await desk.security.permissions.state(TICKER, READ) == "prompt"
         assert desk.copies == 1
         assert "damaged" in (desk.store.problem or "")
 
@@ -64,12 +64,12 @@ async def test_a_changed_record_is_copied_aside_and_decisions_are_remembered_ane
     changed = desk.again()
     changed.person = says("allow", "always")
     async with changed.running():
-        assert await changed.security.state(TICKER, READ) == "prompt"
+        assert await changed.security.permissions.state(TICKER, READ) == "prompt"
         assert changed.copies == 1
-        assert await changed.security.request(TICKER, WRITE)
+        assert await changed.security.permissions.request(TICKER, WRITE)
     async with changed.again().running() as next_run:
-        assert await next_run.security.state(TICKER, WRITE) == "granted"
-        assert await next_run.security.state(TICKER, READ) == "prompt"
+        assert await next_run.security.permissions.state(TICKER, WRITE) == "granted"
+        assert await next_run.security.permissions.state(TICKER, READ) == "prompt"
 
 
 async def test_while_it_is_locked_nothing_is_overwritten() -> None:
@@ -79,19 +79,19 @@ async def test_while_it_is_locked_nothing_is_overwritten() -> None:
     locked.person = says("allow", "always")
     async with locked.running():
         assert "not known" in (locked.store.problem or "")
-        assert await locked.security.state(TICKER, READ) == "prompt"
-        assert await locked.security.request(TICKER, WRITE)
+        assert await locked.security.permissions.state(TICKER, READ) == "prompt"
+        assert await locked.security.permissions.request(TICKER, WRITE)
         with pytest.raises(DeskbusError):
             await locked.store.save()
         locked.keeper.locked = False
         assert await locked.store.open()
         locked.security.decisions_known()
         assert locked.store.problem is None
-        assert await locked.security.state(TICKER, READ) == "granted"
+        assert await locked.security.permissions.state(TICKER, READ) == "granted"
         await locked.store.save()
     async with locked.again().running() as next_run:
-        assert await next_run.security.state(TICKER, READ) == "granted"
-        assert await next_run.security.state(TICKER, WRITE) == "granted"
+        assert await next_run.security.permissions.state(TICKER, READ) == "granted"
+        assert await next_run.security.permissions.state(TICKER, WRITE) == "granted"
 
 
 async def test_what_was_taken_back_while_it_was_locked_stays_so_when_it_opens() -> None:
@@ -104,7 +104,7 @@ async def test_what_was_taken_back_while_it_was_locked_stays_so_when_it_opens() 
         locked.keeper.locked = False
         assert await locked.store.open()
         locked.security.decisions_known()
-        assert await locked.security.state(TICKER, READ) == "prompt"
+        assert await locked.security.permissions.state(TICKER, READ) == "prompt"
         assert await locked.store.save_in_time()
     async with locked.again().running() as next_run:
-        assert await next_run.security.state(TICKER, READ) == "prompt"
+        assert await next_run.security.permissions.state(TICKER, READ) == "prompt"

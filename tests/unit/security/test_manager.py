@@ -6,9 +6,9 @@ import anyio
 import pytest
 from msgspec import UNSET
 
-from deskbus.security.consent import Answer, Question
 from deskbus.security.identity import AppIdentity
 from deskbus.security.ledger import DAY_MS, EMBARGO_MS, Decision
+from deskbus.security.request import Answer, PermissionRequest
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.permissions import Grant, GrantParams
@@ -30,10 +30,10 @@ async def test_once_is_good_for_one_operation() -> None:
     desk = Desk()
     desk.person = says("allow", "once")
     async with desk.running():
-        permit = await desk.security.require(TICKER, READ)
+        permit = await desk.security.permissions.require(TICKER, READ)
         assert permit.once
-        assert not desk.security.may_read(TICKER, "prices.a")
-        await desk.security.require(TICKER, READ)
+        assert not desk.security.checker.may_read(TICKER, "prices.a")
+        await desk.security.permissions.require(TICKER, READ)
         assert len(desk.asked) == 2
 
 
@@ -41,12 +41,12 @@ async def test_a_request_that_was_allowed_once_is_used_up_by_the_next_operation(
     desk = Desk()
     desk.person = says("allow", "once")
     async with desk.running():
-        assert await desk.security.request(TICKER, WRITE)
-        assert not desk.security.may_write(TICKER, "orders.new")
-        assert not desk.security.spend(OTHER_WINDOW, "messaging.write", "orders.new")
-        assert not desk.security.spend(TICKER, "messaging.write", "prices.new")
-        assert desk.security.spend(TICKER, "messaging.write", "orders.new")
-        assert not desk.security.spend(TICKER, "messaging.write", "orders.new")
+        assert await desk.security.permissions.request(TICKER, WRITE)
+        assert not desk.security.checker.may_write(TICKER, "orders.new")
+        assert not desk.security.checker.spend(OTHER_WINDOW, "messaging.write", "orders.new")
+        assert not desk.security.checker.spend(TICKER, "messaging.write", "prices.new")
+        assert desk.security.checker.spend(TICKER, "messaging.write", "orders.new")
+        assert not desk.security.checker.spend(TICKER, "messaging.write", "orders.new")
 
 
 async def test_of_fifty_identical_requests_one_is_allowed_once() -> None:
@@ -55,7 +55,7 @@ async def test_of_fifty_identical_requests_one_is_allowed_once() -> None:
     allowed: list[bool] = []
 
     async def ask(identity: Sender) -> None:
-        allowed.append(await desk.security.request(identity, READ))
+        allowed.append(await desk.security.permissions.request(identity, READ))
 
     async with desk.running(), anyio.create_task_group() as tasks:
         for number in range(50):
@@ -68,41 +68,41 @@ async def test_a_subscription_that_was_allowed_once_lasts_until_it_is_released()
     desk = Desk()
     desk.person = says("allow", "once")
     async with desk.running():
-        desk.security.lease(await desk.security.require(TICKER, READ))
-        assert desk.security.may_read(TICKER, "prices.a")
-        assert not desk.security.may_read(OTHER_WINDOW, "prices.a")
-        desk.security.release(TICKER, READ)
-        assert not desk.security.may_read(TICKER, "prices.a")
+        desk.security.permissions.lease(await desk.security.permissions.require(TICKER, READ))
+        assert desk.security.checker.may_read(TICKER, "prices.a")
+        assert not desk.security.checker.may_read(OTHER_WINDOW, "prices.a")
+        desk.security.permissions.release(TICKER, READ)
+        assert not desk.security.checker.may_read(TICKER, "prices.a")
 
 
 async def test_a_session_s_grant_ends_with_the_run_and_another_s_stays() -> None:
     desk = Desk()
     async with desk.running():
         desk.person = says("allow", "session")
-        assert await desk.security.request(TICKER, READ)
+        assert await desk.security.permissions.request(TICKER, READ)
         desk.person = says("allow", "always")
-        assert await desk.security.request(TICKER, WRITE)
+        assert await desk.security.permissions.request(TICKER, WRITE)
         desk.security.forget_session(TICKER.app)
-        assert not desk.security.may_read(TICKER, "prices.a")
-        assert desk.security.may_write(TICKER, "orders.a")
+        assert not desk.security.checker.may_read(TICKER, "prices.a")
+        assert desk.security.checker.may_write(TICKER, "orders.a")
 
 
 async def test_a_grant_ends_at_its_time_to_the_millisecond_and_touches_no_other() -> None:
     desk = Desk()
     async with desk.running():
         desk.person = says("allow", "always", DAY_MS)
-        assert await desk.security.request(TICKER, READ)
+        assert await desk.security.permissions.request(TICKER, READ)
         desk.person = says("allow", "always")
-        assert await desk.security.request(TICKER, WRITE)
-        assert desk.security.may_read(TICKER, "prices.a")
+        assert await desk.security.permissions.request(TICKER, WRITE)
+        assert desk.security.checker.may_read(TICKER, "prices.a")
         desk.clock.pass_ms(DAY_MS - 1)
-        assert desk.security.may_read(TICKER, "prices.a")
+        assert desk.security.checker.may_read(TICKER, "prices.a")
         desk.clock.pass_ms(1)
-        assert not desk.security.may_read(TICKER, "prices.a")
-        before = desk.security.epoch
+        assert not desk.security.checker.may_read(TICKER, "prices.a")
+        before = desk.security.checker.epoch
         desk.security.tick()
-        assert desk.security.epoch == before + 1
-        assert desk.security.may_write(TICKER, "orders.a")
+        assert desk.security.checker.epoch == before + 1
+        assert desk.security.checker.may_write(TICKER, "orders.a")
         assert "PermissionExpired" in desk.trail.kinds()
 
 
@@ -110,19 +110,21 @@ async def test_a_wall_clock_that_is_set_moves_no_end() -> None:
     desk = Desk()
     desk.person = says("allow", "always", DAY_MS)
     async with desk.running():
-        assert await desk.security.request(TICKER, READ)
+        assert await desk.security.permissions.request(TICKER, READ)
         desk.clock.wall -= 10 * DAY_MS
         desk.clock.pass_ms(DAY_MS)
-        assert not desk.security.may_read(TICKER, "prices.a")
+        assert not desk.security.checker.may_read(TICKER, "prices.a")
 
 
 async def test_deny_forever_is_not_asked_again_for_less_or_for_more() -> None:
     desk = Desk(declares=(Grant("messaging.read", "#"),))
     desk.person = says("deny", "always")
     async with desk.running():
-        assert not await desk.security.request(TICKER, READ)
+        assert not await desk.security.permissions.request(TICKER, READ)
         for scope in ("prices.a", "#", "*.a"):
-            assert not await desk.security.request(TICKER, Grant("messaging.read", scope))
+            assert not await desk.security.permissions.request(
+                TICKER, Grant("messaging.read", scope)
+            )
     assert len(desk.asked) == 1
 
 
@@ -131,10 +133,10 @@ async def test_three_refusals_in_one_run_are_enough_for_it() -> None:
     desk.person = says("deny")
     async with desk.running():
         for _ in range(5):
-            assert not await desk.security.request(TICKER, READ)
+            assert not await desk.security.permissions.request(TICKER, READ)
         assert len(desk.asked) == 3
         desk.security.forget_session(TICKER.app)
-        assert await desk.security.state(TICKER, READ) == "prompt"
+        assert await desk.security.permissions.state(TICKER, READ) == "prompt"
 
 
 @pytest.mark.parametrize(("how", "prompts"), [("dismissed", 3), ("timeout", 4)])
@@ -145,18 +147,18 @@ async def test_an_embargo_keeps_prompts_away_for_seven_days_over_a_restart(
     desk.person = says(how)
     async with desk.running():
         for _ in range(prompts + 2):
-            assert not await desk.security.request(TICKER, READ)
+            assert not await desk.security.permissions.request(TICKER, READ)
         desk.clock.wall += 30 * DAY_MS
-        assert await desk.security.state(TICKER, READ) == "denied"
+        assert await desk.security.permissions.state(TICKER, READ) == "denied"
     desk.clock.wall -= 30 * DAY_MS
     assert len(desk.asked) == prompts
     assert "PermissionEmbargoed" in desk.trail.kinds()
     desk.clock.pass_ms(EMBARGO_MS - 1)
     async with desk.again().running() as next_run:
-        assert await next_run.security.state(TICKER, READ) == "denied"
-        assert await next_run.security.state(TICKER, WRITE) == "prompt"
+        assert await next_run.security.permissions.state(TICKER, READ) == "denied"
+        assert await next_run.security.permissions.state(TICKER, WRITE) == "prompt"
         next_run.clock.pass_ms(1)
-        assert await next_run.security.state(TICKER, READ) == "prompt"
+        assert await next_run.security.permissions.state(TICKER, READ) == "prompt"
 
 
 async def test_an_embargo_can_be_lifted_before_its_end() -> None:
@@ -164,10 +166,10 @@ async def test_an_embargo_can_be_lifted_before_its_end() -> None:
     desk.person = says("dismissed")
     async with desk.running():
         for _ in range(3):
-            await desk.security.request(TICKER, READ)
+            await desk.security.permissions.request(TICKER, READ)
         assert [e.permission for e in desk.settings.records().embargoes] == ["messaging.read"]
         assert await desk.settings.reset_embargo(TICKER.app, "messaging.read") == 1
-        assert await desk.security.state(TICKER, READ) == "prompt"
+        assert await desk.security.permissions.state(TICKER, READ) == "prompt"
         assert "EmbargoReset" in desk.trail.kinds()
 
 
@@ -175,7 +177,7 @@ async def test_a_prompt_that_failed_counts_for_nothing() -> None:
     desk = Desk()
     async with desk.running():
         for _ in range(6):
-            assert not await desk.security.request(TICKER, READ)
+            assert not await desk.security.permissions.request(TICKER, READ)
         assert len(desk.asked) == 6
 
 
@@ -184,11 +186,11 @@ async def test_what_can_not_be_recorded_is_not_granted() -> None:
     desk.trail.is_full = True
     desk.person = says("allow", "always")
     async with desk.running():
-        assert not await desk.security.request(TICKER, READ)
-        assert not desk.security.may_read(TICKER, "prices.a")
+        assert not await desk.security.permissions.request(TICKER, READ)
+        assert not desk.security.checker.may_read(TICKER, "prices.a")
         with pytest.raises(DeskbusError):
             await desk.settings.grant(_grant(READ))
-        assert not desk.security.may_read(TICKER, "prices.a")
+        assert not desk.security.checker.may_read(TICKER, "prices.a")
 
 
 async def test_a_denial_stands_even_where_it_can_not_be_recorded() -> None:
@@ -196,8 +198,8 @@ async def test_a_denial_stands_even_where_it_can_not_be_recorded() -> None:
     desk.trail.is_full = True
     desk.person = says("deny", "always")
     async with desk.running():
-        assert not await desk.security.request(TICKER, READ)
-        assert await desk.security.state(TICKER, READ) == "denied"
+        assert not await desk.security.permissions.request(TICKER, READ)
+        assert await desk.security.permissions.state(TICKER, READ) == "denied"
 
 
 async def test_a_prompt_that_raises_denies() -> None:
@@ -207,7 +209,7 @@ async def test_a_prompt_that_raises_denies() -> None:
     desk = Desk()
     desk.person = person
     async with desk.running():
-        assert not await desk.security.request(TICKER, READ)
+        assert not await desk.security.permissions.request(TICKER, READ)
 
 
 @pytest.mark.parametrize(
@@ -217,41 +219,41 @@ async def test_an_app_that_has_changed_asks_again(other: AppIdentity) -> None:
     desk = Desk()
     desk.person = says("allow", "always")
     async with desk.running():
-        assert await desk.security.request(TICKER, READ)
+        assert await desk.security.permissions.request(TICKER, READ)
     async with desk.again(other).running() as changed:
-        assert not changed.security.may_read(TICKER, "prices.a")
+        assert not changed.security.checker.may_read(TICKER, "prices.a")
 
 
 async def test_an_app_of_the_same_publisher_keeps_what_it_has_as_it_changes() -> None:
     desk = Desk(identity=AppIdentity(bound="key:1", content="one", verified=True))
     desk.person = says("allow", "always")
     async with desk.running():
-        assert await desk.security.request(TICKER, READ)
+        assert await desk.security.permissions.request(TICKER, READ)
     newer = AppIdentity(bound="key:1", content="two", verified=True)
     async with desk.again(newer).running() as changed:
-        assert changed.security.may_read(TICKER, "prices.a")
+        assert changed.security.checker.may_read(TICKER, "prices.a")
 
 
 async def test_an_app_that_changes_while_the_person_thinks_is_not_allowed() -> None:
     desk = Desk()
 
     async def person(_: Any) -> Any:
-        desk.security.register(TICKER.app, desk.rules, AppIdentity(bound="content:two"))
+        desk.security.apps.register(TICKER.app, desk.rules, AppIdentity(bound="content:two"))
         return await says("allow", "always")(_)
 
     desk.person = person
     async with desk.running():
-        assert not await desk.security.request(TICKER, READ)
+        assert not await desk.security.permissions.request(TICKER, READ)
 
 
 async def test_a_grant_that_the_manifest_no_longer_declares_counts_no_more() -> None:
     desk = Desk()
     desk.person = says("allow", "session")
     async with desk.running():
-        assert await desk.security.request(TICKER, READ)
+        assert await desk.security.permissions.request(TICKER, READ)
         narrower = desk.rules._replace(declares=(Grant("messaging.read", "prices.a"),))
-        desk.security.register(TICKER.app, narrower, ITSELF)
-        assert not desk.security.may_read(TICKER, "prices.b")
+        desk.security.apps.register(TICKER.app, narrower, ITSELF)
+        assert not desk.security.checker.may_read(TICKER, "prices.b")
 
 
 async def test_revoking_ends_operations_under_way_with_an_error() -> None:
@@ -261,9 +263,9 @@ async def test_revoking_ends_operations_under_way_with_an_error() -> None:
 
     async def operate(once: bool) -> None:
         desk.person = says("allow", "once" if once else "session")
-        permit = await desk.security.require(TICKER, WRITE if once else READ)
+        permit = await desk.security.permissions.require(TICKER, WRITE if once else READ)
         try:
-            with desk.security.holding(permit):
+            with desk.security.permissions.holding(permit):
                 await anyio.sleep_forever()
         except DeskbusError as error:
             errors.append(error)
@@ -283,25 +285,25 @@ async def test_revoking_one_leaves_the_other() -> None:
     desk = Desk()
     desk.person = says("allow", "always")
     async with desk.running():
-        assert await desk.security.request(TICKER, READ)
-        assert await desk.security.request(TICKER, WRITE)
+        assert await desk.security.permissions.request(TICKER, READ)
+        assert await desk.security.permissions.request(TICKER, WRITE)
         assert await desk.settings.revoke(TICKER.app, "messaging.read", READ.scope) == 1
-        assert not desk.security.may_read(TICKER, "prices.a")
-        assert desk.security.may_write(TICKER, "orders.a")
+        assert not desk.security.checker.may_read(TICKER, "prices.a")
+        assert desk.security.checker.may_write(TICKER, "orders.a")
     async with desk.again().running() as next_run:
-        assert not next_run.security.may_read(TICKER, "prices.a")
-        assert next_run.security.may_write(TICKER, "orders.a")
+        assert not next_run.security.checker.may_read(TICKER, "prices.a")
+        assert next_run.security.checker.may_write(TICKER, "orders.a")
 
 
 async def test_the_list_tells_denials_configuration_and_when_it_was_used() -> None:
     desk = Desk(grants=(Grant("app.send", "desk.feed"),), keeper=FakeKeeper())
     async with desk.running():
         desk.person = says("deny", "always")
-        await desk.security.request(TICKER, WRITE)
+        await desk.security.permissions.request(TICKER, WRITE)
         desk.person = says("allow", "always", DAY_MS)
-        await desk.security.request(TICKER, READ)
+        await desk.security.permissions.request(TICKER, READ)
         desk.clock.pass_ms(5)
-        desk.security.may_read(TICKER, "prices.a")
+        desk.security.checker.may_read(TICKER, "prices.a")
         found = {(r.permission, r.allowed, r.source): r for r in desk.settings.records().records}
     assert set(found) == {
         ("app.send", True, "config"),
@@ -352,7 +354,7 @@ async def test_an_app_that_takes_its_prompts_back_in_time_is_embargoed_like_one_
 ) -> None:
     desk = Desk()
 
-    async def person(_: Question) -> Answer:
+    async def person(_: PermissionRequest) -> Answer:
         await anyio.sleep_forever()
         raise AssertionError
 
@@ -360,18 +362,18 @@ async def test_an_app_that_takes_its_prompts_back_in_time_is_embargoed_like_one_
     async with desk.running():
         for _ in range(4):
             async with anyio.create_task_group() as asking:
-                asking.start_soon(desk.security.request, TICKER, READ)
+                asking.start_soon(desk.security.permissions.request, TICKER, READ)
                 await anyio.wait_all_tasks_blocked()
                 desk.clock.pass_ms(open_ms)
                 asking.cancel_scope.cancel()
             await anyio.wait_all_tasks_blocked()
         assert len(desk.asked) == 4
-        assert await desk.security.state(TICKER, READ) == "denied"
+        assert await desk.security.permissions.state(TICKER, READ) == "denied"
         assert desk.store.is_behind
         # Nor does another wish of it flash up instead, until a person lets it ask again.
-        assert await desk.security.state(TICKER, WRITE) == "denied"
-        desk.security.allow_asking(TICKER.app, None)
-        assert await desk.security.state(TICKER, WRITE) == "prompt"
+        assert await desk.security.permissions.state(TICKER, WRITE) == "denied"
+        desk.security.permissions.allow_asking(TICKER.app, None)
+        assert await desk.security.permissions.state(TICKER, WRITE) == "prompt"
 
 
 async def test_prompts_taken_back_count_over_all_permissions_until_a_person_answers() -> None:
@@ -379,13 +381,13 @@ async def test_prompts_taken_back_count_over_all_permissions_until_a_person_answ
     wishes += [Grant("messaging.write", f"orders.{name}") for name in "abcde"]
     desk = Desk()
 
-    async def person(_: Question) -> Answer:
+    async def person(_: PermissionRequest) -> Answer:
         await anyio.sleep_forever()
         raise AssertionError
 
     async def take_back(wanted: Grant) -> None:
         async with anyio.create_task_group() as asking:
-            asking.start_soon(desk.security.request, TICKER, wanted)
+            asking.start_soon(desk.security.permissions.request, TICKER, wanted)
             await anyio.wait_all_tasks_blocked()
             asking.cancel_scope.cancel()
         await anyio.wait_all_tasks_blocked()
@@ -395,19 +397,19 @@ async def test_prompts_taken_back_count_over_all_permissions_until_a_person_answ
         for wanted in (wishes[0], wishes[5], wishes[1]):
             await take_back(wanted)
         desk.person = says("deny")
-        assert not await desk.security.request(TICKER, wishes[6])
+        assert not await desk.security.permissions.request(TICKER, wishes[6])
         desk.person = person
         for wanted in (wishes[0], wishes[5], wishes[7], wishes[8], wishes[9], wishes[2]):
             await take_back(wanted)
         assert len(desk.asked) <= 8
-        assert await desk.security.state(TICKER, wishes[3]) == "denied"
-        assert await desk.security.state(TICKER, wishes[9]) == "denied"
+        assert await desk.security.permissions.state(TICKER, wishes[3]) == "denied"
+        assert await desk.security.permissions.state(TICKER, wishes[9]) == "denied"
 
 
 async def test_nothing_is_granted_to_an_app_while_it_is_not_known_what_it_is() -> None:
     desk = Desk()
     async with desk.running():
-        desk.security.register(TICKER.app, desk.rules, None)
+        desk.security.apps.register(TICKER.app, desk.rules, None)
         grant = GrantParams(
             app=TICKER.app, permission=READ.permission, scope=READ.scope, holds="always"
         )
@@ -417,4 +419,4 @@ async def test_nothing_is_granted_to_an_app_while_it_is_not_known_what_it_is() -
             Decision(app=TICKER.app, bound="", grant=READ, allowed=True, holds="always", since=0)
         )
         desk.security.changed(TICKER.app)
-        assert await desk.security.state(TICKER, READ) != "granted"
+        assert await desk.security.permissions.state(TICKER, READ) != "granted"

@@ -87,11 +87,11 @@ async def test_policy_outranks_what_a_person_decided_before_at_once() -> None:
     desk = Desk()
     desk.person = says("allow", "always")
     async with desk.running():
-        assert await desk.security.request(TICKER, READ)
-        assert desk.security.may_read(TICKER, "prices.a")
+        assert await desk.security.permissions.request(TICKER, READ)
+        assert desk.security.checker.may_read(TICKER, "prices.a")
         desk.security.apply(Policy([PolicyRule(permission="messaging.read", effect="deny")]))
-        assert not desk.security.may_read(TICKER, "prices.a")
-        assert not await desk.security.request(TICKER, READ)
+        assert not desk.security.checker.may_read(TICKER, "prices.a")
+        assert not await desk.security.permissions.request(TICKER, READ)
         assert len(desk.asked) == 1
 
 
@@ -99,10 +99,10 @@ async def test_policy_allows_what_a_person_denied_but_not_what_is_undeclared() -
     desk = Desk()
     desk.person = says("deny", "always")
     async with desk.running():
-        assert not await desk.security.request(TICKER, READ)
+        assert not await desk.security.permissions.request(TICKER, READ)
         desk.security.apply(Policy([PolicyRule(permission="messaging.read", effect="allow")]))
-        assert await desk.security.request(TICKER, READ)
-        assert not await desk.security.request(TICKER, Grant("messaging.read", "other"))
+        assert await desk.security.permissions.request(TICKER, READ)
+        assert not await desk.security.permissions.request(TICKER, Grant("messaging.read", "other"))
         assert len(desk.asked) == 1
 
 
@@ -110,7 +110,7 @@ async def test_ask_overrides_the_configuration_and_what_was_remembered() -> None
     desk = Desk(grants=(WRITE,))
     desk.person = says("allow", "always")
     async with desk.running():
-        assert await desk.security.request(TICKER, READ)
+        assert await desk.security.permissions.request(TICKER, READ)
         desk.security.apply(
             Policy(
                 [
@@ -122,12 +122,12 @@ async def test_ask_overrides_the_configuration_and_what_was_remembered() -> None
                 ]
             )
         )
-        assert await desk.security.state(TICKER, READ) == "prompt"
-        assert await desk.security.state(TICKER, WRITE) == "prompt"
+        assert await desk.security.permissions.state(TICKER, READ) == "prompt"
+        assert await desk.security.permissions.state(TICKER, WRITE) == "prompt"
         desk.person = says("allow", "session")
-        assert await desk.security.request(TICKER, READ)
+        assert await desk.security.permissions.request(TICKER, READ)
         assert not desk.asked[-1].may_remember
-        assert await desk.security.state(TICKER, READ) == "granted"
+        assert await desk.security.permissions.state(TICKER, READ) == "granted"
 
 
 def file_of(tmp_path: Path, text: str | bytes) -> PolicyFile:
@@ -227,7 +227,7 @@ async def test_only_where_none_is_configured_at_all_there_is_none(
     async with desk.running():
         await keeper.start()
         assert keeper.problem is not None
-        assert not desk.security.may_read(TICKER, "prices.a")
+        assert not desk.security.checker.may_read(TICKER, "prices.a")
 
 
 def test_a_file_that_everybody_can_write_to_is_refused(tmp_path: Path) -> None:
@@ -257,11 +257,11 @@ async def test_a_broken_file_at_the_start_denies_everything_until_it_is_right(
     keeper = PolicyKeeper(file, desk.security.apply, desk.trail)
     async with desk.running():
         await keeper.start()
-        assert not desk.security.may_read(TICKER, "prices.a")
+        assert not desk.security.checker.may_read(TICKER, "prices.a")
         assert keeper.status().problem
         file.path.write_text(DENY_NETWORK)
         await keeper.reload()
-        assert desk.security.may_read(TICKER, "prices.a")
+        assert desk.security.checker.may_read(TICKER, "prices.a")
         assert keeper.problem is None
         assert "PolicyChanged" in desk.trail.kinds()
 

@@ -3,7 +3,8 @@
 import anyio
 import pytest
 
-from deskbus.security.prompts import MAX_WAITING_OF_AN_APP, Prompts, Settled, Wish
+from deskbus.security.prompts import MAX_WAITING_OF_AN_APP, Prompts
+from deskbus.security.request import PermissionRequest, Permit
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.permissions import Grant
@@ -11,8 +12,8 @@ from deskbus_protocol.permissions import Grant
 pytestmark = pytest.mark.requirement("3.1")
 
 
-def wish(app: str, topic: str = "a") -> Wish:
-    return Wish(Sender(app, "main"), Grant("messaging.read", topic))
+def wish(app: str, topic: str = "a") -> PermissionRequest:
+    return PermissionRequest(Sender(app, "main"), Grant("messaging.read", topic))
 
 
 class Desk:
@@ -25,7 +26,7 @@ class Desk:
         self.settled: list[tuple[str, bool]] = []
         self.prompts = Prompts(self._ask)
 
-    async def _ask(self, asked: Wish) -> Settled:
+    async def _ask(self, asked: PermissionRequest) -> Permit | None:
         key = f"{asked.identity.app} {asked.grant.scope}"
         self.order.append(key)
         answered = self.open[key] = anyio.Event()
@@ -34,18 +35,17 @@ class Desk:
             await answered.wait()
         finally:
             del self.open[key]
-        return Settled(allowed=True)
+        return Permit(asked.identity, asked.grant)
 
-    async def join(self, asked: Wish) -> None:
+    async def join(self, asked: PermissionRequest) -> None:
         settled = await self.prompts.join(asked)
-        self.settled.append((asked.identity.app, settled.allowed))
+        self.settled.append((asked.identity.app, settled is not None))
 
 
 async def test_one_is_open_for_an_app_and_three_in_all_in_the_order_of_asking() -> None:
     desk = Desk()
     wanted = [(app, topic) for topic in ("x", "y") for app in ("a", "b", "c", "d")]
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(desk.prompts.run)
+    async with desk.prompts.running(), anyio.create_task_group() as tasks:
         await anyio.wait_all_tasks_blocked()
         for app, topic in wanted:
             tasks.start_soon(desk.join, wish(app, topic))
@@ -63,8 +63,7 @@ async def test_one_is_open_for_an_app_and_three_in_all_in_the_order_of_asking() 
 
 async def test_a_prompt_that_nobody_waits_for_any_more_is_taken_away() -> None:
     desk = Desk()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(desk.prompts.run)
+    async with desk.prompts.running(), anyio.create_task_group() as tasks:
         await anyio.wait_all_tasks_blocked()
         async with anyio.create_task_group() as waiting:
             for _ in range(2):
@@ -82,8 +81,7 @@ async def test_a_prompt_that_nobody_waits_for_any_more_is_taken_away() -> None:
 
 async def test_an_app_that_wants_too_much_at_once_is_refused() -> None:
     desk = Desk()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(desk.prompts.run)
+    async with desk.prompts.running(), anyio.create_task_group() as tasks:
         await anyio.wait_all_tasks_blocked()
         for number in range(MAX_WAITING_OF_AN_APP):
             tasks.start_soon(desk.join, wish("a", f"t{number}"))
@@ -95,4 +93,4 @@ async def test_an_app_that_wants_too_much_at_once_is_refused() -> None:
 
 
 async def test_before_anybody_can_be_asked_everything_is_denied() -> None:
-    assert not (await Desk().prompts.join(wish("a"))).allowed
+    assert await Desk().prompts.join(wish("a")) is None

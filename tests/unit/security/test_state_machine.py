@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deskbus.security.consent import Answer, Question
 from deskbus.security.identity import AppIdentity
 from deskbus.security.policy import NO_POLICY, Policy, PolicyRule
+from deskbus.security.request import Answer, PermissionRequest
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import DEGRADED, DeskbusError
 from deskbus_protocol.permissions import Grant
@@ -94,7 +94,7 @@ class World:
     async def ask(self, step: Ask) -> None:
         answered: list[Allow] = []
 
-        async def person(_: Question) -> Answer:
+        async def person(_: PermissionRequest) -> Answer:
             await self.happen(step.meanwhile)
             if step.choice == "crash":
                 raise RuntimeError("the UI is gone")
@@ -105,7 +105,7 @@ class World:
             return Answer(step.choice, step.holds, expires)  # type: ignore[arg-type]
 
         self.desk.person = person
-        granted = await self.desk.security.request(step.client, step.wanted)
+        granted = await self.desk.security.permissions.request(step.client, step.wanted)
         if granted:
             # Who answers for an app that is another by then, or has ended, answers nobody.
             is_for_it = answered and step.meanwhile not in ("change", "session")
@@ -113,8 +113,12 @@ class World:
             assert was_allowed, f"{step} was granted, and nobody said so"
             self.allows += answered
         if granted and answered and step.holds == "once":
-            assert self.desk.security.spend(step.client, "messaging.read", step.wanted.scope)
-            assert not self.desk.security.spend(step.client, "messaging.read", step.wanted.scope)
+            assert self.desk.security.checker.spend(
+                step.client, "messaging.read", step.wanted.scope
+            )
+            assert not self.desk.security.checker.spend(
+                step.client, "messaging.read", step.wanted.scope
+            )
             self.allows.remove(answered[0])
 
     async def happen(self, event: str) -> None:
@@ -135,7 +139,7 @@ class World:
             self.keep(lambda allow: allow.holds == "always")
         elif event == "change":
             self.identity = AppIdentity(bound=self.identity.bound + "+")
-            desk.security.register(TICKER.app, desk.rules, self.identity)
+            desk.security.apps.register(TICKER.app, desk.rules, self.identity)
             self.allows.clear()
         elif event in ("deny b", "no policy"):
             self.denies_b = event == "deny b"
@@ -175,10 +179,10 @@ class World:
 
     def check(self) -> None:
         for topic in TOPICS:
-            if self.desk.security.may_read(TICKER, topic):
+            if self.desk.security.checker.may_read(TICKER, topic):
                 assert self.has(TICKER, Grant("messaging.read", topic)), f"{topic} may be read"
                 assert not (self.denies_b and topic == "b"), "the policy denies it"
-            assert not self.desk.security.may_write(TICKER, topic)
+            assert not self.desk.security.checker.may_write(TICKER, topic)
 
 
 @settings(max_examples=300)
