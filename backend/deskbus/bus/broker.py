@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 from weakref import WeakSet
 
+import anyio.lowlevel
 from msgspec import UNSET, Raw, UnsetType
 
 from deskbus.bus.client import BusClient, Reader
@@ -21,6 +22,9 @@ from deskbus_protocol.topics import check_pattern, check_topic, is_wildcard
 
 MAX_WRITABLE = 2000
 """Topics remembered as writable for one sender; beyond, permissions are looked up anew."""
+
+NOTED_AT_ONCE = 500
+"""Reads noted before other work gets its turn; one takes about a microsecond."""
 
 MAX_SUBSCRIPTIONS = 1_000
 """Of one client."""
@@ -212,6 +216,24 @@ class MessageBroker:
         else:
             self._exact.setdefault(pattern, set()).add(reader)
             self._expire_targets(pattern)
+
+    async def note_uses(self, note_read: Callable[[Sender, str], None]) -> None:
+        """Tells `note_read` whom each topic has reached since the last call.
+
+        Who writes is looked up in the access control anew, and is noted by that.
+        """
+        self._forget_writable()
+        noted = 0
+        for topic in self.topics.all():
+            if topic.seq == topic.noted_seq:
+                continue
+            topic.noted_seq = topic.seq
+            for target in topic.targets:
+                note_read(target.client.identity, topic.name)
+            noted += len(topic.targets)
+            if noted >= NOTED_AT_ONCE:
+                noted = 0
+                await anyio.lowlevel.checkpoint()
 
     def check_room(self, client: BusClient, pattern: str) -> None:
         """Raises `DeskbusError` (invalid_topic; overloaded where a subscription is too much)."""

@@ -189,10 +189,6 @@ class InterApplicationBus:
                 line = notification("permissions.changed", word) + b"\n"
                 member.connection.put(line, None, 0)
 
-    def refresh(self) -> None:
-        """Has every permission looked up anew with the next message."""
-        self.broker.grants_changed([member.client for member in self.members])
-
     def subscribe(
         self, identity: Sender, pattern: str, mode: Mode, sources: Sequence[Source] = ()
     ) -> None:

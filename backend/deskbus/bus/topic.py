@@ -19,6 +19,7 @@ STALE = -1
 class Topic:
     """`owner` is the app that published on it first.
 
+    `noted_seq` is `seq` when it was last noted who reads it.
     `targets` is right while `generation` is the broker's; `seq` is the last message's.
 
     Each message of a persisted topic goes to the log too, of a `sensitive` one encrypted; while
@@ -35,6 +36,7 @@ class Topic:
         "id_member",
         "in_memory",
         "name",
+        "noted_seq",
         "opening",
         "owner",
         "persisted",
@@ -59,7 +61,7 @@ class Topic:
         self.persisted = persisted
         self.sensitive = self.in_memory = False
         self.epoch = epoch
-        self.seq = seq
+        self.seq = self.noted_seq = seq
         self.timestamp = 0
         self.targets: tuple[Reader, ...] = ()
         self.generation = STALE

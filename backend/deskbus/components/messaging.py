@@ -24,8 +24,8 @@ from deskbus_protocol.secrets import VaultStatus
 TICK_S = 0.1
 """How late expiry and redelivery may be."""
 
-REFRESH_S = 60.0
-"""How often a permission in use is looked up anew; `lastUsed` is as exact as that."""
+NOTE_USES_EVERY_S = 60.0
+"""How exact `lastUsed` of a permission is."""
 
 
 class Messaging:
@@ -57,7 +57,7 @@ class Messaging:
             if self.persistence is not None:
                 await stack.enter_async_context(self.persistence.running())
             tick = partial(tick_every, TICK_S, self.bus.tick)
-            await stack.enter_async_context(self._loops.running(tick, self._refresh))
+            await stack.enter_async_context(self._loops.running(tick, self._note_uses))
             yield
 
     def vault_changed(self, _: VaultStatus) -> None:
@@ -67,7 +67,7 @@ class Messaging:
     def _grants_changed(self, app: str) -> None:
         self.bus.grants_changed(app, self._security.checker.epoch)
 
-    async def _refresh(self) -> None:
+    async def _note_uses(self) -> None:
         while True:
-            await anyio.sleep(REFRESH_S)
-            self.bus.refresh()
+            await anyio.sleep(NOTE_USES_EVERY_S)
+            await self.bus.broker.note_uses(self._security.checker.note_read)

@@ -56,7 +56,12 @@ class PermissionChecker:
         return self._permits(identity, Grant("messaging.read", topic))
 
     def may_write(self, identity: Sender, topic: str) -> bool:
-        return self.verdict_of(identity, Grant("messaging.write", topic)).state == "granted"
+        """Notes the use; the bus asks for the first message on a topic, and again each minute."""
+        return self._use(identity, Grant("messaging.write", topic))
+
+    def note_read(self, identity: Sender, topic: str) -> None:
+        """A message on the topic has reached the client."""
+        self.note_use(identity, Grant("messaging.read", topic))
 
     def may_subscribe(self, identity: Sender, pattern: str) -> bool:
         """Whether every topic of a pattern may be read."""
@@ -64,10 +69,17 @@ class PermissionChecker:
 
     def may_write_all(self, identity: Sender, pattern: str) -> bool:
         """Whether every topic of a pattern may be written to."""
-        return self.may_write(identity, pattern)
+        return self.verdict_of(identity, Grant("messaging.write", pattern)).state == "granted"
 
     def may_send(self, identity: Sender, app: str) -> bool:
-        return self.verdict_of(identity, Grant("app.send", app)).state == "granted"
+        """Notes the use."""
+        return self._use(identity, Grant("app.send", app))
+
+    def note_use(self, identity: Sender, wanted: Grant) -> None:
+        """The decision by which this is granted, if a person made one, was used now."""
+        verdict = self.verdict_of(identity, wanted)
+        if verdict.why == "person" and verdict.by is not None:
+            self._ledger.note_use(identity.app, verdict.by, self._clock())
 
     def spend(self, identity: Sender, permission: str, scope: str) -> bool:
         """Uses up what was allowed once, if it covers this; true if it did."""
@@ -131,6 +143,10 @@ class PermissionChecker:
         self._trusted.discard(identity)
         return was_trusted
 
+    def _use(self, identity: Sender, wanted: Grant) -> bool:
+        self.note_use(identity, wanted)
+        return self.verdict_of(identity, wanted).state == "granted"
+
     def _permits(self, identity: Sender, wanted: Grant) -> bool:
         verdict = self.verdict_of(identity, wanted)
         if verdict.state == "open":
@@ -158,8 +174,6 @@ class PermissionChecker:
         if self.is_trusted(app):
             return TRUSTED
         verdict = self._standing(app).verdict(Grant(permission, scope))
-        if verdict.why == "person" and verdict.by is not None:
-            self._ledger.note_use(app, verdict.by, self._clock())
         if len(self._verdicts) >= MAX_VERDICTS:
             self._verdicts.clear()
         self._verdicts[key] = verdict

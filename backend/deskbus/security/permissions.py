@@ -89,6 +89,7 @@ class PermissionService:
             raise DeskbusError(
                 PERMISSION_DENIED, f"This app may not use {wanted.permission} on {wanted.scope}."
             )
+        self._checker.note_use(identity, permit.grant)
         return permit
 
     async def reserve(self, identity: Sender, wanted: Grant) -> Permit:

@@ -303,7 +303,7 @@ async def test_the_list_tells_denials_configuration_and_when_it_was_used() -> No
         desk.person = says("allow", "always", DAY_MS)
         await desk.security.permissions.request(TICKER, READ)
         desk.clock.pass_ms(5)
-        desk.security.checker.may_read(TICKER, "prices.a")
+        desk.security.checker.note_read(TICKER, "prices.a")
         found = {(r.permission, r.allowed, r.source): r for r in desk.settings.records().records}
     assert set(found) == {
         ("app.send", True, "config"),
