@@ -24,7 +24,6 @@ from deskbus.audit.violations import Violations
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.client import BusClient
 from deskbus.components.refused_calls import RefusedCalls
-from deskbus.observability.trail import LoggedTrail
 from deskbus.rpc.lane import Lane
 from deskbus.rpc.refusals import Refusals
 from deskbus_protocol.audit import AuditFilter
@@ -32,6 +31,7 @@ from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.events import AuditEvent, PermissionGranted, TicketUsed, Violation
 from tests.performance.load import Figures
+from tests.unit.security.desk import FakeTrail
 
 GROUP = 8192
 APPENDED = 200_000
@@ -206,7 +206,7 @@ def hot_path() -> Figures:
     block = frame * BLOCK_FRAMES
     lanes = [Lane(_drop, Refusals(_drop)) for _ in range(2)]
     lanes[0].open(publisher)  # type: ignore[arg-type]
-    audited = RefusedCalls(Violations(LoggedTrail())).on_lane(identity)
+    audited = RefusedCalls(Violations(FakeTrail())).on_lane(identity)
     lanes[1].open(publisher, audited)  # type: ignore[arg-type]
     taken: tuple[list[float], list[float]] = ([], [])
     for turn in range(2 * TURNS):

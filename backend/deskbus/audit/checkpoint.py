@@ -23,7 +23,6 @@ from deskbus.storage.newer import NewerFormatError
 
 FORMAT = 1
 _FORMAT_LINE = re.compile(r"\nformat ([0-9]{1,9})(?:\n|\Z)")
-NO_BYTES = b""
 
 
 class Torn(msgspec.Struct, frozen=True):

@@ -12,7 +12,6 @@ import secrets
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SEED_BYTES = 32
-MAC_BYTES = 32
 
 
 def new_seed() -> bytearray:

@@ -19,7 +19,6 @@ from deskbus_protocol.bus import (
     WatchParams,
     WatchResult,
 )
-from deskbus_protocol.errors import PERMISSION_REVOKED, DeskbusError
 from deskbus_protocol.method import Empty
 from deskbus_protocol.permissions import Grant
 
@@ -59,7 +58,6 @@ def handlers(
             wanted = Grant("messaging.write", params.topic)
         with permissions.holding(await permissions.reserve(call.identity, wanted)):
             return await bus.request(call.identity, params)
-        raise DeskbusError(PERMISSION_REVOKED)
 
     return {
         "bus.subscribe": subscribe,

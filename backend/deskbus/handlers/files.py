@@ -13,7 +13,7 @@ from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.files import ConfinedFiles, Entry
 from deskbus.security.permissions import PermissionService
-from deskbus_protocol.errors import INVALID_PARAMS, PERMISSION_REVOKED, TOO_LARGE, DeskbusError
+from deskbus_protocol.errors import INVALID_PARAMS, TOO_LARGE, DeskbusError
 from deskbus_protocol.files import (
     LIST_ENTRIES,
     WRITE_BYTES,
@@ -64,7 +64,6 @@ def handlers(files: ConfinedFiles, permissions: PermissionService) -> Mapping[st
                 modified=part.modified_ms,
                 next=reached if taken and reached < part.size else UNSET,
             )
-        raise DeskbusError(PERMISSION_REVOKED)
 
     async def write(call: Call, params: WriteFileParams) -> WriteFileResult:
         content = _bytes(params)
@@ -77,7 +76,6 @@ def handlers(files: ConfinedFiles, permissions: PermissionService) -> Mapping[st
                     files.write, path, content, params.mode, limiter=threads
                 )
             return WriteFileResult(path=path, size=size)
-        raise DeskbusError(PERMISSION_REVOKED)
 
     async def list_folder(call: Call, params: ListFilesParams) -> ListFilesResult:
         wanted = Grant("filesystem.read", params.path)
@@ -93,7 +91,6 @@ def handlers(files: ConfinedFiles, permissions: PermissionService) -> Mapping[st
                 entries=[_entry(entry) for entry in found[:LIST_ENTRIES]],
                 more=len(found) > LIST_ENTRIES,
             )
-        raise DeskbusError(PERMISSION_REVOKED)
 
     return {"files.read": read, "files.write": write, "files.list": list_folder}
 

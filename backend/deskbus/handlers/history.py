@@ -12,7 +12,6 @@ from deskbus.rpc.dispatch import Handler
 from deskbus.security.permissions import PermissionService
 from deskbus.security.request import Permit
 from deskbus_protocol.bus import ContinueParams, ContinueResult
-from deskbus_protocol.errors import PERMISSION_REVOKED, DeskbusError
 from deskbus_protocol.history import (
     BusStats,
     DeadLetterList,
@@ -54,13 +53,11 @@ def handlers(
     async def history(call: Call, params: HistoryParams) -> MessageList:
         with permissions.holding(*await permits(call, params.topic)):
             return MessageList(messages=bus.history(call.identity, params.topic, params.limit))
-        raise DeskbusError(PERMISSION_REVOKED)
 
     async def query(call: Call, params: QueryParams) -> MessageList:
         with permissions.holding(*await permits(call, params.pattern)):
             async with queries.take(call.identity.app):
                 return await replays.query(call.identity, params)
-        raise DeskbusError(PERMISSION_REVOKED)
 
     async def replay(call: Call, params: ReplayParams) -> ReplayResult:
         held = await permits(call, params.pattern)
@@ -69,7 +66,6 @@ def handlers(
             permissions.lease(held[0])
         with permissions.holding(*held):
             return ReplayResult(messages=await replays.replay(call.identity, params))
-        raise DeskbusError(PERMISSION_REVOKED)
 
     async def go_on(call: Call, params: ContinueParams) -> ContinueResult:
         reads = await permissions.require(call.identity, Grant("messaging.read", params.pattern))
@@ -79,7 +75,6 @@ def handlers(
         recent_ms = None if may_look_back else CONTINUE_MS
         with permissions.holding(reads):
             return await replays.go_on(call.identity, params, recent_ms=recent_ms)
-        raise DeskbusError(PERMISSION_REVOKED)
 
     return {
         "bus.history": history,

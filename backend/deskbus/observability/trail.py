@@ -2,12 +2,7 @@
 
 from typing import Protocol
 
-import msgspec
-import structlog
-
 from deskbus_protocol.events import AuditEvent
-
-log = structlog.get_logger()
 
 
 class AuditTrail(Protocol):
@@ -23,18 +18,3 @@ class AuditTrail(Protocol):
         Raises `DeskbusError` (audit_unavailable) where the log can't be written; then the effect
         must not happen. Cancelled, the event may be on disk or not.
         """
-
-
-class LoggedTrail:
-    """Tells the structured log and keeps nothing, so `commit` never refuses.
-
-    For tests, for a part that runs by itself, and for a backend whose audit log is switched off in
-    the configuration. In a running backend the trail is the audit log.
-    """
-
-    def note(self, event: AuditEvent) -> None:
-        fields = msgspec.to_builtins(event)
-        log.info("audit", what=fields.pop("type"), **fields)
-
-    async def commit(self, event: AuditEvent) -> None:
-        self.note(event)

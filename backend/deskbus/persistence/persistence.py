@@ -131,7 +131,6 @@ class MessagePersistence:
         self._reason = ""
         self.breaker = CircuitBreaker("disk", monotonic_s=monotonic_s)
         self._attempt: Attempt | None = None
-        self.on_state_changed: Callable[[State], None] | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -614,13 +613,10 @@ class MessagePersistence:
         if why == self._sealing_told:
             return
         self._sealing_told = why
-        state = self.state
         if why:
-            log.warning("persistence.sensitive_topics", detail=state.detail)
+            log.warning("persistence.sensitive_topics", detail=self.state.detail)
         else:
             log.info("persistence.sensitive_topics", detail="they are encrypted and written")
-        if self.on_state_changed:
-            self.on_state_changed(state)
 
     def _fail(self, error: Exception) -> None:
         if self._flight_since is not None:
@@ -683,10 +679,7 @@ class MessagePersistence:
         if reason == self._reason:
             return
         self._reason = reason
-        state = self.state
         if reason:
-            log.warning("persistence.degraded", detail=state.detail)
+            log.warning("persistence.degraded", detail=self.state.detail)
         else:
             log.info("persistence.recovered")
-        if self.on_state_changed:
-            self.on_state_changed(state)

@@ -11,7 +11,6 @@ from deskbus.persistence.persistence import (
     MessagePersistence,
 )
 from deskbus.persistence.query import Query
-from deskbus.persistence.state import State
 from tests.unit.persistence.rig import NOW_MS, Disk, Timers, numbered, seqs
 
 
@@ -34,7 +33,6 @@ class Rig:
         self.folder = folder
         self.disk = Disk()
         self.timers = Timers()
-        self.states: list[State] = []
         self.persistence = self.make()
 
     def make(self, **options: Any) -> MessagePersistence:
@@ -46,7 +44,6 @@ class Rig:
             files=self.disk,
             **options,
         )
-        self.persistence.on_state_changed = self.states.append
         return self.persistence
 
     async def restart(self) -> MessagePersistence:
