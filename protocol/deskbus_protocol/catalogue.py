@@ -23,13 +23,15 @@ def _device(
     )
 
 
-def _not_offered(name: str, title: str, wants: str, detail: str) -> PermissionEntry:
+def _not_offered(
+    name: str, title: str, wants: str, detail: str, risk: Risk = "low"
+) -> PermissionEntry:
     return PermissionEntry(
         name=name,
         title=title,
         statement=f"{{app}} wants to {wants}.",
         detail=detail,
-        risk="low",
+        risk=risk,
         scope="fixed",
         enforced_by="nobody",
     )
@@ -147,22 +149,6 @@ BUILT_IN = (
         "notifications",
     ),
     _device(
-        "clipboard.read",
-        "Read the clipboard",
-        "read the clipboard",
-        "It will see whatever you copied last, in any program: also passwords.",
-        "high",
-        "clipboard-read",
-    ),
-    _device(
-        "clipboard.write",
-        "Write to the clipboard",
-        "write to the clipboard",
-        "It can replace what you copied; look before you paste.",
-        "low",
-        "clipboard-sanitized-write",
-    ),
-    _device(
         "media.camera", "Use the camera", "use the camera", f"It sees what it sees. {_SHOWN}",
         "high", "media",
     ),
@@ -268,6 +254,20 @@ BUILT_IN = (
             "high", "serial"),
     _device("usb", "Use USB devices", "use USB devices", "It talks to them directly.", "high",
             "usb"),
+    # Electron 9 lets every page write, and names what reads no more than "unknown".
+    _not_offered(
+        "clipboard.read",
+        "Read the clipboard",
+        "read the clipboard",
+        "It will see whatever you copied last, in any program: also passwords.",
+        risk="high",
+    ),
+    _not_offered(
+        "clipboard.write",
+        "Write to the clipboard",
+        "write to the clipboard",
+        "It can replace what you copied; look before you paste.",
+    ),
     _not_offered(
         "system.tray",
         "Sit in the tray",

@@ -17,11 +17,11 @@ APP, PLAIN = "test.device", "test.plain-device"
 
 PAGE = """<!doctype html><meta charset='utf-8'><title>device</title><p>A page</p>
 <iframe id="frame" srcdoc="<p>framed</p>"
- allow="geolocation; microphone; camera; midi; clipboard-read"></iframe>"""
+ allow="geolocation; microphone; camera; midi"></iframe>"""
 
 DECLARED = (
     *("geolocation", "notifications", "media.microphone", "media.camera"),
-    *("clipboard.read", "midi", "external.open"),
+    *("midi", "external.open"),
 )
 
 CONFIG = """
@@ -54,7 +54,6 @@ ASKS = {
         () => 'allowed', {REFUSED})""",
     "midi.sysex": f"""navigator.requestMIDIAccess({{ sysex: true }}).then(
         () => 'allowed', {REFUSED})""",
-    "clipboard.read": f"navigator.clipboard.readText().then(() => 'allowed', {REFUSED})",
 }
 SCREEN = f"""navigator.mediaDevices.getUserMedia({{ video: {{
     mandatory: {{ chromeMediaSource: 'desktop' }} }} }}).then(() => 'allowed', {REFUSED})"""

@@ -18,7 +18,7 @@ id = "test.asker"
 name = "Asker"
 declares = [
     {{ permission = "messaging.read", scope = "consent.#" }},
-    {{ permission = "clipboard.read", scope = "all" }},
+    {{ permission = "geolocation", scope = "all" }},
 ]
 windows = [{{ url = "{(PAGES / "page.html").as_uri()}?asker" }}]
 
@@ -50,7 +50,7 @@ async def electron(started: ElectronSession) -> ElectronSession:
         await in_main(started, f"shell.call('permissions.revoke', {{ app: '{app}' }})")
     await decide(started, ASKER, "messaging.read", "consent.panel.#")
     await decide(started, ASKER, "messaging.read", "consent.other.#")
-    await decide(started, ASKER, "clipboard.read", "all", allowed=False)
+    await decide(started, ASKER, "geolocation", "all", allowed=False)
     await decide(started, SENDER, "network", "https://api.example.com")
     return started
 

@@ -105,10 +105,10 @@ function createWindow(
     backgroundColor,
     ...(x === undefined || y === undefined ? {} : { x, y }),
     ...bounds,
-    webPreferences: {
-      ...lockedPreferences(preload, `deskbus-app:${app}`),
-      additionalArguments: [APP_ARGUMENT + app, CLIENT_ARGUMENT + client],
-    },
+    webPreferences: lockedPreferences(preload, `deskbus-app:${app}`, [
+      APP_ARGUMENT + app,
+      CLIENT_ARGUMENT + client,
+    ]),
   });
   window.once('ready-to-show', () => window.show());
   // The title says which app this is; a page has no say in it.

@@ -11,11 +11,25 @@ import { isExternal, nothingBut, type AskDetails, type SessionPolicy } from './s
 
 const guarded = new WeakSet<Session>();
 
-/** The web preferences of every window here; `enableRemoteModule` was dropped in Electron 14. */
-export function lockedPreferences(preload: string, partition: string): WebPreferences {
+/**
+ * `execCommand` copies, cuts and pastes without asking anybody, and Electron has no preference for
+ * it. Frames obey the switch too; a person's own keys and menus are not held by it.
+ */
+const NO_CLIPBOARD = '--blink-settings=dOMPasteAllowed=false,javaScriptCanAccessClipboard=false';
+
+/**
+ * The web preferences of every window here; `words` are told to the preload script.
+ * `enableRemoteModule` was dropped in Electron 14.
+ */
+export function lockedPreferences(
+  preload: string,
+  partition: string,
+  words: string[] = [],
+): WebPreferences {
   const preferences: WebPreferences & { enableRemoteModule: boolean } = {
     preload,
     partition,
+    additionalArguments: [NO_CLIPBOARD, ...words],
     contextIsolation: true,
     sandbox: true,
     nodeIntegration: false,

@@ -28,7 +28,7 @@ APPS = ("com.example.ticker", "com.example.blotter", "com.example.news", "org.ac
 SCOPES = {
     "messaging.read": ("prices.#", "orders.own.#", "news.*.headline"),
     "messaging.write": ("orders.new", "chat.room.#"),
-    "clipboard.read": ("all",),
+    "geolocation": ("all",),
     "notifications": ("all",),
 }
 DAY_MS = 86_400_000

@@ -34,7 +34,7 @@ class Book:
     def __init__(self) -> None:
         self.entries = [
             record("ticker", "messaging.read", "prices.#", since=1, last_used=5),
-            record("ticker", "clipboard.read", "all", allowed=False, risk="high"),
+            record("ticker", "geolocation", "all", allowed=False, risk="high"),
             record("blotter", "network", "https://a.example", source="policy", risk="high"),
         ]
         self.embargoes = [
@@ -84,7 +84,7 @@ async def test_every_decision_and_embargo_is_listed_below_its_app(panel: Permiss
     assert seen(content) == [
         ("blotter", "network", "Allowed"),
         ("ticker", "messaging.read", "Allowed"),
-        ("ticker", "clipboard.read", "Denied"),
+        ("ticker", "geolocation", "Denied"),
         ("ticker", "Keep secrets", "May not ask"),
     ]
 
@@ -93,7 +93,7 @@ async def test_every_decision_and_embargo_is_listed_below_its_app(panel: Permiss
     ("search", "found"),
     [
         ("PRICES", ["messaging.read"]),
-        ("ticker clip", ["clipboard.read"]),
+        ("ticker geo", ["geolocation"]),
         ("blotter", ["network"]),
         ("nothing", []),
     ],
