@@ -122,6 +122,9 @@ class _Everything:
     def may_write(self, identity: Sender, topic: str) -> bool:
         return True
 
+    def may_spend(self, identity: Sender, permission: str, scope: str) -> bool:
+        return False
+
     def spend(self, identity: Sender, permission: str, scope: str) -> bool:
         return False
 

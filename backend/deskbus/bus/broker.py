@@ -37,6 +37,9 @@ class Acl(Protocol):
 
     def may_write(self, identity: Sender, topic: str) -> bool: ...
 
+    def may_spend(self, identity: Sender, permission: str, scope: str) -> bool:
+        """Whether something that was permitted once covers this; it stays there."""
+
     def spend(self, identity: Sender, permission: str, scope: str) -> bool:
         """Uses up what was permitted once, if it covers this; true if it did."""
 
@@ -352,13 +355,15 @@ class MessageBroker:
         Raises `DeskbusError` (invalid_topic, permission_denied, unavailable).
         """
         check_topic(name)
-        if not self._acl.may_write(client.identity, name):
-            if not self._acl.spend(client.identity, "messaging.write", name):
-                raise DeskbusError(PERMISSION_DENIED, f"This app may not write to {name}.")
-            return self._admitted(
-                self.topics.find_or_make(name, client.identity.app), foreign=foreign
-            )
-        topic = self._admitted(self.topics.find_or_make(name, client.identity.app), foreign=foreign)
+        identity, acl = client.identity, self._acl
+        always = acl.may_write(identity, name)
+        if not always and not acl.may_spend(identity, "messaging.write", name):
+            raise DeskbusError(PERMISSION_DENIED, f"This app may not write to {name}.")
+        topic = self._admitted(self.topics.find_or_make(name, identity.app), foreign=foreign)
+        if not always:
+            # A message that is refused after all uses up nothing.
+            acl.spend(identity, "messaging.write", name)
+            return topic
         if topic.sensitive:
             return topic
         if len(client.writable) >= MAX_WRITABLE:

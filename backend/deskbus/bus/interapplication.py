@@ -57,6 +57,8 @@ class Acl(Protocol):
 
     def may_send(self, identity: Sender, app: str) -> bool: ...
 
+    def may_spend(self, identity: Sender, permission: str, scope: str) -> bool: ...
+
     def spend(self, identity: Sender, permission: str, scope: str) -> bool: ...
 
     def may_write_all(self, identity: Sender, pattern: str) -> bool: ...
@@ -221,9 +223,9 @@ class InterApplicationBus:
     def send(self, identity: Sender, params: SendParams) -> SendResult:
         """Raises `DeskbusError` (permission_denied, no_subscriber, invalid_topic)."""
         client_name = None if isinstance(params.client, UnsetType) else params.client
+        sender = self.member(identity).client
         targets = self._addressees(identity, params.app, client_name, params.topic)
         topic = self.broker.topics.direct(params.topic)
-        sender = self.member(identity).client
         self.broker.send(sender, targets, topic, params.payload, _options(params))
         return SendResult(id=topic.last_id.decode(), receivers=len(targets))
 
@@ -374,7 +376,8 @@ class InterApplicationBus:
         self, sender: Sender, app: str, client: str | None, topic: str
     ) -> tuple[Reader, ...]:
         check_topic(topic)
-        if not self._acl.may_send(sender, app) and not self._acl.spend(sender, "app.send", app):
+        always = self._acl.may_send(sender, app)
+        if not always and not self._acl.may_spend(sender, "app.send", app):
             raise DeskbusError(PERMISSION_DENIED, f"This app may not send to {app}.")
         found = tuple(
             reader
@@ -385,6 +388,9 @@ class InterApplicationBus:
         )
         if not found:
             raise DeskbusError(NO_SUBSCRIBER, f"No client of {app} listens on {topic}.")
+        if not always:
+            # A message without a receiver uses up nothing.
+            self._acl.spend(sender, "app.send", app)
         return found
 
 

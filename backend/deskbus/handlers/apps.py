@@ -36,7 +36,7 @@ from deskbus_protocol.apps import (
     StatsResult,
 )
 from deskbus_protocol.display import visible
-from deskbus_protocol.errors import RATE_LIMITED, DeskbusError
+from deskbus_protocol.errors import CONFLICT, RATE_LIMITED, DeskbusError
 from deskbus_protocol.manifest import Limits
 from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.permissions import Grant
@@ -77,10 +77,11 @@ def handlers(
             await check(params.app)
             return AppResult(status=await apps.launch(params.app, call.progress))
         # An app learns no more of one that it may not start than that.
-        await permissions.require(call.identity, Grant("process.launch", params.app))
+        permit = await permissions.require(call.identity, Grant("process.launch", params.app))
         try:
-            await check(params.app)
-            status = await apps.launch(params.app, call.progress)
+            with permissions.admitting(permit, refusals=(CONFLICT,)):
+                await check(params.app)
+                status = await apps.launch(params.app, call.progress)
         except DeskbusError as error:
             # What is wrong with the other app, its files or its secrets is for people alone.
             log.warning("app.not_launched_for_app", app=params.app, reason=error.message)

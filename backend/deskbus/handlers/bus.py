@@ -29,11 +29,8 @@ def handlers(
     async def subscribe(call: Call, params: SubscribeParams) -> SubscribeResult:
         wanted = Grant("messaging.read", params.pattern)
         permit = await permissions.require(call.identity, wanted)
-        # The same pattern again is another operation than before.
-        permissions.release(call.identity, wanted)
-        permissions.lease(permit)
-        sources = params.sources or ()
-        bus.subscribe(call.identity, params.pattern, params.mode, sources)
+        with permissions.subscribing(permit):
+            bus.subscribe(call.identity, params.pattern, params.mode, params.sources or ())
         return SubscribeResult(mark=replays.mark())
 
     async def unsubscribe(call: Call, params: UnsubscribeParams) -> Empty:

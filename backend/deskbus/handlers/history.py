@@ -1,6 +1,7 @@
 """`bus.*` that looks back."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 
 from msgspec import UnsetType
 
@@ -47,8 +48,9 @@ def handlers(
 
     async def permits(call: Call, pattern: str) -> tuple[Permit, Permit]:
         """To read at all, and to read what was published before."""
-        reads = await permissions.require(call.identity, Grant("messaging.read", pattern))
-        return reads, await permissions.require(call.identity, Grant("history", pattern))
+        return await permissions.require_both(
+            call.identity, Grant("messaging.read", pattern), Grant("history", pattern)
+        )
 
     async def history(call: Call, params: HistoryParams) -> MessageList:
         with permissions.holding(*await permits(call, params.topic)):
@@ -61,19 +63,17 @@ def handlers(
 
     async def replay(call: Call, params: ReplayParams) -> ReplayResult:
         held = await permits(call, params.pattern)
-        if params.follow and held[0].once:
-            # What it was allowed once goes on as the subscription that it leaves.
-            permissions.lease(held[0])
-        with permissions.holding(*held):
+        # What it was allowed once goes on as the subscription that it leaves.
+        followed = permissions.leasing(held[0]) if params.follow else nullcontext()
+        with followed, permissions.holding(*held):
             return ReplayResult(messages=await replays.replay(call.identity, params))
 
     async def go_on(call: Call, params: ContinueParams) -> ContinueResult:
         reads = await permissions.require(call.identity, Grant("messaging.read", params.pattern))
-        permissions.lease(reads)
         wanted = Grant("history", params.pattern)
         may_look_back = await permissions.state(call.identity, wanted) == "granted"
         recent_ms = None if may_look_back else CONTINUE_MS
-        with permissions.holding(reads):
+        with permissions.leasing(reads), permissions.holding(reads):
             return await replays.go_on(call.identity, params, recent_ms=recent_ms)
 
     return {

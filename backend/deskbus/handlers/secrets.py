@@ -1,6 +1,7 @@
 """`secrets.*`."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from deskbus.reliability.turns import FairTurns
 from deskbus.rpc.connection import Call
@@ -24,30 +25,29 @@ _PERMISSION = Grant("secrets", OWN_SECRETS)
 def handlers(
     vault: VaultService, permissions: PermissionService, turns: FairTurns
 ) -> Mapping[str, Handler]:
-    async def owner(call: Call) -> str:
-        """Whose secrets: those of the app that the connection is, and no other's."""
-        await permissions.require(call.identity, _PERMISSION)
-        return call.identity.app
+    @asynccontextmanager
+    async def turn(call: Call) -> AsyncIterator[str]:
+        """The owner's turn: the app that the connection is, and no other."""
+        permit = await permissions.require(call.identity, _PERMISSION)
+        with permissions.admitting(permit):
+            async with turns.take(call.identity.app):
+                yield call.identity.app
 
     async def set_secret(call: Call, params: SetSecretParams) -> Empty:
-        app = await owner(call)
-        async with turns.take(app):
+        async with turn(call) as app:
             await vault.set(app, params.name, params.value)
-        return Empty()
+            return Empty()
 
     async def get(call: Call, params: SecretParams) -> SecretResult:
-        app = await owner(call)
-        async with turns.take(app):
+        async with turn(call) as app:
             return SecretResult(value=await vault.get(app, params.name))
 
     async def delete(call: Call, params: SecretParams) -> DeletedResult:
-        app = await owner(call)
-        async with turns.take(app):
+        async with turn(call) as app:
             return DeletedResult(deleted=await vault.delete(app, params.name))
 
     async def names(call: Call, _: NoParams) -> SecretList:
-        app = await owner(call)
-        async with turns.take(app):
+        async with turn(call) as app:
             return SecretList(names=await vault.names(app))
 
     return {

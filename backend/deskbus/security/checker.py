@@ -3,7 +3,7 @@
 No I/O, no await; time comes from the clock that it was given.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from deskbus.reliability.clock import ClockMs
@@ -80,6 +80,17 @@ class PermissionChecker:
         verdict = self.verdict_of(identity, wanted)
         if verdict.why == "person" and verdict.by is not None:
             self._ledger.note_use(identity.app, verdict.by, self._clock())
+
+    def may_spend(self, identity: Sender, permission: str, scope: str) -> bool:
+        """Whether `spend` would find something."""
+        wanted = Grant(permission, scope)
+        return self._is_open(Permit(identity, wanted)) and self.once.covers(identity, wanted)
+
+    def give_back(self, permits: Iterable[Permit]) -> None:
+        """Keeps what was permitted once for the next operation; this one came to nothing."""
+        for permit in permits:
+            if permit.once and not permit.reserved and self._is_open(permit):
+                self.once.keep(permit.identity, permit.grant)
 
     def spend(self, identity: Sender, permission: str, scope: str) -> bool:
         """Uses up what was allowed once, if it covers this; true if it did."""

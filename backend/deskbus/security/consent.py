@@ -7,7 +7,7 @@ from typing import TypedDict
 
 import anyio
 import structlog
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from deskbus.observability.trail import AuditTrail
 from deskbus.reliability.clock import ClockMs
@@ -15,7 +15,7 @@ from deskbus.security.checker import ConsentMode, PermissionChecker
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.identity import AppIdentity
 from deskbus.security.ledger import Decision, Embargoed, Ledger, Neglect
-from deskbus.security.prompts import Prompts
+from deskbus.security.prompts import Outcome, Prompts
 from deskbus.security.registry import AppRegistry
 from deskbus.security.request import Answer, PermissionRequest, Permit
 from deskbus_protocol.envelope import Sender
@@ -76,8 +76,33 @@ class Consent:
             yield
 
     async def ask(self, request: PermissionRequest) -> Permit | None:
-        """None is no. Raises `DeskbusError` (overloaded)."""
-        return await self._prompts.join(request)
+        """None is no; either is on disk by then. Raises `DeskbusError` (overloaded)."""
+        outcome = await self._prompts.join(request)
+        if not outcome.joined or outcome.decision is None:
+            return outcome.permit
+        joined = request._replace(prompt=outcome.joined)
+        recorded = await self._joined(joined, outcome.permit, outcome.decision)
+        return outcome.permit if recorded else None
+
+    async def _joined(
+        self,
+        request: PermissionRequest,
+        permit: Permit | None,
+        decision: PermissionGranted | PermissionDenied,
+    ) -> bool:
+        """Records a request that came to a prompt that was open, under its own trace."""
+        about = _about(request)
+        self._trail.note(PermissionRequested(reason=request.reason or "", **about))
+        told: PermissionGranted | PermissionDenied = structs.replace(decision, **about)
+        if permit is None and isinstance(decision, PermissionGranted):
+            why = "it was allowed once, to the one that asked before"
+            told = PermissionDenied(actor="person", holds="once", reason=why, **about)
+        try:
+            await self._trail.commit(told)
+        except DeskbusError:
+            log.error("permission.decision_unrecorded", app=request.identity.app)  # noqa: TRY400
+            return False
+        return True
 
     def state_of(self, identity: Sender, wanted: Grant) -> State:
         """What a request for a canonical scope would come to now."""
@@ -108,12 +133,12 @@ class Consent:
             if permission in (None, key[1]):
                 del self._refusals[key]
 
-    async def _put(self, request: PermissionRequest) -> Permit | None:
+    async def _put(self, request: PermissionRequest) -> Outcome:
         """At its turn: what was decided while it waited may have settled it already."""
         identity, wanted = request.identity, request.grant
         state = self.state_of(identity, wanted)
         if state != "prompt":
-            return Permit(identity, wanted) if state == "granted" else None
+            return Outcome(Permit(identity, wanted) if state == "granted" else None)
         app, run = identity.app, self._runs[identity.app]
         itself = self._apps.identity(app)
         request = request._replace(
@@ -130,20 +155,20 @@ class Consent:
         if answer.choice in ("allow", "deny"):
             self._withdrawals.pop(app, None)
         if answer.choice != "allow":
-            await self._refused(request, answer)
-            return None
+            return Outcome(None, await self._refused(request, answer))
         # What was true when the question was put must be true still.
         unchanged = run == self._runs[app] and self._apps.identity(app) == itself
         verdict = self._checker.verdict(app, wanted)
         if not unchanged or verdict.state == "denied":
             why = "the app, its run or the rules changed meanwhile"
-            await self._commit_denial(request, answer._replace(holds="once"), why)
-            return None
+            return Outcome(
+                None, await self._commit_denial(request, answer._replace(holds="once"), why)
+            )
         return await self._allowed(request, answer, itself)
 
     async def _allowed(
         self, request: PermissionRequest, answer: Answer, itself: AppIdentity
-    ) -> Permit | None:
+    ) -> Outcome:
         app, now = request.identity.app, self._clock()
         until = None if answer.expires_ms is None else now + answer.expires_ms
         event = PermissionGranted(
@@ -156,7 +181,7 @@ class Consent:
             await self._trail.commit(event)
         except DeskbusError:
             log.error("permission.not_granted_unrecorded", app=app)  # noqa: TRY400
-            return None
+            return Outcome(None)
         had_strikes = self._ledger.answered(app, request.grant.permission)
         if answer.holds != "once":
             self._ledger.add(
@@ -173,7 +198,8 @@ class Consent:
             self._on_changed(app)
         if answer.holds == "always" or had_strikes:
             await self._store.save_in_time()
-        return Permit(request.identity, request.grant, once=answer.holds == "once")
+        permit = Permit(request.identity, request.grant, once=answer.holds == "once")
+        return Outcome(permit, event)
 
     def _withdrawn(self, request: PermissionRequest) -> None:
         """Nobody has answered it: else an app could go on asking by giving up just in time."""
@@ -190,15 +216,17 @@ class Consent:
             )
             self._trail.note(event)
 
-    async def _refused(self, request: PermissionRequest, answer: Answer) -> None:
+    async def _refused(self, request: PermissionRequest, answer: Answer) -> PermissionDenied:
         app, permission, now = request.identity.app, request.grant.permission, self._clock()
         if answer.choice == "dismissed" or answer.choice == "timeout":
             embargo = self._ledger.neglected(app, permission, answer.choice, now)
-            await self._commit_denial(request, answer._replace(holds="once"), _WHY[answer.choice])
+            denial = await self._commit_denial(
+                request, answer._replace(holds="once"), _WHY[answer.choice]
+            )
             if embargo is not None:
                 await self._commit_embargo(request, embargo, answer.choice)
             await self._store.save_in_time()
-            return
+            return denial
         if answer.choice == "deny":
             self._refusals[app, permission] += 1
             self._ledger.answered(app, permission)
@@ -216,11 +244,14 @@ class Consent:
                     )
                 )
                 self._on_changed(app)
-        await self._commit_denial(request, answer, _WHY[answer.choice])
+        denial = await self._commit_denial(request, answer, _WHY[answer.choice])
         if answer.choice == "deny" and answer.holds == "always":
             await self._store.save_in_time()
+        return denial
 
-    async def _commit_denial(self, request: PermissionRequest, answer: Answer, why: str) -> None:
+    async def _commit_denial(
+        self, request: PermissionRequest, answer: Answer, why: str
+    ) -> PermissionDenied:
         """A denial stands whether it could be recorded or not."""
         event = PermissionDenied(
             actor="person" if answer.choice != "failed" else "system",
@@ -232,6 +263,7 @@ class Consent:
             await self._trail.commit(event)
         except DeskbusError:
             log.error("permission.denial_unrecorded", app=request.identity.app)  # noqa: TRY400
+        return event
 
     async def _commit_embargo(
         self, request: PermissionRequest, embargo: Embargoed, how: Neglect

@@ -23,6 +23,10 @@ class OnceGrants:
         kept.append(grant)
         del kept[:-MAX_KEPT]
 
+    def covers(self, identity: Sender, wanted: Grant) -> bool:
+        """Whether one that is kept covers `wanted`."""
+        return self._rules.any_covers(self._kept.get(identity, ()), wanted)
+
     def spend(self, identity: Sender, wanted: Grant) -> bool:
         """Uses one up that covers `wanted`; true if there was one."""
         kept = self._kept.get(identity, [])
@@ -35,10 +39,13 @@ class OnceGrants:
     def lease(self, identity: Sender, grant: Grant) -> None:
         self._leased.setdefault(identity, []).append(grant)
 
-    def release(self, identity: Sender, grant: Grant) -> None:
+    def release(self, identity: Sender, grant: Grant) -> bool:
+        """Whether it was leased."""
         leased = self._leased.get(identity, [])
         if grant in leased:
             leased.remove(grant)
+            return True
+        return False
 
     def is_leased(self, identity: Sender, wanted: Grant) -> bool:
         return self._rules.any_covers(self._leased.get(identity, ()), wanted)

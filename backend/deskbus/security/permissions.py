@@ -1,6 +1,6 @@
 """PermissionService: decides requests for a permission, by what stands or by asking a person."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 import anyio
@@ -18,7 +18,7 @@ from deskbus.security.request import PermissionRequest, Permit
 from deskbus.security.rules import Rules
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.envelope import Sender
-from deskbus_protocol.errors import PERMISSION_DENIED, DeskbusError
+from deskbus_protocol.errors import OVERLOADED, PERMISSION_DENIED, DeskbusError, ErrorKind
 from deskbus_protocol.permissions import Grant, State
 
 
@@ -96,12 +96,60 @@ class PermissionService:
         """As `require`, for an operation that the bus checks once more, and `spend`s then."""
         permit = await self.require(identity, wanted)
         self._keep(permit)
-        return permit
+        return permit._replace(reserved=True)
 
-    def lease(self, permit: Permit) -> None:
-        """What was permitted once stays so until `release`, as long as a subscription goes on."""
-        if permit.once:
-            self._checker.once.lease(permit.identity, permit.grant)
+    @contextmanager
+    def admitting(
+        self, *permits: Permit, refusals: Collection[ErrorKind] = (OVERLOADED,)
+    ) -> Iterator[None]:
+        """Gives back what was permitted once where the block is refused before it did anything."""
+        try:
+            yield
+        except DeskbusError as error:
+            if error.kind in refusals:
+                self._checker.give_back(permits)
+            raise
+
+    @contextmanager
+    def subscribing(self, permit: Permit) -> Iterator[None]:
+        """Begins a subscription in a block that does not wait, in place of one to the same pattern.
+
+        What was permitted once stays so until `release`. Where the block refuses, that is given
+        back, and the subscription before has its permission as it had.
+        """
+        had = self._checker.once.release(permit.identity, permit.grant)
+        try:
+            with self.leasing(permit):
+                yield
+        except DeskbusError:
+            if had:
+                self._checker.once.lease(permit.identity, permit.grant)
+            self._checker.give_back([permit])
+            raise
+
+    @contextmanager
+    def leasing(self, permit: Permit) -> Iterator[None]:
+        """What was permitted once stays so until `release`, unless the block fails."""
+        if not permit.once:
+            yield
+            return
+        self._checker.once.lease(permit.identity, permit.grant)
+        try:
+            yield
+        except BaseException:
+            self.release(permit.identity, permit.grant)
+            raise
+
+    async def require_both(
+        self, identity: Sender, wanted: Grant, also: Grant
+    ) -> tuple[Permit, Permit]:
+        """As `require`; where the second is refused the first is not used up."""
+        first = await self.require(identity, wanted)
+        try:
+            return first, await self.require(identity, also)
+        except DeskbusError:
+            self._checker.give_back([first])
+            raise
 
     def release(self, identity: Sender, wanted: Grant) -> None:
         self._checker.once.release(identity, wanted)
@@ -111,9 +159,9 @@ class PermissionService:
         """Runs an operation; raises `DeskbusError` (permission_revoked) where it is cut short."""
         once = [permit for permit in permits if permit.once]
         for permit in once:
-            self.lease(permit)
+            self._checker.once.lease(permit.identity, permit.grant)
         try:
-            with self._operations.hold(*permits):
+            with self.admitting(*permits), self._operations.hold(*permits):
                 yield
         finally:
             for permit in once:

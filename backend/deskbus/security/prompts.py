@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import anyio
 import structlog
@@ -10,6 +11,7 @@ from anyio.abc import TaskGroup
 
 from deskbus.security.request import PermissionRequest, Permit
 from deskbus_protocol.errors import OVERLOADED, DeskbusError
+from deskbus_protocol.events import PermissionDenied, PermissionGranted
 from deskbus_protocol.permissions import Grant
 
 MAX_OPEN_PROMPTS = 3
@@ -19,6 +21,18 @@ MAX_WAITING_OF_AN_APP = 16
 log = structlog.get_logger()
 
 
+class Outcome(NamedTuple):
+    """What came of a prompt; without a permit, no.
+
+    `decision` is what was recorded for the request that opened it, if anything was. `joined` is the
+    prompt's id for a request that came later, of which nothing is recorded yet.
+    """
+
+    permit: Permit | None
+    decision: PermissionGranted | PermissionDenied | None = None
+    joined: str = ""
+
+
 class _Prompt:
     """A prompt in progress and how many wait for it."""
 
@@ -26,14 +40,15 @@ class _Prompt:
         self.request = request
         self.scope = anyio.CancelScope()
         self.decided = anyio.Event()
-        self.permit: Permit | None = None
+        self.outcome = Outcome(None)
+        self.once_is_taken = False
         self.waiting = 0
 
 
 class Prompts:
     """`ask` puts a request to a person when its turn has come; whatever it raises means denied."""
 
-    def __init__(self, ask: Callable[[PermissionRequest], Awaitable[Permit | None]]) -> None:
+    def __init__(self, ask: Callable[[PermissionRequest], Awaitable[Outcome]]) -> None:
         self._ask = ask
         self._open: dict[tuple[str, Grant], _Prompt] = {}
         self._turns: dict[str, anyio.Lock] = {}
@@ -50,18 +65,20 @@ class Prompts:
         finally:
             self._tasks = None
 
-    async def join(self, request: PermissionRequest) -> Permit | None:
+    async def join(self, request: PermissionRequest) -> Outcome:
         """Joins the prompt for the same request, or opens one; the last to leave closes it.
 
         What is allowed once goes to the client that asked first, and to no other.
         Raises `DeskbusError` (overloaded).
         """
         if self._tasks is None:
-            return None
+            return Outcome(None)
         app = request.identity.app
         key = (app, request.grant)
-        prompt = self._open.get(key)
-        if prompt is None:
+        prompt, joined = self._open.get(key), ""
+        if prompt is not None:
+            joined = prompt.request.prompt
+        else:
             if sum(known[0] == app for known in self._open) >= MAX_WAITING_OF_AN_APP:
                 raise DeskbusError(OVERLOADED, "This app has too many prompts waiting already.")
             prompt = self._open[key] = _Prompt(request._replace(prompt=secrets.token_hex(8)))
@@ -75,13 +92,15 @@ class Prompts:
                 # Who asks again from here on gets a prompt of its own.
                 self._close(key, prompt)
                 prompt.scope.cancel()
-        permit = prompt.permit
-        if permit is None or not permit.once:
-            return permit and permit._replace(identity=request.identity)
-        if request.identity != permit.identity:
-            return None
-        prompt.permit = None
-        return permit
+        permit = prompt.outcome.permit
+        if permit is not None and permit.once:
+            if prompt.once_is_taken or request.identity != permit.identity:
+                permit = None
+            else:
+                prompt.once_is_taken = True
+        elif permit is not None:
+            permit = permit._replace(identity=request.identity)
+        return prompt.outcome._replace(permit=permit, joined=joined)
 
     async def _run(self, prompt: _Prompt) -> None:
         app = prompt.request.identity.app
@@ -89,7 +108,7 @@ class Prompts:
         try:
             with prompt.scope:
                 async with turn, self._slots:
-                    prompt.permit = await self._ask(prompt.request)
+                    prompt.outcome = await self._ask(prompt.request)
         except Exception:
             log.exception("permission.prompt_failed", app=app)
         finally:

@@ -37,8 +37,12 @@ class Answer(NamedTuple):
 
 
 class Permit(NamedTuple):
-    """What one operation may do. `once` permits this operation alone, and no later one."""
+    """What one operation may do. `once` permits this operation alone, and no later one.
+
+    A `reserved` one is kept until the bus uses it up.
+    """
 
     identity: Sender
     grant: Grant
     once: bool = False
+    reserved: bool = False

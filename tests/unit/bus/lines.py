@@ -23,6 +23,9 @@ class Anyone:
     def may_subscribe(self, identity: Sender, pattern: str) -> bool:
         return True
 
+    def may_spend(self, identity: Sender, permission: str, scope: str) -> bool:
+        return False
+
     def spend(self, identity: Sender, permission: str, scope: str) -> bool:
         return False
 

@@ -45,6 +45,9 @@ class Permissions:
     def may_write(self, identity: Sender, topic: str) -> bool:
         return (identity.app, topic) not in self.unwritable
 
+    def may_spend(self, identity: Sender, permission: str, scope: str) -> bool:
+        return False
+
     def spend(self, identity: Sender, permission: str, scope: str) -> bool:
         return False
 

@@ -1,16 +1,19 @@
 """What the security manager grants, for how long, and to whom."""
 
+import json
 from typing import Any
 
 import anyio
 import pytest
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
+from deskbus.observability import calltrace
 from deskbus.security.identity import AppIdentity
 from deskbus.security.ledger import DAY_MS, EMBARGO_MS, Decision
 from deskbus.security.request import Answer, PermissionRequest
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.events import PermissionDenied, PermissionGranted, PermissionRequested
 from deskbus_protocol.permissions import Grant, GrantParams
 from tests.unit.security.desk import (
     ITSELF,
@@ -68,7 +71,10 @@ async def test_a_subscription_that_was_allowed_once_lasts_until_it_is_released()
     desk = Desk()
     desk.person = says("allow", "once")
     async with desk.running():
-        desk.security.permissions.lease(await desk.security.permissions.require(TICKER, READ))
+        with desk.security.permissions.subscribing(
+            await desk.security.permissions.require(TICKER, READ)
+        ):
+            pass
         assert desk.security.checker.may_read(TICKER, "prices.a")
         assert not desk.security.checker.may_read(OTHER_WINDOW, "prices.a")
         desk.security.permissions.release(TICKER, READ)
@@ -420,3 +426,80 @@ async def test_nothing_is_granted_to_an_app_while_it_is_not_known_what_it_is() -
         )
         desk.security.changed(TICKER.app)
         assert await desk.security.permissions.state(TICKER, READ) != "granted"
+
+
+@pytest.mark.requirement("3.4")
+@pytest.mark.parametrize(
+    ("choice", "holds", "kinds"),
+    [
+        ("allow", "session", {"PermissionGranted"}),
+        ("allow", "once", {"PermissionGranted", "PermissionDenied"}),
+        ("deny", "session", {"PermissionDenied"}),
+        ("timeout", "once", {"PermissionDenied"}),
+    ],
+)
+async def test_each_who_waits_for_one_prompt_has_a_decision_under_its_own_trace(
+    choice: str, holds: str, kinds: set[str]
+) -> None:
+    desk = Desk()
+    answered = anyio.Event()
+
+    async def person(question: PermissionRequest) -> Answer:
+        await answered.wait()
+        return await says(choice, holds)(question)
+
+    desk.person = person
+    meant = {f"{number:032x}": f"call-{number}" for number in range(3)}
+
+    async def ask(trace: str, correlation: str) -> None:
+        params = {
+            "_meta": {"traceparent": f"00-{trace}-b7ad6b7169203331-01"},
+            "correlationId": correlation,
+        }
+        with calltrace.answering(Raw(json.dumps(params).encode())):
+            await desk.security.permissions.request(TICKER, READ)
+
+    async with desk.running():
+        async with anyio.create_task_group() as tasks:
+            for trace, correlation in meant.items():
+                tasks.start_soon(ask, trace, correlation)
+            await anyio.wait_all_tasks_blocked()
+            answered.set()
+        decisions = [
+            event
+            for event in desk.trail.committed
+            if isinstance(event, PermissionGranted | PermissionDenied)
+        ]
+        requests = [event for event in desk.trail.noted if isinstance(event, PermissionRequested)]
+        for events in (decisions, requests):
+            assert {event.trace_id: event.correlation_id for event in events} == meant
+            assert len(events) == len(meant)
+            assert len({event.prompt for event in events}) == 1
+        assert {type(event).__name__ for event in decisions} == kinds
+        assert len(desk.asked) == 1
+
+
+async def test_who_joined_a_prompt_is_refused_where_that_can_not_be_recorded() -> None:
+    desk = Desk()
+    shown, answered = anyio.Event(), anyio.Event()
+
+    async def person(_: PermissionRequest) -> Answer:
+        shown.set()
+        await answered.wait()
+        return Answer("allow", "session")
+
+    desk.person = person
+    allowed: list[bool] = []
+
+    async def ask() -> None:
+        allowed.append(await desk.security.permissions.request(TICKER, READ))
+        desk.trail.is_full = True
+
+    async with desk.running():
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            await shown.wait()
+            tasks.start_soon(ask)
+            await anyio.wait_all_tasks_blocked()
+            answered.set()
+    assert sorted(allowed) == [False, True]

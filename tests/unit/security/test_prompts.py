@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from deskbus.security.prompts import MAX_WAITING_OF_AN_APP, Prompts
+from deskbus.security.prompts import MAX_WAITING_OF_AN_APP, Outcome, Prompts
 from deskbus.security.request import PermissionRequest, Permit
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import DeskbusError
@@ -26,7 +26,7 @@ class Desk:
         self.settled: list[tuple[str, bool]] = []
         self.prompts = Prompts(self._ask)
 
-    async def _ask(self, asked: PermissionRequest) -> Permit | None:
+    async def _ask(self, asked: PermissionRequest) -> Outcome:
         key = f"{asked.identity.app} {asked.grant.scope}"
         self.order.append(key)
         answered = self.open[key] = anyio.Event()
@@ -35,11 +35,11 @@ class Desk:
             await answered.wait()
         finally:
             del self.open[key]
-        return Permit(asked.identity, asked.grant)
+        return Outcome(Permit(asked.identity, asked.grant))
 
     async def join(self, asked: PermissionRequest) -> None:
         settled = await self.prompts.join(asked)
-        self.settled.append((asked.identity.app, settled is not None))
+        self.settled.append((asked.identity.app, settled.permit is not None))
 
 
 async def test_one_is_open_for_an_app_and_three_in_all_in_the_order_of_asking() -> None:
