@@ -93,4 +93,4 @@ async def test_an_app_that_wants_too_much_at_once_is_refused() -> None:
 
 
 async def test_before_anybody_can_be_asked_everything_is_denied() -> None:
-    assert await Desk().prompts.join(wish("a")) is None
+    assert (await Desk().prompts.join(wish("a"))).permit is None
