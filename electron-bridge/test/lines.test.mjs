@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { source } from './source.mjs';
 
-const { LineDecoder, MAX_LINE_BYTES, StreamBrokenError } = await source('node/lines.ts');
+const { LineDecoder, StreamBrokenError } = await source('node/lines.ts');
+const { MAX_DELIVERED_FRAME_BYTES } = await source('generated/constants.ts');
 
 /** A block is whole lines, each with its end. */
 function linesOf(block) {
@@ -52,7 +53,7 @@ test('a chunk may be overwritten while its lines are taken', () => {
 
 test('an endless line breaks the stream instead of filling the memory', () => {
   const decoder = new LineDecoder(() => assert.fail('no line was ended'));
-  const chunk = Buffer.alloc(MAX_LINE_BYTES / 2, 120);
+  const chunk = Buffer.alloc(MAX_DELIVERED_FRAME_BYTES / 2, 120);
   decoder.feed(chunk);
   decoder.feed(chunk);
   assert.throws(() => decoder.feed(chunk), StreamBrokenError);

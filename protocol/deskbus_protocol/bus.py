@@ -19,14 +19,26 @@ Pattern = Annotated[
     ),
 ]
 Mode = Literal["live", "acknowledged"]
-TimeoutMs = Annotated[int, Meta(ge=1, le=600_000)]
+MAX_REQUEST_TIMEOUT_MS = 600_000
+"""The longest time for which the backend keeps a request."""
+
+TimeoutMs = Annotated[int, Meta(ge=1, le=MAX_REQUEST_TIMEOUT_MS)]
 
 Epoch = Annotated[str, Meta(min_length=1, max_length=64)]
-UnacknowledgedSeqs = Annotated[
-    dict[str, Annotated[list[int], Meta(min_length=1, max_length=2000)]], Meta(max_length=2000)
-]
-
 DEFAULT_REQUEST_TIMEOUT_MS = 10_000
+"""A request without a `timeout` waits this long for its answer."""
+
+REQUEST_PATIENCE_MS = DEFAULT_REQUEST_TIMEOUT_MS + 120_000
+"""The longest wait for such an answer where a person is asked first."""
+
+MAX_SOURCES = 100
+"""Senders that one subscription may name."""
+
+MAX_ACKNOWLEDGED_SEQS = 1000
+"""Messages that one `bus.ack` may acknowledge."""
+
+MAX_FAULT_CHARACTERS = 1000
+"""The longest message of a responder's own error."""
 
 MAX_RUNS = 8
 """Runs of the backend that a client may tell of when it continues."""
@@ -39,6 +51,11 @@ MAX_REDELIVERIES = 3
 
 DIRECTED_SEQ = 2**40
 """Messages to one app count from here on, across all topics; public ones never get so far."""
+
+UnacknowledgedSeqs = Annotated[
+    dict[str, Annotated[list[int], Meta(min_length=1, max_length=MAX_UNACKNOWLEDGED)]],
+    Meta(max_length=MAX_UNACKNOWLEDGED),
+]
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +74,7 @@ class SubscribeParams(Params, frozen=True, kw_only=True):
 
     pattern: Pattern
     mode: Mode = "live"
-    sources: Annotated[list[Source], Meta(min_length=1, max_length=100)] | UnsetType = UNSET
+    sources: Annotated[list[Source], Meta(min_length=1, max_length=MAX_SOURCES)] | UnsetType = UNSET
 
 
 class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,7 +116,7 @@ class AckParams(Params, frozen=True, kw_only=True):
     """Messages of one topic that need not come again; of this run of the backend, unless told."""
 
     topic: Topic
-    seqs: Annotated[list[int], Meta(min_length=1, max_length=1000)]
+    seqs: Annotated[list[int], Meta(min_length=1, max_length=MAX_ACKNOWLEDGED_SEQS)]
     epoch: Epoch | UnsetType = UNSET
 
 
@@ -128,7 +145,7 @@ class ContinueParams(Params, frozen=True, kw_only=True):
 
     pattern: Pattern
     mode: Mode = "live"
-    sources: Annotated[list[Source], Meta(min_length=1, max_length=100)] | UnsetType = UNSET
+    sources: Annotated[list[Source], Meta(min_length=1, max_length=MAX_SOURCES)] | UnsetType = UNSET
     mark: Mark | UnsetType = UNSET
     since: Annotated[int, Meta(ge=0)] = 0
     partial: bool = False
@@ -227,7 +244,7 @@ class RequestResult(Result, frozen=True, kw_only=True):
 class ResponseFault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An application's own refusal, told to the asking app in the application's words."""
 
-    message: Annotated[str, Meta(max_length=1000)]
+    message: Annotated[str, Meta(max_length=MAX_FAULT_CHARACTERS)]
 
 
 class RespondParams(Params, frozen=True, kw_only=True):

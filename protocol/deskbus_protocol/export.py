@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from deskbus_protocol import PROTOCOL_VERSION, typescript
+from deskbus_protocol.constants import constants
 from deskbus_protocol.errors import ERRORS, ErrorData, ErrorObject
 from deskbus_protocol.events import AuditEvent
 from deskbus_protocol.method import Method
@@ -72,7 +73,8 @@ def files() -> dict[Path, str]:
         **{Path(f"schemas/ui/{name}.json"): _text(body) for name, body in descriptors.items()},
         Path("docs/rpc.md"): reference(document),
         generated / "protocol.ts": typescript.protocol(document, METHODS),
-        generated / "descriptors.ts": typescript.constants(descriptors),
+        generated / "descriptors.ts": typescript.schemas(descriptors),
+        generated / "constants.ts": typescript.constants(constants()),
     }
 
 

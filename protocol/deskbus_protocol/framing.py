@@ -13,6 +13,11 @@ from typing import NamedTuple, Protocol
 from deskbus_protocol.errors import PARSE_ERROR, TOO_LARGE, DeskbusError
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
+"""The longest frame that a peer may send."""
+
+MAX_DELIVERED_FRAME_BYTES = MAX_FRAME_BYTES + 1024 * 1024
+"""A frame from the backend holds what an app's frame did, and the stamps."""
+
 MAX_HEADER_BYTES = 4 * 1024
 HEAD_BYTES = 4 * 1024
 """So much is kept of a frame over the limit, to tell whose it was."""

@@ -13,6 +13,8 @@ from deskbus_protocol.errors import INVALID_PARAMS, TOO_LARGE, DeskbusError
 from deskbus_protocol.framing import MAX_FRAME_BYTES
 
 MAX_DEPTH = 128
+"""Levels of nesting that a frame may have."""
+
 HALF_PAIR = "A string holds half of a surrogate pair."
 
 _ESCAPE = re.compile(

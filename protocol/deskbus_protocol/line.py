@@ -8,8 +8,10 @@ are strings, and a quote within a string is escaped. Behind it come options with
 so a payload is told by its length, not by its marker.
 """
 
-HEAD = b'{"jsonrpc":"2.0","method":"bus.message","params":'
-TOPIC = HEAD + b'{"topic":'
+MESSAGE_HEAD = b'{"jsonrpc":"2.0","method":"bus.message","params":'
+"""The beginning of each message's frame."""
+
+TOPIC = MESSAGE_HEAD + b'{"topic":'
 SENDER = b',"sender":'
 EPOCH = b',"epoch":'
 SEQ = b',"seq":'

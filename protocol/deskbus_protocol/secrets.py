@@ -15,7 +15,10 @@ MAX_SECRETS = 1000
 
 SecretName = Annotated[str, Meta(min_length=1, max_length=128)]
 SecretValue = Annotated[str, Meta(max_length=65_536)]
-Password = Annotated[str, Meta(max_length=1024)]
+MAX_PASSWORD_CHARACTERS = 1024
+"""The longest master password."""
+
+Password = Annotated[str, Meta(max_length=MAX_PASSWORD_CHARACTERS)]
 VaultState = Literal["closed", "unlocked", "locked", "memory"]
 
 

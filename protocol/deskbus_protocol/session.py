@@ -29,7 +29,10 @@ ClientName = Annotated[
         description="One connection of an app, for instance a window.",
     ),
 ]
-LastSeqs = Annotated[dict[str, int], Meta(max_length=10_000)]
+MAX_LAST_SEQS = 10_000
+"""Topics whose last message a client tells of when it resumes or continues."""
+
+LastSeqs = Annotated[dict[str, int], Meta(max_length=MAX_LAST_SEQS)]
 Ticket = Annotated[str, Meta(min_length=16, max_length=128)]
 
 

@@ -11,6 +11,9 @@ from deskbus_protocol.session import AppId, Ticket
 Run = Annotated[str, Meta(min_length=1, max_length=64)]
 """One run of one app; the backend's name for it."""
 
+MAX_OUTPUT_CHARACTERS = 65_536
+"""The longest piece of a utility process's output in one message."""
+
 
 class ForkUtilityParams(Params, frozen=True, kw_only=True):
     """`entry` is an absolute path of a script. `env` is the whole environment.
@@ -36,7 +39,7 @@ class UtilityOutputParams(Params, frozen=True, kw_only=True):
     """What the process wrote to stdout or stderr."""
 
     run: Run
-    text: Annotated[str, Meta(max_length=65_536)]
+    text: Annotated[str, Meta(max_length=MAX_OUTPUT_CHARACTERS)]
 
 
 class UtilityExitedParams(Params, frozen=True, kw_only=True):

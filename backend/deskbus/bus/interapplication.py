@@ -35,11 +35,9 @@ from deskbus_protocol.errors import (
 )
 from deskbus_protocol.history import BusStats, ClientQueue, LettersResult
 from deskbus_protocol.permissions import PermissionsChangedParams
+from deskbus_protocol.reconnection import SESSION_GRACE_MS
 from deskbus_protocol.rpc import notification
 from deskbus_protocol.topics import check_topic
-
-GRACE_MS = 30_000
-"""How long a client that left may come back and find its subscriptions and queue."""
 
 KEEP_ACKNOWLEDGED_MS = 24 * 60 * 60 * 1000
 """How long what a client has not acknowledged is kept for it; then it is dead."""
@@ -65,7 +63,7 @@ class Acl(Protocol):
 
 
 class InterApplicationBus:
-    """Members stay after they leave: for `GRACE_MS`, or longer where something is owed to them.
+    """Members stay for `SESSION_GRACE_MS` after they leave, or longer where something is owed.
 
     `on_gone` is told the app of a member that is given up, when no other of that app is left,
     `on_ended` each member that can't come back.
@@ -167,7 +165,7 @@ class InterApplicationBus:
         now = self._awake_ms()
         for member in self.members:
             member.tick()
-            if member.away_since is not None and now - member.away_since >= GRACE_MS:
+            if member.away_since is not None and now - member.away_since >= SESSION_GRACE_MS:
                 self._end_grace(member, now - member.away_since)
 
     def grants_changed(self, app: str, epoch: int) -> None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from deskbus_protocol.line import END, HEAD, PAYLOAD, SENDER
+from deskbus_protocol.line import END, MESSAGE_HEAD, PAYLOAD, SENDER
 
 DEFAULT_PRIORITY = 4
 _TAIL = b"}\n"
@@ -51,7 +51,7 @@ _decode_topic = msgspec.json.Decoder(_Topic).decode
 
 def envelope(line: bytes) -> Raw:
     """The message's envelope as JSON."""
-    return Raw(line[len(HEAD) : -len(_TAIL)])
+    return Raw(line[len(MESSAGE_HEAD) : -len(_TAIL)])
 
 
 def stamps(line: bytes) -> Stamps:
@@ -67,7 +67,7 @@ def origin(line: bytes) -> Origin:
 
 def topic_of(line: bytes) -> str | None:
     """The topic of a message's line; None for a line that is something else."""
-    if not line.startswith(HEAD):
+    if not line.startswith(MESSAGE_HEAD):
         return None
     return _decode_topic(envelope(line)).topic
 

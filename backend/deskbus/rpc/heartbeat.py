@@ -9,12 +9,7 @@ from collections.abc import Callable
 
 from deskbus.reliability.awake import READING_TURNS, STOOD_STILL_S
 from deskbus.transport.link import Link
-
-INTERVAL_S = 10.0
-"""A peer that was silent this long is asked for a sign of life."""
-
-DEADLINE_S = 30.0
-"""A peer that was silent this long is dead."""
+from deskbus_protocol.reconnection import HEARTBEAT_DEADLINE_MS, HEARTBEAT_INTERVAL_MS
 
 
 class Heartbeat:
@@ -26,8 +21,8 @@ class Heartbeat:
         ask: Callable[[], None],
         on_dead: Callable[[], None],
         *,
-        interval_s: float = INTERVAL_S,
-        deadline_s: float = DEADLINE_S,
+        interval_s: float = HEARTBEAT_INTERVAL_MS / 1000,
+        deadline_s: float = HEARTBEAT_DEADLINE_MS / 1000,
     ) -> None:
         self._link = link
         self._ask = ask

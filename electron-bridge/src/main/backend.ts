@@ -43,7 +43,7 @@ export interface BackendOptions {
 
 /** Of the log of a backend that does not start: those that its error has. */
 const LAST_LINES = 3;
-const LAST_WORDS_MS = 250;
+const OUTPUT_LIMIT_MS = 250;
 const HELLO_LIMIT_MS = 10_000;
 const STOP_LIMIT_MS = 2_000;
 const FIRST_RESTART_MS = 250;
@@ -206,7 +206,7 @@ export class Backend extends Emitter<BackendEvents> {
     const ended = new Promise<void>((resolve) => {
       child.once('error', () => resolve());
       // A grandchild may hold its stderr open.
-      child.once('exit', () => void Promise.race([quiet, wait(LAST_WORDS_MS)]).then(resolve));
+      child.once('exit', () => void Promise.race([quiet, wait(OUTPUT_LIMIT_MS)]).then(resolve));
     }).then(() => link.close());
     return { child, link, ended, lastLines };
   }

@@ -1,6 +1,7 @@
 import { join } from 'path';
 import { pathToFileURL } from 'url';
 import { BrowserWindow, ipcMain, type IpcMainEvent, type IpcMainInvokeEvent } from 'electron';
+import { ALLOW_DELAY_MS } from '../generated/constants';
 import type { DialogAnswer, ShowDialogParams } from '../generated/protocol';
 import { DialogChannel, type Remember } from './dialog-channels';
 import { lockContents, lockedPreferences, OWN_LOOK } from './lockdown';
@@ -12,7 +13,6 @@ const WIDTH = 460;
 const FIRST_HEIGHT = 420;
 const MIN_HEIGHT = 200;
 const MAX_HEIGHT = 900;
-const DEFAULT_ALLOW_DELAY_MS = 500;
 /** Whatever moves a button under the pointer, or the window in front of a person. */
 const CHANGES = ['resize', 'move', 'focus', 'restore', 'show'] as const;
 
@@ -97,7 +97,7 @@ export class ConsentDialog {
   }
 
   private allowCounts(): boolean {
-    const delay = this.params.descriptor.allowDelay ?? DEFAULT_ALLOW_DELAY_MS;
+    const delay = this.params.descriptor.allowDelay ?? ALLOW_DELAY_MS;
     return this.inViewSince !== undefined && elapsedMs(this.inViewSince) >= delay;
   }
 

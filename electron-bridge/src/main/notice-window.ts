@@ -1,4 +1,5 @@
 import { screen, type BrowserWindow } from 'electron';
+import { MAX_PASSWORD_CHARACTERS } from '../generated/constants';
 import type { Notice } from '../generated/protocol';
 import { asDeskbusError } from '../node/error';
 import { NoticeChannel } from './notice-channels';
@@ -11,7 +12,6 @@ const MIN_HEIGHT = 80;
 const MAX_HEIGHT = 600;
 /** From the edges of the screen, and from the notice below. */
 const MARGIN = 16;
-const MAX_PASSWORD_CHARACTERS = 1024;
 
 export interface NoticeEvents {
   /** Its page has told its height. */

@@ -1,4 +1,5 @@
 import type { UtilityProcess } from 'electron';
+import { MAX_OUTPUT_CHARACTERS } from '../generated/constants';
 import type { ForkedUtility, ForkUtilityParams } from '../generated/protocol';
 import { DeskbusError } from '../node/error';
 import type { Backend } from './backend';
@@ -14,8 +15,6 @@ export type Fork = (
     cwd?: string;
   },
 ) => UtilityProcess;
-
-const MAX_TEXT_CHARACTERS = 65_536;
 
 /** Utility processes: only Electron's main process can fork them, the backend tells when. */
 export class Utilities {
@@ -70,8 +69,8 @@ export class Utilities {
   }
 
   private wrote(run: string, text: string): void {
-    for (let at = 0; at < text.length; at += MAX_TEXT_CHARACTERS) {
-      const part = text.slice(at, at + MAX_TEXT_CHARACTERS);
+    for (let at = 0; at < text.length; at += MAX_OUTPUT_CHARACTERS) {
+      const part = text.slice(at, at + MAX_OUTPUT_CHARACTERS);
       this.backend.notify('apps.utilityOutput', { run, text: part });
     }
   }

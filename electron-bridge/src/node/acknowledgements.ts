@@ -1,6 +1,5 @@
+import { MAX_ACKNOWLEDGED_SEQS } from '../generated/constants';
 import type { AckParams } from '../generated/protocol';
-
-const MAX_SEQS = 1000;
 
 /** What of a message says which one it is. */
 export interface Numbered {
@@ -37,8 +36,8 @@ export class Acknowledgements {
   flush(): void {
     for (const [key, { seqs, ...which }] of this.gathered) {
       while (seqs.length > 0) {
-        if (!this.send({ ...which, seqs: seqs.slice(0, MAX_SEQS) })) return;
-        seqs.splice(0, MAX_SEQS);
+        if (!this.send({ ...which, seqs: seqs.slice(0, MAX_ACKNOWLEDGED_SEQS) })) return;
+        seqs.splice(0, MAX_ACKNOWLEDGED_SEQS);
       }
       this.gathered.delete(key);
     }

@@ -1,4 +1,5 @@
 import { Socket } from 'net';
+import { LAST_WORDS_MS, LIFE_FD_VARIABLE } from '../generated/constants';
 import type { BeginResult } from '../generated/protocol';
 import { handedOver } from './badge';
 import { Client } from './client';
@@ -16,9 +17,6 @@ export interface RunOptions {
   /** Tidies up when the app is asked to end; the process ends when its promise is fulfilled. */
   onStop?: (app: App) => unknown;
 }
-
-/** How long a process may outlive the backend, to tidy up. */
-const LAST_WORDS_MS = 1_000;
 
 /**
  * Connects this process as the app that the backend started it for. It gives signs of life, and
@@ -140,9 +138,9 @@ export class App {
 
 /** A descriptor that comes to its end with the backend: it ends this process soon after. */
 function watchBackend(): void {
-  const descriptor = Number(process.env['DESKBUS_LIFE_FD'] ?? NaN);
+  const descriptor = Number(process.env[LIFE_FD_VARIABLE] ?? NaN);
   if (!Number.isInteger(descriptor)) return;
-  delete process.env['DESKBUS_LIFE_FD'];
+  Reflect.deleteProperty(process.env, LIFE_FD_VARIABLE);
   const life = new Socket({ fd: descriptor, readable: true, writable: false });
   life.on('error', () => undefined);
   life.on('close', () => setTimeout(() => process.exit(1), LAST_WORDS_MS).unref());

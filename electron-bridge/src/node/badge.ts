@@ -1,4 +1,5 @@
 import { closeSync, readFileSync } from 'fs';
+import { APP_VARIABLE, PIPE_VARIABLE, TICKET_FD_VARIABLE } from '../generated/constants';
 import { DeskbusError } from './error';
 
 /** With what a process shows who it is. */
@@ -16,19 +17,19 @@ interface ParentPort {
 /** What the backend gave to this process; works once. Rejects with session_required elsewhere. */
 export async function handedOver(): Promise<Badge> {
   const { parentPort } = process as unknown as { parentPort?: ParentPort };
-  if (parentPort && process.env['DESKBUS_TICKET_FD'] === undefined) {
+  if (parentPort && process.env[TICKET_FD_VARIABLE] === undefined) {
     const data = await new Promise((resolve) => {
       parentPort.once('message', (message) => resolve(message.data));
     });
     return data as Badge;
   }
-  const pipe = process.env['DESKBUS_PIPE'];
-  const app = process.env['DESKBUS_APP'];
-  const descriptor = Number(process.env['DESKBUS_TICKET_FD'] ?? NaN);
+  const pipe = process.env[PIPE_VARIABLE];
+  const app = process.env[APP_VARIABLE];
+  const descriptor = Number(process.env[TICKET_FD_VARIABLE] ?? NaN);
   if (pipe === undefined || app === undefined || !Number.isInteger(descriptor)) {
     throw DeskbusError.of('session_required', 'This process was not started by the backend.');
   }
-  delete process.env['DESKBUS_TICKET_FD'];
+  Reflect.deleteProperty(process.env, TICKET_FD_VARIABLE);
   const ticket = readFileSync(descriptor, 'utf8').trim();
   closeSync(descriptor);
   return { pipe, app, ticket };

@@ -1,10 +1,8 @@
+import { MAX_QUEUED_CALLS, MAX_QUEUED_SIZE } from '../generated/constants';
 import { monotonicMs, startTimer } from './clock';
 import { DeskbusError } from './error';
 import { checkSize, toJson } from './json';
 import type { BackendMethod, CallOptions, Link, Params, Result } from './link';
-
-const MAX_WAITING = 1000;
-const MAX_WAITING_CHARACTERS = 16 * 1024 * 1024;
 
 interface Waiting {
   readonly characters: number;
@@ -84,8 +82,8 @@ export class CallQueue {
   }
 
   private checkRoom(characters: number): void {
-    const full = this.characters + characters > MAX_WAITING_CHARACTERS;
-    if (this.waiting.size >= MAX_WAITING || full) {
+    const full = this.characters + characters > MAX_QUEUED_SIZE;
+    if (this.waiting.size >= MAX_QUEUED_CALLS || full) {
       throw DeskbusError.of('overloaded', 'Too much waits for the connection.');
     }
   }

@@ -1,3 +1,4 @@
+import { PAYLOAD_MEMBER } from '../generated/constants';
 import {
   type AskParams,
   type ContinuedParams,
@@ -308,7 +309,7 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   private publishLater(topic: string, payload: string, rest: string): boolean {
-    const params = `{"topic":${toJson(topic)},"payload":${payload}${rest}}`;
+    const params = `{"topic":${toJson(topic)}${PAYLOAD_MEMBER}${payload}${rest}}`;
     checkSize(params);
     const refuse = (error: unknown): void => {
       this.tellRefused('bus.publish', topic, asDeskbusError(error));

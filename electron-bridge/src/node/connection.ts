@@ -1,4 +1,10 @@
 import type { Socket } from 'net';
+import {
+  FIRST_RETRY_MS,
+  LAST_RETRY_MS,
+  LEAVE_LIMIT_MS,
+  SESSION_GRACE_MS,
+} from '../generated/constants';
 import { PROTOCOL_VERSION, type OpenResult } from '../generated/protocol';
 import { Backoff } from './backoff';
 import { monotonicMs } from './clock';
@@ -43,12 +49,7 @@ export interface ConnectionHooks extends Omit<LinkHooks, 'onClose'> {
 }
 
 const OPEN_LIMIT_MS = 10_000;
-const FIRST_RETRY_MS = 250;
-const LAST_RETRY_MS = 5_000;
 const CLOSE_LIMIT_MS = 1_000;
-const LEAVE_LIMIT_MS = 1000;
-/** So long the backend keeps a session that lost its connection. */
-const GRACE_MS = 30_000;
 
 /** A session with the backend that outlives its connections. */
 export class Connection {
@@ -228,7 +229,7 @@ export class Connection {
 
   /** Whether there is no ticket left, nor a session to resume. */
   private get isOver(): boolean {
-    return !this.options.renewable && monotonicMs() - this.lostAt >= GRACE_MS;
+    return !this.options.renewable && monotonicMs() - this.lostAt >= SESSION_GRACE_MS;
   }
 
   private end(): void {

@@ -1,3 +1,4 @@
+import { HEARTBEAT_DEADLINE_MS, HEARTBEAT_INTERVAL_MS } from '../generated/constants';
 import { monotonicMs } from './clock';
 
 export interface HeartbeatOptions {
@@ -13,9 +14,6 @@ interface HeartbeatHooks {
   dead(): void;
 }
 
-const INTERVAL_MS = 10_000;
-const DEADLINE_MS = 30_000;
-
 /** Finds out that the other side has gone silent. One timer, that a sign of life does not touch. */
 export class Heartbeat {
   private readonly intervalMs: number;
@@ -30,8 +28,8 @@ export class Heartbeat {
     options: HeartbeatOptions = {},
     private readonly clockMs: () => number = monotonicMs,
   ) {
-    this.intervalMs = options.intervalMs ?? INTERVAL_MS;
-    this.deadlineMs = options.deadlineMs ?? DEADLINE_MS;
+    this.intervalMs = options.intervalMs ?? HEARTBEAT_INTERVAL_MS;
+    this.deadlineMs = options.deadlineMs ?? HEARTBEAT_DEADLINE_MS;
   }
 
   start(): void {

@@ -1,8 +1,5 @@
+import { MAX_DEPTH, MAX_FRAME_BYTES } from '../generated/constants';
 import { DeskbusError } from './error';
-
-/** What the backend takes in one frame, its newline included. */
-export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
-export const MAX_DEPTH = 128;
 
 /** How many levels a frame has around its parameters, and around a payload among these. */
 export const AROUND_PARAMS = 1;

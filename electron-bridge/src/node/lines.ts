@@ -1,7 +1,6 @@
-const NEWLINE = 10;
+import { MAX_DELIVERED_FRAME_BYTES } from '../generated/constants';
 
-/** A frame from the backend holds a message of up to 4 MiB and its envelope. */
-export const MAX_LINE_BYTES = 5 * 1024 * 1024;
+const NEWLINE = 10;
 
 /**
  * Lines are decoded so many at a time. Decoding is dearer by the call than by the byte; but a
@@ -59,7 +58,7 @@ export class LineDecoder {
 
   private hold(rest: Buffer): void {
     this.heldBytes += rest.length;
-    if (this.heldBytes > MAX_LINE_BYTES) throw new StreamBrokenError('line over limit');
+    if (this.heldBytes > MAX_DELIVERED_FRAME_BYTES) throw new StreamBrokenError('line over limit');
     this.held.push(Buffer.from(rest));
   }
 }

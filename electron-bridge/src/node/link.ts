@@ -4,7 +4,8 @@ import { startTimer } from './clock';
 import { asDeskbusError, DeskbusError } from './error';
 import { checkSize, toJson } from './json';
 import { LineDecoder, parseFrame, StreamBrokenError } from './lines';
-import { MESSAGE_HEAD, MessageReader, type Message } from './message';
+import { MESSAGE_HEAD, PAYLOAD_MEMBER } from '../generated/constants';
+import { MessageReader, type Message } from './message';
 
 type HandledBy<Side extends string> = {
   [Name in keyof Methods]: Methods[Name]['handledBy'] extends Side ? Name : never;
@@ -82,7 +83,7 @@ export class Link {
   private readonly handlers = new Map<string, Handler>();
   private readonly answering = new Map<string, () => void>();
   private publishTopic = '';
-  private publishHead = `${PUBLISH_HEAD}"","payload":`;
+  private publishHead = `${PUBLISH_HEAD}""${PAYLOAD_MEMBER}`;
   private lastId = 0;
   private batch = '';
   private closed = false;
@@ -175,7 +176,7 @@ export class Link {
   /** `bus.publish` as a notification, of `payload` as JSON; `rest` is further members as JSON, each after a comma. */
   publish(topic: string, payload: string, rest: string): void {
     if (topic !== this.publishTopic) {
-      this.publishHead = `${PUBLISH_HEAD}${toJson(topic)},"payload":`;
+      this.publishHead = `${PUBLISH_HEAD}${toJson(topic)}${PAYLOAD_MEMBER}`;
       this.publishTopic = topic;
     }
     this.post(`${this.publishHead}${payload}${rest}}}`);

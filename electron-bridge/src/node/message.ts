@@ -1,3 +1,14 @@
+import {
+  CORRELATION_MEMBER,
+  EPOCH_MEMBER,
+  ID_MEMBER,
+  MESSAGE_HEAD,
+  PAYLOAD_MEMBER,
+  SENDER_MEMBER,
+  SEQ_MEMBER,
+  TIMESTAMP_MEMBER,
+  MESSAGE_TOPIC_HEAD,
+} from '../generated/constants';
 import type { MessageParams } from '../generated/protocol';
 import { parseFrame } from './lines';
 
@@ -7,13 +18,11 @@ export interface Message extends MessageParams {
   toJSON(): MessageParams;
 }
 
-/** How the backend begins the frame of a message. */
-export const MESSAGE_HEAD = '{"jsonrpc":"2.0","method":"bus.message","params":';
-
-const TOPIC_HEAD = `${MESSAGE_HEAD}{"topic":"`;
-const PAYLOAD_NAME = ',"payload":';
-const TIMESTAMP_NAME = ',"timestamp":';
+const TOPIC_HEAD = `${MESSAGE_TOPIC_HEAD}"`;
 const TAIL = '}}';
+
+/** A string without escapes, as a regular expression. */
+const TEXT = '"[^"\\\\\\n]*"';
 
 /**
  * What stands between the topic and the payload of a message without options. Each string is
@@ -22,17 +31,15 @@ const TAIL = '}}';
  */
 const PLAIN = new RegExp(
   [
-    /,"sender":\{"app":"[^"\\\n]*","client":"[^"\\\n]*"\}/,
-    /,"epoch":"[^"\\\n]*","seq":\d+,"id":"[^"\\\n]*"/,
-    /,"correlationId":"[^"\\\n]*","timestamp":\d+,"payload":/,
-  ]
-    .map((part) => part.source)
-    .join(''),
+    `${SENDER_MEMBER}\\{"app":${TEXT},"client":${TEXT}\\}`,
+    `${EPOCH_MEMBER}${TEXT}${SEQ_MEMBER}\\d+${ID_MEMBER}${TEXT}`,
+    `${CORRELATION_MEMBER}${TEXT}${TIMESTAMP_MEMBER}\\d+${PAYLOAD_MEMBER}`,
+  ].join(''),
   'y',
 );
 
 /** What stands between the topic and the sender's app in such a frame. */
-const SENDER_HEAD = ',"sender":{"app":"';
+const SENDER_HEAD = `${SENDER_MEMBER}{"app":"`;
 
 /** Node's console prints what this method returns. */
 const INSPECT = Symbol.for('nodejs.util.inspect.custom');
@@ -176,8 +183,8 @@ class ReceivedMessage {
   /** When it was published, without parsing; undefined where that is not found. */
   quickTimestamp(): number | undefined {
     // Before it are strings, in which a quote is escaped.
-    const at = this.text.indexOf(TIMESTAMP_NAME, this.restAt);
-    return at < 0 || at > this.end ? undefined : this.numberAt(at + TIMESTAMP_NAME.length);
+    const at = this.text.indexOf(TIMESTAMP_MEMBER, this.restAt);
+    return at < 0 || at > this.end ? undefined : this.numberAt(at + TIMESTAMP_MEMBER.length);
   }
 
   toJSON(): MessageParams {
@@ -206,7 +213,7 @@ class ReceivedMessage {
   private parseStamps(): MessageParams {
     if (!this.plain()) return this.whole();
     const from = this.start + MESSAGE_HEAD.length;
-    const members = this.text.slice(from, this.payloadAt - PAYLOAD_NAME.length);
+    const members = this.text.slice(from, this.payloadAt - PAYLOAD_MEMBER.length);
     return parseFrame(`${members}}`) as MessageParams;
   }
 
@@ -238,7 +245,7 @@ class ReceivedMessage {
 
 /** How a frame goes on after its sender if it is of this run of the backend. */
 export function seqHead(epoch: string): string {
-  return `,"epoch":"${epoch}","seq":`;
+  return `${EPOCH_MEMBER}"${epoch}"${SEQ_MEMBER}`;
 }
 
 /** The message's seq if it is of that run; undefined if it is of another one. */

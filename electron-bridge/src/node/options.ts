@@ -1,3 +1,4 @@
+import { REQUEST_PATIENCE_MS } from '../generated/constants';
 import type { PublishParams, RequestParams, SendParams } from '../generated/protocol';
 import { toJson } from './json';
 import type { CallOptions } from './link';
@@ -19,14 +20,11 @@ export interface Choice {
 }
 export type ClientCallOptions = CallOptions & Choice;
 
-/** Without a limit of the caller's the backend waits so long, after a person was asked. */
-const USUAL_PATIENCE_MS = 10_000 + 120_000;
-
 /** How long a request waits at most: for a connection, a person who is asked, and its answer. */
 export function patienceOf(method: string, params: object): CallOptions {
   if (method !== 'bus.request') return {};
   const { timeout } = params as { timeout?: unknown };
-  if (timeout === undefined) return { timeout: USUAL_PATIENCE_MS };
+  if (timeout === undefined) return { timeout: REQUEST_PATIENCE_MS };
   // What is no limit is the backend's to refuse.
   return typeof timeout === 'number' && timeout >= 1 ? { timeout } : {};
 }

@@ -1,11 +1,10 @@
+import { DIRECTED_SEQ, MAX_LAST_SEQS, MAX_RUNS } from '../generated/constants';
 import type { ContinueParams, GapParams, Mark } from '../generated/protocol';
 import { publishedAt, seqHead, seqOf, type Message } from './message';
-import { DIRECTED_SEQ, MAX_RUNS, record } from './runs';
+import { record } from './runs';
 import { matches } from './topics';
 import { Unacknowledged } from './unacknowledged';
 
-/** `session.resume` takes no more. */
-const MAX_TOPICS = 10_000;
 /** Known of a run that nothing more is to be expected of. */
 const LAST_SEQ = DIRECTED_SEQ - 1;
 
@@ -114,7 +113,7 @@ export class Progress {
     if (!mark || !this.owed.has(pattern)) return undefined;
     const fitting = [...this.topics.keys()].filter((topic) => matches(pattern, topic));
     const seen: NonNullable<Behind['seen']> = {};
-    let left = MAX_TOPICS;
+    let left = MAX_LAST_SEQS;
     for (const epoch of this.runs) {
       const seqs = record<number>();
       for (const topic of fitting.slice(-left)) {
@@ -219,7 +218,7 @@ export class Progress {
   private note(topic: string, epoch: string, seq: number, atMs: number): void {
     const seen = this.topics.get(topic);
     if (!seen) {
-      if (this.topics.size >= MAX_TOPICS) {
+      if (this.topics.size >= MAX_LAST_SEQS) {
         forgetOldest(this.topics);
         this.forgot = true;
       }

@@ -1,11 +1,10 @@
+import { MAX_FAULT_CHARACTERS } from '../generated/constants';
 import type { MessageParams, RespondParams } from '../generated/protocol';
 import { asPayload } from './json';
 import { throwLater } from './uncaught';
 
 /** Answers a request with what it returns or resolves to. */
 export type Responder = (payload: unknown, message: MessageParams) => unknown;
-
-const MAX_FAULT_CHARACTERS = 1000;
 
 /**
  * Runs `responder` on a message that wants an answer, and sends that. An error that the responder

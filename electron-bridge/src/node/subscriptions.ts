@@ -1,3 +1,4 @@
+import { MAX_SOURCES } from '../generated/constants';
 import type { SubscribeParams, Source } from '../generated/protocol';
 import type { Numbered } from './acknowledgements';
 import type { Message } from './message';
@@ -57,8 +58,6 @@ interface Route<M> {
 }
 
 const CACHED_TOPICS = 1024;
-/** `bus.subscribe` takes no more; then all messages come, and most are passed over here. */
-const MAX_SOURCES = 100;
 
 /**
  * The listeners of one connection. A pattern is subscribed once, whatever the number of its
@@ -252,6 +251,7 @@ function wishOf<M>({ listeners }: Entry<M>): Wish {
       sources.set(JSON.stringify(source), source);
     }
   }
+  // Beyond the limit all messages come, and most are passed over here.
   if (!filtered || sources.size > MAX_SOURCES) return { mode: 'live' };
   return { mode: 'live', sources: [...sources.values()] };
 }

@@ -1,12 +1,14 @@
+import {
+  DIRECTED_SEQ,
+  MAX_REDELIVERIES,
+  MAX_RUNS,
+  MAX_UNACKNOWLEDGED,
+} from '../generated/constants';
 import type { ContinueParams } from '../generated/protocol';
 import type { Numbered } from './acknowledgements';
 import type { Message } from './message';
-import { DIRECTED_SEQ, MAX_RUNS, record } from './runs';
+import { record } from './runs';
 import { matches } from './topics';
-
-const MAX_MESSAGES = 2000;
-/** What came again so often comes no more. */
-const MAX_REDELIVERIES = 3;
 
 interface Sent extends Numbered {
   readonly atMs: number;
@@ -49,7 +51,7 @@ export class Unacknowledged {
       return;
     }
     this.messages.set(key, { topic, epoch, seq, atMs });
-    if (this.messages.size <= MAX_MESSAGES) return;
+    if (this.messages.size <= MAX_UNACKNOWLEDGED) return;
     const [oldest] = this.messages.keys();
     if (oldest !== undefined) this.messages.delete(oldest);
   }

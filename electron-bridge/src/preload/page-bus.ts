@@ -1,4 +1,5 @@
 import { ipcRenderer } from 'electron';
+import { MESSAGE_HEAD } from '../generated/constants';
 import type { RequestResult } from '../generated/protocol';
 import {
   Channel,
@@ -34,8 +35,6 @@ interface Signals {
   permissions: PermissionChange;
   subscribers: SubscriberWord;
 }
-
-const MESSAGE_HEAD = '{"jsonrpc":"2.0","method":"bus.message","params":';
 
 /** A page's end of the bus: its calls to the main process, and what comes from there. */
 export class PageBus extends Emitter<Signals> {

@@ -1,11 +1,11 @@
 // The page of a consent dialog. Everything in it is set as text, never as markup.
+import { ALLOW_DELAY_MS } from '../generated/constants';
 import type { PermissionDialog, RememberChoice } from '../generated/protocol';
 import type { ConsentBridge, Remember } from '../main/dialog-channels';
 
 declare const consent: ConsentBridge;
 
 const RISKS = { low: 'Low risk', medium: 'Medium risk', high: 'High risk' };
-const DEFAULT_ALLOW_DELAY_MS = 500;
 /** The backend counts from when it was told, a little later; a click at once must count there. */
 const ALLOW_MARGIN_MS = 100;
 
@@ -111,7 +111,7 @@ async function show(): Promise<void> {
   markFocus();
   await nextPaint();
   await consent.painted();
-  const delay = (descriptor.allowDelay ?? DEFAULT_ALLOW_DELAY_MS) + ALLOW_MARGIN_MS;
+  const delay = (descriptor.allowDelay ?? ALLOW_DELAY_MS) + ALLOW_MARGIN_MS;
   let timer: number | undefined;
   const arm = (): void => {
     allow.disabled = true;

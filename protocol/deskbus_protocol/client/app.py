@@ -40,11 +40,9 @@ from deskbus_protocol.client.connection import (
 )
 from deskbus_protocol.client.inbox import Message
 from deskbus_protocol.errors import SESSION_REQUIRED, DeskbusError
+from deskbus_protocol.reconnection import LAST_WORDS_MS
 
 Responder = Callable[[Any], Awaitable[object]]
-
-LAST_WORDS_S = 1.0
-"""How long a program may outlive the backend, to tidy up."""
 
 
 class App:
@@ -200,7 +198,7 @@ def _end_with(descriptor: int) -> None:
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
         selector.select()
-    time.sleep(LAST_WORDS_S)
+    time.sleep(LAST_WORDS_MS / 1000)
     os._exit(1)
 
 

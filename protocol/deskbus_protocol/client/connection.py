@@ -15,6 +15,7 @@ from msgspec import UNSET, Raw, UnsetType
 from deskbus_protocol import PROTOCOL_VERSION, rpc
 from deskbus_protocol.appenv import APP_VARIABLE, PIPE_VARIABLE, TICKET_FD_VARIABLE
 from deskbus_protocol.bus import (
+    REQUEST_PATIENCE_MS,
     ContinuedParams,
     GapParams,
     MessageParams,
@@ -37,18 +38,12 @@ from deskbus_protocol.errors import (
     DeskbusError,
     ErrorObject,
 )
-from deskbus_protocol.framing import MAX_FRAME_BYTES, LineDecoder
+from deskbus_protocol.framing import MAX_DELIVERED_FRAME_BYTES, LineDecoder
 from deskbus_protocol.history import ReplayResult
 from deskbus_protocol.jsontext import encoded, sendable
 from deskbus_protocol.session import OpenResult
 
 RECEIVE_BYTES = 256 * 1024
-
-MAX_LINE_BYTES = MAX_FRAME_BYTES + 1024 * 1024
-"""A frame from the backend holds what an app's did, and the stamps."""
-
-USUAL_PATIENCE_S = 10.0 + 120.0
-"""Without a limit of the caller's the backend waits so long, after a person was asked."""
 
 FrameHook = Callable[[str, bytes], None]
 """Sees every frame, as ("sent" or "received", its bytes); for logs and schema checks."""
@@ -77,7 +72,7 @@ class Client:
         """An `inbox` that is given outlives the connection."""
         self._stream = stream
         self._on_frame = on_frame
-        self._decoder = LineDecoder(MAX_LINE_BYTES)
+        self._decoder = LineDecoder(MAX_DELIVERED_FRAME_BYTES)
         self._incoming = msgspec.json.Decoder(_Incoming)
         self._messages = msgspec.json.Decoder(MessageParams)
         self._send_lock = anyio.Lock()
@@ -412,7 +407,7 @@ async def connect_as_app() -> AsyncIterator[Client]:
 def patience_s(options: dict[str, object]) -> float:
     """How long a request with these options waits at most: for a connection, and its answer."""
     if "timeout" not in options:
-        return USUAL_PATIENCE_S
+        return REQUEST_PATIENCE_MS / 1000
     limit_ms = options["timeout"]
     # What is no limit is the backend's to refuse.
     return limit_ms / 1000 if isinstance(limit_ms, int) and limit_ms > 0 else inf

@@ -4,12 +4,10 @@ import anyio
 
 from deskbus_protocol.client.connection import Client
 from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.reconnection import HEARTBEAT_DEADLINE_MS, HEARTBEAT_INTERVAL_MS
 
-INTERVAL_S = 10.0
-"""After so long a silence the backend is asked for a sign of life."""
-
-DEADLINE_S = 30.0
-"""After so long a silence the connection is given up."""
+INTERVAL_S = HEARTBEAT_INTERVAL_MS / 1000
+DEADLINE_S = HEARTBEAT_DEADLINE_MS / 1000
 
 
 async def keep_alive(client: Client) -> None:

@@ -4,11 +4,8 @@ from typing import Any
 
 from deskbus_protocol.bus import DIRECTED_SEQ, MAX_RUNS, GapParams, Mark, MessageParams, Mode
 from deskbus_protocol.client.unacknowledged import UnacknowledgedMessages
+from deskbus_protocol.session import MAX_LAST_SEQS
 from deskbus_protocol.topics import matches
-
-MAX_TOPICS = 10_000
-"""Whose last message is known; beyond, the one that was silent for longest is forgotten."""
-
 
 LAST_SEQ = DIRECTED_SEQ - 1
 """Known of a run that nothing more is to be expected of."""
@@ -126,7 +123,7 @@ class Progress:
                 for epoch, seq in seen.seqs.items():
                     if epoch in runs and seq < LAST_SEQ:
                         runs[epoch][topic] = seq
-        left = MAX_TOPICS
+        left = MAX_LAST_SEQS
         for epoch, seqs in runs.items():
             runs[epoch] = dict(list(seqs.items())[-left:] if left else ())
             left -= len(runs[epoch])
@@ -201,6 +198,6 @@ class Progress:
     def _bound(self, seen: _Seen) -> None:
         while len(seen.seqs) > MAX_RUNS:
             del seen.seqs[next(iter(seen.seqs))]
-        while len(self._seen) > MAX_TOPICS:
+        while len(self._seen) > MAX_LAST_SEQS:
             self._forgot = True
             del self._seen[next(iter(self._seen))]

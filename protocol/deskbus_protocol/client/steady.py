@@ -36,14 +36,17 @@ from deskbus_protocol.errors import (
 )
 from deskbus_protocol.jsontext import encoded
 from deskbus_protocol.permissions import PermissionsChangedParams
+from deskbus_protocol.reconnection import (
+    FIRST_RETRY_MS,
+    LAST_RETRY_MS,
+    LEAVE_LIMIT_MS,
+    MAX_QUEUED_CALLS,
+    MAX_QUEUED_SIZE,
+)
 from deskbus_protocol.session import OpenResult
 
-FIRST_DELAY_S = 0.25
-LONGEST_DELAY_S = 5.0
-LEAVE_WITHIN_S = 1.0
-MAX_QUEUED_CALLS = 1000
-MAX_QUEUED_BYTES = 16 * 1024 * 1024
-
+FIRST_DELAY_S = FIRST_RETRY_MS / 1000
+LONGEST_DELAY_S = LAST_RETRY_MS / 1000
 
 ClientState = Literal["connecting", "open", "resuming", "closed"]
 WhileClosed = Literal["refuse", "queue"]
@@ -120,7 +123,7 @@ class SteadyClient:
         if client is None:
             return
         if not keep:
-            with anyio.move_on_after(LEAVE_WITHIN_S), suppress(DeskbusError):
+            with anyio.move_on_after(LEAVE_LIMIT_MS / 1000), suppress(DeskbusError):
                 await client.end_session()
         await client.aclose()
 
@@ -378,7 +381,7 @@ class SteadyClient:
         return client
 
     async def _wait_for_connection(self, size: int) -> None:
-        full = self._queued_bytes + size > MAX_QUEUED_BYTES
+        full = self._queued_bytes + size > MAX_QUEUED_SIZE
         if self._queued >= MAX_QUEUED_CALLS or full:
             raise DeskbusError(OVERLOADED, "Too much waits for the connection.")
         self._queued += 1

@@ -5,9 +5,10 @@ from functools import partial
 import anyio
 import pytest
 
-from deskbus.bus.interapplication import GRACE_MS, KEEP_ACKNOWLEDGED_MS
+from deskbus.bus.interapplication import KEEP_ACKNOWLEDGED_MS
 from deskbus_protocol.bus import ContinueParams, Mode
 from deskbus_protocol.envelope import Sender
+from deskbus_protocol.reconnection import SESSION_GRACE_MS
 from tests.contract.behaviour.outages import Line, Log, Run
 from tests.unit.bus.lines import read
 
@@ -30,7 +31,9 @@ class Desk:
         self.bus.tick()
 
 
-@pytest.mark.parametrize(("away_ms", "resumed"), [(GRACE_MS - 1, True), (GRACE_MS, False)])
+@pytest.mark.parametrize(
+    ("away_ms", "resumed"), [(SESSION_GRACE_MS - 1, True), (SESSION_GRACE_MS, False)]
+)
 def test_live_subscriptions_are_kept_for_the_grace_and_not_longer(
     away_ms: int, resumed: bool
 ) -> None:
@@ -44,9 +47,9 @@ def test_live_subscriptions_are_kept_for_the_grace_and_not_longer(
 )
 def test_acknowledged_subscriptions_keep_their_queue_for_a_day(away_ms: int, kept: bool) -> None:
     desk = Desk("acknowledged")
-    desk.pass_ms(GRACE_MS)
+    desk.pass_ms(SESSION_GRACE_MS)
     desk.run.publish("brief.a")
-    desk.pass_ms(away_ms - GRACE_MS)
+    desk.pass_ms(away_ms - SESSION_GRACE_MS)
     line = Line()
     desk.bus.attach(READER, line, resume=True)
     assert [read(frame)["seq"] for frame in line.frames] == ([1, 2] if kept else [])
@@ -63,7 +66,7 @@ def test_what_is_too_old_to_be_sent_is_told_as_gone_unless_it_waits(
     desk = Desk(mode)
     for _ in range(2):
         desk.run.publish("kept.a")
-    desk.pass_ms(GRACE_MS)
+    desk.pass_ms(SESSION_GRACE_MS)
     for _ in range(2):
         desk.run.publish("kept.a")
     line = Line()
@@ -81,7 +84,7 @@ def test_what_is_too_old_to_be_sent_is_told_as_gone_unless_it_waits(
 
 def test_after_the_grace_a_client_goes_on_and_hears_exactly_what_is_gone() -> None:
     desk = Desk("live")
-    desk.pass_ms(GRACE_MS)
+    desk.pass_ms(SESSION_GRACE_MS)
     for topic in ("brief.a", "kept.a", "brief.new"):
         desk.run.publish(topic)
     line = Line()

@@ -16,9 +16,10 @@ from msgspec import UNSET, Raw
 
 from deskbus.bus import queue as queue_module
 from deskbus.bus.broker import MessageBroker
-from deskbus.bus.interapplication import GRACE_MS, InterApplicationBus
+from deskbus.bus.interapplication import InterApplicationBus
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import Sender
+from deskbus_protocol.reconnection import SESSION_GRACE_MS
 from tests.unit.bus.lines import Anyone, read
 
 LIVE, SURE = Sender("live", "main"), Sender("sure", "main")
@@ -203,7 +204,7 @@ class BusHistories(RuleBasedStateMachine):
             line.gaps = []
 
 
-assert GRACE_MS > 4000
+assert SESSION_GRACE_MS > 4000
 
 TestBusHistories = BusHistories.TestCase
 TestBusHistories.settings = settings(stateful_step_count=60)

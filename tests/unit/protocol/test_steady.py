@@ -11,7 +11,6 @@ from anyio.abc import ByteStream
 from msgspec import Raw
 
 from deskbus_protocol.client import SteadyClient
-from deskbus_protocol.client.steady import MAX_QUEUED_BYTES, MAX_QUEUED_CALLS
 from deskbus_protocol.errors import (
     CONNECTION_LOST,
     INVALID_PARAMS,
@@ -19,6 +18,7 @@ from deskbus_protocol.errors import (
     TIMEOUT,
     DeskbusError,
 )
+from deskbus_protocol.reconnection import MAX_QUEUED_CALLS, MAX_QUEUED_SIZE
 from deskbus_protocol.session import OpenResult
 
 pytestmark = pytest.mark.requirement("6.1")
@@ -97,7 +97,7 @@ async def test_what_can_not_be_sent_is_refused_at_the_call_and_does_not_wait() -
 
 async def test_what_waits_is_bounded_in_bytes_too() -> None:
     client = steady()
-    third = "x" * (MAX_QUEUED_BYTES // 3)
+    third = "x" * (MAX_QUEUED_SIZE // 3)
     async with anyio.create_task_group() as tasks:
         for _ in range(2):
             tasks.start_soon(client.post, "a", third)

@@ -1,10 +1,11 @@
+import { MAX_REQUEST_TIMEOUT_MS } from '../../generated/constants';
 import type { Message, Stop } from '../api';
 import { failure } from '../failure';
 import type { PageBus } from '../page-bus';
 import { Actions } from './actions';
 import { tell } from './channel-provider';
 import type { ChannelTopics } from './channel-topics';
-import { DISPATCH_LIMIT_MS, readWord, type ClientWord } from './channel-words';
+import { readWord, type ClientWord } from './channel-words';
 import type { Subscribers } from './events';
 import { identityOf, type Identity } from './identity';
 import { Peer } from './peer';
@@ -53,7 +54,7 @@ export class ChannelClient {
   /** Asks the provider to be let in; rejects with its refusal, or where there is none. */
   async connect(payload: unknown): Promise<void> {
     const word: ClientWord = { kind: 'connect', id: this.id, payload };
-    const options = { timeout: DISPATCH_LIMIT_MS };
+    const options = { timeout: MAX_REQUEST_TIMEOUT_MS };
     const { app, client } = await this.bus.request(this.topics.provider, word, options);
     this.provider = new Peer(this.bus, this.topics.provider, identityOf({ app, client }));
   }

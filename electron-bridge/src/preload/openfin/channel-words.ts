@@ -11,9 +11,6 @@ export type ProviderWord =
 /** The answer to a `dispatch`; `unknown` where its sender is not connected. */
 export type Answer = { result?: unknown } | { unknown: true };
 
-/** The longest time that an action may take: as long as the backend keeps a request. */
-export const DISPATCH_LIMIT_MS = 600_000;
-
 /** A word as it came from somewhere, if it has the look of one. */
 export function readWord(payload: unknown): Partial<Record<string, unknown>> {
   return typeof payload === 'object' && payload !== null ? { ...payload } : {};

@@ -1,3 +1,4 @@
+import { MAX_REQUEST_TIMEOUT_MS } from '../../generated/constants';
 import { Emitter } from '../../node/emitter';
 import { failure, isFailure } from '../failure';
 import type { PageBus } from '../page-bus';
@@ -19,8 +20,6 @@ export interface ConnectOptions {
 export interface ChannelEvent extends Required<Identity> {
   channelName: string;
 }
-
-const WAIT_LIMIT_MS = 600_000;
 
 /** The channels that this page provides, and those that it is connected to. */
 export class Channels extends Emitter<{ opened: ChannelEvent; closed: ChannelEvent }> {
@@ -95,7 +94,7 @@ export class Channels extends Emitter<{ opened: ChannelEvent; closed: ChannelEve
   }
 
   private async reach(client: ChannelClient, name: string, options: ConnectOptions): Promise<void> {
-    const { wait = true, payload, timeout = WAIT_LIMIT_MS } = options;
+    const { wait = true, payload, timeout = MAX_REQUEST_TIMEOUT_MS } = options;
     const limit = performance.now() + timeout;
     for (;;) {
       const opened = this.opening(name);

@@ -1,6 +1,7 @@
+import { MAX_REQUEST_TIMEOUT_MS } from '../../generated/constants';
 import type { PageBus } from '../page-bus';
 import { failure } from '../failure';
-import { DISPATCH_LIMIT_MS, readWord } from './channel-words';
+import { readWord } from './channel-words';
 import type { Identity } from './identity';
 
 type Requests = Pick<PageBus, 'request'>;
@@ -29,7 +30,7 @@ export class Peer {
 
   /** Resolves with the answer's members; rejects with a failure. */
   async ask(word: object): Promise<Partial<Record<string, unknown>>> {
-    const options = { timeout: DISPATCH_LIMIT_MS };
+    const options = { timeout: MAX_REQUEST_TIMEOUT_MS };
     const asked = this.bus.request(this.topic, word, options);
     const { payload, app, client } = await Promise.race([asked, this.end]);
     if (!this.is(app, client)) {

@@ -1,0 +1,114 @@
+"""The constants that the TypeScript sources share, as `export` writes them there."""
+
+import ast
+import inspect
+from itertools import pairwise
+from types import ModuleType
+from typing import NamedTuple
+
+from deskbus_protocol import (
+    appenv,
+    bus,
+    framing,
+    jsontext,
+    line,
+    reconnection,
+    secrets,
+    session,
+    ui,
+    utility,
+)
+
+
+class Constant(NamedTuple):
+    """A number or a text under its TypeScript name; `summary` is its docstring, or empty."""
+
+    name: str
+    value: int | str
+    summary: str
+
+
+SHARED: dict[ModuleType, tuple[str, ...]] = {
+    bus: (
+        "DEFAULT_REQUEST_TIMEOUT_MS",
+        "DIRECTED_SEQ",
+        "MAX_ACKNOWLEDGED_SEQS",
+        "MAX_FAULT_CHARACTERS",
+        "MAX_REDELIVERIES",
+        "MAX_REQUEST_TIMEOUT_MS",
+        "MAX_RUNS",
+        "MAX_SOURCES",
+        "MAX_UNACKNOWLEDGED",
+        "REQUEST_PATIENCE_MS",
+    ),
+    framing: ("MAX_FRAME_BYTES", "MAX_DELIVERED_FRAME_BYTES"),
+    jsontext: ("MAX_DEPTH",),
+    session: ("MAX_LAST_SEQS",),
+    reconnection: (
+        "FIRST_RETRY_MS",
+        "HEARTBEAT_DEADLINE_MS",
+        "HEARTBEAT_INTERVAL_MS",
+        "LAST_RETRY_MS",
+        "LAST_WORDS_MS",
+        "LEAVE_LIMIT_MS",
+        "MAX_QUEUED_CALLS",
+        "MAX_QUEUED_SIZE",
+        "SESSION_GRACE_MS",
+    ),
+    line: (
+        "MESSAGE_HEAD",
+        "CORRELATION",
+        "EPOCH",
+        "ID",
+        "PAYLOAD",
+        "SENDER",
+        "SEQ",
+        "TIMESTAMP",
+        "TOPIC",
+    ),
+    ui: ("ALLOW_DELAY_MS",),
+    secrets: ("MAX_PASSWORD_CHARACTERS",),
+    utility: ("MAX_OUTPUT_CHARACTERS",),
+    appenv: ("APP_VARIABLE", "PIPE_VARIABLE", "TICKET_FD_VARIABLE", "LIFE_FD_VARIABLE"),
+}
+"""Of each module, the names of those constants."""
+
+RENAMED = {
+    "CORRELATION": "CORRELATION_MEMBER",
+    "EPOCH": "EPOCH_MEMBER",
+    "ID": "ID_MEMBER",
+    "PAYLOAD": "PAYLOAD_MEMBER",
+    "SENDER": "SENDER_MEMBER",
+    "SEQ": "SEQ_MEMBER",
+    "TIMESTAMP": "TIMESTAMP_MEMBER",
+    "TOPIC": "MESSAGE_TOPIC_HEAD",
+}
+"""TypeScript imports names without their module, so those of `line` say there what they are."""
+
+
+def constants() -> list[Constant]:
+    """All of them, in the order of `SHARED`."""
+    return [
+        Constant(RENAMED.get(name, name), _plain(getattr(module, name)), summaries.get(name, ""))
+        for module, names in SHARED.items()
+        for summaries in (_summaries(module),)
+        for name in names
+    ]
+
+
+def _plain(value: int | str | bytes) -> int | str:
+    return value.decode("ascii") if isinstance(value, bytes) else value
+
+
+def _summaries(module: ModuleType) -> dict[str, str]:
+    """The string below each assignment of a module, which Python itself does not keep."""
+    body = ast.parse(inspect.getsource(module)).body
+    return {
+        assigned.targets[0].id: inspect.cleandoc(string.value.value)
+        for assigned, string in pairwise(body)
+        if isinstance(assigned, ast.Assign)
+        and isinstance(assigned.targets[0], ast.Name)
+        and isinstance(string, ast.Expr)
+        and isinstance(string.value, ast.Constant)
+        and isinstance(string.value.value, str)
+    }
