@@ -5,7 +5,7 @@ figure and the query of the same words can't differ.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from msgspec import UNSET, structs
@@ -13,6 +13,7 @@ from msgspec import UNSET, structs
 from deskbus.audit.filling import Facet
 from deskbus.audit.match import Matcher
 from deskbus.audit.query import AuditSearch
+from deskbus.contracts.progress import ReportProgress
 from deskbus_protocol.audit import AuditFilter, AuditRecord
 from deskbus_protocol.events import Decision
 
@@ -24,8 +25,6 @@ MAX_KINDS = 1000
 """Rows of the table of violations; apps choose what they try, so this is bounded too."""
 
 DAY_MS = 86_400_000
-
-Progress = Callable[[int, int], None]
 
 
 class Figure(NamedTuple):
@@ -231,7 +230,7 @@ class _Holdings:
             self._all.append(held._replace(until_ms=ended_ms, ended=how))
 
 
-def gather(search: AuditSearch, period: Period, progress: Progress | None = None) -> Story:
+def gather(search: AuditSearch, period: Period, progress: ReportProgress | None = None) -> Story:
     """Raises `OSError`. `progress` is told the records that were read, and those that may fit."""
     story = Story(period)
     since = UNSET if period.since_ms is None else period.since_ms

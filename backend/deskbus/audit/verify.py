@@ -5,7 +5,7 @@ first one that retention kept) to the newest checkpoint; every checkpoint is sig
 the one before it named. An anchor or a checkpoint kept elsewhere proves that the end is the end.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,12 +15,10 @@ from deskbus.audit import checkpoint, note
 from deskbus.audit.files import GENESIS, DamagedFileError, LineReader, LogFile, list_files
 from deskbus.audit.follower import Follower, Tampered
 from deskbus.audit.pruned import PruneError, pruned_heads
+from deskbus.contracts.progress import ReportProgress
 from deskbus.storage.newer import NewerFormatError
 from deskbus_protocol.audit import AuditFinding, AuditVerdict, VerdictWord
 from deskbus_protocol.quantity import counted
-
-Progress = Callable[[int, int], None]
-"""Bytes read, and bytes in all."""
 
 MAX_FINDINGS = 100
 
@@ -97,7 +95,7 @@ class Verifier:
         live: bool = False,
         part: bool = False,
         unanchored: Unanchored | None = None,
-        progress: Progress | None = None,
+        progress: ReportProgress | None = None,
     ) -> None:
         """`key` is the genesis verifier key. A log that is being written is `live`: what stands
         behind its newest checkpoint is then on its way, not left over. `until` ends the reading at

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from deskbus.contracts.progress import ReportProgress
 from deskbus.persistence.batch import SEALED, BatchError, Encoded, Messages, count_lines, encode
 from deskbus.persistence.files import Files
 from deskbus.persistence.index import SegmentIndex, TopicSets
@@ -36,9 +37,6 @@ from deskbus.storage.newer import NewerFormatError
 MAX_FINDINGS = 1000
 
 log = structlog.get_logger()
-
-Progress = Callable[[int, int], None]
-"""Is told how many bytes are done, of how many."""
 
 
 class Written(NamedTuple):
@@ -214,7 +212,7 @@ class MessageLog:
             self._files.remove(summary_path(segment.path))
         self._files.sync_folder(self._lock)
 
-    def verify(self, progress: Progress = lambda done, total: None) -> list[Finding]:
+    def verify(self, progress: ReportProgress = lambda done, total: None) -> list[Finding]:
         """Reads everything and says what is damaged; what can't be read is a finding too."""
         segments = self._segments
         total = sum(segment.size_bytes for segment in segments)

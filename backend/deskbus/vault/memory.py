@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from deskbus.vault.records import Name, Progress
+from deskbus.contracts.progress import ReportProgress
+from deskbus.vault.records import Name
 
 MAX_BYTES = 64 * 1024 * 1024
 """Of all apps together."""
@@ -43,7 +44,10 @@ class MemoryRecords:
         return list(self._values)
 
     def put(
-        self, values: Iterable[tuple[Name, bytes]], progress: Progress | None = None, total: int = 0
+        self,
+        values: Iterable[tuple[Name, bytes]],
+        progress: ReportProgress | None = None,
+        total: int = 0,
     ) -> None:
         """All of them or none; raises `MemoryFullError`."""
         coming = dict(values)

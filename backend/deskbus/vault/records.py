@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from deskbus.contracts.progress import ReportProgress
 from deskbus.storage.newer import NewerFormatError
 from deskbus.vault.cipher import (
     HEADER_BYTES,
@@ -30,9 +31,6 @@ PACK_BYTES = 4 * 1024 * 1024
 """A pack that has reached it gets no further record."""
 
 _PACK = ".pack"
-
-Progress = Callable[[int, int], None]
-"""Called with how many records are done, of how many."""
 
 
 class Name(NamedTuple):
@@ -126,7 +124,10 @@ class Records:
                 yield name, value
 
     def put(
-        self, values: Iterable[tuple[Name, bytes]], progress: Progress | None = None, total: int = 0
+        self,
+        values: Iterable[tuple[Name, bytes]],
+        progress: ReportProgress | None = None,
+        total: int = 0,
     ) -> None:
         """Writes all of them with one change of the manifest: after a crash all or none.
 

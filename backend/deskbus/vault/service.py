@@ -14,6 +14,7 @@ import structlog
 from msgspec import UNSET
 
 from deskbus.config import REFERENCE
+from deskbus.contracts.progress import ReportProgress
 from deskbus.reliability.breaker import BreakerPolicy, CircuitBreaker
 from deskbus.storage.newer import NewerFormatError
 from deskbus.vault.cipher import SealError, wipe
@@ -21,7 +22,7 @@ from deskbus.vault.homes import NewerVaultError, VaultLockedError
 from deskbus.vault.keyset import Purpose
 from deskbus.vault.masterpassword import WeakPasswordError, check_strength
 from deskbus.vault.memory import MemoryFullError
-from deskbus.vault.records import Name, Progress
+from deskbus.vault.records import Name
 from deskbus.vault.thread import VaultThread
 from deskbus.vault.transfer import export_vault, import_vault
 from deskbus.vault.vault import Vault
@@ -150,7 +151,7 @@ class VaultService:
         await self._run(self._vault.lock, by_person=True)
 
     async def rotate(
-        self, *, kek: bool, keys: bool, progress: Progress, reseal: bool = True
+        self, *, kek: bool, keys: bool, progress: ReportProgress, reseal: bool = True
     ) -> None:
         self._must_exist()
         tell = _on_this_loop(progress)
@@ -201,7 +202,7 @@ class VaultService:
         finally:
             wipe(given)
 
-    async def take_in(self, file: Path, password: str, progress: Progress) -> int:
+    async def take_in(self, file: Path, password: str, progress: ReportProgress) -> int:
         """Imports an export; answers with the number of its records."""
         given = bytearray(password.encode())
         tell = _on_this_loop(progress)
@@ -357,7 +358,7 @@ def wire_status(vault: Vault) -> VaultStatus:
     )
 
 
-def _on_this_loop(progress: Progress) -> Progress:
+def _on_this_loop(progress: ReportProgress) -> ReportProgress:
     """The same, to be called on any thread."""
     loop = asyncio.get_running_loop()
 

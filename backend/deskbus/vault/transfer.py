@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from deskbus.contracts.progress import ReportProgress
 from deskbus.storage import disk
 from deskbus.storage.newer import NewerFormatError, refuse_newer_magic
 from deskbus.vault.cipher import (
@@ -34,7 +35,7 @@ from deskbus.vault.cipher import (
 from deskbus.vault.folder import Step, no_step
 from deskbus.vault.homes import PasswordHome
 from deskbus.vault.keyset import MAX_HEAD_BYTES, OUTSIDE, Purpose, decode_head
-from deskbus.vault.records import Name, Progress
+from deskbus.vault.records import Name
 from deskbus.vault.vault import Vault
 
 _MAGIC = b"deskbus vault export 1\n"
@@ -81,7 +82,7 @@ def export_vault(vault: Vault, path: Path, password: bytearray, *, step: Step = 
 
 
 def import_vault(
-    vault: Vault, file: BinaryIO, password: bytearray, progress: Progress | None = None
+    vault: Vault, file: BinaryIO, password: bytearray, progress: ReportProgress | None = None
 ) -> int:
     """Takes every record in, in place of those of the same name; answers with their number.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from deskbus.contracts.progress import ReportProgress
 from deskbus.storage.newer import NewerFormatError
 from deskbus.vault import cipher
 from deskbus.vault.cipher import Context, SealError, new_key, new_key_id, wipe
@@ -35,7 +36,7 @@ from deskbus.vault.opened import (
     open_new,
     try_to,
 )
-from deskbus.vault.records import Name, Progress, Records, has_records
+from deskbus.vault.records import Name, Records, has_records
 from deskbus.vault.status import Status
 from deskbus_protocol.secrets import VaultState
 
@@ -126,7 +127,10 @@ class Vault:
         self.put_all([(name, value)])
 
     def put_all(
-        self, values: Iterable[tuple[Name, bytes]], progress: Progress | None = None, total: int = 0
+        self,
+        values: Iterable[tuple[Name, bytes]],
+        progress: ReportProgress | None = None,
+        total: int = 0,
     ) -> None:
         """After a crash, or an error of `values`, either all of them are there or none."""
         with self._turn:
@@ -224,7 +228,7 @@ class Vault:
             self._open()
             self._move(self._unlocked.home)
 
-    def rotate_keys(self, *, reseal: bool = True, progress: Progress | None = None) -> None:
+    def rotate_keys(self, *, reseal: bool = True, progress: ReportProgress | None = None) -> None:
         """A new data key for every purpose; the old ones open what they sealed.
 
         With `reseal` every record is sealed anew and the old keys are forgotten; without, each
@@ -241,7 +245,7 @@ class Vault:
                 self.reseal(progress)
             log.info("vault.keys_rotated", resealed=reseal)
 
-    def reseal(self, progress: Progress | None = None) -> None:
+    def reseal(self, progress: ReportProgress | None = None) -> None:
         """Seals every record anew that an old key seals, and forgets those keys.
 
         Damaged ones hold up no others: they are passed over, keep their key, and in the end it is

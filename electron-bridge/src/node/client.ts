@@ -41,7 +41,7 @@ import {
   type SendOptions,
   type WhileClosed,
 } from './options';
-import { Progress } from './progress';
+import { DeliveryProgress } from './progress';
 import { answerWith, type Responder } from './responder';
 import { SubscriberWatch } from './subscriber-watch';
 import {
@@ -108,7 +108,7 @@ export class Client extends Emitter<ClientEvents> {
   /** Patterns that the backend may hold for this client with nobody here who listens. */
   private readonly unsettled = new Set<string>();
   private readonly queue = new CallQueue();
-  private readonly progress = new Progress();
+  private readonly progress = new DeliveryProgress();
   private readonly connection: Connection;
   private watching: Promise<void> = Promise.resolve();
   private watch: SubscriberWatch | undefined;

@@ -3,7 +3,7 @@ import type { ContinueParams, GapParams, Mark } from '../generated/protocol';
 import { publishedAt, seqHead, seqOf, type Message } from './message';
 import { record } from './runs';
 import { matches } from './topics';
-import { Unacknowledged } from './unacknowledged';
+import { UnacknowledgedMessages } from './unacknowledged';
 
 /** Known of a run that nothing more is to be expected of. */
 const LAST_SEQ = DIRECTED_SEQ - 1;
@@ -30,8 +30,8 @@ export type Behind = Pick<ContinueParams, 'mark' | 'since' | 'partial' | 'seen' 
  * `bus.continue` is answered. Until one of these begins to send what is owed, messages that only
  * such patterns bring are passed over: they come again.
  */
-export class Progress {
-  readonly unacknowledged = new Unacknowledged();
+export class DeliveryProgress {
+  readonly unacknowledged = new UnacknowledgedMessages();
   private readonly topics = new Map<string, Seen>();
   private readonly joined = new Map<string, Mark | undefined>();
   private readonly owed = new Set<string>();

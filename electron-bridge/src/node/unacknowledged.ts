@@ -19,7 +19,7 @@ interface Sent extends Numbered {
  * bounded number; beyond, the oldest are forgotten, and come again no more. What came for the
  * last time is not among them: it is dead unless it is acknowledged now.
  */
-export class Unacknowledged {
+export class UnacknowledgedMessages {
   private readonly patterns = new Set<string>();
   private readonly messages = new Map<string, Sent>();
   private lastTopic: string | undefined;

@@ -26,7 +26,7 @@ class _Seen:
         self.seqs = {run: seq for run, seq in self.seqs.items() if run in (self.run, epoch)}
 
 
-class Progress:
+class DeliveryProgress:
     """A pattern *flows* while what arrives on it has no hole behind it.
 
     After a loss a pattern is *owed* what it has not had since its mark, the moment at which the

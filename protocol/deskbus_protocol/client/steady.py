@@ -26,7 +26,7 @@ from deskbus_protocol.client.connection import Client, patience_s
 from deskbus_protocol.client.inbox import Inbox, Message
 from deskbus_protocol.client.life import keep_alive
 from deskbus_protocol.client.pipe import open_pipe
-from deskbus_protocol.client.progress import Progress
+from deskbus_protocol.client.progress import DeliveryProgress
 from deskbus_protocol.errors import (
     CONNECTION_LOST,
     OVERLOADED,
@@ -82,7 +82,7 @@ class SteadyClient:
         self._tickets = tickets
         self._while_closed = while_closed
         self._on_state = on_state
-        self._progress = Progress()
+        self._progress = DeliveryProgress()
         self._inbox = Inbox(self._progress.arrived)
         self._modes: dict[str, Mode] = {}
         self._token: str | None = None

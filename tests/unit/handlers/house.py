@@ -10,7 +10,7 @@ import msgspec
 
 from deskbus.audit.violations import Violations
 from deskbus.bus.broker import MessageBroker
-from deskbus.bus.interapplication import GRACE_MS, KEEP_ACKNOWLEDGED_MS, InterApplicationBus
+from deskbus.bus.interapplication import KEEP_ACKNOWLEDGED_MS, InterApplicationBus
 from deskbus.bus.replay import Replays
 from deskbus.components.connection_acceptor import ConnectionAcceptor
 from deskbus.components.health_checks import log_statistics
@@ -32,6 +32,7 @@ from deskbus_protocol import PROTOCOL_VERSION, rpc
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.framing import RefusedFrame
 from deskbus_protocol.methods import METHODS
+from deskbus_protocol.reconnection import SESSION_GRACE_MS
 from tests.contract.behaviour.outages import Log
 from tests.unit.security.desk import Desk, FakeTrail
 
@@ -201,7 +202,7 @@ class House:
                 await anyio.lowlevel.checkpoint()
 
     def pass_the_grace(self) -> None:
-        self.pass_ms(GRACE_MS)
+        self.pass_ms(SESSION_GRACE_MS)
         self.pass_ms(KEEP_ACKNOWLEDGED_MS)
 
 

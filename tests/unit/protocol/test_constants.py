@@ -54,7 +54,7 @@ def protocol_names() -> set[str]:
 def number(text: str) -> int | None:
     """The value of a product or a power of literals; None for any other expression."""
     if power := POWER.match(text):
-        return int(power[1]) ** int(power[2])
+        return int(int(power[1]) ** int(power[2]))
     return prod(map(int, text.split(" * "))) if PRODUCT.match(text) else None
 
 
