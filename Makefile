@@ -15,8 +15,8 @@ QUICK_TESTS := tests/unit tests/contract/test_vscode_jsonrpc.py
 HISTORIES := tests/contract/behaviour/test_outages.py tests/unit/bus/test_histories.py
 
 PYTHON_PRODUCT := backend protocol demo
-PYTHON_SOURCES := $(PYTHON_PRODUCT) tests
-SCRIPT_SOURCES := electron-bridge 'demo/**/*.{js,html,css}' 'tests/**/*.{js,html,css}'
+PYTHON_SOURCES := $(PYTHON_PRODUCT) examples tests
+SCRIPT_SOURCES := electron-bridge '{demo,examples}/**/*.{js,html,css}' 'tests/**/*.{js,html,css}'
 NODE_BIN := electron-bridge/node_modules/.bin
 ESLINT := $(NODE_BIN)/eslint --config electron-bridge/eslint.config.mjs --max-warnings 0
 PRETTIER := $(NODE_BIN)/prettier --config electron-bridge/.prettierrc.json \
@@ -66,7 +66,7 @@ check: setup
 	.venv/bin/mypy --platform win32 --cache-dir build/mypy-win32 $(PYTHON_PRODUCT)
 	$(PYTHON) -m deskbus_protocol.export --check
 	$(NPM) typecheck
-	$(ESLINT) electron-bridge demo tests
+	$(ESLINT) electron-bridge demo examples tests
 	$(PRETTIER) --log-level warn --check $(SCRIPT_SOURCES)
 
 schemas: setup

@@ -43,14 +43,19 @@ export default defineConfig(
     languageOptions: { globals: globals.node },
   },
   {
-    // The demo's and the tests' scripts run in Electron 9 as they are.
-    files: ['demo/**/*.js', 'tests/**/*.js'],
+    // These scripts run in Electron 9 as they are.
+    files: ['demo/**/*.js', 'examples/**/*.js', 'tests/**/*.js'],
     languageOptions: {
       ecmaVersion: 2020,
       sourceType: 'commonjs',
       globals: { ...globals.node, ...globals.browser },
     },
     rules: { eqeqeq: 'error', 'no-eval': 'error', 'no-implied-eval': 'error' },
+  },
+  {
+    // Without a comment for eslint: these are read as samples.
+    files: ['examples/page/**/*.js'],
+    languageOptions: { globals: { deskbus: 'readonly' } },
   },
   {
     // The benchmark's peers run in the machine's own Node.
