@@ -2,14 +2,18 @@
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
+import psutil
 import pytest
 from anyio.abc import Process
 
@@ -220,3 +224,71 @@ async def test_replay_and_log_show_what_is_on_disk(tmp_path: Path) -> None:
     (finding,) = json.loads(out)["findings"]
     assert code == 1
     assert finding["segment"] == segment.name
+
+
+REPLAYED = 6000
+PAYLOAD_CHARACTERS = 6000
+IDLE_S = 0.5
+
+
+async def test_a_large_replay_takes_no_more_memory_than_a_small_one_and_ends_with_its_reader(
+    tmp_path: Path, anyio_backend: str
+) -> None:
+    """36 MB, of which a reader that comes late gets all, and one that leaves early what it read."""
+    data_dir = tmp_path / "data"
+    config = """
+        tools = true
+        [[apps]]
+        id = "desk.feed"
+        name = "Feed"
+        grants = [{ permission = "messaging.write", scope = "orders.#" }]
+        [persistence]
+        topics = ["orders.#"]
+    """
+    async with start_shell(data_dir, config=config) as shell:
+        async with shell.app("desk.feed", honest=False) as feed:
+            await feed.publish("orders.small", 1, durable=True)
+            for _ in range(REPLAYED - 1):
+                await feed.post("orders.large", "x" * PAYLOAD_CHARACTERS)
+            await feed.publish("orders.large", "last", durable=True)
+        small_lines, small_kib = await anyio.to_thread.run_sync(replay, data_dir, "orders.small")
+        lines, kib = await anyio.to_thread.run_sync(replay, data_dir, "orders.large")
+        assert (small_lines, lines) == (1, REPLAYED)
+        assert kib - small_kib < 16 * 1024
+        assert await anyio.to_thread.run_sync(read_one_line, data_dir, "orders.large") == (0, b"")
+
+
+def read_one_line(data_dir: Path, topic: str) -> tuple[int, bytes]:
+    """Ends reading behind it, as `head` does; the exit code and what stands on stderr."""
+    words = command("replay", "--topic", topic, data_dir=data_dir)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        try:
+            return process.wait(timeout=20), process.stderr.read()
+        finally:
+            process.kill()
+
+
+def replay(data_dir: Path, topic: str) -> tuple[int, int]:
+    """How many lines it prints to a reader that comes late, and its largest size in KiB."""
+    words = command("replay", "--topic", topic, data_dir=data_dir)
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        lines = 1 if process.stdout.readline() else 0
+        wait_until_idle(process.pid)
+        lines += sum(1 for _ in process.stdout)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return lines, used.ru_maxrss
+
+
+def wait_until_idle(pid: int) -> None:
+    """Returns when it has used no processor for a while, or has ended."""
+    used, seen = -1.0, psutil.Process(pid)
+    while seen.status() != psutil.STATUS_ZOMBIE and sum(seen.cpu_times()[:2]) > used:
+        used = sum(seen.cpu_times()[:2])
+        time.sleep(IDLE_S)

@@ -1,9 +1,12 @@
 """`deskbus call`, `pub`, `sub` and `replay`: a developer's client of a headless backend."""
 
 from argparse import Namespace
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from functools import partial
+from typing import Any
 
+import anyio
 from msgspec import Raw
 
 from deskbus.commands import output
@@ -14,6 +17,11 @@ from deskbus.commands.times import unix_ms
 from deskbus_protocol.client import Client, Message
 from deskbus_protocol.errors import CONNECTION_LOST, DeskbusError
 from deskbus_protocol.jsontext import written_anew
+
+READ_AHEAD = 64
+"""Messages that wait for standard output; more stay with the backend."""
+
+LIFE_EVERY_S = 5.0
 
 QUOTES = """Write it as JSON in single quotes: '{"bid": 1.0842}', or '"text"' for a text."""
 
@@ -63,10 +71,13 @@ async def _publish(client: Client, *, topic: str, payload: Raw, timeout_s: float
 
 
 async def _subscribe(client: Client, *, pattern: str, count: int | None) -> None:
-    async with client.subscribe(pattern) as messages:
+    async with (
+        client.subscribe(pattern, buffer=READ_AHEAD) as messages,
+        _alive_meanwhile(client),
+    ):
         printed = 0
         async for message in messages:
-            _print(message)
+            await _print(message)
             printed += 1
             if printed == count:
                 return
@@ -75,18 +86,60 @@ async def _subscribe(client: Client, *, pattern: str, count: int | None) -> None
 
 
 async def _replay(client: Client, *, pattern: str, since_ms: int, follow: bool) -> None:
-    async with client.listen(pattern) as messages:
+    asked: list[int | DeskbusError] = []
+    waiting = anyio.CancelScope()
+
+    async def ask() -> None:
+        try:
+            asked.append(await client.replay(pattern, since_ms=since_ms, follow=follow))
+        except DeskbusError as error:
+            asked.append(error)
+        if not follow or isinstance(asked[0], DeskbusError):
+            waiting.cancel()
+
+    async with (
+        client.listen(pattern, buffer=READ_AHEAD) as messages,
+        _alive_meanwhile(client, ask),
+    ):
+        with waiting:
+            async for message in messages:
+                with anyio.CancelScope(shield=True):
+                    await _print(message)
+            raise DeskbusError(CONNECTION_LOST)
+        if isinstance(asked[0], DeskbusError):
+            raise asked[0]
         # The answer comes behind the last message, so all of them are in the stream by then.
-        count = await client.replay(pattern, since_ms=since_ms, follow=follow)
-        if not count and not follow:
-            return
-        printed = 0
-        async for message in messages:
-            _print(message)
-            printed += 1
-            if printed == count and not follow:
-                return
-        raise DeskbusError(CONNECTION_LOST)
+        with suppress(anyio.WouldBlock):
+            while True:
+                await _print(messages.receive_nowait())
+
+
+@asynccontextmanager
+async def _alive_meanwhile(
+    client: Client, *tasks: Callable[[], Coroutine[Any, Any, None]]
+) -> AsyncIterator[None]:
+    """Tells the backend of this client, which reads nothing while its own reader is slow.
+
+    Runs `tasks` beside the block. What the block raises comes as it is.
+    """
+
+    async def show_life() -> None:
+        with suppress(DeskbusError):
+            while True:
+                await anyio.sleep(LIFE_EVERY_S)
+                await client.notify("session.ping", {})
+
+    failed: Exception | None = None
+    async with anyio.create_task_group() as group:
+        for task in (show_life, *tasks):
+            group.start_soon(task)
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - raised again below, not in a group
+            failed = error
+        group.cancel_scope.cancel()
+    if failed is not None:
+        raise failed
 
 
 def _json(text: str) -> Raw:
@@ -97,8 +150,8 @@ def _json(text: str) -> Raw:
         raise MisuseError(error.message, QUOTES) from None
 
 
-def _print(message: Message) -> None:
+async def _print(message: Message) -> None:
     sender = message.sender
     payload = output.json_line(message.payload).rstrip("\n")
     words = [output.time_of(message.timestamp), message.topic, f"{sender.app}/{sender.client}"]
-    output.emit_one(message, [*words, payload])
+    await output.emit_next(message, [*words, payload])

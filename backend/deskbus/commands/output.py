@@ -13,8 +13,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from select import select
 from typing import Any, TextIO
 
+import anyio
 import msgspec
 from msgspec import Raw
 
@@ -25,6 +27,9 @@ MIN_WIDTH = 8
 
 MIN_FACT_WIDTH = 24
 """Of what is told in whole, however long its name and however narrow the terminal."""
+
+PIECE_CHARACTERS = 1024
+"""At most 4096 bytes, for which a pipe that can be written to has room (PIPE_BUF)."""
 
 _PIECES = re.compile(r'"(?:[^"\\]|\\.)*"|[\t\r\n]')
 _HIDDEN = re.compile(
@@ -131,10 +136,31 @@ def emit(
 
 def emit_one(value: object, cells: Sequence[str]) -> None:
     """Prints one of many results as it comes: a line of JSON, or on a terminal the cells."""
+    write(_line_of(value, cells))
+
+
+async def emit_next(value: object, cells: Sequence[str]) -> None:
+    """As `emit_one`; the event loop goes on while standard output takes nothing."""
+    line = _line_of(value, cells)
+    for at in range(0, len(line), PIECE_CHARACTERS):
+        await _room()
+        write(line[at : at + PIECE_CHARACTERS])
+
+
+def _line_of(value: object, cells: Sequence[str]) -> str:
     if on_terminal():
-        write("  ".join(visible(cell) for cell in cells) + "\n")
-    else:
-        write(json_line(value))
+        return "  ".join(visible(cell) for cell in cells) + "\n"
+    return json_line(value)
+
+
+async def _room() -> None:
+    """Waits until a piece can be written without blocking, where the system can tell."""
+    # A file always takes more, and Windows can't tell of anything but sockets.
+    with suppress(OSError, ValueError):
+        stdout = sys.stdout.fileno()
+        _, ready, _ = select((), (stdout,), (), 0)
+        if not ready:
+            await anyio.wait_writable(stdout)
 
 
 def json_line(value: object) -> str:
