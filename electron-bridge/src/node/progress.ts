@@ -42,6 +42,7 @@ export class DeliveryProgress {
   private epoch = '';
   private head = '';
   private last: Message | undefined;
+  private lastSeq = 0;
   /** Whether there were more topics than are kept. */
   private forgot = false;
 
@@ -116,10 +117,8 @@ export class DeliveryProgress {
     let left = MAX_LAST_SEQS;
     for (const epoch of this.runs) {
       const seqs = record<number>();
-      for (const topic of fitting.slice(-left)) {
-        const seq = this.known(topic, epoch);
-        if (seq !== undefined && seq < LAST_SEQ) seqs[topic] = seq;
-      }
+      const told = fitting.filter((topic) => (this.known(topic, epoch) ?? LAST_SEQ) < LAST_SEQ);
+      for (const topic of told.slice(-left)) seqs[topic] = this.known(topic, epoch) ?? 0;
       const { length } = Object.keys(seqs);
       left -= length;
       if (length > 0) seen[epoch] = seqs;
@@ -131,12 +130,14 @@ export class DeliveryProgress {
 
   /**
    * Is told each message; says whether it is to be delivered. While nothing is owed that is all
-   * of them, and of messages of one topic that follow each other only the last is looked into.
+   * of them, and of messages of one topic that follow each other only the highest is noted.
    */
   arrived(message: Message): boolean {
-    if (this.last && (this.owed.size > 0 || this.last.topic !== message.topic)) this.settleLast();
-    if (this.owed.size === 0) this.last = message;
-    else if (!this.isNew(message)) return false;
+    if (this.owed.size === 0) this.hold(message);
+    else {
+      this.settleLast();
+      if (!this.isNew(message)) return false;
+    }
     this.unacknowledged.arrived(message);
     return true;
   }
@@ -144,13 +145,19 @@ export class DeliveryProgress {
   /** To be called before anything is asked here, and so that no message is held on to. */
   settleLast(): void {
     const { last } = this;
-    this.last = undefined;
     if (!last) return;
-    const seq = seqOf(last, this.epoch, this.head);
-    // Messages of another run come out of a replay that somebody asked for.
-    if (seq !== undefined && seq < DIRECTED_SEQ) {
-      this.note(last.topic, this.epoch, seq, publishedAt(last));
-    }
+    this.last = undefined;
+    this.note(last.topic, this.epoch, this.lastSeq, publishedAt(last));
+  }
+
+  private hold(message: Message): void {
+    if (this.last && this.last.topic !== message.topic) this.settleLast();
+    const seq = seqOf(message, this.epoch, this.head);
+    // Messages of another run come out of a replay that somebody asked for, and what comes again
+    // has a number that was passed.
+    if (seq === undefined || seq >= DIRECTED_SEQ || (this.last && seq <= this.lastSeq)) return;
+    this.last = message;
+    this.lastSeq = seq;
   }
 
   /** The last message of each topic in this run, as `session.resume` takes them. */

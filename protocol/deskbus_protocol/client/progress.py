@@ -152,20 +152,33 @@ class DeliveryProgress:
         topic, epoch, seq = message.topic, message.epoch, message.seq
         if seq >= DIRECTED_SEQ:
             return True
-        if self._owed and self._is_early(topic):
+        if not self._owed:
+            # Messages of another run come out of a replay that somebody asked for.
+            if epoch == self.epoch:
+                self._note(topic, epoch, seq, message.timestamp)
+            return True
+        if self._is_early(topic):
             return False
-        seen = self._seen.pop(topic, None) or _Seen()
-        self._seen[topic] = seen
-        last = seen.seqs.get(epoch, 0)
-        if seq <= last:
+        seen = self._seen.get(topic)
+        if seen is not None and seq <= seen.seqs.get(epoch, -1):
             return bool(message.redelivery)
-        seen.seqs[epoch] = seq
-        # What comes again may be of a run that was forgotten already.
-        if message.timestamp >= seen.at_ms:
-            seen.at_ms, seen.run = message.timestamp, epoch
-        if last == 0:
-            self._bound(seen)
+        self._note(topic, epoch, seq, message.timestamp)
         return True
+
+    def _note(self, topic: str, epoch: str, seq: int, at_ms: int) -> None:
+        seen = self._seen.get(topic)
+        if seen is None:
+            if len(self._seen) >= MAX_LAST_SEQS:
+                self._forgot = True
+                del self._seen[next(iter(self._seen))]
+            seen = self._seen[topic] = _Seen()
+        # What came again has a number that was passed already.
+        seen.seqs[epoch] = max(seq, seen.seqs.get(epoch, 0))
+        # What comes again may be of a run that was forgotten already.
+        if at_ms >= seen.at_ms:
+            seen.at_ms, seen.run = at_ms, epoch
+        if len(seen.seqs) > MAX_RUNS:
+            del seen.seqs[next(iter(seen.seqs))]
 
     def clip(self, gap: GapParams) -> GapParams | None:
         """The part of a gap that is news; None where it was told before, or nothing is missing."""
@@ -194,10 +207,3 @@ class DeliveryProgress:
             pattern not in self._flowing and matches(pattern, topic) for pattern in self._owed
         )
         return awaited and not any(matches(pattern, topic) for pattern in self._flowing)
-
-    def _bound(self, seen: _Seen) -> None:
-        while len(seen.seqs) > MAX_RUNS:
-            del seen.seqs[next(iter(seen.seqs))]
-        while len(self._seen) > MAX_LAST_SEQS:
-            self._forgot = True
-            del self._seen[next(iter(self._seen))]
