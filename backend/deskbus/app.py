@@ -30,7 +30,7 @@ from deskbus.components.screens import Screens
 from deskbus.components.sessions import Sessions
 from deskbus.config import VAULT_FOLDER, Settings
 from deskbus.contracts.component import Component
-from deskbus.contracts.listeners import Listeners
+from deskbus.contracts.listeners import AsyncListeners, Listeners
 from deskbus.observability.stderr import StandardError
 from deskbus.reliability.awake import awake_s
 from deskbus.reliability.loops import Loops
@@ -69,7 +69,7 @@ class Backend:
         screens = Screens(settings, loops)
 
         vault_changed = Listeners[VaultStatus]()
-        damage_found = Listeners[Purpose | None]()
+        damage_found = AsyncListeners[Purpose | None]()
         keys = Vault(settings.data_dir / VAULT_FOLDER)
         vault = VaultService(keys, vault_changed, on_refused=damage_found)
         auditing = Auditing(settings, vault, screens.panels, epoch)

@@ -1,7 +1,7 @@
 """Auditing: the audit log, who reads it, and what is recorded by nobody in particular."""
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 import structlog
@@ -54,6 +54,7 @@ class Auditing:
         panels.add(panel)
         self._config_hash = hash_of(settings.config)
         self._vault_state: VaultState = "closed"
+        self._person_at_vault = 0
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -74,13 +75,32 @@ class Auditing:
         before, self._vault_state = self._vault_state, status.state
         if status.state == "unlocked" and before != "unlocked":
             home = "" if isinstance(status.home, UnsetType) else status.home
-            self.trail.note(VaultUnlocked(home=home))
+            if not self._person_at_vault:
+                self.trail.note(VaultUnlocked(home=home))
             self.trail.vault_changed()
-        elif status.state == "locked" and before != "locked":
+        elif status.state == "locked" and before != "locked" and not self._person_at_vault:
             self.trail.note(VaultLocked(reason=status.detail))
 
-    def record_refused(self, purpose: str | None) -> None:
-        self.trail.note(RecordRefused(purpose=purpose or ""))
+    @contextmanager
+    def by_person(self) -> Iterator[None]:
+        """What becomes of the vault within the block was asked for by a person, and is recorded."""
+        self._person_at_vault += 1
+        try:
+            yield
+        finally:
+            self._person_at_vault -= 1
+
+    async def record_refused(self, purpose: str | None) -> None:
+        """On disk when this returns; a record stays refused also where that can't be."""
+        event = RecordRefused(purpose=purpose or "")
+        if purpose == "audit":
+            # The log itself waits for this record.
+            self.trail.note(event)
+            return
+        try:
+            await self.trail.commit(event)
+        except DeskbusError as error:
+            log.error("audit.refusal_unrecorded", reason=error.message)  # noqa: TRY400
 
     async def compare_grants(self, configured: Iterable[tuple[str, Grant]]) -> None:
         """Records what the configuration grants since the log knew last, and what no more."""

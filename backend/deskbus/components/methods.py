@@ -74,7 +74,9 @@ def dispatcher_of(
             files_handlers.handlers(access.files, permissions),
             AuditHandlers(auditing.trail, auditing.reader, permissions).table(),
             secrets_handlers.handlers(vault, permissions, vault_turns),
-            VaultHandlers(vault, auditing.trail).table(),
+            VaultHandlers(
+                vault, auditing.trail, auditing.trail.opened.is_set, auditing.by_person
+            ).table(),
             apps_handlers.handlers(apps.manager, apps.library, permissions, access.check_launch),
             apps_handlers.own_handlers(apps.manager, apps.shelf, vault_turns),
             ui_handlers.handlers(screens.dialogs, apps.manager, apps.renderers, apps.utilities),

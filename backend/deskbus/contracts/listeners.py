@@ -1,6 +1,6 @@
 """Listeners: lets a part tell others of a change without knowing them."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -18,3 +18,17 @@ class Listeners(Generic[T]):
     def __call__(self, event: T) -> None:
         for listener in self._listeners:
             listener(event)
+
+
+class AsyncListeners(Generic[T]):
+    """The same for listeners that are awaited, one after the other."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Callable[[T], Awaitable[None]]] = []
+
+    def add(self, listener: Callable[[T], Awaitable[None]]) -> None:
+        self._listeners.append(listener)
+
+    async def __call__(self, event: T) -> None:
+        for listener in self._listeners:
+            await listener(event)

@@ -1,9 +1,10 @@
 """`vault.*`: what the shell, or a person at the command line, does with the vault."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 
+import anyio
 from msgspec import UnsetType, structs
 
 from deskbus.observability.trail import AuditTrail
@@ -16,7 +17,9 @@ from deskbus_protocol.events import (
     ConfigSecretChanged,
     VaultExported,
     VaultImported,
+    VaultLocked,
     VaultRotated,
+    VaultUnlocked,
 )
 from deskbus_protocol.method import NoParams
 from deskbus_protocol.secrets import (
@@ -37,9 +40,18 @@ from deskbus_protocol.secrets import (
 class VaultHandlers:
     """A change is in the audit log before it is made; one that then fails is told there as well."""
 
-    def __init__(self, vault: VaultService, trail: AuditTrail) -> None:
+    def __init__(
+        self,
+        vault: VaultService,
+        trail: AuditTrail,
+        log_is_open: Callable[[], bool],
+        by_person: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        """Within `by_person` a change of the vault's state is a person's, and recorded here."""
         self._vault = vault
         self._trail = trail
+        self._log_is_open = log_is_open
+        self._by_person = by_person
 
     def table(self) -> Mapping[str, Handler]:
         return {
@@ -58,11 +70,34 @@ class VaultHandlers:
     async def _status(self, _: Call, __: NoParams) -> VaultResult:
         return VaultResult(status=self._vault.status())
 
-    async def _unlock(self, _: Call, params: UnlockParams) -> VaultResult:
-        await self._vault.unlock(
-            None if isinstance(params.password, UnsetType) else params.password
-        )
-        return VaultResult(status=self._vault.status())
+    async def _unlock(self, call: Call, params: UnlockParams) -> VaultResult:
+        before = self._vault.status()
+        password = None if isinstance(params.password, UnsetType) else params.password
+        if before.state == "unlocked":
+            await self._vault.unlock(password)
+            return VaultResult(status=before)
+        home = "master password" if before.needs_password else "keychain"
+        event = VaultUnlocked(app=call.identity.app, actor="person", home=home)
+        with self._by_person():
+            if self._log_is_open():
+                async with self._recorded(event):
+                    await self._vault.unlock(password)
+            else:
+                # The log's own keys are in the vault: it can tell of this only once that is open.
+                await self._vault.unlock(password)
+                await self._commit_or_lock(event)
+        status = self._vault.status()
+        if status.state == "memory":
+            self._trail.note(structs.replace(event, reason="failed: there is no keychain"))
+        return VaultResult(status=status)
+
+    async def _commit_or_lock(self, event: AuditEvent) -> None:
+        try:
+            await self._trail.commit(event)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._vault.lock()
+            raise
 
     async def _rotate(self, call: Call, params: RotateParams) -> VaultResult:
         async with self._recorded(self._rotation(call, params.what)):
@@ -92,8 +127,11 @@ class VaultHandlers:
             self._trail.note(structs.replace(event, reason=f"failed: {why}"))
             raise
 
-    async def _lock(self, _: Call, __: NoParams) -> VaultResult:
-        await self._vault.lock()
+    async def _lock(self, call: Call, _: NoParams) -> VaultResult:
+        event = VaultLocked(app=call.identity.app, actor="person", reason="a person locked it")
+        with self._by_person():
+            async with self._recorded(event):
+                await self._vault.lock()
         return VaultResult(status=self._vault.status())
 
     async def _change_password(self, call: Call, params: NewPasswordParams) -> VaultResult:
@@ -117,13 +155,13 @@ class VaultHandlers:
         return VaultResult(status=self._vault.status())
 
     async def _delete_config(self, call: Call, params: SecretParams) -> DeletedResult:
-        deleted = await self._vault.delete_config(params.name)
-        if deleted:
-            await self._trail.commit(
-                ConfigSecretChanged(
-                    app=call.identity.app, actor="person", name=params.name, deleted=True
-                )
-            )
+        if not await self._vault.has_config(params.name):
+            return DeletedResult(deleted=False)
+        changed = ConfigSecretChanged(
+            app=call.identity.app, actor="person", name=params.name, deleted=True
+        )
+        async with self._recorded(changed):
+            deleted = await self._vault.delete_config(params.name)
         return DeletedResult(deleted=deleted)
 
     async def _export(self, call: Call, params: TransferParams) -> ExportResult:
@@ -134,14 +172,15 @@ class VaultHandlers:
         return ExportResult(left_out=left_out, status=self._vault.status())
 
     async def _take_in(self, call: Call, params: TransferParams) -> ImportResult:
-        records = await self._vault.take_in(
-            _absolute(params.file),
-            params.password,
-            lambda done, total: call.progress(f"{done} of {total} records"),
-        )
-        await self._trail.commit(
-            VaultImported(app=call.identity.app, actor="person", records=records)
-        )
+        file = _absolute(params.file)
+        coming = await self._vault.count_in(file, params.password)
+        imported = VaultImported(app=call.identity.app, actor="person", records=coming)
+        async with self._recorded(imported):
+            records = await self._vault.take_in(
+                file,
+                params.password,
+                lambda done, total: call.progress(f"{done} of {total} records"),
+            )
         return ImportResult(records=records, status=self._vault.status())
 
 

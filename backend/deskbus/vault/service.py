@@ -3,12 +3,12 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import structlog
 from msgspec import UNSET
@@ -24,7 +24,7 @@ from deskbus.vault.masterpassword import WeakPasswordError, check_strength
 from deskbus.vault.memory import MemoryFullError
 from deskbus.vault.records import Name
 from deskbus.vault.thread import VaultThread
-from deskbus.vault.transfer import export_vault, import_vault
+from deskbus.vault.transfer import count_export, export_vault, import_vault
 from deskbus.vault.vault import Vault
 from deskbus_protocol.errors import (
     CONFLICT,
@@ -50,11 +50,20 @@ DAMAGE_TOLD_EVERY_S = 60.0
 log = structlog.get_logger()
 
 
+class _DamagedError(Exception):
+    """A record was changed from outside."""
+
+
+async def _nobody(_: Purpose | None) -> None:
+    pass
+
+
 class VaultService:
     """Methods raise `DeskbusError`: unavailable while locked, conflict for a changed record,
     newer_format for what a later version of deskbus wrote.
 
-    `on_refused` is called for such a record, with its purpose where one alone was wanted.
+    `on_refused` is awaited for such a record before the caller is told, with its purpose where one
+    alone was wanted.
     """
 
     def __init__(
@@ -62,7 +71,7 @@ class VaultService:
         vault: Vault,
         on_changed: Callable[[VaultStatus], None],
         *,
-        on_refused: Callable[[Purpose | None], None] = lambda _: None,
+        on_refused: Callable[[Purpose | None], Awaitable[None]] = _nobody,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._vault = vault
@@ -186,6 +195,12 @@ class VaultService:
 
         await self._run(put, by_person=True)
 
+    async def has_config(self, name: str) -> bool:
+        self._must_exist()
+        return await self._run(
+            lambda: Name("config", "", name) in self._vault.names(), by_person=True
+        )
+
     async def delete_config(self, name: str) -> bool:
         self._must_exist()
         return await self._run(lambda: self._vault.delete(Name("config", "", name)), by_person=True)
@@ -202,15 +217,40 @@ class VaultService:
         finally:
             wipe(given)
 
+    async def count_in(self, file: Path, password: str) -> int:
+        """How many records an export says it has, if it may be imported; takes none in.
+
+        Raises `DeskbusError`: unavailable where what comes in would not last, conflict for another
+        password, not_found.
+        """
+        return await self._read_export(file, password, count_export)
+
     async def take_in(self, file: Path, password: str, progress: ReportProgress) -> int:
         """Imports an export; answers with the number of its records."""
-        given = bytearray(password.encode())
         tell = _on_this_loop(progress)
+        return await self._read_export(
+            file,
+            password,
+            lambda exported, given: import_vault(self._vault, exported, given, tell),
+        )
+
+    async def _read_export(
+        self, file: Path, password: str, read: Callable[[BinaryIO, bytearray], int]
+    ) -> int:
+        given = bytearray(password.encode())
 
         def take() -> int:
+            self._vault.names()
+            if self._vault.state == "memory":
+                raise DeskbusError(
+                    UNAVAILABLE,
+                    "There is no keychain: what is imported would be gone when the backend ends.",
+                    action="Set up a keychain and unlock the vault, or make a vault under a master "
+                    "password (deskbus vault change-password); then import again.",
+                )
             with file.open("rb") as exported:
                 try:
-                    return import_vault(self._vault, exported, given, tell)
+                    return read(exported, given)
                 except SealError:
                     raise DeskbusError(
                         CONFLICT,
@@ -265,6 +305,18 @@ class VaultService:
         *,
         by_person: bool = False,
     ) -> T:
+        try:
+            return await self._in_turn(action, by_person=by_person)
+        except _DamagedError:
+            # Not within the turn: the audit log may need the vault to record it.
+            await self._tell_of_damage(purpose)
+            raise DeskbusError(
+                CONFLICT,
+                "This secret was changed from outside and can't be opened.",
+                action="Set it anew, or import an export of the vault.",
+            ) from None
+
+    async def _in_turn(self, action: Callable[[], T], *, by_person: bool) -> T:
         async with self._thread.turn():
             if by_person or self._vault.state != "locked":
                 self.breaker.reset()
@@ -285,12 +337,7 @@ class VaultService:
                 raise _too_much(error) from None
             except SealError:
                 log.error("vault.record_damaged")  # noqa: TRY400  # a traceback could carry values
-                self._tell_of_damage(purpose)
-                raise DeskbusError(
-                    CONFLICT,
-                    "This secret was changed from outside and can't be opened.",
-                    action="Set it anew, or import an export of the vault.",
-                ) from None
+                raise _DamagedError from None
             except OSError as error:
                 log.error("vault.disk", reason=error.strerror)  # noqa: TRY400
                 raise DeskbusError(DEGRADED, "The vault can't be read or written.") from None
@@ -298,11 +345,11 @@ class VaultService:
                 attempt.withdrawn()
                 self._tell()
 
-    def _tell_of_damage(self, purpose: Purpose | None) -> None:
+    async def _tell_of_damage(self, purpose: Purpose | None) -> None:
         now_s = self._monotonic_s()
         if now_s >= self._damage_told_s.get(purpose, -inf) + DAMAGE_TOLD_EVERY_S:
             self._damage_told_s[purpose] = now_s
-            self._on_refused(purpose)
+            await self._on_refused(purpose)
 
     def _tell(self) -> None:
         """Tells of a change of state, once."""

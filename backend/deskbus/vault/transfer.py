@@ -91,6 +91,23 @@ def import_vault(
     cut off, either all of them are in the vault or none. Raises `SealError` for another password or
     a changed file, `NewerFormatError` for a later version's.
     """
+    with _opened(file, password) as (stream, count):
+        vault.put_all(_wanted(vault, _records(stream, count)), progress, count)
+    return count
+
+
+def count_export(file: BinaryIO, password: bytearray) -> int:
+    """How many records an export has; reads no further than that, so the rest may be damaged.
+
+    Raises what `import_vault` does.
+    """
+    with _opened(file, password) as (_, count):
+        return count
+
+
+@contextlib.contextmanager
+def _opened(file: BinaryIO, password: bytearray) -> Iterator[tuple["_Stream", int]]:
+    """The content of an export from its first record on, and the number of its records."""
     start = file.read(len(_MAGIC) + _LENGTH_BYTES)
     refuse_newer_magic(start, _MAGIC, WHAT)
     length = int.from_bytes(start[len(_MAGIC) :])
@@ -101,12 +118,10 @@ def import_vault(
     try:
         plain = open_chunks(key, _context(head), file.read(HEADER_BYTES), _chunks_of(file))
         stream = _Stream(plain)
-        count = int.from_bytes(stream.take(_LENGTH_BYTES))
-        vault.put_all(_wanted(vault, _records(stream, count)), progress, count)
+        yield stream, int.from_bytes(stream.take(_LENGTH_BYTES))
     finally:
         home.leave()
         wipe(key)
-    return count
 
 
 class _Stream:

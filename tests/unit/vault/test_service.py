@@ -11,7 +11,7 @@ from deskbus.vault.memory import MAX_APP_BYTES
 from deskbus.vault.records import Name
 from deskbus.vault.service import DAMAGE_TOLD_EVERY_S, POLICY, Drawer, VaultService
 from deskbus.vault.vault import Vault
-from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 from deskbus_protocol.secrets import MAX_SECRETS, VaultStatus
 from tests.unit.vault.fakes import FakeKeychain, vault_in
 
@@ -110,10 +110,14 @@ async def test_what_is_in_memory_is_not_said_to_be_kept_where_a_keyset_is_there_
 async def test_damage_is_told_to_the_audit_trail_and_does_not_flood_it(tmp_path: Path) -> None:
     now_s = 1000.0
     told: list[tuple[str | None, float]] = []
+
+    async def tell(purpose: str | None) -> None:
+        told.append((purpose, now_s))
+
     service = VaultService(
         vault_in(tmp_path / "vault", FakeKeychain()),
         lambda _: None,
-        on_refused=lambda purpose: told.append((purpose, now_s)),
+        on_refused=tell,
         monotonic_s=lambda: now_s,
     )
     await service.set("desk.feed", "token", "value")
@@ -173,3 +177,33 @@ async def test_a_reference_of_the_configuration_stands_for_its_secret(tmp_path: 
     keychain.why = "locked"
     with pytest.raises(DeskbusError, match="vault is locked"):
         await service.resolve("secret:broker")
+
+
+async def test_nothing_is_imported_where_it_would_not_last(tmp_path: Path) -> None:
+    source = VaultService(vault_in(tmp_path / "one", FakeKeychain()), lambda _: None)
+    await source.set("desk.feed", "token", "value")
+    await source.export(tmp_path / "export", "a long password for this")
+    service = VaultService(Vault(tmp_path / "two", find=lambda _: None), lambda _: None)
+    file, password = tmp_path / "export", "a long password for this"
+    for take in (
+        service.count_in(file, password),
+        service.take_in(file, password, lambda *_: None),
+    ):
+        with pytest.raises(DeskbusError, match="gone when the backend ends") as refused:
+            await take
+        assert refused.value.kind is UNAVAILABLE
+        assert "change-password" in refused.value.action
+    assert await service.names("desk.feed") == []
+
+
+async def test_an_export_is_counted_without_being_taken_in(tmp_path: Path) -> None:
+    service = VaultService(vault_in(tmp_path / "one", FakeKeychain()), lambda _: None)
+    await service.set("desk.feed", "token", "value")
+    await service.export(tmp_path / "export", "a long password for this")
+    await service.delete("desk.feed", "token")
+    counted = await service.count_in(tmp_path / "export", "a long password for this")
+    assert await service.names("desk.feed") == []
+    taken = await service.take_in(tmp_path / "export", "a long password for this", lambda *_: None)
+    assert counted == taken
+    with pytest.raises(DeskbusError, match="password of the export is wrong"):
+        await service.count_in(tmp_path / "export", "another password altogether")
