@@ -121,6 +121,7 @@ class AuditLogger:
         self._anchor_due = asyncio.Event()
         self._tidy_due = asyncio.Event()
         self._vault_changed = asyncio.Event()
+        self._waits_for_vault = False
         self.turns = Turns()
         self.tails = Tails()
         self.on_appended: Callable[[], None] | None = None
@@ -216,6 +217,9 @@ class AuditLogger:
 
     def vault_changed(self) -> None:
         """The vault may open now where it did not before."""
+        if self._waits_for_vault:
+            # What is to be committed from here on waits for the next look at the keys.
+            self._keys_known.clear()
         self._vault_changed.set()
 
     @asynccontextmanager
@@ -253,7 +257,9 @@ class AuditLogger:
         while not await self.anchorage.open():
             self._problem = self.anchorage.problem
             self._keys_known.set()
+            self._waits_for_vault = True
             await self._vault_changed.wait()
+            self._waits_for_vault = False
             self._vault_changed = asyncio.Event()
         self._problem = ""
         self._keys_known.set()
