@@ -16,7 +16,19 @@ PAGES = sorted(
     for page in ROOT.glob(f"{folder}.md")
     if "node_modules" not in page.parts
 )
+SOURCES = (
+    ".",
+    "backend",
+    "protocol",
+    "backend/deskbus",
+    "protocol/deskbus_protocol",
+    "electron-bridge/src",
+)
+"""What a page may name a source file from."""
+
+SOURCE = re.compile(r"(?:\w[\w.-]*/)+\w[\w.-]*\.(?:py|ts|mjs|js)(?![\w/])")
 DECISIONS = sorted((ROOT / "docs/adr").iterdir())
+DEVELOPERS_PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "docs/architecture.md", *DECISIONS]
 
 
 def text_of(page: Path) -> str:
@@ -63,6 +75,25 @@ def test_every_proof_in_the_page_on_failures_is_a_test() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
     assert broken_links(page) == []
+
+
+def named_sources(page: Path) -> set[str]:
+    """The source files that its text names, in code or not, without those of links and examples."""
+    return set(SOURCE.findall(LINK.sub("]", page.read_text("utf-8"))))
+
+
+@pytest.mark.parametrize("page", DEVELOPERS_PAGES, ids=lambda page: page.name)
+def test_every_source_file_that_a_page_for_developers_names_is_there(page: Path) -> None:
+    gone = [
+        name
+        for name in named_sources(page)
+        if not any((ROOT / folder / name).is_file() for folder in SOURCES)
+    ]
+    assert gone == []
+
+
+def test_pages_for_developers_name_source_files() -> None:
+    assert len({name for page in DEVELOPERS_PAGES for name in named_sources(page)}) > 10
 
 
 def test_a_link_to_a_page_or_a_heading_that_is_missing_is_found(tmp_path: Path) -> None:
