@@ -297,7 +297,7 @@ class ConfigFile:
     def _check_permissions(self, config: Config) -> None:
         built_in = Catalogue()
         for number, spec in enumerate(config.permissions):
-            known = built_in.offered(spec.name)
+            known = built_in.enforced(spec.name)
             if known is not None and known.enforced_by != "shell":
                 raise self.error(
                     f"permissions[{number}].name",

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+import msgspec
+
 from deskbus_protocol.permissions import Enforcer, PermissionEntry, Risk
 
 _SHOWN = "Only while it runs, and until you take this back."
 
 
 def _device(
-    name: str, title: str, wants: str, detail: str, risk: Risk, *points: str
+    name: str, title: str, wants: str, detail: str, risk: Risk, *points: str, since: int = 0
 ) -> PermissionEntry:
     """One of Electron's own permissions; `points` are Electron's names for it."""
     return PermissionEntry(
@@ -20,11 +22,12 @@ def _device(
         scope="fixed",
         enforced_by="shell",
         points=points,
+        since=since,
     )
 
 
 def _not_offered(
-    name: str, title: str, wants: str, detail: str, risk: Risk = "low"
+    name: str, title: str, wants: str, detail: str, *points: str, risk: Risk = "low"
 ) -> PermissionEntry:
     return PermissionEntry(
         name=name,
@@ -34,6 +37,7 @@ def _not_offered(
         risk=risk,
         scope="fixed",
         enforced_by="nobody",
+        points=points,
     )
 
 
@@ -160,12 +164,12 @@ BUILT_IN = (
         "high",
         "media",
     ),
-    _device(
+    # Only builds of Electron by others have what decrypts it.
+    _not_offered(
         "media.protected",
         "Play protected media",
         "play protected media",
         "It can tell this device from others by an identifier.",
-        "low",
         "mediaKeySystem",
     ),
     _device(
@@ -207,6 +211,7 @@ BUILT_IN = (
         "Shortcuts of other programs don't work while it is in front.",
         "medium",
         "keyboardLock",
+        since=28,
     ),
     _device(
         "midi",
@@ -231,6 +236,7 @@ BUILT_IN = (
         "It learns when you use it, and when the screen is locked.",
         "medium",
         "idle-detection",
+        since=24,
     ),
     _device(
         "window.management",
@@ -239,6 +245,7 @@ BUILT_IN = (
         "It learns how many screens you have and how large they are.",
         "low",
         "window-management",
+        since=23,
     ),
     _device(
         "external.open",
@@ -249,11 +256,11 @@ BUILT_IN = (
         "openExternal",
     ),
     _device("hid", "Use input devices", "use HID devices", "It talks to them directly.", "high",
-            "hid"),
+            "hid", since=16),
     _device("serial", "Use serial ports", "use serial ports", "It talks to what is on them.",
-            "high", "serial"),
+            "high", "serial", since=16),
     _device("usb", "Use USB devices", "use USB devices", "It talks to them directly.", "high",
-            "usb"),
+            "usb", since=22),
     # Electron 9 lets every page write, and names what reads no more than "unknown".
     _not_offered(
         "clipboard.read",
@@ -284,10 +291,18 @@ BUILT_IN = (
 
 
 class Catalogue(Mapping[str, PermissionEntry]):
-    """Permissions by name: those built in, and `more`, which replaces one of the same name."""
+    """Permissions by name: those built in, and `more`, which replaces one of the same name.
+
+    The words and the scope are replaced; where Electron asks stays as it is.
+    """
 
     def __init__(self, more: Iterable[PermissionEntry] = ()) -> None:
-        self._entries = {entry.name: entry for entry in (*BUILT_IN, *more)}
+        self._entries = {entry.name: entry for entry in BUILT_IN}
+        for entry in more:
+            known = self._entries.get(entry.name)
+            points = entry.points or (known.points if known else ())
+            self._entries[entry.name] = msgspec.structs.replace(entry, points=points)
+        self._electron = 0
 
     def __getitem__(self, name: str) -> PermissionEntry:
         return self._entries[name]
@@ -298,8 +313,17 @@ class Catalogue(Mapping[str, PermissionEntry]):
     def __len__(self) -> int:
         return len(self._entries)
 
-    def offered(self, name: str) -> PermissionEntry | None:
-        """The entry; None where there is none, or nobody would enforce it."""
+    def shell_came(self, electron: int) -> None:
+        """The shell runs this major version of Electron; 0 where it does not say."""
+        self._electron = electron
+
+    def enforced(self, name: str) -> PermissionEntry | None:
+        """The entry; None where there is none, or no shell would enforce it."""
         entry = self._entries.get(name)
         unenforced: Enforcer = "nobody"
         return None if entry is None or entry.enforced_by == unenforced else entry
+
+    def offered(self, name: str) -> PermissionEntry | None:
+        """The entry; None where there is none, or nobody here would enforce it."""
+        entry = self.enforced(name)
+        return None if entry is None or entry.since > self._electron else entry

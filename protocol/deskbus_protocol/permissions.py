@@ -81,7 +81,7 @@ class PermissionEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     `statement` and `detail` are for a dialog, with `{app}` where the app's name goes. `word` is the
     one scope of a permission whose `scope` is fixed. `implies` are the weaker permissions that it
     includes, for the same scope. `points` are the methods or Electron's own names for where it is
-    enforced.
+    enforced, `since` the first major version of Electron that asks there before it lets a page.
     """
 
     name: Permission
@@ -94,6 +94,7 @@ class PermissionEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     word: str = "all"
     implies: tuple[str, ...] = ()
     points: tuple[str, ...] = ()
+    since: int = 0
 
 
 class CatalogueResult(Result, frozen=True, kw_only=True):

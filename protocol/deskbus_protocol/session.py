@@ -39,12 +39,14 @@ Ticket = Annotated[str, Meta(min_length=16, max_length=128)]
 class HelloParams(Params, frozen=True, kw_only=True):
     """The shell's first call on the shell link.
 
-    `exec_path` is Electron's own binary, with which apps of kind `node` are run.
+    `exec_path` is Electron's own binary, with which apps of kind `node` are run. `electron` is its
+    major version: what only later ones enforce is not offered.
     """
 
     protocol_version: str
     shell: str
     exec_path: Annotated[str, Meta(max_length=4096)] | UnsetType = UNSET
+    electron: Annotated[int, Meta(ge=0)] = 0
 
 
 class HelloResult(Result, frozen=True, kw_only=True):

@@ -125,6 +125,10 @@ class AccessControl:
         for app in settings.config.apps:
             self._manifests[app.id] = (app, settings.folder, False)
 
+    def shell_came(self, electron: int) -> None:
+        """What the shell's version of Electron enforces is offered from now on."""
+        self._catalogue.shell_came(electron)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The policy applies from its first moment on."""

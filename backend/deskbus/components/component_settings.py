@@ -66,7 +66,7 @@ def check_apps(file: ConfigFile, config: Config) -> None:
             for at, grant in enumerate(getattr(app, key)):
                 try:
                     known = resolve(catalogue, grant)
-                    if catalogue.offered(grant.permission):
+                    if catalogue.enforced(grant.permission):
                         rules.check(known)
                 except DeskbusError as error:
                     raise file.error(

@@ -52,6 +52,11 @@ def dispatcher_of(
     bus, replays = messaging.bus, messaging.replays
     # The vault does one thing after the other: what an app wants next waits for one of another.
     vault_turns = FairTurns(2, of_one=1)
+
+    def shell_came(exec_path: str | None, electron: int) -> None:
+        access.shell_came(electron)
+        apps.shell_came(exec_path)
+
     return build_dispatcher(
         METHODS,
         [
@@ -62,7 +67,7 @@ def dispatcher_of(
                 trail=auditing.trail,
                 violations=auditing.violations,
                 shut_down=shut_down,
-                on_shell=apps.shell_came,
+                on_shell=shell_came,
                 on_opened=apps.manager.session_opened,
             ).table(),
             bus_handlers.handlers(bus, replays, permissions, sessions.meters),

@@ -77,10 +77,12 @@ class SessionHandlers:
         trail: AuditTrail,
         violations: Violations,
         shut_down: Callable[[], None],
-        on_shell: Callable[[str | None], None],
+        on_shell: Callable[[str | None, int], None],
         on_opened: Callable[[Sender], None],
     ) -> None:
-        """`on_shell` is told the shell's own binary, `on_opened` every client of an app."""
+        """`on_shell` is told the shell's own binary and its version of Electron, `on_opened` every
+        client of an app.
+        """
         self._epoch = epoch
         self._pipe = pipe
         self._sessions = sessions
@@ -109,7 +111,8 @@ class SessionHandlers:
             raise DeskbusError(CONFLICT, "This link has its session already.")
         self._sessions.join(call.connection, "shell", SHELL)
         log.info("session.shell", shell=params.shell)
-        self._on_shell(None if isinstance(params.exec_path, UnsetType) else params.exec_path)
+        exec_path = None if isinstance(params.exec_path, UnsetType) else params.exec_path
+        self._on_shell(exec_path, params.electron)
         return HelloResult(
             protocol_version=PROTOCOL_VERSION,
             version=__version__,

@@ -16,6 +16,7 @@ from deskbus.security.refusals import Refusals
 from deskbus.security.registry import AppRegistry
 from deskbus.security.request import PermissionRequest, Permit
 from deskbus.security.rules import Rules
+from deskbus.security.standing import Verdict
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import OVERLOADED, PERMISSION_DENIED, DeskbusError, ErrorKind
@@ -45,7 +46,11 @@ class PermissionService:
         self._refusals = Refusals(trail, clock)
 
     async def state(self, identity: Sender, wanted: Grant) -> State:
-        """What a request for `wanted` would come to now; raises `DeskbusError` for a bad scope."""
+        """What a request for `wanted` would come to now.
+
+        Raises `DeskbusError` (invalid_params) for a bad scope, or a permission not offered.
+        """
+        self._rules.check_offered(wanted.permission)
         resolved = await self._resolve_for(identity, wanted)
         return "denied" if resolved is None else self.state_of(identity, resolved)
 
@@ -196,6 +201,11 @@ class PermissionService:
         check: Callable[[str], None] | None = None,
     ) -> Permit | None:
         await self._apps.identified()
+        try:
+            self._rules.check_offered(worded.permission)
+        except DeskbusError:
+            self._refusals.tell(identity, worded, Verdict("denied", "unoffered"))
+            raise
         wanted = await self._resolve_for(identity, worded)
         if wanted is None:
             self._refuse(identity, worded)

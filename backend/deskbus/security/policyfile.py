@@ -109,7 +109,7 @@ class PolicyFile:
             return rule
         try:
             resolved = resolve(self._catalogue, Grant(rule.permission, rule.scope))
-            if self._catalogue.offered(rule.permission):
+            if self._catalogue.enforced(rule.permission):
                 self._rules.check(resolved)
         except DeskbusError as refused:
             raise error("scope", refused.message, refused.action) from None

@@ -23,6 +23,7 @@ _WORDS = {
     "person": "the person has denied it",
     "identity": "the app is not what its publisher signed",
     "open": "nobody is asked about it for now",
+    "unoffered": "nobody here would enforce it",
 }
 
 

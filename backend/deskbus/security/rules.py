@@ -22,14 +22,15 @@ class Rules:
 
     def check(self, wanted: Grant) -> None:
         """Raises `DeskbusError`: invalid_params (no such permission, bad scope), invalid_topic."""
-        entry = self._catalogue.offered(wanted.permission)
+        entry = self._catalogue.enforced(wanted.permission)
         if entry is None:
-            raise DeskbusError(
-                INVALID_PARAMS,
-                f"There is no permission {wanted.permission} here.",
-                action="Call permissions.catalogue for those that there are.",
-            )
+            raise _not_offered(wanted.permission)
         check_scope(entry, wanted.scope)
+
+    def check_offered(self, permission: str) -> None:
+        """Raises `DeskbusError`: invalid_params where nobody here would enforce it."""
+        if self._catalogue.offered(permission) is None:
+            raise _not_offered(permission)
 
     def includes(self, permission: str) -> frozenset[str]:
         """The permissions that this one includes, itself among them."""
@@ -77,3 +78,11 @@ class Rules:
                 found.add(entry.name)
                 waiting.extend(entry.implies)
         return frozenset(found)
+
+
+def _not_offered(permission: str) -> DeskbusError:
+    return DeskbusError(
+        INVALID_PARAMS,
+        f"There is no permission {permission} here.",
+        action="Call permissions.catalogue for those that there are.",
+    )

@@ -104,6 +104,7 @@ class PermissionSettings:
         """Raises `DeskbusError`: conflict where the app may not have it, audit_unavailable."""
         app = params.app
         await self._security.apps.identified()
+        self._security.rules.check_offered(params.permission)
         wanted = await self._security.permissions.resolve(Grant(params.permission, params.scope))
         rules = self._security.apps.rules(app)
         if rules is None:

@@ -11,7 +11,9 @@ from deskbus.security.rules import Rules
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.permissions import EffectiveRule, Grant
 
-Why = Literal["trusted", "policy", "person", "config", "undeclared", "identity", "open"]
+Why = Literal[
+    "trusted", "policy", "person", "config", "undeclared", "identity", "open", "unoffered"
+]
 
 
 class AppRules(NamedTuple):

@@ -284,13 +284,15 @@ export interface Notice {
 /**
  * The shell's first call on the shell link.
  *
- * `exec_path` is Electron's own binary, with which apps of kind `node` are run.
+ * `exec_path` is Electron's own binary, with which apps of kind `node` are run. `electron` is its
+ * major version: what only later ones enforce is not offered.
  */
 export interface HelloParams {
   _meta?: TraceContext;
   protocolVersion: string;
   shell: string;
   execPath?: string;
+  electron?: number;
 }
 
 /** The `_meta` of a call: W3C Trace Context, level 1, passed through untouched. */
@@ -788,7 +790,7 @@ export interface CatalogueResult {
  * `statement` and `detail` are for a dialog, with `{app}` where the app's name goes. `word` is the
  * one scope of a permission whose `scope` is fixed. `implies` are the weaker permissions that it
  * includes, for the same scope. `points` are the methods or Electron's own names for where it is
- * enforced.
+ * enforced, `since` the first major version of Electron that asks there before it lets a page.
  */
 export interface PermissionEntry {
   /** A name of the permission catalogue (permissions.catalogue). */
@@ -802,6 +804,7 @@ export interface PermissionEntry {
   word?: string;
   implies?: Array<string>;
   points?: Array<string>;
+  since?: number;
 }
 
 /** What stands for `app` has changed. `closed` are patterns of this client that it lost. */

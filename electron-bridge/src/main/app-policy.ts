@@ -56,7 +56,10 @@ export class AppPolicy implements SessionPolicy {
     if (client === undefined || !(await this.isOwn(requestingUrl))) return false;
     if (permission === 'openExternal' && !isExternal(details.externalURL ?? '')) return false;
     const wanted = await this.wanted(permission, details);
-    if (wanted.length === 0) return false;
+    if (wanted.length === 0) {
+      await this.request(client, refusedName(permission), requestingUrl);
+      return false;
+    }
     for (const name of wanted) if (!(await this.request(client, name, requestingUrl))) return false;
     return true;
   }
@@ -155,4 +158,9 @@ function narrowed(permission: string, names: string[], details: AskDetails): str
   const known = wanted.filter((name): name is string => name !== undefined);
   if (known.length === 0 || known.length < wanted.length) return ['display.capture', ...known];
   return known;
+}
+
+/** Electron's name in the audit log, which records that the page asked for what nobody offers. */
+function refusedName(permission: string): string {
+  return `electron.${permission.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

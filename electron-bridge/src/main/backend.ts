@@ -212,10 +212,12 @@ export class Backend extends Emitter<BackendEvents> {
   }
 
   private async greet({ child, link, ended, lastLines }: Run): Promise<HelloResult> {
+    const { electron = '0' } = process.versions as { electron?: string };
     const params = {
       protocolVersion: PROTOCOL_VERSION,
       shell: this.options.shellName,
       execPath: process.execPath,
+      electron: Number(major(electron)),
     };
     let hello: HelloResult;
     try {

@@ -151,7 +151,7 @@ class House:
                 trail=self.trail,
                 violations=violations,
                 shut_down=lambda: None,
-                on_shell=lambda _: None,
+                on_shell=lambda _path, _electron: None,
                 on_opened=lambda _: None,
             ).table(),
             bus_handlers.handlers(self.bus, replays, security.permissions, self.sessions.meters),

@@ -8,8 +8,9 @@ from deskbus import config
 from deskbus.config import Config, ConfigError
 from deskbus_protocol.catalogue import BUILT_IN, Catalogue
 from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.events import PermissionDenied
 from deskbus_protocol.methods import METHODS
-from deskbus_protocol.permissions import Grant, PermissionEntry
+from deskbus_protocol.permissions import Grant, GrantParams, PermissionEntry
 from tests.unit.security.desk import TICKER, Desk, says
 
 pytestmark = pytest.mark.requirement("3.1")
@@ -21,12 +22,65 @@ TRAY = Grant("system.tray", "all")
 def test_what_is_offered_is_enforced_by_somebody_who_is_there(entry: PermissionEntry) -> None:
     if entry.enforced_by == "nobody":
         assert Catalogue().offered(entry.name) is None
-        assert entry.points == ()
     elif entry.enforced_by == "shell":
         assert entry.points
     else:
         assert entry.points
         assert all(METHODS[point].handled_by == "backend" for point in entry.points)
+
+
+LATER = [entry for entry in BUILT_IN if entry.since]
+
+
+@pytest.mark.parametrize("entry", LATER, ids=lambda entry: entry.name)
+def test_what_only_a_later_electron_enforces_is_offered_by_that_one_alone(
+    entry: PermissionEntry,
+) -> None:
+    catalogue = Catalogue()
+    assert catalogue.offered(entry.name) is None
+    catalogue.shell_came(entry.since - 1)
+    assert catalogue.offered(entry.name) is None
+    catalogue.shell_came(entry.since)
+    assert catalogue.offered(entry.name) == entry
+
+
+async def test_what_the_shell_does_not_enforce_is_refused_until_one_comes_that_does() -> None:
+    hid = Grant("hid", "all")
+    catalogue = Catalogue()
+    desk = Desk(declares=(hid,), grants=(hid,), catalogue=catalogue)
+    async with desk.running():
+        catalogue.shell_came(9)
+        with pytest.raises(DeskbusError, match="no permission hid"):
+            await desk.security.permissions.request(TICKER, hid)
+        with pytest.raises(DeskbusError, match="no permission hid"):
+            await desk.settings.grant(
+                GrantParams(app=TICKER.app, permission="hid", scope="all", allowed=True)
+            )
+        assert "hid" not in {rule.permission for rule in desk.settings.grants_of(TICKER.app).rules}
+        catalogue.shell_came(catalogue["hid"].since)
+        assert await desk.security.permissions.request(TICKER, hid)
+        assert "hid" in {rule.permission for rule in desk.settings.grants_of(TICKER.app).rules}
+
+
+async def test_a_wish_for_what_nobody_offers_is_in_the_audit_log() -> None:
+    desk = Desk()
+    async with desk.running():
+        with pytest.raises(DeskbusError, match="no permission"):
+            await desk.security.permissions.request(TICKER, Grant("electron.unknown", "all"))
+    [denied] = [event for event in desk.trail.noted if isinstance(event, PermissionDenied)]
+    assert (denied.app, denied.permission) == (TICKER.app, "electron.unknown")
+    assert denied.reason == "nobody here would enforce it"
+
+
+@pytest.mark.parametrize("name", ["geolocation", "media.protected"])
+def test_other_words_for_a_permission_leave_it_where_electron_asks(
+    tmp_path: Path, name: str
+) -> None:
+    found = load(tmp_path, OWN.replace('"printer"', f'"{name}"').replace('"word"', '"fixed"'))
+    entry = Catalogue(spec.entry() for spec in found.permissions).offered(name)
+    assert entry is not None
+    assert entry.title == "Print"
+    assert entry.points == Catalogue()[name].points != ()
 
 
 async def test_what_nobody_enforces_is_refused_though_it_is_declared_and_allowed() -> None:
