@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from deskbus_protocol.methods import METHODS
-from tests.performance import apps, audit, permissions, vault
+from tests.performance import apps, audit, patterns, permissions, vault
 from tests.performance.load import Figures, load
 from tests.performance.ours import Deskbus
 from tests.performance.peers import PEERS
@@ -225,6 +225,18 @@ def permission_rows() -> Iterator[Row]:
     )
 
 
+def matching_row() -> Row:
+    return Row(
+        name="publish past the worst patterns of one app",
+        unit="ms",
+        figure="match_ms",
+        better="less",
+        measure=lambda _, __: patterns.match(),
+        goals=(Goal(limit=1.0),),
+        max_rounds=1,
+    )
+
+
 def audit_rows() -> Iterator[Row]:
     """The audit log's own figures. The rows that read one share the log of a run."""
     read = cache(audit.read)
@@ -380,6 +392,7 @@ ROWS = (
         max_rounds=3,
     ),
     *permission_rows(),
+    matching_row(),
     *own_rows(),
     *audit_rows(),
 )

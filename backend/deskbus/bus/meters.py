@@ -16,6 +16,10 @@ from deskbus_protocol.manifest import Limits
 HOLD_S = 0.05
 """How long an app that sends too much is not read from, so that a flood costs nobody else much."""
 
+LEAST_CALLS_PER_S = 50
+LEAST_CALL_BYTES = 64 * 1024
+"""Of an app whose bytes alone are limited, however few they are: so it can begin, and be heard."""
+
 Hold = Callable[[float], None]
 
 
@@ -29,11 +33,14 @@ class Meter:
         self._messages = (
             None if isinstance(messages, UnsetType) else TokenBucket(messages, messages, now)
         )
-        self._calls = (
-            None if isinstance(messages, UnsetType) else TokenBucket(messages, messages, now)
-        )
         size = 0 if isinstance(kilobytes, UnsetType) else kilobytes * 1024
         self._bytes = TokenBucket(size, size, now) if size else None
+        calls = (
+            max(size // 1024, LEAST_CALLS_PER_S) if isinstance(messages, UnsetType) else messages
+        )
+        self._calls = TokenBucket(calls, calls, now) if self.is_limited else None
+        burst = max(size, LEAST_CALL_BYTES)
+        self._call_bytes = TokenBucket(size, burst, now) if size else None
         self._offered = (0, 0)
         self._offered_at = now
         self._refused = (False, False)
@@ -47,13 +54,20 @@ class Meter:
         self._offered = (self._offered[0] + count, self._offered[1] + size)
         return self._take(count, size)
 
-    def admits_call(self) -> bool:
+    def admits_call(self, size: int) -> bool:
         """Whether one more frame that is no message is within the budget, and taken from it.
 
         It is as large as that for messages, and apart from it: an app that says all it may is
-        still heard to be alive.
+        still heard to be alive. Where only bytes are limited, a call counts for a KiB.
         """
-        return self._calls is None or self._calls.take(1, self._monotonic_s())
+        now = self._monotonic_s()
+        if self._call_bytes is not None and self._call_bytes.fill(now) <= 0:
+            return False
+        if self._calls is not None and not self._calls.take(1, now):
+            return False
+        if self._call_bytes is not None:
+            self._call_bytes.spend(size, now)
+        return True
 
     def take_one(self, size: int) -> bool:
         """The same for one message of those that were offered together."""

@@ -175,7 +175,7 @@ class AccessControl:
 
     def _tell_shell(self, app: str) -> None:
         changed = PermissionsChangedParams(app=app, epoch=self.security.checker.epoch)
-        self._screens.shell.notify("permissions.changed", changed)
+        self._screens.shell.tell("permissions.changed", app, changed)
         self._screens.panels.changed("permissions")
 
     async def identify(self, app: str) -> None:

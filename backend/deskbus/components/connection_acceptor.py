@@ -11,6 +11,7 @@ from msgspec import Raw
 
 from deskbus.components.sessions import Sessions
 from deskbus.config import HeartbeatConfig
+from deskbus.observability.throttle import LogThrottle
 from deskbus.reliability.awake import happens_within
 from deskbus.rpc.connection import Call, Connection
 from deskbus.rpc.dispatch import Dispatcher
@@ -22,6 +23,9 @@ from deskbus_protocol import rpc
 
 HEARTBEAT_ID = 0
 """Of the request that asks for a sign of life; calls count from 1."""
+
+NO_SESSION_LOGGED = 10
+"""Lines a minute."""
 
 SESSION_WITHIN_S = 10.0
 """How long a link may take to open its session."""
@@ -43,6 +47,7 @@ class ConnectionAcceptor:
         self._wanted = heartbeat
         self._on_shell_gone = on_shell_gone
         self._strangers = Strangers()
+        self._refusals = LogThrottle(log, NO_SESSION_LOGGED)
         self._tasks: TaskGroup | None = None
 
     @asynccontextmanager
@@ -101,7 +106,7 @@ class ConnectionAcceptor:
         in_time = await happens_within(connection.settled, SESSION_WITHIN_S)
         self._strangers.leave(link)
         if not in_time:
-            log.warning("link.no_session")
+            self._refusals.log("link.no_session")
             link.abort()
 
     def _heartbeat(self, link: Link, connection: Connection) -> Heartbeat:

@@ -47,6 +47,10 @@ log = structlog.get_logger()
 BEATS_IN_A_DEADLINE = 3
 """So often an app beats before its silence counts: one beat may be late."""
 
+LAUNCHES_AT_ONCE = 16
+LAUNCHES_OF_APP = 2
+"""Each may wait for another app for as long as that takes to be ready."""
+
 SAVES_AT_ONCE = 4
 """Saves of one app that may wait: the vault writes one by one, and others wait behind them."""
 
@@ -68,6 +72,7 @@ def handlers(
     check: Callable[[str], Awaitable[None]],
 ) -> Mapping[str, Handler]:
     """`check` raises `DeskbusError` for an app that is not to be started."""
+    launches = FairTurns(LAUNCHES_AT_ONCE, of_one=LAUNCHES_OF_APP)
 
     async def list_apps(_: Call, __: NoParams) -> AppList:
         return AppList(apps=apps.statuses())
@@ -79,9 +84,10 @@ def handlers(
         # An app learns no more of one that it may not start than that.
         permit = await permissions.require(call.identity, Grant("process.launch", params.app))
         try:
-            with permissions.admitting(permit, refusals=(CONFLICT,)):
-                await check(params.app)
-                status = await apps.launch(params.app, call.progress)
+            async with launches.take(call.identity.app):
+                with permissions.admitting(permit, refusals=(CONFLICT,)):
+                    await check(params.app)
+                    status = await apps.launch(params.app, call.progress)
         except DeskbusError as error:
             # What is wrong with the other app, its files or its secrets is for people alone.
             log.warning("app.not_launched_for_app", app=params.app, reason=error.message)

@@ -1,11 +1,13 @@
 """`audit.*`."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from msgspec import structs
 
 from deskbus.audit.logger import AuditLogger
 from deskbus.audit.service import AuditReader
+from deskbus.reliability.turns import FairTurns
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.permissions import PermissionService
@@ -28,6 +30,10 @@ from deskbus_protocol.permissions import Grant
 
 PERMISSION = Grant("audit", "all")
 
+READERS_AT_ONCE = 4
+READERS_OF_APP = 2
+"""A verification may take minutes, beside which the same app can still ask."""
+
 
 class AuditHandlers:
     """For the shell, and for apps that were granted `audit`; nobody is asked."""
@@ -37,6 +43,7 @@ class AuditHandlers:
     ) -> None:
         self._logger = logger
         self._reader = reader
+        self._turns = FairTurns(READERS_AT_ONCE, of_one=READERS_OF_APP)
         self._permissions = permissions
 
     def table(self) -> Mapping[str, Handler]:
@@ -50,18 +57,18 @@ class AuditHandlers:
         }
 
     async def query(self, call: Call, params: AuditQueryParams) -> AuditPage:
-        self._administrator(call)
-        return await self._reader.query(params)
+        async with self._turn(call):
+            return await self._reader.query(params)
 
     async def export(self, call: Call, params: AuditExportParams) -> AuditExportResult:
-        return await self._reader.export(params, self._administrator(call))
+        async with self._turn(call) as who:
+            return await self._reader.export(params, who)
 
     async def stats(self, call: Call, _: NoParams) -> AuditStats:
-        self._administrator(call)
-        return await self._reader.stats()
+        async with self._turn(call):
+            return await self._reader.stats()
 
     async def verify(self, call: Call, params: AuditVerifyParams) -> AuditVerdict:
-        who = self._administrator(call)
         told = 0
 
         def progress(done: int, total: int) -> None:
@@ -71,11 +78,12 @@ class AuditHandlers:
                 told = percent
                 call.progress(f"{percent} %")
 
-        return await self._reader.verify(params.against, progress, who)
+        async with self._turn(call) as who:
+            return await self._reader.verify(params.against, progress, who)
 
     async def head(self, call: Call, _: NoParams) -> AuditHeadResult:
-        self._administrator(call)
-        return await self._reader.head()
+        async with self._turn(call):
+            return await self._reader.head()
 
     async def tail(self, call: Call, params: AuditTailParams) -> Empty:
         self._administrator(call)
@@ -98,6 +106,13 @@ class AuditHandlers:
         if params.enabled:
             self._logger.tails.add(connection, params, send)
         return Empty()
+
+    @asynccontextmanager
+    async def _turn(self, call: Call) -> AsyncIterator[Sender]:
+        """Who reads the log, once it is that app's turn; raises `DeskbusError`."""
+        who = self._administrator(call)
+        async with self._turns.take(who.app):
+            yield who
 
     def _administrator(self, call: Call) -> Sender:
         """Raises `DeskbusError` (permission_denied)."""

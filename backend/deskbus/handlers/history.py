@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 
+import anyio.lowlevel
 from msgspec import UnsetType
 
 from deskbus.bus.interapplication import InterApplicationBus
@@ -38,6 +39,11 @@ QUERIES_OF_APP = 1
 """Each may read much of the log, and hold an answer of megabytes."""
 
 
+REPLAYS_AT_ONCE = 16
+REPLAYS_OF_APP = 2
+"""Each goes on for as long as its reader takes to read."""
+
+
 def handlers(
     bus: InterApplicationBus,
     replays: Replays,
@@ -45,6 +51,8 @@ def handlers(
     log_stats: Callable[[], LogStats],
 ) -> Mapping[str, Handler]:
     queries = FairTurns(QUERIES_AT_ONCE, of_one=QUERIES_OF_APP)
+    histories = FairTurns(1, of_one=1)
+    replayed = FairTurns(REPLAYS_AT_ONCE, of_one=REPLAYS_OF_APP)
 
     async def permits(call: Call, pattern: str) -> tuple[Permit, Permit]:
         """To read at all, and to read what was published before."""
@@ -54,6 +62,9 @@ def handlers(
 
     async def history(call: Call, params: HistoryParams) -> MessageList:
         with permissions.holding(*await permits(call, params.topic)):
+            async with histories.take(call.identity.app):
+                # It is made in one piece, so what came meanwhile is served before the next.
+                await anyio.lowlevel.cancel_shielded_checkpoint()
             return MessageList(messages=bus.history(call.identity, params.topic, params.limit))
 
     async def query(call: Call, params: QueryParams) -> MessageList:
@@ -66,7 +77,8 @@ def handlers(
         # What it was allowed once goes on as the subscription that it leaves.
         followed = permissions.leasing(held[0]) if params.follow else nullcontext()
         with followed, permissions.holding(*held):
-            return ReplayResult(messages=await replays.replay(call.identity, params))
+            async with replayed.take(call.identity.app):
+                return ReplayResult(messages=await replays.replay(call.identity, params))
 
     async def go_on(call: Call, params: ContinueParams) -> ContinueResult:
         reads = await permissions.require(call.identity, Grant("messaging.read", params.pattern))

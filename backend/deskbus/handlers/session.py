@@ -9,6 +9,7 @@ from msgspec import UnsetType
 
 from deskbus import __version__
 from deskbus.audit.violations import Violations
+from deskbus.observability.throttle import LogThrottle
 from deskbus.observability.trail import AuditTrail
 from deskbus.rpc.connection import Call, Connection, Role
 from deskbus.rpc.dispatch import Handler
@@ -39,6 +40,9 @@ SHELL = Sender("deskbus.shell", "main")
 
 CLAIM_CHARACTERS = 128
 """Of what a stranger says that it is, in the audit log."""
+
+REFUSALS_LOGGED = 10
+"""Lines of each kind a minute; those beyond are counted. The audit log has a bound of its own."""
 
 log = structlog.get_logger()
 
@@ -89,6 +93,7 @@ class SessionHandlers:
         self._trail = trail
         self._violations = violations
         self._shut_down = shut_down
+        self._refusals = LogThrottle(log, REFUSALS_LOGGED)
         self._on_shell = on_shell
         self._on_opened = on_opened
 
@@ -132,7 +137,7 @@ class SessionHandlers:
         try:
             role, identity = self._sessions.redeem(params.ticket, params.app)
         except DeskbusError:
-            log.warning("session.ticket_refused", app=params.app)
+            self._refusals.log("session.ticket_refused")
             await self._refused(params.app, "the ticket is unknown, used, late or another app's")
             raise
         resumed = self._sessions.join(
@@ -150,7 +155,7 @@ class SessionHandlers:
         try:
             role, identity = self._sessions.redeem_token(params.resume_token)
         except DeskbusError:
-            log.warning("session.resume_refused")
+            self._refusals.log("session.resume_refused")
             await self._refused("", "there is no session to resume")
             raise
         resumed = self._sessions.join(

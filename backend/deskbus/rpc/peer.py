@@ -102,8 +102,11 @@ class Peer:
         self._closed = anyio.Event()
         # The outbox itself, which knows no peer: so a peer that has ended is freed at once.
         self._refusals = Refusals(link.outbox.send)
-        self.admits: Callable[[], bool] | None = None
-        """Whether the app may send one more frame that is no message; None without a limit."""
+        self.admits: Callable[[int], bool] | None = None
+        """Whether the app may send one more frame, of so many bytes, that is no message.
+
+        None without a limit.
+        """
         self.lane = Lane(link.outbox.send, self._refusals)
 
     @property
@@ -193,7 +196,7 @@ class Peer:
 
     def receive_refused(self, refused: RefusedFrame) -> None:
         """Takes word of a frame that never became one."""
-        self._is_admitted()
+        self._is_admitted(len(refused.head))
         self._refuse_frame(refused.head, refused.error, self._answer)
 
     def link_closed(self) -> None:
@@ -205,7 +208,7 @@ class Peer:
             frames.check_text(frame)
             members = frames.split_batch(frame) if frames.is_batch(frame) else None
         except DeskbusError as error:
-            self._is_admitted()
+            self._is_admitted(len(frame))
             self._refuse_frame(frame, error, self._answer)
             return
         if members is None:
@@ -220,14 +223,14 @@ class Peer:
         try:
             frame = frames.read(text)
         except DeskbusError as error:
-            self._is_admitted()
+            self._is_admitted(len(text))
             self._refuse_frame(text, error, answer)
             return
         request_id = b"" if isinstance(frame.id, UnsetType) else bytes(frame.id)
         params = NO_PARAMS if isinstance(frame.params, UnsetType) else frame.params
         if not request_id or isinstance(frame.method, UnsetType) or frame.method == CANCEL:
             answer(NO_ANSWER)
-        if frame.method not in METERED_BY_LANE and not self._is_admitted():
+        if frame.method not in METERED_BY_LANE and not self._is_admitted(len(text)):
             self._refuse_for_rate(frame, request_id, answer)
         elif isinstance(frame.method, UnsetType):
             self._settle(frame)
@@ -238,8 +241,8 @@ class Peer:
         else:
             self._start(frame.method, params, request_id, answer)
 
-    def _is_admitted(self) -> bool:
-        if self.admits is None or self.admits():
+    def _is_admitted(self, size: int) -> bool:
+        if self.admits is None or self.admits(size):
             return True
         self._link.hold(HOLD_S)
         return False

@@ -4,6 +4,7 @@ from collections import Counter
 
 import structlog
 
+from deskbus.observability.throttle import LogThrottle
 from deskbus.transport.link import Link
 from deskbus_protocol import rpc
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
@@ -13,6 +14,9 @@ MAX_OF_PROCESS = 64
 """Links without a session of all processes, and of one. A link beyond them is let in, and the
 oldest of the process that has most gives way: who has a ticket shows it at once, and so stays.
 """
+
+SENT_AWAY_LOGGED = 10
+"""Lines a minute."""
 
 TOO_MANY = DeskbusError(
     UNAVAILABLE,
@@ -26,6 +30,7 @@ log = structlog.get_logger()
 class Strangers:
     def __init__(self) -> None:
         self._links: dict[Link, None] = {}
+        self._refusals = LogThrottle(log, SENT_AWAY_LOGGED)
 
     def __len__(self) -> int:
         return len(self._links)
@@ -44,7 +49,7 @@ class Strangers:
         self._links.pop(link, None)
 
     def _send_away(self, process: int) -> None:
-        log.warning("link.too_many_without_session", process=process)
+        self._refusals.log("link.too_many_without_session")
         oldest = next(link for link in self._links if link.process == process)
         self.leave(oldest)
         oldest.outbox.send(rpc.failure(rpc.NULL_ID, TOO_MANY))
