@@ -1,0 +1,53 @@
+"""Calls that one app sends at once are begun a few in each turn of the loop, over all its links."""
+
+import anyio.lowlevel
+
+from deskbus.rpc.peer import BEGUN_A_TURN, Pending
+from tests.unit.handlers.house import Visitor, house
+
+AT_ONCE = 40
+
+
+async def test_no_turn_begins_more_than_a_few_and_all_are_begun_in_order() -> None:
+    pending, begun = Pending(), []
+    for number in range(AT_ONCE):
+        pending.begin(lambda number=number: begun.append(number))  # type: ignore[misc]
+    before = 0
+    while before < AT_ONCE:
+        assert 0 < len(begun) - before <= BEGUN_A_TURN
+        before = len(begun)
+        await anyio.lowlevel.checkpoint()
+    assert begun == list(range(AT_ONCE))
+    pending.begin(lambda: begun.append(AT_ONCE))
+    assert begun[-1] == AT_ONCE
+
+
+def pile_up(visitor: Visitor) -> None:
+    for number in range(AT_ONCE):
+        visitor.say_as(1000 + number, "session.ping", {})
+
+
+async def test_another_app_is_answered_before_all_that_one_has_piled_up() -> None:
+    async with house() as home:
+        busy = [await home.visit("app.busy", f"client-{number}") for number in range(4)]
+        other = await home.visit("app.other")
+        for link in busy:
+            pile_up(link)
+        await other.call("session.ping", {})
+        answered = sum(len(link.unasked) for link in busy)
+        assert answered < len(busy) * AT_ONCE / 2
+        with anyio.fail_after(5):
+            while sum(len(link.unasked) for link in busy) < len(busy) * AT_ONCE:
+                await anyio.lowlevel.checkpoint()
+
+
+async def test_calls_of_a_link_that_closed_before_their_turn_hold_nothing() -> None:
+    async with house() as home:
+        stays = await home.visit("app.busy")
+        leaves = await home.visit("app.busy", "other")
+        pile_up(leaves)
+        await leaves.leave()
+        for _ in range(AT_ONCE):
+            await stays.call("session.ping", {})
+        connection = next(c for who, c in home.sessions._open.items() if who.client == "main")
+        assert connection.peer.pending.calls <= 1
