@@ -32,12 +32,12 @@ from deskbus.config import VAULT_FOLDER, Settings
 from deskbus.contracts.component import Component
 from deskbus.contracts.listeners import AsyncListeners, Listeners
 from deskbus.observability.stderr import StandardError
-from deskbus.reliability.awake import awake_s
 from deskbus.reliability.loops import Loops
-from deskbus.reliability.shortage import Shortage
+from deskbus.reliability.os_signals import EndingSignals
+from deskbus.reliability.resource_shortage import ResourceShortage
 from deskbus.security.checker import ConsentMode
 from deskbus.security.tickets import TicketOffice
-from deskbus.signals import EndingSignals
+from deskbus.storage.awake_clock import awake_s
 from deskbus.transport.descriptors import ClaimedDescriptors
 from deskbus.transport.pipe import PipeState, address
 from deskbus.vault.keyset import Purpose
@@ -64,7 +64,7 @@ class Backend:
         epoch = f"{int(time.time()):x}-{secrets.token_hex(2)}"
         self._stopping = anyio.Event()
         self._pipe = address(settings.runtime_dir)
-        shortage = Shortage()
+        shortage = ResourceShortage()
         loops = Loops(shortage)
         screens = Screens(settings, loops)
 

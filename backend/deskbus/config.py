@@ -22,7 +22,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from deskbus.storage.written import Written, WrittenError, near
+from deskbus.storage.written_file import Written, WrittenError, near
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.display import look_alike
 from deskbus_protocol.errors import DeskbusError

@@ -17,9 +17,9 @@ from deskbus.components.sensitive_topics import SensitiveTopics
 from deskbus.federation.bookmark import Bookmark, Place
 from deskbus.persistence.log import MessageLog
 from deskbus.processes.installed import InstalledApp, InstalledApps
-from deskbus.reliability.clock import SteadyClock
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.ledger import Decision, Ledger
+from deskbus.storage.clocks import SteadyClock
 from deskbus.vault.records import Name
 from deskbus.vault.service import Drawer, VaultService
 from deskbus.vault.shelf import Shelf

@@ -8,7 +8,7 @@ import pytest
 SOURCES = [Path(__file__).resolve().parents[2] / part for part in ("backend", "protocol")]
 
 READERS = {
-    "deskbus/reliability/clock.py": "once at a start; from there on a monotonic clock counts",
+    "deskbus/storage/clocks.py": "once at a start; from there on a monotonic clock counts",
     "deskbus/audit/logger.py": "stamps records, each with a monotonic time beside it",
     "deskbus/app.py": "names a run, and says on a crash page when it was",
     "deskbus/commands/audit.py": "dates a report",
@@ -20,7 +20,7 @@ READERS = {
     "deskbus/processes/portable.py": "compares with when processes started",
     "deskbus/vault/keyset.py": "says when a key was made",
 }
-"""With what each does with it. One that waits or compares belongs to `reliability/clock.py`."""
+"""With what each does with it. One that waits or compares belongs to `storage/clocks.py`."""
 
 WALL = {("time", "time"), ("time", "time_ns"), ("datetime", "now"), ("datetime", "utcnow")}
 

@@ -38,11 +38,11 @@ from deskbus.persistence.persistence import MessagePersistence
 from deskbus.persistence.summary import summary_path
 from deskbus.processes.installed import FILE_NAME as APPS
 from deskbus.processes.installed import InstalledApps
-from deskbus.reliability.clock import SteadyClock
-from deskbus.reliability.turns import FairTurns
+from deskbus.reliability.fair_queue import FairQueue
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.ledger import Ledger
-from deskbus.storage.newer import NewerFormatError
+from deskbus.storage.clocks import SteadyClock
+from deskbus.storage.newer_format import NewerFormatError
 from deskbus.vault import cipher
 from deskbus.vault.cipher import seal
 from deskbus.vault.keyset import Purpose
@@ -301,7 +301,7 @@ async def make_state(place: DataFolder, patch: pytest.MonkeyPatch) -> None:
 async def start_state(place: DataFolder) -> str:
     with place.service() as service:
         handlers = own_handlers(
-            cast("Any", None), Shelf(service, "appstate", 1024), FairTurns(1, of_one=1)
+            cast("Any", None), Shelf(service, "appstate", 1024), FairQueue(1, of_one=1)
         )
         call = cast("Any", SimpleNamespace(identity=SimpleNamespace(app="desk.feed")))
         saving = SimpleNamespace(state=msgspec.Raw(b"2"), version=1)

@@ -15,7 +15,7 @@ SERVICES = {"bus", "persistence", "security", "vault", "audit", "processes", "ui
 BASE = {"config", "contracts", "reliability", "observability", "storage"}
 CARRIERS = {"transport", "rpc"}
 TOP = {"handlers", "web"}
-ROOTS = {"app", "datafolder", "signals", "cli", "commands", "__main__"}
+ROOTS = {"app", "cli", "commands", "__main__"}
 
 FENCES = {
     "jsonrpcserver": {"rpc/dispatch.py"},
@@ -61,7 +61,7 @@ def allowed(layer: str) -> set[str]:
     if layer in TOP:
         return below | BASE | SERVICES | CARRIERS | TOP
     if layer == "components":
-        return below | BASE | SERVICES | CARRIERS | TOP | {"components", "signals"}
+        return below | BASE | SERVICES | CARRIERS | TOP | {"components"}
     assert layer in ROOTS | {"__init__"}, f"{layer} is in no layer"
     return below | BASE | SERVICES | CARRIERS | TOP | ROOTS | {"components"}
 

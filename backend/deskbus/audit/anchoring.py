@@ -23,7 +23,7 @@ from deskbus.audit.safe import (
 )
 from deskbus.audit.verify import NO_KEYCHAIN, NOT_YET, Unanchored, unread
 from deskbus.config import AUDIT_FOLDER
-from deskbus.storage.newer import NewerFormatError
+from deskbus.storage.newer_format import NewerFormatError
 from deskbus_protocol.errors import NEWER_FORMAT, DeskbusError
 
 VAULT_GONE = (

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deskbus.audit import note
 from deskbus.audit.merkle import HASH_BYTES
-from deskbus.storage.newer import NewerFormatError
+from deskbus.storage.newer_format import NewerFormatError
 
 FORMAT = 1
 _FORMAT_LINE = re.compile(r"\nformat ([0-9]{1,9})(?:\n|\Z)")

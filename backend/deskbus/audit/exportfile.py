@@ -9,7 +9,7 @@ from deskbus.audit import export
 from deskbus.audit.index import AuditIndex
 from deskbus.audit.proof import Bundle, Prover, make_bundle, read_chain
 from deskbus.audit.query import AuditSearch
-from deskbus.storage.disk import write_private
+from deskbus.storage.durable_files import write_private
 from deskbus_protocol.audit import AuditFilter, AuditFormat
 
 PROOF = ".proof"

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from deskbus.storage import disk
+from deskbus.storage import durable_files
 
 if sys.platform == "linux":
     import fcntl
@@ -159,7 +159,7 @@ class AuditFolder:
         """Keeps other writers out until `release`; raises `FolderBusyError`."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            self._descriptor = disk.lock_folder(self.path)
+            self._descriptor = durable_files.lock_folder(self.path)
         except BlockingIOError as error:
             raise FolderBusyError(
                 error.errno, "another process writes this log", str(self.path)
@@ -193,7 +193,7 @@ class AuditFolder:
         written = os.write(descriptor, content)
         while written < len(content):
             written += os.write(descriptor, content[written:])
-        disk.sync(descriptor)
+        durable_files.sync(descriptor)
 
     def cut(self, descriptor: int, size_bytes: int) -> None:
         """Takes back what a failed write left."""
@@ -214,7 +214,7 @@ class AuditFolder:
 
     def remove(self, path: Path) -> None:
         self._release_file(path)
-        disk.remove(path)
+        durable_files.remove(path)
 
     def move(self, path: Path, into: Path) -> None:
         if path.is_file():
@@ -230,7 +230,7 @@ class AuditFolder:
             self.write(descriptor, content)
         finally:
             os.close(descriptor)
-        disk.replace(unfinished, self.path / name)
+        durable_files.replace(unfinished, self.path / name)
         self.sync_names()
 
     def compress(self, file: LogFile) -> None:

@@ -16,7 +16,7 @@ import structlog
 from deskbus.audit.files import INDEX, DamagedFileError, LineReader, LogFile, list_files
 from deskbus.audit.filling import Facet, Filling, Place, StaleError, head_size, link_key
 from deskbus.audit.lines import LineError
-from deskbus.storage.newer import NewerFormatError
+from deskbus.storage.newer_format import NewerFormatError
 
 VERSION = 3
 _VERSION_AT = 60

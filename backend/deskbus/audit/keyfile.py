@@ -20,8 +20,8 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from deskbus.storage import disk
-from deskbus.storage.newer import NewerFormatError, refuse_newer_magic
+from deskbus.storage import durable_files
+from deskbus.storage.newer_format import NewerFormatError, refuse_newer_magic
 
 WRAP_BYTES = 32
 _NONCE_BYTES = 12
@@ -101,7 +101,7 @@ class KeyFile:
             _write(descriptor, slot + slot)
         finally:
             os.close(descriptor)
-        disk.replace(unfinished, self._path)
+        durable_files.replace(unfinished, self._path)
 
     def rewrap(self, wrap: bytes | None) -> None:
         """From the next save on, under another key."""
@@ -167,7 +167,7 @@ def _newest_slot(path: Path) -> tuple[int, bytes] | None:
 def _write(descriptor: int, content: bytes) -> None:
     if os.write(descriptor, content) != len(content):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    disk.sync(descriptor)
+    durable_files.sync(descriptor)
 
 
 def _bound(generation: int) -> bytes:

@@ -5,7 +5,7 @@ from typing import Protocol
 import msgspec
 
 from deskbus.audit.files import ANCHOR, AuditFolder
-from deskbus.storage.newer import refuse_newer
+from deskbus.storage.newer_format import refuse_newer
 
 VERSION = 1
 

@@ -22,7 +22,7 @@ from deskbus.audit.note import NoteError
 from deskbus.audit.proof import Prover, make_bundle, read_chain
 from deskbus.audit.query import AuditSearch, Found
 from deskbus.audit.verify import NO_KEYCHAIN, Mark, Verifier, mark_of
-from deskbus.storage.newer import NewerFormatError
+from deskbus.storage.newer_format import NewerFormatError
 from deskbus_protocol.audit import (
     AuditExportParams,
     AuditExportResult,

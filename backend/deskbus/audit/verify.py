@@ -16,7 +16,7 @@ from deskbus.audit.files import GENESIS, DamagedFileError, LineReader, LogFile, 
 from deskbus.audit.follower import Follower, Tampered
 from deskbus.audit.pruned import PruneError, pruned_heads
 from deskbus.contracts.progress import ReportProgress
-from deskbus.storage.newer import NewerFormatError
+from deskbus.storage.newer_format import NewerFormatError
 from deskbus_protocol.audit import AuditFinding, AuditVerdict, VerdictWord
 from deskbus_protocol.quantity import counted
 

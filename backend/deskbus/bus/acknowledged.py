@@ -7,7 +7,7 @@ from typing import Protocol
 import anyio
 
 from deskbus.bus.message import as_redelivery, stamps
-from deskbus.reliability.clock import ClockMs
+from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.errors import CONNECTION_LOST, DeskbusError
 from deskbus_protocol.history import DeadLetterReason
 

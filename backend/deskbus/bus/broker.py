@@ -12,7 +12,7 @@ from deskbus.bus.foreign import foreign_line
 from deskbus.bus.topic import LARGE_BYTES, STALE, Topic
 from deskbus.bus.topics import SeqLog, TopicTable
 from deskbus.bus.trie import MAX_VISITS, PatternTrie
-from deskbus.reliability.clock import ClockMs, SteadyClock
+from deskbus.storage.clocks import ClockMs, SteadyClock
 from deskbus_protocol.bus import MessageParams, PublishParams
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import NOT_FOUND, OVERLOADED, PERMISSION_DENIED, DeskbusError

@@ -14,7 +14,7 @@ from deskbus.bus.missed import Missed, missed
 from deskbus.bus.questions import Questions
 from deskbus.bus.queue import QueueBudget
 from deskbus.bus.watchers import Watchers
-from deskbus.reliability.clock import ClockMs, awake_ms
+from deskbus.storage.clocks import ClockMs, awake_ms
 from deskbus_protocol.bus import (
     Mode,
     PublishParams,

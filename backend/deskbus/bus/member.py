@@ -12,7 +12,7 @@ from deskbus.bus.message import topic_of
 from deskbus.bus.owed import Owed
 from deskbus.bus.queue import Loss, OfflineQueue, QueueBudget, Queued
 from deskbus.bus.sources import SourceFilter
-from deskbus.reliability.clock import ClockMs
+from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.history import DeadLetterReason
 

@@ -8,7 +8,7 @@ from msgspec import Raw, UnsetType
 from deskbus.bus.broker import Plain, Refuse
 from deskbus.bus.publisher import ClientPublisher
 from deskbus.bus.topic import Topic
-from deskbus.reliability.bucket import TokenBucket
+from deskbus.reliability.token_bucket import TokenBucket
 from deskbus_protocol.bus import PublishParams, RespondParams
 from deskbus_protocol.errors import RATE_LIMITED, DeskbusError
 from deskbus_protocol.manifest import Limits

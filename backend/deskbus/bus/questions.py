@@ -8,7 +8,7 @@ import anyio
 from msgspec import Raw, UnsetType
 
 from deskbus.bus.client import BusClient
-from deskbus.reliability.awake import happens_within
+from deskbus.storage.awake_clock import happens_within
 from deskbus_protocol.bus import RequestResult, RespondParams
 from deskbus_protocol.errors import (
     CONFLICT,

@@ -44,8 +44,8 @@ from deskbus.commands.auditlog import (
 from deskbus.commands.failures import CommandError, MisuseError
 from deskbus.commands.progress import show_progress
 from deskbus.commands.times import unix_ms
-from deskbus.storage.disk import write_private
-from deskbus.storage.newer import refuse_newer
+from deskbus.storage.durable_files import write_private
+from deskbus.storage.newer_format import refuse_newer
 from deskbus_protocol.audit import AuditFormat, AuditOrder, AuditRecord, AuditVerdict, VerdictWord
 from deskbus_protocol.quantity import counted
 

@@ -19,9 +19,8 @@ from deskbus.components.auditing import Auditing
 from deskbus.components.screens import Screens
 from deskbus.config import VAULT_FOLDER, Settings
 from deskbus.contracts.listeners import Listeners
-from deskbus.reliability.awake import tick_every
-from deskbus.reliability.clock import SteadyClock
 from deskbus.reliability.loops import Loops
+from deskbus.reliability.os_signals import receive_signals
 from deskbus.security.checker import ConsentMode
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.files import ConfinedFiles
@@ -35,7 +34,8 @@ from deskbus.security.request import Answer, PermissionRequest
 from deskbus.security.rules import Rules
 from deskbus.security.settings import PermissionSettings
 from deskbus.security.standing import AppRules
-from deskbus.signals import receive_signals
+from deskbus.storage.awake_clock import tick_every
+from deskbus.storage.clocks import SteadyClock
 from deskbus.ui.consent import Asked
 from deskbus.ui.panel_permissions import PermissionsPanel
 from deskbus.vault.service import Drawer, VaultService

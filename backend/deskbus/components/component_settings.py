@@ -22,9 +22,9 @@ from deskbus.persistence.persistence import MessagePersistence
 from deskbus.persistence.retention import Retention
 from deskbus.processes.plan import AppPlan, ProgramPlan
 from deskbus.processes.spawn import Program
-from deskbus.reliability.clock import ClockMs
 from deskbus.security.paths import resolve
 from deskbus.security.rules import Rules
+from deskbus.storage.clocks import ClockMs
 from deskbus.ui.windows import absolute_url
 from deskbus.vault.vault import Vault
 from deskbus_protocol.catalogue import Catalogue

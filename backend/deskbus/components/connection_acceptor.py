@@ -12,11 +12,11 @@ from msgspec import Raw
 from deskbus.components.sessions import Sessions
 from deskbus.config import HeartbeatConfig
 from deskbus.observability.throttle import LogThrottle
-from deskbus.reliability.awake import happens_within
 from deskbus.rpc.connection import Call, Connection
 from deskbus.rpc.dispatch import Dispatcher
 from deskbus.rpc.heartbeat import Heartbeat
 from deskbus.rpc.peer import Peer
+from deskbus.storage.awake_clock import happens_within
 from deskbus.transport.link import Link
 from deskbus.transport.strangers import Strangers
 from deskbus_protocol import rpc

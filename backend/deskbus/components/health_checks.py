@@ -5,7 +5,7 @@ from msgspec import UNSET
 
 from deskbus.bus.interapplication import InterApplicationBus
 from deskbus.persistence.persistence import MessagePersistence
-from deskbus.reliability.health import Check
+from deskbus.reliability.health_monitor import Check
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.policykeeper import PolicyKeeper
 from deskbus.ui.shell import Shell

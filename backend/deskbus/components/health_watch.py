@@ -10,10 +10,10 @@ from deskbus.config import Settings
 from deskbus.observability.collector import Collector
 from deskbus.observability.diskspace import DiskSpace
 from deskbus.observability.looplag import LoopLag
-from deskbus.reliability.awake import awake_s
-from deskbus.reliability.breaker import CircuitBreaker
-from deskbus.reliability.health import Check, HealthMonitor
+from deskbus.reliability.circuit_breaker import CircuitBreaker
+from deskbus.reliability.health_monitor import Check, HealthMonitor
 from deskbus.reliability.loops import Loops
+from deskbus.storage.awake_clock import awake_s
 from deskbus.ui.shell import Shell
 from deskbus_protocol.health import ComponentHealth, HealthChangedParams
 

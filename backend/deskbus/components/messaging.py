@@ -14,9 +14,9 @@ from deskbus.components.component_settings import persistence_of
 from deskbus.config import Settings
 from deskbus.contracts.listeners import Listeners
 from deskbus.persistence.topiclog import TopicLog
-from deskbus.reliability.awake import tick_every
-from deskbus.reliability.clock import SteadyClock
 from deskbus.reliability.loops import Loops
+from deskbus.storage.awake_clock import tick_every
+from deskbus.storage.clocks import SteadyClock
 from deskbus.vault.vault import Vault
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.secrets import VaultStatus

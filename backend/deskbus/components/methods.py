@@ -25,7 +25,7 @@ from deskbus.handlers import ui as ui_handlers
 from deskbus.handlers.audit import AuditHandlers
 from deskbus.handlers.session import SessionHandlers
 from deskbus.handlers.vault import VaultHandlers
-from deskbus.reliability.turns import FairTurns
+from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.dispatch import Dispatcher
 from deskbus.rpc.router import build_dispatcher
 from deskbus.vault.service import VaultService
@@ -51,7 +51,7 @@ def dispatcher_of(
     permissions = access.security.permissions
     bus, replays = messaging.bus, messaging.replays
     # The vault does one thing after the other: what an app wants next waits for one of another.
-    vault_turns = FairTurns(2, of_one=1)
+    vault_turns = FairQueue(2, of_one=1)
 
     def shell_came(exec_path: str | None, electron: int) -> None:
         access.shell_came(electron)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from deskbus.persistence.sealer import Readiness, SealingError, UnsealableError
-from deskbus.storage.newer import NewerFormatError
+from deskbus.storage.newer_format import NewerFormatError
 from deskbus.vault.cipher import SealError
 from deskbus.vault.homes import VaultLockedError
 from deskbus.vault.vault import Vault

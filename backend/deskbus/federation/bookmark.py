@@ -7,8 +7,8 @@ from typing import Literal
 import msgspec
 import structlog
 
-from deskbus.storage import disk
-from deskbus.storage.newer import NewerFormatError, refuse_newer
+from deskbus.storage import durable_files
+from deskbus.storage.newer_format import NewerFormatError, refuse_newer
 
 FILE_NAME = "federation.json"
 
@@ -62,6 +62,6 @@ class Bookmark:
         with os.fdopen(descriptor, "wb") as file:
             file.write(msgspec.json.encode(place))
             file.flush()
-            disk.sync(file.fileno())
-        disk.replace(temporary, self._path)
-        disk.sync_folder(self._path.parent)
+            durable_files.sync(file.fileno())
+        durable_files.replace(temporary, self._path)
+        durable_files.sync_folder(self._path.parent)

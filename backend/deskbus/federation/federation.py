@@ -19,8 +19,8 @@ from deskbus.federation.incoming import (
 from deskbus.federation.outgoing import LiveOutgoing, Log, LogOutgoing, Sender
 from deskbus.federation.wire import Wire, WireError
 from deskbus.reliability.backoff import Backoff
-from deskbus.reliability.breaker import CircuitBreaker
-from deskbus.storage.newer import NewerFormatError
+from deskbus.reliability.circuit_breaker import CircuitBreaker
+from deskbus.storage.newer_format import NewerFormatError
 from deskbus_protocol.health import ComponentHealth
 
 SAVE_EVERY_S = 0.2

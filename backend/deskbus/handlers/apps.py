@@ -13,11 +13,11 @@ from msgspec import UNSET, UnsetType
 from deskbus.processes.installed import InstalledApp
 from deskbus.processes.manager import ProcessIsolationManager
 from deskbus.processes.plan import StateShelf
-from deskbus.reliability.turns import FairTurns
+from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.permissions import PermissionService
-from deskbus.storage.newer import NewerFormatError
+from deskbus.storage.newer_format import NewerFormatError
 from deskbus_protocol.apps import (
     AppList,
     AppResult,
@@ -72,7 +72,7 @@ def handlers(
     check: Callable[[str], Awaitable[None]],
 ) -> Mapping[str, Handler]:
     """`check` raises `DeskbusError` for an app that is not to be started."""
-    launches = FairTurns(LAUNCHES_AT_ONCE, of_one=LAUNCHES_OF_APP)
+    launches = FairQueue(LAUNCHES_AT_ONCE, of_one=LAUNCHES_OF_APP)
 
     async def list_apps(_: Call, __: NoParams) -> AppList:
         return AppList(apps=apps.statuses())
@@ -149,7 +149,7 @@ def handlers(
 
 
 def own_handlers(
-    apps: ProcessIsolationManager, shelf: StateShelf, turns: FairTurns
+    apps: ProcessIsolationManager, shelf: StateShelf, turns: FairQueue
 ) -> Mapping[str, Handler]:
     """What an app calls about itself."""
     saving: Counter[str] = Counter()

@@ -7,7 +7,7 @@ from msgspec import structs
 
 from deskbus.audit.logger import AuditLogger
 from deskbus.audit.service import AuditReader
-from deskbus.reliability.turns import FairTurns
+from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.permissions import PermissionService
@@ -43,7 +43,7 @@ class AuditHandlers:
     ) -> None:
         self._logger = logger
         self._reader = reader
-        self._turns = FairTurns(READERS_AT_ONCE, of_one=READERS_OF_APP)
+        self._turns = FairQueue(READERS_AT_ONCE, of_one=READERS_OF_APP)
         self._permissions = permissions
 
     def table(self) -> Mapping[str, Handler]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import anyio
 from msgspec import UNSET
 
-from deskbus.reliability.turns import FairTurns
+from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.files import ConfinedFiles, Entry
@@ -39,7 +39,7 @@ MAX_OF_APP = 2
 
 def handlers(files: ConfinedFiles, permissions: PermissionService) -> Mapping[str, Handler]:
     threads = anyio.CapacityLimiter(MAX_AT_ONCE)
-    turns = FairTurns(MAX_AT_ONCE, of_one=MAX_OF_APP)
+    turns = FairQueue(MAX_AT_ONCE, of_one=MAX_OF_APP)
 
     async def read(call: Call, params: ReadFileParams) -> ReadFileResult:
         wanted = Grant("filesystem.read", params.path)

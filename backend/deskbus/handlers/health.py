@@ -6,7 +6,7 @@ from functools import cache
 import msgspec
 from msgspec import Raw
 
-from deskbus.reliability.health import HealthMonitor
+from deskbus.reliability.health_monitor import HealthMonitor
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus_protocol.health import ComponentHealth, HealthResult

@@ -8,7 +8,7 @@ from msgspec import UnsetType
 
 from deskbus.bus.interapplication import InterApplicationBus
 from deskbus.bus.replay import Replays
-from deskbus.reliability.turns import FairTurns
+from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.permissions import PermissionService
@@ -50,9 +50,9 @@ def handlers(
     permissions: PermissionService,
     log_stats: Callable[[], LogStats],
 ) -> Mapping[str, Handler]:
-    queries = FairTurns(QUERIES_AT_ONCE, of_one=QUERIES_OF_APP)
-    histories = FairTurns(1, of_one=1)
-    replayed = FairTurns(REPLAYS_AT_ONCE, of_one=REPLAYS_OF_APP)
+    queries = FairQueue(QUERIES_AT_ONCE, of_one=QUERIES_OF_APP)
+    histories = FairQueue(1, of_one=1)
+    replayed = FairQueue(REPLAYS_AT_ONCE, of_one=REPLAYS_OF_APP)
 
     async def permits(call: Call, pattern: str) -> tuple[Permit, Permit]:
         """To read at all, and to read what was published before."""

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from deskbus.reliability.turns import FairTurns
+from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.permissions import PermissionService
@@ -23,7 +23,7 @@ _PERMISSION = Grant("secrets", OWN_SECRETS)
 
 
 def handlers(
-    vault: VaultService, permissions: PermissionService, turns: FairTurns
+    vault: VaultService, permissions: PermissionService, turns: FairQueue
 ) -> Mapping[str, Handler]:
     @asynccontextmanager
     async def turn(call: Call) -> AsyncIterator[str]:

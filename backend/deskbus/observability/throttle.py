@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
-from deskbus.reliability.bucket import TokenBucket
+from deskbus.reliability.token_bucket import TokenBucket
 
 
 class LogThrottle:

@@ -4,7 +4,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from deskbus.storage import disk
+from deskbus.storage import durable_files
 
 _BINARY = getattr(os, "O_BINARY", 0)
 
@@ -25,7 +25,7 @@ class Files:
         Raises `FolderInUseError`.
         """
         try:
-            return disk.lock_folder(folder)
+            return durable_files.lock_folder(folder)
         except BlockingIOError as error:
             raise FolderInUseError(error.errno, "another process writes here") from error
 
@@ -49,7 +49,7 @@ class Files:
 
     def sync(self, descriptor: int) -> None:
         """Returns when what was written is on the disk itself."""
-        disk.sync(descriptor)
+        durable_files.sync(descriptor)
 
     def truncate(self, descriptor: int, size_bytes: int) -> None:
         os.ftruncate(descriptor, size_bytes)

@@ -32,7 +32,7 @@ from deskbus.persistence.summary import (
     save_summary,
     summary_path,
 )
-from deskbus.storage.newer import NewerFormatError
+from deskbus.storage.newer_format import NewerFormatError
 
 MAX_FINDINGS = 1000
 

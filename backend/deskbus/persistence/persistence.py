@@ -22,11 +22,11 @@ from deskbus.persistence.reader import Block, read_ahead
 from deskbus.persistence.retention import Retention
 from deskbus.persistence.sealer import Sealer, SealingError, WithoutVault
 from deskbus.persistence.state import NO_ANSWER, TOO_SLOW, State, degraded, reason_of, unsealed
-from deskbus.persistence.timers import CallLater, Timers
 from deskbus.persistence.unsealed import Unsealed, named
-from deskbus.persistence.worker import Worker
-from deskbus.reliability.breaker import Attempt, CircuitBreaker
-from deskbus.reliability.clock import ClockMs, SteadyClock
+from deskbus.reliability.circuit_breaker import Attempt, CircuitBreaker
+from deskbus.storage.clocks import ClockMs, SteadyClock
+from deskbus.storage.timers import CallLater, Timers
+from deskbus.storage.worker_thread import WorkerThread
 from deskbus_protocol.errors import DEGRADED, UNAVAILABLE, DeskbusError
 
 SYNC_AFTER_S = 0.9
@@ -146,8 +146,8 @@ class MessagePersistence:
         """Finds out what is on the disk. A failure shows in `state` and is tried again."""
         self._loop = asyncio.get_running_loop()
         self._timers = Timers(self._given_call_later or self._loop.call_later)
-        self._worker = Worker("deskbus-persistence", self._loop)
-        self._vault_worker = Worker("deskbus-sealing", self._loop)
+        self._worker = WorkerThread("deskbus-persistence", self._loop)
+        self._vault_worker = WorkerThread("deskbus-sealing", self._loop)
         opened = asyncio.Event()
         self._flying.append(Waiter(lambda _ok: opened.set()))
         self._take_off(sync=False)

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from deskbus.persistence.files import FolderInUseError
 from deskbus.persistence.sealer import SealingError
-from deskbus.storage.newer import NewerFormatError
+from deskbus.storage.newer_format import NewerFormatError
 
 TOO_SLOW = "the disk is too slow"
 NO_ANSWER = "the disk does not answer"

@@ -13,7 +13,7 @@ from crc32c import crc32c
 from deskbus.persistence.files import Files
 from deskbus.persistence.index import Run, SegmentIndex
 from deskbus.persistence.segment import SEGMENT_BYTES
-from deskbus.storage.newer import NewerFormatError
+from deskbus.storage.newer_format import NewerFormatError
 
 SUFFIX = ".idx"
 VERSION: Final = 1

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from deskbus.reliability.awake import READING_TURNS, awake_s
+from deskbus.storage.awake_clock import READING_TURNS, awake_s
 
 
 class Alarm:

@@ -15,9 +15,9 @@ from msgspec import UnsetType
 
 from deskbus.processes.environment import is_refused
 from deskbus.processes.plan import MAIN_CLIENT
-from deskbus.storage import disk
-from deskbus.storage.newer import NewerFormatError, refuse_newer
-from deskbus.storage.written import Written, WrittenError
+from deskbus.storage import durable_files
+from deskbus.storage.newer_format import NewerFormatError, refuse_newer
+from deskbus.storage.written_file import Written, WrittenError
 from deskbus_protocol.errors import CONFLICT, DEGRADED, INVALID_PARAMS, NOT_FOUND, DeskbusError
 from deskbus_protocol.manifest import Limits, Manifest
 
@@ -161,8 +161,8 @@ class InstalledApps:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            disk.sync(file.fileno())
-        disk.replace(fresh, self._path)
+            durable_files.sync(file.fileno())
+        durable_files.replace(fresh, self._path)
 
 
 def check_manifest(manifest: Manifest) -> None:

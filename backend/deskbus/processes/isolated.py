@@ -23,7 +23,7 @@ from deskbus.processes.verdict import (
     out_of_files,
     renderer_words,
 )
-from deskbus.reliability.awake import awake_s
+from deskbus.storage.awake_clock import awake_s
 from deskbus_protocol.apps import AppState, AppStatus, Crash, StopParams
 from deskbus_protocol.errors import CONFLICT, DeskbusError
 from deskbus_protocol.events import (

@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from deskbus.reliability.bucket import TokenBucket
+from deskbus.reliability.token_bucket import TokenBucket
 
 FILE_BYTES = 2 * 1024 * 1024
 FILES = 4

@@ -16,7 +16,7 @@ from deskbus.processes.strikes import QUICK_SAMPLE_S
 from deskbus.processes.surroundings import Surroundings
 from deskbus.processes.table import UnreadableError, open_files
 from deskbus.processes.tree import become_subreaper
-from deskbus.reliability.shortage import is_shortage
+from deskbus.reliability.resource_shortage import is_shortage
 from deskbus_protocol.apps import AppStatus
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import (

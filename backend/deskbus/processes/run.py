@@ -18,8 +18,8 @@ from deskbus.processes.pulse import Missed, Pulse
 from deskbus.processes.table import Identity
 from deskbus.processes.tree import Root, end_tree, kill_tree
 from deskbus.processes.verdict import Ending, Verdict, judge_end
-from deskbus.reliability.awake import awake_s
-from deskbus.reliability.shortage import is_shortage
+from deskbus.reliability.resource_shortage import is_shortage
+from deskbus.storage.awake_clock import awake_s
 
 READ_BYTES = 65_536
 LAST_LINES_S = 0.3

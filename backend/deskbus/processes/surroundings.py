@@ -43,7 +43,7 @@ from deskbus.processes.spawn import Badge, Confinement, Program, spawn
 from deskbus.processes.strikes import open_files_ceiling
 from deskbus.processes.table import UnreadableError, identity_of, start_clock
 from deskbus.processes.tree import KILL, Root
-from deskbus.reliability.shortage import is_shortage, refusal
+from deskbus.reliability.resource_shortage import is_shortage, refusal
 from deskbus_protocol.apps import AppStatus
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError

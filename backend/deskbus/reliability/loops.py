@@ -7,7 +7,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from deskbus.reliability.shortage import Shortage, is_shortage
+from deskbus.reliability.resource_shortage import ResourceShortage, is_shortage
 
 AGAIN_AFTER_S = 1.0
 
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 class Loops:
     """A loop that fails is begun anew, and ends none of the others; `shortage` counts it."""
 
-    def __init__(self, shortage: Shortage) -> None:
+    def __init__(self, shortage: ResourceShortage) -> None:
         self._shortage = shortage
 
     @asynccontextmanager

@@ -16,7 +16,7 @@ import structlog
 from msgspec import Raw
 
 from deskbus.observability.calltrace import answering, current
-from deskbus.reliability.shortage import is_shortage, refusal
+from deskbus.reliability.resource_shortage import is_shortage, refusal
 from deskbus.rpc.connection import Call
 from deskbus_protocol import rpc
 from deskbus_protocol.errors import (

@@ -7,7 +7,7 @@ what the peer sent lies unread, or the peer stood still with it. Then the peer i
 import asyncio
 from collections.abc import Callable
 
-from deskbus.reliability.awake import READING_TURNS, STOOD_STILL_S
+from deskbus.storage.awake_clock import READING_TURNS, STOOD_STILL_S
 from deskbus.transport.link import Link
 from deskbus_protocol.reconnection import HEARTBEAT_DEADLINE_MS, HEARTBEAT_INTERVAL_MS
 

@@ -13,12 +13,12 @@ import structlog
 from anyio.abc import TaskGroup
 from msgspec import Raw, UnsetType
 
-from deskbus.reliability.awake import happens_within
 from deskbus.rpc import frames
 from deskbus.rpc.frames import Frame
 from deskbus.rpc.lane import METERED_BY_LANE, METHODS, Answer, Lane
 from deskbus.rpc.refusals import Refusals
 from deskbus.rpc.salvage import Kind, salvage
+from deskbus.storage.awake_clock import happens_within
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Outbox
 from deskbus_protocol import rpc

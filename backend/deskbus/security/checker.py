@@ -6,7 +6,6 @@ No I/O, no await; time comes from the clock that it was given.
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from deskbus.reliability.clock import ClockMs
 from deskbus.security.ledger import Ledger
 from deskbus.security.once import OnceGrants
 from deskbus.security.policy import NO_POLICY, Policy
@@ -14,6 +13,7 @@ from deskbus.security.registry import AppRegistry
 from deskbus.security.request import Permit
 from deskbus.security.rules import Rules
 from deskbus.security.standing import AppRules, AppStanding, Verdict
+from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.permissions import EffectiveRule, Grant

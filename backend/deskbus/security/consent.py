@@ -10,7 +10,6 @@ import structlog
 from msgspec import UNSET, structs
 
 from deskbus.observability.trail import AuditTrail
-from deskbus.reliability.clock import ClockMs
 from deskbus.security.checker import ConsentMode, PermissionChecker
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.identity import AppIdentity
@@ -18,6 +17,7 @@ from deskbus.security.ledger import Decision, Embargoed, Ledger, Neglect
 from deskbus.security.prompts import Outcome, Prompts
 from deskbus.security.registry import AppRegistry
 from deskbus.security.request import Answer, PermissionRequest, Permit
+from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.events import (

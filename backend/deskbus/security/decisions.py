@@ -8,9 +8,9 @@ import anyio
 import msgspec
 import structlog
 
-from deskbus.reliability.clock import SteadyClock
 from deskbus.security.ledger import Ledger, State
-from deskbus.storage.newer import NewerFormatError, refuse_newer
+from deskbus.storage.clocks import SteadyClock
+from deskbus.storage.newer_format import NewerFormatError, refuse_newer
 from deskbus_protocol.errors import CONFLICT, DeskbusError
 
 OLD_FILE = "decisions.json"

@@ -4,7 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
-from deskbus.storage import disk
+from deskbus.storage import durable_files
 
 FILE_NAME = "developer.ticket"
 DEVELOPER_APP = "deskbus.developer"
@@ -27,7 +27,7 @@ class DeveloperTicket:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(self.text)
-        disk.replace(unfinished, self._path)
+        durable_files.replace(unfinished, self._path)
 
     def write_again(self) -> None:
         """Where somebody removed it; where its folder is gone too, later."""

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from typing import TypedDict
 
 from deskbus.observability.trail import AuditTrail
-from deskbus.reliability.clock import ClockMs
 from deskbus.security.checker import ConsentMode, PermissionChecker
 from deskbus.security.consent import Consent, Prompt
 from deskbus.security.decisions import DecisionStore
@@ -16,6 +15,7 @@ from deskbus.security.policy import Policy
 from deskbus.security.registry import AppRegistry
 from deskbus.security.rules import Rules
 from deskbus.security.standing import AppRules
+from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.events import PermissionExpired, PermissionRevoked

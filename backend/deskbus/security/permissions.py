@@ -7,7 +7,6 @@ import anyio
 
 from deskbus.observability import calltrace
 from deskbus.observability.trail import AuditTrail
-from deskbus.reliability.clock import ClockMs
 from deskbus.security.checker import PermissionChecker
 from deskbus.security.consent import Consent
 from deskbus.security.operations import Operations
@@ -17,6 +16,7 @@ from deskbus.security.registry import AppRegistry
 from deskbus.security.request import PermissionRequest, Permit
 from deskbus.security.rules import Rules
 from deskbus.security.standing import Verdict
+from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import OVERLOADED, PERMISSION_DENIED, DeskbusError, ErrorKind

@@ -22,7 +22,7 @@ from msgspec import Meta, UnsetType
 from deskbus.security.paths import resolve
 from deskbus.security.policy import ANY, NO_POLICY, Policy, PolicyRule
 from deskbus.security.rules import Rules
-from deskbus.storage.written import Written, WrittenError, near
+from deskbus.storage.written_file import Written, WrittenError, near
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.permissions import Grant

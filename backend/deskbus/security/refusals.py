@@ -5,8 +5,8 @@ from collections import OrderedDict
 import structlog
 
 from deskbus.observability.trail import AuditTrail
-from deskbus.reliability.clock import ClockMs
 from deskbus.security.standing import Verdict
+from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.events import PermissionDenied, Violation
 from deskbus_protocol.permissions import Grant

@@ -6,11 +6,11 @@ from typing import TypedDict
 from msgspec import UNSET, UnsetType
 
 from deskbus.observability.trail import AuditTrail
-from deskbus.reliability.clock import ClockMs
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.ledger import Decision, Ledger
 from deskbus.security.manager import SecurityManager
 from deskbus.security.policy import ANY
+from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.display import visible
 from deskbus_protocol.errors import CONFLICT, DEGRADED, NOT_FOUND, DeskbusError
 from deskbus_protocol.events import (

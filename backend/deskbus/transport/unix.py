@@ -16,8 +16,8 @@ from pathlib import Path
 import structlog
 
 from deskbus.config import SOCKET_NAME
-from deskbus.reliability.shortage import SpareDescriptors, is_shortage
-from deskbus.storage import disk
+from deskbus.reliability.resource_shortage import SpareDescriptors, is_shortage
+from deskbus.storage import durable_files
 from deskbus.transport.link import NO_PROCESS, Link
 from deskbus.transport.outbox import Flusher
 from deskbus.transport.pipe import InUseError, PipeState, UnsafeDirectoryError
@@ -354,7 +354,7 @@ def _take(descriptor: int) -> None:
     """A tool that looks whether the lock is held has it for a moment, and is no other backend."""
     for tries_left in reversed(range(LOCK_TRIES)):
         try:
-            disk.lock(descriptor)
+            durable_files.lock(descriptor)
         except BlockingIOError:
             if not tries_left:
                 pid = os.pread(descriptor, 20, 0)

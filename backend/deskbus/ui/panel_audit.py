@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import UNSET, UnsetType, structs
 
-from deskbus.storage.disk import write_private
+from deskbus.storage.durable_files import write_private
 from deskbus_protocol.audit import (
     AuditFilter,
     AuditFormat,

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from deskbus.reliability.breaker import CircuitBreaker
-from deskbus.reliability.bucket import TokenBucket
+from deskbus.reliability.circuit_breaker import CircuitBreaker
+from deskbus.reliability.token_bucket import TokenBucket
 from deskbus_protocol.errors import TIMEOUT, UNAVAILABLE, DeskbusError
 
 

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from deskbus.storage.newer import NewerFormatError
+from deskbus.storage.newer_format import NewerFormatError
 
 KEY_BYTES = 32
 KEY_ID_BYTES = 8

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from deskbus.storage import disk
+from deskbus.storage import durable_files
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 _LOCK_NAME = "lock"
@@ -53,7 +53,7 @@ class Folder:
         self._check()
         lock = os.open(self.path / _LOCK_NAME, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
         try:
-            disk.lock(lock)
+            durable_files.lock(lock)
         except OSError as error:
             os.close(lock)
             raise FolderBusyError(
@@ -95,13 +95,13 @@ class Folder:
         try:
             self._write(unfinished, name, content)
             self.step(f"{name}: synced")
-            disk.replace(unfinished, self.path / name)
+            durable_files.replace(unfinished, self.path / name)
         except BaseException:
             with contextlib.suppress(OSError):
                 unfinished.unlink(missing_ok=True)
             raise
         self.step(f"{name}: renamed")
-        disk.sync_folder(self.path)
+        durable_files.sync_folder(self.path)
         self.step(f"{name}: durable")
 
     def remove(self, name: str) -> None:
@@ -116,7 +116,7 @@ class Folder:
             file.write(content)
             self.step(f"{name}: written")
             file.flush()
-            disk.sync(descriptor)
+            durable_files.sync(descriptor)
 
     def _check(self) -> None:
         status = self.path.lstat()

@@ -4,7 +4,7 @@ import base64
 import binascii
 from typing import Protocol
 
-from deskbus.storage.newer import NewerFormatError
+from deskbus.storage.newer_format import NewerFormatError
 from deskbus.vault.cipher import KEY_BYTES, SealError, wipe
 from deskbus.vault.derivation import Derivation, new_derivation
 from deskbus.vault.keychain import Absent, Found, Keychain, KeychainError, Locked, Why

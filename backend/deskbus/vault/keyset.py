@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from deskbus.storage.newer import NewerFormatError, refuse_newer, refuse_newer_magic
+from deskbus.storage.newer_format import NewerFormatError, refuse_newer, refuse_newer_magic
 from deskbus.vault.cipher import (
     KEY_BYTES,
     KEY_ID_BYTES,

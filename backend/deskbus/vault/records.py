@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from deskbus.contracts.progress import ReportProgress
-from deskbus.storage.newer import NewerFormatError
+from deskbus.storage.newer_format import NewerFormatError
 from deskbus.vault.cipher import (
     HEADER_BYTES,
     Context,

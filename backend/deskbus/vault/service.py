@@ -15,8 +15,8 @@ from msgspec import UNSET
 
 from deskbus.config import REFERENCE
 from deskbus.contracts.progress import ReportProgress
-from deskbus.reliability.breaker import BreakerPolicy, CircuitBreaker
-from deskbus.storage.newer import NewerFormatError
+from deskbus.reliability.circuit_breaker import BreakerPolicy, CircuitBreaker
+from deskbus.storage.newer_format import NewerFormatError
 from deskbus.vault.cipher import SealError, wipe
 from deskbus.vault.homes import NewerVaultError, VaultLockedError
 from deskbus.vault.keyset import Purpose

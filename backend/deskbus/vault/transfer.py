@@ -18,8 +18,8 @@ from typing import BinaryIO
 import msgspec
 
 from deskbus.contracts.progress import ReportProgress
-from deskbus.storage import disk
-from deskbus.storage.newer import NewerFormatError, refuse_newer_magic
+from deskbus.storage import durable_files
+from deskbus.storage.newer_format import NewerFormatError, refuse_newer_magic
 from deskbus.vault.cipher import (
     CHUNK_BYTES,
     HEADER_BYTES,
@@ -70,7 +70,7 @@ def export_vault(vault: Vault, path: Path, password: bytearray, *, step: Step = 
                 file.write(piece)
                 step("export: piece written")
             file.flush()
-            disk.sync(descriptor)
+            durable_files.sync(descriptor)
         step("export: synced")
         unfinished.rename(path)
     except BaseException:

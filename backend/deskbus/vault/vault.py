@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from deskbus.contracts.progress import ReportProgress
-from deskbus.storage.newer import NewerFormatError
+from deskbus.storage.newer_format import NewerFormatError
 from deskbus.vault import cipher
 from deskbus.vault.cipher import Context, SealError, new_key, new_key_id, wipe
 from deskbus.vault.folder import Folder, FolderBusyError, FolderUnsafeError, Step, no_step

@@ -7,7 +7,7 @@ from crc32c import crc32c
 
 from deskbus.persistence.batch import HEAD_BYTES, MAGIC, VERSION_AT, read_head
 from deskbus.persistence.persistence import MessagePersistence
-from deskbus.storage.newer import NewerFormatError
+from deskbus.storage.newer_format import NewerFormatError
 from tests.unit.persistence.rig import files_of, message, numbered, opened, read, seqs, write
 
 FLAGS_AT = VERSION_AT + 1

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import anyio
 
-from deskbus.reliability.clock import SteadyClock
 from deskbus.security.checker import ConsentMode
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.identity import AppIdentity
@@ -15,6 +14,7 @@ from deskbus.security.manager import SecurityManager
 from deskbus.security.request import Answer, PermissionRequest
 from deskbus.security.settings import PermissionSettings
 from deskbus.security.standing import AppRules
+from deskbus.storage.clocks import SteadyClock
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, CONFLICT, UNAVAILABLE, DeskbusError

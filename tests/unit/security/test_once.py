@@ -14,7 +14,7 @@ from deskbus.bus.replay import Replays
 from deskbus.handlers import bus as bus_handlers
 from deskbus.handlers import history as history_handlers
 from deskbus.handlers import secrets as secrets_handlers
-from deskbus.reliability.turns import MAX_WAITING, FairTurns
+from deskbus.reliability.fair_queue import MAX_WAITING, FairQueue
 from deskbus_protocol.bus import SendParams, SubscribeParams
 from deskbus_protocol.errors import (
     NO_SUBSCRIBER,
@@ -155,7 +155,7 @@ async def test_of_two_permissions_the_first_is_not_used_up_where_the_second_is_r
 
 async def test_who_has_too_much_waiting_keeps_what_was_permitted_once() -> None:
     bus = Bus()
-    turns = FairTurns(1, of_one=1)
+    turns = FairQueue(1, of_one=1)
     table = secrets_handlers.handlers(None, bus.security.permissions, turns)  # type: ignore[arg-type]
 
     async def wait() -> None:

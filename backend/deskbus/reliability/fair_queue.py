@@ -12,7 +12,7 @@ MAX_WAITING = 256
 """Of one owner; what comes beyond is refused."""
 
 
-class FairTurns:
+class FairQueue:
     """At most `at_once` pieces of work run, of one owner at most `of_one`.
 
     A turn that becomes free goes to the owner whose last turn is longest ago, so one that waits

@@ -4,7 +4,7 @@ import anyio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbus.reliability.awake import BEAT_S, STOOD_STILL_S, AwakeClock, happens_within
+from deskbus.storage.awake_clock import BEAT_S, STOOD_STILL_S, AwakeClock, happens_within
 
 
 class Time:

@@ -8,13 +8,13 @@ from contextlib import AbstractContextManager
 import anyio
 import pytest
 
-from deskbus import signals
-from deskbus.signals import ENDING, receive_signals
+from deskbus.reliability import os_signals
+from deskbus.reliability.os_signals import ENDING, receive_signals
 
 Receive = Callable[..., AbstractContextManager[AsyncIterator[signal.Signals]]]
 
 by_loop: Receive = receive_signals
-by_python: Receive = signals._receive_by_python
+by_python: Receive = os_signals._receive_by_python
 
 
 @pytest.mark.parametrize("receive", [by_loop, by_python])

@@ -5,11 +5,11 @@ import threading
 
 import pytest
 
-from deskbus.persistence.worker import Worker
+from deskbus.storage.worker_thread import WorkerThread
 
 
 async def test_jobs_are_done_in_order_on_one_other_thread() -> None:
-    worker = Worker("test", asyncio.get_running_loop())
+    worker = WorkerThread("test", asyncio.get_running_loop())
     threads = [await worker.run(threading.get_ident) for _ in range(3)]
     assert len(set(threads)) == 1
     assert threading.get_ident() not in threads
@@ -17,7 +17,7 @@ async def test_jobs_are_done_in_order_on_one_other_thread() -> None:
 
 
 async def test_what_a_job_raises_is_its_outcome_and_the_worker_lives_on() -> None:
-    worker = Worker("test", asyncio.get_running_loop())
+    worker = WorkerThread("test", asyncio.get_running_loop())
 
     def fail(error: Exception) -> None:
         raise error
@@ -32,7 +32,7 @@ async def test_what_a_job_raises_is_its_outcome_and_the_worker_lives_on() -> Non
 
 async def test_nobody_is_called_when_the_loop_has_gone() -> None:
     loop = asyncio.new_event_loop()
-    worker = Worker("test", loop)
+    worker = WorkerThread("test", loop)
     go_on = threading.Event()
     worker.submit(go_on.wait, lambda _outcome: pytest.fail("was called"))
     loop.close()

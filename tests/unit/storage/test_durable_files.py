@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.storage import disk
+from deskbus.storage import durable_files
 
 
 def test_a_locked_folder_keeps_other_processes_out_until_it_is_closed(tmp_path: Path) -> None:
     program = (
-        "import pathlib, sys; from deskbus.storage import disk; "
-        "disk.lock_folder(pathlib.Path(sys.argv[1]))"
+        "import pathlib, sys; from deskbus.storage import durable_files; "
+        "durable_files.lock_folder(pathlib.Path(sys.argv[1]))"
     )
     command = [sys.executable, "-c", program, str(tmp_path)]
-    held = disk.lock_folder(tmp_path)
+    held = durable_files.lock_folder(tmp_path)
     refused = subprocess.run(command, capture_output=True, check=False)
     assert b"BlockingIOError" in refused.stderr
     os.close(held)
@@ -33,12 +33,12 @@ def test_a_file_that_somebody_has_open_for_a_moment_is_replaced_then(
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", busy)
-    monkeypatch.setattr(disk, "REPLACE_ATTEMPTS", 3)
-    monkeypatch.setattr(disk, "REPLACE_PAUSE_S", 0)
+    monkeypatch.setattr(durable_files, "REPLACE_ATTEMPTS", 3)
+    monkeypatch.setattr(durable_files, "REPLACE_PAUSE_S", 0)
     fresh, path = tmp_path / "fresh", tmp_path / "file"
     fresh.write_text("new")
     path.write_text("old")
-    disk.replace(fresh, path)
+    durable_files.replace(fresh, path)
     assert path.read_text() == "new"
 
 
@@ -47,10 +47,10 @@ def test_a_file_that_stays_open_is_told(tmp_path: Path, monkeypatch: pytest.Monk
         raise PermissionError(13, "in use")
 
     monkeypatch.setattr(Path, "replace", busy)
-    monkeypatch.setattr(disk, "REPLACE_ATTEMPTS", 3)
-    monkeypatch.setattr(disk, "REPLACE_PAUSE_S", 0)
+    monkeypatch.setattr(durable_files, "REPLACE_ATTEMPTS", 3)
+    monkeypatch.setattr(durable_files, "REPLACE_PAUSE_S", 0)
     with pytest.raises(PermissionError):
-        disk.replace(tmp_path / "fresh", tmp_path / "file")
+        durable_files.replace(tmp_path / "fresh", tmp_path / "file")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="folders there belong to their user")
@@ -64,7 +64,7 @@ def test_what_is_written_private_is_so_whatever_the_umask(
         path.chmod(before)
     umask = os.umask(0)
     try:
-        disk.write_private(path, b"secret")
+        durable_files.write_private(path, b"secret")
     finally:
         os.umask(umask)
     assert path.read_bytes() == b"secret"
@@ -74,14 +74,14 @@ def test_what_is_written_private_is_so_whatever_the_umask(
 @pytest.mark.skipif(sys.platform == "win32", reason="folders there belong to their user")
 def test_a_folder_that_others_can_change_is_told(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    assert disk.exposure(folder) == (False, "")
+    assert durable_files.exposure(folder) == (False, "")
     folder.mkdir(mode=0o700)
-    assert disk.exposure(folder) == (False, "")
+    assert durable_files.exposure(folder) == (False, "")
     (tmp_path / "link").symlink_to(folder)
-    assert "is a link" in disk.exposure(tmp_path / "link")[1]
+    assert "is a link" in durable_files.exposure(tmp_path / "link")[1]
     folder.chmod(0o770)
-    assert disk.exposure(folder)[0] is False
-    assert "its group" in disk.exposure(folder)[1]
+    assert durable_files.exposure(folder)[0] is False
+    assert "its group" in durable_files.exposure(folder)[1]
     folder.chmod(0o777)
-    assert disk.exposure(folder)[0] is True
-    assert disk.exposure(tmp_path / "link")[0] is True
+    assert durable_files.exposure(folder)[0] is True
+    assert durable_files.exposure(tmp_path / "link")[0] is True

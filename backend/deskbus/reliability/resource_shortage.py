@@ -39,7 +39,7 @@ def refusal(error: Exception) -> DeskbusError:
     )
 
 
-class Shortage:
+class ResourceShortage:
     """Counts what was skipped, by name, for health."""
 
     def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:

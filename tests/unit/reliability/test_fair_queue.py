@@ -6,14 +6,14 @@ import anyio
 import pytest
 from anyio.abc import TaskGroup
 
-from deskbus.reliability.turns import MAX_WAITING, FairTurns
+from deskbus.reliability.fair_queue import MAX_WAITING, FairQueue
 from deskbus_protocol.errors import OVERLOADED, DeskbusError
 
 
 class Work:
     """Pieces of work, each of which runs until it is told to end."""
 
-    def __init__(self, turns: FairTurns, tasks: TaskGroup) -> None:
+    def __init__(self, turns: FairQueue, tasks: TaskGroup) -> None:
         self.turns = turns
         self.tasks = tasks
         self.begun: list[str] = []
@@ -38,7 +38,7 @@ class Work:
 Scene = Callable[[Work], Awaitable[None]]
 
 
-async def play(turns: FairTurns, scene: Scene) -> None:
+async def play(turns: FairQueue, scene: Scene) -> None:
     async with anyio.create_task_group() as tasks:
         await scene(Work(turns, tasks))
         tasks.cancel_scope.cancel()
@@ -52,7 +52,7 @@ async def test_one_owner_leaves_turns_for_others() -> None:
         await work.want("other")
         assert work.begun == ["busy"] * 2 + ["other"]
 
-    await play(FairTurns(4, of_one=2), scene)
+    await play(FairQueue(4, of_one=2), scene)
 
 
 async def test_a_free_turn_goes_to_who_waits_longest_for_one() -> None:
@@ -65,11 +65,11 @@ async def test_a_free_turn_goes_to_who_waits_longest_for_one() -> None:
             await work.end(number)
         assert work.begun[1:] == ["busy", "late", "later", "busy"]
 
-    await play(FairTurns(1, of_one=1), scene)
+    await play(FairQueue(1, of_one=1), scene)
 
 
 async def test_what_is_cancelled_while_it_waits_or_runs_holds_no_turn() -> None:
-    turns = FairTurns(1, of_one=1)
+    turns = FairQueue(1, of_one=1)
 
     async def scene(work: Work) -> None:
         for _ in range(3):
@@ -95,4 +95,4 @@ async def test_too_much_of_one_owner_is_refused_and_of_no_other() -> None:
         await work.end(1)
         assert "other" in work.begun
 
-    await play(FairTurns(1, of_one=1), scene)
+    await play(FairQueue(1, of_one=1), scene)

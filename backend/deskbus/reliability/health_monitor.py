@@ -6,7 +6,7 @@ from collections.abc import Callable
 import anyio
 
 from deskbus import __version__
-from deskbus.reliability.breaker import CircuitBreaker
+from deskbus.reliability.circuit_breaker import CircuitBreaker
 from deskbus_protocol.health import BreakerStatus, ComponentHealth, HealthResult, Status
 from deskbus_protocol.quantity import counted
 

@@ -14,7 +14,7 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
-class Worker:
+class WorkerThread:
     """Lives as a daemon, so a disk that hangs can't keep the process from ending."""
 
     def __init__(self, name: str, loop: asyncio.AbstractEventLoop) -> None:

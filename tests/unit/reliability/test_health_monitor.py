@@ -2,8 +2,8 @@
 
 import pytest
 
-from deskbus.reliability.breaker import BreakerPolicy, CircuitBreaker
-from deskbus.reliability.health import HealthMonitor
+from deskbus.reliability.circuit_breaker import BreakerPolicy, CircuitBreaker
+from deskbus.reliability.health_monitor import HealthMonitor
 from deskbus_protocol.health import ComponentHealth, Status
 
 

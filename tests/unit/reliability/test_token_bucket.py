@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbus.reliability.bucket import TokenBucket
+from deskbus.reliability.token_bucket import TokenBucket
 
 
 def test_a_burst_goes_through_then_the_rate() -> None:

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from deskbus.reliability.breaker import Attempt, BreakerPolicy, CircuitBreaker
+from deskbus.reliability.circuit_breaker import Attempt, BreakerPolicy, CircuitBreaker
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 
 
