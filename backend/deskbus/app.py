@@ -31,7 +31,7 @@ from deskbus.components.sessions import Sessions
 from deskbus.config import VAULT_FOLDER, Settings
 from deskbus.contracts.component import Component
 from deskbus.contracts.listeners import AsyncListeners, Listeners
-from deskbus.observability.stderr import StandardError
+from deskbus.observability.standard_error import StandardError
 from deskbus.reliability.loops import Loops
 from deskbus.reliability.os_signals import EndingSignals
 from deskbus.reliability.resource_shortage import ResourceShortage

@@ -1,7 +1,7 @@
 """The closed catalogue of audit events: what an administrator can read about later.
 
-To record one, give it to an `AuditTrail` (`deskbus.observability.trail`). The trail adds time, boot
-id, sequence, `severity` and `decision`; an event says only what happened. A text that is not known
+To record one, give it to an `AuditSink` (`deskbus.contracts.audit_sink`), which adds time, boot id,
+sequence, `severity` and `decision`; an event says only what happened. A text that is not known
 stays "". No event may carry a secret, a payload, or the parameters of a call.
 """
 

@@ -27,7 +27,7 @@ from deskbus.audit.upkeep import Now, check_prune, compress_closed, plan_prune, 
 from deskbus.audit.verify import Mark, Verifier, own_key
 from deskbus.audit.view import view_of
 from deskbus.audit.writer import Writer, Written
-from deskbus.observability.calltrace import traced
+from deskbus.observability.call_trace import traced
 from deskbus.storage.newer_format import NEWER, NewerFormatError
 from deskbus_protocol.audit import AuditRecord
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, NEWER_FORMAT, DeskbusError

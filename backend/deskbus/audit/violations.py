@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from msgspec import structs
 
-from deskbus.observability.trail import AuditTrail
+from deskbus.contracts.audit_sink import AuditSink
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.events import (
     CspViolation,
@@ -45,7 +45,7 @@ class Violations:
     claims to be takes nothing of it.
     """
 
-    def __init__(self, trail: AuditTrail) -> None:
+    def __init__(self, trail: AuditSink) -> None:
         self._trail = trail
         self._budgets: dict[str, _Budget] = {}
         self._timer: asyncio.TimerHandle | None = None

@@ -12,7 +12,7 @@ from deskbus.commands import output
 from deskbus.commands.failures import KEEP_PRIVATE, MAKE_SAFE, CommandError, MisuseError
 from deskbus.commands.output import OutputError, ReaderGoneError
 from deskbus.config import Config, ConfigError, ConfigFile, Settings, runtime_dir_for
-from deskbus.observability.stderr import StandardError, take_standard_error
+from deskbus.observability.standard_error import StandardError, take_standard_error
 from deskbus.storage.data_folder import AlreadyRunningError, held
 from deskbus.storage.durable_files import exposure
 from deskbus.transport.descriptors import (

@@ -119,7 +119,7 @@ class AccessControl:
         policy = self._policy_file()
         self.files = ConfinedFiles(
             closed=(settings.data_dir, settings.runtime_dir),
-            sealed=(settings.folder, policy.path, Path(__file__).parent),
+            sealed=(settings.folder, policy.path, Path(__file__).parents[1]),
         )
         self.policies = PolicyKeeper(policy, self.security.apply, trail)
         for app in settings.config.apps:

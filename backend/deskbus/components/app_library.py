@@ -7,7 +7,7 @@ from typing import Protocol
 import structlog
 from msgspec import UnsetType
 
-from deskbus.observability.trail import AuditTrail
+from deskbus.contracts.audit_sink import AuditSink
 from deskbus.processes.environment import names_secret
 from deskbus.processes.installed import InstalledApp, InstalledApps
 from deskbus.processes.manager import ProcessIsolationManager
@@ -46,7 +46,7 @@ class AppLibrary:
         plan_of: Callable[[Manifest, Path], AppPlan],
         admission: Admission,
         shelf: StateShelf,
-        trail: AuditTrail,
+        trail: AuditSink,
     ) -> None:
         self._installed = installed
         self._apps = apps

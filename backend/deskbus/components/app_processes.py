@@ -13,8 +13,8 @@ from deskbus.components.component_settings import plan_of
 from deskbus.components.screens import Screens
 from deskbus.components.sessions import Sessions
 from deskbus.config import Settings
+from deskbus.contracts.audit_sink import AuditSink
 from deskbus.contracts.listeners import Listeners
-from deskbus.observability.trail import AuditTrail
 from deskbus.processes.cage import find_cages
 from deskbus.processes.installed import InstalledApps
 from deskbus.processes.manager import ProcessIsolationManager
@@ -45,7 +45,7 @@ class AppProcesses:
         *,
         screens: Screens,
         vault: VaultService,
-        trail: AuditTrail,
+        trail: AuditSink,
         sessions: Sessions,
         access: AccessControl,
     ) -> None:

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import structlog
 
 from deskbus.config import Settings
-from deskbus.observability.collector import Collector
-from deskbus.observability.diskspace import DiskSpace
-from deskbus.observability.looplag import LoopLag
+from deskbus.observability.disk_space import DiskSpace
+from deskbus.observability.garbage_collection import GarbageCollection
+from deskbus.observability.loop_lag import LoopLag
 from deskbus.reliability.circuit_breaker import CircuitBreaker
 from deskbus.reliability.health_monitor import Check, HealthMonitor
 from deskbus.reliability.loops import Loops
@@ -37,7 +37,7 @@ class HealthWatch:
         self._loops = loops
         self._lag = LoopLag()
         self._disk = DiskSpace(settings.data_dir)
-        self._collector = Collector(messages_in)
+        self._collector = GarbageCollection(messages_in)
         self.monitor = HealthMonitor(epoch, on_changed=self._tell)
         for component, check in checks.items():
             self.monitor.watch(component, check)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from msgspec import UNSET, UnsetType
 
 from deskbus.audit.violations import Violations
-from deskbus.observability.calltrace import trace_id_of, traced
+from deskbus.observability.call_trace import trace_id_of, traced
 from deskbus.rpc.connection import Call
 from deskbus.rpc.lane import Denied
 from deskbus_protocol.bus import PublishParams

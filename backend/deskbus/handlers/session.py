@@ -9,8 +9,8 @@ from msgspec import UnsetType
 
 from deskbus import __version__
 from deskbus.audit.violations import Violations
+from deskbus.contracts.audit_sink import AuditSink
 from deskbus.observability.throttle import LogThrottle
-from deskbus.observability.trail import AuditTrail
 from deskbus.rpc.connection import Call, Connection, Role
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.tickets import TICKET_LIFE_S
@@ -78,7 +78,7 @@ class SessionHandlers:
         epoch: str,
         pipe: str,
         sessions: Sessions,
-        trail: AuditTrail,
+        trail: AuditSink,
         violations: Violations,
         shut_down: Callable[[], None],
         on_shell: Callable[[str | None, int], None],

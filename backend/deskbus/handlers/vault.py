@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 from msgspec import UnsetType, structs
 
-from deskbus.observability.trail import AuditTrail
+from deskbus.contracts.audit_sink import AuditSink
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.vault.service import VaultService
@@ -43,7 +43,7 @@ class VaultHandlers:
     def __init__(
         self,
         vault: VaultService,
-        trail: AuditTrail,
+        trail: AuditSink,
         log_is_open: Callable[[], bool],
         by_person: Callable[[], AbstractContextManager[None]],
     ) -> None:

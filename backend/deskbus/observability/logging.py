@@ -11,7 +11,7 @@ from typing import Any, TextIO, cast
 
 import structlog
 
-from deskbus.observability.stderr import StandardError
+from deskbus.observability.standard_error import StandardError
 from deskbus_protocol.display import visible
 
 EXCEPTION = "exception"

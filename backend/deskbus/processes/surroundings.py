@@ -16,7 +16,7 @@ from anyio.abc import ByteReceiveStream, TaskGroup
 from anyio.streams.memory import MemoryObjectSendStream
 from msgspec import UnsetType
 
-from deskbus.observability.trail import AuditTrail
+from deskbus.contracts.audit_sink import AuditSink
 from deskbus.processes.cage import Cage, Cages
 from deskbus.processes.environment import is_refused, names_secret
 from deskbus.processes.guard import Guard
@@ -60,7 +60,7 @@ class Surroundings:
     mint: Callable[[Sender], str]
     on_changed: Callable[[AppStatus], None]
     reveal: Reveal
-    trail: AuditTrail
+    trail: AuditSink
     cages: Cages
     forker: Forker
     renderers: Renderers

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 from msgspec import Raw
 
-from deskbus.observability.calltrace import answering, current
+from deskbus.observability.call_trace import answering, current
 from deskbus.reliability.resource_shortage import is_shortage, refusal
 from deskbus.rpc.connection import Call
 from deskbus_protocol import rpc

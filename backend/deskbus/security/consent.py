@@ -9,7 +9,7 @@ import anyio
 import structlog
 from msgspec import UNSET, structs
 
-from deskbus.observability.trail import AuditTrail
+from deskbus.contracts.audit_sink import AuditSink
 from deskbus.security.checker import ConsentMode, PermissionChecker
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.identity import AppIdentity
@@ -51,7 +51,7 @@ class Consent:
         *,
         mode: ConsentMode,
         prompt: Prompt,
-        trail: AuditTrail,
+        trail: AuditSink,
         clock: ClockMs,
         on_changed: Callable[[str], None],
     ) -> None:

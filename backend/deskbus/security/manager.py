@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TypedDict
 
-from deskbus.observability.trail import AuditTrail
+from deskbus.contracts.audit_sink import AuditSink
 from deskbus.security.checker import ConsentMode, PermissionChecker
 from deskbus.security.consent import Consent, Prompt
 from deskbus.security.decisions import DecisionStore
@@ -38,7 +38,7 @@ class SecurityManager:
         store: DecisionStore,
         prompt: Prompt,
         mode: ConsentMode,
-        trail: AuditTrail,
+        trail: AuditSink,
         clock: ClockMs,
         on_changed: Callable[[str], None],
     ) -> None:

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 import anyio
 
-from deskbus.observability import calltrace
-from deskbus.observability.trail import AuditTrail
+from deskbus.contracts.audit_sink import AuditSink
+from deskbus.observability import call_trace
 from deskbus.security.checker import PermissionChecker
 from deskbus.security.consent import Consent
 from deskbus.security.operations import Operations
@@ -34,7 +34,7 @@ class PermissionService:
         checker: PermissionChecker,
         consent: Consent,
         operations: Operations,
-        trail: AuditTrail,
+        trail: AuditSink,
         clock: ClockMs,
     ) -> None:
         self._catalogue = catalogue
@@ -218,7 +218,7 @@ class PermissionService:
         if self._checker.spend(identity, wanted.permission, wanted.scope):
             return Permit(identity, wanted, once=True)
         if state == "prompt":
-            trace = calltrace.current()
+            trace = call_trace.current()
             return await self._consent.ask(
                 PermissionRequest(identity, wanted, reason, origin, trace)
             )

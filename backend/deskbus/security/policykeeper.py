@@ -6,7 +6,7 @@ import anyio
 import structlog
 from msgspec import UNSET
 
-from deskbus.observability.trail import AuditTrail
+from deskbus.contracts.audit_sink import AuditSink
 from deskbus.security.policy import DENY_ALL, Policy
 from deskbus.security.policyfile import PolicyError, PolicyFile
 from deskbus_protocol.errors import CONFLICT, DeskbusError
@@ -23,9 +23,7 @@ class PolicyKeeper:
     nothing stood, everything is denied until the file is right.
     """
 
-    def __init__(
-        self, file: PolicyFile, apply: Callable[[Policy], None], trail: AuditTrail
-    ) -> None:
+    def __init__(self, file: PolicyFile, apply: Callable[[Policy], None], trail: AuditSink) -> None:
         self._file = file
         self._apply = apply
         self._trail = trail

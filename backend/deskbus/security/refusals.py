@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 import structlog
 
-from deskbus.observability.trail import AuditTrail
+from deskbus.contracts.audit_sink import AuditSink
 from deskbus.security.standing import Verdict
 from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.envelope import Sender
@@ -39,7 +39,7 @@ class Refusals:
     is a violation of its own, with a count, as it begins and with the next refusal a minute later.
     """
 
-    def __init__(self, trail: AuditTrail, clock: ClockMs) -> None:
+    def __init__(self, trail: AuditSink, clock: ClockMs) -> None:
         self._trail = trail
         self._clock = clock
         self._told: OrderedDict[tuple[Sender, Grant, str], int] = OrderedDict()

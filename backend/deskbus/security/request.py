@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from deskbus.observability.calltrace import CallTrace
+from deskbus.observability.call_trace import CallTrace
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.permissions import Grant, Holds
 

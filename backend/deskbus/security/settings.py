@@ -5,7 +5,7 @@ from typing import TypedDict
 
 from msgspec import UNSET, UnsetType
 
-from deskbus.observability.trail import AuditTrail
+from deskbus.contracts.audit_sink import AuditSink
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.ledger import Decision, Ledger
 from deskbus.security.manager import SecurityManager
@@ -51,7 +51,7 @@ class PermissionSettings:
         security: SecurityManager,
         ledger: Ledger,
         store: DecisionStore,
-        trail: AuditTrail,
+        trail: AuditSink,
         clock: ClockMs,
     ) -> None:
         self._security = security

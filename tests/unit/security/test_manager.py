@@ -7,7 +7,7 @@ import anyio
 import pytest
 from msgspec import UNSET, Raw
 
-from deskbus.observability import calltrace
+from deskbus.observability import call_trace
 from deskbus.security.identity import AppIdentity
 from deskbus.security.ledger import DAY_MS, EMBARGO_MS, Decision
 from deskbus.security.request import Answer, PermissionRequest
@@ -456,7 +456,7 @@ async def test_each_who_waits_for_one_prompt_has_a_decision_under_its_own_trace(
             "_meta": {"traceparent": f"00-{trace}-b7ad6b7169203331-01"},
             "correlationId": correlation,
         }
-        with calltrace.answering(Raw(json.dumps(params).encode())):
+        with call_trace.answering(Raw(json.dumps(params).encode())):
             await desk.security.permissions.request(TICKER, READ)
 
     async with desk.running():

@@ -1,13 +1,13 @@
 """The garbage collector looks through everything while nobody waits, and not too seldom."""
 
-from deskbus.observability.collector import BUSY_EVERY_S, IDLE_EVERY_S, Collector
+from deskbus.observability.garbage_collection import BUSY_EVERY_S, IDLE_EVERY_S, GarbageCollection
 
 
 class Backend:
     def __init__(self) -> None:
         self.now_s = 100.0
         self.routed = self.collections = 0
-        self.collector = Collector(
+        self.collector = GarbageCollection(
             lambda: self.routed, collect=self._collect, monotonic_s=lambda: self.now_s
         )
 

@@ -15,7 +15,7 @@ Messages and sessions make no cycles, so this is for what a library leaves behin
 """
 
 
-class Collector:
+class GarbageCollection:
     """`activity` counts what the backend does; it is idle while that stands still."""
 
     def __init__(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from deskbus.observability.diskspace import LITTLE_BYTES, DiskSpace
+from deskbus.observability.disk_space import LITTLE_BYTES, DiskSpace
 
 
 class Usage(NamedTuple):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deskbus.observability.looplag import REMEMBERED_BEATS, LoopLag
+from deskbus.observability.loop_lag import REMEMBERED_BEATS, LoopLag
 
 
 @pytest.mark.requirement("6.4")

@@ -1,11 +1,11 @@
-"""AuditTrail: how the rest of the backend tells the audit log what happened."""
+"""AuditSink: how the rest of the backend tells the audit log what happened."""
 
 from typing import Protocol
 
 from deskbus_protocol.events import AuditEvent
 
 
-class AuditTrail(Protocol):
+class AuditSink(Protocol):
     """Takes events of the catalogue. Both methods are called on the event loop."""
 
     def note(self, event: AuditEvent) -> None:
