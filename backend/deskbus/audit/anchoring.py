@@ -14,15 +14,10 @@ from anyio import to_thread
 
 from deskbus.audit.files import ANCHOR, KEYS, AuditFolder
 from deskbus.audit.keyfile import WRAP_BYTES, KeyFile, is_sealed
-from deskbus.audit.safe import (
-    Anchor,
-    Safe,
-    decode_anchor,
-    encode_anchor,
-    load_file_anchor,
-)
+from deskbus.audit.safe import Anchor, decode_anchor, encode_anchor, load_file_anchor
 from deskbus.audit.verify import NO_KEYCHAIN, NOT_YET, Unanchored, unread
 from deskbus.config import AUDIT_FOLDER
+from deskbus.contracts.sealed_value import SealedValue
 from deskbus.storage.newer_format import NewerFormatError
 from deskbus_protocol.errors import NEWER_FORMAT, DeskbusError
 
@@ -36,7 +31,11 @@ log = structlog.get_logger()
 
 class Anchorage:
     def __init__(
-        self, folder: AuditFolder, safe: Safe, keys: KeyFile, has_keychain: Callable[[], bool]
+        self,
+        folder: AuditFolder,
+        safe: SealedValue,
+        keys: KeyFile,
+        has_keychain: Callable[[], bool],
     ) -> None:
         """`has_keychain` blocks, and asks nobody."""
         self._has_keychain = has_keychain

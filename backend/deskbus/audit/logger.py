@@ -20,13 +20,13 @@ from deskbus.audit.note import NoteError
 from deskbus.audit.record import Stamped
 from deskbus.audit.recovery import Opening, SetAsideError, open_log
 from deskbus.audit.retention import Retention
-from deskbus.audit.safe import Safe
 from deskbus.audit.tail import Tails
 from deskbus.audit.turns import Turns
 from deskbus.audit.upkeep import Now, check_prune, compress_closed, plan_prune, remove
 from deskbus.audit.verify import Mark, Verifier, own_key
 from deskbus.audit.view import view_of
 from deskbus.audit.writer import Writer, Written
+from deskbus.contracts.sealed_value import SealedValue
 from deskbus.observability.call_trace import traced
 from deskbus.storage.newer_format import NEWER, NewerFormatError
 from deskbus_protocol.audit import AuditRecord
@@ -87,7 +87,7 @@ class AuditLogger:
     def __init__(
         self,
         folder: Path,
-        safe: Safe,
+        safe: SealedValue,
         *,
         boot: str,
         settings: AuditSettings | None = None,

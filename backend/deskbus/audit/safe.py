@@ -1,26 +1,11 @@
 """What the log keeps outside its own folder: in the keychain's vault, where there is one."""
 
-from typing import Protocol
-
 import msgspec
 
 from deskbus.audit.files import ANCHOR, AuditFolder
 from deskbus.storage.newer_format import refuse_newer
 
 VERSION = 1
-
-
-class Safe(Protocol):
-    """One value of the vault. Both raise `DeskbusError` while it is locked or broken."""
-
-    @property
-    def exists(self) -> bool:
-        """Whether the vault is there already; asks nobody."""
-
-    async def load(self) -> bytes | None: ...
-
-    async def save(self, content: bytes) -> bool:
-        """False where nothing is kept on disk: there is no keychain."""
 
 
 class Anchor(msgspec.Struct, frozen=True, kw_only=True):

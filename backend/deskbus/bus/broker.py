@@ -10,8 +10,10 @@ from msgspec import UNSET, Raw, UnsetType
 from deskbus.bus.client import BusClient, Reader
 from deskbus.bus.foreign import foreign_line
 from deskbus.bus.topic import LARGE_BYTES, STALE, Topic
-from deskbus.bus.topics import SeqLog, TopicTable
+from deskbus.bus.topics import TopicTable
 from deskbus.bus.trie import MAX_VISITS, PatternTrie
+from deskbus.contracts.bus_access import TopicAccess
+from deskbus.contracts.message_log import MessageLogWriter
 from deskbus.storage.clocks import ClockMs, SteadyClock
 from deskbus_protocol.bus import MessageParams, PublishParams
 from deskbus_protocol.envelope import Sender
@@ -23,25 +25,13 @@ from deskbus_protocol.topics import check_pattern, check_topic, is_wildcard
 MAX_WRITABLE = 2000
 """Topics remembered as writable for one sender; beyond, permissions are looked up anew."""
 
+
 NOTED_AT_ONCE = 500
 """Reads noted before other work gets its turn; one takes about a microsecond."""
 
+
 MAX_SUBSCRIPTIONS = 1_000
 """Of one client."""
-
-
-class Acl(Protocol):
-    """Who may read and write which topic."""
-
-    def may_read(self, identity: Sender, topic: str) -> bool: ...
-
-    def may_write(self, identity: Sender, topic: str) -> bool: ...
-
-    def may_spend(self, identity: Sender, permission: str, scope: str) -> bool:
-        """Whether something that was permitted once covers this; it stays there."""
-
-    def spend(self, identity: Sender, permission: str, scope: str) -> bool:
-        """Uses up what was permitted once, if it covers this; true if it did."""
 
 
 class Plain(Protocol):
@@ -58,15 +48,6 @@ Refuse = Callable[[DeskbusError, str], None]
 """Is told why a message on a topic was not routed."""
 
 
-class LogWriter(SeqLog, Protocol):
-    """What keeps the messages of persisted topics."""
-
-    def append(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None: ...
-
-    def admit(self, topic: str, *, foreign: bool = False) -> bool:
-        """Whether a message on a sensitive topic would wait in memory; raises `DeskbusError`."""
-
-
 class MessageBroker:
     """Routes within one epoch, one run of the backend.
 
@@ -75,7 +56,11 @@ class MessageBroker:
     """
 
     def __init__(
-        self, epoch: str, acl: Acl, log: LogWriter | None = None, clock_ms: ClockMs | None = None
+        self,
+        epoch: str,
+        acl: TopicAccess,
+        log: MessageLogWriter | None = None,
+        clock_ms: ClockMs | None = None,
     ) -> None:
         """`clock_ms` gives Unix milliseconds that never step; messages are stamped by it."""
         self.epoch = epoch

@@ -1,7 +1,6 @@
 """InterApplicationBus: what apps see of the bus. Joins members, broker, and request/response."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from msgspec import Raw, UnsetType
 
@@ -14,6 +13,7 @@ from deskbus.bus.missed import Missed, missed
 from deskbus.bus.questions import Questions
 from deskbus.bus.queue import QueueBudget
 from deskbus.bus.watchers import Watchers
+from deskbus.contracts.bus_access import BusAccess
 from deskbus.storage.clocks import ClockMs, awake_ms
 from deskbus_protocol.bus import (
     Mode,
@@ -42,24 +42,9 @@ from deskbus_protocol.topics import check_topic
 KEEP_ACKNOWLEDGED_MS = 24 * 60 * 60 * 1000
 """How long what a client has not acknowledged is kept for it; then it is dead."""
 
+
 MAX_AWAY = 512
 """Clients of one app that may come back; beyond, who is away longest can't any more."""
-
-
-class Acl(Protocol):
-    """Who may send to whom, and read what."""
-
-    def may_read(self, identity: Sender, topic: str) -> bool: ...
-
-    def may_subscribe(self, identity: Sender, pattern: str) -> bool: ...
-
-    def may_send(self, identity: Sender, app: str) -> bool: ...
-
-    def may_spend(self, identity: Sender, permission: str, scope: str) -> bool: ...
-
-    def spend(self, identity: Sender, permission: str, scope: str) -> bool: ...
-
-    def may_write_all(self, identity: Sender, pattern: str) -> bool: ...
 
 
 class InterApplicationBus:
@@ -72,7 +57,7 @@ class InterApplicationBus:
     def __init__(
         self,
         broker: MessageBroker,
-        acl: Acl,
+        acl: BusAccess,
         *,
         on_gone: Callable[[str], None],
         on_ended: Callable[[Sender], None] = lambda _: None,

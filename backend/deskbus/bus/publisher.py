@@ -1,7 +1,6 @@
 """What one client publishes through: the broker with the client's identity already in it."""
 
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Iterable
 
 from msgspec import Raw
 
@@ -9,23 +8,15 @@ from deskbus.bus.broker import MessageBroker, Plain, Refuse
 from deskbus.bus.member import Member
 from deskbus.bus.questions import Questions
 from deskbus.bus.topic import Topic
+from deskbus.contracts.message_log import DurabilityLog
 from deskbus_protocol.bus import PublishParams, RespondParams
-
-
-class DurableLog(Protocol):
-    """What can say that messages are on disk."""
-
-    def check_durable(self, topic: str) -> None:
-        """Raises `DeskbusError` where a message on `topic` could not be made durable now."""
-
-    def when_durable(self, callback: Callable[[bool], None], topic: str | None = None) -> None: ...
 
 
 class ClientPublisher:
     __slots__ = ("_broker", "_client", "_questions", "_window", "check_durable", "when_durable")
 
     def __init__(
-        self, broker: MessageBroker, member: Member, questions: Questions, log: DurableLog
+        self, broker: MessageBroker, member: Member, questions: Questions, log: DurabilityLog
     ) -> None:
         self._broker = broker
         self._questions = questions

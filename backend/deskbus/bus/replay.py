@@ -1,10 +1,10 @@
 """Replay: persisted messages again, then live ones, with no gap between and none twice."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import pairwise
 from math import inf
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -17,6 +17,7 @@ from deskbus.bus.interapplication import InterApplicationBus
 from deskbus.bus.member import Connected, Member
 from deskbus.bus.message import Origin, envelope, origin
 from deskbus.bus.owed import Owed
+from deskbus.contracts.message_log import MessageLogReader
 from deskbus_protocol.bus import ContinuedParams, ContinueParams, ContinueResult, GapParams, Mark
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import CONFLICT, DeskbusError
@@ -28,53 +29,12 @@ from deskbus_protocol.topics import matches
 MAX_CAPTURED_BYTES = 32 * 1024 * 1024
 """Live messages held back while the log is read; beyond, they are read from the log as well."""
 
+
 WINDOW_LIMITS = (MAX_WAITING_BYTES // 2, MAX_WAITING // 2)
+
 
 MAX_ANSWER_BYTES = 3 * 1024 * 1024
 """Of a query's answer, which is one frame."""
-
-
-class Log(Protocol):
-    """The persisted messages; a position counts all of them, since the log began."""
-
-    @property
-    def available(self) -> bool:
-        """Whether there is a log at all."""
-
-    def persists(self, topic: str) -> bool: ...
-
-    @property
-    def position(self) -> int:
-        """Of the next message that is appended."""
-
-    @property
-    def first_position(self) -> int:
-        """Of the oldest message that is kept."""
-
-    @property
-    def durable_position(self) -> int:
-        """What lies before it is on disk, whatever happens."""
-
-    @property
-    def found_position(self) -> int:
-        """What lies before it was written by earlier runs."""
-
-    def since_ms(self, ago_ms: int, position: int) -> int:
-        """The Unix ms from which on a message behind `position` is no older than `ago_ms`."""
-
-    def read(
-        self,
-        wants: Callable[[str], bool],
-        *,
-        since_ms: int = 0,
-        from_seq: int = 0,
-        from_seqs: Mapping[str, int] | None = None,
-        until_ms: int | None = None,
-        from_position: int = 0,
-        to_position: int | None = None,
-        limit: int | None = None,
-    ) -> AsyncIterator[bytes]:
-        """Blocks of whole lines, oldest first; raises `DeskbusError` where there is no log."""
 
 
 class _Capture:
@@ -128,7 +88,7 @@ class Stretch(NamedTuple):
 
 
 class Replays:
-    def __init__(self, bus: InterApplicationBus, log: Log) -> None:
+    def __init__(self, bus: InterApplicationBus, log: MessageLogReader) -> None:
         self._bus = bus
         self._log = log
 

@@ -2,30 +2,20 @@
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Protocol
 
 from deskbus.bus.topic import Topic
+from deskbus.contracts.message_log import SequenceLog
 from deskbus_protocol.bus import DIRECTED_SEQ
 
 MAX_TOPICS = 100_000
 """Topics whose state is kept; beyond, the app with most loses those published on longest ago."""
 
+
 MAX_HISTORY_BYTES = 128 * 1024 * 1024
 """Of all topics together; beyond, the app with the largest share loses histories."""
 
+
 DIRECT_TOPIC_NUMBER = 0
-
-
-class SeqLog(Protocol):
-    """What remembers the messages of persisted topics over restarts."""
-
-    def persists(self, topic: str) -> bool: ...
-
-    def is_sensitive(self, topic: str) -> bool:
-        """Whether each message has to be admitted, for it is written encrypted only."""
-
-    def last_seq(self, topic: str) -> int:
-        """The topic's last seq in an earlier epoch; 0 where there was none."""
 
 
 class TopicTable:
@@ -34,7 +24,7 @@ class TopicTable:
     def __init__(
         self,
         epoch: str,
-        log: SeqLog | None,
+        log: SequenceLog | None,
         clock_ms: Callable[[], int],
         on_forgotten: Callable[[], None],
     ) -> None:

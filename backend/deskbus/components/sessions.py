@@ -7,7 +7,8 @@ from itertools import count
 
 from deskbus.bus.interapplication import InterApplicationBus
 from deskbus.bus.meters import MeteredPublisher, Meters
-from deskbus.bus.publisher import ClientPublisher, DurableLog
+from deskbus.bus.publisher import ClientPublisher
+from deskbus.contracts.message_log import DurabilityLog
 from deskbus.rpc.connection import Connection, Role
 from deskbus.rpc.lane import Denied
 from deskbus.rpc.peer import Pending
@@ -25,7 +26,7 @@ class Sessions:
         self,
         *,
         bus: InterApplicationBus,
-        log: DurableLog,
+        log: DurabilityLog,
         shell: Shell,
         tickets: TicketOffice,
         denied: Callable[[Sender], Denied],

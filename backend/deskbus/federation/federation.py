@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from deskbus.config import FederationConfig
+from deskbus.contracts.message_log import FederatedLog
 from deskbus.federation.bookmark import Bookmark, Place
 from deskbus.federation.incoming import (
     Arrivals,
@@ -16,7 +17,7 @@ from deskbus.federation.incoming import (
     TakeIn,
     expect_from,
 )
-from deskbus.federation.outgoing import LiveOutgoing, Log, LogOutgoing, Sender
+from deskbus.federation.outgoing import LiveOutgoing, LogOutgoing, Sender
 from deskbus.federation.wire import Wire, WireError
 from deskbus.reliability.backoff import Backoff
 from deskbus.reliability.circuit_breaker import CircuitBreaker
@@ -50,7 +51,7 @@ class Federation:
         config: FederationConfig,
         *,
         folder: Path,
-        messages: Log | None,
+        messages: FederatedLog | None,
         connect: Callable[[], Awaitable[Wire]],
         take_in: TakeIn,
         is_sound: Callable[[bytes], bool],
@@ -302,7 +303,7 @@ class Federation:
         self._problem = f"no connection to NATS: {reason}"
 
 
-async def _is_durable(messages: Log) -> bool:
+async def _is_durable(messages: FederatedLog) -> bool:
     answered, answers = anyio.Event(), [False]
 
     def answer(durable: bool) -> None:

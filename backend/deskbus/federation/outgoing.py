@@ -1,14 +1,14 @@
 """What leaves this machine: live messages as they come, persisted ones out of the log."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import Protocol
 
 import anyio
 import anyio.lowlevel
 import structlog
 
+from deskbus.contracts.message_log import FederatedLog
 from deskbus.federation.parcel import Parcel, is_foreign, pack
 from deskbus.federation.subjects import LIVE, PERSISTED, subject_of
 from deskbus.federation.wire import Wire
@@ -18,41 +18,20 @@ MAX_QUEUED = 65_536
 MAX_QUEUED_BYTES = 64 * 1024 * 1024
 """Live messages that the connection has not taken yet; beyond, the oldest are dropped."""
 
+
 YIELD_EVERY = 64
 """So many messages in a row, then everybody else has a turn."""
+
 
 LOOK_AGAIN_S = 1.0
 """How late the log is looked at where there was no call for it, only foreign messages."""
 
+
 SEND_AT_ONCE = 1000
 """Positions of the log that are sent before JetStream's confirmations are waited for."""
 
+
 log = structlog.get_logger()
-
-
-class Log(Protocol):
-    """The persisted messages; a position counts all of them, since the log began."""
-
-    @property
-    def position(self) -> int:
-        """Of the next message that is appended."""
-
-    @property
-    def written_position(self) -> int:
-        """From where it goes on after a crash."""
-
-    def persists(self, topic: str) -> bool: ...
-
-    def waits(self, topic: str) -> bool:
-        """Whether messages of the topic wait in memory to be encrypted."""
-
-    def when_durable(self, callback: Callable[[bool], None]) -> None:
-        """Calls back when everything appended so far is on disk; False if it did not get there."""
-
-    def read(
-        self, wants: Callable[[str], bool], *, from_position: int = 0, to_position: int
-    ) -> AsyncGenerator[bytes, None]:
-        """Blocks of whole lines, oldest first."""
 
 
 class Sender:
@@ -140,7 +119,11 @@ class LogOutgoing:
     """
 
     def __init__(
-        self, sender: Sender, messages: Log, patterns: Sequence[str], on_moved: Callable[[], None]
+        self,
+        sender: Sender,
+        messages: FederatedLog,
+        patterns: Sequence[str],
+        on_moved: Callable[[], None],
     ) -> None:
         self.position = 0
         self._sender = sender

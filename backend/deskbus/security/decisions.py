@@ -2,12 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
 
 import anyio
 import msgspec
 import structlog
 
+from deskbus.contracts.sealed_value import SealedValue
 from deskbus.security.ledger import Ledger, State
 from deskbus.storage.clocks import SteadyClock
 from deskbus.storage.newer_format import NewerFormatError, refuse_newer
@@ -16,28 +16,16 @@ from deskbus_protocol.errors import CONFLICT, DeskbusError
 OLD_FILE = "decisions.json"
 """Where earlier versions kept decisions in plain text. It counts for nothing."""
 
+
 IN_MEMORY = "there is no vault: decisions are in memory only, and gone when the backend ends"
 DAMAGED = "remembered decisions were damaged or changed from outside; every permission asks again"
+
 
 SAVE_WITHIN_S = 5.0
 """An app does not wait longer for its answer because a keychain waits for a person."""
 
+
 log = structlog.get_logger()
-
-
-class Keeper(Protocol):
-    """Keeps content encrypted. Raises `DeskbusError` while its key can't be had."""
-
-    @property
-    def exists(self) -> bool:
-        """Whether it may have kept anything; asks nobody."""
-        ...
-
-    async def load(self) -> bytes | None: ...
-
-    async def save(self, content: bytes) -> bool:
-        """False where it keeps nothing beyond the end of the process."""
-        ...
 
 
 class DecisionStore:
@@ -51,7 +39,7 @@ class DecisionStore:
     def __init__(
         self,
         folder: Path,
-        keeper: Keeper,
+        keeper: SealedValue,
         ledger: Ledger,
         clock: SteadyClock,
         keep_aside: Callable[[], Awaitable[str]],

@@ -3,16 +3,14 @@
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
 
 from msgspec import UNSET, UnsetType, structs
 
+from deskbus.contracts.audit_reading import AuditReading
 from deskbus.storage.durable_files import write_private
 from deskbus_protocol.audit import (
     AuditFilter,
     AuditFormat,
-    AuditHeadResult,
-    AuditPage,
     AuditQueryParams,
     AuditRecord,
     AuditStats,
@@ -43,7 +41,9 @@ PAGE_ROWS = 100
 MAX_APPS = 500
 """Of the filter, which may have no more options; those with the most records."""
 
+
 HOUR_MS = 3_600_000
+
 
 FAMILIES = {
     "permission.*": "Permissions",
@@ -89,30 +89,12 @@ FORMATS: dict[str, AuditFormat] = {"csv": "csv", "json": "json"}
 SHELL = Sender("deskbus.shell", "audit-panel")
 
 
-class AuditLog(Protocol):
-    """What this panel needs of the audit log. All methods raise `DeskbusError`."""
-
-    async def query(self, params: AuditQueryParams) -> AuditPage: ...
-
-    async def stats(self) -> AuditStats: ...
-
-    async def head(self) -> AuditHeadResult: ...
-
-    async def verify(
-        self, against: list[str], progress: Callable[[int, int], None], who: Sender
-    ) -> AuditVerdict: ...
-
-    async def export_to(
-        self, path: Path, wanted: AuditFilter, form: AuditFormat, who: Sender
-    ) -> int: ...
-
-
 class AuditPanel:
     name = "audit"
 
     def __init__(
         self,
-        audit: AuditLog,
+        audit: AuditReading,
         on_changed: Callable[[], None],
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:

@@ -2,11 +2,12 @@
 
 import hashlib
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from deskbus.contracts.permission_records import PermissionRecords
 from deskbus_protocol.display import visible
 from deskbus_protocol.duration import hold_words
 from deskbus_protocol.errors import NOT_FOUND, DeskbusError
@@ -33,15 +34,19 @@ PAGE_ROWS = 300
 PAGE_BYTES = 1 << 20
 """Of the rows of one page, as they are sent: far below a frame's limit, however long scopes are."""
 
+
 MAX_OPTIONS = 500
 """A filter offers no more than a descriptor may have; the search finds every app."""
 
+
 MAX_ID = 512
+
 
 RISK_TONES: dict[Risk, Tone] = {"low": "good", "medium": "caution", "high": "bad"}
 RISK_WORDS: dict[Risk, str] = {"low": "Low risk", "medium": "Medium risk", "high": "High risk"}
 SOURCES = {"person": "You", "policy": "Your administrator", "config": "The configuration"}
 BRIEFLY = {"person": "", "policy": "By policy", "config": "Configured"}
+
 
 COLUMNS = [
     PanelColumn(id="permission", title="Permission", weight=5),
@@ -68,16 +73,6 @@ STATES = [
 ]
 
 
-class Permissions(Protocol):
-    """What this panel needs of the permission service."""
-
-    def records(self) -> PermissionList: ...
-
-    async def revoke(self, app: str, permission: str | None, scope: str | None) -> int: ...
-
-    async def reset_embargo(self, app: str, permission: str | None) -> int: ...
-
-
 class _Key(msgspec.Struct, frozen=True, array_like=True):
     """What a row stands for; its JSON is the row's id."""
 
@@ -99,7 +94,7 @@ def _key_of(one: _Entry) -> _Key:
 class PermissionsPanel:
     name = "permissions"
 
-    def __init__(self, permissions: Permissions) -> None:
+    def __init__(self, permissions: PermissionRecords) -> None:
         self._permissions = permissions
 
     async def describe(self, query: PanelQuery) -> PanelContent:

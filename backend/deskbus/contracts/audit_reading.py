@@ -1,0 +1,34 @@
+"""AuditReading: the audit log as its panel reads it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from deskbus_protocol.audit import (
+    AuditFilter,
+    AuditFormat,
+    AuditHeadResult,
+    AuditPage,
+    AuditQueryParams,
+    AuditStats,
+    AuditVerdict,
+)
+from deskbus_protocol.envelope import Sender
+
+
+class AuditReading(Protocol):
+    """What this panel needs of the audit log. All methods raise `DeskbusError`."""
+
+    async def query(self, params: AuditQueryParams) -> AuditPage: ...
+
+    async def stats(self) -> AuditStats: ...
+
+    async def head(self) -> AuditHeadResult: ...
+
+    async def verify(
+        self, against: list[str], progress: Callable[[int, int], None], who: Sender
+    ) -> AuditVerdict: ...
+
+    async def export_to(
+        self, path: Path, wanted: AuditFilter, form: AuditFormat, who: Sender
+    ) -> int: ...

@@ -1,0 +1,35 @@
+"""Who may read, write and send on the bus."""
+
+from typing import Protocol
+
+from deskbus_protocol.envelope import Sender
+
+
+class TopicAccess(Protocol):
+    """Who may read and write which topic."""
+
+    def may_read(self, identity: Sender, topic: str) -> bool: ...
+
+    def may_write(self, identity: Sender, topic: str) -> bool: ...
+
+    def may_spend(self, identity: Sender, permission: str, scope: str) -> bool:
+        """Whether something that was permitted once covers this; it stays there."""
+
+    def spend(self, identity: Sender, permission: str, scope: str) -> bool:
+        """Uses up what was permitted once, if it covers this; true if it did."""
+
+
+class BusAccess(Protocol):
+    """Who may send to whom, and read what."""
+
+    def may_read(self, identity: Sender, topic: str) -> bool: ...
+
+    def may_subscribe(self, identity: Sender, pattern: str) -> bool: ...
+
+    def may_send(self, identity: Sender, app: str) -> bool: ...
+
+    def may_spend(self, identity: Sender, permission: str, scope: str) -> bool: ...
+
+    def spend(self, identity: Sender, permission: str, scope: str) -> bool: ...
+
+    def may_write_all(self, identity: Sender, pattern: str) -> bool: ...

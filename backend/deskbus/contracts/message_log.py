@@ -1,0 +1,102 @@
+"""MessageLog's sides: what the bus and the federation ask of the persisted messages."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from typing import Protocol
+
+
+class SequenceLog(Protocol):
+    """What remembers the messages of persisted topics over restarts."""
+
+    def persists(self, topic: str) -> bool: ...
+
+    def is_sensitive(self, topic: str) -> bool:
+        """Whether each message has to be admitted, for it is written encrypted only."""
+
+    def last_seq(self, topic: str) -> int:
+        """The topic's last seq in an earlier epoch; 0 where there was none."""
+
+
+class MessageLogWriter(SequenceLog, Protocol):
+    """What keeps the messages of persisted topics."""
+
+    def append(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None: ...
+
+    def admit(self, topic: str, *, foreign: bool = False) -> bool:
+        """Whether a message on a sensitive topic would wait in memory; raises `DeskbusError`."""
+
+
+class DurabilityLog(Protocol):
+    """What can say that messages are on disk."""
+
+    def check_durable(self, topic: str) -> None:
+        """Raises `DeskbusError` where a message on `topic` could not be made durable now."""
+
+    def when_durable(self, callback: Callable[[bool], None], topic: str | None = None) -> None: ...
+
+
+class MessageLogReader(Protocol):
+    """The persisted messages; a position counts all of them, since the log began."""
+
+    @property
+    def available(self) -> bool:
+        """Whether there is a log at all."""
+
+    def persists(self, topic: str) -> bool: ...
+
+    @property
+    def position(self) -> int:
+        """Of the next message that is appended."""
+
+    @property
+    def first_position(self) -> int:
+        """Of the oldest message that is kept."""
+
+    @property
+    def durable_position(self) -> int:
+        """What lies before it is on disk, whatever happens."""
+
+    @property
+    def found_position(self) -> int:
+        """What lies before it was written by earlier runs."""
+
+    def since_ms(self, ago_ms: int, position: int) -> int:
+        """The Unix ms from which on a message behind `position` is no older than `ago_ms`."""
+
+    def read(
+        self,
+        wants: Callable[[str], bool],
+        *,
+        since_ms: int = 0,
+        from_seq: int = 0,
+        from_seqs: Mapping[str, int] | None = None,
+        until_ms: int | None = None,
+        from_position: int = 0,
+        to_position: int | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[bytes]:
+        """Blocks of whole lines, oldest first; raises `DeskbusError` where there is no log."""
+
+
+class FederatedLog(Protocol):
+    """The persisted messages; a position counts all of them, since the log began."""
+
+    @property
+    def position(self) -> int:
+        """Of the next message that is appended."""
+
+    @property
+    def written_position(self) -> int:
+        """From where it goes on after a crash."""
+
+    def persists(self, topic: str) -> bool: ...
+
+    def waits(self, topic: str) -> bool:
+        """Whether messages of the topic wait in memory to be encrypted."""
+
+    def when_durable(self, callback: Callable[[bool], None]) -> None:
+        """Calls back when everything appended so far is on disk; False if it did not get there."""
+
+    def read(
+        self, wants: Callable[[str], bool], *, from_position: int = 0, to_position: int
+    ) -> AsyncGenerator[bytes, None]:
+        """Blocks of whole lines, oldest first."""

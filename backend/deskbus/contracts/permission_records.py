@@ -1,0 +1,15 @@
+"""PermissionRecords: every decision, as the settings panel shows and revokes it."""
+
+from typing import Protocol
+
+from deskbus_protocol.permissions import PermissionList
+
+
+class PermissionRecords(Protocol):
+    """What this panel needs of the permission service."""
+
+    def records(self) -> PermissionList: ...
+
+    async def revoke(self, app: str, permission: str | None, scope: str | None) -> int: ...
+
+    async def reset_embargo(self, app: str, permission: str | None) -> int: ...
