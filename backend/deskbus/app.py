@@ -38,8 +38,9 @@ from deskbus.reliability.resource_shortage import ResourceShortage
 from deskbus.security.checker import ConsentMode
 from deskbus.security.tickets import TicketOffice
 from deskbus.storage.awake_clock import awake_s
-from deskbus.transport.descriptors import ClaimedDescriptors
-from deskbus.transport.pipe import PipeState, address
+from deskbus.transport.pipe import address
+from deskbus.transport.pipe_state import PipeState
+from deskbus.transport.standard_descriptors import ClaimedDescriptors
 from deskbus.vault.keyset import Purpose
 from deskbus.vault.service import VaultService
 from deskbus.vault.vault import Vault

@@ -18,11 +18,11 @@ from anyio.abc import ByteStream
 from deskbus.rpc.connection import Call, Connection
 from deskbus.rpc.dispatch import Dispatcher
 from deskbus.rpc.peer import Peer
-from deskbus.transport.descriptors import ClaimedDescriptors
 from deskbus.transport.link import Link
 from deskbus.transport.memory import memory_pair
 from deskbus.transport.outbox import Flusher
 from deskbus.transport.pipe import listen
+from deskbus.transport.standard_descriptors import ClaimedDescriptors
 from deskbus.transport.stdio import open_stdio
 from deskbus_protocol.framing import FramingDecoder, encode_content_length, encode_line
 

@@ -8,7 +8,7 @@ POSIX_ONLY = {
     "deskbus.processes.guardian",
     "deskbus.processes.launcher",
     "deskbus.processes.procfs",
-    "deskbus.transport.unix",
+    "deskbus.transport.unix_socket",
 }
 """These say so by an assertion; whoever imports them has asked for the platform before."""
 
@@ -23,7 +23,7 @@ def names():
 
 every = sorted(names())
 for name in every:
-    if not name.endswith(("windows", "jobs")):
+    if not name.endswith(("windows_pipe", "jobs")):
         importlib.import_module(name)  # so that what others wrote is loaded as it is here
 import asyncio, ctypes, ctypes.wintypes
 for name in [each for each in sys.modules if each.startswith("deskbus")]:

@@ -21,7 +21,8 @@ from deskbus.commands.connected import run_connected
 from deskbus.commands.failures import DONE, FAILED, KEEP_PRIVATE, describe
 from deskbus.config import VAULT_FOLDER, ConfigError, load, runtime_dir_for
 from deskbus.storage.durable_files import exposure
-from deskbus.transport.pipe import UnsafeDirectoryError, check_runtime_folder, is_held
+from deskbus.transport.pipe import check_runtime_folder, is_held
+from deskbus.transport.pipe_state import UnsafeDirectoryError
 from deskbus_protocol.client import Client
 from deskbus_protocol.display import visible
 from deskbus_protocol.health import HealthResult, Status

@@ -15,12 +15,13 @@ from deskbus.config import Config, ConfigError, ConfigFile, Settings, runtime_di
 from deskbus.observability.standard_error import StandardError, take_standard_error
 from deskbus.storage.data_folder import AlreadyRunningError, held
 from deskbus.storage.durable_files import exposure
-from deskbus.transport.descriptors import (
+from deskbus.transport.pipe import reserved
+from deskbus.transport.pipe_state import InUseError, UnsafeDirectoryError
+from deskbus.transport.standard_descriptors import (
     ClaimedDescriptors,
     NoShellError,
     claim_standard_descriptors,
 )
-from deskbus.transport.pipe import InUseError, UnsafeDirectoryError, reserved
 
 CONFIG_WRONG = 78
 ALREADY_RUNNING = 73

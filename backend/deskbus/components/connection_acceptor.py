@@ -18,7 +18,7 @@ from deskbus.rpc.heartbeat import Heartbeat
 from deskbus.rpc.peer import Peer
 from deskbus.storage.awake_clock import happens_within
 from deskbus.transport.link import Link
-from deskbus.transport.strangers import Strangers
+from deskbus.transport.unauthenticated import UnauthenticatedLinks
 from deskbus_protocol import rpc
 
 HEARTBEAT_ID = 0
@@ -46,7 +46,7 @@ class ConnectionAcceptor:
         self._sessions = sessions
         self._wanted = heartbeat
         self._on_shell_gone = on_shell_gone
-        self._strangers = Strangers()
+        self._unauthenticated = UnauthenticatedLinks()
         self._refusals = LogThrottle(log, NO_SESSION_LOGGED)
         self._tasks: TaskGroup | None = None
 
@@ -91,7 +91,7 @@ class ConnectionAcceptor:
             async with anyio.create_task_group() as tasks:
                 if not shell_link:
                     heartbeat.start()
-                    self._strangers.enter(link)
+                    self._unauthenticated.enter(link)
                     tasks.start_soon(self._await_session, connection, link)
                 await peer.run()
                 connection.settled.set()
@@ -104,7 +104,7 @@ class ConnectionAcceptor:
     async def _await_session(self, connection: Connection, link: Link) -> None:
         """A link that does not become a session in time is closed."""
         in_time = await happens_within(connection.settled, SESSION_WITHIN_S)
-        self._strangers.leave(link)
+        self._unauthenticated.leave(link)
         if not in_time:
             self._refusals.log("link.no_session")
             link.abort()

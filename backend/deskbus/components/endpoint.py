@@ -12,10 +12,11 @@ from deskbus.components.sessions import Sessions
 from deskbus.config import Settings
 from deskbus.reliability.loops import Loops
 from deskbus.security.developer import DeveloperTicket
-from deskbus.transport.descriptors import ClaimedDescriptors
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
-from deskbus.transport.pipe import PipeState, address, listen
+from deskbus.transport.pipe import address, listen
+from deskbus.transport.pipe_state import PipeState
+from deskbus.transport.standard_descriptors import ClaimedDescriptors
 from deskbus.transport.stdio import open_stdio
 
 LOOK_EVERY_S = 1.0

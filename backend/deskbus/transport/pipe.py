@@ -10,19 +10,7 @@ import anyio
 from deskbus.config import SOCKET_NAME
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
-from deskbus_protocol.health import ComponentHealth
-
-
-class UnsafeDirectoryError(Exception):
-    """The runtime directory is not this user's alone, or another backend has it."""
-
-
-class InUseError(UnsafeDirectoryError):
-    """Another backend has it; `pid` is its process, where that is known."""
-
-    def __init__(self, pid: int | None) -> None:
-        super().__init__(f"a backend{f' (pid {pid})' if pid else ''} runs on this data folder")
-        self.pid = pid
+from deskbus.transport.pipe_state import PipeState
 
 
 def address(folder: Path) -> str:
@@ -36,9 +24,9 @@ def address(folder: Path) -> str:
 def check_runtime_folder(folder: Path) -> None:
     """Raises `FileNotFoundError`, or `UnsafeDirectoryError` where another user could be there."""
     if sys.platform != "win32":
-        from deskbus.transport import unix
+        from deskbus.transport import unix_socket
 
-        unix.check_directory(folder)
+        unix_socket.check_directory(folder)
 
 
 @contextmanager
@@ -52,9 +40,9 @@ def reserved(folder: Path) -> Iterator[None]:
         # There the first instance of the named pipe is the lock.
         yield
     else:
-        from deskbus.transport import unix
+        from deskbus.transport import unix_socket
 
-        with unix.reserved(folder):
+        with unix_socket.reserved(folder):
             yield
 
 
@@ -63,28 +51,14 @@ def is_held(folder: Path) -> bool:
     if sys.platform == "win32":
         return False
     else:
-        from deskbus.transport import unix
+        from deskbus.transport import unix_socket
 
-        return unix.is_locked(folder)
+        return unix_socket.is_locked(folder)
 
 
 def is_bound(folder: Path) -> bool:
     """Whether there is a pipe, perhaps one that a backend left."""
     return sys.platform == "win32" or (folder / SOCKET_NAME).exists()
-
-
-class PipeState:
-    """How it is with the pipe, for whoever looks after it."""
-
-    def __init__(self, refused: Callable[[str], None] = lambda _: None) -> None:
-        self.refused = refused
-        self.problem = ""
-        self.renewals = 0
-
-    def health(self) -> ComponentHealth:
-        if self.problem:
-            return ComponentHealth(status="degraded", detail=self.problem)
-        return ComponentHealth(status="ok", detail=f"made anew {self.renewals} times")
 
 
 @asynccontextmanager
@@ -99,13 +73,13 @@ async def listen(
     Raises `UnsafeDirectoryError`.
     """
     if sys.platform == "win32":
-        from deskbus.transport import windows
+        from deskbus.transport import windows_pipe
 
         await anyio.Path(folder).mkdir(parents=True, exist_ok=True)
-        async with windows.listen(address(folder), flusher, accept) as name:
+        async with windows_pipe.listen(address(folder), flusher, accept) as name:
             yield name
     else:
-        from deskbus.transport import unix
+        from deskbus.transport import unix_socket
 
-        async with unix.listen(folder, flusher, accept, state) as path:
+        async with unix_socket.listen(folder, flusher, accept, state) as path:
             yield path

@@ -5,9 +5,9 @@ import os
 import sys
 from typing import cast
 
-from deskbus.transport.descriptors import ClaimedDescriptors
 from deskbus.transport.link import Link, Reader
-from deskbus.transport.threaded import ThreadedPipes
+from deskbus.transport.standard_descriptors import ClaimedDescriptors
+from deskbus.transport.threaded_pipes import ThreadedPipes
 
 
 class _Incoming(asyncio.Protocol):

@@ -27,7 +27,7 @@ TOO_MANY = DeskbusError(
 log = structlog.get_logger()
 
 
-class Strangers:
+class UnauthenticatedLinks:
     def __init__(self) -> None:
         self._links: dict[Link, None] = {}
         self._refusals = LogThrottle(log, SENT_AWAY_LOGGED)

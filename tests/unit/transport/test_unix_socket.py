@@ -9,15 +9,15 @@ import anyio
 import pytest
 
 from deskbus.config import SOCKET_NAME
-from deskbus.transport import unix
+from deskbus.transport import unix_socket
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
-from deskbus.transport.pipe import InUseError, UnsafeDirectoryError
+from deskbus.transport.pipe_state import InUseError, UnsafeDirectoryError
 
 
 async def test_the_socket_and_its_folder_let_nobody_else_in(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    async with unix.listen(folder, Flusher(), lambda _: None) as path:
+    async with unix_socket.listen(folder, Flusher(), lambda _: None) as path:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
     assert not Path(path).exists()
@@ -25,11 +25,11 @@ async def test_the_socket_and_its_folder_let_nobody_else_in(tmp_path: Path) -> N
 
 async def test_a_socket_left_by_a_killed_backend_is_replaced(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    unix.prepare_directory(folder)
+    unix_socket.prepare_directory(folder)
     left = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     left.bind(str(folder / SOCKET_NAME))
     left.close()
-    async with unix.listen(folder, Flusher(), lambda _: None) as path:
+    async with unix_socket.listen(folder, Flusher(), lambda _: None) as path:
         async with await anyio.connect_unix(path):
             pass
 
@@ -45,15 +45,15 @@ def test_an_unsafe_folder_is_refused(tmp_path: Path, spoil: str) -> None:
     else:
         folder.touch()
     with pytest.raises(UnsafeDirectoryError):
-        unix.prepare_directory(folder)
+        unix_socket.prepare_directory(folder)
 
 
 async def test_a_connection_of_another_user_is_closed_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accepted: list[Link] = []
-    monkeypatch.setattr(unix, "peer_uid", lambda _: os.getuid() + 1)
-    async with unix.listen(tmp_path / "run", Flusher(), accepted.append) as path:
+    monkeypatch.setattr(unix_socket, "peer_uid", lambda _: os.getuid() + 1)
+    async with unix_socket.listen(tmp_path / "run", Flusher(), accepted.append) as path:
         async with await anyio.connect_unix(path) as stream:
             with anyio.fail_after(5), pytest.raises(anyio.EndOfStream):
                 await stream.receive()
@@ -63,19 +63,22 @@ async def test_a_connection_of_another_user_is_closed_unread(
 def test_the_kernel_tells_the_peer_s_user() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
-        assert unix.peer_uid(ours) == os.getuid()
+        assert unix_socket.peer_uid(ours) == os.getuid()
 
 
 async def test_a_second_backend_on_the_same_folder_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    with unix.reserved(folder):
-        assert unix.is_locked(folder)
-        async with unix.listen(folder, Flusher(), lambda _: None) as path:
-            with pytest.raises(InUseError, match=f"pid {os.getpid()}"), unix.reserved(folder):
+    with unix_socket.reserved(folder):
+        assert unix_socket.is_locked(folder)
+        async with unix_socket.listen(folder, Flusher(), lambda _: None) as path:
+            with (
+                pytest.raises(InUseError, match=f"pid {os.getpid()}"),
+                unix_socket.reserved(folder),
+            ):
                 pass
             async with await anyio.connect_unix(path):
                 pass
-    assert not unix.is_locked(folder)
+    assert not unix_socket.is_locked(folder)
 
 
 def test_a_parent_in_which_others_can_rename_is_refused(tmp_path: Path) -> None:
@@ -83,6 +86,6 @@ def test_a_parent_in_which_others_can_rename_is_refused(tmp_path: Path) -> None:
     parent.mkdir()
     parent.chmod(0o777)
     with pytest.raises(UnsafeDirectoryError):
-        unix.prepare_directory(parent / "run")
+        unix_socket.prepare_directory(parent / "run")
     parent.chmod(0o1777)
-    unix.prepare_directory(parent / "run")
+    unix_socket.prepare_directory(parent / "run")

@@ -20,7 +20,7 @@ from deskbus.reliability.resource_shortage import SpareDescriptors, is_shortage
 from deskbus.storage import durable_files
 from deskbus.transport.link import NO_PROCESS, Link
 from deskbus.transport.outbox import Flusher
-from deskbus.transport.pipe import InUseError, PipeState, UnsafeDirectoryError
+from deskbus.transport.pipe_state import InUseError, PipeState, UnsafeDirectoryError
 from deskbus_protocol import rpc
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 
@@ -143,7 +143,7 @@ class Listener:
         """Raises `UnsafeDirectoryError` and `OSError`."""
         prepare_directory(self._folder)
         listener = _bind(self.path)
-        self._put_away()
+        self._release()
         self._socket = listener
         found = self.path.stat()
         self._inode = (found.st_dev, found.st_ino)
@@ -164,7 +164,7 @@ class Listener:
     def close(self) -> None:
         if self._is_there():
             _remove(self.path)
-        self._put_away()
+        self._release()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -190,7 +190,7 @@ class Listener:
                 self._state.problem = ""
                 self._state.renewals += 1
 
-    def _put_away(self) -> None:
+    def _release(self) -> None:
         if self._socket is not None:
             self._loop.remove_reader(self._socket.fileno())
             self._socket.close()
@@ -244,7 +244,7 @@ class Listener:
             connection.close()
 
     def _make(self) -> Link:
-        return _AcceptedLink(self._flusher, self._accept)
+        return _SocketLink(self._flusher, self._accept)
 
     def _refuse_by_spare(self) -> bool:
         """Refuses one for whom there is no descriptor; False where nobody waits, or none helps."""
@@ -399,7 +399,7 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-class _AcceptedLink(Link):
+class _SocketLink(Link):
     def __init__(self, flusher: Flusher, accept: Callable[[Link], None]) -> None:
         super().__init__(flusher)
         self._accept = accept

@@ -9,7 +9,7 @@ from typing import Any
 
 from deskbus.transport.link import NO_PROCESS, Link
 from deskbus.transport.outbox import Flusher
-from deskbus.transport.pipe import UnsafeDirectoryError
+from deskbus.transport.pipe_state import UnsafeDirectoryError
 
 PIPE_ACCESS_DUPLEX = 0x3
 FILE_FLAG_OVERLAPPED = 0x4000_0000
@@ -21,7 +21,7 @@ OWNER_ONLY_SDDL = "D:P(A;;GA;;;OW)"
 """A protected DACL with one entry: everything for the owner, nothing for anyone else."""
 
 
-class _AcceptedLink(Link):
+class _PipeLink(Link):
     """A link that is accepted once it can be written to."""
 
     def __init__(self, flusher: Flusher, accept: Callable[[Link], None]) -> None:
@@ -115,7 +115,7 @@ if sys.platform == "win32":
         """
 
         def make() -> Link:
-            return _AcceptedLink(flusher, accept)
+            return _PipeLink(flusher, accept)
 
         try:
             first = _create_instance(name, first=True)
