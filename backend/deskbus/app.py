@@ -87,7 +87,7 @@ class Backend:
             log=messaging.log,
             shell=screens.shell,
             tickets=TicketOffice(awake_s),
-            denied=auditing.refused.on_lane,
+            denied=auditing.refused.on_fastpath,
             minted=auditing.minted,
             security=access.security,
         )

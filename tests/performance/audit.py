@@ -24,8 +24,8 @@ from deskbus.audit.violations import Violations
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.client import BusClient
 from deskbus.components.refused_calls import RefusedCalls
-from deskbus.rpc.lane import Lane
-from deskbus.rpc.refusals import Refusals
+from deskbus.rpc.fastpath import PublishFastPath
+from deskbus.rpc.rejection_notices import RejectionNotices
 from deskbus_protocol.audit import AuditFilter
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import Sender
@@ -207,9 +207,9 @@ def hot_path() -> Figures:
         % (b"x" * 256)
     )
     block = frame * BLOCK_FRAMES
-    lanes = [Lane(_drop, Refusals(_drop)) for _ in range(2)]
+    lanes = [PublishFastPath(_drop, RejectionNotices(_drop)) for _ in range(2)]
     lanes[0].open(publisher)  # type: ignore[arg-type]
-    audited = RefusedCalls(Violations(FakeTrail())).on_lane(identity)
+    audited = RefusedCalls(Violations(FakeTrail())).on_fastpath(identity)
     lanes[1].open(publisher, audited)  # type: ignore[arg-type]
     taken: tuple[list[float], list[float]] = ([], [])
     for turn in range(2 * TURNS):

@@ -27,7 +27,7 @@ from deskbus.handlers.session import SessionHandlers
 from deskbus.handlers.vault import VaultHandlers
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.dispatch import Dispatcher
-from deskbus.rpc.router import build_dispatcher
+from deskbus.rpc.method_table import build_dispatcher
 from deskbus.vault.service import VaultService
 from deskbus_protocol.methods import METHODS
 

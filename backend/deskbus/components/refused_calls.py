@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 from deskbus.audit.violations import Violations
 from deskbus.observability.call_trace import trace_id_of, traced
 from deskbus.rpc.connection import Call
-from deskbus.rpc.lane import Denied
+from deskbus.rpc.fastpath import Denied
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import SESSION_REQUIRED, DeskbusError
@@ -44,7 +44,7 @@ class RefusedCalls:
             )
         )
 
-    def on_lane(self, identity: Sender) -> Denied:
+    def on_fastpath(self, identity: Sender) -> Denied:
         """For the messages of one client."""
 
         def denied(

@@ -10,8 +10,8 @@ from deskbus.bus.meters import MeteredPublisher, Meters
 from deskbus.bus.publisher import ClientPublisher
 from deskbus.contracts.message_log import DurabilityLog
 from deskbus.rpc.connection import Connection, Role
-from deskbus.rpc.lane import Denied
-from deskbus.rpc.peer import Pending
+from deskbus.rpc.fastpath import Denied
+from deskbus.rpc.peer import PendingAnswers
 from deskbus.security.developer import DEVELOPER_APP
 from deskbus.security.manager import SecurityManager
 from deskbus.security.tickets import TicketOffice
@@ -122,7 +122,7 @@ class Sessions:
         )
         if not resumed:
             self._security.forget_client(identity)
-        self._open_lane(connection)
+        self._open_fastpath(connection)
         if connection.shell_link:
             self._shell.connect(connection.peer)
         return resumed
@@ -152,7 +152,7 @@ class Sessions:
             self._trusted.add(identity)
             self._security.trust(identity)
 
-    def _pending_of(self, app: str, newest: Connection) -> Pending:
+    def _pending_of(self, app: str, newest: Connection) -> PendingAnswers:
         """What the app's links share; where it has no other, the new one's own."""
         others = (c for who, c in self._open.items() if who.app == app and c is not newest)
         other = next(others, newest)
@@ -162,10 +162,10 @@ class Sessions:
         """The client is done: what the bus kept for it, and its way back, are gone."""
         identity = connection.identity
         self.leave(connection)
-        connection.peer.lane.close()
+        connection.peer.fastpath.close()
         self._bus.leave(identity)
 
-    def _open_lane(self, connection: Connection) -> None:
+    def _open_fastpath(self, connection: Connection) -> None:
         """Joins what the connection publishes with the bus, by a meter where its app has one."""
         member = self._bus.member(connection.identity)
         publisher = ClientPublisher(self._bus.broker, member, self._bus.questions, self._log)
@@ -173,15 +173,15 @@ class Sessions:
         meter = self.meters.of(connection.identity.app)
         connection.peer.admits = None if meter is None else meter.admits_call
         if meter is None:
-            connection.peer.lane.open(publisher, denied)
+            connection.peer.fastpath.open(publisher, denied)
         else:
             metered = MeteredPublisher(publisher, meter, connection.peer.hold)
-            connection.peer.lane.open(metered, denied)
+            connection.peer.fastpath.open(metered, denied)
 
     def _limited(self, app: str) -> None:
         for identity, connection in self._open.items():
             if identity.app == app:
-                self._open_lane(connection)
+                self._open_fastpath(connection)
 
 
 def _digest(token: str) -> bytes:

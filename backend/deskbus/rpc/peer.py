@@ -14,10 +14,10 @@ from anyio.abc import TaskGroup
 from msgspec import Raw, UnsetType
 
 from deskbus.rpc import frames
+from deskbus.rpc.fastpath import METERED_BY_LANE, METHODS, Answer, PublishFastPath
+from deskbus.rpc.frame_salvage import Kind, salvage
 from deskbus.rpc.frames import Frame
-from deskbus.rpc.lane import METERED_BY_LANE, METHODS, Answer, Lane
-from deskbus.rpc.refusals import Refusals
-from deskbus.rpc.salvage import Kind, salvage
+from deskbus.rpc.rejection_notices import RejectionNotices
 from deskbus.storage.awake_clock import happens_within
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Outbox
@@ -63,7 +63,7 @@ class _CancelParams(msgspec.Struct):
     id: Raw
 
 
-class Pending:
+class PendingAnswers:
     """The calls in progress of everybody who shares it.
 
     Of those that come at once a few are begun in each turn of the loop, in order, so that what
@@ -123,19 +123,19 @@ class Peer:
         self._dispatch = dispatch
         self._tasks: TaskGroup | None = None
         self._in_flight: dict[bytes, anyio.CancelScope] = {}
-        self.pending = Pending()
+        self.pending = PendingAnswers()
         self._replies: dict[int, _Reply] = {}
         self._last_id = 0
         self._serial = 0
         self._closed = anyio.Event()
         # The outbox itself, which knows no peer: so a peer that has ended is freed at once.
-        self._refusals = Refusals(link.outbox.send)
+        self._refusals = RejectionNotices(link.outbox.send)
         self.admits: Callable[[int], bool] | None = None
         """Whether the app may send one more frame, of so many bytes, that is no message.
 
         None without a limit.
         """
-        self.lane = Lane(link.outbox.send, self._refusals)
+        self.fastpath = PublishFastPath(link.outbox.send, self._refusals)
 
     @property
     def outbox(self) -> Outbox:
@@ -165,7 +165,7 @@ class Peer:
             self._tasks = None
             self._wake()
             self._link.close()
-            self.lane.close()
+            self.fastpath.close()
             self._refusals.close()
             self.admits = None
             self._dispatch = _nobody_serves
@@ -215,7 +215,7 @@ class Peer:
 
     def receive(self, block: bytes) -> None:
         """Takes whole frames, each ended by a newline."""
-        take = self.lane.take
+        take = self.fastpath.take
         if take(block):
             return
         for line in block.split(b"\n"):
@@ -265,7 +265,7 @@ class Peer:
         elif frame.method == CANCEL:
             self._cancel(params)
         elif frame.method in METHODS:
-            self.lane.take_one(frame.method, params, request_id, answer)
+            self.fastpath.take_one(frame.method, params, request_id, answer)
         else:
             self._start(frame.method, params, request_id, answer)
 
@@ -355,7 +355,7 @@ class Peer:
         elif refusal := _refusal_in(response):
             self._refusals.add(method, refusal)
 
-    def _ended(self, key: bytes, pending: Pending, size: int) -> None:
+    def _ended(self, key: bytes, pending: PendingAnswers, size: int) -> None:
         pending.add(-1, -size)
         del self._in_flight[key]
 

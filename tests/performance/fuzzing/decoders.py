@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Raw
 
 from deskbus.rpc import frames
-from deskbus.rpc.lane import CompactParams, Lane, Published
-from deskbus.rpc.refusals import Refusals
+from deskbus.rpc.fastpath import CompactParams, Published, PublishFastPath
+from deskbus.rpc.rejection_notices import RejectionNotices
 from deskbus_protocol import framing
 from deskbus_protocol.bus import PublishParams, RespondParams
 from deskbus_protocol.errors import DeskbusError
@@ -45,9 +45,9 @@ def reading_holds(chance: random.Random) -> None:
     block = mutation.lines(chance)
     block = block[: block.rfind(b"\n") + 1]
     routed: list[Routed] = []
-    lane = Lane(lambda _frame: None, Refusals(lambda _frame: None))
-    lane.open(_Recorder(routed))
-    taken = bool(block) and lane.take(block)
+    fastpath = PublishFastPath(lambda _frame: None, RejectionNotices(lambda _frame: None))
+    fastpath.open(_Recorder(routed))
+    taken = bool(block) and fastpath.take(block)
     careful = [_read(line) for line in block.split(b"\n")[:-1] if line.strip()]
     if taken:
         assert routed == careful, "the direct lane and the careful way differ"

@@ -21,7 +21,7 @@ from deskbus.handlers import bus as bus_handlers
 from deskbus.handlers import history as history_handlers
 from deskbus.handlers.session import SessionHandlers
 from deskbus.rpc.dispatch import Dispatcher
-from deskbus.rpc.router import authorize
+from deskbus.rpc.method_table import authorize
 from deskbus.security.checker import ConsentMode
 from deskbus.security.tickets import TicketOffice
 from deskbus.transport.link import Link
@@ -138,7 +138,7 @@ class House:
             log=self.log,
             shell=Shell(),
             tickets=self.tickets,
-            denied=refused.on_lane,
+            denied=refused.on_fastpath,
             minted=lambda _, __: None,
             security=security,
         )

@@ -2,14 +2,14 @@
 
 import anyio.lowlevel
 
-from deskbus.rpc.peer import BEGUN_A_TURN, Pending
+from deskbus.rpc.peer import BEGUN_A_TURN, PendingAnswers
 from tests.unit.handlers.house import Visitor, house
 
 AT_ONCE = 40
 
 
 async def test_no_turn_begins_more_than_a_few_and_all_are_begun_in_order() -> None:
-    pending, begun = Pending(), []
+    pending, begun = PendingAnswers(), []
     for number in range(AT_ONCE):
         pending.begin(lambda number=number: begun.append(number))  # type: ignore[misc]
     before = 0

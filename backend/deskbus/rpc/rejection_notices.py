@@ -13,7 +13,7 @@ INTERVAL_S = 1.0
 MAX_KINDS = 100
 
 
-class Refusals:
+class RejectionNotices:
     """The first refusal is told at once; more are counted, and told once a second."""
 
     def __init__(self, send: Callable[[bytes], None]) -> None:

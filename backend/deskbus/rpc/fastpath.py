@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw, UnsetType
 
 from deskbus.rpc.frames import RequestId
-from deskbus.rpc.refusals import Refusals
+from deskbus.rpc.rejection_notices import RejectionNotices
 from deskbus_protocol import rpc
 from deskbus_protocol.bus import AckParams, PublishParams, RespondParams
 from deskbus_protocol.errors import (
@@ -44,7 +44,7 @@ _DURABLE_BYTES = len(b',"durable":true')
 
 NOT_DURABLE = "The message was delivered, but could not be written to disk."
 
-Owed = list[tuple[bytes | Raw, bytes]]
+OwedAnswer = list[tuple[bytes | Raw, bytes]]
 """The ids of requests that wait for the disk, with the results that they get then."""
 
 Answer = Callable[[bytes], None]
@@ -125,10 +125,10 @@ def _nobody(
     then()
 
 
-class Lane:
+class PublishFastPath:
     """The lane of one connection; without a session it refuses every message."""
 
-    def __init__(self, send: Callable[[bytes], None], refusals: Refusals) -> None:
+    def __init__(self, send: Callable[[bytes], None], refusals: RejectionNotices) -> None:
         self._send = send
         self._publisher: Publisher | None = None
         self._refusals = refusals
@@ -215,7 +215,7 @@ class Lane:
         head_bytes = len(requests) * _REQUEST_BYTES + sum(len(frame.id) for frame in requests)
         if not _is_compact([frame.params for frame in requests], block, head_bytes):
             return False
-        owed: dict[str, Owed] = {}
+        owed: dict[str, OwedAnswer] = {}
         for request in requests:
             self._publish_request(request, publisher, owed)
         for topic, answers in owed.items():
@@ -226,7 +226,7 @@ class Lane:
         self,
         request: CompactRequest,
         publisher: Publisher,
-        owed: dict[str, Owed],
+        owed: dict[str, OwedAnswer],
     ) -> None:
         """Routes one message and answers it; a durable one is added to what its topic is owed."""
 
@@ -272,7 +272,7 @@ class Lane:
             tell()
 
 
-def _settle(owed: Owed, answer: Answer, durable: bool) -> None:
+def _settle(owed: OwedAnswer, answer: Answer, durable: bool) -> None:
     """Answers requests that waited for the disk."""
     for request_id, result in owed:
         if durable:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Dispatcher, Handler, Refused
-from deskbus.rpc.lane import METHODS
+from deskbus.rpc.fastpath import METHODS
 from deskbus_protocol.errors import PERMISSION_DENIED, SESSION_REQUIRED, DeskbusError
 from deskbus_protocol.method import Method
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbus.rpc.salvage import MAX_TOKENS, UNKNOWN, Kind, Salvaged, salvage
+from deskbus.rpc.frame_salvage import MAX_TOKENS, UNKNOWN, Kind, Salvaged, salvage
 
 REQUEST = Salvaged(Kind.REQUEST, b"7", "m")
 HEAD = b'{"jsonrpc":"2.0","id":7,"method":"m","params":'
