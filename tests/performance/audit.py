@@ -22,7 +22,7 @@ from deskbus.audit.upkeep import compress_closed
 from deskbus.audit.verify import Verifier, own_key
 from deskbus.audit.violations import Violations
 from deskbus.bus.broker import MessageBroker
-from deskbus.bus.client import BusClient
+from deskbus.bus.route import BusClient
 from deskbus.components.refused_calls import RefusedCalls
 from deskbus.rpc.fastpath import PublishFastPath
 from deskbus.rpc.rejection_notices import RejectionNotices

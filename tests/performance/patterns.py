@@ -8,7 +8,7 @@ from statistics import median
 from msgspec import Raw
 
 from deskbus.bus.broker import MessageBroker
-from deskbus.bus.client import BusClient, Rank, Reader
+from deskbus.bus.route import BusClient, Rank, Reader
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.topics import MAX_LEVELS

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
 from deskbus.bus.broker import MessageBroker
-from deskbus.bus.client import BusClient
+from deskbus.bus.route import BusClient
 from deskbus.persistence.batch import Messages
 from deskbus.persistence.log import MessageLog
 from deskbus.persistence.query import Query

@@ -7,10 +7,9 @@ from weakref import WeakSet
 import anyio.lowlevel
 from msgspec import UNSET, Raw, UnsetType
 
-from deskbus.bus.client import BusClient, Reader
-from deskbus.bus.foreign import foreign_line
-from deskbus.bus.topic import LARGE_BYTES, STALE, Topic
-from deskbus.bus.topics import TopicTable
+from deskbus.bus.ingress.remote_message import remote_line
+from deskbus.bus.route import LARGE_BYTES, STALE, BusClient, Reader, Topic
+from deskbus.bus.topic_table import TopicTable
 from deskbus.bus.trie import MAX_VISITS, PatternTrie
 from deskbus.contracts.bus_access import TopicAccess
 from deskbus.contracts.message_log import MessageLogWriter
@@ -171,7 +170,7 @@ class MessageBroker:
             self._find_targets(topic)
         topic.timestamp = self.clock_ms()
         topic.seq += 1
-        self._deliver(topic, foreign_line(topic, message))
+        self._deliver(topic, remote_line(topic, message))
         return topic
 
     def send(

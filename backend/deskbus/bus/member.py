@@ -4,14 +4,14 @@ import random
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from deskbus.bus.acknowledged import AcknowledgedOutlet, Pending
-from deskbus.bus.client import BusClient, Outlet, Rank, Reader
-from deskbus.bus.deadletters import DeadLetterQueue
-from deskbus.bus.gaps import Gaps
-from deskbus.bus.message import topic_of
-from deskbus.bus.owed import Owed
-from deskbus.bus.queue import Loss, OfflineQueue, QueueBudget, Queued
-from deskbus.bus.sources import SourceFilter
+from deskbus.bus.delivery.acknowledged import AcknowledgedOutlet, PendingMessage
+from deskbus.bus.delivery.dead_letters import DeadLetterQueue
+from deskbus.bus.delivery.gap_notices import GapNotices
+from deskbus.bus.delivery.offline_queue import Loss, OfflineQueue, QueueBudget, Queued
+from deskbus.bus.delivery.source_filter import SourceFilter
+from deskbus.bus.line import topic_of
+from deskbus.bus.recovery.acknowledged_catchup import AcknowledgedCatchup
+from deskbus.bus.route import BusClient, Outlet, Rank, Reader
 from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.history import DeadLetterReason
@@ -68,7 +68,7 @@ class Member:
         self.filtered = Reader(self.client, Rank.FILTERED, self.sources)
         self.acknowledged = Reader(self.client, Rank.ACKNOWLEDGED, self.window)
         self.connection: Connected | None = None
-        self.owed: list[Owed] = []
+        self.owed: list[AcknowledgedCatchup] = []
         self.away_since: int | None = awake_ms()
         self.joined_at = clock_ms()
         self.intact = True
@@ -142,7 +142,7 @@ class Member:
         self.intact = False
         self.joined_at = self._clock_ms()
         for item in self.queue.drain(self._clock_ms()):
-            self._losses.bury(item.line, item.topic, item.seq, "no_subscriber")
+            self._losses.dead_letter(item.line, item.topic, item.seq, "no_subscriber")
         for _ in self._losses.gaps.take_lines():
             pass
 
@@ -190,18 +190,18 @@ class _Losses:
     """
 
     def __init__(self, identity: Sender, epoch: str, dead_letters: DeadLetterQueue) -> None:
-        self.gaps = Gaps(epoch)
+        self.gaps = GapNotices(epoch)
         self._identity = identity
         self._dead_letters = dead_letters
 
     def in_queue(self, item: Queued, reason: Loss) -> None:
         self.gaps.add(item.topic, item.seq, reason)
-        self.bury(item.line, item.topic, item.seq, reason)
+        self.dead_letter(item.line, item.topic, item.seq, reason)
 
-    def in_window(self, pending: Pending, reason: DeadLetterReason) -> None:
-        self.bury(pending.line, pending.topic, pending.seq, reason, pending.attempts)
+    def in_window(self, pending: PendingMessage, reason: DeadLetterReason) -> None:
+        self.dead_letter(pending.line, pending.topic, pending.seq, reason, pending.attempts)
 
-    def bury(
+    def dead_letter(
         self, line: bytes, topic: str, seq: int, reason: DeadLetterReason, attempts: int = 0
     ) -> None:
         self._dead_letters.add(reason, self._identity, line, topic, seq, attempts)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 from msgspec import UnsetType
 
-from deskbus.bus.client import BusClient, Rank, Reader
+from deskbus.bus.route import BusClient, Rank, Reader
 from deskbus.components.messaging import Messaging
 from deskbus.config import ConfigError, FederationConfig, Settings
 from deskbus.security.manager import SecurityManager

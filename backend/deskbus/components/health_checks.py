@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import UNSET
 
-from deskbus.bus.interapplication import InterApplicationBus
+from deskbus.bus.service import InterApplicationBus
 from deskbus.persistence.persistence import MessagePersistence
 from deskbus.reliability.health_monitor import Check
 from deskbus.security.decisions import DecisionStore

@@ -7,8 +7,8 @@ from functools import partial
 import anyio
 
 from deskbus.bus.broker import MessageBroker
-from deskbus.bus.interapplication import InterApplicationBus
-from deskbus.bus.replay import Replays
+from deskbus.bus.recovery.replay import Replays
+from deskbus.bus.service import InterApplicationBus
 from deskbus.components.access_control import AccessControl
 from deskbus.components.component_settings import persistence_of
 from deskbus.config import Settings

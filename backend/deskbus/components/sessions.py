@@ -5,9 +5,9 @@ import secrets
 from collections.abc import Callable, Mapping
 from itertools import count
 
-from deskbus.bus.interapplication import InterApplicationBus
-from deskbus.bus.meters import MeteredPublisher, Meters
-from deskbus.bus.publisher import ClientPublisher
+from deskbus.bus.ingress.client_publisher import ClientPublisher
+from deskbus.bus.ingress.rate_limit import RateLimitedPublisher, RateLimits
+from deskbus.bus.service import InterApplicationBus
 from deskbus.contracts.message_log import DurabilityLog
 from deskbus.rpc.connection import Connection, Role
 from deskbus.rpc.fastpath import Denied
@@ -45,7 +45,7 @@ class Sessions:
         self._security = security
         self._trusted: set[Sender] = set()
         self._open: dict[Sender, Connection] = {}
-        self.meters = Meters(self._limited)
+        self.meters = RateLimits(self._limited)
         self._developers = count(1)
         self._tokens: dict[bytes, tuple[Role, Sender]] = {}
         self._token_of: dict[Sender, bytes] = {}
@@ -175,7 +175,7 @@ class Sessions:
         if meter is None:
             connection.peer.fastpath.open(publisher, denied)
         else:
-            metered = MeteredPublisher(publisher, meter, connection.peer.hold)
+            metered = RateLimitedPublisher(publisher, meter, connection.peer.hold)
             connection.peer.fastpath.open(metered, denied)
 
     def _limited(self, app: str) -> None:

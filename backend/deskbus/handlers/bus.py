@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from deskbus.bus.interapplication import InterApplicationBus
-from deskbus.bus.meters import Meters
-from deskbus.bus.replay import Replays
+from deskbus.bus.ingress.rate_limit import RateLimits
+from deskbus.bus.recovery.replay import Replays
+from deskbus.bus.service import InterApplicationBus
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.permissions import PermissionService
@@ -24,7 +24,7 @@ from deskbus_protocol.permissions import Grant
 
 
 def handlers(
-    bus: InterApplicationBus, replays: Replays, permissions: PermissionService, meters: Meters
+    bus: InterApplicationBus, replays: Replays, permissions: PermissionService, meters: RateLimits
 ) -> Mapping[str, Handler]:
     async def subscribe(call: Call, params: SubscribeParams) -> SubscribeResult:
         wanted = Grant("messaging.read", params.pattern)

@@ -6,8 +6,8 @@ from contextlib import nullcontext
 import anyio.lowlevel
 from msgspec import UnsetType
 
-from deskbus.bus.interapplication import InterApplicationBus
-from deskbus.bus.replay import Replays
+from deskbus.bus.recovery.replay import Replays
+from deskbus.bus.service import InterApplicationBus
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler

@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Raw
 
 from deskbus.bus.broker import MessageBroker
-from deskbus.bus.interapplication import InterApplicationBus
-from deskbus.bus.replay import Replays
+from deskbus.bus.recovery.replay import Replays
+from deskbus.bus.service import InterApplicationBus
 from deskbus_protocol.bus import (
     ContinuedParams,
     ContinueParams,

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import UNSET, Raw
 
 from deskbus.bus.broker import MessageBroker
-from deskbus.bus.client import BusClient
+from deskbus.bus.route import BusClient
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import Sender
 

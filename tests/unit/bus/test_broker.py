@@ -8,9 +8,8 @@ import pytest
 from msgspec import Raw
 
 from deskbus.bus.broker import MessageBroker
-from deskbus.bus.client import BusClient, Rank, Reader
-from deskbus.bus.topic import HISTORY_MESSAGES
-from deskbus.bus.topics import MAX_TOPICS
+from deskbus.bus.route import HISTORY_MESSAGES, BusClient, Rank, Reader
+from deskbus.bus.topic_table import MAX_TOPICS
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import DeskbusError

@@ -5,7 +5,7 @@ from functools import partial
 import anyio
 import pytest
 
-from deskbus.bus.interapplication import KEEP_ACKNOWLEDGED_MS
+from deskbus.bus.service import KEEP_ACKNOWLEDGED_MS
 from deskbus_protocol.bus import ContinueParams, Mode
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.reconnection import SESSION_GRACE_MS

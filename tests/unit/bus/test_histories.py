@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec import UNSET, Raw
 
-from deskbus.bus import queue as queue_module
 from deskbus.bus.broker import MessageBroker
-from deskbus.bus.interapplication import InterApplicationBus
+from deskbus.bus.delivery import offline_queue as queue_module
+from deskbus.bus.service import InterApplicationBus
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.reconnection import SESSION_GRACE_MS

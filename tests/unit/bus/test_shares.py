@@ -3,8 +3,9 @@
 import pytest
 from msgspec import Raw
 
-from deskbus.bus import queue, topics
-from deskbus.bus.interapplication import MAX_AWAY
+from deskbus.bus import topic_table
+from deskbus.bus.delivery import offline_queue
+from deskbus.bus.service import MAX_AWAY
 from deskbus_protocol.bus import Mode
 from deskbus_protocol.envelope import Sender
 from tests.contract.behaviour.outages import FEED, Line, Log, Run
@@ -28,7 +29,7 @@ def publish(run: Run, who: Sender, topic: str, size: int = 10) -> None:
 def test_a_flood_of_one_apps_topics_empties_its_own_histories(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topics, "MAX_HISTORY_BYTES", 1024 * 1024)
+    monkeypatch.setattr(topic_table, "MAX_HISTORY_BYTES", 1024 * 1024)
     for _ in range(100):
         publish(run, QUIET, "quiet.a", 1000)
     for number in range(5_000):
@@ -42,7 +43,7 @@ def test_a_flood_of_one_apps_topics_empties_its_own_histories(
 def test_topics_that_others_began_are_emptied_too(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topics, "MAX_HISTORY_BYTES", 256 * 1024)
+    monkeypatch.setattr(topic_table, "MAX_HISTORY_BYTES", 256 * 1024)
     for number in range(500):
         publish(run, QUIET, f"shared.{number}")
     for number in range(500):
@@ -56,7 +57,7 @@ def test_topics_that_others_began_are_emptied_too(
 def test_one_app_that_makes_topics_without_end_forgets_its_own(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topics, "MAX_TOPICS", 100)
+    monkeypatch.setattr(topic_table, "MAX_TOPICS", 100)
     publish(run, QUIET, "quiet.a")
     for number in range(1_000):
         publish(run, NOISY, f"noisy.{number}")
@@ -83,7 +84,7 @@ def waiting(run: Run) -> dict[str, int]:
 def test_what_waits_for_the_away_clients_of_one_app_has_one_budget(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue, "APP_MESSAGES", 200)
+    monkeypatch.setattr(offline_queue, "APP_MESSAGES", 200)
     visit(run, "app.one", 0)
     for number in range(100):
         visit(run, "app.many", number)

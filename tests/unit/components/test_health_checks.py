@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import pytest
 
-from deskbus.bus import deadletters, queue
-from deskbus.bus.deadletters import DeadLetterQueue
-from deskbus.bus.queue import OfflineQueue
+from deskbus.bus.delivery import dead_letters, offline_queue
+from deskbus.bus.delivery.dead_letters import DeadLetterQueue
+from deskbus.bus.delivery.offline_queue import OfflineQueue
 from deskbus.components.health_checks import bus_check
 from deskbus_protocol.envelope import Sender
 
@@ -31,10 +31,10 @@ def test_a_bus_that_loses_nothing_is_well() -> None:
 def test_slow_readers_full_queues_and_full_dead_letters_are_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(deadletters, "MAX_LETTERS", 1)
+    monkeypatch.setattr(dead_letters, "MAX_LETTERS", 1)
     letters = DeadLetterQueue(lambda: 0)
     letters.add("expired", Sender("a", "b"), b"{}", "t", 1)
-    monkeypatch.setattr(queue, "MAX_MESSAGES", 0)
+    monkeypatch.setattr(offline_queue, "MAX_MESSAGES", 0)
     for lossy, words in (
         (bus(slow=1), "1 slow reader,"),
         (bus(waiting=OfflineQueue(lambda *_: None)), "1 full queue "),

@@ -6,7 +6,7 @@ import anyio
 from msgspec import Raw
 
 from deskbus.bus.broker import MessageBroker
-from deskbus.bus.client import BusClient
+from deskbus.bus.route import BusClient
 from deskbus.federation.wire import Delivery, StreamState, WireError
 from deskbus_protocol.bus import MessageParams, PublishParams
 from deskbus_protocol.envelope import Sender

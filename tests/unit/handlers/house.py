@@ -10,8 +10,8 @@ import msgspec
 
 from deskbus.audit.violations import Violations
 from deskbus.bus.broker import MessageBroker
-from deskbus.bus.interapplication import KEEP_ACKNOWLEDGED_MS, InterApplicationBus
-from deskbus.bus.replay import Replays
+from deskbus.bus.recovery.replay import Replays
+from deskbus.bus.service import KEEP_ACKNOWLEDGED_MS, InterApplicationBus
 from deskbus.components.connection_acceptor import ConnectionAcceptor
 from deskbus.components.health_checks import log_statistics
 from deskbus.components.refused_calls import RefusedCalls

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deskbus.bus.meters import LEAST_CALLS_PER_S
+from deskbus.bus.ingress.rate_limit import LEAST_CALLS_PER_S
 from deskbus_protocol.errors import RATE_LIMITED
 from deskbus_protocol.manifest import Limits
 from tests.unit.handlers.house import House, Visitor, house

@@ -8,9 +8,9 @@ import pytest
 from msgspec import Raw
 
 from deskbus.bus.broker import MessageBroker
-from deskbus.bus.interapplication import InterApplicationBus
-from deskbus.bus.meters import Meters
-from deskbus.bus.replay import Replays
+from deskbus.bus.ingress.rate_limit import RateLimits
+from deskbus.bus.recovery.replay import Replays
+from deskbus.bus.service import InterApplicationBus
 from deskbus.handlers import bus as bus_handlers
 from deskbus.handlers import history as history_handlers
 from deskbus.handlers import secrets as secrets_handlers
@@ -65,7 +65,7 @@ class Bus:
         replays = Replays(self.bus, self.log)
         self.table = {
             **bus_handlers.handlers(
-                self.bus, replays, security.permissions, Meters(lambda _: None)
+                self.bus, replays, security.permissions, RateLimits(lambda _: None)
             ),
             **history_handlers.handlers(self.bus, replays, security.permissions, lambda: None),  # type: ignore[arg-type,return-value]
         }

@@ -1,0 +1,1 @@
+"""From the broker to one client: queues, acknowledgement, dead letters, gap notices."""

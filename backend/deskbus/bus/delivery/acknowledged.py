@@ -1,0 +1,271 @@
+"""Acknowledged delivery: at least once, in order, until the client says that it has a message."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import anyio
+
+from deskbus.bus.line import as_redelivery, stamps
+from deskbus.storage.clocks import ClockMs
+from deskbus_protocol.errors import CONNECTION_LOST, DeskbusError
+from deskbus_protocol.history import DeadLetterReason
+
+MAX_IN_FLIGHT = 1000
+MAX_IN_FLIGHT_BYTES = 8 * 1024 * 1024
+"""Sent and not yet acknowledged; what comes after waits its turn."""
+
+MAX_WAITING = 10_000
+MAX_WAITING_BYTES = 16 * 1024 * 1024
+RETRY_AFTER_MS = (1000, 2000, 4000)
+"""A message is sent again after each of these; then it is dead."""
+
+
+class BoundedOutlet(Protocol):
+    @property
+    def slow(self) -> bool: ...
+
+    def put(self, line: bytes, topic: str | None, seq: int) -> None: ...
+
+
+class PendingMessage:
+    """One message that a client has not acknowledged. `due` is when it is sent again, awake ms.
+
+    `epoch` is empty for one of this run of the backend.
+    """
+
+    __slots__ = ("attempts", "due", "epoch", "expires_at", "line", "seq", "topic")
+
+    def __init__(
+        self, line: bytes, topic: str, seq: int, expires_at: int | None, epoch: str = ""
+    ) -> None:
+        self.line = line
+        self.topic = topic
+        self.seq = seq
+        self.epoch = epoch
+        self.expires_at = expires_at
+        self.attempts = 0
+        self.due = 0
+
+
+Died = Callable[[PendingMessage, DeadLetterReason], None]
+
+
+class AcknowledgedOutlet:
+    """Stands between the broker and one client for its acknowledged subscriptions.
+
+    Per topic the oldest unacknowledged message goes first: when one is sent again, so is what was
+    sent after it on that topic, in order. While the client is away everything waits.
+    """
+
+    def __init__(
+        self,
+        clock_ms: ClockMs,
+        awake_ms: ClockMs,
+        on_dead: Died,
+        jitter_ms: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """Messages expire by `clock_ms` (Unix ms) and are sent again by `awake_ms`.
+
+        `jitter_ms` is added to each wait, so that many clients don't retry as one.
+        """
+        self._clock_ms = clock_ms
+        self._awake_ms = awake_ms
+        self._jitter_ms = jitter_ms
+        self._on_dead = on_dead
+        self._outlet: BoundedOutlet | None = None
+        self._in_flight: dict[tuple[str, int], PendingMessage] = {}
+        self._in_flight_bytes = 0
+        self._waiting: deque[PendingMessage] = deque()
+        self._waiting_bytes = 0
+        self._changed: anyio.Event | None = None
+
+    def __len__(self) -> int:
+        return len(self._in_flight) + len(self._waiting)
+
+    def put(self, line: bytes, topic: str | None, seq: int) -> None:
+        if topic is None:
+            return
+        self._take(PendingMessage(line, topic, seq, stamps(line).expires_at))
+
+    def put_owed(self, line: bytes, topic: str, seq: int, epoch: str, *, again: bool) -> None:
+        """Takes a message out of the log: of an earlier run, or of this one where `epoch` is empty.
+
+        `again` says that the client has had it before.
+        """
+        pending = PendingMessage(line, topic, seq, stamps(line).expires_at, epoch)
+        pending.attempts = int(again)
+        if pending.expires_at is not None and pending.expires_at <= self._clock_ms():
+            self._on_dead(pending, "expired")
+        else:
+            self._take(pending)
+
+    async def room(self) -> None:
+        """Returns when what is put here can be sent at once.
+
+        Raises `DeskbusError` (connection_lost) if the client leaves meanwhile.
+        """
+        outlet = self._outlet
+        while outlet is not None and (self._waiting or not self._has_room()):
+            if self._changed is None:
+                self._changed = anyio.Event()
+            await self._changed.wait()
+            if self._outlet is not outlet:
+                break
+        if outlet is None or self._outlet is not outlet:
+            raise DeskbusError(CONNECTION_LOST)
+
+    def holds(self, topic: str, seq: int) -> bool:
+        """Whether the client has been sent this message, and is waited for."""
+        return (topic, seq) in self._in_flight
+
+    def _take(self, pending: PendingMessage) -> None:
+        if self._outlet is not None and not self._waiting and self._has_room():
+            self._send(pending)
+            return
+        self._waiting.append(pending)
+        self._waiting_bytes += len(pending.line)
+        while len(self._waiting) > MAX_WAITING or self._waiting_bytes > MAX_WAITING_BYTES:
+            self._on_dead(self._next_waiting(), "overflow")
+
+    def connect(self, outlet: BoundedOutlet) -> None:
+        """The client is there: what it may have missed is sent again, then what waits."""
+        self._outlet = outlet
+        self.send_again(lambda _: True)
+        self._fill()
+
+    def send_again(self, wanted: Callable[[str], bool]) -> None:
+        """Sends again what was sent on the topics that `wanted` names."""
+        now = self._clock_ms()
+        for key, pending in list(self._in_flight.items()):
+            if pending.expires_at is not None and pending.expires_at <= now:
+                self._dead_letter(key, pending, "expired")
+            elif wanted(pending.topic):
+                self._send(pending, repeat=True)
+
+    def disconnect(self) -> None:
+        """The client has left; time away is no failed attempt."""
+        self._outlet = None
+        self._tell_changed()
+
+    def acknowledge(self, topic: str, seqs: list[int], epoch: str = "") -> int:
+        """Takes messages off the list; returns how many were on it.
+
+        They are of the run `epoch`, or of this one where that is empty.
+        """
+        found = {seq: self._in_flight.get((topic, seq)) for seq in seqs}
+        known = [seq for seq, pending in found.items() if pending and pending.epoch == epoch]
+        for seq in known:
+            self._complete(topic, seq)
+        self._fill()
+        return len(known)
+
+    def tick(self) -> None:
+        """Sends again what is due; buries what has expired or was sent often enough."""
+        if self._outlet is None or self._outlet.slow:
+            # What has not been read yet need not come again.
+            return
+        now_ms, awake_ms = self._clock_ms(), self._awake_ms()
+        again: set[str] = set()
+        for key, pending in list(self._in_flight.items()):
+            if pending.expires_at is not None and pending.expires_at <= now_ms:
+                self._dead_letter(key, pending, "expired")
+            elif pending.due <= awake_ms and pending.attempts > len(RETRY_AFTER_MS):
+                self._dead_letter(key, pending, "retries_spent")
+            elif pending.due <= awake_ms or pending.topic in again:
+                again.add(pending.topic)
+                self._send(pending)
+        self._fill()
+
+    def revoke(self, may_read: Callable[[str], bool]) -> None:
+        """Drops what the client may no longer read."""
+        for key, pending in list(self._in_flight.items()):
+            if not may_read(pending.topic):
+                self._dead_letter(key, pending, "revoked")
+        for pending in self._waiting:
+            if not may_read(pending.topic):
+                self._on_dead(pending, "revoked")
+        self._keep([pending for pending in self._waiting if may_read(pending.topic)])
+
+    def first_seqs(self) -> dict[str, int]:
+        """The lowest seq of each topic that is not acknowledged."""
+        first: dict[str, int] = {}
+        for pending in (*self._in_flight.values(), *self._waiting):
+            first[pending.topic] = min(pending.seq, first.get(pending.topic, pending.seq))
+        return first
+
+    def all_seqs(self) -> set[tuple[str, int]]:
+        """Topic and seq of everything that is not acknowledged."""
+        return {
+            (pending.topic, pending.seq) for pending in (*self._in_flight.values(), *self._waiting)
+        }
+
+    def release(self, wanted: Callable[[PendingMessage], bool]) -> None:
+        """Takes messages out that come in another way."""
+        for key, pending in list(self._in_flight.items()):
+            if wanted(pending):
+                self._complete(*key)
+        self._keep([pending for pending in self._waiting if not wanted(pending)])
+
+    def take_all(self) -> list[PendingMessage]:
+        """Everything that is not acknowledged, in order; nothing is left."""
+        everything = [*self._in_flight.values(), *self._waiting]
+        self._in_flight.clear()
+        self._in_flight_bytes = 0
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        return everything
+
+    def _keep(self, waiting: list[PendingMessage]) -> None:
+        self._waiting = deque(waiting)
+        self._waiting_bytes = sum(len(pending.line) for pending in waiting)
+
+    def _has_room(self) -> bool:
+        return len(self._in_flight) < MAX_IN_FLIGHT and self._in_flight_bytes < MAX_IN_FLIGHT_BYTES
+
+    def _fill(self) -> None:
+        if not self._waiting:
+            return
+        now_ms = self._clock_ms()
+        while self._waiting and self._outlet is not None and self._has_room():
+            pending = self._next_waiting()
+            if pending.expires_at is not None and pending.expires_at <= now_ms:
+                self._on_dead(pending, "expired")
+            else:
+                self._send(pending)
+
+    def _next_waiting(self) -> PendingMessage:
+        pending = self._waiting.popleft()
+        self._waiting_bytes -= len(pending.line)
+        return pending
+
+    def _send(self, pending: PendingMessage, *, repeat: bool = False) -> None:
+        """A repeat after a reconnect says that it is one, but counts as no further attempt."""
+        if self._outlet is None:
+            return
+        again = pending.attempts
+        line = as_redelivery(pending.line, again) if again else pending.line
+        if not repeat or not again:
+            pending.attempts += 1
+        wait_ms = RETRY_AFTER_MS[min(again, len(RETRY_AFTER_MS) - 1)]
+        pending.due = self._awake_ms() + wait_ms + self._jitter_ms()
+        if (pending.topic, pending.seq) not in self._in_flight:
+            self._in_flight[pending.topic, pending.seq] = pending
+            self._in_flight_bytes += len(pending.line)
+        self._outlet.put(line, None, pending.seq)
+
+    def _dead_letter(
+        self, key: tuple[str, int], pending: PendingMessage, reason: DeadLetterReason
+    ) -> None:
+        self._complete(*key)
+        self._on_dead(pending, reason)
+
+    def _complete(self, topic: str, seq: int) -> None:
+        self._in_flight_bytes -= len(self._in_flight.pop((topic, seq)).line)
+        self._tell_changed()
+
+    def _tell_changed(self) -> None:
+        """Wakes who waits for room."""
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None

@@ -1,0 +1,164 @@
+"""OfflineQueue: what waits for a client that is not connected."""
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from deskbus.bus.line import stamps
+
+MAX_MESSAGES = 10_000
+MAX_BYTES = 16 * 1024 * 1024
+LEVELS = 10
+
+APP_MESSAGES = 20_000
+APP_BYTES = 32 * 1024 * 1024
+"""Of the queues of all clients of one app together."""
+
+Loss = Literal["overflow", "expired", "too_large", "revoked"]
+"""Why a message left the queue undelivered; each is told as a gap and as a dead letter."""
+
+Lost = Callable[["Queued", Loss], None]
+"""Is told of each message that leaves the queue undelivered."""
+
+
+class Queued(NamedTuple):
+    """A waiting message; `number` is its place in the order of arrival."""
+
+    number: int
+    line: bytes
+    topic: str
+    seq: int
+    sender: bytes
+    priority: int
+
+
+class QueueBudget:
+    """What waits for the clients of one app that are away."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.bytes = 0
+
+    @property
+    def overdrawn(self) -> bool:
+        return self.messages > APP_MESSAGES or self.bytes > APP_BYTES
+
+    def add(self, messages: int, size: int) -> None:
+        self.messages += messages
+        self.bytes += size
+
+
+class OfflineQueue:
+    """Bounded in messages and bytes; the lowest priority gives way first, its oldest first.
+
+    Higher priority leaves first, but never past an earlier message of the same sender on the same
+    topic: that one then leaves earlier too. Where the budget of the app is spent, a queue that is
+    to take one more gives one of its own.
+    """
+
+    def __init__(self, on_lost: Lost, budget: QueueBudget | None = None) -> None:
+        self._on_lost = on_lost
+        self._budget = budget or QueueBudget()
+        self._levels: list[OrderedDict[int, Queued]] = [OrderedDict() for _ in range(LEVELS)]
+        self._expiring: list[tuple[int, int, int]] = []
+        self._count = 0
+        self._numbers = 0
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def full(self) -> bool:
+        """Whether it has reached its bound, so that what comes next costs a message."""
+        budget = self._budget
+        return (
+            self._count >= MAX_MESSAGES
+            or self.bytes >= MAX_BYTES
+            or budget.messages >= APP_MESSAGES
+            or budget.bytes >= APP_BYTES
+        )
+
+    def put(self, line: bytes, topic: str | None, seq: int) -> None:
+        """Keeps a message of `topic`; other frames are of no use to a client that isn't there."""
+        if topic is None:
+            return
+        read = stamps(line)
+        self._numbers += 1
+        item = Queued(self._numbers, line, topic, seq, read.sender, read.priority)
+        if len(line) > MAX_BYTES:
+            self._on_lost(item, "too_large")
+            return
+        self._levels[read.priority][item.number] = item
+        self._grow(1, len(line))
+        if read.expires_at is not None:
+            heapq.heappush(self._expiring, (read.expires_at, item.number, read.priority))
+            if len(self._expiring) > 2 * MAX_MESSAGES:
+                self._forget_departed()
+        while self._count and (
+            self._count > MAX_MESSAGES or self.bytes > MAX_BYTES or self._budget.overdrawn
+        ):
+            level = next(level for level in self._levels if level)
+            self._lose(level, next(iter(level)), "overflow")
+
+    def first_seqs(self) -> dict[str, int]:
+        """The lowest seq that waits of each topic."""
+        first: dict[str, int] = {}
+        for level in self._levels:
+            for item in level.values():
+                first[item.topic] = min(item.seq, first.get(item.topic, item.seq))
+        return first
+
+    def sweep(self, now_ms: int) -> None:
+        """Takes out what has expired; looks at nothing else."""
+        while self._expiring and self._expiring[0][0] <= now_ms:
+            _, number, priority = heapq.heappop(self._expiring)
+            if number in self._levels[priority]:
+                self._lose(self._levels[priority], number, "expired")
+
+    def revoke(self, may_read: Callable[[str], bool]) -> None:
+        """Loses what the client may no longer read."""
+        for level in self._levels:
+            for number in [n for n, item in level.items() if not may_read(item.topic)]:
+                self._lose(level, number, "revoked")
+
+    def drain(self, now_ms: int) -> list[Queued]:
+        """Empties the queue; the messages in the order in which they are to be delivered."""
+        self.sweep(now_ms)
+        waiting = sorted(item for level in self._levels for item in level.values())
+        for level in self._levels:
+            level.clear()
+        self._expiring.clear()
+        self._grow(-self._count, -self.bytes)
+        return in_order_of_delivery(waiting)
+
+    def _forget_departed(self) -> None:
+        """Takes out of the heap what has left the queue before its time."""
+        self._expiring = [entry for entry in self._expiring if entry[1] in self._levels[entry[2]]]
+        heapq.heapify(self._expiring)
+
+    def _grow(self, messages: int, size: int) -> None:
+        self._count += messages
+        self.bytes += size
+        self._budget.add(messages, size)
+
+    def _lose(self, level: OrderedDict[int, Queued], number: int, reason: Loss) -> None:
+        item = level.pop(number)
+        self._grow(-1, -len(item.line))
+        self._on_lost(item, reason)
+
+
+def in_order_of_delivery(waiting: list[Queued]) -> list[Queued]:
+    """Sorts messages that are in order of arrival by priority, stream by stream.
+
+    A stream is one sender on one topic. An earlier message of a stream is worth as much as the
+    best that comes after it, so a stable sort keeps every stream in order.
+    """
+    worth: dict[tuple[bytes, str], int] = {}
+    ranked = []
+    for item in reversed(waiting):
+        stream = (item.sender, item.topic)
+        worth[stream] = max(item.priority, worth.get(stream, 0))
+        ranked.append((-worth[stream], item.number, item))
+    return [item for _, _, item in sorted(ranked)]

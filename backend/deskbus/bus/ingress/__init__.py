@@ -1,0 +1,1 @@
+"""What clients and other machines publish, and how much of it they may."""

@@ -1,0 +1,85 @@
+"""A routed message, as the line that readers get; read back only where something must be known."""
+
+from typing import NamedTuple
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from deskbus_protocol.line import END, MESSAGE_HEAD, PAYLOAD, SENDER
+
+DEFAULT_PRIORITY = 4
+_TAIL = b"}\n"
+"""Of the frame around the envelope."""
+
+
+class _StampMembers(msgspec.Struct):
+    seq: int
+    timestamp: int
+    sender: Raw
+    payload: Raw
+    ttl: int | UnsetType = UNSET
+    priority: int = DEFAULT_PRIORITY
+
+
+class _Topic(msgspec.Struct):
+    topic: str
+
+
+class Origin(msgspec.Struct):
+    """Which message a line is; `timestamp` is Unix ms."""
+
+    topic: str
+    epoch: str
+    seq: int
+    timestamp: int
+
+
+class Stamps(NamedTuple):
+    """Times are Unix ms; `sender` is opaque, equal for the same sender."""
+
+    seq: int
+    timestamp: int
+    sender: bytes
+    priority: int
+    expires_at: int | None
+
+
+_decode = msgspec.json.Decoder(_StampMembers).decode
+_decode_origin = msgspec.json.Decoder(Origin).decode
+_decode_topic = msgspec.json.Decoder(_Topic).decode
+
+
+def envelope(line: bytes) -> Raw:
+    """The message's envelope as JSON."""
+    return Raw(line[len(MESSAGE_HEAD) : -len(_TAIL)])
+
+
+def stamps(line: bytes) -> Stamps:
+    """The stamps of a line that the broker made."""
+    read = _decode(envelope(line))
+    expires_at = None if isinstance(read.ttl, UnsetType) else read.timestamp + read.ttl
+    return Stamps(read.seq, read.timestamp, bytes(read.sender), read.priority, expires_at)
+
+
+def origin(line: bytes) -> Origin:
+    return _decode_origin(envelope(line))
+
+
+def topic_of(line: bytes) -> str | None:
+    """The topic of a message's line; None for a line that is something else."""
+    if not line.startswith(MESSAGE_HEAD):
+        return None
+    return _decode_topic(envelope(line)).topic
+
+
+def sender_of(line: bytes) -> bytes:
+    """The sender's JSON, as `encode(Sender(…))` gives it."""
+    start = line.index(SENDER) + len(SENDER)
+    return line[start : line.index(b"}", start) + 1]
+
+
+def as_redelivery(line: bytes, attempt: int) -> bytes:
+    """The line with `redelivery` set, so that its reader knows that it comes again."""
+    payload = _decode(envelope(line)).payload
+    at = len(line) - len(END) - len(payload) - len(PAYLOAD)
+    return b'%b,"redelivery":%d%b' % (line[:at], attempt, line[at:])

@@ -1,0 +1,52 @@
+"""Tells clients who subscribes to what they may write to."""
+
+from collections.abc import Callable
+
+from deskbus.bus.member import Member
+from deskbus_protocol.bus import SubscriberParams
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.rpc import notification
+
+MayWrite = Callable[[Sender, str], bool]
+"""Whether a client may write to every topic of a pattern."""
+
+
+class SubscriberPresence:
+    def __init__(self, may_write: MayWrite) -> None:
+        self._may_write = may_write
+        self._watching: dict[Sender, Member] = {}
+
+    def watch(self, member: Member, others: list[Member]) -> list[SubscriberParams]:
+        """Starts to tell `member`; returns what there is to tell of the others already."""
+        self._watching[member.identity] = member
+        return [
+            word
+            for other in others
+            if other is not member and other.here
+            for pattern in other.client.subscriptions
+            if (word := self._word(member, other, pattern)) is not None
+        ]
+
+    def unwatch(self, identity: Sender) -> None:
+        self._watching.pop(identity, None)
+
+    def added(self, subscriber: Member, pattern: str) -> None:
+        self._tell("bus.subscriberAdded", subscriber, pattern)
+
+    def removed(self, subscriber: Member, pattern: str) -> None:
+        self._tell("bus.subscriberRemoved", subscriber, pattern)
+
+    def _tell(self, method: str, subscriber: Member, pattern: str) -> None:
+        for watcher in self._watching.values():
+            connection = watcher.connection
+            if connection is None or watcher is subscriber:
+                continue
+            word = self._word(watcher, subscriber, pattern)
+            if word is not None:
+                connection.put(notification(method, word) + b"\n", None, 0)
+
+    def _word(self, watcher: Member, subscriber: Member, pattern: str) -> SubscriberParams | None:
+        if not self._may_write(watcher.identity, pattern):
+            return None
+        who = subscriber.identity
+        return SubscriberParams(pattern=pattern, app=who.app, client=who.client)

@@ -1,0 +1,1 @@
+"""What a client gets that comes back, or begins anew."""

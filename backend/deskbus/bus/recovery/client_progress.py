@@ -1,0 +1,110 @@
+"""What a client that begins anew has not had of the log: by run, topic and seq, not by time."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from msgspec import UnsetType
+
+from deskbus.bus.line import Origin
+from deskbus_protocol.bus import ContinueParams, GapParams, Mark, Unacknowledged
+
+
+class Last(NamedTuple):
+    """A message that the client has; all before it on its topic it has too."""
+
+    epoch: str
+    seq: int
+
+
+class ClientProgress:
+    """From `start`, a position of the log, all that the client has not `seen` is new to it.
+
+    `again` is what it has and did not acknowledge, by run, topic and seq. A client without a mark
+    goes by the time of its last message, `since_ms` (Unix). `known` is a message of each topic that
+    it has, with all before it.
+    """
+
+    def __init__(self, params: ContinueParams) -> None:
+        self.mark = params.mark if isinstance(params.mark, Mark) else None
+        self.seen = params.seen
+        self.start = 0
+        self.since_ms = params.since
+        self.again: set[tuple[str, str, int]] = set()
+        if isinstance(params.unacknowledged, Unacknowledged):
+            self.since_ms = min(self.since_ms, params.unacknowledged.since)
+            self.again = {
+                (run, topic, seq)
+                for run, topics in params.unacknowledged.seqs.items()
+                for topic, seqs in topics.items()
+                for seq in seqs
+            }
+        self._named = {topic for seqs in params.seen.values() for topic in seqs}
+        self._by_time = self.mark is None
+        self._unnamed_since_ms = params.since if params.partial else 0
+        if self.mark is not None:
+            self.since_ms = 0
+            self.start = 0 if isinstance(self.mark.position, UnsetType) else self.mark.position
+        else:
+            self._unnamed_since_ms = params.since
+        self.known = _known(params.seen)
+
+    def is_new(self, read: Origin) -> bool:
+        """Whether the client has not had a message that lies behind `start`."""
+        if (self._by_time or read.topic not in self._named) and self._is_early(read):
+            return False
+        return read.seq > self.seen.get(read.epoch, {}).get(read.topic, 0)
+
+    def _is_early(self, read: Origin) -> bool:
+        """Whether a message of which the client told nothing was sent before it wanted any."""
+        if self.mark is not None and read.epoch == self.mark.epoch:
+            return read.timestamp < max(self.mark.timestamp, self._unnamed_since_ms)
+        return read.timestamp < self._unnamed_since_ms
+
+    def is_again(self, read: Origin) -> bool:
+        return (read.epoch, read.topic, read.seq) in self.again
+
+    @property
+    def first_seqs_again(self) -> dict[str, int]:
+        """The lowest seq of each topic of which something was not acknowledged."""
+        first: dict[str, int] = {}
+        for _, topic, seq in self.again:
+            first[topic] = min(seq, first.get(topic, seq))
+        return first
+
+    def first_seqs(self, met: Mapping[str, Origin]) -> dict[str, int]:
+        """From which seq on a topic is to be looked for in the log.
+
+        `met` is the first message of each `known` topic that the log has from there on. If that is
+        the very one that the client has, all that is new lies behind it; if not, the log lost the
+        end of that run, later ones counted on from less, and every seq is looked at.
+        """
+        again = self.first_seqs_again
+        return {
+            topic: min(last.seq + 1, again.get(topic, last.seq + 1))
+            for topic, last in self.known.items()
+            if topic in met and (met[topic].epoch, met[topic].seq) == last
+        }
+
+    def removed(self, met: Mapping[str, Origin]) -> list[GapParams]:
+        """What lies between the last message that the client has, and the first that is kept."""
+        return [
+            GapParams(
+                topic=topic,
+                epoch=last.epoch,
+                first=last.seq + 1,
+                last=met[topic].seq - 1,
+                reason="disconnected",
+            )
+            for topic, last in self.known.items()
+            if topic in met and met[topic].seq > last.seq + 1
+        ]
+
+
+def _known(seen: Mapping[str, Mapping[str, int]]) -> dict[str, Last]:
+    """The lowest of a topic's last messages in several runs: it is the likeliest to be kept."""
+    known: dict[str, Last] = {}
+    for epoch, seqs in seen.items():
+        for topic, seq in seqs.items():
+            if seq > 0 and (topic not in known or seq < known[topic].seq):
+                known[topic] = Last(epoch, seq)
+    return known

@@ -1,0 +1,356 @@
+"""Replay: persisted messages again, then live ones, with no gap between and none twice."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from itertools import pairwise
+from math import inf
+from typing import NamedTuple
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from deskbus.bus.delivery.acknowledged import MAX_WAITING, MAX_WAITING_BYTES
+from deskbus.bus.line import Origin, envelope, origin
+from deskbus.bus.member import Connected, Member
+from deskbus.bus.recovery.acknowledged_catchup import AcknowledgedCatchup
+from deskbus.bus.recovery.client_progress import ClientProgress, Last
+from deskbus.bus.recovery.restart_gaps import restart_gaps
+from deskbus.bus.route import Rank, Reader
+from deskbus.bus.service import InterApplicationBus
+from deskbus.contracts.message_log import MessageLogReader
+from deskbus_protocol.bus import ContinuedParams, ContinueParams, ContinueResult, GapParams, Mark
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import CONFLICT, DeskbusError
+from deskbus_protocol.framing import lines_of
+from deskbus_protocol.history import MessageList, QueryParams, ReplayParams
+from deskbus_protocol.rpc import notification
+from deskbus_protocol.topics import matches
+
+MAX_CAPTURED_BYTES = 32 * 1024 * 1024
+"""Live messages held back while the log is read; beyond, they are read from the log as well."""
+
+
+WINDOW_LIMITS = (MAX_WAITING_BYTES // 2, MAX_WAITING // 2)
+
+
+MAX_ANSWER_BYTES = 3 * 1024 * 1024
+"""Of a query's answer, which is one frame."""
+
+
+class _Capture:
+    """Holds live messages back, in order."""
+
+    def __init__(self, limit_bytes: int, limit: float = inf) -> None:
+        self.held: list[tuple[bytes, str, int]] = []
+        self._bytes = 0
+        self._limit_bytes = limit_bytes
+        self._limit = limit
+
+    @property
+    def overflowed(self) -> bool:
+        return self._bytes > self._limit_bytes or len(self.held) > self._limit
+
+    def put(self, line: bytes, topic: str | None, seq: int) -> None:
+        if topic is not None and not self.overflowed:
+            self.held.append((line, topic, seq))
+            self._bytes += len(line)
+
+    def reset(self) -> list[tuple[bytes, str, int]]:
+        held, self.held, self._bytes = self.held, [], 0
+        return held
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages of the log are sent: from the position `start`, by time and by seq.
+
+    `first_seqs` counts within the topics that it names, `from_seq` within each. With `recent_ms`
+    none is older. Those before `start` come only from the seqs in `again` on.
+    """
+
+    wants: Callable[[str], bool]
+    start: int = 0
+    since_ms: int = 0
+    recent_ms: int | None = None
+    from_seq: int = 0
+    first_seqs: Mapping[str, int] = msgspec.field(default_factory=dict)
+    again: Mapping[str, int] = msgspec.field(default_factory=dict)
+
+    def wants_again(self, topic: str) -> bool:
+        return topic in self.again and self.wants(topic)
+
+
+class Stretch(NamedTuple):
+    """A part of the log, in which what was sent from `since_ms` (Unix) on may be sent."""
+
+    start: int
+    end: int
+    since_ms: int
+
+
+class Replays:
+    def __init__(self, bus: InterApplicationBus, log: MessageLogReader) -> None:
+        self._bus = bus
+        self._log = log
+
+    def mark(self) -> Mark:
+        """This moment, for a client that may have to go on from it."""
+        broker = self._bus.broker
+        position = self._log.durable_position if self._log.available else UNSET
+        return Mark(broker.epoch, broker.clock_ms(), position)
+
+    async def go_on(
+        self, identity: Sender, params: ContinueParams, *, recent_ms: int | None = None
+    ) -> ContinueResult:
+        """Subscribes, sends what the log has, and tells what of other topics is gone.
+
+        What was sent longer than `recent_ms` ago is told as gone too. Raises `DeskbusError`
+        (invalid_topic, invalid_params, overloaded).
+        """
+        pattern, epoch = params.pattern, self._bus.broker.epoch
+        wants = self._wants(identity, pattern)
+        behind = ClientProgress(params)
+        # A mark may lie behind the last messages that the client has: those are before it.
+        met = await self._met(wants, 0, behind.known)
+        wanted = Wanted(
+            wants=wants,
+            start=behind.start,
+            since_ms=behind.since_ms,
+            recent_ms=recent_ms,
+            first_seqs=behind.first_seqs(met),
+            again=behind.first_seqs_again,
+        )
+        removed = behind.removed(met) if behind.start < self._log_start else []
+        withheld = await self._withheld(self._bus.member(identity), wanted, behind)
+        member = self._bus.member(identity)
+        connection = member.connection
+        if connection is None:
+            return ContinueResult(messages=0, mark=self.mark())
+        self._bus.subscribe(identity, pattern, params.mode, params.sources or ())
+        mark = self.mark()
+        from_log = self._log.persists
+        owed = None
+        if params.mode == "acknowledged":
+            owed = AcknowledgedCatchup(
+                member.window, wants, behind, epoch=epoch, earlier=tuple(member.owed)
+            )
+            member.owed.append(owed)
+            owed.release(partial(self._may_send, recent_ms))
+        lost = restart_gaps(
+            self._bus.broker,
+            lambda topic: wants(topic) and not from_log(topic),
+            mark=behind.mark,
+            since_ms=params.since,
+            seen=params.seen,
+            waiting=member.window.first_seqs(),
+        )
+        for gap in (*removed, *withheld, *lost):
+            connection.put(notification("bus.gap", gap) + b"\n", None, 0)
+        begun = notification("bus.continued", ContinuedParams(pattern=pattern))
+        connection.put(begun + b"\n", None, 0)
+        if owed is not None:
+            owed.send_again()
+        if not self._log.available:
+            return ContinueResult(messages=0, mark=mark)
+        sent = await self._follow(member, connection, pattern, wanted, owed)
+        return ContinueResult(messages=sent, mark=mark)
+
+    async def replay(self, identity: Sender, params: ReplayParams) -> int:
+        """Sends the log's messages and returns their number; then follows, if asked to.
+
+        Waits for a reader that is slow. An acknowledged subscription to the pattern stays one.
+        Raises `DeskbusError` (conflict where there is no log, or a replay is under way).
+        """
+        member = self._bus.member(identity)
+        connection = member.connection
+        if connection is None:
+            return 0
+        wanted = Wanted(
+            wants=self._wants(identity, params.pattern),
+            since_ms=params.since,
+            from_seq=params.from_seq,
+        )
+        if not params.follow:
+            return await self._send(connection, wanted, 0, self._log.position)
+        return await self._follow(member, connection, params.pattern, wanted)
+
+    async def _follow(
+        self,
+        member: Member,
+        connection: Connected,
+        pattern: str,
+        wanted: Wanted,
+        owed: AcknowledgedCatchup | None = None,
+    ) -> int:
+        position = self._log.position
+        before = member.client.subscriptions.get(pattern, member.live)
+        if before.rank == Rank.REPLAY:
+            raise DeskbusError(CONFLICT, "A replay of this pattern is under way.")
+        self._bus.broker.check_room(member.client, pattern)
+        # A window takes less; what it could not would be dead.
+        capture = _Capture(MAX_CAPTURED_BYTES) if owed is None else _Capture(*WINDOW_LIMITS)
+        reader = Reader(member.client, Rank.REPLAY, capture)
+        # What is published from here on is captured, and all before it is below this position.
+        self._bus.broker.subscribe(member.client, pattern, reader)
+        try:
+            sent, start = 0, 0
+            while True:
+                sent += await self._send(connection, wanted, start, position, owed)
+                if not capture.overflowed:
+                    return sent
+                self._tell_lost(member, capture.reset())
+                start, position = position, self._log.position
+        finally:
+            self._hand_over(member, pattern, reader, before, capture)
+
+    def _hand_over(
+        self, member: Member, pattern: str, reader: Reader, before: Reader, capture: _Capture
+    ) -> None:
+        """Puts the subscription back to what it was, or live, behind what was captured.
+
+        Where the client has ended or replaced the subscription meanwhile, that stays so.
+        """
+        if member.client.subscriptions.get(pattern) is reader:
+            self._bus.broker.subscribe(member.client, pattern, before)
+        for line, topic, seq in capture.reset():
+            heir = member.client.reader_of(topic)
+            if heir is not None:
+                heir.put(line, topic, seq)
+
+    async def _met(
+        self, wants: Callable[[str], bool], start: int, known: Mapping[str, Last]
+    ) -> dict[str, Origin]:
+        """The first message that the log has of each known topic, from the known one on."""
+        met: dict[str, Origin] = {}
+        if not known or not self._log.available:
+            return met
+        blocks = self._log.read(
+            lambda topic: topic in known and wants(topic),
+            from_seqs={topic: last.seq for topic, last in known.items()},
+            from_position=start,
+        )
+        async for block in blocks:
+            for read in map(origin, lines_of(block)):
+                met.setdefault(read.topic, read)
+            if len(met) == len(known):
+                break
+        return met
+
+    async def _withheld(
+        self, member: Member, wanted: Wanted, behind: ClientProgress
+    ) -> list[GapParams]:
+        """What the log has behind what the client has seen, and may not be sent to it.
+
+        What waits in its window is not among it.
+        """
+        if wanted.recent_ms is None or not self._log.available:
+            return []
+        waiting = member.window.all_seqs()
+        ranges: dict[tuple[str, str], tuple[int, int]] = {}
+        for stretch in self._stretches(wanted, wanted.start, self._log.position):
+            blocks = self._log.read(
+                wanted.wants,
+                since_ms=wanted.since_ms,
+                until_ms=stretch.since_ms,
+                from_seqs=wanted.first_seqs,
+                from_position=stretch.start,
+                to_position=stretch.end,
+            )
+            async for block in blocks:
+                for read in map(origin, lines_of(block)):
+                    if behind.is_new(read) and (read.topic, read.seq) not in waiting:
+                        first, _ = ranges.get((read.topic, read.epoch), (read.seq, 0))
+                        ranges[read.topic, read.epoch] = (first, read.seq)
+        return [
+            GapParams(topic=topic, epoch=epoch, first=first, last=last, reason="disconnected")
+            for (topic, epoch), (first, last) in ranges.items()
+        ]
+
+    async def query(self, identity: Sender, params: QueryParams) -> MessageList:
+        """Raises `DeskbusError` (conflict) where there is no log."""
+        found: list[Raw] = []
+        size = 0
+        blocks = self._log.read(
+            self._wants(identity, params.pattern),
+            since_ms=params.since or 0,
+            from_seq=params.from_seq,
+            until_ms=None if isinstance(params.until, UnsetType) else params.until,
+            limit=params.limit + 1,
+        )
+        async for block in blocks:
+            for line in lines_of(block):
+                size += len(line)
+                if len(found) == params.limit or (found and size > MAX_ANSWER_BYTES):
+                    return MessageList(messages=found, more=True)
+                found.append(envelope(line))
+        return MessageList(messages=found)
+
+    async def _send(
+        self,
+        connection: Connected,
+        wanted: Wanted,
+        start: int,
+        until: int,
+        owed: AcknowledgedCatchup | None = None,
+    ) -> int:
+        """What the log holds from position `start` to `until`; returns how many messages."""
+        sent = 0
+        edges = owed.edges if owed else []
+        for stretch in self._stretches(wanted, start, until, edges):
+            is_again = stretch.start < wanted.start
+            blocks = self._log.read(
+                wanted.wants_again if is_again else wanted.wants,
+                since_ms=stretch.since_ms,
+                from_seq=wanted.from_seq,
+                from_seqs=wanted.again if is_again else wanted.first_seqs,
+                from_position=stretch.start,
+                to_position=stretch.end,
+            )
+            async for block in blocks:
+                await connection.writable()
+                if owed is not None:
+                    sent += await owed.take(block, stretch.start)
+                else:
+                    connection.put_block(block)
+                    sent += block.count(b"\n")
+        return sent
+
+    def _stretches(
+        self, wanted: Wanted, start: int, until: int, edges: Iterable[int] = ()
+    ) -> list[Stretch]:
+        """Parts of the log for each of which one rule holds, in order."""
+        if not wanted.again:
+            start = max(start, wanted.start)
+        cuts = {wanted.start, self._log.found_position, *edges}
+        places = [start, *sorted(cut for cut in cuts if start < cut < until), until]
+        found = []
+        for begin, end in pairwise(places):
+            since_ms = wanted.since_ms
+            if wanted.recent_ms is not None:
+                since_ms = max(since_ms, self._log.since_ms(wanted.recent_ms, begin))
+            if begin < end:
+                found.append(Stretch(begin, end, since_ms))
+        return found
+
+    def _may_send(self, recent_ms: int | None, read: Origin) -> bool:
+        """Whether a message of the log is young enough."""
+        if not self._log.persists(read.topic):
+            return False
+        if recent_ms is None:
+            return True
+        is_of_this_run = read.epoch == self._bus.broker.epoch
+        position = self._log.position if is_of_this_run else 0
+        return read.timestamp >= self._log.since_ms(recent_ms, position)
+
+    @property
+    def _log_start(self) -> int:
+        return self._log.first_position if self._log.available else 0
+
+    def _wants(self, identity: Sender, pattern: str) -> Callable[[str], bool]:
+        may_read = self._bus.reads_of(identity)
+        return lambda topic: matches(pattern, topic) and may_read(topic)
+
+    def _tell_lost(self, member: Member, held: list[tuple[bytes, str, int]]) -> None:
+        """What was captured comes from the log again, but for topics that are not in it."""
+        for _, topic, seq in held:
+            if not self._log.persists(topic):
+                member.lost_when_slow(topic, seq)

@@ -1,0 +1,391 @@
+"""InterApplicationBus: what apps see of the bus. Joins members, broker, and request/response."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Raw, UnsetType
+
+from deskbus.bus.broker import MessageBroker
+from deskbus.bus.delivery.dead_letters import DeadLetterQueue
+from deskbus.bus.delivery.offline_queue import QueueBudget
+from deskbus.bus.line import envelope
+from deskbus.bus.member import Connected, Member
+from deskbus.bus.pending_requests import PendingRequests
+from deskbus.bus.presence import SubscriberPresence
+from deskbus.bus.recovery.session_catchup import SessionCatchup, session_catchup
+from deskbus.bus.route import Reader
+from deskbus.contracts.bus_access import BusAccess
+from deskbus.storage.clocks import ClockMs, awake_ms
+from deskbus_protocol.bus import (
+    Mode,
+    PublishParams,
+    RequestParams,
+    RequestResult,
+    SendParams,
+    SendResult,
+    Source,
+    SubscriberParams,
+)
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import (
+    INVALID_PARAMS,
+    NO_SUBSCRIBER,
+    PERMISSION_DENIED,
+    SESSION_REQUIRED,
+    DeskbusError,
+)
+from deskbus_protocol.history import BusStats, ClientQueue, LettersResult
+from deskbus_protocol.permissions import PermissionsChangedParams
+from deskbus_protocol.reconnection import SESSION_GRACE_MS
+from deskbus_protocol.rpc import notification
+from deskbus_protocol.topics import check_topic
+
+KEEP_ACKNOWLEDGED_MS = 24 * 60 * 60 * 1000
+"""How long what a client has not acknowledged is kept for it; then it is dead."""
+
+
+MAX_AWAY = 512
+"""Clients of one app that may come back; beyond, who is away longest can't any more."""
+
+
+class InterApplicationBus:
+    """Members stay for `SESSION_GRACE_MS` after they leave, or longer where something is owed.
+
+    `on_gone` is told the app of a member that is given up, when no other of that app is left,
+    `on_ended` each member that can't come back.
+    """
+
+    def __init__(
+        self,
+        broker: MessageBroker,
+        acl: BusAccess,
+        *,
+        on_gone: Callable[[str], None],
+        on_ended: Callable[[Sender], None] = lambda _: None,
+        awake_ms: ClockMs = awake_ms,
+    ) -> None:
+        self.broker = broker
+        self.dead_letters = DeadLetterQueue(broker.clock_ms)
+        self.questions = PendingRequests()
+        self._acl = acl
+        self._watchers = SubscriberPresence(acl.may_write_all)
+        self._on_gone = on_gone
+        self._on_ended = on_ended
+        self._awake_ms = awake_ms
+        self._members: dict[Sender, Member] = {}
+        self._budgets: dict[str, QueueBudget] = {}
+
+    def attach(
+        self,
+        identity: Sender,
+        connection: Connected,
+        *,
+        resume: bool,
+        last_seqs: Mapping[str, int] | None = None,
+    ) -> bool:
+        """Lets a client take part; returns whether it took up where it had left.
+
+        It then gets what came after `last_seqs`, the last messages that it has, where it tells
+        them. Without `resume` it starts afresh: what waited for its live subscriptions is dead,
+        what it has not acknowledged comes again once it subscribes.
+        """
+        member = self._members.get(identity)
+        if member is not None and member.here:
+            self.detach(identity)
+        if member is not None and resume and member.intact:
+            self._take_up(member, connection, last_seqs)
+            return True
+        if member is not None:
+            self._restart(member)
+        else:
+            member = self._members[identity] = Member(
+                identity,
+                epoch=self.broker.epoch,
+                clock_ms=self.broker.clock_ms,
+                awake_ms=self._awake_ms,
+                dead_letters=self.dead_letters,
+                budget=self._budgets.setdefault(identity.app, QueueBudget()),
+            )
+        if not any(m.here for m in self._members.values() if m.identity.app == identity.app):
+            self._on_gone(identity.app)
+        member.connect(connection, self.reads_of(identity))
+        return False
+
+    def detach(self, identity: Sender) -> None:
+        """The client has left; from now on its messages wait."""
+        member = self._members.get(identity)
+        if member is not None and member.here:
+            member.disconnect()
+            self.questions.lose(member.client)
+            self._watchers.unwatch(identity)
+            for pattern in member.client.subscriptions:
+                self._watchers.removed(member, pattern)
+            self._make_room(identity.app)
+
+    def leave(self, identity: Sender) -> None:
+        """The client has left for good: nothing is kept for it, and it can't come back."""
+        self.detach(identity)
+        member = self._members.get(identity)
+        if member is not None:
+            self._restart(member)
+            self._end(member)
+            self._tell_gone(identity.app)
+
+    def knows(self, identity: Sender) -> bool:
+        """Whether the client is here, or may still come back."""
+        return identity in self._members
+
+    def member(self, identity: Sender) -> Member:
+        """Raises `DeskbusError` (session_required) for a client that is not here."""
+        member = self._members.get(identity)
+        if member is None or not member.here:
+            raise DeskbusError(SESSION_REQUIRED)
+        return member
+
+    @property
+    def members(self) -> list[Member]:
+        return list(self._members.values())
+
+    def tick(self) -> None:
+        """Does what is due: expiry, redelivery, and members who stay away too long."""
+        now = self._awake_ms()
+        for member in self.members:
+            member.tick()
+            if member.away_since is not None and now - member.away_since >= SESSION_GRACE_MS:
+                self._end_grace(member, now - member.away_since)
+
+    def grants_changed(self, app: str, epoch: int) -> None:
+        """Applies changed permissions of `app` to what is cached, read, and waiting for it.
+
+        Its clients are told, each with the subscriptions that it has lost.
+        """
+        affected = [member for member in self.members if member.identity.app == app]
+        self.broker.grants_changed([member.client for member in affected])
+        for member in affected:
+            lost = [
+                pattern
+                for pattern in member.client.subscriptions
+                if not self._acl.may_subscribe(member.identity, pattern)
+            ]
+            for pattern in lost:
+                self._close(member, pattern)
+            member.revoke(self.reads_of(member.identity))
+            if member.connection is not None:
+                word = PermissionsChangedParams(app=app, epoch=epoch, closed=lost)
+                line = notification("permissions.changed", word) + b"\n"
+                member.connection.put(line, None, 0)
+
+    def subscribe(
+        self, identity: Sender, pattern: str, mode: Mode, sources: Sequence[Source] = ()
+    ) -> None:
+        """Raises `DeskbusError` (invalid_topic, invalid_params, overloaded)."""
+        member = self.member(identity)
+        if sources and mode != "live":
+            raise DeskbusError(INVALID_PARAMS, "Only live subscriptions can name sources.")
+        known = pattern in member.client.subscriptions
+        self.broker.check_room(member.client, pattern)
+        reader = member.acknowledged if mode == "acknowledged" else member.live
+        self.broker.subscribe(member.client, pattern, member.filtered if sources else reader)
+        if sources:
+            member.sources.set(pattern, sources)
+        else:
+            member.sources.drop(pattern)
+        if not known:
+            self._watchers.added(member, pattern)
+
+    def unsubscribe(self, identity: Sender, pattern: str) -> None:
+        """Raises `DeskbusError` (not_found)."""
+        self._close(self.member(identity), pattern)
+
+    def watch_subscribers(self, identity: Sender, *, enabled: bool) -> list[SubscriberParams]:
+        """Starts or ends telling a client who subscribes; returns who does now."""
+        if enabled:
+            return self._watchers.watch(self.member(identity), self.members)
+        self._watchers.unwatch(identity)
+        return []
+
+    def send(self, identity: Sender, params: SendParams) -> SendResult:
+        """Raises `DeskbusError` (permission_denied, no_subscriber, invalid_topic)."""
+        client_name = None if isinstance(params.client, UnsetType) else params.client
+        sender = self.member(identity).client
+        targets = self._addressees(identity, params.app, client_name, params.topic)
+        topic = self.broker.topics.direct(params.topic)
+        self.broker.send(sender, targets, topic, params.payload, _options(params))
+        return SendResult(id=topic.last_id.decode(), receivers=len(targets))
+
+    async def request(self, identity: Sender, params: RequestParams) -> RequestResult:
+        """Raises `DeskbusError`: no_subscriber, timeout, responder_failed, permission_denied."""
+        client = self.member(identity).client
+        options = _options(params)
+        with self.questions.ask() as question:
+            if isinstance(params.app, UnsetType):
+                topic = self.broker.publish(
+                    client, params.topic, params.payload, options, question.token
+                )
+                targets = topic.targets
+            else:
+                targets = self._addressees(identity, params.app, None, params.topic)
+                topic = self.broker.topics.direct(params.topic)
+                self.broker.send(client, targets, topic, params.payload, options, question.token)
+            question.in_memory = topic.in_memory
+            own = options.correlation_id
+            question.correlation_id = own if isinstance(own, str) else topic.last_id.decode()
+            question.asked.update(target.client for target in targets if self._is_here(target))
+            if not question.asked:
+                raise DeskbusError(NO_SUBSCRIBER, f"Nobody answers requests on {params.topic}.")
+            return await question.answer(params.timeout)
+
+    def redrive(self, numbers: list[int] | None) -> LettersResult:
+        """Gives dead letters to their clients again; those of clients that are gone stay."""
+        letters = self.dead_letters.take(numbers)
+        left = []
+        for letter in letters:
+            member = self._members.get(letter.addressee)
+            reader = member.client.reader_of(letter.topic) if member else None
+            if reader is None or not self._acl.may_read(letter.addressee, letter.topic):
+                left.append(letter)
+            else:
+                reader.put(letter.line, letter.topic, letter.seq)
+        self.dead_letters.put_back(left)
+        return LettersResult(done=len(letters) - len(left), left=len(left))
+
+    def purge(self, numbers: list[int] | None) -> LettersResult:
+        return LettersResult(done=len(self.dead_letters.take(numbers)), left=0)
+
+    def history(self, identity: Sender, topic: str, limit: int) -> list[Raw]:
+        """The last messages of a topic; raises `DeskbusError` (permission_denied)."""
+        if not self._acl.may_read(identity, topic):
+            raise DeskbusError(PERMISSION_DENIED, f"This app may not read {topic}.")
+        return [envelope(line) for line in self.broker.history(topic)[-limit:]]
+
+    def queues(self) -> list[ClientQueue]:
+        return [
+            ClientQueue(
+                app=member.identity.app,
+                client=member.identity.client,
+                online=member.here,
+                queued=len(member.queue),
+                queued_bytes=member.queue.bytes,
+                unacknowledged=len(member.window),
+            )
+            for member in self.members
+        ]
+
+    def statistics(self) -> BusStats:
+        broker, members = self.broker, self.members
+        return BusStats(
+            clients=sum(member.here for member in members),
+            offline_clients=sum(not member.here for member in members),
+            subscriptions=sum(len(member.client.subscriptions) for member in members),
+            topics=len(broker.topics.all()),
+            messages_in=broker.messages_in,
+            messages_out=broker.messages_out,
+            bytes_in=broker.bytes_in,
+            queued=sum(len(member.queue) for member in members),
+            unacknowledged=sum(len(member.window) for member in members),
+            dead_letters={str(reason): n for reason, n in self.dead_letters.counts.items()},
+            cache_hits=broker.messages_in - broker.cache_misses,
+            cache_misses=broker.cache_misses,
+            slow_readers=sum(
+                member.connection is not None and member.connection.slow for member in members
+            ),
+            history_bytes=broker.topics.history_bytes,
+        )
+
+    def reads_of(self, identity: Sender) -> Callable[[str], bool]:
+        """Whether this client may read a topic, as of when it is asked."""
+        return lambda topic: self._acl.may_read(identity, topic)
+
+    def _close(self, member: Member, pattern: str) -> None:
+        self.broker.unsubscribe(member.client, pattern)
+        member.sources.drop(pattern)
+        if member.here:
+            self._watchers.removed(member, pattern)
+
+    def _is_here(self, reader: Reader) -> bool:
+        member = self._members.get(reader.client.identity)
+        return member is not None and member.here
+
+    def _take_up(
+        self, member: Member, connection: Connected, last_seqs: Mapping[str, int] | None
+    ) -> None:
+        found = (
+            SessionCatchup([], [])
+            if last_seqs is None
+            else session_catchup(self.broker, member, last_seqs)
+        )
+        for topic, first, last in found.gaps:
+            member.lost_on_the_way(topic, first, last)
+        member.connect(connection, self.reads_of(member.identity), found.lines)
+        for pattern in member.client.subscriptions:
+            self._watchers.added(member, pattern)
+
+    def _restart(self, member: Member) -> None:
+        """The client begins anew under its identity; only what it owes an answer for stays."""
+        for pattern, reader in list(member.client.subscriptions.items()):
+            if reader is not member.acknowledged:
+                self.broker.unsubscribe(member.client, pattern)
+        member.forget_live()
+
+    def _end_grace(self, member: Member, away_ms: int) -> None:
+        """Live subscriptions go. What is owed to an acknowledged reader is kept for longer."""
+        if member.intact:
+            self._restart(member)
+            self._tell_gone(member.identity.app)
+        if not member.client.subscriptions or away_ms >= KEEP_ACKNOWLEDGED_MS:
+            self._end(member)
+
+    def _make_room(self, app: str) -> None:
+        """Ends the grace of who is away longest, where too many of one app are."""
+        away = [
+            member
+            for member in self._members.values()
+            if member.identity.app == app and member.away_since is not None
+        ]
+        if len(away) > MAX_AWAY:
+            longest = min(away, key=lambda member: member.away_since or 0)
+            self._restart(longest)
+            self._end(longest)
+
+    def _tell_gone(self, app: str) -> None:
+        if not any(m.intact for m in self._members.values() if m.identity.app == app):
+            self._on_gone(app)
+
+    def _end(self, member: Member) -> None:
+        member.give_up()
+        self.broker.remove(member.client)
+        del self._members[member.identity]
+        app = member.identity.app
+        if not any(other.app == app for other in self._members):
+            del self._budgets[app]
+        self._on_ended(member.identity)
+
+    def _addressees(
+        self, sender: Sender, app: str, client: str | None, topic: str
+    ) -> tuple[Reader, ...]:
+        check_topic(topic)
+        always = self._acl.may_send(sender, app)
+        if not always and not self._acl.may_spend(sender, "app.send", app):
+            raise DeskbusError(PERMISSION_DENIED, f"This app may not send to {app}.")
+        found = tuple(
+            reader
+            for of, reader in self.broker.readers(topic).items()
+            if of.identity.app == app
+            and client in (None, of.identity.client)
+            and self._acl.may_read(of.identity, topic)
+        )
+        if not found:
+            raise DeskbusError(NO_SUBSCRIBER, f"No client of {app} listens on {topic}.")
+        if not always:
+            # A message without a receiver uses up nothing.
+            self._acl.spend(sender, "app.send", app)
+        return found
+
+
+def _options(params: SendParams | RequestParams) -> PublishParams:
+    return PublishParams(
+        topic=params.topic,
+        payload=params.payload,
+        headers=params.headers,
+        correlation_id=params.correlation_id,
+        meta=params.meta,
+    )

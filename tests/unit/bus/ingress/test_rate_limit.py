@@ -1,0 +1,97 @@
+"""Budgets of messages: over all connections of an app, refused beyond, nobody else's business."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from msgspec import UNSET, Raw
+
+from deskbus.bus.ingress.rate_limit import HOLD_S, RateLimitedPublisher, RateLimits
+from deskbus_protocol.errors import RATE_LIMITED, DeskbusError
+from deskbus_protocol.manifest import Limits
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Publisher:
+    """What would stand behind the meter."""
+
+    def __init__(self) -> None:
+        self.routed: list[str] = []
+
+    def publish_plain(self, messages: Any, refuse: Any) -> str:
+        self.routed += [message.topic for message in messages]
+        return "routed"
+
+    def publish(self, topic: str, payload: Raw, options: Any) -> str:
+        self.routed.append(topic)
+        return "routed"
+
+    check_durable = when_durable = acknowledge = respond = publish
+
+
+def message(topic: str, size: int = 10) -> Any:
+    return SimpleNamespace(topic=topic, payload=Raw(b"x" * size), durable=False)
+
+
+def metered(limits: Limits) -> tuple[Any, Publisher, list[float], Clock, RateLimits]:
+    clock, holds, behind = Clock(), list[float](), Publisher()
+    meters = RateLimits(lambda _: None, clock)
+    meters.limit("desk.app", limits)
+    meter = meters.of("desk.app")
+    assert meter is not None
+    return RateLimitedPublisher(behind, meter, holds.append), behind, holds, clock, meters  # type: ignore[arg-type]
+
+
+def test_an_app_without_limits_has_no_meter() -> None:
+    heard: list[str] = []
+    meters = RateLimits(heard.append)
+    meters.limit("desk.app", Limits())
+    assert meters.of("desk.app") is None
+    assert meters.excess_per_s("desk.app") == (0, 0)
+    meters.check("desk.app", 10**9)
+    assert heard == []
+    meters.limit("desk.app", Limits(messages_per_s=1))
+    meters.limit("desk.app", Limits())
+    assert heard == ["desk.app", "desk.app"], "both ways, its connections are told"
+
+
+@pytest.mark.requirement("4.4")
+def test_what_is_beyond_the_budget_is_refused_and_the_app_held_back() -> None:
+    publisher, behind, holds, clock, meters = metered(Limits(messages_per_s=3))
+    refused: list[tuple[str, str]] = []
+
+    def refuse(error: DeskbusError, topic: str) -> None:
+        refused.append((error.kind.name, topic))
+
+    assert publisher.publish_plain([message("a"), message("b")], refuse) == "routed"
+    assert holds == []
+    assert publisher.publish_plain([message("c"), message("d"), message("e")], refuse) is None
+    assert behind.routed == ["a", "b", "c"]
+    assert refused == [("rate_limited", "d"), ("rate_limited", "e")]
+    assert holds == [HOLD_S]
+    clock.now = 1.0
+    assert meters.excess_per_s("desk.app") == (5, 0)
+    assert publisher.publish_plain([message("f")], refuse) == "routed"
+    assert meters.excess_per_s("desk.app") == (0, 0)
+
+
+def test_a_large_message_is_paid_for_afterwards() -> None:
+    publisher, behind, _, clock, meters = metered(Limits(bus_kb_per_s=1))
+    assert publisher.publish_plain([message("large", 4096)], print)
+    with pytest.raises(DeskbusError) as refused:
+        publisher.publish("more", Raw(b"x"), UNSET)
+    assert refused.value.kind is RATE_LIMITED
+    assert refused.value.kind.retryable
+    clock.now = 2.0
+    assert meters.excess_per_s("desk.app")[1] > 1024
+    with pytest.raises(DeskbusError):
+        meters.check("desk.app", 1)
+    clock.now = 3.5
+    assert publisher.publish("more", Raw(b"x"), UNSET)
+    assert behind.routed == ["large", "more"]

@@ -1,0 +1,44 @@
+"""Lines are read back as they are, whatever their sender put into them."""
+
+import json
+
+import pytest
+from msgspec import UNSET, Raw
+
+from deskbus.bus.broker import MessageBroker
+from deskbus.bus.line import as_redelivery, envelope, sender_of, stamps
+from deskbus.bus.route import BusClient
+from deskbus_protocol.bus import PublishParams
+from deskbus_protocol.envelope import Sender
+from tests.unit.bus.lines import Anyone
+
+TRAPS = [
+    {"a": "b", "payload": "x"},
+    {"a": 'b","payload":1', "timestamp": "1", "sender": "y"},
+    {'","payload":': '","redelivery":9'},
+]
+
+
+@pytest.fixture(params=TRAPS, ids=["key", "value", "quotes"])
+def line(request: pytest.FixtureRequest) -> bytes:
+    broker = MessageBroker("e1", Anyone(), clock_ms=lambda: 1000)
+    sender = BusClient(Sender("desk.feed", "main"), "e1")
+    payload = Raw(json.dumps({"payload": request.param}).encode())
+    options = PublishParams(
+        topic="a", payload=payload, headers=request.param, ttl=50, priority=9, correlation_id=UNSET
+    )
+    name = 't,"sender":{"app":"bank"}'.replace("{", "").replace("}", "")
+    return broker.publish(sender, name, payload, options).history[-1]
+
+
+def test_stamps_are_those_of_the_broker(line: bytes) -> None:
+    read = stamps(line)
+    assert (read.seq, read.timestamp, read.priority, read.expires_at) == (1, 1000, 9, 1050)
+    assert json.loads(sender_of(line)) == {"app": "desk.feed", "client": "main"}
+
+
+def test_a_redelivery_is_the_same_message_with_one_member_more(line: bytes) -> None:
+    before = json.loads(bytes(envelope(line)))
+    after = json.loads(as_redelivery(line, 2))["params"]
+    assert after.pop("redelivery") == 2
+    assert after == before
