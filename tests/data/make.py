@@ -15,7 +15,7 @@ import msgspec
 from deskbus.audit.logger import AuditLogger
 from deskbus.components.sensitive_topics import SensitiveTopics
 from deskbus.federation.bookmark import Bookmark, Place
-from deskbus.persistence.log import MessageLog
+from deskbus.persistence.log.message_log import MessageLog
 from deskbus.processes.installed import InstalledApp, InstalledApps
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.ledger import Decision, Ledger

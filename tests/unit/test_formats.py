@@ -33,9 +33,9 @@ from deskbus.federation.bookmark import Bookmark, Place
 from deskbus.federation.federation import Federation
 from deskbus.federation.wire import WireError
 from deskbus.handlers.apps import own_handlers
-from deskbus.persistence import batch
-from deskbus.persistence.persistence import MessagePersistence
-from deskbus.persistence.summary import summary_path
+from deskbus.persistence.log import batch
+from deskbus.persistence.log.segment_summary import summary_path
+from deskbus.persistence.service import MessagePersistence
 from deskbus.processes.installed import FILE_NAME as APPS
 from deskbus.processes.installed import InstalledApps
 from deskbus.reliability.fair_queue import FairQueue
@@ -438,8 +438,8 @@ async def start_apps(place: DataFolder) -> str:
 
 
 FORMATS = [
-    Format("message batch", ("persistence.batch.VERSION",), make_log, start_log),
-    Format("log summary", ("persistence.summary.VERSION",), make_summary, start_log),
+    Format("message batch", ("persistence.log.batch.VERSION",), make_log, start_log),
+    Format("log summary", ("persistence.log.segment_summary.VERSION",), make_summary, start_log),
     Format("federation's place", ("federation.bookmark.Place",), make_place, start_federation),
     Format("sealed record", ("vault.cipher._VERSION",), make_record, start_record),
     Format("keyset", ("vault.keyset._MAGIC",), make_keyset, start_vault),

@@ -13,9 +13,9 @@ from msgspec import UNSET, Raw
 
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.route import BusClient
-from deskbus.persistence.batch import Messages
-from deskbus.persistence.log import MessageLog
-from deskbus.persistence.query import Query
+from deskbus.persistence.log.batch import Messages
+from deskbus.persistence.log.message_log import MessageLog
+from deskbus.persistence.log.query import Query
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import Sender
 from tests.unit.bus.lines import Anyone

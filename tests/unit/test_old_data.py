@@ -7,7 +7,7 @@ import pytest
 
 from deskbus.components.sensitive_topics import SensitiveTopics
 from deskbus.federation.bookmark import Bookmark
-from deskbus.persistence.log import MessageLog
+from deskbus.persistence.log.message_log import MessageLog
 from deskbus.vault.vault import Vault
 from tests.data.make import PASSWORD, PLACE, SECRET
 from tests.unit.persistence.rig import NOW_MS, read, seqs

@@ -5,7 +5,7 @@ from argparse import Namespace
 from deskbus.commands import output
 from deskbus.commands.progress import show_progress
 from deskbus.config import MESSAGE_FOLDER
-from deskbus.persistence.log import MessageLog
+from deskbus.persistence.log.message_log import MessageLog
 
 
 def run(options: Namespace) -> int:

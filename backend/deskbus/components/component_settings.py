@@ -18,8 +18,8 @@ from deskbus.config import (
     Settings,
     archive_of,
 )
-from deskbus.persistence.persistence import MessagePersistence
-from deskbus.persistence.retention import Retention
+from deskbus.persistence.log.retention import LogRetention
+from deskbus.persistence.service import MessagePersistence
 from deskbus.processes.plan import AppPlan, ProgramPlan
 from deskbus.processes.spawn import Program
 from deskbus.security.paths import resolve
@@ -146,7 +146,7 @@ def persistence_of(
     wanted = settings.config.persistence
     if not wanted.enabled:
         return None
-    retention = Retention(
+    retention = LogRetention(
         max_segments=wanted.max_segments,
         max_age_ms=int(wanted.max_age_days * 24 * 3600 * 1000),
         max_bytes=wanted.max_bytes,

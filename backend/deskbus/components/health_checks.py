@@ -4,7 +4,7 @@ import msgspec
 from msgspec import UNSET
 
 from deskbus.bus.service import InterApplicationBus
-from deskbus.persistence.persistence import MessagePersistence
+from deskbus.persistence.service import MessagePersistence
 from deskbus.reliability.health_monitor import Check
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.policykeeper import PolicyKeeper

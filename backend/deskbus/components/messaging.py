@@ -13,7 +13,7 @@ from deskbus.components.access_control import AccessControl
 from deskbus.components.component_settings import persistence_of
 from deskbus.config import Settings
 from deskbus.contracts.listeners import Listeners
-from deskbus.persistence.topiclog import TopicLog
+from deskbus.persistence.topic_log import TopicLog
 from deskbus.reliability.loops import Loops
 from deskbus.storage.awake_clock import tick_every
 from deskbus.storage.clocks import SteadyClock

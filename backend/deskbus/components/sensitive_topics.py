@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from functools import lru_cache
 
-from deskbus.persistence.sealer import Readiness, SealingError, UnsealableError
+from deskbus.persistence.sealing import Readiness, SealingError, UnsealableError
 from deskbus.storage.newer_format import NewerFormatError
 from deskbus.vault.cipher import SealError
 from deskbus.vault.homes import VaultLockedError

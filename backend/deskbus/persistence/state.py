@@ -3,8 +3,8 @@
 import errno
 from typing import Literal, NamedTuple
 
-from deskbus.persistence.files import FolderInUseError
-from deskbus.persistence.sealer import SealingError
+from deskbus.persistence.log.file_operations import FolderInUseError
+from deskbus.persistence.sealing import SealingError
 from deskbus.storage.newer_format import NewerFormatError
 
 TOO_SLOW = "the disk is too slow"
@@ -20,7 +20,7 @@ _REASONS = {
 }
 
 
-class State(NamedTuple):
+class PersistenceState(NamedTuple):
     """`detail` is empty while nothing is wrong."""
 
     status: Literal["ok", "degraded"]
@@ -39,11 +39,11 @@ def reason_of(error: Exception) -> str:
     return "the messages can't be written"
 
 
-def degraded(reason: str, held: int, dropped: int) -> State:
+def degraded(reason: str, held: int, dropped: int) -> PersistenceState:
     detail = f"{reason}; {held} messages wait in memory"
     if dropped:
         detail += f", {dropped} are lost"
-    return State("degraded", detail)
+    return PersistenceState("degraded", detail)
 
 
 def unsealed(why: str, *, waiting: int, topics: int, refuse: bool, refused: int) -> str:

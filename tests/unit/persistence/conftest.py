@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.persistence import log as log_module
+from deskbus.persistence.log import message_log as log_module
 from tests.unit.persistence.rig import SMALL_SEGMENT
 from tests.unit.persistence.service import Rig
 

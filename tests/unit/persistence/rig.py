@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from deskbus.persistence.batch import Messages
-from deskbus.persistence.files import Files
-from deskbus.persistence.log import MessageLog
-from deskbus.persistence.query import Query
+from deskbus.persistence.log.batch import Messages
+from deskbus.persistence.log.file_operations import Files
+from deskbus.persistence.log.message_log import MessageLog
+from deskbus.persistence.log.query import Query
 from deskbus_protocol.rpc import encode
 
 NOW_MS = 1_700_000_000_000

@@ -7,10 +7,8 @@ from typing import Any
 
 from anyio import fail_after
 
-from deskbus.persistence.persistence import (
-    MessagePersistence,
-)
-from deskbus.persistence.query import Query
+from deskbus.persistence.log.query import Query
+from deskbus.persistence.service import MessagePersistence
 from tests.unit.persistence.rig import NOW_MS, Disk, Timers, numbered, seqs
 
 

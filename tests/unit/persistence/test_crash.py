@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.persistence.persistence import MessagePersistence
+from deskbus.persistence.service import MessagePersistence
 from tests.unit.persistence.rig import NOW_MS, message, opened, read, seqs
 
 ROUNDS = 10

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.persistence.persistence import MessagePersistence
-from deskbus.persistence.query import Query
-from deskbus.persistence.state import State
+from deskbus.persistence.log.query import Query
+from deskbus.persistence.service import MessagePersistence
+from deskbus.persistence.state import PersistenceState
 from tests.unit.persistence.rig import NOW_MS, Timers, numbered, seqs
 
 DISK_BYTES = 256 * 1024
@@ -46,7 +46,7 @@ async def test_a_full_disk_loses_nothing_once_there_is_room_again(
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(DISK_BYTES // 2))
     acknowledged = sent = 0
-    while persistence.state == State("ok"):
+    while persistence.state == PersistenceState("ok"):
         for each in numbered("a", sent + 1, sent + 50):
             persistence.append(*each)
         sent += 50
@@ -59,7 +59,7 @@ async def test_a_full_disk_loses_nothing_once_there_is_room_again(
 
     ballast.unlink()
     assert await persistence.flush()
-    assert persistence.state == State("ok")
+    assert persistence.state == PersistenceState("ok")
     await persistence.close()
 
     again = MessagePersistence(small_disk / "log", clock_ms=lambda: NOW_MS)

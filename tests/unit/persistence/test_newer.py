@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from crc32c import crc32c
 
-from deskbus.persistence.batch import HEAD_BYTES, MAGIC, VERSION_AT, read_head
-from deskbus.persistence.persistence import MessagePersistence
+from deskbus.persistence.log.batch import HEAD_BYTES, MAGIC, VERSION_AT, read_head
+from deskbus.persistence.service import MessagePersistence
 from deskbus.storage.newer_format import NewerFormatError
 from tests.unit.persistence.rig import files_of, message, numbered, opened, read, seqs, write
 

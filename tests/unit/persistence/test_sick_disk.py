@@ -5,13 +5,11 @@ import errno
 
 import pytest
 
-from deskbus.persistence import backlog as backlog_module
-from deskbus.persistence import persistence as persistence_module
-from deskbus.persistence.persistence import (
-    STALLED_AFTER_S,
-)
-from deskbus.persistence.query import Query
-from deskbus.persistence.state import State
+from deskbus.persistence import service as persistence_module
+from deskbus.persistence.commit import backlog as backlog_module
+from deskbus.persistence.log.query import Query
+from deskbus.persistence.service import STALLED_AFTER_S
+from deskbus.persistence.state import PersistenceState
 from tests.unit.persistence.service import Gate, Rig
 
 
@@ -30,7 +28,7 @@ async def test_a_sick_disk_is_told_and_loses_nothing_when_it_recovers(
     rig.disk.failing[operation] = error
     rig.append(1, 3)
     assert not await rig.durable()
-    assert rig.persistence.state == State("degraded", detail)
+    assert rig.persistence.state == PersistenceState("degraded", detail)
     rig.append(4, 4)
     # Nobody is kept waiting while the disk is sick.
     assert not await rig.durable()
@@ -38,7 +36,7 @@ async def test_a_sick_disk_is_told_and_loses_nothing_when_it_recovers(
     rig.disk.failing.clear()
     rig.timers.advance(1)
     await rig.written()
-    assert rig.persistence.state == State("ok")
+    assert rig.persistence.state == PersistenceState("ok")
     rig.append(5, 5)
     assert await rig.durable()
     assert rig.persistence.statistics().held == 0
@@ -61,7 +59,7 @@ async def test_retries_back_off_to_half_a_minute_and_start_again_when_it_is_well
     rig.disk.failing.clear()
     rig.timers.advance(30)
     await rig.written()
-    assert rig.persistence.state == State("ok")
+    assert rig.persistence.state == PersistenceState("ok")
     for number in (2, 3):
         rig.append(number, number)
         assert await rig.durable()
@@ -114,7 +112,7 @@ async def test_a_disk_that_does_not_answer_keeps_nobody_waiting(rig: Rig) -> Non
     assert not await rig.durable()
     gate.open.set()
     await rig.written()
-    assert rig.persistence.state == State("ok")
+    assert rig.persistence.state == PersistenceState("ok")
     assert await rig.durable()
 
 
@@ -134,7 +132,7 @@ async def test_a_disk_that_is_too_slow_loses_the_oldest_and_says_so(
     gate.open.set()
     assert not await rig.durable()
     await rig.written()
-    assert rig.persistence.state == State("ok")
+    assert rig.persistence.state == PersistenceState("ok")
     assert await rig.persistence.flush()
     assert len(await rig.read()) == 600 - dropped
 
@@ -153,7 +151,7 @@ async def test_a_start_that_fails_is_tried_again(rig: Rig) -> None:
     rig.disk.failing.clear()
     rig.timers.advance(1)
     await rig.written()
-    assert rig.persistence.state == State("ok")
+    assert rig.persistence.state == PersistenceState("ok")
     assert rig.persistence.position == 5
     assert await rig.read() == [1, 2, 3, 4, 5]
     assert rig.persistence.last_seqs() == {"a": 5}

@@ -4,8 +4,8 @@ import errno
 
 import pytest
 
-from deskbus.persistence.files import FolderInUseError
-from deskbus.persistence.state import State, degraded, reason_of
+from deskbus.persistence.log.file_operations import FolderInUseError
+from deskbus.persistence.state import PersistenceState, degraded, reason_of
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_an_error_has_a_reason_in_plain_words(error: Exception, reason: str) -> 
 
 
 def test_the_detail_tells_what_waits_and_what_is_lost() -> None:
-    assert degraded("the disk is full", 5, 0) == State(
+    assert degraded("the disk is full", 5, 0) == PersistenceState(
         "degraded", "the disk is full; 5 messages wait in memory"
     )
     assert degraded("the disk is full", 5, 2).detail.endswith("in memory, 2 are lost")

@@ -5,8 +5,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbus.persistence.batch import Head, TopicRange
-from deskbus.persistence.index import (
+from deskbus.persistence.log.batch import BatchHead, TopicRange
+from deskbus.persistence.log.query import Query, Selection
+from deskbus.persistence.log.segment_index import (
     MAX_EXTENT_BYTES,
     MAX_RUN_TOPICS,
     MAX_SEGMENT_TOPICS,
@@ -14,13 +15,14 @@ from deskbus.persistence.index import (
     SegmentIndex,
     TopicSets,
 )
-from deskbus.persistence.query import Query, Selection
 
 TOPICS = ["a", "b", "c"]
 
 
-def head(position: int, first_ms: int, last_ms: int, body_bytes: int, messages: int = 1) -> Head:
-    return Head(0, messages, first_ms, last_ms, position, 0, body_bytes, 0)
+def head(
+    position: int, first_ms: int, last_ms: int, body_bytes: int, messages: int = 1
+) -> BatchHead:
+    return BatchHead(0, messages, first_ms, last_ms, position, 0, body_bytes, 0)
 
 
 def empty() -> SegmentIndex:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from deskbus.persistence import seqs as seqs_module
-from deskbus.persistence.seqs import LastSeqs
+from deskbus.persistence.log import last_seqs as seqs_module
+from deskbus.persistence.log.last_seqs import LastSeqs
 
 
 def test_the_last_seq_of_each_topic_is_kept() -> None:

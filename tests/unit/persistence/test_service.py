@@ -4,14 +4,9 @@ import asyncio
 
 import pytest
 
-from deskbus.persistence import persistence as persistence_module
-from deskbus.persistence.persistence import (
-    BATCH_BYTES,
-    BATCH_MESSAGES,
-    CLEAN_UP_EVERY_S,
-    SYNC_AFTER_S,
-)
-from deskbus.persistence.query import Query
+from deskbus.persistence import service as persistence_module
+from deskbus.persistence.log.query import Query
+from deskbus.persistence.service import BATCH_BYTES, BATCH_MESSAGES, CLEAN_UP_EVERY_S, SYNC_AFTER_S
 from tests.unit.persistence.rig import NOW_MS, message, numbered, seqs
 from tests.unit.persistence.service import Gate, Rig
 

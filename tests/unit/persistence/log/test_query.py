@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbus.persistence.batch import encode, unpack_body
-from deskbus.persistence.query import Query, Selection
+from deskbus.persistence.log.batch import encode, unpack_body
+from deskbus.persistence.log.query import Query, Selection
 from tests.unit.persistence.rig import HOSTILE_PAYLOAD, Message, batch_of, lines, message
 
 TOPICS = ["a", "b", 'quote"\\', "größe", 'x","sender":', *(f"many.{n}" for n in range(12))]

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.persistence.index import SegmentIndex, TopicSets
-from deskbus.persistence.retention import (
+from deskbus.persistence.log.retention import (
     MAX_AGE_MS,
     MAX_SEGMENTS,
-    Retention,
+    LogRetention,
     expired,
     vouched_ms,
 )
-from deskbus.persistence.segment import SEGMENT_BYTES
+from deskbus.persistence.log.segment import SEGMENT_BYTES
+from deskbus.persistence.log.segment_index import SegmentIndex, TopicSets
 
 NOW_MS = 2 * MAX_AGE_MS
 
@@ -31,31 +31,31 @@ def segments(*last_ms: int | None, size_bytes: int = 100) -> list[SegmentIndex]:
 @pytest.mark.parametrize(
     ("limits", "gone"),
     [
-        (Retention(), 0),
-        (Retention(max_segments=3), 2),
-        (Retention(max_bytes=250), 3),
-        (Retention(max_bytes=499), 1),
-        (Retention(max_segments=4, max_bytes=300), 2),
-        (Retention(max_segments=0), 4),
-        (Retention(max_bytes=0), 4),
+        (LogRetention(), 0),
+        (LogRetention(max_segments=3), 2),
+        (LogRetention(max_bytes=250), 3),
+        (LogRetention(max_bytes=499), 1),
+        (LogRetention(max_segments=4, max_bytes=300), 2),
+        (LogRetention(max_segments=0), 4),
+        (LogRetention(max_bytes=0), 4),
     ],
 )
-def test_the_oldest_go_until_what_is_left_fits(limits: Retention, gone: int) -> None:
+def test_the_oldest_go_until_what_is_left_fits(limits: LogRetention, gone: int) -> None:
     assert expired(segments(*[NOW_MS] * 5), limits, NOW_MS) == gone
 
 
 @pytest.mark.requirement("2.3")
 def test_what_is_older_than_thirty_days_goes() -> None:
     old = NOW_MS - MAX_AGE_MS
-    assert expired(segments(old - 1, old, NOW_MS), Retention(), NOW_MS) == 1
-    assert expired(segments(old - 2, old - 1), Retention(), NOW_MS) == 2
-    assert expired(segments(None, NOW_MS), Retention(), NOW_MS) == 0
-    assert expired([], Retention(), NOW_MS) == 0
+    assert expired(segments(old - 1, old, NOW_MS), LogRetention(), NOW_MS) == 1
+    assert expired(segments(old - 2, old - 1), LogRetention(), NOW_MS) == 2
+    assert expired(segments(None, NOW_MS), LogRetention(), NOW_MS) == 0
+    assert expired([], LogRetention(), NOW_MS) == 0
 
 
 @pytest.mark.requirement("2.3")
 def test_the_limits_are_a_hundred_files_of_ten_megabytes() -> None:
-    assert (MAX_SEGMENTS, SEGMENT_BYTES, Retention().max_segments) == (100, 10_000_000, 100)
+    assert (MAX_SEGMENTS, SEGMENT_BYTES, LogRetention().max_segments) == (100, 10_000_000, 100)
 
 
 @pytest.mark.requirement("W")
@@ -69,4 +69,4 @@ def test_a_clock_that_is_ahead_at_a_start_makes_nothing_old(ahead_ms: int) -> No
 def test_what_a_clock_that_was_behind_has_stamped_is_no_older_than_what_lies_before_it() -> None:
     """A day of messages under a clock forty days back, then one under the right clock again."""
     behind = NOW_MS - 40 * 24 * 60 * 60 * 1000
-    assert expired(segments(NOW_MS - 1, behind, behind, NOW_MS), Retention(), NOW_MS) == 0
+    assert expired(segments(NOW_MS - 1, behind, behind, NOW_MS), LogRetention(), NOW_MS) == 0

@@ -7,8 +7,8 @@ from crc32c import crc32c
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbus.persistence import batch as batch_module
-from deskbus.persistence.batch import (
+from deskbus.persistence.log import batch as batch_module
+from deskbus.persistence.log.batch import (
     HEAD_BYTES,
     BatchError,
     Messages,

@@ -6,24 +6,24 @@ from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
-from deskbus.persistence.batch import BatchError, Buffer
-from deskbus.persistence.index import SegmentIndex
-from deskbus.persistence.query import Selection
-from deskbus.persistence.sealer import Sealer
-from deskbus.persistence.segment import Damage, Found, read_at, scan
+from deskbus.persistence.log.batch import BatchError, Buffer
+from deskbus.persistence.log.query import Selection
+from deskbus.persistence.log.segment import Damage, FoundBatch, read_at, scan
+from deskbus.persistence.log.segment_index import SegmentIndex
+from deskbus.persistence.sealing import Sealer
 
 BLOCK_BYTES = 256 * 1024
 """A block is given out when it has reached this; it has at most a batch more."""
 
 
-class Block(NamedTuple):
+class LineBlock(NamedTuple):
     """Whole lines, perhaps none, and the position up to which the log has been read for them."""
 
     lines: bytes
     next_position: int
 
 
-class Finding(NamedTuple):
+class DamageFinding(NamedTuple):
     """A stretch of a segment that can't be read and was left out; a length of 0 is all of it."""
 
     segment: str
@@ -32,7 +32,7 @@ class Finding(NamedTuple):
     reason: str
 
 
-Report = Callable[[Finding], None]
+Report = Callable[[DamageFinding], None]
 
 
 def read_segments(
@@ -40,7 +40,7 @@ def read_segments(
     selection: Selection,
     report: Report,
     sealer: Sealer | None = None,
-) -> Iterator[Block]:
+) -> Iterator[LineBlock]:
     """Every wanted line in order; the last block's position is the selection's end or limit.
 
     What is damaged is reported and left out, and so is a file that can't be read; one that was
@@ -55,16 +55,16 @@ def read_segments(
                 held.append(lines)
                 held_bytes += len(lines)
             if held_bytes >= BLOCK_BYTES:
-                yield Block(b"".join(held), selection.position)
+                yield LineBlock(b"".join(held), selection.position)
                 held.clear()
                 held_bytes = 0
             if selection.done:
-                yield Block(b"".join(held), selection.position)
+                yield LineBlock(b"".join(held), selection.position)
                 return
-    yield Block(b"".join(held), max(selection.end_position, selection.query.from_position))
+    yield LineBlock(b"".join(held), max(selection.end_position, selection.query.from_position))
 
 
-def _batches(segment: SegmentIndex, selection: Selection, report: Report) -> Iterator[Found]:
+def _batches(segment: SegmentIndex, selection: Selection, report: Report) -> Iterator[FoundBatch]:
     extents = list(segment.find(selection))
     if not extents:
         return
@@ -74,27 +74,27 @@ def _batches(segment: SegmentIndex, selection: Selection, report: Report) -> Ite
             for extent in extents:
                 for found in scan(read_at(file, *extent), extent.offset):
                     if isinstance(found, Damage):
-                        report(Finding(name, found.offset, found.length, found.reason))
+                        report(DamageFinding(name, found.offset, found.length, found.reason))
                     elif selection.may_hold_batch(found.head):
                         yield found
     except FileNotFoundError:
         return
     except OSError as error:
-        report(Finding(name, 0, 0, f"the file can't be read ({error.strerror})"))
+        report(DamageFinding(name, 0, 0, f"the file can't be read ({error.strerror})"))
 
 
 def _pick(
-    path: Path, found: Found, selection: Selection, report: Report, sealer: Sealer | None
+    path: Path, found: FoundBatch, selection: Selection, report: Report, sealer: Sealer | None
 ) -> Buffer:
     try:
         table = found.decode_table() if selection.needs_table else None
         return selection.pick_lines(found.head, table, lambda: found.lines(sealer))
     except BatchError as error:
-        report(Finding(path.name, found.offset, found.head.size_bytes, error.detail))
+        report(DamageFinding(path.name, found.offset, found.head.size_bytes, error.detail))
         return b""
 
 
-async def read_ahead(blocks: Iterator[Block]) -> AsyncIterator[Block]:
+async def read_ahead(blocks: Iterator[LineBlock]) -> AsyncIterator[LineBlock]:
     """The blocks, read one ahead on a thread of the loop's pool."""
     loop = asyncio.get_running_loop()
     ahead = loop.run_in_executor(None, next, blocks, None)

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
-from deskbus.persistence.batch import Buffer, Head, Messages, Table
+from deskbus.persistence.log.batch import BatchHead, Buffer, Messages, Table
 from deskbus_protocol.line import SENDER, SEQ, TIMESTAMP, TOPIC
 from deskbus_protocol.rpc import encode
 
@@ -95,7 +95,7 @@ class Selection:
             return True
         return any(self.wants(topic) for topic in topics)
 
-    def may_hold_batch(self, head: Head) -> bool:
+    def may_hold_batch(self, head: BatchHead) -> bool:
         return head.first_position not in self.query.without and self.may_hold(
             head.first_ms, head.last_ms, head.first_position, head.end_position, None
         )
@@ -113,7 +113,9 @@ class Selection:
             if within.last_seq >= self.first_seq(topic) and self.wants(topic)
         }
 
-    def pick_lines(self, head: Head, table: Table | None, unpack: Callable[[], Buffer]) -> Buffer:
+    def pick_lines(
+        self, head: BatchHead, table: Table | None, unpack: Callable[[], Buffer]
+    ) -> Buffer:
         """The wanted lines of a batch: its body untouched where all of it is wanted.
 
         Raises what `unpack` raises; it gives the batch's body and is called only if needed.
@@ -171,7 +173,7 @@ class Selection:
         self.left -= len(taken)
         return taken
 
-    def _fits_whole(self, head: Head) -> bool:
+    def _fits_whole(self, head: BatchHead) -> bool:
         return (
             self._fits_times(head)
             and head.first_position >= self.query.from_position
@@ -179,7 +181,7 @@ class Selection:
             and (self.left is None or head.messages <= self.left)
         )
 
-    def _fits_times(self, head: Head) -> bool:
+    def _fits_times(self, head: BatchHead) -> bool:
         return self._in_time(head.first_ms) and self._in_time(head.last_ms)
 
     def _in_time(self, timestamp_ms: int) -> bool:

@@ -10,9 +10,9 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 from crc32c import crc32c
 
-from deskbus.persistence.files import Files
-from deskbus.persistence.index import Run, SegmentIndex
-from deskbus.persistence.segment import SEGMENT_BYTES
+from deskbus.persistence.log.file_operations import Files
+from deskbus.persistence.log.segment import SEGMENT_BYTES
+from deskbus.persistence.log.segment_index import SegmentIndex, TopicRun
 from deskbus.storage.newer_format import NewerFormatError
 
 SUFFIX = ".idx"
@@ -21,7 +21,7 @@ _CRC_BYTES = 4
 
 
 class _Run(NamedTuple):
-    """As `Run`, with each topic by its place among the names."""
+    """As `TopicRun`, with each topic by its place among the names."""
 
     offset: int
     length: int
@@ -32,7 +32,7 @@ class _Run(NamedTuple):
     topics: list[int] | None
 
 
-class _Version(msgspec.Struct, frozen=True, array_like=True):
+class _SummaryVersion(msgspec.Struct, frozen=True, array_like=True):
     version: int
 
 
@@ -78,7 +78,7 @@ def refuse_newer_summary(segment: Path) -> None:
     """Raises `NewerFormatError` where a later version has summed that segment up."""
     body = _checked_body(segment)
     try:
-        version = msgspec.json.decode(body or b"", type=_Version).version
+        version = msgspec.json.decode(body or b"", type=_SummaryVersion).version
     except (msgspec.MsgspecError, RecursionError):
         return
     if version > VERSION:
@@ -99,7 +99,9 @@ def load_summary(index: SegmentIndex) -> dict[str, int] | None:
     names = summary.names
     index.restore(
         [
-            Run(*run[:-1], None if run.topics is None else frozenset(names[n] for n in run.topics))
+            TopicRun(
+                *run[:-1], None if run.topics is None else frozenset(names[n] for n in run.topics)
+            )
             for run in summary.runs
         ],
         names,

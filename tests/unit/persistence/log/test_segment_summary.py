@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.persistence import log as log_module
-from deskbus.persistence.log import MessageLog
-from deskbus.persistence.query import Query
-from deskbus.persistence.segment import scan_file
+from deskbus.persistence.log import message_log as log_module
+from deskbus.persistence.log.message_log import MessageLog
+from deskbus.persistence.log.query import Query
+from deskbus.persistence.log.segment import scan_file
 from tests.unit.persistence.rig import NOW_MS, Disk, message, opened, read, seqs, write
 
 MESSAGES = 40

@@ -10,10 +10,10 @@ import pytest
 from anyio import fail_after
 from structlog.testing import capture_logs
 
-from deskbus.persistence import unsealed
-from deskbus.persistence.persistence import MessagePersistence
-from deskbus.persistence.query import Query
-from deskbus.persistence.sealer import Readiness, SealingError, WithoutVault
+from deskbus.persistence.commit import unsealed
+from deskbus.persistence.log.query import Query
+from deskbus.persistence.sealing import Readiness, SealingError, WithoutVault
+from deskbus.persistence.service import MessagePersistence
 from deskbus_protocol.errors import DeskbusError
 from tests.unit.persistence.rig import NOW_MS, Timers, message, opened, seqs
 

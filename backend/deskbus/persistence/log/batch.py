@@ -22,7 +22,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import msgspec
 from crc32c import crc32c
 
-from deskbus.persistence.sealer import Sealer, SealingError, UnsealableError
+from deskbus.persistence.sealing import Sealer, SealingError, UnsealableError
 
 MAGIC = b"\x89DBL\r\n\x1a\n"
 VERSION = 1
@@ -149,7 +149,7 @@ class Messages:
         return {topic: TopicRange(n, first[topic], last[topic]) for topic, n in counts.items()}
 
 
-class Head(NamedTuple):
+class BatchHead(NamedTuple):
     """Times are the earliest and the latest within; a position counts all messages kept."""
 
     flags: int
@@ -171,7 +171,7 @@ class Head(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    head: Head
+    head: BatchHead
     table: Table
     data: bytearray
 
@@ -196,7 +196,7 @@ def encode(messages: Messages, *, compress: bool = False, sealer: Sealer | None 
     if len(data) > MAX_BATCH_BYTES:
         raise ValueError(f"a batch has at most {MAX_BATCH_BYTES} bytes")
     with memoryview(data) as view:
-        head = Head(
+        head = BatchHead(
             (COMPRESSED if compress else 0) | (SEALED if sealed else 0),
             len(messages.lines),
             messages.first_ms,
@@ -211,7 +211,7 @@ def encode(messages: Messages, *, compress: bool = False, sealer: Sealer | None 
     return Encoded(head, table, data)
 
 
-def read_head(data: Buffer, at: int = 0) -> Head:
+def read_head(data: Buffer, at: int = 0) -> BatchHead:
     """The head at `at`, not yet checked against its CRC; raises `BatchError`."""
     if len(data) - at < HEAD_BYTES:
         # Only what this version can have begun to write may be cut off.
@@ -221,13 +221,13 @@ def read_head(data: Buffer, at: int = 0) -> Head:
     magic, _version, flags, _unused, *fields = _FIELDS.unpack_from(data, at)
     if magic != MAGIC:
         raise BatchError("corrupt", "no batch begins here")
-    head = Head(flags, *fields)
+    head = BatchHead(flags, *fields)
     if head.size_bytes > MAX_BATCH_BYTES or not head.messages:
         raise BatchError("corrupt", "the lengths can't be right")
     return head
 
 
-def read_table(data: memoryview, head: Head, at: int = 0) -> memoryview:
+def read_table(data: memoryview, head: BatchHead, at: int = 0) -> memoryview:
     """The table of the head at `at`, as it is written; checks both. Raises `BatchError`."""
     start = at + HEAD_BYTES
     end = start + head.table_bytes
@@ -255,7 +255,7 @@ def decode_table(table: Buffer) -> Table:
         raise BatchError("corrupt", "the table can't be read") from error
 
 
-def read_body(data: memoryview, head: Head, at: int = 0) -> memoryview:
+def read_body(data: memoryview, head: BatchHead, at: int = 0) -> memoryview:
     """The body of the batch at `at` as it is written, checked; raises `BatchError`."""
     start = at + HEAD_BYTES + head.table_bytes
     end = start + head.body_bytes
@@ -267,7 +267,7 @@ def read_body(data: memoryview, head: Head, at: int = 0) -> memoryview:
     return body
 
 
-def unpack_body(head: Head, body: Buffer, sealer: Sealer | None = None) -> Buffer:
+def unpack_body(head: BatchHead, body: Buffer, sealer: Sealer | None = None) -> Buffer:
     """The lines of a checked body; raises `BatchError`, also where it can't be unsealed."""
     if head.flags & SEALED:
         if sealer is None:

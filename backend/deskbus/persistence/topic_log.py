@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
-from deskbus.persistence.persistence import MessagePersistence
-from deskbus.persistence.query import Query
+from deskbus.persistence.log.query import Query
+from deskbus.persistence.service import MessagePersistence
 from deskbus_protocol.errors import CONFLICT, DeskbusError
 from deskbus_protocol.topics import matches
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from deskbus.persistence import backlog as backlog_module
-from deskbus.persistence.backlog import Backlog
-from deskbus.persistence.batch import Messages
+from deskbus.persistence.commit import backlog as backlog_module
+from deskbus.persistence.commit.backlog import Backlog
+from deskbus.persistence.log.batch import Messages
 from tests.unit.persistence.rig import batch_of, numbered
 
 
@@ -17,12 +17,12 @@ def test_a_flight_takes_the_oldest_up_to_its_limit_and_at_least_one() -> None:
     first, second, third = batches(3)
     for batch in (first, second, third):
         assert backlog.add(batch)
-    assert backlog.take_off(1) == [first]
-    assert backlog.land(1, 2)
-    assert backlog.take_off(first.size_bytes + 1) == [second, third]
+    assert backlog.next_group(1) == [first]
+    assert backlog.complete(1, 2)
+    assert backlog.next_group(first.size_bytes + 1) == [second, third]
     assert not backlog.waits
     assert backlog.messages == 4
-    assert backlog.land(2, 6)
+    assert backlog.complete(2, 6)
     assert (backlog.batches, backlog.size_bytes) == ([], 0)
 
 
@@ -31,17 +31,17 @@ def test_what_failed_flies_again_before_what_came_later() -> None:
     first, second, third, fourth = batches(4)
     for batch in (first, second, third):
         backlog.add(batch)
-    backlog.take_off(10_000)
+    backlog.next_group(10_000)
     backlog.add(fourth)
-    backlog.land(1, 2)
-    assert backlog.take_off(10_000) == [second, third, fourth]
+    backlog.complete(1, 2)
+    assert backlog.next_group(10_000) == [second, third, fourth]
 
 
 def test_positions_follow_where_the_log_turns_out_to_end() -> None:
     backlog = Backlog()
     for batch in batches(3):
         backlog.add(batch)
-    backlog.land(0, 500)
+    backlog.complete(0, 500)
     assert [batch.first_position for batch in backlog.batches] == [500, 502, 504]
 
 
@@ -52,7 +52,7 @@ def test_beyond_the_bound_the_oldest_are_dropped_and_counted(
     monkeypatch.setattr(backlog_module, "MAX_HELD_BYTES", second.size_bytes * 2)
     backlog = Backlog()
     backlog.add(first)
-    backlog.take_off(10_000)
+    backlog.next_group(10_000)
     assert backlog.add(second)
     # What is on its way can't be dropped, so the next goes.
     assert not backlog.add(third)
@@ -60,5 +60,5 @@ def test_beyond_the_bound_the_oldest_are_dropped_and_counted(
     backlog.add(fourth)
     assert backlog.batches == [first, fourth]
     assert backlog.dropped == 4
-    backlog.land(0, 0)
+    backlog.complete(0, 0)
     assert backlog.batches == [first, fourth]

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from deskbus.persistence.batch import Head, Table
-from deskbus.persistence.query import Selection
+from deskbus.persistence.log.batch import BatchHead, Table
+from deskbus.persistence.log.query import Selection
 
 RUN_BYTES = 64 * 1024
 MAX_RUN_TOPICS = 64
@@ -23,7 +23,7 @@ Topics = frozenset[str] | None
 """None where there are too many to list."""
 
 
-class Run(NamedTuple):
+class TopicRun(NamedTuple):
     offset: int
     length: int
     first_ms: int
@@ -67,15 +67,15 @@ class SegmentIndex:
         self.first_ms: int | None = None
         self.last_ms: int | None = None
         self.topics: Topics = frozenset()
-        self._runs: list[Run] = []
+        self._runs: list[TopicRun] = []
         self._sets = sets
 
     @property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[TopicRun]:
         return list(self._runs)
 
     def restore(
-        self, runs: list[Run], topics: Collection[str], messages: int, size_bytes: int
+        self, runs: list[TopicRun], topics: Collection[str], messages: int, size_bytes: int
     ) -> None:
         """Takes over what an index of the same segment had noted."""
         self._runs = [
@@ -90,11 +90,11 @@ class SegmentIndex:
         self.end_position = max(self.end_position, *(run.end_position for run in runs))
         self.size_bytes = size_bytes
 
-    def add(self, offset: int, head: Head, table: Table) -> None:
+    def add(self, offset: int, head: BatchHead, table: Table) -> None:
         """Notes a batch that is whole in the file."""
         last = self._runs[-1] if self._runs else None
         if last and last.offset + last.length == offset and last.length < RUN_BYTES:
-            self._runs[-1] = Run(
+            self._runs[-1] = TopicRun(
                 last.offset,
                 last.length + head.size_bytes,
                 min(last.first_ms, head.first_ms),
@@ -107,7 +107,7 @@ class SegmentIndex:
             topics = self._union(frozenset(), table, MAX_RUN_TOPICS)
             times = (head.first_ms, head.last_ms)
             positions = (head.first_position, head.end_position)
-            self._runs.append(Run(offset, head.size_bytes, *times, *positions, topics))
+            self._runs.append(TopicRun(offset, head.size_bytes, *times, *positions, topics))
         first_ms, last_ms = self.first_ms, self.last_ms
         self.first_ms = head.first_ms if first_ms is None else min(first_ms, head.first_ms)
         self.last_ms = head.last_ms if last_ms is None else max(last_ms, head.last_ms)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deskbus.persistence.query import Query
+from deskbus.persistence.log.query import Query
 from tests.unit.persistence.rig import (
     Disk,
     batch_of,

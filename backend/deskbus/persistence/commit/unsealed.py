@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from deskbus.persistence.batch import Messages
+from deskbus.persistence.log.batch import Messages
 
 MAX_UNSEALED_MESSAGES = 10_000
 MAX_UNSEALED_BYTES = 16 * 1024 * 1024

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from deskbus.persistence.index import SegmentIndex
-from deskbus.persistence.segment import SEGMENT_BYTES
+from deskbus.persistence.log.segment import SEGMENT_BYTES
+from deskbus.persistence.log.segment_index import SegmentIndex
 
 MAX_SEGMENTS = 100
 MAX_AGE_MS = 30 * 24 * 60 * 60 * 1000
 
 
-class Retention(msgspec.Struct, frozen=True, kw_only=True):
+class LogRetention(msgspec.Struct, frozen=True, kw_only=True):
     """The limits of the log; whichever is reached first counts."""
 
     max_segments: int = MAX_SEGMENTS
@@ -28,7 +28,7 @@ def vouched_ms(now_ms: int, opened_at_ms: int, newest_ms: int | None) -> int:
     return now_ms if newest_ms is None else min(now_ms, newest_ms + now_ms - opened_at_ms)
 
 
-def expired(segments: Sequence[SegmentIndex], retention: Retention, now_ms: int) -> int:
+def expired(segments: Sequence[SegmentIndex], retention: LogRetention, now_ms: int) -> int:
     """How many of the oldest segments are to go; the newest goes by age alone.
 
     None is older than what lies before it, whatever the clock was when it was written.

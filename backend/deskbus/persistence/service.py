@@ -12,17 +12,24 @@ import anyio
 import msgspec
 import structlog
 
-from deskbus.persistence.backlog import Backlog
-from deskbus.persistence.batch import MAX_BATCH_BYTES, Messages
-from deskbus.persistence.durable import Durable, Waiter, call_all
-from deskbus.persistence.files import Files
-from deskbus.persistence.log import MessageLog, Statistics, Written
-from deskbus.persistence.query import Query, Selection
-from deskbus.persistence.reader import Block, read_ahead
-from deskbus.persistence.retention import Retention
-from deskbus.persistence.sealer import Sealer, SealingError, WithoutVault
-from deskbus.persistence.state import NO_ANSWER, TOO_SLOW, State, degraded, reason_of, unsealed
-from deskbus.persistence.unsealed import Unsealed, named
+from deskbus.persistence.commit.backlog import Backlog
+from deskbus.persistence.commit.durability import Durable, Waiter, call_all
+from deskbus.persistence.commit.unsealed import Unsealed, named
+from deskbus.persistence.log.batch import MAX_BATCH_BYTES, Messages
+from deskbus.persistence.log.file_operations import Files
+from deskbus.persistence.log.message_log import MessageLog, Statistics, WrittenBatches
+from deskbus.persistence.log.query import Query, Selection
+from deskbus.persistence.log.reader import LineBlock, read_ahead
+from deskbus.persistence.log.retention import LogRetention
+from deskbus.persistence.sealing import Sealer, SealingError, WithoutVault
+from deskbus.persistence.state import (
+    NO_ANSWER,
+    TOO_SLOW,
+    PersistenceState,
+    degraded,
+    reason_of,
+    unsealed,
+)
 from deskbus.reliability.circuit_breaker import Attempt, CircuitBreaker
 from deskbus.storage.clocks import ClockMs, SteadyClock
 from deskbus.storage.timers import CallLater, Timers
@@ -80,7 +87,7 @@ class MessagePersistence:
         self,
         folder: Path,
         *,
-        retention: Retention | None = None,
+        retention: LogRetention | None = None,
         compress: bool = False,
         sealer: Sealer | None = None,
         without_vault: WithoutVault = "refuse",
@@ -117,9 +124,9 @@ class MessagePersistence:
         self._not_sealable = 0
         self._sealing_told = ""
         self._waiting: list[Waiter] = []
-        self._flying: list[Waiter] = []
+        self._in_flight: list[Waiter] = []
         self._placed = False
-        self._grounded = True
+        self._suspended = True
         self._closed = False
         self._busy = False
         self._soon = False
@@ -149,10 +156,10 @@ class MessagePersistence:
         self._worker = WorkerThread("deskbus-persistence", self._loop)
         self._vault_worker = WorkerThread("deskbus-sealing", self._loop)
         opened = asyncio.Event()
-        self._flying.append(Waiter(lambda _ok: opened.set()))
-        self._take_off(sync=False)
+        self._in_flight.append(Waiter(lambda _ok: opened.set()))
+        self._flush_group(sync=False)
         await opened.wait()
-        self._grounded = False
+        self._suspended = False
         if self._sealer is not None:
             self._vault_worker.submit(self._sealer.look, self._vault_looked_at)
         self._go_on()
@@ -233,22 +240,22 @@ class MessagePersistence:
         waits for them. While the state is degraded it is at once, in the loop's next turn.
         """
         sealed = topic is not None and self.is_sensitive(topic)
-        if self._reason or self._grounded:
+        if self._reason or self._suspended:
             self._loop.call_soon(callback, False)
         elif sealed and not self._sealable():
             self._close_pending()
             self._wait_for_vault(Waiter(callback, sealed))
         elif self._unsynced_since is not None:
             self._waiting.append(Waiter(callback, sealed))
-            self._take_off_soon()
+            self._flush_soon()
         elif self._busy:
-            self._flying.append(Waiter(callback, sealed))
+            self._in_flight.append(Waiter(callback, sealed))
         else:
             self._loop.call_soon(callback, True)
 
     def vault_changed(self) -> None:
         """Somebody has unlocked the vault, or made one: what waits for it is written."""
-        if not self._grounded and self._sealer is not None:
+        if not self._suspended and self._sealer is not None:
             self._seal_failed = False
             self._timers.cancel(self._open_vault)
             self._sealable()
@@ -262,17 +269,17 @@ class MessagePersistence:
         """Whether all that can be is on the disk now; tries even while degraded."""
         landed = self._loop.create_future()
 
-        def land(ok: bool) -> None:
+        def complete(ok: bool) -> None:
             if not landed.done():
                 landed.set_result(ok)
 
         if self._failures and not self._busy:
-            self._waiting.append(Waiter(land))
+            self._waiting.append(Waiter(complete))
             self._retry()
         elif self._failures:
-            self._waiting.append(Waiter(land))
+            self._waiting.append(Waiter(complete))
         else:
-            self.when_durable(land)
+            self.when_durable(complete)
         return bool(await landed)
 
     async def close(self, within_s: float = CLOSE_WITHIN_S) -> None:
@@ -280,7 +287,7 @@ class MessagePersistence:
 
         Whoever still waits is told that it did not get there, and the log which messages are lost.
         """
-        if self._grounded:
+        if self._suspended:
             return
         self._close_pending()
         self._sealable()
@@ -288,13 +295,13 @@ class MessagePersistence:
             async with asyncio.timeout(within_s):
                 if not await self.flush():
                     log.error("persistence.lost", messages=self._backlog.messages)
-                self._grounded = True
+                self._suspended = True
                 await self._worker.run(partial(self._log.close, self.position))
         except (OSError, TimeoutError) as error:
             log.error(  # noqa: TRY400
                 "persistence.not_closed", reason=reason_of(error), messages=self._held
             )
-        self._grounded = self._closed = True
+        self._suspended = self._closed = True
         self._timers.cancel_all()
         self._worker.stop()
         self._vault_worker.stop()
@@ -305,9 +312,9 @@ class MessagePersistence:
                 topics=named(self._unsealed.topics),
                 detail=f"they could not be encrypted: {self._sealer.why}",
             )
-        call_all(self._flying + self._waiting + self._for_vault, ok=False)
+        call_all(self._in_flight + self._waiting + self._for_vault, ok=False)
 
-    async def read(self, query: Query) -> AsyncIterator[Block]:
+    async def read(self, query: Query) -> AsyncIterator[LineBlock]:
         """Blocks of wanted lines, oldest first, those still in memory too.
 
         A block's `next_position` is where to go on; the last block, perhaps empty, has the
@@ -334,9 +341,9 @@ class MessagePersistence:
                 continue
             lines = selection.pick_messages(batch)
             if lines:
-                yield Block(lines, selection.position)
+                yield LineBlock(lines, selection.position)
         if not selection.done and selection.position < selection.end_position:
-            yield Block(b"", selection.end_position)
+            yield LineBlock(b"", selection.end_position)
 
     @property
     def position(self) -> int:
@@ -374,12 +381,12 @@ class MessagePersistence:
         return found.newest_ms + now_ms - found.at_ms - ago_ms
 
     @property
-    def state(self) -> State:
+    def state(self) -> PersistenceState:
         states = [] if not self._reason else [degraded(self._reason, self._held, self._dropped)]
-        states += [State("degraded", words)] if (words := self._sealing_words()) else []
+        states += [PersistenceState("degraded", words)] if (words := self._sealing_words()) else []
         if not states:
-            return State("ok")
-        return State("degraded", "; ".join(state.detail for state in states))
+            return PersistenceState("ok")
+        return PersistenceState("degraded", "; ".join(state.detail for state in states))
 
     def _sealing_words(self) -> str:
         sealer = self._sealer
@@ -437,16 +444,16 @@ class MessagePersistence:
 
     def _go_on(self) -> None:
         """Decides what is to happen next, and at which message to decide again."""
-        if self._grounded or self._failures or self._busy or self._soon:
+        if self._suspended or self._failures or self._busy or self._soon:
             pass
         elif self._waiting or self._sync_due or self._has_batch:
-            self._take_off_soon()
+            self._flush_soon()
         elif self._unsynced_since is not None and self._sync_soon not in self._timers:
             left_s = self._unsynced_since + SYNC_AFTER_S - self._monotonic_s()
             self._timers.set(max(left_s, 0.0), self._sync_soon)
         if self._unsynced_since is None:
             self._due_messages = 1
-        elif self._grounded or self._failures or self._busy or self._soon:
+        elif self._suspended or self._failures or self._busy or self._soon:
             self._due_messages = _NEVER
         else:
             self._due_messages = BATCH_MESSAGES
@@ -458,66 +465,66 @@ class MessagePersistence:
     def _sync_soon(self) -> None:
         self._timers.cancel(self._sync_soon)
         self._sync_due = True
-        self._take_off_soon()
+        self._flush_soon()
 
-    def _take_off_soon(self) -> None:
+    def _flush_soon(self) -> None:
         """At the end of this turn of the loop, so that all its messages come along."""
-        if not (self._grounded or self._failures or self._busy or self._soon):
+        if not (self._suspended or self._failures or self._busy or self._soon):
             self._soon = True
-            self._loop.call_soon(self._take_off_now)
+            self._loop.call_soon(self._flush_now)
 
-    def _take_off_now(self) -> None:
+    def _flush_now(self) -> None:
         self._soon = False
-        if not (self._grounded or self._failures or self._busy):
-            self._take_off(sync=bool(self._waiting) or self._sync_due)
+        if not (self._suspended or self._failures or self._busy):
+            self._flush_group(sync=bool(self._waiting) or self._sync_due)
 
-    def _take_off(self, *, sync: bool) -> None:
+    def _flush_group(self, *, sync: bool) -> None:
         self._close_pending()
         # Where the log ends, and what is to be written with it, is known when it is open.
         opened = self._log.opened
-        batches = self._backlog.take_off(MAX_FLIGHT_BYTES) if opened else []
+        batches = self._backlog.next_group(MAX_FLIGHT_BYTES) if opened else []
         sync = sync and opened
         self._busy = True
         self._attempt = self.breaker.begin()
         if sync and not self._backlog.waits:
-            self._flying, self._waiting = self._flying + self._waiting, []
+            self._in_flight, self._waiting = self._in_flight + self._waiting, []
             self._flight_since, self._unsynced_since = self._unsynced_since, None
             self._sync_due = False
             self._timers.cancel(self._sync_soon)
         self._timers.set(STALLED_AFTER_S, self._stalled)
-        self._worker.submit(partial(self._log.write, batches, sync=sync), self._land)
+        self._worker.submit(partial(self._log.write, batches, sync=sync), self._complete)
         self._go_on()
 
-    def _land(self, outcome: Written | Exception) -> None:
+    def _complete(self, outcome: WrittenBatches | Exception) -> None:
         if self._closed:
             return
         if isinstance(outcome, Exception):
-            outcome = Written(0, outcome)
+            outcome = WrittenBatches(0, outcome)
         self._busy = False
         if self._attempt is not None:
             sealing = isinstance(outcome.error, SealingError)
             failed = outcome.error is not None and not sealing
             self._attempt.failed() if failed else self._attempt.succeeded()
         self._timers.cancel(self._stalled)
-        flying, self._flying = self._flying, []
+        in_flight, self._in_flight = self._in_flight, []
         self._place()
-        whole = self._backlog.land(outcome.batches, self._log.position)
+        whole = self._backlog.complete(outcome.batches, self._log.position)
         batches = self._backlog.batches
         end_position = batches[-1].end_position if batches else self._log.position
         self._pending.first_position = max(self._pending.first_position, end_position)
         if isinstance(outcome.error, SealingError):
-            self._set_aside(flying)
+            self._set_aside(in_flight)
         elif outcome.error:
             waiting, self._waiting = self._waiting, []
             self._fail(outcome.error)
-            call_all(flying + waiting, ok=False)
+            call_all(in_flight + waiting, ok=False)
         else:
             self._failures = 0
             self._flight_since = None
             if not whole:
                 self._give_up_waiting()
             self._set_reason("" if whole else TOO_SLOW)
-            call_all(flying, ok=True)
+            call_all(in_flight, ok=True)
         self._go_on()
 
     def _place(self) -> None:
@@ -528,14 +535,14 @@ class MessagePersistence:
                 waiting.shift(self._log.position)
             self._pending.first_position += self._log.position
 
-    def _set_aside(self, flying: list[Waiter]) -> None:
+    def _set_aside(self, in_flight: list[Waiter]) -> None:
         """The vault can't be used any more: what is sensitive waits for it, all else goes on."""
         for batch in self._backlog.take_late(self.is_sensitive):
             self._unsealed.add(batch)
         if self._flight_since is not None:
             self._unsynced_since, self._flight_since = self._flight_since, None
-        self._waiting = [w for w in flying if not w.sealed] + self._waiting
-        sealed = [w for w in flying + self._waiting if w.sealed]
+        self._waiting = [w for w in in_flight if not w.sealed] + self._waiting
+        sealed = [w for w in in_flight + self._waiting if w.sealed]
         self._waiting = [w for w in self._waiting if not w.sealed]
         self._seal_failed = True
         self._timers.set(OPEN_AGAIN_S[0], self._open_vault)
@@ -584,13 +591,13 @@ class MessagePersistence:
 
     def _open_again_later(self) -> None:
         """Looks at the vault again after a while, unless that is to be anyway."""
-        if not (self._grounded or self._opening or self._open_vault in self._timers):
+        if not (self._suspended or self._opening or self._open_vault in self._timers):
             tries = min(self._opened_in_vain, len(OPEN_AGAIN_S) - 1)
             self._timers.set(OPEN_AGAIN_S[tries], self._open_vault)
 
     def _open_vault(self) -> None:
         self._timers.cancel(self._open_vault)
-        if self._sealer is not None and not (self._opening or self._grounded):
+        if self._sealer is not None and not (self._opening or self._suspended):
             self._opening = True
             self._vault_worker.submit(self._sealer.open, self._vault_answered)
 
@@ -629,13 +636,13 @@ class MessagePersistence:
 
     def _retry(self) -> None:
         self._timers.cancel(self._retry)
-        self._take_off(sync=True)
+        self._flush_group(sync=True)
 
     def _stalled(self) -> None:
         """A flight takes too long: it may land yet, but nobody is kept waiting for it."""
         self._timers.cancel(self._stalled)
-        waiting = self._flying + self._waiting
-        self._flying, self._waiting = [], []
+        waiting = self._in_flight + self._waiting
+        self._in_flight, self._waiting = [], []
         self._set_reason(NO_ANSWER)
         call_all(waiting, ok=False)
 

@@ -6,12 +6,12 @@ from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
-from deskbus.persistence.batch import (
+from deskbus.persistence.log.batch import (
     HEAD_BYTES,
     MAGIC,
     BatchError,
+    BatchHead,
     Buffer,
-    Head,
     Table,
     decode_table,
     read_body,
@@ -19,8 +19,8 @@ from deskbus.persistence.batch import (
     read_table,
     unpack_body,
 )
-from deskbus.persistence.files import Files
-from deskbus.persistence.sealer import Sealer
+from deskbus.persistence.log.file_operations import Files
+from deskbus.persistence.sealing import Sealer
 
 SEGMENT_BYTES = 10_000_000
 """A segment that has grown past this, or would, is closed and the next one begun."""
@@ -31,11 +31,11 @@ WINDOW_BYTES = 32 * 1024
 """Read at once while scanning heads: many small batches, or the head of a big one."""
 
 
-class Found(NamedTuple):
+class FoundBatch(NamedTuple):
     """A batch at `offset`; without a body when only heads were asked for."""
 
     offset: int
-    head: Head
+    head: BatchHead
     table: memoryview
     body: memoryview
 
@@ -104,7 +104,7 @@ class Segment:
         os.close(self._descriptor)
 
 
-def scan_file(path: Path, *, bodies: bool) -> Iterator[Found | Damage]:
+def scan_file(path: Path, *, bodies: bool) -> Iterator[FoundBatch | Damage]:
     """Every batch and every damaged stretch of a file, in order; raises `OSError`.
 
     Without `bodies`, batches are taken by their heads and tables and not read further.
@@ -117,7 +117,7 @@ def scan_file(path: Path, *, bodies: bool) -> Iterator[Found | Damage]:
             yield Damage(within, size - within, "the file is longer than a segment", torn=False)
 
 
-def scan(block: bytes, offset: int = 0) -> Iterator[Found | Damage]:
+def scan(block: bytes, offset: int = 0) -> Iterator[FoundBatch | Damage]:
     """Every batch and every damaged stretch of `block`, which lies at `offset` in its file."""
     data = memoryview(block)
     at = 0
@@ -127,7 +127,7 @@ def scan(block: bytes, offset: int = 0) -> Iterator[Found | Damage]:
             table = read_table(data, head, at)
             end = at + head.size_bytes
             try:
-                yield Found(offset + at, head, table, read_body(data, head, at))
+                yield FoundBatch(offset + at, head, table, read_body(data, head, at))
             except BatchError as error:
                 if error.reason == "torn":
                     raise
@@ -154,7 +154,7 @@ def _next_head(block: bytes, data: memoryview, at: int) -> int:
     return len(block)
 
 
-def _scan_heads(file: FileIO, size: int) -> Iterator[Found | Damage]:
+def _scan_heads(file: FileIO, size: int) -> Iterator[FoundBatch | Damage]:
     window = memoryview(b"")
     start = at = 0
     while at < size:
@@ -172,7 +172,7 @@ def _scan_heads(file: FileIO, size: int) -> Iterator[Found | Damage]:
             # Rare enough to read the rest of the file for it.
             yield from scan(read_at(file, at, size - at), at)
             return
-        yield Found(at, head, table, table[:0])
+        yield FoundBatch(at, head, table, table[:0])
         at += head.size_bytes
 
 

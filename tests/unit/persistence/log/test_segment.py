@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbus.persistence import segment as segment_module
-from deskbus.persistence.batch import MAGIC, encode
-from deskbus.persistence.files import Files
-from deskbus.persistence.segment import (
+from deskbus.persistence.log import segment as segment_module
+from deskbus.persistence.log.batch import MAGIC, encode
+from deskbus.persistence.log.file_operations import Files
+from deskbus.persistence.log.segment import (
     Damage,
-    Found,
+    FoundBatch,
     Segment,
     scan,
     scan_file,
@@ -29,15 +29,15 @@ WHOLE = b"".join(ENCODED)
 STARTS = [sum(map(len, ENCODED[:number])) for number in range(len(ENCODED))]
 
 
-def bodies(found: list[Found | Damage]) -> list[bytes]:
-    return [bytes(each.lines()) for each in found if isinstance(each, Found)]
+def bodies(found: list[FoundBatch | Damage]) -> list[bytes]:
+    return [bytes(each.lines()) for each in found if isinstance(each, FoundBatch)]
 
 
-def damages(found: list[Found | Damage]) -> list[Damage]:
+def damages(found: list[FoundBatch | Damage]) -> list[Damage]:
     return [each for each in found if isinstance(each, Damage)]
 
 
-def covers(found: list[Found | Damage], size: int) -> bool:
+def covers(found: list[FoundBatch | Damage], size: int) -> bool:
     """Whether what was found lies side by side from the beginning to the end."""
     at = 0
     for each in found:
@@ -105,7 +105,7 @@ def test_a_scan_of_heads_finds_what_a_scan_of_bodies_finds(
     assert covers(heads, len(data))
     for with_head, with_body in zip(heads, whole, strict=True):
         assert with_head.offset == with_body.offset
-        if isinstance(with_head, Found) and isinstance(with_body, Found):
+        if isinstance(with_head, FoundBatch) and isinstance(with_body, FoundBatch):
             assert with_head.head == with_body.head
             assert with_head.decode_table() == with_body.decode_table()
 

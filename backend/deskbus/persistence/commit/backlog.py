@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 
-from deskbus.persistence.batch import Messages
+from deskbus.persistence.log.batch import Messages
 
 MAX_HELD_BYTES = 64 * 1024 * 1024
 """Kept while the disk fails or is slow; beyond, the oldest that wait are dropped."""
@@ -58,7 +58,7 @@ class Backlog:
         self.size_bytes -= sum(batch.size_bytes for batch in late)
         return late
 
-    def take_off(self, limit_bytes: int) -> list[Messages]:
+    def next_group(self, limit_bytes: int) -> list[Messages]:
         """The oldest batches, at least one if any waits, and not many more than `limit_bytes`."""
         size_bytes = 0
         while self._queue and size_bytes < limit_bytes:
@@ -67,7 +67,7 @@ class Backlog:
             size_bytes += batch.size_bytes
         return list(self._flight)
 
-    def land(self, count: int, position: int) -> bool:
+    def complete(self, count: int, position: int) -> bool:
         """The first `count` batches are in the log, which ends at `position`; others wait again.
 
         Whether nothing had to be dropped.

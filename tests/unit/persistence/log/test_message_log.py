@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.persistence.files import FolderInUseError
-from deskbus.persistence.log import MessageLog, Statistics
-from deskbus.persistence.query import Query
-from deskbus.persistence.retention import MAX_AGE_MS, Retention
+from deskbus.persistence.log.file_operations import FolderInUseError
+from deskbus.persistence.log.message_log import MessageLog, Statistics
+from deskbus.persistence.log.query import Query
+from deskbus.persistence.log.retention import MAX_AGE_MS, LogRetention
 from tests.unit.persistence.rig import (
     NOW_MS,
     SMALL_SEGMENT,
@@ -61,7 +61,7 @@ def test_a_full_segment_is_closed_and_synced_and_the_next_begun(tmp_path: Path) 
 @pytest.mark.requirement("2.3")
 @pytest.mark.usefixtures("small_segments")
 def test_old_segments_are_removed_while_the_log_grows(tmp_path: Path) -> None:
-    log = opened(tmp_path, retention=Retention(max_segments=3))
+    log = opened(tmp_path, retention=LogRetention(max_segments=3))
     for seq in range(1, 41):
         write(log, numbered("a", seq, seq))
     assert len(files_of(tmp_path)) == log.statistics().segments == 3

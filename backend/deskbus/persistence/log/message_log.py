@@ -9,14 +9,13 @@ import msgspec
 import structlog
 
 from deskbus.contracts.progress import ReportProgress
-from deskbus.persistence.batch import SEALED, BatchError, Encoded, Messages, count_lines, encode
-from deskbus.persistence.files import Files
-from deskbus.persistence.index import SegmentIndex, TopicSets
-from deskbus.persistence.query import Query, Selection
-from deskbus.persistence.reader import Block, Finding, read_segments
-from deskbus.persistence.retention import Retention, expired, vouched_ms
-from deskbus.persistence.sealer import Sealer
-from deskbus.persistence.segment import (
+from deskbus.persistence.log.batch import SEALED, BatchError, Encoded, Messages, count_lines, encode
+from deskbus.persistence.log.file_operations import Files
+from deskbus.persistence.log.last_seqs import LastSeqs
+from deskbus.persistence.log.query import Query, Selection
+from deskbus.persistence.log.reader import DamageFinding, LineBlock, read_segments
+from deskbus.persistence.log.retention import LogRetention, expired, vouched_ms
+from deskbus.persistence.log.segment import (
     SEGMENT_BYTES,
     Damage,
     Segment,
@@ -24,14 +23,15 @@ from deskbus.persistence.segment import (
     segment_path,
     segment_paths,
 )
-from deskbus.persistence.seqs import LastSeqs
-from deskbus.persistence.summary import (
+from deskbus.persistence.log.segment_index import SegmentIndex, TopicSets
+from deskbus.persistence.log.segment_summary import (
     last_seqs_of,
     load_summary,
     refuse_newer_summary,
     save_summary,
     summary_path,
 )
+from deskbus.persistence.sealing import Sealer
 from deskbus.storage.newer_format import NewerFormatError
 
 MAX_FINDINGS = 1000
@@ -39,14 +39,14 @@ MAX_FINDINGS = 1000
 log = structlog.get_logger()
 
 
-class Written(NamedTuple):
+class WrittenBatches(NamedTuple):
     """How many batches are in the log for good, and what kept the others out."""
 
     batches: int
     error: Exception | None
 
 
-class Opened(NamedTuple):
+class OpenedLog(NamedTuple):
     """What the log was when this run opened it; times are Unix ms."""
 
     position: int
@@ -73,7 +73,7 @@ class MessageLog:
         folder: Path,
         *,
         clock_ms: Callable[[], int],
-        retention: Retention | None = None,
+        retention: LogRetention | None = None,
         compress: bool = False,
         sealer: Sealer | None = None,
         files: Files | None = None,
@@ -83,9 +83,9 @@ class MessageLog:
         self.synced_position = 0
         """All before it is on the disk itself."""
         self.opened = False
-        self.found: Opened | None = None
+        self.found: OpenedLog | None = None
         self._clock_ms = clock_ms
-        self._retention = retention or Retention()
+        self._retention = retention or LogRetention()
         self._compress = compress
         self._sealer = sealer
         self._files = files or Files()
@@ -93,7 +93,7 @@ class MessageLog:
         self._sets = TopicSets()
         self._seqs = LastSeqs()
         self._segment_seqs: dict[str, int] = {}
-        self._findings: dict[Finding, None] = {}
+        self._findings: dict[DamageFinding, None] = {}
         self._lock: int | None = None
         self._active: Segment | None = None
         self._unsynced = False
@@ -130,11 +130,11 @@ class MessageLog:
         self.opened = True
         if self.found is None:
             times = [index.last_ms for index in segments if index.last_ms is not None]
-            self.found = Opened(self.position, self._clock_ms(), max(times, default=None))
+            self.found = OpenedLog(self.position, self._clock_ms(), max(times, default=None))
         if not read_only:
             self.retain_quietly()
 
-    def write(self, batches: Sequence[Messages], *, sync: bool) -> Written:
+    def write(self, batches: Sequence[Messages], *, sync: bool) -> WrittenBatches:
         """Appends `batches`, and with `sync` returns only when they are on the disk itself.
 
         After an error nothing is in the log but the batches that it counts, so the others can
@@ -167,13 +167,13 @@ class MessageLog:
                 self._sync()
         except OSError as error:
             self._roll_back()
-            return Written(done, error)
+            return WrittenBatches(done, error)
         self._commit(added)
         if sync:
             self.synced_position = self.position
-        return Written(len(batches), None)
+        return WrittenBatches(len(batches), None)
 
-    def read(self, query: Query) -> Iterator[Block]:
+    def read(self, query: Query) -> Iterator[LineBlock]:
         """The wanted lines that were in the log when this was called, in order."""
         selection = Selection(query, self.position)
         segments = self._segments
@@ -212,12 +212,12 @@ class MessageLog:
             self._files.remove(summary_path(segment.path))
         self._files.sync_folder(self._lock)
 
-    def verify(self, progress: ReportProgress = lambda done, total: None) -> list[Finding]:
+    def verify(self, progress: ReportProgress = lambda done, total: None) -> list[DamageFinding]:
         """Reads everything and says what is damaged; what can't be read is a finding too."""
         segments = self._segments
         total = sum(segment.size_bytes for segment in segments)
         done = 0
-        findings: list[Finding] = []
+        findings: list[DamageFinding] = []
         for segment in segments:
             size = segment.size_bytes
             findings += _verify_segment(segment.path, size)
@@ -247,7 +247,7 @@ class MessageLog:
         return self._seqs.forgotten
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[DamageFinding]:
         """What was found damaged since the log was opened, in the order it was met."""
         return list(self._findings)
 
@@ -303,7 +303,7 @@ class MessageLog:
             raise
         except OSError as error:
             reason = f"the file can't be read ({error.strerror})"
-            self._report(Finding(index.path.name, 0, 0, reason))
+            self._report(DamageFinding(index.path.name, 0, 0, reason))
             return Damage(0, index.size_bytes, reason, torn=False)
         self._seqs.update(last_seqs)
         for damage in damages:
@@ -422,16 +422,16 @@ class MessageLog:
             self._active = None
 
     def _report_damage(self, index: SegmentIndex, damage: Damage) -> None:
-        self._report(Finding(index.path.name, damage.offset, damage.length, damage.reason))
+        self._report(DamageFinding(index.path.name, damage.offset, damage.length, damage.reason))
 
-    def _report(self, finding: Finding) -> None:
+    def _report(self, finding: DamageFinding) -> None:
         if finding in self._findings or len(self._findings) >= MAX_FINDINGS:
             return
         self._findings[finding] = None
         log.warning("persistence.damaged", **finding._asdict())
 
 
-def _verify_segment(path: Path, size_bytes: int) -> Iterator[Finding]:
+def _verify_segment(path: Path, size_bytes: int) -> Iterator[DamageFinding]:
     name = path.name
     try:
         for found in scan_file(path, bodies=True):
@@ -439,7 +439,7 @@ def _verify_segment(path: Path, size_bytes: int) -> Iterator[Finding]:
                 # Written since: the log does not count it as there yet.
                 return
             if isinstance(found, Damage):
-                yield Finding(name, found.offset, found.length, found.reason)
+                yield DamageFinding(name, found.offset, found.length, found.reason)
                 continue
             size = found.head.size_bytes
             try:
@@ -448,11 +448,11 @@ def _verify_segment(path: Path, size_bytes: int) -> Iterator[Finding]:
                     continue  # its checksums are right, and its lines are not ours to read
                 lines = count_lines(bytes(found.lines()))
             except BatchError as error:
-                yield Finding(name, found.offset, size, error.detail)
+                yield DamageFinding(name, found.offset, size, error.detail)
                 continue
             if lines != found.head.messages:
-                yield Finding(name, found.offset, size, "the number of messages is wrong")
+                yield DamageFinding(name, found.offset, size, "the number of messages is wrong")
     except FileNotFoundError:
         return
     except OSError as error:
-        yield Finding(name, 0, 0, f"the file can't be read ({error.strerror})")
+        yield DamageFinding(name, 0, 0, f"the file can't be read ({error.strerror})")
