@@ -41,7 +41,7 @@ from deskbus.storage.awake_clock import awake_s
 from deskbus.transport.pipe import address
 from deskbus.transport.pipe_state import PipeState
 from deskbus.transport.standard_descriptors import ClaimedDescriptors
-from deskbus.vault.keyset import Purpose
+from deskbus.vault.keys.keyset import Purpose
 from deskbus.vault.service import VaultService
 from deskbus.vault.vault import Vault
 from deskbus_protocol.secrets import VaultStatus

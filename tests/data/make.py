@@ -20,9 +20,9 @@ from deskbus.processes.installed import InstalledApp, InstalledApps
 from deskbus.security.decisions import DecisionStore
 from deskbus.security.ledger import Decision, Ledger
 from deskbus.storage.clocks import SteadyClock
-from deskbus.vault.records import Name
-from deskbus.vault.service import Drawer, VaultService
-from deskbus.vault.shelf import Shelf
+from deskbus.vault.per_app_store import PerAppStore
+from deskbus.vault.records.sealed_records import Name
+from deskbus.vault.service import SecretSlot, VaultService
 from deskbus.vault.vault import Vault
 from deskbus_protocol.apps import SavedState
 from deskbus_protocol.events import TicketUsed
@@ -83,7 +83,7 @@ async def make_under_keychain(folder: Path) -> None:
     await store.open()
     ledger.add(DECISION)
     await store.save()
-    await Shelf(service, "appstate", 1024).save(APP, encode(STATE))
+    await PerAppStore(service, "appstate", 1024).save(APP, encode(STATE))
     logger = audit_logger(folder, service)
     async with logger.running():
         for _ in range(RECORDS):
@@ -98,12 +98,12 @@ def decision_store(folder: Path, service: VaultService, ledger: Ledger) -> Decis
     async def keep_aside() -> str:
         raise AssertionError("the decisions are not believed")
 
-    drawer = Drawer(service, "decisions", "remembered")
+    drawer = SecretSlot(service, "decisions", "remembered")
     return DecisionStore(folder, drawer, ledger, SteadyClock(), keep_aside)
 
 
 def audit_logger(folder: Path, service: VaultService) -> AuditLogger:
-    return AuditLogger(folder / "audit", Drawer(service, "audit", "anchor"), boot="run")
+    return AuditLogger(folder / "audit", SecretSlot(service, "audit", "anchor"), boot="run")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import pytest
 from deskbus.audit.files import ANCHOR, KEYS, list_files
 from deskbus.audit.keyfile import is_sealed
 from deskbus.config import AUDIT_FOLDER, VAULT_FOLDER
-from deskbus.vault.records import Name
+from deskbus.vault.records.sealed_records import Name
 from deskbus.vault.vault import Vault
 from deskbus_protocol.errors import DeskbusError
 from tests.integration.secretservice import SecretService

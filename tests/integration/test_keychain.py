@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.vault import keychain as keychains
-from deskbus.vault.homes import VaultLockedError
-from deskbus.vault.keychain import (
-    Absent,
-    Found,
+from deskbus.vault.keys import keychain as keychains
+from deskbus.vault.keys.kek_providers import VaultLockedError
+from deskbus.vault.keys.keychain import (
+    AbsentEntry,
+    FoundEntry,
     KeychainError,
-    Locked,
+    LockedEntry,
     SystemKeychain,
     find_keychain,
     probe,
 )
-from deskbus.vault.records import Name
+from deskbus.vault.records.sealed_records import Name
 from deskbus.vault.vault import Vault
 from tests.integration.secretservice import SecretService, secret_service
 
@@ -109,12 +109,12 @@ def test_an_entry_deleted_behind_our_back_is_not_made_anew(
     keychain = find_keychain()
     assert keychain is not None
     entry = f"vault {(folder / 'installation').read_text()}"
-    assert isinstance(keychain.read(entry), Found)
+    assert isinstance(keychain.read(entry), FoundEntry)
     keychain.delete(entry)
     for _ in range(2):
         with pytest.raises(VaultLockedError, match="no longer"):
             vault.put(TOKEN, b"two")
-    assert keychain.read(entry) == Absent()
+    assert keychain.read(entry) == AbsentEntry()
 
 
 def test_a_service_that_is_gone_locks(service: SecretService, folder: Path) -> None:
@@ -189,13 +189,13 @@ class Backend:
 def test_what_a_backend_does_wrong_is_told_as_locked(capsys: pytest.CaptureFixture[str]) -> None:
     backend = Backend()
     keychain = SystemKeychain("secret-service", backend, within_s=0.05)
-    assert keychain.read("hangs") == Locked("timed out")
-    assert keychain.read("other") == Locked("timed out"), "the first call is still out"
+    assert keychain.read("hangs") == LockedEntry("timed out")
+    assert keychain.read("other") == LockedEntry("timed out"), "the first call is still out"
     backend.go_on.set()
     keychains._late["secret-service"].join(10)
-    assert keychain.read("breaks") == Locked("broken")
-    assert keychain.read("is dismissed") == Locked("locked")
-    assert keychain.read("other") == Absent()
+    assert keychain.read("breaks") == LockedEntry("broken")
+    assert keychain.read("is dismissed") == LockedEntry("locked")
+    assert keychain.read("other") == AbsentEntry()
     with pytest.raises(KeychainError):
         keychain.write("other", "value")
     assert "with a secret" not in "".join(capsys.readouterr())

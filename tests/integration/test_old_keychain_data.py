@@ -12,9 +12,9 @@ import pytest
 from deskbus.audit.verify import Verifier, own_key
 from deskbus.processes.installed import InstalledApps
 from deskbus.security.ledger import Ledger
-from deskbus.vault.keychain import find_keychain
+from deskbus.vault.keys.keychain import find_keychain
+from deskbus.vault.per_app_store import PerAppStore
 from deskbus.vault.service import VaultService
-from deskbus.vault.shelf import Shelf
 from deskbus.vault.vault import Vault
 from deskbus_protocol.apps import SavedState
 from deskbus_protocol.events import TicketUsed
@@ -80,7 +80,7 @@ async def test_remembered_decisions_count(folder: Path, vault: VaultService) -> 
 
 
 async def test_an_app_gets_its_saved_state(vault: VaultService) -> None:
-    content = await Shelf(vault, "appstate", 1024).load(APP)
+    content = await PerAppStore(vault, "appstate", 1024).load(APP)
     assert msgspec.json.decode(content or b"", type=SavedState) == STATE
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from demo.electron import ROOT
 from deskbus.config import VAULT_FOLDER
-from deskbus.vault.records import Name
+from deskbus.vault.records.sealed_records import Name
 from deskbus.vault.vault import Vault
 from tests.conftest import absent
 from tests.integration.secretservice import SecretService

@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import median
 
 from deskbus.vault.cipher import Context, new_key, new_key_id, open_sealed, seal
-from deskbus.vault.keychain import Absent, Found
-from deskbus.vault.records import Name
+from deskbus.vault.keys.keychain import AbsentEntry, FoundEntry
+from deskbus.vault.records.sealed_records import Name
 from deskbus.vault.vault import Vault
 from tests.performance.load import Figures
 
@@ -27,9 +27,9 @@ class _MemoryKeychain:
     def __init__(self) -> None:
         self._entries: dict[str, str] = {}
 
-    def read(self, entry: str) -> Found | Absent:
+    def read(self, entry: str) -> FoundEntry | AbsentEntry:
         value = self._entries.get(entry)
-        return Absent() if value is None else Found(value)
+        return AbsentEntry() if value is None else FoundEntry(value)
 
     def write(self, entry: str, value: str) -> None:
         self._entries[entry] = value

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from deskbus.config import VAULT_FOLDER
-from deskbus.vault.homes import KeychainHome
-from deskbus.vault.keychain import find_keychain
+from deskbus.vault.keys.kek_providers import KeychainKekProvider
+from deskbus.vault.keys.keychain import find_keychain
 from deskbus.vault.vault import Vault
 from deskbus_protocol.errors import DeskbusError
 from tests.integration.secretservice import SecretService
@@ -90,7 +90,9 @@ async def test_no_secret_and_no_key_is_in_anything_that_was_written(
     found = find_keychain()
     assert found is not None
     installation = (data / VAULT_FOLDER / "installation").read_text()
-    assert keys[0] in [bytes(key) for key in KeychainHome(found, installation).keys().values()]
+    assert keys[0] in [
+        bytes(key) for key in KeychainKekProvider(found, installation).keys().values()
+    ]
 
     written = everything_below(data)
     assert any(path.name == "stderr.log" and content for path, content in written.items())

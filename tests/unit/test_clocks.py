@@ -18,7 +18,7 @@ READERS = {
     "deskbus/processes/gauge.py": "says when usage was measured",
     "deskbus/processes/installed.py": "says when an app was installed",
     "deskbus/processes/portable.py": "compares with when processes started",
-    "deskbus/vault/keyset.py": "says when a key was made",
+    "deskbus/vault/keys/keyset.py": "says when a key was made",
 }
 """With what each does with it. One that waits or compares belongs to `storage/clocks.py`."""
 

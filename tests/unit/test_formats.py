@@ -45,12 +45,12 @@ from deskbus.storage.clocks import SteadyClock
 from deskbus.storage.newer_format import NewerFormatError
 from deskbus.vault import cipher
 from deskbus.vault.cipher import seal
-from deskbus.vault.keyset import Purpose
-from deskbus.vault.opened import KEYSET
-from deskbus.vault.records import MANIFEST, Name, _Manifest, _manifest_context
-from deskbus.vault.service import Drawer, VaultService
-from deskbus.vault.shelf import Shelf
-from deskbus.vault.transfer import export_vault, import_vault
+from deskbus.vault.keys.keyset import Purpose
+from deskbus.vault.per_app_store import PerAppStore
+from deskbus.vault.records.sealed_records import MANIFEST, Name, _Manifest, _manifest_context
+from deskbus.vault.records.transfer import export_vault, import_vault
+from deskbus.vault.service import SecretSlot, VaultService
+from deskbus.vault.unlocked import KEYSET
 from deskbus.vault.vault import Vault
 from deskbus_protocol.audit import AuditQueryParams
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, CONFLICT, NEWER_FORMAT, DeskbusError
@@ -87,7 +87,7 @@ class DataFolder(NamedTuple):
             vault.put(Name(purpose, app, name), msgspec.json.encode(content))
 
     def logger(self, service: VaultService | None) -> AuditLogger:
-        safe = Drawer(service, "audit", "anchor") if service else cast("Any", NoSafe())
+        safe = SecretSlot(service, "audit", "anchor") if service else cast("Any", NoSafe())
         return AuditLogger(
             self.folder / "audit", safe, boot="run", has_keychain=lambda: service is not None
         )
@@ -284,7 +284,7 @@ async def start_decisions(place: DataFolder) -> str:
         raise AssertionError("it is set aside")
 
     with place.service() as service:
-        drawer = Drawer(service, "decisions", "remembered")
+        drawer = SecretSlot(service, "decisions", "remembered")
         decisions = Ledger()
         store = DecisionStore(place.folder, drawer, decisions, SteadyClock(), keep_aside)
         assert not await store.open()
@@ -301,7 +301,7 @@ async def make_state(place: DataFolder, patch: pytest.MonkeyPatch) -> None:
 async def start_state(place: DataFolder) -> str:
     with place.service() as service:
         handlers = own_handlers(
-            cast("Any", None), Shelf(service, "appstate", 1024), FairQueue(1, of_one=1)
+            cast("Any", None), PerAppStore(service, "appstate", 1024), FairQueue(1, of_one=1)
         )
         call = cast("Any", SimpleNamespace(identity=SimpleNamespace(app="desk.feed")))
         saving = SimpleNamespace(state=msgspec.Raw(b"2"), version=1)
@@ -442,11 +442,11 @@ FORMATS = [
     Format("log summary", ("persistence.log.segment_summary.VERSION",), make_summary, start_log),
     Format("federation's place", ("federation.bookmark.Place",), make_place, start_federation),
     Format("sealed record", ("vault.cipher._VERSION",), make_record, start_record),
-    Format("keyset", ("vault.keyset._MAGIC",), make_keyset, start_vault),
-    Format("keyset's head", ("vault.keyset.VERSION",), make_head, start_vault),
-    Format("manifest", ("vault.records.VERSION",), make_manifest, start_vault),
-    Format("keychain entry", ("vault.homes.VERSION",), make_entry, start_vault),
-    Format("export", ("vault.transfer._MAGIC",), make_export, start_import),
+    Format("keyset", ("vault.keys.keyset._MAGIC",), make_keyset, start_vault),
+    Format("keyset's head", ("vault.keys.keyset.VERSION",), make_head, start_vault),
+    Format("manifest", ("vault.records.sealed_records.VERSION",), make_manifest, start_vault),
+    Format("keychain entry", ("vault.keys.kek_providers.VERSION",), make_entry, start_vault),
+    Format("export", ("vault.records.transfer._MAGIC",), make_export, start_import),
     Format("decisions", ("security.ledger.State",), make_decisions, start_decisions),
     Format("saved state", ("handlers.apps._Format",), make_state, start_state),
     Format("audit keys", ("audit.keyfile._MAGIC",), make_keys, start_audit),

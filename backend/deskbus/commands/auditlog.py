@@ -119,9 +119,9 @@ def _from_vault(place: Path, password_fd: int | None) -> Anchor | Unanchored | N
     """None where there is no vault. A master password is asked for on a terminal."""
     # Imported late: only this needs the keychain.
     from deskbus.vault.cipher import SealError, wipe
-    from deskbus.vault.folder import FolderBusyError as VaultBusyError
-    from deskbus.vault.homes import VaultLockedError
-    from deskbus.vault.records import Name
+    from deskbus.vault.keys.kek_providers import VaultLockedError
+    from deskbus.vault.records.sealed_records import Name
+    from deskbus.vault.records.vault_folder import VaultBusyError
     from deskbus.vault.vault import Vault
 
     vault = Vault(place)

@@ -188,7 +188,7 @@ def _existing(folder: Path) -> Path:
 
 
 def _keychain(data_dir: Path) -> Finding:
-    from deskbus.vault.keychain import probe
+    from deskbus.vault.keys.keychain import probe
     from deskbus.vault.vault import Vault
 
     state = probe()

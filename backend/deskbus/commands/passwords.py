@@ -5,7 +5,7 @@ import os
 import sys
 
 from deskbus.commands.failures import MisuseError
-from deskbus.vault.masterpassword import MAX_BYTES, WeakPasswordError, check_strength
+from deskbus.vault.keys.master_password import MAX_BYTES, WeakPasswordError, check_strength
 
 
 class NoPasswordError(MisuseError):

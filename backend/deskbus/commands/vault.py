@@ -20,7 +20,7 @@ from deskbus.commands.vaultkeepers import OwnHands, RunningBackend, VaultKeeper
 from deskbus.config import AUDIT_FOLDER, VAULT_FOLDER, runtime_dir_for
 from deskbus.transport.pipe import is_held
 from deskbus.vault.cipher import wipe
-from deskbus.vault.folder import FolderBusyError
+from deskbus.vault.records.vault_folder import VaultBusyError
 from deskbus.vault.vault import Vault
 from deskbus_protocol.client import Client
 
@@ -92,7 +92,7 @@ def _keep_backends_out(vault: Vault, options: Namespace) -> None:
             folder.release()
         if vault.exists or options.what not in ("status", "lock"):
             vault.claim()
-    except (AuditBusyError, FolderBusyError):
+    except (AuditBusyError, VaultBusyError):
         raise CommandError(BUSY.format(options.data_dir), FREE_IT) from None
 
 

@@ -12,10 +12,10 @@ from msgspec import Raw
 from deskbus.commands.failures import CommandError
 from deskbus.commands.progress import show_progress
 from deskbus.vault.cipher import SealError
-from deskbus.vault.homes import VaultLockedError
-from deskbus.vault.records import Name
+from deskbus.vault.keys.kek_providers import VaultLockedError
+from deskbus.vault.records.sealed_records import Name
+from deskbus.vault.records.transfer import export_vault, import_vault
 from deskbus.vault.service import wire_status
-from deskbus.vault.transfer import export_vault, import_vault
 from deskbus.vault.vault import Vault
 from deskbus_protocol.client import Client
 from deskbus_protocol.secrets import (

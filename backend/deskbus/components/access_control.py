@@ -38,7 +38,7 @@ from deskbus.storage.awake_clock import tick_every
 from deskbus.storage.clocks import SteadyClock
 from deskbus.ui.consent import Asked
 from deskbus.ui.panel_permissions import PermissionsPanel
-from deskbus.vault.service import Drawer, VaultService
+from deskbus.vault.service import SecretSlot, VaultService
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.display import look_alike, visible
 from deskbus_protocol.errors import CONFLICT, INVALID_PARAMS, PERMISSION_DENIED, DeskbusError
@@ -97,7 +97,7 @@ class AccessControl:
         ledger = Ledger()
         self.store = DecisionStore(
             settings.data_dir,
-            Drawer(vault, "decisions", "remembered"),
+            SecretSlot(vault, "decisions", "remembered"),
             ledger,
             clock,
             self._copy_vault,

@@ -24,8 +24,8 @@ from deskbus.transport.pipe import address
 from deskbus.ui.renderers import Renderers
 from deskbus.ui.utility import UtilityProcesses
 from deskbus.ui.windows import Windows
+from deskbus.vault.per_app_store import PerAppStore
 from deskbus.vault.service import VaultService
-from deskbus.vault.shelf import Shelf
 from deskbus_protocol.apps import AppState, AppStatus
 
 LOG_FOLDER = "logs"
@@ -55,7 +55,7 @@ class AppProcesses:
         self.changed.add(self._forget_ended)
         self.renderers = Renderers()
         self.utilities = UtilityProcesses(screens.shell)
-        self.shelf = Shelf(vault, "appstate", STATE_BYTES)
+        self.shelf = PerAppStore(vault, "appstate", STATE_BYTES)
         self._surroundings = Surroundings(
             windows=Windows(screens.shell),
             mint=sessions.mint,

@@ -15,7 +15,7 @@ from deskbus.components.refused_calls import RefusedCalls
 from deskbus.config import AUDIT_FOLDER, Settings, hash_of
 from deskbus.ui.panel_audit import AuditPanel
 from deskbus.ui.panels import Panels
-from deskbus.vault.service import Drawer, VaultService
+from deskbus.vault.service import SecretSlot, VaultService
 from deskbus_protocol.audit import AuditQueryParams
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import DeskbusError
@@ -41,7 +41,7 @@ class Auditing:
     def __init__(self, settings: Settings, vault: VaultService, panels: Panels, boot: str) -> None:
         self.trail = AuditLogger(
             settings.data_dir / AUDIT_FOLDER,
-            Drawer(vault, "audit", "anchor"),
+            SecretSlot(vault, "audit", "anchor"),
             boot=boot,
             settings=audit_of(settings.config.audit),
             has_keychain=has_keychain,

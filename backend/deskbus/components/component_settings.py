@@ -135,7 +135,7 @@ def audit_of(config: AuditConfig) -> AuditSettings:
 def has_keychain() -> bool:
     """Blocks; no person is asked."""
     # Imported late: a start needs no keychain.
-    from deskbus.vault.keychain import find_keychain
+    from deskbus.vault.keys.keychain import find_keychain
 
     return find_keychain() is not None
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from deskbus.persistence.sealing import Readiness, SealingError, UnsealableError
 from deskbus.storage.newer_format import NewerFormatError
 from deskbus.vault.cipher import SealError
-from deskbus.vault.homes import VaultLockedError
+from deskbus.vault.keys.kek_providers import VaultLockedError
 from deskbus.vault.vault import Vault
 from deskbus_protocol.secrets import VaultState
 from deskbus_protocol.topics import matches

@@ -18,13 +18,13 @@ from deskbus.contracts.progress import ReportProgress
 from deskbus.reliability.circuit_breaker import BreakerPolicy, CircuitBreaker
 from deskbus.storage.newer_format import NewerFormatError
 from deskbus.vault.cipher import SealError, wipe
-from deskbus.vault.homes import NewerVaultError, VaultLockedError
-from deskbus.vault.keyset import Purpose
-from deskbus.vault.masterpassword import WeakPasswordError, check_strength
-from deskbus.vault.memory import MemoryFullError
-from deskbus.vault.records import Name
-from deskbus.vault.thread import VaultThread
-from deskbus.vault.transfer import count_export, export_vault, import_vault
+from deskbus.vault.keys.kek_providers import NewerVaultError, VaultLockedError
+from deskbus.vault.keys.keyset import Purpose
+from deskbus.vault.keys.master_password import WeakPasswordError, check_strength
+from deskbus.vault.records.memory_records import MemoryFullError
+from deskbus.vault.records.sealed_records import Name
+from deskbus.vault.records.transfer import count_export, export_vault, import_vault
+from deskbus.vault.serial_thread import SerialThread
 from deskbus.vault.vault import Vault
 from deskbus_protocol.errors import (
     CONFLICT,
@@ -81,7 +81,7 @@ class VaultService:
         self._monotonic_s = monotonic_s
         self._damage_told_s: dict[Purpose | None, float] = {}
         self._told = vault.state
-        self._thread = VaultThread()
+        self._thread = SerialThread()
 
     async def set(self, app: str, name: str, value: str) -> None:
         def put() -> None:
@@ -359,8 +359,8 @@ class VaultService:
             self._on_changed(self.status())
 
 
-class Drawer:
-    """One small value of the backend's own: `Drawer(vault, "audit", "anchor")`.
+class SecretSlot:
+    """One small value of the backend's own: `SecretSlot(vault, "audit", "anchor")`.
 
     `save` returns when the value is on disk; `load` answers with the last one saved, after a
     restart too, and with None where there was none. A value that was changed from outside, or

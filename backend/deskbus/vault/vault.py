@@ -14,30 +14,36 @@ from deskbus.contracts.progress import ReportProgress
 from deskbus.storage.newer_format import NewerFormatError
 from deskbus.vault import cipher
 from deskbus.vault.cipher import Context, SealError, new_key, new_key_id, wipe
-from deskbus.vault.folder import Folder, FolderBusyError, FolderUnsafeError, Step, no_step
-from deskbus.vault.homes import (
-    Home,
-    KeychainHome,
+from deskbus.vault.keys.kek_providers import (
+    KekProvider,
+    KeychainKekProvider,
     NewerVaultError,
-    PasswordHome,
+    PasswordKekProvider,
     UnansweredError,
     VaultLockedError,
 )
-from deskbus.vault.keychain import Keychain, find_keychain
-from deskbus.vault.keyset import Purpose
-from deskbus.vault.memory import MemoryRecords
-from deskbus.vault.opened import (
+from deskbus.vault.keys.keychain import Keychain, find_keychain
+from deskbus.vault.keys.keyset import Purpose
+from deskbus.vault.records.memory_records import MemoryRecords
+from deskbus.vault.records.sealed_records import Name, Records, has_records
+from deskbus.vault.records.vault_folder import (
+    Folder,
+    FolderUnsafeError,
+    Step,
+    VaultBusyError,
+    no_step,
+)
+from deskbus.vault.status import Status
+from deskbus.vault.unlocked import (
     KEYSET,
     FindKeychain,
-    Opened,
+    UnlockedVault,
     installation_of,
     needs_password,
     open_existing,
     open_new,
     try_to,
 )
-from deskbus.vault.records import Name, Records, has_records
-from deskbus.vault.status import Status
 from deskbus_protocol.secrets import VaultState
 
 BATCH = 256
@@ -62,7 +68,7 @@ class Vault:
     ) -> None:
         self._folder = Folder(path, step)
         self._find = find
-        self._opened: Opened | None = None
+        self._opened: UnlockedVault | None = None
         self._memory: MemoryRecords | None = None
         self._locked_because = ""
         self._newer = False
@@ -86,7 +92,7 @@ class Vault:
         return self._newer
 
     def claim(self) -> None:
-        """Keeps other processes out from here on; raises `FolderBusyError`."""
+        """Keeps other processes out from here on; raises `VaultBusyError`."""
         with self._turn:
             self._folder.open()
 
@@ -272,7 +278,7 @@ class Vault:
         """A master password from here on, or another one; what was in memory only is kept."""
         with self._turn:
             memory = self._open_for_change()
-            home = PasswordHome.new(password)
+            home = PasswordKekProvider.new(password)
             if memory is None:
                 self._move(home)
             else:
@@ -286,9 +292,9 @@ class Vault:
                 raise VaultLockedError("this keychain is not to be had here")
             memory = self._open_for_change()
             if memory is None:
-                self._move(KeychainHome(keychain, self._unlocked.head.installation))
+                self._move(KeychainKekProvider(keychain, self._unlocked.head.installation))
             else:
-                home = KeychainHome(keychain, installation_of(self._folder))
+                home = KeychainKekProvider(keychain, installation_of(self._folder))
                 self._leave_memory(memory, home)
 
     def close(self) -> None:
@@ -306,7 +312,7 @@ class Vault:
                 self._turn.release()
 
     @property
-    def _unlocked(self) -> Opened:
+    def _unlocked(self) -> UnlockedVault:
         if self._opened is None:
             raise VaultLockedError(self._locked_because or "it has no place on the disk yet")
         return self._opened
@@ -333,7 +339,7 @@ class Vault:
             raise self._refuse(error) from None
         except NewerFormatError as error:
             raise self._refuse(NewerVaultError(error.words)) from None
-        except FolderBusyError:
+        except VaultBusyError:
             raise self._refuse(VaultLockedError("another process uses it")) from None
         except SealError:
             words = "its files were changed or damaged"
@@ -379,7 +385,7 @@ class Vault:
         keychain = self._find_unasked(None)
         if keychain is None:
             return False
-        home = KeychainHome(keychain, installation_of(self._folder))
+        home = KeychainKekProvider(keychain, installation_of(self._folder))
         self._opened = open_new(self._folder, home)
         return True
 
@@ -388,7 +394,7 @@ class Vault:
             raise VaultLockedError("its keyset is missing; put it back, or import an export")
 
     def _leave_memory(
-        self, memory: MemoryRecords, home: Home, password: bytearray | None = None
+        self, memory: MemoryRecords, home: KekProvider, password: bytearray | None = None
     ) -> None:
         """The memory stays what counts until all that is in it is on the disk."""
         if self._opened is None and self.exists:
@@ -403,7 +409,7 @@ class Vault:
         if self._unlocked.home is not home:
             self._move(home)
 
-    def _move(self, home: Home) -> None:
+    def _move(self, home: KekProvider) -> None:
         """A new key-encryption key, in `home`. Whichever the keyset names can be had throughout."""
         opened = self._unlocked
         kek_id, kek = new_key_id(), new_key()
@@ -422,7 +428,7 @@ class Vault:
             try_to(before.leave)
         log.info("vault.kek_rotated", home=home.name)
 
-    def _tidy_at_leisure(self, opened: Opened) -> None:
+    def _tidy_at_leisure(self, opened: UnlockedVault) -> None:
         """What is left for that on a full disk is no reason to be locked."""
         if opened.records.outdated():
             return

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from deskbus.commands.passwords import NoPasswordError, read_password
-from deskbus.vault.masterpassword import MAX_BYTES
+from deskbus.vault.keys.master_password import MAX_BYTES
 
 
 def given(content: bytes) -> int:

@@ -10,7 +10,7 @@ import pytest
 from deskbus.components.sensitive_topics import SensitiveTopics
 from deskbus.persistence.log.file_operations import Files
 from deskbus.persistence.log.message_log import MessageLog
-from deskbus.vault.folder import Step, no_step
+from deskbus.vault.records.vault_folder import Step, no_step
 from deskbus.vault.vault import Vault
 from tests.unit.persistence.rig import message, read, seqs, write
 from tests.unit.persistence.rig import opened as opened_log

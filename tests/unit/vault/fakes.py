@@ -2,9 +2,16 @@
 
 from pathlib import Path
 
-from deskbus.vault.folder import Step, no_step
-from deskbus.vault.keychain import Absent, Found, Keychain, KeychainError, Locked, Why
-from deskbus.vault.records import Name
+from deskbus.vault.keys.keychain import (
+    AbsentEntry,
+    FoundEntry,
+    Keychain,
+    KeychainError,
+    LockedEntry,
+    Why,
+)
+from deskbus.vault.records.sealed_records import Name
+from deskbus.vault.records.vault_folder import Step, no_step
 from deskbus.vault.vault import Vault
 
 TOKEN = Name("apps", "desk.feed", "token")
@@ -21,19 +28,19 @@ class FakeKeychain:
         self.deaf = False
         self.asked = 0
 
-    def read(self, entry: str) -> Found | Absent | Locked:
+    def read(self, entry: str) -> FoundEntry | AbsentEntry | LockedEntry:
         self.asked += 1
         if self.why is not None:
-            return Locked(self.why)
+            return LockedEntry(self.why)
         value = self.entries.get(entry)
-        return Absent() if value is None else Found(value)
+        return AbsentEntry() if value is None else FoundEntry(value)
 
     def write(self, entry: str, value: str) -> None:
         if self.why is not None:
             raise KeychainError(self.why)
         if not self.deaf:
             self.entries[entry] = value
-        if self.read(entry) != Found(value):
+        if self.read(entry) != FoundEntry(value):
             raise KeychainError("broken")
 
     def delete(self, entry: str) -> None:

@@ -5,8 +5,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from deskbus.vault.folder import Step, no_step
-from deskbus.vault.keychain import Absent, Found
+from deskbus.vault.keys.keychain import AbsentEntry, FoundEntry
+from deskbus.vault.records.vault_folder import Step, no_step
 from deskbus.vault.vault import Vault
 from tests.unit.vault.fakes import vault_in
 
@@ -20,11 +20,11 @@ class FileKeychain:
         self._folder = folder
         self._step = step
 
-    def read(self, entry: str) -> Found | Absent:
+    def read(self, entry: str) -> FoundEntry | AbsentEntry:
         try:
-            return Found((self._folder / entry).read_text())
+            return FoundEntry((self._folder / entry).read_text())
         except FileNotFoundError:
-            return Absent()
+            return AbsentEntry()
 
     def write(self, entry: str, value: str) -> None:
         self._step("keychain: before")

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deskbus.vault.cipher import SealError
-from deskbus.vault.keyset import read_head
-from deskbus.vault.transfer import import_vault
+from deskbus.vault.keys.keyset import read_head
+from deskbus.vault.records.transfer import import_vault
 from tests.unit.vault.fakes import FakeKeychain, vault_in
 
 KEYSET_START = b"deskbus keyset 1\n"

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.vault import derivation, records
 from deskbus.vault import vault as vault_module
-from deskbus.vault.folder import Step
-from deskbus.vault.records import Name
-from deskbus.vault.transfer import export_vault, import_vault
+from deskbus.vault.keys import password_derivation
+from deskbus.vault.records import sealed_records
+from deskbus.vault.records.sealed_records import Name
+from deskbus.vault.records.transfer import export_vault, import_vault
+from deskbus.vault.records.vault_folder import Step
 from deskbus.vault.vault import Vault
 from tests.unit.vault.killing import killed_at, opened
 
@@ -42,7 +43,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key of a password costs a millisecond here; there are hundreds."""
-    monkeypatch.setattr(derivation, "ARGON2_MEMORY_KIB", (64, 1024 * 1024))
+    monkeypatch.setattr(password_derivation, "ARGON2_MEMORY_KIB", (64, 1024 * 1024))
 
 
 def unlocked(folder: Path, step: Step | None = None) -> Vault:
@@ -177,7 +178,7 @@ def test_one_vault_lives_through_a_hundred_kills(tmp_path: Path) -> None:
 def test_a_killed_import_has_brought_in_all_or_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "PACK_BYTES", 2 * 1024)
+    monkeypatch.setattr(sealed_records, "PACK_BYTES", 2 * 1024)
     fill(tmp_path / "here")
     here = opened(tmp_path / "here")
     write(here)

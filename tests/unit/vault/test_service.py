@@ -7,9 +7,9 @@ import anyio
 import pytest
 
 from deskbus.vault.cipher import SealError
-from deskbus.vault.memory import MAX_APP_BYTES
-from deskbus.vault.records import Name
-from deskbus.vault.service import DAMAGE_TOLD_EVERY_S, POLICY, Drawer, VaultService
+from deskbus.vault.records.memory_records import MAX_APP_BYTES
+from deskbus.vault.records.sealed_records import Name
+from deskbus.vault.service import DAMAGE_TOLD_EVERY_S, POLICY, SecretSlot, VaultService
 from deskbus.vault.vault import Vault
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 from deskbus_protocol.secrets import MAX_SECRETS, VaultStatus
@@ -94,7 +94,7 @@ async def test_what_is_in_memory_is_not_said_to_be_kept_where_a_keyset_is_there_
 
     vault = Vault(tmp_path / "vault", find=lambda _: keychains[0] if keychains else None, step=step)
     service = VaultService(vault, lambda _: None)
-    anchor = Drawer(service, "audit", "anchor")
+    anchor = SecretSlot(service, "audit", "anchor")
     assert not await anchor.save(b"one")
     keychains.append(FakeKeychain())
     with pytest.raises(DeskbusError, match="can't be read or written"):

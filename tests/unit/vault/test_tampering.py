@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from deskbus.vault.cipher import SealError
-from deskbus.vault.homes import VaultLockedError
-from deskbus.vault.records import Name
+from deskbus.vault.keys.kek_providers import VaultLockedError
+from deskbus.vault.records.sealed_records import Name
 from tests.unit.vault.fakes import TOKEN, FakeKeychain, vault_in
 
 

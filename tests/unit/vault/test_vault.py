@@ -5,8 +5,8 @@ from typing import get_args
 
 import pytest
 
-from deskbus.vault.homes import VaultLockedError
-from deskbus.vault.keychain import Why
+from deskbus.vault.keys.kek_providers import VaultLockedError
+from deskbus.vault.keys.keychain import Why
 from deskbus.vault.vault import Vault
 from tests.unit.vault.fakes import OTHER, TOKEN, FakeKeychain, reopened, vault_in
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from deskbus.contracts.progress import ReportProgress
-from deskbus.vault.records import Name
+from deskbus.vault.records.sealed_records import Name
 
 MAX_BYTES = 64 * 1024 * 1024
 """Of all apps together."""

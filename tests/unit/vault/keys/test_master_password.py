@@ -5,9 +5,9 @@ import unicodedata
 import pytest
 
 from deskbus.vault.cipher import SealError, new_key, new_key_id
-from deskbus.vault.derivation import new_derivation
-from deskbus.vault.homes import PasswordHome
-from deskbus.vault.masterpassword import WeakPasswordError, check_strength
+from deskbus.vault.keys.kek_providers import PasswordKekProvider
+from deskbus.vault.keys.master_password import WeakPasswordError, check_strength
+from deskbus.vault.keys.password_derivation import new_derivation
 
 WORDS = "pässwörter"
 NFC = bytearray(unicodedata.normalize("NFC", WORDS).encode())
@@ -21,17 +21,17 @@ def test_a_password_opens_however_the_keyboard_composes_it(
     made: bytearray, typed: bytearray
 ) -> None:
     key = new_key()
-    head = PasswordHome.new(made).head("here", new_key_id(), key)
-    assert PasswordHome.open(head, typed)[1] == key
+    head = PasswordKekProvider.new(made).head("here", new_key_id(), key)
+    assert PasswordKekProvider.open(head, typed)[1] == key
 
 
 @pytest.mark.parametrize("typed", [NFC, NFD])
 def test_a_vault_that_was_made_with_the_bytes_as_they_were_still_opens(typed: bytearray) -> None:
     key, derivation = new_key(), new_derivation()
-    head = PasswordHome(derivation, derivation.derive(NFD)).head("here", new_key_id(), key)
-    assert PasswordHome.open(head, typed)[1] == key
+    head = PasswordKekProvider(derivation, derivation.derive(NFD)).head("here", new_key_id(), key)
+    assert PasswordKekProvider.open(head, typed)[1] == key
     with pytest.raises(SealError):
-        PasswordHome.open(head, bytearray(b"passworter"))
+        PasswordKekProvider.open(head, bytearray(b"passworter"))
 
 
 @pytest.mark.parametrize("weak", [b"", b"x", b"1234567", b"aaaaaaaaaaaa", b"abababababab"])

@@ -26,7 +26,7 @@ from deskbus.vault.cipher import (
     seal,
     wipe,
 )
-from deskbus.vault.derivation import Derivation
+from deskbus.vault.keys.password_derivation import Derivation
 
 MAX_HEAD_BYTES = 64 * 1024
 VERSION: Final = 1
@@ -50,7 +50,7 @@ class PasswordWrap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sealed: bytes
 
 
-class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class KeysetHead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What must be known before anything can be opened. No `password` means a keychain."""
 
     version: Literal[1] = VERSION
@@ -141,7 +141,7 @@ class Keyset:
     def kek_changed(self) -> None:
         self._body.kek_rotated_ms = _now_ms()
 
-    def seal(self, head: Head, kek: bytearray) -> bytes:
+    def seal(self, head: KeysetHead, kek: bytearray) -> bytes:
         """The whole file."""
         head_bytes = msgspec.json.encode(head)
         plain = bytearray(msgspec.msgpack.encode(self._body))
@@ -157,17 +157,17 @@ class Keyset:
         self._body.keys = []
 
 
-def read_head(file: bytes) -> Head:
+def read_head(file: bytes) -> KeysetHead:
     """Raises `SealError`, `NewerFormatError`. Nothing in it is proven before the body is open."""
     head, _ = _split(file)
     return decode_head(head)
 
 
-def decode_head(head: bytes, what: str = WHAT) -> Head:
+def decode_head(head: bytes, what: str = WHAT) -> KeysetHead:
     """Raises `SealError`, `NewerFormatError`."""
     refuse_newer(head, VERSION, what)
     try:
-        return msgspec.json.decode(head, type=Head)
+        return msgspec.json.decode(head, type=KeysetHead)
     except (msgspec.MsgspecError, RecursionError):
         raise SealError from None
 

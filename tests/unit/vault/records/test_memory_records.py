@@ -2,8 +2,13 @@
 
 import pytest
 
-from deskbus.vault.memory import MAX_APP_BYTES, MAX_BYTES, MemoryFullError, MemoryRecords
-from deskbus.vault.records import Name
+from deskbus.vault.records.memory_records import (
+    MAX_APP_BYTES,
+    MAX_BYTES,
+    MemoryFullError,
+    MemoryRecords,
+)
+from deskbus.vault.records.sealed_records import Name
 from tests.unit.vault.fakes import OTHER, TOKEN
 
 VALUE = bytes(MAX_APP_BYTES - 1024)

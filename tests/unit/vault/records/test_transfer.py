@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.vault import records
 from deskbus.vault.cipher import CHUNK_BYTES, SealError
-from deskbus.vault.records import Name
-from deskbus.vault.transfer import export_vault, import_vault
+from deskbus.vault.records import sealed_records
+from deskbus.vault.records.sealed_records import Name
+from deskbus.vault.records.transfer import export_vault, import_vault
 from tests.unit.vault.fakes import OTHER, TOKEN, FakeKeychain, password, vault_in
 
 NAMES = [Name("apps", "desk.feed", str(n)) for n in range(40)]
@@ -46,7 +46,7 @@ def test_an_export_opens_on_another_machine_under_its_password(
 def test_an_export_that_was_cut_or_changed_anywhere_brings_nothing_in(
     export: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "PACK_BYTES", 1)
+    monkeypatch.setattr(sealed_records, "PACK_BYTES", 1)
     there = vault_in(tmp_path / "there", FakeKeychain())
     there.put(TOKEN, b"older")
     for place in (*range(60, len(export), 40_000), len(export) - 1):
@@ -66,7 +66,7 @@ def test_an_export_that_was_cut_or_changed_anywhere_brings_nothing_in(
 def test_an_import_goes_through_record_by_record_and_says_how_far_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "PACK_BYTES", 10 * CHUNK_BYTES)
+    monkeypatch.setattr(sealed_records, "PACK_BYTES", 10 * CHUNK_BYTES)
     here = vault_in(tmp_path / "here", FakeKeychain())
     here.put_all((name, bytes(CHUNK_BYTES)) for name in NAMES)
     export_vault(here, tmp_path / "export", password())

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.vault import keychain as keychains
-from deskbus.vault.homes import VaultLockedError
-from deskbus.vault.keychain import (
+from deskbus.vault.keys import keychain as keychains
+from deskbus.vault.keys.kek_providers import VaultLockedError
+from deskbus.vault.keys.keychain import (
     KeychainError,
     LateKeychain,
-    Locked,
+    LockedEntry,
     SystemKeychain,
     find_keychain,
 )
@@ -65,7 +65,7 @@ def test_what_a_person_allows_late_does_not_overwrite_a_newer_key(folder: Path) 
         with pytest.raises(VaultLockedError, match="timed out"):
             vault.rotate_kek()
     # The one dialog is still there, and no other beside it.
-    assert SystemKeychain("secret-service", backend).read("vault") == Locked("timed out")
+    assert SystemKeychain("secret-service", backend).read("vault") == LockedEntry("timed out")
     backend.answered.set()
     keychains._late["secret-service"].join(10)
     assert backend.written == written + 1

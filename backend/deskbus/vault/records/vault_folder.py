@@ -25,7 +25,7 @@ class FolderUnsafeError(OSError):
     """The folder is a link, or others may write to it."""
 
 
-class FolderBusyError(OSError):
+class VaultBusyError(OSError):
     """Another process has this folder open."""
 
 
@@ -44,7 +44,7 @@ class Folder:
     def open(self) -> None:
         """Makes the folder where there is none, and keeps other processes out until `close`.
 
-        Raises `FolderUnsafeError`, `FolderBusyError`.
+        Raises `FolderUnsafeError`, `VaultBusyError`.
         """
         if self._lock is not None:
             return
@@ -56,7 +56,7 @@ class Folder:
             durable_files.lock(lock)
         except OSError as error:
             os.close(lock)
-            raise FolderBusyError(
+            raise VaultBusyError(
                 error.errno, "another process uses this vault", str(self.path)
             ) from None
         self._lock = lock

@@ -7,11 +7,24 @@ from collections.abc import Callable, Iterable, Iterator
 import structlog
 
 from deskbus.vault.cipher import SealError, new_key, new_key_id, wipe
-from deskbus.vault.folder import Folder
-from deskbus.vault.homes import Home, KeychainHome, PasswordHome, VaultLockedError
-from deskbus.vault.keychain import Keychain
-from deskbus.vault.keyset import OUTSIDE, DataKey, Head, Keyset, Purpose, open_keyset, read_head
-from deskbus.vault.records import MANIFEST, Name, Records
+from deskbus.vault.keys.kek_providers import (
+    KekProvider,
+    KeychainKekProvider,
+    PasswordKekProvider,
+    VaultLockedError,
+)
+from deskbus.vault.keys.keychain import Keychain
+from deskbus.vault.keys.keyset import (
+    OUTSIDE,
+    DataKey,
+    Keyset,
+    KeysetHead,
+    Purpose,
+    open_keyset,
+    read_head,
+)
+from deskbus.vault.records.sealed_records import MANIFEST, Name, Records
+from deskbus.vault.records.vault_folder import Folder
 
 KEYSET = "keyset"
 _INSTALLATION = "installation"
@@ -22,11 +35,11 @@ FindKeychain = Callable[[str | None], Keychain | None]
 log = structlog.get_logger()
 
 
-class Opened:
+class UnlockedVault:
     """Until `wipe`, after which nothing in it may be used."""
 
     def __init__(
-        self, head: Head, home: Home, kek: bytearray, keys: Keyset, folder: Folder
+        self, head: KeysetHead, home: KekProvider, kek: bytearray, keys: Keyset, folder: Folder
     ) -> None:
         self.head = head
         self.home = home
@@ -100,48 +113,48 @@ class Opened:
     def wipe(self) -> None:
         wipe(self.kek)
         self.keys.wipe()
-        if isinstance(self.home, PasswordHome):
+        if isinstance(self.home, PasswordKekProvider):
             self.home.leave()
 
 
-def open_existing(folder: Folder, find: FindKeychain, password: bytearray | None) -> Opened:
+def open_existing(folder: Folder, find: FindKeychain, password: bytearray | None) -> UnlockedVault:
     """Raises `VaultLockedError`, `SealError`, `OSError`."""
     file = folder.read(KEYSET)
     head = read_head(file)
-    home: Home
+    home: KekProvider
     spare: set[bytes] = set()
     if head.password is not None:
         if password is None:
             raise VaultLockedError("the master password is needed")
         try:
-            home, kek = PasswordHome.open(head, password)
+            home, kek = PasswordKekProvider.open(head, password)
         except SealError:
             raise VaultLockedError("the master password is wrong") from None
     else:
         keychain = find(head.keychain)
         if keychain is None:
             raise VaultLockedError("the keychain that has its key is not to be had")
-        home = KeychainHome(keychain, head.installation)
+        home = KeychainKekProvider(keychain, head.installation)
         keys = home.keys()
         if head.kek not in keys:
             raise VaultLockedError("the keychain has no longer its key; import an export")
         kek = keys.pop(head.kek)
         spare = set(keys)
-    opened = Opened(head, home, kek, open_keyset(file, kek), folder)
+    opened = UnlockedVault(head, home, kek, open_keyset(file, kek), folder)
     opened.load()
     if spare:
         try_to(lambda: home.settle(head.kek, kek))
     return opened
 
 
-def open_new(folder: Folder, home: Home) -> Opened:
+def open_new(folder: Folder, home: KekProvider) -> UnlockedVault:
     """An empty vault. With its keyset it exists; the manifest comes after, or when it is opened.
 
     Raises `VaultLockedError`, `OSError`.
     """
     kek_id, kek, keys = new_key_id(), new_key(), Keyset()
     keys.add("manifest")
-    opened = Opened(home.head(installation_of(folder), kek_id, kek), home, kek, keys, folder)
+    opened = UnlockedVault(home.head(installation_of(folder), kek_id, kek), home, kek, keys, folder)
     home.prepare({kek_id: kek})
     folder.step("home prepared")
     opened.save_keys()

@@ -22,8 +22,8 @@ from deskbus.vault.cipher import (
     open_sealed,
     seal,
 )
-from deskbus.vault.folder import Folder
-from deskbus.vault.keyset import DataKey, Keyset, Purpose
+from deskbus.vault.keys.keyset import DataKey, Keyset, Purpose
+from deskbus.vault.records.vault_folder import Folder
 
 MANIFEST = "manifest"
 VERSION = 1

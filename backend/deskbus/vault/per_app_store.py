@@ -1,13 +1,13 @@
 """Larger values in the vault, one for each app."""
 
-from deskbus.vault.keyset import Purpose
-from deskbus.vault.records import Name
+from deskbus.vault.keys.keyset import Purpose
+from deskbus.vault.records.sealed_records import Name
 from deskbus.vault.service import VaultService
 from deskbus_protocol.errors import TOO_LARGE, DeskbusError
 
 
-class Shelf:
-    """What each app keeps, such as its saved state: `Shelf(vault, "appstate", 1024 * 1024)`.
+class PerAppStore:
+    """What each app keeps, such as its saved state: `PerAppStore(vault, "appstate", 1024 * 1024)`.
 
     Every method raises `DeskbusError`: unavailable while the vault is locked, conflict for a value
     that was changed from outside. Without a keychain values are in memory only, and gone at the

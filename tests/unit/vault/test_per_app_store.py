@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.vault.service import Drawer, VaultService
-from deskbus.vault.shelf import Shelf
+from deskbus.vault.per_app_store import PerAppStore
+from deskbus.vault.service import SecretSlot, VaultService
 from deskbus_protocol.errors import DeskbusError
 from tests.unit.vault.fakes import FakeKeychain, vault_in
 
@@ -20,22 +20,22 @@ def service_in(folder: Path, *keychains: FakeKeychain) -> VaultService:
 async def test_an_anchor_that_was_saved_is_read_back_at_the_next_start(tmp_path: Path) -> None:
     keychain = FakeKeychain()
     service = service_in(tmp_path / "vault", keychain)
-    anchor = Drawer(service, "audit", "anchor")
+    anchor = SecretSlot(service, "audit", "anchor")
     assert not anchor.exists
     assert await anchor.load() is None
     for value in (b"first", b"second"):
         assert await anchor.save(value)
     service.close()
     service = service_in(tmp_path / "vault", keychain)
-    assert await Drawer(service, "audit", "anchor").load() == b"second"
-    assert await Drawer(service, "audit", "key").load() is None
-    assert await Drawer(service, "audit", "anchor").clear()
-    assert await Drawer(service, "audit", "anchor").load() is None
+    assert await SecretSlot(service, "audit", "anchor").load() == b"second"
+    assert await SecretSlot(service, "audit", "key").load() is None
+    assert await SecretSlot(service, "audit", "anchor").clear()
+    assert await SecretSlot(service, "audit", "anchor").load() is None
 
 
 async def test_an_older_value_that_is_put_back_is_an_error_and_not_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "vault"
-    anchor = Drawer(service_in(folder, FakeKeychain()), "audit", "anchor")
+    anchor = SecretSlot(service_in(folder, FakeKeychain()), "audit", "anchor")
     await anchor.save(b"first")
     (pack,) = folder.glob("*.pack")
     old = pack.read_bytes()
@@ -49,13 +49,13 @@ async def test_an_older_value_that_is_put_back_is_an_error_and_not_nothing(tmp_p
 async def test_each_app_finds_what_it_saved_after_a_restart(tmp_path: Path) -> None:
     keychain = FakeKeychain()
     service = service_in(tmp_path / "vault", keychain)
-    shelf = Shelf(service, "appstate", LIMIT_BYTES)
+    shelf = PerAppStore(service, "appstate", LIMIT_BYTES)
     assert await shelf.load("desk.feed") is None
     large = bytes(range(256)) * (LIMIT_BYTES // 256)
     assert await shelf.save("desk.feed", b"small")
     assert await shelf.save("desk.blotter", large)
     service.close()
-    shelf = Shelf(service_in(tmp_path / "vault", keychain), "appstate", LIMIT_BYTES)
+    shelf = PerAppStore(service_in(tmp_path / "vault", keychain), "appstate", LIMIT_BYTES)
     assert await shelf.load("desk.feed") == b"small"
     assert await shelf.load("desk.blotter") == large
     assert await shelf.clear("desk.feed")
@@ -65,7 +65,7 @@ async def test_each_app_finds_what_it_saved_after_a_restart(tmp_path: Path) -> N
 
 
 async def test_more_than_the_limit_is_refused_and_what_was_there_stays(tmp_path: Path) -> None:
-    shelf = Shelf(service_in(tmp_path / "vault", FakeKeychain()), "appstate", LIMIT_BYTES)
+    shelf = PerAppStore(service_in(tmp_path / "vault", FakeKeychain()), "appstate", LIMIT_BYTES)
     assert await shelf.save("desk.feed", b"small")
     with pytest.raises(DeskbusError) as refused:
         await shelf.save("desk.feed", bytes(LIMIT_BYTES + 1))
@@ -75,14 +75,14 @@ async def test_more_than_the_limit_is_refused_and_what_was_there_stays(tmp_path:
 
 async def test_without_a_keychain_it_is_told_that_nothing_is_on_disk(tmp_path: Path) -> None:
     service = service_in(tmp_path / "vault")
-    assert not await Shelf(service, "appstate", LIMIT_BYTES).save("desk.feed", b"small")
-    assert not await Drawer(service, "audit", "anchor").save(b"first")
+    assert not await PerAppStore(service, "appstate", LIMIT_BYTES).save("desk.feed", b"small")
+    assert not await SecretSlot(service, "audit", "anchor").save(b"first")
 
 
 async def test_while_the_keychain_is_locked_nothing_is_taken_for_absent(tmp_path: Path) -> None:
     keychain = FakeKeychain()
     keychain.why = "locked"
-    shelf = Shelf(service_in(tmp_path / "vault", keychain), "appstate", LIMIT_BYTES)
+    shelf = PerAppStore(service_in(tmp_path / "vault", keychain), "appstate", LIMIT_BYTES)
     with pytest.raises(DeskbusError) as refused:
         await shelf.load("desk.feed")
     assert refused.value.kind.name == "unavailable"

@@ -5,9 +5,9 @@ import time
 import msgspec
 import pytest
 
-from deskbus.vault import derivation
 from deskbus.vault.cipher import SealError
-from deskbus.vault.derivation import Derivation, new_derivation
+from deskbus.vault.keys import password_derivation
+from deskbus.vault.keys.password_derivation import Derivation, new_derivation
 
 SALT = b"s" * 16
 
@@ -15,7 +15,7 @@ SALT = b"s" * 16
 @pytest.mark.requirement("3.3")
 @pytest.mark.parametrize("algorithm", ["argon2id", "pbkdf2-sha256"])
 def test_the_same_password_gives_the_same_key_and_another_another(
-    algorithm: derivation.Algorithm,
+    algorithm: password_derivation.Algorithm,
 ) -> None:
     how = new_derivation(algorithm)
     key = how.derive(b"correct horse")
@@ -32,7 +32,7 @@ def test_the_defaults_are_those_of_the_standards() -> None:
 
 
 def test_without_argon2_the_alternative_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(derivation, "has_argon2", lambda: False)
+    monkeypatch.setattr(password_derivation, "has_argon2", lambda: False)
     assert new_derivation().algorithm == "pbkdf2-sha256"
 
 
@@ -48,7 +48,7 @@ def test_without_argon2_the_alternative_is_taken(monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_parameters_out_of_bounds_are_refused_at_once(
-    algorithm: derivation.Algorithm, field: str, value: int
+    algorithm: password_derivation.Algorithm, field: str, value: int
 ) -> None:
     how = msgspec.structs.replace(new_derivation(algorithm), **{field: value})
     started = time.process_time()

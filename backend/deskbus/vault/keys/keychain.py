@@ -37,15 +37,15 @@ then must not come after what is written meanwhile, and no second dialog is put 
 log = structlog.get_logger()
 
 
-class Found(NamedTuple):
+class FoundEntry(NamedTuple):
     value: str
 
 
-class Absent(NamedTuple):
+class AbsentEntry(NamedTuple):
     """The keychain is open and has no such entry."""
 
 
-class Locked(NamedTuple):
+class LockedEntry(NamedTuple):
     """The keychain did not say. Nothing may be created or overwritten because of it."""
 
     why: Why
@@ -65,7 +65,7 @@ class Keychain(Protocol):
     @property
     def name(self) -> str: ...
 
-    def read(self, entry: str) -> Found | Absent | Locked: ...
+    def read(self, entry: str) -> FoundEntry | AbsentEntry | LockedEntry: ...
 
     def write(self, entry: str, value: str) -> None:
         """Returns when the value reads back; raises `KeychainError`."""
@@ -97,23 +97,23 @@ class SystemKeychain:
     def name(self) -> str:
         return self._name
 
-    def read(self, entry: str) -> Found | Absent | Locked:
+    def read(self, entry: str) -> FoundEntry | AbsentEntry | LockedEntry:
         try:
             value = self._call(lambda: self._backend.get_password(SERVICE, entry))
         except KeychainError as error:
-            return Locked(error.why)
+            return LockedEntry(error.why)
         if value is None:
-            return Absent()
-        return Found(value) if isinstance(value, str) else Locked("broken")
+            return AbsentEntry()
+        return FoundEntry(value) if isinstance(value, str) else LockedEntry("broken")
 
     def write(self, entry: str, value: str) -> None:
         self._call(lambda: self._backend.set_password(SERVICE, entry, value))
-        if self.read(entry) != Found(value):
+        if self.read(entry) != FoundEntry(value):
             raise KeychainError("broken")
 
     def delete(self, entry: str) -> None:
         """An entry that is not there is no error; raises `KeychainError` for all else."""
-        if isinstance(self.read(entry), Found):
+        if isinstance(self.read(entry), FoundEntry):
             self._call(lambda: self._backend.delete_password(SERVICE, entry))
 
     def would_ask(self) -> bool:
@@ -155,8 +155,8 @@ class LateKeychain:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def read(self, _: str) -> Found | Absent | Locked:
-        return Locked("timed out")
+    def read(self, _: str) -> FoundEntry | AbsentEntry | LockedEntry:
+        return LockedEntry("timed out")
 
     def write(self, _: str, __: str) -> None:
         raise KeychainError("timed out")
@@ -186,7 +186,7 @@ def probe() -> KeychainState:
     if keychain is None:
         return KeychainState(False, "no keychain of this desktop is reachable")
     answer = keychain.read("probe")
-    if isinstance(answer, Locked):
+    if isinstance(answer, LockedEntry):
         return KeychainState(False, f"{keychain.name} is {answer.why}")
     return KeychainState(True, keychain.name)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.vault.homes import VaultLockedError
+from deskbus.vault.keys.kek_providers import VaultLockedError
 from tests.unit.vault.fakes import OTHER, TOKEN, FakeKeychain, password, reopened, vault_in
 
 

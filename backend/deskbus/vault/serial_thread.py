@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class VaultThread:
+class SerialThread:
     """Runs calls on daemon threads, which a keychain that hangs can't make the backend wait for.
 
     Whoever waits for a turn costs no thread, however many an app has waiting while a person looks

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.vault.folder import Folder, FolderUnsafeError
-from deskbus.vault.homes import VaultLockedError
+from deskbus.vault.keys.kek_providers import VaultLockedError
+from deskbus.vault.records.vault_folder import Folder, FolderUnsafeError
 from tests.unit.vault.fakes import TOKEN, FakeKeychain, vault_in
 
 

@@ -32,10 +32,10 @@ from deskbus.vault.cipher import (
     seal_chunks,
     wipe,
 )
-from deskbus.vault.folder import Step, no_step
-from deskbus.vault.homes import PasswordHome
-from deskbus.vault.keyset import MAX_HEAD_BYTES, OUTSIDE, Purpose, decode_head
-from deskbus.vault.records import Name
+from deskbus.vault.keys.kek_providers import PasswordKekProvider
+from deskbus.vault.keys.keyset import MAX_HEAD_BYTES, OUTSIDE, Purpose, decode_head
+from deskbus.vault.records.sealed_records import Name
+from deskbus.vault.records.vault_folder import Step, no_step
 from deskbus.vault.vault import Vault
 
 _MAGIC = b"deskbus vault export 1\n"
@@ -114,7 +114,7 @@ def _opened(file: BinaryIO, password: bytearray) -> Iterator[tuple["_Stream", in
     if not start.startswith(_MAGIC) or length > MAX_HEAD_BYTES:
         raise SealError
     head = file.read(length)
-    home, key = PasswordHome.open(decode_head(head, WHAT), password)
+    home, key = PasswordKekProvider.open(decode_head(head, WHAT), password)
     try:
         plain = open_chunks(key, _context(head), file.read(HEADER_BYTES), _chunks_of(file))
         stream = _Stream(plain)
@@ -183,7 +183,7 @@ def _opens(vault: Vault, name: Name) -> bool:
 def _sealed(
     keys: list[tuple[Name, bytes]], vault: Vault, names: list[Name], password: bytearray
 ) -> Iterator[bytes]:
-    key_id, key, home = new_key_id(), new_key(), PasswordHome.new(password)
+    key_id, key, home = new_key_id(), new_key(), PasswordKekProvider.new(password)
     try:
         head = msgspec.json.encode(home.head(_PLACE, key_id, key))
         yield _MAGIC + len(head).to_bytes(_LENGTH_BYTES) + head

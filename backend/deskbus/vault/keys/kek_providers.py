@@ -6,10 +6,17 @@ from typing import Protocol
 
 from deskbus.storage.newer_format import NewerFormatError
 from deskbus.vault.cipher import KEY_BYTES, SealError, wipe
-from deskbus.vault.derivation import Derivation, new_derivation
-from deskbus.vault.keychain import Absent, Found, Keychain, KeychainError, Locked, Why
-from deskbus.vault.keyset import Head, unwrap_kek, wrap_kek
-from deskbus.vault.masterpassword import normalized, spellings
+from deskbus.vault.keys.keychain import (
+    AbsentEntry,
+    FoundEntry,
+    Keychain,
+    KeychainError,
+    LockedEntry,
+    Why,
+)
+from deskbus.vault.keys.keyset import KeysetHead, unwrap_kek, wrap_kek
+from deskbus.vault.keys.master_password import normalized, spellings
+from deskbus.vault.keys.password_derivation import Derivation, new_derivation
 
 MAX_KEYS = 8
 """In one entry: the present key and those that an interrupted change left."""
@@ -34,7 +41,7 @@ class UnansweredError(VaultLockedError):
     """A person was asked, or may have been, and the keychain did not open."""
 
 
-class Home(Protocol):
+class KekProvider(Protocol):
     """Keeps key-encryption keys. Methods block, and raise `VaultLockedError`."""
 
     @property
@@ -47,7 +54,7 @@ class Home(Protocol):
         """Keeps these keys too, beside what is there."""
         ...
 
-    def head(self, installation: str, kek_id: bytes, kek: bytearray) -> Head:
+    def head(self, installation: str, kek_id: bytes, kek: bytearray) -> KeysetHead:
         """How a keyset says that its key is here."""
         ...
 
@@ -55,7 +62,7 @@ class Home(Protocol):
         """Keeps this key alone."""
         ...
 
-    def shares_place_with(self, other: "Home") -> bool:
+    def shares_place_with(self, other: "KekProvider") -> bool:
         """Whether leaving the one would empty the other."""
         ...
 
@@ -64,7 +71,7 @@ class Home(Protocol):
         ...
 
 
-class KeychainHome:
+class KeychainKekProvider:
     """One entry of the keychain for one installation."""
 
     def __init__(self, keychain: Keychain, installation: str) -> None:
@@ -82,9 +89,9 @@ class KeychainHome:
     def keys(self) -> dict[bytes, bytearray]:
         """The keys by id; empty only if the keychain is open and has no entry."""
         answer = self._keychain.read(self._entry)
-        if isinstance(answer, Locked):
+        if isinstance(answer, LockedEntry):
             raise _locked(answer.why)
-        return {} if isinstance(answer, Absent) else _decode(answer)
+        return {} if isinstance(answer, AbsentEntry) else _decode(answer)
 
     def prepare(self, keys: dict[bytes, bytearray]) -> None:
         known = {kek_id: key for kek_id, key in self.keys().items() if kek_id not in keys}
@@ -94,14 +101,14 @@ class KeychainHome:
         for key in known.values():
             wipe(key)
 
-    def head(self, installation: str, kek_id: bytes, kek: bytearray) -> Head:
-        return Head(installation=installation, kek=kek_id, keychain=self.name)
+    def head(self, installation: str, kek_id: bytes, kek: bytearray) -> KeysetHead:
+        return KeysetHead(installation=installation, kek=kek_id, keychain=self.name)
 
     def settle(self, kek_id: bytes, kek: bytearray) -> None:
         self._write({kek_id: kek})
 
-    def shares_place_with(self, other: Home) -> bool:
-        return isinstance(other, KeychainHome) and other.name == self.name
+    def shares_place_with(self, other: KekProvider) -> bool:
+        return isinstance(other, KeychainKekProvider) and other.name == self.name
 
     def leave(self) -> None:
         try:
@@ -117,7 +124,7 @@ class KeychainHome:
             raise _locked(error.why) from None
 
 
-class PasswordHome:
+class PasswordKekProvider:
     """A master password; the key that it gave is kept, so that rotation need not ask again."""
 
     name = "master password"
@@ -127,7 +134,7 @@ class PasswordHome:
         self._derived = derived
 
     @classmethod
-    def new(cls, password: bytearray) -> "PasswordHome":
+    def new(cls, password: bytearray) -> "PasswordKekProvider":
         derivation = new_derivation()
         spelling = normalized(password)
         try:
@@ -136,7 +143,7 @@ class PasswordHome:
             wipe(spelling)
 
     @classmethod
-    def open(cls, head: Head, password: bytearray) -> tuple["PasswordHome", bytearray]:
+    def open(cls, head: KeysetHead, password: bytearray) -> tuple["PasswordKekProvider", bytearray]:
         """The home and the key in it; raises `SealError` for another password."""
         if head.password is None:
             raise SealError
@@ -159,14 +166,14 @@ class PasswordHome:
     def prepare(self, keys: dict[bytes, bytearray]) -> None:
         """The keyset's head carries the key; there is nothing to do before it is written."""
 
-    def head(self, installation: str, kek_id: bytes, kek: bytearray) -> Head:
+    def head(self, installation: str, kek_id: bytes, kek: bytearray) -> KeysetHead:
         wrapped = wrap_kek(kek, self._derivation, self._derived, installation)
-        return Head(installation=installation, kek=kek_id, password=wrapped)
+        return KeysetHead(installation=installation, kek=kek_id, password=wrapped)
 
     def settle(self, kek_id: bytes, kek: bytearray) -> None:
         """Nothing but the keyset's head has the key."""
 
-    def shares_place_with(self, other: Home) -> bool:
+    def shares_place_with(self, other: KekProvider) -> bool:
         return False
 
     def leave(self) -> None:
@@ -178,7 +185,7 @@ def _locked(why: Why) -> VaultLockedError:
     return VaultLockedError(words) if why == "broken" else UnansweredError(words)
 
 
-def _decode(entry: Found) -> dict[bytes, bytearray]:
+def _decode(entry: FoundEntry) -> dict[bytes, bytearray]:
     """Raises `VaultLockedError` for an entry that is not ours: it is never overwritten."""
     form, *parts = entry.value.split(" ")
     number = form.removeprefix(_FORM)

@@ -1,0 +1,1 @@
+"""The vault's keys and where they are kept."""

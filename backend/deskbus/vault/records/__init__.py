@@ -1,0 +1,1 @@
+"""The vault's sealed records on disk and in memory."""
