@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from deskbus.audit.verify import Verifier, own_key
+from deskbus.audit.verify.verifier import Verifier, own_key
 from deskbus.config import AUDIT_FOLDER
 from deskbus_protocol.client import Client, connect, open_session
 from deskbus_protocol.errors import DeskbusError

@@ -12,8 +12,8 @@ from typing import Any
 import anyio
 import pytest
 
-from deskbus.audit.files import ANCHOR, KEYS, list_files
-from deskbus.audit.keyfile import is_sealed
+from deskbus.audit.store.audit_folder import ANCHOR, KEYS, list_files
+from deskbus.audit.store.key_file import is_sealed
 from deskbus.config import AUDIT_FOLDER, VAULT_FOLDER
 from deskbus.vault.records.sealed_records import Name
 from deskbus.vault.vault import Vault

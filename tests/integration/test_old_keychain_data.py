@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from deskbus.audit.verify import Verifier, own_key
+from deskbus.audit.verify.verifier import Verifier, own_key
 from deskbus.processes.installed import InstalledApps
 from deskbus.security.ledger import Ledger
 from deskbus.vault.keys.keychain import find_keychain

@@ -10,17 +10,17 @@ from statistics import median
 import anyio
 from msgspec import UNSET, Raw
 
-from deskbus.audit.files import AuditFolder
-from deskbus.audit.index import AuditIndex
-from deskbus.audit.keyfile import KeyFile
-from deskbus.audit.ledger import Ledger
+from deskbus.audit.format.record import Stamped
 from deskbus.audit.logger import AuditLogger, SystemClock
-from deskbus.audit.query import AuditSearch
-from deskbus.audit.record import Stamped
-from deskbus.audit.recovery import open_log
-from deskbus.audit.upkeep import compress_closed
-from deskbus.audit.verify import Verifier, own_key
-from deskbus.audit.violations import Violations
+from deskbus.audit.query.index import AuditIndex
+from deskbus.audit.query.search import AuditSearch
+from deskbus.audit.store.audit_folder import AuditFolder
+from deskbus.audit.store.key_file import KeyFile
+from deskbus.audit.store.maintenance import compress_closed
+from deskbus.audit.verify.verifier import Verifier, own_key
+from deskbus.audit.violation_recorder import ViolationRecorder
+from deskbus.audit.write.chain_writer import ChainWriter
+from deskbus.audit.write.recovery import open_log
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.route import BusClient
 from deskbus.components.refused_calls import RefusedCalls
@@ -112,7 +112,7 @@ def _log(records: int) -> Iterator[Path]:
         yield folder.path
 
 
-def _append_group(ledger: Ledger, start: int, end: int, now_ms: int, step_ms: float) -> None:
+def _append_group(ledger: ChainWriter, start: int, end: int, now_ms: int, step_ms: float) -> None:
     group = []
     for number in range(start, end):
         at_ms = now_ms - 30 * DAY_MS + int(number * step_ms)
@@ -209,7 +209,7 @@ def hot_path() -> Figures:
     block = frame * BLOCK_FRAMES
     lanes = [PublishFastPath(_drop, RejectionNotices(_drop)) for _ in range(2)]
     lanes[0].open(publisher)  # type: ignore[arg-type]
-    audited = RefusedCalls(Violations(FakeTrail())).on_fastpath(identity)
+    audited = RefusedCalls(ViolationRecorder(FakeTrail())).on_fastpath(identity)
     lanes[1].open(publisher, audited)  # type: ignore[arg-type]
     taken: tuple[list[float], list[float]] = ([], [])
     for turn in range(2 * TURNS):

@@ -20,12 +20,13 @@ import pytest
 from crc32c import crc32c
 
 import deskbus
-from deskbus.audit import checkpoint, ledger
-from deskbus.audit.files import ANCHOR, INDEX, KEYS, PRUNED
-from deskbus.audit.lines import head_line
+from deskbus.audit.format import checkpoint
+from deskbus.audit.format.lines import head_line
+from deskbus.audit.format.merkle import Frontier
 from deskbus.audit.logger import AuditLogger
-from deskbus.audit.merkle import Frontier
-from deskbus.audit.service import AuditReader
+from deskbus.audit.reader import AuditReader
+from deskbus.audit.store.audit_folder import ANCHOR, INDEX, KEYS, PRUNED
+from deskbus.audit.write import chain_writer
 from deskbus.commands import audit as audit_command
 from deskbus.config import FederationConfig
 from deskbus.federation.bookmark import FILE_NAME as PLACE
@@ -341,7 +342,7 @@ async def make_lines(place: DataFolder, patch: pytest.MonkeyPatch) -> None:
     await make_audit(place, patch)
     with patch.context() as later:
         later.setattr(checkpoint, "_body", lambda found: body(found) + "format 2\n")
-        later.setattr(ledger, "head_line", later_line)
+        later.setattr(chain_writer, "head_line", later_line)
         await make_audit(place, patch)
 
 
@@ -449,14 +450,14 @@ FORMATS = [
     Format("export", ("vault.records.transfer._MAGIC",), make_export, start_import),
     Format("decisions", ("security.ledger.State",), make_decisions, start_decisions),
     Format("saved state", ("handlers.apps._Format",), make_state, start_state),
-    Format("audit keys", ("audit.keyfile._MAGIC",), make_keys, start_audit),
-    Format("audit notes", ("audit.checkpoint.FORMAT",), make_notes, start_audit),
+    Format("audit keys", ("audit.store.key_file._MAGIC",), make_keys, start_audit),
+    Format("audit notes", ("audit.format.checkpoint.FORMAT",), make_notes, start_audit),
     Format("audit lines", (), make_lines, start_audit),
     Format("pruned heads", (), make_pruned, start_audit),
-    Format("audit anchor", ("audit.safe.VERSION",), make_anchor, start_anchored),
+    Format("audit anchor", ("audit.store.anchor.VERSION",), make_anchor, start_anchored),
     Format("audit anchor's file", (), make_file_anchor, start_audit),
-    Format("audit index", ("audit.index.VERSION",), make_index, start_reader),
-    Format("proof", ("audit.proof.VERSION",), make_proof, start_check),
+    Format("audit index", ("audit.query.index.VERSION",), make_index, start_reader),
+    Format("proof", ("audit.proof.proof_bundle.VERSION",), make_proof, start_check),
     Format("installed apps", ("processes.installed.VERSION",), make_apps, start_apps),
 ]
 

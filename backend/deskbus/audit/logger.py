@@ -12,20 +12,20 @@ import anyio
 import structlog
 from anyio import to_thread
 
-from deskbus.audit.anchoring import Anchorage
-from deskbus.audit.files import KEYS, AuditFolder, DamagedFileError
-from deskbus.audit.keyfile import KeyFile
-from deskbus.audit.lines import LineError
-from deskbus.audit.note import NoteError
-from deskbus.audit.record import Stamped
-from deskbus.audit.recovery import Opening, SetAsideError, open_log
-from deskbus.audit.retention import Retention
-from deskbus.audit.tail import Tails
-from deskbus.audit.turns import Turns
-from deskbus.audit.upkeep import Now, check_prune, compress_closed, plan_prune, remove
-from deskbus.audit.verify import Mark, Verifier, own_key
-from deskbus.audit.view import view_of
-from deskbus.audit.writer import Writer, Written
+from deskbus.audit.format.lines import LineError
+from deskbus.audit.format.record import Stamped
+from deskbus.audit.format.record_view import view_of
+from deskbus.audit.format.signed_note import NoteError
+from deskbus.audit.query.live_tail import LiveTails
+from deskbus.audit.store.anchor import AnchorKeeper
+from deskbus.audit.store.audit_folder import KEYS, AuditFolder, DamagedFileError
+from deskbus.audit.store.key_file import KeyFile
+from deskbus.audit.store.maintenance import Now, check_prune, compress_closed, plan_prune, remove
+from deskbus.audit.store.retention import AuditRetention
+from deskbus.audit.store.rwlock import ReadWriteLock
+from deskbus.audit.verify.verifier import KnownHead, Verifier, own_key
+from deskbus.audit.write.group_commit_writer import CommittedGroup, GroupCommitWriter
+from deskbus.audit.write.recovery import Opening, SetAsideError, open_log
 from deskbus.contracts.sealed_value import SealedValue
 from deskbus.observability.call_trace import traced
 from deskbus.storage.newer_format import NEWER, NewerFormatError
@@ -64,7 +64,7 @@ class AuditSettings(NamedTuple):
     """`file_bytes` is when a file ends; `append_only` asks for the attribute, which needs root."""
 
     file_bytes: int = 16_000_000
-    retention: Retention = Retention(max_age_ms=365 * 86_400_000, max_bytes=4_000_000_000)
+    retention: AuditRetention = AuditRetention(max_age_ms=365 * 86_400_000, max_bytes=4_000_000_000)
     append_only: bool = False
 
 
@@ -97,10 +97,10 @@ class AuditLogger:
         self._settings = settings or AuditSettings()
         self.folder = AuditFolder(folder, append_only=self._settings.append_only)
         self._keys = KeyFile(folder / KEYS, None)
-        self.anchorage = Anchorage(self.folder, safe, self._keys, has_keychain)
+        self.anchorage = AnchorKeeper(self.folder, safe, self._keys, has_keychain)
         self._boot = boot
         self._clock = SystemClock()
-        self._writer = Writer(
+        self._writer = GroupCommitWriter(
             self._open_ledger, self._clock, on_written=self._written_there, on_state=self._state
         )
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -110,7 +110,7 @@ class AuditLogger:
         self._unpruned = ""
         self.key = ""
         """The log's verifier key, as it was when the log was opened; "" before."""
-        self._newest: Written | None = None
+        self._newest: CommittedGroup | None = None
         self._began = (0, 0)
         self._anchored = (0, 0)
         self.opened = asyncio.Event()
@@ -122,8 +122,8 @@ class AuditLogger:
         self._tidy_due = asyncio.Event()
         self._vault_changed = asyncio.Event()
         self._waits_for_vault = False
-        self.turns = Turns()
-        self.tails = Tails()
+        self.turns = ReadWriteLock()
+        self.tails = LiveTails()
         self.on_appended: Callable[[], None] | None = None
         """Told that there are new records."""
 
@@ -138,10 +138,10 @@ class AuditLogger:
         return self._newest.checkpoint if self._newest else ""
 
     @property
-    def mark(self) -> Mark | None:
+    def mark(self) -> KnownHead | None:
         """Where the log ends as this run knows it; None until it is open."""
         newest = self._newest
-        return Mark("this run", newest.size, newest.root, self.key) if newest else None
+        return KnownHead("this run", newest.size, newest.root, self.key) if newest else None
 
     @property
     def _action(self) -> str | None:
@@ -279,7 +279,7 @@ class AuditLogger:
         anchor = self.anchorage.found
         if anchor is None or not anchor.key or not anchor.wrap or self._newest is None:
             return
-        mark = Mark(self.anchorage.place, anchor.size, anchor.root, anchor.key)
+        mark = KnownHead(self.anchorage.place, anchor.size, anchor.root, anchor.key)
         size = self.size
         async with self.turns.reading():
             verdict = await to_thread.run_sync(
@@ -327,13 +327,13 @@ class AuditLogger:
             self.key = own_key(self.folder.path)
         return opening
 
-    def _written_there(self, written: Written) -> None:
+    def _written_there(self, written: CommittedGroup) -> None:
         """On the writer's thread."""
         # A large group is read here, so that the loop does not wait for it.
         records = [view_of(line) for line in written.lines] if self.tails.watched else []
         self._on_loop(self._written_here, written, records)
 
-    def _written_here(self, written: Written, records: list[AuditRecord]) -> None:
+    def _written_here(self, written: CommittedGroup, records: list[AuditRecord]) -> None:
         if self._newest is None:
             self._began = (written.file, self._clock.mono_us())
         self._newest = written._replace(lines=[])

@@ -11,13 +11,11 @@ from typing import TypeVar
 
 import msgspec
 
-from deskbus.audit import export, note
-from deskbus.audit.exportfile import Exporter, proof_of
-from deskbus.audit.files import DamagedFileError
-from deskbus.audit.lines import LineError
-from deskbus.audit.merkle import ProofError
-from deskbus.audit.note import NoteError
-from deskbus.audit.proof import (
+from deskbus.audit.format import signed_note
+from deskbus.audit.format.lines import LineError
+from deskbus.audit.format.merkle import ProofError
+from deskbus.audit.format.signed_note import NoteError
+from deskbus.audit.proof.proof_bundle import (
     VERSION,
     Bundle,
     Consistency,
@@ -27,9 +25,12 @@ from deskbus.audit.proof import (
     make_consistency,
     read_chain,
 )
-from deskbus.audit.report import render
-from deskbus.audit.story import Period, gather
-from deskbus.audit.verify import Verifier, own_key
+from deskbus.audit.report import export
+from deskbus.audit.report.export_file import Exporter, proof_of
+from deskbus.audit.report.html_report import render
+from deskbus.audit.report.report_data import Period, gather
+from deskbus.audit.store.audit_folder import DamagedFileError
+from deskbus.audit.verify.verifier import Verifier, own_key
 from deskbus.commands import output
 from deskbus.commands.auditlog import (
     Opened,
@@ -104,7 +105,7 @@ def key_of(options: Namespace) -> str:
         return own_key(folder_of(options))
     given = Path(options.key)
     text = given.read_text("ascii").strip() if given.is_file() else options.key
-    note.parse_key(text)
+    signed_note.parse_key(text)
     return text
 
 

@@ -9,12 +9,20 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET
 
-from deskbus.audit.files import ANCHOR, INDEX, KEYS, AuditFolder, FolderBusyError
-from deskbus.audit.index import AuditIndex
-from deskbus.audit.keyfile import is_sealed
-from deskbus.audit.query import AuditSearch
-from deskbus.audit.safe import Anchor, decode_anchor, load_file_anchor
-from deskbus.audit.verify import A_COPY, NO_KEYCHAIN, NOT_YET, Mark, Unanchored, mark_of, unread
+from deskbus.audit.query.index import AuditIndex
+from deskbus.audit.query.search import AuditSearch
+from deskbus.audit.store.anchor import Anchor, decode_anchor, load_file_anchor
+from deskbus.audit.store.audit_folder import ANCHOR, INDEX, KEYS, AuditBusyError, AuditFolder
+from deskbus.audit.store.key_file import is_sealed
+from deskbus.audit.verify.verifier import (
+    A_COPY,
+    NO_KEYCHAIN,
+    NOT_YET,
+    KnownHead,
+    Unanchored,
+    known_head_of,
+    unread,
+)
 from deskbus.commands.passwords import NoPasswordError, read_password
 from deskbus.commands.times import unix_ms
 from deskbus.config import AUDIT_FOLDER, VAULT_FOLDER
@@ -71,7 +79,7 @@ def is_live(folder: Path) -> bool:
     claim = AuditFolder(folder)
     try:
         claim.claim()
-    except FolderBusyError:
+    except AuditBusyError:
         return True
     except OSError:
         return False
@@ -91,7 +99,7 @@ def forget_index(folder: Path) -> None:
                 claim.release()
 
 
-def anchor_of(options: Namespace) -> tuple[Mark | None, Unanchored | None]:
+def anchor_of(options: Namespace) -> tuple[KnownHead | None, Unanchored | None]:
     """What the keychain says of the log's end; else why nothing vouches for that.
 
     The file beside the log is held against it where there is no keychain, and vouches for nothing:
@@ -103,7 +111,7 @@ def anchor_of(options: Namespace) -> tuple[Mark | None, Unanchored | None]:
         return None, None if options.against else A_COPY
     found = _from_vault(options.data_dir / VAULT_FOLDER, options.password_fd)
     if isinstance(found, Anchor):
-        return Mark("the keychain", found.size, found.root, found.key), None
+        return KnownHead("the keychain", found.size, found.root, found.key), None
     if found is not None:
         return None, found
     if sealed:
@@ -111,7 +119,7 @@ def anchor_of(options: Namespace) -> tuple[Mark | None, Unanchored | None]:
     beside = load_file_anchor(AuditFolder(folder))
     mark = None
     if beside is not None and beside.key:
-        mark = Mark(f"the file {ANCHOR}", beside.size, beside.root, beside.key)
+        mark = KnownHead(f"the file {ANCHOR}", beside.size, beside.root, beside.key)
     return mark, None if options.against else NO_KEYCHAIN
 
 
@@ -155,7 +163,7 @@ def _from_vault(place: Path, password_fd: int | None) -> Anchor | Unanchored | N
     return found if found is not None and found.key else NOT_YET
 
 
-def kept_mark(path: Path) -> Mark:
+def kept_mark(path: Path) -> KnownHead:
     """A checkpoint that was kept: the note itself, or what `head` printed.
 
     Raises `OSError`, `NoteError`.
@@ -163,7 +171,7 @@ def kept_mark(path: Path) -> Mark:
     text = path.read_text("utf-8")
     with suppress(msgspec.MsgspecError):
         text = msgspec.json.decode(text, type=_Kept).checkpoint
-    return mark_of(text, path.name)
+    return known_head_of(text, path.name)
 
 
 def filter_of(options: Namespace) -> AuditFilter:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from deskbus.audit.files import AuditFolder
-from deskbus.audit.files import FolderBusyError as AuditBusyError
+from deskbus.audit.store.audit_folder import AuditBusyError, AuditFolder
 from deskbus.commands import loop, output
 from deskbus.commands.connected import run_connected
 from deskbus.commands.failures import CommandError, MisuseError

@@ -8,8 +8,8 @@ import structlog
 from msgspec import UnsetType, structs
 
 from deskbus.audit.logger import AuditLogger
-from deskbus.audit.service import AuditReader
-from deskbus.audit.violations import Violations
+from deskbus.audit.reader import AuditReader
+from deskbus.audit.violation_recorder import ViolationRecorder
 from deskbus.components.component_settings import audit_of, has_keychain
 from deskbus.components.refused_calls import RefusedCalls
 from deskbus.config import AUDIT_FOLDER, Settings, hash_of
@@ -47,7 +47,7 @@ class Auditing:
             has_keychain=has_keychain,
         )
         self.reader = AuditReader(self.trail)
-        self.violations = Violations(self.trail)
+        self.violations = ViolationRecorder(self.trail)
         self.refused = RefusedCalls(self.violations)
         panel = AuditPanel(self.reader, on_changed=lambda: panels.changed("audit"))
         self.trail.on_appended = panel.appended

@@ -8,7 +8,7 @@ from urllib.request import url2pathname
 from msgspec import UNSET, UnsetType
 
 from deskbus.audit.logger import AuditSettings
-from deskbus.audit.retention import Retention as AuditRetention
+from deskbus.audit.store.retention import AuditRetention
 from deskbus.components.sensitive_topics import SensitiveTopics
 from deskbus.config import (
     MESSAGE_FOLDER,

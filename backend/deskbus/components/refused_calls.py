@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from msgspec import UNSET, UnsetType
 
-from deskbus.audit.violations import Violations
+from deskbus.audit.violation_recorder import ViolationRecorder
 from deskbus.observability.call_trace import trace_id_of, traced
 from deskbus.rpc.connection import Call
 from deskbus.rpc.fastpath import Denied
@@ -18,7 +18,7 @@ from deskbus_protocol.methods import METHODS
 class RefusedCalls:
     """Turns a refused call into a record of it, without its parameters."""
 
-    def __init__(self, violations: Violations) -> None:
+    def __init__(self, violations: ViolationRecorder) -> None:
         self._violations = violations
 
     async def by_dispatcher(self, call: Call, method: str, error: DeskbusError) -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from msgspec import structs
 
 from deskbus.audit.logger import AuditLogger
-from deskbus.audit.service import AuditReader
+from deskbus.audit.reader import AuditReader
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler

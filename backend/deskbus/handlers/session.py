@@ -8,7 +8,7 @@ import structlog
 from msgspec import UnsetType
 
 from deskbus import __version__
-from deskbus.audit.violations import Violations
+from deskbus.audit.violation_recorder import ViolationRecorder
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus.observability.throttle import LogThrottle
 from deskbus.rpc.connection import Call, Connection, Role
@@ -79,7 +79,7 @@ class SessionHandlers:
         pipe: str,
         sessions: Sessions,
         trail: AuditSink,
-        violations: Violations,
+        violations: ViolationRecorder,
         shut_down: Callable[[], None],
         on_shell: Callable[[str | None, int], None],
         on_opened: Callable[[Sender], None],

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from deskbus.audit import checkpoint, note, record
-from deskbus.audit.files import list_files
-from deskbus.audit.lines import (
+from deskbus.audit.format import checkpoint, record, signed_note
+from deskbus.audit.format.lines import (
     CHECKPOINT,
     HEAD,
     RECORD,
@@ -17,7 +16,8 @@ from deskbus.audit.lines import (
     read_checkpoint,
     read_head,
 )
-from deskbus.audit.merkle import Frontier, leaf_hash
+from deskbus.audit.format.merkle import Frontier, leaf_hash
+from deskbus.audit.store.audit_folder import list_files
 
 _SEQ_AND_PREV = re.compile(rb'^\{"seq":\d+,"prev":"[^"]*","time":')
 
@@ -80,4 +80,4 @@ def _refit(signed: str, frontier: Frontier, key: Ed25519PrivateKey | None) -> st
     text = "\n".join(lines)
     if key is None:
         return f"{text}\n\n{signatures}"
-    return note.sign(f"{text}\n", before.origin, [key])
+    return signed_note.sign(f"{text}\n", before.origin, [key])

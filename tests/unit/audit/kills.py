@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from deskbus.audit.files import LineReader, list_files
-from deskbus.audit.verify import Mark, Verifier, mark_of, own_key
+from deskbus.audit.store.audit_folder import LineReader, list_files
+from deskbus.audit.verify.verifier import KnownHead, Verifier, known_head_of, own_key
 from deskbus_protocol.audit import VerdictWord
 
 _COMMITTED = re.compile(rb'"target":"committed-(\d+)"')
@@ -31,7 +31,7 @@ class Killer:
         self._folder = folder
         self._chance = random.Random(seed)
         self._next = 0
-        self._marks: list[Mark] = []
+        self._marks: list[KnownHead] = []
 
     def round(self) -> Round:
         command = [sys.executable, "-m", "tests.unit.audit.writer_process"]
@@ -65,7 +65,7 @@ class Killer:
         self._next = max(last, *found, self._next - 1) + 1 if found else last + 1
         if verdict.checkpoint:
             # What was signed once must be there for good.
-            self._marks = [mark_of(verdict.checkpoint, "the round before")]
+            self._marks = [known_head_of(verdict.checkpoint, "the round before")]
         set_aside = any(self._folder.glob("set-aside-*"))
         missing = [number for number in range(last + 1) if number not in set(found)]
         return Round(last + 1, last + 1 - len(missing), verdict.verdict, verdict.reason, set_aside)

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from deskbus.audit.files import KEYS, AuditFolder
-from deskbus.audit.keyfile import KeyFile
-from deskbus.audit.ledger import Ledger
-from deskbus.audit.record import Stamped
-from deskbus.audit.recovery import Opening, open_log
+from deskbus.audit.format.record import Stamped
+from deskbus.audit.store.audit_folder import KEYS, AuditFolder
+from deskbus.audit.store.key_file import KeyFile
+from deskbus.audit.write.chain_writer import ChainWriter
+from deskbus.audit.write.recovery import Opening, open_log
 from deskbus_protocol.events import Event, Violation
 
 START_MS = 1_767_225_600_000
@@ -51,14 +51,14 @@ class Rig:
             **anchor,  # type: ignore[arg-type]
         )
 
-    def write(self, ledger: Ledger, events: Sequence[Event]) -> list[bytes]:
+    def write(self, ledger: ChainWriter, events: Sequence[Event]) -> list[bytes]:
         stamped = []
         for event in events:
             self.clock.pass_ms(10)
             stamped.append(Stamped(event, self.clock.ms, self.clock.us))
         return ledger.append(stamped)
 
-    def end(self, ledger: Ledger) -> None:
+    def end(self, ledger: ChainWriter) -> None:
         ledger.close()
         self.folder.release()
 

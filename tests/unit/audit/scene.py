@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 
-from deskbus.audit.record import Stamped
+from deskbus.audit.format.record import Stamped
 from deskbus_protocol.events import (
     AppCrashed,
     AppLaunched,

@@ -10,21 +10,21 @@ import anyio
 import pytest
 
 from deskbus.audit import logger as logger_module
-from deskbus.audit.files import (
+from deskbus.audit.logger import AuditLogger, AuditSettings
+from deskbus.audit.query.index import AuditIndex
+from deskbus.audit.reader import AuditReader
+from deskbus.audit.store.anchor import decode_anchor
+from deskbus.audit.store.audit_folder import (
     ANCHOR,
     KEYS,
+    AuditBusyError,
     AuditFolder,
-    FolderBusyError,
     LineReader,
     list_files,
 )
-from deskbus.audit.index import AuditIndex
-from deskbus.audit.keyfile import KeyFile, KeyFileError, is_sealed
-from deskbus.audit.logger import AuditLogger, AuditSettings
-from deskbus.audit.retention import Retention
-from deskbus.audit.safe import decode_anchor
-from deskbus.audit.service import AuditReader
-from deskbus.audit.verify import Verifier, own_key
+from deskbus.audit.store.key_file import KeyFile, KeyFileError, is_sealed
+from deskbus.audit.store.retention import AuditRetention
+from deskbus.audit.verify.verifier import Verifier, own_key
 from deskbus_protocol.audit import AuditAppendedParams, AuditFilter
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, UNAVAILABLE, DeskbusError
@@ -114,7 +114,7 @@ async def test_everything_that_was_told_is_there_at_the_end(tmp_path: Path) -> N
 
 async def test_two_loggers_can_not_write_one_log(tmp_path: Path) -> None:
     async with logger_in(tmp_path).running():
-        with pytest.raises(FolderBusyError):
+        with pytest.raises(AuditBusyError):
             async with logger_in(tmp_path).running():
                 pass
 
@@ -167,7 +167,7 @@ async def test_a_full_disk_refuses_what_must_be_recorded_and_recovers_by_itself(
 async def test_what_can_not_be_kept_while_the_disk_fails_is_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deskbus.audit.writer.MAX_WAITING", 10)
+    monkeypatch.setattr("deskbus.audit.write.group_commit_writer.MAX_WAITING", 10)
     logger = logger_in(tmp_path)
     for number in range(25):
         logger.note(TicketUsed(app=f"app{number}"))
@@ -430,7 +430,7 @@ async def test_a_log_that_was_rolled_back_is_set_aside_and_told(tmp_path: Path) 
 
 async def test_old_files_are_compressed_and_removed_while_it_runs(tmp_path: Path) -> None:
     logger = logger_in(
-        tmp_path, file_bytes=2000, retention=Retention(max_age_ms=10**15, max_bytes=3000)
+        tmp_path, file_bytes=2000, retention=AuditRetention(max_age_ms=10**15, max_bytes=3000)
     )
     async with logger.running():
         with anyio.fail_after(10):

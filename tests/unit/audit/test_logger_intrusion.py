@@ -7,12 +7,12 @@ import anyio
 import pytest
 
 from deskbus.audit import logger as logger_module
-from deskbus.audit.files import GENESIS, KEYS, AuditFolder, list_files
 from deskbus.audit.logger import AuditLogger
-from deskbus.audit.retention import Retention
-from deskbus.audit.safe import decode_anchor
-from deskbus.audit.service import AuditReader
-from deskbus.audit.verify import Verifier, own_key
+from deskbus.audit.reader import AuditReader
+from deskbus.audit.store.anchor import decode_anchor
+from deskbus.audit.store.audit_folder import GENESIS, KEYS, AuditFolder, list_files
+from deskbus.audit.store.retention import AuditRetention
+from deskbus.audit.verify.verifier import Verifier, own_key
 from deskbus_protocol.audit import AuditQueryParams
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, DEGRADED, DeskbusError
@@ -114,7 +114,7 @@ async def test_a_damaged_file_does_not_end_the_backend_when_retention_meets_it(
     path = list_files(tmp_path)[1].path
     path.chmod(0o600)
     path.write_bytes(b"\xff" + path.read_bytes()[1:])
-    logger = logger_in(tmp_path, retention=Retention(max_age_ms=1, max_bytes=1))
+    logger = logger_in(tmp_path, retention=AuditRetention(max_age_ms=1, max_bytes=1))
     async with logger.running():
         await until(lambda: "is damaged" in (logger.health().detail or ""))
         await logger.commit(TicketUsed(app="goes-on"))
@@ -131,7 +131,7 @@ async def test_evidence_of_tampering_is_not_pruned_away(
     path = list_files(tmp_path)[0].path
     path.chmod(0o600)
     path.write_bytes(path.read_bytes().replace(b"com.example", b"com.exemple", 1))
-    logger = logger_in(tmp_path, retention=Retention(max_age_ms=10**15, max_bytes=1))
+    logger = logger_in(tmp_path, retention=AuditRetention(max_age_ms=10**15, max_bytes=1))
     async with logger.running():
         await until(lambda: "retention removes nothing" in (logger.health().detail or ""))
         assert logger.health().status == "degraded"
@@ -143,7 +143,7 @@ async def test_retention_goes_on_after_it_has_removed_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logger_module, "TIDY_EVERY_S", 0.01)
-    keep = Retention(max_age_ms=10**15, max_bytes=4000)
+    keep = AuditRetention(max_age_ms=10**15, max_bytes=4000)
     logger = logger_in(tmp_path, file_bytes=2000, retention=keep)
     async with logger.running():
         with anyio.fail_after(15):
@@ -188,7 +188,7 @@ async def test_a_disk_that_is_full_while_a_log_is_set_aside_sets_it_aside_once_a
         replace(self, name, content, mode=mode)
 
     monkeypatch.setattr(AuditFolder, "replace", full)
-    monkeypatch.setattr("deskbus.audit.writer.RETRY_S", 0.01)
+    monkeypatch.setattr("deskbus.audit.write.group_commit_writer.RETRY_S", 0.01)
     logger = logger_in(tmp_path)
     async with logger.running():
         await until(lambda: b'"type":"audit.set_aside"' in lines_in(tmp_path))

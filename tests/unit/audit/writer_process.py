@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 
 from deskbus.audit.logger import AuditLogger, AuditSettings
-from deskbus.audit.retention import Retention
+from deskbus.audit.store.retention import AuditRetention
 from deskbus.observability import logging
 from deskbus_protocol.events import TicketUsed, Violation
 
@@ -31,7 +31,7 @@ class NoSafe:
 
 async def main(folder: Path, first: int) -> None:
     settings = AuditSettings(
-        file_bytes=FILE_BYTES, retention=Retention(max_age_ms=10**12, max_bytes=10**12)
+        file_bytes=FILE_BYTES, retention=AuditRetention(max_age_ms=10**12, max_bytes=10**12)
     )
     logger = AuditLogger(folder, NoSafe(), boot=f"run{first}", settings=settings)
     async with logger.running():

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import msgspec
 
-from deskbus.audit.violations import Violations
+from deskbus.audit.violation_recorder import ViolationRecorder
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.recovery.replay import Replays
 from deskbus.bus.service import KEEP_ACKNOWLEDGED_MS, InterApplicationBus
@@ -130,7 +130,7 @@ class House:
             awake_ms=lambda: self.now_ms,
         )
         self.tickets = TicketOffice(lambda: self.now_ms / 1000)
-        self.violations = violations = Violations(self.trail)
+        self.violations = violations = ViolationRecorder(self.trail)
         refused = RefusedCalls(violations)
         replays = Replays(self.bus, self.log)
         self.sessions = Sessions(

@@ -1,0 +1,1 @@
+"""Searching the audit log: index, matching, live tails."""

@@ -1,0 +1,1 @@
+"""The audit log on disk: its folder, keys, retention and anchor."""

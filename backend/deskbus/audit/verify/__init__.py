@@ -1,0 +1,1 @@
+"""Verification of the audit log from its files and its genesis key."""

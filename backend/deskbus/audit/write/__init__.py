@@ -1,0 +1,1 @@
+"""Writing the audit log: the chain, its group commits, recovery."""

@@ -1,0 +1,255 @@
+"""The thread that writes the log: gathers what was told, writes it in groups, and lives on.
+
+A group goes to disk with one write and one fdatasync, and answers everybody who waits for a record
+in it. A disk that fails makes it refuse those, keep what nobody waits for, and try again; a write
+that failed is taken back, and the log goes on as after a crash.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+import structlog
+
+from deskbus.audit.format.record import Stamped
+from deskbus.audit.write.chain_writer import KEYS_EVERY_S, ChainWriter, Clock
+from deskbus.audit.write.recovery import Opening
+from deskbus_protocol.events import AuditDropped, AuditSetAside
+
+LINGER_S = 0.25
+"""A record that nobody waits for may wait so long for company."""
+
+GROUP_RECORDS = 8192
+CROWD = 1024
+"""With so many waiting, none waits for company."""
+
+MAX_WAITING = 100_000
+"""While the disk fails, so many events are kept in memory; of more, their number."""
+
+RETRY_S = 1.0
+MIN_RETRY_S = 0.2
+"""Somebody who waits makes it try again sooner."""
+
+log = structlog.get_logger()
+
+Answer = Callable[[bool], None]
+"""Told, on the writer's thread, whether the record is on disk."""
+
+
+class CommittedGroup(NamedTuple):
+    """What a group did: the lines of its records, and the log after it."""
+
+    lines: list[bytes]
+    size: int
+    root: bytes
+    file: int
+    checkpoint: str
+
+
+class _Waiting(NamedTuple):
+    stamped: Stamped
+    answer: Answer | None
+
+
+class GroupCommitWriter:
+    def __init__(
+        self,
+        open_ledger: Callable[[], Opening],
+        clock: Clock,
+        *,
+        on_written: Callable[[CommittedGroup], None],
+        on_state: Callable[[str, Opening | None], None],
+    ) -> None:
+        """`on_state` gets "" when all is well, else why not; both run on the writer's thread."""
+        self._open_ledger = open_ledger
+        self._clock = clock
+        self._on_written = on_written
+        self._on_state = on_state
+        self._waiting: deque[_Waiting] = deque()
+        self._changed = threading.Condition()
+        self._urgent = 0
+        self._closing = False
+        self._dropped = 0
+        self._failing = False
+        self._keys_due = False
+        self._ledger: ChainWriter | None = None
+        self._tried_us = 0
+        self._busy_since_us = 0
+        self._thread: threading.Thread | None = None
+
+    def put(self, stamped: Stamped, answer: Answer | None = None) -> None:
+        """From any thread; neither waits nor raises."""
+        with self._changed:
+            refused = self._closing and answer is not None
+            if answer is None and len(self._waiting) >= MAX_WAITING:
+                self._dropped += 1
+                return
+            if not refused:
+                self._waiting.append(_Waiting(stamped, answer))
+                if answer is not None:
+                    self._urgent += 1
+                if answer is not None or len(self._waiting) in (1, CROWD):
+                    self._changed.notify()
+        if refused and answer is not None:
+            answer(False)
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
+        self._thread.start()
+
+    @property
+    def started(self) -> bool:
+        return self._thread is not None
+
+    @property
+    def busy_s(self) -> float:
+        """How long the disk has been at what was last given to it; 0.0 when it is done."""
+        since_us = self._busy_since_us
+        return (self._clock.mono_us() - since_us) / 1_000_000 if since_us else 0.0
+
+    def close(self, within_s: float) -> None:
+        """Blocks until all is on disk and the log is closed, or the time is over."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join(within_s)
+        self.refuse_all()
+
+    def refuse_all(self) -> None:
+        """Nothing can be written, so who waits need not."""
+        with self._changed:
+            refused = [waiting for waiting in self._waiting if waiting.answer]
+            self._waiting = deque(w for w in self._waiting if not w.answer)
+            self._urgent = 0
+        for waiting in refused:
+            if waiting.answer is not None:
+                waiting.answer(False)
+
+    def _run(self) -> None:
+        while True:
+            group = self._gather()
+            self._busy_since_us = self._clock.mono_us()
+            if self._ledger is None and (group or not self._closing):
+                self._reopen()
+            if group:
+                self._write(group)
+            if self._closing and (not group or self._ledger is None):
+                break
+            self._keep_keys()
+            self._busy_since_us = 0
+        if self._ledger is not None:
+            try:
+                self._ledger.close()
+            except OSError as error:
+                log.warning("audit.not_closed", reason=error.strerror)
+
+    def _gather(self) -> list[_Waiting]:
+        """The next group, when there is one or something else is due."""
+        with self._changed:
+            if self._ledger is None:
+                if self._tried_us and not self._urgent and not self._closing:
+                    self._changed.wait(RETRY_S)
+            elif not self._waiting and not self._closing:
+                self._changed.wait(KEYS_EVERY_S if self._keys_due else None)
+            alone = 0 < len(self._waiting) < CROWD and not self._urgent and not self._closing
+            if alone and self._ledger is not None:
+                self._changed.wait(LINGER_S)
+            self._urgent = 0
+            count = min(len(self._waiting), GROUP_RECORDS)
+            return [self._waiting.popleft() for _ in range(count)]
+
+    def _reopen(self) -> ChainWriter | None:
+        since_us = self._clock.mono_us() - self._tried_us
+        if self._tried_us and since_us < MIN_RETRY_S * 1_000_000:
+            return None
+        self._tried_us = self._clock.mono_us()
+        try:
+            opening = self._open_ledger()
+        except Exception as error:  # noqa: BLE001  # if this thread ended, commits would wait for ever
+            self._fail(error)
+            return None
+        self._ledger = opening.ledger
+        self._failing = False
+        self._tried_us = 0
+        log.info(
+            "audit.opened",
+            size=opening.ledger.size,
+            unsigned=opening.unsigned,
+            torn=opening.torn_bytes,
+        )
+        if opening.set_aside:
+            log.error("audit.set_aside", folder=opening.set_aside, reason=opening.reason)
+            self._add_first(AuditSetAside(folder=opening.set_aside, reason=opening.reason))
+        with self._changed:
+            dropped, self._dropped = self._dropped, 0
+        if dropped:
+            self._add_first(AuditDropped(count=dropped))
+        self._on_state("", opening)
+        ledger = opening.ledger
+        self._on_written(CommittedGroup([], ledger.size, ledger.root, ledger.file, ledger.newest))
+        return ledger
+
+    def _add_first(self, event: AuditDropped | AuditSetAside) -> None:
+        stamped = Stamped(event, self._clock.now_ms(), self._clock.mono_us())
+        with self._changed:
+            self._waiting.appendleft(_Waiting(stamped, None))
+
+    def _write(self, group: list[_Waiting]) -> None:
+        ledger = self._ledger
+        if ledger is None:
+            self._give_back(group)
+            return
+        before = ledger.size
+        try:
+            lines = ledger.append([waiting.stamped for waiting in group])
+        except OSError as error:
+            ledger.abandon()
+            self._fail(error)
+            reopened = self._reopen()
+            # What could not be taken back was taken in when the log was opened again.
+            self._give_back(group, done=reopened.size - before if reopened else 0)
+            return
+        except Exception as error:  # noqa: BLE001  # what can't be written must not come back for ever
+            ledger.abandon()
+            self._fail(error)
+            with self._changed:
+                self._dropped += sum(waiting.answer is None for waiting in group)
+            self._give_back([waiting for waiting in group if waiting.answer is not None])
+            return
+        self._keys_due = True
+        written = CommittedGroup(lines, ledger.size, ledger.root, ledger.file, ledger.newest)
+        self._on_written(written)
+        for waiting in group:
+            if waiting.answer is not None:
+                waiting.answer(True)
+
+    def _give_back(self, group: list[_Waiting], done: int = 0) -> None:
+        """Refuses those that somebody waits for, and keeps the others."""
+        kept = [waiting for waiting in group[done:] if waiting.answer is None]
+        with self._changed:
+            self._waiting.extendleft(reversed(kept))
+        for at, waiting in enumerate(group):
+            if waiting.answer is not None:
+                waiting.answer(at < done)
+
+    def _fail(self, error: Exception) -> None:
+        reason = "an internal fault"
+        if isinstance(error, OSError):
+            reason = error.strerror or "the disk does not take it"
+        if not self._failing:
+            log.error("audit.disk", reason=reason, kind=type(error).__name__)
+        self._failing = True
+        self._ledger = None
+        self._on_state(f"can't be written: {reason}", None)
+
+    def _keep_keys(self) -> None:
+        if self._ledger is None or not self._keys_due:
+            return
+        try:
+            if self._ledger.keep_keys():
+                self._keys_due = False
+        except OSError as error:
+            self._ledger.abandon()
+            self._fail(error)
