@@ -35,8 +35,8 @@ from deskbus.observability.standard_error import StandardError
 from deskbus.reliability.loops import Loops
 from deskbus.reliability.os_signals import EndingSignals
 from deskbus.reliability.resource_shortage import ResourceShortage
-from deskbus.security.checker import ConsentMode
-from deskbus.security.tickets import TicketOffice
+from deskbus.security.permission_checker import ConsentMode
+from deskbus.security.tickets.one_time_tickets import TicketIssuer
 from deskbus.storage.awake_clock import awake_s
 from deskbus.transport.pipe import address
 from deskbus.transport.pipe_state import PipeState
@@ -86,7 +86,7 @@ class Backend:
             bus=messaging.bus,
             log=messaging.log,
             shell=screens.shell,
-            tickets=TicketOffice(awake_s),
+            tickets=TicketIssuer(awake_s),
             denied=auditing.refused.on_fastpath,
             minted=auditing.minted,
             security=access.security,

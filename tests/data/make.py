@@ -17,8 +17,8 @@ from deskbus.components.sensitive_topics import SensitiveTopics
 from deskbus.federation.bookmark import Bookmark, Place
 from deskbus.persistence.log.message_log import MessageLog
 from deskbus.processes.installed import InstalledApp, InstalledApps
-from deskbus.security.decisions import DecisionStore
-from deskbus.security.ledger import Decision, Ledger
+from deskbus.security.decisions.decision_store import DecisionStore
+from deskbus.security.decisions.decision_table import DecisionTable, UserDecision
 from deskbus.storage.clocks import SteadyClock
 from deskbus.vault.per_app_store import PerAppStore
 from deskbus.vault.records.sealed_records import Name
@@ -40,7 +40,7 @@ APP = "desk.feed"
 RECORDS = 3
 ENTRY = "entry.json"
 STATE = SavedState(state=msgspec.Raw(b'{"rows":3}'), version=1, saved_at=NOW_MS)
-DECISION = Decision(
+DECISION = UserDecision(
     app=APP,
     bound="a publisher's key",
     grant=Grant("bus.subscribe", "orders.#"),
@@ -78,7 +78,7 @@ def make(folder: Path) -> None:
 async def make_under_keychain(folder: Path) -> None:
     keychain = FakeKeychain()
     service = VaultService(Vault(folder / "vault", find=lambda _name: keychain), lambda _: None)
-    ledger = Ledger()
+    ledger = DecisionTable()
     store = decision_store(folder, service, ledger)
     await store.open()
     ledger.add(DECISION)
@@ -94,7 +94,7 @@ async def make_under_keychain(folder: Path) -> None:
     (folder / ENTRY).write_bytes(msgspec.json.encode({"name": name, "value": value}))
 
 
-def decision_store(folder: Path, service: VaultService, ledger: Ledger) -> DecisionStore:
+def decision_store(folder: Path, service: VaultService, ledger: DecisionTable) -> DecisionStore:
     async def keep_aside() -> str:
         raise AssertionError("the decisions are not believed")
 

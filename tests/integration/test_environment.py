@@ -14,7 +14,7 @@ import anyio.to_thread
 import pytest
 
 from deskbus.config import runtime_dir_for
-from deskbus.security.developer import FILE_NAME
+from deskbus.security.tickets.developer_ticket import FILE_NAME
 from tests.integration.shell import start_shell
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="folders of POSIX")

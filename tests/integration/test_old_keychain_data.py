@@ -11,7 +11,7 @@ import pytest
 
 from deskbus.audit.verify.verifier import Verifier, own_key
 from deskbus.processes.installed import InstalledApps
-from deskbus.security.ledger import Ledger
+from deskbus.security.decisions.decision_table import DecisionTable
 from deskbus.vault.keys.keychain import find_keychain
 from deskbus.vault.per_app_store import PerAppStore
 from deskbus.vault.service import VaultService
@@ -70,7 +70,7 @@ def vault(folder: Path) -> Iterator[VaultService]:
 
 
 async def test_remembered_decisions_count(folder: Path, vault: VaultService) -> None:
-    ledger = Ledger()
+    ledger = DecisionTable()
     store = decision_store(folder, vault, ledger)
     assert await store.open()
     assert list(ledger) == [DECISION]

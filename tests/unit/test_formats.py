@@ -40,8 +40,8 @@ from deskbus.persistence.service import MessagePersistence
 from deskbus.processes.installed import FILE_NAME as APPS
 from deskbus.processes.installed import InstalledApps
 from deskbus.reliability.fair_queue import FairQueue
-from deskbus.security.decisions import DecisionStore
-from deskbus.security.ledger import Ledger
+from deskbus.security.decisions.decision_store import DecisionStore
+from deskbus.security.decisions.decision_table import DecisionTable
 from deskbus.storage.clocks import SteadyClock
 from deskbus.storage.newer_format import NewerFormatError
 from deskbus.vault import cipher
@@ -286,7 +286,7 @@ async def start_decisions(place: DataFolder) -> str:
 
     with place.service() as service:
         drawer = SecretSlot(service, "decisions", "remembered")
-        decisions = Ledger()
+        decisions = DecisionTable()
         store = DecisionStore(place.folder, drawer, decisions, SteadyClock(), keep_aside)
         assert not await store.open()
         assert not await store.save_in_time()
@@ -448,7 +448,12 @@ FORMATS = [
     Format("manifest", ("vault.records.sealed_records.VERSION",), make_manifest, start_vault),
     Format("keychain entry", ("vault.keys.kek_providers.VERSION",), make_entry, start_vault),
     Format("export", ("vault.records.transfer._MAGIC",), make_export, start_import),
-    Format("decisions", ("security.ledger.State",), make_decisions, start_decisions),
+    Format(
+        "decisions",
+        ("security.decisions.decision_table.DecisionState",),
+        make_decisions,
+        start_decisions,
+    ),
     Format("saved state", ("handlers.apps._Format",), make_state, start_state),
     Format("audit keys", ("audit.store.key_file._MAGIC",), make_keys, start_audit),
     Format("audit notes", ("audit.format.checkpoint.FORMAT",), make_notes, start_audit),
@@ -462,7 +467,7 @@ FORMATS = [
 ]
 
 
-NOT_STORED = {"security.content._DOMAIN", "security.publisher._DOMAIN"}
+NOT_STORED = {"security.identity.content_hash._DOMAIN", "security.identity.signatures._DOMAIN"}
 """What is put in front of that which is hashed or signed; another one fits no signature."""
 
 

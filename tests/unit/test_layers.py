@@ -20,7 +20,7 @@ ROOTS = {"app", "cli", "commands", "__main__"}
 FENCES = {
     "jsonrpcserver": {"rpc/dispatch.py"},
     "keyring": {"vault", "audit"},
-    "cryptography": {"vault", "audit", "security/publisher.py"},
+    "cryptography": {"vault", "audit", "security/identity/signatures.py"},
     "nats": {"federation"},
     "psutil": {"processes", "observability"},
     "starlette": {"web"},

@@ -11,7 +11,7 @@ import anyio
 from deskbus.commands import loop, output
 from deskbus.commands.failures import MAKE_SAFE, CommandError
 from deskbus.config import ConfigError, default_data_dir, runtime_dir_for
-from deskbus.security.developer import DEVELOPER_APP, FILE_NAME
+from deskbus.security.tickets.developer_ticket import DEVELOPER_APP, FILE_NAME
 from deskbus.transport.pipe import address, check_runtime_folder, is_bound, is_held
 from deskbus.transport.pipe_state import UnsafeDirectoryError
 from deskbus_protocol.client import Client, connect, open_session

@@ -7,7 +7,7 @@ from deskbus.commands import output
 from deskbus.commands.connected import run_connected
 from deskbus.commands.failures import CommandError
 from deskbus.config import ConfigError, load
-from deskbus.security.policyfile import PolicyError, PolicyFile
+from deskbus.security.policy.policy_file import PolicyError, PolicyFile
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.client import Client
 

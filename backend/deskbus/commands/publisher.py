@@ -12,8 +12,8 @@ import msgspec
 
 from deskbus.commands import output
 from deskbus.commands.failures import CommandError
-from deskbus.security.content import ContentError, content_hash
-from deskbus.security.publisher import KEY_BYTES, public_key, sign
+from deskbus.security.identity.content_hash import ContentError, content_hash
+from deskbus.security.identity.signatures import KEY_BYTES, public_key, sign
 from deskbus_protocol.manifest import Manifest
 
 

@@ -21,19 +21,19 @@ from deskbus.config import VAULT_FOLDER, Settings
 from deskbus.contracts.listeners import Listeners
 from deskbus.reliability.loops import Loops
 from deskbus.reliability.os_signals import receive_signals
-from deskbus.security.checker import ConsentMode
-from deskbus.security.decisions import DecisionStore
-from deskbus.security.files import ConfinedFiles
-from deskbus.security.identity import identify
-from deskbus.security.ledger import DAY_MS, Ledger
-from deskbus.security.manager import SecurityManager
-from deskbus.security.paths import resolve
-from deskbus.security.policyfile import FILE_NAME, PolicyFile
-from deskbus.security.policykeeper import PolicyKeeper
-from deskbus.security.request import Answer, PermissionRequest
-from deskbus.security.rules import Rules
-from deskbus.security.settings import PermissionSettings
-from deskbus.security.standing import AppRules
+from deskbus.security.canonical_scope import resolve
+from deskbus.security.confined_files import ConfinedFiles
+from deskbus.security.decisions.decision_store import DecisionStore
+from deskbus.security.decisions.decision_table import DAY_MS, DecisionTable
+from deskbus.security.decisions.permission_settings import PermissionSettings
+from deskbus.security.identity.app_identity import identify
+from deskbus.security.model.effective_permissions import AppRules
+from deskbus.security.model.grant_matching import GrantMatching
+from deskbus.security.permission_checker import ConsentMode
+from deskbus.security.permission_request import ConsentAnswer, PermissionRequest
+from deskbus.security.policy.policy_file import FILE_NAME, PolicyFile
+from deskbus.security.policy.policy_service import PolicyService
+from deskbus.security.service import SecurityManager
 from deskbus.storage.awake_clock import tick_every
 from deskbus.storage.clocks import SteadyClock
 from deskbus.ui.consent import Asked
@@ -92,9 +92,9 @@ class AccessControl:
         self._tasks: TaskGroup | None = None
         self._opened = anyio.Event()
         self._catalogue = Catalogue(spec.entry() for spec in settings.config.permissions)
-        self._rules = Rules(self._catalogue)
+        self._rules = GrantMatching(self._catalogue)
         clock = SteadyClock()
-        ledger = Ledger()
+        ledger = DecisionTable()
         self.store = DecisionStore(
             settings.data_dir,
             SecretSlot(vault, "decisions", "remembered"),
@@ -121,7 +121,7 @@ class AccessControl:
             closed=(settings.data_dir, settings.runtime_dir),
             sealed=(settings.folder, policy.path, Path(__file__).parents[1]),
         )
-        self.policies = PolicyKeeper(policy, self.security.apply, trail)
+        self.policies = PolicyService(policy, self.security.apply, trail)
         for app in settings.config.apps:
             self._manifests[app.id] = (app, settings.folder, False)
 
@@ -283,7 +283,7 @@ class AccessControl:
             return PolicyFile(path, self._catalogue, required=False)
         return PolicyFile(self._settings.folder / named, self._catalogue, required=True)
 
-    async def _prompt(self, request: PermissionRequest) -> Answer:
+    async def _prompt(self, request: PermissionRequest) -> ConsentAnswer:
         identity = request.identity
         known = self._manifests.get(identity.app)
         manifest = None if known is None else known[0]
@@ -308,7 +308,7 @@ class AccessControl:
         if outcome.choice == "deny" and holds == "session":
             # A person who says no is asked again, or never: a denial has no length between.
             holds = "once"
-        return Answer(outcome.choice, holds, expires_ms)
+        return ConsentAnswer(outcome.choice, holds, expires_ms)
 
     async def _copy_vault(self) -> str:
         """Keeps the vault as it was found, still sealed, beside the one that is used."""

@@ -22,8 +22,8 @@ from deskbus.persistence.log.retention import LogRetention
 from deskbus.persistence.service import MessagePersistence
 from deskbus.processes.plan import AppPlan, ProgramPlan
 from deskbus.processes.spawn import Program
-from deskbus.security.paths import resolve
-from deskbus.security.rules import Rules
+from deskbus.security.canonical_scope import resolve
+from deskbus.security.model.grant_matching import GrantMatching
 from deskbus.storage.clocks import ClockMs
 from deskbus.ui.windows import absolute_url
 from deskbus.vault.vault import Vault
@@ -58,7 +58,7 @@ def check_apps(file: ConfigFile, config: Config) -> None:
     Raises `ConfigError`.
     """
     catalogue = Catalogue(spec.entry() for spec in config.permissions)
-    rules = Rules(catalogue)
+    rules = GrantMatching(catalogue)
     folder = file.path.resolve().parent
     for number, app in enumerate(config.apps):
         place = f"apps[{number}]"

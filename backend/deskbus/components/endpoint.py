@@ -11,7 +11,7 @@ from deskbus.components.connection_acceptor import ConnectionAcceptor
 from deskbus.components.sessions import Sessions
 from deskbus.config import Settings
 from deskbus.reliability.loops import Loops
-from deskbus.security.developer import DeveloperTicket
+from deskbus.security.tickets.developer_ticket import DeveloperTicket
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
 from deskbus.transport.pipe import address, listen

@@ -11,7 +11,7 @@ from msgspec import UnsetType
 from deskbus.bus.route import BusClient, Rank, Reader
 from deskbus.components.messaging import Messaging
 from deskbus.config import ConfigError, FederationConfig, Settings
-from deskbus.security.manager import SecurityManager
+from deskbus.security.service import SecurityManager
 from deskbus.vault.service import VaultService
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.framing import MAX_FRAME_BYTES

@@ -6,8 +6,8 @@ from msgspec import UNSET
 from deskbus.bus.service import InterApplicationBus
 from deskbus.persistence.service import MessagePersistence
 from deskbus.reliability.health_monitor import Check
-from deskbus.security.decisions import DecisionStore
-from deskbus.security.policykeeper import PolicyKeeper
+from deskbus.security.decisions.decision_store import DecisionStore
+from deskbus.security.policy.policy_service import PolicyService
 from deskbus.ui.shell import Shell
 from deskbus_protocol.health import ComponentHealth, Status
 from deskbus_protocol.history import LogStats
@@ -61,7 +61,7 @@ def shell_check(shell: Shell) -> Check:
     return check
 
 
-def permissions_check(decisions: DecisionStore, policies: PolicyKeeper) -> Check:
+def permissions_check(decisions: DecisionStore, policies: PolicyService) -> Check:
     def check() -> ComponentHealth:
         problem = policies.problem or decisions.problem
         if problem:

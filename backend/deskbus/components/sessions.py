@@ -12,9 +12,9 @@ from deskbus.contracts.message_log import DurabilityLog
 from deskbus.rpc.connection import Connection, Role
 from deskbus.rpc.fastpath import Denied
 from deskbus.rpc.peer import PendingAnswers
-from deskbus.security.developer import DEVELOPER_APP
-from deskbus.security.manager import SecurityManager
-from deskbus.security.tickets import TicketOffice
+from deskbus.security.service import SecurityManager
+from deskbus.security.tickets.developer_ticket import DEVELOPER_APP
+from deskbus.security.tickets.one_time_tickets import TicketIssuer
 from deskbus.ui.shell import Shell
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import TICKET_REFUSED, DeskbusError
@@ -28,7 +28,7 @@ class Sessions:
         bus: InterApplicationBus,
         log: DurabilityLog,
         shell: Shell,
-        tickets: TicketOffice,
+        tickets: TicketIssuer,
         denied: Callable[[Sender], Denied],
         minted: Callable[[Sender, Actor], None],
         security: SecurityManager,

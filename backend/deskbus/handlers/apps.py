@@ -16,7 +16,7 @@ from deskbus.processes.plan import StateShelf
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus.security.permissions import PermissionService
+from deskbus.security.permission_service import PermissionService
 from deskbus.storage.newer_format import NewerFormatError
 from deskbus_protocol.apps import (
     AppList,

@@ -10,7 +10,7 @@ from deskbus.audit.reader import AuditReader
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus.security.permissions import PermissionService
+from deskbus.security.permission_service import PermissionService
 from deskbus_protocol.audit import (
     AuditAppendedParams,
     AuditExportParams,

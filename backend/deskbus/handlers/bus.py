@@ -7,7 +7,7 @@ from deskbus.bus.recovery.replay import Replays
 from deskbus.bus.service import InterApplicationBus
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus.security.permissions import PermissionService
+from deskbus.security.permission_service import PermissionService
 from deskbus_protocol.bus import (
     RequestParams,
     RequestResult,

@@ -11,8 +11,8 @@ from msgspec import UNSET
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus.security.files import ConfinedFiles, Entry
-from deskbus.security.permissions import PermissionService
+from deskbus.security.confined_files import ConfinedFiles, FolderEntry
+from deskbus.security.permission_service import PermissionService
 from deskbus_protocol.errors import INVALID_PARAMS, TOO_LARGE, DeskbusError
 from deskbus_protocol.files import (
     LIST_ENTRIES,
@@ -125,7 +125,7 @@ def _bytes(params: WriteFileParams) -> bytes:
     return content
 
 
-def _entry(entry: Entry) -> FileEntry:
+def _entry(entry: FolderEntry) -> FileEntry:
     return FileEntry(
         name=entry.name, kind=_kind(entry.mode), size=entry.size, modified=entry.modified_ms
     )

@@ -11,8 +11,8 @@ from deskbus.bus.service import InterApplicationBus
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus.security.permissions import PermissionService
-from deskbus.security.request import Permit
+from deskbus.security.permission_request import Permit
+from deskbus.security.permission_service import PermissionService
 from deskbus_protocol.bus import ContinueParams, ContinueResult
 from deskbus_protocol.history import (
     BusStats,

@@ -6,8 +6,8 @@ from msgspec import UnsetType
 
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus.security.permissions import PermissionService
-from deskbus.security.settings import PermissionSettings
+from deskbus.security.decisions.permission_settings import PermissionSettings
+from deskbus.security.permission_service import PermissionService
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.method import Empty, NoParams

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus.security.policykeeper import PolicyKeeper
+from deskbus.security.policy.policy_service import PolicyService
 from deskbus_protocol.method import NoParams
 from deskbus_protocol.policy import PolicyResult
 
 
-def handlers(policies: PolicyKeeper) -> Mapping[str, Handler]:
+def handlers(policies: PolicyService) -> Mapping[str, Handler]:
     async def status(_: Call, __: NoParams) -> PolicyResult:
         return PolicyResult(status=policies.status())
 

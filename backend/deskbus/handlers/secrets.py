@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus.security.permissions import PermissionService
+from deskbus.security.permission_service import PermissionService
 from deskbus.vault.service import VaultService
 from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.permissions import Grant

@@ -13,7 +13,7 @@ from deskbus.contracts.audit_sink import AuditSink
 from deskbus.observability.throttle import LogThrottle
 from deskbus.rpc.connection import Call, Connection, Role
 from deskbus.rpc.dispatch import Handler
-from deskbus.security.tickets import TICKET_LIFE_S
+from deskbus.security.tickets.one_time_tickets import TICKET_LIFE_S
 from deskbus_protocol import PROTOCOL_VERSION
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import (

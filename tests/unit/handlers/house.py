@@ -22,8 +22,8 @@ from deskbus.handlers import history as history_handlers
 from deskbus.handlers.session import SessionHandlers
 from deskbus.rpc.dispatch import Dispatcher
 from deskbus.rpc.method_table import authorize
-from deskbus.security.checker import ConsentMode
-from deskbus.security.tickets import TicketOffice
+from deskbus.security.permission_checker import ConsentMode
+from deskbus.security.tickets.one_time_tickets import TicketIssuer
 from deskbus.transport.link import Link
 from deskbus.transport.memory import memory_pair
 from deskbus.transport.outbox import Flusher
@@ -129,7 +129,7 @@ class House:
             on_ended=self._ended,
             awake_ms=lambda: self.now_ms,
         )
-        self.tickets = TicketOffice(lambda: self.now_ms / 1000)
+        self.tickets = TicketIssuer(lambda: self.now_ms / 1000)
         self.violations = violations = ViolationRecorder(self.trail)
         refused = RefusedCalls(violations)
         replays = Replays(self.bus, self.log)

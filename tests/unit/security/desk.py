@@ -6,14 +6,14 @@ from pathlib import Path
 
 import anyio
 
-from deskbus.security.checker import ConsentMode
-from deskbus.security.decisions import DecisionStore
-from deskbus.security.identity import AppIdentity
-from deskbus.security.ledger import Ledger
-from deskbus.security.manager import SecurityManager
-from deskbus.security.request import Answer, PermissionRequest
-from deskbus.security.settings import PermissionSettings
-from deskbus.security.standing import AppRules
+from deskbus.security.decisions.decision_store import DecisionStore
+from deskbus.security.decisions.decision_table import DecisionTable
+from deskbus.security.decisions.permission_settings import PermissionSettings
+from deskbus.security.identity.app_identity import AppIdentity
+from deskbus.security.model.effective_permissions import AppRules
+from deskbus.security.permission_checker import ConsentMode
+from deskbus.security.permission_request import ConsentAnswer, PermissionRequest
+from deskbus.security.service import SecurityManager
 from deskbus.storage.clocks import SteadyClock
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.envelope import Sender
@@ -91,15 +91,15 @@ class FakeTrail:
         return [type(event).__name__ for event in (*self.noted, *self.committed)]
 
 
-Person = Callable[[PermissionRequest], Awaitable[Answer]]
+Person = Callable[[PermissionRequest], Awaitable[ConsentAnswer]]
 
 
 def says(choice: str, holds: str = "once", expires_ms: int | None = None) -> Person:
     """A person who always answers so."""
 
-    async def person(_: PermissionRequest) -> Answer:
+    async def person(_: PermissionRequest) -> ConsentAnswer:
         await anyio.lowlevel.checkpoint()
-        return Answer(choice, holds, expires_ms)  # type: ignore[arg-type]
+        return ConsentAnswer(choice, holds, expires_ms)  # type: ignore[arg-type]
 
     return person
 
@@ -130,7 +130,7 @@ class Desk:
         self.identity = identity
         now = self.clock.steady()
         self.now = now
-        self.ledger = Ledger()
+        self.ledger = DecisionTable()
         self.store = DecisionStore(folder, self.keeper, self.ledger, now, self._copy)
         self.security = SecurityManager(
             apps={TICKER.app: self.rules},
@@ -160,7 +160,7 @@ class Desk:
     def again(self, identity: AppIdentity = ITSELF) -> "Desk":
         return Desk(keeper=self.keeper, clock=self.clock, identity=identity)
 
-    async def _prompt(self, question: PermissionRequest) -> Answer:
+    async def _prompt(self, question: PermissionRequest) -> ConsentAnswer:
         self.asked.append(question)
         return await self.person(question)
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deskbus.security.identity import AppIdentity
-from deskbus.security.policy import NO_POLICY, Policy, PolicyRule
-from deskbus.security.request import Answer, PermissionRequest
+from deskbus.security.identity.app_identity import AppIdentity
+from deskbus.security.permission_request import ConsentAnswer, PermissionRequest
+from deskbus.security.policy.policy import NO_POLICY, Policy, PolicyRule
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import DEGRADED, DeskbusError
 from deskbus_protocol.permissions import Grant
@@ -94,7 +94,7 @@ class World:
     async def ask(self, step: Ask) -> None:
         answered: list[Allow] = []
 
-        async def person(_: PermissionRequest) -> Answer:
+        async def person(_: PermissionRequest) -> ConsentAnswer:
             await self.happen(step.meanwhile)
             if step.choice == "crash":
                 raise RuntimeError("the UI is gone")
@@ -102,7 +102,7 @@ class World:
             if step.choice == "allow":
                 until = None if expires is None else self.desk.now() + expires
                 answered.append(Allow(step.client, step.wanted, step.holds, until))
-            return Answer(step.choice, step.holds, expires)  # type: ignore[arg-type]
+            return ConsentAnswer(step.choice, step.holds, expires)  # type: ignore[arg-type]
 
         self.desk.person = person
         granted = await self.desk.security.permissions.request(step.client, step.wanted)

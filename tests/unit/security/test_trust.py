@@ -2,7 +2,7 @@
 
 import pytest
 
-from deskbus.security.policy import DENY_ALL
+from deskbus.security.policy.policy import DENY_ALL
 from deskbus_protocol.envelope import Sender
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.permissions import Grant

@@ -1,0 +1,55 @@
+"""AppRegistry: the apps that are known, and what each of them is."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import anyio
+
+from deskbus.security.identity.app_identity import NOT_CHECKED, NOT_KNOWN, AppIdentity
+from deskbus.security.model.effective_permissions import AppRules
+
+
+class AppRegistry:
+    """`on_changed` is told each app that came, went, or is another than before."""
+
+    def __init__(self, apps: Mapping[str, AppRules], on_changed: Callable[[str], None]) -> None:
+        self._rules = dict(apps)
+        self._identities: dict[str, AppIdentity] = {}
+        self._identified = anyio.Event()
+        self._on_changed = on_changed
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rules)
+
+    def rules(self, app: str) -> AppRules | None:
+        return self._rules.get(app)
+
+    def identity(self, app: str) -> AppIdentity:
+        """What the app is, as far as that is known by now."""
+        known = self._identities.get(app)
+        if known is not None:
+            return known
+        rules = self._rules.get(app)
+        return NOT_CHECKED if rules is not None and rules.signed else NOT_KNOWN
+
+    def register(self, app: str, rules: AppRules, identity: AppIdentity | None) -> None:
+        """Without an identity, nothing that the app was allowed counts until one is known."""
+        if self._rules.get(app) == rules and self._identities.get(app) == identity:
+            return
+        self._rules[app] = rules
+        if identity is None:
+            self._identities.pop(app, None)
+        else:
+            self._identities[app] = identity
+        self._on_changed(app)
+
+    def unregister(self, app: str) -> None:
+        self._rules.pop(app, None)
+        self._identities.pop(app, None)
+        self._on_changed(app)
+
+    def all_identified(self) -> None:
+        """Every app of the configuration was registered; requests wait for that."""
+        self._identified.set()
+
+    async def identified(self) -> None:
+        await self._identified.wait()

@@ -1,0 +1,1 @@
+"""Decisions of a person: their table, its storage, one-time grants, settings."""

@@ -1,0 +1,66 @@
+"""What a person allowed once: kept for one operation, or for as long as that operation goes on."""
+
+from collections.abc import Callable
+
+from deskbus.security.model.grant_matching import GrantMatching
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.permissions import Grant
+
+MAX_KEPT = 64
+"""Of one client; the oldest goes."""
+
+
+class OneTimeGrants:
+    """By client: what one window was allowed is no other's, not even of the same app."""
+
+    def __init__(self, rules: GrantMatching) -> None:
+        self._rules = rules
+        self._kept: dict[Sender, list[Grant]] = {}
+        self._leased: dict[Sender, list[Grant]] = {}
+
+    def keep(self, identity: Sender, grant: Grant) -> None:
+        kept = self._kept.setdefault(identity, [])
+        kept.append(grant)
+        del kept[:-MAX_KEPT]
+
+    def covers(self, identity: Sender, wanted: Grant) -> bool:
+        """Whether one that is kept covers `wanted`."""
+        return self._rules.any_covers(self._kept.get(identity, ()), wanted)
+
+    def spend(self, identity: Sender, wanted: Grant) -> bool:
+        """Uses one up that covers `wanted`; true if there was one."""
+        kept = self._kept.get(identity, [])
+        for grant in kept:
+            if self._rules.covers(grant, wanted):
+                kept.remove(grant)
+                return True
+        return False
+
+    def lease(self, identity: Sender, grant: Grant) -> None:
+        self._leased.setdefault(identity, []).append(grant)
+
+    def release(self, identity: Sender, grant: Grant) -> bool:
+        """Whether it was leased."""
+        leased = self._leased.get(identity, [])
+        if grant in leased:
+            leased.remove(grant)
+            return True
+        return False
+
+    def is_leased(self, identity: Sender, wanted: Grant) -> bool:
+        return self._rules.any_covers(self._leased.get(identity, ()), wanted)
+
+    def forget(self, identity: Sender) -> None:
+        self._kept.pop(identity, None)
+        self._leased.pop(identity, None)
+
+    def forget_app(self, app: str) -> None:
+        for identity in {*self._kept, *self._leased}:
+            if identity.app == app:
+                self.forget(identity)
+
+    def take_back(self, app: str, is_meant: Callable[[Grant], bool]) -> None:
+        for held in (self._kept, self._leased):
+            for identity, grants in held.items():
+                if identity.app == app:
+                    grants[:] = [grant for grant in grants if not is_meant(grant)]

@@ -1,0 +1,1 @@
+"""What an app is: its content and its publisher's signature."""

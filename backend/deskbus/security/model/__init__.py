@@ -1,0 +1,1 @@
+"""What permissions, scopes and grants mean; pure."""

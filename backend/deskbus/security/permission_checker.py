@@ -1,0 +1,204 @@
+"""PermissionChecker: what stands for an app, for each message whose way is not known yet.
+
+No I/O, no await; time comes from the clock that it was given.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from deskbus.security.app_registry import AppRegistry
+from deskbus.security.decisions.decision_table import DecisionTable
+from deskbus.security.decisions.one_time_grants import OneTimeGrants
+from deskbus.security.model.effective_permissions import (
+    AppRules,
+    EffectivePermissions,
+    PermissionVerdict,
+)
+from deskbus.security.model.grant_matching import GrantMatching
+from deskbus.security.permission_request import Permit
+from deskbus.security.policy.policy import NO_POLICY, Policy
+from deskbus.storage.clocks import ClockMs
+from deskbus_protocol.catalogue import Catalogue
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.permissions import EffectiveRule, Grant
+
+MAX_VERDICTS = 65_536
+"""Kept until something changes; beyond, all are worked out anew."""
+
+ConsentMode = Literal["ask", "allow", "deny"]
+
+TRUSTED = PermissionVerdict("granted", "trusted")
+
+
+class PermissionChecker:
+    """Verdicts are cached until what stands changes, which raises the `epoch`."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        rules: GrantMatching,
+        registry: AppRegistry,
+        ledger: DecisionTable,
+        mode: ConsentMode,
+        clock: ClockMs,
+    ) -> None:
+        self._catalogue = catalogue
+        self._rules = rules
+        self._registry = registry
+        self._ledger = ledger
+        self._mode = mode
+        self._clock = clock
+        self._policy = NO_POLICY
+        self.epoch = 0
+        self.once = OneTimeGrants(rules)
+        self._trusted: set[Sender] = set()
+        self._standings: dict[str, EffectivePermissions] = {}
+        self._verdicts: dict[tuple[str, str, str], PermissionVerdict] = {}
+        self._next_end: int | None = None
+
+    def may_read(self, identity: Sender, topic: str) -> bool:
+        return self._permits(identity, Grant("messaging.read", topic))
+
+    def may_write(self, identity: Sender, topic: str) -> bool:
+        """Notes the use; the bus asks for the first message on a topic, and again each minute."""
+        return self._use(identity, Grant("messaging.write", topic))
+
+    def note_read(self, identity: Sender, topic: str) -> None:
+        """A message on the topic has reached the client."""
+        self.note_use(identity, Grant("messaging.read", topic))
+
+    def may_subscribe(self, identity: Sender, pattern: str) -> bool:
+        """Whether every topic of a pattern may be read."""
+        return self.may_read(identity, pattern)
+
+    def may_write_all(self, identity: Sender, pattern: str) -> bool:
+        """Whether every topic of a pattern may be written to."""
+        return self.verdict_of(identity, Grant("messaging.write", pattern)).state == "granted"
+
+    def may_send(self, identity: Sender, app: str) -> bool:
+        """Notes the use."""
+        return self._use(identity, Grant("app.send", app))
+
+    def note_use(self, identity: Sender, wanted: Grant) -> None:
+        """The decision by which this is granted, if a person made one, was used now."""
+        verdict = self.verdict_of(identity, wanted)
+        if verdict.why == "person" and verdict.by is not None:
+            self._ledger.note_use(identity.app, verdict.by, self._clock())
+
+    def may_spend(self, identity: Sender, permission: str, scope: str) -> bool:
+        """Whether `spend` would find something."""
+        wanted = Grant(permission, scope)
+        return self._is_open(Permit(identity, wanted)) and self.once.covers(identity, wanted)
+
+    def give_back(self, permits: Iterable[Permit]) -> None:
+        """Keeps what was permitted once for the next operation; this one came to nothing."""
+        for permit in permits:
+            if permit.once and not permit.reserved and self._is_open(permit):
+                self.once.keep(permit.identity, permit.grant)
+
+    def spend(self, identity: Sender, permission: str, scope: str) -> bool:
+        """Uses up what was allowed once, if it covers this; true if it did."""
+        wanted = Grant(permission, scope)
+        return self._is_open(Permit(identity, wanted)) and self.once.spend(identity, wanted)
+
+    def still_permits(self, permit: Permit) -> bool:
+        """Whether what an operation under way was permitted by has not been taken back."""
+        if permit.once:
+            return self._is_open(permit)
+        return self._permits(permit.identity, permit.grant)
+
+    def verdict_of(self, identity: Sender, wanted: Grant) -> PermissionVerdict:
+        return TRUSTED if identity in self._trusted else self.verdict(identity.app, wanted)
+
+    def verdict(self, app: str, wanted: Grant) -> PermissionVerdict:
+        """What stands for a canonical scope; worked out once for each epoch."""
+        if self._next_end is not None and self._clock() >= self._next_end:
+            self._forget_verdicts()
+        key = (app, wanted.permission, wanted.scope)
+        known = self._verdicts.get(key)
+        return self._judge(key) if known is None else known
+
+    def can_have(self, identity: Sender, permission: str) -> bool:
+        """Whether there is any scope at all that the client could have."""
+        trusted = self.is_trusted(identity.app) or identity in self._trusted
+        return trusted or self._standing(identity.app).can_have(permission)
+
+    def must_be_asked(self, app: str, wanted: Grant) -> bool:
+        """Whether the policy wants a person to be asked each time the app runs."""
+        return self._standing(app).must_be_asked(wanted)
+
+    def effective(self, app: str) -> Iterator[EffectiveRule]:
+        """All that stands for an app, as rules of which the first that fits decides."""
+        return self._standing(app).effective(self._catalogue)
+
+    @property
+    def policy(self) -> Policy:
+        return self._policy
+
+    def apply(self, policy: Policy) -> None:
+        """The caller tells of every app that it has `changed`."""
+        self._policy = policy
+
+    def changed(self, app: str) -> None:
+        """What stands for `app` is to be worked out anew."""
+        self.epoch += 1
+        self._standings.pop(app, None)
+        self._forget_verdicts()
+
+    def is_trusted(self, _: str) -> bool:
+        """Whether the policy and people have no say about an app: in `allow` mode alone."""
+        return self._mode == "allow"
+
+    def trust(self, identity: Sender) -> None:
+        self._trusted.add(identity)
+
+    def distrust(self, identity: Sender) -> bool:
+        """Whether the client was trusted until now."""
+        was_trusted = identity in self._trusted
+        self._trusted.discard(identity)
+        return was_trusted
+
+    def _use(self, identity: Sender, wanted: Grant) -> bool:
+        self.note_use(identity, wanted)
+        return self.verdict_of(identity, wanted).state == "granted"
+
+    def _permits(self, identity: Sender, wanted: Grant) -> bool:
+        verdict = self.verdict_of(identity, wanted)
+        if verdict.state == "open":
+            return self.once.is_leased(identity, wanted)
+        return verdict.state == "granted"
+
+    def _is_open(self, permit: Permit) -> bool:
+        return self.verdict_of(permit.identity, permit.grant).state != "denied"
+
+    def _standing(self, app: str) -> EffectivePermissions:
+        known = self._standings.get(app)
+        if known is None:
+            identity = self._registry.identity(app)
+            known = self._standings[app] = EffectivePermissions(
+                self._rules,
+                self._registry.rules(app) or AppRules(),
+                self._policy.for_app(app),
+                self._ledger.of(app, self._clock()),
+                identity.bound if identity.problem is None else None,
+            )
+        return known
+
+    def _judge(self, key: tuple[str, str, str]) -> PermissionVerdict:
+        app, permission, scope = key
+        if self.is_trusted(app):
+            return TRUSTED
+        verdict = self._standing(app).verdict(Grant(permission, scope))
+        if len(self._verdicts) >= MAX_VERDICTS:
+            self._verdicts.clear()
+        self._verdicts[key] = verdict
+        return verdict
+
+    def _forget_verdicts(self) -> None:
+        """A decision that has ended counts for nothing from here on, told or not."""
+        now = self._clock()
+        if self._next_end is not None and now >= self._next_end:
+            self._standings.clear()
+        self._verdicts.clear()
+        later = [d.until for d in self._ledger if d.until is not None and d.until > now]
+        self._next_end = min(later, default=None)

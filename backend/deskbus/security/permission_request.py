@@ -1,0 +1,48 @@
+"""A permission request, a person's answer to it, and the permit that may come of it."""
+
+from typing import Literal, NamedTuple
+
+from deskbus.observability.call_trace import CallTrace
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.permissions import Grant, Holds
+
+
+class PermissionRequest(NamedTuple):
+    """What an app wants, with its own reason, and the origin of the page that asks.
+
+    `trace` is the call's that asks. `prompt` is the id of the prompt that it got. Once it is put to
+    a person, `may_remember` says whether the answer may hold beyond this run of the app, and
+    `verified` whether the publisher's signature is right.
+    """
+
+    identity: Sender
+    grant: Grant
+    reason: str | None = None
+    origin: str | None = None
+    trace: CallTrace = CallTrace()
+    prompt: str = ""
+    may_remember: bool = False
+    verified: bool = False
+
+
+class ConsentAnswer(NamedTuple):
+    """What came of a prompt. Only `allow` allows; `failed` is whatever kept a person from it.
+
+    `holds` is for how long, `expires_ms` (from now) where that has an end.
+    """
+
+    choice: Literal["allow", "deny", "dismissed", "timeout", "failed"]
+    holds: Holds = "once"
+    expires_ms: int | None = None
+
+
+class Permit(NamedTuple):
+    """What one operation may do. `once` permits this operation alone, and no later one.
+
+    A `reserved` one is kept until the bus uses it up.
+    """
+
+    identity: Sender
+    grant: Grant
+    once: bool = False
+    reserved: bool = False

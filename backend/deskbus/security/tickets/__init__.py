@@ -1,0 +1,1 @@
+"""Tickets with which a client proves whose it is."""

@@ -1,0 +1,60 @@
+"""One-time tickets, with which an app's client proves who the shell said it is."""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from typing import NamedTuple
+
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import OVERLOADED, TICKET_REFUSED, DeskbusError
+
+TICKET_LIFE_S = 60.0
+MAX_OPEN_TICKETS = 10_000
+
+
+class _Minted(NamedTuple):
+    identity: Sender
+    expires_at: float
+
+
+class TicketIssuer:
+    """Mints and redeems tickets. Only their hashes are kept, so memory tells none."""
+
+    def __init__(self, monotonic_s: Callable[[], float]) -> None:
+        self._monotonic_s = monotonic_s
+        self._open: dict[bytes, _Minted] = {}
+
+    def mint(self, identity: Sender) -> str:
+        """A ticket good once, for `TICKET_LIFE_S`; raises `DeskbusError` (overloaded)."""
+        self._drop_expired()
+        if len(self._open) >= MAX_OPEN_TICKETS:
+            raise DeskbusError(OVERLOADED, "Too many tickets wait to be used.")
+        ticket = secrets.token_urlsafe(32)
+        expires_at = self._monotonic_s() + TICKET_LIFE_S
+        self._open[_digest(ticket)] = _Minted(identity, expires_at)
+        return ticket
+
+    def redeem(self, ticket: str, app: str) -> Sender:
+        """The identity that the ticket was minted for; the ticket is spent, whatever comes out.
+
+        Raises `DeskbusError` (ticket_refused), the same for unknown, used, expired and foreign.
+        """
+        minted = self._open.pop(_digest(ticket), None)
+        if minted is None or minted.identity.app != app:
+            raise DeskbusError(TICKET_REFUSED)
+        if self._monotonic_s() >= minted.expires_at:
+            raise DeskbusError(TICKET_REFUSED)
+        return minted.identity
+
+    def _drop_expired(self) -> None:
+        """Tickets are kept in the order of their minting, so the expired ones are in front."""
+        now = self._monotonic_s()
+        while self._open:
+            oldest = next(iter(self._open))
+            if self._open[oldest].expires_at > now:
+                return
+            del self._open[oldest]
+
+
+def _digest(ticket: str) -> bytes:
+    return hashlib.sha256(ticket.encode()).digest()

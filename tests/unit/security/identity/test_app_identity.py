@@ -1,0 +1,170 @@
+"""What an app is: its files, or its publisher's signature over them."""
+
+import secrets
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from deskbus.security.identity.app_identity import identify
+from deskbus.security.identity.signatures import public_key, sign
+from deskbus_protocol.manifest import Limits, Manifest, ProgramSpec, WindowSpec
+
+pytestmark = pytest.mark.requirement("3.2")
+
+MANIFEST = Manifest(
+    id="desk.ticker",
+    name="Ticker",
+    windows=[WindowSpec(url="page/index.html?x=1")],
+    process=ProgramSpec(kind="python", entry="feed.py"),
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "page/lib").mkdir(parents=True)
+    for name in ("page/index.html", "page/lib/own.js", "feed.py", "other.txt"):
+        (tmp_path / name).write_text(name)
+    return tmp_path
+
+
+def bound(folder: Path, manifest: Manifest = MANIFEST, *, owns: bool = False) -> str:
+    identity = identify(manifest, folder, owns_folder=owns)
+    assert identity.problem is None
+    return identity.bound
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [("page/index.html", True), ("page/lib/own.js", True), ("feed.py", True), ("other.txt", False)],
+)
+def test_a_changed_file_of_the_app_makes_it_another(folder: Path, name: str, counts: bool) -> None:
+    before, whole = bound(folder), bound(folder, owns=True)
+    (folder / name).write_text("changed")
+    assert (bound(folder) != before) is counts
+    assert bound(folder, owns=True) != whole
+
+
+INSIDE = ["page/index.html", "page/lib/own.js", "index.html", "feed.py", "lib/own.js", "lib/m.py"]
+BESIDE = ["beside/index.html", "beside/main.py", "beside/run.sh", "beside/lib/m.py"]
+
+
+def with_page(url: str) -> Manifest:
+    return Manifest(id="desk.ticker", name="Ticker", windows=[WindowSpec(url=url)])
+
+
+def with_program(entry: str, *args: str, kind: str = "executable", cwd: str = ".") -> Manifest:
+    spec = ProgramSpec(kind=kind, entry=entry, args=list(args), cwd=cwd)  # type: ignore[arg-type]
+    return Manifest(id="desk.ticker", name="Ticker", process=spec)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "runs"),
+    [
+        (with_page("page/index.html"), INSIDE[:2]),
+        (with_page("index.html"), INSIDE),
+        (with_page("../beside/index.html"), BESIDE),
+        (with_program("feed.py", kind="python"), INSIDE),
+        (with_program("../beside/main.py", kind="node"), BESIDE),
+        (with_program("/bin/sh", "run.sh", cwd="../beside"), BESIDE),
+    ],
+)
+@pytest.mark.parametrize("owns", [True, False])
+def test_nothing_that_an_app_runs_changes_unseen(
+    tmp_path: Path, manifest: Manifest, runs: list[str], owns: bool
+) -> None:
+    """Its page and entry, their modules, and what links lead to, inside its folder and outside."""
+    folder, far = tmp_path / "app", tmp_path / "far"
+    for name in ("app/page/lib", "app/lib", "beside/lib", "far"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in (*INSIDE, *BESIDE):
+        file = tmp_path / name if name in BESIDE else folder / name
+        file.write_text(name)
+    (far / "code.js").write_text("far")
+    for place in (folder, folder / "page", tmp_path / "beside"):
+        (place / "linked.js").symlink_to(far / "code.js")
+        (place / "linked").symlink_to(far, target_is_directory=True)
+        (place / "round").symlink_to(place, target_is_directory=True)
+    counts = [tmp_path / name if name in BESIDE else folder / name for name in runs]
+    if owns:
+        counts += [folder / name for name in INSIDE]
+    before = bound(folder, manifest, owns=owns)
+    assert bound(folder, manifest, owns=owns) == before
+    for path in [*counts, far / "code.js"]:
+        kept = path.read_text()
+        path.write_text("changed")
+        assert bound(folder, manifest, owns=owns) != before, path
+        path.write_text(kept)
+    assert bound(folder, manifest, owns=owns) == before
+
+
+def test_packages_count_while_they_are_few_and_to_make_them_many_makes_another_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deskbus.security.identity.content_hash.MANY_ENTRIES", 6)
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules/a.js").write_text("a")
+    (tmp_path / "main.js").write_text("main")
+    app = with_program("main.js", kind="node")
+    seen = [bound(tmp_path, app)]
+    (tmp_path / "node_modules/a.js").write_text("changed")
+    seen.append(bound(tmp_path, app))
+    for number in range(6):
+        (tmp_path / f"node_modules/{number}.txt").write_text("")
+    seen.append(bound(tmp_path, app))
+    (tmp_path / "main.js").write_text("changed")
+    seen.append(bound(tmp_path, app))
+    assert len(set(seen)) == 4
+
+
+def test_a_new_a_renamed_and_a_missing_file_make_it_another(folder: Path) -> None:
+    seen = {bound(folder)}
+    (folder / "page/new.js").write_text("")
+    seen.add(bound(folder))
+    (folder / "page/new.js").rename(folder / "page/old.js")
+    seen.add(bound(folder))
+    (folder / "page/old.js").unlink()
+    (folder / "page/lib/own.js").unlink()
+    seen.add(bound(folder))
+    (folder / "page/lib/own.js").symlink_to("../index.html")
+    seen.add(bound(folder))
+    assert len(seen) == 5
+
+
+def test_what_the_manifest_says_counts_and_what_it_leaves_to_a_default_does_not(
+    folder: Path,
+) -> None:
+    before = bound(folder)
+    assert bound(folder, msgspec.structs.replace(MANIFEST, version="2")) != before
+    assert bound(folder, msgspec.structs.replace(MANIFEST, limits=Limits())) == before
+
+
+def test_a_signed_app_is_its_publisher_s_whatever_it_consists_of(folder: Path) -> None:
+    private = secrets.token_bytes(32)
+    signed = msgspec.structs.replace(MANIFEST, publisher_key=public_key(private))
+    found = []
+    for content in ("one", "two"):
+        (folder / "feed.py").write_text(content)
+        signature = sign(private, identify(signed, folder).content)
+        identity = identify(msgspec.structs.replace(signed, signature=signature), folder)
+        assert identity.verified
+        found.append(identity.bound)
+    assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize("how", ["missing", "of another key", "of other content", "malformed"])
+def test_an_app_that_its_publisher_did_not_sign_is_not_trusted(folder: Path, how: str) -> None:
+    private = secrets.token_bytes(32)
+    claimed = msgspec.structs.replace(MANIFEST, publisher_key=public_key(private))
+    content = identify(claimed, folder).content
+    signature = {
+        "missing": None,
+        "of another key": sign(secrets.token_bytes(32), content),
+        "of other content": sign(private, "0" * 64),
+        "malformed": "!" * 88,
+    }[how]
+    if signature is not None:
+        claimed = msgspec.structs.replace(claimed, signature=signature)
+    identity = identify(claimed, folder)
+    assert identity.problem
+    assert not identity.verified
