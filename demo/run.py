@@ -273,9 +273,9 @@ def role(process: Process) -> str:
     kind = re.search(r"--type=(\S+)", line)
     if kind:
         return f"Electron {kind[1]}"
-    for program in ("feed.py", "chaos.py", "guardian.py"):
+    for program in ("feed.py", "chaos.py", "watchdog.py"):
         if program in line:
-            return {"feed.py": "demo.feed", "chaos.py": "demo.chaos"}.get(program, "guardian")
+            return {"feed.py": "demo.feed", "chaos.py": "demo.chaos"}.get(program, "watchdog")
     return "backend" if "deskbus" in words else "Electron main"
 
 

@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 BASE_PYTHON = sys._base_executable  # type: ignore[attr-defined]
 MODULES = ("secrets", "random", "pkgutil", "signal", "resource", "ctypes", "nats", "usercustomize")
-"""Modules of the standard library that the backend, its guardian and launcher import; and more."""
+"""Modules of the standard library that the backend, its watchdog and launcher import; and more."""
 
 APP = """
 import random, secrets, sys
@@ -88,7 +88,7 @@ def shell(
 
 @pytest.mark.parametrize("args", [(), ("-m", "deskbus")], ids=["as it comes", "with arguments"])
 @pytest.mark.requirement("3.4")
-def test_nothing_planted_is_imported_by_backend_guardian_launcher_or_app(
+def test_nothing_planted_is_imported_by_backend_watchdog_launcher_or_app(
     tmp_path: Path, home: Path, planted: Path, args: tuple[str, ...]
 ) -> None:
     # The same plants are found by a Python that is not told otherwise.
@@ -99,11 +99,11 @@ def test_nothing_planted_is_imported_by_backend_guardian_launcher_or_app(
     with shell(tmp_path, home, sys.executable, *args, cwd=planted) as told:
         assert told.get("state") == "ready", told
         below = tree(told["pid"])[1:]
-        assert len(below) >= 2  # the app and the guardian
+        assert len(below) >= 2  # the app and the watchdog
         for words in map(command_of, below):
             if words and words[-1].endswith("app.py"):
                 assert "-s" in words
-        # Killed, so that the guardian does its work too.
+        # Killed, so that the watchdog does its work too.
         os.kill(told["pid"], signal.SIGKILL)
         assert anyio.run(remains, below, 5) == []
     assert not (tmp_path / "imported").exists(), (tmp_path / "imported").read_text()

@@ -69,8 +69,8 @@ async def check_the_others(ring: Ring) -> None:
 
 
 def left_of(ring: Ring) -> list[Process]:
-    """What the backend still has as a descendant, besides the neighbours and its guardian."""
-    known = {"neighbour.js", "guardian.py"}
+    """What the backend still has as a descendant, besides the neighbours and its watchdog."""
+    known = {"neighbour.js", "watchdog.py"}
     return [
         process
         for process in tree(ring.shell.process.pid)[1:]

@@ -14,10 +14,10 @@ READERS = {
     "deskbus/commands/audit.py": "dates a report",
     "deskbus/ui/panel_audit.py": "what a person means by the last hours",
     "deskbus/handlers/apps.py": "says when a state was saved",
-    "deskbus/processes/crashes.py": "says when an app crashed",
-    "deskbus/processes/gauge.py": "says when usage was measured",
+    "deskbus/processes/runtime/crash_report.py": "says when an app crashed",
+    "deskbus/processes/limit_monitor.py": "says when usage was measured",
     "deskbus/processes/installed.py": "says when an app was installed",
-    "deskbus/processes/portable.py": "compares with when processes started",
+    "deskbus/processes/system/portable_processes.py": "compares with when processes started",
     "deskbus/vault/keys/keyset.py": "says when a key was made",
 }
 """With what each does with it. One that waits or compares belongs to `storage/clocks.py`."""

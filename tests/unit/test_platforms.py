@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 POSIX_ONLY = {
-    "deskbus.processes.guardian",
-    "deskbus.processes.launcher",
-    "deskbus.processes.procfs",
+    "deskbus.processes.watchdog.watchdog",
+    "deskbus.processes.runtime.launcher",
+    "deskbus.processes.system.procfs",
     "deskbus.transport.unix_socket",
 }
 """These say so by an assertion; whoever imports them has asked for the platform before."""

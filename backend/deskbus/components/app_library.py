@@ -8,11 +8,12 @@ import structlog
 from msgspec import UnsetType
 
 from deskbus.contracts.audit_sink import AuditSink
-from deskbus.processes.environment import names_secret
 from deskbus.processes.installed import InstalledApp, InstalledApps
 from deskbus.processes.manager import ProcessIsolationManager
-from deskbus.processes.plan import AppPlan, StateShelf
-from deskbus.processes.secretnames import secret_refused, secret_violation
+from deskbus.processes.policy.secret_names import secret_refused, secret_violation
+from deskbus.processes.ports import StateStore
+from deskbus.processes.runtime.environment import names_secret
+from deskbus.processes.spec import AppSpec
 from deskbus_protocol.errors import CONFLICT, DeskbusError
 from deskbus_protocol.events import AppInstalled
 from deskbus_protocol.manifest import Limits, Manifest
@@ -43,9 +44,9 @@ class AppLibrary:
         apps: ProcessIsolationManager,
         *,
         configured: frozenset[str],
-        plan_of: Callable[[Manifest, Path], AppPlan],
+        plan_of: Callable[[Manifest, Path], AppSpec],
         admission: Admission,
-        shelf: StateShelf,
+        shelf: StateStore,
         trail: AuditSink,
     ) -> None:
         self._installed = installed

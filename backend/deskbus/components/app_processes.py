@@ -15,11 +15,11 @@ from deskbus.components.sessions import Sessions
 from deskbus.config import Settings
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus.contracts.listeners import Listeners
-from deskbus.processes.cage import find_cages
 from deskbus.processes.installed import InstalledApps
 from deskbus.processes.manager import ProcessIsolationManager
-from deskbus.processes.plan import MAIN_CLIENT
-from deskbus.processes.surroundings import Surroundings
+from deskbus.processes.runtime.process_starter import ProcessStarter
+from deskbus.processes.spec import MAIN_CLIENT
+from deskbus.processes.system.resource_group import find_resource_groups
 from deskbus.transport.pipe import address
 from deskbus.ui.renderers import Renderers
 from deskbus.ui.utility import UtilityProcesses
@@ -56,13 +56,13 @@ class AppProcesses:
         self.renderers = Renderers()
         self.utilities = UtilityProcesses(screens.shell)
         self.shelf = PerAppStore(vault, "appstate", STATE_BYTES)
-        self._surroundings = Surroundings(
+        self._starter = ProcessStarter(
             windows=Windows(screens.shell),
             mint=sessions.mint,
             on_changed=self.changed,
             reveal=vault.reveal,
             trail=trail,
-            cages=find_cages(),
+            resource_groups=find_resource_groups(),
             forker=self.utilities,
             renderers=self.renderers,
             meter=sessions.meters,
@@ -74,7 +74,7 @@ class AppProcesses:
         configured = settings.config.apps
         self.manager = ProcessIsolationManager(
             [plan_of(app, settings.folder, administered=True) for app in configured],
-            self._surroundings,
+            self._starter,
         )
         self.library = AppLibrary(
             InstalledApps(settings.data_dir, access.hash_of),
@@ -99,7 +99,7 @@ class AppProcesses:
     def shell_came(self, exec_path: str | None) -> None:
         """A shell is connected; `exec_path` is its Electron."""
         trusted = exec_path if exec_path and Path(exec_path).is_absolute() else None
-        self._surroundings.electron = trusted
+        self._starter.electron = trusted
 
     def _forget_ended(self, status: AppStatus) -> None:
         if status.state in ENDED:

@@ -20,8 +20,8 @@ from deskbus.config import (
 )
 from deskbus.persistence.log.retention import LogRetention
 from deskbus.persistence.service import MessagePersistence
-from deskbus.processes.plan import AppPlan, ProgramPlan
-from deskbus.processes.spawn import Program
+from deskbus.processes.runtime.spawn import Program
+from deskbus.processes.spec import AppSpec, ProcessSpec
 from deskbus.security.canonical_scope import resolve
 from deskbus.security.model.grant_matching import GrantMatching
 from deskbus.storage.clocks import ClockMs
@@ -33,12 +33,12 @@ from deskbus_protocol.manifest import Manifest, ProgramSpec, WindowSpec
 from deskbus_protocol.ui import WindowDescriptor
 
 
-def plan_of(app: Manifest, folder: Path, *, administered: bool) -> AppPlan:
+def plan_of(app: Manifest, folder: Path, *, administered: bool) -> AppSpec:
     """`folder` is the one that the manifest's paths are taken from.
 
     `administered` says that the manifest is the configuration's own.
     """
-    return AppPlan(
+    return AppSpec(
         app.id,
         app.name,
         windows=tuple(_window(app, window, folder) for window in app.windows),
@@ -177,7 +177,7 @@ def _window(app: Manifest, window: WindowSpec, folder: Path) -> WindowDescriptor
     )
 
 
-def _process(spec: ProgramSpec, folder: Path, *, administered: bool) -> ProgramPlan:
+def _process(spec: ProgramSpec, folder: Path, *, administered: bool) -> ProcessSpec:
     program = Program(
         kind=spec.kind,
         entry=spec.entry,
@@ -186,7 +186,7 @@ def _process(spec: ProgramSpec, folder: Path, *, administered: bool) -> ProgramP
         env=spec.env,
         administered=administered,
     )
-    return ProgramPlan(
+    return ProcessSpec(
         program,
         ready=spec.ready,
         ready_within_s=spec.ready_within_s,

@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from deskbus.processes.installed import InstalledApp
 from deskbus.processes.manager import ProcessIsolationManager
-from deskbus.processes.plan import StateShelf
+from deskbus.processes.ports import StateStore
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
@@ -121,11 +121,11 @@ def handlers(
                 AppStats(
                     app=each.app.plan.app,
                     state=each.app.state,
-                    limits=each.app.gauge.limits,
-                    restarts=each.app.supervisor.restarts,
+                    limits=each.app.limit_monitor.limits,
+                    restarts=each.app.restart_policy.restarts,
                     pid=UNSET if each.app.run is None else each.app.run.pid,
                     uptime=UNSET if each.uptime_ms is None else each.uptime_ms,
-                    sample=each.app.gauge.sample or UNSET if each.app.is_alive else UNSET,
+                    sample=each.app.limit_monitor.sample or UNSET if each.app.is_alive else UNSET,
                     open_files=UNSET if each.open_files is None else each.open_files,
                 )
                 for each in figures
@@ -149,7 +149,7 @@ def handlers(
 
 
 def own_handlers(
-    apps: ProcessIsolationManager, shelf: StateShelf, turns: FairQueue
+    apps: ProcessIsolationManager, shelf: StateStore, turns: FairQueue
 ) -> Mapping[str, Handler]:
     """What an app calls about itself."""
     saving: Counter[str] = Counter()
@@ -168,7 +168,7 @@ def own_handlers(
         deadline_s = 30.0 if process is None else process.heartbeat.deadline_s
         return BeginResult(
             heartbeat=int(deadline_s * 1000 / BEATS_IN_A_DEADLINE),
-            restarts=app.supervisor.restarts,
+            restarts=app.restart_policy.restarts,
             saved=state,
         )
 

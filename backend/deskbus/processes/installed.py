@@ -13,8 +13,8 @@ import msgspec
 import structlog
 from msgspec import UnsetType
 
-from deskbus.processes.environment import is_refused
-from deskbus.processes.plan import MAIN_CLIENT
+from deskbus.processes.runtime.environment import is_refused
+from deskbus.processes.spec import MAIN_CLIENT
 from deskbus.storage import durable_files
 from deskbus.storage.newer_format import NewerFormatError, refuse_newer
 from deskbus.storage.written_file import Written, WrittenError
@@ -37,7 +37,7 @@ class InstalledApp(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     installed_at: int
 
 
-class _File(msgspec.Struct, kw_only=True):
+class _InstalledFile(msgspec.Struct, kw_only=True):
     version: int = VERSION
     apps: list[InstalledApp] = []
     limits: dict[str, Limits] = {}
@@ -54,7 +54,7 @@ class InstalledApps:
     ) -> None:
         self._path = data_dir / FILE_NAME
         self._identify = identify or content_hash
-        self._content = _File()
+        self._content = _InstalledFile()
         self._turn = anyio.Lock()
         self._newer: NewerFormatError | None = None
         self.problem: str | None = None
@@ -67,7 +67,7 @@ class InstalledApps:
         try:
             content = self._path.read_bytes()
             refuse_newer(content, VERSION, "the list of installed apps")
-            self._content = msgspec.json.decode(content, type=_File)
+            self._content = msgspec.json.decode(content, type=_InstalledFile)
         except FileNotFoundError:
             return
         except NewerFormatError as error:
@@ -100,7 +100,7 @@ class InstalledApps:
         installed.
         """
         others = [each for each in self._content.apps if each.manifest.id != app.manifest.id]
-        await self._save(_File(apps=[*others, app], limits=self._content.limits))
+        await self._save(_InstalledFile(apps=[*others, app], limits=self._content.limits))
 
     async def remove(self, app: str) -> None:
         """Raises `DeskbusError`: not_found, degraded."""
@@ -112,11 +112,13 @@ class InstalledApps:
             )
         limits = {name: each for name, each in self._content.limits.items() if name != app}
         apps = [each for each in self._content.apps if each.manifest.id != app]
-        await self._save(_File(apps=apps, limits=limits))
+        await self._save(_InstalledFile(apps=apps, limits=limits))
 
     async def set_limits(self, app: str, limits: Limits) -> None:
         """Raises `DeskbusError` (degraded)."""
-        content = _File(apps=self._content.apps, limits={**self._content.limits, app: limits})
+        content = _InstalledFile(
+            apps=self._content.apps, limits={**self._content.limits, app: limits}
+        )
         await self._save(content)
 
     def _read(self, path: Path) -> InstalledApp:
@@ -143,7 +145,7 @@ class InstalledApps:
             installed_at=int(time.time() * 1000),
         )
 
-    async def _save(self, content: _File) -> None:
+    async def _save(self, content: _InstalledFile) -> None:
         if self._newer is not None:
             raise self._newer.to_wire()
         async with self._turn:

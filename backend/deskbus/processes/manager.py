@@ -8,14 +8,15 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from deskbus.processes.isolated import IsolatedApp
-from deskbus.processes.measure import Measured, survey
-from deskbus.processes.plan import MAIN_CLIENT, AppPlan
-from deskbus.processes.strays import Strays
-from deskbus.processes.strikes import QUICK_SAMPLE_S
-from deskbus.processes.surroundings import Surroundings
-from deskbus.processes.table import UnreadableError, open_files
-from deskbus.processes.tree import become_subreaper
+from deskbus.processes.managed_app import ManagedApp
+from deskbus.processes.policy.limit_policy import QUICK_SAMPLE_S
+from deskbus.processes.runtime.process_starter import ProcessStarter
+from deskbus.processes.spec import MAIN_CLIENT, AppSpec
+from deskbus.processes.system.orphan_reaper import OrphanReaper
+from deskbus.processes.system.process_queries import open_files
+from deskbus.processes.system.process_table import UnreadableError
+from deskbus.processes.system.process_tree import become_subreaper
+from deskbus.processes.system.sampling import Measured, survey
 from deskbus.reliability.resource_shortage import is_shortage
 from deskbus_protocol.apps import AppStatus
 from deskbus_protocol.envelope import Sender
@@ -49,21 +50,21 @@ log = structlog.get_logger()
 class Figures(NamedTuple):
     """What an app uses now."""
 
-    app: IsolatedApp
+    app: ManagedApp
     uptime_ms: int | None
     open_files: int | None
 
 
 class ProcessIsolationManager:
-    def __init__(self, plans: Iterable[AppPlan], around: Surroundings) -> None:
+    def __init__(self, plans: Iterable[AppSpec], around: ProcessStarter) -> None:
         self._around = around
-        self._apps: dict[str, IsolatedApp] = {}
-        self._strays = Strays()
+        self._apps: dict[str, ManagedApp] = {}
+        self._orphans = OrphanReaper()
         self._woken = anyio.Event()
         self._unreadable = ""
         self._hunts = 0
         self._hunting = anyio.Lock()
-        around.end_strays = self._end_strays
+        around.end_orphans = self._end_orphans
         for plan in plans:
             self.add(plan)
 
@@ -76,15 +77,15 @@ class ProcessIsolationManager:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._end_all()
-                await anyio.to_thread.run_sync(self._around.guard.close)
+                await anyio.to_thread.run_sync(self._around.watchdog.close)
 
-    def add(self, plan: AppPlan, limits: Limits | None = None) -> None:
+    def add(self, plan: AppSpec, limits: Limits | None = None) -> None:
         """Takes an app in; raises `DeskbusError` (conflict) for one that runs."""
         known = self._apps.get(plan.app)
         if known is not None and not known.is_idle:
             raise DeskbusError(CONFLICT, f"{plan.app} is running.", action="Terminate it first.")
-        self._apps[plan.app] = app = IsolatedApp(plan, self._around)
-        app.gauge.limit(limits or plan.limits)
+        self._apps[plan.app] = app = ManagedApp(plan, self._around)
+        app.limit_monitor.limit(limits or plan.limits)
 
     async def remove(self, app: str) -> None:
         """Ends an app and forgets it; raises `DeskbusError` (not_found)."""
@@ -94,7 +95,7 @@ class ProcessIsolationManager:
     def statuses(self) -> list[AppStatus]:
         return [app.status() for app in self._apps.values()]
 
-    def find(self, app: str) -> IsolatedApp:
+    def find(self, app: str) -> ManagedApp:
         """Raises `DeskbusError` (not_found)."""
         found = self._apps.get(app)
         if found is None:
@@ -146,13 +147,13 @@ class ProcessIsolationManager:
     def set_limits(self, app: str, limits: Limits) -> None:
         """Raises `DeskbusError` (not_found)."""
         found = self.find(app)
-        found.gauge.limit(limits)
+        found.limit_monitor.limit(limits)
         if found.run is not None:
-            found.run.cage.limit(limits)
+            found.run.resource_group.limit(limits)
             found.run.capture.allow(limits.log_kb_per_s * 1024)
         self._woken.set()
 
-    def of_caller(self, identity: Sender) -> IsolatedApp:
+    def of_caller(self, identity: Sender) -> ManagedApp:
         """The app whose own process asks; raises `DeskbusError` (permission_denied)."""
         found = self._apps.get(identity.app)
         if found is None or identity.client != MAIN_CLIENT:
@@ -187,7 +188,9 @@ class ProcessIsolationManager:
             if app.run is not None and app.run.capture.problem
         ]
         running = sum(app.is_alive for app in self._apps.values())
-        words = f"{running} of {len(self._apps)} running, limits by {self._around.cages.kind}"
+        words = (
+            f"{running} of {len(self._apps)} running, limits by {self._around.resource_groups.kind}"
+        )
         if self._unreadable:
             bad.insert(0, f"limits are not enforced. {self._unreadable}")
         if bad:
@@ -196,18 +199,22 @@ class ProcessIsolationManager:
 
     @property
     def enforced(self) -> str:
-        return self._around.cages.kind
+        return self._around.resource_groups.kind
 
     async def _measure_for_ever(self) -> None:
         """Every app once a second, one that grows towards a limit ten times."""
         while True:
             now_s = time.monotonic()
             running = [app for app in self._apps.values() if app.subject() is not None]
-            due = [app for app in running if app.gauge.due_at <= now_s]
+            due = [app for app in running if app.limit_monitor.due_at <= now_s]
             if due or not running:
                 await self._sample(due)
             wake_at = min(
-                (app.gauge.due_at for app in self._apps.values() if app.subject() is not None),
+                (
+                    app.limit_monitor.due_at
+                    for app in self._apps.values()
+                    if app.subject() is not None
+                ),
                 default=now_s + IDLE_SAMPLE_S,
             )
             pause_s = min(max(wake_at - time.monotonic(), QUICK_SAMPLE_S / 2), IDLE_SAMPLE_S)
@@ -215,7 +222,7 @@ class ProcessIsolationManager:
             with anyio.move_on_after(pause_s):
                 await self._woken.wait()
 
-    async def _sample(self, due: list[IsolatedApp]) -> None:
+    async def _sample(self, due: list[ManagedApp]) -> None:
         """Leaves a sample out where processes can't be read; nobody ends for that."""
         try:
             await self._measure(due)
@@ -227,9 +234,9 @@ class ProcessIsolationManager:
                 log.warning("apps.not_measured", reason=str(error))
             self._unreadable = str(error)
             for app in due:
-                app.gauge.due_at = time.monotonic() + UNREADABLE_PAUSE_S
+                app.limit_monitor.due_at = time.monotonic() + UNREADABLE_PAUSE_S
 
-    async def _measure(self, apps: list[IsolatedApp]) -> dict[str, Measured]:
+    async def _measure(self, apps: list[ManagedApp]) -> dict[str, Measured]:
         subjects = [subject for app in apps if (subject := app.subject()) is not None]
         ours = self._claimed()
         runs = {app.plan.app: app.run for app in apps}
@@ -240,10 +247,10 @@ class ProcessIsolationManager:
             if measured is not None and app.run is runs[app.plan.app]:
                 app.measured(now_s, measured)
         if not self._around.spawning:
-            await self._strays.sweep(found.strays)
+            await self._orphans.sweep(found.orphans)
         return found.apps
 
-    async def _end_strays(self) -> None:
+    async def _end_orphans(self) -> None:
         """Returns when no process is left that came to us from an app that has ended, and hides.
 
         Told by nothing but that: it is a child of ours that we did not start, and no living app's.
@@ -256,10 +263,10 @@ class ProcessIsolationManager:
             self._hunts += 1
             with anyio.move_on_after(STRAYS_WITHIN_S):
                 # Nothing tells when a process of another parent's ends, or comes to us.
-                while await self._found_strays():  # noqa: ASYNC110
+                while await self._found_orphans():  # noqa: ASYNC110
                     await anyio.sleep(STRAYS_AGAIN_S)
 
-    async def _found_strays(self) -> bool:
+    async def _found_orphans(self) -> bool:
         """Whether there is reason to look again."""
         spawns = self._around.spawns
         if self._around.spawning:
@@ -272,12 +279,12 @@ class ProcessIsolationManager:
         if spawns != self._around.spawns:
             # One of them may be an app's own process, which is not known as such yet.
             return True
-        return self._strays.end_now(found.strays)
+        return self._orphans.end_now(found.orphans)
 
     def _claimed(self) -> frozenset[int]:
         """Pids of children that we have started."""
         roots = [app.run.root.identity.pid for app in self._apps.values() if app.run]
-        return frozenset([*roots, *self._around.guard.pids])
+        return frozenset([*roots, *self._around.watchdog.pids])
 
     async def _end_all(self) -> None:
         async with anyio.create_task_group() as ending:
@@ -285,4 +292,4 @@ class ProcessIsolationManager:
             for app in self._apps.values():
                 if app.run is not None:
                     ending.start_soon(app.run.end_last, LAST_GRACE_S)
-        await self._strays.end(frozenset(self._around.guard.pids))
+        await self._orphans.end(frozenset(self._around.watchdog.pids))

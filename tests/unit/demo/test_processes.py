@@ -17,11 +17,11 @@ from demo.processes import Process
 ROOT = Path(__file__).resolve().parents[3]
 READERS = {
     "demo/processes.py",
-    "backend/deskbus/processes/portable.py",
+    "backend/deskbus/processes/system/portable_processes.py",
     # They tell of themselves, or compare with what psutil sees.
     "demo/chaos/chaos.py",
     "tests/unit/demo/test_processes.py",
-    "tests/unit/processes/test_tree.py",
+    "tests/unit/processes/system/test_process_tree.py",
     "tests/unit/processes/test_unreadable.py",
 }
 

@@ -9,11 +9,11 @@ from unittest.mock import AsyncMock, Mock
 
 import anyio
 
-from deskbus.processes.cage import NoCages
 from deskbus.processes.manager import ProcessIsolationManager
-from deskbus.processes.plan import AppPlan, ProgramPlan
-from deskbus.processes.spawn import Program
-from deskbus.processes.surroundings import Surroundings
+from deskbus.processes.runtime.process_starter import ProcessStarter
+from deskbus.processes.runtime.spawn import Program
+from deskbus.processes.spec import AppSpec, ProcessSpec
+from deskbus.processes.system.resource_group import NoResourceGroups
 from deskbus_protocol.apps import AppStatus
 from tests.unit.security.desk import FakeTrail
 
@@ -26,16 +26,16 @@ class House:
         self.over = anyio.Event()
         self.trail = FakeTrail()
         program = Program("python", "-c", ("print('hello')",), folder, {})
-        plan = AppPlan(APP, "Brief", (), ProgramPlan(program))
+        plan = AppSpec(APP, "Brief", (), ProcessSpec(program))
         self.apps = ProcessIsolationManager(
             [plan],
-            Surroundings(
+            ProcessStarter(
                 windows=Mock(),
                 mint=lambda _: "ticket",
                 on_changed=self._changed,
                 reveal=_as_it_is,
                 trail=self.trail,
-                cages=NoCages(),
+                resource_groups=NoResourceGroups(),
                 forker=Mock(),
                 renderers=Mock(of=lambda _: []),
                 meter=Mock(excess_per_s=lambda _: (0.0, 0.0)),

@@ -1,0 +1,1 @@
+"""Decisions about apps' processes; pure, time comes in as an argument."""

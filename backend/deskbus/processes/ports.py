@@ -1,0 +1,82 @@
+"""What the process isolation needs of the rest of the backend."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from deskbus_protocol.manifest import Limits
+from deskbus_protocol.ui import WindowDescriptor
+
+
+class WindowOpener(Protocol):
+    """The shell's windows."""
+
+    async def open(self, descriptor: WindowDescriptor) -> None:
+        """Opens it, or takes its crash page away; raises `DeskbusError`."""
+
+    async def close(self, window: str) -> None: ...
+
+
+class AppProcess(Protocol):
+    """A process that was started, whoever is its parent."""
+
+    @property
+    def pid(self) -> int: ...
+
+    async def wait(self) -> int:
+        """Returns its exit code; a negative one is a signal's number."""
+
+
+class Forker(Protocol):
+    """Forks utility processes of Electron."""
+
+    async def fork(
+        self,
+        *,
+        app: str,
+        entry: str,
+        args: list[str],
+        cwd: str,
+        env: dict[str, str],
+        pipe: str,
+        ticket: str,
+        output: Callable[[str], None],
+    ) -> AppProcess:
+        """Raises `DeskbusError` (unavailable)."""
+
+
+class BusLimit(Protocol):
+    """Limits what an app publishes, and knows how much that was."""
+
+    def limit(self, app: str, limits: Limits) -> None: ...
+
+    def excess_per_s(self, app: str) -> tuple[float, float]:
+        """Messages and bytes a second since the last call, where some were refused; else 0, 0."""
+
+
+class StateStore(Protocol):
+    """Keeps one value for each app, sealed."""
+
+    async def load(self, app: str) -> bytes | None: ...
+
+    async def save(self, app: str, content: bytes) -> bool:
+        """False where it is in memory only; raises `DeskbusError` (too_large, unavailable)."""
+
+    async def clear(self, app: str) -> bool: ...
+
+
+class RendererList(Protocol):
+    """Which processes draw an app's windows."""
+
+    def of(self, app: str) -> list[int]: ...
+
+
+Reveal = Callable[[dict[str, str]], Awaitable[dict[str, str]]]
+"""Puts the vault's secrets into an environment; raises `DeskbusError`."""
+
+
+EndOrphans = Callable[[], Awaitable[None]]
+
+
+class TellApp(Protocol):
+    def __call__(self, app: str, *, method: str, params: object) -> None:
+        """Sends a notification to an app's own process, if it is connected."""

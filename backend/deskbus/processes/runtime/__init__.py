@@ -1,0 +1,1 @@
+"""One run of an app's process, from its start to its end."""

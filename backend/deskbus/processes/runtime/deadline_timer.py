@@ -1,0 +1,50 @@
+"""Rings at a moment that may be moved: one timer, not a poll."""
+
+import asyncio
+from collections.abc import Callable
+
+from deskbus.storage.awake_clock import READING_TURNS, awake_s
+
+
+class DeadlineTimer:
+    """`ring` may be early by the loop's rounding; whoever is rung for looks at the time.
+
+    Seconds are those awake, and what had arrived by then has been read when it rings.
+    """
+
+    def __init__(
+        self, ring: Callable[[], None], monotonic_s: Callable[[], float] = awake_s
+    ) -> None:
+        self._ring = ring
+        self._monotonic_s = monotonic_s
+        self._timer: asyncio.Handle | None = None
+
+    def set(self, due_at: float | None) -> None:
+        """Rings at `due_at`, seconds awake, and at no other moment; None is never."""
+        self.stop()
+        if due_at is not None:
+            delay_s = max(0.0, due_at - self._monotonic_s())
+            self._timer = asyncio.get_running_loop().call_later(
+                delay_s, self._read_first, READING_TURNS
+            )
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def end(self) -> None:
+        """Never rings again, and forgets whom it rang for."""
+        self.stop()
+        self._ring = _nobody
+
+    def _read_first(self, turns: int) -> None:
+        if turns:
+            self._timer = asyncio.get_running_loop().call_soon(self._read_first, turns - 1)
+            return
+        self._timer = None
+        self._ring()
+
+
+def _nobody() -> None:
+    """Is rung for by an alarm that has ended."""

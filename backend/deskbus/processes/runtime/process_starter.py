@@ -1,0 +1,214 @@
+"""Everything around an app's processes, handed to each app as one."""
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import structlog
+from anyio.abc import ByteReceiveStream, TaskGroup
+from anyio.streams.memory import MemoryObjectSendStream
+from msgspec import UnsetType
+
+from deskbus.contracts.audit_sink import AuditSink
+from deskbus.processes.policy.limit_policy import open_files_ceiling
+from deskbus.processes.policy.liveness import Missed
+from deskbus.processes.policy.secret_names import secret_refused, secret_violation
+from deskbus.processes.ports import (
+    AppProcess,
+    BusLimit,
+    EndOrphans,
+    Forker,
+    RendererList,
+    Reveal,
+    StateStore,
+    TellApp,
+    WindowOpener,
+)
+from deskbus.processes.runtime.app_logs import AppLogFile, LogCapture
+from deskbus.processes.runtime.environment import is_refused, names_secret
+from deskbus.processes.runtime.parent_death_pipe import ParentDeathPipe
+from deskbus.processes.runtime.process_run import ProcessRun
+from deskbus.processes.runtime.spawn import Badge, Confinement, Program, spawn
+from deskbus.processes.spec import MAIN_CLIENT, AppSpec, ProcessSpec
+from deskbus.processes.system.process_queries import identity_of, start_clock
+from deskbus.processes.system.process_table import UnreadableError
+from deskbus.processes.system.process_tree import KILL, Root
+from deskbus.processes.system.resource_group import ResourceGroup, ResourceGroups
+from deskbus.processes.watchdog.client import WatchdogClient
+from deskbus.reliability.resource_shortage import is_shortage, refusal
+from deskbus_protocol.apps import AppStatus
+from deskbus_protocol.envelope import Sender
+from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
+from deskbus_protocol.manifest import Limits
+
+log = structlog.get_logger()
+
+
+@dataclass(kw_only=True)
+class ProcessStarter:
+    """`mint` makes a ticket; `on_changed` hears of every change of an app's state."""
+
+    windows: WindowOpener
+    mint: Callable[[Sender], str]
+    on_changed: Callable[[AppStatus], None]
+    reveal: Reveal
+    trail: AuditSink
+    resource_groups: ResourceGroups
+    forker: Forker
+    renderers: RendererList
+    meter: BusLimit
+    shelf: StateStore
+    tell_app: TellApp
+    log_dir: Path
+    watchdog: WatchdogClient = field(default_factory=WatchdogClient)
+    pipe: str = ""
+    electron: str | None = None
+    """Electron's own binary, once a shell has told it."""
+    tasks: TaskGroup | None = None
+    spawning: int = 0
+    spawns: int = 0
+    """So many were begun since the start; `spawning` of them are under way."""
+    end_orphans: EndOrphans = field(default_factory=lambda: anyio.lowlevel.checkpoint)
+    """Returns when nothing is left that an app has left behind and that hides whose it is."""
+
+    async def start_run(
+        self,
+        plan: AppSpec,
+        process: ProcessSpec,
+        limits: Limits,
+        on_missed: Callable[[ProcessRun, Missed], None],
+    ) -> ProcessRun:
+        """Starts an app's process; raises `DeskbusError`: unavailable, permission_denied."""
+        program = await self._revealed(plan.app, process.program)
+        refused = sorted(
+            name for name in program.env if is_refused(name, administered=program.administered)
+        )
+        if refused:
+            log.warning("app.variables_refused", app=plan.app, variables=refused)
+        open_files = None if isinstance(limits.open_files, UnsetType) else limits.open_files
+        mark = secrets.token_hex(8)
+        badge = Badge(plan.app, self.pipe, self.mint(Sender(plan.app, MAIN_CLIENT)), mark)
+        file = AppLogFile(self.log_dir / f"{plan.app}.log")
+        capture = LogCapture(file, limits.log_kb_per_s * 1024, time.monotonic)
+        resource_group = self.resource_groups.make(plan.app, limits)
+        began = start_clock()
+        life: ParentDeathPipe | None = None
+        self.spawning += 1
+        self.spawns += 1
+        started: AppProcess
+        output: ByteReceiveStream | None
+        try:
+            if program.kind == "utility":
+                started, output = await self._fork(program, badge)
+                resource_group.put_in(started.pid)
+            else:
+                files = 0 if open_files is None else open_files_ceiling(open_files)
+                life = ParentDeathPipe()
+                confinement = Confinement(
+                    resource_group.entrance, files, life.reading, self.electron
+                )
+                with anyio.CancelScope(shield=True):
+                    # Between its start and our knowing of it, nobody would end it.
+                    opened = await spawn(program, badge, confinement)
+                started, output = opened, opened.stdout
+                life.handed_over()
+                if not resource_group.entrance:
+                    resource_group.put_in(opened.pid)
+        except OSError as error:
+            _release(resource_group, life)
+            log.warning("app.not_started", app=plan.app, reason=error.strerror)
+            if is_shortage(error):
+                raise refusal(error) from None
+            raise DeskbusError(
+                UNAVAILABLE,
+                f"The program of {plan.app} could not be started.",
+                action="Check the command in its manifest.",
+            ) from None
+        except BaseException:
+            _release(resource_group, life)
+            raise
+        finally:
+            self.spawning -= 1
+        try:
+            root = Root(identity_of(started.pid, not_before=began), mark)
+        except UnreadableError as error:
+            # Nobody could measure it, or end what it starts.
+            with suppress(OSError):
+                os.kill(started.pid, KILL)
+            if output is not None:
+                await output.aclose()
+            _release(resource_group, life)
+            raise DeskbusError(
+                UNAVAILABLE, str(error), action="Try again when fewer apps are connected."
+            ) from None
+        self.watchdog.watch(root)
+        return ProcessRun(
+            process,
+            process=started,
+            root=root,
+            resource_group=resource_group,
+            life=life,
+            capture=capture,
+            output=output,
+            on_missed=on_missed,
+            open_files=open_files,
+            end_orphans=self.end_orphans,
+        )
+
+    async def _revealed(self, app: str, program: Program) -> Program:
+        """With the secrets that the administrator's manifest names; no other may name any."""
+        if not names_secret(program.env):
+            return program
+        if not program.administered:
+            await self.trail.commit(secret_violation(app, "apps.launch"))
+            raise secret_refused(app)
+        return program._replace(env=await self.reveal(program.env))
+
+    async def _fork(self, program: Program, badge: Badge) -> tuple[AppProcess, ByteReceiveStream]:
+        """A utility process; what it writes comes through the shell, as a stream like any other."""
+        send, receive = anyio.create_memory_object_stream[bytes](64)
+        process = await self.forker.fork(
+            app=badge.app,
+            entry=str(program.cwd / program.entry),
+            args=list(program.args),
+            cwd=str(program.cwd),
+            env=program.environment(badge, self.electron),
+            pipe=badge.pipe,
+            ticket=badge.ticket,
+            output=partial(_put, send),
+        )
+        return process, _Output(receive)
+
+
+class _Output(ByteReceiveStream):
+    """Chunks, as a stream of bytes."""
+
+    def __init__(self, chunks: anyio.abc.ObjectReceiveStream[bytes]) -> None:
+        self._chunks = chunks
+
+    async def receive(self, max_bytes: int = 65_536) -> bytes:
+        return await self._chunks.receive()
+
+    async def aclose(self) -> None:
+        await self._chunks.aclose()
+
+
+def _release(resource_group: ResourceGroup, life: ParentDeathPipe | None) -> None:
+    resource_group.close()
+    if life is not None:
+        life.close()
+
+
+def _put(send: MemoryObjectSendStream[bytes], text: str) -> None:
+    """What is too much to keep waiting is lost, as it would be dropped anyway."""
+    try:
+        send.send_nowait(text.encode())
+    except (anyio.WouldBlock, anyio.BrokenResourceError, anyio.ClosedResourceError):
+        log.debug("app.output_dropped", characters=len(text))

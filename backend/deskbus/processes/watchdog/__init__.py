@@ -1,0 +1,1 @@
+"""The process that ends every app when the backend is killed."""
