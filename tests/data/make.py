@@ -14,7 +14,7 @@ import msgspec
 
 from deskbus.audit.logger import AuditLogger
 from deskbus.components.sensitive_topics import SensitiveTopics
-from deskbus.federation.bookmark import Bookmark, Place
+from deskbus.federation.position_file import Position, PositionFile
 from deskbus.persistence.log.message_log import MessageLog
 from deskbus.processes.installed import InstalledApp, InstalledApps
 from deskbus.security.decisions.decision_store import DecisionStore
@@ -34,7 +34,7 @@ from tests.unit.vault.fakes import FakeKeychain
 
 PASSWORD = b"a frozen password"
 SECRET = Name("apps", "desk.feed", "token")
-PLACE = Place(sent=2, stream="s-1", taken=7, position=1)
+PLACE = Position(sent=2, stream="s-1", taken=7, position=1)
 
 APP = "desk.feed"
 RECORDS = 3
@@ -72,7 +72,7 @@ def make(folder: Path) -> None:
     write(log, [message("orders.new", 1)], [message("orders.own.a", 2)], sync=True)
     log.close()
     vault.close()
-    Bookmark(folder).save(PLACE)
+    PositionFile(folder).save(PLACE)
 
 
 async def make_under_keychain(folder: Path) -> None:

@@ -29,10 +29,10 @@ from deskbus.audit.store.audit_folder import ANCHOR, INDEX, KEYS, PRUNED
 from deskbus.audit.write import chain_writer
 from deskbus.commands import audit as audit_command
 from deskbus.config import FederationConfig
-from deskbus.federation.bookmark import FILE_NAME as PLACE
-from deskbus.federation.bookmark import Bookmark, Place
-from deskbus.federation.federation import Federation
-from deskbus.federation.wire import WireError
+from deskbus.federation.nats_port import NatsPortError
+from deskbus.federation.position_file import FILE_NAME as PLACE
+from deskbus.federation.position_file import Position, PositionFile
+from deskbus.federation.service import Federation
 from deskbus.handlers.apps import own_handlers
 from deskbus.persistence.log import batch
 from deskbus.persistence.log.segment_summary import summary_path
@@ -159,13 +159,13 @@ async def start_log(place: DataFolder) -> str:
 
 
 async def make_place(place: DataFolder, patch: pytest.MonkeyPatch) -> None:
-    Bookmark(place.folder).save(Place(sent=3))
+    PositionFile(place.folder).save(Position(sent=3))
     bump_json(place.folder / PLACE)
 
 
 async def start_federation(place: DataFolder) -> str:
     async def no_server() -> Any:
-        raise WireError("no server")
+        raise NatsPortError("no server")
 
     federation = Federation(
         FederationConfig(name="desk", topics=["#"]),
@@ -441,7 +441,9 @@ async def start_apps(place: DataFolder) -> str:
 FORMATS = [
     Format("message batch", ("persistence.log.batch.VERSION",), make_log, start_log),
     Format("log summary", ("persistence.log.segment_summary.VERSION",), make_summary, start_log),
-    Format("federation's place", ("federation.bookmark.Place",), make_place, start_federation),
+    Format(
+        "federation's place", ("federation.position_file.Position",), make_place, start_federation
+    ),
     Format("sealed record", ("vault.cipher._VERSION",), make_record, start_record),
     Format("keyset", ("vault.keys.keyset._MAGIC",), make_keyset, start_vault),
     Format("keyset's head", ("vault.keys.keyset.VERSION",), make_head, start_vault),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deskbus.components.sensitive_topics import SensitiveTopics
-from deskbus.federation.bookmark import Bookmark
+from deskbus.federation.position_file import PositionFile
 from deskbus.persistence.log.message_log import MessageLog
 from deskbus.vault.vault import Vault
 from tests.data.make import PASSWORD, PLACE, SECRET
@@ -39,4 +39,4 @@ def test_a_log_its_sealed_messages_and_the_vault_that_opens_them(folder: Path) -
 
 
 def test_the_place_of_the_federation(folder: Path) -> None:
-    assert Bookmark(folder).load(2) == PLACE
+    assert PositionFile(folder).load(2) == PLACE

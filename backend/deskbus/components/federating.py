@@ -19,8 +19,8 @@ from deskbus_protocol.health import ComponentHealth
 from deskbus_protocol.jsontext import MAX_DEPTH, is_too_deep
 
 if TYPE_CHECKING:
-    from deskbus.federation.federation import Federation
-    from deskbus.federation.wire import Wire
+    from deskbus.federation.nats_port import NatsPort
+    from deskbus.federation.service import Federation
 
 FEDERATION_APP = "deskbus.federation"
 """As whom other machines read and write here: trusted, since `send` and `receive` decide."""
@@ -73,16 +73,16 @@ def _join(
     if find_spec("nats") is None:
         raise ConfigError("[federation] needs the client of NATS: pip install 'deskbus[nats]'")
     # Here, so that a backend without federation starts without it.
-    from deskbus.federation.federation import Federation
+    from deskbus.federation.service import Federation
 
     broker = messaging.bus.broker
     client = BusClient(identity, broker.epoch)
 
-    async def connect() -> "Wire":
+    async def connect() -> "NatsPort":
         # Imported at the first attempt: nothing else waits for it.
-        from deskbus.federation import connection
+        from deskbus.federation import nats_connection
 
-        return await connection.connect(config, settings.folder, vault.resolve)
+        return await nats_connection.connect(config, settings.folder, vault.resolve)
 
     federation = Federation(
         config,

@@ -7,8 +7,9 @@ import anyio
 import msgspec
 import structlog
 
-from deskbus.federation.parcel import is_foreign, key_of, unpack
-from deskbus.federation.subjects import (
+from deskbus.federation.federated_message import is_foreign, key_of, unpack
+from deskbus.federation.nats_port import Delivery, NatsPort, NatsPortError, StreamState
+from deskbus.federation.nats_subjects import (
     LIVE,
     PERSISTED,
     Kind,
@@ -17,7 +18,6 @@ from deskbus.federation.subjects import (
     filters_of,
     widest,
 )
-from deskbus.federation.wire import Delivery, StreamState, Wire, WireError
 from deskbus_protocol.bus import MessageParams
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.topics import matches
@@ -133,8 +133,8 @@ class LiveIncoming:
         self._arrivals = arrivals
         self._filters = arrivals.filters(LIVE)
 
-    async def start(self, wire: Wire) -> None:
-        """Raises `WireError`."""
+    async def start(self, wire: NatsPort) -> None:
+        """Raises `NatsPortError`."""
         for number, nats_filter in enumerate(self._filters):
             await wire.subscribe(nats_filter, self._receiver(self._filters[:number]))
 
@@ -165,8 +165,8 @@ class StreamIncoming:
         filters = arrivals.filters(PERSISTED)
         self._filter = widest(filters) if filters else None
 
-    async def start(self, wire: Wire, state: StreamState) -> None:
-        """From now on messages are received; raises `WireError`."""
+    async def start(self, wire: NatsPort, state: StreamState) -> None:
+        """From now on messages are received; raises `NatsPortError`."""
         if self._filter is None:
             return
         if state.identity != self.stream:
@@ -178,9 +178,9 @@ class StreamIncoming:
         await wire.consume(self._filter, self.taken, self._receive)
 
     async def run(self) -> None:
-        """Runs until cancelled; raises `WireError` where deliveries were missed."""
+        """Runs until cancelled; raises `NatsPortError` where deliveries were missed."""
         await self._missed.wait()
-        raise WireError("messages got lost on the way and are fetched again")
+        raise NatsPortError("messages got lost on the way and are fetched again")
 
     def _receive(self, delivery: Delivery) -> None:
         if delivery.number != self._next_number:

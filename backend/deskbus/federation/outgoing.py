@@ -9,9 +9,9 @@ import anyio.lowlevel
 import structlog
 
 from deskbus.contracts.message_log import FederatedLog
-from deskbus.federation.parcel import Parcel, is_foreign, pack
-from deskbus.federation.subjects import LIVE, PERSISTED, subject_of
-from deskbus.federation.wire import Wire
+from deskbus.federation.federated_message import FederatedMessage, is_foreign, pack
+from deskbus.federation.nats_port import NatsPort
+from deskbus.federation.nats_subjects import LIVE, PERSISTED, subject_of
 from deskbus_protocol.topics import matches
 
 MAX_QUEUED = 65_536
@@ -34,7 +34,7 @@ SEND_AT_ONCE = 1000
 log = structlog.get_logger()
 
 
-class Sender:
+class OutgoingSubjects:
     """What both ways out have in common: our name, the subjects, and the counts."""
 
     def __init__(self, name: str, prefix: str) -> None:
@@ -43,13 +43,13 @@ class Sender:
         self.dropped = 0
         self._prefix = prefix
 
-    def live_subject(self, parcel: Parcel) -> str:
+    def live_subject(self, parcel: FederatedMessage) -> str:
         return subject_of(self._prefix, LIVE, self.name, parcel.topic)
 
-    def persisted_subject(self, parcel: Parcel) -> str:
+    def persisted_subject(self, parcel: FederatedMessage) -> str:
         return subject_of(self._prefix, PERSISTED, self.name, parcel.topic)
 
-    def fits(self, parcel: Parcel, wire: Wire) -> bool:
+    def fits(self, parcel: FederatedMessage, wire: NatsPort) -> bool:
         """Whether the server takes so large a message; if not, it is dropped and counted."""
         if len(parcel.data) <= wire.max_bytes:
             return True
@@ -61,7 +61,7 @@ class Sender:
 class LiveOutgoing:
     """Messages of topics that are not persisted: at most once, none while there is no server."""
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: OutgoingSubjects) -> None:
         self._sender = sender
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
@@ -81,7 +81,7 @@ class LiveOutgoing:
             self._sender.dropped += 1
         self._more.set()
 
-    async def run(self, wire: Wire) -> None:
+    async def run(self, wire: NatsPort) -> None:
         """Sends until cancelled; raises `WireError`."""
         self._open = True
         try:
@@ -95,7 +95,7 @@ class LiveOutgoing:
             self._queue.clear()
             self._queued_bytes = 0
 
-    async def _send_queued(self, wire: Wire) -> None:
+    async def _send_queued(self, wire: NatsPort) -> None:
         in_a_row = 0
         while self._queue:
             parcel = pack(self._next(), self._sender.name)
@@ -120,7 +120,7 @@ class LogOutgoing:
 
     def __init__(
         self,
-        sender: Sender,
+        sender: OutgoingSubjects,
         messages: FederatedLog,
         patterns: Sequence[str],
         on_moved: Callable[[], None],
@@ -137,7 +137,7 @@ class LogOutgoing:
         if not is_foreign(line):
             self._more.set()
 
-    async def run(self, wire: Wire) -> None:
+    async def run(self, wire: NatsPort) -> None:
         """Sends until cancelled; raises `WireError`. Goes on later where it was."""
         while True:
             self._more = anyio.Event()
@@ -152,7 +152,7 @@ class LogOutgoing:
             self.position = end
             self._on_moved()
 
-    async def _send(self, wire: Wire, start: int, end: int) -> None:
+    async def _send(self, wire: NatsPort, start: int, end: int) -> None:
         given = 0
         blocks = self._log.read(self._wants, from_position=start, to_position=end)
         async with aclosing(blocks):

@@ -10,7 +10,7 @@ from deskbus_protocol.federation import FederationResult
 from deskbus_protocol.method import NoParams
 
 if TYPE_CHECKING:
-    from deskbus.federation.federation import Federation
+    from deskbus.federation.service import Federation
 
 
 def handlers(federation: "Federation | None") -> Mapping[str, Handler]:

@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.route import BusClient
-from deskbus.federation.wire import Delivery, StreamState, WireError
+from deskbus.federation.nats_port import Delivery, NatsPortError, StreamState
 from deskbus_protocol.bus import MessageParams, PublishParams
 from deskbus_protocol.envelope import Sender
 from tests.unit.bus.lines import Anyone
@@ -47,7 +47,7 @@ class FakeWire:
 
     async def stored(self) -> None:
         if self.refuses:
-            raise WireError("it is full")
+            raise NatsPortError("it is full")
         self.confirmations += 1
         self._change()
 

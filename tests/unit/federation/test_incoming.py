@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from deskbus.federation.federated_message import pack
 from deskbus.federation.incoming import (
     REMEMBERED_KEYS,
     Arrivals,
@@ -11,9 +12,8 @@ from deskbus.federation.incoming import (
     StreamIncoming,
     expect_from,
 )
-from deskbus.federation.parcel import pack
-from deskbus.federation.subjects import LIVE, PERSISTED, Kind, brings, subject_of
-from deskbus.federation.wire import Delivery, StreamState, WireError
+from deskbus.federation.nats_port import Delivery, NatsPortError, StreamState
+from deskbus.federation.nats_subjects import LIVE, PERSISTED, Kind, brings, subject_of
 from deskbus_protocol.bus import MessageParams
 from deskbus_protocol.errors import INVALID_TOPIC, DeskbusError
 from tests.unit.federation.fakes import NOW_MS, Desk, FakeWire
@@ -200,6 +200,6 @@ async def test_a_delivery_that_got_lost_ends_the_run_before_what_follows_comes_i
     wire.deliver(delivery(desk.line("orders.a"), 1, 1))
     wire.deliver(delivery(desk.line("orders.c"), 3, 3))
     wire.deliver(delivery(desk.line("orders.d"), 4, 4))
-    with pytest.raises(WireError, match="lost"):
+    with pytest.raises(NatsPortError, match="lost"):
         await incoming.run()
     assert (door.topics, incoming.taken) == (["orders.a"], 1)

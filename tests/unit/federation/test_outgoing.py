@@ -6,8 +6,14 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from deskbus.federation.outgoing import MAX_QUEUED, SEND_AT_ONCE, LiveOutgoing, LogOutgoing, Sender
-from deskbus.federation.wire import WireError
+from deskbus.federation.nats_port import NatsPortError
+from deskbus.federation.outgoing import (
+    MAX_QUEUED,
+    SEND_AT_ONCE,
+    LiveOutgoing,
+    LogOutgoing,
+    OutgoingSubjects,
+)
 from tests.unit.federation.fakes import Desk, FakeLog, FakeWire
 
 
@@ -20,14 +26,14 @@ async def running(outgoing: LiveOutgoing | LogOutgoing, wire: FakeWire) -> Async
         tasks.cancel_scope.cancel()
 
 
-def log_outgoing(messages: FakeLog, sender: Sender | None = None) -> LogOutgoing:
-    sender = sender or Sender("desk-a", "deskbus")
+def log_outgoing(messages: FakeLog, sender: OutgoingSubjects | None = None) -> LogOutgoing:
+    sender = sender or OutgoingSubjects("desk-a", "deskbus")
     return LogOutgoing(sender, messages, ["orders.#"], lambda: None)
 
 
 async def test_live_messages_leave_in_order_but_not_foreign_ones() -> None:
     desk, wire = Desk(), FakeWire()
-    outgoing = LiveOutgoing(Sender("desk-a", "deskbus"))
+    outgoing = LiveOutgoing(OutgoingSubjects("desk-a", "deskbus"))
     async with running(outgoing, wire):
         outgoing.put(desk.line("prices.a b"))
         outgoing.put(desk.foreign_line("prices.c"))
@@ -40,7 +46,7 @@ async def test_live_messages_leave_in_order_but_not_foreign_ones() -> None:
 
 
 async def test_without_a_connection_live_messages_are_dropped_and_counted() -> None:
-    desk, wire, sender = Desk(), FakeWire(), Sender("desk-a", "deskbus")
+    desk, wire, sender = Desk(), FakeWire(), OutgoingSubjects("desk-a", "deskbus")
     outgoing = LiveOutgoing(sender)
     outgoing.put(desk.line("prices.a"))
     outgoing.put(desk.foreign_line("prices.a"))
@@ -51,7 +57,7 @@ async def test_without_a_connection_live_messages_are_dropped_and_counted() -> N
 
 
 async def test_what_the_connection_does_not_take_is_bounded() -> None:
-    desk, wire, sender = Desk(), FakeWire(), Sender("desk-a", "deskbus")
+    desk, wire, sender = Desk(), FakeWire(), OutgoingSubjects("desk-a", "deskbus")
     outgoing = LiveOutgoing(sender)
     async with running(outgoing, wire):
         for _ in range(MAX_QUEUED + 5):
@@ -61,7 +67,7 @@ async def test_what_the_connection_does_not_take_is_bounded() -> None:
 
 
 async def test_a_message_that_the_server_would_not_take_is_dropped() -> None:
-    desk, wire, sender = Desk(), FakeWire(max_bytes=300), Sender("desk-a", "deskbus")
+    desk, wire, sender = Desk(), FakeWire(max_bytes=300), OutgoingSubjects("desk-a", "deskbus")
     messages = FakeLog()
     messages.lines = [desk.line("orders.a", b'"%b"' % (b"x" * 300)), desk.line("orders.a")]
     outgoing = log_outgoing(messages, sender)
@@ -78,7 +84,7 @@ async def test_the_log_leaves_from_where_it_was_confirmed() -> None:
     messages.lines.insert(5, desk.foreign_line("orders.a"))
     outgoing = log_outgoing(messages)
     wire.refuses = True
-    with pytest.raises(WireError, match="full"):
+    with pytest.raises(NatsPortError, match="full"):
         await outgoing.run(wire)
     assert outgoing.position == 0
     again = FakeWire()

@@ -15,7 +15,7 @@ FILE_NAME = "federation.json"
 log = structlog.get_logger()
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Position(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Positions count the messages of our log, seqs those of the stream with that identity.
 
     Everything before `sent` is with JetStream. Everything up to `taken` is in our log. What is
@@ -29,11 +29,11 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     position: int = 0
 
 
-class Bookmark:
+class PositionFile:
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE_NAME
 
-    def load(self, log_position: int) -> Place:
+    def load(self, log_position: int) -> Position:
         """The place that was saved; at the first start that of our log now.
 
         What can't be read counts as the beginning: to send twice is better than not at all.
@@ -41,21 +41,21 @@ class Bookmark:
         """
         try:
             content = self._path.read_bytes()
-            refuse_newer(content, Place().version, "the federation's place")
-            place = msgspec.json.decode(content, type=Place)
+            refuse_newer(content, Position().version, "the federation's place")
+            place = msgspec.json.decode(content, type=Position)
         except FileNotFoundError:
-            return Place(sent=log_position, position=log_position)
+            return Position(sent=log_position, position=log_position)
         except NewerFormatError:
             raise
         except (OSError, msgspec.MsgspecError) as error:
             log.error("federation.bookmark_unreadable", reason=type(error).__name__)  # noqa: TRY400
-            return Place()
+            return Position()
         if max(place.sent, place.position) > log_position:
             # The log is another one than it was: nothing of this one has been sent.
             return msgspec.structs.replace(place, sent=0, position=0)
         return place
 
-    def save(self, place: Place) -> None:
+    def save(self, place: Position) -> None:
         """Blocks until the file is on disk, whole; raises `OSError`."""
         temporary = self._path.with_suffix(".new")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -8,10 +8,10 @@ import anyio
 import pytest
 
 from deskbus.config import FederationConfig
-from deskbus.federation.bookmark import Bookmark, Place
-from deskbus.federation.federation import Federation
-from deskbus.federation.parcel import pack
-from deskbus.federation.wire import Delivery, Wire, WireError
+from deskbus.federation.federated_message import pack
+from deskbus.federation.nats_port import Delivery, NatsPort, NatsPortError
+from deskbus.federation.position_file import Position, PositionFile
+from deskbus.federation.service import Federation
 from deskbus.reliability.backoff import Backoff
 from tests.unit.federation.fakes import NOW_MS, Desk, FakeLog, FakeWire
 
@@ -49,11 +49,11 @@ class Machine:
             while self.federation.health().status != status:
                 await anyio.sleep(0.005)
 
-    async def _connect(self) -> Wire:
+    async def _connect(self) -> NatsPort:
         self.tries += 1
         self.tried.set()
         if not self.wires:
-            raise WireError("no server can be reached")
+            raise NatsPortError("no server can be reached")
         return self.wires.pop(0)
 
     def _take_in(self, message_id: str) -> bool:
@@ -69,10 +69,10 @@ def delivery(message_id: str, seq: int, number: int) -> Delivery:
     return Delivery("deskbus.p.desk-a.orders.new", parcel.data, seq, number, f"r{number}")
 
 
-async def saved(folder: Path, taken: int) -> Place:
+async def saved(folder: Path, taken: int) -> Position:
     """The place in the file, once that much was taken."""
     with anyio.fail_after(5):
-        while (place := Bookmark(folder).load(100)).taken != taken:
+        while (place := PositionFile(folder).load(100)).taken != taken:
             await anyio.sleep(0.005)
     return place
 
@@ -99,7 +99,7 @@ async def test_two_crashes_in_a_row_bring_nothing_twice(tmp_path: Path) -> None:
     for n in (1, 2, 3):
         messages.lines.append(Desk().foreign_line("orders.new", "desk-a", f"m{n}"))
     # The log has three messages of the stream, of which the file knew one before the crash.
-    Bookmark(tmp_path).save(Place(stream="s1", taken=1, position=1))
+    PositionFile(tmp_path).save(Position(stream="s1", taken=1, position=1))
     first = Machine(tmp_path, messages)
     first.wires = [FakeWire()]
     async with first.running():

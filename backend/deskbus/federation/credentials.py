@@ -9,7 +9,7 @@ from msgspec import UnsetType
 from nats.aio.client import RawCredentials
 
 from deskbus.config import FederationConfig
-from deskbus.federation.wire import WireError
+from deskbus.federation.nats_port import NatsPortError
 from deskbus_protocol.errors import DeskbusError
 
 Reveal = Callable[[str], Awaitable[str]]
@@ -18,7 +18,7 @@ Reveal = Callable[[str], Awaitable[str]]
 
 
 async def login(config: FederationConfig, folder: Path, reveal: Reveal) -> dict[str, object]:
-    """Options for nats-py; raises `WireError` where a secret or a file can't be had now.
+    """Options for nats-py; raises `NatsPortError` where a secret or a file can't be had now.
 
     To be asked for at each connection: a secret may have changed, and is not kept.
     """
@@ -35,7 +35,7 @@ async def login(config: FederationConfig, folder: Path, reveal: Reveal) -> dict[
         if isinstance(config.tls_ca, str) or isinstance(config.tls_cert, str):
             options["tls"] = await _tls(config, folder, reveal)
     except DeskbusError as error:
-        raise WireError(error.message) from error
+        raise NatsPortError(error.message) from error
     return options
 
 
@@ -47,19 +47,19 @@ async def _tls(config: FederationConfig, folder: Path, reveal: Reveal) -> ssl.SS
     try:
         context = ssl.create_default_context(cafile=authority)
     except OSError as error:
-        raise WireError("the file of tls_ca can't be used") from error
+        raise NatsPortError("the file of tls_ca can't be used") from error
     if not isinstance(config.tls_cert, UnsetType):
         key = None if isinstance(config.tls_key, UnsetType) else folder / config.tls_key
         try:
             # Without a password a sealed key would be asked for on the terminal.
             context.load_cert_chain(folder / config.tls_cert, key, password or "")
         except OSError as error:
-            raise WireError("the files of tls_cert and tls_key can't be used") from error
+            raise NatsPortError("the files of tls_cert and tls_key can't be used") from error
     return context
 
 
 def _readable(file: Path) -> str:
     """nats-py opens the file only if the server asks who is there; a missing one is told before."""
     if not os.access(file, os.R_OK):
-        raise WireError("the file of credentials_file can't be read")
+        raise NatsPortError("the file of credentials_file can't be read")
     return str(file)

@@ -14,10 +14,10 @@ from nats.aio.msg import Msg
 from nats.js import api
 
 from deskbus.config import FederationConfig
-from deskbus.federation.acks import Acks
-from deskbus.federation.login import Reveal, login
-from deskbus.federation.subjects import ANY, PERSISTED, REST
-from deskbus.federation.wire import Delivery, StreamState, WireError
+from deskbus.federation.credentials import Reveal, login
+from deskbus.federation.nats_port import Delivery, NatsPortError, StreamState
+from deskbus.federation.nats_subjects import ANY, PERSISTED, REST
+from deskbus.federation.unconfirmed import UnconfirmedMessages
 
 CONNECT_WITHIN_S = 3
 ANSWER_WITHIN_S = 5.0
@@ -40,7 +40,7 @@ class NatsWire:
         self._config = config
         self._stream = config.prefix
         self._client = Client()
-        self._acks = Acks()
+        self._acks = UnconfirmedMessages()
         self._ack_inbox = ""
         self._everything = f"{config.prefix}.{PERSISTED}.{ANY}.{REST}"
         self._last_error: Exception | None = None
@@ -69,7 +69,7 @@ class NatsWire:
         except (OSError, TimeoutError, nats.errors.Error) as error:
             cause = self._last_error if isinstance(error, nats.errors.NoServersError) else error
             log.debug("federation.not_connected", reason=str(cause))
-            raise WireError(_reason(cause)) from error
+            raise NatsPortError(_reason(cause)) from error
 
     async def publish(self, subject: str, data: bytes) -> None:
         async with self._told():
@@ -100,7 +100,7 @@ class NatsWire:
                         duplicate_window=wanted.duplicate_window_s,
                     )
                 )
-            self._acks = Acks()
+            self._acks = UnconfirmedMessages()
             if not self._ack_inbox:
                 self._ack_inbox = self._client.new_inbox()
                 await self._client.subscribe(f"{self._ack_inbox}.*", cb=self._on_stored)
@@ -181,7 +181,7 @@ class NatsWire:
         try:
             yield
         except (OSError, TimeoutError, nats.errors.Error) as error:
-            raise WireError(_reason(error)) from error
+            raise NatsPortError(_reason(error)) from error
 
     async def _on_stored(self, message: Msg) -> None:
         self._acks.settle(message.subject.rpartition(".")[2], message.data)
@@ -195,7 +195,7 @@ class NatsWire:
 
 
 async def connect(config: FederationConfig, folder: Path, reveal: Reveal) -> NatsWire:
-    """Connects to one of the servers; raises `WireError`. Files are taken from `folder`."""
+    """Connects to one of the servers; raises `NatsPortError`. Files are taken from `folder`."""
     options = await login(config, folder, reveal)
     wire = NatsWire(config)
     try:

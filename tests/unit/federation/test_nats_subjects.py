@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbus.federation.subjects import (
+from deskbus.federation.nats_subjects import (
     LIVE,
     PERSISTED,
     Address,

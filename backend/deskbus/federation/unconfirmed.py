@@ -4,7 +4,7 @@ import anyio
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from deskbus.federation.wire import WireError
+from deskbus.federation.nats_port import NatsPortError
 
 
 class _Error(msgspec.Struct):
@@ -18,7 +18,7 @@ class _Answer(msgspec.Struct):
 _answer = msgspec.json.Decoder(_Answer).decode
 
 
-class Acks:
+class UnconfirmedMessages:
     """Each message gets a number that its confirmation comes back with."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Acks:
             self._settled.set()
 
     async def all(self, within_s: float) -> None:
-        """Returns when everything is confirmed; raises `WireError` where something was not."""
+        """Returns when everything is confirmed; raises `NatsPortError` where something was not."""
         try:
             with anyio.fail_after(within_s):
                 while self._open and not self._failure:
@@ -58,4 +58,4 @@ class Acks:
         failure, self._failure = self._failure, ""
         if failure:
             self._open.clear()
-            raise WireError(failure)
+            raise NatsPortError(failure)

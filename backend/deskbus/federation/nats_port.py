@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import anyio
 
 
-class WireError(Exception):
+class NatsPortError(Exception):
     """The server is not there, or does not do what is asked; the message is fit for anybody."""
 
 
@@ -30,8 +30,8 @@ class Delivery(NamedTuple):
     receipt: str
 
 
-class Wire(Protocol):
-    """One connection. Every method raises `WireError`."""
+class NatsPort(Protocol):
+    """One connection. Every method raises `NatsPortError`."""
 
     @property
     def closed(self) -> anyio.Event: ...

@@ -3,14 +3,14 @@
 import anyio
 import pytest
 
-from deskbus.federation.acks import Acks
-from deskbus.federation.wire import WireError
+from deskbus.federation.nats_port import NatsPortError
+from deskbus.federation.unconfirmed import UnconfirmedMessages
 
 STORED = b'{"stream":"deskbus","seq":1}'
 
 
 async def test_it_waits_until_everything_is_confirmed() -> None:
-    acks = Acks()
+    acks = UnconfirmedMessages()
     numbers = [str(acks.expect()) for _ in range(3)]
     done = anyio.Event()
 
@@ -29,7 +29,7 @@ async def test_it_waits_until_everything_is_confirmed() -> None:
 
 
 async def test_nothing_given_is_confirmed_at_once() -> None:
-    await Acks().all(5)
+    await UnconfirmedMessages().all(5)
 
 
 @pytest.mark.parametrize(
@@ -44,23 +44,23 @@ async def test_nothing_given_is_confirmed_at_once() -> None:
     ],
 )
 async def test_a_refusal_ends_the_wait(answer: bytes, words: str) -> None:
-    acks = Acks()
+    acks = UnconfirmedMessages()
     first, _ = acks.expect(), acks.expect()
     acks.settle(str(first), answer)
-    with pytest.raises(WireError, match=words):
+    with pytest.raises(NatsPortError, match=words):
         await acks.all(5)
     await acks.all(5)
 
 
 async def test_silence_is_a_failure() -> None:
-    acks = Acks()
+    acks = UnconfirmedMessages()
     acks.expect()
-    with pytest.raises(WireError, match="does not answer"):
+    with pytest.raises(NatsPortError, match="does not answer"):
         await acks.all(0.01)
 
 
 async def test_answers_to_nothing_are_ignored() -> None:
-    acks = Acks()
+    acks = UnconfirmedMessages()
     number = acks.expect()
     for stranger in ("", "x", "99", "²"):
         acks.settle(stranger, b"")

@@ -21,7 +21,7 @@ class _Stamps(msgspec.Struct, rename="camel"):
     reply_to: str | UnsetType = UNSET
 
 
-class Parcel(NamedTuple):
+class FederatedMessage(NamedTuple):
     """A message that leaves; `key` is unlike every other message's, of any machine."""
 
     topic: str
@@ -39,7 +39,7 @@ def is_foreign(line: bytes) -> bool:
     return bool(found and found[1])
 
 
-def pack(line: bytes, origin: str) -> Parcel | None:
+def pack(line: bytes, origin: str) -> FederatedMessage | None:
     """The line as it leaves the machine named `origin`; None for what must not leave.
 
     That is what came from another machine, and requests: who asks here can't be answered there.
@@ -49,7 +49,7 @@ def pack(line: bytes, origin: str) -> Parcel | None:
     if stamps.origin is not UNSET or stamps.reply_to is not UNSET:
         return None
     data = b'{"origin":"%b",%b' % (origin.encode(), envelope[1:])
-    return Parcel(stamps.topic, f"{origin}:{stamps.id}", data)
+    return FederatedMessage(stamps.topic, f"{origin}:{stamps.id}", data)
 
 
 def key_of(line: bytes) -> str | None:

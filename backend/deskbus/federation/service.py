@@ -9,7 +9,6 @@ import structlog
 
 from deskbus.config import FederationConfig
 from deskbus.contracts.message_log import FederatedLog
-from deskbus.federation.bookmark import Bookmark, Place
 from deskbus.federation.incoming import (
     Arrivals,
     LiveIncoming,
@@ -17,8 +16,9 @@ from deskbus.federation.incoming import (
     TakeIn,
     expect_from,
 )
-from deskbus.federation.outgoing import LiveOutgoing, LogOutgoing, Sender
-from deskbus.federation.wire import Wire, WireError
+from deskbus.federation.nats_port import NatsPort, NatsPortError
+from deskbus.federation.outgoing import LiveOutgoing, LogOutgoing, OutgoingSubjects
+from deskbus.federation.position_file import Position, PositionFile
 from deskbus.reliability.backoff import Backoff
 from deskbus.reliability.circuit_breaker import CircuitBreaker
 from deskbus.storage.newer_format import NewerFormatError
@@ -52,7 +52,7 @@ class Federation:
         *,
         folder: Path,
         messages: FederatedLog | None,
-        connect: Callable[[], Awaitable[Wire]],
+        connect: Callable[[], Awaitable[NatsPort]],
         take_in: TakeIn,
         is_sound: Callable[[bytes], bool],
         clock_ms: Callable[[], int],
@@ -63,8 +63,8 @@ class Federation:
         self._connect = connect
         self._new_backoff = backoff
         self.breaker = CircuitBreaker("federation")
-        self._bookmark = Bookmark(folder)
-        self._sender = Sender(config.name, config.prefix)
+        self._bookmark = PositionFile(folder)
+        self._sender = OutgoingSubjects(config.name, config.prefix)
         self._arrivals = Arrivals(
             config.name,
             config.prefix,
@@ -82,10 +82,10 @@ class Federation:
                 self._sender, messages, config.sent_patterns, self._has_moved
             )
         self._moved = anyio.Event()
-        self._saved: Place | None = None
-        self._found = Place()
+        self._saved: Position | None = None
+        self._found = Position()
         self._taken_position = 0
-        self._wire: Wire | None = None
+        self._wire: NatsPort | None = None
         self._problem = "not connected yet"
         self._stream_problem = STREAM_NOT_YET
         self._save_problem = ""
@@ -152,7 +152,7 @@ class Federation:
             return 0
         return min(self._log_out.position, self._written_position)
 
-    async def _go_to(self, place: Place) -> None:
+    async def _go_to(self, place: Position) -> None:
         """Takes up where the last run had got to, and learns what it took in after that."""
         self._found = place
         self._stream_in.stream, self._stream_in.taken = place.stream, place.taken
@@ -182,7 +182,7 @@ class Federation:
                 finally:
                     tried = self._tried
                 self.breaker.reset()
-            except WireError as error:
+            except NatsPortError as error:
                 self._fail(str(error))
                 tried.set()
             except Exception:
@@ -196,7 +196,7 @@ class Federation:
                 await self._wanted_now.wait()
                 backoff.reset()
 
-    async def _use(self, wire: Wire) -> None:
+    async def _use(self, wire: NatsPort) -> None:
         """Returns when the connection has ended, for whatever reason."""
         self._wire = wire
         self._stream_problem = STREAM_NOT_YET
@@ -211,7 +211,7 @@ class Federation:
                 tasks.start_soon(self._close_when_wanted, wire)
                 await wire.closed.wait()
                 tasks.cancel_scope.cancel()
-        except* WireError as errors:
+        except* NatsPortError as errors:
             reason = _words(errors)
         except* Exception:
             log.exception("federation.failed")
@@ -221,17 +221,17 @@ class Federation:
                 await wire.close()
         self._fail(reason)
 
-    async def _close_when_wanted(self, wire: Wire) -> None:
+    async def _close_when_wanted(self, wire: NatsPort) -> None:
         await self._wanted_now.wait()
         await wire.close()
 
-    async def _keep_stream(self, wire: Wire) -> None:
+    async def _keep_stream(self, wire: NatsPort) -> None:
         """Tries again as long as the connection lasts; live messages go on meanwhile."""
         backoff = self._new_backoff()
         while True:
             try:
                 await self._use_stream(wire, backoff)
-            except* WireError as errors:
+            except* NatsPortError as errors:
                 problem = f"JetStream: {_words(errors)}"
                 if problem != self._stream_problem and not wire.closed.is_set():
                     log.warning("federation.stream_failed", reason=problem)
@@ -239,7 +239,7 @@ class Federation:
                 self._tried.set()
             await anyio.sleep(backoff.next_s())
 
-    async def _use_stream(self, wire: Wire, backoff: Backoff) -> None:
+    async def _use_stream(self, wire: NatsPort, backoff: Backoff) -> None:
         async with anyio.create_task_group() as tasks:
             await self._stream_in.start(wire, await wire.open_stream())
             self._stream_problem = ""
@@ -261,7 +261,7 @@ class Federation:
         stream, receipt, wire = self._stream_in, self._stream_in.receipt, self._wire
         if self._arrivals.caught_up:
             self._taken_position = self._position
-        place = Place(
+        place = Position(
             sent=self._sent_position,
             stream=stream.stream,
             taken=stream.taken,
@@ -288,7 +288,7 @@ class Federation:
         except OSError as error:
             self._save_problem = f"the bookmark can't be saved ({error.strerror})"
             self._has_moved()
-        except WireError:
+        except NatsPortError:
             return
 
     def _waits(self, topic: str) -> bool:
@@ -323,7 +323,7 @@ def _any_topic(_: str) -> bool:
     return True
 
 
-def _words(errors: ExceptionGroup[WireError]) -> str:
+def _words(errors: ExceptionGroup[NatsPortError]) -> str:
     """What the first of the errors says."""
     first: Exception = errors
     while isinstance(first, ExceptionGroup):

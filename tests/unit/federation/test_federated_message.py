@@ -5,7 +5,7 @@ import json
 import pytest
 from msgspec import UNSET
 
-from deskbus.federation.parcel import is_foreign, key_of, pack, unpack
+from deskbus.federation.federated_message import is_foreign, key_of, pack, unpack
 from tests.unit.federation.fakes import Desk
 
 HOSTILE = {"a": '"},"origin":"x","timestamp":1', "origin": "y", "replyTo": "z", "payload": "p"}
