@@ -12,7 +12,7 @@ READERS = {
     "deskbus/audit/logger.py": "stamps records, each with a monotonic time beside it",
     "deskbus/app.py": "names a run, and says on a crash page when it was",
     "deskbus/commands/audit.py": "dates a report",
-    "deskbus/ui/panel_audit.py": "what a person means by the last hours",
+    "deskbus/ui/panels/audit_panel.py": "what a person means by the last hours",
     "deskbus/handlers/apps.py": "says when a state was saved",
     "deskbus/processes/runtime/crash_report.py": "says when an app crashed",
     "deskbus/processes/limit_monitor.py": "says when usage was measured",

@@ -36,8 +36,8 @@ from deskbus.security.policy.policy_service import PolicyService
 from deskbus.security.service import SecurityManager
 from deskbus.storage.awake_clock import tick_every
 from deskbus.storage.clocks import SteadyClock
-from deskbus.ui.consent import Asked
-from deskbus.ui.panel_permissions import PermissionsPanel
+from deskbus.ui.consent_dialogs import Asked
+from deskbus.ui.panels.permissions_panel import PermissionsPanel
 from deskbus.vault.service import SecretSlot, VaultService
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.display import look_alike, visible

@@ -21,8 +21,8 @@ from deskbus.processes.runtime.process_starter import ProcessStarter
 from deskbus.processes.spec import MAIN_CLIENT
 from deskbus.processes.system.resource_group import find_resource_groups
 from deskbus.transport.pipe import address
-from deskbus.ui.renderers import Renderers
-from deskbus.ui.utility import UtilityProcesses
+from deskbus.ui.renderer_processes import RendererProcesses
+from deskbus.ui.utility_processes import UtilityProcesses
 from deskbus.ui.windows import Windows
 from deskbus.vault.per_app_store import PerAppStore
 from deskbus.vault.service import VaultService
@@ -53,7 +53,7 @@ class AppProcesses:
         self.changed = Listeners[AppStatus]()
         self.changed.add(screens.app_changed)
         self.changed.add(self._forget_ended)
-        self.renderers = Renderers()
+        self.renderers = RendererProcesses()
         self.utilities = UtilityProcesses(screens.shell)
         self.shelf = PerAppStore(vault, "appstate", STATE_BYTES)
         self._starter = ProcessStarter(

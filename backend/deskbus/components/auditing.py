@@ -13,8 +13,8 @@ from deskbus.audit.violation_recorder import ViolationRecorder
 from deskbus.components.component_settings import audit_of, has_keychain
 from deskbus.components.refused_calls import RefusedCalls
 from deskbus.config import AUDIT_FOLDER, Settings, hash_of
-from deskbus.ui.panel_audit import AuditPanel
-from deskbus.ui.panels import Panels
+from deskbus.ui.panels.audit_panel import AuditPanel
+from deskbus.ui.panels.panels import Panels
 from deskbus.vault.service import SecretSlot, VaultService
 from deskbus_protocol.audit import AuditQueryParams
 from deskbus_protocol.envelope import Sender

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 
 from deskbus.config import Settings
 from deskbus.reliability.loops import Loops
-from deskbus.ui.consent import ConsentDialogs
-from deskbus.ui.crash import CrashPages
-from deskbus.ui.crashnotice import CrashNotices
-from deskbus.ui.panels import Panels
+from deskbus.ui.consent_dialogs import ConsentDialogs
+from deskbus.ui.crash_notices import CrashNotices
+from deskbus.ui.crash_pages import CrashPages
+from deskbus.ui.panels.panels import Panels
 from deskbus.ui.shell import Shell
-from deskbus.ui.vaultnotice import VaultNotice
+from deskbus.ui.vault_notice import VaultNotice
 from deskbus_protocol.apps import AppChangedParams, AppStatus
 from deskbus_protocol.secrets import VaultStatus
 
@@ -37,8 +37,8 @@ class Screens:
 
     def app_changed(self, status: AppStatus) -> None:
         self.shell.tell("apps.changed", status.app, AppChangedParams(status=status))
-        self._crash_pages.told(status)
-        self._crash_notices.told(status)
+        self._crash_pages.on_app_changed(status)
+        self._crash_notices.on_app_changed(status)
 
     def vault_changed(self, status: VaultStatus) -> None:
         self._vault_notice.changed(status)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus.ui.panels import Panels
+from deskbus.ui.panels.panels import Panels
 from deskbus_protocol.errors import PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.panels import (

@@ -7,9 +7,9 @@ from msgspec import UnsetType
 from deskbus.processes.manager import ProcessIsolationManager
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus.ui.consent import ConsentDialogs
-from deskbus.ui.renderers import Renderers
-from deskbus.ui.utility import UtilityProcesses
+from deskbus.ui.consent_dialogs import ConsentDialogs
+from deskbus.ui.renderer_processes import RendererProcesses
+from deskbus.ui.utility_processes import UtilityProcesses
 from deskbus_protocol.method import Empty
 from deskbus_protocol.ui import DialogShownParams, WindowClosedParams
 from deskbus_protocol.utility import UtilityExitedParams, UtilityOutputParams
@@ -19,7 +19,7 @@ from deskbus_protocol.windows import WindowGoneParams, WindowProcessesParams
 def handlers(
     dialogs: ConsentDialogs,
     apps: ProcessIsolationManager,
-    renderers: Renderers,
+    renderers: RendererProcesses,
     utilities: UtilityProcesses,
 ) -> Mapping[str, Handler]:
     async def dialog_shown(_: Call, params: DialogShownParams) -> Empty:
@@ -31,7 +31,7 @@ def handlers(
         return Empty()
 
     async def window_processes(_: Call, params: WindowProcessesParams) -> Empty:
-        renderers.told(params.app, params.pids)
+        renderers.on_renderers_changed(params.app, params.pids)
         return Empty()
 
     async def window_gone(_: Call, params: WindowGoneParams) -> Empty:

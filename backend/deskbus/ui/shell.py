@@ -32,7 +32,7 @@ Beyond so many things, those that were not told of lately are forgotten.
 """
 
 
-class _Told:
+class _ShellUpdate:
     """How often the shell was told of one thing, and what it is to be told of it yet."""
 
     def __init__(self, now_s: float) -> None:
@@ -52,7 +52,7 @@ class Shell:
         self._peer: ShellPeer | None = None
         self.breaker = CircuitBreaker("shell")
         self._on_connected: list[Callable[[], None]] = []
-        self._told: dict[tuple[str, str], _Told] = {}
+        self._updates: dict[tuple[str, str], _ShellUpdate] = {}
 
     @property
     def connected(self) -> bool:
@@ -71,10 +71,10 @@ class Shell:
     def disconnect(self, peer: ShellPeer) -> None:
         if self._peer is peer:
             self._peer = None
-            for told in self._told.values():
-                if told.timer is not None:
-                    told.timer.cancel()
-            self._told.clear()
+            for update in self._updates.values():
+                if update.timer is not None:
+                    update.timer.cancel()
+            self._updates.clear()
 
     async def call(
         self, method: str, params: object, result: type[Any], *, timeout_s: float
@@ -98,27 +98,27 @@ class Shell:
         if self._peer is None:
             return
         now_s = asyncio.get_running_loop().time()
-        if len(self._told) > MAX_TOLD and (method, of) not in self._told:
+        if len(self._updates) > MAX_TOLD and (method, of) not in self._updates:
             self._forget_quiet(now_s)
-        told = self._told.setdefault((method, of), _Told(now_s))
-        told.params = params
-        if told.timer is None:
-            self._send(self._peer, method, told)
+        update = self._updates.setdefault((method, of), _ShellUpdate(now_s))
+        update.params = params
+        if update.timer is None:
+            self._send(self._peer, method, update)
 
-    def _send(self, peer: ShellPeer, method: str, told: _Told) -> None:
+    def _send(self, peer: ShellPeer, method: str, update: _ShellUpdate) -> None:
         loop = asyncio.get_running_loop()
-        told.timer = None
-        if peer.slow or not told.bucket.take(1, loop.time()):
-            told.timer = loop.call_later(TELL_AGAIN_AFTER_S, self._send, peer, method, told)
+        update.timer = None
+        if peer.slow or not update.bucket.take(1, loop.time()):
+            update.timer = loop.call_later(TELL_AGAIN_AFTER_S, self._send, peer, method, update)
         else:
-            params, told.params = told.params, None
+            params, update.params = update.params, None
             peer.notify(method, params)
 
     def _forget_quiet(self, now_s: float) -> None:
-        self._told = {
-            of: told
-            for of, told in self._told.items()
-            if told.timer is not None or told.bucket.fill(now_s) < TOLD_AT_ONCE
+        self._updates = {
+            of: update
+            for of, update in self._updates.items()
+            if update.timer is not None or update.bucket.fill(now_s) < TOLD_AT_ONCE
         }
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import anyio
 import pytest
 
-from deskbus.ui import consent
-from deskbus.ui.consent import Asked, ConsentDialogs
+from deskbus.ui import consent_dialogs
+from deskbus.ui.consent_dialogs import Asked, ConsentDialogs
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.ui import AppIdentity
 
@@ -41,7 +41,7 @@ def asked(app: str) -> Asked:
 async def test_after_a_dialog_that_was_taken_away_nothing_is_shown_for_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(consent, "REST_S", REST_S)
+    monkeypatch.setattr(consent_dialogs, "REST_S", REST_S)
     shell = FakeShell()
     dialogs = ConsentDialogs(shell, timeout_s=60, monotonic_s=time.monotonic)  # type: ignore[arg-type]
     for app in ("desk.one", "desk.two", "desk.one"):

@@ -25,7 +25,7 @@ from deskbus.audit.report.report_data import (
 from deskbus.audit.verify.verifier import Verifier, own_key
 from deskbus.cli import main
 from deskbus.observability import logging
-from deskbus.ui.panel_audit import AuditPanel
+from deskbus.ui.panels.audit_panel import AuditPanel
 from deskbus_protocol import events
 from deskbus_protocol.audit import AuditPage, AuditQueryParams, AuditStats
 from deskbus_protocol.events import (

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from msgspec import UNSET, UnsetType
 
-from deskbus.ui.panel_permissions import PermissionsPanel
+from deskbus.ui.panels.permissions_panel import PermissionsPanel
 from deskbus_protocol.errors import NOT_FOUND, DeskbusError
 from deskbus_protocol.framing import MAX_FRAME_BYTES
 from deskbus_protocol.panels import MAX_ROWS, PanelContent, PanelQuery

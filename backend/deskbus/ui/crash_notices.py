@@ -16,7 +16,7 @@ class CrashNotices:
         self._shown: dict[str, Notice] = {}
         shell.on_connected(self._show_all)
 
-    def told(self, status: AppStatus) -> None:
+    def on_app_changed(self, status: AppStatus) -> None:
         """An app's state has changed."""
         notice = crash_notice(status)
         shown = self._shown.pop(status.app, None)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from deskbus.ui.crash import crash_pages
+from deskbus.ui.crash_pages import crash_pages
 from deskbus_protocol.apps import AppState, AppStatus, Crash
 from deskbus_protocol.windows import MAX_LOG_LINES
 

@@ -1,13 +1,13 @@
 """Which processes render the windows of which app, as the shell tells it."""
 
 
-class Renderers:
+class RendererProcesses:
     """Renderer processes count to their app's figures; they are never ended by their pid."""
 
     def __init__(self) -> None:
         self._pids: dict[str, list[int]] = {}
 
-    def told(self, app: str, pids: list[int]) -> None:
+    def on_renderers_changed(self, app: str, pids: list[int]) -> None:
         if pids:
             self._pids[app] = pids
         else:

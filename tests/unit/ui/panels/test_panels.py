@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from deskbus.ui.panels import Panels
+from deskbus.ui.panels.panels import Panels
 from deskbus.ui.shell import Shell
 from deskbus_protocol.errors import CONFLICT, NOT_FOUND, UNAVAILABLE, DeskbusError
 from deskbus_protocol.method import Empty

@@ -9,8 +9,8 @@ import anyio
 import structlog
 from msgspec import UNSET
 
+from deskbus.ui.permission_wording import choices, describe
 from deskbus.ui.shell import Shell
-from deskbus.ui.wording import choices, describe
 from deskbus_protocol.display import visible
 from deskbus_protocol.errors import TIMEOUT, DeskbusError
 from deskbus_protocol.permissions import PermissionEntry

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec import UNSET, structs
 
-from deskbus.ui.panel_audit import PAGE_ROWS, AuditPanel
+from deskbus.ui.panels.audit_panel import PAGE_ROWS, AuditPanel
 from deskbus_protocol.audit import (
     AuditFilter,
     AuditFinding,

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from deskbus.ui.shell import Shell
-from deskbus.ui.vaultnotice import VaultNotice
+from deskbus.ui.vault_notice import VaultNotice
 from deskbus_protocol.secrets import VaultStatus
 
 DATA = Path("/home/person/the desk")

@@ -37,7 +37,7 @@ class CrashPages:
         async with anyio.create_task_group() as self._tasks:
             await anyio.sleep_forever()
 
-    def told(self, status: AppStatus) -> None:
+    def on_app_changed(self, status: AppStatus) -> None:
         """An app's state has changed."""
         if self._tasks is not None:
             for page in crash_pages(status, self._wall_ms()):

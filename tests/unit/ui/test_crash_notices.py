@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from deskbus.ui.crashnotice import CrashNotices
+from deskbus.ui.crash_notices import CrashNotices
 from deskbus.ui.shell import Shell
 from deskbus_protocol.apps import AppState, AppStatus, Crash
 
@@ -16,7 +16,7 @@ class Peer:
     slow = False
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.on_app_changed: list[tuple[str, dict[str, Any]]] = []
 
     async def call(
         self, method: str, params: object, result: type[Any], *, timeout_s: float
@@ -24,7 +24,7 @@ class Peer:
         raise AssertionError(method)
 
     def notify(self, method: str, params: object) -> None:
-        self.told.append((method, msgspec.to_builtins(params)))
+        self.on_app_changed.append((method, msgspec.to_builtins(params)))
 
 
 def status(state: AppState, *, at: int = 7, windows: int = 0) -> AppStatus:
@@ -52,8 +52,8 @@ def notices(peer: Peer) -> CrashNotices:
 
 @pytest.mark.requirement("6.2")
 def test_what_happened_is_told_with_a_way_to_restart_it(notices: CrashNotices, peer: Peer) -> None:
-    notices.told(status("failed"))
-    [(method, params)] = peer.told
+    notices.on_app_changed(status("failed"))
+    [(method, params)] = peer.on_app_changed
     assert method == "ui.showNotice"
     notice = params["descriptor"]
     assert notice["offer"] == "apps.launch"
@@ -64,18 +64,20 @@ def test_what_happened_is_told_with_a_way_to_restart_it(notices: CrashNotices, p
 
 
 def test_the_notice_goes_once_the_app_is_launched(notices: CrashNotices, peer: Peer) -> None:
-    notices.told(status("failed"))
-    notices.told(status("failed"))
-    notices.told(status("starting"))
-    notices.told(status("ready"))
-    assert [method for method, _ in peer.told] == ["ui.showNotice", "ui.closeNotice"]
+    notices.on_app_changed(status("failed"))
+    notices.on_app_changed(status("failed"))
+    notices.on_app_changed(status("starting"))
+    notices.on_app_changed(status("ready"))
+    assert [method for method, _ in peer.on_app_changed] == ["ui.showNotice", "ui.closeNotice"]
 
 
 def test_each_failure_asks_anew(notices: CrashNotices, peer: Peer) -> None:
-    notices.told(status("failed", at=1))
-    notices.told(status("restarting"))
-    notices.told(status("failed", at=2))
-    shown = [params["descriptor"]["notice"] for method, params in peer.told if "show" in method]
+    notices.on_app_changed(status("failed", at=1))
+    notices.on_app_changed(status("restarting"))
+    notices.on_app_changed(status("failed", at=2))
+    shown = [
+        params["descriptor"]["notice"] for method, params in peer.on_app_changed if "show" in method
+    ]
     assert len(set(shown)) == 2
 
 
@@ -83,17 +85,17 @@ def test_each_failure_asks_anew(notices: CrashNotices, peer: Peer) -> None:
 def test_only_a_failed_app_is_asked_about(
     notices: CrashNotices, peer: Peer, state: AppState
 ) -> None:
-    notices.told(status(state))
-    assert peer.told == []
+    notices.on_app_changed(status(state))
+    assert peer.on_app_changed == []
 
 
 def test_an_app_with_a_window_says_it_there(notices: CrashNotices, peer: Peer) -> None:
-    notices.told(status("failed", windows=1))
-    assert peer.told == []
+    notices.on_app_changed(status("failed", windows=1))
+    assert peer.on_app_changed == []
 
 
 def test_a_shell_that_comes_later_is_told_too() -> None:
     shell, peer = Shell(), Peer()
-    CrashNotices(shell).told(status("failed"))
+    CrashNotices(shell).on_app_changed(status("failed"))
     shell.connect(peer)
-    assert [method for method, _ in peer.told] == ["ui.showNotice"]
+    assert [method for method, _ in peer.on_app_changed] == ["ui.showNotice"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deskbus.ui.wording import choices, describe
+from deskbus.ui.permission_wording import choices, describe
 from deskbus_protocol.catalogue import BUILT_IN, Catalogue
 from deskbus_protocol.permissions import PermissionEntry
 

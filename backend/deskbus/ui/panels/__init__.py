@@ -1,0 +1,1 @@
+"""Panels that the shell shows, and their content."""
