@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from deskbus.commands import failures, numbers, output
+from deskbus.commands.arguments import numbers
+from deskbus.commands.terminal import failures, output
 
 CLIENT_COMMANDS = frozenset({"call", "pub", "sub", "replay"})
 SHELLS = ("bash", "zsh", "fish")
@@ -75,7 +76,7 @@ def _default_words() -> str:
 def parser() -> argparse.ArgumentParser:
     """Of the whole command line; its actions are also what shells complete."""
     from deskbus import __version__
-    from deskbus.commands.auditoptions import add_audit
+    from deskbus.commands.arguments.audit_options import add_audit
 
     root = argparse.ArgumentParser(prog="deskbus", description="The backend of an Electron shell.")
     root.add_argument("--version", action="version", version=f"deskbus {__version__}")

@@ -266,9 +266,9 @@ async def test_a_backend_that_dies_is_told_to_who_is_connected(tmp_path: Path) -
 async def test_a_backend_that_hangs_is_told_and_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deskbus.commands.connected.OPEN_WITHIN_S", 0.2)
-    from deskbus.commands.connected import connected
-    from deskbus.commands.failures import CommandError
+    monkeypatch.setattr("deskbus.commands.backend.connected.OPEN_WITHIN_S", 0.2)
+    from deskbus.commands.backend.connected import connected
+    from deskbus.commands.terminal.failures import CommandError
 
     async with headless(tmp_path / "data") as backend:
         backend.send_signal(signal.SIGSTOP)

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from deskbus.commands.apps import rows
-from deskbus.commands.output import lines_of
+from deskbus.commands.terminal.output import lines_of
 from deskbus.handlers.apps import SAVES_AT_ONCE
 from deskbus_protocol.apps import AppList, AppStatus
 from deskbus_protocol.errors import DeskbusError

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from deskbus.commands import output
-from deskbus.commands.connected import run_connected
-from deskbus.commands.failures import MisuseError
+from deskbus.commands.backend.connected import run_connected
+from deskbus.commands.terminal import output
+from deskbus.commands.terminal.failures import MisuseError
 from deskbus_protocol.apps import AppList, AppStats, AppStatus, StatsResult
 from deskbus_protocol.client import Client
 

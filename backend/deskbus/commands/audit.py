@@ -31,9 +31,9 @@ from deskbus.audit.report.html_report import render
 from deskbus.audit.report.report_data import Period, gather
 from deskbus.audit.store.audit_folder import DamagedFileError
 from deskbus.audit.verify.verifier import Verifier, own_key
-from deskbus.commands import output
-from deskbus.commands.auditlog import (
-    Opened,
+from deskbus.commands.arguments.times import unix_ms
+from deskbus.commands.audit_log import (
+    OpenedAuditLog,
     anchor_of,
     filter_of,
     folder_of,
@@ -42,9 +42,9 @@ from deskbus.commands.auditlog import (
     kept_mark,
     opened,
 )
-from deskbus.commands.failures import CommandError, MisuseError
-from deskbus.commands.progress import show_progress
-from deskbus.commands.times import unix_ms
+from deskbus.commands.terminal import output
+from deskbus.commands.terminal.failures import CommandError, MisuseError
+from deskbus.commands.terminal.progress_bar import show_progress
 from deskbus.storage.durable_files import write_private
 from deskbus.storage.newer_format import refuse_newer
 from deskbus_protocol.audit import AuditFormat, AuditOrder, AuditRecord, AuditVerdict, VerdictWord
@@ -141,7 +141,7 @@ def _export(options: Namespace) -> int:
     return 0
 
 
-def _exporter(log: Opened, options: Namespace) -> Exporter:
+def _exporter(log: OpenedAuditLog, options: Namespace) -> Exporter:
     return Exporter(log.folder, log.index, log.search, key_of(options))
 
 

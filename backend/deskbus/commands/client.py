@@ -9,11 +9,11 @@ from typing import Any
 import anyio
 from msgspec import Raw
 
-from deskbus.commands import output
-from deskbus.commands.connected import run_connected
-from deskbus.commands.failures import MisuseError
-from deskbus.commands.methods import check_params, help_of
-from deskbus.commands.times import unix_ms
+from deskbus.commands.arguments.times import unix_ms
+from deskbus.commands.backend.connected import run_connected
+from deskbus.commands.backend.method_descriptions import check_params, help_of
+from deskbus.commands.terminal import output
+from deskbus.commands.terminal.failures import MisuseError
 from deskbus_protocol.client import Client, Message
 from deskbus_protocol.errors import CONNECTION_LOST, DeskbusError
 from deskbus_protocol.jsontext import written_anew

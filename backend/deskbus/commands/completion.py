@@ -3,8 +3,8 @@
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from collections.abc import Callable, Iterator
 
-from deskbus.commands import output
-from deskbus.commands.methods import CALLABLE
+from deskbus.commands.backend.method_descriptions import CALLABLE
+from deskbus.commands.terminal import output
 
 Words = dict[str, list[str]]
 """What can follow: by the commands that were typed, as "" or "vault" or "vault rotate"."""

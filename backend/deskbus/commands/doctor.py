@@ -16,9 +16,9 @@ from typing import Literal
 import msgspec
 
 from deskbus import __version__
-from deskbus.commands import output
-from deskbus.commands.connected import run_connected
-from deskbus.commands.failures import DONE, FAILED, KEEP_PRIVATE, describe
+from deskbus.commands.backend.connected import run_connected
+from deskbus.commands.terminal import output
+from deskbus.commands.terminal.failures import DONE, FAILED, KEEP_PRIVATE, describe
 from deskbus.config import VAULT_FOLDER, ConfigError, load, runtime_dir_for
 from deskbus.storage.durable_files import exposure
 from deskbus.transport.pipe import check_runtime_folder, is_held
@@ -38,7 +38,7 @@ _SIGNS: dict[Status, str] = {"ok": "✓", "degraded": "!", "failed": "✗", "off
 _MARKS: dict[Verdict, str] = {"ok": "✓", "optional": "·", "degraded": "!", "broken": "✗"}
 
 
-class Finding(msgspec.Struct, frozen=True):
+class DoctorFinding(msgspec.Struct, frozen=True):
     verdict: Verdict
     detail: str
 
@@ -47,7 +47,7 @@ def run(options: Namespace) -> int:
     """Answers with 1 when something is degraded or broken; looks only, and makes nothing."""
     if options.running:
         return _running(options)
-    checks: dict[str, Callable[[], Finding]] = {
+    checks: dict[str, Callable[[], DoctorFinding]] = {
         "python": _python,
         "eventLoop": _event_loop,
         "dataFolder": lambda: _data_folder(options.data_dir),
@@ -67,11 +67,11 @@ def run(options: Namespace) -> int:
     return FAILED if unwell else DONE
 
 
-def _found(check: Callable[[], Finding]) -> Finding:
+def _found(check: Callable[[], DoctorFinding]) -> DoctorFinding:
     try:
         return check()
     except OSError as error:
-        return Finding("broken", describe(error).replace("\n", " "))
+        return DoctorFinding("broken", describe(error).replace("\n", " "))
 
 
 def _running(options: Namespace) -> int:
@@ -109,57 +109,59 @@ def as_text(health: HealthResult) -> str:
     return "".join(line.rstrip() + "\n" for line in lines)
 
 
-def _python() -> Finding:
-    return Finding("ok", platform.python_version())
+def _python() -> DoctorFinding:
+    return DoctorFinding("ok", platform.python_version())
 
 
-def _event_loop() -> Finding:
+def _event_loop() -> DoctorFinding:
     if importlib.util.find_spec("uvloop"):
-        return Finding("ok", "uvloop")
-    return Finding("optional", "uvloop is not installed; asyncio's own loop is used, and slower")
+        return DoctorFinding("ok", "uvloop")
+    return DoctorFinding(
+        "optional", "uvloop is not installed; asyncio's own loop is used, and slower"
+    )
 
 
-def _data_folder(data_dir: Path) -> Finding:
+def _data_folder(data_dir: Path) -> DoctorFinding:
     try_to_write_below(data_dir)
     existing = _existing(data_dir)
     free = shutil.disk_usage(existing).free
     words = f"{data_dir}, {free // 1_000_000} MB free"
     anybody, exposed = exposure(data_dir)
     if exposed:
-        return Finding("broken" if anybody else "degraded", f"{exposed}. {KEEP_PRIVATE}")
+        return DoctorFinding("broken" if anybody else "degraded", f"{exposed}. {KEEP_PRIVATE}")
     if free < MIN_FREE_BYTES:
-        return Finding("degraded", f"{words}; make room")
-    return Finding("ok", words)
+        return DoctorFinding("degraded", f"{words}; make room")
+    return DoctorFinding("ok", words)
 
 
-def _runtime_folder(data_dir: Path) -> Finding:
+def _runtime_folder(data_dir: Path) -> DoctorFinding:
     if os.name == "nt":
-        return Finding("ok", "named pipes")
+        return DoctorFinding("ok", "named pipes")
     folder = runtime_dir_for(data_dir)
     try:
         check_runtime_folder(folder)
     except FileNotFoundError:
         pass
     except UnsafeDirectoryError as error:
-        return Finding("broken", str(error))
+        return DoctorFinding("broken", str(error))
     try_to_write_below(folder)
-    return Finding("ok", f"Unix sockets in {folder}")
+    return DoctorFinding("ok", f"Unix sockets in {folder}")
 
 
-def _backend(data_dir: Path) -> Finding:
+def _backend(data_dir: Path) -> DoctorFinding:
     if is_held(runtime_dir_for(data_dir)):
-        return Finding("ok", f"one runs on {data_dir}; a second one can't start there")
-    return Finding("ok", f"none runs on {data_dir}")
+        return DoctorFinding("ok", f"one runs on {data_dir}; a second one can't start there")
+    return DoctorFinding("ok", f"none runs on {data_dir}")
 
 
-def _configuration(path: Path | None) -> Finding:
+def _configuration(path: Path | None) -> DoctorFinding:
     if path is None:
-        return Finding("ok", "none was named (--config)")
+        return DoctorFinding("ok", "none was named (--config)")
     try:
         config = load(path)
     except ConfigError as error:
-        return Finding("broken", str(error))
-    return Finding("ok", f"{path}, {len(config.apps)} apps")
+        return DoctorFinding("broken", str(error))
+    return DoctorFinding("ok", f"{path}, {len(config.apps)} apps")
 
 
 def try_to_write_below(folder: Path) -> None:
@@ -187,44 +189,46 @@ def _existing(folder: Path) -> Path:
     return Path("/")
 
 
-def _keychain(data_dir: Path) -> Finding:
+def _keychain(data_dir: Path) -> DoctorFinding:
     from deskbus.vault.keys.keychain import probe
     from deskbus.vault.vault import Vault
 
     state = probe()
     if state.reachable:
-        return Finding("ok", state.detail)
+        return DoctorFinding("ok", state.detail)
     if Vault(data_dir / VAULT_FOLDER).needs_password:
-        return Finding("ok", "the vault has a master password")
-    return Finding(
+        return DoctorFinding("ok", "the vault has a master password")
+    return DoctorFinding(
         "degraded",
         f"{state.detail}; secrets can't be kept there (deskbus vault change-password helps)",
     )
 
 
-def _electron() -> Finding:
+def _electron() -> DoctorFinding:
     found = os.environ.get("ELECTRON_BIN") or shutil.which("electron")
     if found and Path(found).exists():
-        return Finding("ok", found)
-    return Finding("optional", "neither ELECTRON_BIN nor electron on PATH; a shell brings its own")
+        return DoctorFinding("ok", found)
+    return DoctorFinding(
+        "optional", "neither ELECTRON_BIN nor electron on PATH; a shell brings its own"
+    )
 
 
-def _limits() -> Finding:
+def _limits() -> DoctorFinding:
     if sys.platform == "win32":
-        return Finding("ok", "no limit on open files")
+        return DoctorFinding("ok", "no limit on open files")
     else:
         import resource
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         words = f"open files {soft} of {hard}"
         if soft < MIN_OPEN_FILES:
-            return Finding("degraded", f"{words}; 500 apps need at least {MIN_OPEN_FILES}")
-        return Finding("ok", words)
+            return DoctorFinding("degraded", f"{words}; 500 apps need at least {MIN_OPEN_FILES}")
+        return DoctorFinding("ok", words)
 
 
-def _locale() -> Finding:
+def _locale() -> DoctorFinding:
     encoding = sys.getfilesystemencoding()
     if encoding.lower() not in ("utf-8", "utf8"):
         words = f"file names are {encoding} here; output is UTF-8 all the same"
-        return Finding("degraded", f"{words} (LC_ALL=C.UTF-8 helps)")
-    return Finding("ok", "UTF-8")
+        return DoctorFinding("degraded", f"{words} (LC_ALL=C.UTF-8 helps)")
+    return DoctorFinding("ok", "UTF-8")

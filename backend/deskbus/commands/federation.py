@@ -5,7 +5,7 @@ from argparse import Namespace
 
 import msgspec
 
-from deskbus.commands.connected import run_connected
+from deskbus.commands.backend.connected import run_connected
 from deskbus_protocol.client import Client
 from deskbus_protocol.federation import FederationResult
 

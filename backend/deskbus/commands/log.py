@@ -2,8 +2,8 @@
 
 from argparse import Namespace
 
-from deskbus.commands import output
-from deskbus.commands.progress import show_progress
+from deskbus.commands.terminal import output
+from deskbus.commands.terminal.progress_bar import show_progress
 from deskbus.config import MESSAGE_FOLDER
 from deskbus.persistence.log.message_log import MessageLog
 

@@ -6,8 +6,8 @@ from argparse import Namespace
 import msgspec
 from msgspec import UnsetType
 
-from deskbus.commands import output
-from deskbus.commands.connected import run_connected
+from deskbus.commands.backend.connected import run_connected
+from deskbus.commands.terminal import output
 from deskbus_protocol.client import Client
 from deskbus_protocol.display import visible
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError

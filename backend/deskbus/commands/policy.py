@@ -3,9 +3,9 @@
 from argparse import Namespace
 from functools import partial
 
-from deskbus.commands import output
-from deskbus.commands.connected import run_connected
-from deskbus.commands.failures import CommandError
+from deskbus.commands.backend.connected import run_connected
+from deskbus.commands.terminal import output
+from deskbus.commands.terminal.failures import CommandError
 from deskbus.config import ConfigError, load
 from deskbus.security.policy.policy_file import PolicyError, PolicyFile
 from deskbus_protocol.catalogue import Catalogue

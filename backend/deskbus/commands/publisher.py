@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from deskbus.commands import output
-from deskbus.commands.failures import CommandError
+from deskbus.commands.terminal import output
+from deskbus.commands.terminal.failures import CommandError
 from deskbus.security.identity.content_hash import ContentError, content_hash
 from deskbus.security.identity.signatures import KEY_BYTES, public_key, sign
 from deskbus_protocol.manifest import Manifest

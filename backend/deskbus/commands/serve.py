@@ -8,9 +8,9 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from deskbus.commands import output
-from deskbus.commands.failures import KEEP_PRIVATE, MAKE_SAFE, CommandError, MisuseError
-from deskbus.commands.output import OutputError, ReaderGoneError
+from deskbus.commands.terminal import output
+from deskbus.commands.terminal.failures import KEEP_PRIVATE, MAKE_SAFE, CommandError, MisuseError
+from deskbus.commands.terminal.output import OutputError, ReaderGoneError
 from deskbus.config import Config, ConfigError, ConfigFile, Settings, runtime_dir_for
 from deskbus.observability.standard_error import StandardError, take_standard_error
 from deskbus.storage.data_folder import AlreadyRunningError, held
@@ -101,7 +101,7 @@ def _serve(
     # Until `spare_the_collector`: what is imported stays, and looking through it takes time.
     gc.disable()
     from deskbus.app import Backend
-    from deskbus.commands import loop
+    from deskbus.commands.backend import event_loop
     from deskbus.components.component_settings import check_apps
     from deskbus.observability import logging
 
@@ -123,7 +123,7 @@ def _serve(
         spare_the_collector()
         await backend.run(partial(_tell_ready, options))
 
-    loop.run(serve)
+    event_loop.run(serve)
 
 
 def _check_ready_fd(descriptor: int | None) -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 import msgspec
 
 from deskbus.audit.store.audit_folder import AuditBusyError, AuditFolder
-from deskbus.commands import loop, output
-from deskbus.commands.connected import run_connected
-from deskbus.commands.failures import CommandError, MisuseError
-from deskbus.commands.passwords import on_terminal, read_password
-from deskbus.commands.vaultkeepers import OwnHands, RunningBackend, VaultKeeper
+from deskbus.commands.backend import event_loop
+from deskbus.commands.backend.connected import run_connected
+from deskbus.commands.terminal import output
+from deskbus.commands.terminal.failures import CommandError, MisuseError
+from deskbus.commands.terminal.passwords import on_terminal, read_password
+from deskbus.commands.vault_access import VaultAccess, VaultOnDisk, VaultThroughBackend
 from deskbus.config import AUDIT_FOLDER, VAULT_FOLDER, runtime_dir_for
 from deskbus.transport.pipe import is_held
 from deskbus.vault.cipher import wipe
@@ -57,7 +58,7 @@ def _through_backend(vault: Vault, options: Namespace) -> int:
 
     async def act(client: Client) -> None:
         nonlocal code
-        code = await _act(RunningBackend(client), vault, options)
+        code = await _act(VaultThroughBackend(client), vault, options)
 
     run_connected(options, act)
     return code
@@ -68,11 +69,11 @@ def _alone(vault: Vault, options: Namespace) -> int:
 
     async def act() -> None:
         nonlocal code
-        code = await _act(OwnHands(vault), vault, options)
+        code = await _act(VaultOnDisk(vault), vault, options)
 
     try:
         _keep_backends_out(vault, options)
-        loop.run(act)
+        event_loop.run(act)
     finally:
         vault.close()
     return code
@@ -95,7 +96,7 @@ def _keep_backends_out(vault: Vault, options: Namespace) -> None:
         raise CommandError(BUSY.format(options.data_dir), FREE_IT) from None
 
 
-async def _act(keeper: VaultKeeper, vault: Vault, options: Namespace) -> int:
+async def _act(keeper: VaultAccess, vault: Vault, options: Namespace) -> int:
     """`vault` is only looked at: whether there is one, and whether it has a password."""
     what, code = options.what, 0
     if what == "status":
@@ -121,7 +122,7 @@ async def _act(keeper: VaultKeeper, vault: Vault, options: Namespace) -> int:
     return code
 
 
-async def _with_password(keeper: VaultKeeper, options: Namespace) -> int:
+async def _with_password(keeper: VaultAccess, options: Namespace) -> int:
     is_import = options.what == "import"
     file = _file(options)
     words = "New master password" if options.what == "change-password" else OF_EXPORT
@@ -152,9 +153,9 @@ def _file(options: Namespace) -> Path:
     return file
 
 
-async def _look(keeper: VaultKeeper, vault: Vault, options: Namespace) -> None:
+async def _look(keeper: VaultAccess, vault: Vault, options: Namespace) -> None:
     """Opens the vault where that needs no password; a locked one is told, not an error."""
-    if keeper.name == OwnHands.name and vault.exists:
+    if keeper.name == VaultOnDisk.name and vault.exists:
         try:
             await _open(keeper, vault, options, ask=False)
         except CommandError as error:
@@ -162,7 +163,7 @@ async def _look(keeper: VaultKeeper, vault: Vault, options: Namespace) -> None:
                 raise
 
 
-async def _open(keeper: VaultKeeper, vault: Vault, options: Namespace, *, ask: bool = True) -> None:
+async def _open(keeper: VaultAccess, vault: Vault, options: Namespace, *, ask: bool = True) -> None:
     password = None
     locked = (await keeper.status()).state not in ("unlocked", "memory")
     if locked and vault.needs_password and (ask or options.password_fd is not None):

@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from deskbus import cli
+from deskbus.commands.backend.method_descriptions import CALLABLE
 from deskbus.commands.completion import _SCRIPTS, words_of
-from deskbus.commands.methods import CALLABLE
 from tests.conftest import absent
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import anyio
 
-from deskbus.commands import loop, output
-from deskbus.commands.failures import MAKE_SAFE, CommandError
+from deskbus.commands.backend import event_loop
+from deskbus.commands.terminal import output
+from deskbus.commands.terminal.failures import MAKE_SAFE, CommandError
 from deskbus.config import ConfigError, default_data_dir, runtime_dir_for
 from deskbus.security.tickets.developer_ticket import DEVELOPER_APP, FILE_NAME
 from deskbus.transport.pipe import address, check_runtime_folder, is_bound, is_held
@@ -44,7 +45,7 @@ def run_connected(options: Namespace, action: Callable[[Client], Awaitable[None]
         async with connected(options.data_dir, options.wait) as client:
             await action(client)
 
-    loop.run(main)
+    event_loop.run(main)
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from deskbus.commands.numbers import MAX_COUNT
+from deskbus.commands.arguments.numbers import MAX_COUNT
 
 
 def unix_ms(text: str) -> int:

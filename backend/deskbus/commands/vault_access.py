@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Raw
 
-from deskbus.commands.failures import CommandError
-from deskbus.commands.progress import show_progress
+from deskbus.commands.terminal.failures import CommandError
+from deskbus.commands.terminal.progress_bar import show_progress
 from deskbus.vault.cipher import SealError
 from deskbus.vault.keys.kek_providers import VaultLockedError
 from deskbus.vault.records.sealed_records import Name
@@ -32,7 +32,7 @@ ANSWER_WITHIN_S = 600.0
 _PROGRESS = re.compile(r"(\d{1,15}) of (\d{1,15}) records")
 
 
-class VaultKeeper(Protocol):
+class VaultAccess(Protocol):
     """Raises `CommandError` or `DeskbusError` where the vault is locked or was changed."""
 
     name: str
@@ -63,7 +63,7 @@ class VaultKeeper(Protocol):
     async def take_in(self, file: Path, password: bytearray) -> None: ...
 
 
-class RunningBackend:
+class VaultThroughBackend:
     """Asks the backend that has the vault."""
 
     name = "backend"
@@ -116,7 +116,7 @@ class RunningBackend:
         return await self._client.call(method, params, result=result, timeout_s=ANSWER_WITHIN_S)
 
 
-class OwnHands:
+class VaultOnDisk:
     """Opens the vault's files; to be used while it is claimed."""
 
     name = "command"

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from deskbus.commands.passwords import NoPasswordError, read_password
+from deskbus.commands.terminal.passwords import NoPasswordError, read_password
 from deskbus.vault.keys.master_password import MAX_BYTES
 
 

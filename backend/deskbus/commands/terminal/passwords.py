@@ -4,7 +4,7 @@ import getpass
 import os
 import sys
 
-from deskbus.commands.failures import MisuseError
+from deskbus.commands.terminal.failures import MisuseError
 from deskbus.vault.keys.master_password import MAX_BYTES, WeakPasswordError, check_strength
 
 

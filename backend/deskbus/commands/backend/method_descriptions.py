@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from deskbus.commands import output
-from deskbus.commands.failures import MisuseError
+from deskbus.commands.terminal import output
+from deskbus.commands.terminal.failures import MisuseError
 from deskbus_protocol.methods import METHODS
 
 CALLABLE = {name: row for name, row in METHODS.items() if row.handled_by == "backend"}

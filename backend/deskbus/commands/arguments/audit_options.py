@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from deskbus.commands import numbers
+from deskbus.commands.arguments import numbers
 
 
 def add_audit(commands: Any, place: ArgumentParser) -> None:

@@ -6,8 +6,8 @@ import sys
 import traceback
 from collections.abc import Iterator
 
-from deskbus.commands import output
-from deskbus.commands.output import OutputError, ReaderGoneError
+from deskbus.commands.terminal import output
+from deskbus.commands.terminal.output import OutputError, ReaderGoneError
 
 DONE = 0
 FAILED = 1

@@ -23,13 +23,13 @@ from deskbus.audit.verify.verifier import (
     known_head_of,
     unread,
 )
-from deskbus.commands.passwords import NoPasswordError, read_password
-from deskbus.commands.times import unix_ms
+from deskbus.commands.arguments.times import unix_ms
+from deskbus.commands.terminal.passwords import NoPasswordError, read_password
 from deskbus.config import AUDIT_FOLDER, VAULT_FOLDER
 from deskbus_protocol.audit import AuditFilter
 
 
-class Opened(msgspec.Struct, frozen=True):
+class OpenedAuditLog(msgspec.Struct, frozen=True):
     folder: Path
     index: AuditIndex
     search: AuditSearch
@@ -48,7 +48,7 @@ def folder_of(options: Namespace) -> Path:
 
 
 @contextmanager
-def opened(options: Namespace) -> Iterator[Opened]:
+def opened(options: Namespace) -> Iterator[OpenedAuditLog]:
     """Keeps the index where no backend has its own, and a passing one elsewhere; raises
     `OSError`.
     """
@@ -66,7 +66,7 @@ def opened(options: Namespace) -> Iterator[Opened]:
         index = AuditIndex(folder, place)
         try:
             index.catch_up()
-            yield Opened(folder, index, AuditSearch(folder, index))
+            yield OpenedAuditLog(folder, index, AuditSearch(folder, index))
         finally:
             index.close()
             claimed.release()

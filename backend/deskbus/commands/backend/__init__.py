@@ -1,0 +1,1 @@
+"""The running backend, as commands reach it."""
