@@ -11,11 +11,15 @@ Priority = Annotated[int, Meta(ge=0, le=9)]
 CorrelationId = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
-class Sender(msgspec.Struct, frozen=True):
-    """The identity of the connection that published. The backend writes it, never the sender."""
+class ClientId(msgspec.Struct, frozen=True):
+    """The identity of a connection. The backend writes it, never its client."""
 
     app: str
     client: str
+
+
+Sender = ClientId
+"""Deprecated since 0.2: the former name of `ClientId`."""
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -30,7 +34,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     id: str
     topic: str
-    sender: Sender
+    sender: ClientId
     payload: Raw
     timestamp: int
     epoch: str

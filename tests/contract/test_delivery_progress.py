@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from deskbus_protocol.bus import GapParams, Mark, MessageParams
 from deskbus_protocol.client.progress import DeliveryProgress
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 
 pytestmark = pytest.mark.requirement("6.3")
 
@@ -20,7 +20,7 @@ VECTORS: list[dict[str, Any]] = msgspec.json.decode(
 
 
 def message(of: dict[str, Any]) -> MessageParams:
-    sender = Sender("feed", "main")
+    sender = ClientId("feed", "main")
     return MessageParams(id="i", sender=sender, payload=Raw(b"1"), correlation_id="c", **of)
 
 

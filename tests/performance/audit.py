@@ -28,7 +28,7 @@ from deskbus.rpc.fastpath import PublishFastPath
 from deskbus.rpc.rejection_notices import RejectionNotices
 from deskbus_protocol.audit import AuditFilter
 from deskbus_protocol.bus import PublishParams
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.events import AuditEvent, PermissionGranted, TicketUsed, Violation
 from tests.performance.load import Figures
 from tests.unit.security.desk import FakeTrail
@@ -170,16 +170,16 @@ def _median_ms(search: AuditSearch, filters: list[AuditFilter]) -> float:
 
 
 class _AllMay:
-    def may_read(self, identity: Sender, topic: str) -> bool:
+    def may_read(self, identity: ClientId, topic: str) -> bool:
         return True
 
-    def may_write(self, identity: Sender, topic: str) -> bool:
+    def may_write(self, identity: ClientId, topic: str) -> bool:
         return True
 
-    def may_spend(self, identity: Sender, permission: str, scope: str) -> bool:
+    def may_spend(self, identity: ClientId, permission: str, scope: str) -> bool:
         return False
 
-    def spend(self, identity: Sender, permission: str, scope: str) -> bool:
+    def spend(self, identity: ClientId, permission: str, scope: str) -> bool:
         return False
 
 
@@ -199,7 +199,7 @@ class _Publisher:
 
 def hot_path() -> Figures:
     """How much longer a publish takes with the audit of refusals in place, in per cent."""
-    identity = Sender("bench.app", "main")
+    identity = ClientId("bench.app", "main")
     broker = MessageBroker("bench", _AllMay())
     publisher = _Publisher(broker, BusClient(identity, "bench"))
     frame = (

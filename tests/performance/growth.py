@@ -11,7 +11,7 @@ from msgspec import Raw
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.route import BusClient, Rank, Reader
 from deskbus.rpc.fastpath import CompactParams
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
 from tests.performance.load import load
 from tests.performance.report import Curve, number
@@ -116,16 +116,16 @@ def _delivered(receivers: int, payload_bytes: int, span_s: float) -> float:
 class _Everything:
     """An access control that allows all."""
 
-    def may_read(self, identity: Sender, topic: str) -> bool:
+    def may_read(self, identity: ClientId, topic: str) -> bool:
         return True
 
-    def may_write(self, identity: Sender, topic: str) -> bool:
+    def may_write(self, identity: ClientId, topic: str) -> bool:
         return True
 
-    def may_spend(self, identity: Sender, permission: str, scope: str) -> bool:
+    def may_spend(self, identity: ClientId, permission: str, scope: str) -> bool:
         return False
 
-    def spend(self, identity: Sender, permission: str, scope: str) -> bool:
+    def spend(self, identity: ClientId, permission: str, scope: str) -> bool:
         return False
 
 
@@ -157,12 +157,12 @@ def _never(error: DeskbusError, topic: str) -> None:
 def _routing(patterns: Sequence[str]) -> float:
     """Nanoseconds that the broker takes for one message, the topics taken in turn."""
     broker = MessageBroker("epoch", _Everything())
-    clients = [BusClient(Sender("app", f"client-{at}"), "epoch") for at in range(READERS)]
+    clients = [BusClient(ClientId("app", f"client-{at}"), "epoch") for at in range(READERS)]
     readers = [Reader(client, Rank.LIVE, _Counter()) for client in clients]
     for at, pattern in enumerate(patterns):
         broker.subscribe(clients[at % READERS], pattern, readers[at % READERS])
     topics = [f"app{at}.topic" for at in range(min(len(patterns), READERS))]
-    sender = BusClient(Sender("app", "sender"), "epoch")
+    sender = BusClient(ClientId("app", "sender"), "epoch")
     payload = Raw(b'"' + b"x" * 256 + b'"')
     messages = [CompactParams(topic, payload) for topic in topics]
     broker.publish_plain(sender, messages, _never)

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.route import BusClient, Rank, Reader
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.topics import MAX_LEVELS
 from tests.performance.load import Figures
@@ -41,7 +41,7 @@ def worst(kind: str, wildcards: int, levels: int) -> Iterator[str]:
 
 def _took_ms(kind: str, wildcards: int, levels: int) -> float:
     broker = MessageBroker("epoch", Desk(mode="allow").security.checker)
-    reader = BusClient(Sender("app.reader", "main"), "epoch")
+    reader = BusClient(ClientId("app.reader", "main"), "epoch")
     for pattern in worst(kind, wildcards, levels):
         try:
             broker.check_room(reader, pattern)

@@ -17,7 +17,7 @@ from deskbus.persistence.log.batch import Messages
 from deskbus.persistence.log.message_log import MessageLog
 from deskbus.persistence.log.query import Query
 from deskbus_protocol.bus import PublishParams
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from tests.unit.bus.lines import Anyone
 
 WORDS = st.sampled_from(['"', ',"seq":9', ',"timestamp":9', ',"sender":', "x", "\\"])
@@ -29,7 +29,7 @@ TEXTS = st.lists(WORDS, min_size=1, max_size=4).map("".join)
 def test_a_line_is_found_by_its_own_stamps(sent: list[tuple[str, str, dict[str, str]]]) -> None:
     now = [1000]
     broker = MessageBroker("e1", Anyone(), clock_ms=lambda: now[0])
-    sender = BusClient(Sender("desk.feed", "main"), "e1")
+    sender = BusClient(ClientId("desk.feed", "main"), "e1")
     batch = Messages(0)
     for number, (topic, correlation, headers) in enumerate(sent):
         now[0] = 1000 + number

@@ -34,7 +34,7 @@ from deskbus_protocol.audit import (
     AuditStats,
     AuditVerdict,
 )
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DEGRADED, INVALID_PARAMS, TOO_LARGE, DeskbusError
 from deskbus_protocol.events import AuditExported, AuditVerified
 
@@ -61,7 +61,7 @@ class AuditReader:
         cursor = UNSET if found.cursor is None else found.cursor
         return AuditPage(records=found.records, total=total, cursor=cursor)
 
-    async def export(self, params: AuditExportParams, who: Sender) -> AuditExportResult:
+    async def export(self, params: AuditExportParams, who: ClientId) -> AuditExportResult:
         def make(_: int) -> AuditExportResult:
             cursor = None if isinstance(params.cursor, UnsetType) else params.cursor
             found = self._search.find(params, order="oldest", limit=params.limit, cursor=cursor)
@@ -91,7 +91,7 @@ class AuditReader:
         return made
 
     async def export_to(
-        self, path: Path, wanted: AuditFilter, form: AuditFormat, who: Sender
+        self, path: Path, wanted: AuditFilter, form: AuditFormat, who: ClientId
     ) -> int:
         """Writes a file and its proof, and returns how many records are in it.
 
@@ -144,7 +144,7 @@ class AuditReader:
         return await self._indexed(count)
 
     async def verify(
-        self, against: Sequence[str], progress: Callable[[int, int], None], who: Sender
+        self, against: Sequence[str], progress: Callable[[int, int], None], who: ClientId
     ) -> AuditVerdict:
         """Reads all files, and holds the log against its anchor and `against`."""
         loop = asyncio.get_running_loop()

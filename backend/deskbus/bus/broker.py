@@ -15,7 +15,7 @@ from deskbus.contracts.bus_access import TopicAccess
 from deskbus.contracts.message_log import MessageLogWriter
 from deskbus.storage.clocks import ClockMs, SteadyClock
 from deskbus_protocol.bus import MessageParams, PublishParams
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import NOT_FOUND, OVERLOADED, PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.line import CORRELATION, END, PAYLOAD, TIMESTAMP
 from deskbus_protocol.rpc import encode
@@ -204,7 +204,7 @@ class MessageBroker:
             self._exact.setdefault(pattern, set()).add(reader)
             self._expire_targets(pattern)
 
-    async def note_uses(self, note_read: Callable[[Sender, str], None]) -> None:
+    async def note_uses(self, note_read: Callable[[ClientId, str], None]) -> None:
         """Tells `note_read` whom each topic has reached since the last call.
 
         Who writes is looked up in the access control anew, and is noted by that.

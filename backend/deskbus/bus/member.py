@@ -13,7 +13,7 @@ from deskbus.bus.line import topic_of
 from deskbus.bus.recovery.acknowledged_catchup import AcknowledgedCatchup
 from deskbus.bus.route import BusClient, Outlet, Rank, Reader
 from deskbus.storage.clocks import ClockMs
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.history import DeadLetterReason
 
 MAX_JITTER_MS = 100
@@ -51,7 +51,7 @@ class Member:
 
     def __init__(
         self,
-        identity: Sender,
+        identity: ClientId,
         *,
         epoch: str,
         clock_ms: ClockMs,
@@ -76,7 +76,7 @@ class Member:
         self._awake_ms = awake_ms
 
     @property
-    def identity(self) -> Sender:
+    def identity(self) -> ClientId:
         return self.client.identity
 
     @property
@@ -189,7 +189,7 @@ class _Losses:
     and what has ended is freed at once, without the garbage collector.
     """
 
-    def __init__(self, identity: Sender, epoch: str, dead_letters: DeadLetterQueue) -> None:
+    def __init__(self, identity: ClientId, epoch: str, dead_letters: DeadLetterQueue) -> None:
         self.gaps = GapNotices(epoch)
         self._identity = identity
         self._dead_letters = dead_letters

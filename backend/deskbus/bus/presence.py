@@ -4,17 +4,17 @@ from collections.abc import Callable
 
 from deskbus.bus.member import Member
 from deskbus_protocol.bus import SubscriberParams
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.rpc import notification
 
-MayWrite = Callable[[Sender, str], bool]
+MayWrite = Callable[[ClientId, str], bool]
 """Whether a client may write to every topic of a pattern."""
 
 
 class SubscriberPresence:
     def __init__(self, may_write: MayWrite) -> None:
         self._may_write = may_write
-        self._watching: dict[Sender, Member] = {}
+        self._watching: dict[ClientId, Member] = {}
 
     def watch(self, member: Member, others: list[Member]) -> list[SubscriberParams]:
         """Starts to tell `member`; returns what there is to tell of the others already."""
@@ -27,7 +27,7 @@ class SubscriberPresence:
             if (word := self._word(member, other, pattern)) is not None
         ]
 
-    def unwatch(self, identity: Sender) -> None:
+    def unwatch(self, identity: ClientId) -> None:
         self._watching.pop(identity, None)
 
     def added(self, subscriber: Member, pattern: str) -> None:

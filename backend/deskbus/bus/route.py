@@ -4,7 +4,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from deskbus_protocol import line
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.rpc import encode
 from deskbus_protocol.topics import is_wildcard, matches
 
@@ -152,7 +152,7 @@ class BusClient:
 
     __slots__ = ("__weakref__", "identity", "signature", "subscriptions", "writable")
 
-    def __init__(self, identity: Sender, epoch: str) -> None:
+    def __init__(self, identity: ClientId, epoch: str) -> None:
         self.identity = identity
         self.signature = encode(identity) + line.EPOCH + encode(epoch) + line.SEQ
         self.subscriptions: dict[str, Reader] = {}

@@ -25,7 +25,7 @@ from deskbus_protocol.bus import (
     Source,
     SubscriberParams,
 )
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import (
     INVALID_PARAMS,
     NO_SUBSCRIBER,
@@ -60,7 +60,7 @@ class InterApplicationBus:
         acl: BusAccess,
         *,
         on_gone: Callable[[str], None],
-        on_ended: Callable[[Sender], None] = lambda _: None,
+        on_ended: Callable[[ClientId], None] = lambda _: None,
         awake_ms: ClockMs = awake_ms,
     ) -> None:
         self.broker = broker
@@ -71,12 +71,12 @@ class InterApplicationBus:
         self._on_gone = on_gone
         self._on_ended = on_ended
         self._awake_ms = awake_ms
-        self._members: dict[Sender, Member] = {}
+        self._members: dict[ClientId, Member] = {}
         self._budgets: dict[str, QueueBudget] = {}
 
     def attach(
         self,
-        identity: Sender,
+        identity: ClientId,
         connection: Connected,
         *,
         resume: bool,
@@ -110,7 +110,7 @@ class InterApplicationBus:
         member.connect(connection, self.reads_of(identity))
         return False
 
-    def detach(self, identity: Sender) -> None:
+    def detach(self, identity: ClientId) -> None:
         """The client has left; from now on its messages wait."""
         member = self._members.get(identity)
         if member is not None and member.here:
@@ -121,7 +121,7 @@ class InterApplicationBus:
                 self._watchers.removed(member, pattern)
             self._make_room(identity.app)
 
-    def leave(self, identity: Sender) -> None:
+    def leave(self, identity: ClientId) -> None:
         """The client has left for good: nothing is kept for it, and it can't come back."""
         self.detach(identity)
         member = self._members.get(identity)
@@ -130,11 +130,11 @@ class InterApplicationBus:
             self._end(member)
             self._tell_gone(identity.app)
 
-    def knows(self, identity: Sender) -> bool:
+    def knows(self, identity: ClientId) -> bool:
         """Whether the client is here, or may still come back."""
         return identity in self._members
 
-    def member(self, identity: Sender) -> Member:
+    def member(self, identity: ClientId) -> Member:
         """Raises `DeskbusError` (session_required) for a client that is not here."""
         member = self._members.get(identity)
         if member is None or not member.here:
@@ -175,7 +175,7 @@ class InterApplicationBus:
                 member.connection.put(line, None, 0)
 
     def subscribe(
-        self, identity: Sender, pattern: str, mode: Mode, sources: Sequence[Source] = ()
+        self, identity: ClientId, pattern: str, mode: Mode, sources: Sequence[Source] = ()
     ) -> None:
         """Raises `DeskbusError` (invalid_topic, invalid_params, overloaded)."""
         member = self.member(identity)
@@ -192,18 +192,18 @@ class InterApplicationBus:
         if not known:
             self._watchers.added(member, pattern)
 
-    def unsubscribe(self, identity: Sender, pattern: str) -> None:
+    def unsubscribe(self, identity: ClientId, pattern: str) -> None:
         """Raises `DeskbusError` (not_found)."""
         self._close(self.member(identity), pattern)
 
-    def watch_subscribers(self, identity: Sender, *, enabled: bool) -> list[SubscriberParams]:
+    def watch_subscribers(self, identity: ClientId, *, enabled: bool) -> list[SubscriberParams]:
         """Starts or ends telling a client who subscribes; returns who does now."""
         if enabled:
             return self._watchers.watch(self.member(identity), self.members)
         self._watchers.unwatch(identity)
         return []
 
-    def send(self, identity: Sender, params: SendParams) -> SendResult:
+    def send(self, identity: ClientId, params: SendParams) -> SendResult:
         """Raises `DeskbusError` (permission_denied, no_subscriber, invalid_topic)."""
         client_name = None if isinstance(params.client, UnsetType) else params.client
         sender = self.member(identity).client
@@ -212,7 +212,7 @@ class InterApplicationBus:
         self.broker.send(sender, targets, topic, params.payload, _options(params))
         return SendResult(id=topic.last_id.decode(), receivers=len(targets))
 
-    async def request(self, identity: Sender, params: RequestParams) -> RequestResult:
+    async def request(self, identity: ClientId, params: RequestParams) -> RequestResult:
         """Raises `DeskbusError`: no_subscriber, timeout, responder_failed, permission_denied."""
         client = self.member(identity).client
         options = _options(params)
@@ -251,7 +251,7 @@ class InterApplicationBus:
     def purge(self, numbers: list[int] | None) -> LettersResult:
         return LettersResult(done=len(self.dead_letters.take(numbers)), left=0)
 
-    def history(self, identity: Sender, topic: str, limit: int) -> list[Raw]:
+    def history(self, identity: ClientId, topic: str, limit: int) -> list[Raw]:
         """The last messages of a topic; raises `DeskbusError` (permission_denied)."""
         if not self._acl.may_read(identity, topic):
             raise DeskbusError(PERMISSION_DENIED, f"This app may not read {topic}.")
@@ -291,7 +291,7 @@ class InterApplicationBus:
             history_bytes=broker.topics.history_bytes,
         )
 
-    def reads_of(self, identity: Sender) -> Callable[[str], bool]:
+    def reads_of(self, identity: ClientId) -> Callable[[str], bool]:
         """Whether this client may read a topic, as of when it is asked."""
         return lambda topic: self._acl.may_read(identity, topic)
 
@@ -360,7 +360,7 @@ class InterApplicationBus:
         self._on_ended(member.identity)
 
     def _addressees(
-        self, sender: Sender, app: str, client: str | None, topic: str
+        self, sender: ClientId, app: str, client: str | None, topic: str
     ) -> tuple[Reader, ...]:
         check_topic(topic)
         always = self._acl.may_send(sender, app)

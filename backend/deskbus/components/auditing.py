@@ -17,7 +17,7 @@ from deskbus.ui.panels.audit_panel import AuditPanel
 from deskbus.ui.panels.panels import Panels
 from deskbus.vault.service import SecretSlot, VaultService
 from deskbus_protocol.audit import AuditQueryParams
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.events import (
     Actor,
@@ -68,7 +68,7 @@ class Auditing:
         finally:
             self.reader.close()
 
-    def minted(self, identity: Sender, actor: Actor) -> None:
+    def minted(self, identity: ClientId, actor: Actor) -> None:
         self.trail.note(TicketMinted(app=identity.app, client=identity.client, actor=actor))
 
     def vault_changed(self, status: VaultStatus) -> None:

@@ -13,7 +13,7 @@ from deskbus.components.messaging import Messaging
 from deskbus.config import ConfigError, FederationConfig, Settings
 from deskbus.security.service import SecurityManager
 from deskbus.vault.service import VaultService
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.framing import MAX_FRAME_BYTES
 from deskbus_protocol.health import ComponentHealth
 from deskbus_protocol.jsontext import MAX_DEPTH, is_too_deep
@@ -43,7 +43,7 @@ class Federating:
         config = settings.config.federation
         self.federation: Federation | None = None
         if not isinstance(config, UnsetType):
-            identity = Sender(FEDERATION_APP, config.name)
+            identity = ClientId(FEDERATION_APP, config.name)
             security.trust(identity)
             self.federation = _join(settings, config, messaging, vault, identity)
 
@@ -68,7 +68,7 @@ def _join(
     config: FederationConfig,
     messaging: Messaging,
     vault: VaultService,
-    identity: Sender,
+    identity: ClientId,
 ) -> "Federation":
     if find_spec("nats") is None:
         raise ConfigError("[federation] needs the client of NATS: pip install 'deskbus[nats]'")

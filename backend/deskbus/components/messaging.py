@@ -18,7 +18,7 @@ from deskbus.reliability.loops import Loops
 from deskbus.storage.awake_clock import tick_every
 from deskbus.storage.clocks import SteadyClock
 from deskbus.vault.vault import Vault
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.secrets import VaultStatus
 
 TICK_S = 0.1
@@ -39,7 +39,7 @@ class Messaging:
         clock = SteadyClock()
         self.persistence = persistence_of(settings, vault, clock)
         self.log = TopicLog(self.persistence, settings.config.persistence.topics)
-        self.client_ended = Listeners[Sender]()
+        self.client_ended = Listeners[ClientId]()
         self.client_ended.add(security.forget_client)
         self.bus = InterApplicationBus(
             MessageBroker(epoch, security.checker, self.log, clock),

@@ -9,7 +9,7 @@ from deskbus.observability.call_trace import trace_id_of, traced
 from deskbus.rpc.connection import Call
 from deskbus.rpc.fastpath import Denied
 from deskbus_protocol.bus import PublishParams
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import SESSION_REQUIRED, DeskbusError
 from deskbus_protocol.events import Violation
 from deskbus_protocol.methods import METHODS
@@ -26,7 +26,7 @@ class RefusedCalls:
         if method in ("session.open", "session.resume"):
             return
         connection = call.connection
-        identity = connection.identity if connection.has_session else Sender("", "")
+        identity = connection.identity if connection.has_session else ClientId("", "")
         kind = "permission"
         if error.kind is SESSION_REQUIRED:
             kind = "no session"
@@ -44,7 +44,7 @@ class RefusedCalls:
             )
         )
 
-    def on_fastpath(self, identity: Sender) -> Denied:
+    def on_fastpath(self, identity: ClientId) -> Denied:
         """For the messages of one client."""
 
         def denied(

@@ -16,7 +16,7 @@ from deskbus.security.service import SecurityManager
 from deskbus.security.tickets.developer_ticket import DEVELOPER_APP
 from deskbus.security.tickets.one_time_tickets import TicketIssuer
 from deskbus.ui.shell import Shell
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import TICKET_REFUSED, DeskbusError
 from deskbus_protocol.events import Actor
 
@@ -29,8 +29,8 @@ class Sessions:
         log: DurabilityLog,
         shell: Shell,
         tickets: TicketIssuer,
-        denied: Callable[[Sender], Denied],
-        minted: Callable[[Sender, Actor], None],
+        denied: Callable[[ClientId], Denied],
+        minted: Callable[[ClientId, Actor], None],
         security: SecurityManager,
     ) -> None:
         """`denied` makes what is told of an identity's messages that it may not send; `minted` is
@@ -43,21 +43,21 @@ class Sessions:
         self._denied = denied
         self._minted = minted
         self._security = security
-        self._trusted: set[Sender] = set()
-        self._open: dict[Sender, Connection] = {}
+        self._trusted: set[ClientId] = set()
+        self._open: dict[ClientId, Connection] = {}
         self.meters = RateLimits(self._limited)
         self._developers = count(1)
-        self._tokens: dict[bytes, tuple[Role, Sender]] = {}
-        self._token_of: dict[Sender, bytes] = {}
+        self._tokens: dict[bytes, tuple[Role, ClientId]] = {}
+        self._token_of: dict[ClientId, bytes] = {}
         self.developer_ticket: str | None = None
 
-    def mint(self, identity: Sender, actor: Actor = "system") -> str:
+    def mint(self, identity: ClientId, actor: Actor = "system") -> str:
         """A ticket that lets its bearer in as `identity`, once."""
         ticket = self._tickets.mint(identity)
         self._minted(identity, actor)
         return ticket
 
-    def redeem(self, ticket: str, app: str) -> tuple[Role, Sender]:
+    def redeem(self, ticket: str, app: str) -> tuple[Role, ClientId]:
         """Who a ticket makes of its bearer; raises `DeskbusError` (ticket_refused)."""
         expected = self.developer_ticket
         if (
@@ -65,10 +65,10 @@ class Sessions:
             and expected
             and secrets.compare_digest(ticket.encode(), expected.encode())
         ):
-            return "shell", Sender(DEVELOPER_APP, f"client-{next(self._developers)}")
+            return "shell", ClientId(DEVELOPER_APP, f"client-{next(self._developers)}")
         return "app", self._tickets.redeem(ticket, app)
 
-    def new_token(self, role: Role, identity: Sender) -> str:
+    def new_token(self, role: Role, identity: ClientId) -> str:
         """A resume token for this client's next connection; an earlier one is void."""
         token = secrets.token_urlsafe(32)
         self.forget_token(identity)
@@ -76,7 +76,7 @@ class Sessions:
         self._tokens[_digest(token)] = role, identity
         return token
 
-    def forget_token(self, identity: Sender) -> None:
+    def forget_token(self, identity: ClientId) -> None:
         """The client can't come back any more, or comes back by another token."""
         self._tokens.pop(self._token_of.pop(identity, b""), None)
 
@@ -85,7 +85,7 @@ class Sessions:
         """How many clients could come back."""
         return len(self._token_of)
 
-    def redeem_token(self, token: str) -> tuple[Role, Sender]:
+    def redeem_token(self, token: str) -> tuple[Role, ClientId]:
         """Who may come back with this token; raises `DeskbusError` (ticket_refused)."""
         found = self._tokens.pop(_digest(token), None)
         if found is None or not self._bus.knows(found[1]):
@@ -100,7 +100,7 @@ class Sessions:
         self,
         connection: Connection,
         role: Role,
-        identity: Sender,
+        identity: ClientId,
         *,
         resume: bool = False,
         last_seqs: Mapping[str, int] | None = None,
@@ -129,7 +129,7 @@ class Sessions:
 
     def notify(self, app: str, client: str, method: str, params: object) -> None:
         """Sends a notification to one client of an app, if it is connected."""
-        connection = self._open.get(Sender(app, client))
+        connection = self._open.get(ClientId(app, client))
         if connection is not None:
             connection.peer.notify(method, params)
 
@@ -142,7 +142,7 @@ class Sessions:
         self._bus.detach(identity)
         self._shell.disconnect(connection.peer)
 
-    def _judge(self, role: Role, identity: Sender) -> None:
+    def _judge(self, role: Role, identity: ClientId) -> None:
         """Trust follows from how this session was opened, whoever had the identity before."""
         gone = {each for each in self._trusted if each == identity or not self._bus.knows(each)}
         for each in gone - {identity} if role == "shell" else gone:

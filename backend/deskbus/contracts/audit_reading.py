@@ -13,7 +13,7 @@ from deskbus_protocol.audit import (
     AuditStats,
     AuditVerdict,
 )
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 
 
 class AuditReading(Protocol):
@@ -26,9 +26,9 @@ class AuditReading(Protocol):
     async def head(self) -> AuditHeadResult: ...
 
     async def verify(
-        self, against: list[str], progress: Callable[[int, int], None], who: Sender
+        self, against: list[str], progress: Callable[[int, int], None], who: ClientId
     ) -> AuditVerdict: ...
 
     async def export_to(
-        self, path: Path, wanted: AuditFilter, form: AuditFormat, who: Sender
+        self, path: Path, wanted: AuditFilter, form: AuditFormat, who: ClientId
     ) -> int: ...

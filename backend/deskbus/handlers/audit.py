@@ -23,7 +23,7 @@ from deskbus_protocol.audit import (
     AuditVerdict,
     AuditVerifyParams,
 )
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.permissions import Grant
@@ -108,13 +108,13 @@ class AuditHandlers:
         return Empty()
 
     @asynccontextmanager
-    async def _turn(self, call: Call) -> AsyncIterator[Sender]:
+    async def _turn(self, call: Call) -> AsyncIterator[ClientId]:
         """Who reads the log, once it is that app's turn; raises `DeskbusError`."""
         who = self._administrator(call)
         async with self._turns.take(who.app):
             yield who
 
-    def _administrator(self, call: Call) -> Sender:
+    def _administrator(self, call: Call) -> ClientId:
         """Raises `DeskbusError` (permission_denied)."""
         if not self._may_read(call):
             raise DeskbusError(PERMISSION_DENIED)

@@ -8,7 +8,7 @@ from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.decisions.permission_settings import PermissionSettings
 from deskbus.security.permission_service import PermissionService
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.permissions import (
@@ -36,7 +36,7 @@ def handlers(permissions: PermissionService, settings: PermissionSettings) -> Ma
         return PermissionResult(state="granted" if allowed else "denied")
 
     async def request_for(_: Call, params: AskForParams) -> PermissionResult:
-        identity = Sender(params.app, params.client)
+        identity = ClientId(params.app, params.client)
         wanted = Grant(params.permission, params.scope)
         try:
             await permissions.require(

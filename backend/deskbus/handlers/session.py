@@ -15,7 +15,7 @@ from deskbus.rpc.connection import Call, Connection, Role
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.tickets.one_time_tickets import TICKET_LIFE_S
 from deskbus_protocol import PROTOCOL_VERSION
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import (
     CONFLICT,
     PERMISSION_DENIED,
@@ -36,7 +36,7 @@ from deskbus_protocol.session import (
     is_reserved,
 )
 
-SHELL = Sender("deskbus.shell", "main")
+SHELL = ClientId("deskbus.shell", "main")
 
 CLAIM_CHARACTERS = 128
 """Of what a stranger says that it is, in the audit log."""
@@ -50,19 +50,19 @@ log = structlog.get_logger()
 class Sessions(Protocol):
     """Who is connected, and who could be. Methods raise `DeskbusError` (ticket_refused)."""
 
-    def mint(self, identity: Sender, actor: Actor) -> str: ...
+    def mint(self, identity: ClientId, actor: Actor) -> str: ...
 
-    def redeem(self, ticket: str, app: str) -> tuple[Role, Sender]: ...
+    def redeem(self, ticket: str, app: str) -> tuple[Role, ClientId]: ...
 
-    def redeem_token(self, token: str) -> tuple[Role, Sender]: ...
+    def redeem_token(self, token: str) -> tuple[Role, ClientId]: ...
 
-    def new_token(self, role: Role, identity: Sender) -> str: ...
+    def new_token(self, role: Role, identity: ClientId) -> str: ...
 
     def join(
         self,
         connection: Connection,
         role: Role,
-        identity: Sender,
+        identity: ClientId,
         *,
         resume: bool = False,
         last_seqs: Mapping[str, int] | None = None,
@@ -82,7 +82,7 @@ class SessionHandlers:
         violations: ViolationRecorder,
         shut_down: Callable[[], None],
         on_shell: Callable[[str | None, int], None],
-        on_opened: Callable[[Sender], None],
+        on_opened: Callable[[ClientId], None],
     ) -> None:
         """`on_shell` is told the shell's own binary and its version of Electron, `on_opened` every
         client of an app.
@@ -129,7 +129,7 @@ class SessionHandlers:
     async def mint_ticket(self, _: Call, params: MintTicketParams) -> MintTicketResult:
         if is_reserved(params.app):
             raise DeskbusError(PERMISSION_DENIED, f"App ids in {RESERVED_APPS}* are reserved.")
-        ticket = self._sessions.mint(Sender(params.app, params.client), "person")
+        ticket = self._sessions.mint(ClientId(params.app, params.client), "person")
         return MintTicketResult(ticket=ticket, expires_in=int(TICKET_LIFE_S * 1000))
 
     async def open(self, call: Call, params: OpenParams) -> OpenResult:
@@ -182,7 +182,7 @@ class SessionHandlers:
         """`app` is what the stranger claims to be."""
         await self._violations.record(TicketRefused(claimed=app[:CLAIM_CHARACTERS], reason=reason))
 
-    def _opened(self, role: Role, identity: Sender, *, resumed: bool) -> OpenResult:
+    def _opened(self, role: Role, identity: ClientId, *, resumed: bool) -> OpenResult:
         log.info("session.opened", app=identity.app, client=identity.client, resumed=resumed)
         self._on_opened(identity)
         return OpenResult(

@@ -19,7 +19,7 @@ from deskbus.processes.system.process_tree import become_subreaper
 from deskbus.processes.system.sampling import Measured, survey
 from deskbus.reliability.resource_shortage import is_shortage
 from deskbus_protocol.apps import AppStatus
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import (
     CONFLICT,
     NOT_FOUND,
@@ -153,7 +153,7 @@ class ProcessIsolationManager:
             found.run.capture.allow(limits.log_kb_per_s * 1024)
         self._woken.set()
 
-    def of_caller(self, identity: Sender) -> ManagedApp:
+    def of_caller(self, identity: ClientId) -> ManagedApp:
         """The app whose own process asks; raises `DeskbusError` (permission_denied)."""
         found = self._apps.get(identity.app)
         if found is None or identity.client != MAIN_CLIENT:
@@ -162,7 +162,7 @@ class ProcessIsolationManager:
             )
         return found
 
-    def session_opened(self, identity: Sender) -> None:
+    def session_opened(self, identity: ClientId) -> None:
         if identity.app in self._apps and identity.client == MAIN_CLIENT:
             self._apps[identity.app].session_opened()
 

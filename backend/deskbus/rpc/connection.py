@@ -5,7 +5,7 @@ from typing import Literal
 import anyio
 
 from deskbus.rpc.peer import Peer
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import SESSION_REQUIRED, DeskbusError
 from deskbus_protocol.rpc import encode
 
@@ -23,12 +23,12 @@ class Connection:
         self.peer = peer
         self.shell_link = shell_link
         self.role: Role | None = None
-        self._identity: Sender | None = None
+        self._identity: ClientId | None = None
         self.settled = anyio.Event()
         """Set once it has a session, or has ended without one."""
 
     @property
-    def identity(self) -> Sender:
+    def identity(self) -> ClientId:
         """Raises `DeskbusError` (session_required) before the session is open."""
         if self._identity is None:
             raise DeskbusError(SESSION_REQUIRED)
@@ -38,7 +38,7 @@ class Connection:
     def has_session(self) -> bool:
         return self._identity is not None
 
-    def become(self, role: Role, identity: Sender) -> None:
+    def become(self, role: Role, identity: ClientId) -> None:
         self.role = role
         self._identity = identity
         self.settled.set()
@@ -52,7 +52,7 @@ class Call:
         self._request_id = request_id
 
     @property
-    def identity(self) -> Sender:
+    def identity(self) -> ClientId:
         return self.connection.identity
 
     def progress(self, text: str) -> None:

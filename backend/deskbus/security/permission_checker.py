@@ -19,7 +19,7 @@ from deskbus.security.permission_request import Permit
 from deskbus.security.policy.policy import NO_POLICY, Policy
 from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.catalogue import Catalogue
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.permissions import EffectiveRule, Grant
 
 MAX_VERDICTS = 65_536
@@ -51,41 +51,41 @@ class PermissionChecker:
         self._policy = NO_POLICY
         self.epoch = 0
         self.once = OneTimeGrants(rules)
-        self._trusted: set[Sender] = set()
+        self._trusted: set[ClientId] = set()
         self._standings: dict[str, EffectivePermissions] = {}
         self._verdicts: dict[tuple[str, str, str], PermissionVerdict] = {}
         self._next_end: int | None = None
 
-    def may_read(self, identity: Sender, topic: str) -> bool:
+    def may_read(self, identity: ClientId, topic: str) -> bool:
         return self._permits(identity, Grant("messaging.read", topic))
 
-    def may_write(self, identity: Sender, topic: str) -> bool:
+    def may_write(self, identity: ClientId, topic: str) -> bool:
         """Notes the use; the bus asks for the first message on a topic, and again each minute."""
         return self._use(identity, Grant("messaging.write", topic))
 
-    def note_read(self, identity: Sender, topic: str) -> None:
+    def note_read(self, identity: ClientId, topic: str) -> None:
         """A message on the topic has reached the client."""
         self.note_use(identity, Grant("messaging.read", topic))
 
-    def may_subscribe(self, identity: Sender, pattern: str) -> bool:
+    def may_subscribe(self, identity: ClientId, pattern: str) -> bool:
         """Whether every topic of a pattern may be read."""
         return self.may_read(identity, pattern)
 
-    def may_write_all(self, identity: Sender, pattern: str) -> bool:
+    def may_write_all(self, identity: ClientId, pattern: str) -> bool:
         """Whether every topic of a pattern may be written to."""
         return self.verdict_of(identity, Grant("messaging.write", pattern)).state == "granted"
 
-    def may_send(self, identity: Sender, app: str) -> bool:
+    def may_send(self, identity: ClientId, app: str) -> bool:
         """Notes the use."""
         return self._use(identity, Grant("app.send", app))
 
-    def note_use(self, identity: Sender, wanted: Grant) -> None:
+    def note_use(self, identity: ClientId, wanted: Grant) -> None:
         """The decision by which this is granted, if a person made one, was used now."""
         verdict = self.verdict_of(identity, wanted)
         if verdict.why == "person" and verdict.by is not None:
             self._ledger.note_use(identity.app, verdict.by, self._clock())
 
-    def may_spend(self, identity: Sender, permission: str, scope: str) -> bool:
+    def may_spend(self, identity: ClientId, permission: str, scope: str) -> bool:
         """Whether `spend` would find something."""
         wanted = Grant(permission, scope)
         return self._is_open(Permit(identity, wanted)) and self.once.covers(identity, wanted)
@@ -96,7 +96,7 @@ class PermissionChecker:
             if permit.once and not permit.reserved and self._is_open(permit):
                 self.once.keep(permit.identity, permit.grant)
 
-    def spend(self, identity: Sender, permission: str, scope: str) -> bool:
+    def spend(self, identity: ClientId, permission: str, scope: str) -> bool:
         """Uses up what was allowed once, if it covers this; true if it did."""
         wanted = Grant(permission, scope)
         return self._is_open(Permit(identity, wanted)) and self.once.spend(identity, wanted)
@@ -107,7 +107,7 @@ class PermissionChecker:
             return self._is_open(permit)
         return self._permits(permit.identity, permit.grant)
 
-    def verdict_of(self, identity: Sender, wanted: Grant) -> PermissionVerdict:
+    def verdict_of(self, identity: ClientId, wanted: Grant) -> PermissionVerdict:
         return TRUSTED if identity in self._trusted else self.verdict(identity.app, wanted)
 
     def verdict(self, app: str, wanted: Grant) -> PermissionVerdict:
@@ -118,7 +118,7 @@ class PermissionChecker:
         known = self._verdicts.get(key)
         return self._judge(key) if known is None else known
 
-    def can_have(self, identity: Sender, permission: str) -> bool:
+    def can_have(self, identity: ClientId, permission: str) -> bool:
         """Whether there is any scope at all that the client could have."""
         trusted = self.is_trusted(identity.app) or identity in self._trusted
         return trusted or self._standing(identity.app).can_have(permission)
@@ -149,20 +149,20 @@ class PermissionChecker:
         """Whether the policy and people have no say about an app: in `allow` mode alone."""
         return self._mode == "allow"
 
-    def trust(self, identity: Sender) -> None:
+    def trust(self, identity: ClientId) -> None:
         self._trusted.add(identity)
 
-    def distrust(self, identity: Sender) -> bool:
+    def distrust(self, identity: ClientId) -> bool:
         """Whether the client was trusted until now."""
         was_trusted = identity in self._trusted
         self._trusted.discard(identity)
         return was_trusted
 
-    def _use(self, identity: Sender, wanted: Grant) -> bool:
+    def _use(self, identity: ClientId, wanted: Grant) -> bool:
         self.note_use(identity, wanted)
         return self.verdict_of(identity, wanted).state == "granted"
 
-    def _permits(self, identity: Sender, wanted: Grant) -> bool:
+    def _permits(self, identity: ClientId, wanted: Grant) -> bool:
         verdict = self.verdict_of(identity, wanted)
         if verdict.state == "open":
             return self.once.is_leased(identity, wanted)

@@ -3,7 +3,7 @@
 from typing import Literal, NamedTuple
 
 from deskbus.observability.call_trace import CallTrace
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.permissions import Grant, Holds
 
 
@@ -15,7 +15,7 @@ class PermissionRequest(NamedTuple):
     `verified` whether the publisher's signature is right.
     """
 
-    identity: Sender
+    identity: ClientId
     grant: Grant
     reason: str | None = None
     origin: str | None = None
@@ -42,7 +42,7 @@ class Permit(NamedTuple):
     A `reserved` one is kept until the bus uses it up.
     """
 
-    identity: Sender
+    identity: ClientId
     grant: Grant
     once: bool = False
     reserved: bool = False

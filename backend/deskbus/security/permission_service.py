@@ -18,7 +18,7 @@ from deskbus.security.permission_checker import PermissionChecker
 from deskbus.security.permission_request import PermissionRequest, Permit
 from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.catalogue import Catalogue
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import OVERLOADED, PERMISSION_DENIED, DeskbusError, ErrorKind
 from deskbus_protocol.permissions import Grant, State
 
@@ -45,7 +45,7 @@ class PermissionService:
         self._operations = operations
         self._refusals = DenialAudit(trail, clock)
 
-    async def state(self, identity: Sender, wanted: Grant) -> State:
+    async def state(self, identity: ClientId, wanted: Grant) -> State:
         """What a request for `wanted` would come to now.
 
         Raises `DeskbusError` (invalid_params) for a bad scope, or a permission not offered.
@@ -54,13 +54,13 @@ class PermissionService:
         resolved = await self._resolve_for(identity, wanted)
         return "denied" if resolved is None else self.state_of(identity, resolved)
 
-    def state_of(self, identity: Sender, wanted: Grant) -> State:
+    def state_of(self, identity: ClientId, wanted: Grant) -> State:
         """The same for a scope that is canonical."""
         return self._consent.state_of(identity, wanted)
 
     async def request(
         self,
-        identity: Sender,
+        identity: ClientId,
         wanted: Grant,
         reason: str | None = None,
         origin: str | None = None,
@@ -76,7 +76,7 @@ class PermissionService:
 
     async def require(
         self,
-        identity: Sender,
+        identity: ClientId,
         wanted: Grant,
         reason: str | None = None,
         origin: str | None = None,
@@ -97,7 +97,7 @@ class PermissionService:
         self._checker.note_use(identity, permit.grant)
         return permit
 
-    async def reserve(self, identity: Sender, wanted: Grant) -> Permit:
+    async def reserve(self, identity: ClientId, wanted: Grant) -> Permit:
         """As `require`, for an operation that the bus checks once more, and `spend`s then."""
         permit = await self.require(identity, wanted)
         self._keep(permit)
@@ -146,7 +146,7 @@ class PermissionService:
             raise
 
     async def require_both(
-        self, identity: Sender, wanted: Grant, also: Grant
+        self, identity: ClientId, wanted: Grant, also: Grant
     ) -> tuple[Permit, Permit]:
         """As `require`; where the second is refused the first is not used up."""
         first = await self.require(identity, wanted)
@@ -156,7 +156,7 @@ class PermissionService:
             self._checker.give_back([first])
             raise
 
-    def release(self, identity: Sender, wanted: Grant) -> None:
+    def release(self, identity: ClientId, wanted: Grant) -> None:
         self._checker.once.release(identity, wanted)
 
     @contextmanager
@@ -194,7 +194,7 @@ class PermissionService:
 
     async def _decide(
         self,
-        identity: Sender,
+        identity: ClientId,
         worded: Grant,
         reason: str | None,
         origin: str | None,
@@ -225,10 +225,10 @@ class PermissionService:
         self._refuse(identity, wanted)
         return None
 
-    def _refuse(self, identity: Sender, wanted: Grant) -> None:
+    def _refuse(self, identity: ClientId, wanted: Grant) -> None:
         self._refusals.tell(identity, wanted, self._checker.verdict(identity.app, wanted))
 
-    async def _resolve_for(self, identity: Sender, worded: Grant) -> Grant | None:
+    async def _resolve_for(self, identity: ClientId, worded: Grant) -> Grant | None:
         """Canonical, or None where the app may not have it wherever it leads.
 
         An app without the permission learns nothing of the file system, not even by how long it

@@ -17,7 +17,7 @@ from deskbus.security.permission_service import PermissionService
 from deskbus.security.policy.policy import Policy
 from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.catalogue import Catalogue
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.events import PermissionExpired, PermissionRevoked
 from deskbus_protocol.permissions import Grant
 
@@ -120,18 +120,18 @@ class SecurityManager:
         if ended:
             self.changed(app)
 
-    def forget_client(self, identity: Sender) -> None:
+    def forget_client(self, identity: ClientId) -> None:
         """The client begins anew; what was allowed once to the one before is not its own."""
         self.checker.once.forget(identity)
 
-    def trust(self, identity: Sender) -> None:
+    def trust(self, identity: ClientId) -> None:
         """This client stands above the policy: its session was opened as the shell's or a tool's.
 
         It is never an id that makes it so.
         """
         self.checker.trust(identity)
 
-    def distrust(self, identity: Sender) -> None:
+    def distrust(self, identity: ClientId) -> None:
         """The client is gone, or another has its name."""
         if self.checker.distrust(identity):
             self.changed(identity.app)

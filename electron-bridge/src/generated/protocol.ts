@@ -564,7 +564,7 @@ export interface ResponseFault {
 export interface MessageParams {
   id: string;
   topic: string;
-  sender: Sender;
+  sender: ClientId;
   payload: unknown;
   timestamp: number;
   epoch: string;
@@ -579,8 +579,8 @@ export interface MessageParams {
   _meta?: TraceContext;
 }
 
-/** The identity of the connection that published. The backend writes it, never the sender. */
-export interface Sender {
+/** The identity of a connection. The backend writes it, never its client. */
+export interface ClientId {
   app: string;
   client: string;
 }

@@ -19,12 +19,12 @@ from deskbus_protocol.bus import (
     SubscribeResult,
 )
 from deskbus_protocol.client import Inbox, Message
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import CONNECTION_LOST, TICKET_REFUSED, DeskbusError
 from deskbus_protocol.session import OpenResult
 from tests.unit.bus.lines import Anyone
 
-FEED = Sender("feed", "main")
+FEED = ClientId("feed", "main")
 BLOCK = 3
 
 
@@ -138,7 +138,7 @@ class Run:
             awake_ms=clock_ms,
         )
         self.replays = Replays(self.bus, log)
-        self._tokens: dict[str, Sender] = {}
+        self._tokens: dict[str, ClientId] = {}
         self.bus.attach(FEED, Line(), resume=False)
 
     def publish(self, topic: str) -> tuple[str, str, int]:
@@ -147,7 +147,7 @@ class Run:
         stamped = self.bus.broker.publish(feed, topic, Raw(b"1"))
         return topic, self.epoch, stamped.seq
 
-    async def serve(self, who: Sender, line: Line, method: str, params: Any) -> object:
+    async def serve(self, who: ClientId, line: Line, method: str, params: Any) -> object:
         if method == "session.resume":
             if self._tokens.pop(params["resumeToken"], None) != who or not self.bus.knows(who):
                 raise DeskbusError(TICKET_REFUSED)
@@ -162,7 +162,7 @@ class Run:
             who, msgspec.convert(msgspec.to_builtins(params), ContinueParams)
         )
 
-    def _attach(self, who: Sender, line: Line, params: Any) -> OpenResult:
+    def _attach(self, who: ClientId, line: Line, params: Any) -> OpenResult:
         resumed = self.bus.attach(who, line, resume=True, last_seqs=params["lastSeqs"])
         token = f"{self.epoch} {len(self._tokens)} {who.app}"
         self._tokens = {known: owner for known, owner in self._tokens.items() if owner != who}
@@ -181,7 +181,7 @@ class Run:
 class Connection:
     """A client's end of a line that breaks when so many frames have gone either way."""
 
-    def __init__(self, who: Sender, run: Run, inbox: Inbox, lasts: int | None) -> None:
+    def __init__(self, who: ClientId, run: Run, inbox: Inbox, lasts: int | None) -> None:
         self.line = Line()
         self.broken = False
         self.on_gap: Callable[[GapParams], None] | None = None

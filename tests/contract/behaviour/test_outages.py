@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from deskbus.bus.line import origin
 from deskbus_protocol.bus import MAX_REDELIVERIES, Mode
 from deskbus_protocol.client import Message, SteadyClient
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.topics import matches
 from tests.contract.behaviour.outages import Connection, Log, Run, Told
@@ -47,7 +47,7 @@ class Reader:
     """One client, what it has subscribed to, and what has come."""
 
     def __init__(self, name: str, world: "Outages") -> None:
-        self.who = Sender(name, "main")
+        self.who = ClientId(name, "main")
         self.mode, self.patterns = WISHES[name]
         self.client = SteadyClient("", name, self._ticket)
         self._told = Told()
@@ -147,7 +147,7 @@ class Outages(RuleBasedStateMachine):
         self.published: list[Id] = []
         self.order: dict[Id, int] = {}
         self.lost: set[Id] = set()
-        self.dead: set[tuple[Sender, Id]] = set()
+        self.dead: set[tuple[ClientId, Id]] = set()
         self.subscriptions: list[AbstractAsyncContextManager[Any]] = []
         self._start()
         self.readers = {}

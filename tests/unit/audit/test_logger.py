@@ -26,7 +26,7 @@ from deskbus.audit.store.key_file import KeyFile, KeyFileError, is_sealed
 from deskbus.audit.store.retention import AuditRetention
 from deskbus.audit.verify.verifier import Verifier, own_key
 from deskbus_protocol.audit import AuditAppendedParams, AuditFilter
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, UNAVAILABLE, DeskbusError
 from deskbus_protocol.events import TicketUsed, Violation
 
@@ -400,7 +400,7 @@ async def test_a_verdict_is_ok_only_where_the_vault_vouches_for_the_end(
     async with logger.running():
         reader = AuditReader(logger)
         await logger.commit(TicketUsed(app="a"))
-        verdict = await reader.verify([], lambda *_: None, Sender("shell", "test"))
+        verdict = await reader.verify([], lambda *_: None, ClientId("shell", "test"))
         reader.close()
     assert verdict.verdict == word
     assert bool(verdict.action) == (word == "UNANCHORED")

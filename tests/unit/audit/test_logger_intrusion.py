@@ -14,13 +14,13 @@ from deskbus.audit.store.audit_folder import GENESIS, KEYS, AuditFolder, list_fi
 from deskbus.audit.store.retention import AuditRetention
 from deskbus.audit.verify.verifier import Verifier, own_key
 from deskbus_protocol.audit import AuditQueryParams
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, DEGRADED, DeskbusError
 from deskbus_protocol.events import AppLimited, TicketUsed, Violation
 from tests.unit.audit.rig import Rig
 from tests.unit.audit.test_logger import Safe, lines_in, logger_in, until
 
-WHO = Sender("shell", "main")
+WHO = ClientId("shell", "main")
 
 
 async def fill(logger: AuditLogger, count: int = 5) -> None:

@@ -8,31 +8,31 @@ from msgspec import UNSET, Raw
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.route import BusClient
 from deskbus_protocol.bus import PublishParams
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 
 
 class Anyone:
     """Permits everything."""
 
-    def may_read(self, identity: Sender, topic: str) -> bool:
+    def may_read(self, identity: ClientId, topic: str) -> bool:
         return True
 
-    def may_write(self, identity: Sender, topic: str) -> bool:
+    def may_write(self, identity: ClientId, topic: str) -> bool:
         return True
 
-    def may_subscribe(self, identity: Sender, pattern: str) -> bool:
+    def may_subscribe(self, identity: ClientId, pattern: str) -> bool:
         return True
 
-    def may_spend(self, identity: Sender, permission: str, scope: str) -> bool:
+    def may_spend(self, identity: ClientId, permission: str, scope: str) -> bool:
         return False
 
-    def spend(self, identity: Sender, permission: str, scope: str) -> bool:
+    def spend(self, identity: ClientId, permission: str, scope: str) -> bool:
         return False
 
-    def may_write_all(self, identity: Sender, pattern: str) -> bool:
+    def may_write_all(self, identity: ClientId, pattern: str) -> bool:
         return True
 
-    def may_send(self, identity: Sender, app: str) -> bool:
+    def may_send(self, identity: ClientId, app: str) -> bool:
         return True
 
 
@@ -53,7 +53,7 @@ class Mint:
         priority: int | None = None,
     ) -> tuple[bytes, str, int]:
         """A message as (line, topic, seq)."""
-        client = self._senders.setdefault(sender, BusClient(Sender(sender, "main"), "e1"))
+        client = self._senders.setdefault(sender, BusClient(ClientId(sender, "main"), "e1"))
         raw = Raw(json.dumps(payload).encode())
         options = PublishParams(
             topic=topic,

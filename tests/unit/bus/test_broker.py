@@ -11,7 +11,7 @@ from deskbus.bus.broker import MessageBroker
 from deskbus.bus.route import HISTORY_MESSAGES, BusClient, Rank, Reader
 from deskbus.bus.topic_table import MAX_TOPICS
 from deskbus_protocol.bus import PublishParams
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
 
 ONE = Raw(b"1")
@@ -38,16 +38,16 @@ class Permissions:
         self.unreadable: set[tuple[str, str]] = set()
         self.unwritable: set[tuple[str, str]] = set()
 
-    def may_read(self, identity: Sender, topic: str) -> bool:
+    def may_read(self, identity: ClientId, topic: str) -> bool:
         return (identity.app, topic) not in self.unreadable
 
-    def may_write(self, identity: Sender, topic: str) -> bool:
+    def may_write(self, identity: ClientId, topic: str) -> bool:
         return (identity.app, topic) not in self.unwritable
 
-    def may_spend(self, identity: Sender, permission: str, scope: str) -> bool:
+    def may_spend(self, identity: ClientId, permission: str, scope: str) -> bool:
         return False
 
-    def spend(self, identity: Sender, permission: str, scope: str) -> bool:
+    def spend(self, identity: ClientId, permission: str, scope: str) -> bool:
         return False
 
 
@@ -59,7 +59,7 @@ class Desk:
 
     def client(self, app: str) -> tuple[BusClient, Inbox]:
         inbox = Inbox()
-        return BusClient(Sender(app, "main"), self.broker.epoch), inbox
+        return BusClient(ClientId(app, "main"), self.broker.epoch), inbox
 
     def subscribe(self, client: BusClient, pattern: str, inbox: Inbox) -> Reader:
         reader = self.readers.setdefault(client, Reader(client, Rank.LIVE, inbox))

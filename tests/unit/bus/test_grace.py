@@ -7,12 +7,12 @@ import pytest
 
 from deskbus.bus.service import KEEP_ACKNOWLEDGED_MS
 from deskbus_protocol.bus import ContinueParams, Mode
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.reconnection import SESSION_GRACE_MS
 from tests.contract.behaviour.outages import Line, Log, Run
 from tests.unit.bus.lines import read
 
-READER = Sender("reader", "main")
+READER = ClientId("reader", "main")
 pytestmark = pytest.mark.requirement("6.3")
 
 

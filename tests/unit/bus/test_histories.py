@@ -18,11 +18,11 @@ from deskbus.bus.broker import MessageBroker
 from deskbus.bus.delivery import offline_queue as queue_module
 from deskbus.bus.service import InterApplicationBus
 from deskbus_protocol.bus import PublishParams
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.reconnection import SESSION_GRACE_MS
 from tests.unit.bus.lines import Anyone, read
 
-LIVE, SURE = Sender("live", "main"), Sender("sure", "main")
+LIVE, SURE = ClientId("live", "main"), ClientId("sure", "main")
 TOPICS = ("t.a", "t.b")
 SMALL_QUEUE = 6
 
@@ -68,19 +68,19 @@ class BusHistories(RuleBasedStateMachine):
             awake_ms=lambda: self.now,
         )
         self.published: dict[str, list[int]] = defaultdict(list)
-        self.seen: dict[Sender, list[dict[str, Any]]] = {LIVE: [], SURE: []}
+        self.seen: dict[ClientId, list[dict[str, Any]]] = {LIVE: [], SURE: []}
         self.told: list[dict[str, Any]] = []
-        self.lines: dict[Sender, Line] = {}
+        self.lines: dict[ClientId, Line] = {}
         self.unacknowledged: list[tuple[str, int]] = []
-        self.joined_at: dict[tuple[Sender, str], int] = {}
+        self.joined_at: dict[tuple[ClientId, str], int] = {}
 
     @initialize()
     def begin(self) -> None:
         queue_module.MAX_MESSAGES = SMALL_QUEUE
         self.writers = []
         for name in ("one", "two"):
-            self.bus.attach(Sender(name, "main"), Line(), resume=False)
-            self.writers.append(self.bus.member(Sender(name, "main")).client)
+            self.bus.attach(ClientId(name, "main"), Line(), resume=False)
+            self.writers.append(self.bus.member(ClientId(name, "main")).client)
         for reader in (LIVE, SURE):
             self._connect(reader, resume=False)
 
@@ -114,7 +114,7 @@ class BusHistories(RuleBasedStateMachine):
         self._collect()
 
     @rule(reader=st.sampled_from([LIVE, SURE]), lost=st.sampled_from([0, 0, 1, 3, 100]))
-    def be_cut_off(self, reader: Sender, lost: int) -> None:
+    def be_cut_off(self, reader: ClientId, lost: int) -> None:
         """The last messages that were written to the connection never arrive."""
         if reader in self.lines:
             line = self.lines[reader]
@@ -124,7 +124,7 @@ class BusHistories(RuleBasedStateMachine):
             del self.lines[reader]
 
     @rule(reader=st.sampled_from([LIVE, SURE]))
-    def come_back(self, reader: Sender) -> None:
+    def come_back(self, reader: ClientId) -> None:
         member = self.bus._members.get(reader)
         if reader not in self.lines and member is not None:
             self._connect(reader, resume=True)
@@ -180,7 +180,7 @@ class BusHistories(RuleBasedStateMachine):
     def _was_told(self, topic: str, seq: int) -> bool:
         return any(g["topic"] == topic and g["first"] <= seq <= g["last"] for g in self.told)
 
-    def _connect(self, reader: Sender, *, resume: bool) -> None:
+    def _connect(self, reader: ClientId, *, resume: bool) -> None:
         line = self.lines[reader] = Line()
         last_seqs: dict[str, int] = {}
         for message in self.seen[reader]:

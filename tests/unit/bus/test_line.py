@@ -9,7 +9,7 @@ from deskbus.bus.broker import MessageBroker
 from deskbus.bus.line import as_redelivery, envelope, sender_of, stamps
 from deskbus.bus.route import BusClient
 from deskbus_protocol.bus import PublishParams
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from tests.unit.bus.lines import Anyone
 
 TRAPS = [
@@ -22,7 +22,7 @@ TRAPS = [
 @pytest.fixture(params=TRAPS, ids=["key", "value", "quotes"])
 def line(request: pytest.FixtureRequest) -> bytes:
     broker = MessageBroker("e1", Anyone(), clock_ms=lambda: 1000)
-    sender = BusClient(Sender("desk.feed", "main"), "e1")
+    sender = BusClient(ClientId("desk.feed", "main"), "e1")
     payload = Raw(json.dumps({"payload": request.param}).encode())
     options = PublishParams(
         topic="a", payload=payload, headers=request.param, ttl=50, priority=9, correlation_id=UNSET

@@ -5,12 +5,12 @@ import pytest
 from deskbus.bus.broker import MAX_SUBSCRIPTIONS
 from deskbus.bus.trie import MAX_VISITS
 from deskbus_protocol.bus import Mode
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import INVALID_TOPIC, OVERLOADED, DeskbusError
 from deskbus_protocol.history import ReplayParams
 from tests.contract.behaviour.outages import Line, Log, Run
 
-ONE, TWO, OTHER = Sender("app.one", "a"), Sender("app.one", "b"), Sender("app.two", "a")
+ONE, TWO, OTHER = ClientId("app.one", "a"), ClientId("app.one", "b"), ClientId("app.two", "a")
 pytestmark = pytest.mark.requirement("1.2")
 
 
@@ -26,7 +26,7 @@ def costly(number: int) -> str:
     return f"#.a.#.b.#.c.#.n{number}.#"
 
 
-def crowd(run: Run, who: Sender) -> int:
+def crowd(run: Run, who: ClientId) -> int:
     """Subscribes until it is refused; how many were let in."""
     for number in range(MAX_SUBSCRIPTIONS):
         try:

@@ -7,10 +7,10 @@ from deskbus.bus import topic_table
 from deskbus.bus.delivery import offline_queue
 from deskbus.bus.service import MAX_AWAY
 from deskbus_protocol.bus import Mode
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from tests.contract.behaviour.outages import FEED, Line, Log, Run
 
-QUIET, NOISY = Sender("app.quiet", "main"), Sender("app.noisy", "main")
+QUIET, NOISY = ClientId("app.quiet", "main"), ClientId("app.noisy", "main")
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def run() -> Run:
     return made
 
 
-def publish(run: Run, who: Sender, topic: str, size: int = 10) -> None:
+def publish(run: Run, who: ClientId, topic: str, size: int = 10) -> None:
     run.bus.broker.publish(run.bus.member(who).client, topic, Raw(b'"%b"' % (b"x" * size)))
 
 
@@ -65,8 +65,8 @@ def test_one_app_that_makes_topics_without_end_forgets_its_own(
     assert len(run.bus.broker.history("quiet.a")) == 1
 
 
-def visit(run: Run, app: str, number: int, mode: Mode = "live") -> Sender:
-    who = Sender(app, f"client-{number}")
+def visit(run: Run, app: str, number: int, mode: Mode = "live") -> ClientId:
+    who = ClientId(app, f"client-{number}")
     run.bus.attach(who, Line(), resume=False)
     run.bus.subscribe(who, "feed.#", mode)
     run.bus.detach(who)
@@ -103,7 +103,7 @@ def test_too_many_away_clients_of_one_app_end_the_longest_away(run: Run) -> None
 
 @pytest.mark.parametrize("mode", ["live", "acknowledged"])
 def test_who_has_left_for_good_is_forgotten_and_nothing_waits(run: Run, mode: Mode) -> None:
-    who = Sender("app.one", "main")
+    who = ClientId("app.one", "main")
     run.bus.attach(who, Line(), resume=False)
     run.bus.subscribe(who, "feed.#", mode)
     run.bus.leave(who)

@@ -9,7 +9,7 @@ from deskbus.bus.delivery import dead_letters, offline_queue
 from deskbus.bus.delivery.dead_letters import DeadLetterQueue
 from deskbus.bus.delivery.offline_queue import OfflineQueue
 from deskbus.components.health_checks import bus_check
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 
 
 def bus(*, slow: int = 0, waiting: OfflineQueue | None = None, letters: Any = None) -> Any:
@@ -33,7 +33,7 @@ def test_slow_readers_full_queues_and_full_dead_letters_are_told(
 ) -> None:
     monkeypatch.setattr(dead_letters, "MAX_LETTERS", 1)
     letters = DeadLetterQueue(lambda: 0)
-    letters.add("expired", Sender("a", "b"), b"{}", "t", 1)
+    letters.add("expired", ClientId("a", "b"), b"{}", "t", 1)
     monkeypatch.setattr(offline_queue, "MAX_MESSAGES", 0)
     for lossy, words in (
         (bus(slow=1), "1 slow reader,"),

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from msgspec import Raw
 
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import PERMISSION_DENIED, TICKET_REFUSED
 from tests.contract.behaviour.outages import Line
 from tests.unit.handlers.house import House, Visitor, house
@@ -176,7 +176,7 @@ async def test_ten_thousand_clients_come_and_go_and_leave_the_bus_as_it_was(home
     bus = home.bus
 
     def come_and_go(number: int) -> None:
-        who = Sender("app.one", f"client-{number}")
+        who = ClientId("app.one", f"client-{number}")
         bus.attach(who, Line(), resume=False)
         bus.subscribe(who, "t.#", "acknowledged" if number % 2 else "live")
         bus.broker.publish(bus.member(who).client, "t.a", Raw(b"1"))

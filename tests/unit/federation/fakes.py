@@ -9,7 +9,7 @@ from deskbus.bus.broker import MessageBroker
 from deskbus.bus.route import BusClient
 from deskbus.federation.nats_port import Delivery, NatsPortError, StreamState
 from deskbus_protocol.bus import MessageParams, PublishParams
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from tests.unit.bus.lines import Anyone
 
 NOW_MS = 1_700_000_000_000
@@ -111,7 +111,7 @@ class Desk:
 
     def __init__(self) -> None:
         self._broker = MessageBroker("e1", Anyone(), clock_ms=lambda: NOW_MS)
-        self._feed = BusClient(Sender("feed", "main"), "e1")
+        self._feed = BusClient(ClientId("feed", "main"), "e1")
 
     def line(
         self, topic: str, payload: bytes = b"1", *, reply_to: str | None = None, **options: object
@@ -124,7 +124,7 @@ class Desk:
         message = MessageParams(
             id=message_id,
             topic=topic,
-            sender=Sender("feed", "main"),
+            sender=ClientId("feed", "main"),
             payload=Raw(b"1"),
             timestamp=NOW_MS,
             epoch="e0",

@@ -29,7 +29,7 @@ from deskbus.transport.memory import memory_pair
 from deskbus.transport.outbox import Flusher
 from deskbus.ui.shell import Shell
 from deskbus_protocol import PROTOCOL_VERSION, rpc
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.framing import RefusedFrame
 from deskbus_protocol.methods import METHODS
 from deskbus_protocol.reconnection import SESSION_GRACE_MS
@@ -174,13 +174,13 @@ class House:
 
     async def visit(self, app: str = "app.one", client: str = "main") -> Visitor:
         visitor = self.link()
-        ticket = self.tickets.mint(Sender(app, client))
+        ticket = self.tickets.mint(ClientId(app, client))
         params = {"ticket": ticket, "app": app, "protocolVersion": PROTOCOL_VERSION}
         opened = await visitor.call("session.open", params)
         visitor.token = opened["resumeToken"]
         return visitor
 
-    def _ended(self, identity: Sender) -> None:
+    def _ended(self, identity: ClientId) -> None:
         self.sessions.forget_token(identity)
         self.desk.security.forget_client(identity)
 

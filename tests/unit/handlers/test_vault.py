@@ -8,7 +8,7 @@ import pytest
 from msgspec import UNSET
 
 from deskbus.handlers.vault import VaultHandlers
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, UNAVAILABLE, DeskbusError
 from deskbus_protocol.method import NoParams
 from deskbus_protocol.secrets import (
@@ -21,7 +21,7 @@ from deskbus_protocol.secrets import (
     UseKeychainParams,
 )
 
-CALL: Any = SimpleNamespace(identity=Sender("shell", "main"), progress=lambda _: None)
+CALL: Any = SimpleNamespace(identity=ClientId("shell", "main"), progress=lambda _: None)
 CHANGES = {
     "vault.unlock": UnlockParams(),
     "vault.lock": NoParams(),

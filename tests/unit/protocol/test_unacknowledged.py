@@ -12,7 +12,7 @@ from deskbus_protocol.bus import (
     Unacknowledged,
 )
 from deskbus_protocol.client.unacknowledged import UnacknowledgedMessages
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 
 pytestmark = pytest.mark.requirement("6.3")
 
@@ -23,7 +23,7 @@ def message(
     return MessageParams(
         id="i",
         topic=topic,
-        sender=Sender("feed", "main"),
+        sender=ClientId("feed", "main"),
         payload=Raw(b"1"),
         timestamp=at or seq,
         epoch=epoch,

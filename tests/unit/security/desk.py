@@ -16,14 +16,14 @@ from deskbus.security.permission_request import ConsentAnswer, PermissionRequest
 from deskbus.security.service import SecurityManager
 from deskbus.storage.clocks import SteadyClock
 from deskbus_protocol.catalogue import Catalogue
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, CONFLICT, UNAVAILABLE, DeskbusError
 from deskbus_protocol.events import AuditEvent
 from deskbus_protocol.permissions import Grant
 
 START_MS = 1_800_000_000_000
-TICKER = Sender("desk.ticker", "main")
-OTHER_WINDOW = Sender("desk.ticker", "second")
+TICKER = ClientId("desk.ticker", "main")
+OTHER_WINDOW = ClientId("desk.ticker", "second")
 READ = Grant("messaging.read", "prices.#")
 WRITE = Grant("messaging.write", "orders.#")
 ITSELF = AppIdentity(bound="content:one")

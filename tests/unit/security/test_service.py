@@ -11,7 +11,7 @@ from deskbus.observability import call_trace
 from deskbus.security.decisions.decision_table import DAY_MS, EMBARGO_MS, UserDecision
 from deskbus.security.identity.app_identity import AppIdentity
 from deskbus.security.permission_request import ConsentAnswer, PermissionRequest
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.events import PermissionDenied, PermissionGranted, PermissionRequested
 from deskbus_protocol.permissions import Grant, GrantParams
@@ -57,7 +57,7 @@ async def test_of_fifty_identical_requests_one_is_allowed_once() -> None:
     desk.person = says("allow", "once")
     allowed: list[bool] = []
 
-    async def ask(identity: Sender) -> None:
+    async def ask(identity: ClientId) -> None:
         allowed.append(await desk.security.permissions.request(identity, READ))
 
     async with desk.running(), anyio.create_task_group() as tasks:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from deskbus.security.identity.app_identity import AppIdentity
 from deskbus.security.permission_request import ConsentAnswer, PermissionRequest
 from deskbus.security.policy.policy import NO_POLICY, Policy, PolicyRule
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DEGRADED, DeskbusError
 from deskbus_protocol.permissions import Grant
 from tests.unit.security.desk import ITSELF, OTHER_WINDOW, TICKER, Desk
@@ -32,7 +32,7 @@ EVENTS = st.sampled_from(
 class Ask(NamedTuple):
     """A wish, what the person says to it, and what happens while they think."""
 
-    client: Sender
+    client: ClientId
     wanted: Grant
     choice: str
     holds: str
@@ -59,7 +59,7 @@ STEPS = st.lists(
 class Allow(NamedTuple):
     """A person's Allow that has not been taken back since."""
 
-    client: Sender
+    client: ClientId
     grant: Grant
     holds: str
     until: int | None
@@ -168,7 +168,7 @@ class World:
     def keep(self, stays: Callable[[Allow], bool]) -> None:
         self.allows = [allow for allow in self.allows if stays(allow)]
 
-    def has(self, client: Sender, wanted: Grant) -> bool:
+    def has(self, client: ClientId, wanted: Grant) -> bool:
         now = self.desk.now()
         return any(
             self.desk.security.rules.covers(allow.grant, wanted)

@@ -3,7 +3,7 @@
 import pytest
 
 from deskbus.security.policy.policy import DENY_ALL
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.permissions import Grant
 from tests.unit.security.desk import Desk
@@ -16,7 +16,7 @@ NAMES = ["deskbus.shell", "deskbus.developer", "deskbus.federation", "deskbus.x"
 @pytest.mark.parametrize("app", NAMES)
 async def test_no_id_opens_anything(app: str) -> None:
     async with Desk().running() as desk:
-        who = Sender(app, "main")
+        who = ClientId(app, "main")
         desk.security.apply(DENY_ALL)
         assert not desk.security.checker.may_read(who, "prices.dax")
         assert not desk.security.checker.may_write(who, "prices.dax")
@@ -28,6 +28,6 @@ async def test_no_id_opens_anything(app: str) -> None:
         assert desk.security.checker.may_write(who, "prices.dax")
         assert desk.security.checker.may_send(who, "desk.ticker")
         # Only this client of it.
-        assert not desk.security.checker.may_read(Sender(app, "other"), "prices.dax")
+        assert not desk.security.checker.may_read(ClientId(app, "other"), "prices.dax")
         desk.security.distrust(who)
         assert not desk.security.checker.may_write(who, "prices.dax")

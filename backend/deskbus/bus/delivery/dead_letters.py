@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from deskbus.bus.line import envelope
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.history import DeadLetter, DeadLetterReason
 
 MAX_LETTERS = 1000
@@ -17,7 +17,7 @@ class Letter(NamedTuple):
 
     number: int
     reason: DeadLetterReason
-    addressee: Sender
+    addressee: ClientId
     line: bytes
     topic: str
     seq: int
@@ -46,7 +46,7 @@ class DeadLetterQueue:
     def add(
         self,
         reason: DeadLetterReason,
-        addressee: Sender,
+        addressee: ClientId,
         line: bytes,
         topic: str,
         seq: int,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from deskbus.bus.line import sender_of
 from deskbus_protocol.bus import Source
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.rpc import encode
 from deskbus_protocol.topics import matches
 
@@ -51,5 +51,5 @@ class SourceFilter:
 
 def _beginning(source: Source) -> bytes:
     if isinstance(source.client, str):
-        return encode(Sender(source.app, source.client))
+        return encode(ClientId(source.app, source.client))
     return b'{"app":%b,' % encode(source.app)

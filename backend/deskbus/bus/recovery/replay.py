@@ -19,7 +19,7 @@ from deskbus.bus.route import Rank, Reader
 from deskbus.bus.service import InterApplicationBus
 from deskbus.contracts.message_log import MessageLogReader
 from deskbus_protocol.bus import ContinuedParams, ContinueParams, ContinueResult, GapParams, Mark
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import CONFLICT, DeskbusError
 from deskbus_protocol.framing import lines_of
 from deskbus_protocol.history import MessageList, QueryParams, ReplayParams
@@ -99,7 +99,7 @@ class Replays:
         return Mark(broker.epoch, broker.clock_ms(), position)
 
     async def go_on(
-        self, identity: Sender, params: ContinueParams, *, recent_ms: int | None = None
+        self, identity: ClientId, params: ContinueParams, *, recent_ms: int | None = None
     ) -> ContinueResult:
         """Subscribes, sends what the log has, and tells what of other topics is gone.
 
@@ -154,7 +154,7 @@ class Replays:
         sent = await self._follow(member, connection, pattern, wanted, owed)
         return ContinueResult(messages=sent, mark=mark)
 
-    async def replay(self, identity: Sender, params: ReplayParams) -> int:
+    async def replay(self, identity: ClientId, params: ReplayParams) -> int:
         """Sends the log's messages and returns their number; then follows, if asked to.
 
         Waits for a reader that is slow. An acknowledged subscription to the pattern stays one.
@@ -265,7 +265,7 @@ class Replays:
             for (topic, epoch), (first, last) in ranges.items()
         ]
 
-    async def query(self, identity: Sender, params: QueryParams) -> MessageList:
+    async def query(self, identity: ClientId, params: QueryParams) -> MessageList:
         """Raises `DeskbusError` (conflict) where there is no log."""
         found: list[Raw] = []
         size = 0
@@ -345,7 +345,7 @@ class Replays:
     def _log_start(self) -> int:
         return self._log.first_position if self._log.available else 0
 
-    def _wants(self, identity: Sender, pattern: str) -> Callable[[str], bool]:
+    def _wants(self, identity: ClientId, pattern: str) -> Callable[[str], bool]:
         may_read = self._bus.reads_of(identity)
         return lambda topic: matches(pattern, topic) and may_read(topic)
 

@@ -44,7 +44,7 @@ from deskbus.processes.system.resource_group import ResourceGroup, ResourceGroup
 from deskbus.processes.watchdog.client import WatchdogClient
 from deskbus.reliability.resource_shortage import is_shortage, refusal
 from deskbus_protocol.apps import AppStatus
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 from deskbus_protocol.manifest import Limits
 
@@ -56,7 +56,7 @@ class ProcessStarter:
     """`mint` makes a ticket; `on_changed` hears of every change of an app's state."""
 
     windows: WindowOpener
-    mint: Callable[[Sender], str]
+    mint: Callable[[ClientId], str]
     on_changed: Callable[[AppStatus], None]
     reveal: Reveal
     trail: AuditSink
@@ -94,7 +94,7 @@ class ProcessStarter:
             log.warning("app.variables_refused", app=plan.app, variables=refused)
         open_files = None if isinstance(limits.open_files, UnsetType) else limits.open_files
         mark = secrets.token_hex(8)
-        badge = Badge(plan.app, self.pipe, self.mint(Sender(plan.app, MAIN_CLIENT)), mark)
+        badge = Badge(plan.app, self.pipe, self.mint(ClientId(plan.app, MAIN_CLIENT)), mark)
         file = AppLogFile(self.log_dir / f"{plan.app}.log")
         capture = LogCapture(file, limits.log_kb_per_s * 1024, time.monotonic)
         resource_group = self.resource_groups.make(plan.app, limits)

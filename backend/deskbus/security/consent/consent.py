@@ -23,7 +23,7 @@ from deskbus.security.identity.app_identity import AppIdentity
 from deskbus.security.permission_checker import ConsentMode, PermissionChecker
 from deskbus.security.permission_request import ConsentAnswer, PermissionRequest, Permit
 from deskbus.storage.clocks import ClockMs
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.events import (
     PermissionDenied,
@@ -109,7 +109,7 @@ class Consent:
             return False
         return True
 
-    def state_of(self, identity: Sender, wanted: Grant) -> State:
+    def state_of(self, identity: ClientId, wanted: Grant) -> State:
         """What a request for a canonical scope would come to now."""
         verdict = self._checker.verdict_of(identity, wanted)
         if verdict.state != "open":

@@ -7,7 +7,7 @@ import structlog
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus.security.model.effective_permissions import PermissionVerdict
 from deskbus.storage.clocks import ClockMs
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.events import PermissionDenied, Violation
 from deskbus_protocol.permissions import Grant
 
@@ -42,10 +42,10 @@ class DenialAudit:
     def __init__(self, trail: AuditSink, clock: ClockMs) -> None:
         self._trail = trail
         self._clock = clock
-        self._told: OrderedDict[tuple[Sender, Grant, str], int] = OrderedDict()
-        self._minutes: OrderedDict[Sender, _Minute] = OrderedDict()
+        self._told: OrderedDict[tuple[ClientId, Grant, str], int] = OrderedDict()
+        self._minutes: OrderedDict[ClientId, _Minute] = OrderedDict()
 
-    def tell(self, identity: Sender, wanted: Grant, verdict: PermissionVerdict) -> None:
+    def tell(self, identity: ClientId, wanted: Grant, verdict: PermissionVerdict) -> None:
         now, key = self._clock(), (identity, wanted, verdict.why)
         if now - self._told.get(key, -TELL_AGAIN_AFTER_MS) < TELL_AGAIN_AFTER_MS:
             return
@@ -87,7 +87,7 @@ class DenialAudit:
             )
         )
 
-    def _is_flood(self, identity: Sender, now: int) -> bool:
+    def _is_flood(self, identity: ClientId, now: int) -> bool:
         minute = self._minutes.get(identity)
         if minute is None or now - minute.begins_ms >= TELL_AGAIN_AFTER_MS:
             if minute is not None and minute.beyond > 1:
@@ -104,7 +104,7 @@ class DenialAudit:
             self._tell_flood(identity, 1)
         return True
 
-    def _tell_flood(self, identity: Sender, count: int) -> None:
+    def _tell_flood(self, identity: ClientId, count: int) -> None:
         log.warning("permission.flood", app=identity.app, client=identity.client, count=count)
         self._trail.note(
             Violation(

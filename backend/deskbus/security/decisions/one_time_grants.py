@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from deskbus.security.model.grant_matching import GrantMatching
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.permissions import Grant
 
 MAX_KEPT = 64
@@ -15,19 +15,19 @@ class OneTimeGrants:
 
     def __init__(self, rules: GrantMatching) -> None:
         self._rules = rules
-        self._kept: dict[Sender, list[Grant]] = {}
-        self._leased: dict[Sender, list[Grant]] = {}
+        self._kept: dict[ClientId, list[Grant]] = {}
+        self._leased: dict[ClientId, list[Grant]] = {}
 
-    def keep(self, identity: Sender, grant: Grant) -> None:
+    def keep(self, identity: ClientId, grant: Grant) -> None:
         kept = self._kept.setdefault(identity, [])
         kept.append(grant)
         del kept[:-MAX_KEPT]
 
-    def covers(self, identity: Sender, wanted: Grant) -> bool:
+    def covers(self, identity: ClientId, wanted: Grant) -> bool:
         """Whether one that is kept covers `wanted`."""
         return self._rules.any_covers(self._kept.get(identity, ()), wanted)
 
-    def spend(self, identity: Sender, wanted: Grant) -> bool:
+    def spend(self, identity: ClientId, wanted: Grant) -> bool:
         """Uses one up that covers `wanted`; true if there was one."""
         kept = self._kept.get(identity, [])
         for grant in kept:
@@ -36,10 +36,10 @@ class OneTimeGrants:
                 return True
         return False
 
-    def lease(self, identity: Sender, grant: Grant) -> None:
+    def lease(self, identity: ClientId, grant: Grant) -> None:
         self._leased.setdefault(identity, []).append(grant)
 
-    def release(self, identity: Sender, grant: Grant) -> bool:
+    def release(self, identity: ClientId, grant: Grant) -> bool:
         """Whether it was leased."""
         leased = self._leased.get(identity, [])
         if grant in leased:
@@ -47,10 +47,10 @@ class OneTimeGrants:
             return True
         return False
 
-    def is_leased(self, identity: Sender, wanted: Grant) -> bool:
+    def is_leased(self, identity: ClientId, wanted: Grant) -> bool:
         return self._rules.any_covers(self._leased.get(identity, ()), wanted)
 
-    def forget(self, identity: Sender) -> None:
+    def forget(self, identity: ClientId) -> None:
         self._kept.pop(identity, None)
         self._leased.pop(identity, None)
 

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable
 from typing import NamedTuple
 
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import OVERLOADED, TICKET_REFUSED, DeskbusError
 
 TICKET_LIFE_S = 60.0
@@ -13,7 +13,7 @@ MAX_OPEN_TICKETS = 10_000
 
 
 class _Minted(NamedTuple):
-    identity: Sender
+    identity: ClientId
     expires_at: float
 
 
@@ -24,7 +24,7 @@ class TicketIssuer:
         self._monotonic_s = monotonic_s
         self._open: dict[bytes, _Minted] = {}
 
-    def mint(self, identity: Sender) -> str:
+    def mint(self, identity: ClientId) -> str:
         """A ticket good once, for `TICKET_LIFE_S`; raises `DeskbusError` (overloaded)."""
         self._drop_expired()
         if len(self._open) >= MAX_OPEN_TICKETS:
@@ -34,7 +34,7 @@ class TicketIssuer:
         self._open[_digest(ticket)] = _Minted(identity, expires_at)
         return ticket
 
-    def redeem(self, ticket: str, app: str) -> Sender:
+    def redeem(self, ticket: str, app: str) -> ClientId:
         """The identity that the ticket was minted for; the ticket is spent, whatever comes out.
 
         Raises `DeskbusError` (ticket_refused), the same for unknown, used, expired and foreign.

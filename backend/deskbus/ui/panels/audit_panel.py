@@ -17,7 +17,7 @@ from deskbus_protocol.audit import (
     AuditVerdict,
 )
 from deskbus_protocol.display import visible
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DEGRADED, DeskbusError
 from deskbus_protocol.events import Actor, Decision, Severity
 from deskbus_protocol.panels import (
@@ -86,7 +86,7 @@ ACTIONS = [
     PanelAction(id="head", label="Keep a checkpoint", saves="audit-checkpoint.txt"),
 ]
 FORMATS: dict[str, AuditFormat] = {"csv": "csv", "json": "json"}
-SHELL = Sender("deskbus.shell", "audit-panel")
+SHELL = ClientId("deskbus.shell", "audit-panel")
 
 
 class AuditPanel:

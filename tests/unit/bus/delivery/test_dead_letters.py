@@ -4,10 +4,10 @@ import pytest
 
 from deskbus.bus.delivery import dead_letters
 from deskbus.bus.delivery.dead_letters import MAX_LETTERS, DeadLetterQueue
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from tests.unit.bus.lines import Mint, read
 
-READER = Sender("desk.blotter", "main")
+READER = ClientId("desk.blotter", "main")
 
 
 @pytest.fixture

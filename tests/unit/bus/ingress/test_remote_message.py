@@ -8,7 +8,7 @@ from msgspec import UNSET, Raw
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.route import BusClient, Rank, Reader
 from deskbus_protocol.bus import MessageParams
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.method import TraceContext
 from tests.unit.bus.lines import Anyone, read
@@ -27,7 +27,7 @@ class Inbox:
 class NoOrders(Anyone):
     """Lets nobody read orders."""
 
-    def may_read(self, identity: Sender, topic: str) -> bool:
+    def may_read(self, identity: ClientId, topic: str) -> bool:
         return not topic.startswith("orders.")
 
 
@@ -35,7 +35,7 @@ def foreign(topic: str = "prices.EURUSD", **members: object) -> MessageParams:
     sent = {
         "id": "e0.3.17",
         "topic": topic,
-        "sender": Sender("feed", "main"),
+        "sender": ClientId("feed", "main"),
         "payload": Raw(b'{"bid":1.1}'),
         "timestamp": 5,
         "epoch": "e0",
@@ -53,8 +53,8 @@ class Desk:
     def __init__(self, acl: Anyone | None = None) -> None:
         self.broker = MessageBroker("e1", acl or Anyone(), clock_ms=lambda: NOW_MS)
         self.inbox = Inbox()
-        self._door = BusClient(Sender("deskbus.federation", "desk-a"), "e1")
-        blotter = BusClient(Sender("blotter", "main"), "e1")
+        self._door = BusClient(ClientId("deskbus.federation", "desk-a"), "e1")
+        blotter = BusClient(ClientId("blotter", "main"), "e1")
         self.broker.subscribe(blotter, "#", Reader(blotter, Rank.LIVE, self.inbox))
 
     def admit(self, message: MessageParams) -> None:
@@ -89,7 +89,7 @@ def test_it_keeps_id_sender_and_correlation_id_and_is_counted_here() -> None:
 
 def test_it_stands_in_the_history_beside_our_own() -> None:
     desk = Desk()
-    ours = BusClient(Sender("feed", "main"), "e1")
+    ours = BusClient(ClientId("feed", "main"), "e1")
     desk.admit(foreign())
     desk.broker.publish(ours, "prices.EURUSD", Raw(b"2"))
     found = [json.loads(line)["params"] for line in desk.broker.history("prices.EURUSD")]

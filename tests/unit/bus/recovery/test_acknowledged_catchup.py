@@ -6,11 +6,11 @@ from msgspec import UNSET
 
 from deskbus.bus.delivery import acknowledged
 from deskbus_protocol.bus import ContinueParams, Unacknowledged
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from tests.contract.behaviour.outages import Line, Log, Run
 from tests.unit.bus.lines import read
 
-READER = Sender("reader", "main")
+READER = ClientId("reader", "main")
 pytestmark = pytest.mark.requirement("6.3")
 
 

@@ -14,12 +14,12 @@ from deskbus.bus.recovery import replay as replay_module
 from deskbus.bus.recovery.replay import Replays
 from deskbus.bus.service import InterApplicationBus
 from deskbus_protocol.bus import Mode
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.history import ReplayParams
 from tests.unit.bus.lines import Anyone
 from tests.unit.bus.test_histories import Line
 
-READER = Sender("reader", "main")
+READER = ClientId("reader", "main")
 COUNTS = st.integers(0, 12)
 
 
@@ -105,8 +105,8 @@ def test_every_message_comes_once_and_in_order(
         on_gone=lambda _: None,
         awake_ms=lambda: 0,
     )
-    bus.attach(Sender("writer", "main"), Block(), resume=False)
-    writer = bus.member(Sender("writer", "main")).client
+    bus.attach(ClientId("writer", "main"), Block(), resume=False)
+    writer = bus.member(ClientId("writer", "main")).client
     line = Block()
 
     def publish(count: int) -> None:

@@ -2,12 +2,12 @@
 
 from deskbus.security.consent.denial_audit import MAX_TOLD, TELL_AGAIN_AFTER_MS, DenialAudit
 from deskbus.security.model.effective_permissions import PermissionVerdict
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.events import AuditEvent, Violation
 from deskbus_protocol.permissions import Grant
 
-APP = Sender("com.example.app", "main")
-OTHER = Sender("com.example.other", "main")
+APP = ClientId("com.example.app", "main")
+OTHER = ClientId("com.example.other", "main")
 
 
 class Trail:

@@ -5,7 +5,7 @@ import pytest
 
 from deskbus.security.consent.prompts import MAX_WAITING_OF_AN_APP, Outcome, Prompts
 from deskbus.security.permission_request import PermissionRequest, Permit
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.permissions import Grant
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.requirement("3.1")
 
 
 def wish(app: str, topic: str = "a") -> PermissionRequest:
-    return PermissionRequest(Sender(app, "main"), Grant("messaging.read", topic))
+    return PermissionRequest(ClientId(app, "main"), Grant("messaging.read", topic))
 
 
 class Desk:

@@ -3,10 +3,10 @@
 import pytest
 
 from deskbus.security.tickets.one_time_tickets import MAX_OPEN_TICKETS, TICKET_LIFE_S, TicketIssuer
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
 
-FEED = Sender("desk.feed", "main")
+FEED = ClientId("desk.feed", "main")
 
 
 class Clock:

@@ -18,7 +18,7 @@ from deskbus_protocol.audit import (
     AuditStats,
     AuditVerdict,
 )
-from deskbus_protocol.envelope import Sender
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.panels import PanelContent, PanelQuery
 
 NOW_MS = 1_800_000_000_000
@@ -59,14 +59,14 @@ class Log:
         return AuditHeadResult(checkpoint="a note\n", key="k", size=2)
 
     async def verify(
-        self, against: list[str], progress: Callable[[int, int], None], who: Sender
+        self, against: list[str], progress: Callable[[int, int], None], who: ClientId
     ) -> AuditVerdict:
         progress(1, 2)
         self.while_verifying()
         return self.verdict
 
     async def export_to(
-        self, path: Path, wanted: AuditFilter, form: AuditFormat, who: Sender
+        self, path: Path, wanted: AuditFilter, form: AuditFormat, who: ClientId
     ) -> int:
         self.exported.append((path, wanted, form))
         return 2
