@@ -2,7 +2,8 @@
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,27 @@ def imports(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
+
+
+def modules_of(root: Path) -> dict[str, Path]:
+    return {
+        ".".join((root.name, *path.relative_to(root).with_suffix("").parts)): path
+        for path in root.rglob("*.py")
+        if path.name != "__init__.py"
+    }
+
+
+def import_graph(modules: Mapping[str, Path]) -> dict[str, set[str]]:
+    """Each module with those that it imports anywhere, late or for its types alone."""
+    graph: dict[str, set[str]] = {name: set() for name in modules}
+    for name, path in modules.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                graph[name] |= {alias.name for alias in node.names} & modules.keys()
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                named = {f"{node.module}.{alias.name}" for alias in node.names}
+                graph[name] |= (named | {node.module}) & modules.keys()
+    return graph
 
 
 def calls(path: Path, name: str) -> list[int]:
@@ -100,6 +122,14 @@ def test_the_protocol_package_is_pure(path: Path) -> None:
         if path.name != "pipe.py" or path.parent.name != "client":
             assert top != "asyncio", name
         assert top not in {"socket", "subprocess"}, name
+
+
+@pytest.mark.parametrize("root", [BACKEND, PROTOCOL], ids=["backend", "protocol"])
+def test_modules_import_each_other_in_no_circle(root: Path) -> None:
+    try:
+        TopologicalSorter(import_graph(modules_of(root))).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
 
 @pytest.mark.parametrize("root", [BACKEND, PROTOCOL], ids=["backend", "protocol"])
