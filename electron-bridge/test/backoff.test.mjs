@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { source } from './source.mjs';
 
-const { Backoff } = await source('node/backoff.ts');
+const { Backoff } = await source('common/backoff.ts');
 
 test('waiting times double up to the limit, and start over', () => {
   const longest = new Backoff(250, 5000, () => 1);

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { source } from './source.mjs';
 
-const { Grants } = await source('main/grants.ts');
-const { coversOrigin, networkOrigin } = await source('main/origins.ts');
-const { pathOf } = await source('main/own-folder.ts');
+const { Grants } = await source('main/policy/grants.ts');
+const { coversOrigin, networkOrigin } = await source('main/policy/origins.ts');
+const { pathOf } = await source('main/policy/own-folder.ts');
 
 const APP = 'test.app';
 const ORIGIN = 'https://example.com';

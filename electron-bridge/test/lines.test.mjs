@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { source } from './source.mjs';
 
-const { LineDecoder, StreamBrokenError } = await source('node/lines.ts');
+const { LineDecoder, StreamBrokenError } = await source('common/lines.ts');
 const { MAX_DELIVERED_FRAME_BYTES } = await source('generated/constants.ts');
 
 /** A block is whole lines, each with its end. */

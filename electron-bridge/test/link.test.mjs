@@ -4,7 +4,7 @@ import { beforeEach, test } from 'node:test';
 import { source } from './source.mjs';
 
 const { Link } = await source('node/link.ts');
-const { toJson } = await source('node/json.ts');
+const { toJson } = await source('common/json.ts');
 
 let output;
 let link;

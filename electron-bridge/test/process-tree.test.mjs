@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { source } from './source.mjs';
 
-const { descendantsOf, killTree, parseProcesses } = await source('main/process-tree.ts');
+const { descendantsOf, killTree, parseProcesses } = await source('main/backend/process-tree.ts');
 
 test('descendants are found whatever the order of the list', () => {
   const processes = parseProcesses('  40  30\n  20   1\n  30  20\n  50   1\n\nnonsense\n');

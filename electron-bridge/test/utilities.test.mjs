@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import { beforeEach, test } from 'node:test';
 import { source } from './source.mjs';
 
-const { Utilities } = await source('main/utilities.ts');
+const { Utilities } = await source('main/backend/utilities.ts');
 
 const PARAMS = {
   app: 'test.app',

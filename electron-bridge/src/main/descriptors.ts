@@ -23,7 +23,7 @@ import type {
   ShowNoticeParams,
   WindowDescriptor,
 } from '../generated/protocol';
-import { DeskbusError } from '../node/error';
+import { DeskbusError } from '../common/error';
 
 const ajv = new Ajv2020({ strict: true, allErrors: false });
 const isWindow = ajv.compile<WindowDescriptor>(windowSchema);

@@ -2,9 +2,9 @@
 import './only-in-main';
 
 export { createShell, Shell, type ShellEvents, type ShellOptions } from './shell';
-export type { OpenWindow } from './app-windows';
-export type { BackendDown, BackendState } from './backend';
-export { DeskbusError } from '../node/error';
+export type { OpenWindow } from './windows/app-windows';
+export type { BackendDown, BackendState } from './backend/backend';
+export { DeskbusError } from '../common/error';
 export type { BackendMethod, CallArguments, CallOptions, Params, Result } from '../node/link';
 export type {
   AppStatus,

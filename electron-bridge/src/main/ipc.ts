@@ -1,6 +1,6 @@
 import { ipcMain, type IpcMainEvent, type IpcMainInvokeEvent, type WebContents } from 'electron';
-import { Channel, OPERATIONS, type Operation, type Reply } from './operations';
-import { TopFrame } from './top-frame';
+import { Channel, OPERATIONS, type Operation, type Reply } from '../ipc/operations';
+import { TopFrame } from './windows/top-frame';
 
 /** One window's end of the IPC. `page` is the token of the page that speaks. */
 export interface Endpoint {

@@ -1,4 +1,4 @@
-import { needElectron } from './electron-process';
+import { needElectron } from '../common/electron-process';
 
 needElectron(
   'app',

@@ -1,13 +1,19 @@
 import type { WebContents } from 'electron';
 import type { RefusedParams, Source } from '../generated/protocol';
 import type { Client } from '../node/client';
-import { asDeskbusError, asFailure, DeskbusError } from '../node/error';
+import { asDeskbusError, asFailure, DeskbusError } from '../common/error';
 import type { CancelSignal, Params } from '../node/link';
 import type { ClientCallOptions } from '../node/options';
-import type { Numbered } from '../node/acknowledgements';
-import type { Stop, Wish } from '../node/subscriptions';
+import type { Numbered } from '../common/acknowledgements';
+import type { Stop, Wish } from '../common/subscriptions';
 import type { Endpoint } from './ipc';
-import { Channel, OPERATIONS, type Operation, type Reply, type SubscriberWord } from './operations';
+import {
+  Channel,
+  OPERATIONS,
+  type Operation,
+  type Reply,
+  type SubscriberWord,
+} from '../ipc/operations';
 
 /** What may lie between here and a page that does not take its messages. */
 const PAUSE_CHARACTERS = 4 * 1024 * 1024;

@@ -13,18 +13,18 @@ import type {
   VaultChangedParams,
   VaultStatus,
 } from '../generated/protocol';
-import { Emitter } from '../node/emitter';
-import { DeskbusError } from '../node/error';
+import { Emitter } from '../common/emitter';
+import { DeskbusError } from '../common/error';
 import type { BackendMethod, CallArguments, CallContext, CallOptions, Result } from '../node/link';
-import { AppWindows, type OpenWindow } from './app-windows';
-import { Backend, type BackendDown, type BackendState } from './backend';
-import { backendCommand } from './command';
-import { ConsentDialog } from './consent-dialog';
+import { AppWindows, type OpenWindow } from './windows/app-windows';
+import { Backend, type BackendDown, type BackendState } from './backend/backend';
+import { backendCommand } from './backend/command';
+import { ConsentDialog } from './windows/consent-dialog';
 import { readCloseDialog, readCloseNotice, readShowDialog, readShowNotice } from './descriptors';
-import { Notices } from './notices';
-import { Panels } from './panels';
-import { killTree } from './process-tree';
-import { Utilities } from './utilities';
+import { Notices } from './windows/notices';
+import { Panels } from './windows/panels';
+import { killTree } from './backend/process-tree';
+import { Utilities } from './backend/utilities';
 
 export interface ShellOptions {
   /** Where the backend keeps its data. */

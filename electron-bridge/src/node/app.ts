@@ -3,8 +3,8 @@ import { LAST_WORDS_MS, LIFE_FD_VARIABLE } from '../generated/constants';
 import type { BeginResult } from '../generated/protocol';
 import { handedOver } from './badge';
 import { Client } from './client';
-import type { Message } from './message';
-import type { Mode } from './subscriptions';
+import type { Message } from '../common/message';
+import type { Mode } from '../common/subscriptions';
 
 export interface RunOptions {
   /**

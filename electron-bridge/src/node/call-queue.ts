@@ -1,7 +1,7 @@
 import { MAX_QUEUED_CALLS, MAX_QUEUED_SIZE } from '../generated/constants';
 import { monotonicMs, startTimer } from './clock';
-import { DeskbusError } from './error';
-import { checkSize, toJson } from './json';
+import { DeskbusError } from '../common/error';
+import { checkSize, toJson } from '../common/json';
 import type { BackendMethod, CallOptions, Link, Params, Result } from './link';
 
 interface Waiting {

@@ -14,12 +14,12 @@ import {
   type StopParams,
   type SubscriberParams,
 } from '../generated/protocol';
-import { Acknowledgements, type Numbered } from './acknowledgements';
+import { Acknowledgements, type Numbered } from '../common/acknowledgements';
 import { CallQueue } from './call-queue';
 import { Connection, type ConnectionOptions, type ConnectionState } from './connection';
-import { asDeskbusError, DeskbusError, isLoss } from './error';
-import { Emitter } from './emitter';
-import { AROUND_PAYLOAD, asPayload, checkSize, toJson } from './json';
+import { asDeskbusError, DeskbusError, isLoss } from '../common/error';
+import { Emitter } from '../common/emitter';
+import { AROUND_PAYLOAD, asPayload, checkSize, toJson } from '../common/json';
 import type {
   BackendMethod,
   CallArguments,
@@ -29,7 +29,7 @@ import type {
   Params,
   Result,
 } from './link';
-import type { Message } from './message';
+import type { Message } from '../common/message';
 import {
   patienceOf,
   publishMembers,
@@ -41,16 +41,16 @@ import {
   type SendOptions,
   type WhileClosed,
 } from './options';
-import { DeliveryProgress } from './progress';
-import { answerWith, type Responder } from './responder';
-import { SubscriberWatch } from './subscriber-watch';
+import { DeliveryProgress } from '../common/progress';
+import { answerWith, type Responder } from '../common/responder';
+import { SubscriberWatch } from '../common/subscriber-watch';
 import {
   Subscriptions,
   type Listener,
   type Stop,
   type SubscribeOptions,
   type Wish,
-} from './subscriptions';
+} from '../common/subscriptions';
 
 export interface ClientEvents {
   state: ConnectionState;

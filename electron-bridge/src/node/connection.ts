@@ -6,10 +6,10 @@ import {
   SESSION_GRACE_MS,
 } from '../generated/constants';
 import { PROTOCOL_VERSION, type OpenResult } from '../generated/protocol';
-import { Backoff } from './backoff';
+import { Backoff } from '../common/backoff';
 import { monotonicMs } from './clock';
 import { dial } from './dial';
-import { DeskbusError, isLoss } from './error';
+import { DeskbusError, isLoss } from '../common/error';
 import { Heartbeat, type HeartbeatOptions } from './heartbeat';
 import type { Handler, Link, LinkHooks, Params } from './link';
 

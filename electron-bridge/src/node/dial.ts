@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'net';
-import { DeskbusError } from './error';
+import { DeskbusError } from '../common/error';
 import { Link, type LinkHooks } from './link';
 
 export interface Call {

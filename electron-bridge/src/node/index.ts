@@ -3,7 +3,7 @@ export { App, runAsApp, type RunOptions } from './app';
 export { connect, connectAsApp, type ConnectOptions } from './connect';
 export { Client, type ClientEvents } from './client';
 export type { ConnectionState, RetryOptions, Ticket } from './connection';
-export { DeskbusError, type ErrorCategory, type ErrorName } from './error';
+export { DeskbusError, type ErrorCategory, type ErrorName } from '../common/error';
 export type { HeartbeatOptions } from './heartbeat';
 export type {
   BackendMethod,
@@ -15,7 +15,7 @@ export type {
   Params,
   Result,
 } from './link';
-export type { Message } from './message';
+export type { Message } from '../common/message';
 export type {
   ClientCallOptions,
   ConfirmOptions,
@@ -24,9 +24,9 @@ export type {
   SendOptions,
   WhileClosed,
 } from './options';
-export type { Responder } from './responder';
-export type { Listener, Mode, Stop, SubscribeOptions } from './subscriptions';
-export { matches } from './topics';
+export type { Responder } from '../common/responder';
+export type { Listener, Mode, Stop, SubscribeOptions } from '../common/subscriptions';
+export { matches } from '../common/topics';
 export type {
   GapParams as Gap,
   PublishResult,

@@ -1,11 +1,11 @@
 import type { Writable } from 'stream';
 import type { Methods } from '../generated/protocol';
 import { startTimer } from './clock';
-import { asDeskbusError, DeskbusError } from './error';
-import { checkSize, toJson } from './json';
-import { LineDecoder, parseFrame, StreamBrokenError } from './lines';
+import { asDeskbusError, DeskbusError } from '../common/error';
+import { checkSize, toJson } from '../common/json';
+import { LineDecoder, parseFrame, StreamBrokenError } from '../common/lines';
 import { MESSAGE_HEAD, PAYLOAD_MEMBER } from '../generated/constants';
-import { MessageReader, type Message } from './message';
+import { MessageReader, type Message } from '../common/message';
 
 type HandledBy<Side extends string> = {
   [Name in keyof Methods]: Methods[Name]['handledBy'] extends Side ? Name : never;

@@ -1,6 +1,6 @@
 import { REQUEST_PATIENCE_MS } from '../generated/constants';
 import type { PublishParams, RequestParams, SendParams } from '../generated/protocol';
-import { toJson } from './json';
+import { toJson } from '../common/json';
 import type { CallOptions } from './link';
 
 export type PublishOptions = Choice &

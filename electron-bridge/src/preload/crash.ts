@@ -1,7 +1,7 @@
 // The preload script of crash pages: their own bridge, with nothing of the bus in it.
 import { contextBridge, ipcRenderer } from 'electron';
 import type { CrashPage } from '../generated/protocol';
-import { CrashChannel, type CrashBridge } from '../main/crash-channels';
+import { CrashChannel, type CrashBridge } from '../ipc/crash-channels';
 
 const bridge: CrashBridge = {
   onDraw: (listener) => {

@@ -6,7 +6,7 @@ import {
   type Choice,
   type ConsentBridge,
   type Remember,
-} from '../main/dialog-channels';
+} from '../ipc/dialog-channels';
 
 const inView = new Promise<void>((resolve) => {
   ipcRenderer.once(DialogChannel.inView, () => resolve());

@@ -1,8 +1,8 @@
 // The preload script of app windows: gives the page `window.deskbus`, and nothing else.
 import './only-in-preload';
 import { contextBridge, webFrame } from 'electron';
-import { APP_ARGUMENT, CLIENT_ARGUMENT } from '../main/operations';
-import { throwLater } from '../node/uncaught';
+import { APP_ARGUMENT, CLIENT_ARGUMENT } from '../ipc/operations';
+import { throwLater } from '../common/uncaught';
 import type {
   ConnectionState,
   Gap,

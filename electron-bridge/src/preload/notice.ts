@@ -1,7 +1,7 @@
 // The preload script of notices: their own bridge, with nothing of the bus in it.
 import { contextBridge, ipcRenderer } from 'electron';
 import type { Notice } from '../generated/protocol';
-import { NoticeChannel, type NoticeBridge } from '../main/notice-channels';
+import { NoticeChannel, type NoticeBridge } from '../ipc/notice-channels';
 
 const bridge: NoticeBridge = {
   descriptor: () => ipcRenderer.invoke(NoticeChannel.descriptor) as Promise<Notice>,

@@ -1,4 +1,4 @@
-import { needElectron } from '../main/electron-process';
+import { needElectron } from '../common/electron-process';
 
 needElectron(
   'contextBridge',

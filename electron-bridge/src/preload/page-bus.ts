@@ -7,14 +7,14 @@ import {
   type Operation,
   type Reply,
   type SubscriberWord,
-} from '../main/operations';
-import type { Numbered } from '../node/acknowledgements';
-import { Emitter } from '../node/emitter';
-import { asDeskbusError, asFailure } from '../node/error';
-import { plainCopy } from '../node/json';
-import { answerWith } from '../node/responder';
-import { Subscriptions, type SubscribeOptions } from '../node/subscriptions';
-import { throwLater } from '../node/uncaught';
+} from '../ipc/operations';
+import type { Numbered } from '../common/acknowledgements';
+import { Emitter } from '../common/emitter';
+import { asDeskbusError, asFailure } from '../common/error';
+import { plainCopy } from '../common/json';
+import { answerWith } from '../common/responder';
+import { Subscriptions, type SubscribeOptions } from '../common/subscriptions';
+import { throwLater } from '../common/uncaught';
 import { failure } from './failure';
 import type {
   ConnectionState,

@@ -1,7 +1,7 @@
 // The preload script of panels: their own bridge, with nothing of the bus in it.
 import { contextBridge, ipcRenderer } from 'electron';
 import type { PanelDescriptor, PanelQuery } from '../generated/protocol';
-import { PanelChannel, type Deed, type Outcome, type PanelBridge } from '../main/panel-channels';
+import { PanelChannel, type Deed, type Outcome, type PanelBridge } from '../ipc/panel-channels';
 
 const bridge: PanelBridge = {
   onDraw: (listener) => {

@@ -5,7 +5,7 @@ import type {
   PanelDescriptor,
   PanelVerdict,
 } from '../generated/protocol';
-import type { Outcome, PanelBridge } from '../main/panel-channels';
+import type { Outcome, PanelBridge } from '../ipc/panel-channels';
 import { factsOf } from './panel/cell';
 import { confirmed } from './panel/confirm';
 import { byId, fill, isTyping, make, setText } from './panel/element';

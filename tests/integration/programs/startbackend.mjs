@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { source } from '../../../electron-bridge/test/source.mjs';
 
 const [command, dataDir, config, ...args] = process.argv.slice(2);
-const { backendCommand } = await source('main/command.ts');
-const { Backend } = await source('main/backend.ts');
+const { backendCommand } = await source('main/backend/command.ts');
+const { Backend } = await source('main/backend/backend.ts');
 const chosen = backendCommand({ command, args: args.length ? args : undefined }, undefined);
 const options = { command: chosen, dataDir, config, env: {}, shellName: 'tests', log: () => {} };
 const backend = new Backend(options);

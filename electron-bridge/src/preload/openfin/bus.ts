@@ -1,5 +1,5 @@
 import type { SubscriberParams } from '../../generated/protocol';
-import { throwLater } from '../../node/uncaught';
+import { throwLater } from '../../common/uncaught';
 import type { Message, Stop } from '../api';
 import { failure } from '../failure';
 import type { PageBus } from '../page-bus';

@@ -1,4 +1,4 @@
-import { throwLater } from '../../node/uncaught';
+import { throwLater } from '../../common/uncaught';
 import type { Message, Stop } from '../api';
 import { failure } from '../failure';
 import type { PageBus } from '../page-bus';

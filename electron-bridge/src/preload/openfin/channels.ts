@@ -1,5 +1,5 @@
 import { MAX_REQUEST_TIMEOUT_MS } from '../../generated/constants';
-import { Emitter } from '../../node/emitter';
+import { Emitter } from '../../common/emitter';
 import { failure, isFailure } from '../failure';
 import type { PageBus } from '../page-bus';
 import { ChannelClient } from './channel-client';

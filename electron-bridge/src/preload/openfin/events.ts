@@ -1,6 +1,6 @@
 import type { SubscriberParams } from '../../generated/protocol';
-import type { SubscriberWord } from '../../main/operations';
-import { Emitter } from '../../node/emitter';
+import type { SubscriberWord } from '../../ipc/operations';
+import { Emitter } from '../../common/emitter';
 import type { PageBus } from '../page-bus';
 
 /** A subscriber whose connection was cut may be back within this time, and was never gone. */

@@ -2,10 +2,10 @@ import { spawn, type ChildProcess } from 'child_process';
 import { resolve } from 'path';
 import { createInterface } from 'readline';
 import type { Readable, Writable } from 'stream';
-import { PROTOCOL_VERSION, type HelloResult } from '../generated/protocol';
-import { Backoff } from '../node/backoff';
-import { Emitter } from '../node/emitter';
-import { asDeskbusError, DeskbusError, type ErrorName } from '../node/error';
+import { PROTOCOL_VERSION, type HelloResult } from '../../generated/protocol';
+import { Backoff } from '../../common/backoff';
+import { Emitter } from '../../common/emitter';
+import { asDeskbusError, DeskbusError, type ErrorName } from '../../common/error';
 import {
   Link,
   type BackendMethod,
@@ -13,7 +13,7 @@ import {
   type Handler,
   type Params,
   type Result,
-} from '../node/link';
+} from '../../node/link';
 import { backendEnvironment, backendFolder, lacksDeskbus, type Command } from './command';
 import { killTree } from './process-tree';
 

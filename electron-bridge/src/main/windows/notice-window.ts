@@ -1,8 +1,8 @@
 import { screen, type BrowserWindow } from 'electron';
-import { MAX_PASSWORD_CHARACTERS } from '../generated/constants';
-import type { Notice } from '../generated/protocol';
-import { asDeskbusError } from '../node/error';
-import { NoticeChannel } from './notice-channels';
+import { MAX_PASSWORD_CHARACTERS } from '../../generated/constants';
+import type { Notice } from '../../generated/protocol';
+import { asDeskbusError } from '../../common/error';
+import { NoticeChannel } from '../../ipc/notice-channels';
 import { OwnIpc } from './own-ipc';
 import { openOwnPage, type OwnPage } from './own-page';
 

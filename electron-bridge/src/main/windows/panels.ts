@@ -1,8 +1,8 @@
-import type { PanelDescriptor, PanelQuery } from '../generated/protocol';
-import { Emitter } from '../node/emitter';
-import { DeskbusError } from '../node/error';
-import type { Backend } from './backend';
-import { readDrawPanel, readPanel } from './descriptors';
+import type { PanelDescriptor, PanelQuery } from '../../generated/protocol';
+import { Emitter } from '../../common/emitter';
+import { DeskbusError } from '../../common/error';
+import type { Backend } from '../backend/backend';
+import { readDrawPanel, readPanel } from '../descriptors';
 import { PanelWindow, type Act } from './panel-window';
 
 interface PanelsEvents {

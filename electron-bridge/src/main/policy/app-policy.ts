@@ -1,6 +1,6 @@
 import type { WebContents } from 'electron';
-import type { WindowDescriptor } from '../generated/protocol';
-import type { Backend } from './backend';
+import type { WindowDescriptor } from '../../generated/protocol';
+import type { Backend } from '../backend/backend';
 import type { Grants } from './grants';
 import { networkOrigin, parsed } from './origins';
 import { OwnFolder } from './own-folder';

@@ -1,10 +1,10 @@
 import { join } from 'path';
 import { pathToFileURL } from 'url';
 import { BrowserWindow, ipcMain, type IpcMainEvent, type IpcMainInvokeEvent } from 'electron';
-import { ALLOW_DELAY_MS } from '../generated/constants';
-import type { DialogAnswer, ShowDialogParams } from '../generated/protocol';
-import { DialogChannel, type Remember } from './dialog-channels';
-import { lockContents, lockedPreferences, OWN_LOOK } from './lockdown';
+import { ALLOW_DELAY_MS } from '../../generated/constants';
+import type { DialogAnswer, ShowDialogParams } from '../../generated/protocol';
+import { DialogChannel, type Remember } from '../../ipc/dialog-channels';
+import { lockContents, lockedPreferences, OWN_LOOK } from '../policy/lockdown';
 import { TopFrame } from './top-frame';
 
 const PAGE = join(__dirname, '..', 'renderer', 'dialog.html');

@@ -1,14 +1,14 @@
 import { BrowserWindow, type Rectangle, type RenderProcessGoneDetails } from 'electron';
-import type { WindowDescriptor } from '../generated/protocol';
-import { Client } from '../node/client';
-import type { Ticket } from '../node/connection';
-import { Emitter } from '../node/emitter';
-import { DeskbusError } from '../node/error';
-import type { AppPolicy } from './app-policy';
-import { pageIpc } from './ipc';
-import { lockContents, lockedPreferences, WINDOW_LOOK } from './lockdown';
-import { APP_ARGUMENT, CLIENT_ARGUMENT } from './operations';
-import { Relay } from './relay';
+import type { WindowDescriptor } from '../../generated/protocol';
+import { Client } from '../../node/client';
+import type { Ticket } from '../../node/connection';
+import { Emitter } from '../../common/emitter';
+import { DeskbusError } from '../../common/error';
+import type { AppPolicy } from '../policy/app-policy';
+import { pageIpc } from '../ipc';
+import { lockContents, lockedPreferences, WINDOW_LOOK } from '../policy/lockdown';
+import { APP_ARGUMENT, CLIENT_ARGUMENT } from '../../ipc/operations';
+import { Relay } from '../relay';
 
 interface WindowEvents {
   closed: undefined;

@@ -1,7 +1,7 @@
 import type { BrowserWindow, Rectangle } from 'electron';
-import type { CrashPage } from '../generated/protocol';
-import { Emitter } from '../node/emitter';
-import { CrashChannel } from './crash-channels';
+import type { CrashPage } from '../../generated/protocol';
+import { Emitter } from '../../common/emitter';
+import { CrashChannel } from '../../ipc/crash-channels';
 import { OwnIpc } from './own-ipc';
 import { openOwnPage, type OwnPage } from './own-page';
 

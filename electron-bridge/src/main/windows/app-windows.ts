@@ -1,13 +1,13 @@
 import type { BrowserWindow, RenderProcessGoneDetails } from 'electron';
-import type { CrashPage, WindowDescriptor } from '../generated/protocol';
-import { Emitter } from '../node/emitter';
-import { asDeskbusError, DeskbusError } from '../node/error';
-import { AppPolicy } from './app-policy';
+import type { CrashPage, WindowDescriptor } from '../../generated/protocol';
+import { Emitter } from '../../common/emitter';
+import { asDeskbusError, DeskbusError } from '../../common/error';
+import { AppPolicy } from '../policy/app-policy';
 import { AppWindow } from './app-window';
-import type { Backend } from './backend';
+import type { Backend } from '../backend/backend';
 import { CrashWindow } from './crash-window';
-import { readCloseWindow, readOpenWindow, readShowCrash } from './descriptors';
-import { Grants } from './grants';
+import { readCloseWindow, readOpenWindow, readShowCrash } from '../descriptors';
+import { Grants } from '../policy/grants';
 import { WindowProcesses } from './window-processes';
 
 /** An open window of an app. */

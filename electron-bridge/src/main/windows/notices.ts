@@ -1,5 +1,5 @@
 import { app, BrowserWindow } from 'electron';
-import type { Notice } from '../generated/protocol';
+import type { Notice } from '../../generated/protocol';
 import { NoticeWindow, type NoticeEvents } from './notice-window';
 
 type Closing = Pick<BrowserWindow, 'once'>;

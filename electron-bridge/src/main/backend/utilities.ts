@@ -1,7 +1,7 @@
 import type { UtilityProcess } from 'electron';
-import { MAX_OUTPUT_CHARACTERS } from '../generated/constants';
-import type { ForkedUtility, ForkUtilityParams } from '../generated/protocol';
-import { DeskbusError } from '../node/error';
+import { MAX_OUTPUT_CHARACTERS } from '../../generated/constants';
+import type { ForkedUtility, ForkUtilityParams } from '../../generated/protocol';
+import { DeskbusError } from '../../common/error';
 import type { Backend } from './backend';
 
 /** Electron's `utilityProcess.fork`, which is there since Electron 22. */

@@ -1,7 +1,7 @@
-import type { GrantsResult, PermissionEntry } from '../generated/protocol';
-import { monotonicMs } from '../node/clock';
-import { Emitter } from '../node/emitter';
-import type { Backend } from './backend';
+import type { GrantsResult, PermissionEntry } from '../../generated/protocol';
+import { monotonicMs } from '../../node/clock';
+import { Emitter } from '../../common/emitter';
+import type { Backend } from '../backend/backend';
 import { coversOrigin } from './origins';
 
 interface GrantsEvents {

@@ -1,10 +1,10 @@
 import { dialog, type BrowserWindow } from 'electron';
-import type { PanelAction, PanelDescriptor, PanelQuery } from '../generated/protocol';
-import { Emitter } from '../node/emitter';
-import { asDeskbusError, DeskbusError } from '../node/error';
+import type { PanelAction, PanelDescriptor, PanelQuery } from '../../generated/protocol';
+import { Emitter } from '../../common/emitter';
+import { asDeskbusError, DeskbusError } from '../../common/error';
 import { OwnIpc } from './own-ipc';
 import { openOwnPage, type OwnPage } from './own-page';
-import { PanelChannel, type Deed, type Outcome } from './panel-channels';
+import { PanelChannel, type Deed, type Outcome } from '../../ipc/panel-channels';
 
 const SIZE = { width: 1120, height: 720, minWidth: 640, minHeight: 480 };
 

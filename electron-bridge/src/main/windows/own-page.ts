@@ -1,7 +1,7 @@
 import { join } from 'path';
 import { pathToFileURL } from 'url';
 import { BrowserWindow, type BrowserWindowConstructorOptions } from 'electron';
-import { lockContents, lockedPreferences, OWN_LOOK } from './lockdown';
+import { lockContents, lockedPreferences, OWN_LOOK } from '../policy/lockdown';
 import { TopFrame } from './top-frame';
 
 const PAGES = join(__dirname, '..', 'renderer');

@@ -1,5 +1,5 @@
 import type { SubscriberParams } from '../generated/protocol';
-import type { Failure } from '../node/error';
+import type { Failure } from '../common/error';
 import type { BackendMethod } from '../node/link';
 
 // The IPC between a page's preload and this side. Preload and main import these same names.
