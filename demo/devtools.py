@@ -178,10 +178,17 @@ class Page:
     async def call(self, method: str, **params: object) -> Json:
         return await self._devtools.call(method, self._session, **params)
 
-    async def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression, awaited; raises `DevToolsError` if it throws."""
+    async def evaluate(self, expression: str, *, by_a_click: bool = False) -> Any:
+        """The value of a JavaScript expression, awaited; raises `DevToolsError` if it throws.
+
+        `by_a_click`, the page takes it for what a person's click has done.
+        """
         answer = await self.call(
-            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
+            "Runtime.evaluate",
+            expression=expression,
+            awaitPromise=True,
+            returnByValue=True,
+            userGesture=by_a_click,
         )
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
