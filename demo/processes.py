@@ -71,6 +71,11 @@ def memory_of(process: Process) -> int | None:
     return look(lambda: int(process.memory_info().rss), None)
 
 
+def processor_of(process: Process) -> float | None:
+    """Seconds of processor that it has used."""
+    return look(lambda: sum(process.cpu_times()[:2]), None)
+
+
 def files_of(process: Process) -> int | None:
     """How many descriptors it holds, on Windows handles."""
     if sys.platform == "win32":

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
-import psutil
 import pytest
 from anyio.abc import Process
 
+from demo.processes import process, processor_of, runs
 from deskbus.config import runtime_dir_for
 from tests.integration.shell import start_shell
 
@@ -288,7 +288,7 @@ def replay(data_dir: Path, topic: str) -> tuple[int, int]:
 
 def wait_until_idle(pid: int) -> None:
     """Returns when it has used no processor for a while, or has ended."""
-    used, seen = -1.0, psutil.Process(pid)
-    while seen.status() != psutil.STATUS_ZOMBIE and sum(seen.cpu_times()[:2]) > used:
-        used = sum(seen.cpu_times()[:2])
+    seen, used = process(pid), -1.0
+    while seen and runs(seen) and (now := processor_of(seen)) is not None and now > used:
+        used = now
         time.sleep(IDLE_S)

@@ -37,6 +37,7 @@ OF_ONE: list[tuple[Callable[[Process], object], object]] = [
     (processes.command_of, []),
     (processes.environment_of, {}),
     (processes.memory_of, None),
+    (processes.processor_of, None),
     (processes.files_of, None),
     (lambda process: processes.kill([process]), None),
 ]
@@ -57,9 +58,9 @@ def fault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ex
     def fail(*_: object, **__: object) -> None:
         raise raised
 
-    for name in ("children", "cmdline", "environ", "is_running", "kill", "memory_info", "status"):
+    looks = ("children", "cmdline", "cpu_times", "environ", "is_running", "memory_info", "num_fds")
+    for name in (*looks, "kill", "status"):
         monkeypatch.setattr(Process, name, fail)
-    monkeypatch.setattr(Process, "num_fds", fail)
     return raised
 
 
