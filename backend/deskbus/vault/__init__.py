@@ -1,1 +1,3 @@
 """Keys and secrets: the only place that touches keyring."""
+
+__all__ = ["cipher", "keys", "per_app_store", "records", "service", "vault"]

@@ -1,1 +1,3 @@
 """Proofs of single records."""
+
+__all__ = ["proof_bundle"]

@@ -1,1 +1,3 @@
 """Searching the audit log: index, matching, live tails."""
+
+__all__ = ["index", "search"]

@@ -1,1 +1,3 @@
 """Reports and exports for people."""
+
+__all__ = ["export", "export_file", "html_report", "report_data"]

@@ -1,1 +1,3 @@
 """What a client gets that comes back, or begins anew."""
+
+__all__ = ["replay"]

@@ -1,1 +1,3 @@
 """The message log on disk: segments, batches, indexes."""
+
+__all__ = ["message_log", "retention"]

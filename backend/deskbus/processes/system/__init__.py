@@ -1,1 +1,3 @@
 """Processes as the operating system has them."""
+
+__all__ = ["resource_group"]

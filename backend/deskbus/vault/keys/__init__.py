@@ -1,1 +1,3 @@
 """The vault's keys and where they are kept."""
+
+__all__ = ["kek_providers", "keychain", "keyset", "master_password"]
