@@ -17,12 +17,14 @@ AppState = Literal[
     "ready",
     "degraded",
     "unresponsive",
+    "stopping",
     "crashed",
     "restarting",
     "failed",
 ]
-"""`crashed` stays away by its own rules, `restarting` comes back by itself, `failed` crashed so
-often that only a person brings it back.
+"""`stopping` was asked to end, and something of it is there still. `crashed` stays away by its own
+rules, `restarting` comes back by itself, `failed` crashed so often that only a person brings it
+back.
 """
 
 LimitName = Literal["cpu", "memory", "processes", "open_files", "log", "messages", "bus_bytes"]

@@ -38,6 +38,7 @@ async def main():
         await anyio.sleep_forever()
 anyio.run(main)
 """
+DEAF = LAST_WORDS.replace('await app.trouble("not yet")', "await anyio.sleep_forever()")
 MEDDLE = """
 import os
 os.write(os.open("/proc/self/fd/" + os.environ["DESKBUS_LIFE_FD"], os.O_WRONLY), b"x")
@@ -70,6 +71,15 @@ entry = {sys.executable!r}
 args = ["-c", {json.dumps(LAST_WORDS)}]
 ready = "told"
 stop_within_s = 10
+
+[[apps]]
+id = "desk.deaf"
+name = "Deaf"
+[apps.process]
+entry = {sys.executable!r}
+args = ["-c", {json.dumps(DEAF)}]
+ready = "told"
+stop_within_s = 1
 
 [[apps]]
 id = "desk.meddler"
@@ -229,7 +239,38 @@ async def test_what_an_app_says_while_it_is_ended_does_not_keep_it_alive(desk: T
     told.told.clear()
     with anyio.fail_after(LIMIT_S):
         await desk.client.call("apps.terminate", {"app": "desk.stubborn"})
-    assert {each["state"] for each in told.told} == {"stopped"}
+    states = [each["state"] for each in told.told]
+    assert set(states) == {"stopping", "stopped"}
+    assert states == sorted(states, key=["stopping", "stopped"].index)
+
+
+@pytest.mark.requirement("8.3")
+async def test_an_app_that_was_asked_to_end_is_stopping_until_it_is_gone(desk: TestShell) -> None:
+    told = Statuses(desk)
+    await desk.client.call("apps.launch", {"app": "desk.deaf"})
+    await told.until("desk.deaf", "ready")
+    told.told.clear()
+    ended = anyio.Event()
+
+    async def terminate() -> None:
+        await desk.client.call("apps.terminate", {"app": "desk.deaf"})
+        ended.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(terminate)
+        await told.until("desk.deaf", "stopping")
+        status = await status_of(desk, "desk.deaf")
+        assert not ended.is_set()
+        assert status["state"] == "stopping"
+        assert is_alive(status["pid"])
+        stats = await desk.client.call("apps.stats", {"app": "desk.deaf"}, result=dict)
+        assert stats["apps"][0]["state"] == "stopping"
+        with pytest.raises(DeskbusError, match="starting or ending"):
+            await desk.client.call("apps.launch", {"app": "desk.deaf"})
+        with anyio.fail_after(LIMIT_S):
+            await ended.wait()
+    assert not is_alive(status["pid"])
+    assert [each["state"] for each in told.told] == ["stopping", "stopped"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the other end of a pipe is opened by /proc")

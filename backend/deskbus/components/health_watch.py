@@ -14,6 +14,7 @@ from deskbus.reliability.circuit_breaker import CircuitBreaker
 from deskbus.reliability.health_monitor import Check, HealthMonitor
 from deskbus.reliability.loops import Loops
 from deskbus.storage.awake_clock import awake_s
+from deskbus.storage.durable_files import exposure
 from deskbus.ui.shell import Shell
 from deskbus_protocol.health import ComponentHealth, HealthChangedParams
 
@@ -36,7 +37,7 @@ class HealthWatch:
         self._shell = shell
         self._loops = loops
         self._lag = LoopLag()
-        self._disk = DiskSpace(settings.data_dir)
+        self._disk = DiskSpace(settings.data_dir, lambda folder: exposure(folder)[1])
         self._collector = GarbageCollection(messages_in)
         self.monitor = HealthMonitor(epoch, on_changed=self._tell)
         for component, check in checks.items():

@@ -1,6 +1,7 @@
 """DiskSpace: what is left on the disk that the data folder is on."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -13,8 +14,11 @@ LITTLE_BYTES = 500_000_000
 
 
 class DiskSpace:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, exposed: Callable[[Path], str] = lambda _: "") -> None:
+        """`exposed` tells how others can get at the folder, "" where nobody can; it may block."""
         self._folder = folder
+        self._exposed = exposed
+        self._exposure = ""
         self._free_bytes: int | None = None
         self._problem = ""
 
@@ -29,6 +33,9 @@ class DiskSpace:
             usage = await anyio.to_thread.run_sync(
                 shutil.disk_usage, self._folder, abandon_on_cancel=True
             )
+            self._exposure = await anyio.to_thread.run_sync(
+                self._exposed, self._folder, abandon_on_cancel=True
+            )
         except OSError as error:
             self._free_bytes, self._problem = None, error.strerror or "it can't be measured"
         else:
@@ -39,6 +46,8 @@ class DiskSpace:
             return ComponentHealth(status="degraded", detail=self._problem)
         if self._free_bytes is None:
             return ComponentHealth(status="ok", detail="not measured yet")
+        if self._exposure:
+            return ComponentHealth(status="degraded", detail=self._exposure)
         words = f"{self._free_bytes / 1e9:.1f} GB free"
         status: Status = "degraded" if self._free_bytes < LITTLE_BYTES else "ok"
         return ComponentHealth(status=status, detail=words)

@@ -394,7 +394,7 @@ class ManagedApp:
         if run is not None and run.ending is None:
             # However it ends from here on, that is no crash.
             run.ending = ASKED
-        self._set("stopped")
+        self._set("stopping" if run is not None or self.windows else "stopped")
         await self._close_windows()
         if run is not None:
             grace_s = run.stop_within_s if grace_s is None else grace_s

@@ -1301,7 +1301,7 @@ export interface AppList {
 export interface AppStatus {
   app: string;
   name: string;
-  state: "crashed" | "degraded" | "failed" | "ready" | "restarting" | "starting" | "stopped" | "unresponsive";
+  state: "crashed" | "degraded" | "failed" | "ready" | "restarting" | "starting" | "stopped" | "stopping" | "unresponsive";
   windows: Array<string>;
   pid?: number;
   exitCode?: number;
@@ -1372,7 +1372,7 @@ export interface StatsResult {
  */
 export interface AppStats {
   app: string;
-  state: "crashed" | "degraded" | "failed" | "ready" | "restarting" | "starting" | "stopped" | "unresponsive";
+  state: "crashed" | "degraded" | "failed" | "ready" | "restarting" | "starting" | "stopped" | "stopping" | "unresponsive";
   limits: Limits;
   restarts: number;
   pid?: number;

@@ -310,5 +310,5 @@ function needOwnFiles(preload: string): void {
 }
 
 function isRunning({ state }: AppStatus): boolean {
-  return state !== 'stopped' && state !== 'crashed' && state !== 'failed';
+  return !['stopping', 'stopped', 'crashed', 'failed'].includes(state);
 }

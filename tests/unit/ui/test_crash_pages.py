@@ -40,7 +40,10 @@ def test_a_window_that_died_alone_has_the_only_page() -> None:
     assert len(crash_pages(status("failed", crash=crash), NOW_MS)) == 2
 
 
-@pytest.mark.parametrize("state", ["stopped", "starting", "ready", "degraded", "unresponsive"])
+@pytest.mark.parametrize(
+    "state",
+    ["stopping", "stopped", "starting", "ready", "degraded", "unresponsive"],
+)
 def test_an_app_that_lives_or_was_stopped_gets_none(state: AppState) -> None:
     assert crash_pages(status(state), NOW_MS) == []
 
