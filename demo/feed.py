@@ -79,14 +79,14 @@ async def feed(app: App) -> None:
     chance = random.Random(SEED)
     weights = [instrument.weight for instrument in INSTRUMENTS]
     for instrument in INSTRUMENTS:
-        await app.publish(f"prices.{instrument.symbol}", instrument.move(chance))
+        await app.publish(f"prices.{instrument.symbol}", instrument.move(chance), confirm=True)
     await app.ready()
     due = anyio.current_time()
     while True:
         due += 1 / MESSAGES_PER_S
         await anyio.sleep_until(due)
         (instrument,) = chance.choices(INSTRUMENTS, weights)
-        await app.publish(f"prices.{instrument.symbol}", instrument.move(chance))
+        await app.publish(f"prices.{instrument.symbol}", instrument.move(chance), confirm=True)
 
 
 async def main() -> int:

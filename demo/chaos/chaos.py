@@ -39,7 +39,7 @@ class Chaos:
     async def tell(self) -> None:
         """Publishes how it is, again and again."""
         while True:
-            await self._app.bus.post(
+            await self._app.bus.publish(
                 "chaos.pulse",
                 {
                     "pid": os.getpid(),
@@ -66,7 +66,7 @@ class Chaos:
         else:
             while True:
                 for _ in range(FLOOD_BLOCK):
-                    await self._app.bus.post("chaos.flood", "x" * 100)
+                    await self._app.bus.publish("chaos.flood", "x" * 100)
                 await anyio.lowlevel.checkpoint()
 
 

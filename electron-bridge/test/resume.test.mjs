@@ -309,7 +309,7 @@ test('a request ends by its own timeout though the backend says nothing', async 
 test('a responder whose answer can not be sent fails at once', async () => {
   await connect();
   const values = { bigint: 1n, function: () => 1, half: '\ud83d', large: 'x'.repeat(5_000_000) };
-  await client.respondTo('q', (payload) => values[payload]);
+  await client.respond('q', (payload) => values[payload]);
   const sent = Object.keys(values).map((payload, at) => {
     return { topic: 'q', seq: at + 1, payload, replyTo: payload };
   });

@@ -63,7 +63,7 @@ class CrashTest:
                 self._numbers += 1
                 text = f"{self._numbers}:{'x' * self._chance.randrange(400)}"
                 topic = self._chance.choice(TOPICS)
-                result: PublishResult = await feed.publish(topic, text, durable=True)
+                result: PublishResult = await feed.publish(topic, text, durable=True, confirm=True)
                 self._acknowledged[topic, result.seq] = text
         except DeskbusError:
             return

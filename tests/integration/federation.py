@@ -82,7 +82,7 @@ async def numbers_up_to(inbox: Inbox, last: int) -> list[int]:
 
 async def publish(feed: Client, first: int, last: int) -> None:
     for number in range(first, last + 1):
-        await feed.publish("orders.new", number, durable=True)
+        await feed.publish("orders.new", number, durable=True, confirm=True)
 
 
 async def replayed(reader: Client, last: int) -> list[int]:

@@ -17,7 +17,7 @@ async def test_messages_flow_in_order_with_their_stamps(shell: TestShell) -> Non
     async with shell.app("desk.feed") as feed, shell.app("desk.blotter") as blotter:
         async with blotter.subscribe("prices.#") as prices:
             for number in range(1000):
-                await feed.post("prices.EURUSD", {"n": number})
+                await feed.publish("prices.EURUSD", {"n": number})
             with anyio.fail_after(LIMIT_S):
                 got = [await prices.receive() for _ in range(1000)]
     assert [msgspec.json.decode(message.payload)["n"] for message in got] == list(range(1000))
@@ -29,15 +29,15 @@ async def test_messages_flow_in_order_with_their_stamps(shell: TestShell) -> Non
 async def test_a_published_request_tells_its_stamps_and_receivers(shell: TestShell) -> None:
     async with shell.app("desk.feed") as feed, shell.app("desk.blotter") as blotter:
         async with blotter.subscribe("prices.EURUSD"):
-            result = await feed.publish("prices.EURUSD", 1)
+            result = await feed.publish("prices.EURUSD", 1, confirm=True)
     assert (result.seq, result.receivers, result.epoch) == (1, 1, shell.hello.epoch)
 
 
 async def test_after_unsubscribing_nothing_more_arrives(shell: TestShell) -> None:
     async with shell.app("desk.feed") as feed, shell.app("desk.blotter") as blotter:
         async with blotter.subscribe("prices.EURUSD"):
-            assert (await feed.publish("prices.EURUSD", 1)).receivers == 1
-        assert (await feed.publish("prices.EURUSD", 2)).receivers == 0
+            assert (await feed.publish("prices.EURUSD", 1, confirm=True)).receivers == 1
+        assert (await feed.publish("prices.EURUSD", 2, confirm=True)).receivers == 0
 
 
 @pytest.mark.requirement("7.2")
@@ -51,6 +51,7 @@ async def test_trace_context_and_headers_are_passed_through_untouched(shell: Tes
                 correlationId="order-7",
                 headers={"source": "exchange"},
                 _meta={"traceparent": trace},
+                confirm=True,
             )
             message = await prices.receive()
     assert message.correlation_id == "order-7"
@@ -72,7 +73,7 @@ async def test_a_refused_notification_is_told_once_and_then_counted(shell: TestS
     async with shell.app("desk.feed") as feed:
         feed.on_refused = on_refused
         for _ in range(50):
-            await feed.post("orders.new", 1)
+            await feed.publish("orders.new", 1)
         with anyio.fail_after(LIMIT_S):
             await both.wait()
     assert told[0].count == 1
@@ -83,7 +84,7 @@ async def test_a_refused_notification_is_told_once_and_then_counted(shell: TestS
 async def answer(client: Client, messages: object, reply: object) -> None:
     async for message in messages:  # type: ignore[attr-defined]
         assert isinstance(message, Message)
-        await client.respond(message, reply)
+        await client.answer(message, reply)
 
 
 @pytest.mark.requirement("7.2")
@@ -115,9 +116,9 @@ async def test_of_many_who_answer_the_first_answer_counts(open_shell: TestShell)
 
         async def answer() -> None:
             late = await asked_slow.receive()
-            await quick.respond(await asked_quick.receive(), "quick")
+            await quick.answer(await asked_quick.receive(), "quick")
             with pytest.raises(DeskbusError):
-                await slow.respond(late, "slow")
+                await slow.answer(late, "slow")
 
         tasks.start_soon(answer)
         result = await asker.request("orders.prefill", {})
@@ -132,7 +133,7 @@ async def test_a_responder_may_refuse_in_its_own_words(open_shell: TestShell) ->
         ):
 
             async def refuse() -> None:
-                await blotter.respond(await requests.receive(), error="The market is closed.")
+                await blotter.answer(await requests.receive(), error="The market is closed.")
 
             tasks.start_soon(refuse)
             with pytest.raises(DeskbusError) as refused:
@@ -209,7 +210,7 @@ async def test_a_cancelled_request_is_answered_once_and_leaves_nobody_waiting(
             asking.cancel()
             await cancelled.wait()
             with pytest.raises(DeskbusError) as late:
-                await blotter.respond(message, {"filled": True})
+                await blotter.answer(message, {"filled": True})
             await ticker.call("session.ping")
     assert late.value.kind.name == "not_found"
     assert [answer.get("error", {}).get("code") for answer in answers] == [-32800, None]
@@ -233,8 +234,8 @@ async def test_only_who_was_asked_may_answer(open_shell: TestShell) -> None:
         tasks.start_soon(ask)
         message = await requests.receive()
         with pytest.raises(DeskbusError) as refused:
-            await eavesdropper.respond(message, {"forged": True})
-        await blotter.respond(message, {"filled": True})
+            await eavesdropper.answer(message, {"forged": True})
+        await blotter.answer(message, {"filled": True})
     assert refused.value.kind.name == "permission_denied"
     assert results == ["desk.blotter"]
 
@@ -249,7 +250,7 @@ async def test_a_directed_message_reaches_its_app_alone(open_shell: TestShell) -
     ):
         assert (await ticker.send("desk.blotter", "hints.symbol", "EURUSD")).receivers == 1
         assert msgspec.json.decode((await hints.receive()).payload) == "EURUSD"
-        await ticker.publish("hints.public", 1)
+        await ticker.publish("hints.public", 1, confirm=True)
         assert (await others.receive()).topic == "hints.public"
         with pytest.raises(DeskbusError) as refused:
             await ticker.send("desk.nobody", "hints.symbol", "EURUSD")

@@ -247,10 +247,10 @@ async def test_a_large_replay_takes_no_more_memory_than_a_small_one_and_ends_wit
     """
     async with start_shell(data_dir, config=config) as shell:
         async with shell.app("desk.feed", honest=False) as feed:
-            await feed.publish("orders.small", 1, durable=True)
+            await feed.publish("orders.small", 1, durable=True, confirm=True)
             for _ in range(REPLAYED - 1):
-                await feed.post("orders.large", "x" * PAYLOAD_CHARACTERS)
-            await feed.publish("orders.large", "last", durable=True)
+                await feed.publish("orders.large", "x" * PAYLOAD_CHARACTERS)
+            await feed.publish("orders.large", "last", durable=True, confirm=True)
         small_lines, small_kib = await anyio.to_thread.run_sync(replay, data_dir, "orders.small")
         lines, kib = await anyio.to_thread.run_sync(replay, data_dir, "orders.large")
         assert (small_lines, lines) == (1, REPLAYED)

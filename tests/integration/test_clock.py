@@ -95,7 +95,7 @@ async def publish(
 ) -> None:
     async with shell.app("desk.feed") as feed:
         for each in numbers:
-            await feed.publish(topic, each, **options)
+            await feed.publish(topic, each, **options, confirm=True)
 
 
 @pytest.mark.parametrize("step_s", STEPS_S)

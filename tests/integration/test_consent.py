@@ -26,7 +26,7 @@ async def test_the_first_use_shows_a_dialog_and_allow_lets_it_through(shell: Tes
     shell.person = shell.allow
     async with shell.app("desk.ticker") as ticker, shell.app("desk.feed") as feed:
         async with ticker.subscribe("prices.#") as prices:
-            await feed.publish("prices.EURUSD", 1)
+            await feed.publish("prices.EURUSD", 1, confirm=True)
             assert (await prices.receive()).topic == "prices.EURUSD"
         async with ticker.subscribe("prices.EURUSD"):
             pass

@@ -67,11 +67,11 @@ async def test_what_was_published_while_a_client_was_away_comes_when_it_is_back(
             await blotter.call("bus.subscribe", {"pattern": "prices.#"})
         await gone(desk, "desk.blotter")
         for n in range(10_000):
-            await feed.post("prices.EURUSD", n)
-        await feed.publish("prices.EURUSD", 10_000)
+            await feed.publish("prices.EURUSD", n)
+        await feed.publish("prices.EURUSD", 10_000, confirm=True)
         told: list[GapParams] = []
         async with resumed(desk, "desk.blotter", "prices.#", told) as (_, messages):
-            await feed.publish("prices.EURUSD", 10_001)
+            await feed.publish("prices.EURUSD", 10_001, confirm=True)
             got = [number(message) for message in await take(messages, 10_001)]
     assert got == list(range(1, 10_002))
     assert [(gap.first, gap.last, gap.reason) for gap in told] == [(1, 1, "overflow")]
@@ -84,7 +84,7 @@ async def test_dead_letters_are_listed_redriven_and_purged(desk: TestShell) -> N
             await blotter.call("bus.subscribe", {"pattern": "prices.#"})
         await gone(desk, "desk.blotter")
         for n in range(3):
-            await feed.publish("prices.EURUSD", n, ttl=1)
+            await feed.publish("prices.EURUSD", n, ttl=1, confirm=True)
         with anyio.fail_after(LIMIT_S):
             while True:
                 letters = await desk.client.call("bus.deadLetters", {}, result=dict)
@@ -105,11 +105,11 @@ async def test_dead_letters_are_listed_redriven_and_purged(desk: TestShell) -> N
 async def test_an_unacknowledged_message_comes_again_and_says_so(desk: TestShell) -> None:
     async with desk.app("desk.feed") as feed, desk.app("desk.blotter") as blotter:
         async with blotter.subscribe("orders.#", mode="acknowledged") as orders:
-            await feed.publish("orders.new", 1)
+            await feed.publish("orders.new", 1, confirm=True)
             first, again = await take(orders, 2)
             assert (first.redelivery or None, again.redelivery) == (None, 1)
             await blotter.acknowledge(again)
-            await feed.publish("orders.new", 2)
+            await feed.publish("orders.new", 2, confirm=True)
             (second,) = await take(orders, 1)
             await blotter.acknowledge(second)
             stats = await desk.client.call("bus.stats", result=dict)
@@ -122,7 +122,7 @@ async def test_no_acknowledgement_is_dropped_however_many_come_at_once(desk: Tes
     async with desk.app("desk.feed") as feed, desk.app("desk.blotter") as blotter:
         async with blotter.subscribe("orders.#", mode="acknowledged") as orders:
             for n in range(900):
-                await feed.post("orders.new", n)
+                await feed.publish("orders.new", n)
             got = await take(orders, 900)
             async with anyio.create_task_group() as tasks:
                 for message in got:
@@ -154,10 +154,10 @@ async def test_unacknowledged_messages_come_again_after_a_reconnect(desk: TestSh
         async with desk.app("desk.blotter") as blotter:
             await blotter.call("bus.subscribe", {"pattern": "orders.#", "mode": "acknowledged"})
             async with blotter.listen("orders.#") as orders:
-                await feed.publish("orders.new", 1)
+                await feed.publish("orders.new", 1, confirm=True)
                 await take(orders, 1)
         await gone(desk, "desk.blotter")
-        await feed.publish("orders.new", 2)
+        await feed.publish("orders.new", 2, confirm=True)
         async with resumed(desk, "desk.blotter", "orders.#") as (_, messages):
             got = await take(messages, 2)
     assert [number(message) for message in got] == [1, 2]
@@ -169,7 +169,7 @@ async def test_statistics_count_what_happened(desk: TestShell) -> None:
     async with desk.app("desk.feed") as feed, desk.app("desk.blotter") as blotter:
         async with blotter.subscribe("prices.#") as prices:
             for n in range(10):
-                await feed.publish("prices.EURUSD", n)
+                await feed.publish("prices.EURUSD", n, confirm=True)
             await take(prices, 10)
             stats = await desk.client.call("bus.stats", result=dict)
     assert (stats["messagesIn"], stats["messagesOut"]) == (10, 10)
@@ -181,7 +181,7 @@ async def test_statistics_count_what_happened(desk: TestShell) -> None:
 async def test_the_last_messages_of_a_topic_can_be_read_back(desk: TestShell) -> None:
     async with desk.app("desk.feed") as feed:
         for n in range(150):
-            await feed.publish("prices.EURUSD", n)
+            await feed.publish("prices.EURUSD", n, confirm=True)
         answer = await feed.call("bus.history", {"topic": "prices.EURUSD"}, result=dict)
         few = await feed.call("bus.history", {"topic": "prices.EURUSD", "limit": 2}, result=dict)
     assert [message["payload"] for message in answer["messages"]] == list(range(50, 150))
@@ -193,7 +193,9 @@ async def test_a_durable_publish_is_answered_after_the_message_is_on_disk(
     desk: TestShell, tmp_path: Path
 ) -> None:
     async with desk.app("desk.feed") as feed:
-        result = await feed.publish("orders.new", {"marker": "on-disk-7"}, durable=True)
+        result = await feed.publish(
+            "orders.new", {"marker": "on-disk-7"}, durable=True, confirm=True
+        )
         assert result.seq == 1
         segments = list((tmp_path / "data/messages").glob("*.seg"))
         assert any(b"on-disk-7" in segment.read_bytes() for segment in segments)
@@ -204,7 +206,7 @@ async def test_durable_on_a_topic_without_a_log_is_refused_with_what_to_do(
 ) -> None:
     async with desk.app("desk.feed") as feed:
         with pytest.raises(DeskbusError) as refused:
-            await feed.publish("prices.EURUSD", 1, durable=True)
+            await feed.publish("prices.EURUSD", 1, durable=True, confirm=True)
     assert refused.value.kind.name == "conflict"
     assert "[persistence] topics" in refused.value.action
 
@@ -214,12 +216,12 @@ async def test_replay_hands_over_to_live_delivery_without_gap_or_repeat(desk: Te
     total = 20_000
     async with desk.app("desk.feed") as feed, desk.app("desk.blotter") as blotter:
         for n in range(total // 2):
-            await feed.post("orders.new", n)
-        await feed.publish("orders.other", -1)
+            await feed.publish("orders.new", n)
+        await feed.publish("orders.other", -1, confirm=True)
 
         async def go_on() -> None:
             for n in range(total // 2, total):
-                await feed.post("orders.new", n)
+                await feed.publish("orders.new", n)
 
         async with blotter.listen("orders.new") as orders, anyio.create_task_group() as tasks:
             tasks.start_soon(go_on)
@@ -238,11 +240,11 @@ async def test_replay_query_and_seq_go_on_after_a_restart(tmp_path: Path) -> Non
     async with start_shell(data_dir, config=CONFIG, consent="allow") as first:
         async with first.app("desk.feed") as feed:
             for n in range(500):
-                await feed.publish(f"orders.{'ab'[n % 2]}", n)
-            middle = (await feed.publish("orders.a", 500, durable=True)).timestamp
+                await feed.publish(f"orders.{'ab'[n % 2]}", n, confirm=True)
+            middle = (await feed.publish("orders.a", 500, durable=True, confirm=True)).timestamp
     async with start_shell(data_dir, config=CONFIG, consent="allow") as second:
         async with second.app("desk.feed") as feed:
-            later = await feed.publish("orders.a", 501)
+            later = await feed.publish("orders.a", 501, confirm=True)
             answer = await feed.call(
                 "bus.query", {"pattern": "orders.b", "limit": 100}, result=dict
             )
@@ -264,9 +266,9 @@ async def test_the_bus_works_with_persistence_switched_off(tmp_path: Path) -> No
     config = '[persistence]\nenabled = false\ntopics = ["orders.#"]\n'
     async with start_shell(tmp_path / "data", config=config, consent="allow") as shell:
         async with shell.app("desk.feed") as feed:
-            assert (await feed.publish("orders.new", 1)).seq == 1
+            assert (await feed.publish("orders.new", 1, confirm=True)).seq == 1
             for call in (
-                feed.publish("orders.new", 2, durable=True),
+                feed.publish("orders.new", 2, durable=True, confirm=True),
                 feed.replay("orders.#"),
             ):
                 with pytest.raises(DeskbusError) as refused:

@@ -35,7 +35,7 @@ async def small_disk(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Path]:
 
 async def durable_publish(feed: Client) -> DeskbusError | None:
     try:
-        await feed.publish("orders.new", LARGE, durable=True)
+        await feed.publish("orders.new", LARGE, durable=True, confirm=True)
     except DeskbusError as error:
         return error
     return None
@@ -62,7 +62,7 @@ async def test_the_bus_goes_on_while_the_disk_is_full_and_recovers_by_itself(
             assert failure.kind.name == "degraded"
             assert acknowledged > 5
             assert await persistence(feed) == "degraded"
-            live = await feed.publish("orders.new", "still delivered")
+            live = await feed.publish("orders.new", "still delivered", confirm=True)
             with anyio.fail_after(LIMIT_S):
                 while (await orders.receive()).seq < live.seq:
                     pass
@@ -71,7 +71,7 @@ async def test_the_bus_goes_on_while_the_disk_is_full_and_recovers_by_itself(
             with anyio.fail_after(LIMIT_S):
                 while await persistence(feed) != "ok":
                     await anyio.sleep(0.05)
-            last = await feed.publish("orders.new", "durable again", durable=True)
+            last = await feed.publish("orders.new", "durable again", durable=True, confirm=True)
             async with reader.listen("orders.new") as replayed:
                 assert await reader.replay("orders.new") == last.seq
                 seqs = [(await replayed.receive()).seq for _ in range(last.seq)]

@@ -42,6 +42,7 @@ async def test_a_message_goes_over_with_what_it_carries(server: NatsServer, tmp_
                 ttl=60_000,
                 priority=7,
                 _meta={"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
+                confirm=True,
             )
             found = await next_of(inbox)
             assert (found.topic, found.id, found.origin) == (topic, result.id, "desk-a")
@@ -67,7 +68,7 @@ async def test_three_machines_get_each_message_once(server: NatsServer, tmp_path
         inboxes = [await stack.enter_async_context(app.subscribe("#")) for app in apps]
         for topic in ("prices.EURUSD", "orders.new"):
             for number, app in enumerate(apps):
-                await app.publish(topic, number)
+                await app.publish(topic, number, confirm=True)
         # A mark from each machine comes after all that it could have sent twice.
         await reached(apps, inboxes)
 
@@ -80,8 +81,8 @@ async def reached(apps: list[Client], inboxes: list[Inbox]) -> None:
             message = await next_of(inbox)
             found.append((message.topic, number_of(message)))
     for app in apps:
-        await app.publish("prices.mark", 0)
-        await app.publish("orders.mark", 0)
+        await app.publish("prices.mark", 0, confirm=True)
+        await app.publish("orders.mark", 0, confirm=True)
     for inbox, found in zip(inboxes, seen, strict=True):
         marks = 0
         while marks < 2 * len(apps):
@@ -106,9 +107,9 @@ async def test_both_sides_decide_what_goes_over(server: NatsServer, tmp_path: Pa
         there.subscribe("#") as inbox_there,
     ):
         for topic in ("secret.closed", "prices.GBPUSD", "secret.open", "prices.EURUSD"):
-            await feed.publish(topic, topic)
-        await back.publish("prices.EURUSD", "back")
-        await feed.publish("prices.mark", 0)
+            await feed.publish(topic, topic, confirm=True)
+        await back.publish("prices.EURUSD", "back", confirm=True)
+        await feed.publish("prices.mark", 0, confirm=True)
         arrived = [await next_of(inbox_there) for _ in range(4)]
         assert [message.topic for message in arrived if message.origin == "desk-a"] == [
             "secret.open",
@@ -130,7 +131,7 @@ async def test_a_request_stays_on_its_machine(server: NatsServer, tmp_path: Path
         with pytest.raises(DeskbusError) as refused:
             await feed.request("orders.prefill", 1)
         assert refused.value.kind.name == "no_subscriber"
-        await feed.publish("orders.prefill", 2)
+        await feed.publish("orders.prefill", 2, confirm=True)
         assert number_of(await next_of(inbox)) == 2
 
 

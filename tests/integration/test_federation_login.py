@@ -67,7 +67,7 @@ async def test_the_documented_permissions_are_enough(tmp_path: Path) -> None:
         feed, blotter = [await stack.enter_async_context(each.app("desk.app")) for each in shells]
         inbox = await stack.enter_async_context(blotter.subscribe("#"))
         for topic in ("prices.EURUSD", "orders.new"):
-            await feed.publish(topic, 1)
+            await feed.publish(topic, 1, confirm=True)
             assert (await next_of(inbox)).topic == topic
 
 

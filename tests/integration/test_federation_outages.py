@@ -45,12 +45,12 @@ async def test_live_messages_are_dropped_and_counted_while_there_is_no_server(
         for shell in (a, b):
             gone = await until(shell, "degraded")
             assert "no connection to NATS" in str(gone.detail)
-        await feed.publish("prices.EURUSD", 1)
+        await feed.publish("prices.EURUSD", 1, confirm=True)
         assert " 1 dropped" in str((await federation_of(a)).detail)
         await server.start()
         for shell in (a, b):
             await until(shell, "ok")
-        await feed.publish("prices.EURUSD", 2)
+        await feed.publish("prices.EURUSD", 2, confirm=True)
         assert number_of(await next_of(inbox)) == 2
 
 
@@ -147,7 +147,7 @@ async def life(
         try:
             while True:
                 number = next(numbers)
-                await feed.publish("orders.new", number, durable=True)
+                await feed.publish("orders.new", number, durable=True, confirm=True)
                 acknowledged.append(number)
         except DeskbusError:
             return
@@ -176,7 +176,7 @@ async def test_a_backend_starts_without_a_server(tmp_path: Path) -> None:
         found = await federation_of(shell)
         assert found.status == "degraded"
         async with shell.app("desk.feed") as feed:
-            assert (await feed.publish("orders.new", 1, durable=True)).seq == 1
+            assert (await feed.publish("orders.new", 1, durable=True, confirm=True)).seq == 1
 
 
 FOUND_WITHIN_S = 5.0

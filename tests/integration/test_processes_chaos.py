@@ -47,7 +47,7 @@ async def misbehave(ring: Ring, what: str) -> dict[str, Any]:
     await ring.launch(app)
     if what != "never-ready":
         await ring.state(app, "ready")
-        await ring.watch.publish("bad.go", {})
+        await ring.watch.publish("bad.go", {}, confirm=True)
     if what == "stubborn":
         await ring.shell.client.call("apps.terminate", {"app": app})
     ended = await ring.until(app, lambda status: status["state"] in ("stopped", "crashed"))

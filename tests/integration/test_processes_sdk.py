@@ -105,14 +105,14 @@ async def test_an_app_that_was_killed_is_back_in_two_seconds_with_its_state_and_
         await desk.state("ready")
         first = json.loads(bytes((await up.receive()).payload))
         for word in ("one", "two", "save"):
-            await desk.person.post("steady.in", word)
+            await desk.person.publish("steady.in", word)
             await out.receive()
-        await desk.person.post("steady.in", "crash")
+        await desk.person.publish("steady.in", "crash")
         crashed_at = anyio.current_time()
         crashed = await desk.state("restarting")
         assert crashed["crash"]["cause"] == "signal"
         assert crashed["crash"]["signal"] == "SIGKILL"
-        await desk.person.post("steady.in", "while it was away")
+        await desk.person.publish("steady.in", "while it was away")
         back = await desk.state("ready")
         assert anyio.current_time() - crashed_at < 2
         assert back["restarts"] == 1
@@ -129,7 +129,7 @@ async def test_an_app_that_was_killed_is_back_in_two_seconds_with_its_state_and_
 async def test_a_hung_app_is_told_at_its_deadline_then_ended_and_started_anew(desk: Desk) -> None:
     await desk.call("apps.launch", app="desk.steady")
     await desk.state("ready")
-    await desk.person.post("steady.in", "hang")
+    await desk.person.publish("steady.in", "hang")
     hung_at = anyio.current_time()
     status = await desk.state("unresponsive")
     # The last beat was up to a third of a second before.
@@ -142,7 +142,7 @@ async def test_a_hung_app_is_told_at_its_deadline_then_ended_and_started_anew(de
 async def test_an_app_says_what_it_can_not_do(desk: Desk) -> None:
     await desk.call("apps.launch", app="desk.steady")
     await desk.state("ready")
-    await desk.person.post("steady.in", "trouble")
+    await desk.person.publish("steady.in", "trouble")
     status = await desk.state("degraded")
     assert status["detail"] == "The exchange does not answer."
     health = await desk.call("health.get")
@@ -153,7 +153,7 @@ async def test_an_app_that_is_asked_to_end_saves_its_state_first(desk: Desk) -> 
     async with desk.person.subscribe("steady.out") as out, desk.person.subscribe("steady.up") as up:
         await desk.call("apps.launch", app="desk.steady")
         await up.receive()
-        await desk.person.post("steady.in", "one")
+        await desk.person.publish("steady.in", "one")
         await out.receive()
         await desk.call("apps.terminate", app="desk.steady")
         assert desk.told[-1]["state"] == "stopped"

@@ -51,7 +51,7 @@ async def test_the_samples_do_what_the_page_says(open_shell: TestShell) -> None:
         tasks.start_soon(samples["main"])
         await shown.until("open")
         with anyio.fail_after(LIMIT_S):
-            while (await feed.publish("orders.new", 1)).receivers == 0:
+            while (await feed.publish("orders.new", 1, confirm=True)).receivers == 0:
                 await anyio.lowlevel.checkpoint()
         await shown.until("orders.new", 1, 0)
         tasks.cancel_scope.cancel()
@@ -62,7 +62,7 @@ async def test_a_request_shows_its_answer_or_what_to_do(open_shell: TestShell) -
     samples = run_samples(pipe="", ticket=None, show=shown)
 
     async def answer(blotter: Client, requests: Any) -> None:
-        await blotter.respond(await requests.receive(), {"filled": True})
+        await blotter.answer(await requests.receive(), {"filled": True})
 
     async with open_shell.app("desk.ticker") as asker, open_shell.app("desk.blotter") as blotter:
         await samples["ask"](asker)

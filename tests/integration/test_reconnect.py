@@ -54,13 +54,13 @@ async def test_a_resumed_session_gets_what_was_missed_on_the_way_and_while_away(
             opened = await open_session(client, ticket, "desk.blotter")
             await client.call("bus.subscribe", {"pattern": "prices.#"})
             for n in range(1, 6):
-                await feed.publish("prices.EURUSD", n)
+                await feed.publish("prices.EURUSD", n, confirm=True)
         for n in range(6, 9):
-            await feed.publish("prices.EURUSD", n)
+            await feed.publish("prices.EURUSD", n, confirm=True)
         async with connect(desk.hello.pipe, on_frame=SchemaWitness()) as back:
             async with back.listen("prices.#") as prices:
                 answer = await resume(back, opened.resume_token, {"prices.EURUSD": 2})
-                await feed.publish("prices.EURUSD", 9)
+                await feed.publish("prices.EURUSD", 9, confirm=True)
                 with anyio.fail_after(LIMIT_S):
                     got = [number(await prices.receive()) for _ in range(7)]
     assert (answer["resumed"], answer["app"]) == (True, "desk.blotter")
@@ -76,7 +76,7 @@ async def test_what_is_not_kept_any_more_is_told_as_a_gap(desk: TestShell) -> No
             opened = await open_session(client, ticket, "desk.blotter")
             await client.call("bus.subscribe", {"pattern": "prices.#"})
             for n in range(1, 151):
-                await feed.publish("prices.EURUSD", n)
+                await feed.publish("prices.EURUSD", n, confirm=True)
         async with connect(desk.hello.pipe) as back, back.listen("prices.#") as prices:
             back.on_gap = gaps.append
             await resume(back, opened.resume_token, {"prices.EURUSD": 10})
@@ -131,7 +131,7 @@ async def test_a_client_that_answers_lives_on(tmp_path: Path) -> None:
             with anyio.move_on_after(1.2):
                 await feed.closed.wait()
             assert anyio.current_time() >= until
-            pings += (await feed.publish("a", 1)).seq
+            pings += (await feed.publish("a", 1, confirm=True)).seq
     assert pings == 1
 
 
@@ -144,12 +144,12 @@ async def test_only_messages_of_the_named_sources_arrive(desk: TestShell) -> Non
     ):
         params = {"pattern": "prices.#", "sources": [{"app": "desk.feed"}]}
         await blotter.call("bus.subscribe", params)
-        await other.publish("prices.EURUSD", 1)
-        await feed.publish("prices.EURUSD", 2)
+        await other.publish("prices.EURUSD", 1, confirm=True)
+        await feed.publish("prices.EURUSD", 2, confirm=True)
         with anyio.fail_after(LIMIT_S):
             first = await prices.receive()
         await blotter.call("bus.subscribe", {"pattern": "prices.#"})
-        await other.publish("prices.EURUSD", 3)
+        await other.publish("prices.EURUSD", 3, confirm=True)
         with anyio.fail_after(LIMIT_S):
             second = await prices.receive()
     assert (number(first), number(second)) == (2, 3)

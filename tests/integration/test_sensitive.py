@@ -31,7 +31,7 @@ sensitive = ["orders.private.#"]
 
 async def publish(shell: TestShell, topic: str, text: str) -> None:
     async with shell.app("desk.feed") as feed:
-        await feed.publish(topic, {"text": text}, durable=True)
+        await feed.publish(topic, {"text": text}, durable=True, confirm=True)
 
 
 async def replayed(shell: TestShell, pattern: str) -> list[bytes]:
@@ -78,11 +78,11 @@ async def test_a_request_says_as_a_publish_does_that_it_is_in_memory_only(
         responder.subscribe("orders.#") as questions,
     ):
         for topic, in_memory in (("orders.private.bonus", True), ("orders.public", False)):
-            assert (await feed.publish(topic, 1)).in_memory is in_memory
+            assert (await feed.publish(topic, 1, confirm=True)).in_memory is in_memory
             await questions.receive()
 
             async def answer() -> None:
-                await responder.respond(await questions.receive(), "yes")
+                await responder.answer(await questions.receive(), "yes")
 
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(answer)
@@ -100,7 +100,7 @@ async def test_while_the_vault_is_locked_sensitive_messages_wait_and_others_are_
     waiting = CONFIG + 'sensitive_without_vault = "memory"\n'
     async with start_shell(data, config=waiting) as shell:
         async with shell.app("desk.feed") as feed:
-            await feed.publish("orders.private.bonus", {"text": CANARY})
+            await feed.publish("orders.private.bonus", {"text": CANARY}, confirm=True)
         with pytest.raises(DeskbusError) as refused:
             await publish(shell, "orders.private.bonus", CANARY)
         assert refused.value.kind.name in ("degraded", "unavailable")
@@ -134,7 +134,9 @@ async def test_without_any_vault_a_sensitive_message_is_refused_and_drags_no_oth
         async with shell.app("desk.feed") as feed:
             for durable in (False, True):
                 with pytest.raises(DeskbusError) as refused:
-                    await feed.publish("orders.private.bonus", {"text": CANARY}, durable=durable)
+                    await feed.publish(
+                        "orders.private.bonus", {"text": CANARY}, durable=durable, confirm=True
+                    )
                 assert refused.value.kind.name == "unavailable"
         await publish(shell, "orders.public", "written at once")
         assert b"written at once" in on_disk(data)

@@ -90,7 +90,7 @@ async def test_the_sender_is_the_connection_s_whatever_the_wire_says(shell: Test
                     {"topic": "prices.EURUSD", "payload": 1, "sender": {"app": "desk.bank"}},
                 )
             assert refused.value.kind.name == "invalid_params"
-            await feed.publish("prices.EURUSD", {"sender": {"app": "desk.bank"}})
+            await feed.publish("prices.EURUSD", {"sender": {"app": "desk.bank"}}, confirm=True)
             message = await prices.receive()
     assert (message.sender.app, message.sender.client) == ("desk.feed", "main")
     assert json.loads(bytes(message.payload)) == {"sender": {"app": "desk.bank"}}
@@ -99,4 +99,4 @@ async def test_the_sender_is_the_connection_s_whatever_the_wire_says(shell: Test
 async def test_a_second_connection_of_an_identity_takes_its_place(shell: TestShell) -> None:
     async with shell.app("desk.feed") as first, shell.app("desk.feed") as second:
         await first.closed.wait()
-        assert (await second.publish("prices.EURUSD", 1)).seq == 1
+        assert (await second.publish("prices.EURUSD", 1, confirm=True)).seq == 1

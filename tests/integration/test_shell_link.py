@@ -66,7 +66,7 @@ async def test_a_hostile_connection_harms_nobody(shell: TestShell, attack: bytes
                 await other.call("rpc.discover")
             assert stranger.value.kind is SESSION_REQUIRED
         await feed.call("rpc.discover")
-        assert (await feed.publish("prices.EURUSD", 1)).seq == 1
+        assert (await feed.publish("prices.EURUSD", 1, confirm=True)).seq == 1
 
 
 async def test_the_socket_is_gone_after_the_end(shell: TestShell) -> None:

@@ -96,7 +96,7 @@ async def test_links_beyond_the_limit_are_refused_in_words_and_all_others_go_on(
             for _ in range(100):
                 tasks.start_soon(refusal, desk)
         for session in sessions:
-            assert (await session.publish("orders.new", 1, durable=True)).seq
+            assert (await session.publish("orders.new", 1, durable=True, confirm=True)).seq
         stats = await desk.client.call("apps.stats", {"app": "desk.app"}, result=dict)
         assert stats["apps"]
         found = (await health(desk)).components
@@ -104,7 +104,7 @@ async def test_links_beyond_the_limit_are_refused_in_words_and_all_others_go_on(
         assert "links" in str(found["resources"].detail)
         assert found["apps"].status == "ok"
     async with desk.app("desk.feed", "after") as session:
-        assert (await session.publish("prices.a", 1)).seq
+        assert (await session.publish("prices.a", 1, confirm=True)).seq
 
 
 async def test_with_no_descriptor_at_all_one_operation_fails_and_the_rest_goes_on(
@@ -112,12 +112,12 @@ async def test_with_no_descriptor_at_all_one_operation_fails_and_the_rest_goes_o
 ) -> None:
     await desk.client.call("apps.launch", {"app": "desk.app"})
     async with desk.app("desk.feed") as feed:
-        await feed.publish("orders.new", 1, durable=True)
+        await feed.publish("orders.new", 1, durable=True, confirm=True)
         limit(desk, 8)
         # Several rounds of every loop that opens files: the process table, the disk, logs.
         with anyio.move_on_after(4):
             while True:
-                assert (await feed.publish("orders.new", 2, durable=True)).seq
+                assert (await feed.publish("orders.new", 2, durable=True, confirm=True)).seq
                 await anyio.sleep(0.2)
         with pytest.raises(DeskbusError, match=r"descriptors|files can.t be read"):
             await desk.client.call("apps.restart", {"app": "desk.app"})
@@ -126,7 +126,7 @@ async def test_with_no_descriptor_at_all_one_operation_fails_and_the_rest_goes_o
         await desk.client.call("apps.launch", {"app": "desk.app"})
         for component in ("apps", "audit", "persistence"):
             await until_well(desk, component, "ok")
-        assert (await feed.publish("orders.new", 3, durable=True)).seq
+        assert (await feed.publish("orders.new", 3, durable=True, confirm=True)).seq
     assert desk.process.returncode is None
     assert os.path.exists(desk.hello.pipe)  # noqa: PTH110
 

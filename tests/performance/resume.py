@@ -46,7 +46,7 @@ async def _limited(running: Running, messages: int, payload_bytes: int, limit_s:
 
 async def _fill(feed: Client, topic: str, messages: int, payload_bytes: int) -> None:
     for _ in range(messages):
-        await feed.post(topic, "x" * payload_bytes)
+        await feed.publish(topic, "x" * payload_bytes)
     stats = await feed.call("bus.stats", result=BusStats)
     if stats.queued != messages:
         raise LoadError(f"{stats.queued} messages wait instead of {messages}")

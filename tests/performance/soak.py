@@ -117,7 +117,7 @@ class Soak:
             tasks.start_soon(reader.listen, messages)
             task_status.started()
             while not self._ending:
-                await client.post(topic, self._next(topic))
+                await client.publish(topic, self._next(topic))
                 await anyio.sleep(1 / MESSAGES_PER_S)
 
     async def _come_and_go(self, topic: str) -> None:
@@ -137,7 +137,7 @@ class Soak:
         ):
             tasks.start_soon(reader.listen, messages)
             while not self._ending and time.monotonic() < leaving:
-                await client.publish(topic, self._next(topic))
+                await client.publish(topic, self._next(topic), confirm=True)
                 await anyio.sleep(1 / MESSAGES_PER_S)
             tasks.cancel_scope.cancel()
 

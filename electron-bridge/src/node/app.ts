@@ -70,7 +70,8 @@ export class App {
     this.publish = client.publish.bind(client);
     this.subscribe = client.subscribe.bind(client);
     this.request = client.request.bind(client);
-    this.respond = client.respondTo.bind(client);
+    this.respond = client.respond.bind(client);
+    this.send = client.send.bind(client);
     this.state = begun.saved?.state;
     this.version = begun.saved?.version ?? 0;
     this.restarts = begun.restarts;
@@ -86,7 +87,8 @@ export class App {
   readonly publish: Client['publish'];
   readonly subscribe: Client['subscribe'];
   readonly request: Client['request'];
-  readonly respond: Client['respondTo'];
+  readonly respond: Client['respond'];
+  readonly send: Client['send'];
 
   /** Tells that the app does what it is for. */
   async ready(): Promise<void> {

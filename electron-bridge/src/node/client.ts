@@ -31,6 +31,7 @@ import type {
 } from './link';
 import type { Message } from '../common/message';
 import {
+  checkUnconfirmed,
   patienceOf,
   publishMembers,
   type Choice,
@@ -189,6 +190,7 @@ export class Client extends Emitter<ClientEvents> {
       delete members.confirm;
       return this.choose('bus.publish', { topic, payload: asPayload(payload), ...members });
     }
+    if (options) checkUnconfirmed(options);
     const text = toJson(payload, AROUND_PAYLOAD);
     const rest = options ? publishMembers(options) : '';
     const { link } = this.connection;
@@ -222,11 +224,16 @@ export class Client extends Emitter<ClientEvents> {
     return this.choose('bus.request', { topic, payload: asPayload(payload), ...options });
   }
 
-  /** Answers the requests on a topic or pattern with what `responder` returns. */
-  respondTo(pattern: string, responder: Responder): Promise<Stop> {
+  /** Answers the requests on a topic or pattern with what `handler` returns. */
+  respond(pattern: string, handler: Responder): Promise<Stop> {
     return this.subscribe(pattern, (message) => {
-      void answerWith(responder, message, (params) => this.call('bus.respond', params));
+      void answerWith(handler, message, (params) => this.call('bus.respond', params));
     });
+  }
+
+  /** @deprecated It is `respond` now. */
+  respondTo(pattern: string, handler: Responder): Promise<Stop> {
+    return this.respond(pattern, handler);
   }
 
   /** Sends to the clients of one app that subscribed to the topic. */

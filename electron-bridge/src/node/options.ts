@@ -1,5 +1,6 @@
 import { REQUEST_PATIENCE_MS } from '../generated/constants';
 import type { PublishParams, RequestParams, SendParams } from '../generated/protocol';
+import { DeskbusError } from '../common/error';
 import { toJson } from '../common/json';
 import type { CallOptions } from './link';
 
@@ -27,6 +28,13 @@ export function patienceOf(method: string, params: object): CallOptions {
   if (timeout === undefined) return { timeout: REQUEST_PATIENCE_MS };
   // What is no limit is the backend's to refuse.
   return typeof timeout === 'number' && timeout >= 1 ? { timeout } : {};
+}
+
+/** Throws invalid_params: nobody is told when the message is on disk. */
+export function checkUnconfirmed(options: object): void {
+  if ((options as { durable?: unknown }).durable === true) {
+    throw DeskbusError.of('invalid_params', 'A durable publish needs confirm.');
+  }
 }
 
 /** The options of a publish as members of its parameters, each after a comma. */

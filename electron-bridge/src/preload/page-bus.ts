@@ -115,6 +115,9 @@ export class PageBus extends Emitter<Signals> {
   ): Promise<unknown> | undefined {
     const { confirm, ...rest } = options;
     if (confirm) return this.call('publish', { topic, payload, ...rest });
+    if ((rest as { durable?: unknown }).durable === true) {
+      throw failure('invalid_params', 'A durable publish needs confirm.');
+    }
     this.post(topic, payload, rest);
     return undefined;
   }

@@ -9,6 +9,7 @@
 `run_as_app` is for a program that the backend starts as an app.
 """
 
+from deskbus_protocol.bus import Source
 from deskbus_protocol.client.app import App, run_as_app, watch_backend
 from deskbus_protocol.client.connection import (
     Client,
@@ -25,6 +26,7 @@ __all__ = [
     "Client",
     "Inbox",
     "Message",
+    "Source",
     "SteadyClient",
     "connect",
     "connect_as_app",

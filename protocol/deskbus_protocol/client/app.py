@@ -16,7 +16,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -32,17 +32,16 @@ from deskbus_protocol.appenv import (
     TICKET_FD_VARIABLE,
 )
 from deskbus_protocol.apps import BeginResult, HeartbeatParams, SaveStateResult
-from deskbus_protocol.bus import Mode, PublishResult, RequestResult
+from deskbus_protocol.bus import Mode, RequestResult
 from deskbus_protocol.client.connection import (
     Client,
     connect,
     open_session,
 )
 from deskbus_protocol.client.inbox import Message
+from deskbus_protocol.client.responder import Responder, Stop, answer_requests
 from deskbus_protocol.errors import SESSION_REQUIRED, DeskbusError
 from deskbus_protocol.reconnection import LAST_WORDS_MS
-
-Responder = Callable[[Any], Awaitable[object]]
 
 
 class App:
@@ -55,6 +54,10 @@ class App:
     def __init__(self, bus: Client, begun: BeginResult, tasks: TaskGroup) -> None:
         saved = begun.saved
         self.bus = bus
+        self.publish = bus.publish
+        self.subscribe = bus.subscribe
+        self.send = bus.send
+        """The same as of `bus`, which has everything else."""
         self._tasks = tasks
         self.state: Any = None if isinstance(saved, UnsetType) else msgspec.json.decode(saved.state)
         self.version = 0 if isinstance(saved, UnsetType) else saved.version
@@ -65,42 +68,19 @@ class App:
         self._trouble: str | None = None
         self._streams: dict[str, MemoryObjectReceiveStream[Message]] = {}
 
-    async def publish(self, topic: str, payload: object, **options: object) -> PublishResult:
-        """Publishes, and returns once the message is routed. Options are `PublishParams` fields."""
-        return await self.bus.publish(topic, payload, **options)
-
-    def subscribe(
-        self, pattern: str, *, mode: Mode = "live"
-    ) -> AbstractAsyncContextManager[MemoryObjectReceiveStream[Message]]:
-        """The stream of a pattern's messages, for the length of an `async with` block."""
-        return self.bus.subscribe(pattern, mode=mode)
-
     async def request(self, topic: str, payload: object, **options: object) -> RequestResult:
         """Asks the subscribers of `topic`; returns the first answer. Raises `DeskbusError`."""
         return await self.bus.request(topic, payload, **options)
 
-    async def respond(self, pattern: str, handler: Responder) -> None:
-        """Answers requests with what `handler(payload)` returns, as long as the app runs.
+    async def respond(self, pattern: str, handler: Responder) -> Stop:
+        """Answers requests with what `handler(payload, message)` returns, as long as the app runs.
 
-        Returns once the subscription stands. A `ValueError` or `LookupError` of the handler is told
-        to the asking app, by its words; any other ends this app.
+        Returns, once the subscription stands, a function that ends it. The handler may take the
+        payload alone. A `ValueError` or `LookupError` of the handler is told to the asking app, by
+        its words; any other ends this app.
         """
-        await self._tasks.start(self._respond, pattern, handler)
-
-    async def _respond(
-        self, pattern: str, handler: Responder, *, task_status: TaskStatus[None]
-    ) -> None:
-        async with self.bus.subscribe(pattern) as requests:
-            task_status.started()
-            async for message in requests:
-                if not message.reply_to:
-                    continue
-                try:
-                    answer = await handler(msgspec.json.decode(message.payload))
-                except (ValueError, LookupError) as error:
-                    await self.bus.respond(message, error=str(error) or "The handler failed.")
-                else:
-                    await self.bus.respond(message, answer)
+        stop: Stop = await self._tasks.start(answer_requests, self.bus, pattern, handler)
+        return stop
 
     async def ready(self) -> None:
         """Tells that the app does what it is for."""

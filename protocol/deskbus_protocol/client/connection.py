@@ -1,14 +1,15 @@
 """One connection to the backend's pipe."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from math import inf
-from typing import Any
+from typing import Any, Literal, overload
 
 import anyio
 import msgspec
-from anyio.abc import ByteStream
+from anyio.abc import ByteStream, TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from msgspec import UNSET, Raw, UnsetType
 
@@ -26,9 +27,11 @@ from deskbus_protocol.bus import (
     RespondParams,
     ResponseFault,
     SendResult,
+    Source,
 )
 from deskbus_protocol.client.inbox import Inbox, Message
 from deskbus_protocol.client.pipe import open_pipe
+from deskbus_protocol.client.responder import Responder, Stop, answer_requests
 from deskbus_protocol.errors import (
     CONNECTION_LOST,
     INVALID_PARAMS,
@@ -77,6 +80,7 @@ class Client:
         self._messages = msgspec.json.Decoder(MessageParams)
         self._send_lock = anyio.Lock()
         self._next_id = 0
+        self._tasks: TaskGroup | None = None
         self._waiting: dict[int, MemoryObjectSendStream[Raw | DeskbusError]] = {}
         self._inbox = inbox or Inbox()
         self._owns_inbox = inbox is None
@@ -133,18 +137,50 @@ class Client:
         """
         await self.call("session.leave")
 
-    async def publish(self, topic: str, payload: object, **options: object) -> PublishResult:
-        """Publishes and waits until the message is routed. Options are `PublishParams` fields."""
+    @overload
+    async def publish(
+        self, topic: str, payload: object, *, confirm: Literal[False] = False, **options: object
+    ) -> None: ...
+    @overload
+    async def publish(
+        self, topic: str, payload: object, *, confirm: Literal[True], **options: object
+    ) -> PublishResult: ...
+    async def publish(
+        self, topic: str, payload: object, *, confirm: bool = False, **options: object
+    ) -> PublishResult | None:
+        """Publishes; a refusal comes through `on_refused`. With `confirm` it returns once the
+        message is routed, and raises the refusal; with `durable` too, once it is on disk.
+
+        Options are `PublishParams` fields. Raises `DeskbusError`.
+        """
         params = {"topic": topic, "payload": payload, **options}
+        if not confirm:
+            if options.get("durable"):
+                raise DeskbusError(INVALID_PARAMS, "A durable publish needs confirm.")
+            await self.notify("bus.publish", params)
+            return None
         answer: PublishResult = await self.call("bus.publish", params, result=PublishResult)
         return answer
 
     async def post(self, topic: str, payload: object, **options: object) -> None:
-        """Publishes without waiting; a refusal comes through `on_refused`."""
-        await self.notify("bus.publish", {"topic": topic, "payload": payload, **options})
+        """Deprecated: `publish` without `confirm`."""
+        warnings.warn("post is now publish", DeprecationWarning, stacklevel=2)
+        await self.publish(topic, payload, confirm=False, **options)
 
-    async def send(self, app: str, topic: str, payload: object) -> SendResult:
+    async def send(
+        self,
+        app: str,
+        topic: str,
+        payload: object,
+        *,
+        client: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        correlation_id: str | None = None,
+    ) -> SendResult:
+        """Sends to the clients of one app that subscribed to the topic, or to one `client`."""
+        chosen = {"client": client, "headers": headers, "correlationId": correlation_id}
         params = {"app": app, "topic": topic, "payload": payload}
+        params |= {name: value for name, value in chosen.items() if value is not None}
         answer: SendResult = await self.call("bus.send", params, result=SendResult)
         return answer
 
@@ -158,7 +194,31 @@ class Client:
         )
         return answer
 
+    @overload
+    async def respond(self, pattern: str, handler: Responder, /) -> Stop: ...
+    @overload
     async def respond(
+        self, pattern: Message, handler: object = None, /, *, error: str | None = None
+    ) -> None: ...
+    async def respond(
+        self, pattern: str | Message, handler: Any = None, /, *, error: str | None = None
+    ) -> Stop | None:
+        """Answers the requests on a topic or pattern with what `handler` returns, while `run`
+        does; returns, once the subscription stands, a function that ends it.
+
+        A `ValueError` or `LookupError` of the handler is told to the asking app, by its words; any
+        other ends `run`. With a message and its answer it is deprecated: see `answer`.
+        """
+        if not isinstance(pattern, str):
+            warnings.warn("respond to a message is now answer", DeprecationWarning, stacklevel=2)
+            await self.answer(pattern, handler, error=error)
+            return None
+        if self._tasks is None or self.closed.is_set():
+            raise DeskbusError(CONNECTION_LOST)
+        stop: Stop = await self._tasks.start(answer_requests, self, pattern, handler)
+        return stop
+
+    async def answer(
         self, message: Message, payload: object = None, *, error: str | None = None
     ) -> None:
         """Answers a message that carries `reply_to`.
@@ -174,19 +234,25 @@ class Client:
             )
         except DeskbusError as failed:
             if failed.kind in (INVALID_PARAMS, TOO_LARGE) and error is None:
-                await self.respond(message, error="The answer could not be sent.")
+                await self.answer(message, error="The answer could not be sent.")
             raise
 
     @asynccontextmanager
     async def subscribe(
-        self, pattern: str, *, mode: Mode = "live", buffer: float = inf
+        self,
+        pattern: str,
+        *,
+        mode: Mode = "live",
+        sources: Sequence[Source] = (),
+        buffer: float = inf,
     ) -> AsyncIterator[MemoryObjectReceiveStream[Message]]:
         """Subscribes for the length of a `with` block, whose value is the stream of messages.
 
-        In mode `acknowledged` each message comes again until `acknowledge` is called with it.
+        With `sources` only messages of these senders come: of an app, or of one of its clients. In
+        mode `acknowledged` each message comes again until `acknowledge` is called with it.
         """
-        async with self.listen(pattern, buffer=buffer) as messages:
-            await self.call("bus.subscribe", {"pattern": pattern, "mode": mode})
+        with self._inbox.open(pattern, buffer, mode=mode, sources=sources) as messages:
+            await self.call("bus.subscribe", self._inbox.wish(pattern))
             try:
                 yield messages
             finally:
@@ -228,6 +294,7 @@ class Client:
         """Reads until the connection ends."""
         try:
             async with anyio.create_task_group() as tasks:
+                self._tasks = tasks
                 while True:
                     block = self._decoder.feed(await self._stream.receive(RECEIVE_BYTES))
                     if self._decoder.take_refused():

@@ -1,13 +1,15 @@
 """A client that outlives its connections."""
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from math import inf
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import anyio
 import msgspec
+from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream
 from msgspec import Raw
 
@@ -20,6 +22,7 @@ from deskbus_protocol.bus import (
     RefusedParams,
     RequestResult,
     SendResult,
+    Source,
     SubscribeResult,
 )
 from deskbus_protocol.client.connection import Client, patience_s
@@ -27,6 +30,7 @@ from deskbus_protocol.client.inbox import Inbox, Message
 from deskbus_protocol.client.life import keep_alive
 from deskbus_protocol.client.pipe import open_pipe
 from deskbus_protocol.client.progress import DeliveryProgress
+from deskbus_protocol.client.responder import Responder, Stop, answer_requests
 from deskbus_protocol.errors import (
     CONNECTION_LOST,
     OVERLOADED,
@@ -91,6 +95,7 @@ class SteadyClient:
         self._delay_s = FIRST_DELAY_S
         self._was_open = False
         self._queued = 0
+        self._responders: TaskGroup | None = None
         self._queued_bytes = 0
         self._closing = False
         self.state: ClientState = "connecting"
@@ -99,6 +104,11 @@ class SteadyClient:
 
     async def run(self) -> None:
         """Keeps the client connected until `close`."""
+        async with anyio.create_task_group() as self._responders:
+            await self._stay_connected()
+            self._responders.cancel_scope.cancel()
+
+    async def _stay_connected(self) -> None:
         while not self._closing:
             self._set_state("resuming" if self._was_open else "connecting")
             try:
@@ -147,18 +157,48 @@ class SteadyClient:
         left_s = until - anyio.current_time()
         return await client.call(method, given, result=result, timeout_s=left_s)
 
+    @overload
     async def publish(
         self,
         topic: str,
         payload: object,
         *,
+        confirm: Literal[False] = False,
         while_closed: WhileClosed | None = None,
         **options: object,
-    ) -> PublishResult:
-        """Publishes and waits until the message is routed. Options are `PublishParams` fields."""
+    ) -> None: ...
+    @overload
+    async def publish(
+        self,
+        topic: str,
+        payload: object,
+        *,
+        confirm: Literal[True],
+        while_closed: WhileClosed | None = None,
+        **options: object,
+    ) -> PublishResult: ...
+    async def publish(
+        self,
+        topic: str,
+        payload: object,
+        *,
+        confirm: bool = False,
+        while_closed: WhileClosed | None = None,
+        **options: object,
+    ) -> PublishResult | None:
+        """Publishes; a refusal comes through `on_refused`. Returns when it is on its way, which
+        with `while_closed="queue"` may take until there is a connection.
+
+        With `confirm` it returns once the message is routed, and raises the refusal; with `durable`
+        too, once it is on disk. Options are `PublishParams` fields. Raises `DeskbusError`:
+        connection_lost, overloaded, invalid_params, too_large.
+        """
         given = encoded(payload)
         client = await self._connected(while_closed, size=len(given))
-        return await client.publish(topic, given, **options)
+        if confirm:
+            return await client.publish(topic, given, confirm=True, **options)
+        await client.publish(topic, given, confirm=False, **options)
+        return None
 
     async def post(
         self,
@@ -168,14 +208,9 @@ class SteadyClient:
         while_closed: WhileClosed | None = None,
         **options: object,
     ) -> None:
-        """Publishes without an answer; a refusal comes through `on_refused`. Returns when it is on
-        its way, which with `while_closed="queue"` may take until there is a connection.
-
-        Raises `DeskbusError`: connection_lost, overloaded, invalid_params, too_large.
-        """
-        given = encoded(payload)
-        client = await self._connected(while_closed, size=len(given))
-        await client.post(topic, given, **options)
+        """Deprecated: `publish` without `confirm`."""
+        warnings.warn("post is now publish", DeprecationWarning, stacklevel=2)
+        await self.publish(topic, payload, confirm=False, while_closed=while_closed, **options)
 
     async def send(
         self,
@@ -183,18 +218,49 @@ class SteadyClient:
         topic: str,
         payload: object,
         *,
+        client: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        correlation_id: str | None = None,
         while_closed: WhileClosed | None = None,
     ) -> SendResult:
+        """Sends to the clients of one app that subscribed to the topic, or to one `client`."""
         given = encoded(payload)
-        client = await self._connected(while_closed, size=len(given))
-        return await client.send(app, topic, given)
+        connected = await self._connected(while_closed, size=len(given))
+        return await connected.send(
+            app, topic, given, client=client, headers=headers, correlation_id=correlation_id
+        )
 
+    @overload
+    async def respond(self, pattern: str, handler: Responder, /) -> Stop: ...
+    @overload
     async def respond(
+        self, pattern: Message, handler: object = None, /, *, error: str | None = None
+    ) -> None: ...
+    async def respond(
+        self, pattern: str | Message, handler: Any = None, /, *, error: str | None = None
+    ) -> Stop | None:
+        """Answers the requests on a topic or pattern with what `handler` returns, through any
+        number of connections; returns, once the subscription stands, a function that ends it.
+
+        A `ValueError` or `LookupError` of the handler is told to the asking app, by its words; any
+        other ends `run`. With a message and its answer it is deprecated: see `answer`.
+        """
+        if not isinstance(pattern, str):
+            warnings.warn("respond to a message is now answer", DeprecationWarning, stacklevel=2)
+            await self.answer(pattern, handler, error=error)
+            return None
+        await self._connected(None)
+        if self._responders is None:
+            raise DeskbusError(CONNECTION_LOST)
+        stop: Stop = await self._responders.start(answer_requests, self, pattern, handler)
+        return stop
+
+    async def answer(
         self, message: Message, payload: object = None, *, error: str | None = None
     ) -> None:
         """Answers a message that carries `reply_to`; not_found where nobody waits any more."""
         client = await self._connected(None)
-        await client.respond(message, payload, error=error)
+        await client.answer(message, payload, error=error)
 
     async def request(
         self,
@@ -225,17 +291,24 @@ class SteadyClient:
 
     @asynccontextmanager
     async def subscribe(
-        self, pattern: str, *, mode: Mode = "live", buffer: float = inf
+        self,
+        pattern: str,
+        *,
+        mode: Mode = "live",
+        sources: Sequence[Source] = (),
+        buffer: float = inf,
     ) -> AsyncIterator[MemoryObjectReceiveStream[Message]]:
-        """Subscribes for the length of a `with` block, through any number of connections."""
-        with self._inbox.open(pattern, buffer) as messages:
+        """Subscribes for the length of a `with` block, through any number of connections.
+
+        With `sources` only messages of these senders come: of an app, or of one of its clients.
+        """
+        with self._inbox.open(pattern, buffer, mode=mode, sources=sources) as messages:
             try:
                 client = await self._settled(pattern)
-                self._modes[pattern] = mode
-                self._progress.join(pattern, mode)
-                begun = await client.call(
-                    "bus.subscribe", {"pattern": pattern, "mode": mode}, result=SubscribeResult
-                )
+                wish = self._inbox.wish(pattern)
+                self._modes[pattern] = wish["mode"]
+                self._progress.join(pattern, wish["mode"])
+                begun = await client.call("bus.subscribe", wish, result=SubscribeResult)
                 self._progress.settle(pattern, begun.mark)
                 yield messages
             finally:
@@ -312,10 +385,9 @@ class SteadyClient:
 
     async def _continue(self, client: Client, pattern: str) -> None:
         """A subscription that is refused has ended; its stream stays silent."""
-        mode = self._modes.get(pattern)
-        if mode is None:
+        if pattern not in self._modes:
             return
-        params: dict[str, Any] = {"pattern": pattern, "mode": mode}
+        params = self._inbox.wish(pattern)
         behind = self._progress.behind(pattern)
         if unacknowledged := self._progress.unacknowledged.behind(pattern):
             params["unacknowledged"] = unacknowledged

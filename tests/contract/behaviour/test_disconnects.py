@@ -23,7 +23,7 @@ def numbered(number: int, padding: int = 0) -> dict[str, object]:
 
 async def publish(feed: Client, topic: str, first: int, last: int, **options: object) -> None:
     for number in range(first, last + 1):
-        await feed.publish(topic, numbered(number), **options)
+        await feed.publish(topic, numbered(number), **options, confirm=True)
 
 
 @pytest.mark.parametrize("mode", ["live", "acknowledged"])
@@ -35,7 +35,7 @@ async def test_a_link_cut_in_the_middle_of_a_frame(desk: Desk, mode: str) -> Non
         await desk.reader.number(topic, 3)
         before = desk.link.connections
         desk.link.cut_after(2_000)
-        await feed.publish(topic, numbered(4, padding=10_000))
+        await feed.publish(topic, numbered(4, padding=10_000), confirm=True)
         await publish(feed, topic, 5, 9)
         await desk.reader.number(topic, 9)
     assert desk.link.connections > before
@@ -95,7 +95,7 @@ async def test_what_was_not_acknowledged_comes_again_though_the_backend_was_kill
     await desk.subscribe(topic, "acknowledged")
     async with desk.feed() as feed:
         await publish(feed, topic, 1, 2, durable=True)
-        await feed.publish(topic, {"number": 3, "held": True}, durable=True)
+        await feed.publish(topic, {"number": 3, "held": True}, durable=True, confirm=True)
         await publish(feed, topic, 4, 5, durable=True)
         await desk.reader.number(topic, 5)
         # What left before this is acknowledged at the backend.
@@ -139,8 +139,8 @@ async def test_a_hundred_reconnects_under_load(desk: Desk) -> None:
     async with desk.feed() as feed:
         for round_ in range(CUTS):
             for number in range(round_ * EACH + 1, (round_ + 1) * EACH + 1):
-                await feed.post(live, numbered(number))
-                await feed.post(sure, numbered(number))
+                await feed.publish(live, numbered(number))
+                await feed.publish(sure, numbered(number))
             await feed.call("session.ping")
             await reconnected(desk)
         for topic in (live, sure):

@@ -25,7 +25,7 @@ async def main(mark: str) -> None:
         subprocess.Popen([sys.executable, "-c", DAEMON, mark], start_new_session=apart)
     async with run_as_app() as app:
         await app.ready()
-        await app.bus.post("clan.up", os.getpid())
+        await app.bus.publish("clan.up", os.getpid())
         await anyio.sleep_forever()
 
 

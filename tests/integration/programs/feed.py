@@ -18,7 +18,7 @@ async def main() -> None:
     async with connect_as_app() as client:
         secret = [name for name in os.environ if "TICKET" in name]
         pids = {"pids": [os.getpid(), child.pid], "secret": secret, "argv": sys.argv}
-        await client.publish("feed.pids", {**pids, "environment": sorted(os.environ)})
+        await client.publish("feed.pids", {**pids, "environment": sorted(os.environ)}, confirm=True)
         await client.closed.wait()
 
 

@@ -81,7 +81,7 @@ def crash() -> None:
 async def flood_bus(app: App) -> None:
     while True:
         for _ in range(1000):
-            await app.bus.post("flood", "x" * 200)
+            await app.bus.publish("flood", "x" * 200)
         await anyio.lowlevel.checkpoint()
 
 

@@ -34,10 +34,10 @@ async def main() -> None:
         counted = app.state or 0
         await app.ready()
         up = {"count": counted, "restarts": app.restarts, "electron": None, "pid": os.getpid()}
-        await app.bus.post("steady.up", up)
+        await app.bus.publish("steady.up", up)
         async for message in app.messages("steady.in"):
             counted += await heard(app, message)
-            await app.bus.post("steady.out", {"count": counted})
+            await app.bus.publish("steady.out", {"count": counted})
 
 
 anyio.run(main)

@@ -19,7 +19,7 @@ exports.connect = async ({ pipe, app, ticketFile }) => {
       client.subscribe(pattern, (message) => onMessage(message.payload)),
 
     request: async (topic, payload) => (await client.request(topic, payload)).payload,
-    respondTo: (topic, responder) => client.respondTo(topic, responder),
+    respondTo: (topic, responder) => client.respond(topic, responder),
 
     openStore: async (topic) => (payload) =>
       client.call('bus.publish', { topic, payload, durable: true }),

@@ -1,6 +1,7 @@
 """Python's client: what can't be sent is refused at the call, and nobody waits for ever."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import anyio
@@ -62,7 +63,7 @@ async def client(line: Line) -> AsyncIterator[Client]:
 async def test_what_can_not_be_sent_is_refused_at_the_call(
     client: Client, line: Line, payload: object, kind: object
 ) -> None:
-    for call in (client.publish, client.post, client.request):
+    for call in (partial(client.publish, confirm=True), client.publish, client.request):
         with pytest.raises(DeskbusError) as refused:
             await call("a.b", payload)
         assert refused.value.kind is kind
@@ -107,7 +108,7 @@ async def test_an_answer_that_can_not_be_sent_is_told_to_who_waits(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_settle_last, line)
         try:
-            await client.respond(message, len)
+            await client.answer(message, len)
         except DeskbusError as error:
             failures.append(error)
     assert [failure.kind for failure in failures] == [INVALID_PARAMS]

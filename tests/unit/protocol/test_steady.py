@@ -90,7 +90,7 @@ async def test_a_client_that_was_closed_refuses_what_would_have_waited() -> None
 async def test_what_can_not_be_sent_is_refused_at_the_call_and_does_not_wait() -> None:
     client = steady()
     with pytest.raises(DeskbusError) as failed:
-        await client.post("a", "\ud83d")
+        await client.publish("a", "\ud83d")
     assert failed.value.kind is INVALID_PARAMS
     assert client._queued == 0
 
@@ -100,10 +100,10 @@ async def test_what_waits_is_bounded_in_bytes_too() -> None:
     third = "x" * (MAX_QUEUED_SIZE // 3)
     async with anyio.create_task_group() as tasks:
         for _ in range(2):
-            tasks.start_soon(client.post, "a", third)
+            tasks.start_soon(client.publish, "a", third)
         await anyio.wait_all_tasks_blocked()
         with pytest.raises(DeskbusError) as failed:
-            await client.post("a", third + third)
+            await client.publish("a", third + third)
         assert failed.value.kind is OVERLOADED
         tasks.cancel_scope.cancel()
     assert client._queued_bytes == 0
@@ -165,7 +165,7 @@ class Connected:
     def __init__(self) -> None:
         self.posted: list[int] = []
 
-    async def post(self, topic: str, payload: Raw, **_: object) -> None:
+    async def publish(self, topic: str, payload: Raw, **_: object) -> None:
         self.posted.append(msgspec.json.decode(payload))
 
 
@@ -173,9 +173,9 @@ async def test_what_is_published_as_the_connection_comes_does_not_overtake_what_
     client, connected = steady(), Connected()
     async with anyio.create_task_group() as tasks:
         for number in (1, 2):
-            tasks.start_soon(client.post, "a", number)
+            tasks.start_soon(client.publish, "a", number)
         await anyio.wait_all_tasks_blocked()
-        tasks.start_soon(client.post, "a", 3)
+        tasks.start_soon(client.publish, "a", 3)
         client._client = connected  # type: ignore[assignment]
         client._announce()
     assert connected.posted == [1, 2, 3]

@@ -2,6 +2,7 @@
 
 import sys
 from collections import deque
+from functools import partial
 from typing import Any
 
 import anyio
@@ -48,9 +49,10 @@ class Reader:
             if word["op"] == "subscribe":
                 await tasks.start(self._read, word["pattern"], word["mode"])
             else:
-                say = self._client.post if word["op"] == "post" else self._client.publish
-                payload = {"number": word["number"]}
-                await say(word["topic"], payload, while_closed=word["whileClosed"])
+                say = partial(self._client.publish, word["topic"], {"number": word["number"]})
+                if word["op"] != "post":
+                    say = partial(say, confirm=True)
+                await say(while_closed=word["whileClosed"])
             tell(done=word["id"])
         except DeskbusError as error:
             tell(done=word["id"], error=error.kind.code)
