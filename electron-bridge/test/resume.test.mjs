@@ -346,6 +346,15 @@ test('a backend that does not answer is given up and found again', async () => {
   await back;
 });
 
+test('a durable publish needs confirm, and the former name of respond still works', async () => {
+  await connect();
+  const needsConfirm = { message: /needs confirm/ };
+  assert.throws(() => client.publish('a', 1, { durable: true }), needsConfirm);
+  assert.throws(() => client.publish('a', 1, { durable: true, confirm: false }), needsConfirm);
+  await client.respondTo('q', () => 1);
+  assert.equal((await backend.calls('bus.subscribe', 1))[0].pattern, 'q');
+});
+
 test('who subscribes is told, across connections too', async () => {
   await connect();
   backend.answers['session.resume'] = resumes('token-2');
