@@ -110,7 +110,7 @@ class StatsParams(Params, frozen=True, kw_only=True):
 
 
 class AppStats(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What an app uses now, with all its processes; `uptime` is milliseconds.
+    """An app's present usage, with all its processes; `uptime` is milliseconds.
 
     `limits` has the manifest's own names.
     """
@@ -143,7 +143,7 @@ class SetLimitsParams(Params, frozen=True, kw_only=True):
 
 
 class SavedState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What an app saved; `version` is its own, of the form of its state."""
+    """An app's saved state; `version` is its own, of the form of its state."""
 
     state: Raw
     version: int

@@ -17,7 +17,7 @@ Seq = Annotated[int, Meta(ge=0)]
 
 
 class AuditFilter(Params, frozen=True, kw_only=True):
-    """What to look for; what is left out does not narrow. Several values of one member mean any.
+    """An audit query; an omitted member does not narrow it. Several values of one member mean any.
 
     `types` are names of events (`permission.denied`), or a whole family (`permission.*`). `since`
     is the first, `until` the first no longer wanted millisecond (Unix). `correlation_id` also finds

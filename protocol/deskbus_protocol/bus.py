@@ -47,7 +47,7 @@ MAX_UNACKNOWLEDGED = 2000
 """Messages that a client has not acknowledged, and asks for again when it continues."""
 
 MAX_REDELIVERIES = 3
-"""What was sent again so often and is still not acknowledged is dead."""
+"""Redeliveries after which an unacknowledged message becomes a dead letter."""
 
 DIRECTED_SEQ = 2**40
 """Messages to one app count from here on, across all topics; public ones never get so far."""
@@ -59,7 +59,7 @@ UnacknowledgedSeqs = Annotated[
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whose messages: an app's, or one of its clients'."""
+    """The senders to select: an app, or one of its clients."""
 
     app: AppId
     client: ClientName | UnsetType = UNSET
@@ -89,7 +89,7 @@ class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SubscribeResult(Result, frozen=True, kw_only=True):
-    """What is published from `mark` on is delivered; a client keeps it for `bus.continue`."""
+    """Messages from `mark` on are delivered; a client keeps it for `bus.continue`."""
 
     mark: Mark
 
@@ -166,7 +166,7 @@ class ContinueResult(Result, frozen=True, kw_only=True):
 
 
 class ContinuedParams(Params, frozen=True, kw_only=True):
-    """What follows on a pattern comes out of `bus.continue`; what came before it did not."""
+    """Later messages on a pattern come out of `bus.continue`; earlier ones did not."""
 
     pattern: Pattern
 

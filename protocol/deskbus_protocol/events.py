@@ -16,7 +16,7 @@ Severity = Literal["info", "notice", "warning", "critical"]
 Decision = Literal["allowed", "denied"]
 
 Actor = Literal["person", "policy", "system"]
-"""Who decided: a person at a dialog or panel, a rule of the configuration, or the backend."""
+"""The decider: a person at a dialog or panel, a rule of the configuration, or the backend."""
 
 Holds = Literal["once", "session", "always"]
 

@@ -20,7 +20,7 @@ MAX_DELIVERED_FRAME_BYTES = MAX_FRAME_BYTES + 1024 * 1024
 
 MAX_HEADER_BYTES = 4 * 1024
 HEAD_BYTES = 4 * 1024
-"""So much is kept of a frame over the limit, to tell whose it was."""
+"""Bytes kept of a frame over the limit, from which its id is recovered."""
 
 _HEADER_END = b"\r\n\r\n"
 _STRING = re.compile(rb'("(?:[^"\\]++|\\.)*+")', re.DOTALL)

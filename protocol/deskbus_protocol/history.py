@@ -104,7 +104,7 @@ class LettersResult(Result, frozen=True, kw_only=True):
 
 
 class ClientQueue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What waits for one client: messages it is offline for, and ones not yet acknowledged."""
+    """The waiting messages of one client: queued while it is offline, or not yet acknowledged."""
 
     app: str
     client: str

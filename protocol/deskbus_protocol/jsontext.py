@@ -107,6 +107,6 @@ def _depth(text: bytes) -> int:
 
 
 def _outside_strings(text: bytes) -> list[bytes]:
-    """What is not in quotes; escaped backslashes and quotes are taken out first."""
+    """The text outside quotes; escaped backslashes and quotes are removed first."""
     plain = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     return plain.split(b'"')[::2]

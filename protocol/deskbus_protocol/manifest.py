@@ -80,7 +80,7 @@ class ProgramSpec(Part, frozen=True, kw_only=True):
 
 
 class Limits(Part, frozen=True, kw_only=True):
-    """What an app's whole tree, its windows' processes among it, may use; without one, no limit.
+    """Limits of an app's whole process tree, windows included; an omitted one does not limit.
 
     `cpu_percent` is of one core. Over a limit it is warned, and ended at the `strikes`-th sample
     in a row. What it logs beyond `log_kb_per_s` is dropped; what it publishes beyond

@@ -1,4 +1,4 @@
-"""What a row of the method table is made of."""
+"""A row of the method table."""
 
 from typing import Any, Literal
 
@@ -32,10 +32,10 @@ class Empty(Result, frozen=True, kw_only=True):
 
 
 Side = Literal["backend", "shell", "app"]
-"""Who handles a method. `app` means any session's client, the shell's own included."""
+"""The side that handles a method. `app` means any session's client, the shell's own included."""
 
 Caller = Literal["shell", "session", "anyone"]
-"""Who may call: the shell link alone, any link with a session, or a link without one too."""
+"""The permitted callers: the shell link alone, links with a session, or any link."""
 
 
 class Method(msgspec.Struct, frozen=True, kw_only=True):

@@ -131,7 +131,7 @@ class PanelMessage(Descriptor, frozen=True, kw_only=True):
 
 
 class PanelContent(Descriptor, frozen=True, kw_only=True):
-    """What a panel shows. `error` stands above the rows; `empty` in place of none.
+    """A panel's content. `error` stands above the rows; `empty` in place of none.
 
     `next` and `previous` are cursors of other pages. `live` tells whether new rows come by
     themselves; a panel that has no such switch leaves it out.
@@ -170,7 +170,7 @@ class PanelDescriptor(Descriptor, frozen=True, kw_only=True, tag_field="kind", t
 
 
 class PanelQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the person looks for. `filters` holds values by filter id, without empty ones."""
+    """A person's query in a panel. `filters` holds values by filter id, without empty ones."""
 
     search: Search = ""
     filters: Annotated[dict[PartId, Text], Meta(max_length=12)] = msgspec.field(

@@ -36,7 +36,7 @@ Holds = Literal["once", "session", "always"]
 ScopeKind = Literal["topics", "app", "path", "origin", "word", "fixed"]
 """`word` is any text, compared whole; `fixed` has one value only."""
 Enforcer = Literal["broker", "method", "shell", "nobody"]
-"""Who refuses what is not granted. What nobody enforces is not offered."""
+"""The part that enforces a permission. One that none enforces is not offered."""
 Origin = Annotated[str, Meta(max_length=256)]
 
 
@@ -117,7 +117,7 @@ class EffectiveRule(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class GrantsResult(Result, frozen=True, kw_only=True):
-    """What stands for an app now: the first rule that fits decides, and what none fits is denied.
+    """An app's effective rules: the first that fits decides; without one, denied.
 
     `epoch` grows with every change; a copy is good until `permissions.changed` brings a higher one.
     `trusted` means that nothing is refused. What is allowed once is not among the rules. `now` is
@@ -132,7 +132,7 @@ class GrantsResult(Result, frozen=True, kw_only=True):
 
 
 class PermissionsChangedParams(Params, frozen=True, kw_only=True):
-    """What stands for `app` has changed. `closed` are patterns of this client that it lost."""
+    """The permissions of `app` have changed. `closed` are patterns that this client lost."""
 
     app: AppId
     epoch: int

@@ -6,7 +6,7 @@ from deskbus_protocol.topics import is_wildcard
 
 
 def scope_words(entry: PermissionEntry, scope: str) -> str:
-    """What `scope` stands for, as a phrase that can stand by itself."""
+    """The meaning of `scope`, as a phrase that can stand by itself."""
     shown = visible(scope)
     match entry.scope:
         case "topics":

@@ -54,7 +54,7 @@ class WindowDescriptor(Descriptor, frozen=True, kw_only=True, tag_field="kind", 
 
 
 class AppIdentity(Descriptor, frozen=True, kw_only=True):
-    """Who asks, as a person sees it. Names come escaped: no control or bidi characters.
+    """The requester as a person sees it. Names come escaped: no control or bidi characters.
 
     `origin` says where the page or program is from. `verified` says that the app carries its
     publisher's signature; without it the publisher's name is only what the app says of itself.
@@ -142,7 +142,7 @@ class ShowDialogParams(Params, frozen=True, kw_only=True):
 
 
 class DialogAnswer(Result, frozen=True, kw_only=True):
-    """What the person did. Counts only with the dialog's own nonce and descriptor hash.
+    """A person's answer. It counts only with the dialog's own nonce and descriptor hash.
 
     `dismissed` is a person who closed it, `timeout` one who did nothing, `failed` a dialog that
     could not be shown or broke down. `remember` is one of the dialog's choices.

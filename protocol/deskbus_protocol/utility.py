@@ -36,7 +36,7 @@ class ForkedUtility(Result, frozen=True, kw_only=True):
 
 
 class UtilityOutputParams(Params, frozen=True, kw_only=True):
-    """What the process wrote to stdout or stderr."""
+    """Output of the process on stdout or stderr."""
 
     run: Run
     text: Annotated[str, Meta(max_length=MAX_OUTPUT_CHARACTERS)]

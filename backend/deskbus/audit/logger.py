@@ -39,17 +39,17 @@ ANCHOR_EVERY_S = 10.0
 """At most so often is the newest checkpoint put into the keychain, besides at the end."""
 
 ANCHOR_EVERY_RECORDS = 16_384
-"""So many records are anchored in any case; a new file always is."""
+"""Records after which the log is anchored in any case; a new file always is."""
 
 CLOSE_WITHIN_S = 1.0
 OPEN_WITHIN_S = 10.0
-"""So long does somebody who must be recorded wait for a keychain that has not answered yet."""
+"""How long a commit waits for a keychain that has not answered yet."""
 
 COMMIT_WITHIN_S = 10.0
-"""So long does somebody wait for a disk that takes nothing and does not fail either."""
+"""How long a commit waits for a disk that neither writes nor fails."""
 
 LATE_S = 0.9
-"""What has taken so long is told in health."""
+"""Delays from this on are told in health."""
 
 KEYS_ACTION = "Unlock the vault (vault.unlock), or put it back where it is gone, then try again."
 
@@ -82,7 +82,7 @@ class SystemClock:
 
 
 class AuditLogger:
-    """An `AuditTrail`. Its methods are for the event loop."""
+    """An `AuditSink`. Its methods are for the event loop."""
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class AuditLogger:
 
     @property
     def _action(self) -> str | None:
-        """What helps where it is not the disk."""
+        """The action for a cause other than the disk."""
         return NEWER_FORMAT.action if NEWER in self._problem else None
 
     @property
@@ -198,7 +198,7 @@ class AuditLogger:
         return ComponentHealth(status="ok", detail=f"{counted(self.size, 'record')}, keys {place}")
 
     def _late(self) -> str:
-        """What has kept records from the disk for longer than it should; "" for nothing."""
+        """The reason for a delay of records on their way to the disk; "" for none."""
         if self._newest is None:
             waited_us = self._clock.mono_us() - self._started_us
             return self._not_open_yet() if waited_us > LATE_S * 1_000_000 else ""

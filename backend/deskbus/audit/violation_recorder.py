@@ -31,7 +31,7 @@ _Kind = tuple[str, ...]
 
 
 class _ViolationBudget:
-    """What one app did within the interval: the first record of each kind, and how many more."""
+    """One app's violations in an interval: the first of each kind, and the number of others."""
 
     def __init__(self) -> None:
         self.counts: dict[_Kind, tuple[Counted, int]] = {}
@@ -97,7 +97,7 @@ class ViolationRecorder:
             self._trail.note(violation)
 
     def _first(self, event: Counted) -> Counted | None:
-        """What to record now; None where it was counted."""
+        """The event to record now; None where it was only counted."""
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(INTERVAL_S, self.tell)
         budget = self._budgets.setdefault(event.app, _ViolationBudget())

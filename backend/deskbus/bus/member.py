@@ -126,7 +126,7 @@ class Member:
         self.window.disconnect()
 
     def revoke(self, may_read: Callable[[str], bool]) -> None:
-        """What waits for the client, and it may no longer read, is not delivered."""
+        """Drops waiting messages that the client may no longer read."""
         self.window.revoke(may_read)
         self.queue.revoke(may_read)
         if self.connection is not None:
@@ -185,7 +185,7 @@ class Member:
 
 
 class _Losses:
-    """What a client lost, and is to be told. It knows no member, so a member's parts don't either,
+    """A client's losses, to be told. It knows no member, so a member's parts don't either,
     and what has ended is freed at once, without the garbage collector.
     """
 

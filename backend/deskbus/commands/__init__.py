@@ -1,1 +1,1 @@
-"""What each `deskbus` command does."""
+"""The `deskbus` commands, a module each."""

@@ -190,7 +190,7 @@ def _prove(options: Namespace) -> int:
 
 
 class _Proven(msgspec.Struct, frozen=True):
-    """What `prove` prints for one record."""
+    """The output of `prove` for one record."""
 
     record: str
     proof: Bundle

@@ -36,7 +36,7 @@ class OpenedAuditLog(msgspec.Struct, frozen=True):
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """What `deskbus audit head` prints."""
+    """The output of `deskbus audit head`."""
 
     checkpoint: str
 
@@ -88,7 +88,7 @@ def is_live(folder: Path) -> bool:
 
 
 def forget_index(folder: Path) -> None:
-    """What is found after a verification comes from the files; a backend forgets its own."""
+    """Reads the files after a verification; a backend forgets its own."""
     claim = AuditFolder(folder)
     with suppress(OSError):
         if folder.is_dir():
@@ -100,7 +100,7 @@ def forget_index(folder: Path) -> None:
 
 
 def anchor_of(options: Namespace) -> tuple[KnownHead | None, Unanchored | None]:
-    """What the keychain says of the log's end; else why nothing vouches for that.
+    """The keychain's anchor of the log's end; else the reason why nothing vouches for it.
 
     The file beside the log is held against it where there is no keychain, and vouches for nothing:
     who can cut the log can change the file.

@@ -37,7 +37,7 @@ def run(options: Namespace) -> int:
 
 
 def _action(options: Namespace) -> Callable[[Client], Awaitable[None]]:
-    """What to do once connected; raises `ValueError` for an argument that makes no sense."""
+    """The action once connected; raises `ValueError` for an argument that makes no sense."""
     if options.command == "call":
         params = _json(options.params)
         check_params(options.method, params)

@@ -7,7 +7,7 @@ from deskbus.commands.backend.method_descriptions import CALLABLE
 from deskbus.commands.terminal import output
 
 Words = dict[str, list[str]]
-"""What can follow: by the commands that were typed, as "" or "vault" or "vault rotate"."""
+"""The possible next words, by the commands that were typed, as "" or "vault" or "vault rotate"."""
 
 _BASH = """\
 # deskbus: completion for bash. Load it with: source <(deskbus completion bash)

@@ -15,6 +15,7 @@ import structlog
 from anyio.abc import TaskGroup
 from msgspec import UnsetType
 
+import deskbus
 from deskbus.components.auditing import Auditing
 from deskbus.components.screens import Screens
 from deskbus.config import VAULT_FOLDER, Settings
@@ -64,7 +65,7 @@ HOLDS: dict[Remember, tuple[Holds, int | None]] = {
     "month": ("always", MONTH_MS),
     "always": ("always", None),
 }
-"""What an answer of the dialog means: for how long, and the end in milliseconds from now."""
+"""The meaning of each answer: how long it holds, and its end in milliseconds from now."""
 
 log = structlog.get_logger()
 
@@ -119,14 +120,14 @@ class AccessControl:
         policy = self._policy_file()
         self.files = ConfinedFiles(
             closed=(settings.data_dir, settings.runtime_dir),
-            sealed=(settings.folder, policy.path, Path(__file__).parents[1]),
+            sealed=(settings.folder, policy.path, Path(deskbus.__file__).parent),
         )
         self.policies = PolicyService(policy, self.security.apply, trail)
         for app in settings.config.apps:
             self._manifests[app.id] = (app, settings.folder, False)
 
     def shell_came(self, electron: int) -> None:
-        """What the shell's version of Electron enforces is offered from now on."""
+        """From now on offers the permissions that the shell's version of Electron enforces."""
         self._catalogue.shell_came(electron)
 
     @asynccontextmanager
@@ -200,7 +201,7 @@ class AccessControl:
             )
 
     def hash_of(self, _: bytes, manifest: Manifest, folder: Path) -> str:
-        """What an app to be installed consists of; blocks. Raises `DeskbusError`."""
+        """The content hash of an app to be installed; blocks. Raises `DeskbusError`."""
         identity = identify(manifest, folder, owns_folder=True)
         if identity.problem is not None:
             raise DeskbusError(INVALID_PARAMS, f"{manifest.id} is refused: {identity.problem}.")
@@ -237,7 +238,7 @@ class AccessControl:
             await self._catch_up()
 
     async def _catch_up(self) -> None:
-        """What could not be saved when it was decided is saved as soon as it can be."""
+        """Saves decisions that could not be saved when they were made."""
         if self.store.is_behind:
             await self.store.save_in_time()
 

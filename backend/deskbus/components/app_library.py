@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 class Admission(Protocol):
-    """Who says which apps may be let in, and knows what they may ask for."""
+    """Decides which apps may be installed, and knows what they may ask for."""
 
     def admit(self, manifest: Manifest) -> None:
         """Raises `DeskbusError` (invalid_params, conflict) for an app that is not to be let in."""

@@ -30,7 +30,7 @@ from deskbus_protocol.apps import AppState, AppStatus
 
 LOG_FOLDER = "logs"
 STATE_BYTES = 1024 * 1024
-"""What an app's saved state may have."""
+"""The limit of an app's saved state."""
 
 ENDED: frozenset[AppState] = frozenset({"stopped", "crashed", "restarting", "failed"})
 """States in which a run of an app is over."""

@@ -83,7 +83,7 @@ class Auditing:
 
     @contextmanager
     def by_person(self) -> Iterator[None]:
-        """What becomes of the vault within the block was asked for by a person, and is recorded."""
+        """Records changes of the vault within the block as a person's."""
         self._person_at_vault += 1
         try:
             yield

@@ -53,7 +53,7 @@ def plan_of(app: Manifest, folder: Path, *, administered: bool) -> AppSpec:
 
 
 def check_apps(file: ConfigFile, config: Config) -> None:
-    """What the services would refuse only later: scopes, and files that are not there.
+    """Checks what the services would refuse only later: scopes, and missing files.
 
     Raises `ConfigError`.
     """

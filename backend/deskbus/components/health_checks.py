@@ -1,4 +1,4 @@
-"""What each component says of itself in `health.get`."""
+"""The health checks of the components, as `health.get` reports them."""
 
 import msgspec
 from msgspec import UNSET
@@ -29,7 +29,7 @@ def bus_check(bus: InterApplicationBus) -> Check:
 
 
 def _bus_trouble(bus: InterApplicationBus, slow: int) -> str:
-    """What loses messages, or will soon; "" for nothing."""
+    """The causes of present or imminent message loss; "" for none."""
     troubles = []
     if slow:
         troubles.append(f"{counted(slow, 'slow reader')}, whose oldest messages are dropped")

@@ -58,7 +58,7 @@ class Sessions:
         return ticket
 
     def redeem(self, ticket: str, app: str) -> tuple[Role, ClientId]:
-        """Who a ticket makes of its bearer; raises `DeskbusError` (ticket_refused)."""
+        """A ticket's role and identity; raises `DeskbusError` (ticket_refused)."""
         expected = self.developer_ticket
         if (
             app == DEVELOPER_APP
@@ -86,7 +86,7 @@ class Sessions:
         return len(self._token_of)
 
     def redeem_token(self, token: str) -> tuple[Role, ClientId]:
-        """Who may come back with this token; raises `DeskbusError` (ticket_refused)."""
+        """A resume token's role and identity; raises `DeskbusError` (ticket_refused)."""
         found = self._tokens.pop(_digest(token), None)
         if found is None or not self._bus.knows(found[1]):
             raise DeskbusError(
@@ -153,7 +153,7 @@ class Sessions:
             self._security.trust(identity)
 
     def _pending_of(self, app: str, newest: Connection) -> PendingAnswers:
-        """What the app's links share; where it has no other, the new one's own."""
+        """The pending answers that the app's links share; a first link begins with its own."""
         others = (c for who, c in self._open.items() if who.app == app and c is not newest)
         other = next(others, newest)
         return other.peer.pending

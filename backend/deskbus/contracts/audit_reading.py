@@ -17,7 +17,7 @@ from deskbus_protocol.envelope import ClientId
 
 
 class AuditReading(Protocol):
-    """What this panel needs of the audit log. All methods raise `DeskbusError`."""
+    """The audit log as a panel reads it. All methods raise `DeskbusError`."""
 
     async def query(self, params: AuditQueryParams) -> AuditPage: ...
 

@@ -1,4 +1,4 @@
-"""Who may read, write and send on the bus."""
+"""Access to the bus: reading, writing and sending."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from deskbus_protocol.envelope import ClientId
 
 
 class TopicAccess(Protocol):
-    """Who may read and write which topic."""
+    """Access to topics."""
 
     def may_read(self, identity: ClientId, topic: str) -> bool: ...
 
@@ -20,7 +20,7 @@ class TopicAccess(Protocol):
 
 
 class BusAccess(Protocol):
-    """Who may send to whom, and read what."""
+    """Access to the bus."""
 
     def may_read(self, identity: ClientId, topic: str) -> bool: ...
 

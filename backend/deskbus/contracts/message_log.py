@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class SequenceLog(Protocol):
-    """What remembers the messages of persisted topics over restarts."""
+    """The message log's memory of seqs over restarts."""
 
     def persists(self, topic: str) -> bool: ...
 
@@ -17,7 +17,7 @@ class SequenceLog(Protocol):
 
 
 class MessageLogWriter(SequenceLog, Protocol):
-    """What keeps the messages of persisted topics."""
+    """The message log as the broker writes to it."""
 
     def append(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None: ...
 
@@ -26,7 +26,7 @@ class MessageLogWriter(SequenceLog, Protocol):
 
 
 class DurabilityLog(Protocol):
-    """What can say that messages are on disk."""
+    """The message log as publishers wait for it."""
 
     def check_durable(self, topic: str) -> None:
         """Raises `DeskbusError` where a message on `topic` could not be made durable now."""
@@ -53,11 +53,11 @@ class MessageLogReader(Protocol):
 
     @property
     def durable_position(self) -> int:
-        """What lies before it is on disk, whatever happens."""
+        """The position before which everything is on disk."""
 
     @property
     def found_position(self) -> int:
-        """What lies before it was written by earlier runs."""
+        """The position before which earlier runs wrote."""
 
     def since_ms(self, ago_ms: int, position: int) -> int:
         """The Unix ms from which on a message behind `position` is no older than `ago_ms`."""

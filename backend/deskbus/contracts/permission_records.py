@@ -6,7 +6,7 @@ from deskbus_protocol.permissions import PermissionList
 
 
 class PermissionRecords(Protocol):
-    """What this panel needs of the permission service."""
+    """The permission records as a panel shows and revokes them."""
 
     def records(self) -> PermissionList: ...
 

@@ -1,4 +1,4 @@
-"""What a machine shows a NATS server: who it is, and that it may come."""
+"""A machine's credentials for a NATS server."""
 
 import os
 import ssl
@@ -13,7 +13,7 @@ from deskbus.federation.nats_port import NatsPortError
 from deskbus_protocol.errors import DeskbusError
 
 Reveal = Callable[[str], Awaitable[str]]
-"""What a value of the configuration stands for, where it names a secret; may raise
+"""Resolves a value of the configuration that names a secret; may raise
 `DeskbusError`."""
 
 

@@ -1,4 +1,4 @@
-"""What travels between machines: a message's envelope as JSON, with its origin first in it."""
+"""A message between machines: its envelope as JSON, with the origin as first member."""
 
 import re
 from typing import NamedTuple

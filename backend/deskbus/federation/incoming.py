@@ -1,4 +1,4 @@
-"""What comes from other machines: checked, and let in once."""
+"""Messages from other machines: checked, and admitted once."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing

@@ -1,4 +1,4 @@
-"""What the federation asks of its connection to NATS."""
+"""The connection to NATS as the federation uses it."""
 
 from collections.abc import Callable
 from typing import NamedTuple, Protocol

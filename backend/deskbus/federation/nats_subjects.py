@@ -28,7 +28,7 @@ CACHED_TOPICS = 10_000
 
 
 class Address(NamedTuple):
-    """What a subject tells, except for its prefix."""
+    """The parts of a subject, without its prefix."""
 
     kind: str
     origin: str

@@ -1,4 +1,4 @@
-"""What leaves this machine: live messages as they come, persisted ones out of the log."""
+"""Messages to other machines: live ones as they come, persisted ones out of the log."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ MAX_QUEUED_BYTES = 64 * 1024 * 1024
 
 
 YIELD_EVERY = 64
-"""So many messages in a row, then everybody else has a turn."""
+"""Messages sent in a row before other tasks get a turn."""
 
 
 LOOK_AGAIN_S = 1.0
@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 
 class OutgoingSubjects:
-    """What both ways out have in common: our name, the subjects, and the counts."""
+    """The common part of both outgoing paths: our name, the subjects, and the counts."""
 
     def __init__(self, name: str, prefix: str) -> None:
         self.name = name

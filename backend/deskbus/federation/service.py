@@ -324,7 +324,7 @@ def _any_topic(_: str) -> bool:
 
 
 def _words(errors: ExceptionGroup[NatsPortError]) -> str:
-    """What the first of the errors says."""
+    """The message of the first error."""
     first: Exception = errors
     while isinstance(first, ExceptionGroup):
         first = first.exceptions[0]

@@ -45,7 +45,7 @@ from deskbus_protocol.rpc import encode
 log = structlog.get_logger()
 
 BEATS_IN_A_DEADLINE = 3
-"""So often an app beats before its silence counts: one beat may be late."""
+"""Heartbeats per deadline: one beat may be late."""
 
 LAUNCHES_AT_ONCE = 16
 LAUNCHES_OF_APP = 2
@@ -151,7 +151,7 @@ def handlers(
 def own_handlers(
     apps: ProcessIsolationManager, shelf: StateStore, turns: FairQueue
 ) -> Mapping[str, Handler]:
-    """What an app calls about itself."""
+    """Methods that an app calls about itself."""
     saving: Counter[str] = Counter()
     known: set[str] = set()
 

@@ -109,7 +109,7 @@ class AuditHandlers:
 
     @asynccontextmanager
     async def _turn(self, call: Call) -> AsyncIterator[ClientId]:
-        """Who reads the log, once it is that app's turn; raises `DeskbusError`."""
+        """Waits for the reader's turn, and returns its identity; raises `DeskbusError`."""
         who = self._administrator(call)
         async with self._turns.take(who.app):
             yield who

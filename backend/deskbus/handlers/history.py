@@ -32,7 +32,7 @@ from deskbus_protocol.method import NoParams
 from deskbus_protocol.permissions import Grant
 
 CONTINUE_MS = 10 * 60 * 1000
-"""So far back a subscription is continued without the permission to read older messages."""
+"""How far back a subscription continues without the permission to read older messages."""
 
 QUERIES_AT_ONCE = 4
 QUERIES_OF_APP = 1

@@ -48,7 +48,7 @@ log = structlog.get_logger()
 
 
 class Sessions(Protocol):
-    """Who is connected, and who could be. Methods raise `DeskbusError` (ticket_refused)."""
+    """The open sessions and the resumable ones. Methods raise `DeskbusError` (ticket_refused)."""
 
     def mint(self, identity: ClientId, actor: Actor) -> str: ...
 

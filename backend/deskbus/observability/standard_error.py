@@ -18,7 +18,7 @@ from typing import TextIO
 from deskbus_protocol.health import ComponentHealth
 
 WAITING_BYTES = 1024 * 1024
-"""What may wait for a reader that is slow; beyond, what comes is dropped."""
+"""The limit of output that waits for a slow reader; beyond it, output is dropped."""
 
 READ_BYTES = 65_536
 LAST_WRITES_S = 0.5

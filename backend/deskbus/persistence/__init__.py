@@ -1,3 +1,3 @@
-"""What is kept of the bus on disk: batches in segment files, read back as the bytes they were."""
+"""The message log on disk: batches in segment files, read back byte for byte."""
 
 __all__ = ["log", "sealing", "service", "topic_log"]

@@ -7,7 +7,7 @@ Readiness = Literal["ready", "unopened", "locked", "none"]
 """`unopened`: nobody has needed the keys yet. `none`: there is no place for keys at all."""
 
 WithoutVault = Literal["refuse", "memory"]
-"""What becomes of sensitive messages while they can't be encrypted."""
+"""The fate of sensitive messages while they can't be encrypted."""
 
 
 class SealingError(OSError):

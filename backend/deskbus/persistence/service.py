@@ -362,12 +362,12 @@ class MessagePersistence:
 
     @property
     def durable_position(self) -> int:
-        """What lies before it is on disk, whatever happens."""
+        """The position before which everything is on disk."""
         return self._log.synced_position
 
     @property
     def found_position(self) -> int:
-        """What lies before it was written by earlier runs."""
+        """The position before which earlier runs wrote."""
         return self._log.found.position if self._log.found else 0
 
     def since_ms(self, ago_ms: int, position: int) -> int:
@@ -651,7 +651,7 @@ class MessagePersistence:
         self._timers.set(CLEAN_UP_EVERY_S, self._clean_up)
 
     def _close_pending(self) -> None:
-        """What is pending becomes a batch that waits."""
+        """Turns the pending messages into a batch that waits."""
         pending = self._pending
         if pending.lines:
             self._pending = Messages(pending.end_position)

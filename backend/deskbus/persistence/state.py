@@ -47,7 +47,7 @@ def degraded(reason: str, held: int, dropped: int) -> PersistenceState:
 
 
 def unsealed(why: str, *, waiting: int, topics: int, refuse: bool, refused: int) -> str:
-    """What becomes of sensitive messages while they can't be encrypted."""
+    """The fate of sensitive messages while they can't be encrypted."""
     words = f"sensitive topics can't be encrypted, {why or 'the vault is being opened'}"
     if waiting:
         words += f"; {waiting} messages of {topics} topics wait in memory"

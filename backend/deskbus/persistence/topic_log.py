@@ -98,12 +98,12 @@ class TopicLog:
 
     @property
     def durable_position(self) -> int:
-        """What lies before it is on disk, whatever happens."""
+        """The position before which everything is on disk."""
         return self._available().durable_position
 
     @property
     def found_position(self) -> int:
-        """What lies before it was written by earlier runs."""
+        """The position before which earlier runs wrote."""
         return self._available().found_position
 
     def since_ms(self, ago_ms: int, position: int) -> int:

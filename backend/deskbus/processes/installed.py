@@ -92,7 +92,7 @@ class InstalledApps:
         return next((each for each in self._content.apps if each.manifest.id == app), None)
 
     async def read(self, path: Path) -> InstalledApp:
-        """What a manifest file describes, checked; raises `DeskbusError` (invalid_params)."""
+        """The manifest in a file, checked; raises `DeskbusError` (invalid_params)."""
         return await anyio.to_thread.run_sync(self._read, path)
 
     async def add(self, app: InstalledApp) -> None:
@@ -168,7 +168,7 @@ class InstalledApps:
 
 
 def check_manifest(manifest: Manifest) -> None:
-    """What a schema can't say; raises `DeskbusError` (invalid_params, conflict)."""
+    """Checks what a schema can't express; raises `DeskbusError` (invalid_params, conflict)."""
     names = [window.name for window in manifest.windows]
     if len(set(names)) < len(names):
         raise DeskbusError(CONFLICT, "Two windows of this manifest have one name.")

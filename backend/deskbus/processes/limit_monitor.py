@@ -1,4 +1,4 @@
-"""What one app uses, sample by sample, and what its limits say to it."""
+"""LimitMonitor: one app's usage, sample by sample, judged by its limits."""
 
 import time
 
@@ -100,7 +100,7 @@ class LimitMonitor:
 
 
 def limited(app: str, excess: Excess) -> AppLimited:
-    """What the audit log says of it."""
+    """The audit event for an exceeded limit."""
     return AppLimited(
         app=app,
         limit=excess.limit,

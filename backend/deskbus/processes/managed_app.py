@@ -160,7 +160,7 @@ class ManagedApp:
             self._around.tasks.start_soon(self.terminate)
 
     def window_gone(self, window: str, reason: str, exit_code: int | None) -> None:
-        """What draws a window has ended by itself; the window shows that, and comes back."""
+        """A window's renderer has ended by itself; the window shows that, and comes back."""
         if self.is_alive:
             cause = "out_of_memory" if reason == "oom" and self.run is None else "renderer"
             verdict = ExitStatus(cause, renderer_words(reason))  # type: ignore[arg-type]
@@ -169,7 +169,7 @@ class ManagedApp:
     # What the samples say.
 
     def subject(self) -> Subject | None:
-        """What to measure of it; None while nothing of it runs."""
+        """The processes to measure; None while none runs."""
         renderers = self._around.renderers.of(self.plan.app)
         if self.run is not None:
             return self.limit_monitor.subject(self.run.root, self.run.known, renderers)

@@ -31,7 +31,7 @@ from deskbus_protocol.health import ComponentHealth
 from deskbus_protocol.manifest import Limits
 
 LAST_GRACE_S = 0.7
-"""What apps have to end when the backend does; all of it is over within 2 s."""
+"""The grace for apps when the backend ends; all of it is over within 2 s."""
 
 IDLE_SAMPLE_S = 5.0
 """Between two looks while no app runs: something may still have been left to us."""
@@ -48,7 +48,7 @@ log = structlog.get_logger()
 
 
 class Figures(NamedTuple):
-    """What an app uses now."""
+    """An app's present usage."""
 
     app: ManagedApp
     uptime_ms: int | None

@@ -1,4 +1,4 @@
-"""What the process isolation needs of the rest of the backend."""
+"""Ports of the process isolation: the protocols that the rest of the backend fulfils."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""What an app consists of, and what the process isolation needs of the rest of the backend."""
+"""The specification of an app: its process, windows, limits and restarts."""
 
 from typing import NamedTuple
 

@@ -25,7 +25,7 @@ def is_shortage(error: Exception) -> bool:
 
 
 def refusal(error: Exception) -> DeskbusError:
-    """What a caller is told whose call failed for it."""
+    """The error for a caller whose call failed for lack of resources."""
     if isinstance(error, OSError) and error.errno in DESCRIPTORS:
         return DeskbusError(
             UNAVAILABLE,

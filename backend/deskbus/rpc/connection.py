@@ -1,4 +1,4 @@
-"""Who is at the other end of a link, as the backend found out for itself."""
+"""The peer at the other end of a link, as the backend itself established it."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""The direct lane of what is said on the bus: no task, no await, no dispatcher, no logging.
+"""PublishFastPath: publishes, answers and acks without task, dispatcher or logging.
 
 A read's whole frames are decoded in one call. The frames of an honest, compact sender are exactly
 as long as their parts, which proves that no key is repeated and nothing is left out; any other
@@ -73,7 +73,7 @@ class CompactRequest(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 
 class Published(Protocol):
-    """What routing made of a message, for the sender that wants to know."""
+    """The routing result of a message, for a sender that waits for it."""
 
     def result(self) -> bytes:
         """`PublishResult` as JSON."""
@@ -126,7 +126,7 @@ def _nobody(
 
 
 class PublishFastPath:
-    """The lane of one connection; without a session it refuses every message."""
+    """The fast path of one connection; without a session it refuses every message."""
 
     def __init__(self, send: Callable[[bytes], None], refusals: RejectionNotices) -> None:
         self._send = send

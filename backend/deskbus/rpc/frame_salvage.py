@@ -1,4 +1,4 @@
-"""What can still be told from the envelope of a frame that is refused."""
+"""Recovery of id and method from a frame that was refused."""
 
 import re
 from collections.abc import Iterator

@@ -392,7 +392,7 @@ async def _nobody_serves(method: str, params: Raw, request_id: bytes) -> bytes:
 
 
 def _refusal_in(response: bytes) -> DeskbusError | None:
-    """What a notification failed with, told from the response that it doesn't get."""
+    """The error of a notification, taken from the response that is not sent."""
     if not response.startswith(_FAILURE):
         return None
     error = msgspec.json.decode(response[len(_FAILURE) : -1], type=ErrorObject)

@@ -1,4 +1,4 @@
-"""Who may do what: tickets, grants, decisions, and the questions put to a person."""
+"""Access control: tickets, grants, decisions, and consent."""
 
 __all__ = [
     "canonical_scope",

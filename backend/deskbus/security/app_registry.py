@@ -24,7 +24,7 @@ class AppRegistry:
         return self._rules.get(app)
 
     def identity(self, app: str) -> AppIdentity:
-        """What the app is, as far as that is known by now."""
+        """The app's identity, as far as it is known by now."""
         known = self._identities.get(app)
         if known is not None:
             return known

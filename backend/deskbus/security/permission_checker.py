@@ -111,7 +111,7 @@ class PermissionChecker:
         return TRUSTED if identity in self._trusted else self.verdict(identity.app, wanted)
 
     def verdict(self, app: str, wanted: Grant) -> PermissionVerdict:
-        """What stands for a canonical scope; worked out once for each epoch."""
+        """The verdict about a canonical scope; computed once for each epoch."""
         if self._next_end is not None and self._clock() >= self._next_end:
             self._forget_verdicts()
         key = (app, wanted.permission, wanted.scope)
@@ -140,7 +140,7 @@ class PermissionChecker:
         self._policy = policy
 
     def changed(self, app: str) -> None:
-        """What stands for `app` is to be worked out anew."""
+        """Drops the cached verdicts about `app`."""
         self.epoch += 1
         self._standings.pop(app, None)
         self._forget_verdicts()

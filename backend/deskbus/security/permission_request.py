@@ -8,7 +8,7 @@ from deskbus_protocol.permissions import Grant, Holds
 
 
 class PermissionRequest(NamedTuple):
-    """What an app wants, with its own reason, and the origin of the page that asks.
+    """An app's request, with its own reason, and the origin of the page that asks.
 
     `trace` is the call's that asks. `prompt` is the id of the prompt that it got. Once it is put to
     a person, `may_remember` says whether the answer may hold beyond this run of the app, and
@@ -26,7 +26,7 @@ class PermissionRequest(NamedTuple):
 
 
 class ConsentAnswer(NamedTuple):
-    """What came of a prompt. Only `allow` allows; `failed` is whatever kept a person from it.
+    """The answer to a prompt. Only `allow` allows; `failed`: nobody could be asked.
 
     `holds` is for how long, `expires_ms` (from now) where that has an end.
     """
@@ -37,7 +37,7 @@ class ConsentAnswer(NamedTuple):
 
 
 class Permit(NamedTuple):
-    """What one operation may do. `once` permits this operation alone, and no later one.
+    """The permission for one operation. `once` permits this operation alone, and no later one.
 
     A `reserved` one is kept until the bus uses it up.
     """

@@ -46,7 +46,7 @@ class PermissionService:
         self._refusals = DenialAudit(trail, clock)
 
     async def state(self, identity: ClientId, wanted: Grant) -> State:
-        """What a request for `wanted` would come to now.
+        """The present outcome of a request for `wanted`.
 
         Raises `DeskbusError` (invalid_params) for a bad scope, or a permission not offered.
         """
@@ -134,7 +134,7 @@ class PermissionService:
 
     @contextmanager
     def leasing(self, permit: Permit) -> Iterator[None]:
-        """What was permitted once stays so until `release`, unless the block fails."""
+        """A one-time permit holds until `release`, unless the block fails."""
         if not permit.once:
             yield
             return

@@ -41,7 +41,7 @@ class WorkerThread:
         self._jobs.put(work)
 
     async def run(self, job: Callable[[], T]) -> T:
-        """What `job` returns; raises what it raises."""
+        """Runs `job` on the thread; returns its result, and raises its error."""
         outcome: asyncio.Future[T] = self._loop.create_future()
 
         def done(result: T | Exception) -> None:

@@ -108,7 +108,7 @@ class Written(Generic[Content]):
             raise self._too_deep() from None
 
     def _explained(self, words: str) -> WrittenError:
-        """What msgspec says, with the names that may have been meant."""
+        """The message of msgspec, with the names that may have been meant."""
         found = _PLACE.search(words)
         place, cause = (found[1], words[: found.start()]) if found else ("", words)
         unknown, missing = _UNKNOWN.match(cause), _MISSING.match(cause)

@@ -27,7 +27,7 @@ NO_PROCESS = 0
 
 
 class Receiver(Protocol):
-    """What stands behind a link."""
+    """The receiver of a link's frames."""
 
     def receive(self, block: bytes) -> None:
         """Takes whole frames, each ended by a newline."""

@@ -1,4 +1,4 @@
-"""Strangers: links without a session, bounded so that nobody's keep anybody else's out."""
+"""Unauthenticated links, bounded so that no process keeps the others out."""
 
 from collections import Counter
 

@@ -38,7 +38,7 @@ LOOK_EVERY_S = 1.0
 """How soon it is noticed that somebody removed the socket, as cleaners of /tmp do."""
 
 KEPT_DESCRIPTORS = 32
-"""What links leave to everything else; an eighth where the limit is low."""
+"""Descriptors that links leave to everything else; an eighth where the limit is low."""
 
 MAX_LINGERING = 8
 LINGER_S = 1.0
@@ -85,7 +85,7 @@ def check_directory(folder: Path) -> None:
 
 
 def _check_parent(parent: Path) -> None:
-    """Who can rename within the parent can put a folder of their own in the place of ours."""
+    """A user who can rename within the parent can replace our folder by one of their own."""
     found = parent.lstat()
     theirs = found.st_uid not in (os.getuid(), 0)
     open_to_all = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX

@@ -1,4 +1,4 @@
-"""What the shell is asked to draw: descriptors, and the questions that they carry."""
+"""Descriptors of dialogs, panels and windows for the shell to draw."""
 
 __all__ = [
     "consent_dialogs",

@@ -42,7 +42,7 @@ log = structlog.get_logger()
 
 
 class Asked(NamedTuple):
-    """What a dialog is about. `may_remember` says whether the answer may outlast the app's run.
+    """The subject of a dialog. `may_remember` says whether the answer may outlast the app's run.
 
     `prompt` is the dialog's id, under which the audit log has it.
     """
@@ -56,7 +56,7 @@ class Asked(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of a dialog. Anything but `allow` denies; `failed` is no person's answer."""
+    """The outcome of a dialog. Anything but `allow` denies; `failed` is no person's answer."""
 
     dialog: str
     choice: Choice

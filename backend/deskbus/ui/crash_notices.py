@@ -33,7 +33,7 @@ class CrashNotices:
 
 
 def crash_notice(status: AppStatus) -> Notice | None:
-    """What happened, with a way to restart it; None for an app that has not failed, or a window."""
+    """The notice of a failed app, with a way to restart it; None for other states."""
     crash = status.crash
     if status.state != "failed" or status.windows or isinstance(crash, UnsetType):
         return None

@@ -40,7 +40,7 @@ class VaultNotice:
 
 
 def notice_of(status: VaultStatus, data_dir: Path) -> Notice | None:
-    """What a person should know of it; None where secrets are kept and can be had."""
+    """The notice for a person; None where secrets are kept and accessible."""
     if status.state == "memory":
         return Notice(
             notice="vault.memory",

@@ -58,7 +58,7 @@ class SealError(Exception):
 
 
 class Context(NamedTuple):
-    """What a sealed value is, besides its content; it opens under exactly the same again."""
+    """The context of a sealed value, under which alone it opens again."""
 
     purpose: str
     app: str
@@ -94,7 +94,7 @@ def seal(key_id: bytes, key: Secret, context: Context, plaintext: Secret | memor
 
 
 def open_sealed(key: Secret, context: Context, sealed: bytes) -> bytes:
-    """What was sealed; raises `SealError`, and `NewerFormatError` for a later version's."""
+    """Opens a sealed value; raises `SealError`, and `NewerFormatError` for a later version's."""
     suite, aead, nonce = _read_header(key, sealed)
     bound = sealed[:HEADER_BYTES] + context.encode()
     with memoryview(sealed) as view:
@@ -145,7 +145,7 @@ def seal_chunks(
 def open_chunks(
     key: Secret, context: Context, header: bytes, chunks: Iterable[bytes]
 ) -> Iterator[bytes]:
-    """What `seal_chunks` sealed, piece by piece; raises `SealError`, `NewerFormatError`.
+    """Opens what `seal_chunks` sealed, piece by piece; raises `SealError`, `NewerFormatError`.
 
     Only when it has come to its end is it known that nothing was cut off: whoever reads must not
     act on the pieces before.

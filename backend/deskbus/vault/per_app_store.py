@@ -7,7 +7,7 @@ from deskbus_protocol.errors import TOO_LARGE, DeskbusError
 
 
 class PerAppStore:
-    """What each app keeps, such as its saved state: `PerAppStore(vault, "appstate", 1024 * 1024)`.
+    """One value of each app, as its saved state: `PerAppStore(vault, "appstate", 1024 * 1024)`.
 
     Every method raises `DeskbusError`: unavailable while the vault is locked, conflict for a value
     that was changed from outside. Without a keychain values are in memory only, and gone at the
@@ -20,7 +20,7 @@ class PerAppStore:
         self._limit_bytes = limit_bytes
 
     async def load(self, app: str) -> bytes | None:
-        """What the app saved last; None where it has nothing here."""
+        """The value that the app saved last; None where there is none."""
         return await self._vault.kept(self._name(app))
 
     async def save(self, app: str, content: bytes) -> bool:

@@ -110,7 +110,7 @@ class VaultService:
         return {variable: await self.resolve(value) for variable, value in env.items()}
 
     async def resolve(self, value: str) -> str:
-        """What `secret:NAME` stands for; any other value as it is.
+        """Resolves `secret:NAME`; returns any other value as it is.
 
         For every place of the configuration that takes a credential, at the moment at which it is
         used: the answer is not to be kept. Raises `DeskbusError`: not_found, unavailable.
@@ -390,7 +390,7 @@ class SecretSlot:
 
 
 def wire_status(vault: Vault) -> VaultStatus:
-    """What the vault says of itself, as it crosses the wire; asks nobody."""
+    """The vault's status as it crosses the wire; asks nobody."""
     status = vault.status()
     return VaultStatus(
         state=status.state,

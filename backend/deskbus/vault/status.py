@@ -1,4 +1,4 @@
-"""What the vault says of itself."""
+"""The vault's status on the wire."""
 
 import msgspec
 

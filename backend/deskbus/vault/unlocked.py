@@ -102,7 +102,7 @@ class UnlockedVault:
             self.save_keys()
 
     def read_again(self) -> None:
-        """What is on the disk now; raises `SealError` where another key seals it, and `OSError`."""
+        """The value on disk; raises `SealError` where another key seals it, and `OSError`."""
         file = self._folder.read(KEYSET)
         keys = open_keyset(file, self.kek)
         self.keys.wipe()

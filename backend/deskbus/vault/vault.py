@@ -194,7 +194,7 @@ class Vault:
             return cipher.open_sealed(key.key, Context(purpose, "", name, 0), sealed)
 
     def outside_keys(self) -> list[tuple[Name, bytes]]:
-        """What opens the things that are sealed here and kept elsewhere, to be moved with them."""
+        """The keys of values that are sealed here and kept elsewhere, to be moved with them."""
         with self._turn:
             self._open()
             return self._unlocked.outside_keys()
@@ -318,7 +318,7 @@ class Vault:
         return self._opened
 
     def _open(self, password: bytearray | None = None) -> Records | MemoryRecords:
-        """What has the records; unless that is the memory, `_opened` is set."""
+        """The store of the records; unless that is the memory, `_opened` is set."""
         if self._memory is not None:
             return self._memory
         if self._opened is not None:
@@ -429,7 +429,7 @@ class Vault:
         log.info("vault.kek_rotated", home=home.name)
 
     def _tidy_at_leisure(self, opened: UnlockedVault) -> None:
-        """What is left for that on a full disk is no reason to be locked."""
+        """Clean-up that a full disk prevents is no reason to be locked."""
         if opened.records.outdated():
             return
         try:

@@ -12,7 +12,7 @@ export const MAX_ACKNOWLEDGED_SEQS = 1000;
 /** The longest message of a responder's own error. */
 export const MAX_FAULT_CHARACTERS = 1000;
 
-/** What was sent again so often and is still not acknowledged is dead. */
+/** Redeliveries after which an unacknowledged message becomes a dead letter. */
 export const MAX_REDELIVERIES = 3;
 
 /** The longest time for which the backend keeps a request. */

@@ -214,7 +214,7 @@ export const permissionSchema = {
     },
     "AppIdentity": {
       "title": "AppIdentity",
-      "description": "Who asks, as a person sees it. Names come escaped: no control or bidi characters.\n\n    `origin` says where the page or program is from. `verified` says that the app carries its\n    publisher's signature; without it the publisher's name is only what the app says of itself.",
+      "description": "The requester as a person sees it. Names come escaped: no control or bidi characters.\n\n    `origin` says where the page or program is from. `verified` says that the app carries its\n    publisher's signature; without it the publisher's name is only what the app says of itself.",
       "type": "object",
       "properties": {
         "app": {
@@ -322,7 +322,7 @@ export const panelSchema = {
     },
     "PanelContent": {
       "title": "PanelContent",
-      "description": "What a panel shows. `error` stands above the rows; `empty` in place of none.\n\n    `next` and `previous` are cursors of other pages. `live` tells whether new rows come by\n    themselves; a panel that has no such switch leaves it out.",
+      "description": "A panel's content. `error` stands above the rows; `empty` in place of none.\n\n    `next` and `previous` are cursors of other pages. `live` tells whether new rows come by\n    themselves; a panel that has no such switch leaves it out.",
       "type": "object",
       "properties": {
         "title": {

@@ -69,7 +69,7 @@ export interface PermissionDialog {
 }
 
 /**
- * Who asks, as a person sees it. Names come escaped: no control or bidi characters.
+ * The requester as a person sees it. Names come escaped: no control or bidi characters.
  *
  * `origin` says where the page or program is from. `verified` says that the app carries its
  * publisher's signature; without it the publisher's name is only what the app says of itself.
@@ -99,7 +99,7 @@ export interface PanelDescriptor {
 }
 
 /**
- * What a panel shows. `error` stands above the rows; `empty` in place of none.
+ * A panel's content. `error` stands above the rows; `empty` in place of none.
  *
  * `next` and `previous` are cursors of other pages. `live` tells whether new rows come by
  * themselves; a panel that has no such switch leaves it out.
@@ -388,7 +388,7 @@ export interface SubscribeParams {
   sources?: Array<Source>;
 }
 
-/** Whose messages: an app's, or one of its clients'. */
+/** The senders to select: an app, or one of its clients. */
 export interface Source {
   /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
   app: string;
@@ -396,7 +396,7 @@ export interface Source {
   client?: string;
 }
 
-/** What is published from `mark` on is delivered; a client keeps it for `bus.continue`. */
+/** Messages from `mark` on are delivered; a client keeps it for `bus.continue`. */
 export interface SubscribeResult {
   mark: Mark;
 }
@@ -457,7 +457,7 @@ export interface ContinueResult {
   mark: Mark;
 }
 
-/** What follows on a pattern comes out of `bus.continue`; what came before it did not. */
+/** Later messages on a pattern come out of `bus.continue`; earlier ones did not. */
 export interface ContinuedParams {
   _meta?: TraceContext;
   /** A topic, or a pattern: * is one level, # zero or more. */
@@ -708,7 +708,7 @@ export interface QueueList {
   queues: Array<ClientQueue>;
 }
 
-/** What waits for one client: messages it is offline for, and ones not yet acknowledged. */
+/** The waiting messages of one client: queued while it is offline, or not yet acknowledged. */
 export interface ClientQueue {
   app: string;
   client: string;
@@ -807,7 +807,7 @@ export interface PermissionEntry {
   since?: number;
 }
 
-/** What stands for `app` has changed. `closed` are patterns of this client that it lost. */
+/** The permissions of `app` have changed. `closed` are patterns that this client lost. */
 export interface PermissionsChangedParams {
   _meta?: TraceContext;
   /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
@@ -838,7 +838,7 @@ export interface AppParams {
 }
 
 /**
- * What stands for an app now: the first rule that fits decides, and what none fits is denied.
+ * An app's effective rules: the first that fits decides; without one, denied.
  *
  * `epoch` grows with every change; a copy is good until `permissions.changed` brings a higher one.
  * `trusted` means that nothing is refused. What is allowed once is not among the rules. `now` is
@@ -1366,7 +1366,7 @@ export interface StatsResult {
 }
 
 /**
- * What an app uses now, with all its processes; `uptime` is milliseconds.
+ * An app's present usage, with all its processes; `uptime` is milliseconds.
  *
  * `limits` has the manifest's own names.
  */
@@ -1382,7 +1382,7 @@ export interface AppStats {
 }
 
 /**
- * What an app's whole tree, its windows' processes among it, may use; without one, no limit.
+ * Limits of an app's whole process tree, windows included; an omitted one does not limit.
  *
  * `cpu_percent` is of one core. Over a limit it is warned, and ended at the `strikes`-th sample
  * in a row. What it logs beyond `log_kb_per_s` is dropped; what it publishes beyond
@@ -1422,7 +1422,7 @@ export interface BeginResult {
   saved?: SavedState;
 }
 
-/** What an app saved; `version` is its own, of the form of its state. */
+/** An app's saved state; `version` is its own, of the form of its state. */
 export interface SavedState {
   state: unknown;
   version: number;
@@ -1493,7 +1493,7 @@ export interface KillUtilityParams {
   run: string;
 }
 
-/** What the process wrote to stdout or stderr. */
+/** Output of the process on stdout or stderr. */
 export interface UtilityOutputParams {
   _meta?: TraceContext;
   run: string;
@@ -1524,7 +1524,7 @@ export interface ShowDialogParams {
 }
 
 /**
- * What the person did. Counts only with the dialog's own nonce and descriptor hash.
+ * A person's answer. It counts only with the dialog's own nonce and descriptor hash.
  *
  * `dismissed` is a person who closed it, `timeout` one who did nothing, `failed` a dialog that
  * could not be shown or broke down. `remember` is one of the dialog's choices.
@@ -1598,7 +1598,7 @@ export interface OpenPanelParams {
   query?: PanelQuery;
 }
 
-/** What the person looks for. `filters` holds values by filter id, without empty ones. */
+/** A person's query in a panel. `filters` holds values by filter id, without empty ones. */
 export interface PanelQuery {
   search?: string;
   filters?: Record<string, string>;

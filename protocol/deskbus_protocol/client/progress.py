@@ -98,7 +98,7 @@ class DeliveryProgress:
         self.epoch = epoch
 
     def begin(self, pattern: str) -> None:
-        """What follows on a pattern is what it was owed."""
+        """Later messages on a pattern are those that it was owed."""
         if pattern in self._owed:
             self._flowing.add(pattern)
 
@@ -110,7 +110,7 @@ class DeliveryProgress:
         return pattern in self._owed
 
     def behind(self, pattern: str) -> dict[str, Any] | None:
-        """What a pattern is owed, as `bus.continue` wants it told; None where it never began.
+        """The progress of a pattern, as `bus.continue` takes it; None where it never began.
 
         Runs in which this client had no session are nobody's to tell it of.
         """

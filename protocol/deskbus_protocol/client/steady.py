@@ -54,7 +54,7 @@ LONGEST_DELAY_S = LAST_RETRY_MS / 1000
 
 ClientState = Literal["connecting", "open", "resuming", "closed"]
 WhileClosed = Literal["refuse", "queue"]
-"""What becomes of a call that is made while there is no connection."""
+"""The fate of a call that is made while there is no connection."""
 Tickets = Callable[[], Awaitable[str]]
 """Gets a fresh ticket, for when there is no session to resume."""
 

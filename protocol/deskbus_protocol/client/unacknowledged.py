@@ -1,4 +1,4 @@
-"""What an app was given and has not acknowledged, over connections and runs of the backend."""
+"""Messages delivered and not yet acknowledged, over connections and runs of the backend."""
 
 from deskbus_protocol.bus import (
     DIRECTED_SEQ,

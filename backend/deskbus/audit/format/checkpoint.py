@@ -33,7 +33,7 @@ class Torn(msgspec.Struct, frozen=True):
 
 
 class CheckpointHead(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file's first checkpoint adds. `boot` is the run that began it, `number` counts files
+    """A file's first checkpoint. `boot` is the run that began it, `number` counts files
     from 1.
     """
 

@@ -28,7 +28,7 @@ class _HeadLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _AnyLine(msgspec.Struct, frozen=True):
-    """What a later version may have added members to."""
+    """Records to which a later version may have added members."""
 
     checkpoint: str = ""
     head: str = ""

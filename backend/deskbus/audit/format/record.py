@@ -33,7 +33,7 @@ class Stamped(msgspec.Struct, frozen=True):
 
 
 class Times(msgspec.Struct, frozen=True):
-    """What a reader of a line needs to judge its clock."""
+    """The fields of a line by which its clock is judged."""
 
     seq: int
     time: int

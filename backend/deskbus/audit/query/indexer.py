@@ -104,7 +104,7 @@ class Indexer:
         self._counts: dict[int, int] = {}
 
     def begin_file(self, file: AuditFile, offset: int) -> None:
-        """What stands before `offset` is known."""
+        """Everything before `offset` is indexed."""
         self._file = file
         self._end = offset
         self._pending = []
@@ -138,7 +138,7 @@ class Indexer:
         self._close_block()
 
     def commit(self) -> None:
-        """What it knows is in the index from here on."""
+        """Hands its entries over to the index."""
         if self._file is None or not self._started:
             return
         self._close_block()

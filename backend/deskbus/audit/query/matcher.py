@@ -36,7 +36,7 @@ class Matcher:
         return self._bytes is None or self._bytes in line.lower()
 
     def fits_facets(self, kind: str, app: str, actor: str, decision: str, severity: str) -> bool:
-        """What can be told without the record itself."""
+        """The conditions that the index alone can decide."""
         return (
             (not self._types or self._fits_type(kind))
             and (not self._apps or app in self._apps)

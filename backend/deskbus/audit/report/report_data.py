@@ -77,7 +77,7 @@ LIFE = (
 )
 
 _HOLDING = ("permission.*", "auth.*", "app.*")
-"""What tells of grants, and in which run of the backend they were given."""
+"""Event types that tell of grants, and of the backend run that gave them."""
 
 NO_APP = "(no session)"
 CONFIGURATION = "the configuration"
@@ -91,7 +91,7 @@ class Period(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """What violations have in common: who tried it, the event, the rule, and where."""
+    """The key of a group of violations: app, event, rule and place."""
 
     app: str
     type: str
@@ -127,7 +127,7 @@ class Listing:
 
 
 class ReportData:
-    """What happened, counted. Lists are newest last."""
+    """The data of a report. Lists are newest last."""
 
     def __init__(self, period: Period) -> None:
         self.period = period
@@ -219,7 +219,7 @@ class _Holdings:
             self._open[key] = holding
 
     def _end_run(self) -> None:
-        """What holds while an app runs does not outlive the backend that ran it."""
+        """Grants for an app's run do not outlive the backend that ran it."""
         for key in [key for key, one in self._open.items() if one.holds == "session"]:
             self._end(key, self._last_ms, "the backend ended")
 

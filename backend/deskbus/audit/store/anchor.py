@@ -89,7 +89,7 @@ class AnchorKeeper:
         self._turn = anyio.Lock()
         self.anchor: Anchor | None = None
         self.found: Anchor | None = None
-        """What the vault had when it opened."""
+        """The anchor that the vault held when it opened."""
         self.problem = ""
         self.newer: NewerFormatError | None = None
         """Set where a later version wrote the keys or the anchor: the log must not be opened."""

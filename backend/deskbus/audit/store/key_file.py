@@ -1,4 +1,4 @@
-"""What the log needs to go on after the process has ended: the newest seed, and no older one.
+"""The key file, by which the log goes on after a restart: the newest seed, and no older one.
 
 The file has two slots of one size that are overwritten in place, so that a seed of the past leaves
 the disk, as far as the file system lets it, and so that a full disk can't stop it. With a wrapping

@@ -1,4 +1,4 @@
-"""What is done to closed files: they are compressed, and the oldest go when retention says so."""
+"""Maintenance of closed files: compression, and removal by retention."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from deskbus_protocol.framing import lines_of
 
 
 class Prune(NamedTuple):
-    """What retention asks for: the files, and the last record in them."""
+    """The files that retention removes, and the last record in them."""
 
     files: list[AuditFile]
     through: int

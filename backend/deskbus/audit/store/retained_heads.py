@@ -1,4 +1,4 @@
-"""What is left of files that retention removed: their heads, which lead from the genesis key on."""
+"""The heads of files that retention removed; they lead on from the genesis key."""
 
 import contextlib
 from pathlib import Path

@@ -63,7 +63,7 @@ def unread(why: str) -> Unanchored:
 
 
 class KnownHead(NamedTuple):
-    """What the log is known to have been: `root` over its first `size` records."""
+    """A known earlier state of the log: `root` over its first `size` records."""
 
     name: str
     size: int

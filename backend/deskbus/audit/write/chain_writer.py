@@ -26,7 +26,7 @@ FILE_BATCHES = 1024
 """A file ends after so many checkpoints, so that the proof of a record is never long."""
 
 KEYS_EVERY_S = 1.0
-"""So long may a seed stay on disk after its batch was signed."""
+"""How long a seed may stay on disk after its batch was signed."""
 
 DAY_MS = 86_400_000
 

@@ -38,7 +38,7 @@ Answer = Callable[[bool], None]
 
 
 class CommittedGroup(NamedTuple):
-    """What a group did: the lines of its records, and the log after it."""
+    """The result of a group commit: the lines of its records, and the log after it."""
 
     lines: list[bytes]
     size: int

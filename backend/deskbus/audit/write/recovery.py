@@ -77,7 +77,7 @@ class _Begin(NamedTuple):
 
 
 class _Survey(NamedTuple):
-    """What the newest file holds: `tail` are the records that no checkpoint covers."""
+    """The content of the newest file: `tail` are the records that no checkpoint covers."""
 
     frontier: Frontier
     last: Checkpoint

@@ -71,7 +71,7 @@ class GapNotices:
         return self._lost.full
 
     def take_lines(self) -> list[bytes]:
-        """What there is to tell since the last time, as `bus.gap` notifications."""
+        """The gaps since the last call, as `bus.gap` notifications."""
         return [
             notification(
                 "bus.gap",

@@ -34,7 +34,7 @@ class Queued(NamedTuple):
 
 
 class QueueBudget:
-    """What waits for the clients of one app that are away."""
+    """The messages that wait for the absent clients of one app."""
 
     def __init__(self) -> None:
         self.messages = 0

@@ -9,7 +9,7 @@ from deskbus_protocol.rpc import encode
 from deskbus_protocol.topics import matches
 
 MAX_KNOWN_TOPICS = 1_000
-"""Whose senders one client's filter remembers."""
+"""The number of senders that one client's filter remembers."""
 
 Put = Callable[[bytes, str | None, int], None]
 

@@ -1,3 +1,3 @@
-"""What clients and other machines publish, and how much of it they may."""
+"""Messages from clients and other machines, and their rate limits."""
 
 __all__ = ["client_publisher", "rate_limit"]

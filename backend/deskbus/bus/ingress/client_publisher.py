@@ -1,4 +1,4 @@
-"""What one client publishes through: the broker with the client's identity already in it."""
+"""The broker as one client publishes through it, with the client's identity already in it."""
 
 from collections.abc import Iterable
 

@@ -1,3 +1,3 @@
-"""What a client gets that comes back, or begins anew."""
+"""Catch-up of clients that reconnect or begin anew."""
 
 __all__ = ["replay"]

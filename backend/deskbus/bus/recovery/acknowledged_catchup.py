@@ -1,4 +1,4 @@
-"""What a client that reads acknowledged is owed when it begins anew."""
+"""Unacknowledged messages owed to a client that begins anew."""
 
 from collections.abc import Callable, Sequence
 
@@ -45,7 +45,7 @@ class AcknowledgedCatchup:
         self._window.release(comes)
 
     def send_again(self) -> None:
-        """What is left in the window was sent before the client knew what to do with it."""
+        """Messages left in the window were sent before the client could handle them."""
         self._window.send_again(self._is_first)
 
     async def take(self, block: bytes, position: int) -> int:

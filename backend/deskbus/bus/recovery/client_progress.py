@@ -1,4 +1,4 @@
-"""What a client that begins anew has not had of the log: by run, topic and seq, not by time."""
+"""The logged messages that a restarted client lacks: by run, topic and seq, not by time."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -86,7 +86,7 @@ class ClientProgress:
         }
 
     def removed(self, met: Mapping[str, Origin]) -> list[GapParams]:
-        """What lies between the last message that the client has, and the first that is kept."""
+        """The gap between the last message that the client has and the first that is kept."""
         return [
             GapParams(
                 topic=topic,

@@ -238,7 +238,7 @@ class Replays:
     async def _withheld(
         self, member: Member, wanted: Wanted, behind: ClientProgress
     ) -> list[GapParams]:
-        """What the log has behind what the client has seen, and may not be sent to it.
+        """The logged messages after the last that the client has seen, which may not be sent to it.
 
         What waits in its window is not among it.
         """
@@ -292,7 +292,7 @@ class Replays:
         until: int,
         owed: AcknowledgedCatchup | None = None,
     ) -> int:
-        """What the log holds from position `start` to `until`; returns how many messages."""
+        """Sends the logged messages between positions `start` and `until`; returns their number."""
         sent = 0
         edges = owed.edges if owed else []
         for stretch in self._stretches(wanted, start, until, edges):
@@ -350,7 +350,7 @@ class Replays:
         return lambda topic: matches(pattern, topic) and may_read(topic)
 
     def _tell_lost(self, member: Member, held: list[tuple[bytes, str, int]]) -> None:
-        """What was captured comes from the log again, but for topics that are not in it."""
+        """Captured messages come from the log again, except those of topics that are not in it."""
         for _, topic, seq in held:
             if not self._log.persists(topic):
                 member.lost_when_slow(topic, seq)

@@ -1,4 +1,4 @@
-"""What a client that begins anew missed for good, of the topics that no log has."""
+"""Gaps of topics without a log, for a client that begins anew."""
 
 from collections.abc import Callable, Iterator, Mapping
 

@@ -1,4 +1,4 @@
-"""What a client that comes back may have missed on the way, out of the topics' histories."""
+"""Messages that a reconnecting client may have missed, from the topics' histories."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

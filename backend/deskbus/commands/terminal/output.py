@@ -91,7 +91,7 @@ def give_up() -> None:
 
 
 def _leave(stream: TextIO | None) -> None:
-    """What is in the buffer goes nowhere, rather than into an exit code of the interpreter's."""
+    """Discards the buffer, which would otherwise become an exit code of the interpreter's."""
     if stream is None:
         return
     with suppress(OSError, ValueError):

@@ -71,7 +71,7 @@ class BatchError(Exception):
 
 
 class Messages:
-    """What goes into one batch, a column for each property; times in ms, sizes in bytes.
+    """The messages of one batch, a column for each property; times in ms, sizes in bytes.
 
     Of the times only the bounds are kept: most messages have the same as the one before. What is
     `late` had to wait for the vault: it keeps its positions, whatever is in the log behind them.

@@ -47,7 +47,7 @@ class WrittenBatches(NamedTuple):
 
 
 class OpenedLog(NamedTuple):
-    """What the log was when this run opened it; times are Unix ms."""
+    """The state of the log when this run opened it; times are Unix ms."""
 
     position: int
     at_ms: int
@@ -248,7 +248,7 @@ class MessageLog:
 
     @property
     def findings(self) -> list[DamageFinding]:
-        """What was found damaged since the log was opened, in the order it was met."""
+        """The damage found since the log was opened, in the order of discovery."""
         return list(self._findings)
 
     def close(self, position: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""What is asked of the log, and how it is picked out of batches without parsing a message."""
+"""A query of the log, and its evaluation on batches without parsing a message."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar

@@ -110,7 +110,7 @@ def excess_words(excess: Excess) -> str:
 
 
 def renderer_words(reason: str) -> str:
-    """What Electron's `render-process-gone` says, for a person."""
+    """Electron's `render-process-gone` reason, in words for a person."""
     if reason == "oom":
         return "The process that draws its window ran out of memory."
     return f"The process that draws its window has ended ({reason})."

@@ -13,7 +13,7 @@ QUICK_SAMPLE_S = 0.1
 """Between two samples of an app that grows towards a limit."""
 
 FAR_OVER: dict[LimitName, float] = {"memory": 1.25, "processes": 2.0}
-"""So many times over one of these, there is no time to warn: everybody else would suffer."""
+"""The multiple of a limit at which an app is ended without a warning: others would suffer."""
 
 FORESIGHT_S = 3.0
 """An app that would reach a limit within this time is sampled quickly."""
@@ -40,7 +40,7 @@ UNITS: dict[LimitName, str] = {
 
 
 class Usage(NamedTuple):
-    """What an app's tree uses. The last three are rates, and 0 while nothing was turned away."""
+    """The usage of an app's tree. The last three are rates, and 0 while nothing was refused."""
 
     cpu_percent: float = 0.0
     memory: int = 0
@@ -52,7 +52,7 @@ class Usage(NamedTuple):
 
 
 class Excess(NamedTuple):
-    """What is over its limit, in the unit of `UNITS`."""
+    """An exceeded limit, in the unit of `UNITS`."""
 
     limit: LimitName
     measured: float
@@ -96,7 +96,7 @@ class LimitPolicy:
 
 
 def excesses(limits: Limits, usage: Usage) -> Iterator[Excess]:
-    """Whatever is over its limit now."""
+    """The limits exceeded now."""
     log_limit = limits.log_kb_per_s * 1024
     pairs: tuple[tuple[LimitName, float, object, float], ...] = (
         ("memory", usage.memory, limits.memory_mb, MEGABYTE),

@@ -1,4 +1,4 @@
-"""What is expected of a running app by when: readiness, then signs of life. Pure."""
+"""Liveness: the deadlines of a running app for readiness, then for signs of life. Pure."""
 
 from typing import Literal
 
@@ -48,7 +48,7 @@ class Liveness:
         return 0.0 if self._beat_at is None else now_s - self._beat_at
 
     def look(self, now_s: float) -> Missed | None:
-        """What was missed, if a deadline has passed; each is told once."""
+        """The missed deadline, if one has passed; each is told once."""
         if self.due_at is None or self._waiting_for is None or now_s < self.due_at:
             return None
         if now_s - self.due_at >= STOOD_STILL_S:

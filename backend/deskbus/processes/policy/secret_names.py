@@ -13,7 +13,7 @@ def secret_refused(app: str) -> DeskbusError:
 
 
 def secret_violation(app: str, method: str) -> Violation:
-    """What the audit log says of it; `method` is what was refused. The secret is not told."""
+    """The audit event of a refused secret; `method` is the refused call. The secret is not told."""
     return Violation(
         app=app,
         kind="secret",

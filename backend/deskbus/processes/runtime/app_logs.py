@@ -1,4 +1,4 @@
-"""What an app writes to stdout and stderr: kept in a few files, not faster than it may."""
+"""An app's stdout and stderr: kept in a few files, within a rate limit."""
 
 import os
 from collections import deque
@@ -20,7 +20,7 @@ TAIL_LINES = 40
 LINE_CHARACTERS = 400
 WRITE_WITHIN_S = 1.0
 UNWRITTEN_BYTES = 1024 * 1024
-"""What waits for a file that can't be written at the moment."""
+"""The limit of output that waits for a file that can't be written."""
 
 _HANGS = "its disk does not answer"
 

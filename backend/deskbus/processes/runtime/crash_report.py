@@ -1,4 +1,4 @@
-"""What is told of an app that crashed."""
+"""The report of a crashed app."""
 
 import time
 

@@ -89,7 +89,7 @@ HARMLESS = frozenset({
     "LANG", "LANGUAGE", "LC_ALL", "LC_COLLATE", "LC_CTYPE", "LC_MESSAGES", "LC_MONETARY",
     "LC_NUMERIC", "LC_TIME", "TZ", "NO_COLOR", "FORCE_COLOR", "NODE_ENV",
 })  # fmt: skip
-"""What a manifest from anywhere may set: words, and no paths or code."""
+"""Variables that any manifest may set: words, and no paths or code."""
 
 OWN_PREFIX = "APP_"
 """Of variables that are an app's own; no loader, interpreter or library that we know reads such."""

@@ -74,7 +74,7 @@ class ProcessStarter:
     tasks: TaskGroup | None = None
     spawning: int = 0
     spawns: int = 0
-    """So many were begun since the start; `spawning` of them are under way."""
+    """The number begun since the start; `spawning` of them are under way."""
     end_orphans: EndOrphans = field(default_factory=lambda: anyio.lowlevel.checkpoint)
     """Returns when nothing is left that an app has left behind and that hides whose it is."""
 
@@ -207,7 +207,7 @@ def _release(resource_group: ResourceGroup, life: ParentDeathPipe | None) -> Non
 
 
 def _put(send: MemoryObjectSendStream[bytes], text: str) -> None:
-    """What is too much to keep waiting is lost, as it would be dropped anyway."""
+    """Output beyond the buffer is lost, as it would be dropped anyway."""
     try:
         send.send_nowait(text.encode())
     except (anyio.WouldBlock, anyio.BrokenResourceError, anyio.ClosedResourceError):

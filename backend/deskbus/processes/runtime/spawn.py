@@ -23,7 +23,7 @@ LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
 class Program(NamedTuple):
-    """What to run: `entry` by the runner that `kind` names, or itself, looked up on PATH.
+    """The program to run: `entry` by the runner that `kind` names, or itself, looked up on PATH.
 
     `administered` says that the manifest is the configuration's own: only such a one may name
     secrets, and its variables are held to less.
@@ -63,7 +63,7 @@ class Badge(NamedTuple):
 
 
 class Confinement(NamedTuple):
-    """What the process is put under before its program runs.
+    """The confinement of a process before its program runs.
 
     `entrance` is the cage's, see `Cage`; `open_files` 0 leaves that limit as it is; `electron` is
     Electron's binary, where there is a shell.

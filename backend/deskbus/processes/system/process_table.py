@@ -1,4 +1,4 @@
-"""What processes there are: one pass over the whole machine, to be asked of on a thread.
+"""The table of processes: one pass over the whole machine, to be made on a thread.
 
 A process that ends, becomes a zombie or is another user's is not there, or has no figures. Where
 the machine can't tell, for instance because this process is out of descriptors, every look raises

@@ -65,7 +65,7 @@ def become_subreaper() -> None:
 def members(
     table: ProcessTable, root: Root, known: Iterable[ProcessIdentity] = ()
 ) -> set[ProcessIdentity]:
-    """Who of `table` belongs to the app; zombies don't. `known` were members before.
+    """The app's members in `table`, without zombies. `known` were members before.
 
     Raises `UnreadableError`.
     """

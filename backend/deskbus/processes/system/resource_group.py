@@ -1,4 +1,4 @@
-"""A cage holds one run of an app together by means of the OS, where the OS has such means."""
+"""ResourceGroup: holds one run of an app together by means of the OS, where it has any."""
 
 import secrets
 import sys
@@ -9,7 +9,7 @@ from deskbus_protocol.manifest import Limits
 
 
 class ResourceGroup(Protocol):
-    """What holds an app's processes. Every method is quick; none raises."""
+    """The operating system's group of an app's processes. Every method is quick; none raises."""
 
     @property
     def entrance(self) -> str:
@@ -32,7 +32,7 @@ class ResourceGroup(Protocol):
 
 
 class ResourceGroups(Protocol):
-    """Makes cages."""
+    """Makes resource groups."""
 
     @property
     def kind(self) -> str:

@@ -1,4 +1,4 @@
-"""What each app's processes use, from one look at all processes; blocks, so it runs on a thread."""
+"""Sampling of each app's usage, from one look at all processes; blocks, so it runs on a thread."""
 
 import os
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from deskbus.processes.system.process_tree import Root, members
 
 
 class Subject(NamedTuple):
-    """What to measure. `renderers` are pids of processes that draw the app's windows.
+    """The subject of a measurement. `renderers` are pids of processes that draw the app's windows.
 
     Where resident memory is beyond `memory_limit`, what is shared is counted by shares.
     """

@@ -34,10 +34,10 @@ from deskbus_protocol.events import (
 from deskbus_protocol.permissions import Grant, State
 
 MAX_REFUSALS = 3
-"""So often may a person say no to one permission of an app, in one run of it, until it is quiet."""
+"""Denials per permission and app run after which the user is no longer prompted."""
 
 MAX_WITHDRAWN = 4
-"""So many prompts in a row, for whatever, may an app take back until a person is left in peace."""
+"""Prompts withdrawn in a row after which an app's user is no longer prompted."""
 
 log = structlog.get_logger()
 
@@ -110,7 +110,7 @@ class Consent:
         return True
 
     def state_of(self, identity: ClientId, wanted: Grant) -> State:
-        """What a request for a canonical scope would come to now."""
+        """The present outcome of a request for a canonical scope."""
         verdict = self._checker.verdict_of(identity, wanted)
         if verdict.state != "open":
             return verdict.state

@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 class Outcome(NamedTuple):
-    """What came of a prompt; without a permit, no.
+    """The outcome of a prompt; without a permit, a denial.
 
     `decision` is what was recorded for the request that opened it, if anything was. `joined` is the
     prompt's id for a request that came later, of which nothing is recorded yet.

@@ -11,7 +11,7 @@ DAY_MS = 24 * 60 * 60 * 1000
 EMBARGO_MS = 7 * DAY_MS
 MAX_DISMISSALS = 3
 MAX_TIMEOUTS = 4
-"""So often a prompt may go unanswered before its app is not asked about again for a while."""
+"""Unanswered prompts per permission after which the app is embargoed."""
 
 Neglect = Literal["dismissed", "timeout"]
 
@@ -54,7 +54,7 @@ class DenialCount(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class DecisionState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What outlives a run. `seen` is the time at which it was written, Unix milliseconds."""
+    """The durable part. `seen` is the time at which it was written, Unix milliseconds."""
 
     version: Literal[2] = 2
     seen: int = 0
@@ -64,7 +64,7 @@ class DecisionState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Removal(NamedTuple):
-    """What is taken back; None stands for all."""
+    """A removal of decisions; None stands for all."""
 
     app: str
     permission: str | None

@@ -1,4 +1,4 @@
-"""What a person allowed once: kept for one operation, or for as long as that operation goes on."""
+"""One-time grants: kept for one operation, or for as long as that operation goes on."""
 
 from collections.abc import Callable
 

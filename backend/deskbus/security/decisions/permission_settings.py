@@ -96,7 +96,7 @@ class PermissionSettings:
         )
 
     def configured(self) -> list[tuple[str, Grant]]:
-        """What the configuration grants, by app."""
+        """The configuration's grants, by app."""
         apps = self._security.apps
         return [(app, one) for app in apps if (rules := apps.rules(app)) for one in rules.grants]
 

@@ -1,4 +1,4 @@
-"""What an app is, for its grants: its publisher's key, or else its content."""
+"""An app's identity, to which grants are bound: its publisher's key, or else its content."""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What an app consists of, as one hash: its manifest, and the files that the manifest leads to."""
+"""The content hash of an app: over its manifest, and the files that the manifest leads to."""
 
 import hashlib
 import os
@@ -68,7 +68,7 @@ def content_hash(manifest: Manifest, folder: Path, *, owns_folder: bool = False)
 
 
 def _said(manifest: Manifest) -> dict[str, Any]:
-    """What a manifest says, without its signature; what it leaves to a default may change."""
+    """A manifest's content without its signature; a default that it relies on may change."""
     return {
         field.name: msgspec.to_builtins(value)
         for field in msgspec.structs.fields(Manifest)
@@ -128,7 +128,7 @@ def _is_manifest(path: Path, folder: Path, manifest: Manifest) -> bool:
 
 
 def _code_below(folder: Path) -> Iterator[Path]:
-    """What a program may be made of. Links count whatever they are called.
+    """The files that a program may consist of. Links count whatever they are called.
 
     Packages that were installed there count as far as they are few. To make them too many, so that
     they count no more, changes what counts as well.

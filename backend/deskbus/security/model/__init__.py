@@ -1,3 +1,3 @@
-"""What permissions, scopes and grants mean; pure."""
+"""The meaning of permissions, scopes and grants; pure."""
 
 __all__ = ["effective_permissions", "grant_matching"]

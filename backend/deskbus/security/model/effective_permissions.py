@@ -1,4 +1,4 @@
-"""What stands for one app: policy, then denials, then grants. Pure; made anew when one changes."""
+"""One app's effective permissions: policy, then denials, then grants. Pure; remade at a change."""
 
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
@@ -17,7 +17,7 @@ Why = Literal[
 
 
 class AppRules(NamedTuple):
-    """What the configuration says of one app: what it has, and what it may ask for.
+    """The configuration's rules for one app: its grants, and what it may ask for.
 
     `signed` says that it names a publisher's key, so that it has to be what that one signed.
     """

@@ -1,4 +1,4 @@
-"""What a grant covers, and what a denial denies. Pure: no clock, no store, no file system."""
+"""Matching of grants and denials with requests. Pure: no clock, no store, no file system."""
 
 from collections.abc import Iterable
 

@@ -38,13 +38,13 @@ log = structlog.get_logger()
 
 
 class PanelProvider(Protocol):
-    """What fills one panel."""
+    """The source of one panel's content."""
 
     @property
     def name(self) -> str: ...
 
     async def describe(self, query: PanelQuery) -> PanelContent:
-        """What the panel shows now; raises `DeskbusError`, which the panel then shows."""
+        """The panel's present content; raises `DeskbusError`, which the panel then shows."""
         ...
 
     async def act(self, action: str, row: str | None, path: Path | None) -> str:
@@ -127,7 +127,7 @@ class Panels:
         return panel.id
 
     def changed(self, name: str) -> None:
-        """What the panel shows is not so any more."""
+        """The panel's content is out of date."""
         panel = self._opened(name)
         if panel:
             panel.dirty.set()
@@ -187,7 +187,7 @@ class Panels:
 
 
 async def _content(panel: _Open) -> PanelContent:
-    """What is shown now; where it can't be had, what was shown last, with the reason."""
+    """The present content; where it can't be had, the last one, with the reason."""
     try:
         return await panel.provider.describe(panel.query)
     except DeskbusError as error:

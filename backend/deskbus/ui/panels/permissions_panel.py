@@ -74,7 +74,7 @@ STATES = [
 
 
 class _Key(msgspec.Struct, frozen=True, array_like=True):
-    """What a row stands for; its JSON is the row's id."""
+    """The permission that a row stands for; its JSON is the row's id."""
 
     kind: str
     app: str
@@ -164,7 +164,7 @@ class PermissionsPanel:
         return "Revoked." if action == "revoke" else "Forgotten; it may ask again."
 
     def _key(self, row: str | None) -> _Key:
-        """What a row stands for; raises `DeskbusError` (not_found)."""
+        """The permission that a row stands for; raises `DeskbusError` (not_found)."""
         found = self._permissions.records()
         for one in _entries(found):
             if _row_id(_key_of(one)) == row:
@@ -187,7 +187,7 @@ def _entries(found: PermissionList) -> list[_Entry]:
 
 
 def _fitting(found: PermissionList, query: PanelQuery) -> list[_Entry]:
-    """What a person looks for, in the order in which it is shown."""
+    """The records that match the filters, in the order in which they are shown."""
     records = [record for record in found.records if _fits(record, query)]
     embargoes = [embargo for embargo in found.embargoes if _fits_embargo(embargo, query)]
     return sorted([*records, *embargoes], key=_order)

@@ -34,13 +34,13 @@ WHAT = "the vault's keyset"
 _MAGIC = b"deskbus keyset 1\n"
 
 Purpose = Literal["manifest", "apps", "config", "decisions", "messages", "audit", "appstate"]
-"""What is kept, each under data keys of its own: the manifest itself, secrets of apps and of the
+"""Purposes, each with data keys of its own: the manifest itself, secrets of apps and of the
 configuration, remembered decisions, sealed messages, the audit log's keys and anchor, and the saved
 state of apps. One value for the backend is a `Drawer`, one for each app a `Shelf`.
 """
 
 OUTSIDE: frozenset[Purpose] = frozenset({"messages"})
-"""What is sealed for them is not among the records, so their old keys are never forgotten."""
+"""Purposes whose sealed values are not among the records, so their old keys are never forgotten."""
 
 
 class PasswordWrap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,7 +51,7 @@ class PasswordWrap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class KeysetHead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What must be known before anything can be opened. No `password` means a keychain."""
+    """The parameters needed to open the keyset. No `password` means a keychain."""
 
     version: Literal[1] = VERSION
     installation: str

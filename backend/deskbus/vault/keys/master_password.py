@@ -35,7 +35,7 @@ def normalized(password: bytes | bytearray) -> bytearray:
 
 
 def spellings(password: bytes | bytearray) -> Iterator[bytearray]:
-    """What may open a vault: NFC first, then the bytes as given, which an older one may have.
+    """The candidates that may open a vault: NFC first, then the bytes as given, for older ones.
 
     The decomposed spelling comes last: of a vault that was made with it before this was settled.
     """

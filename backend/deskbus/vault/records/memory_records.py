@@ -12,7 +12,7 @@ MAX_APP_BYTES = 8 * 1024 * 1024
 """Of one app, so that none fills the memory for the others. The backend's own are not counted."""
 
 _RECORD_BYTES = 512
-"""What a record costs beside its value, about."""
+"""The approximate cost of a record beside its value."""
 
 
 class MemoryFullError(Exception):

@@ -34,7 +34,7 @@ _PACK = ".pack"
 
 
 class Name(NamedTuple):
-    """What a record is found by."""
+    """The name of a record."""
 
     purpose: Purpose
     app: str

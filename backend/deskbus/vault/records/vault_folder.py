@@ -30,7 +30,7 @@ class VaultBusyError(OSError):
 
 
 def no_step(_: str) -> None:
-    """What `Step` is outside tests."""
+    """The `Step` outside tests."""
 
 
 class Folder:

@@ -1,0 +1,60 @@
+"""AccessControl: the files that no app reaches, whatever it was permitted."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import deskbus
+from deskbus.components.access_control import AccessControl
+from deskbus.components.screens import Screens
+from deskbus.config import Config, Settings
+from deskbus.reliability.loops import Loops
+from deskbus.reliability.resource_shortage import ResourceShortage
+from deskbus.vault.service import VaultService
+from deskbus.vault.vault import Vault
+from deskbus_protocol.errors import DeskbusError
+from tests.unit.security.desk import FakeTrail
+
+assert deskbus.__file__ is not None
+PACKAGE = Path(deskbus.__file__).resolve().parent
+
+
+@pytest.fixture
+def access(tmp_path: Path) -> AccessControl:
+    settings = Settings(
+        config=Config(),
+        folder=tmp_path / "configuration",
+        data_dir=tmp_path / "data",
+        runtime_dir=tmp_path / "runtime",
+    )
+    loops = Loops(ResourceShortage())
+    return AccessControl(
+        settings,
+        "ask",
+        vault=VaultService(Vault(settings.data_dir / "vault"), lambda _: None),
+        screens=Screens(settings, loops),
+        auditing=SimpleNamespace(trail=FakeTrail()),  # type: ignore[arg-type]
+        loops=loops,
+    )
+
+
+@pytest.mark.requirement("3.2")
+def test_no_app_writes_to_any_module_of_the_backend(access: AccessControl) -> None:
+    modules = list(PACKAGE.rglob("*.py"))
+    assert len({path.parent for path in modules}) > 10
+    for path in modules:
+        with pytest.raises(DeskbusError):
+            access.files.check_write(str(path))
+
+
+@pytest.mark.requirement("3.2")
+def test_no_app_reads_the_data_folder_or_writes_the_configuration(
+    access: AccessControl, tmp_path: Path
+) -> None:
+    for folder in ("data", "runtime"):
+        with pytest.raises(DeskbusError):
+            access.files.check_read(str(tmp_path / folder / "file"))
+    with pytest.raises(DeskbusError):
+        access.files.check_write(str(tmp_path / "configuration" / "deskbus.toml"))
+    access.files.check_write(str(tmp_path / "elsewhere" / "file"))
