@@ -249,6 +249,35 @@ async def test_a_provider_reaches_each_client_and_hears_who_leaves(
     assert gone["category"] == "unavailable"
 
 
+@pytest.mark.parametrize("unsayable", ["() => 1", "document.body", "{ deep: [() => 1] }"])
+async def test_what_a_channel_cannot_carry_is_refused_at_that_call(
+    trader: Page, viewer: Page, unsayable: str
+) -> None:
+    await run(
+        trader,
+        f"""
+        window.provider = await bus.Channel.create('plain');
+        provider.register('echo', (payload) => payload);
+        provider.register('bad', () => ({unsayable}));
+        provider.register('later', async () => ({unsayable}));
+        """,
+    )
+    to_connect = f"bus.Channel.connect('plain', {{ payload: ({unsayable}) }})"
+    refused = await run(viewer, f"return error({to_connect});")
+    assert refused["code"] == INVALID_PARAMS
+    await run(viewer, "window.client = await bus.Channel.connect('plain');")
+    refused = await run(viewer, f"return error(client.dispatch('echo', ({unsayable})));")
+    assert refused["code"] == INVALID_PARAMS
+    for action in ("bad", "later"):
+        assert await run(viewer, f"return error(client.dispatch('{action}'));")
+    to_dispatch = f"provider.dispatch(all[0], 'any', ({unsayable}))"
+    to_publish = f"provider.publish('any', ({unsayable}))[0]"
+    for call in (to_dispatch, to_publish):
+        body = f"const all = await provider.getAllClientInfo(); return error({call});"
+        assert (await run(trader, body))["code"] == INVALID_PARAMS
+    assert await run(viewer, "return client.dispatch('echo', { still: [1] });") == {"still": [1]}
+
+
 async def test_a_reload_clears_subscriptions_and_channels_and_is_told(
     trader: Page, viewer: Page
 ) -> None:

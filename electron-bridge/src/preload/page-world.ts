@@ -60,7 +60,7 @@ export function install(key: string): void {
   interface RawBus {
     publish: AnyFunction;
     send: AnyFunction;
-    Channel: object;
+    Channel: Record<string, AnyFunction>;
     subscribe(source: unknown, topic: unknown, listener: unknown, id: number): Promise<void>;
     unsubscribe(source: unknown, topic: unknown, id: number): Promise<void>;
     on(event: unknown, listener: unknown, id: number, once: boolean): Promise<void>;
@@ -126,10 +126,62 @@ export function install(key: string): void {
     ids.set(listener, id);
     return id;
   };
+  /** A handler whose answer is sent, or told to be none that can be. */
+  const answering =
+    (handler: AnyFunction): AnyFunction =>
+    (...asked) => {
+      const answer = handler(...asked) as { then?: unknown } | null | undefined;
+      const later = typeof answer?.then === 'function';
+      return later ? Promise.resolve(answer).then(copyOf) : copyOf(answer);
+    };
+  /** The parameters of a channel's functions that are sent, and those whose answers are. */
+  const SENT: Record<string, number> = { dispatch: 1, publish: 1 };
+  const ANSWERING: Record<string, number> = {
+    register: 1,
+    setDefaultAction: 0,
+    beforeAction: 0,
+    afterAction: 0,
+    onError: 0,
+    onConnection: 0,
+    onDisconnection: 0,
+  };
+  const withArgument = (from: AnyFunction, at: number, change: (value: unknown) => unknown) => {
+    return (...given: unknown[]): unknown =>
+      from(...given.map((value, index) => (index === at ? change(value) : value)));
+  };
+  const answeringIfAble = (value: unknown): unknown =>
+    typeof value === 'function' ? answering(value as AnyFunction) : value;
+  /** `to` is how many parameters name the other end. */
+  const channelEnd = (end: Record<string, unknown>, to: number): object => {
+    const wrapped = Object.entries(end).map(([name, one]) => {
+      const from = one as AnyFunction;
+      const sent = SENT[name];
+      const answered = ANSWERING[name];
+      if (sent !== undefined) {
+        return [name, withArgument(from, name === 'dispatch' ? sent + to : sent, copyOf)] as const;
+      }
+      if (answered !== undefined) {
+        return [name, withArgument(from, answered, answeringIfAble)] as const;
+      }
+      return [name, one] as const;
+    });
+    return Object.freeze(Object.fromEntries(wrapped));
+  };
+  const { create, connect } = raw.Channel as Record<'create' | 'connect', AnyFunction>;
+  const channel = Object.freeze({
+    ...raw.Channel,
+    create: async (name: unknown) => channelEnd((await create(name)) as Record<string, unknown>, 1),
+    connect: async (name: unknown, options?: object) => {
+      const asked = options && 'payload' in options;
+      const { payload } = (options ?? {}) as { payload?: unknown };
+      const sent = asked ? { ...options, payload: copyOf(payload) } : options;
+      return channelEnd((await connect(name, sent)) as Record<string, unknown>, 0);
+    },
+  });
   const bus = Object.freeze({
     publish: (topic: unknown, message: unknown) => raw.publish(topic, copyOf(message)),
     send: (to: unknown, topic: unknown, message: unknown) => raw.send(to, topic, copyOf(message)),
-    Channel: raw.Channel,
+    Channel: channel,
     async subscribe(source: unknown, topic: unknown, listener: unknown) {
       await raw.subscribe(source, topic, listener, idOf(listener));
     },
@@ -163,11 +215,7 @@ export function install(key: string): void {
     send: (app: unknown, topic: unknown, payload: unknown, options?: unknown) =>
       cancellable(bridge.send, app, topic, copyOf(payload), options),
     respond: (pattern: unknown, handler: AnyFunction) =>
-      bridge.respond(pattern, (...asked: unknown[]) => {
-        const answer = handler(...asked) as { then?: unknown } | null | undefined;
-        const later = typeof answer?.then === 'function';
-        return later ? Promise.resolve(answer).then(copyOf) : copyOf(answer);
-      }),
+      bridge.respond(pattern, answering(handler)),
     onRefused: (listener: (refusal: unknown) => unknown) =>
       bridge.onRefused((refusal) => listener(asError(refusal))),
     InterApplicationBus: bus,

@@ -1,3 +1,4 @@
+import { plainCopy } from '../../node/json';
 import { failure } from '../failure';
 import type { Identity } from './identity';
 
@@ -47,9 +48,9 @@ export class Actions {
   /** The answer to one call; what listeners that return nothing got is passed on as it was. */
   async run(action: string, payload: unknown, identity: Identity): Promise<unknown> {
     try {
-      const given = (await this.before?.(action, payload, identity)) ?? payload;
-      const result = await this.perform(action, given, identity);
-      return (await this.after?.(action, result, identity)) ?? result;
+      const given = said(await this.before?.(action, payload, identity)) ?? payload;
+      const result = said(await this.perform(action, given, identity));
+      return said(await this.after?.(action, result, identity)) ?? result;
     } catch (error) {
       const answer = await this.failed?.(action, error, identity);
       if (answer === undefined) throw error;
@@ -63,4 +64,9 @@ export class Actions {
     if (this.otherwise) return this.otherwise(action, payload, identity);
     throw failure('not_found', `The channel ${this.channel} has no action ${action} here.`);
   }
+}
+
+/** Throws a `DeskbusError` (invalid_params) for what can't be sent, before anybody gets it. */
+function said(value: unknown): unknown {
+  return value === undefined ? undefined : plainCopy(value);
 }
