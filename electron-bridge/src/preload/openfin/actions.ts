@@ -1,4 +1,4 @@
-import { plainCopy } from '../../node/json';
+import { plainCopy } from '../../common/json';
 import { failure } from '../failure';
 import type { Identity } from './identity';
 
