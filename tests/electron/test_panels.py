@@ -89,7 +89,7 @@ async def state(electron: ElectronSession, scope: str) -> str:
 @pytest.mark.requirement("3.2")
 async def test_the_panel_lists_all_decisions_by_app_denials_too(panel: Page) -> None:
     words = await panel.evaluate("document.body.innerText")
-    for expected in ("Permissions", ASKER, "ClientId", "Read messages", "Allowed", "Denied"):
+    for expected in ("Permissions", ASKER, "Sender", "Read messages", "Allowed", "Denied"):
         assert expected in words
     assert "The site api.example.com" in words
     assert "consent.panel.#" in await rows(panel)

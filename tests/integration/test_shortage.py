@@ -135,11 +135,11 @@ FULL = """
 import os, resource, sys
 from pathlib import Path
 import anyio
-from deskbus.transport import unix
+from deskbus.transport import unix_socket
 from deskbus.transport.outbox import Flusher
 
 async def main():
-    async with unix.listen(Path(sys.argv[1]), Flusher(), lambda link: None):
+    async with unix_socket.listen(Path(sys.argv[1]), Flusher(), lambda link: None):
         highest = max(map(int, os.listdir("/proc/self/fd")))
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, hard))

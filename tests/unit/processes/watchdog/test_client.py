@@ -25,17 +25,17 @@ GONE_WITHIN_S = 2.0
 BACKEND = """
 import os, subprocess, sys, time
 from demo.processes import is_alive
-from deskbus.processes.guard import Guard
-from deskbus.processes.table import identity_of, start_clock
-from deskbus.processes.tree import Root
+from deskbus.processes.system.process_queries import identity_of, start_clock
+from deskbus.processes.system.process_tree import Root
+from deskbus.processes.watchdog.client import WatchdogClient
 began = start_clock()
 app = subprocess.Popen(
     [sys.executable, "-c", sys.argv[1]], start_new_session=True, stdout=subprocess.PIPE,
     env={**os.environ, "DESKBUS_RUN": sys.argv[2]},
 )
-guard = Guard()
-guard.watch(Root(identity_of(app.pid, not_before=began), sys.argv[2]))
-print(app.pid, *guard.pids, app.stdout.readline().decode().strip(), flush=True)
+watchdog = WatchdogClient()
+watchdog.watch(Root(identity_of(app.pid, not_before=began), sys.argv[2]))
+print(app.pid, *watchdog.pids, app.stdout.readline().decode().strip(), flush=True)
 time.sleep(600)
 """
 
