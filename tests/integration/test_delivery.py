@@ -49,6 +49,15 @@ async def take(messages: object, count: int) -> list[Message]:
         return [await messages.receive() for _ in range(count)]  # type: ignore[attr-defined]
 
 
+async def take_new(messages: object, count: int) -> list[Message]:
+    """The next messages, without what comes again because this machine is slow to acknowledge."""
+    taken: dict[int, Message] = {}
+    while len(taken) < count:
+        (message,) = await take(messages, 1)
+        taken.setdefault(message.seq, message)
+    return list(taken.values())
+
+
 async def gone(desk: TestShell, app: str) -> None:
     """Returns when the backend has seen that the app's client has left."""
     with anyio.fail_after(LIMIT_S):
@@ -123,7 +132,7 @@ async def test_no_acknowledgement_is_dropped_however_many_come_at_once(desk: Tes
         async with blotter.subscribe("orders.#", mode="acknowledged") as orders:
             for n in range(900):
                 await feed.publish("orders.new", n)
-            got = await take(orders, 900)
+            got = await take_new(orders, 900)
             async with anyio.create_task_group() as tasks:
                 for message in got:
                     tasks.start_soon(blotter.acknowledge, message)
