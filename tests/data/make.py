@@ -16,7 +16,7 @@ from deskbus.audit.logger import AuditLogger
 from deskbus.components.sensitive_topics import SensitiveTopics
 from deskbus.federation.position_file import Position, PositionFile
 from deskbus.persistence.log.message_log import MessageLog
-from deskbus.processes.installed import InstalledApp, InstalledApps
+from deskbus.processes.installed_apps import InstalledApp, InstalledApps
 from deskbus.security.decisions.decision_store import DecisionStore
 from deskbus.security.decisions.decision_table import DecisionTable, UserDecision
 from deskbus.storage.clocks import SteadyClock

@@ -266,15 +266,15 @@ async def test_a_backend_that_dies_is_told_to_who_is_connected(tmp_path: Path) -
 async def test_a_backend_that_hangs_is_told_and_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deskbus.commands.backend.connected.OPEN_WITHIN_S", 0.2)
-    from deskbus.commands.backend.connected import connected
+    monkeypatch.setattr("deskbus.commands.backend.developer_session.OPEN_WITHIN_S", 0.2)
+    from deskbus.commands.backend.developer_session import developer_session
     from deskbus.commands.terminal.failures import CommandError
 
     async with headless(tmp_path / "data") as backend:
         backend.send_signal(signal.SIGSTOP)
         try:
             with anyio.fail_after(10), pytest.raises(CommandError, match="does not answer"):
-                async with connected(tmp_path / "data", 0):
+                async with developer_session(tmp_path / "data", 0):
                     raise AssertionError
         finally:
             backend.send_signal(signal.SIGCONT)

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from deskbus.audit.verify.verifier import Verifier, own_key
-from deskbus.processes.installed import InstalledApps
+from deskbus.processes.installed_apps import InstalledApps
 from deskbus.security.decisions.decision_table import DecisionTable
 from deskbus.vault.keys.keychain import find_keychain
 from deskbus.vault.per_app_store import PerAppStore

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deskbus.processes.installed import FILE_NAME
+from deskbus.processes.installed_apps import FILE_NAME
 from deskbus_protocol.errors import DeskbusError
 from tests.integration.shell import TestShell, start_shell
 

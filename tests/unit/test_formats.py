@@ -37,8 +37,8 @@ from deskbus.handlers.apps import own_handlers
 from deskbus.persistence.log import batch
 from deskbus.persistence.log.segment_summary import summary_path
 from deskbus.persistence.service import MessagePersistence
-from deskbus.processes.installed import FILE_NAME as APPS
-from deskbus.processes.installed import InstalledApps
+from deskbus.processes.installed_apps import FILE_NAME as APPS
+from deskbus.processes.installed_apps import InstalledApps
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.security.decisions.decision_store import DecisionStore
 from deskbus.security.decisions.decision_table import DecisionTable
@@ -51,13 +51,13 @@ from deskbus.vault.per_app_store import PerAppStore
 from deskbus.vault.records.sealed_records import MANIFEST, Name, _Manifest, _manifest_context
 from deskbus.vault.records.transfer import export_vault, import_vault
 from deskbus.vault.service import SecretSlot, VaultService
-from deskbus.vault.unlocked import KEYSET
+from deskbus.vault.unlocked_vault import KEYSET
 from deskbus.vault.vault import Vault
 from deskbus_protocol.audit import AuditQueryParams
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, CONFLICT, NEWER_FORMAT, DeskbusError
 from deskbus_protocol.events import TicketUsed
 from tests.unit.persistence.rig import message, numbered, opened, write
-from tests.unit.processes.test_installed import write as write_app
+from tests.unit.processes.test_installed_apps import write as write_app
 from tests.unit.vault.fakes import TOKEN, FakeKeychain, password, vault_in
 
 SAYS = "written by a newer deskbus"
@@ -465,7 +465,7 @@ FORMATS = [
     Format("audit anchor's file", (), make_file_anchor, start_audit),
     Format("audit index", ("audit.query.index.VERSION",), make_index, start_reader),
     Format("proof", ("audit.proof.proof_bundle.VERSION",), make_proof, start_check),
-    Format("installed apps", ("processes.installed.VERSION",), make_apps, start_apps),
+    Format("installed apps", ("processes.installed_apps.VERSION",), make_apps, start_apps),
 ]
 
 

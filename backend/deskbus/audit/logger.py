@@ -14,7 +14,7 @@ from anyio import to_thread
 
 from deskbus.audit.format.lines import LineError
 from deskbus.audit.format.record import Stamped
-from deskbus.audit.format.record_view import view_of
+from deskbus.audit.format.record_decoder import decode_record
 from deskbus.audit.format.signed_note import NoteError
 from deskbus.audit.query.live_tail import LiveTails
 from deskbus.audit.store.anchor import AnchorKeeper
@@ -330,7 +330,7 @@ class AuditLogger:
     def _written_there(self, written: CommittedGroup) -> None:
         """On the writer's thread."""
         # A large group is read here, so that the loop does not wait for it.
-        records = [view_of(line) for line in written.lines] if self.tails.watched else []
+        records = [decode_record(line) for line in written.lines] if self.tails.watched else []
         self._on_loop(self._written_here, written, records)
 
     def _written_here(self, written: CommittedGroup, records: list[AuditRecord]) -> None:

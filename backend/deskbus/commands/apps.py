@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from deskbus.commands.backend.connected import run_connected
+from deskbus.commands.backend.developer_session import run_with_client
 from deskbus.commands.terminal import output
 from deskbus.commands.terminal.failures import MisuseError
 from deskbus_protocol.apps import AppList, AppStats, AppStatus, StatsResult
@@ -27,7 +27,7 @@ def run(options: Namespace) -> int:
         action = _action(options)
     except (ValueError, msgspec.MsgspecError) as error:
         raise MisuseError(str(error)) from None
-    return run_connected(options, action)
+    return run_with_client(options, action)
 
 
 def _action(options: Namespace) -> Action:

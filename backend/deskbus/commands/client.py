@@ -10,7 +10,7 @@ import anyio
 from msgspec import Raw
 
 from deskbus.commands.arguments.times import unix_ms
-from deskbus.commands.backend.connected import run_connected
+from deskbus.commands.backend.developer_session import run_with_client
 from deskbus.commands.backend.method_descriptions import check_params, help_of
 from deskbus.commands.terminal import output
 from deskbus.commands.terminal.failures import MisuseError
@@ -33,7 +33,7 @@ def run(options: Namespace) -> int:
         action = _action(options)
     except ValueError as error:
         raise MisuseError(str(error)) from None
-    return run_connected(options, action)
+    return run_with_client(options, action)
 
 
 def _action(options: Namespace) -> Callable[[Client], Awaitable[None]]:

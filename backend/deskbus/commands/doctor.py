@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from deskbus import __version__
-from deskbus.commands.backend.connected import run_connected
+from deskbus.commands.backend.developer_session import run_with_client
 from deskbus.commands.terminal import output
 from deskbus.commands.terminal.failures import DONE, FAILED, KEEP_PRIVATE, describe
 from deskbus.config import VAULT_FOLDER, ConfigError, load, runtime_dir_for
@@ -81,7 +81,7 @@ def _running(options: Namespace) -> int:
     async def ask(client: Client) -> None:
         told.append(await client.call("health.get", result=HealthResult, timeout_s=ANSWER_WITHIN_S))
 
-    run_connected(options, ask)
+    run_with_client(options, ask)
     (health,) = told
     if output.on_terminal():
         output.write(

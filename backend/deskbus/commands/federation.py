@@ -5,7 +5,7 @@ from argparse import Namespace
 
 import msgspec
 
-from deskbus.commands.backend.connected import run_connected
+from deskbus.commands.backend.developer_session import run_with_client
 from deskbus_protocol.client import Client
 from deskbus_protocol.federation import FederationResult
 
@@ -19,4 +19,4 @@ def run(options: Namespace) -> int:
         well.append(found.health.status == "ok")
         sys.stdout.write(msgspec.json.encode(found.health).decode() + "\n")
 
-    return run_connected(options, reconnect) or (0 if all(well) else 1)
+    return run_with_client(options, reconnect) or (0 if all(well) else 1)

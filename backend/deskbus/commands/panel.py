@@ -6,7 +6,7 @@ from argparse import Namespace
 import msgspec
 from msgspec import UnsetType
 
-from deskbus.commands.backend.connected import run_connected
+from deskbus.commands.backend.developer_session import run_with_client
 from deskbus.commands.terminal import output
 from deskbus_protocol.client import Client
 from deskbus_protocol.display import visible
@@ -50,7 +50,7 @@ def run(options: Namespace) -> int:
         else:
             output.write(output.json_line(content))
 
-    return run_connected(options, show)
+    return run_with_client(options, show)
 
 
 async def all_pages(client: Client, name: str, query: PanelQuery) -> PanelContent:

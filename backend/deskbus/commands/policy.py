@@ -3,7 +3,7 @@
 from argparse import Namespace
 from functools import partial
 
-from deskbus.commands.backend.connected import run_connected
+from deskbus.commands.backend.developer_session import run_with_client
 from deskbus.commands.terminal import output
 from deskbus.commands.terminal.failures import CommandError
 from deskbus.config import ConfigError, load
@@ -15,7 +15,7 @@ from deskbus_protocol.client import Client
 def run(options: Namespace) -> int:
     if options.what == "check":
         return _check(options)
-    return run_connected(options, partial(_call, method=f"policy.{options.what}"))
+    return run_with_client(options, partial(_call, method=f"policy.{options.what}"))
 
 
 async def _call(client: Client, *, method: str) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from deskbus.audit.store.audit_folder import AuditBusyError, AuditFolder
 from deskbus.commands.backend import event_loop
-from deskbus.commands.backend.connected import run_connected
+from deskbus.commands.backend.developer_session import run_with_client
 from deskbus.commands.terminal import output
 from deskbus.commands.terminal.failures import CommandError, MisuseError
 from deskbus.commands.terminal.passwords import on_terminal, read_password
@@ -60,7 +60,7 @@ def _through_backend(vault: Vault, options: Namespace) -> int:
         nonlocal code
         code = await _act(VaultThroughBackend(client), vault, options)
 
-    run_connected(options, act)
+    run_with_client(options, act)
     return code
 
 

@@ -8,7 +8,7 @@ import structlog
 from msgspec import UnsetType
 
 from deskbus.contracts.audit_sink import AuditSink
-from deskbus.processes.installed import InstalledApp, InstalledApps
+from deskbus.processes.installed_apps import InstalledApp, InstalledApps
 from deskbus.processes.manager import ProcessIsolationManager
 from deskbus.processes.policy.secret_names import secret_refused, secret_violation
 from deskbus.processes.ports import StateStore

@@ -15,7 +15,7 @@ from deskbus.components.sessions import Sessions
 from deskbus.config import Settings
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus.contracts.listeners import Listeners
-from deskbus.processes.installed import InstalledApps
+from deskbus.processes.installed_apps import InstalledApps
 from deskbus.processes.manager import ProcessIsolationManager
 from deskbus.processes.runtime.process_starter import ProcessStarter
 from deskbus.processes.spec import MAIN_CLIENT

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from functools import lru_cache
 
-from deskbus.persistence.sealing import Readiness, SealingError, UnsealableError
+from deskbus.persistence.batch_sealer import Readiness, SealingError, UnsealableError
 from deskbus.storage.newer_format import NewerFormatError
 from deskbus.vault.cipher import SealError
 from deskbus.vault.keys.kek_providers import VaultLockedError
@@ -24,7 +24,7 @@ READINESS: dict[VaultState, Readiness] = {
 
 
 class SensitiveTopics:
-    """A `Sealer` for topics that fit one of the patterns. Called on the log's own threads."""
+    """A `BatchSealer` for topics that fit one of the patterns. Called on the log's own threads."""
 
     def __init__(self, vault: Vault, patterns: Iterable[str]) -> None:
         self._vault = vault

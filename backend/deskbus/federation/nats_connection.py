@@ -17,7 +17,7 @@ from deskbus.config import FederationConfig
 from deskbus.federation.credentials import Reveal, login
 from deskbus.federation.nats_port import Delivery, NatsPortError, StreamState
 from deskbus.federation.nats_subjects import ANY, PERSISTED, REST
-from deskbus.federation.unconfirmed import UnconfirmedMessages
+from deskbus.federation.pending_acks import PendingAcks
 
 CONNECT_WITHIN_S = 3
 ANSWER_WITHIN_S = 5.0
@@ -40,7 +40,7 @@ class NatsWire:
         self._config = config
         self._stream = config.prefix
         self._client = Client()
-        self._acks = UnconfirmedMessages()
+        self._acks = PendingAcks()
         self._ack_inbox = ""
         self._everything = f"{config.prefix}.{PERSISTED}.{ANY}.{REST}"
         self._last_error: Exception | None = None
@@ -100,7 +100,7 @@ class NatsWire:
                         duplicate_window=wanted.duplicate_window_s,
                     )
                 )
-            self._acks = UnconfirmedMessages()
+            self._acks = PendingAcks()
             if not self._ack_inbox:
                 self._ack_inbox = self._client.new_inbox()
                 await self._client.subscribe(f"{self._ack_inbox}.*", cb=self._on_stored)

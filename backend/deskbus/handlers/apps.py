@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from msgspec import UNSET, UnsetType
 
-from deskbus.processes.installed import InstalledApp
+from deskbus.processes.installed_apps import InstalledApp
 from deskbus.processes.manager import ProcessIsolationManager
 from deskbus.processes.ports import StateStore
 from deskbus.reliability.fair_queue import FairQueue

@@ -1,3 +1,3 @@
 """The message log on disk: batches in segment files, read back byte for byte."""
 
-__all__ = ["log", "sealing", "service", "topic_log"]
+__all__ = ["batch_sealer", "log", "service", "topic_log"]

@@ -12,16 +12,16 @@ import anyio
 import msgspec
 import structlog
 
+from deskbus.persistence.batch_sealer import BatchSealer, SealingError, WithoutVault
 from deskbus.persistence.commit.backlog import Backlog
 from deskbus.persistence.commit.durability import Durable, Waiter, call_all
-from deskbus.persistence.commit.unsealed import Unsealed, named
+from deskbus.persistence.commit.unsealed_batches import UnsealedBatches, named
 from deskbus.persistence.log.batch import MAX_BATCH_BYTES, Messages
 from deskbus.persistence.log.file_operations import Files
 from deskbus.persistence.log.message_log import MessageLog, Statistics, WrittenBatches
 from deskbus.persistence.log.query import Query, Selection
 from deskbus.persistence.log.reader import LineBlock, read_ahead
 from deskbus.persistence.log.retention import LogRetention
-from deskbus.persistence.sealing import Sealer, SealingError, WithoutVault
 from deskbus.persistence.state import (
     NO_ANSWER,
     TOO_SLOW,
@@ -89,7 +89,7 @@ class MessagePersistence:
         *,
         retention: LogRetention | None = None,
         compress: bool = False,
-        sealer: Sealer | None = None,
+        sealer: BatchSealer | None = None,
         without_vault: WithoutVault = "refuse",
         clock_ms: ClockMs | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
@@ -116,7 +116,7 @@ class MessagePersistence:
         self._too_large = 0
         self._sealer = sealer
         self._without_vault = without_vault
-        self._unsealed = Unsealed()
+        self._unsealed = UnsealedBatches()
         self._for_vault: list[Waiter] = []
         self._opening = False
         self._seal_failed = False

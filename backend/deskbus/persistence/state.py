@@ -3,8 +3,8 @@
 import errno
 from typing import Literal, NamedTuple
 
+from deskbus.persistence.batch_sealer import SealingError
 from deskbus.persistence.log.file_operations import FolderInUseError
-from deskbus.persistence.sealing import SealingError
 from deskbus.storage.newer_format import NewerFormatError
 
 TOO_SLOW = "the disk is too slow"

@@ -1,3 +1,3 @@
 """Apps as processes of the operating system: spawned, watched, and ended with their group."""
 
-__all__ = ["installed", "manager", "policy", "ports", "runtime", "spec", "system"]
+__all__ = ["installed_apps", "manager", "policy", "ports", "runtime", "spec", "system"]

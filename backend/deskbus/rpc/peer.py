@@ -15,8 +15,8 @@ from msgspec import Raw, UnsetType
 
 from deskbus.rpc import frames
 from deskbus.rpc.fastpath import METERED_BY_LANE, METHODS, Answer, PublishFastPath
-from deskbus.rpc.frame_salvage import Kind, salvage
 from deskbus.rpc.frames import Frame
+from deskbus.rpc.malformed_frame import Kind, recover_envelope
 from deskbus.rpc.rejection_notices import RejectionNotices
 from deskbus.storage.awake_clock import happens_within
 from deskbus.transport.link import Link
@@ -287,7 +287,7 @@ class Peer:
 
     def _refuse_frame(self, frame: bytes, error: DeskbusError, answer: Answer) -> None:
         """Tells whoever waits because of a frame that could not be read, here or there."""
-        kind, request_id, method = salvage(frame)
+        kind, request_id, method = recover_envelope(frame)
         if kind is Kind.REQUEST:
             answer(rpc.failure(request_id, error))
         elif kind is Kind.UNKNOWN:

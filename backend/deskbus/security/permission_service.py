@@ -10,7 +10,7 @@ from deskbus.observability import call_trace
 from deskbus.security.active_operations import ActiveOperations
 from deskbus.security.app_registry import AppRegistry
 from deskbus.security.canonical_scope import as_worded, is_slow, resolve
-from deskbus.security.consent.consent import Consent
+from deskbus.security.consent.consent_service import ConsentService
 from deskbus.security.consent.denial_audit import DenialAudit
 from deskbus.security.model.effective_permissions import PermissionVerdict
 from deskbus.security.model.grant_matching import GrantMatching
@@ -32,7 +32,7 @@ class PermissionService:
         rules: GrantMatching,
         apps: AppRegistry,
         checker: PermissionChecker,
-        consent: Consent,
+        consent: ConsentService,
         operations: ActiveOperations,
         trail: AuditSink,
         clock: ClockMs,

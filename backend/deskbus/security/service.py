@@ -7,7 +7,7 @@ from typing import TypedDict
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus.security.active_operations import ActiveOperations
 from deskbus.security.app_registry import AppRegistry
-from deskbus.security.consent.consent import Consent, Prompt
+from deskbus.security.consent.consent_service import ConsentService, Prompt
 from deskbus.security.decisions.decision_store import DecisionStore
 from deskbus.security.decisions.decision_table import DecisionTable, UserDecision
 from deskbus.security.model.effective_permissions import AppRules
@@ -51,7 +51,7 @@ class SecurityManager:
         self._operations = ActiveOperations()
         self.apps = AppRegistry(apps, self._app_changed)
         self.checker = PermissionChecker(catalogue, self.rules, self.apps, ledger, mode, clock)
-        self._consent = Consent(
+        self._consent = ConsentService(
             self.checker,
             self.apps,
             ledger,

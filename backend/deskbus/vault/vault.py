@@ -34,7 +34,7 @@ from deskbus.vault.records.vault_folder import (
     no_step,
 )
 from deskbus.vault.status import Status
-from deskbus.vault.unlocked import (
+from deskbus.vault.unlocked_vault import (
     KEYSET,
     FindKeychain,
     UnlockedVault,

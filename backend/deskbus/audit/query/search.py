@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from deskbus.audit.format.lines import RECORD
-from deskbus.audit.format.record_view import view_of
+from deskbus.audit.format.record_decoder import decode_record
 from deskbus.audit.query.index import AuditIndex, IndexBlock
 from deskbus.audit.query.matcher import Matcher
 from deskbus.audit.store.audit_folder import AuditFile, DamagedFileError, LineReader, list_files
@@ -59,7 +59,7 @@ class AuditSearch:
         for seq in self._candidates(wanted, matcher, newest=newest, cursor=cursor):
             line = self.line(seq)
             if line is not None and matcher.may_fit(line):
-                record = view_of(line)
+                record = decode_record(line)
                 if matcher.fits(record):
                     found.lines.append(line)
                     found.records.append(record)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from deskbus.audit.report.escaping import escaped
+from deskbus.audit.report.html_escaping import escaped
 from deskbus_protocol.quantity import number
 
 WIDTH = 720

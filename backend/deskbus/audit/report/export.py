@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from deskbus.audit.format.record_view import view_of
+from deskbus.audit.format.record_decoder import decode_record
 from deskbus_protocol.audit import AuditFormat, AuditRecord
 
 COLUMNS = (
@@ -74,7 +74,7 @@ def when(time_ms: int) -> str:
 
 def _row(line: bytes) -> list[str]:
     try:
-        record = view_of(line)
+        record = decode_record(line)
         time = when(record.time)
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, OSError):
         raise ExportError("a row has no record") from None

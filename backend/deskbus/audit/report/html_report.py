@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from deskbus.audit.report import charts, report_data
 from deskbus.audit.report.charts import Bar, Series, Span, TimelineRow
-from deskbus.audit.report.escaping import escaped
+from deskbus.audit.report.html_escaping import escaped
 from deskbus.audit.report.report_data import NO_APP, Figure, Listing, Period, ReportData
 from deskbus.audit.report.style_sheet import STYLE
 from deskbus_protocol.audit import AuditRecord, AuditVerdict

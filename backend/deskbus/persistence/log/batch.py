@@ -22,7 +22,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import msgspec
 from crc32c import crc32c
 
-from deskbus.persistence.sealing import Sealer, SealingError, UnsealableError
+from deskbus.persistence.batch_sealer import BatchSealer, SealingError, UnsealableError
 
 MAGIC = b"\x89DBL\r\n\x1a\n"
 VERSION = 1
@@ -176,7 +176,9 @@ class Encoded(NamedTuple):
     data: bytearray
 
 
-def encode(messages: Messages, *, compress: bool = False, sealer: Sealer | None = None) -> Encoded:
+def encode(
+    messages: Messages, *, compress: bool = False, sealer: BatchSealer | None = None
+) -> Encoded:
     """Raises `ValueError` for no messages, and for more than `MAX_BATCH_BYTES`; `SealingError`."""
     if not messages.lines:
         raise ValueError("a batch holds at least one message")
@@ -267,7 +269,7 @@ def read_body(data: memoryview, head: BatchHead, at: int = 0) -> memoryview:
     return body
 
 
-def unpack_body(head: BatchHead, body: Buffer, sealer: Sealer | None = None) -> Buffer:
+def unpack_body(head: BatchHead, body: Buffer, sealer: BatchSealer | None = None) -> Buffer:
     """The lines of a checked body; raises `BatchError`, also where it can't be unsealed."""
     if head.flags & SEALED:
         if sealer is None:

@@ -9,6 +9,7 @@ import msgspec
 import structlog
 
 from deskbus.contracts.progress import ReportProgress
+from deskbus.persistence.batch_sealer import BatchSealer
 from deskbus.persistence.log.batch import SEALED, BatchError, Encoded, Messages, count_lines, encode
 from deskbus.persistence.log.file_operations import Files
 from deskbus.persistence.log.last_seqs import LastSeqs
@@ -31,7 +32,6 @@ from deskbus.persistence.log.segment_summary import (
     save_summary,
     summary_path,
 )
-from deskbus.persistence.sealing import Sealer
 from deskbus.storage.newer_format import NewerFormatError
 
 MAX_FINDINGS = 1000
@@ -75,7 +75,7 @@ class MessageLog:
         clock_ms: Callable[[], int],
         retention: LogRetention | None = None,
         compress: bool = False,
-        sealer: Sealer | None = None,
+        sealer: BatchSealer | None = None,
         files: Files | None = None,
     ) -> None:
         self.folder = folder

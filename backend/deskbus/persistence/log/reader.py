@@ -6,11 +6,11 @@ from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
+from deskbus.persistence.batch_sealer import BatchSealer
 from deskbus.persistence.log.batch import BatchError, Buffer
 from deskbus.persistence.log.query import Selection
 from deskbus.persistence.log.segment import Damage, FoundBatch, read_at, scan
 from deskbus.persistence.log.segment_index import SegmentIndex
-from deskbus.persistence.sealing import Sealer
 
 BLOCK_BYTES = 256 * 1024
 """A block is given out when it has reached this; it has at most a batch more."""
@@ -39,7 +39,7 @@ def read_segments(
     segments: Iterable[SegmentIndex],
     selection: Selection,
     report: Report,
-    sealer: Sealer | None = None,
+    sealer: BatchSealer | None = None,
 ) -> Iterator[LineBlock]:
     """Every wanted line in order; the last block's position is the selection's end or limit.
 
@@ -84,7 +84,7 @@ def _batches(segment: SegmentIndex, selection: Selection, report: Report) -> Ite
 
 
 def _pick(
-    path: Path, found: FoundBatch, selection: Selection, report: Report, sealer: Sealer | None
+    path: Path, found: FoundBatch, selection: Selection, report: Report, sealer: BatchSealer | None
 ) -> Buffer:
     try:
         table = found.decode_table() if selection.needs_table else None

@@ -6,6 +6,7 @@ from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
+from deskbus.persistence.batch_sealer import BatchSealer
 from deskbus.persistence.log.batch import (
     HEAD_BYTES,
     MAGIC,
@@ -20,7 +21,6 @@ from deskbus.persistence.log.batch import (
     unpack_body,
 )
 from deskbus.persistence.log.file_operations import Files
-from deskbus.persistence.sealing import Sealer
 
 SEGMENT_BYTES = 10_000_000
 """A segment that has grown past this, or would, is closed and the next one begun."""
@@ -43,7 +43,7 @@ class FoundBatch(NamedTuple):
         """Raises `BatchError`."""
         return decode_table(self.table)
 
-    def lines(self, sealer: Sealer | None = None) -> Buffer:
+    def lines(self, sealer: BatchSealer | None = None) -> Buffer:
         """Raises `BatchError`."""
         return unpack_body(self.head, self.body, sealer)
 

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from deskbus.audit.format import record
 from deskbus.audit.format.record import MAX_TEXT, Stamped
-from deskbus.audit.format.record_view import view_of
+from deskbus.audit.format.record_decoder import decode_record
 from deskbus_protocol.events import PermissionDenied, TicketUsed, Violation
 
 FIELDS = ("app", "client", "reason", "correlation_id", "trace_id", "kind", "method", "target")
@@ -62,7 +62,7 @@ def test_a_record_has_what_its_event_does_not_say_itself() -> None:
     event = PermissionDenied(
         app="com.example.a", permission="secrets", scope="own", holds="once", actor="person"
     )
-    view = view_of(line_of(event))
+    view = decode_record(line_of(event))
     assert (view.seq, view.time, view.mono, view.boot) == (0, 5, 6, "boot")
     assert (view.type, view.severity, view.decision) == ("permission.denied", "warning", "denied")
     assert view.details == {"permission": "secrets", "scope": "own", "holds": "once"}

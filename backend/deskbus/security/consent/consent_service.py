@@ -46,7 +46,7 @@ Prompt = Callable[[PermissionRequest], Awaitable[ConsentAnswer]]
 """Asks a person. What it raises counts as no answer."""
 
 
-class Consent:
+class ConsentService:
     def __init__(
         self,
         checker: PermissionChecker,

@@ -18,7 +18,7 @@ class _Answer(msgspec.Struct):
 _answer = msgspec.json.Decoder(_Answer).decode
 
 
-class UnconfirmedMessages:
+class PendingAcks:
     """Each message gets a number that its confirmation comes back with."""
 
     def __init__(self) -> None:

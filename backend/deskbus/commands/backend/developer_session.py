@@ -34,7 +34,7 @@ SILENT = "the backend that runs for the data folder {} does not answer."
 LOOK_AT_IT = "Look whether its process is stopped or busy, and end it where it hangs."
 
 
-def run_connected(options: Namespace, action: Callable[[Client], Awaitable[None]]) -> int:
+def run_with_client(options: Namespace, action: Callable[[Client], Awaitable[None]]) -> int:
     """Answers with the exit code 0.
 
     Raises `CommandError` where no backend can be reached within `options.wait` seconds, and what
@@ -42,7 +42,7 @@ def run_connected(options: Namespace, action: Callable[[Client], Awaitable[None]
     """
 
     async def main() -> None:
-        async with connected(options.data_dir, options.wait) as client:
+        async with developer_session(options.data_dir, options.wait) as client:
             await action(client)
 
     event_loop.run(main)
@@ -50,7 +50,7 @@ def run_connected(options: Namespace, action: Callable[[Client], Awaitable[None]
 
 
 @asynccontextmanager
-async def connected(data_dir: Path, wait_s: float) -> AsyncIterator[Client]:
+async def developer_session(data_dir: Path, wait_s: float) -> AsyncIterator[Client]:
     """A session of the developer's; raises `CommandError`, `OSError`, `DeskbusError`."""
     async with AsyncExitStack() as stack:
         yield await _reach(stack, data_dir, wait_s)

@@ -25,7 +25,7 @@ class Kind(Enum):
     UNKNOWN = auto()
 
 
-class Salvaged(NamedTuple):
+class RecoveredEnvelope(NamedTuple):
     """`request_id` is raw JSON: of a request, or of the call that an answer is for."""
 
     kind: Kind
@@ -33,10 +33,10 @@ class Salvaged(NamedTuple):
     method: str = ""
 
 
-UNKNOWN = Salvaged(Kind.UNKNOWN)
+UNKNOWN = RecoveredEnvelope(Kind.UNKNOWN)
 
 
-def salvage(frame: bytes) -> Salvaged:
+def recover_envelope(frame: bytes) -> RecoveredEnvelope:
     """Reads the members of the envelope as far as they can be told; `frame` may be cut short.
 
     An id counts where it stands in the envelope itself, once. That nothing else was said can only
@@ -52,10 +52,12 @@ def salvage(frame: bytes) -> Salvaged:
     if asks == answers:
         return UNKNOWN
     if not ids:
-        return Salvaged(Kind.NOTIFICATION, b"", method) if asks and members.whole else UNKNOWN
+        return (
+            RecoveredEnvelope(Kind.NOTIFICATION, b"", method) if asks and members.whole else UNKNOWN
+        )
     if not _is_id(ids[0]):
         return UNKNOWN
-    return Salvaged(Kind.REQUEST if asks else Kind.ANSWER, ids[0], method)
+    return RecoveredEnvelope(Kind.REQUEST if asks else Kind.ANSWER, ids[0], method)
 
 
 class _Envelope:

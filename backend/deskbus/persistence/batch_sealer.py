@@ -18,7 +18,7 @@ class UnsealableError(Exception):
     """A sealed body was changed."""
 
 
-class Sealer(Protocol):
+class BatchSealer(Protocol):
     """A body is bound to the position of its batch's first message."""
 
     def covers(self, topics: Iterable[str]) -> bool:

@@ -10,9 +10,9 @@ import pytest
 from anyio import fail_after
 from structlog.testing import capture_logs
 
-from deskbus.persistence.commit import unsealed
+from deskbus.persistence.batch_sealer import Readiness, SealingError, WithoutVault
+from deskbus.persistence.commit import unsealed_batches
 from deskbus.persistence.log.query import Query
-from deskbus.persistence.sealing import Readiness, SealingError, WithoutVault
 from deskbus.persistence.service import MessagePersistence
 from deskbus_protocol.errors import DeskbusError
 from tests.unit.persistence.rig import NOW_MS, Timers, message, opened, seqs
@@ -190,7 +190,7 @@ async def test_a_vault_that_locks_while_it_is_used_costs_nothing(bench: Bench) -
 async def test_what_waits_is_bounded_and_more_is_refused(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unsealed, "MAX_UNSEALED_MESSAGES", 5)
+    monkeypatch.setattr(unsealed_batches, "MAX_UNSEALED_MESSAGES", 5)
     bench.publish("own.a", 1, 5)
     with pytest.raises(DeskbusError, match="Too many") as refused:
         bench.publish("own.a", 6, 6)

@@ -11,7 +11,7 @@ MAX_UNSEALED_BYTES = 16 * 1024 * 1024
 MAX_NAMED = 20
 
 
-class Unsealed:
+class UnsealedBatches:
     """Batches in the order of their positions; bounded by whoever asks `full` before."""
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ _COMMON = {
 _decode = msgspec.json.Decoder().decode
 
 
-def view_of(line: bytes) -> AuditRecord:
+def decode_record(line: bytes) -> AuditRecord:
     """Raises `msgspec.MsgspecError` for a line that is no record."""
     try:
         fields: dict[str, Any] = _decode(line)

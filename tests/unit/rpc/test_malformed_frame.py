@@ -4,9 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbus.rpc.frame_salvage import MAX_TOKENS, UNKNOWN, Kind, Salvaged, salvage
+from deskbus.rpc.malformed_frame import (
+    MAX_TOKENS,
+    UNKNOWN,
+    Kind,
+    RecoveredEnvelope,
+    recover_envelope,
+)
 
-REQUEST = Salvaged(Kind.REQUEST, b"7", "m")
+REQUEST = RecoveredEnvelope(Kind.REQUEST, b"7", "m")
 HEAD = b'{"jsonrpc":"2.0","id":7,"method":"m","params":'
 
 
@@ -23,7 +29,7 @@ HEAD = b'{"jsonrpc":"2.0","id":7,"method":"m","params":'
     ],
 )
 def test_the_id_of_a_request_is_told_though_the_rest_is_not_readable(frame: bytes) -> None:
-    assert salvage(frame) == REQUEST
+    assert recover_envelope(frame) == REQUEST
 
 
 @pytest.mark.parametrize(
@@ -48,20 +54,20 @@ def test_the_id_of_a_request_is_told_though_the_rest_is_not_readable(frame: byte
     ],
 )
 def test_where_the_id_is_not_sure_nothing_is_told(frame: bytes) -> None:
-    assert salvage(frame) == UNKNOWN
+    assert recover_envelope(frame) == UNKNOWN
 
 
 def test_an_answer_is_not_taken_for_a_request() -> None:
-    assert salvage(b'{"jsonrpc":"2.0","id":7,"result":[[[').kind is Kind.ANSWER
-    assert salvage(b'{"jsonrpc":"2.0","id":7,"error":{').kind is Kind.ANSWER
+    assert recover_envelope(b'{"jsonrpc":"2.0","id":7,"result":[[[').kind is Kind.ANSWER
+    assert recover_envelope(b'{"jsonrpc":"2.0","id":7,"error":{').kind is Kind.ANSWER
 
 
 def test_a_frame_that_is_cut_short_may_have_had_an_id() -> None:
     whole = b'{"jsonrpc":"2.0","method":"m","params":{"a":1}}'
-    assert salvage(whole) == Salvaged(Kind.NOTIFICATION, b"", "m")
-    assert {salvage(whole[:end]) for end in range(len(whole))} == {UNKNOWN}
+    assert recover_envelope(whole) == RecoveredEnvelope(Kind.NOTIFICATION, b"", "m")
+    assert {recover_envelope(whole[:end]) for end in range(len(whole))} == {UNKNOWN}
 
 
 @given(st.binary(max_size=60))
 def test_nothing_within_the_parameters_changes_what_is_told(params: bytes) -> None:
-    assert salvage(HEAD + b"[" + params.replace(b"]", b"").replace(b"}", b"")) == REQUEST
+    assert recover_envelope(HEAD + b"[" + params.replace(b"]", b"").replace(b"}", b"")) == REQUEST

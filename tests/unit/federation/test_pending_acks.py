@@ -4,13 +4,13 @@ import anyio
 import pytest
 
 from deskbus.federation.nats_port import NatsPortError
-from deskbus.federation.unconfirmed import UnconfirmedMessages
+from deskbus.federation.pending_acks import PendingAcks
 
 STORED = b'{"stream":"deskbus","seq":1}'
 
 
 async def test_it_waits_until_everything_is_confirmed() -> None:
-    acks = UnconfirmedMessages()
+    acks = PendingAcks()
     numbers = [str(acks.expect()) for _ in range(3)]
     done = anyio.Event()
 
@@ -29,7 +29,7 @@ async def test_it_waits_until_everything_is_confirmed() -> None:
 
 
 async def test_nothing_given_is_confirmed_at_once() -> None:
-    await UnconfirmedMessages().all(5)
+    await PendingAcks().all(5)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ async def test_nothing_given_is_confirmed_at_once() -> None:
     ],
 )
 async def test_a_refusal_ends_the_wait(answer: bytes, words: str) -> None:
-    acks = UnconfirmedMessages()
+    acks = PendingAcks()
     first, _ = acks.expect(), acks.expect()
     acks.settle(str(first), answer)
     with pytest.raises(NatsPortError, match=words):
@@ -53,14 +53,14 @@ async def test_a_refusal_ends_the_wait(answer: bytes, words: str) -> None:
 
 
 async def test_silence_is_a_failure() -> None:
-    acks = UnconfirmedMessages()
+    acks = PendingAcks()
     acks.expect()
     with pytest.raises(NatsPortError, match="does not answer"):
         await acks.all(0.01)
 
 
 async def test_answers_to_nothing_are_ignored() -> None:
-    acks = UnconfirmedMessages()
+    acks = PendingAcks()
     number = acks.expect()
     for stranger in ("", "x", "99", "²"):
         acks.settle(stranger, b"")

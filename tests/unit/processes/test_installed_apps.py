@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deskbus.processes.installed import FILE_NAME, InstalledApps
+from deskbus.processes.installed_apps import FILE_NAME, InstalledApps
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.manifest import Limits
 
