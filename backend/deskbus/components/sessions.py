@@ -9,9 +9,9 @@ from deskbus.bus.ingress.client_publisher import ClientPublisher
 from deskbus.bus.ingress.rate_limit import RateLimitedPublisher, RateLimits
 from deskbus.bus.service import InterApplicationBus
 from deskbus.contracts.message_log import DurabilityLog
+from deskbus.rpc.calls_in_progress import PendingAnswers
 from deskbus.rpc.connection import Connection, Role
 from deskbus.rpc.fastpath import Denied
-from deskbus.rpc.peer import PendingAnswers
 from deskbus.security.service import SecurityManager
 from deskbus.security.tickets.developer_ticket import DEVELOPER_APP
 from deskbus.security.tickets.one_time_tickets import TicketIssuer
@@ -116,7 +116,7 @@ class Sessions:
         connection.become(role, identity)
         self._judge(role, identity)
         self._open[identity] = connection
-        connection.peer.pending = self._pending_of(identity.app, connection)
+        connection.peer.calls.pending = self._pending_of(identity.app, connection)
         resumed = self._bus.attach(
             identity, connection.peer.outbox, resume=resume, last_seqs=last_seqs
         )
@@ -156,7 +156,7 @@ class Sessions:
         """The pending answers that the app's links share; a first link begins with its own."""
         others = (c for who, c in self._open.items() if who.app == app and c is not newest)
         other = next(others, newest)
-        return other.peer.pending
+        return other.peer.calls.pending
 
     def leave_for_good(self, connection: Connection) -> None:
         """The client is done: what the bus kept for it, and its way back, are gone."""

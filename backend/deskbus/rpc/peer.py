@@ -1,7 +1,5 @@
 """One side of a JSON-RPC connection: calls out, calls in, cancellation, bounded both ways."""
 
-import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from math import inf
@@ -14,6 +12,7 @@ from anyio.abc import TaskGroup
 from msgspec import Raw, UnsetType
 
 from deskbus.rpc import frames
+from deskbus.rpc.calls_in_progress import CallsInProgress
 from deskbus.rpc.fastpath import METERED_BY_LANE, METHODS, Answer, PublishFastPath
 from deskbus.rpc.frames import Frame
 from deskbus.rpc.malformed_frame import Kind, recover_envelope
@@ -26,22 +25,12 @@ from deskbus_protocol.errors import (
     CANCELLED,
     CONNECTION_LOST,
     INTERNAL_ERROR,
-    INVALID_REQUEST,
-    OVERLOADED,
     RATE_LIMITED,
     TIMEOUT,
     DeskbusError,
     ErrorObject,
 )
 from deskbus_protocol.framing import RefusedFrame
-
-MAX_IN_FLIGHT = 256
-MAX_PENDING = 1_024
-MAX_PENDING_BYTES = 32 * 1024 * 1024
-"""Calls that an app waits for on all of its links, and what they hold."""
-
-BEGUN_A_TURN = 4
-"""Calls of one app in one turn of the loop, each of which costs some tenths of a millisecond."""
 
 HOLD_S = 0.05
 """How long an app that sends more than it may is not read from."""
@@ -63,46 +52,6 @@ class _CancelParams(msgspec.Struct):
     id: Raw
 
 
-class PendingAnswers:
-    """The calls in progress of everybody who shares it.
-
-    Of those that come at once a few are begun in each turn of the loop, in order, so that what
-    others send meanwhile is read and served between them.
-    """
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.bytes = 0
-        self._begun = 0
-        self._waiting: deque[Callable[[], None]] = deque()
-
-    def begin(self, call: Callable[[], None]) -> None:
-        """Calls `call` now, or in a later turn of the loop."""
-        if not self._begun:
-            asyncio.get_running_loop().call_soon(self._next_turn)
-        if self._begun < BEGUN_A_TURN:
-            self._begun += 1
-            call()
-        else:
-            self._waiting.append(call)
-
-    def _next_turn(self) -> None:
-        self._begun = min(BEGUN_A_TURN, len(self._waiting))
-        if self._begun:
-            asyncio.get_running_loop().call_soon(self._next_turn)
-        for _ in range(self._begun):
-            self._waiting.popleft()()
-
-    def has_room(self, size: int) -> bool:
-        return self.calls < MAX_PENDING and (
-            not self.calls or self.bytes + size <= MAX_PENDING_BYTES
-        )
-
-    def add(self, calls: int, size: int) -> None:
-        self.calls += calls
-        self.bytes += size
-
-
 class _Reply:
     """A place for the answer to a call that went out."""
 
@@ -122,11 +71,9 @@ class Peer:
         self._link = link
         self._dispatch = dispatch
         self._tasks: TaskGroup | None = None
-        self._in_flight: dict[bytes, anyio.CancelScope] = {}
-        self.pending = PendingAnswers()
+        self.calls = CallsInProgress()
         self._replies: dict[int, _Reply] = {}
         self._last_id = 0
-        self._serial = 0
         self._closed = anyio.Event()
         # The outbox itself, which knows no peer: so a peer that has ended is freed at once.
         self._refusals = RejectionNotices(link.outbox.send)
@@ -159,8 +106,7 @@ class Peer:
                 await self._closed.wait()
                 # Each by its own scope: a task that is cancelled itself keeps its last stack,
                 # which knows the task, so nothing but the garbage collector would free it.
-                for scope in self._in_flight.values():
-                    scope.cancel()
+                self.calls.cancel_all()
         finally:
             self._tasks = None
             self._wake()
@@ -304,22 +250,15 @@ class Peer:
             self.send(frame)
 
     def _start(self, method: str, params: Raw, request_id: bytes, answer: Answer) -> None:
-        if len(self._in_flight) >= MAX_IN_FLIGHT or not self.pending.has_room(len(params)):
-            refusal = DeskbusError(OVERLOADED)
-        elif request_id and request_id in self._in_flight:
-            refusal = DeskbusError(INVALID_REQUEST, "A request with this id is in flight.")
-        elif self._tasks is None:
+        refusal = self.calls.refusal(request_id, len(params))
+        if refusal is None and self._tasks is None:
             refusal = DeskbusError(CONNECTION_LOST)
-        else:
-            self._serial += 1
-            key = request_id or b"#%d" % self._serial
-            scope = self._in_flight[key] = anyio.CancelScope()
-            self.pending.add(1, len(params))
-            ended = partial(self._ended, key, self.pending, len(params))
+        if refusal is None:
+            scope = anyio.CancelScope()
+            ended = self.calls.add(request_id, len(params), scope)
             serve = partial(self._serve, scope, method, params, request_id, ended, answer)
-            self.pending.begin(partial(self._begin, serve, ended))
-            return
-        if request_id:
+            self.calls.pending.begin(partial(self._begin, serve, ended))
+        elif request_id:
             answer(rpc.failure(request_id, refusal))
         else:
             self._refusals.add(method, refusal)
@@ -355,10 +294,6 @@ class Peer:
         elif refusal := _refusal_in(response):
             self._refusals.add(method, refusal)
 
-    def _ended(self, key: bytes, pending: PendingAnswers, size: int) -> None:
-        pending.add(-1, -size)
-        del self._in_flight[key]
-
     def _reply_of(self, request_id: bytes) -> _Reply | None:
         number = msgspec.json.decode(request_id)
         return self._replies.get(number) if isinstance(number, int) else None
@@ -378,8 +313,7 @@ class Peer:
             wanted = bytes(msgspec.json.decode(params, type=_CancelParams).id)
         except msgspec.MsgspecError:
             return
-        if scope := self._in_flight.get(wanted):
-            scope.cancel()
+        self.calls.cancel(wanted)
 
     def _wake(self) -> None:
         for reply in self._replies.values():

@@ -2,7 +2,7 @@
 
 import anyio.lowlevel
 
-from deskbus.rpc.peer import BEGUN_A_TURN, PendingAnswers
+from deskbus.rpc.calls_in_progress import BEGUN_A_TURN, PendingAnswers
 from tests.unit.handlers.house import Visitor, house
 
 AT_ONCE = 40
@@ -50,4 +50,4 @@ async def test_calls_of_a_link_that_closed_before_their_turn_hold_nothing() -> N
         for _ in range(AT_ONCE):
             await stays.call("session.ping", {})
         connection = next(c for who, c in home.sessions._open.items() if who.client == "main")
-        assert connection.peer.pending.calls <= 1
+        assert connection.peer.calls.pending.calls <= 1
