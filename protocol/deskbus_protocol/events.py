@@ -263,7 +263,7 @@ class VaultUnlocked(Event, frozen=True, kw_only=True, tag="vault.unlocked"):
 
     severity: ClassVar[Severity] = "notice"
 
-    home: str = ""
+    kek_provider: str = msgspec.field(name="home", default="")
 
 
 class VaultLocked(Event, frozen=True, kw_only=True, tag="vault.locked"):

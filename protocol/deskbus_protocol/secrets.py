@@ -56,7 +56,7 @@ class VaultStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     state: VaultState
     detail: str = ""
     needs_password: bool = False
-    home: str | UnsetType = UNSET
+    kek_provider: str | UnsetType = msgspec.field(name="home", default=UNSET)
     strength: str | UnsetType = UNSET
     records: int | UnsetType = UNSET
     outdated: int | UnsetType = UNSET

@@ -54,7 +54,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_vault_is_made_and_opens_after_a_restart(service: SecretService, folder: Path) -> None:
     vault = Vault(folder)
     vault.put(TOKEN, b"one")
-    assert vault.status().home == "secret-service"
+    assert vault.status().kek_provider == "secret-service"
     vault.close()
     service.stop()
     service.start()
@@ -156,7 +156,7 @@ def test_a_backend_forced_by_environment_or_file_is_ignored(
     rc_file.write_text("[backend]\ndefault-keyring=keyring.backends.null.Keyring\n")
     vault = Vault(folder)
     vault.put(TOKEN, b"one")
-    assert vault.status().home == "secret-service"
+    assert vault.status().kek_provider == "secret-service"
     vault.close()
     monkeypatch.undo()
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", service.env["DBUS_SESSION_BUS_ADDRESS"])

@@ -76,7 +76,7 @@ async def test_remembered_decisions_count(folder: Path, vault: VaultService) -> 
     assert list(ledger) == [DECISION]
     assert store.problem is None
     await store.save()
-    assert vault.status().home == "secret-service"
+    assert vault.status().kek_provider == "secret-service"
 
 
 async def test_an_app_gets_its_saved_state(vault: VaultService) -> None:
@@ -91,7 +91,7 @@ async def test_the_audit_log_verifies_and_is_written_on(folder: Path, vault: Vau
     async with logger.running():
         await logger.commit(TicketUsed(app=APP))
         assert logger.health().status == "ok"
-        assert logger.anchorage.sealed
+        assert logger.anchor_keeper.sealed
     assert verdict_of(audit) == ("OK", RECORDS + 1)
     assert not list(audit.glob("set-aside-*"))
 

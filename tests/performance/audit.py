@@ -95,29 +95,31 @@ def _log(records: int) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as place:
         folder = AuditFolder(Path(place) / "audit")
         folder.claim()
-        ledger = open_log(
+        chain_writer = open_log(
             folder,
             KeyFile(folder.path / "keys", None),
             SystemClock(),
             boot="bench",
             max_bytes=FILE_BYTES,
-        ).ledger
+        ).chain_writer
         now_ms = time.time_ns() // 1_000_000
         step_ms = 30 * DAY_MS / records
         for start in range(0, records, GROUP):
-            _append_group(ledger, start, min(start + GROUP, records), now_ms, step_ms)
-        compress_closed(folder, ledger.file)
-        ledger.close()
+            _append_group(chain_writer, start, min(start + GROUP, records), now_ms, step_ms)
+        compress_closed(folder, chain_writer.file)
+        chain_writer.close()
         folder.release()
         yield folder.path
 
 
-def _append_group(ledger: ChainWriter, start: int, end: int, now_ms: int, step_ms: float) -> None:
+def _append_group(
+    chain_writer: ChainWriter, start: int, end: int, now_ms: int, step_ms: float
+) -> None:
     group = []
     for number in range(start, end):
         at_ms = now_ms - 30 * DAY_MS + int(number * step_ms)
         group.append(Stamped(event(number), at_ms, number * int(step_ms * 1000)))
-    ledger.append(group)
+    chain_writer.append(group)
 
 
 def read(records: int) -> Figures:

@@ -172,7 +172,7 @@ async def start_federation(place: DataFolder) -> str:
         folder=place.folder,
         messages=None,
         connect=no_server,
-        take_in=lambda _: True,
+        admit=lambda _: True,
         is_sound=lambda _: True,
         clock_ms=lambda: 0,
     )

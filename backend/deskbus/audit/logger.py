@@ -87,7 +87,7 @@ class AuditLogger:
     def __init__(
         self,
         folder: Path,
-        safe: SealedValue,
+        sealed_anchor: SealedValue,
         *,
         boot: str,
         settings: AuditSettings | None = None,
@@ -97,7 +97,7 @@ class AuditLogger:
         self._settings = settings or AuditSettings()
         self.folder = AuditFolder(folder, append_only=self._settings.append_only)
         self._keys = KeyFile(folder / KEYS, None)
-        self.anchorage = AnchorKeeper(self.folder, safe, self._keys, has_keychain)
+        self.anchor_keeper = AnchorKeeper(self.folder, sealed_anchor, self._keys, has_keychain)
         self._boot = boot
         self._clock = SystemClock()
         self._writer = GroupCommitWriter(
@@ -122,7 +122,7 @@ class AuditLogger:
         self._tidy_due = asyncio.Event()
         self._vault_changed = asyncio.Event()
         self._waits_for_vault = False
-        self.turns = ReadWriteLock()
+        self.rwlock = ReadWriteLock()
         self.tails = LiveTails()
         self.on_appended: Callable[[], None] | None = None
         """Told that there are new records."""
@@ -188,13 +188,13 @@ class AuditLogger:
             or self._late()
             or self._set_aside
             or self._unpruned
-            or self.anchorage.problem
+            or self.anchor_keeper.problem
         )
         if trouble:
             return ComponentHealth(status="degraded", detail=trouble)
         if self._newest is None:
             return ComponentHealth(status="ok", detail="it is being opened")
-        place = "in the keychain" if self.anchorage.sealed else "in a file"
+        place = "in the keychain" if self.anchor_keeper.sealed else "in a file"
         return ComponentHealth(status="ok", detail=f"{counted(self.size, 'record')}, keys {place}")
 
     def _late(self) -> str:
@@ -211,8 +211,8 @@ class AuditLogger:
 
     async def keep_anchor(self) -> None:
         """Puts the log's end into the keychain where that has no anchor of this log yet."""
-        anchor = self.anchorage.anchor
-        if self.anchorage.sealed and (anchor is None or not anchor.key):
+        anchor = self.anchor_keeper.anchor
+        if self.anchor_keeper.sealed and (anchor is None or not anchor.key):
             await self._save_anchor()
 
     def vault_changed(self) -> None:
@@ -245,7 +245,7 @@ class AuditLogger:
         if not self._writer.started:
             # It ended before its keys were asked for; what was told until then is kept.
             with anyio.move_on_after(CLOSE_WITHIN_S):
-                if await self.anchorage.open():
+                if await self.anchor_keeper.open():
                     self._writer.start()
         await to_thread.run_sync(self._writer.close, CLOSE_WITHIN_S)
         await anyio.lowlevel.checkpoint()
@@ -254,8 +254,8 @@ class AuditLogger:
         self.folder.release()
 
     async def _open(self) -> None:
-        while not await self.anchorage.open():
-            self._problem = self.anchorage.problem
+        while not await self.anchor_keeper.open():
+            self._problem = self.anchor_keeper.problem
             self._keys_known.set()
             self._waits_for_vault = True
             await self._vault_changed.wait()
@@ -267,21 +267,21 @@ class AuditLogger:
         # A start waits for no keychain, and makes no vault; that comes a little later.
         with anyio.move_on_after(ANCHOR_EVERY_S):
             await self._vault_changed.wait()
-        while not self.anchorage.sealed and self.anchorage.newer is None:
+        while not self.anchor_keeper.sealed and self.anchor_keeper.newer is None:
             self._vault_changed = asyncio.Event()
-            await self.anchorage.open(may_make=True)
+            await self.anchor_keeper.open(may_make=True)
             await self._hold_against_anchor()
             self._anchor_due.set()
             await self._vault_changed.wait()
 
     async def _hold_against_anchor(self) -> None:
         """Before the log's end takes the place of what the vault knew while it was locked."""
-        anchor = self.anchorage.found
+        anchor = self.anchor_keeper.found
         if anchor is None or not anchor.key or not anchor.wrap or self._newest is None:
             return
-        mark = KnownHead(self.anchorage.place, anchor.size, anchor.root, anchor.key)
+        mark = KnownHead(self.anchor_keeper.place, anchor.size, anchor.root, anchor.key)
         size = self.size
-        async with self.turns.reading():
+        async with self.rwlock.reading():
             verdict = await to_thread.run_sync(
                 lambda: Verifier(
                     self.folder.path, self.key, marks=[mark], until=size, live=True
@@ -301,9 +301,9 @@ class AuditLogger:
 
     def _open_ledger(self) -> Opening:
         """On the writer's thread. Raises `OSError`."""
-        if self.anchorage.newer is not None:
-            raise self.anchorage.newer
-        anchor = self.anchorage.anchor
+        if self.anchor_keeper.newer is not None:
+            raise self.anchor_keeper.newer
+        anchor = self.anchor_keeper.anchor
         if self._aside[0] and anchor is not None and anchor.key != self.key:
             anchor = None  # It is the one of the log that was set aside already.
         try:
@@ -381,13 +381,13 @@ class AuditLogger:
         if newest is None or self._anchored == (newest.size, newest.file):
             return True
         try:
-            await self.anchorage.save(self.key, newest.size, newest.root)
+            await self.anchor_keeper.save(self.key, newest.size, newest.root)
             self._anchored = (newest.size, newest.file)
-            self.anchorage.problem = ""
+            self.anchor_keeper.problem = ""
             return True
         except (OSError, DeskbusError) as error:
             why = "the disk" if isinstance(error, OSError) else "the vault"
-            self.anchorage.problem = f"its end could not be anchored: {why} does not take it"
+            self.anchor_keeper.problem = f"its end could not be anchored: {why} does not take it"
             log.warning("audit.not_anchored", reason=str(error))
             return False
 
@@ -414,7 +414,7 @@ class AuditLogger:
         first_file, began_us = self._began
         now = Now(self._clock.now_ms(), (self._clock.mono_us() - began_us) // 1000, first_file)
         keep = self._settings.retention
-        async with self.turns.reading():
+        async with self.rwlock.reading():
             prune = await to_thread.run_sync(plan_prune, self.folder, keep, newest.file, now)
             self._unpruned = ""
             if prune is not None:
@@ -425,7 +425,7 @@ class AuditLogger:
                     )
                     log.error("audit.not_pruned", reason=why)
                     prune = None
-        async with self.turns.changing():
+        async with self.rwlock.changing():
             if prune is not None:
                 await self.commit(
                     AuditPruned(through=prune.through, files=len(prune.files), reason=prune.rule)

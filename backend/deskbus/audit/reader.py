@@ -61,7 +61,7 @@ class AuditReader:
         cursor = UNSET if found.cursor is None else found.cursor
         return AuditPage(records=found.records, total=total, cursor=cursor)
 
-    async def export(self, params: AuditExportParams, who: ClientId) -> AuditExportResult:
+    async def export(self, params: AuditExportParams, caller: ClientId) -> AuditExportResult:
         def make(_: int) -> AuditExportResult:
             cursor = None if isinstance(params.cursor, UnsetType) else params.cursor
             found = self._search.find(params, order="oldest", limit=params.limit, cursor=cursor)
@@ -81,8 +81,8 @@ class AuditReader:
         made = await self._indexed(make)
         await self._logger.commit(
             AuditExported(
-                app=who.app,
-                client=who.client,
+                app=caller.app,
+                client=caller.client,
                 actor="person",
                 format=params.format,
                 records=made.records,
@@ -91,7 +91,7 @@ class AuditReader:
         return made
 
     async def export_to(
-        self, path: Path, wanted: AuditFilter, form: AuditFormat, who: ClientId
+        self, path: Path, wanted: AuditFilter, form: AuditFormat, caller: ClientId
     ) -> int:
         """Writes a file and its proof, and returns how many records are in it.
 
@@ -110,7 +110,7 @@ class AuditReader:
         records = await self._indexed(write)
         await self._logger.commit(
             AuditExported(
-                app=who.app, client=who.client, actor="person", format=form, records=records
+                app=caller.app, client=caller.client, actor="person", format=form, records=records
             )
         )
         return records
@@ -144,13 +144,13 @@ class AuditReader:
         return await self._indexed(count)
 
     async def verify(
-        self, against: Sequence[str], progress: Callable[[int, int], None], who: ClientId
+        self, against: Sequence[str], progress: Callable[[int, int], None], caller: ClientId
     ) -> AuditVerdict:
         """Reads all files, and holds the log against its anchor and `against`."""
         loop = asyncio.get_running_loop()
         await self._logger.keep_anchor()
         marks = self._marks(against)
-        unanchored = self._logger.anchorage.unanchored
+        unanchored = self._logger.anchor_keeper.unanchored
 
         def tell(done: int, total: int) -> None:
             loop.call_soon_threadsafe(progress, done, total)
@@ -167,15 +167,15 @@ class AuditReader:
             ).run()
 
         size = self._logger.size
-        async with self._logger.turns.reading():
+        async with self._logger.rwlock.reading():
             verdict = await self._read(run)
         async with self._turn:
             # What is found from now on comes from files that were verified.
             await self._read(self._index.throw_away)
         await self._logger.commit(
             AuditVerified(
-                app=who.app,
-                client=who.client,
+                app=caller.app,
+                client=caller.client,
                 actor="person",
                 verdict=verdict.verdict,
                 records=verdict.records,
@@ -197,11 +197,11 @@ class AuditReader:
         return self._search.find(params, order=params.order, limit=params.limit, cursor=cursor)
 
     def _marks(self, against: Sequence[str]) -> list[KnownHead]:
-        anchorage = self._logger.anchorage
-        anchor = anchorage.anchor
+        anchor_keeper = self._logger.anchor_keeper
+        anchor = anchor_keeper.anchor
         marks = [self._logger.mark] if self._logger.mark else []
         if anchor is not None and anchor.key:
-            marks.append(KnownHead(anchorage.place, anchor.size, anchor.root, anchor.key))
+            marks.append(KnownHead(anchor_keeper.place, anchor.size, anchor.root, anchor.key))
         try:
             for number, text in enumerate(against, 1):
                 marks.append(known_head_of(text, f"the kept checkpoint {number}"))
@@ -210,7 +210,7 @@ class AuditReader:
         return marks
 
     async def _indexed(self, action: Callable[[int], T]) -> T:
-        async with self._logger.turns.reading(), self._turn:
+        async with self._logger.rwlock.reading(), self._turn:
             written = self._logger.size
             return await self._read(lambda: action(self._catch_up(written)))
 

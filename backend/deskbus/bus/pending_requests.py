@@ -61,42 +61,42 @@ class PendingRequests:
 
     @contextmanager
     def ask(self) -> Iterator[PendingRequest]:
-        """A question that is open for the length of a `with` block."""
+        """A request that is open for the length of a `with` block."""
         token = secrets.token_urlsafe(16)
-        question = self._open[token] = PendingRequest(token)
+        request = self._open[token] = PendingRequest(token)
         try:
-            yield question
+            yield request
         finally:
             del self._open[token]
 
     def respond(self, client: BusClient, params: RespondParams) -> None:
         """Raises `DeskbusError`: not_found, permission_denied, conflict, invalid_params."""
-        question = self._open.get(params.reply_to)
-        if question is None:
+        request = self._open.get(params.reply_to)
+        if request is None:
             raise DeskbusError(NOT_FOUND, "Nobody waits for this answer any more.")
-        if client not in question.asked:
+        if client not in request.asked:
             raise DeskbusError(PERMISSION_DENIED, "This request was not put to this client.")
-        if question.settled:
+        if request.settled:
             raise DeskbusError(CONFLICT, "Another client has answered already.")
         if isinstance(params.payload, Raw) == (not isinstance(params.error, UnsetType)):
             raise DeskbusError(INVALID_PARAMS, "An answer has either a payload or an error.")
         if not isinstance(params.error, UnsetType):
-            question.settle(DeskbusError(RESPONDER_FAILED, params.error.message))
+            request.settle(DeskbusError(RESPONDER_FAILED, params.error.message))
         elif isinstance(params.payload, Raw):
-            question.settle(
+            request.settle(
                 RequestResult(
                     payload=params.payload.copy(),
                     app=client.identity.app,
                     client=client.identity.client,
-                    correlation_id=question.correlation_id,
-                    in_memory=question.in_memory,
+                    correlation_id=request.correlation_id,
+                    in_memory=request.in_memory,
                 )
             )
 
     def lose(self, client: BusClient) -> None:
         """A client has left; who waits for it alone need not wait."""
-        for question in self._open.values():
-            if client in question.asked:
-                question.asked.discard(client)
-                if not question.asked and not question.settled:
-                    question.settle(DeskbusError(NO_SUBSCRIBER, "The app that was asked has left."))
+        for request in self._open.values():
+            if client in request.asked:
+                request.asked.discard(client)
+                if not request.asked and not request.settled:
+                    request.settle(DeskbusError(NO_SUBSCRIBER, "The app that was asked has left."))

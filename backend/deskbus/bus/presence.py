@@ -48,5 +48,5 @@ class SubscriberPresence:
     def _word(self, watcher: Member, subscriber: Member, pattern: str) -> SubscriberParams | None:
         if not self._may_write(watcher.identity, pattern):
             return None
-        who = subscriber.identity
-        return SubscriberParams(pattern=pattern, app=who.app, client=who.client)
+        identity = subscriber.identity
+        return SubscriberParams(pattern=pattern, app=identity.app, client=identity.client)

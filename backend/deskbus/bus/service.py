@@ -65,7 +65,7 @@ class InterApplicationBus:
     ) -> None:
         self.broker = broker
         self.dead_letters = DeadLetterQueue(broker.clock_ms)
-        self.questions = PendingRequests()
+        self.pending_requests = PendingRequests()
         self._acl = acl
         self._watchers = SubscriberPresence(acl.may_write_all)
         self._on_gone = on_gone
@@ -115,7 +115,7 @@ class InterApplicationBus:
         member = self._members.get(identity)
         if member is not None and member.here:
             member.disconnect()
-            self.questions.lose(member.client)
+            self.pending_requests.lose(member.client)
             self._watchers.unwatch(identity)
             for pattern in member.client.subscriptions:
                 self._watchers.removed(member, pattern)
@@ -216,23 +216,23 @@ class InterApplicationBus:
         """Raises `DeskbusError`: no_subscriber, timeout, responder_failed, permission_denied."""
         client = self.member(identity).client
         options = _options(params)
-        with self.questions.ask() as question:
+        with self.pending_requests.ask() as request:
             if isinstance(params.app, UnsetType):
                 topic = self.broker.publish(
-                    client, params.topic, params.payload, options, question.token
+                    client, params.topic, params.payload, options, request.token
                 )
                 targets = topic.targets
             else:
                 targets = self._addressees(identity, params.app, None, params.topic)
                 topic = self.broker.topics.direct(params.topic)
-                self.broker.send(client, targets, topic, params.payload, options, question.token)
-            question.in_memory = topic.in_memory
+                self.broker.send(client, targets, topic, params.payload, options, request.token)
+            request.in_memory = topic.in_memory
             own = options.correlation_id
-            question.correlation_id = own if isinstance(own, str) else topic.last_id.decode()
-            question.asked.update(target.client for target in targets if self._is_here(target))
-            if not question.asked:
+            request.correlation_id = own if isinstance(own, str) else topic.last_id.decode()
+            request.asked.update(target.client for target in targets if self._is_here(target))
+            if not request.asked:
                 raise DeskbusError(NO_SUBSCRIBER, f"Nobody answers requests on {params.topic}.")
-            return await question.answer(params.timeout)
+            return await request.answer(params.timeout)
 
     def redrive(self, numbers: list[int] | None) -> LettersResult:
         """Gives dead letters to their clients again; those of clients that are gone stay."""

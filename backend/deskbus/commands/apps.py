@@ -65,15 +65,15 @@ def limits_of(words: Sequence[str]) -> dict[str, float]:
 
 
 async def _list(client: Client) -> None:
-    told: AppList = await client.call("apps.list", result=AppList)
+    result: AppList = await client.call("apps.list", result=AppList)
     stats: StatsResult = await client.call("apps.stats", result=StatsResult)
-    output.emit(told, rows(told.apps, {each.app: each for each in stats.apps}))
+    output.emit(result, rows(result.apps, {each.app: each for each in stats.apps}))
 
 
 async def _stats(client: Client, *, app: str | None) -> None:
     params = {} if app is None else {"app": app}
-    told: StatsResult = await client.call("apps.stats", params, result=StatsResult)
-    output.emit(told, stat_rows(told.apps))
+    result: StatsResult = await client.call("apps.stats", params, result=StatsResult)
+    output.emit(result, stat_rows(result.apps))
 
 
 async def _call(client: Client, *, method: str, params: object) -> None:

@@ -153,10 +153,10 @@ def _report(options: Namespace) -> int:
     )
     verdict = verdict_of(options)
     with opened(options) as log:
-        story = gather(log.search, period, show_progress)
-    page = render(story, verdict, time.time_ns() // 1_000_000)
+        data = gather(log.search, period, show_progress)
+    page = render(data, verdict, time.time_ns() // 1_000_000)
     write_private(options.file, page.encode())
-    output.emit({"records": story.records, "file": str(options.file), "verdict": verdict.verdict})
+    output.emit({"records": data.records, "file": str(options.file), "verdict": verdict.verdict})
     return EXIT_CODES[verdict.verdict]
 
 

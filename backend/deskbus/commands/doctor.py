@@ -76,13 +76,15 @@ def _found(check: Callable[[], DoctorFinding]) -> DoctorFinding:
 
 def _running(options: Namespace) -> int:
     """Answers with 1 where a component is degraded or failed."""
-    told: list[HealthResult] = []
+    results: list[HealthResult] = []
 
     async def ask(client: Client) -> None:
-        told.append(await client.call("health.get", result=HealthResult, timeout_s=ANSWER_WITHIN_S))
+        results.append(
+            await client.call("health.get", result=HealthResult, timeout_s=ANSWER_WITHIN_S)
+        )
 
     run_with_client(options, ask)
-    (health,) = told
+    (health,) = results
     if output.on_terminal():
         output.write(
             "".join(visible(line) + "\n" for line in as_text(health).rstrip("\n").split("\n"))

@@ -19,10 +19,10 @@ from deskbus_protocol.manifest import Manifest
 
 def run(options: Namespace) -> int:
     try:
-        told = _keygen(options.key) if options.what == "keygen" else _sign(options)
+        result = _keygen(options.key) if options.what == "keygen" else _sign(options)
     except (ValueError, ContentError) as error:
         raise CommandError(str(error)) from None
-    output.emit(told)
+    output.emit(result)
     return 0
 
 

@@ -146,7 +146,7 @@ def _tell_ready(options: Namespace, pipe: str) -> None:
 
     Who does not read it any more is no reason to end.
     """
-    told = {
+    result = {
         "ready": True,
         "pid": os.getpid(),
         # A name that is not UTF-8 can't be JSON; its other bytes are shown as escapes.
@@ -155,12 +155,12 @@ def _tell_ready(options: Namespace, pipe: str) -> None:
     }
     if options.ready_fd is not None:
         with suppress(OSError), os.fdopen(options.ready_fd, "wb", buffering=0) as file:
-            file.write(output.json_line(told).encode())
+            file.write(output.json_line(result).encode())
     if options.headless:
         try:
             if output.on_terminal():
-                output.write(f"deskbus is ready (pid {os.getpid()}, data in {told['dataDir']})\n")
+                output.write(f"deskbus is ready (pid {os.getpid()}, data in {result['dataDir']})\n")
             else:
-                output.write(output.json_line(told))
+                output.write(output.json_line(result))
         except (OutputError, ReaderGoneError):
             output.give_up()

@@ -96,43 +96,43 @@ def _keep_backends_out(vault: Vault, options: Namespace) -> None:
         raise CommandError(BUSY.format(options.data_dir), FREE_IT) from None
 
 
-async def _act(keeper: VaultAccess, vault: Vault, options: Namespace) -> int:
+async def _act(access: VaultAccess, vault: Vault, options: Namespace) -> int:
     """`vault` is only looked at: whether there is one, and whether it has a password."""
     what, code = options.what, 0
     if what == "status":
-        await _look(keeper, vault, options)
+        await _look(access, vault, options)
     elif what == "lock":
-        await keeper.lock()
+        await access.lock()
     elif vault.exists or what not in _MAKES_VAULT:
-        await _open(keeper, vault, options)
+        await _open(access, vault, options)
     if what in ("import", "export", "change-password"):
-        code = await _with_password(keeper, options)
+        code = await _with_password(access, options)
     elif what == "rotate":
-        await keeper.rotate(
+        await access.rotate(
             kek=options.keys != "data", keys=options.keys != "kek", reseal=not options.lazy
         )
     elif what == "use-keychain":
-        await keeper.use_keychain(options.name)
+        await access.use_keychain(options.name)
     elif what == "set":
-        await keeper.put(options.name, _secret(options.name))
-    elif what == "unset" and not await keeper.delete(options.name):
+        await access.put(options.name, _secret(options.name))
+    elif what == "unset" and not await access.delete(options.name):
         raise CommandError(f"there is no secret {options.name} of the configuration")
-    status = msgspec.to_builtins(await keeper.status())
-    output.emit({"doneBy": keeper.name, **status})
+    status = msgspec.to_builtins(await access.status())
+    output.emit({"doneBy": access.name, **status})
     return code
 
 
-async def _with_password(keeper: VaultAccess, options: Namespace) -> int:
+async def _with_password(access: VaultAccess, options: Namespace) -> int:
     is_import = options.what == "import"
     file = _file(options)
     words = "New master password" if options.what == "change-password" else OF_EXPORT
     password = read_password(words, options.new_password_fd, new=not is_import, option=NEW_FD)
     try:
         if is_import:
-            await keeper.take_in(file, password)
+            await access.import_from(file, password)
         elif options.what == "change-password":
-            await keeper.use_password(password)
-        elif left_out := await keeper.export(file, password):
+            await access.use_password(password)
+        elif left_out := await access.export(file, password):
             words = "were changed from outside and are not in the export"
             output.tell(f"deskbus: {left_out} records {words}")
             return 1
@@ -153,24 +153,24 @@ def _file(options: Namespace) -> Path:
     return file
 
 
-async def _look(keeper: VaultAccess, vault: Vault, options: Namespace) -> None:
-    """Opens the vault where that needs no password; a locked one is told, not an error."""
-    if keeper.name == VaultOnDisk.name and vault.exists:
+async def _look(access: VaultAccess, vault: Vault, options: Namespace) -> None:
+    """Opens the vault where that needs no password; a locked one is reported, and no error."""
+    if access.name == VaultOnDisk.name and vault.exists:
         try:
-            await _open(keeper, vault, options, ask=False)
+            await _open(access, vault, options, ask=False)
         except CommandError as error:
             if isinstance(error, MisuseError):
                 raise
 
 
-async def _open(keeper: VaultAccess, vault: Vault, options: Namespace, *, ask: bool = True) -> None:
+async def _open(access: VaultAccess, vault: Vault, options: Namespace, *, ask: bool = True) -> None:
     password = None
-    locked = (await keeper.status()).state not in ("unlocked", "memory")
+    locked = (await access.status()).state not in ("unlocked", "memory")
     if locked and vault.needs_password and (ask or options.password_fd is not None):
         password = read_password("Master password", options.password_fd)
     try:
         if locked or options.what == "unlock":
-            await keeper.unlock(password)
+            await access.unlock(password)
     finally:
         if password is not None:
             wipe(password)

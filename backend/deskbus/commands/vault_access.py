@@ -60,7 +60,7 @@ class VaultAccess(Protocol):
         """How many records were changed from outside, and left out."""
         ...
 
-    async def take_in(self, file: Path, password: bytearray) -> None: ...
+    async def import_from(self, file: Path, password: bytearray) -> None: ...
 
 
 class VaultThroughBackend:
@@ -107,7 +107,7 @@ class VaultThroughBackend:
         )
         return answer.left_out
 
-    async def take_in(self, file: Path, password: bytearray) -> None:
+    async def import_from(self, file: Path, password: bytearray) -> None:
         await self._call(
             "vault.import", {"file": str(file), "password": _text(password)}, ImportResult
         )
@@ -128,29 +128,29 @@ class VaultOnDisk:
         return wire_status(self._vault)
 
     async def unlock(self, password: bytearray | None) -> None:
-        with _told():
+        with _as_command_errors():
             self._vault.unlock(password)
 
     async def lock(self) -> None:
         """Nothing to do: no process has its keys."""
 
     async def rotate(self, *, kek: bool, keys: bool, reseal: bool) -> None:
-        with _told():
+        with _as_command_errors():
             if kek:
                 self._vault.rotate_kek()
             if keys:
                 self._vault.rotate_keys(reseal=reseal, progress=show_progress)
 
     async def use_password(self, password: bytearray) -> None:
-        with _told():
+        with _as_command_errors():
             self._vault.use_password(password)
 
     async def use_keychain(self, name: str | None) -> None:
-        with _told():
+        with _as_command_errors():
             self._vault.use_keychain(name)
 
     async def put(self, name: str, value: bytes) -> None:
-        with _told():
+        with _as_command_errors():
             if self._vault.state == "memory":
                 raise VaultLockedError(
                     "there is no keychain; deskbus vault change-password makes a vault"
@@ -158,15 +158,15 @@ class VaultOnDisk:
             self._vault.put(Name("config", "", name), value)
 
     async def delete(self, name: str) -> bool:
-        with _told():
+        with _as_command_errors():
             return self._vault.delete(Name("config", "", name))
 
     async def export(self, file: Path, password: bytearray) -> int:
-        with _told():
+        with _as_command_errors():
             return export_vault(self._vault, file, password)
 
-    async def take_in(self, file: Path, password: bytearray) -> None:
-        with _told("the password of the export is wrong, or the file was changed"):
+    async def import_from(self, file: Path, password: bytearray) -> None:
+        with _as_command_errors("the password of the export is wrong, or the file was changed"):
             if self._vault.state == "memory":
                 raise VaultLockedError(
                     "there is no keychain; deskbus vault change-password makes a vault"
@@ -176,7 +176,7 @@ class VaultOnDisk:
 
 
 @contextmanager
-def _told(
+def _as_command_errors(
     changed: str = "a record of the vault was changed from outside; all others were done",
 ) -> Iterator[None]:
     """The vault's own errors as a person's."""
@@ -193,7 +193,7 @@ def _text(password: bytearray) -> str:
 
 
 def _show_progress(params: Raw) -> None:
-    told = msgspec.json.decode(params)
-    found = _PROGRESS.fullmatch(str(told.get("text"))) if isinstance(told, dict) else None
+    progress = msgspec.json.decode(params)
+    found = _PROGRESS.fullmatch(str(progress.get("text"))) if isinstance(progress, dict) else None
     if found:
         show_progress(int(found[1]), int(found[2]))

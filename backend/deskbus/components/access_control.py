@@ -95,18 +95,18 @@ class AccessControl:
         self._catalogue = Catalogue(spec.entry() for spec in settings.config.permissions)
         self._rules = GrantMatching(self._catalogue)
         clock = SteadyClock()
-        ledger = DecisionTable()
+        decisions = DecisionTable()
         self.store = DecisionStore(
             settings.data_dir,
             SecretSlot(vault, "decisions", "remembered"),
-            ledger,
+            decisions,
             clock,
             self._copy_vault,
         )
         self.security = SecurityManager(
             apps={app.id: self._rules_of(app, app.grants) for app in settings.config.apps},
             catalogue=self._catalogue,
-            ledger=ledger,
+            decisions=decisions,
             store=self.store,
             prompt=self._prompt,
             mode=mode,
@@ -115,7 +115,7 @@ class AccessControl:
             on_changed=self.changed,
         )
         self.changed.add(self._tell_shell)
-        self.settings = PermissionSettings(self.security, ledger, self.store, trail, clock)
+        self.settings = PermissionSettings(self.security, decisions, self.store, trail, clock)
         screens.panels.add(PermissionsPanel(self.settings))
         policy = self._policy_file()
         self.files = ConfinedFiles(

@@ -46,7 +46,7 @@ class AppLibrary:
         configured: frozenset[str],
         plan_of: Callable[[Manifest, Path], AppSpec],
         admission: Admission,
-        shelf: StateStore,
+        state_store: StateStore,
         trail: AuditSink,
     ) -> None:
         self._installed = installed
@@ -54,20 +54,20 @@ class AppLibrary:
         self._configured = configured
         self._plan_of = plan_of
         self._admission = admission
-        self._shelf = shelf
+        self._state_store = state_store
         self._trail = trail
 
     def load(self) -> None:
         """Reads what was installed in earlier runs; blocks."""
         self._installed.load()
 
-    def take_in(self) -> None:
+    def register_all(self) -> None:
         """Takes in what was read, and the limits that were set."""
         for app in self._installed.apps:
             if is_reserved(app.manifest.id):
                 log.error("app.id_reserved", app=app.manifest.id)
             elif app.manifest.id not in self._configured:
-                self._take_in(app)
+                self._register(app)
         for name in self._configured:
             limits = self._installed.limits_of(name)
             if limits is not None:
@@ -98,14 +98,14 @@ class AppLibrary:
             )
         )
         await self._installed.add(app)
-        self._take_in(app)
+        self._register(app)
         return app
 
     async def uninstall(self, app: str) -> None:
         """Raises `DeskbusError`: not_found, degraded, unavailable (the vault is locked)."""
         if self._installed.find(app) is not None:
             await self._apps.terminate(app)
-            await self._shelf.clear(app)
+            await self._state_store.clear(app)
         await self._installed.remove(app)
         await self._apps.remove(app)
         self._admission.withdraw(app)
@@ -116,7 +116,7 @@ class AppLibrary:
         await self._installed.set_limits(app, limits)
         self._apps.set_limits(app, limits)
 
-    def _take_in(self, app: InstalledApp) -> None:
+    def _register(self, app: InstalledApp) -> None:
         plan = self._plan_of(app.manifest, Path(app.folder))
         self._apps.add(plan, self._installed.limits_of(app.manifest.id))
         self._admission.declare(app.manifest, Path(app.folder))

@@ -55,7 +55,7 @@ class AppProcesses:
         self.changed.add(self._forget_ended)
         self.renderers = RendererProcesses()
         self.utilities = UtilityProcesses(screens.shell)
-        self.shelf = PerAppStore(vault, "appstate", STATE_BYTES)
+        self.state_store = PerAppStore(vault, "appstate", STATE_BYTES)
         self._starter = ProcessStarter(
             windows=Windows(screens.shell),
             mint=sessions.mint,
@@ -65,8 +65,8 @@ class AppProcesses:
             resource_groups=find_resource_groups(),
             forker=self.utilities,
             renderers=self.renderers,
-            meter=sessions.meters,
-            shelf=self.shelf,
+            bus_limit=sessions.rate_limits,
+            state_store=self.state_store,
             tell_app=partial(sessions.notify, client=MAIN_CLIENT),
             log_dir=settings.data_dir / LOG_FOLDER,
             pipe=address(settings.runtime_dir),
@@ -82,7 +82,7 @@ class AppProcesses:
             configured=frozenset(app.id for app in configured),
             plan_of=partial(plan_of, administered=False),
             admission=access,
-            shelf=self.shelf,
+            state_store=self.state_store,
             trail=trail,
         )
 
@@ -90,7 +90,7 @@ class AppProcesses:
     async def running(self) -> AsyncIterator[None]:
         """At its end every app is ended, with its whole tree."""
         await anyio.to_thread.run_sync(self.library.load)
-        self.library.take_in()
+        self.library.register_all()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.manager.run)
             yield

@@ -74,9 +74,9 @@ class Auditing:
     def vault_changed(self, status: VaultStatus) -> None:
         before, self._vault_state = self._vault_state, status.state
         if status.state == "unlocked" and before != "unlocked":
-            home = "" if isinstance(status.home, UnsetType) else status.home
+            kek_provider = "" if isinstance(status.kek_provider, UnsetType) else status.kek_provider
             if not self._person_at_vault:
-                self.trail.note(VaultUnlocked(home=home))
+                self.trail.note(VaultUnlocked(kek_provider=kek_provider))
             self.trail.vault_changed()
         elif status.state == "locked" and before != "locked" and not self._person_at_vault:
             self.trail.note(VaultLocked(reason=status.detail))

@@ -89,7 +89,7 @@ def _join(
         folder=settings.data_dir,
         messages=messaging.log if settings.config.persistence.enabled else None,
         connect=connect,
-        take_in=lambda message: broker.admit(client, message).in_memory,
+        admit=lambda message: broker.admit(client, message).in_memory,
         is_sound=_is_sound,
         clock_ms=broker.clock_ms,
     )

@@ -70,7 +70,7 @@ def dispatcher_of(
                 on_shell=shell_came,
                 on_opened=apps.manager.session_opened,
             ).table(),
-            bus_handlers.handlers(bus, replays, permissions, sessions.meters),
+            bus_handlers.handlers(bus, replays, permissions, sessions.rate_limits),
             history_handlers.handlers(
                 bus, replays, permissions, lambda: log_statistics(messaging.persistence)
             ),
@@ -83,7 +83,7 @@ def dispatcher_of(
                 vault, auditing.trail, auditing.trail.opened.is_set, auditing.by_person
             ).table(),
             apps_handlers.handlers(apps.manager, apps.library, permissions, access.check_launch),
-            apps_handlers.own_handlers(apps.manager, apps.shelf, vault_turns),
+            apps_handlers.own_handlers(apps.manager, apps.state_store, vault_turns),
             ui_handlers.handlers(screens.dialogs, apps.manager, apps.renderers, apps.utilities),
             panels_handlers.handlers(screens.panels),
             health_handlers.handlers(health.monitor),

@@ -45,7 +45,7 @@ class Sessions:
         self._security = security
         self._trusted: set[ClientId] = set()
         self._open: dict[ClientId, Connection] = {}
-        self.meters = RateLimits(self._limited)
+        self.rate_limits = RateLimits(self._limited)
         self._developers = count(1)
         self._tokens: dict[bytes, tuple[Role, ClientId]] = {}
         self._token_of: dict[ClientId, bytes] = {}
@@ -166,16 +166,16 @@ class Sessions:
         self._bus.leave(identity)
 
     def _open_fastpath(self, connection: Connection) -> None:
-        """Joins what the connection publishes with the bus, by a meter where its app has one."""
+        """Connects the publish path with the bus, behind a rate limit where the app has one."""
         member = self._bus.member(connection.identity)
-        publisher = ClientPublisher(self._bus.broker, member, self._bus.questions, self._log)
+        publisher = ClientPublisher(self._bus.broker, member, self._bus.pending_requests, self._log)
         denied = self._denied(connection.identity)
-        meter = self.meters.of(connection.identity.app)
-        connection.peer.admits = None if meter is None else meter.admits_call
-        if meter is None:
+        rate_limit = self.rate_limits.of(connection.identity.app)
+        connection.peer.admits = None if rate_limit is None else rate_limit.admits_call
+        if rate_limit is None:
             connection.peer.fastpath.open(publisher, denied)
         else:
-            metered = RateLimitedPublisher(publisher, meter, connection.peer.hold)
+            metered = RateLimitedPublisher(publisher, rate_limit, connection.peer.hold)
             connection.peer.fastpath.open(metered, denied)
 
     def _limited(self, app: str) -> None:

@@ -59,7 +59,7 @@ def key_of(line: bytes) -> str | None:
 
 
 def unpack(data: bytes) -> MessageParams:
-    """Raises `ValueError` for what is no parcel, or could not be passed on in a line."""
+    """Raises `ValueError` for what is no message, or could not be passed on in a line."""
     if b"\n" in data:
         raise ValueError("a newline would end the line")
     try:

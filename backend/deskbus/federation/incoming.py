@@ -27,7 +27,7 @@ REMEMBERED_KEYS = 50_000
 
 log = structlog.get_logger()
 
-TakeIn = Callable[[MessageParams], bool]
+Admit = Callable[[MessageParams], bool]
 """Delivers a message on our own bus; raises `DeskbusError` for one that can't be.
 
 Returns whether it waits in memory to be encrypted.
@@ -43,7 +43,7 @@ class Arrivals:
         prefix: str,
         patterns: Sequence[str],
         *,
-        take_in: TakeIn,
+        admit: Admit,
         is_sound: Callable[[bytes], bool],
         clock_ms: Callable[[], int],
     ) -> None:
@@ -56,7 +56,7 @@ class Arrivals:
         self._name = name
         self._prefix = prefix
         self._patterns = patterns
-        self._take_in = take_in
+        self._admit = admit
         self._is_sound = is_sound
         self._clock_ms = clock_ms
         self._keys: dict[str, None] = {}
@@ -92,7 +92,7 @@ class Arrivals:
                 return
             fresh = self._aged(message)
             if fresh is not None:
-                if self._take_in(fresh):
+                if self._admit(fresh):
                     self.sensitive.add(fresh.topic)
                 self.taken += 1
         except (ValueError, DeskbusError) as error:

@@ -72,19 +72,19 @@ class NatsWire:
             raise NatsPortError(_reason(cause)) from error
 
     async def publish(self, subject: str, data: bytes) -> None:
-        async with self._told():
+        async with self._errors_of_nats():
             await self._client.publish(subject, data)
 
     async def subscribe(self, subject: str, receive: Callable[[str, bytes], None]) -> None:
         async def on_message(message: Msg) -> None:
             receive(message.subject, message.data)
 
-        async with self._told():
+        async with self._errors_of_nats():
             await self._client.subscribe(subject, cb=on_message)
 
     async def open_stream(self) -> StreamState:
         wanted = self._config.stream
-        async with self._told():
+        async with self._errors_of_nats():
             manager = self._client.jsm(timeout=ANSWER_WITHIN_S)
             try:
                 found = await manager.stream_info(self._stream)
@@ -109,14 +109,14 @@ class NatsWire:
     async def store(self, subject: str, data: bytes, message_id: str) -> None:
         reply = f"{self._ack_inbox}.{self._acks.expect()}"
         headers = {api.Header.MSG_ID.value: message_id}
-        async with self._told():
+        async with self._errors_of_nats():
             await self._client.publish(subject, data, reply=reply, headers=headers)
 
     async def stored(self) -> None:
         await self._acks.all(STORE_WITHIN_S)
 
     async def acknowledged(self) -> int:
-        async with self._told():
+        async with self._errors_of_nats():
             manager = self._client.jsm(timeout=ANSWER_WITHIN_S)
             try:
                 found = await manager.consumer_info(self._stream, self._config.name)
@@ -146,7 +146,7 @@ class NatsWire:
                     )
                 )
 
-        async with self._told():
+        async with self._errors_of_nats():
             manager = self._client.jsm(timeout=ANSWER_WITHIN_S)
             try:
                 await manager.delete_consumer(self._stream, self._config.name)
@@ -176,7 +176,7 @@ class NatsWire:
         await self._client.close()
 
     @asynccontextmanager
-    async def _told(self) -> AsyncIterator[None]:
+    async def _errors_of_nats(self) -> AsyncIterator[None]:
         """nats-py's errors as ours."""
         try:
             yield

@@ -43,18 +43,18 @@ class OutgoingSubjects:
         self.dropped = 0
         self._prefix = prefix
 
-    def live_subject(self, parcel: FederatedMessage) -> str:
-        return subject_of(self._prefix, LIVE, self.name, parcel.topic)
+    def live_subject(self, message: FederatedMessage) -> str:
+        return subject_of(self._prefix, LIVE, self.name, message.topic)
 
-    def persisted_subject(self, parcel: FederatedMessage) -> str:
-        return subject_of(self._prefix, PERSISTED, self.name, parcel.topic)
+    def persisted_subject(self, message: FederatedMessage) -> str:
+        return subject_of(self._prefix, PERSISTED, self.name, message.topic)
 
-    def fits(self, parcel: FederatedMessage, wire: NatsPort) -> bool:
+    def fits(self, message: FederatedMessage, wire: NatsPort) -> bool:
         """Whether the server takes so large a message; if not, it is dropped and counted."""
-        if len(parcel.data) <= wire.max_bytes:
+        if len(message.data) <= wire.max_bytes:
             return True
         self.dropped += 1
-        log.warning("federation.too_large", topic=parcel.topic, limit_bytes=wire.max_bytes)
+        log.warning("federation.too_large", topic=message.topic, limit_bytes=wire.max_bytes)
         return False
 
 
@@ -98,9 +98,9 @@ class LiveOutgoing:
     async def _send_queued(self, wire: NatsPort) -> None:
         in_a_row = 0
         while self._queue:
-            parcel = pack(self._next(), self._sender.name)
-            if parcel is not None and self._sender.fits(parcel, wire):
-                await wire.publish(self._sender.live_subject(parcel), parcel.data)
+            message = pack(self._next(), self._sender.name)
+            if message is not None and self._sender.fits(message, wire):
+                await wire.publish(self._sender.live_subject(message), message.data)
                 self._sender.sent += 1
             in_a_row += 1
             if in_a_row % YIELD_EVERY == 0:
@@ -158,10 +158,10 @@ class LogOutgoing:
         async with aclosing(blocks):
             async for block in blocks:
                 for line in block.split(b"\n")[:-1]:
-                    parcel = pack(line + b"\n", self._sender.name)
-                    if parcel is not None and self._sender.fits(parcel, wire):
-                        subject = self._sender.persisted_subject(parcel)
-                        await wire.store(subject, parcel.data, parcel.key)
+                    message = pack(line + b"\n", self._sender.name)
+                    if message is not None and self._sender.fits(message, wire):
+                        subject = self._sender.persisted_subject(message)
+                        await wire.store(subject, message.data, message.key)
                         given += 1
         if given:
             await wire.stored()

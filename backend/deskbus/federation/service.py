@@ -10,10 +10,10 @@ import structlog
 from deskbus.config import FederationConfig
 from deskbus.contracts.message_log import FederatedLog
 from deskbus.federation.incoming import (
+    Admit,
     Arrivals,
     LiveIncoming,
     StreamIncoming,
-    TakeIn,
     expect_from,
 )
 from deskbus.federation.nats_port import NatsPort, NatsPortError
@@ -53,7 +53,7 @@ class Federation:
         folder: Path,
         messages: FederatedLog | None,
         connect: Callable[[], Awaitable[NatsPort]],
-        take_in: TakeIn,
+        admit: Admit,
         is_sound: Callable[[bytes], bool],
         clock_ms: Callable[[], int],
         backoff: Callable[[], Backoff] = lambda: Backoff(longest_s=LONGEST_WAIT_S),
@@ -69,7 +69,7 @@ class Federation:
             config.name,
             config.prefix,
             config.received_patterns,
-            take_in=take_in,
+            admit=admit,
             is_sound=is_sound,
             clock_ms=clock_ms,
         )

@@ -149,7 +149,7 @@ def handlers(
 
 
 def own_handlers(
-    apps: ProcessIsolationManager, shelf: StateStore, turns: FairQueue
+    apps: ProcessIsolationManager, state_store: StateStore, turns: FairQueue
 ) -> Mapping[str, Handler]:
     """Methods that an app calls about itself."""
     saving: Counter[str] = Counter()
@@ -157,7 +157,7 @@ def own_handlers(
 
     async def saved(app: str) -> SavedState | UnsetType:
         async with turns.take(app):
-            content = await shelf.load(app)
+            content = await state_store.load(app)
         return UNSET if content is None else _decode_saved(content)
 
     async def begin(call: Call, _: NoParams) -> BeginResult:
@@ -198,7 +198,7 @@ def own_handlers(
                 await saved(app)  # A later version's is not saved over.
                 known.add(app)
             async with turns.take(app):
-                return SaveStateResult(kept=await shelf.save(app, encode(state)))
+                return SaveStateResult(kept=await state_store.save(app, encode(state)))
         finally:
             saving[app] -= 1
 

@@ -69,13 +69,13 @@ class AuditHandlers:
             return await self._reader.stats()
 
     async def verify(self, call: Call, params: AuditVerifyParams) -> AuditVerdict:
-        told = 0
+        reported = 0
 
         def progress(done: int, total: int) -> None:
-            nonlocal told
+            nonlocal reported
             percent = 100 * done // total if total else 100
-            if percent > told:
-                told = percent
+            if percent > reported:
+                reported = percent
                 call.progress(f"{percent} %")
 
         async with self._turn(call) as who:
@@ -98,9 +98,9 @@ class AuditHandlers:
             elif connection.peer.slow:
                 unread += len(appended.records) + appended.skipped
             else:
-                told = structs.replace(appended, skipped=appended.skipped + unread)
+                unread_added = structs.replace(appended, skipped=appended.skipped + unread)
                 unread = 0
-                connection.peer.notify("audit.appended", told)
+                connection.peer.notify("audit.appended", unread_added)
 
         self._logger.tails.remove(connection)
         if params.enabled:

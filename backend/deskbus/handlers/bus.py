@@ -24,7 +24,10 @@ from deskbus_protocol.permissions import Grant
 
 
 def handlers(
-    bus: InterApplicationBus, replays: Replays, permissions: PermissionService, meters: RateLimits
+    bus: InterApplicationBus,
+    replays: Replays,
+    permissions: PermissionService,
+    rate_limits: RateLimits,
 ) -> Mapping[str, Handler]:
     async def subscribe(call: Call, params: SubscribeParams) -> SubscribeResult:
         wanted = Grant("messaging.read", params.pattern)
@@ -43,12 +46,12 @@ def handlers(
         return WatchResult(subscribers=found)
 
     async def send(call: Call, params: SendParams) -> SendResult:
-        meters.check(call.identity.app, len(params.payload))
+        rate_limits.check(call.identity.app, len(params.payload))
         await permissions.reserve(call.identity, Grant("app.send", params.app))
         return bus.send(call.identity, params)
 
     async def request(call: Call, params: RequestParams) -> RequestResult:
-        meters.check(call.identity.app, len(params.payload))
+        rate_limits.check(call.identity.app, len(params.payload))
         if isinstance(params.app, str):
             wanted = Grant("app.send", params.app)
         else:

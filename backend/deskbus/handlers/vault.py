@@ -64,7 +64,7 @@ class VaultHandlers:
             "vault.setSecret": self._set_config,
             "vault.deleteSecret": self._delete_config,
             "vault.export": self._export,
-            "vault.import": self._take_in,
+            "vault.import": self._import,
         }
 
     async def _status(self, _: Call, __: NoParams) -> VaultResult:
@@ -76,8 +76,8 @@ class VaultHandlers:
         if before.state == "unlocked":
             await self._vault.unlock(password)
             return VaultResult(status=before)
-        home = "master password" if before.needs_password else "keychain"
-        event = VaultUnlocked(app=call.identity.app, actor="person", home=home)
+        kek_provider = "master password" if before.needs_password else "keychain"
+        event = VaultUnlocked(app=call.identity.app, actor="person", kek_provider=kek_provider)
         with self._by_person():
             if self._log_is_open():
                 async with self._recorded(event):
@@ -171,12 +171,12 @@ class VaultHandlers:
             left_out = await self._vault.export(file, params.password)
         return ExportResult(left_out=left_out, status=self._vault.status())
 
-    async def _take_in(self, call: Call, params: TransferParams) -> ImportResult:
+    async def _import(self, call: Call, params: TransferParams) -> ImportResult:
         file = _absolute(params.file)
         coming = await self._vault.count_in(file, params.password)
         imported = VaultImported(app=call.identity.app, actor="person", records=coming)
         async with self._recorded(imported):
-            records = await self._vault.take_in(
+            records = await self._vault.import_records(
                 file,
                 params.password,
                 lambda done, total: call.progress(f"{done} of {total} records"),

@@ -48,7 +48,7 @@ class StandardError:
         self._under_way = False
         self._gone = False
         self._dropped = 0
-        self._untold = 0
+        self._unreported = 0
         self._dropped_at_s: float | None = None
         threading.Thread(target=self._write_for_ever, name="stderr", daemon=True).start()
 
@@ -72,12 +72,12 @@ class StandardError:
         with self._changed:
             if self._gone or self._waiting_size + len(piece) > self._waiting_bytes:
                 self._dropped += 1
-                self._untold += 1
+                self._unreported += 1
                 self._dropped_at_s = self._monotonic_s()
                 return
-            if self._untold:
-                note = b"[deskbus: %d pieces of the log were dropped]\n" % self._untold
-                self._untold = 0
+            if self._unreported:
+                note = b"[deskbus: %d pieces of the log were dropped]\n" % self._unreported
+                self._unreported = 0
                 self._append(note)
             self._append(piece)
             self._changed.notify_all()
@@ -138,8 +138,10 @@ def take_standard_error(*, and_output: bool) -> StandardError:
     sys.stderr = _text(2)
     if and_output:
         sys.stdout = _text(1)
-    stray = threading.Thread(target=_pass_on, args=(reading, taken), name="stray", daemon=True)
-    stray.start()
+    forwarder = threading.Thread(
+        target=_pass_on, args=(reading, taken), name="forwarder", daemon=True
+    )
+    forwarder.start()
 
     def end() -> None:
         sys.stderr.flush()
@@ -147,7 +149,7 @@ def take_standard_error(*, and_output: bool) -> StandardError:
         for number in numbers:
             os.dup2(null, number)
         # A child may still hold the other end.
-        stray.join(LAST_WRITES_S)
+        forwarder.join(LAST_WRITES_S)
         taken.drain()
 
     atexit.register(end)

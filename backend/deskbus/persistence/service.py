@@ -122,7 +122,7 @@ class MessagePersistence:
         self._seal_failed = False
         self._opened_in_vain = 0
         self._not_sealable = 0
-        self._sealing_told = ""
+        self._sealing_reported = ""
         self._waiting: list[Waiter] = []
         self._in_flight: list[Waiter] = []
         self._placed = False
@@ -617,9 +617,9 @@ class MessagePersistence:
     def _tell_sealing(self) -> None:
         """Warns once of each reason, and tells when it is over."""
         why = self._sealer.why if self._sealer is not None and self._sealing_words() else ""
-        if why == self._sealing_told:
+        if why == self._sealing_reported:
             return
-        self._sealing_told = why
+        self._sealing_reported = why
         if why:
             log.warning("persistence.sensitive_topics", detail=self.state.detail)
         else:

@@ -28,29 +28,29 @@ from deskbus_protocol.windows import ResourceSample
 class LimitMonitor:
     """Times are monotonic seconds."""
 
-    def __init__(self, app: str, limits: Limits, meter: BusLimit) -> None:
+    def __init__(self, app: str, limits: Limits, bus_limit: BusLimit) -> None:
         self._app = app
-        self._meter = meter
+        self._bus_limit = bus_limit
         self.limits = limits
         self.due_at = 0.0
         self.sample: ResourceSample | None = None
-        self._strikes = LimitPolicy(limits)
+        self._policy = LimitPolicy(limits)
         self._last: tuple[float, float, Usage] | None = None
 
     def begin(self) -> None:
         """A new run: nothing that was counted before counts against it."""
         self.due_at = 0.0
         self.sample = self._last = None
-        self._strikes = LimitPolicy(self.limits)
+        self._policy = LimitPolicy(self.limits)
 
     def limit(self, limits: Limits) -> None:
         self.limits = limits
-        self._strikes = LimitPolicy(limits)
-        self._meter.limit(self._app, limits)
+        self._policy = LimitPolicy(limits)
+        self._bus_limit.limit(self._app, limits)
 
     @property
     def warned(self) -> bool:
-        return self._strikes.warned
+        return self._policy.warned
 
     def subject(
         self, root: Root | None, known: set[ProcessIdentity], renderers: list[int]
@@ -71,7 +71,7 @@ class LimitMonitor:
         if self._last is not None:
             elapsed_s = max(now_s - self._last[0], 0.001)
             cpu_percent = max(0.0, found.cpu_s - self._last[1]) / elapsed_s * 100
-        messages_per_s, bytes_per_s = self._meter.excess_per_s(self._app)
+        messages_per_s, bytes_per_s = self._bus_limit.excess_per_s(self._app)
         usage = Usage(
             cpu_percent=cpu_percent,
             memory=found.memory,
@@ -85,7 +85,7 @@ class LimitMonitor:
         self._last = (now_s, found.cpu_s, usage)
         self.due_at = now_s + next_sample_s(self.limits, before, usage, elapsed_s)
         self.sample = self._sample_of(usage)
-        return self._strikes.judge(now_s, usage)
+        return self._policy.judge(now_s, usage)
 
     def _sample_of(self, usage: Usage) -> ResourceSample:
         memory = self.limits.memory_mb

@@ -47,7 +47,7 @@ class ManagedApp:
         self.state: AppState = "stopped"
         self.run: ProcessRun | None = None
         self.windows: list[str] = []
-        self.limit_monitor = LimitMonitor(plan.app, plan.limits, around.meter)
+        self.limit_monitor = LimitMonitor(plan.app, plan.limits, around.bus_limit)
         self.restart_policy = RestartPolicy(plan.restart)
         self._around = around
         self._detail: str | None = None

@@ -39,10 +39,10 @@ IDLE_SAMPLE_S = 5.0
 UNREADABLE_PAUSE_S = 1.0
 """Before the next look, where processes could not be read."""
 
-STRAYS_WITHIN_S = 2.0
+ORPHANS_WITHIN_S = 2.0
 """How long an app's end waits for what it left behind; later looks find the rest."""
 
-STRAYS_AGAIN_S = 0.01
+ORPHANS_AGAIN_S = 0.01
 
 log = structlog.get_logger()
 
@@ -261,10 +261,10 @@ class ProcessIsolationManager:
             if self._hunts >= mine:
                 return
             self._hunts += 1
-            with anyio.move_on_after(STRAYS_WITHIN_S):
+            with anyio.move_on_after(ORPHANS_WITHIN_S):
                 # Nothing tells when a process of another parent's ends, or comes to us.
                 while await self._found_orphans():  # noqa: ASYNC110
-                    await anyio.sleep(STRAYS_AGAIN_S)
+                    await anyio.sleep(ORPHANS_AGAIN_S)
 
     async def _found_orphans(self) -> bool:
         """Whether there is reason to look again."""

@@ -32,7 +32,7 @@ class HealthMonitor:
         self._started_at_s = monotonic_s()
         self._checks: dict[str, Check] = {}
         self._breakers: dict[str, CircuitBreaker] = {}
-        self._told: dict[str, Status] = {}
+        self._reported: dict[str, Status] = {}
 
     def watch(self, component: str, check: Check) -> None:
         self._checks[component] = check
@@ -64,7 +64,7 @@ class HealthMonitor:
 
     async def run(self) -> None:
         """Looks again and again until cancelled; what it finds first is no change."""
-        self._told = {name: check().status for name, check in self._checks.items()}
+        self._reported = {name: check().status for name, check in self._checks.items()}
         while True:
             await anyio.sleep(LOOK_EVERY_S)
             self.look()
@@ -72,8 +72,8 @@ class HealthMonitor:
     def look(self) -> None:
         for name, check in self._checks.items():
             health = check()
-            if self._told.get(name, "ok") != health.status:
-                self._told[name] = health.status
+            if self._reported.get(name, "ok") != health.status:
+                self._reported[name] = health.status
                 self._on_changed(name, health)
 
 

@@ -29,7 +29,7 @@ PUBLISH = "bus.publish"
 ACK = "bus.ack"
 RESPOND = "bus.respond"
 METHODS = frozenset({PUBLISH, ACK, RESPOND})
-METERED_BY_LANE = frozenset({PUBLISH, RESPOND})
+RATE_LIMITED_ON_FAST_PATH = frozenset({PUBLISH, RESPOND})
 
 SHALLOW_BYTES = 2 * (MAX_DEPTH - 2)
 """Text this short can't be nested too deep: each level takes two bytes, the envelope two levels."""

@@ -13,7 +13,7 @@ from msgspec import Raw, UnsetType
 
 from deskbus.rpc import frames
 from deskbus.rpc.calls_in_progress import CallsInProgress
-from deskbus.rpc.fastpath import METERED_BY_LANE, METHODS, Answer, PublishFastPath
+from deskbus.rpc.fastpath import METHODS, RATE_LIMITED_ON_FAST_PATH, Answer, PublishFastPath
 from deskbus.rpc.frames import Frame
 from deskbus.rpc.malformed_frame import Kind, recover_envelope
 from deskbus.rpc.rejection_notices import RejectionNotices
@@ -204,7 +204,7 @@ class Peer:
         params = NO_PARAMS if isinstance(frame.params, UnsetType) else frame.params
         if not request_id or isinstance(frame.method, UnsetType) or frame.method == CANCEL:
             answer(NO_ANSWER)
-        if frame.method not in METERED_BY_LANE and not self._is_admitted(len(text)):
+        if frame.method not in RATE_LIMITED_ON_FAST_PATH and not self._is_admitted(len(text)):
             self._refuse_for_rate(frame, request_id, answer)
         elif isinstance(frame.method, UnsetType):
             self._settle(frame)

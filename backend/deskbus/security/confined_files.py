@@ -286,10 +286,10 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _told(error) from None
+        raise _wire_error(error) from None
 
 
-def _told(error: OSError) -> DeskbusError:
+def _wire_error(error: OSError) -> DeskbusError:
     match error.errno:
         case errno.ENOENT:
             return DeskbusError(NOT_FOUND, "There is no such file or folder.")

@@ -38,14 +38,14 @@ class PermissionChecker:
         catalogue: Catalogue,
         rules: GrantMatching,
         registry: AppRegistry,
-        ledger: DecisionTable,
+        decisions: DecisionTable,
         mode: ConsentMode,
         clock: ClockMs,
     ) -> None:
         self._catalogue = catalogue
         self._rules = rules
         self._registry = registry
-        self._ledger = ledger
+        self._decisions = decisions
         self._mode = mode
         self._clock = clock
         self._policy = NO_POLICY
@@ -83,7 +83,7 @@ class PermissionChecker:
         """The decision by which this is granted, if a person made one, was used now."""
         verdict = self.verdict_of(identity, wanted)
         if verdict.why == "person" and verdict.by is not None:
-            self._ledger.note_use(identity.app, verdict.by, self._clock())
+            self._decisions.note_use(identity.app, verdict.by, self._clock())
 
     def may_spend(self, identity: ClientId, permission: str, scope: str) -> bool:
         """Whether `spend` would find something."""
@@ -179,7 +179,7 @@ class PermissionChecker:
                 self._rules,
                 self._registry.rules(app) or AppRules(),
                 self._policy.for_app(app),
-                self._ledger.of(app, self._clock()),
+                self._decisions.of(app, self._clock()),
                 identity.bound if identity.problem is None else None,
             )
         return known
@@ -200,5 +200,5 @@ class PermissionChecker:
         if self._next_end is not None and now >= self._next_end:
             self._standings.clear()
         self._verdicts.clear()
-        later = [d.until for d in self._ledger if d.until is not None and d.until > now]
+        later = [d.until for d in self._decisions if d.until is not None and d.until > now]
         self._next_end = min(later, default=None)

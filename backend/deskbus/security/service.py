@@ -34,7 +34,7 @@ class SecurityManager:
         *,
         apps: Mapping[str, AppRules],
         catalogue: Catalogue,
-        ledger: DecisionTable,
+        decisions: DecisionTable,
         store: DecisionStore,
         prompt: Prompt,
         mode: ConsentMode,
@@ -44,17 +44,17 @@ class SecurityManager:
     ) -> None:
         self.catalogue = catalogue
         self.rules = GrantMatching(catalogue)
-        self._ledger = ledger
+        self._decisions = decisions
         self._trail = trail
         self._clock = clock
         self._on_changed = on_changed
         self._operations = ActiveOperations()
         self.apps = AppRegistry(apps, self._app_changed)
-        self.checker = PermissionChecker(catalogue, self.rules, self.apps, ledger, mode, clock)
+        self.checker = PermissionChecker(catalogue, self.rules, self.apps, decisions, mode, clock)
         self._consent = ConsentService(
             self.checker,
             self.apps,
-            ledger,
+            decisions,
             store,
             mode=mode,
             prompt=prompt,
@@ -114,7 +114,7 @@ class SecurityManager:
         """The app's run is over; what was decided for it ends with it."""
         self.checker.once.forget_app(app)
         self._consent.end_run(app)
-        ended = self._ledger.end_session(app)
+        ended = self._decisions.end_session(app)
         for decision in ended:
             self._trail.note(PermissionExpired(reason="the app has ended", **_about(decision)))
         if ended:
@@ -139,9 +139,9 @@ class SecurityManager:
     def tick(self) -> None:
         """Ends decisions whose time is over."""
         now = self._clock()
-        ends = self._ledger.next_end()
+        ends = self._decisions.next_end()
         if ends is not None and now >= ends:
-            ended = self._ledger.expire(now)
+            ended = self._decisions.expire(now)
             for decision in ended:
                 self._trail.note(PermissionExpired(**_about(decision)))
             for app in {decision.app for decision in ended}:
@@ -152,7 +152,7 @@ class SecurityManager:
         self.changed(app)
 
     def _changed_all(self) -> None:
-        for app in {*self.apps, *self._ledger.apps}:
+        for app in {*self.apps, *self._decisions.apps}:
             self.changed(app)
 
     def _disown(self, app: str) -> None:
@@ -162,7 +162,7 @@ class SecurityManager:
         """
         identity = self.apps.identity(app)
         if identity.problem is None and identity.bound:
-            for decision in self._ledger.disown(app, identity.bound):
+            for decision in self._decisions.disown(app, identity.bound):
                 event = PermissionRevoked(
                     reason="the app is not the same as before", **_about(decision)
                 )

@@ -80,7 +80,7 @@ class VaultService:
         self._on_refused = on_refused
         self._monotonic_s = monotonic_s
         self._damage_told_s: dict[Purpose | None, float] = {}
-        self._told = vault.state
+        self._reported_state = vault.state
         self._thread = SerialThread()
 
     async def set(self, app: str, name: str, value: str) -> None:
@@ -225,7 +225,7 @@ class VaultService:
         """
         return await self._read_export(file, password, count_export)
 
-    async def take_in(self, file: Path, password: str, progress: ReportProgress) -> int:
+    async def import_records(self, file: Path, password: str, progress: ReportProgress) -> int:
         """Imports an export; answers with the number of its records."""
         tell = _on_this_loop(progress)
         return await self._read_export(
@@ -295,7 +295,7 @@ class VaultService:
         if status.state == "closed" or status.kek_rotated_ms is None:
             return ComponentHealth(status="ok", detail=status.detail)
         rotated = datetime.fromtimestamp(status.kek_rotated_ms / 1000, UTC)
-        words = f"{status.home}: {status.strength}, last rotated {rotated:%Y-%m-%d}"
+        words = f"{status.kek_provider}: {status.strength}, last rotated {rotated:%Y-%m-%d}"
         return ComponentHealth(status="ok", detail=words)
 
     async def _run(
@@ -354,8 +354,8 @@ class VaultService:
     def _tell(self) -> None:
         """Tells of a change of state, once."""
         state = self._vault.state
-        if state != self._told:
-            self._told = state
+        if state != self._reported_state:
+            self._reported_state = state
             self._on_changed(self.status())
 
 
@@ -396,7 +396,7 @@ def wire_status(vault: Vault) -> VaultStatus:
         state=status.state,
         detail=status.detail,
         needs_password=status.state == "locked" and vault.needs_password,
-        home=UNSET if status.home is None else status.home,
+        kek_provider=UNSET if status.kek_provider is None else status.kek_provider,
         strength=UNSET if status.strength is None else status.strength,
         records=UNSET if status.records is None else status.records,
         outdated=UNSET if status.outdated is None else status.outdated,

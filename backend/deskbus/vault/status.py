@@ -13,7 +13,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     state: VaultState
     detail: str = ""
-    home: str | None = None
+    kek_provider: str | None = None
     strength: str | None = None
     records: int | None = None
     outdated: int | None = None

@@ -39,10 +39,15 @@ class UnlockedVault:
     """Until `wipe`, after which nothing in it may be used."""
 
     def __init__(
-        self, head: KeysetHead, home: KekProvider, kek: bytearray, keys: Keyset, folder: Folder
+        self,
+        head: KeysetHead,
+        kek_provider: KekProvider,
+        kek: bytearray,
+        keys: Keyset,
+        folder: Folder,
     ) -> None:
         self.head = head
-        self.home = home
+        self.kek_provider = kek_provider
         self.kek = kek
         self.keys = keys
         self.records = Records(folder, keys)
@@ -113,53 +118,55 @@ class UnlockedVault:
     def wipe(self) -> None:
         wipe(self.kek)
         self.keys.wipe()
-        if isinstance(self.home, PasswordKekProvider):
-            self.home.leave()
+        if isinstance(self.kek_provider, PasswordKekProvider):
+            self.kek_provider.leave()
 
 
 def open_existing(folder: Folder, find: FindKeychain, password: bytearray | None) -> UnlockedVault:
     """Raises `VaultLockedError`, `SealError`, `OSError`."""
     file = folder.read(KEYSET)
     head = read_head(file)
-    home: KekProvider
+    kek_provider: KekProvider
     spare: set[bytes] = set()
     if head.password is not None:
         if password is None:
             raise VaultLockedError("the master password is needed")
         try:
-            home, kek = PasswordKekProvider.open(head, password)
+            kek_provider, kek = PasswordKekProvider.open(head, password)
         except SealError:
             raise VaultLockedError("the master password is wrong") from None
     else:
         keychain = find(head.keychain)
         if keychain is None:
             raise VaultLockedError("the keychain that has its key is not to be had")
-        home = KeychainKekProvider(keychain, head.installation)
-        keys = home.keys()
+        kek_provider = KeychainKekProvider(keychain, head.installation)
+        keys = kek_provider.keys()
         if head.kek not in keys:
             raise VaultLockedError("the keychain has no longer its key; import an export")
         kek = keys.pop(head.kek)
         spare = set(keys)
-    opened = UnlockedVault(head, home, kek, open_keyset(file, kek), folder)
+    opened = UnlockedVault(head, kek_provider, kek, open_keyset(file, kek), folder)
     opened.load()
     if spare:
-        try_to(lambda: home.settle(head.kek, kek))
+        try_to(lambda: kek_provider.settle(head.kek, kek))
     return opened
 
 
-def open_new(folder: Folder, home: KekProvider) -> UnlockedVault:
+def open_new(folder: Folder, kek_provider: KekProvider) -> UnlockedVault:
     """An empty vault. With its keyset it exists; the manifest comes after, or when it is opened.
 
     Raises `VaultLockedError`, `OSError`.
     """
     kek_id, kek, keys = new_key_id(), new_key(), Keyset()
     keys.add("manifest")
-    opened = UnlockedVault(home.head(installation_of(folder), kek_id, kek), home, kek, keys, folder)
-    home.prepare({kek_id: kek})
-    folder.step("home prepared")
+    opened = UnlockedVault(
+        kek_provider.head(installation_of(folder), kek_id, kek), kek_provider, kek, keys, folder
+    )
+    kek_provider.prepare({kek_id: kek})
+    folder.step("key prepared")
     opened.save_keys()
     opened.load()
-    log.info("vault.created", home=home.name)
+    log.info("vault.created", kek_provider=kek_provider.name)
     return opened
 
 

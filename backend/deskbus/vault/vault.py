@@ -117,8 +117,8 @@ class Vault:
             return Status(state="closed", detail="nothing has needed it yet")
         return Status(
             state="unlocked",
-            home=opened.home.name,
-            strength=opened.home.strength,
+            kek_provider=opened.kek_provider.name,
+            strength=opened.kek_provider.strength,
             records=len(opened.records.names()),
             outdated=len(opened.records.outdated()),
             kek_rotated_ms=opened.keys.kek_rotated_ms,
@@ -232,7 +232,7 @@ class Vault:
         """A new key-encryption key; the data keys are wrapped anew, records stay as they are."""
         with self._turn:
             self._open()
-            self._move(self._unlocked.home)
+            self._move(self._unlocked.kek_provider)
 
     def rotate_keys(self, *, reseal: bool = True, progress: ReportProgress | None = None) -> None:
         """A new data key for every purpose; the old ones open what they sealed.
@@ -278,11 +278,11 @@ class Vault:
         """A master password from here on, or another one; what was in memory only is kept."""
         with self._turn:
             memory = self._open_for_change()
-            home = PasswordKekProvider.new(password)
+            kek_provider = PasswordKekProvider.new(password)
             if memory is None:
-                self._move(home)
+                self._move(kek_provider)
             else:
-                self._leave_memory(memory, home, password)
+                self._leave_memory(memory, kek_provider, password)
 
     def use_keychain(self, name: str | None = None) -> None:
         """The keychain of this desktop, or that of a name, has the key from here on."""
@@ -294,8 +294,8 @@ class Vault:
             if memory is None:
                 self._move(KeychainKekProvider(keychain, self._unlocked.head.installation))
             else:
-                home = KeychainKekProvider(keychain, installation_of(self._folder))
-                self._leave_memory(memory, home)
+                kek_provider = KeychainKekProvider(keychain, installation_of(self._folder))
+                self._leave_memory(memory, kek_provider)
 
     def close(self) -> None:
         """Forgets every key until one is next needed, and what was in memory only.
@@ -330,7 +330,7 @@ class Vault:
             if self.exists:
                 self._opened = open_existing(self._folder, self._find_unasked, password)
                 self._tidy_at_leisure(self._opened)
-                log.info("vault.unlocked", home=self._opened.home.name)
+                log.info("vault.unlocked", kek_provider=self._opened.kek_provider.name)
             elif not self._make():
                 self._memory = MemoryRecords()
                 log.warning("vault.memory_only")
@@ -385,8 +385,8 @@ class Vault:
         keychain = self._find_unasked(None)
         if keychain is None:
             return False
-        home = KeychainKekProvider(keychain, installation_of(self._folder))
-        self._opened = open_new(self._folder, home)
+        kek_provider = KeychainKekProvider(keychain, installation_of(self._folder))
+        self._opened = open_new(self._folder, kek_provider)
         return True
 
     def _refuse_leftovers(self) -> None:
@@ -394,39 +394,39 @@ class Vault:
             raise VaultLockedError("its keyset is missing; put it back, or import an export")
 
     def _leave_memory(
-        self, memory: MemoryRecords, home: KekProvider, password: bytearray | None = None
+        self, memory: MemoryRecords, kek_provider: KekProvider, password: bytearray | None = None
     ) -> None:
         """The memory stays what counts until all that is in it is on the disk."""
         if self._opened is None and self.exists:
             # An earlier try came so far.
             self._opened = open_existing(self._folder, self._find, password)
         elif self._opened is None:
-            self._opened = open_new(self._folder, home)
+            self._opened = open_new(self._folder, kek_provider)
         with self._change():
             self._unlocked.records.put(self._unlocked.with_keys(memory.items()))
         self._memory = None
         self._locked_because = ""
-        if self._unlocked.home is not home:
-            self._move(home)
+        if self._unlocked.kek_provider is not kek_provider:
+            self._move(kek_provider)
 
-    def _move(self, home: KekProvider) -> None:
-        """A new key-encryption key, in `home`. Whichever the keyset names can be had throughout."""
+    def _move(self, kek_provider: KekProvider) -> None:
+        """Moves to a new key-encryption key; the one that the keyset names is kept throughout."""
         opened = self._unlocked
         kek_id, kek = new_key_id(), new_key()
-        home.prepare({opened.head.kek: opened.kek, kek_id: kek})
-        self._folder.step("home prepared")
-        head, before = home.head(opened.head.installation, kek_id, kek), opened.home
+        kek_provider.prepare({opened.head.kek: opened.kek, kek_id: kek})
+        self._folder.step("key prepared")
+        head, before = kek_provider.head(opened.head.installation, kek_id, kek), opened.kek_provider
         with self._change():
             opened.keys.kek_changed()
             self._folder.write(KEYSET, opened.keys.seal(head, kek))
         wipe(opened.kek)
-        opened.head, opened.home, opened.kek = head, home, kek
+        opened.head, opened.kek_provider, opened.kek = head, kek_provider, kek
         # Where this fails the old key stays beside the new one until the vault is next opened.
-        try_to(lambda: home.settle(kek_id, kek))
-        self._folder.step("home settled")
-        if before is not home and not home.shares_place_with(before):
+        try_to(lambda: kek_provider.settle(kek_id, kek))
+        self._folder.step("key settled")
+        if before is not kek_provider and not kek_provider.shares_place_with(before):
             try_to(before.leave)
-        log.info("vault.kek_rotated", home=home.name)
+        log.info("vault.kek_rotated", kek_provider=kek_provider.name)
 
     def _tidy_at_leisure(self, opened: UnlockedVault) -> None:
         """Clean-up that a full disk prevents is no reason to be locked."""

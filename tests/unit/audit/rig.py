@@ -51,15 +51,15 @@ class Rig:
             **anchor,  # type: ignore[arg-type]
         )
 
-    def write(self, ledger: ChainWriter, events: Sequence[Event]) -> list[bytes]:
+    def write(self, chain_writer: ChainWriter, events: Sequence[Event]) -> list[bytes]:
         stamped = []
         for event in events:
             self.clock.pass_ms(10)
             stamped.append(Stamped(event, self.clock.ms, self.clock.us))
-        return ledger.append(stamped)
+        return chain_writer.append(stamped)
 
-    def end(self, ledger: ChainWriter) -> None:
-        ledger.close()
+    def end(self, chain_writer: ChainWriter) -> None:
+        chain_writer.close()
         self.folder.release()
 
     def crash(self) -> None:
@@ -68,10 +68,10 @@ class Rig:
 
     def run(self, *batches: int) -> None:
         """One whole life: batches of so many records each."""
-        ledger = self.open().ledger
+        chain_writer = self.open().chain_writer
         for number, count in enumerate(batches):
-            self.write(ledger, [event(number, at) for at in range(count)])
-        self.end(ledger)
+            self.write(chain_writer, [event(number, at) for at in range(count)])
+        self.end(chain_writer)
 
 
 def event(batch: int, at: int) -> Violation:

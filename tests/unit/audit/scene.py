@@ -38,7 +38,7 @@ def events(days: int = 14) -> Iterator[tuple[int, Event]]:
     """Each with its time in milliseconds since the beginning."""
     chance = random.Random(7)
     yield 0, ConfigChanged(after="5f" * 32)
-    yield 1000, VaultUnlocked(home="Secret Service")
+    yield 1000, VaultUnlocked(kek_provider="Secret Service")
     held: list[tuple[str, str, str]] = []
     for day in range(days):
         at = day * DAY_MS + 8 * 3_600_000
@@ -93,9 +93,9 @@ def events(days: int = 14) -> Iterator[tuple[int, Event]]:
 
 def play(rig: Rig, days: int = 14) -> None:
     """Writes it as one run, which ends in order."""
-    ledger = rig.open().ledger
+    chain_writer = rig.open().chain_writer
     begins_ms, begins_us = rig.clock.ms, rig.clock.us
     for at_ms, event in sorted(events(days), key=lambda item: item[0]):
         rig.clock.ms, rig.clock.us = begins_ms + at_ms, begins_us + at_ms * 1000
-        ledger.append([Stamped(event, rig.clock.ms, rig.clock.us)])
-    rig.end(ledger)
+        chain_writer.append([Stamped(event, rig.clock.ms, rig.clock.us)])
+    rig.end(chain_writer)

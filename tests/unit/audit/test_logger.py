@@ -208,7 +208,7 @@ async def test_keys_move_into_a_vault_that_comes_to_be(
     logger = logger_in(tmp_path, safe)
     async with logger.running():
         await logger.commit(TicketUsed(app="a"))
-        await until(lambda: safe.content is not None and logger.anchorage.sealed)
+        await until(lambda: safe.content is not None and logger.anchor_keeper.sealed)
         await logger.commit(TicketUsed(app="b"))
     with pytest.raises(KeyFileError):
         KeyFile(tmp_path / KEYS, None).load()
@@ -357,7 +357,7 @@ async def test_the_file_s_anchor_goes_when_the_vault_takes_over(
     safe = Safe()
     logger = logger_in(tmp_path, safe)
     async with logger.running():
-        await until(lambda: logger.anchorage.sealed)
+        await until(lambda: logger.anchor_keeper.sealed)
         await logger.commit(TicketUsed(app="b"))
     assert not (tmp_path / ANCHOR).exists()
     anchor = decode_anchor(safe.content)

@@ -17,7 +17,7 @@ async def a_minute(built: House) -> None:
 
 
 def last_used(built: House, grant: Grant) -> int | None:
-    return next(d.used for d in built.desk.ledger if d.grant == grant)
+    return next(d.used for d in built.desk.decisions if d.grant == grant)
 
 
 async def publish(visitor: Visitor, topic: str) -> None:

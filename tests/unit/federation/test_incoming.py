@@ -29,7 +29,7 @@ class Door:
             "desk-b",
             "deskbus",
             patterns or ("#",),
-            take_in=self._take_in,
+            admit=self._admit,
             is_sound=lambda _: self.sound,
             clock_ms=lambda: now_ms,
         )
@@ -43,7 +43,7 @@ class Door:
     def topics(self) -> list[str]:
         return [message.topic for message in self.taken]
 
-    def _take_in(self, message: MessageParams) -> bool:
+    def _admit(self, message: MessageParams) -> bool:
         if message.topic == "bad":
             raise DeskbusError(INVALID_TOPIC)
         self.taken.append(message)

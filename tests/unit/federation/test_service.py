@@ -31,7 +31,7 @@ class Machine:
             folder=folder,
             messages=messages,
             connect=self._connect,
-            take_in=lambda message: self._take_in(message.id),
+            admit=lambda message: self._admit(message.id),
             is_sound=lambda _: True,
             clock_ms=lambda: NOW_MS,
             backoff=lambda: Backoff(chance=lambda: 1.0),
@@ -56,7 +56,7 @@ class Machine:
             raise NatsPortError("no server can be reached")
         return self.wires.pop(0)
 
-    def _take_in(self, message_id: str) -> bool:
+    def _admit(self, message_id: str) -> bool:
         self.taken.append(message_id)
         self.log.lines.append(self.desk.foreign_line("orders.new", "desk-a", message_id))
         return False

@@ -154,7 +154,9 @@ class House:
                 on_shell=lambda _path, _electron: None,
                 on_opened=lambda _: None,
             ).table(),
-            bus_handlers.handlers(self.bus, replays, security.permissions, self.sessions.meters),
+            bus_handlers.handlers(
+                self.bus, replays, security.permissions, self.sessions.rate_limits
+            ),
             history_handlers.handlers(
                 self.bus, replays, security.permissions, lambda: log_statistics(None)
             ),

@@ -11,7 +11,7 @@ APP, LIMIT = "app.one", 5
 
 
 async def limited(home: House) -> Visitor:
-    home.sessions.meters.limit(APP, Limits(messages_per_s=LIMIT))
+    home.sessions.rate_limits.limit(APP, Limits(messages_per_s=LIMIT))
     return await home.visit(APP)
 
 
@@ -37,7 +37,7 @@ async def test_calls_beyond_the_limit_are_refused(method: str, params: dict[str,
 @pytest.mark.parametrize("kilobytes", [1, 100])
 async def test_an_app_whose_bytes_alone_are_limited_is_metered_by_call(kilobytes: int) -> None:
     async with house() as home:
-        home.sessions.meters.limit(APP, Limits(bus_kb_per_s=kilobytes))
+        home.sessions.rate_limits.limit(APP, Limits(bus_kb_per_s=kilobytes))
         visitor = await home.visit(APP)
         budget = max(kilobytes, LEAST_CALLS_PER_S)
         errors = [(await visitor.ask("session.ping", {})).error for _ in range(3 * budget)]
@@ -48,7 +48,7 @@ async def test_an_app_whose_bytes_alone_are_limited_is_metered_by_call(kilobytes
 
 async def test_a_call_takes_its_length_from_the_bytes_that_its_app_may_send() -> None:
     async with house() as home:
-        home.sessions.meters.limit(APP, Limits(bus_kb_per_s=1))
+        home.sessions.rate_limits.limit(APP, Limits(bus_kb_per_s=1))
         visitor = await home.visit(APP)
         large = {"pattern": "x" * 100_000}
         assert (await visitor.ask("bus.subscribe", large)).error is not None

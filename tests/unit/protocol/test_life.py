@@ -13,7 +13,7 @@ LIMIT_S = 5
 
 
 class Silent:
-    """A connection on which the first `answers` questions are answered."""
+    """A connection on which the first `answers` pending_requests are answered."""
 
     def __init__(self, answers: int) -> None:
         self.closed = anyio.Event()

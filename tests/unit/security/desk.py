@@ -130,12 +130,12 @@ class Desk:
         self.identity = identity
         now = self.clock.steady()
         self.now = now
-        self.ledger = DecisionTable()
-        self.store = DecisionStore(folder, self.keeper, self.ledger, now, self._copy)
+        self.decisions = DecisionTable()
+        self.store = DecisionStore(folder, self.keeper, self.decisions, now, self._copy)
         self.security = SecurityManager(
             apps={TICKER.app: self.rules},
             catalogue=catalogue or Catalogue(),
-            ledger=self.ledger,
+            decisions=self.decisions,
             store=self.store,
             prompt=self._prompt,
             mode=mode,
@@ -143,7 +143,9 @@ class Desk:
             clock=now,
             on_changed=self.changed.append,
         )
-        self.settings = PermissionSettings(self.security, self.ledger, self.store, self.trail, now)
+        self.settings = PermissionSettings(
+            self.security, self.decisions, self.store, self.trail, now
+        )
 
     async def open(self) -> None:
         self.security.apps.register(TICKER.app, self.rules, self.identity)

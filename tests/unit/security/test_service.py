@@ -421,7 +421,7 @@ async def test_nothing_is_granted_to_an_app_while_it_is_not_known_what_it_is() -
         )
         with pytest.raises(DeskbusError, match="not certain"):
             await desk.settings.grant(grant)
-        desk.ledger.add(
+        desk.decisions.add(
             UserDecision(
                 app=TICKER.app, bound="", grant=READ, allowed=True, holds="always", since=0
             )

@@ -13,7 +13,7 @@ from deskbus_protocol.secrets import VaultStatus
 DATA = Path("/home/person/the desk")
 MEMORY = VaultStatus(state="memory", detail="no keychain")
 LOCKED = VaultStatus(state="locked", detail="the keychain is locked")
-UNLOCKED = VaultStatus(state="unlocked", home="secret-service")
+UNLOCKED = VaultStatus(state="unlocked", kek_provider="secret-service")
 
 
 class Peer:

@@ -187,7 +187,7 @@ async def test_nothing_is_imported_where_it_would_not_last(tmp_path: Path) -> No
     file, password = tmp_path / "export", "a long password for this"
     for take in (
         service.count_in(file, password),
-        service.take_in(file, password, lambda *_: None),
+        service.import_records(file, password, lambda *_: None),
     ):
         with pytest.raises(DeskbusError, match="gone when the backend ends") as refused:
             await take
@@ -203,7 +203,9 @@ async def test_an_export_is_counted_without_being_taken_in(tmp_path: Path) -> No
     await service.delete("desk.feed", "token")
     counted = await service.count_in(tmp_path / "export", "a long password for this")
     assert await service.names("desk.feed") == []
-    taken = await service.take_in(tmp_path / "export", "a long password for this", lambda *_: None)
+    taken = await service.import_records(
+        tmp_path / "export", "a long password for this", lambda *_: None
+    )
     assert counted == taken
     with pytest.raises(DeskbusError, match="password of the export is wrong"):
         await service.count_in(tmp_path / "export", "another password altogether")

@@ -135,7 +135,7 @@ class AuditIndex:
         return None if low is None else (low, high)
 
     def tiles(self) -> dict[int, bytes]:
-        """The root of each complete run of leaves, by its number (see `filling.TILE`)."""
+        """The root of each complete run of leaves, by its number (see `indexer.TILE`)."""
         return dict(self._open().execute("SELECT number, root FROM tiles"))
 
     def _open(self) -> sqlite3.Connection:
@@ -172,29 +172,29 @@ class AuditIndex:
             return 0
         if place is not None:
             self._forget_pruned(base, files[0])
-        filling = Indexer(base, self._facets, place)
+        indexer = Indexer(base, self._facets, place)
         moved = self._moved(base, files) if place else set()
         # A log that has just begun has no file yet.
         for file, following in zip(files, [*files[1:], None], strict=False):
             if place is None or file.number > place.file or file.number in moved:
-                self._take_in(filling, file, following, 0)
+                self._index_file(indexer, file, following, 0)
             elif file.number == place.file:
                 same = file.compressed == place.compressed
-                self._take_in(filling, file, following, place.offset if same else 0)
-        filling.commit()
-        return filling.size
+                self._index_file(indexer, file, following, place.offset if same else 0)
+        indexer.commit()
+        return indexer.size
 
-    def _take_in(
-        self, filling: Indexer, file: AuditFile, following: AuditFile | None, offset: int
+    def _index_file(
+        self, indexer: Indexer, file: AuditFile, following: AuditFile | None, offset: int
     ) -> None:
-        filling.begin_file(file, offset)
+        indexer.begin_file(file, offset)
         limit = None if following is None else _first_of(following)
         try:
             for block in LineReader(file, offset):
-                filling.add(block.offset, block.lines)
+                indexer.add(block.offset, block.lines)
         except DamagedFileError:
             log.warning("audit.file_damaged", file=file.path.name)
-        filling.end_file(limit)
+        indexer.end_file(limit)
 
     def _moved(self, base: sqlite3.Connection, files: list[AuditFile]) -> set[int]:
         """Files that were compressed since: their records lie elsewhere in them now."""

@@ -14,7 +14,7 @@ from deskbus_protocol.duration import hold_words
 from deskbus_protocol.quantity import counted, number
 
 MAX_BARS = 30
-"""Rows of a chart; what goes beyond is told beside it, and the tables have it."""
+"""Rows of a chart; what goes beyond is named beside it, and the tables have it."""
 
 MAX_WORD = 28
 _WORD = re.compile(r"[\s./_-]")
@@ -48,19 +48,19 @@ _VERDICTS = {
 }
 
 
-def render(told: ReportData, verdict: AuditVerdict, made_ms: int) -> str:
+def render(data: ReportData, verdict: AuditVerdict, made_ms: int) -> str:
     """The page; `made_ms` is when (Unix milliseconds)."""
     sections = [
-        _summary(told, verdict),
-        _section("Permissions", _decisions(told)),
-        _section("Who held which permission, and when", _holdings(told, made_ms)),
-        _section("Violations", _violations(told)),
-        _section("Apps", _apps(told)),
-        _section("Changes to the system", _changes(told)),
+        _summary(data, verdict),
+        _section("Permissions", _decisions(data)),
+        _section("Who held which permission, and when", _holdings(data, made_ms)),
+        _section("Violations", _violations(data)),
+        _section("Apps", _apps(data)),
+        _section("Changes to the system", _changes(data)),
         _section("Verification", _verification(verdict)),
         _section("Figures", _figures()),
     ]
-    period = _span(told.period, told)
+    period = _span(data.period, data)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -70,21 +70,21 @@ def render(told: ReportData, verdict: AuditVerdict, made_ms: int) -> str:
         f"<title>Audit report, {period}</title><style>{STYLE}</style></head><body>"
         f"<header><p>deskbus</p><h1>Audit report</h1><p class=period>{period}"
         f"</p></header>{''.join(sections)}"
-        f"<footer>Made {_when(made_ms)} from {counted(told.records, 'record')}. "
+        f"<footer>Made {_when(made_ms)} from {counted(data.records, 'record')}. "
         "All times are UTC.</footer></body></html>\n"
     )
 
 
-def _summary(told: ReportData, verdict: AuditVerdict) -> str:
+def _summary(data: ReportData, verdict: AuditVerdict) -> str:
     tone, title, words = _VERDICTS[verdict.verdict]
     reason = "".join(f" {escaped(text)}." for text in (verdict.reason, verdict.action) if text)
     notes = {
-        report_data.ALLOWED: counted(told.count(report_data.GRANTED), "permission"),
-        report_data.DENIED: counted(told.count(report_data.WITHHELD), "permission"),
-        report_data.VIOLATIONS: counted(sum(times for _, times in told.refusals.values()), "call"),
+        report_data.ALLOWED: counted(data.count(report_data.GRANTED), "permission"),
+        report_data.DENIED: counted(data.count(report_data.WITHHELD), "permission"),
+        report_data.VIOLATIONS: counted(sum(times for _, times in data.refusals.values()), "call"),
     }
     cells = "".join(
-        f"<div><b>{number(told.count(figure))}</b><span>{figure.name}</span>"
+        f"<div><b>{number(data.count(figure))}</b><span>{figure.name}</span>"
         f"<small>{notes.get(figure, '')}</small></div>"
         for figure in report_data.SUMMARY
     )
@@ -94,21 +94,21 @@ def _summary(told: ReportData, verdict: AuditVerdict) -> str:
     )
 
 
-def _decisions(told: ReportData) -> str:
-    rows = _by_app(told, report_data.PERMISSIONS)
+def _decisions(data: ReportData) -> str:
+    rows = _by_app(data, report_data.PERMISSIONS)
     if not rows:
         return _nothing("The log has no request for a permission and no decision on one.")
-    decided = [(app, [told.count(figure, app) for figure in _DECIDED]) for app, _ in rows]
+    decided = [(app, [data.count(figure, app) for figure in _DECIDED]) for app, _ in rows]
     bars = [Bar(app or NO_APP, counts) for app, counts in decided if sum(counts)]
     chart = ""
     if bars:
-        chart = _bars(_DECIDED, bars) + "<h3>By day</h3>" + _by_day(told, _DECIDED)
+        chart = _bars(_DECIDED, bars) + "<h3>By day</h3>" + _by_day(data, _DECIDED)
     return chart + _counts(rows, report_data.PERMISSIONS)
 
 
-def _by_app(told: ReportData, figures: Sequence[Figure]) -> list[tuple[str, list[int]]]:
+def _by_app(data: ReportData, figures: Sequence[Figure]) -> list[tuple[str, list[int]]]:
     """The apps of which there is something to count, those with the most first."""
-    rows = [(app, [told.count(figure, app) for figure in figures]) for app in told.apps]
+    rows = [(app, [data.count(figure, app) for figure in figures]) for app in data.apps]
     return sorted((row for row in rows if any(row[1])), key=lambda row: (-sum(row[1]), row[0]))
 
 
@@ -132,19 +132,19 @@ def _bars(figures: Sequence[Figure], bars: Sequence[Bar]) -> str:
     return chart + _nothing(f"Not drawn: {others} in all; the table below counts them.")
 
 
-def _by_day(told: ReportData, figures: Sequence[Figure]) -> str:
-    counts = [told.by_day(figure) for figure in figures]
+def _by_day(data: ReportData, figures: Sequence[Figure]) -> str:
+    counts = [data.by_day(figure) for figure in figures]
     days = sorted({day for each in counts for day in each})
     columns = [(day, [each.get(day, 0) for each in counts]) for day in days]
     return charts.columns_by_day([_SERIES[figure] for figure in figures], columns)
 
 
-def _holdings(told: ReportData, made_ms: int) -> str:
-    if not told.holdings:
+def _holdings(data: ReportData, made_ms: int) -> str:
+    if not data.holdings:
         return _nothing("The log has no permission that was granted.")
-    begins = told.period.since_ms
-    since = min(one.since_ms for one in told.holdings) if begins is None else begins
-    until = told.period.until_ms or told.last_ms or made_ms
+    begins = data.period.since_ms
+    since = min(one.since_ms for one in data.holdings) if begins is None else begins
+    until = data.period.until_ms or data.last_ms or made_ms
     table = [
         (
             one.app,
@@ -155,41 +155,41 @@ def _holdings(told: ReportData, made_ms: int) -> str:
             _when(one.since_ms),
             "still held" if one.until_ms is None else f"{_when(one.until_ms)} ({one.ended})",
         )
-        for one in told.holdings
+        for one in data.holdings
     ]
     names = ("App", "Permission", "Scope", "For", "By", "From", "Until")
-    lanes = _lanes(told, until)
+    rows = _timeline_rows(data, until)
     cut = ""
-    if len(lanes) > MAX_BARS:
-        shown = sum(1 for lane in lanes[:MAX_BARS] if lane.spans)
-        of = sum(1 for lane in lanes if lane.spans)
+    if len(rows) > MAX_BARS:
+        shown = sum(1 for row in rows[:MAX_BARS] if row.spans)
+        of = sum(1 for row in rows if row.spans)
         cut = _nothing(f"Drawn are the first {shown} of {number(of)}; the table has all.")
-    return charts.spans(lanes[:MAX_BARS], since, until) + cut + _table(names, table)
+    return charts.spans(rows[:MAX_BARS], since, until) + cut + _table(names, table)
 
 
-def _lanes(told: ReportData, until: int) -> list[TimelineRow]:
+def _timeline_rows(data: ReportData, until: int) -> list[TimelineRow]:
     """A heading for each app, and below it a row for each permission that it held."""
     held: dict[str, dict[str, list[Span]]] = {}
-    for one in told.holdings:
+    for one in data.holdings:
         row = held.setdefault(one.app, {}).setdefault(f"{one.permission} {one.scope}", [])
         ends = until if one.until_ms is None else one.until_ms
         title = f"{one.app} held {one.permission} on {one.scope} from {_when(one.since_ms)}"
         row.append(Span(one.since_ms, ends, one.until_ms is None or ends > until, title))
-    lanes = []
-    for app, rows in held.items():
-        lanes += [
+    rows = []
+    for app, permissions in held.items():
+        rows += [
             TimelineRow(app, []),
-            *(TimelineRow(label, spans) for label, spans in rows.items()),
+            *(TimelineRow(label, spans) for label, spans in permissions.items()),
         ]
-    return lanes
+    return rows
 
 
-def _violations(told: ReportData) -> str:
-    if not told.refusals:
+def _violations(data: ReportData) -> str:
+    if not data.refusals:
         return _nothing("Nothing was tried that is not permitted.")
-    rows = _by_app(told, (report_data.VIOLATIONS,))
+    rows = _by_app(data, (report_data.VIOLATIONS,))
     bars = [Bar(app or NO_APP, counts) for app, counts in rows]
-    worst = sorted(told.refusals.items(), key=lambda item: (-item[1][1], item[0]))
+    worst = sorted(data.refusals.items(), key=lambda item: (-item[1][1], item[0]))
     table = [(*what, number(records), number(times)) for what, (records, times) in worst]
     names = ("App", "Event", "Rule", "At", "Records", "Calls")
     total = (
@@ -201,24 +201,24 @@ def _violations(told: ReportData) -> str:
     )
     last = [
         (_when(record.time), record.app, record.type, _details(record), record.reason)
-        for record in reversed(told.refused.records)
+        for record in reversed(data.refused.records)
     ]
     return (
         _bars((report_data.VIOLATIONS,), bars)
         + "<h3>By day</h3>"
-        + _by_day(told, (report_data.VIOLATIONS,))
+        + _by_day(data, (report_data.VIOLATIONS,))
         + _nothing("A record tells of one refused call, or of all like it within a moment.")
         + _table(names, table, numbers=(4, 5), total=total)
         + "<h3>The newest</h3>"
         + _table(("Time", "App", "Event", "Details", "Reason"), last)
-        + _left_out(told.refused, report_data.VIOLATIONS)
+        + _left_out(data.refused, report_data.VIOLATIONS)
     )
 
 
-def _apps(told: ReportData) -> str:
+def _apps(data: ReportData) -> str:
     rows = [
-        (app, [told.count(figure, app) for figure in (*report_data.LIFE, report_data.RECORDS)])
-        for app in sorted(told.apps)
+        (app, [data.count(figure, app) for figure in (*report_data.LIFE, report_data.RECORDS)])
+        for app in sorted(data.apps)
         if app
     ]
     if not rows:
@@ -226,15 +226,15 @@ def _apps(told: ReportData) -> str:
     return _counts(rows, (*report_data.LIFE, report_data.RECORDS))
 
 
-def _changes(told: ReportData) -> str:
-    if not told.changes.records:
+def _changes(data: ReportData) -> str:
+    if not data.changes.records:
         return _nothing("Configuration, policy, vault and log are as they were.")
     rows = [
         (_when(record.time), record.type, record.actor, record.app, _details(record))
-        for record in reversed(told.changes.records)
+        for record in reversed(data.changes.records)
     ]
     names = ("Time", "Event", "By", "App", "Details")
-    return _table(names, rows) + _left_out(told.changes, report_data.CHANGES)
+    return _table(names, rows) + _left_out(data.changes, report_data.CHANGES)
 
 
 def _verification(verdict: AuditVerdict) -> str:
@@ -316,9 +316,9 @@ def _details(record: AuditRecord) -> str:
     return ", ".join(f"{name} {value}" for name, value in record.details.items())
 
 
-def _span(period: Period, told: ReportData) -> str:
-    since = period.since_ms if period.since_ms is not None else told.first_ms
-    until = period.until_ms if period.until_ms is not None else told.last_ms
+def _span(period: Period, data: ReportData) -> str:
+    since = period.since_ms if period.since_ms is not None else data.first_ms
+    until = period.until_ms if period.until_ms is not None else data.last_ms
     if since is None or until is None:
         return "no records"
     return f"{_when(since)} to {_when(until)}"

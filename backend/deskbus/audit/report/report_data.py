@@ -234,22 +234,22 @@ def gather(
     search: AuditSearch, period: Period, progress: ReportProgress | None = None
 ) -> ReportData:
     """Raises `OSError`. `progress` is told the records that were read, and those that may fit."""
-    story = ReportData(period)
+    data = ReportData(period)
     since = UNSET if period.since_ms is None else period.since_ms
     until = UNSET if period.until_ms is None else period.until_ms
     total = max(search.count(period.since_ms, period.until_ms), 1)
     wanted = AuditFilter(since=since, until=until)
     for done, record in enumerate(_all(search, wanted), 1):
-        story.add(record)
+        data.add(record)
         if progress is not None and done % PAGE == 0:
             progress(min(done, total), total)
     holdings = _Holdings()
     for record in _all(search, structs.replace(wanted, since=UNSET, types=list(_HOLDING))):
         holdings.add(record)
-    story.holdings = [one for one in holdings.close() if _touches(one, period)]
+    data.holdings = [one for one in holdings.close() if _touches(one, period)]
     if progress is not None:
         progress(total, total)
-    return story
+    return data
 
 
 def _all(search: AuditSearch, wanted: AuditFilter) -> Iterator[AuditRecord]:

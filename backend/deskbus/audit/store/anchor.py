@@ -77,14 +77,14 @@ class AnchorKeeper:
     def __init__(
         self,
         folder: AuditFolder,
-        safe: SealedValue,
+        sealed_anchor: SealedValue,
         keys: KeyFile,
         has_keychain: Callable[[], bool],
     ) -> None:
         """`has_keychain` blocks, and asks nobody."""
         self._has_keychain = has_keychain
         self._folder = folder
-        self._safe = safe
+        self._sealed_anchor = sealed_anchor
         self._keys = keys
         self._turn = anyio.Lock()
         self.anchor: Anchor | None = None
@@ -118,13 +118,13 @@ class AnchorKeeper:
 
     async def _open(self, *, may_make: bool) -> bool:
         self.problem = ""
-        wanted = self._safe.exists or (
+        wanted = self._sealed_anchor.exists or (
             may_make and await to_thread.run_sync(self._has_keychain, abandon_on_cancel=True)
         )
         if not wanted:
             return await to_thread.run_sync(self._open_without_safe)
         try:
-            content = await self._safe.load()
+            content = await self._sealed_anchor.load()
         except DeskbusError as error:
             self.problem = f"its keys wait for the vault: {error.message}"
             opened = await to_thread.run_sync(self._open_without_safe)
@@ -151,7 +151,7 @@ class AnchorKeeper:
             return None
         if self.sealed:
             return NOT_YET
-        if self._safe.exists:
+        if self._sealed_anchor.exists:
             return unread(self.problem or "nothing has opened it yet")
         return NO_KEYCHAIN
 
@@ -168,7 +168,7 @@ class AnchorKeeper:
         wrap = self.anchor.wrap if self.anchor else b""
         anchor = Anchor(key=key, size=size, root=root, wrap=wrap)
         if self.sealed:
-            await self._safe.save(encode_anchor(anchor))
+            await self._sealed_anchor.save(encode_anchor(anchor))
         else:
             content = encode_anchor(anchor)
             await to_thread.run_sync(self._folder.replace, ANCHOR, content)
@@ -183,7 +183,7 @@ class AnchorKeeper:
             wrap=secrets.token_bytes(WRAP_BYTES),
         )
         try:
-            kept = await self._safe.save(encode_anchor(anchor))
+            kept = await self._sealed_anchor.save(encode_anchor(anchor))
         except DeskbusError as error:
             log.warning("audit.no_keychain", reason=error.message)
             return None

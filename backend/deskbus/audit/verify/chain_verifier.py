@@ -79,7 +79,7 @@ class ChainVerifier:
         else:
             if found.batch != self._last.batch + 1:
                 raise Tampered("the head of the file does not follow the file before", self.size)
-            self._take_in_tail(found)
+            self._add_tail(found)
         self._settle(found, head.note)
         self._head_signer = found.head.head
         self._prev = leaf_hash(line)
@@ -116,7 +116,7 @@ class ChainVerifier:
             return (self._head_signer,)
         return self._head_signer, self._recover
 
-    def _take_in_tail(self, head: Checkpoint) -> None:
+    def _add_tail(self, head: Checkpoint) -> None:
         """The unsigned end of the file before: records the head covers, and bytes it counts."""
         unsigned = head.size - self.size
         if not 0 <= unsigned <= len(self._tail):

@@ -73,7 +73,7 @@ class GroupCommitWriter:
         self._dropped = 0
         self._failing = False
         self._keys_due = False
-        self._ledger: ChainWriter | None = None
+        self._chain_writer: ChainWriter | None = None
         self._tried_us = 0
         self._busy_since_us = 0
         self._thread: threading.Thread | None = None
@@ -131,30 +131,30 @@ class GroupCommitWriter:
         while True:
             group = self._gather()
             self._busy_since_us = self._clock.mono_us()
-            if self._ledger is None and (group or not self._closing):
+            if self._chain_writer is None and (group or not self._closing):
                 self._reopen()
             if group:
                 self._write(group)
-            if self._closing and (not group or self._ledger is None):
+            if self._closing and (not group or self._chain_writer is None):
                 break
             self._keep_keys()
             self._busy_since_us = 0
-        if self._ledger is not None:
+        if self._chain_writer is not None:
             try:
-                self._ledger.close()
+                self._chain_writer.close()
             except OSError as error:
                 log.warning("audit.not_closed", reason=error.strerror)
 
     def _gather(self) -> list[_Waiting]:
         """The next group, when there is one or something else is due."""
         with self._changed:
-            if self._ledger is None:
+            if self._chain_writer is None:
                 if self._tried_us and not self._urgent and not self._closing:
                     self._changed.wait(RETRY_S)
             elif not self._waiting and not self._closing:
                 self._changed.wait(KEYS_EVERY_S if self._keys_due else None)
             alone = 0 < len(self._waiting) < CROWD and not self._urgent and not self._closing
-            if alone and self._ledger is not None:
+            if alone and self._chain_writer is not None:
                 self._changed.wait(LINGER_S)
             self._urgent = 0
             count = min(len(self._waiting), GROUP_RECORDS)
@@ -170,12 +170,12 @@ class GroupCommitWriter:
         except Exception as error:  # noqa: BLE001  # if this thread ended, commits would wait for ever
             self._fail(error)
             return None
-        self._ledger = opening.ledger
+        self._chain_writer = opening.chain_writer
         self._failing = False
         self._tried_us = 0
         log.info(
             "audit.opened",
-            size=opening.ledger.size,
+            size=opening.chain_writer.size,
             unsigned=opening.unsigned,
             torn=opening.torn_bytes,
         )
@@ -187,9 +187,13 @@ class GroupCommitWriter:
         if dropped:
             self._add_first(AuditDropped(count=dropped))
         self._on_state("", opening)
-        ledger = opening.ledger
-        self._on_written(CommittedGroup([], ledger.size, ledger.root, ledger.file, ledger.newest))
-        return ledger
+        chain_writer = opening.chain_writer
+        self._on_written(
+            CommittedGroup(
+                [], chain_writer.size, chain_writer.root, chain_writer.file, chain_writer.newest
+            )
+        )
+        return chain_writer
 
     def _add_first(self, event: AuditDropped | AuditSetAside) -> None:
         stamped = Stamped(event, self._clock.now_ms(), self._clock.mono_us())
@@ -197,29 +201,31 @@ class GroupCommitWriter:
             self._waiting.appendleft(_Waiting(stamped, None))
 
     def _write(self, group: list[_Waiting]) -> None:
-        ledger = self._ledger
-        if ledger is None:
+        chain_writer = self._chain_writer
+        if chain_writer is None:
             self._give_back(group)
             return
-        before = ledger.size
+        before = chain_writer.size
         try:
-            lines = ledger.append([waiting.stamped for waiting in group])
+            lines = chain_writer.append([waiting.stamped for waiting in group])
         except OSError as error:
-            ledger.abandon()
+            chain_writer.abandon()
             self._fail(error)
             reopened = self._reopen()
             # What could not be taken back was taken in when the log was opened again.
             self._give_back(group, done=reopened.size - before if reopened else 0)
             return
         except Exception as error:  # noqa: BLE001  # what can't be written must not come back for ever
-            ledger.abandon()
+            chain_writer.abandon()
             self._fail(error)
             with self._changed:
                 self._dropped += sum(waiting.answer is None for waiting in group)
             self._give_back([waiting for waiting in group if waiting.answer is not None])
             return
         self._keys_due = True
-        written = CommittedGroup(lines, ledger.size, ledger.root, ledger.file, ledger.newest)
+        written = CommittedGroup(
+            lines, chain_writer.size, chain_writer.root, chain_writer.file, chain_writer.newest
+        )
         self._on_written(written)
         for waiting in group:
             if waiting.answer is not None:
@@ -241,15 +247,15 @@ class GroupCommitWriter:
         if not self._failing:
             log.error("audit.disk", reason=reason, kind=type(error).__name__)
         self._failing = True
-        self._ledger = None
+        self._chain_writer = None
         self._on_state(f"can't be written: {reason}", None)
 
     def _keep_keys(self) -> None:
-        if self._ledger is None or not self._keys_due:
+        if self._chain_writer is None or not self._keys_due:
             return
         try:
-            if self._ledger.keep_keys():
+            if self._chain_writer.keep_keys():
                 self._keys_due = False
         except OSError as error:
-            self._ledger.abandon()
+            self._chain_writer.abandon()
             self._fail(error)

@@ -53,7 +53,7 @@ class Opening(NamedTuple):
     `reason` tells why; `unsigned` records were taken in from the end of a process that crashed.
     """
 
-    ledger: ChainWriter
+    chain_writer: ChainWriter
     fresh: bool
     unsigned: int
     torn_bytes: int
@@ -62,7 +62,7 @@ class Opening(NamedTuple):
 
 
 class _Begin(NamedTuple):
-    """All that a ledger is made of, but for where the log ends."""
+    """All that a chain writer is made of, but for where the log ends."""
 
     folder: AuditFolder
     keys: KeyFile
@@ -70,7 +70,7 @@ class _Begin(NamedTuple):
     boot: str
     max_bytes: int
 
-    def ledger(self, end: End) -> ChainWriter:
+    def chain_writer(self, end: End) -> ChainWriter:
         return ChainWriter(
             self.folder, self.keys, self.clock, end, boot=self.boot, max_bytes=self.max_bytes
         )
@@ -136,9 +136,9 @@ def _fresh(begin: _Begin) -> Opening:
     )
     public = signed_note.format_key(origin, public_of(key))
     begin.folder.replace(GENESIS, public.encode() + b"\n", mode=0o400)
-    ledger = begin.ledger(end)
-    ledger.begin_file()
-    return Opening(ledger, True, 0, 0, "", "")
+    chain_writer = begin.chain_writer(end)
+    chain_writer.begin_file()
+    return Opening(chain_writer, True, 0, 0, "", "")
 
 
 def _go_on(
@@ -146,12 +146,12 @@ def _go_on(
 ) -> Opening:
     anchored = anchor.size if anchor else 0
     if state.pending and _is_missing(begin.folder, state, files):
-        ledger = _write_pending(begin, state, files)
-        if ledger.size < anchored:
+        chain_writer = _write_pending(begin, state, files)
+        if chain_writer.size < anchored:
             raise TamperedError("the log was cut back")
         # What follows is this process's own, and begins with a head that says so.
-        ledger.begin_file()
-        return Opening(ledger, False, 0, 0, "", "")
+        chain_writer.begin_file()
+        return Opening(chain_writer, False, 0, 0, "", "")
     if not files:
         raise TamperedError("all of it is gone")
     found = _survey(files[-1], state.origin, anchored)
@@ -161,16 +161,16 @@ def _go_on(
     seed = key_ratchet.next_seed(bytearray(state.seed), following - state.batch)
     if public_of(key_ratchet.signing_key(seed)) != found.last.next:
         raise TamperedError("its keys are not the ones that it names")
-    frontier, torn_bytes, unsigned = _take_in(found, seed)
+    frontier, torn_bytes, unsigned = _adopt_tail(found, seed)
     if frontier.size < max(state.size, anchored):
         raise TamperedError("the log was cut back")
     if anchor is not None and found.roots.get(anchored, anchor.root) != anchor.root:
         raise TamperedError("the log was rewritten before its anchor")
     end = End(state.origin, frontier, b"", following, seed, state.head_seed, files[-1].number)
-    ledger = begin.ledger(end)
+    chain_writer = begin.chain_writer(end)
     torn = Torn(len(torn_bytes), hashlib.sha256(torn_bytes).digest()) if torn_bytes else None
-    ledger.begin_file(torn)
-    return Opening(ledger, False, unsigned, len(torn_bytes), "", "")
+    chain_writer.begin_file(torn)
+    return Opening(chain_writer, False, unsigned, len(torn_bytes), "", "")
 
 
 def _write_pending(begin: _Begin, state: KeyState, files: list[AuditFile]) -> ChainWriter:
@@ -191,9 +191,9 @@ def _write_pending(begin: _Begin, state: KeyState, files: list[AuditFile]) -> Ch
         head_seed=state.head_seed,
         file=number - 1,
     )
-    ledger = begin.ledger(end)
-    ledger.go_on(state.pending.encode(), line.note)
-    return ledger
+    chain_writer = begin.chain_writer(end)
+    chain_writer.go_on(state.pending.encode(), line.note)
+    return chain_writer
 
 
 def _key_beside(folder: AuditFolder) -> str:
@@ -254,7 +254,7 @@ def _survey(file: AuditFile, origin: str, anchored_size: int = 0) -> _Survey:
     return _Survey(frontier, last, tail, reader.rest, roots)
 
 
-def _take_in(found: _Survey, seed: bytearray) -> tuple[Frontier, bytes, int]:
+def _adopt_tail(found: _Survey, seed: bytearray) -> tuple[Frontier, bytes, int]:
     """The frontier with the unsigned records whose MACs fit, the bytes behind, and how many."""
     frontier = found.frontier.copy()
     key = key_ratchet.first_mac_key(seed)

@@ -23,10 +23,14 @@ class ClientPublisher:
     )
 
     def __init__(
-        self, broker: MessageBroker, member: Member, questions: PendingRequests, log: DurabilityLog
+        self,
+        broker: MessageBroker,
+        member: Member,
+        pending_requests: PendingRequests,
+        log: DurabilityLog,
     ) -> None:
         self._broker = broker
-        self._pending_requests = questions
+        self._pending_requests = pending_requests
         self._client = member.client
         self._window = member.window
         self.check_durable = log.check_durable

@@ -98,9 +98,9 @@ class AppRateLimit:
 
 
 class RateLimits:
-    """The meters of all apps that have limits. `on_limited` hears of an app whose limits changed.
+    """The limits of all apps that have any. `on_limited` hears of an app whose limits changed.
 
-    An app without limits has no meter, and its messages meet no code of this file.
+    An app without limits has no rate limit here, and its messages meet no code of this file.
     """
 
     def __init__(
@@ -110,36 +110,36 @@ class RateLimits:
     ) -> None:
         self._on_limited = on_limited
         self._monotonic_s = monotonic_s
-        self._meters: dict[str, AppRateLimit] = {}
+        self._rate_limits: dict[str, AppRateLimit] = {}
 
     def limit(self, app: str, limits: Limits) -> None:
-        meter = AppRateLimit(limits, self._monotonic_s)
-        had = self._meters.pop(app, None)
-        if meter.is_limited:
-            self._meters[app] = meter
-        if had or meter.is_limited:
+        rate_limit = AppRateLimit(limits, self._monotonic_s)
+        had = self._rate_limits.pop(app, None)
+        if rate_limit.is_limited:
+            self._rate_limits[app] = rate_limit
+        if had or rate_limit.is_limited:
             self._on_limited(app)
 
     def of(self, app: str) -> AppRateLimit | None:
-        return self._meters.get(app)
+        return self._rate_limits.get(app)
 
     def excess_per_s(self, app: str) -> tuple[float, float]:
-        meter = self._meters.get(app)
-        return (0.0, 0.0) if meter is None else meter.excess_per_s()
+        rate_limit = self._rate_limits.get(app)
+        return (0.0, 0.0) if rate_limit is None else rate_limit.excess_per_s()
 
     def check(self, app: str, size: int) -> None:
         """For a message that does not go by a publisher; raises `DeskbusError` (rate_limited)."""
-        meter = self._meters.get(app)
-        if meter is not None and not meter.offer(1, size):
+        rate_limit = self._rate_limits.get(app)
+        if rate_limit is not None and not rate_limit.offer(1, size):
             raise DeskbusError(RATE_LIMITED)
 
 
 class RateLimitedPublisher:
-    """A publisher with a meter before it; what is beyond the budget is refused, not kept."""
+    """A publisher behind a rate limit; what is beyond the budget is refused, not kept."""
 
-    def __init__(self, publisher: ClientPublisher, meter: AppRateLimit, hold: Hold) -> None:
+    def __init__(self, publisher: ClientPublisher, rate_limit: AppRateLimit, hold: Hold) -> None:
         self._publisher = publisher
-        self._meter = meter
+        self._rate_limit = rate_limit
         self._hold = hold
         self.check_durable = publisher.check_durable
         self.when_durable = publisher.when_durable
@@ -147,11 +147,11 @@ class RateLimitedPublisher:
 
     def publish_plain(self, messages: Sequence[Plain], refuse: Refuse) -> Topic | None:
         size = sum([len(message.payload) for message in messages])
-        if self._meter.offer(len(messages), size):
+        if self._rate_limit.offer(len(messages), size):
             return self._publisher.publish_plain(messages, refuse)
         allowed = []
         for message in messages:
-            if self._meter.take_one(len(message.payload)):
+            if self._rate_limit.take_one(len(message.payload)):
                 allowed.append(message)
             else:
                 refuse(DeskbusError(RATE_LIMITED), message.topic)
@@ -172,6 +172,6 @@ class RateLimitedPublisher:
         self._publisher.respond(params)
 
     def _check(self, size: int) -> None:
-        if not self._meter.offer(1, size):
+        if not self._rate_limit.offer(1, size):
             self._hold(HOLD_S)
             raise DeskbusError(RATE_LIMITED)

@@ -24,7 +24,7 @@ START_WITHIN_S = 20.0
 OPEN_WITHIN_S = 10.0
 LEAVE_WITHIN_S = 1.0
 LOOK_EVERY_S = 0.05
-TOLD_AFTER_S = 0.2
+ANNOUNCED_AFTER_S = 0.2
 
 NO_BACKEND = "no backend is running for the data folder {}."
 START_ONE = "Start one with: deskbus serve --headless"
@@ -59,7 +59,7 @@ async def developer_session(data_dir: Path, wait_s: float) -> AsyncIterator[Clie
 async def _reach(stack: AsyncExitStack, data_dir: Path, wait_s: float) -> Client:
     folder = runtime_dir_for(data_dir)
     begun_at = anyio.current_time()
-    told = False
+    announced = False
     while True:
         try:
             # Nothing is made by looking, and nothing of another user's is believed.
@@ -79,8 +79,8 @@ async def _reach(stack: AsyncExitStack, data_dir: Path, wait_s: float) -> Client
         waited_s = anyio.current_time() - begun_at
         if waited_s >= (max(wait_s, START_WITHIN_S) if starting and wait_s else wait_s):
             raise _unreachable(data_dir, wanting, held=held) from None
-        if not told and waited_s >= TOLD_AFTER_S and sys.stderr.isatty():
-            told = True
+        if not announced and waited_s >= ANNOUNCED_AFTER_S and sys.stderr.isatty():
+            announced = True
             output.tell("deskbus: waiting for a backend to start (Ctrl-C ends it) …")
         await anyio.sleep(LOOK_EVERY_S)
 

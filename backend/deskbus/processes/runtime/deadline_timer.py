@@ -7,15 +7,15 @@ from deskbus.storage.awake_clock import READING_TURNS, awake_s
 
 
 class DeadlineTimer:
-    """`ring` may be early by the loop's rounding; whoever is rung for looks at the time.
+    """`on_deadline` may be early by the loop's rounding; the callee looks at the time.
 
     Seconds are those awake, and what had arrived by then has been read when it rings.
     """
 
     def __init__(
-        self, ring: Callable[[], None], monotonic_s: Callable[[], float] = awake_s
+        self, on_deadline: Callable[[], None], monotonic_s: Callable[[], float] = awake_s
     ) -> None:
-        self._ring = ring
+        self._on_deadline = on_deadline
         self._monotonic_s = monotonic_s
         self._timer: asyncio.Handle | None = None
 
@@ -36,14 +36,14 @@ class DeadlineTimer:
     def end(self) -> None:
         """Never rings again, and forgets whom it rang for."""
         self.stop()
-        self._ring = _nobody
+        self._on_deadline = _nobody
 
     def _read_first(self, turns: int) -> None:
         if turns:
             self._timer = asyncio.get_running_loop().call_soon(self._read_first, turns - 1)
             return
         self._timer = None
-        self._ring()
+        self._on_deadline()
 
 
 def _nobody() -> None:

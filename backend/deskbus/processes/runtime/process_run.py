@@ -39,7 +39,7 @@ class ProcessRun:
         process: AppProcess,
         root: Root,
         resource_group: ResourceGroup,
-        life: ParentDeathPipe | None,
+        parent_death_pipe: ParentDeathPipe | None,
         capture: LogCapture,
         output: ByteReceiveStream | None,
         on_missed: Callable[["ProcessRun", Missed], None],
@@ -58,7 +58,7 @@ class ProcessRun:
         self.liveness = Liveness(plan.heartbeat, plan.ready_within_s)
         self.exit_code: int | None = None
         self._plan = plan
-        self._life = life
+        self._parent_death_pipe = parent_death_pipe
         self._process = process
         self._output = output
         self._on_missed = on_missed
@@ -135,8 +135,8 @@ class ProcessRun:
     def _release(self) -> None:
         self._deadline_timer.end()
         self.resource_group.close()
-        if self._life is not None:
-            self._life.close()
+        if self._parent_death_pipe is not None:
+            self._parent_death_pipe.close()
 
     async def _kill_what_is_left(self) -> None:
         while True:

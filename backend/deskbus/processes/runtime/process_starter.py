@@ -63,8 +63,8 @@ class ProcessStarter:
     resource_groups: ResourceGroups
     forker: Forker
     renderers: RendererList
-    meter: BusLimit
-    shelf: StateStore
+    bus_limit: BusLimit
+    state_store: StateStore
     tell_app: TellApp
     log_dir: Path
     watchdog: WatchdogClient = field(default_factory=WatchdogClient)
@@ -99,7 +99,7 @@ class ProcessStarter:
         capture = LogCapture(file, limits.log_kb_per_s * 1024, time.monotonic)
         resource_group = self.resource_groups.make(plan.app, limits)
         began = start_clock()
-        life: ParentDeathPipe | None = None
+        parent_death_pipe: ParentDeathPipe | None = None
         self.spawning += 1
         self.spawns += 1
         started: AppProcess
@@ -110,19 +110,19 @@ class ProcessStarter:
                 resource_group.put_in(started.pid)
             else:
                 files = 0 if open_files is None else open_files_ceiling(open_files)
-                life = ParentDeathPipe()
+                parent_death_pipe = ParentDeathPipe()
                 confinement = Confinement(
-                    resource_group.entrance, files, life.reading, self.electron
+                    resource_group.entrance, files, parent_death_pipe.reading, self.electron
                 )
                 with anyio.CancelScope(shield=True):
                     # Between its start and our knowing of it, nobody would end it.
                     opened = await spawn(program, badge, confinement)
                 started, output = opened, opened.stdout
-                life.handed_over()
+                parent_death_pipe.handed_over()
                 if not resource_group.entrance:
                     resource_group.put_in(opened.pid)
         except OSError as error:
-            _release(resource_group, life)
+            _release(resource_group, parent_death_pipe)
             log.warning("app.not_started", app=plan.app, reason=error.strerror)
             if is_shortage(error):
                 raise refusal(error) from None
@@ -132,7 +132,7 @@ class ProcessStarter:
                 action="Check the command in its manifest.",
             ) from None
         except BaseException:
-            _release(resource_group, life)
+            _release(resource_group, parent_death_pipe)
             raise
         finally:
             self.spawning -= 1
@@ -144,7 +144,7 @@ class ProcessStarter:
                 os.kill(started.pid, KILL)
             if output is not None:
                 await output.aclose()
-            _release(resource_group, life)
+            _release(resource_group, parent_death_pipe)
             raise DeskbusError(
                 UNAVAILABLE, str(error), action="Try again when fewer apps are connected."
             ) from None
@@ -154,7 +154,7 @@ class ProcessStarter:
             process=started,
             root=root,
             resource_group=resource_group,
-            life=life,
+            parent_death_pipe=parent_death_pipe,
             capture=capture,
             output=output,
             on_missed=on_missed,
@@ -200,10 +200,10 @@ class _Output(ByteReceiveStream):
         await self._chunks.aclose()
 
 
-def _release(resource_group: ResourceGroup, life: ParentDeathPipe | None) -> None:
+def _release(resource_group: ResourceGroup, parent_death_pipe: ParentDeathPipe | None) -> None:
     resource_group.close()
-    if life is not None:
-        life.close()
+    if parent_death_pipe is not None:
+        parent_death_pipe.close()
 
 
 def _put(send: MemoryObjectSendStream[bytes], text: str) -> None:

@@ -143,17 +143,17 @@ if sys.platform != "win32":
         program: Program, badge: Badge, ticket: int, confinement: Confinement
     ) -> Process:
         """By way of the launcher; returns once that has made way for the program."""
-        status, told = os.pipe()
+        status, writing = os.pipe()
         try:
             command = [
                 *(sys.executable, "-I", "-S", str(LAUNCHER)),
-                *(str(told), str(os.getpid())),
+                *(str(writing), str(os.getpid())),
                 *(str(confinement.open_files), confinement.entrance),
                 *program.command(confinement.electron),
             ]
-            process = await _open(program, badge, command, [ticket, told], confinement)
+            process = await _open(program, badge, command, [ticket, writing], confinement)
         finally:
-            os.close(told)
+            os.close(writing)
         await _await_start(status, process)
         return process
 
@@ -162,12 +162,12 @@ if sys.platform != "win32":
         try:
             os.set_blocking(status, False)
             await anyio.wait_readable(status)
-            told = os.read(status, 16)
+            failure = os.read(status, 16)
         finally:
             os.close(status)
-        if told:
+        if failure:
             await process.wait()
             if process.stdout is not None:
                 await process.stdout.aclose()
-            number = int(told)
+            number = int(failure)
             raise OSError(number, os.strerror(number))

@@ -51,7 +51,7 @@ class ConsentService:
         self,
         checker: PermissionChecker,
         apps: AppRegistry,
-        ledger: DecisionTable,
+        decisions: DecisionTable,
         store: DecisionStore,
         *,
         mode: ConsentMode,
@@ -65,7 +65,7 @@ class ConsentService:
         self._apps = apps
         self._mode = mode
         self._on_changed = on_changed
-        self._ledger = ledger
+        self._decisions = decisions
         self._store = store
         self._prompt = prompt
         self._trail = trail
@@ -120,7 +120,7 @@ class ConsentService:
 
     def is_silenced(self, app: str, permission: str) -> bool:
         """Whether a person is spared this question for now."""
-        if self._ledger.is_embargoed(app, permission, self._clock()):
+        if self._decisions.is_embargoed(app, permission, self._clock()):
             return True
         if self._withdrawals[app] >= MAX_WITHDRAWN:
             return True
@@ -187,9 +187,9 @@ class ConsentService:
         except DeskbusError:
             log.error("permission.not_granted_unrecorded", app=app)  # noqa: TRY400
             return Outcome(None)
-        had_strikes = self._ledger.answered(app, request.grant.permission)
+        had_strikes = self._decisions.answered(app, request.grant.permission)
         if answer.holds != "once":
-            self._ledger.add(
+            self._decisions.add(
                 UserDecision(
                     app=app,
                     bound=itself.bound,
@@ -212,7 +212,7 @@ class ConsentService:
         self._withdrawals[app] += 1
         if self._withdrawals[app] == MAX_WITHDRAWN:
             log.warning("permission.prompts_withdrawn", app=app)
-        embargo = self._ledger.neglected(app, permission, "timeout", self._clock())
+        embargo = self._decisions.neglected(app, permission, "timeout", self._clock())
         self._store.is_behind = True
         if embargo is not None:
             log.warning("permission.embargoed", app=app, permission=permission)
@@ -224,7 +224,7 @@ class ConsentService:
     async def _refused(self, request: PermissionRequest, answer: ConsentAnswer) -> PermissionDenied:
         app, permission, now = request.identity.app, request.grant.permission, self._clock()
         if answer.choice == "dismissed" or answer.choice == "timeout":
-            embargo = self._ledger.neglected(app, permission, answer.choice, now)
+            embargo = self._decisions.neglected(app, permission, answer.choice, now)
             denial = await self._commit_denial(
                 request, answer._replace(holds="once"), _WHY[answer.choice]
             )
@@ -234,10 +234,10 @@ class ConsentService:
             return denial
         if answer.choice == "deny":
             self._refusals[app, permission] += 1
-            self._ledger.answered(app, permission)
+            self._decisions.answered(app, permission)
             if answer.holds != "once":
                 until = None if answer.expires_ms is None else now + answer.expires_ms
-                self._ledger.add(
+                self._decisions.add(
                     UserDecision(
                         app=app,
                         bound=self._apps.identity(app).bound,

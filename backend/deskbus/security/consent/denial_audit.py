@@ -13,7 +13,7 @@ from deskbus_protocol.permissions import Grant
 
 TELL_AGAIN_AFTER_MS = 60_000
 MAX_KNOWN = 4096
-MAX_TOLD = 50
+MAX_RECORDED = 50
 """Of one client within `TELL_AGAIN_AFTER_MS`: ever new scopes must not flood the log."""
 
 log = structlog.get_logger()
@@ -30,29 +30,30 @@ _WORDS = {
 class _Minute:
     def __init__(self, begins_ms: int) -> None:
         self.begins_ms = begins_ms
-        self.told = 0
+        self.recorded = 0
         self.beyond = 0
 
 
 class DenialAudit:
-    """The same refusal is told at most once a minute, and `MAX_TOLD` of a client. What goes beyond
-    is a violation of its own, with a count, as it begins and with the next refusal a minute later.
+    """Records the same refusal at most once a minute, and `MAX_RECORDED` of one client.
+
+    What goes beyond is a violation with a count, recorded as it begins and a minute later.
     """
 
     def __init__(self, trail: AuditSink, clock: ClockMs) -> None:
         self._trail = trail
         self._clock = clock
-        self._told: OrderedDict[tuple[ClientId, Grant, str], int] = OrderedDict()
+        self._recorded_at_ms: OrderedDict[tuple[ClientId, Grant, str], int] = OrderedDict()
         self._minutes: OrderedDict[ClientId, _Minute] = OrderedDict()
 
     def tell(self, identity: ClientId, wanted: Grant, verdict: PermissionVerdict) -> None:
         now, key = self._clock(), (identity, wanted, verdict.why)
-        if now - self._told.get(key, -TELL_AGAIN_AFTER_MS) < TELL_AGAIN_AFTER_MS:
+        if now - self._recorded_at_ms.get(key, -TELL_AGAIN_AFTER_MS) < TELL_AGAIN_AFTER_MS:
             return
-        self._told[key] = now
-        self._told.move_to_end(key)
-        if len(self._told) > MAX_KNOWN:
-            self._told.popitem(last=False)
+        self._recorded_at_ms[key] = now
+        self._recorded_at_ms.move_to_end(key)
+        if len(self._recorded_at_ms) > MAX_KNOWN:
+            self._recorded_at_ms.popitem(last=False)
         app, client = identity.app, identity.client
         if self._is_flood(identity, now):
             return
@@ -96,8 +97,8 @@ class DenialAudit:
             self._minutes.move_to_end(identity)
             if len(self._minutes) > MAX_KNOWN:
                 self._minutes.popitem(last=False)
-        if minute.told < MAX_TOLD:
-            minute.told += 1
+        if minute.recorded < MAX_RECORDED:
+            minute.recorded += 1
             return False
         minute.beyond += 1
         if minute.beyond == 1:

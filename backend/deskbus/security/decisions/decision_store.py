@@ -1,4 +1,4 @@
-"""DecisionStore: keeps the ledger in the vault, sealed; without one it ends with the backend."""
+"""DecisionStore: keeps the decision table in the vault, sealed; without one it ends with the backend."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -39,14 +39,14 @@ class DecisionStore:
     def __init__(
         self,
         folder: Path,
-        keeper: SealedValue,
-        ledger: DecisionTable,
+        sealed_value: SealedValue,
+        decisions: DecisionTable,
         clock: SteadyClock,
         keep_aside: Callable[[], Awaitable[str]],
     ) -> None:
         self._old_file = folder / OLD_FILE
-        self._keeper = keeper
-        self._ledger = ledger
+        self._sealed_value = sealed_value
+        self._decisions = decisions
         self._clock = clock
         self._keep_aside = keep_aside
         self._is_read = False
@@ -85,14 +85,14 @@ class DecisionStore:
         return self._is_read
 
     async def save(self) -> None:
-        """Returns when the ledger is on disk, or is known to be kept in memory only.
+        """Returns when the decisions are on disk, or is known to be kept in memory only.
 
         Raises `DeskbusError` while it can't be kept; nothing is overwritten that was not read.
         """
         async with self._turn:
             await self._read()
-            content = msgspec.json.encode(self._ledger.state(self._clock()))
-            is_kept = await self._keeper.save(content)
+            content = msgspec.json.encode(self._decisions.state(self._clock()))
+            is_kept = await self._sealed_value.save(content)
             self.is_behind = False
             self.problem = self._lasting_problem if is_kept else IN_MEMORY
 
@@ -114,9 +114,9 @@ class DecisionStore:
     async def _read(self) -> None:
         if self._is_read:
             return
-        if self._keeper.exists:
+        if self._sealed_value.exists:
             try:
-                content = await self._keeper.load()
+                content = await self._sealed_value.load()
                 refuse_newer(content or b"", DecisionState().version, "the list of decisions")
                 state = (
                     DecisionState()
@@ -133,7 +133,7 @@ class DecisionStore:
                 await self._set_aside("not of this version")
             else:
                 self._clock.not_before(state.seen)
-                self._ledger.restore(state)
+                self._decisions.restore(state)
         self._is_read = True
         self.problem = self._lasting_problem
 

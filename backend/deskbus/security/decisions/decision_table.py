@@ -1,4 +1,4 @@
-"""The ledger of what a person decided. Pure: time comes in as Unix milliseconds."""
+"""The table of users' decisions. Pure: time comes in as Unix milliseconds."""
 
 from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple

@@ -49,14 +49,14 @@ class PermissionSettings:
     def __init__(
         self,
         security: SecurityManager,
-        ledger: DecisionTable,
+        decisions: DecisionTable,
         store: DecisionStore,
         trail: AuditSink,
         clock: ClockMs,
     ) -> None:
         self._security = security
         self._catalogue = security.catalogue
-        self._ledger = ledger
+        self._decisions = decisions
         self._store = store
         self._trail = trail
         self._clock = clock
@@ -91,7 +91,7 @@ class PermissionSettings:
                     until=embargo.until,
                     because=embargo.because,
                 )
-                for embargo in self._ledger.embargoes(self._clock())
+                for embargo in self._decisions.embargoes(self._clock())
             ],
         )
 
@@ -135,7 +135,7 @@ class PermissionSettings:
                 reason="decided in the settings",
             )
         )
-        self._ledger.add(
+        self._decisions.add(
             UserDecision(
                 app=app,
                 bound=self._security.apps.identity(app).bound,
@@ -157,7 +157,7 @@ class PermissionSettings:
         """
         if permission is not None and scope is not None:
             scope = (await self._security.permissions.resolve(Grant(permission, scope))).scope
-        taken = self._ledger.remove(app, permission, scope)
+        taken = self._decisions.remove(app, permission, scope)
         if not taken and permission is not None and scope is not None:
             self._refuse_others(app, permission, scope)
         self._security.take_back(app, permission, scope)
@@ -185,7 +185,7 @@ class PermissionSettings:
         now = self._clock()
         meant = [
             embargo
-            for embargo in self._ledger.embargoes(now)
+            for embargo in self._decisions.embargoes(now)
             if embargo.app == app and permission in (None, embargo.permission)
         ]
         for embargo in meant:
@@ -193,7 +193,7 @@ class PermissionSettings:
                 app=app, actor="person", permission=embargo.permission, scope=ANY
             )
             await self._trail.commit(event)
-        self._ledger.reset_embargoes(app, permission)
+        self._decisions.reset_embargoes(app, permission)
         self._security.permissions.allow_asking(app, permission)
         await self._store.save_in_time()
         return len(meant)
@@ -210,7 +210,7 @@ class PermissionSettings:
 
     def _of_the_person(self) -> Iterator[PermissionRecord]:
         now = self._clock()
-        for decision in self._ledger:
+        for decision in self._decisions:
             if decision.holds_at(now):
                 yield PermissionRecord(
                     **self._said(decision.app, decision.grant),

@@ -67,7 +67,7 @@ class KekProvider(Protocol):
         ...
 
     def leave(self) -> None:
-        """Another home has the key now."""
+        """Another provider has the key now."""
         ...
 
 
@@ -144,16 +144,16 @@ class PasswordKekProvider:
 
     @classmethod
     def open(cls, head: KeysetHead, password: bytearray) -> tuple["PasswordKekProvider", bytearray]:
-        """The home and the key in it; raises `SealError` for another password."""
+        """The provider and its key; raises `SealError` for another password."""
         if head.password is None:
             raise SealError
         derivation = head.password.derivation
         for spelling in spellings(password):
-            home = cls(derivation, derivation.derive(spelling))
+            provider = cls(derivation, derivation.derive(spelling))
             try:
-                return home, unwrap_kek(head.password, home._derived, head.installation)
+                return provider, unwrap_kek(head.password, provider._derived, head.installation)
             except SealError:
-                home.leave()
+                provider.leave()
         raise SealError
 
     @property

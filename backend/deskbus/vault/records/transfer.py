@@ -114,13 +114,13 @@ def _opened(file: BinaryIO, password: bytearray) -> Iterator[tuple["_Stream", in
     if not start.startswith(_MAGIC) or length > MAX_HEAD_BYTES:
         raise SealError
     head = file.read(length)
-    home, key = PasswordKekProvider.open(decode_head(head, WHAT), password)
+    kek_provider, key = PasswordKekProvider.open(decode_head(head, WHAT), password)
     try:
         plain = open_chunks(key, _context(head), file.read(HEADER_BYTES), _chunks_of(file))
         stream = _Stream(plain)
         yield stream, int.from_bytes(stream.take(_LENGTH_BYTES))
     finally:
-        home.leave()
+        kek_provider.leave()
         wipe(key)
 
 
@@ -183,16 +183,16 @@ def _opens(vault: Vault, name: Name) -> bool:
 def _sealed(
     keys: list[tuple[Name, bytes]], vault: Vault, names: list[Name], password: bytearray
 ) -> Iterator[bytes]:
-    key_id, key, home = new_key_id(), new_key(), PasswordKekProvider.new(password)
+    key_id, key, kek_provider = new_key_id(), new_key(), PasswordKekProvider.new(password)
     try:
-        head = msgspec.json.encode(home.head(_PLACE, key_id, key))
+        head = msgspec.json.encode(kek_provider.head(_PLACE, key_id, key))
         yield _MAGIC + len(head).to_bytes(_LENGTH_BYTES) + head
         records = chain(keys, _read(vault, names))
         yield from seal_chunks(
             key_id, key, _context(head), _cut(_plain(len(keys) + len(names), records))
         )
     finally:
-        home.leave()
+        kek_provider.leave()
         wipe(key)
 
 

@@ -103,13 +103,13 @@ def test_a_proof_of_another_log_proves_nothing(exporter: Exporter, tmp_path: Pat
 
 def test_every_record_has_a_proof_also_behind_removed_files(exporter: Exporter) -> None:
     rig = exporter.rig
-    ledger = rig.open().ledger
+    chain_writer = rig.open().chain_writer
     keep = AuditRetention(max_age_ms=10**15, max_bytes=100_000)
-    plan = plan_prune(rig.folder, keep, ledger.file, Now(0, 0, 0))
+    plan = plan_prune(rig.folder, keep, chain_writer.file, Now(0, 0, 0))
     assert plan is not None
-    rig.write(ledger, [AuditPruned(through=plan.through, files=len(plan.files))])
+    rig.write(chain_writer, [AuditPruned(through=plan.through, files=len(plan.files))])
     remove(rig.folder, plan.files)
-    rig.end(ledger)
+    rig.end(chain_writer)
     after = Exporter(rig)
     lines, bundle = after.export(AuditFilter())
     assert len(lines) == 574 + 1 - (plan.through + 1)
@@ -136,10 +136,10 @@ def test_the_log_is_proven_to_go_on_from_a_kept_checkpoint(tmp_path: Path) -> No
 )
 def test_no_cell_is_a_formula(tmp_path: Path, text: str) -> None:
     rig = Rig(tmp_path / "audit")
-    ledger = rig.open().ledger
+    chain_writer = rig.open().chain_writer
     made = Violation(app=text, client=text, reason=text, kind=text, correlation_id=text)
-    lines = rig.write(ledger, [made])
-    rig.end(ledger)
+    lines = rig.write(chain_writer, [made])
+    rig.end(chain_writer)
     content = export.encode(lines, "csv")
     (_, row) = csv.reader(io.StringIO(content, newline=""))
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row)

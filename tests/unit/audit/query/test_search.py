@@ -43,10 +43,10 @@ def search(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditSearch]:
     """A log of 900 records in three files, of which one is compressed."""
     rig = Rig(tmp_path_factory.mktemp("query") / "audit")
     for run in range(3):
-        ledger = rig.open().ledger
+        chain_writer = rig.open().chain_writer
         for start in range(0, 300, 100):
-            rig.write(ledger, mixed(300)[start : start + 100])
-        rig.end(ledger)
+            rig.write(chain_writer, mixed(300)[start : start + 100])
+        rig.end(chain_writer)
         if run == 1:
             compress_closed(rig.folder, 2)
     index = AuditIndex(rig.path)
@@ -186,12 +186,12 @@ def test_an_index_of_another_log_is_noticed(tmp_path: Path) -> None:
 
 def test_an_index_catches_up_with_what_is_written_meanwhile(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "audit")
-    ledger = rig.open().ledger
+    chain_writer = rig.open().chain_writer
     index = AuditIndex(rig.path)
     for number in range(1, 6):
-        rig.write(ledger, [event(number, at) for at in range(30)])
+        rig.write(chain_writer, [event(number, at) for at in range(30)])
         assert index.catch_up() == 30 * number
-    rig.end(ledger)
+    rig.end(chain_writer)
     search = AuditSearch(rig.path, index)
     assert [record.seq for record in everything(search)] == list(range(150))
     index.close()

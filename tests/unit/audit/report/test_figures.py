@@ -108,11 +108,11 @@ def random_events(chance: random.Random, count: int) -> Iterator[events.Event]:
 
 
 def written(rig: Rig, wanted: Sequence[events.Event]) -> None:
-    ledger = rig.open().ledger
+    chain_writer = rig.open().chain_writer
     for event in wanted:
         rig.clock.pass_ms(HOUR_MS)
-        rig.write(ledger, [event])
-    rig.end(ledger)
+        rig.write(chain_writer, [event])
+    rig.end(chain_writer)
 
 
 def html_of(rig: Rig, period: Period = ALL) -> str:

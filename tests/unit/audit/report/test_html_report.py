@@ -67,16 +67,16 @@ def test_a_report_of_a_tampered_log_says_so_first(rig: Rig) -> None:
 
 def test_a_period_has_its_own_records_and_what_was_held_from_before(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "audit")
-    ledger = rig.open().ledger
+    chain_writer = rig.open().chain_writer
     grant = PermissionGranted(
         app="a", permission="secrets", scope="own", holds="always", actor="person"
     )
-    rig.write(ledger, [grant, structs.replace(grant, app="b")])
+    rig.write(chain_writer, [grant, structs.replace(grant, app="b")])
     rig.clock.pass_ms(DAY_MS)
-    rig.write(ledger, [PermissionRevoked(app="b", permission="secrets", scope="own")])
+    rig.write(chain_writer, [PermissionRevoked(app="b", permission="secrets", scope="own")])
     rig.clock.pass_ms(DAY_MS)
-    rig.write(ledger, [Violation(app="c", kind="acl")])
-    rig.end(ledger)
+    rig.write(chain_writer, [Violation(app="c", kind="acl")])
+    rig.end(chain_writer)
     since = START_MS + DAY_MS + DAY_MS // 2
     story, _ = gathered(rig, Period(since, None))
     assert story.records == 1
@@ -88,10 +88,10 @@ def test_a_period_has_its_own_records_and_what_was_held_from_before(tmp_path: Pa
 
 def test_nothing_that_an_app_calls_itself_runs_or_hides_in_a_report(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "audit")
-    ledger = rig.open().ledger
+    chain_writer = rig.open().chain_writer
     bad = "<script>alert(1)</script>\u202e\"'><img src=x>"
-    rig.write(ledger, [Violation(app=bad, kind=bad, method=bad, reason=bad)])
-    rig.end(ledger)
+    rig.write(chain_writer, [Violation(app=bad, kind=bad, method=bad, reason=bad)])
+    rig.end(chain_writer)
     page = render(*gathered(rig, Period(None, None)), START_MS)
     assert "<script" not in page
     assert "<img" not in page
@@ -166,10 +166,10 @@ def test_what_the_command_prints_can_not_move_a_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rig = Rig(tmp_path / "audit")
-    ledger = rig.open().ledger
+    chain_writer = rig.open().chain_writer
     name = "a\x9b31m\x1b]0;owned\x07\u202e\x7f\U0001f600"
-    rig.write(ledger, [Violation(app=name, kind="acl", reason=name)])
-    rig.end(ledger)
+    rig.write(chain_writer, [Violation(app=name, kind="acl", reason=name)])
+    rig.end(chain_writer)
     assert main(["audit", "query", "--log", str(rig.path)]) == 0
     said = capsys.readouterr().out
     assert said.rstrip("\n").isprintable()

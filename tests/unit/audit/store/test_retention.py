@@ -47,15 +47,15 @@ def rig(tmp_path: Path) -> Rig:
 
 def prune(rig: Rig, max_bytes: int, *, recorded: bool = True) -> None:
     """As the backend does it: the record first, then the files."""
-    ledger = rig.open().ledger
+    chain_writer = rig.open().chain_writer
     keep = AuditRetention(max_age_ms=10**15, max_bytes=max_bytes)
-    plan = plan_prune(rig.folder, keep, ledger.file, Now(rig.clock.now_ms(), 0, 0))
+    plan = plan_prune(rig.folder, keep, chain_writer.file, Now(rig.clock.now_ms(), 0, 0))
     assert plan is not None
     if recorded:
         through, files = plan.through, len(plan.files)
-        rig.write(ledger, [AuditPruned(through=through, files=files, reason=plan.rule)])
+        rig.write(chain_writer, [AuditPruned(through=through, files=files, reason=plan.rule)])
     remove(rig.folder, plan.files)
-    rig.end(ledger)
+    rig.end(chain_writer)
 
 
 @pytest.mark.requirement("8.4")

@@ -12,11 +12,11 @@ HOUR_MS = 3_600_000
 def verdict_after(path: Path, moved_ms: int) -> AuditVerdict:
     rig = Rig(path)
     rig.clock.pass_ms(12 * HOUR_MS)
-    ledger = rig.open().ledger
-    rig.write(ledger, [event(0, 0)])
+    chain_writer = rig.open().chain_writer
+    rig.write(chain_writer, [event(0, 0)])
     rig.clock.ms += moved_ms
-    rig.write(ledger, [event(0, 1)])
-    rig.end(ledger)
+    rig.write(chain_writer, [event(0, 1)])
+    rig.end(chain_writer)
     return Verifier(path, own_key(path)).run()
 
 

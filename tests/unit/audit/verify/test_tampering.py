@@ -273,11 +273,11 @@ def test_a_second_writer_is_kept_out(rig: Rig) -> None:
 def test_lines_of_two_writers_in_one_file_are_told(rig: Rig, key: str) -> None:
     """As on a file system that locks nothing: both went on from the same end."""
     copy = Rig(rig.path.with_name("copy"))
-    ledger = rig.open().ledger
+    chain_writer = rig.open().chain_writer
     shutil.copytree(rig.path, copy.path)
-    rig.write(ledger, [event(1, at) for at in range(3)])
+    rig.write(chain_writer, [event(1, at) for at in range(3)])
     rig.crash()
-    theirs = copy.open().ledger
+    theirs = copy.open().chain_writer
     copy.write(theirs, [event(2, at) for at in range(3)])
     copy.end(theirs)
     mine, others = paths(rig.path)[-1], paths(copy.path)[-1]
@@ -315,8 +315,8 @@ def test_foreign_lines_at_the_end_are_not_signed_and_never_taken_in(rig: Rig, ke
     assert verify(rig, key).verdict == "UNCLEAN TAIL"
     opening = rig.open()
     assert (opening.unsigned, opening.torn_bytes) == (0, len(forged) + 1)
-    rig.write(opening.ledger, [event(0, 0)])
-    rig.end(opening.ledger)
+    rig.write(opening.chain_writer, [event(0, 0)])
+    rig.end(opening.chain_writer)
     verdict = verify(rig, key)
     assert (verdict.verdict, verdict.records) == ("OK", 323)
     assert any("left aside: " in finding.text for finding in verdict.findings)

@@ -124,11 +124,11 @@ def test_a_pipe_in_a_files_place_keeps_nobody_waiting(rig: Rig) -> None:
 
 
 def test_a_file_that_lies_in_the_next_ones_place_is_not_written_to(rig: Rig) -> None:
-    ledger = rig.open().ledger
-    planted = rig.folder.path_of(ledger.file + 1)
+    chain_writer = rig.open().chain_writer
+    planted = rig.folder.path_of(chain_writer.file + 1)
     planted.write_bytes(b'{"seq":24}\n')
     with pytest.raises(FileExistsError):
-        ledger.begin_file()
+        chain_writer.begin_file()
     assert planted.read_bytes() == b'{"seq":24}\n'
     rig.crash()
 
@@ -238,7 +238,7 @@ def test_a_deleted_record_hides_no_other_file(rig: Rig) -> None:
 def test_files_with_other_names_are_no_files_of_the_log(rig: Rig) -> None:
     (rig.path / "audit-00000009.jsonl").mkdir()
     assert [file.number for file in list_files(rig.path)] == [1, 2, 3]
-    rig.write(rig.open().ledger, [event(0, 0)])
+    rig.write(rig.open().chain_writer, [event(0, 0)])
     rig.crash()
 
 

@@ -50,14 +50,14 @@ def test_files_are_for_their_owner_and_closed_ones_for_reading_only(rig: Rig) ->
     assert current.stat().st_mode & 0o777 == 0o600
     assert (rig.path / KEYS).stat().st_mode & 0o777 == 0o600
     assert rig.path.stat().st_mode & 0o777 == 0o700
-    rig.end(opening.ledger)
+    rig.end(opening.chain_writer)
 
 
 def test_unsigned_records_of_a_crash_are_taken_in_and_a_torn_one_stays_where_it_is(
     rig: Rig,
 ) -> None:
-    ledger = rig.open().ledger
-    rig.write(ledger, [event(0, at) for at in range(10)])
+    chain_writer = rig.open().chain_writer
+    rig.write(chain_writer, [event(0, at) for at in range(10)])
     rig.crash()
     path = paths(rig.path)[0]
     content = path.read_bytes()
@@ -67,16 +67,16 @@ def test_unsigned_records_of_a_crash_are_taken_in_and_a_torn_one_stays_where_it_
     opening = rig.open()
     assert (opening.unsigned, opening.torn_bytes > 0, opening.set_aside) == (9, True, "")
     assert path.read_bytes() == before
-    rig.end(opening.ledger)
+    rig.end(opening.chain_writer)
     assert verdict_of(rig) == "OK"
 
 
 def test_no_key_signs_twice_whatever_the_moment_of_the_crash(rig: Rig, tmp_path: Path) -> None:
     """Every moment of a run is a crash; all that is ever signed with one key is the same."""
-    ledger = rig.open().ledger
+    chain_writer = rig.open().chain_writer
     moments = []
     for number in range(4):
-        rig.write(ledger, [event(number, 0)])
+        rig.write(chain_writer, [event(number, 0)])
         moment = tmp_path / f"moment-{number}"
         shutil.copytree(rig.path, moment)
         moments.append(moment)
@@ -127,11 +127,11 @@ def test_a_head_that_was_ready_when_the_process_died_is_the_one_that_is_written(
 
 
 def test_a_key_file_that_is_behind_the_log_catches_up(rig: Rig) -> None:
-    ledger = rig.open().ledger
+    chain_writer = rig.open().chain_writer
     keys = (rig.path / KEYS).read_bytes()
     for number in range(5):
-        rig.write(ledger, [event(number, 0)])
-    rig.end(ledger)
+        rig.write(chain_writer, [event(number, 0)])
+    rig.end(chain_writer)
     (rig.path / KEYS).write_bytes(keys)
     rig.run(1)
     assert verdict_of(rig) == "OK"
@@ -140,10 +140,10 @@ def test_a_key_file_that_is_behind_the_log_catches_up(rig: Rig) -> None:
 @pytest.mark.requirement("8.4")
 def test_a_stolen_signing_key_does_not_rewrite_the_past(rig: Rig) -> None:
     """The thief has every secret of this moment, and the files; the officer has the public key."""
-    ledger = rig.open().ledger
+    chain_writer = rig.open().chain_writer
     for number in range(4):
-        rig.write(ledger, [event(number, at) for at in range(3)])
-    ledger.keep_keys(now=True)
+        rig.write(chain_writer, [event(number, at) for at in range(3)])
+    chain_writer.keep_keys(now=True)
     key = own_key(rig.path)
     state = KeyFile(rig.path / KEYS, None).load()
     assert state is not None
@@ -191,8 +191,8 @@ def test_a_log_that_can_not_be_gone_on_with_is_set_aside_untouched(rig: Rig, wha
     opening = rig.open(anchor=anchor)
     assert opening.reason
     assert (rig.path / opening.set_aside).is_dir()
-    rig.write(opening.ledger, [event(0, 0)])
-    rig.end(opening.ledger)
+    rig.write(opening.chain_writer, [event(0, 0)])
+    rig.end(opening.chain_writer)
     assert verdict_of(rig) == "OK"
     assert Verifier(rig.path, anchor.key if what != "key" else verdict.key).run().verdict == (
         "TAMPERED"
@@ -206,20 +206,20 @@ def test_an_anchor_that_is_behind_the_log_is_no_reason_to_complain(rig: Rig) -> 
     rig.run(2)
     opening = rig.open(anchor=Anchor(key=own_key(rig.path), size=mark.size, root=mark.root))
     assert opening.set_aside == ""
-    rig.end(opening.ledger)
+    rig.end(opening.chain_writer)
 
 
 def test_a_file_ends_when_it_is_large_and_when_the_day_does(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "audit", max_bytes=4000)
-    ledger = rig.open().ledger
+    chain_writer = rig.open().chain_writer
     for number in range(5):
-        rig.write(ledger, [event(number, at) for at in range(10)])
-    files = ledger.file
+        rig.write(chain_writer, [event(number, at) for at in range(10)])
+    files = chain_writer.file
     assert files == 4
     rig.clock.pass_ms(24 * 3600 * 1000)
-    rig.write(ledger, [event(9, 0)])
-    assert ledger.file == files + 1
-    rig.end(ledger)
+    rig.write(chain_writer, [event(9, 0)])
+    assert chain_writer.file == files + 1
+    rig.end(chain_writer)
     assert verdict_of(rig) == "OK"
 
 

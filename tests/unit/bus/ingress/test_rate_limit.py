@@ -19,7 +19,7 @@ class Clock:
 
 
 class Publisher:
-    """What would stand behind the meter."""
+    """What would stand behind the rate_limit."""
 
     def __init__(self) -> None:
         self.routed: list[str] = []
@@ -41,29 +41,29 @@ def message(topic: str, size: int = 10) -> Any:
 
 def metered(limits: Limits) -> tuple[Any, Publisher, list[float], Clock, RateLimits]:
     clock, holds, behind = Clock(), list[float](), Publisher()
-    meters = RateLimits(lambda _: None, clock)
-    meters.limit("desk.app", limits)
-    meter = meters.of("desk.app")
-    assert meter is not None
-    return RateLimitedPublisher(behind, meter, holds.append), behind, holds, clock, meters  # type: ignore[arg-type]
+    rate_limits = RateLimits(lambda _: None, clock)
+    rate_limits.limit("desk.app", limits)
+    rate_limit = rate_limits.of("desk.app")
+    assert rate_limit is not None
+    return RateLimitedPublisher(behind, rate_limit, holds.append), behind, holds, clock, rate_limits  # type: ignore[arg-type]
 
 
 def test_an_app_without_limits_has_no_meter() -> None:
     heard: list[str] = []
-    meters = RateLimits(heard.append)
-    meters.limit("desk.app", Limits())
-    assert meters.of("desk.app") is None
-    assert meters.excess_per_s("desk.app") == (0, 0)
-    meters.check("desk.app", 10**9)
+    rate_limits = RateLimits(heard.append)
+    rate_limits.limit("desk.app", Limits())
+    assert rate_limits.of("desk.app") is None
+    assert rate_limits.excess_per_s("desk.app") == (0, 0)
+    rate_limits.check("desk.app", 10**9)
     assert heard == []
-    meters.limit("desk.app", Limits(messages_per_s=1))
-    meters.limit("desk.app", Limits())
+    rate_limits.limit("desk.app", Limits(messages_per_s=1))
+    rate_limits.limit("desk.app", Limits())
     assert heard == ["desk.app", "desk.app"], "both ways, its connections are told"
 
 
 @pytest.mark.requirement("4.4")
 def test_what_is_beyond_the_budget_is_refused_and_the_app_held_back() -> None:
-    publisher, behind, holds, clock, meters = metered(Limits(messages_per_s=3))
+    publisher, behind, holds, clock, rate_limits = metered(Limits(messages_per_s=3))
     refused: list[tuple[str, str]] = []
 
     def refuse(error: DeskbusError, topic: str) -> None:
@@ -76,22 +76,22 @@ def test_what_is_beyond_the_budget_is_refused_and_the_app_held_back() -> None:
     assert refused == [("rate_limited", "d"), ("rate_limited", "e")]
     assert holds == [HOLD_S]
     clock.now = 1.0
-    assert meters.excess_per_s("desk.app") == (5, 0)
+    assert rate_limits.excess_per_s("desk.app") == (5, 0)
     assert publisher.publish_plain([message("f")], refuse) == "routed"
-    assert meters.excess_per_s("desk.app") == (0, 0)
+    assert rate_limits.excess_per_s("desk.app") == (0, 0)
 
 
 def test_a_large_message_is_paid_for_afterwards() -> None:
-    publisher, behind, _, clock, meters = metered(Limits(bus_kb_per_s=1))
+    publisher, behind, _, clock, rate_limits = metered(Limits(bus_kb_per_s=1))
     assert publisher.publish_plain([message("large", 4096)], print)
     with pytest.raises(DeskbusError) as refused:
         publisher.publish("more", Raw(b"x"), UNSET)
     assert refused.value.kind is RATE_LIMITED
     assert refused.value.kind.retryable
     clock.now = 2.0
-    assert meters.excess_per_s("desk.app")[1] > 1024
+    assert rate_limits.excess_per_s("desk.app")[1] > 1024
     with pytest.raises(DeskbusError):
-        meters.check("desk.app", 1)
+        rate_limits.check("desk.app", 1)
     clock.now = 3.5
     assert publisher.publish("more", Raw(b"x"), UNSET)
     assert behind.routed == ["large", "more"]

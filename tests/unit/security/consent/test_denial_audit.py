@@ -1,6 +1,6 @@
 """Refusals without a prompt are told, and no client floods the audit log with them."""
 
-from deskbus.security.consent.denial_audit import MAX_TOLD, TELL_AGAIN_AFTER_MS, DenialAudit
+from deskbus.security.consent.denial_audit import MAX_RECORDED, TELL_AGAIN_AFTER_MS, DenialAudit
 from deskbus.security.model.effective_permissions import PermissionVerdict
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.events import AuditEvent, Violation
@@ -28,7 +28,7 @@ def test_ever_new_scopes_can_not_flood_the_log() -> None:
     for number in range(10_000):
         refusals.tell(APP, Grant("messaging.write", f"t.{number}"), verdict)
     refusals.tell(OTHER, Grant("messaging.write", "t"), verdict)
-    assert len(trail.told) == MAX_TOLD + 2
+    assert len(trail.told) == MAX_RECORDED + 2
     floods = [
         event for event in trail.told if isinstance(event, Violation) and event.kind == "flood"
     ]
@@ -38,7 +38,7 @@ def test_ever_new_scopes_can_not_flood_the_log() -> None:
     counted, told = trail.told[-2:]
     assert isinstance(counted, Violation)
     assert isinstance(told, Violation)
-    assert (counted.kind, counted.count) == ("flood", 10_000 - MAX_TOLD - 1)
+    assert (counted.kind, counted.count) == ("flood", 10_000 - MAX_RECORDED - 1)
     assert (told.kind, told.target) == ("undeclared", "messaging.write again")
 
 

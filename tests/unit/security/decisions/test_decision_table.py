@@ -1,4 +1,4 @@
-"""The ledger of decisions: expiry, sessions, embargoes, by a clock that is given."""
+"""The table of decisions: expiry, sessions, embargoes, by a clock that is given."""
 
 import pytest
 from hypothesis import given
@@ -33,101 +33,101 @@ DECISIONS = st.builds(
 
 
 def ledger_of(decisions: list[UserDecision]) -> DecisionTable:
-    ledger = DecisionTable()
+    table = DecisionTable()
     for decision in decisions:
-        ledger.add(decision)
-    return ledger
+        table.add(decision)
+    return table
 
 
 @given(st.lists(DECISIONS, max_size=12), st.integers(0, 110))
 def test_what_has_ended_is_gone_and_nothing_else(decisions: list[UserDecision], now: int) -> None:
-    ledger = ledger_of(decisions)
-    before = list(ledger)
-    ended = ledger.expire(now)
-    assert {id(d) for d in (*ended, *ledger)} == {id(d) for d in before}
+    table = ledger_of(decisions)
+    before = list(table)
+    ended = table.expire(now)
+    assert {id(d) for d in (*ended, *table)} == {id(d) for d in before}
     assert all(d.until is not None and d.until <= now for d in ended)
-    assert all(d.until is None or d.until > now for d in ledger)
+    assert all(d.until is None or d.until > now for d in table)
 
 
 @given(st.lists(DECISIONS, max_size=12), st.integers(0, 110))
 def test_an_ended_decision_counts_for_nothing_before_it_is_taken_out(
     decisions: list[UserDecision], now: int
 ) -> None:
-    ledger = ledger_of(decisions)
-    standing = [d for app in ("desk.a", "desk.b") for d in ledger.of(app, now)]
-    ledger.expire(now)
-    assert sorted(map(repr, standing)) == sorted(map(repr, ledger))
+    table = ledger_of(decisions)
+    standing = [d for app in ("desk.a", "desk.b") for d in table.of(app, now)]
+    table.expire(now)
+    assert sorted(map(repr, standing)) == sorted(map(repr, table))
 
 
 @given(st.lists(DECISIONS, max_size=12), st.integers(0, 110))
 def test_the_next_end_is_that_of_the_first_to_end(decisions: list[UserDecision], now: int) -> None:
-    ledger = ledger_of(decisions)
-    ends = ledger.next_end()
+    table = ledger_of(decisions)
+    ends = table.next_end()
     if ends is not None:
-        assert ledger.expire(ends - 1) == []
-        assert ledger.expire(ends) != []
+        assert table.expire(ends - 1) == []
+        assert table.expire(ends) != []
 
 
 @given(st.lists(DECISIONS, max_size=12))
 def test_only_what_holds_always_outlives_the_run(decisions: list[UserDecision]) -> None:
-    ledger, next_run = ledger_of(decisions), DecisionTable()
-    next_run.restore(ledger.state(0))
-    assert list(next_run) == [d for d in ledger if d.holds == "always"]
+    table, next_run = ledger_of(decisions), DecisionTable()
+    next_run.restore(table.state(0))
+    assert list(next_run) == [d for d in table if d.holds == "always"]
 
 
 @given(st.lists(DECISIONS, max_size=12), st.lists(DECISIONS, max_size=4))
 def test_what_was_decided_meanwhile_stays_when_the_store_comes(
     stored: list[UserDecision], meanwhile: list[UserDecision]
 ) -> None:
-    ledger = ledger_of(meanwhile)
-    before = list(ledger)
-    ledger.restore(ledger_of(stored).state(0))
-    assert [d for d in ledger if d in before] == before
+    table = ledger_of(meanwhile)
+    before = list(table)
+    table.restore(ledger_of(stored).state(0))
+    assert [d for d in table if d in before] == before
 
 
 @given(st.lists(DECISIONS, max_size=12), APPS)
 def test_an_app_that_has_changed_keeps_its_denials_only(
     decisions: list[UserDecision], app: str
 ) -> None:
-    ledger = ledger_of(decisions)
-    others = [d for d in ledger if d.app != app]
-    denials = [d for d in ledger if d.app == app and not d.allowed]
-    ledger.disown(app, "three")
-    assert sorted(map(repr, ledger)) == sorted(map(repr, [*others, *denials]))
+    table = ledger_of(decisions)
+    others = [d for d in table if d.app != app]
+    denials = [d for d in table if d.app == app and not d.allowed]
+    table.disown(app, "three")
+    assert sorted(map(repr, table)) == sorted(map(repr, [*others, *denials]))
 
 
 @given(st.lists(DECISIONS, max_size=12), APPS)
 def test_to_take_back_all_of_an_app_touches_no_other(
     decisions: list[UserDecision], app: str
 ) -> None:
-    ledger = ledger_of(decisions)
-    others = [d for d in ledger if d.app != app]
-    ledger.remove(app)
-    assert list(ledger) == others
+    table = ledger_of(decisions)
+    others = [d for d in table if d.app != app]
+    table.remove(app)
+    assert list(table) == others
 
 
 @given(st.lists(st.sampled_from(["dismissed", "timeout"]), max_size=8))
 def test_an_embargo_comes_with_the_last_dismissal_or_timeout_that_was_too_many(
     neglects: list[Neglect],
 ) -> None:
-    ledger = DecisionTable()
+    table = DecisionTable()
     counts = {"dismissed": 0, "timeout": 0}
     for how in neglects:
         counts[how] += 1
-        embargo = ledger.neglected("desk.a", "history", how, 1000)
+        embargo = table.neglected("desk.a", "history", how, 1000)
         is_due = counts["dismissed"] == MAX_DISMISSALS or counts["timeout"] == MAX_TIMEOUTS
         assert (embargo is not None) == is_due
         if is_due:
             break
-        assert not ledger.is_embargoed("desk.a", "history", 1000)
+        assert not table.is_embargoed("desk.a", "history", 1000)
 
 
 def test_an_embargo_is_of_one_app_and_permission_for_seven_days_over_restarts() -> None:
-    ledger = DecisionTable()
+    table = DecisionTable()
     for _ in range(MAX_DISMISSALS - 1):
-        ledger.neglected("desk.a", "history", "dismissed", 0)
+        table.neglected("desk.a", "history", "dismissed", 0)
     next_run = DecisionTable()
-    next_run.restore(ledger.state(0))
+    next_run.restore(table.state(0))
     assert next_run.neglected("desk.a", "history", "dismissed", 0) is not None
     last = DecisionTable()
     last.restore(next_run.state(0))

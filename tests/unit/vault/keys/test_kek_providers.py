@@ -75,4 +75,4 @@ def test_the_home_changes_between_keychains_and_password(folder: Path) -> None:
     vault.use_keychain()
     vault = reopened(vault, folder, first, second)
     assert vault.get(TOKEN) == b"one"
-    assert vault.status().home == "secret-service"
+    assert vault.status().kek_provider == "secret-service"
