@@ -1,4 +1,4 @@
-"""DecisionStore: keeps the decision table in the vault, sealed; without one it ends with the backend."""
+"""DecisionStore: keeps the decision table in the vault; without one it ends with the backend."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -73,9 +73,9 @@ class DecisionStore:
         log.error("decisions.old_file_set_aside", file=aside.name)
 
     async def open(self) -> bool:
-        """Reads what the keeper has; what was decided meanwhile stays. True once that is done.
+        """Reads what the vault has; what was decided meanwhile stays. True once that is done.
 
-        While the keeper is locked `problem` says so, and this may be called again.
+        While the vault is locked `problem` says so, and this may be called again.
         """
         async with self._turn:
             try:
