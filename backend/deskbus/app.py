@@ -16,7 +16,7 @@ from deskbus.components.app_processes import AppProcesses
 from deskbus.components.auditing import Auditing
 from deskbus.components.connection_acceptor import ConnectionAcceptor
 from deskbus.components.endpoint import Endpoint
-from deskbus.components.federating import Federating
+from deskbus.components.federation_bridge import FederationBridge
 from deskbus.components.health_checks import (
     bus_check,
     permissions_check,
@@ -26,8 +26,8 @@ from deskbus.components.health_checks import (
 from deskbus.components.health_watch import HealthWatch
 from deskbus.components.messaging import Messaging
 from deskbus.components.methods import dispatcher_of
-from deskbus.components.screens import Screens
 from deskbus.components.sessions import Sessions
+from deskbus.components.user_interface import UserInterface
 from deskbus.config import VAULT_FOLDER, Settings
 from deskbus.contracts.component import Component
 from deskbus.contracts.listeners import AsyncListeners, Listeners
@@ -67,25 +67,30 @@ class Backend:
         self._pipe = address(settings.runtime_dir)
         shortage = ResourceShortage()
         loops = Loops(shortage)
-        screens = Screens(settings, loops)
+        user_interface = UserInterface(settings, loops)
 
         vault_changed = Listeners[VaultStatus]()
         damage_found = AsyncListeners[Purpose | None]()
         keys = Vault(settings.data_dir / VAULT_FOLDER)
         vault = VaultService(keys, vault_changed, on_refused=damage_found)
-        auditing = Auditing(settings, vault, screens.panels, epoch)
+        auditing = Auditing(settings, vault, user_interface.panels, epoch)
         access = AccessControl(
-            settings, mode, vault=vault, screens=screens, auditing=auditing, loops=loops
+            settings,
+            mode,
+            vault=vault,
+            user_interface=user_interface,
+            auditing=auditing,
+            loops=loops,
         )
         messaging = Messaging(settings, keys, access, loops, epoch)
         damage_found.add(auditing.record_refused)
-        for part in (screens, auditing, messaging, access):
+        for part in (user_interface, auditing, messaging, access):
             vault_changed.add(part.vault_changed)
 
         sessions = Sessions(
             bus=messaging.bus,
             log=messaging.log,
-            shell=screens.shell,
+            shell=user_interface.shell,
             tickets=TicketIssuer(awake_s),
             denied=auditing.refused.on_fastpath,
             minted=auditing.minted,
@@ -94,29 +99,29 @@ class Backend:
         messaging.client_ended.add(sessions.forget_token)
         apps = AppProcesses(
             settings,
-            screens=screens,
+            user_interface=user_interface,
             vault=vault,
             trail=auditing.trail,
             sessions=sessions,
             access=access,
         )
-        federating = Federating(settings, messaging, vault, access.security)
+        federation_bridge = FederationBridge(settings, messaging, vault, access.security)
         pipe_state = PipeState(shortage.note)
         health = HealthWatch(
             settings,
             epoch,
-            shell=screens.shell,
+            shell=user_interface.shell,
             loops=loops,
             messages_in=lambda: messaging.bus.broker.messages_in,
             checks={
                 "bus": bus_check(messaging.bus),
                 "persistence": persistence_check(messaging.persistence),
-                "shell": shell_check(screens.shell),
+                "shell": shell_check(user_interface.shell),
                 "permissions": permissions_check(access.store, access.policies),
                 "apps": apps.manager.health,
                 "vault": vault.health,
                 "audit": auditing.trail.health,
-                "federation": federating.health,
+                "federation": federation_bridge.health,
                 "log": stderr.health,
                 "pipe": pipe_state.health,
                 "resources": shortage.health,
@@ -126,8 +131,8 @@ class Backend:
                 for guarded in (
                     messaging.persistence,
                     vault,
-                    screens.shell,
-                    federating.federation,
+                    user_interface.shell,
+                    federation_bridge.federation,
                 )
                 if guarded is not None
             ],
@@ -136,14 +141,14 @@ class Backend:
             epoch=epoch,
             pipe=self._pipe,
             shut_down=self._stopping.set,
-            screens=screens,
+            user_interface=user_interface,
             vault=vault,
             auditing=auditing,
             access=access,
             messaging=messaging,
             sessions=sessions,
             apps=apps,
-            federating=federating,
+            federation_bridge=federation_bridge,
             health=health,
         )
         acceptor = ConnectionAcceptor(
@@ -163,10 +168,10 @@ class Backend:
             auditing,
             messaging,
             health,
-            screens,
+            user_interface,
             access,
             acceptor,
-            federating,
+            federation_bridge,
             apps,
             EndingSignals(self._stopping.set),
             endpoint,

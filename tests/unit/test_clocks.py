@@ -11,7 +11,7 @@ READERS = {
     "deskbus/storage/clocks.py": "once at a start; from there on a monotonic clock counts",
     "deskbus/audit/logger.py": "stamps records, each with a monotonic time beside it",
     "deskbus/app.py": "names a run",
-    "deskbus/components/screens.py": "says on a crash page when it was",
+    "deskbus/components/user_interface.py": "says on a crash page when it was",
     "deskbus/commands/audit.py": "dates a report",
     "deskbus/ui/panels/audit_panel.py": "what a person means by the last hours",
     "deskbus/handlers/apps.py": "says when a state was saved",

@@ -49,7 +49,7 @@ from deskbus.vault.cipher import seal
 from deskbus.vault.keys.keyset import Purpose
 from deskbus.vault.per_app_store import PerAppStore
 from deskbus.vault.records.sealed_records import MANIFEST, Name, _Manifest, _manifest_context
-from deskbus.vault.records.transfer import export_vault, import_vault
+from deskbus.vault.records.vault_archive import export_vault, import_vault
 from deskbus.vault.service import SecretSlot, VaultService
 from deskbus.vault.unlocked_vault import KEYSET
 from deskbus.vault.vault import Vault
@@ -449,7 +449,7 @@ FORMATS = [
     Format("keyset's head", ("vault.keys.keyset.VERSION",), make_head, start_vault),
     Format("manifest", ("vault.records.sealed_records.VERSION",), make_manifest, start_vault),
     Format("keychain entry", ("vault.keys.kek_providers.VERSION",), make_entry, start_vault),
-    Format("export", ("vault.records.transfer._MAGIC",), make_export, start_import),
+    Format("export", ("vault.records.vault_archive._MAGIC",), make_export, start_import),
     Format(
         "decisions",
         ("security.decisions.decision_table.DecisionState",),

@@ -14,7 +14,7 @@ from deskbus.commands.terminal.progress_bar import show_progress
 from deskbus.vault.cipher import SealError
 from deskbus.vault.keys.kek_providers import VaultLockedError
 from deskbus.vault.records.sealed_records import Name
-from deskbus.vault.records.transfer import export_vault, import_vault
+from deskbus.vault.records.vault_archive import export_vault, import_vault
 from deskbus.vault.service import wire_status
 from deskbus.vault.vault import Vault
 from deskbus_protocol.client import Client

@@ -17,7 +17,7 @@ from msgspec import UnsetType
 
 import deskbus
 from deskbus.components.auditing import Auditing
-from deskbus.components.screens import Screens
+from deskbus.components.user_interface import UserInterface
 from deskbus.config import VAULT_FOLDER, Settings
 from deskbus.contracts.listeners import Listeners
 from deskbus.reliability.loops import Loops
@@ -27,7 +27,7 @@ from deskbus.security.confined_files import ConfinedFiles
 from deskbus.security.decisions.decision_store import DecisionStore
 from deskbus.security.decisions.decision_table import DAY_MS, DecisionTable
 from deskbus.security.decisions.permission_settings import PermissionSettings
-from deskbus.security.identity.app_identity import identify
+from deskbus.security.identity.code_identity import identify
 from deskbus.security.model.effective_permissions import AppRules
 from deskbus.security.model.grant_matching import GrantMatching
 from deskbus.security.permission_checker import ConsentMode
@@ -79,12 +79,12 @@ class AccessControl:
         mode: ConsentMode,
         *,
         vault: VaultService,
-        screens: Screens,
+        user_interface: UserInterface,
         auditing: Auditing,
         loops: Loops,
     ) -> None:
         self._settings = settings
-        self._screens = screens
+        self._user_interface = user_interface
         self._auditing = auditing
         self._loops = loops
         self.changed = Listeners[str]()
@@ -116,7 +116,7 @@ class AccessControl:
         )
         self.changed.add(self._tell_shell)
         self.settings = PermissionSettings(self.security, decisions, self.store, trail, clock)
-        screens.panels.add(PermissionsPanel(self.settings))
+        user_interface.panels.add(PermissionsPanel(self.settings))
         policy = self._policy_file()
         self.files = ConfinedFiles(
             closed=(settings.data_dir, settings.runtime_dir),
@@ -176,8 +176,8 @@ class AccessControl:
 
     def _tell_shell(self, app: str) -> None:
         changed = PermissionsChangedParams(app=app, epoch=self.security.checker.epoch)
-        self._screens.shell.tell("permissions.changed", app, changed)
-        self._screens.panels.changed("permissions")
+        self._user_interface.shell.tell("permissions.changed", app, changed)
+        self._user_interface.panels.changed("permissions")
 
     async def identify(self, app: str) -> None:
         """Reads the app's files anew: one that has changed has to ask again."""
@@ -289,7 +289,7 @@ class AccessControl:
         known = self._manifests.get(identity.app)
         manifest = None if known is None else known[0]
         entry = self._catalogue[request.grant.permission]
-        outcome = await self._screens.dialogs.ask(
+        outcome = await self._user_interface.dialogs.ask(
             Asked(
                 identity=AppIdentity(
                     app=identity.app,

@@ -44,7 +44,7 @@ class AppLibrary:
         apps: ProcessIsolationManager,
         *,
         configured: frozenset[str],
-        plan_of: Callable[[Manifest, Path], AppSpec],
+        spec_of: Callable[[Manifest, Path], AppSpec],
         admission: Admission,
         state_store: StateStore,
         trail: AuditSink,
@@ -52,7 +52,7 @@ class AppLibrary:
         self._installed = installed
         self._apps = apps
         self._configured = configured
-        self._plan_of = plan_of
+        self._spec_of = spec_of
         self._admission = admission
         self._state_store = state_store
         self._trail = trail
@@ -117,6 +117,6 @@ class AppLibrary:
         self._apps.set_limits(app, limits)
 
     def _register(self, app: InstalledApp) -> None:
-        plan = self._plan_of(app.manifest, Path(app.folder))
-        self._apps.add(plan, self._installed.limits_of(app.manifest.id))
+        spec = self._spec_of(app.manifest, Path(app.folder))
+        self._apps.add(spec, self._installed.limits_of(app.manifest.id))
         self._admission.declare(app.manifest, Path(app.folder))

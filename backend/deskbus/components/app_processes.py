@@ -9,9 +9,9 @@ import anyio
 
 from deskbus.components.access_control import AccessControl
 from deskbus.components.app_library import AppLibrary
-from deskbus.components.component_settings import plan_of
-from deskbus.components.screens import Screens
+from deskbus.components.component_settings import spec_of
 from deskbus.components.sessions import Sessions
+from deskbus.components.user_interface import UserInterface
 from deskbus.config import Settings
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus.contracts.listeners import Listeners
@@ -43,7 +43,7 @@ class AppProcesses:
         self,
         settings: Settings,
         *,
-        screens: Screens,
+        user_interface: UserInterface,
         vault: VaultService,
         trail: AuditSink,
         sessions: Sessions,
@@ -51,13 +51,13 @@ class AppProcesses:
     ) -> None:
         self._access = access
         self.changed = Listeners[AppStatus]()
-        self.changed.add(screens.app_changed)
+        self.changed.add(user_interface.app_changed)
         self.changed.add(self._forget_ended)
         self.renderers = RendererProcesses()
-        self.utilities = UtilityProcesses(screens.shell)
+        self.utilities = UtilityProcesses(user_interface.shell)
         self.state_store = PerAppStore(vault, "appstate", STATE_BYTES)
         self._starter = ProcessStarter(
-            windows=Windows(screens.shell),
+            windows=Windows(user_interface.shell),
             mint=sessions.mint,
             on_changed=self.changed,
             reveal=vault.reveal,
@@ -73,14 +73,14 @@ class AppProcesses:
         )
         configured = settings.config.apps
         self.manager = ProcessIsolationManager(
-            [plan_of(app, settings.folder, administered=True) for app in configured],
+            [spec_of(app, settings.folder, administered=True) for app in configured],
             self._starter,
         )
         self.library = AppLibrary(
             InstalledApps(settings.data_dir, access.hash_of),
             self.manager,
             configured=frozenset(app.id for app in configured),
-            plan_of=partial(plan_of, administered=False),
+            spec_of=partial(spec_of, administered=False),
             admission=access,
             state_store=self.state_store,
             trail=trail,

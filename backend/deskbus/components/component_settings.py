@@ -33,7 +33,7 @@ from deskbus_protocol.manifest import Manifest, ProgramSpec, WindowSpec
 from deskbus_protocol.ui import WindowDescriptor
 
 
-def plan_of(app: Manifest, folder: Path, *, administered: bool) -> AppSpec:
+def spec_of(app: Manifest, folder: Path, *, administered: bool) -> AppSpec:
     """`folder` is the one that the manifest's paths are taken from.
 
     `administered` says that the manifest is the configuration's own.

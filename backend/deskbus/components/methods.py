@@ -5,12 +5,12 @@ from collections.abc import Callable
 from deskbus.components.access_control import AccessControl
 from deskbus.components.app_processes import AppProcesses
 from deskbus.components.auditing import Auditing
-from deskbus.components.federating import Federating
+from deskbus.components.federation_bridge import FederationBridge
 from deskbus.components.health_checks import log_statistics
 from deskbus.components.health_watch import HealthWatch
 from deskbus.components.messaging import Messaging
-from deskbus.components.screens import Screens
 from deskbus.components.sessions import Sessions
+from deskbus.components.user_interface import UserInterface
 from deskbus.handlers import apps as apps_handlers
 from deskbus.handlers import bus as bus_handlers
 from deskbus.handlers import federation as federation_handlers
@@ -37,14 +37,14 @@ def dispatcher_of(
     epoch: str,
     pipe: str,
     shut_down: Callable[[], None],
-    screens: Screens,
+    user_interface: UserInterface,
     vault: VaultService,
     auditing: Auditing,
     access: AccessControl,
     messaging: Messaging,
     sessions: Sessions,
     apps: AppProcesses,
-    federating: Federating,
+    federation_bridge: FederationBridge,
     health: HealthWatch,
 ) -> Dispatcher:
     """Raises `IncompleteTableError` where a method has no handler, or a handler no method."""
@@ -84,10 +84,12 @@ def dispatcher_of(
             ).table(),
             apps_handlers.handlers(apps.manager, apps.library, permissions, access.check_launch),
             apps_handlers.own_handlers(apps.manager, apps.state_store, vault_turns),
-            ui_handlers.handlers(screens.dialogs, apps.manager, apps.renderers, apps.utilities),
-            panels_handlers.handlers(screens.panels),
+            ui_handlers.handlers(
+                user_interface.dialogs, apps.manager, apps.renderers, apps.utilities
+            ),
+            panels_handlers.handlers(user_interface.panels),
             health_handlers.handlers(health.monitor),
-            federation_handlers.handlers(federating.federation),
+            federation_handlers.handlers(federation_bridge.federation),
         ],
         auditing.refused.by_dispatcher,
     )

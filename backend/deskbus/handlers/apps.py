@@ -55,7 +55,7 @@ SAVES_AT_ONCE = 4
 """Saves of one app that may wait: the vault writes one by one, and others wait behind them."""
 
 
-class AppLibrary(Protocol):
+class AppLibraryPort(Protocol):
     """Lets apps in and out; raises `DeskbusError`."""
 
     async def install(self, manifest: Path) -> InstalledApp: ...
@@ -67,7 +67,7 @@ class AppLibrary(Protocol):
 
 def handlers(
     apps: ProcessIsolationManager,
-    library: AppLibrary,
+    library: AppLibraryPort,
     permissions: PermissionService,
     check: Callable[[str], Awaitable[None]],
 ) -> Mapping[str, Handler]:
@@ -119,7 +119,7 @@ def handlers(
             enforced=apps.enforced,
             apps=[
                 AppStats(
-                    app=each.app.plan.app,
+                    app=each.app.spec.app,
                     state=each.app.state,
                     limits=each.app.limit_monitor.limits,
                     restarts=each.app.restart_policy.restarts,
@@ -164,7 +164,7 @@ def own_handlers(
         app = apps.of_caller(call.identity)
         state = await saved(call.identity.app)
         app.beat(None)
-        process = app.plan.process
+        process = app.spec.process
         deadline_s = 30.0 if process is None else process.heartbeat.deadline_s
         return BeginResult(
             heartbeat=int(deadline_s * 1000 / BEATS_IN_A_DEADLINE),

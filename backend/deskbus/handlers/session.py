@@ -47,7 +47,7 @@ REFUSALS_LOGGED = 10
 log = structlog.get_logger()
 
 
-class Sessions(Protocol):
+class SessionsPort(Protocol):
     """The open sessions and the resumable ones. Methods raise `DeskbusError` (ticket_refused)."""
 
     def mint(self, identity: ClientId, actor: Actor) -> str: ...
@@ -77,7 +77,7 @@ class SessionHandlers:
         *,
         epoch: str,
         pipe: str,
-        sessions: Sessions,
+        sessions: SessionsPort,
         trail: AuditSink,
         violations: ViolationRecorder,
         shut_down: Callable[[], None],

@@ -42,14 +42,14 @@ log = structlog.get_logger()
 
 
 class ManagedApp:
-    def __init__(self, plan: AppSpec, around: ProcessStarter) -> None:
-        self.plan = plan
+    def __init__(self, spec: AppSpec, starter: ProcessStarter) -> None:
+        self.spec = spec
         self.state: AppState = "stopped"
         self.run: ProcessRun | None = None
         self.windows: list[str] = []
-        self.limit_monitor = LimitMonitor(plan.app, plan.limits, around.bus_limit)
-        self.restart_policy = RestartPolicy(plan.restart)
-        self._around = around
+        self.limit_monitor = LimitMonitor(spec.app, spec.limits, starter.bus_limit)
+        self.restart_policy = RestartPolicy(spec.restart)
+        self._starter = starter
         self._detail: str | None = None
         self._own_trouble: str | None = None
         self._crash: Crash | None = None
@@ -62,8 +62,8 @@ class ManagedApp:
     def status(self) -> AppStatus:
         restart_in_s = self._pending_restart.in_s
         return AppStatus(
-            app=self.plan.app,
-            name=self.plan.name,
+            app=self.spec.app,
+            name=self.spec.name,
             state=self.state,
             windows=list(self.windows),
             pid=UNSET if self.run is None else self.run.pid,
@@ -93,7 +93,7 @@ class ManagedApp:
         try:
             self._changing.acquire_nowait()
         except anyio.WouldBlock:
-            words = f"{self.plan.app} is starting or ending already."
+            words = f"{self.spec.app} is starting or ending already."
             raise DeskbusError(CONFLICT, words) from None
         ran = self.is_alive or self.run is not None
         try:
@@ -131,7 +131,7 @@ class ManagedApp:
             self.run.is_ready()
 
     def session_opened(self) -> None:
-        process = self.plan.process
+        process = self.spec.process
         if process is not None and process.ready == "session":
             self.told_ready()
 
@@ -156,8 +156,8 @@ class ManagedApp:
         elif self.run is None and not self._changing.locked():
             self._pending_restart.cancel()
             self._set("stopped")
-        elif self._around.tasks is not None:
-            self._around.tasks.start_soon(self.terminate)
+        elif self._starter.tasks is not None:
+            self._starter.tasks.start_soon(self.terminate)
 
     def window_gone(self, window: str, reason: str, exit_code: int | None) -> None:
         """A window's renderer has ended by itself; the window shows that, and comes back."""
@@ -170,7 +170,7 @@ class ManagedApp:
 
     def subject(self) -> Subject | None:
         """The processes to measure; None while none runs."""
-        renderers = self._around.renderers.of(self.plan.app)
+        renderers = self._starter.renderers.of(self.spec.app)
         if self.run is not None:
             return self.limit_monitor.subject(self.run.root, self.run.known, renderers)
         return (
@@ -194,7 +194,7 @@ class ManagedApp:
             return
         excess = verdict.excess
         if verdict.action != "fine" and excess is not None:
-            self._around.trail.note(limited(self.plan.app, excess))
+            self._starter.trail.note(limited(self.spec.app, excess))
             if verdict.action == "end":
                 self._end_for(Ending("limit", excess_words(excess), excess))
                 return
@@ -209,11 +209,11 @@ class ManagedApp:
         with anyio.CancelScope() as self._starting:
             await self._start_missing(progress)
         if self._starting.cancelled_caught:
-            raise DeskbusError(CONFLICT, f"{self.plan.app} was ended while it started.")
+            raise DeskbusError(CONFLICT, f"{self.spec.app} was ended while it started.")
         self._starting = None
 
     async def _start_missing(self, progress: Callable[[str], None]) -> None:
-        process = self.plan.process
+        process = self.spec.process
         if not self.is_alive:
             self._detail = self._own_trouble = None
             self._set("starting")
@@ -221,16 +221,16 @@ class ManagedApp:
         if process is not None and self.run is None:
             self.limit_monitor.begin()
             limits = self.limit_monitor.limits
-            run = await self._around.start_run(self.plan, process, limits, self._missed)
+            run = await self._starter.start_run(self.spec, process, limits, self._missed)
             self.run, self._exit_code = run, None
-            log.info("app.started", app=self.plan.app, pid=run.pid)
-            self._around.trail.note(AppLaunched(app=self.plan.app, pid=run.pid))
+            log.info("app.started", app=self.spec.app, pid=run.pid)
+            self._starter.trail.note(AppLaunched(app=self.spec.app, pid=run.pid))
             run.expect_ready()
-            if self._around.tasks is not None:
-                self._around.tasks.start_soon(run.watch, self._ended)
+            if self._starter.tasks is not None:
+                self._starter.tasks.start_soon(run.watch, self._ended)
             progress("process started")
-        for window in self.plan.windows:
-            await self._around.windows.open(window)
+        for window in self.spec.windows:
+            await self._starter.windows.open(window)
             if window.window not in self.windows:
                 self.windows.append(window.window)
             progress("window open")
@@ -247,7 +247,7 @@ class ManagedApp:
 
     def _go_on_without_window(self) -> None:
         """The app's process runs, but the shell did not show what belongs to it."""
-        process = self.plan.process
+        process = self.spec.process
         if self.run is None or process is None or self.state != "starting":
             return
         if process.ready == "started" or self.run.ready:
@@ -256,7 +256,7 @@ class ManagedApp:
     def _ready(self, run: ProcessRun) -> None:
         run.is_ready()
         took_ms = int((time.monotonic() - run.started_at) * 1000)
-        self._around.trail.note(AppReady(app=self.plan.app, pid=run.pid, took_ms=took_ms))
+        self._starter.trail.note(AppReady(app=self.spec.app, pid=run.pid, took_ms=took_ms))
         self._crash = None
         self._settle()
 
@@ -273,7 +273,7 @@ class ManagedApp:
             return
         silent_s = run.liveness.silent_s(awake_s())
         if missed == "never_ready":
-            process = self.plan.process
+            process = self.spec.process
             within_s = 0.0 if process is None else process.ready_within_s
             self._end_for(Ending("never_ready", f"It was not ready within {within_s:g} s."))
             return
@@ -281,8 +281,8 @@ class ManagedApp:
         if missed == "hung":
             self._end_for(Ending("hung", words))
             return
-        self._around.trail.note(
-            AppUnresponsive(app=self.plan.app, pid=run.pid, silent_ms=int(silent_s * 1000))
+        self._starter.trail.note(
+            AppUnresponsive(app=self.spec.app, pid=run.pid, silent_ms=int(silent_s * 1000))
         )
         if self.is_alive:
             self._detail = words
@@ -292,26 +292,26 @@ class ManagedApp:
         """Ends the app for what it did; how it goes on is seen when it has ended."""
         if self.run is None:
             self._crashed(ExitStatus(ending.cause, ending.detail), None)
-        elif self._around.tasks is not None and self.run.ending is None:
+        elif self._starter.tasks is not None and self.run.ending is None:
             self.run.ending = ending
-            self._around.tasks.start_soon(_end_at_once, self.run, ending)
+            self._starter.tasks.start_soon(_end_at_once, self.run, ending)
 
     async def _ended(self, run: ProcessRun, verdict: ExitStatus) -> None:
-        log.info("app.exited", app=self.plan.app, pid=run.pid, exit_code=run.exit_code)
-        self._around.watchdog.forget(run.root)
+        log.info("app.exited", app=self.spec.app, pid=run.pid, exit_code=run.exit_code)
+        self._starter.watchdog.forget(run.root)
         if run is not self.run:
             return
         self._exit_code = run.exit_code
         self.run = None
         if verdict.cause == "limit" and run.ending is None and run.open_files is not None:
             excess = out_of_files(run.open_files)
-            self._around.trail.note(limited(self.plan.app, excess))
+            self._starter.trail.note(limited(self.spec.app, excess))
         if verdict.cause is not None:
             self._crashed(verdict, run.exit_code, run)
             return
-        self._around.trail.note(
+        self._starter.trail.note(
             AppTerminated(
-                app=self.plan.app,
+                app=self.spec.app,
                 pid=run.pid,
                 exit_code=UNSET if run.exit_code is None else run.exit_code,
                 reason=verdict.detail,
@@ -340,15 +340,15 @@ class ManagedApp:
         window: str | None = None,
     ) -> None:
         self._crash = crash_of(verdict, run, window, exit_code, self.limit_monitor.sample)
-        self._around.trail.note(
+        self._starter.trail.note(
             AppCrashed(
-                app=self.plan.app,
+                app=self.spec.app,
                 reason=verdict.detail,
                 pid=UNSET if run is None else run.pid,
                 exit_code=UNSET if exit_code is None else exit_code,
             )
         )
-        log.warning("app.crashed", app=self.plan.app, cause=verdict.cause, detail=verdict.detail)
+        log.warning("app.crashed", app=self.spec.app, cause=verdict.cause, detail=verdict.detail)
         self._detail = verdict.detail
         decision = self.restart_policy.ended(time.monotonic(), crashed=True)
         if decision.action == "restart":
@@ -359,11 +359,11 @@ class ManagedApp:
                 self._end_for(ASKED)
 
     def _restart_after(self, delay_s: float) -> None:
-        if self._around.tasks is None:
+        if self._starter.tasks is None:
             return
         planned = self._pending_restart.plan(delay_s)
         self._set("restarting")
-        self._around.tasks.start_soon(self._restart, planned, delay_s)
+        self._starter.tasks.start_soon(self._restart, planned, delay_s)
 
     async def _restart(self, planned: anyio.CancelScope, delay_s: float) -> None:
         await self._pending_restart.wait(planned, delay_s)
@@ -383,11 +383,11 @@ class ManagedApp:
                 if self.run is None:
                     self._crashed(ExitStatus("exit", error.message), None)
                 else:
-                    log.warning("app.window_not_back", app=self.plan.app, reason=error.message)
+                    log.warning("app.window_not_back", app=self.spec.app, reason=error.message)
                     self._go_on_without_window()
                 return
             pid = UNSET if self.run is None else self.run.pid
-            self._around.trail.note(AppRestarted(app=self.plan.app, attempt=attempt, pid=pid))
+            self._starter.trail.note(AppRestarted(app=self.spec.app, attempt=attempt, pid=pid))
 
     async def _stop(self, grace_s: float | None = None) -> None:
         run, self._crash, self._detail = self.run, None, None
@@ -399,7 +399,7 @@ class ManagedApp:
         if run is not None:
             grace_s = run.stop_within_s if grace_s is None else grace_s
             within = StopParams(within=int(grace_s * 1000))
-            self._around.tell_app(self.plan.app, method="apps.stop", params=within)
+            self._starter.tell_app(self.spec.app, method="apps.stop", params=within)
             await run.end(ASKED, grace_s=grace_s)
             await run.ended.wait()
         self._pending_restart.cancel()
@@ -408,11 +408,11 @@ class ManagedApp:
     async def _close_windows(self) -> None:
         windows, self.windows = self.windows, []
         for window in windows:
-            await self._around.windows.close(window)
+            await self._starter.windows.close(window)
 
     def _set(self, state: AppState) -> None:
         self.state = state
-        self._around.on_changed(self.status())
+        self._starter.on_changed(self.status())
 
 
 async def _end_at_once(run: ProcessRun, ending: Ending) -> None:

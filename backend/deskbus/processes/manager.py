@@ -56,36 +56,36 @@ class Figures(NamedTuple):
 
 
 class ProcessIsolationManager:
-    def __init__(self, plans: Iterable[AppSpec], around: ProcessStarter) -> None:
-        self._around = around
+    def __init__(self, specs: Iterable[AppSpec], starter: ProcessStarter) -> None:
+        self._starter = starter
         self._apps: dict[str, ManagedApp] = {}
         self._orphans = OrphanReaper()
         self._woken = anyio.Event()
         self._unreadable = ""
         self._hunts = 0
         self._hunting = anyio.Lock()
-        around.end_orphans = self._end_orphans
-        for plan in plans:
-            self.add(plan)
+        starter.end_orphans = self._end_orphans
+        for spec in specs:
+            self.add(spec)
 
     async def run(self) -> None:
         """Watches and measures until cancelled, then ends every app with its tree."""
         become_subreaper()
         try:
-            async with anyio.create_task_group() as self._around.tasks:
+            async with anyio.create_task_group() as self._starter.tasks:
                 await self._measure_for_ever()
         finally:
             with anyio.CancelScope(shield=True):
                 await self._end_all()
-                await anyio.to_thread.run_sync(self._around.watchdog.close)
+                await anyio.to_thread.run_sync(self._starter.watchdog.close)
 
-    def add(self, plan: AppSpec, limits: Limits | None = None) -> None:
+    def add(self, spec: AppSpec, limits: Limits | None = None) -> None:
         """Takes an app in; raises `DeskbusError` (conflict) for one that runs."""
-        known = self._apps.get(plan.app)
+        known = self._apps.get(spec.app)
         if known is not None and not known.is_idle:
-            raise DeskbusError(CONFLICT, f"{plan.app} is running.", action="Terminate it first.")
-        self._apps[plan.app] = app = ManagedApp(plan, self._around)
-        app.limit_monitor.limit(limits or plan.limits)
+            raise DeskbusError(CONFLICT, f"{spec.app} is running.", action="Terminate it first.")
+        self._apps[spec.app] = app = ManagedApp(spec, self._starter)
+        app.limit_monitor.limit(limits or spec.limits)
 
     async def remove(self, app: str) -> None:
         """Ends an app and forgets it; raises `DeskbusError` (not_found)."""
@@ -139,7 +139,7 @@ class ProcessIsolationManager:
             Figures(
                 each,
                 None if each.run is None else int((time.monotonic() - each.run.started_at) * 1000),
-                files.get(each.plan.app),
+                files.get(each.spec.app),
             )
             for each in apps
         ]
@@ -178,19 +178,18 @@ class ProcessIsolationManager:
 
     def health(self) -> ComponentHealth:
         bad = [
-            f"{app.plan.app} is {app.state}"
+            f"{app.spec.app} is {app.state}"
             for app in self._apps.values()
             if app.state in ("degraded", "unresponsive", "crashed", "restarting", "failed")
         ]
         bad += [
-            f"the log of {app.plan.app} is not written ({app.run.capture.problem})"
+            f"the log of {app.spec.app} is not written ({app.run.capture.problem})"
             for app in self._apps.values()
             if app.run is not None and app.run.capture.problem
         ]
         running = sum(app.is_alive for app in self._apps.values())
-        words = (
-            f"{running} of {len(self._apps)} running, limits by {self._around.resource_groups.kind}"
-        )
+        kind = self._starter.resource_groups.kind
+        words = f"{running} of {len(self._apps)} running, limits by {kind}"
         if self._unreadable:
             bad.insert(0, f"limits are not enforced. {self._unreadable}")
         if bad:
@@ -199,7 +198,7 @@ class ProcessIsolationManager:
 
     @property
     def enforced(self) -> str:
-        return self._around.resource_groups.kind
+        return self._starter.resource_groups.kind
 
     async def _measure_for_ever(self) -> None:
         """Every app once a second, one that grows towards a limit ten times."""
@@ -239,14 +238,14 @@ class ProcessIsolationManager:
     async def _measure(self, apps: list[ManagedApp]) -> dict[str, Measured]:
         subjects = [subject for app in apps if (subject := app.subject()) is not None]
         ours = self._claimed()
-        runs = {app.plan.app: app.run for app in apps}
+        runs = {app.spec.app: app.run for app in apps}
         found = await anyio.to_thread.run_sync(survey, subjects, ours)
         now_s = time.monotonic()
         for app in apps:
-            measured = found.apps.get(app.plan.app)
-            if measured is not None and app.run is runs[app.plan.app]:
+            measured = found.apps.get(app.spec.app)
+            if measured is not None and app.run is runs[app.spec.app]:
                 app.measured(now_s, measured)
-        if not self._around.spawning:
+        if not self._starter.spawning:
             await self._orphans.sweep(found.orphans)
         return found.apps
 
@@ -268,15 +267,15 @@ class ProcessIsolationManager:
 
     async def _found_orphans(self) -> bool:
         """Whether there is reason to look again."""
-        spawns = self._around.spawns
-        if self._around.spawning:
+        spawns = self._starter.spawns
+        if self._starter.spawning:
             return True
         subjects = [subject for app in self._apps.values() if (subject := app.subject())]
         try:
             found = await anyio.to_thread.run_sync(survey, subjects, self._claimed())
         except UnreadableError:
             return True
-        if spawns != self._around.spawns:
+        if spawns != self._starter.spawns:
             # One of them may be an app's own process, which is not known as such yet.
             return True
         return self._orphans.end_now(found.orphans)
@@ -284,12 +283,12 @@ class ProcessIsolationManager:
     def _claimed(self) -> frozenset[int]:
         """Pids of children that we have started."""
         roots = [app.run.root.identity.pid for app in self._apps.values() if app.run]
-        return frozenset([*roots, *self._around.watchdog.pids])
+        return frozenset([*roots, *self._starter.watchdog.pids])
 
     async def _end_all(self) -> None:
         async with anyio.create_task_group() as ending:
-            self._around.tasks = ending
+            self._starter.tasks = ending
             for app in self._apps.values():
                 if app.run is not None:
                     ending.start_soon(app.run.end_last, LAST_GRACE_S)
-        await self._orphans.end(frozenset(self._around.watchdog.pids))
+        await self._orphans.end(frozenset(self._starter.watchdog.pids))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import anyio
 
-from deskbus.security.identity.app_identity import NOT_CHECKED, NOT_KNOWN, AppIdentity
+from deskbus.security.identity.code_identity import NOT_CHECKED, NOT_KNOWN, CodeIdentity
 from deskbus.security.model.effective_permissions import AppRules
 
 
@@ -13,7 +13,7 @@ class AppRegistry:
 
     def __init__(self, apps: Mapping[str, AppRules], on_changed: Callable[[str], None]) -> None:
         self._rules = dict(apps)
-        self._identities: dict[str, AppIdentity] = {}
+        self._identities: dict[str, CodeIdentity] = {}
         self._identified = anyio.Event()
         self._on_changed = on_changed
 
@@ -23,7 +23,7 @@ class AppRegistry:
     def rules(self, app: str) -> AppRules | None:
         return self._rules.get(app)
 
-    def identity(self, app: str) -> AppIdentity:
+    def identity(self, app: str) -> CodeIdentity:
         """The app's identity, as far as it is known by now."""
         known = self._identities.get(app)
         if known is not None:
@@ -31,7 +31,7 @@ class AppRegistry:
         rules = self._rules.get(app)
         return NOT_CHECKED if rules is not None and rules.signed else NOT_KNOWN
 
-    def register(self, app: str, rules: AppRules, identity: AppIdentity | None) -> None:
+    def register(self, app: str, rules: AppRules, identity: CodeIdentity | None) -> None:
         """Without an identity, nothing that the app was allowed counts until one is known."""
         if self._rules.get(app) == rules and self._identities.get(app) == identity:
             return

@@ -116,7 +116,7 @@ class SecurityManager:
         self._consent.end_run(app)
         ended = self._decisions.end_session(app)
         for decision in ended:
-            self._trail.note(PermissionExpired(reason="the app has ended", **_about(decision)))
+            self._trail.note(PermissionExpired(reason="the app has ended", **_fields_of(decision)))
         if ended:
             self.changed(app)
 
@@ -143,7 +143,7 @@ class SecurityManager:
         if ends is not None and now >= ends:
             ended = self._decisions.expire(now)
             for decision in ended:
-                self._trail.note(PermissionExpired(**_about(decision)))
+                self._trail.note(PermissionExpired(**_fields_of(decision)))
             for app in {decision.app for decision in ended}:
                 self.changed(app)
 
@@ -164,17 +164,17 @@ class SecurityManager:
         if identity.problem is None and identity.bound:
             for decision in self._decisions.disown(app, identity.bound):
                 event = PermissionRevoked(
-                    reason="the app is not the same as before", **_about(decision)
+                    reason="the app is not the same as before", **_fields_of(decision)
                 )
                 self._trail.note(event)
 
 
-class _About(TypedDict):
+class _DecisionFields(TypedDict):
     app: str
     permission: str
     scope: str
 
 
-def _about(decision: UserDecision) -> _About:
+def _fields_of(decision: UserDecision) -> _DecisionFields:
     grant = decision.grant
     return {"app": decision.app, "permission": grant.permission, "scope": grant.scope}

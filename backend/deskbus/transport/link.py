@@ -39,7 +39,7 @@ class Receiver(Protocol):
         """The link has ended; called once."""
 
 
-class Reader(Protocol):
+class ReadingTransport(Protocol):
     """The part of an asyncio transport that holds a peer back."""
 
     def pause_reading(self) -> None: ...
@@ -65,7 +65,7 @@ class Link(asyncio.Protocol):
         self._receiver: Receiver | None = None
         self._early: list[tuple[list[RefusedFrame], bytes]] = []
         self._transport: asyncio.WriteTransport | None = None
-        self._reader: Reader | None = None
+        self._reader: ReadingTransport | None = None
         self._last_writes: asyncio.TimerHandle | None = None
 
     def bind(self, receiver: Receiver) -> None:
@@ -78,10 +78,10 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.WriteTransport, transport)
         self._transport.set_write_buffer_limits(high=WRITE_HIGH_WATER_BYTES)
-        self.read_from(cast(Reader, transport))
+        self.read_from(cast(ReadingTransport, transport))
         self.outbox.attach(self._transport)
 
-    def read_from(self, reader: Reader) -> None:
+    def read_from(self, reader: ReadingTransport) -> None:
         """Names the half that is held back while the peer does not read."""
         self._reader = reader
 

@@ -5,19 +5,19 @@ import os
 import sys
 from typing import cast
 
-from deskbus.transport.link import Link, Reader
+from deskbus.transport.link import Link, ReadingTransport
 from deskbus.transport.standard_descriptors import ClaimedDescriptors
 from deskbus.transport.threaded_pipes import ThreadedPipes
 
 
-class _Incoming(asyncio.Protocol):
+class _ReadingHalf(asyncio.Protocol):
     """Feeds the reading half into the link; its end is the end of the link."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._link.read_from(cast(Reader, transport))
+        self._link.read_from(cast(ReadingTransport, transport))
 
     def data_received(self, data: bytes) -> None:
         self._link.data_received(data)
@@ -34,5 +34,5 @@ async def open_stdio(link: Link, claimed: ClaimedDescriptors) -> None:
         loop = asyncio.get_running_loop()
         await loop.connect_write_pipe(lambda: link, os.fdopen(claimed.write, "wb", buffering=0))
         await loop.connect_read_pipe(
-            lambda: _Incoming(link), os.fdopen(claimed.read, "rb", buffering=0)
+            lambda: _ReadingHalf(link), os.fdopen(claimed.read, "rb", buffering=0)
         )

@@ -55,7 +55,7 @@ class Asked(NamedTuple):
     prompt: str = ""
 
 
-class Outcome(NamedTuple):
+class DialogOutcome(NamedTuple):
     """The outcome of a dialog. Anything but `allow` denies; `failed` is no person's answer."""
 
     dialog: str
@@ -84,7 +84,7 @@ class ConsentDialogs:
         if dialog in self._open:
             self._shown_at[dialog] = self._monotonic_s()
 
-    async def ask(self, asked: Asked) -> Outcome:
+    async def ask(self, asked: Asked) -> DialogOutcome:
         rest_s = self._rest_until_s - self._monotonic_s()
         if rest_s > 0:
             await anyio.sleep(rest_s)
@@ -105,7 +105,7 @@ class ConsentDialogs:
         except DeskbusError as error:
             log.warning("consent.no_answer", app=descriptor.identity.app, reason=error.kind.name)
             silent = error.kind is TIMEOUT and dialog in self._shown_at
-            return Outcome(dialog, "timeout" if silent else "failed")
+            return DialogOutcome(dialog, "timeout" if silent else "failed")
         finally:
             self._open.discard(dialog)
             self._shown_at.pop(dialog, None)
@@ -113,8 +113,8 @@ class ConsentDialogs:
                 self._rest_until_s = self._monotonic_s() + REST_S
                 self._shell.notify("ui.closeDialog", CloseDialogParams(dialog=dialog))
 
-    def _judge(self, asked: PermissionDialog, digest: str, answer: DialogAnswer) -> Outcome:
-        failed = Outcome(asked.dialog, "failed")
+    def _judge(self, asked: PermissionDialog, digest: str, answer: DialogAnswer) -> DialogOutcome:
+        failed = DialogOutcome(asked.dialog, "failed")
         proof = (answer.dialog, answer.nonce, answer.descriptor_hash)
         if proof != (asked.dialog, asked.nonce, digest):
             log.error("consent.answer_does_not_match", app=asked.identity.app)
@@ -126,11 +126,11 @@ class ConsentDialogs:
         if answer.choice != "allow":
             # A dialog that nobody has seen is not one that a person left unanswered.
             seen = shown_at is not None or answer.choice == "deny"
-            return Outcome(asked.dialog, answer.choice, answer.remember) if seen else failed
+            return DialogOutcome(asked.dialog, answer.choice, answer.remember) if seen else failed
         if shown_at is None or (self._monotonic_s() - shown_at) * 1000 < ALLOW_DELAY_MS:
             log.error("consent.allowed_too_early", app=asked.identity.app)
             return failed
-        return Outcome(asked.dialog, "allow", answer.remember)
+        return DialogOutcome(asked.dialog, "allow", answer.remember)
 
     def _describe(self, asked: Asked) -> PermissionDialog:
         who = asked.identity

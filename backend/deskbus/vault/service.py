@@ -23,7 +23,7 @@ from deskbus.vault.keys.keyset import Purpose
 from deskbus.vault.keys.master_password import WeakPasswordError, check_strength
 from deskbus.vault.records.memory_records import MemoryFullError
 from deskbus.vault.records.sealed_records import Name
-from deskbus.vault.records.transfer import count_export, export_vault, import_vault
+from deskbus.vault.records.vault_archive import count_export, export_vault, import_vault
 from deskbus.vault.serial_thread import SerialThread
 from deskbus.vault.vault import Vault
 from deskbus_protocol.errors import (

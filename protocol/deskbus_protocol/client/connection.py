@@ -52,7 +52,7 @@ FrameHook = Callable[[str, bytes], None]
 """Sees every frame, as ("sent" or "received", its bytes); for logs and schema checks."""
 
 
-class _Incoming(msgspec.Struct):
+class _IncomingFrame(msgspec.Struct):
     """Any frame that the backend sends."""
 
     method: str | UnsetType = UNSET
@@ -76,7 +76,7 @@ class Client:
         self._stream = stream
         self._on_frame = on_frame
         self._decoder = LineDecoder(MAX_DELIVERED_FRAME_BYTES)
-        self._incoming = msgspec.json.Decoder(_Incoming)
+        self._incoming = msgspec.json.Decoder(_IncomingFrame)
         self._messages = msgspec.json.Decoder(MessageParams)
         self._send_lock = anyio.Lock()
         self._next_id = 0
@@ -325,7 +325,7 @@ class Client:
         else:
             self._notice(frame.method, _raw(frame.params))
 
-    def _settle(self, frame: _Incoming) -> None:
+    def _settle(self, frame: _IncomingFrame) -> None:
         if isinstance(frame.id, UnsetType):
             return
         request_id = msgspec.json.decode(frame.id)

@@ -7,7 +7,7 @@ import pytest
 
 import deskbus
 from deskbus.components.access_control import AccessControl
-from deskbus.components.screens import Screens
+from deskbus.components.user_interface import UserInterface
 from deskbus.config import Config, Settings
 from deskbus.reliability.loops import Loops
 from deskbus.reliability.resource_shortage import ResourceShortage
@@ -33,7 +33,7 @@ def access(tmp_path: Path) -> AccessControl:
         settings,
         "ask",
         vault=VaultService(Vault(settings.data_dir / "vault"), lambda _: None),
-        screens=Screens(settings, loops),
+        user_interface=UserInterface(settings, loops),
         auditing=SimpleNamespace(trail=FakeTrail()),  # type: ignore[arg-type]
         loops=loops,
     )

@@ -26,9 +26,9 @@ class House:
         self.over = anyio.Event()
         self.trail = FakeTrail()
         program = Program("python", "-c", ("print('hello')",), folder, {})
-        plan = AppSpec(APP, "Brief", (), ProcessSpec(program))
+        spec = AppSpec(APP, "Brief", (), ProcessSpec(program))
         self.apps = ProcessIsolationManager(
-            [plan],
+            [spec],
             ProcessStarter(
                 windows=Mock(),
                 mint=lambda _: "ticket",
@@ -72,7 +72,7 @@ async def house(folder: Path) -> AsyncIterator[House]:
     built = House(folder)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(built.apps.run)
-        while built.apps._around.tasks is None:
+        while built.apps._starter.tasks is None:
             await anyio.lowlevel.checkpoint()
         yield built
         tasks.cancel_scope.cancel()

@@ -9,7 +9,7 @@ import anyio
 from deskbus.security.decisions.decision_store import DecisionStore
 from deskbus.security.decisions.decision_table import DecisionTable
 from deskbus.security.decisions.permission_settings import PermissionSettings
-from deskbus.security.identity.app_identity import AppIdentity
+from deskbus.security.identity.code_identity import CodeIdentity
 from deskbus.security.model.effective_permissions import AppRules
 from deskbus.security.permission_checker import ConsentMode
 from deskbus.security.permission_request import ConsentAnswer, PermissionRequest
@@ -26,7 +26,7 @@ TICKER = ClientId("desk.ticker", "main")
 OTHER_WINDOW = ClientId("desk.ticker", "second")
 READ = Grant("messaging.read", "prices.#")
 WRITE = Grant("messaging.write", "orders.#")
-ITSELF = AppIdentity(bound="content:one")
+ITSELF = CodeIdentity(bound="content:one")
 
 
 class FakeKeeper:
@@ -115,7 +115,7 @@ class Desk:
         declares: tuple[Grant, ...] = (READ, WRITE),
         grants: tuple[Grant, ...] = (),
         mode: ConsentMode = "ask",
-        identity: AppIdentity = ITSELF,
+        identity: CodeIdentity = ITSELF,
         catalogue: Catalogue | None = None,
         folder: Path = Path("/nonexistent"),
     ) -> None:
@@ -159,7 +159,7 @@ class Desk:
         async with self.security.running():
             yield self
 
-    def again(self, identity: AppIdentity = ITSELF) -> "Desk":
+    def again(self, identity: CodeIdentity = ITSELF) -> "Desk":
         return Desk(keeper=self.keeper, clock=self.clock, identity=identity)
 
     async def _prompt(self, question: PermissionRequest) -> ConsentAnswer:

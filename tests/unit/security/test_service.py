@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw
 
 from deskbus.observability import call_trace
 from deskbus.security.decisions.decision_table import DAY_MS, EMBARGO_MS, UserDecision
-from deskbus.security.identity.app_identity import AppIdentity
+from deskbus.security.identity.code_identity import CodeIdentity
 from deskbus.security.permission_request import ConsentAnswer, PermissionRequest
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
@@ -219,9 +219,9 @@ async def test_a_prompt_that_raises_denies() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [AppIdentity(bound="content:two"), AppIdentity(bound="", problem="not signed")]
+    "other", [CodeIdentity(bound="content:two"), CodeIdentity(bound="", problem="not signed")]
 )
-async def test_an_app_that_has_changed_asks_again(other: AppIdentity) -> None:
+async def test_an_app_that_has_changed_asks_again(other: CodeIdentity) -> None:
     desk = Desk()
     desk.person = says("allow", "always")
     async with desk.running():
@@ -231,11 +231,11 @@ async def test_an_app_that_has_changed_asks_again(other: AppIdentity) -> None:
 
 
 async def test_an_app_of_the_same_publisher_keeps_what_it_has_as_it_changes() -> None:
-    desk = Desk(identity=AppIdentity(bound="key:1", content="one", verified=True))
+    desk = Desk(identity=CodeIdentity(bound="key:1", content="one", verified=True))
     desk.person = says("allow", "always")
     async with desk.running():
         assert await desk.security.permissions.request(TICKER, READ)
-    newer = AppIdentity(bound="key:1", content="two", verified=True)
+    newer = CodeIdentity(bound="key:1", content="two", verified=True)
     async with desk.again(newer).running() as changed:
         assert changed.security.checker.may_read(TICKER, "prices.a")
 
@@ -244,7 +244,7 @@ async def test_an_app_that_changes_while_the_person_thinks_is_not_allowed() -> N
     desk = Desk()
 
     async def person(_: Any) -> Any:
-        desk.security.apps.register(TICKER.app, desk.rules, AppIdentity(bound="content:two"))
+        desk.security.apps.register(TICKER.app, desk.rules, CodeIdentity(bound="content:two"))
         return await says("allow", "always")(_)
 
     desk.person = person

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deskbus.security.identity.app_identity import AppIdentity
+from deskbus.security.identity.code_identity import CodeIdentity
 from deskbus.security.permission_request import ConsentAnswer, PermissionRequest
 from deskbus.security.policy.policy import NO_POLICY, Policy, PolicyRule
 from deskbus_protocol.envelope import ClientId
@@ -138,7 +138,7 @@ class World:
             desk.security.forget_session(TICKER.app)
             self.keep(lambda allow: allow.holds == "always")
         elif event == "change":
-            self.identity = AppIdentity(bound=self.identity.bound + "+")
+            self.identity = CodeIdentity(bound=self.identity.bound + "+")
             desk.security.apps.register(TICKER.app, desk.rules, self.identity)
             self.allows.clear()
         elif event in ("deny b", "no policy"):

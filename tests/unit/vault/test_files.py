@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from deskbus.vault.cipher import SealError
 from deskbus.vault.keys.keyset import read_head
-from deskbus.vault.records.transfer import import_vault
+from deskbus.vault.records.vault_archive import import_vault
 from tests.unit.vault.fakes import FakeKeychain, vault_in
 
 KEYSET_START = b"deskbus keyset 1\n"

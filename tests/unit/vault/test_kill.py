@@ -11,7 +11,7 @@ from deskbus.vault import vault as vault_module
 from deskbus.vault.keys import password_derivation
 from deskbus.vault.records import sealed_records
 from deskbus.vault.records.sealed_records import Name
-from deskbus.vault.records.transfer import export_vault, import_vault
+from deskbus.vault.records.vault_archive import export_vault, import_vault
 from deskbus.vault.records.vault_folder import Step
 from deskbus.vault.vault import Vault
 from tests.unit.vault.killing import killed_at, opened

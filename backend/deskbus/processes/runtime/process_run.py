@@ -34,7 +34,7 @@ class ProcessRun:
 
     def __init__(
         self,
-        plan: ProcessSpec,
+        spec: ProcessSpec,
         *,
         process: AppProcess,
         root: Root,
@@ -55,9 +55,9 @@ class ProcessRun:
         self.ready = False
         self.started_at = time.monotonic()
         self.ended = anyio.Event()
-        self.liveness = Liveness(plan.heartbeat, plan.ready_within_s)
+        self.liveness = Liveness(spec.heartbeat, spec.ready_within_s)
         self.exit_code: int | None = None
-        self._plan = plan
+        self._spec = spec
         self._parent_death_pipe = parent_death_pipe
         self._process = process
         self._output = output
@@ -130,7 +130,7 @@ class ProcessRun:
 
     @property
     def stop_within_s(self) -> float:
-        return self._plan.stop_within_s
+        return self._spec.stop_within_s
 
     def _release(self) -> None:
         self._deadline_timer.end()

@@ -1,4 +1,4 @@
-"""Everything around an app's processes, handed to each app as one."""
+"""Everything starter an app's processes, handed to each app as one."""
 
 import os
 import secrets
@@ -80,24 +80,24 @@ class ProcessStarter:
 
     async def start_run(
         self,
-        plan: AppSpec,
+        spec: AppSpec,
         process: ProcessSpec,
         limits: Limits,
         on_missed: Callable[[ProcessRun, Missed], None],
     ) -> ProcessRun:
         """Starts an app's process; raises `DeskbusError`: unavailable, permission_denied."""
-        program = await self._revealed(plan.app, process.program)
+        program = await self._revealed(spec.app, process.program)
         refused = sorted(
             name for name in program.env if is_refused(name, administered=program.administered)
         )
         if refused:
-            log.warning("app.variables_refused", app=plan.app, variables=refused)
+            log.warning("app.variables_refused", app=spec.app, variables=refused)
         open_files = None if isinstance(limits.open_files, UnsetType) else limits.open_files
         mark = secrets.token_hex(8)
-        badge = Badge(plan.app, self.pipe, self.mint(ClientId(plan.app, MAIN_CLIENT)), mark)
-        file = AppLogFile(self.log_dir / f"{plan.app}.log")
+        badge = Badge(spec.app, self.pipe, self.mint(ClientId(spec.app, MAIN_CLIENT)), mark)
+        file = AppLogFile(self.log_dir / f"{spec.app}.log")
         capture = LogCapture(file, limits.log_kb_per_s * 1024, time.monotonic)
-        resource_group = self.resource_groups.make(plan.app, limits)
+        resource_group = self.resource_groups.make(spec.app, limits)
         began = start_clock()
         parent_death_pipe: ParentDeathPipe | None = None
         self.spawning += 1
@@ -123,12 +123,12 @@ class ProcessStarter:
                     resource_group.put_in(opened.pid)
         except OSError as error:
             _release(resource_group, parent_death_pipe)
-            log.warning("app.not_started", app=plan.app, reason=error.strerror)
+            log.warning("app.not_started", app=spec.app, reason=error.strerror)
             if is_shortage(error):
                 raise refusal(error) from None
             raise DeskbusError(
                 UNAVAILABLE,
-                f"The program of {plan.app} could not be started.",
+                f"The program of {spec.app} could not be started.",
                 action="Check the command in its manifest.",
             ) from None
         except BaseException:

@@ -11,7 +11,7 @@ from msgspec import UNSET, structs
 
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus.security.app_registry import AppRegistry
-from deskbus.security.consent.prompts import Outcome, Prompts
+from deskbus.security.consent.prompts import PromptOutcome, Prompts
 from deskbus.security.decisions.decision_store import DecisionStore
 from deskbus.security.decisions.decision_table import (
     DecisionTable,
@@ -19,7 +19,7 @@ from deskbus.security.decisions.decision_table import (
     Neglect,
     UserDecision,
 )
-from deskbus.security.identity.app_identity import AppIdentity
+from deskbus.security.identity.code_identity import CodeIdentity
 from deskbus.security.permission_checker import ConsentMode, PermissionChecker
 from deskbus.security.permission_request import ConsentAnswer, PermissionRequest, Permit
 from deskbus.storage.clocks import ClockMs
@@ -96,7 +96,7 @@ class ConsentService:
         decision: PermissionGranted | PermissionDenied,
     ) -> bool:
         """Records a request that came to a prompt that was open, under its own trace."""
-        about = _about(request)
+        about = _fields_of(request)
         self._trail.note(PermissionRequested(reason=request.reason or "", **about))
         told: PermissionGranted | PermissionDenied = structs.replace(decision, **about)
         if permit is None and isinstance(decision, PermissionGranted):
@@ -138,19 +138,19 @@ class ConsentService:
             if permission in (None, key[1]):
                 del self._refusals[key]
 
-    async def _put(self, request: PermissionRequest) -> Outcome:
+    async def _put(self, request: PermissionRequest) -> PromptOutcome:
         """At its turn: what was decided while it waited may have settled it already."""
         identity, wanted = request.identity, request.grant
         state = self.state_of(identity, wanted)
         if state != "prompt":
-            return Outcome(Permit(identity, wanted) if state == "granted" else None)
+            return PromptOutcome(Permit(identity, wanted) if state == "granted" else None)
         app, run = identity.app, self._runs[identity.app]
         itself = self._apps.identity(app)
         request = request._replace(
             may_remember=not self._checker.must_be_asked(app, wanted),
             verified=itself.verified,
         )
-        self._trail.note(PermissionRequested(reason=request.reason or "", **_about(request)))
+        self._trail.note(PermissionRequested(reason=request.reason or "", **_fields_of(request)))
         try:
             answer = await self._prompt(request)
         except anyio.get_cancelled_exc_class():
@@ -160,33 +160,33 @@ class ConsentService:
         if answer.choice in ("allow", "deny"):
             self._withdrawals.pop(app, None)
         if answer.choice != "allow":
-            return Outcome(None, await self._refused(request, answer))
+            return PromptOutcome(None, await self._refused(request, answer))
         # What was true when the question was put must be true still.
         unchanged = run == self._runs[app] and self._apps.identity(app) == itself
         verdict = self._checker.verdict(app, wanted)
         if not unchanged or verdict.state == "denied":
             why = "the app, its run or the rules changed meanwhile"
-            return Outcome(
+            return PromptOutcome(
                 None, await self._commit_denial(request, answer._replace(holds="once"), why)
             )
         return await self._allowed(request, answer, itself)
 
     async def _allowed(
-        self, request: PermissionRequest, answer: ConsentAnswer, itself: AppIdentity
-    ) -> Outcome:
+        self, request: PermissionRequest, answer: ConsentAnswer, itself: CodeIdentity
+    ) -> PromptOutcome:
         app, now = request.identity.app, self._clock()
         until = None if answer.expires_ms is None else now + answer.expires_ms
         event = PermissionGranted(
             actor="person",
             holds=answer.holds,
             until=UNSET if until is None else until,
-            **_about(request),
+            **_fields_of(request),
         )
         try:
             await self._trail.commit(event)
         except DeskbusError:
             log.error("permission.not_granted_unrecorded", app=app)  # noqa: TRY400
-            return Outcome(None)
+            return PromptOutcome(None)
         had_strikes = self._decisions.answered(app, request.grant.permission)
         if answer.holds != "once":
             self._decisions.add(
@@ -204,7 +204,7 @@ class ConsentService:
         if answer.holds == "always" or had_strikes:
             await self._store.save_in_time()
         permit = Permit(request.identity, request.grant, once=answer.holds == "once")
-        return Outcome(permit, event)
+        return PromptOutcome(permit, event)
 
     def _withdrawn(self, request: PermissionRequest) -> None:
         """Nobody has answered it: else an app could go on asking by giving up just in time."""
@@ -217,7 +217,7 @@ class ConsentService:
         if embargo is not None:
             log.warning("permission.embargoed", app=app, permission=permission)
             event = PermissionEmbargoed(
-                until=embargo.until, reason=_WHY["timeout"], **_about(request)
+                until=embargo.until, reason=_WHY["timeout"], **_fields_of(request)
             )
             self._trail.note(event)
 
@@ -262,7 +262,7 @@ class ConsentService:
             actor="person" if answer.choice != "failed" else "system",
             holds=answer.holds,
             reason=why,
-            **_about(request),
+            **_fields_of(request),
         )
         try:
             await self._trail.commit(event)
@@ -274,7 +274,7 @@ class ConsentService:
         self, request: PermissionRequest, embargo: Embargoed, how: Neglect
     ) -> None:
         log.warning("permission.embargoed", app=embargo.app, permission=embargo.permission)
-        event = PermissionEmbargoed(until=embargo.until, reason=_WHY[how], **_about(request))
+        event = PermissionEmbargoed(until=embargo.until, reason=_WHY[how], **_fields_of(request))
         try:
             await self._trail.commit(event)
         except DeskbusError:
@@ -289,7 +289,7 @@ _WHY = {
 }
 
 
-class _About(TypedDict):
+class _RequestFields(TypedDict):
     app: str
     client: str
     permission: str
@@ -299,7 +299,7 @@ class _About(TypedDict):
     correlation_id: str
 
 
-def _about(request: PermissionRequest) -> _About:
+def _fields_of(request: PermissionRequest) -> _RequestFields:
     return {
         "app": request.identity.app,
         "client": request.identity.client,

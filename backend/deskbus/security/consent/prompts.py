@@ -21,7 +21,7 @@ MAX_WAITING_OF_AN_APP = 16
 log = structlog.get_logger()
 
 
-class Outcome(NamedTuple):
+class PromptOutcome(NamedTuple):
     """The outcome of a prompt; without a permit, a denial.
 
     `decision` is what was recorded for the request that opened it, if anything was. `joined` is the
@@ -40,7 +40,7 @@ class _Prompt:
         self.request = request
         self.scope = anyio.CancelScope()
         self.decided = anyio.Event()
-        self.outcome = Outcome(None)
+        self.outcome = PromptOutcome(None)
         self.once_is_taken = False
         self.waiting = 0
 
@@ -48,7 +48,7 @@ class _Prompt:
 class Prompts:
     """`ask` puts a request to a person when its turn has come; whatever it raises means denied."""
 
-    def __init__(self, ask: Callable[[PermissionRequest], Awaitable[Outcome]]) -> None:
+    def __init__(self, ask: Callable[[PermissionRequest], Awaitable[PromptOutcome]]) -> None:
         self._ask = ask
         self._open: dict[tuple[str, Grant], _Prompt] = {}
         self._turns: dict[str, anyio.Lock] = {}
@@ -65,14 +65,14 @@ class Prompts:
         finally:
             self._tasks = None
 
-    async def join(self, request: PermissionRequest) -> Outcome:
+    async def join(self, request: PermissionRequest) -> PromptOutcome:
         """Joins the prompt for the same request, or opens one; the last to leave closes it.
 
         What is allowed once goes to the client that asked first, and to no other.
         Raises `DeskbusError` (overloaded).
         """
         if self._tasks is None:
-            return Outcome(None)
+            return PromptOutcome(None)
         app = request.identity.app
         key = (app, request.grant)
         prompt, joined = self._open.get(key), ""

@@ -1,3 +1,3 @@
 """An app's identity: its content and its publisher's signature."""
 
-__all__ = ["app_identity", "content_hash", "signatures"]
+__all__ = ["code_identity", "content_hash", "signatures"]

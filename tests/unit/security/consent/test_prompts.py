@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from deskbus.security.consent.prompts import MAX_WAITING_OF_AN_APP, Outcome, Prompts
+from deskbus.security.consent.prompts import MAX_WAITING_OF_AN_APP, PromptOutcome, Prompts
 from deskbus.security.permission_request import PermissionRequest, Permit
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
@@ -26,7 +26,7 @@ class Desk:
         self.settled: list[tuple[str, bool]] = []
         self.prompts = Prompts(self._ask)
 
-    async def _ask(self, asked: PermissionRequest) -> Outcome:
+    async def _ask(self, asked: PermissionRequest) -> PromptOutcome:
         key = f"{asked.identity.app} {asked.grant.scope}"
         self.order.append(key)
         answered = self.open[key] = anyio.Event()
@@ -35,7 +35,7 @@ class Desk:
             await answered.wait()
         finally:
             del self.open[key]
-        return Outcome(Permit(asked.identity, asked.grant))
+        return PromptOutcome(Permit(asked.identity, asked.grant))
 
     async def join(self, asked: PermissionRequest) -> None:
         settled = await self.prompts.join(asked)

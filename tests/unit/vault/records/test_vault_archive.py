@@ -11,7 +11,7 @@ import pytest
 from deskbus.vault.cipher import CHUNK_BYTES, SealError
 from deskbus.vault.records import sealed_records
 from deskbus.vault.records.sealed_records import Name
-from deskbus.vault.records.transfer import export_vault, import_vault
+from deskbus.vault.records.vault_archive import export_vault, import_vault
 from tests.unit.vault.fakes import OTHER, TOKEN, FakeKeychain, password, vault_in
 
 NAMES = [Name("apps", "desk.feed", str(n)) for n in range(40)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from deskbus.security.identity.app_identity import identify
+from deskbus.security.identity.code_identity import identify
 from deskbus.security.identity.signatures import public_key, sign
 from deskbus_protocol.manifest import Limits, Manifest, ProgramSpec, WindowSpec
 

@@ -13,7 +13,7 @@ from deskbus_protocol.manifest import Manifest
 log = structlog.get_logger()
 
 
-class AppIdentity(NamedTuple):
+class CodeIdentity(NamedTuple):
     """`bound` is what grants are kept for besides the app's id; `content` its hash.
 
     With a `problem` nothing that a person allowed counts, and nobody is asked: the app says it is
@@ -26,25 +26,25 @@ class AppIdentity(NamedTuple):
     problem: str | None = None
 
 
-NOT_KNOWN = AppIdentity(bound="")
+NOT_KNOWN = CodeIdentity(bound="")
 """Of an app whose files are being read: nothing that a person allowed counts yet."""
 
-NOT_CHECKED = AppIdentity(bound="", problem="its publisher's signature is not checked yet")
+NOT_CHECKED = CodeIdentity(bound="", problem="its publisher's signature is not checked yet")
 
 
-def identify(manifest: Manifest, folder: Path, owns_folder: bool = False) -> AppIdentity:
+def identify(manifest: Manifest, folder: Path, owns_folder: bool = False) -> CodeIdentity:
     """Reads the app's files; blocks."""
     try:
         content = content_hash(manifest, folder, owns_folder=owns_folder)
     except ContentError as error:
         log.warning("app.content_unreadable", app=manifest.id, reason=str(error))
-        return AppIdentity(bound="", problem="its files can't be read")
+        return CodeIdentity(bound="", problem="its files can't be read")
     key, signature = manifest.publisher_key, manifest.signature
     if isinstance(key, UnsetType):
-        return AppIdentity(bound=f"content:{content}", content=content)
+        return CodeIdentity(bound=f"content:{content}", content=content)
     if isinstance(signature, UnsetType) or not is_signed(key, signature, content):
         log.warning("app.signature_does_not_fit", app=manifest.id)
-        return AppIdentity(
+        return CodeIdentity(
             bound="", content=content, problem="its publisher's signature does not fit"
         )
-    return AppIdentity(bound=f"key:{fingerprint(key)}", content=content, verified=True)
+    return CodeIdentity(bound=f"key:{fingerprint(key)}", content=content, verified=True)

@@ -1,4 +1,4 @@
-"""Screens: the shell, and all that it draws for a person."""
+"""UserInterface: the shell, and all that it draws for a person."""
 
 import time
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from deskbus_protocol.apps import AppChangedParams, AppStatus
 from deskbus_protocol.secrets import VaultStatus
 
 
-class Screens:
+class UserInterface:
     def __init__(self, settings: Settings, loops: Loops) -> None:
         self._loops = loops
         self.shell = Shell()

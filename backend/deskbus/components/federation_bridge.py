@@ -1,4 +1,4 @@
-"""Federating: joins the bus and its log to those of other machines, where that is configured."""
+"""FederationBridge: joins the bus and its log to those of other machines, where configured."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,7 +29,7 @@ MAX_ENVELOPE_BYTES = MAX_FRAME_BYTES - 1024
 """Leaves room for our own stamps."""
 
 
-class Federating:
+class FederationBridge:
     """`federation` is None without `[federation]`."""
 
     def __init__(
