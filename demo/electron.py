@@ -141,7 +141,7 @@ def find_electron() -> str:
 
 
 def electron_command(main: Path, profile: Path, *switches: str) -> list[str]:
-    """What starts Electron with a main-process script; raises `ElectronError`."""
+    """The command that starts Electron with a main-process script; raises `ElectronError`."""
     # Chromium's sandbox refuses to work for root.
     as_root = hasattr(os, "geteuid") and os.geteuid() == 0
     unsandboxed = ["--no-sandbox"] if as_root else []

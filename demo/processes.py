@@ -21,7 +21,7 @@ NONE: list[Process] = []
 
 
 def look(read: Callable[[], Seen], otherwise: Seen) -> Seen:
-    """What `read` returns, or `otherwise` where the process has ended or can't be read."""
+    """The result of `read`, or `otherwise` where the process has ended or can't be read."""
     try:
         return read()
     except (psutil.Error, OSError):
@@ -61,7 +61,7 @@ def command_of(process: Process) -> list[str]:
 
 
 def environment_of(process: Process) -> dict[str, str]:
-    """What it was started with; empty where it can't be read."""
+    """The arguments it was started with; empty where they can't be read."""
     nothing: dict[str, str] = {}
     return look(process.environ, nothing)
 
@@ -130,6 +130,6 @@ async def eventually(check: Callable[[], bool], within_s: float) -> bool:
 
 
 async def remains(processes: list[Process], within_s: float) -> list[str]:
-    """What of `processes` still runs after a while."""
+    """Those of `processes` that still run after a while."""
     await eventually(lambda: not any(map(runs, processes)), within_s)
     return [str(each) for each in processes if runs(each)]

@@ -257,7 +257,7 @@ def require(condition: bool, otherwise: str) -> None:
 
 
 async def flow(page: Page) -> Flow:
-    """What the page's own counter says of the prices it received."""
+    """The page's own count of the prices it received."""
     counted: Flow = await page.evaluate("desk.flow.snapshot()")
     return counted
 
@@ -267,7 +267,7 @@ async def flows(windows: dict[str, Page]) -> dict[str, Flow]:
 
 
 def role(process: Process) -> str:
-    """What a process of the demo is, from its command line."""
+    """The kind of a process of the demo, from its command line."""
     words = command_of(process)
     line = " ".join(words)
     kind = re.search(r"--type=(\S+)", line)

@@ -49,7 +49,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     # Imported by name, so that no command pays for another's libraries.
     command = importlib.import_module(f"deskbus.commands.{name}")
     if name != "serve":
-        # What a library logs must not mix with what the command says of a failure itself.
+        # A library's log must not mix with the command's own words on a failure.
         from deskbus.observability import logging
 
         logging.configure(level="critical")

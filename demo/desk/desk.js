@@ -1,5 +1,5 @@
 /* global deskbus */
-// What the desk's windows share: price formats, message statistics and the status bar.
+// Parts that the desk's windows share: price formats, message statistics and the status bar.
 'use strict';
 
 window.desk = (() => {

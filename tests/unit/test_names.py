@@ -1,16 +1,28 @@
-"""Names of the source: no two classes share one."""
+"""Names and words of the source: one name for one class, and comments whose subject is a noun."""
 
 import ast
+import io
+import re
+import tokenize
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("backend/deskbus", "protocol/deskbus_protocol")
-PYTHON = {".py"}
+PROSE = ("backend", "protocol", "electron-bridge/src", "demo", "examples")
+PYTHON, SCRIPT = {".py"}, {".ts", ".js", ".mjs"}
 
 SAME_NAME: dict[str, str] = {}
 """Classes that share a name with another, each with the reason."""
+
+FRAGMENT = re.compile(r"(What|Who|Whoever|Whatever|So many|So much|So long|So often)\b(?!.*\?)")
+"""The beginning of a sentence whose subject is no noun. A question may begin so."""
+
+_DELIMITED = re.compile(r"/\*+(.*?)\*/", re.DOTALL)
+_TO_THE_END = re.compile(r"(?m)^[^'\"`\n]*?(?<![:/])//[ \t]*(.*)$")
 
 
 def sources(folder: str, suffixes: set[str]) -> Iterator[Path]:
@@ -30,3 +42,61 @@ def test_no_two_classes_of_the_packages_have_one_name() -> None:
     shared = {name: found for name, found in places.items() if len(found) > 1}
     assert {name: found for name, found in shared.items() if name not in SAME_NAME} == {}
     assert set(SAME_NAME) <= set(shared), "a reason is left of a name that is shared no more"
+
+
+def python_prose(text: str) -> Iterator[tuple[int, str]]:
+    """Line and text of each docstring and comment; comments on lines that follow are one."""
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str(words))):
+                yield node.lineno, words
+    before = -1
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            if token.start[0] != before + 1:
+                yield token.start[0], token.string.lstrip("#: ")
+            before = token.start[0]
+
+
+def script_prose(text: str) -> Iterator[tuple[int, str]]:
+    before = -1
+    for match in [*_DELIMITED.finditer(text), *_TO_THE_END.finditer(text)]:
+        line = text.count("\n", 0, match.start()) + 1
+        if match[0].startswith("/*") or line != before + 1:
+            yield line, match[1].lstrip("* \n")
+        before = line
+
+
+def fragments(folder: str) -> list[str]:
+    found = []
+    for read, suffixes in ((python_prose, PYTHON), (script_prose, SCRIPT)):
+        for path in sources(folder, suffixes):
+            found += [
+                f"{path.relative_to(ROOT)}:{line}: {text.strip().splitlines()[0]}"
+                for line, text in read(path.read_text())
+                if FRAGMENT.match(text.strip())
+            ]
+    return found
+
+
+@pytest.mark.parametrize("folder", PROSE)
+def test_no_comment_begins_with_a_pronoun_in_place_of_its_subject(folder: str) -> None:
+    assert fragments(folder) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"""What waits for a client."""\n',
+        "def f():\n    '''So many a minute.'''\n",
+        "x = 1  # Whoever asks gets it.\n",
+        'MAX = 3\n"""Who may ask."""\n',
+    ],
+)
+def test_a_fragment_is_found_in_python(text: str) -> None:
+    assert any(FRAGMENT.match(each) for _, each in python_prose(text))
+
+
+@pytest.mark.parametrize("text", ["/** What is left. */\n", "  // Who may.\n", "let a; // Who.\n"])
+def test_a_fragment_is_found_in_scripts(text: str) -> None:
+    assert any(FRAGMENT.match(each) for _, each in script_prose(text))

@@ -218,7 +218,7 @@ class AuditLogger:
     def vault_changed(self) -> None:
         """The vault may open now where it did not before."""
         if self._waits_for_vault:
-            # What is to be committed from here on waits for the next look at the keys.
+            # Commits from here on wait for the next look at the keys.
             self._keys_known.clear()
         self._vault_changed.set()
 

@@ -170,7 +170,7 @@ class AuditReader:
         async with self._logger.rwlock.reading():
             verdict = await self._read(run)
         async with self._turn:
-            # What is found from now on comes from files that were verified.
+            # Searches from now on read files that were verified.
             await self._read(self._index.throw_away)
         await self._logger.commit(
             AuditVerified(

@@ -269,7 +269,7 @@ class Federation:
         )
         held = self._saved or self._found
         if any(map(self._waits, self._arrivals.sensitive)):
-            # What waits in memory to be encrypted comes again if it is lost here.
+            # Messages that wait in memory to be encrypted come again if they are lost here.
             place = msgspec.structs.replace(
                 place, stream=held.stream, taken=held.taken, position=held.position
             )

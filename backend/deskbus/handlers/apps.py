@@ -89,7 +89,7 @@ def handlers(
                     await check(params.app)
                     status = await apps.launch(params.app, call.progress)
         except DeskbusError as error:
-            # What is wrong with the other app, its files or its secrets is for people alone.
+            # Faults of the other app, its files or its secrets are for people alone.
             log.warning("app.not_launched_for_app", app=params.app, reason=error.message)
             words = f"{params.app} could not be started."
             raise DeskbusError(error.kind, words) from None

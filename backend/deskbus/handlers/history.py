@@ -74,7 +74,7 @@ def handlers(
 
     async def replay(call: Call, params: ReplayParams) -> ReplayResult:
         held = await permits(call, params.pattern)
-        # What it was allowed once goes on as the subscription that it leaves.
+        # A one-time grant goes on as the subscription that it leaves.
         followed = permissions.leasing(held[0]) if params.follow else nullcontext()
         with followed, permissions.holding(*held):
             async with replayed.take(call.identity.app):

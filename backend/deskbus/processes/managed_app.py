@@ -83,7 +83,7 @@ class ManagedApp:
         """Whether nothing of it is there, nor about to be."""
         return self.state == "stopped" and self.run is None and not self._changing.locked()
 
-    # What a person wants.
+    # Requests of a person.
 
     async def launch(self, progress: Callable[[str], None]) -> AppStatus:
         """Raises `DeskbusError`: conflict (it is starting or ending), unavailable.
@@ -120,7 +120,7 @@ class ManagedApp:
         async with self._changing:
             await self._stop(grace_s)
 
-    # What the app says of itself.
+    # Reports of the app itself.
 
     def told_ready(self) -> None:
         if self.run is None or self.run.ready:
@@ -146,7 +146,7 @@ class ManagedApp:
             if self.run.ready:
                 self._settle()
 
-    # What the shell says.
+    # Reports of the shell.
 
     def window_closed(self, window: str) -> None:
         """A person closed a window; with its last one the app is asked to end."""
@@ -166,7 +166,7 @@ class ManagedApp:
             verdict = ExitStatus(cause, renderer_words(reason))  # type: ignore[arg-type]
             self._crashed(verdict, exit_code, window=window)
 
-    # What the samples say.
+    # Samples of its usage.
 
     def subject(self) -> Subject | None:
         """The processes to measure; None while none runs."""
@@ -187,7 +187,7 @@ class ManagedApp:
         was_warned, last = self.limit_monitor.warned, self.limit_monitor.sample
         verdict = self.limit_monitor.take(now_s, found, None if run is None else run.capture)
         if run is not None and run.ending is not None:
-            # What is left of it while it ends does not say why it ends.
+            # The remains of an app that ends do not say why it ends.
             self.limit_monitor.sample = last
             return
         if not self.is_alive:
@@ -202,7 +202,7 @@ class ManagedApp:
         if was_warned != self.limit_monitor.warned and (run is None or run.ready):
             self._settle()
 
-    # What happens.
+    # Transitions.
 
     async def _start(self, progress: Callable[[str], None]) -> None:
         """Starts whatever of the app isn't there yet; raises `DeskbusError`."""

@@ -284,7 +284,7 @@ class Peer:
         try:
             with scope:
                 if self.outbox.slow:
-                    # What it has not read of earlier answers is bounded: no more until then.
+                    # Its unread answers are bounded: no more until it reads.
                     await self.outbox.writable()
                 response = await self._dispatch(method, params, request_id)
         finally:

@@ -1,7 +1,7 @@
 import { MAX_ACKNOWLEDGED_SEQS } from '../generated/constants';
 import type { AckParams } from '../generated/protocol';
 
-/** What of a message says which one it is. */
+/** The members of a message that identify it. */
 export interface Numbered {
   readonly topic: string;
   readonly epoch: string;

@@ -21,7 +21,7 @@ export interface Failure {
   correlationId?: string;
 }
 
-/** What every refused or failed call rejects with. `action` says what to do about it. */
+/** The error with which every refused or failed call rejects. `action` says what to do about it. */
 export class DeskbusError extends Error {
   override readonly name = 'DeskbusError';
   readonly code: number;

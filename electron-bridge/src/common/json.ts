@@ -61,7 +61,7 @@ export function plainCopy(value: unknown): unknown {
   return JSON.parse(text);
 }
 
-/** What JSON leaves out, or makes an empty object of. */
+/** Whether JSON leaves the value out, or makes an empty object of it. */
 function isLeftOut(value: unknown): boolean {
   if (typeof value === 'function' || typeof value === 'symbol') return true;
   const { nodeType, nodeName } = (value ?? {}) as { nodeType?: unknown; nodeName?: unknown };

@@ -25,7 +25,7 @@ const TAIL = '}}';
 const TEXT = '"[^"\\\\\\n]*"';
 
 /**
- * What stands between the topic and the payload of a message without options. Each string is
+ * The text between the topic and the payload of a message without options. Each string is
  * read up to its own closing quote and has no escapes in it, so nothing that a sender wrote can
  * pass for the members that follow. A frame that is anything else is parsed as a whole.
  */
@@ -38,7 +38,7 @@ const PLAIN = new RegExp(
   'y',
 );
 
-/** What stands between the topic and the sender's app in such a frame. */
+/** The text between the topic and the sender's app in such a frame. */
 const SENDER_HEAD = `${SENDER_MEMBER}{"app":"`;
 
 /** Node's console prints what this method returns. */

@@ -18,7 +18,7 @@ interface Seen {
   readonly others: Map<string, number>;
 }
 
-/** What is owed on a pattern, as `bus.continue` wants it told. */
+/** The messages owed on a pattern, in the form of `bus.continue`. */
 export type Behind = Pick<ContinueParams, 'mark' | 'since' | 'partial' | 'seen' | 'unacknowledged'>;
 
 /**
@@ -91,7 +91,7 @@ export class DeliveryProgress {
       this.flowing.clear();
     }
     if (epoch !== this.epoch) {
-      // Whatever was seen of a topic before, of the run that has ended there may have been more.
+      // The run that has ended may have had more messages of a topic than were seen.
       for (const topic of this.topics.keys()) this.note(topic, this.epoch, 0, 0);
       this.runs = [epoch, ...this.runs].slice(0, MAX_RUNS);
     }
@@ -100,13 +100,13 @@ export class DeliveryProgress {
     return takenUp;
   }
 
-  /** What follows on a pattern is what it was owed. */
+  /** The messages that follow on a pattern are those it was owed. */
   begin(pattern: string): void {
     if (this.owed.has(pattern)) this.flowing.add(pattern);
   }
 
   /**
-   * What a pattern is owed; undefined where that is nothing. Runs in which this client had no
+   * The messages a pattern is owed; undefined for none. Runs in which this client had no
    * session are nobody's to tell it of.
    */
   behind(pattern: string): Behind | undefined {
@@ -239,9 +239,9 @@ export class DeliveryProgress {
       seen.epoch = epoch;
       if (seen.others.size >= MAX_RUNS) forgetOldest(seen.others);
     }
-    // What comes again may be of a run that was forgotten already.
+    // A repeated message may be of a run that was forgotten already.
     if (atMs > 0 && atMs >= seen.atMs) seen.run = epoch;
-    // What came again has a number that was passed already.
+    // A repeated message has a number that was passed already.
     seen.seq = Math.max(seen.seq, seq);
     seen.atMs = Math.max(seen.atMs, atMs);
   }

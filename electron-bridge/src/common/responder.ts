@@ -34,7 +34,7 @@ export async function answerWith(
     await fail(error).catch(throwLater);
     return;
   }
-  // What the responder gave may be nothing that can be sent.
+  // The responder's result may be nothing that can be sent.
   try {
     await send({ payload: asPayload(payload) });
   } catch (error) {

@@ -1,4 +1,4 @@
-// What is told of messages by the backend's run that they are of.
+// Facts about messages, by the backend's run that they are of.
 
 /** Topics may have any name, `__proto__` too. */
 export function record<Value>(): Record<string, Value> {

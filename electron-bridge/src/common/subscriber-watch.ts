@@ -5,7 +5,7 @@ interface WatchHooks {
   removed(subscriber: SubscriberParams): void;
 }
 
-/** Who else subscribes to what this client may write to, across connections. */
+/** The other subscribers of topics that this client may write to, across connections. */
 export class SubscriberWatch {
   private known = new Map<string, SubscriberParams>();
   /** Words that came before the list which they follow was read. */

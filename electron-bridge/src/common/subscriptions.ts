@@ -6,7 +6,7 @@ import { matches } from './topics';
 import { throwLater } from './uncaught';
 
 export type Mode = NonNullable<SubscribeParams['mode']>;
-/** What it returns is of no interest, but for the promise that an acknowledged one may return. */
+/** The result is ignored, but for the promise that an acknowledged one may return. */
 export type Listener<M = Message> = (message: M) => unknown;
 export type Stop = () => Promise<void>;
 
@@ -20,7 +20,7 @@ export interface SubscribeOptions {
   sources?: readonly Source[];
 }
 
-/** What of its listeners' wishes the other side is asked for. */
+/** The part of its listeners' wishes that the other side is asked for. */
 export type Wish = Pick<SubscribeParams, 'mode' | 'sources'>;
 
 /** How subscriptions are made known to the other side. */
@@ -33,7 +33,7 @@ export interface SubscriptionWire<M = Message> {
   failed(message: M, error: unknown): void;
 }
 
-/** What of a message is looked at here. */
+/** The members of a message that are looked at here. */
 type Sent = Numbered & Pick<Message, 'sender'>;
 
 interface Handle<M> {
@@ -239,7 +239,7 @@ export class Subscriptions<M extends Sent = Message> {
   }
 }
 
-/** What brings every listener its messages; the broker filters by source live ones only. */
+/** The wish that brings every listener its messages; the broker filters live ones only by source. */
 function wishOf<M>({ listeners }: Entry<M>): Wish {
   const sources = new Map<string, Source>();
   let filtered = listeners.size > 0;

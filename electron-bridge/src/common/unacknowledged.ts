@@ -15,8 +15,8 @@ interface Sent extends Numbered {
 }
 
 /**
- * What an app was given and has not acknowledged, over connections and runs of the backend. A
- * bounded number; beyond, the oldest are forgotten, and come again no more. What came for the
+ * Messages that an app was given and has not acknowledged, over connections and runs. A
+ * bounded number; beyond, the oldest are forgotten, and come again no more. One that came for the
  * last time is not among them: it is dead unless it is acknowledged now.
  */
 export class UnacknowledgedMessages {

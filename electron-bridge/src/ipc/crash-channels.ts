@@ -12,7 +12,7 @@ export const CrashChannel = {
   close: 'deskbus-crash:close',
 } as const;
 
-/** What a crash page sees as `crash`. */
+/** The object that a crash page sees as `crash`. */
 export interface CrashBridge {
   onDraw(listener: (page: CrashPage) => void): void;
   onFailed(listener: (message: string) => void): void;

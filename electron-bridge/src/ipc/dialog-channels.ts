@@ -12,14 +12,14 @@ export const DialogChannel = {
   painted: 'deskbus-dialog:painted',
   /** To the dialog: its window changed, so the time before Allow counts begins anew. */
   changed: 'deskbus-dialog:changed',
-  /** What the person chose, and for how long. */
+  /** The person's choice, and its duration. */
   answer: 'deskbus-dialog:answer',
 } as const;
 
 export type Choice = 'allow' | 'deny';
 export type Remember = DialogAnswer['remember'] & string;
 
-/** What the dialog's page sees as `window.consent`. */
+/** The object that the dialog's page sees as `window.consent`. */
 export interface ConsentBridge {
   descriptor(): Promise<PermissionDialog>;
   /** Resolves when the window is in view. */

@@ -11,7 +11,7 @@ export const NoticeChannel = {
   accept: 'deskbus-notice:accept',
 } as const;
 
-/** What the notice's page sees as `notice`. */
+/** The object that the notice's page sees as `notice`. */
 export interface NoticeBridge {
   descriptor(): Promise<Notice>;
   drawn(height: number): void;

@@ -4,7 +4,7 @@ import type { BackendMethod } from '../node/link';
 
 // The IPC between a page's preload and this side. Preload and main import these same names.
 
-/** What a page may ask for, and the method that does it. There is no way to name another. */
+/** The operations of a page, each with its method. There is no way to name another method. */
 export const OPERATIONS = {
   subscribe: 'bus.subscribe',
   unsubscribe: 'bus.unsubscribe',
@@ -52,7 +52,7 @@ export const Channel = {
   subscribers: 'deskbus:subscribers',
 } as const;
 
-/** Who else subscribes: all of them at first, then what changes. */
+/** The other subscribers: all of them at first, then changes. */
 export type SubscriberWord =
   { all: SubscriberParams[] } | { added: SubscriberParams } | { removed: SubscriberParams };
 

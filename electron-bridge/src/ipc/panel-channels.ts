@@ -14,20 +14,20 @@ export const PanelChannel = {
   close: 'deskbus-panel:close',
 } as const;
 
-/** What a person did: an action of the panel, or one of a row or a group. */
+/** A person's act: an action of the panel, or one of a row or a group. */
 export interface Deed {
   revision: number;
   action: string;
   row?: string;
 }
 
-/** What came of it, in words; `ok` is false for a failure, and without words nothing was done. */
+/** The outcome in words; `ok` is false for a failure, and without words nothing was done. */
 export interface Outcome {
   ok: boolean;
   message: string;
 }
 
-/** What a panel's page sees as `window.panel`. */
+/** The object that a panel's page sees as `window.panel`. */
 export interface PanelBridge {
   onDraw(listener: (descriptor: PanelDescriptor) => void): void;
   onConnected(listener: (connected: boolean) => void): void;

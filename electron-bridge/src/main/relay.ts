@@ -15,7 +15,7 @@ import {
   type SubscriberWord,
 } from '../ipc/operations';
 
-/** What may lie between here and a page that does not take its messages. */
+/** Characters that may lie between here and a page that does not take its messages. */
 const PAUSE_CHARACTERS = 4 * 1024 * 1024;
 const RESUME_CHARACTERS = 1024 * 1024;
 
@@ -34,7 +34,7 @@ interface Subscription {
  */
 export class Relay implements Endpoint {
   private readonly subscriptions = new Map<string, Subscription>();
-  /** What the page may still cancel. */
+  /** Operations that the page may still cancel. */
   private cancels = new Map<number, Cancel>();
   private page = '';
   private lines: string[] = [];

@@ -33,13 +33,13 @@ export interface ShellOptions {
   config?: string;
   /** The backend's program; the bundled one, else Python, unless told. */
   command?: string;
-  /** What comes between the command and `serve`. */
+  /** Arguments between the command and `serve`. */
   args?: string[];
   /** Added to the backend's environment. */
   env?: Record<string, string>;
   /** Takes each line of the backend's log, which else goes to this process's stderr. */
   log?: (line: string) => void;
-  /** What the backend calls this shell; the app's name unless told. */
+  /** The backend's name for this shell; the app's name unless given. */
   shellName?: string;
   /** A preload script in place of the package's own. */
   preload?: string;

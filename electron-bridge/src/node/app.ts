@@ -52,7 +52,7 @@ export async function runAsApp(options: RunOptions = {}): Promise<App> {
 
 /** This run of the app. */
 export class App {
-  /** What it saved last, if anything, and the version of that. */
+  /** The state that it saved last, if any, and its version. */
   readonly state: unknown;
   readonly version: number;
   /** How often it came back by itself since a person launched it. */

@@ -9,12 +9,12 @@ export interface Badge {
   ticket: string;
 }
 
-/** What Electron gives a utility process; Node itself has no such thing. */
+/** The port that Electron gives a utility process; Node itself has none. */
 interface ParentPort {
   once(event: 'message', listener: (message: { data: unknown }) => void): void;
 }
 
-/** What the backend gave to this process; works once. Rejects with session_required elsewhere. */
+/** The badge that the backend gave this process; works once. Rejects with session_required. */
 export async function handedOver(): Promise<Badge> {
   const { parentPort } = process as unknown as { parentPort?: ParentPort };
   if (parentPort && process.env[TICKET_FD_VARIABLE] === undefined) {

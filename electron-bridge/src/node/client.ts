@@ -61,7 +61,7 @@ export interface ClientEvents {
    */
   refused: RefusedParams;
   gap: GapParams;
-  /** What the app may do has changed. */
+  /** The app's permissions have changed. */
   permissions: PermissionsChangedParams;
   /** A listener of an acknowledged subscription failed on a message, which will come again. */
   failed: { message: Message; error: unknown };
@@ -74,7 +74,7 @@ export interface ClientEvents {
 
 export interface ClientOptions extends ConnectionOptions {
   /**
-   * What becomes of a call or a publish that is made while there is no connection: `refuse`, unless
+   * The fate of a call or a publish that is made while there is no connection: `refuse`, unless
    * told. At most a thousand are queued, and 16 Mi characters.
    */
   whileClosed?: WhileClosed;

@@ -82,7 +82,7 @@ export class Connection {
     return this.current;
   }
 
-  /** What there is to talk over now. */
+  /** The present link, if there is one. */
   get link(): Link | undefined {
     return this.standing;
   }

@@ -9,7 +9,7 @@ export interface Call {
   connected: Promise<void>;
 }
 
-/** What a socket read last, of any client: it is taken out before the next one reads. */
+/** The bytes that a socket read last, of any client: taken out before the next one reads. */
 const arrived = Buffer.allocUnsafeSlow(64 * 1024);
 
 /**

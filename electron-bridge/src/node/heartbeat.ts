@@ -61,7 +61,7 @@ export class Heartbeat {
   private lookAt(when: number): void {
     this.dueAt = when;
     this.timer = setTimeout(() => {
-      // What has arrived meanwhile is read first.
+      // Frames that arrived meanwhile are read first.
       setImmediate(() => {
         if (this.timer !== undefined) this.look();
       });

@@ -15,7 +15,7 @@ export type BackendMethod = HandledBy<'backend'>;
 export type Params<Name extends keyof Methods> = Methods[Name]['params'];
 export type Result<Name extends keyof Methods> = Methods[Name]['result'];
 
-/** What follows a method's name in a call: params may be left out where none of them is needed. */
+/** Arguments behind a method's name: params may be left out where none of them is needed. */
 export type CallArguments<Name extends BackendMethod, Options> =
   Partial<Params<Name>> extends Params<Name>
     ? [params?: Params<Name>, options?: Options]

@@ -13,7 +13,7 @@ export type RequestOptions = Choice &
   Pick<RequestParams, 'app' | 'headers' | 'correlationId' | 'timeout'>;
 export type SendOptions = Choice & Pick<SendParams, 'client' | 'headers' | 'correlationId'>;
 
-/** What becomes of a call or a publish that is made while there is no connection. */
+/** The fate of a call or a publish that is made while there is no connection. */
 export type WhileClosed = 'queue' | 'refuse';
 export interface Choice {
   /** The client's own choice unless told. */
@@ -26,7 +26,7 @@ export function patienceOf(method: string, params: object): CallOptions {
   if (method !== 'bus.request') return {};
   const { timeout } = params as { timeout?: unknown };
   if (timeout === undefined) return { timeout: REQUEST_PATIENCE_MS };
-  // What is no limit is the backend's to refuse.
+  // A limit that is none is the backend's to refuse.
   return typeof timeout === 'number' && timeout >= 1 ? { timeout } : {};
 }
 

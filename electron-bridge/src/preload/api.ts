@@ -1,4 +1,4 @@
-// What a page sees as `window.deskbus`. Everything here crosses Electron's contextBridge, so
+// The object that a page sees as `window.deskbus`. All of it crosses Electron's contextBridge, so
 // values are copied.
 import type {
   GapParams,
@@ -27,13 +27,13 @@ export type Gap = Omit<GapParams, '_meta'>;
 export type PermissionChange = Omit<PermissionsChangedParams, '_meta'>;
 export type ConnectionState = 'connecting' | 'open' | 'resuming' | 'closed';
 
-/** What a rejected promise of this API holds: an Error of the page's own world. */
+/** The reason of a rejected promise of this API: an Error of the page's own world. */
 export interface DeskbusFailure extends Error {
   name: 'DeskbusError';
   code: number;
   category: string;
   retryable: boolean;
-  /** What to do about it. */
+  /** Advice to a person. */
   action: string;
   correlationId?: string;
 }
@@ -51,7 +51,7 @@ export interface PublishOptions extends WaitOptions {
 }
 
 export interface WaitOptions {
-  /** What becomes of a call or a publish while there is no connection: `refuse`, unless told. */
+  /** The fate of a call or a publish while there is no connection: `refuse`, unless given. */
   whileClosed?: 'queue' | 'refuse';
 }
 
@@ -92,7 +92,7 @@ export interface SendOptions extends CallOptions {
   correlationId?: string;
 }
 
-/** What it returns matters only to an acknowledged subscription, which waits for a promise. */
+/** The result matters only to an acknowledged subscription, which waits for a promise. */
 export type Listener = (message: Message) => unknown;
 /** Answers a request with what it returns; what it throws is told to the asking app. */
 export type Responder = (payload: unknown, message: Message) => unknown;
@@ -143,7 +143,7 @@ export interface DeskbusApi {
     request(wish: Omit<AskParams, '_meta'>): Promise<PermissionResult>;
     /** Tells what would happen, without asking anyone. */
     query(wish: Omit<QueryPermissionParams, '_meta'>): Promise<PermissionResult>;
-    /** What this app may do has changed; returns a function that ends it. */
+    /** Called when this app's permissions have changed; returns a function that ends it. */
     onChanged(listener: (change: PermissionChange) => void): () => void;
   };
 

@@ -1,7 +1,7 @@
 import { ERRORS, type RefusedParams } from '../generated/protocol';
 import { asFailure, DeskbusError, type ErrorName } from '../common/error';
 
-/** What a promise of this API rejects with: a plain object, for only that crosses as it is. */
+/** The reason of a rejected promise: a plain object, for only that crosses as it is. */
 export function failure(name: ErrorName, message?: string): Error {
   return asFailure(DeskbusError.of(name, message));
 }

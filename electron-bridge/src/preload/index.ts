@@ -18,7 +18,7 @@ import { filesOf } from './page-files';
 import { secretsOf } from './page-secrets';
 import { install } from './page-world';
 
-/** What the page's own `deskbus` is made of; it can do no more than that. */
+/** The functions that the page's own `deskbus` is made of; it can do no more. */
 const BRIDGE = 'deskbusBridge';
 
 function argument(prefix: string): string {
@@ -35,7 +35,7 @@ const api = {
     try {
       return bus.publish(topic, payload, options);
     } catch (failure) {
-      // What is thrown would not cross as it is. The page's own side throws it.
+      // An error that is thrown would not cross as it is. The page's own side throws it.
       return failure;
     }
   },

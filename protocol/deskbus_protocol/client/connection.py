@@ -476,7 +476,7 @@ def patience_s(options: dict[str, object]) -> float:
     if "timeout" not in options:
         return REQUEST_PATIENCE_MS / 1000
     limit_ms = options["timeout"]
-    # What is no limit is the backend's to refuse.
+    # A limit that is none is the backend's to refuse.
     return limit_ms / 1000 if isinstance(limit_ms, int) and limit_ms > 0 else inf
 
 

@@ -172,9 +172,9 @@ class DeliveryProgress:
                 self._forgot = True
                 del self._seen[next(iter(self._seen))]
             seen = self._seen[topic] = _Seen()
-        # What came again has a number that was passed already.
+        # A repeated message has a number that was passed already.
         seen.seqs[epoch] = max(seq, seen.seqs.get(epoch, 0))
-        # What comes again may be of a run that was forgotten already.
+        # A repeated message may be of a run that was forgotten already.
         if at_ms >= seen.at_ms:
             seen.at_ms, seen.run = at_ms, epoch
         if len(seen.seqs) > MAX_RUNS:

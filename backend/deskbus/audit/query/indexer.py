@@ -167,7 +167,7 @@ class Indexer:
             size = head_size(line)
         except StaleError:
             if self._started:
-                return  # What is behind a damaged head is found by its own sequences.
+                return  # Lines behind a damaged head are found by their own sequences.
             raise
         if not self._started:
             self._started = True

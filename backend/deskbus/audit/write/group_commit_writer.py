@@ -212,7 +212,7 @@ class GroupCommitWriter:
             chain_writer.abandon()
             self._fail(error)
             reopened = self._reopen()
-            # What could not be taken back was taken in when the log was opened again.
+            # Lines that could not be taken back were adopted when the log was opened again.
             self._give_back(group, done=reopened.size - before if reopened else 0)
             return
         except Exception as error:  # noqa: BLE001  # what can't be written must not come back for ever

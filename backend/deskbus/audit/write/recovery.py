@@ -149,7 +149,7 @@ def _go_on(
         chain_writer = _write_pending(begin, state, files)
         if chain_writer.size < anchored:
             raise TamperedError("the log was cut back")
-        # What follows is this process's own, and begins with a head that says so.
+        # The next records are this process's own, and begin with a head that says so.
         chain_writer.begin_file()
         return Opening(chain_writer, False, 0, 0, "", "")
     if not files:

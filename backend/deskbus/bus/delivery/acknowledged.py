@@ -163,7 +163,7 @@ class AcknowledgedOutlet:
     def tick(self) -> None:
         """Sends again what is due; buries what has expired or was sent often enough."""
         if self._outlet is None or self._outlet.slow:
-            # What has not been read yet need not come again.
+            # Messages that were not read yet need not come again.
             return
         now_ms, awake_ms = self._clock_ms(), self._awake_ms()
         again: set[str] = set()

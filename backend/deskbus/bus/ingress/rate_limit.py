@@ -157,7 +157,7 @@ class RateLimitedPublisher:
                 refuse(DeskbusError(RATE_LIMITED), message.topic)
         if len(allowed) < len(messages):
             self._hold(HOLD_S)
-        # What becomes of the last message is asked for; if that was refused, it has its answer.
+        # The fate of the last message is asked for; if that was refused, it has its answer.
         routed = self._publisher.publish_plain(allowed, refuse) if allowed else None
         return routed if allowed and allowed[-1] is messages[-1] else None
 

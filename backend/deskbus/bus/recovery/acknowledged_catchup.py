@@ -62,7 +62,7 @@ class AcknowledgedCatchup:
             if any(other.brings(read, position) for other in self._earlier):
                 continue
             await self._window.room()
-            # What is in the window already comes by itself.
+            # Messages in the window already come by themselves.
             if not self._window.holds(read.topic, read.seq):
                 epoch = "" if read.epoch == self._epoch else read.epoch
                 again = self.behind.is_again(read)

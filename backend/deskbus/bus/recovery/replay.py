@@ -189,7 +189,7 @@ class Replays:
         # A window takes less; what it could not would be dead.
         capture = _Capture(MAX_CAPTURED_BYTES) if owed is None else _Capture(*WINDOW_LIMITS)
         reader = Reader(member.client, Rank.REPLAY, capture)
-        # What is published from here on is captured, and all before it is below this position.
+        # Publishes from here on are captured, and all before them is below this position.
         self._bus.broker.subscribe(member.client, pattern, reader)
         try:
             sent, start = 0, 0

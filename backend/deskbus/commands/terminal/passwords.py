@@ -50,7 +50,7 @@ def _typed(words: str, *, new: bool) -> bytearray:
             raise NoPasswordError("no password, or two different ones, were typed")
     except EOFError:
         raise NoPasswordError("no password was typed") from None
-    # What a terminal sent that is not UTF-8 is refused below, rather than here.
+    # Input of a terminal that is not UTF-8 is refused below, rather than here.
     return bytearray(first.encode("utf-8", "surrogateescape"))
 
 

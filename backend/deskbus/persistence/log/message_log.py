@@ -353,7 +353,7 @@ class MessageLog:
         if self._active:
             self._active.roll_back(self._segments[-1].size_bytes)
             if self._suspect:
-                # What a descriptor does after a failed sync is not defined.
+                # The behaviour of a descriptor after a failed sync is not defined.
                 self._close_active()
         self._suspect = False
 

@@ -147,7 +147,7 @@ class ProcessRun:
             except (OSError, RuntimeError) as error:
                 if not is_shortage(error):
                     raise
-                # What it left behind can't be seen just now; it must not be taken for gone.
+                # Orphans of it can't be seen just now; they must not be taken for gone.
                 log.warning("app.tree_not_seen", pid=self.pid, reason=str(error))
                 await anyio.sleep(LAST_LINES_S)
             else:

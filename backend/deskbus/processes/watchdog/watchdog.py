@@ -114,7 +114,7 @@ else:
 
 
 def main() -> None:
-    # Who ends the backend by Ctrl-C ends it in order; this is for when it is not in order.
+    # Ctrl-C ends the backend in order; the watchdog is for an end that is not in order.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     roots: dict[int, tuple[int, bytes]] = {}

@@ -161,7 +161,7 @@ class ConsentService:
             self._withdrawals.pop(app, None)
         if answer.choice != "allow":
             return PromptOutcome(None, await self._refused(request, answer))
-        # What was true when the question was put must be true still.
+        # The conditions under which the person was asked must hold still.
         unchanged = run == self._runs[app] and self._apps.identity(app) == itself
         verdict = self._checker.verdict(app, wanted)
         if not unchanged or verdict.state == "denied":

@@ -89,7 +89,7 @@ class Prompts:
         finally:
             prompt.waiting -= 1
             if not prompt.waiting:
-                # Who asks again from here on gets a prompt of its own.
+                # Another request from here on gets a prompt of its own.
                 self._close(key, prompt)
                 prompt.scope.cancel()
         permit = prompt.outcome.permit

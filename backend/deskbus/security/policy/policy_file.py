@@ -87,7 +87,7 @@ class PolicyFile:
             # So a write that failed looks, too. A policy that says nothing says so in a comment.
             raise PolicyError(f"{self.path} is empty")
         if len(text) > MAX_BYTES:
-            # What is cut off might be what denies.
+            # The part that is cut off might be the one that denies.
             raise PolicyError(f"{self.path} is larger than {MAX_BYTES} bytes")
         return text
 

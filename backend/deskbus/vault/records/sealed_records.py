@@ -196,7 +196,7 @@ class Records:
             if not is_of_this_version(head):
                 self.get(name)
         except (SealError, FileNotFoundError):
-            return  # What is damaged may be replaced.
+            return  # A damaged record may be replaced.
 
     def _remove_packs(self, unused: Callable[[str], bool]) -> None:
         for name in self._folder.names():

@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'path';
 
 export interface Command {
   file: string;
-  /** What comes before `serve`. */
+  /** Arguments before `serve`. */
   args: string[];
 }
 

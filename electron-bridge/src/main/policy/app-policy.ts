@@ -17,7 +17,7 @@ const ALL = 'all';
 const NETWORK = 'network';
 const MEDIA: Record<string, string> = { audio: 'media.microphone', video: 'media.camera' };
 
-/** What the windows of one app may do: what the backend says, and load what is their own. */
+/** The policy of one app's windows: the backend's word, and leave to load their own files. */
 export class AppPolicy implements SessionPolicy {
   private readonly folders: OwnFolder[] = [];
   private readonly origins = new Set<string>();
@@ -45,7 +45,7 @@ export class AppPolicy implements SessionPolicy {
       this.origins.add(origin).add(origin.replace(/^http/, 'ws'));
     }
     this.reach ??= new Reach(contents.session);
-    // What can't wait finds it known.
+    // Questions that can't wait find it known.
     void this.grants.load(this.app);
     void this.grants.loadCatalogue();
   }

@@ -5,7 +5,7 @@ import type { Backend } from '../backend/backend';
 import { coversOrigin } from './origins';
 
 interface GrantsEvents {
-  /** What an app may do has changed. */
+  /** The app's permissions have changed. */
   changed: string;
 }
 
@@ -13,7 +13,7 @@ interface GrantsEvents {
 type Known = GrantsResult & { readonly heardAt: number };
 
 /**
- * What the backend says that apps may do, kept for the places that can't wait for an answer.
+ * The apps' permissions, kept for the places that can't wait for the backend's answer.
  *
  * What is not known is not allowed: before the first answer, while the backend is away, and from
  * the news of a change until its answer is here.

@@ -81,7 +81,7 @@ export function guardSession(session: Session, policy: SessionPolicy): void {
   spelling.setSpellCheckerEnabled?.call(session, false);
 }
 
-/** What Electron 9 does not have yet: there, nothing of it works anyhow. */
+/** Guards devices where Electron has them; Electron 9 does not, and there none of them works. */
 function guardDevices(session: Session, policy: SessionPolicy): void {
   const since15: Partial<Pick<Session, 'setDevicePermissionHandler'>> = session;
   since15.setDevicePermissionHandler?.call(session, ({ deviceType, origin }) =>

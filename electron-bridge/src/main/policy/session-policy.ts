@@ -1,7 +1,7 @@
 import type { WebContents } from 'electron';
 import { parsed } from './origins';
 
-/** What Electron tells about a permission that a page asks for; most of it is not always there. */
+/** Electron's details of a permission that a page asks for; most are not always there. */
 export interface AskDetails {
   requestingUrl?: string;
   isMainFrame?: boolean;

@@ -101,7 +101,7 @@ function createWindow(
     title,
     width,
     height,
-    // What lies below a page, and is seen before its first paint.
+    // The colour below a page, seen before its first paint.
     backgroundColor,
     ...(x === undefined || y === undefined ? {} : { x, y }),
     ...bounds,

@@ -13,7 +13,7 @@ const WIDTH = 460;
 const FIRST_HEIGHT = 420;
 const MIN_HEIGHT = 200;
 const MAX_HEIGHT = 900;
-/** Whatever moves a button under the pointer, or the window in front of a person. */
+/** Events that move a button under the pointer, or the window in front of a person. */
 const CHANGES = ['resize', 'move', 'focus', 'restore', 'show'] as const;
 
 type Choice = DialogAnswer['choice'];

@@ -12,7 +12,7 @@ interface CrashEvents {
   closed: undefined;
 }
 
-/** What stands in the place of a window whose process died. */
+/** The page in the place of a window whose process died. */
 export class CrashWindow extends Emitter<CrashEvents> {
   readonly page: OwnPage;
   private isReady = false;

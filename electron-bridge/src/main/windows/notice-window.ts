@@ -25,7 +25,7 @@ export interface NoticeEvents {
 /** One notice, in a corner of the screen; it takes the focus from nobody. */
 export class NoticeWindow {
   readonly page: OwnPage;
-  /** What its page needs; zero until that is known. */
+  /** Pixels that its page needs; zero until that is known. */
   height = 0;
   readonly windowId: number;
   private over = false;
@@ -75,7 +75,7 @@ export class NoticeWindow {
     if (!this.over) this.events.dismissed(this);
   }
 
-  /** What went wrong, in words; nothing where it was done. */
+  /** The failure in words; nothing where it was done. */
   async take(password: string | undefined): Promise<string | undefined> {
     if (this.over || this.descriptor.offer === undefined) return undefined;
     try {

@@ -20,7 +20,7 @@ interface PanelEvents {
 /** The window of a panel. It holds no more than what it shows. */
 export class PanelWindow extends Emitter<PanelEvents> {
   readonly page: OwnPage;
-  /** What the person looked for last. */
+  /** The person's last search. */
   lastQuery: PanelQuery = {};
   /** Resolves when it is in view; rejects where its page can't be shown. */
   readonly inView: Promise<void>;

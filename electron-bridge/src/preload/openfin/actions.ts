@@ -6,7 +6,7 @@ export type Action = (payload: unknown, identity: Identity) => unknown;
 export type AnyAction = (action: string, payload: unknown, identity: Identity) => unknown;
 export type OnError = (action: string, error: unknown, identity: Identity) => unknown;
 
-/** What one end of a channel does for the other. */
+/** The actions that one end of a channel offers the other. */
 export class Actions {
   private readonly known = new Map<string, Action>();
   private otherwise: AnyAction | undefined;

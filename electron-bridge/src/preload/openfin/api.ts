@@ -1,4 +1,4 @@
-// What a page sees as `window.deskbus.InterApplicationBus`.
+// The object that a page sees as `window.deskbus.InterApplicationBus`.
 
 /** An app's id, and one of its clients: all of them without a name. */
 export interface Identity {
@@ -43,11 +43,11 @@ interface ChannelEnd<From> {
   register(action: string, listener: (payload: unknown, identity: From) => unknown): boolean;
   remove(action: string): boolean;
   setDefaultAction(listener: (action: string, payload: unknown, identity: From) => unknown): void;
-  /** What it returns, unless that is nothing, takes the payload's place. */
+  /** Its result, unless that is nothing, takes the payload's place. */
   beforeAction(listener: (action: string, payload: unknown, identity: From) => unknown): void;
-  /** What it returns, unless that is nothing, takes the result's place. */
+  /** Its result, unless that is nothing, takes the place of the action's. */
   afterAction(listener: (action: string, result: unknown, identity: From) => unknown): void;
-  /** What it returns, unless that is nothing, is the answer in place of the error. */
+  /** Its result, unless that is nothing, is the answer in place of the error. */
   onError(listener: (action: string, error: unknown, identity: From) => unknown): void;
 }
 

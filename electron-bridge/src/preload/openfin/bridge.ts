@@ -13,7 +13,7 @@ export function bridgeOf(bus: PageBus) {
   const subscribers = new Subscribers(bus);
   const iab = new InterApplicationBus(bus, subscribers);
   const channels = new Channels(bus, subscribers);
-  // Whoever is at the other end need not wait until this page is missed.
+  // The other end need not wait until this page is missed.
   window.addEventListener('pagehide', () => channels.leave());
   return {
     publish: iab.publish.bind(iab),

@@ -1,10 +1,10 @@
-/** What a client says on its channel's provider topic. */
+/** Messages of a client on its channel's provider topic. */
 export type ClientWord =
   | { kind: 'connect'; id: string; payload?: unknown }
   | { kind: 'dispatch'; id: string; action: string; payload?: unknown }
   | { kind: 'bye'; id: string };
 
-/** What a provider says on a client's topic. */
+/** Messages of a provider on a client's topic. */
 export type ProviderWord =
   { kind: 'dispatch'; action: string; payload?: unknown } | { kind: 'close' };
 

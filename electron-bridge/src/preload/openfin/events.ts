@@ -13,7 +13,7 @@ interface SubscriberEvents {
   gone: SubscriberParams;
 }
 
-/** Who else subscribes to what this app may write to. */
+/** The other subscribers of topics that this app may write to. */
 export class Subscribers extends Emitter<SubscriberEvents> {
   private readonly known = new Map<string, SubscriberParams>();
   private readonly leaving = new Map<string, ReturnType<typeof setTimeout>>();

@@ -1,7 +1,7 @@
 import type { Source } from '../../generated/protocol';
 import { failure } from '../failure';
 
-/** Who, in OpenFin's words: an app's id, and one of its clients. */
+/** An identity in OpenFin's words: an app's id, and one of its clients. */
 export interface Identity {
   uuid: string;
   name?: string;

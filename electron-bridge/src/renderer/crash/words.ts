@@ -5,7 +5,7 @@ export interface Words {
   explanation: string;
 }
 
-/** What signals mean to a person. */
+/** The meaning of signals to a person. */
 const SIGNALS: Record<string, string> = {
   SIGABRT: 'It gave up by itself, after an error that it could not handle',
   SIGBUS: 'It used memory in a way that is not possible',
@@ -18,7 +18,7 @@ const SIGNALS: Record<string, string> = {
   SIGTERM: 'It was asked to end from outside',
 };
 
-/** What happened, in words for whoever sits in front of it. */
+/** The cause of a crash, in words for the person in front of it. */
 export function wordsOf({ name, cause, exitCode, signal, detail }: CrashPage): Words {
   const why = detail === undefined || detail === '' ? '' : `${detail} `;
   const others = 'Other apps are not affected.';

@@ -238,7 +238,7 @@ export class Table {
     }
   }
 
-  /** What a row is about, in words; with its group, for two groups may have rows alike. */
+  /** The subject of a row in words; with its group, for two groups may have rows alike. */
   private nameOf(row: HTMLTableRowElement): string {
     const { rows = [], groups = [] } = this.content ?? {};
     const id = row.dataset['row'];

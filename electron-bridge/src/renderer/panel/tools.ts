@@ -95,7 +95,7 @@ export class Tools {
     return [...this.filters.querySelectorAll<HTMLInputElement>('input, select')];
   }
 
-  /** What a person types counts more than what comes back. */
+  /** A person's typing counts more than what comes back. */
   private put(field: HTMLInputElement | HTMLSelectElement, value: string): void {
     const busy = this.timer !== undefined || document.activeElement === field;
     if (!busy || (field.value === '' && value !== '' && !isTyping(document.activeElement))) {
