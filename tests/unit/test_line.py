@@ -13,9 +13,9 @@ from msgspec import UNSET, Raw
 
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.route import BusClient
+from deskbus.contracts.log_query import LogQuery
 from deskbus.persistence.log.batch import Messages
 from deskbus.persistence.log.message_log import MessageLog
-from deskbus.persistence.log.query import Query
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import ClientId
 from tests.unit.bus.lines import Anyone
@@ -44,7 +44,7 @@ def test_a_line_is_found_by_its_own_stamps(sent: list[tuple[str, str, dict[str, 
         log.open()
         assert log.write([batch], sync=False).error is None
         for number, (topic, _, _) in enumerate(sent):
-            query = Query(from_ms=1000 + number, to_ms=1001 + number, wants=partial(eq, topic))
+            query = LogQuery(from_ms=1000 + number, to_ms=1001 + number, wants=partial(eq, topic))
             found = b"".join(block.lines for block in log.read(query))
             assert found == batch.lines[number]
         log.close()

@@ -1,7 +1,9 @@
 """MessageLog's sides: what the bus and the federation ask of the persisted messages."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Protocol
+
+from deskbus.contracts.log_query import LogQuery
 
 
 class SequenceLog(Protocol):
@@ -62,18 +64,7 @@ class MessageLogReader(Protocol):
     def since_ms(self, ago_ms: int, position: int) -> int:
         """The Unix ms from which on a message behind `position` is no older than `ago_ms`."""
 
-    def read(
-        self,
-        wants: Callable[[str], bool],
-        *,
-        since_ms: int = 0,
-        from_seq: int = 0,
-        from_seqs: Mapping[str, int] | None = None,
-        until_ms: int | None = None,
-        from_position: int = 0,
-        to_position: int | None = None,
-        limit: int | None = None,
-    ) -> AsyncIterator[bytes]:
+    def read(self, query: LogQuery) -> AsyncIterator[bytes]:
         """Blocks of whole lines, oldest first; raises `DeskbusError` where there is no log."""
 
 
@@ -96,7 +87,5 @@ class FederatedLog(Protocol):
     def when_durable(self, callback: Callable[[bool], None]) -> None:
         """Calls back when everything appended so far is on disk; False if it did not get there."""
 
-    def read(
-        self, wants: Callable[[str], bool], *, from_position: int = 0, to_position: int
-    ) -> AsyncGenerator[bytes, None]:
+    def read(self, query: LogQuery) -> AsyncGenerator[bytes, None]:
         """Blocks of whole lines, oldest first."""

@@ -8,6 +8,7 @@ import anyio
 import anyio.lowlevel
 import structlog
 
+from deskbus.contracts.log_query import LogQuery
 from deskbus.contracts.message_log import FederatedLog
 from deskbus.federation.federated_message import FederatedMessage, is_foreign, pack
 from deskbus.federation.nats_port import NatsPort
@@ -154,7 +155,8 @@ class LogOutgoing:
 
     async def _send(self, wire: NatsPort, start: int, end: int) -> None:
         given = 0
-        blocks = self._log.read(self._wants, from_position=start, to_position=end)
+        query = LogQuery(wants=self._wants, from_position=start, to_position=end)
+        blocks = self._log.read(query)
         async with aclosing(blocks):
             async for block in blocks:
                 for line in block.split(b"\n")[:-1]:

@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from deskbus.config import FederationConfig
+from deskbus.contracts.log_query import LogQuery
 from deskbus.contracts.message_log import FederatedLog
 from deskbus.federation.incoming import (
     Admit,
@@ -162,8 +163,8 @@ class Federation:
         self._log_out.position = place.sent
         end = self._log.position
         if place.position < end:
-            blocks = self._log.read(_any_topic, from_position=place.position, to_position=end)
-            await expect_from(blocks, self._arrivals)
+            query = LogQuery(from_position=place.position, to_position=end)
+            await expect_from(self._log.read(query), self._arrivals)
         # Also where nothing was sent yet: what is published from now on counts from here.
         self._has_moved()
 
@@ -316,10 +317,6 @@ async def _is_durable(messages: FederatedLog) -> bool:
 
 
 def _any_error(_: Exception) -> bool:
-    return True
-
-
-def _any_topic(_: str) -> bool:
     return True
 
 

@@ -12,6 +12,7 @@ import anyio
 import msgspec
 import structlog
 
+from deskbus.contracts.log_query import LogQuery
 from deskbus.persistence.batch_sealer import BatchSealer, SealingError, WithoutVault
 from deskbus.persistence.commit.backlog import Backlog
 from deskbus.persistence.commit.durability import Durable, Waiter, call_all
@@ -19,9 +20,9 @@ from deskbus.persistence.commit.unsealed_batches import UnsealedBatches, named
 from deskbus.persistence.log.batch import MAX_BATCH_BYTES, Messages
 from deskbus.persistence.log.file_operations import Files
 from deskbus.persistence.log.message_log import MessageLog, Statistics, WrittenBatches
-from deskbus.persistence.log.query import Query, Selection
 from deskbus.persistence.log.reader import LineBlock, read_ahead
 from deskbus.persistence.log.retention import LogRetention
+from deskbus.persistence.log.selection import Selection
 from deskbus.persistence.state import (
     NO_ANSWER,
     TOO_SLOW,
@@ -314,7 +315,7 @@ class MessagePersistence:
             )
         call_all(self._in_flight + self._waiting + self._for_vault, ok=False)
 
-    async def read(self, query: Query) -> AsyncIterator[LineBlock]:
+    async def read(self, query: LogQuery) -> AsyncIterator[LineBlock]:
         """Blocks of wanted lines, oldest first, those still in memory too.
 
         A block's `next_position` is where to go on; the last block, perhaps empty, has the
@@ -328,7 +329,7 @@ class MessagePersistence:
         not_late = [batch.first_position for batch in held if not batch.late]
         on_disk = min(selection.end_position, *not_late[:1], self.position)
         late = frozenset(batch.first_position for batch in held if batch.late)
-        disk = self._log.read(msgspec.structs.replace(query, to_position=on_disk, without=late))
+        disk = self._log.read(msgspec.structs.replace(query, to_position=on_disk), without=late)
         async for block in read_ahead(disk):
             selection.position = block.next_position
             if selection.left is not None:

@@ -1,8 +1,8 @@
 """TopicLog: which topics are persisted, and what the bus asks of their log."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
-from deskbus.persistence.log.query import Query
+from deskbus.contracts.log_query import LogQuery
 from deskbus.persistence.service import MessagePersistence
 from deskbus_protocol.errors import CONFLICT, DeskbusError
 from deskbus_protocol.topics import matches
@@ -110,29 +110,8 @@ class TopicLog:
         """The Unix ms from which on a message behind `position` is no older than `ago_ms`."""
         return self._available().since_ms(ago_ms, position)
 
-    async def read(
-        self,
-        wants: Callable[[str], bool],
-        *,
-        since_ms: int = 0,
-        from_seq: int = 0,
-        from_seqs: Mapping[str, int] | None = None,
-        until_ms: int | None = None,
-        from_position: int = 0,
-        to_position: int | None = None,
-        limit: int | None = None,
-    ) -> AsyncGenerator[bytes, None]:
+    async def read(self, query: LogQuery) -> AsyncGenerator[bytes, None]:
         """Blocks of whole lines, oldest first; raises `DeskbusError` (conflict) without a log."""
-        query = Query(
-            from_ms=since_ms,
-            from_seq=from_seq,
-            from_seqs=from_seqs or {},
-            to_ms=until_ms,
-            from_position=from_position,
-            to_position=to_position,
-            wants=wants,
-            limit=limit,
-        )
         async for block in self._available().read(query):
             if block.lines:
                 yield block.lines

@@ -1,7 +1,7 @@
 """A backend's bus, its log and its links in memory: all that an outage is about, and no waiting."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import anyio
@@ -11,6 +11,7 @@ from msgspec import Raw
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.recovery.replay import Replays
 from deskbus.bus.service import InterApplicationBus
+from deskbus.contracts.log_query import LogQuery
 from deskbus_protocol.bus import (
     ContinuedParams,
     ContinueParams,
@@ -73,25 +74,14 @@ class Log:
     def append(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None:
         self.entries.append((topic, seq, timestamp_ms, line))
 
-    async def read(
-        self,
-        wants: Callable[[str], bool],
-        *,
-        since_ms: int = 0,
-        from_seq: int = 0,
-        from_seqs: Mapping[str, int] | None = None,
-        until_ms: int | None = None,
-        from_position: int = 0,
-        to_position: int | None = None,
-        limit: int | None = None,
-    ) -> AsyncIterator[bytes]:
+    async def read(self, query: LogQuery) -> AsyncIterator[bytes]:
         wanted = [
             line
-            for topic, seq, at, line in self.entries[from_position:to_position]
-            if wants(topic)
-            and at >= since_ms
-            and seq >= max(from_seq, (from_seqs or {}).get(topic, 0))
-            and (until_ms is None or at < until_ms)
+            for topic, seq, at_ms, line in self.entries[query.from_position : query.to_position]
+            if (query.wants is None or query.wants(topic))
+            and at_ms >= (query.from_ms or 0)
+            and seq >= max(query.from_seq, query.from_seqs.get(topic, 0))
+            and (query.to_ms is None or at_ms < query.to_ms)
         ]
         for start in range(0, len(wanted), BLOCK):
             yield b"".join(wanted[start : start + BLOCK])

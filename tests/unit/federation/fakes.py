@@ -7,6 +7,7 @@ from msgspec import Raw
 
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.route import BusClient
+from deskbus.contracts.log_query import LogQuery
 from deskbus.federation.nats_port import Delivery, NatsPortError, StreamState
 from deskbus_protocol.bus import MessageParams, PublishParams
 from deskbus_protocol.envelope import ClientId
@@ -99,10 +100,8 @@ class FakeLog:
     def when_durable(self, callback: Callable[[bool], None]) -> None:
         callback(True)
 
-    async def read(
-        self, wants: Callable[[str], bool], *, from_position: int = 0, to_position: int
-    ) -> AsyncGenerator[bytes, None]:
-        for line in self.lines[from_position:to_position]:
+    async def read(self, query: LogQuery) -> AsyncGenerator[bytes, None]:
+        for line in self.lines[query.from_position : query.to_position]:
             yield line
 
 

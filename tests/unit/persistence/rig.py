@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from deskbus.contracts.log_query import LogQuery
 from deskbus.persistence.log.batch import Messages
 from deskbus.persistence.log.file_operations import Files
 from deskbus.persistence.log.message_log import MessageLog
-from deskbus.persistence.log.query import Query
 from deskbus_protocol.rpc import encode
 
 NOW_MS = 1_700_000_000_000
@@ -61,8 +61,8 @@ def write(log: MessageLog, *batches: Iterable[Message], sync: bool = False) -> N
     assert written.error is None
 
 
-def read(log: MessageLog, query: Query | None = None) -> bytes:
-    return b"".join(block.lines for block in log.read(query or Query()))
+def read(log: MessageLog, query: LogQuery | None = None) -> bytes:
+    return b"".join(block.lines for block in log.read(query or LogQuery()))
 
 
 def lines(found: Iterable[Message]) -> bytes:

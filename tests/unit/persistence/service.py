@@ -7,7 +7,7 @@ from typing import Any
 
 from anyio import fail_after
 
-from deskbus.persistence.log.query import Query
+from deskbus.contracts.log_query import LogQuery
 from deskbus.persistence.service import MessagePersistence
 from tests.unit.persistence.rig import NOW_MS, Disk, Timers, numbered, seqs
 
@@ -67,8 +67,8 @@ class Rig:
                 await self.persistence._worker.run(lambda: None)
                 await asyncio.sleep(0)
 
-    async def read(self, query: Query | None = None) -> list[int]:
-        blocks = [block async for block in self.persistence.read(query or Query())]
+    async def read(self, query: LogQuery | None = None) -> list[int]:
+        blocks = [block async for block in self.persistence.read(query or LogQuery())]
         return seqs(b"".join(block.lines for block in blocks))
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.persistence.log.query import Query
+from deskbus.contracts.log_query import LogQuery
 from deskbus.persistence.service import MessagePersistence
 from deskbus.persistence.state import PersistenceState
 from tests.unit.persistence.rig import NOW_MS, Timers, numbered, seqs
@@ -54,7 +54,7 @@ async def test_a_full_disk_loses_nothing_once_there_is_room_again(
             acknowledged = sent
     assert 0 < acknowledged < sent
     assert persistence.state.detail == "the disk is full; 50 messages wait in memory"
-    blocks = [block.lines async for block in persistence.read(Query())]
+    blocks = [block.lines async for block in persistence.read(LogQuery())]
     assert seqs(b"".join(blocks)) == list(range(1, sent + 1))
 
     ballast.unlink()
@@ -64,7 +64,7 @@ async def test_a_full_disk_loses_nothing_once_there_is_room_again(
 
     again = MessagePersistence(small_disk / "log", clock_ms=lambda: NOW_MS)
     await again.start()
-    blocks = [block.lines async for block in again.read(Query())]
+    blocks = [block.lines async for block in again.read(LogQuery())]
     assert seqs(b"".join(blocks)) == list(range(1, sent + 1))
     assert again.statistics().log.findings == 0
     await again.close()

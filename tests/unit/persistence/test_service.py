@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from deskbus.contracts.log_query import LogQuery
 from deskbus.persistence import service as persistence_module
-from deskbus.persistence.log.query import Query
 from deskbus.persistence.service import BATCH_BYTES, BATCH_MESSAGES, CLEAN_UP_EVERY_S, SYNC_AFTER_S
 from tests.unit.persistence.rig import NOW_MS, message, numbered, seqs
 from tests.unit.persistence.service import Gate, Rig
@@ -120,13 +120,13 @@ async def test_reading_gives_what_is_on_disk_and_in_memory_in_order(rig: Rig) ->
     await asyncio.sleep(0)
     await asyncio.to_thread(gate.reached.wait, 10)
     rig.append(501, 510)
-    blocks = [block async for block in rig.persistence.read(Query())]
+    blocks = [block async for block in rig.persistence.read(LogQuery())]
     assert seqs(b"".join(block.lines for block in blocks)) == list(range(1, 511))
     assert blocks[-1].next_position == rig.persistence.position == 510
-    assert await rig.read(Query(from_position=295, limit=10)) == list(range(296, 306))
-    assert await rig.read(Query(from_position=450, to_position=505)) == list(range(451, 506))
-    assert await rig.read(Query(limit=505)) == list(range(1, 506))
-    assert await rig.read(Query(wants="b".__eq__)) == []
+    assert await rig.read(LogQuery(from_position=295, limit=10)) == list(range(296, 306))
+    assert await rig.read(LogQuery(from_position=450, to_position=505)) == list(range(451, 506))
+    assert await rig.read(LogQuery(limit=505)) == list(range(1, 506))
+    assert await rig.read(LogQuery(wants="b".__eq__)) == []
     gate.open.set()
 
 
@@ -138,7 +138,7 @@ async def test_a_reader_hands_over_to_live_delivery_without_gap_or_duplicate(rig
     position = 0
     at = rig.persistence.position
     sent = 1000
-    async for block in rig.persistence.read(Query(to_position=at)):
+    async for block in rig.persistence.read(LogQuery(to_position=at)):
         found += seqs(block.lines)
         position = block.next_position
         sent += 1
@@ -151,7 +151,7 @@ async def test_a_reader_hands_over_to_live_delivery_without_gap_or_duplicate(rig
 async def test_a_reading_that_is_given_up_leaves_nothing_behind(rig: Rig) -> None:
     rig.append(1, 2000)
     assert await rig.persistence.flush()
-    blocks = rig.persistence.read(Query())
+    blocks = rig.persistence.read(LogQuery())
     async for _ in blocks:
         break
     await blocks.aclose()  # type: ignore[attr-defined]
@@ -220,6 +220,6 @@ async def test_a_compressed_log_reads_the_same(rig: Rig) -> None:
     size = rig.persistence.statistics().log.size_bytes
     assert size < sum(len(each.line) for each in numbered("a", 1, 300)) / 4
     assert await rig.read() == list(range(1, 301))
-    assert await rig.read(Query(from_ms=NOW_MS + 1)) == []
+    assert await rig.read(LogQuery(from_ms=NOW_MS + 1)) == []
     rig.persistence.append(*message("b", 1, NOW_MS + 1))
-    assert await rig.read(Query(from_ms=NOW_MS + 1)) == [1]
+    assert await rig.read(LogQuery(from_ms=NOW_MS + 1)) == [1]

@@ -5,9 +5,9 @@ import errno
 
 import pytest
 
+from deskbus.contracts.log_query import LogQuery
 from deskbus.persistence import service as persistence_module
 from deskbus.persistence.commit import backlog as backlog_module
-from deskbus.persistence.log.query import Query
 from deskbus.persistence.service import STALLED_AFTER_S
 from deskbus.persistence.state import PersistenceState
 from tests.unit.persistence.service import Gate, Rig
@@ -94,7 +94,7 @@ async def test_memory_is_bounded_while_the_disk_is_full_and_losses_are_told(
     left = await rig.read()
     assert left == list(range(statistics.dropped + 1, 501))
     assert rig.persistence.position == 500
-    assert await rig.read(Query(from_position=499)) == [500]
+    assert await rig.read(LogQuery(from_position=499)) == [500]
 
 
 @pytest.mark.requirement("2.4")

@@ -17,6 +17,7 @@ from deskbus.bus.recovery.client_progress import ClientProgress, Last
 from deskbus.bus.recovery.restart_gaps import restart_gaps
 from deskbus.bus.route import Rank, Reader
 from deskbus.bus.service import InterApplicationBus
+from deskbus.contracts.log_query import LogQuery
 from deskbus.contracts.message_log import MessageLogReader
 from deskbus_protocol.bus import ContinuedParams, ContinueParams, ContinueResult, GapParams, Mark
 from deskbus_protocol.envelope import ClientId
@@ -223,12 +224,12 @@ class Replays:
         met: dict[str, Origin] = {}
         if not known or not self._log.available:
             return met
-        blocks = self._log.read(
-            lambda topic: topic in known and wants(topic),
+        query = LogQuery(
+            wants=lambda topic: topic in known and wants(topic),
             from_seqs={topic: last.seq for topic, last in known.items()},
             from_position=start,
         )
-        async for block in blocks:
+        async for block in self._log.read(query):
             for read in map(origin, lines_of(block)):
                 met.setdefault(read.topic, read)
             if len(met) == len(known):
@@ -247,15 +248,15 @@ class Replays:
         waiting = member.window.all_seqs()
         ranges: dict[tuple[str, str], tuple[int, int]] = {}
         for stretch in self._stretches(wanted, wanted.start, self._log.position):
-            blocks = self._log.read(
-                wanted.wants,
-                since_ms=wanted.since_ms,
-                until_ms=stretch.since_ms,
+            query = LogQuery(
+                wants=wanted.wants,
+                from_ms=wanted.since_ms,
+                to_ms=stretch.since_ms,
                 from_seqs=wanted.first_seqs,
                 from_position=stretch.start,
                 to_position=stretch.end,
             )
-            async for block in blocks:
+            async for block in self._log.read(query):
                 for read in map(origin, lines_of(block)):
                     if behind.is_new(read) and (read.topic, read.seq) not in waiting:
                         first, _ = ranges.get((read.topic, read.epoch), (read.seq, 0))
@@ -269,14 +270,14 @@ class Replays:
         """Raises `DeskbusError` (conflict) where there is no log."""
         found: list[Raw] = []
         size = 0
-        blocks = self._log.read(
-            self._wants(identity, params.pattern),
-            since_ms=params.since or 0,
+        query = LogQuery(
+            wants=self._wants(identity, params.pattern),
+            from_ms=params.since or 0,
             from_seq=params.from_seq,
-            until_ms=None if isinstance(params.until, UnsetType) else params.until,
+            to_ms=None if isinstance(params.until, UnsetType) else params.until,
             limit=params.limit + 1,
         )
-        async for block in blocks:
+        async for block in self._log.read(query):
             for line in lines_of(block):
                 size += len(line)
                 if len(found) == params.limit or (found and size > MAX_ANSWER_BYTES):
@@ -297,15 +298,15 @@ class Replays:
         edges = owed.edges if owed else []
         for stretch in self._stretches(wanted, start, until, edges):
             is_again = stretch.start < wanted.start
-            blocks = self._log.read(
-                wanted.wants_again if is_again else wanted.wants,
-                since_ms=stretch.since_ms,
+            query = LogQuery(
+                wants=wanted.wants_again if is_again else wanted.wants,
+                from_ms=stretch.since_ms,
                 from_seq=wanted.from_seq,
                 from_seqs=wanted.again if is_again else wanted.first_seqs,
                 from_position=stretch.start,
                 to_position=stretch.end,
             )
-            async for block in blocks:
+            async for block in self._log.read(query):
                 await connection.writable()
                 if owed is not None:
                     sent += await owed.take(block, stretch.start)

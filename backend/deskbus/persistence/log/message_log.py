@@ -8,12 +8,12 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from deskbus.contracts.log_query import LogQuery
 from deskbus.contracts.progress import ReportProgress
 from deskbus.persistence.batch_sealer import BatchSealer
 from deskbus.persistence.log.batch import SEALED, BatchError, Encoded, Messages, count_lines, encode
 from deskbus.persistence.log.file_operations import Files
 from deskbus.persistence.log.last_seqs import LastSeqs
-from deskbus.persistence.log.query import Query, Selection
 from deskbus.persistence.log.reader import DamageFinding, LineBlock, read_segments
 from deskbus.persistence.log.retention import LogRetention, expired, vouched_ms
 from deskbus.persistence.log.segment import (
@@ -32,6 +32,7 @@ from deskbus.persistence.log.segment_summary import (
     save_summary,
     summary_path,
 )
+from deskbus.persistence.log.selection import Selection
 from deskbus.storage.newer_format import NewerFormatError
 
 MAX_FINDINGS = 1000
@@ -173,9 +174,14 @@ class MessageLog:
             self.synced_position = self.position
         return WrittenBatches(len(batches), None)
 
-    def read(self, query: Query) -> Iterator[LineBlock]:
-        """The wanted lines that were in the log when this was called, in order."""
-        selection = Selection(query, self.position)
+    def read(
+        self, query: LogQuery, *, without: frozenset[int] = frozenset()
+    ) -> Iterator[LineBlock]:
+        """The wanted lines that were in the log when this was called, in order.
+
+        Batches whose first position is in `without` are left out.
+        """
+        selection = Selection(query, self.position, without)
         segments = self._segments
         behind = (each for each in segments if self._may_hold(each, segments[-1], selection))
         return read_segments(behind, selection, self._report, self._sealer)

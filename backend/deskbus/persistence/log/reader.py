@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from deskbus.persistence.batch_sealer import BatchSealer
 from deskbus.persistence.log.batch import BatchError, Buffer
-from deskbus.persistence.log.query import Selection
 from deskbus.persistence.log.segment import Damage, FoundBatch, read_at, scan
 from deskbus.persistence.log.segment_index import SegmentIndex
+from deskbus.persistence.log.selection import Selection
 
 BLOCK_BYTES = 256 * 1024
 """A block is given out when it has reached this; it has at most a batch more."""

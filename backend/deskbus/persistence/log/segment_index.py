@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from deskbus.persistence.log.batch import BatchHead, Table
-from deskbus.persistence.log.query import Selection
+from deskbus.persistence.log.selection import Selection
 
 RUN_BYTES = 64 * 1024
 MAX_RUN_TOPICS = 64

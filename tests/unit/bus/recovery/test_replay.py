@@ -1,7 +1,7 @@
 """Replay becomes live delivery without gap or repeat, however publishing and reading interleave."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 
 import anyio
 import pytest
@@ -13,6 +13,7 @@ from deskbus.bus.broker import MessageBroker
 from deskbus.bus.recovery import replay as replay_module
 from deskbus.bus.recovery.replay import Replays
 from deskbus.bus.service import InterApplicationBus
+from deskbus.contracts.log_query import LogQuery
 from deskbus_protocol.bus import Mode
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.history import ReplayParams
@@ -68,21 +69,12 @@ class Log:
     def last_seq(self, topic: str) -> int:
         return 0
 
-    async def read(
-        self,
-        wants: Callable[[str], bool],
-        *,
-        since_ms: int = 0,
-        from_seq: int = 0,
-        from_seqs: Mapping[str, int] | None = None,
-        until_ms: int | None = None,
-        from_position: int = 0,
-        to_position: int | None = None,
-        limit: int | None = None,
-    ) -> AsyncIterator[bytes]:
-        for start in range(from_position, to_position or 0, self._block):
-            end = min(start + self._block, to_position or 0)
-            yield b"".join(line for topic, line in self.lines[start:end] if wants(topic))
+    async def read(self, query: LogQuery) -> AsyncIterator[bytes]:
+        until = query.to_position or 0
+        assert query.wants is not None
+        for start in range(query.from_position, until, self._block):
+            lines = self.lines[start : min(start + self._block, until)]
+            yield b"".join(line for topic, line in lines if query.wants(topic))
             self.between()
 
 

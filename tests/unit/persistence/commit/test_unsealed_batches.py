@@ -10,9 +10,9 @@ import pytest
 from anyio import fail_after
 from structlog.testing import capture_logs
 
+from deskbus.contracts.log_query import LogQuery
 from deskbus.persistence.batch_sealer import Readiness, SealingError, WithoutVault
 from deskbus.persistence.commit import unsealed_batches
-from deskbus.persistence.log.query import Query
 from deskbus.persistence.service import MessagePersistence
 from deskbus_protocol.errors import DeskbusError
 from tests.unit.persistence.rig import NOW_MS, Timers, message, opened, seqs
@@ -76,7 +76,7 @@ class Bench:
             return bool(await told)
 
     async def replayed(self, **query: object) -> list[int]:
-        found = [block.lines async for block in self.persistence.read(Query(**query))]  # type: ignore[arg-type]
+        found = [block.lines async for block in self.persistence.read(LogQuery(**query))]  # type: ignore[arg-type]
         return seqs(b"".join(found))
 
     def on_disk(self) -> bytes:
@@ -121,7 +121,7 @@ async def test_waiting_messages_are_written_in_their_order_once_the_vault_is_ope
     assert sorted(found) == [1, 2, 3, 4, 100, 101]
     await bench.persistence.close()
     log = opened(bench.folder, sealer=bench.keys)
-    assert sorted(seqs(b"".join(b.lines for b in log.read(Query())))) == sorted(found)
+    assert sorted(seqs(b"".join(b.lines for b in log.read(LogQuery())))) == sorted(found)
     assert log.last_seqs() == {"own.a": 4, "own.b": 3, "t": 101}
     assert log.position == 6
     log.close()
@@ -133,7 +133,7 @@ async def test_a_reading_has_each_message_once_though_it_is_written_meanwhile(
     bench.publish("own.a", 1, 2)
     bench.publish("t", 100, 101)
     assert await bench.durable("t")
-    reading = bench.persistence.read(Query())
+    reading = bench.persistence.read(LogQuery())
     may_read = threading.Event()
     with ThreadPoolExecutor(1) as readers:
         asyncio.get_running_loop().set_default_executor(readers)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from deskbus.contracts.log_query import LogQuery
 from deskbus.persistence.log.file_operations import FolderInUseError
 from deskbus.persistence.log.message_log import MessageLog, Statistics
-from deskbus.persistence.log.query import Query
 from deskbus.persistence.log.retention import MAX_AGE_MS, LogRetention
 from tests.unit.persistence.rig import (
     NOW_MS,
@@ -107,14 +107,14 @@ def test_a_query_opens_only_the_segments_that_may_hold_an_answer(tmp_path: Path)
     log = opened(tmp_path)
     for seq in range(1, 41):
         write(log, [message("late" if seq > 35 else "early", seq, NOW_MS + seq)])
-    assert seqs(read(log, Query(from_ms=NOW_MS + 3, to_ms=NOW_MS + 6))) == [3, 4, 5]
+    assert seqs(read(log, LogQuery(from_ms=NOW_MS + 3, to_ms=NOW_MS + 6))) == [3, 4, 5]
     for path in files_of(tmp_path)[:-2]:
         # Opening a folder as a file is an error, which would be reported.
         path.unlink()
         path.mkdir()
-    assert seqs(read(log, Query(from_ms=NOW_MS + 39))) == [39, 40]
-    assert seqs(read(log, Query(wants="late".__eq__, limit=2))) == [36, 37]
-    assert seqs(read(log, Query(from_position=38))) == [39, 40]
+    assert seqs(read(log, LogQuery(from_ms=NOW_MS + 39))) == [39, 40]
+    assert seqs(read(log, LogQuery(wants="late".__eq__, limit=2))) == [36, 37]
+    assert seqs(read(log, LogQuery(from_position=38))) == [39, 40]
     assert log.findings == []
     read(log)
     assert len(log.findings) == len(files_of(tmp_path)) - 2
@@ -128,15 +128,15 @@ def test_blocks_say_where_to_go_on(tmp_path: Path) -> None:
         write(log, numbered("a", first, first + 99))
     position = 0
     found: list[int] = []
-    for block in log.read(Query()):
+    for block in log.read(LogQuery()):
         found += seqs(block.lines)
         assert block.next_position == len(found)
         position = block.next_position
     assert found == list(range(1, 10_001))
     assert position == log.position
-    rest = read(log, Query(from_position=4321, to_position=4330))
+    rest = read(log, LogQuery(from_position=4321, to_position=4330))
     assert seqs(rest) == list(range(4322, 4331))
-    *_, last = log.read(Query(from_position=4321, limit=5))
+    *_, last = log.read(LogQuery(from_position=4321, limit=5))
     assert (seqs(last.lines), last.next_position) == (list(range(4322, 4327)), 4326)
     log.close()
 
@@ -144,7 +144,7 @@ def test_blocks_say_where_to_go_on(tmp_path: Path) -> None:
 def test_a_reader_sees_what_was_complete_when_it_began(tmp_path: Path) -> None:
     log = opened(tmp_path)
     write(log, numbered("a", 1, 3))
-    blocks = log.read(Query())
+    blocks = log.read(LogQuery())
     write(log, numbered("a", 4, 6))
     assert seqs(b"".join(block.lines for block in blocks)) == [1, 2, 3]
     assert seqs(read(log)) == [1, 2, 3, 4, 5, 6]
@@ -156,7 +156,7 @@ def test_a_segment_that_is_removed_while_it_is_read_is_left_out(tmp_path: Path) 
     log = opened(tmp_path)
     for seq in range(1, 21):
         write(log, numbered("a", seq, seq))
-    blocks = log.read(Query())
+    blocks = log.read(LogQuery())
     first, *_ = files_of(tmp_path)
     kept = int(files_of(tmp_path)[1].stem)
     first.unlink()

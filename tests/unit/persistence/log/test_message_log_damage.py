@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deskbus.persistence.log.query import Query
+from deskbus.contracts.log_query import LogQuery
 from tests.unit.persistence.rig import (
     Disk,
     batch_of,
@@ -66,7 +66,7 @@ def test_damage_anywhere_costs_only_what_it_hit_and_is_told(data: st.DataObject)
             assert finding.segment == paths[number].name
             assert finding.offset <= at < finding.offset + max(finding.length, 1) or how != "flip"
         write(log, numbered("c", 1, 2))
-        assert seqs(read(log, Query(wants="c".__eq__))) == [1, 2]
+        assert seqs(read(log, LogQuery(wants="c".__eq__))) == [1, 2]
         log = reopened(log)
         assert seqs(read(log)) == [*found, 1, 2]
         log.close()

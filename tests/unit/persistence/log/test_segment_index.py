@@ -5,8 +5,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deskbus.contracts.log_query import LogQuery
 from deskbus.persistence.log.batch import BatchHead, TopicRange
-from deskbus.persistence.log.query import Query, Selection
 from deskbus.persistence.log.segment_index import (
     MAX_EXTENT_BYTES,
     MAX_RUN_TOPICS,
@@ -15,6 +15,7 @@ from deskbus.persistence.log.segment_index import (
     SegmentIndex,
     TopicSets,
 )
+from deskbus.persistence.log.selection import Selection
 
 TOPICS = ["a", "b", "c"]
 
@@ -57,7 +58,7 @@ def test_every_batch_that_fits_is_within_what_is_to_be_read(
     wanted: set[str],
 ) -> None:
     index = empty()
-    query = Query(
+    query = LogQuery(
         from_ms=from_ms, to_ms=to_ms, from_position=from_position, wants=wanted.__contains__
     )
     selection = Selection(query, len(batches))
@@ -89,10 +90,10 @@ def test_many_small_batches_make_few_runs_and_bounded_reads() -> None:
         index.add(offset, found, table("a"))
         offset += found.size_bytes
     assert len(index.runs) <= offset // RUN_BYTES + 1
-    everything = list(index.find(Selection(Query(), 20_000)))
+    everything = list(index.find(Selection(LogQuery(), 20_000)))
     assert sum(extent.length for extent in everything) == offset == index.size_bytes
     assert max(extent.length for extent in everything) <= MAX_EXTENT_BYTES + RUN_BYTES + 1000
-    (extent,) = index.find(Selection(Query(from_ms=10_000, to_ms=10_001), 20_000))
+    (extent,) = index.find(Selection(LogQuery(from_ms=10_000, to_ms=10_001), 20_000))
     assert extent.length <= RUN_BYTES + 1000
 
 
@@ -101,9 +102,9 @@ def test_a_run_with_very_many_topics_is_always_looked_into() -> None:
     for position in range(MAX_SEGMENT_TOPICS + 1):
         index.add(position * 57, head(position, 1, 1, 1), table(f"t{position}"))
         if position == MAX_RUN_TOPICS - 1:
-            assert not list(index.find(Selection(Query(wants="other".__eq__), 10_000)))
+            assert not list(index.find(Selection(LogQuery(wants="other".__eq__), 10_000)))
     assert index.topics is None
-    assert list(index.find(Selection(Query(wants="other".__eq__), 10_000)))
+    assert list(index.find(Selection(LogQuery(wants="other".__eq__), 10_000)))
 
 
 def test_the_same_topics_are_kept_once() -> None:
@@ -114,4 +115,4 @@ def test_the_same_topics_are_kept_once() -> None:
 
 
 def test_an_empty_segment_holds_nothing() -> None:
-    assert list(empty().find(Selection(Query(), 10))) == []
+    assert list(empty().find(Selection(LogQuery(), 10))) == []

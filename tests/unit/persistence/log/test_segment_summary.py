@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from deskbus.contracts.log_query import LogQuery
 from deskbus.persistence.log import message_log as log_module
 from deskbus.persistence.log.message_log import MessageLog
-from deskbus.persistence.log.query import Query
 from deskbus.persistence.log.segment import scan_file
 from tests.unit.persistence.rig import NOW_MS, Disk, message, opened, read, seqs, write
 
@@ -50,7 +50,7 @@ def check(log: MessageLog) -> None:
     assert log.last_seqs() == {"t0": 39, "t1": 40, "t2": 38}
     assert (log.statistics().oldest_ms, log.statistics().newest_ms) == (NOW_MS + 1, NOW_MS + 40)
     assert seqs(read(log)) == list(range(1, MESSAGES + 1))
-    assert seqs(read(log, Query(wants="t1".__eq__, to_ms=NOW_MS + 9))) == [1, 4, 7]
+    assert seqs(read(log, LogQuery(wants="t1".__eq__, to_ms=NOW_MS + 9))) == [1, 4, 7]
     log.close()
 
 

@@ -1,10 +1,9 @@
-"""A query of the log, and its evaluation on batches without parsing a message."""
+"""Evaluates a query of the log on its batches, without parsing a message."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
-import msgspec
-
+from deskbus.contracts.log_query import LogQuery
 from deskbus.persistence.log.batch import BatchHead, Buffer, Messages, Table
 from deskbus_protocol.line import SENDER, SEQ, TIMESTAMP, TOPIC
 from deskbus_protocol.rpc import encode
@@ -19,31 +18,18 @@ _TOPIC_AT = len(TOPIC)
 N = TypeVar("N")
 
 
-class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """Which messages: ranges include their beginning and not their end; times in Unix ms.
-
-    `from_seq` counts within each topic, `from_seqs` within those that it names. `wants` is asked
-    once for each topic, on another thread.
-    """
-
-    from_ms: int | None = None
-    to_ms: int | None = None
-    from_position: int = 0
-    to_position: int | None = None
-    from_seq: int = 0
-    from_seqs: Mapping[str, int] = msgspec.field(default_factory=dict)
-    wants: Callable[[str], bool] | None = None
-    limit: int | None = None
-    without: frozenset[int] = frozenset()
-    """First positions of batches to leave out."""
-
-
 class Selection:
     """One reading of a query: what it takes from each batch, until its limit is reached."""
 
-    def __init__(self, query: Query, end_position: int) -> None:
-        """Reads up to `end_position` or the query's own, whichever comes first."""
+    def __init__(
+        self, query: LogQuery, end_position: int, without: frozenset[int] = frozenset()
+    ) -> None:
+        """Reads up to `end_position` or the query's own, whichever comes first.
+
+        Batches whose first position is in `without` are left out.
+        """
         self.query = query
+        self._without = without
         self.end_position = end_position
         if query.to_position is not None:
             self.end_position = min(end_position, query.to_position)
@@ -96,7 +82,7 @@ class Selection:
         return any(self.wants(topic) for topic in topics)
 
     def may_hold_batch(self, head: BatchHead) -> bool:
-        return head.first_position not in self.query.without and self.may_hold(
+        return head.first_position not in self._without and self.may_hold(
             head.first_ms, head.last_ms, head.first_position, head.end_position, None
         )
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deskbus.contracts.log_query import LogQuery
 from deskbus.persistence.log.batch import encode, unpack_body
-from deskbus.persistence.log.query import Query, Selection
+from deskbus.persistence.log.selection import Selection
 from tests.unit.persistence.rig import HOSTILE_PAYLOAD, Message, batch_of, lines, message
 
 TOPICS = ["a", "b", 'quote"\\', "größe", 'x","sender":', *(f"many.{n}" for n in range(12))]
@@ -29,9 +30,9 @@ BOUND = st.one_of(st.none(), st.integers(0, 7))
 
 
 @st.composite
-def queries(draw: st.DrawFn) -> Query:
+def queries(draw: st.DrawFn) -> LogQuery:
     wanted = draw(st.one_of(st.none(), st.sets(st.sampled_from(TOPICS))))
-    return Query(
+    return LogQuery(
         from_ms=draw(BOUND),
         to_ms=draw(BOUND),
         from_position=draw(st.integers(POSITION - 2, POSITION + 22)),
@@ -42,7 +43,7 @@ def queries(draw: st.DrawFn) -> Query:
     )
 
 
-def expected(found: list[Message], query: Query) -> tuple[bytes, int | None]:
+def expected(found: list[Message], query: LogQuery) -> tuple[bytes, int | None]:
     """The wanted lines by parsing, and the position after the last where the limit ends it."""
     taken = []
     for position, each in enumerate(found, POSITION):
@@ -63,7 +64,7 @@ def expected(found: list[Message], query: Query) -> tuple[bytes, int | None]:
 
 @given(MESSAGES, queries())
 def test_lines_are_picked_out_of_a_batch_without_parsing(
-    found: list[Message], query: Query
+    found: list[Message], query: LogQuery
 ) -> None:
     found.sort(key=lambda each: each.seq)
     encoded = encode(batch_of(found, POSITION))
@@ -82,7 +83,9 @@ def test_lines_are_picked_out_of_a_batch_without_parsing(
 
 
 @given(MESSAGES, queries())
-def test_lines_are_picked_out_of_memory_in_the_same_way(found: list[Message], query: Query) -> None:
+def test_lines_are_picked_out_of_memory_in_the_same_way(
+    found: list[Message], query: LogQuery
+) -> None:
     selection = Selection(query, POSITION + len(found))
     picked = selection.pick_messages(batch_of(found, POSITION))
     wanted, position = expected(found, query)
@@ -95,13 +98,13 @@ def test_a_batch_that_is_wanted_whole_is_given_out_untouched() -> None:
     found = [message(topic, 1) for topic in ("a", "b")]
     encoded = encode(batch_of(found))
     body = lines(found)
-    selection = Selection(Query(wants=lambda topic: True, from_ms=5), 2)
+    selection = Selection(LogQuery(wants=lambda topic: True, from_ms=5), 2)
     assert selection.pick_lines(encoded.head, encoded.table, lambda: body) is body
 
 
 def test_a_batch_without_a_wanted_topic_is_not_even_unpacked() -> None:
     encoded = encode(batch_of([message("a", 1)]))
-    selection = Selection(Query(wants=lambda topic: False), 1)
+    selection = Selection(LogQuery(wants=lambda topic: False), 1)
     body = selection.pick_lines(encoded.head, encoded.table, lambda: pytest.fail("was unpacked"))
     assert body == b""
 
@@ -113,6 +116,6 @@ def test_a_topic_is_asked_about_once() -> None:
         asked.append(topic)
         return True
 
-    selection = Selection(Query(wants=wants), 1)
+    selection = Selection(LogQuery(wants=wants), 1)
     assert all(selection.wants("a") for _ in range(3))
     assert asked == ["a"]
