@@ -26,11 +26,29 @@ from deskbus.components.health_checks import (
 from deskbus.components.health_watch import HealthWatch
 from deskbus.components.messaging import Messaging
 from deskbus.components.methods import dispatcher_of
+from deskbus.components.metric_sources import (
+    app_metrics,
+    audit_metrics,
+    build_metrics,
+    bus_metrics,
+    delivery_metrics,
+    federation_metrics,
+    health_metrics,
+    link_metrics,
+    machine_metrics,
+    persistence_metrics,
+    security_metrics,
+    vault_metrics,
+)
+from deskbus.components.metrics import Metrics
 from deskbus.components.sessions import Sessions
 from deskbus.components.user_interface import UserInterface
 from deskbus.config import VAULT_FOLDER, Settings
 from deskbus.contracts.component import Component
 from deskbus.contracts.listeners import AsyncListeners, Listeners
+from deskbus.observability.error_counts import ErrorCounts
+from deskbus.observability.metrics.app_labels import AppLabels
+from deskbus.observability.metrics.delivery_latency import DeliveryLatency
 from deskbus.observability.standard_error import StandardError
 from deskbus.reliability.loops import Loops
 from deskbus.reliability.os_signals import EndingSignals
@@ -38,9 +56,11 @@ from deskbus.reliability.resource_shortage import ResourceShortage
 from deskbus.security.permission_checker import ConsentMode
 from deskbus.security.tickets.one_time_tickets import TicketIssuer
 from deskbus.storage.awake_clock import awake_s
+from deskbus.transport.outbox import Flusher
 from deskbus.transport.pipe import address
 from deskbus.transport.pipe_state import PipeState
 from deskbus.transport.standard_descriptors import ClaimedDescriptors
+from deskbus.transport.traffic import TrafficCounts
 from deskbus.vault.keys.keyset import Purpose
 from deskbus.vault.service import VaultService
 from deskbus.vault.vault import Vault
@@ -66,6 +86,8 @@ class Backend:
         self._stopping = anyio.Event()
         self._pipe = address(settings.runtime_dir)
         shortage = ResourceShortage()
+        errors, traffic = ErrorCounts(), TrafficCounts()
+        latency = DeliveryLatency() if settings.config.metrics.latency else None
         loops = Loops(shortage)
         user_interface = UserInterface(settings, loops)
 
@@ -82,7 +104,7 @@ class Backend:
             auditing=auditing,
             loops=loops,
         )
-        messaging = Messaging(settings, keys, access, loops, epoch)
+        messaging = Messaging(settings, keys, access, loops, epoch, latency)
         damage_found.add(auditing.record_refused)
         for part in (user_interface, auditing, messaging, access):
             vault_changed.add(part.vault_changed)
@@ -106,6 +128,16 @@ class Backend:
             access=access,
         )
         federation_bridge = FederationBridge(settings, messaging, vault, access.security)
+        breakers = [
+            guarded.breaker
+            for guarded in (
+                messaging.persistence,
+                vault,
+                user_interface.shell,
+                federation_bridge.federation,
+            )
+            if guarded is not None
+        ]
         pipe_state = PipeState(shortage.note)
         health = HealthWatch(
             settings,
@@ -126,15 +158,24 @@ class Backend:
                 "pipe": pipe_state.health,
                 "resources": shortage.health,
             },
-            breakers=[
-                guarded.breaker
-                for guarded in (
-                    messaging.persistence,
-                    vault,
-                    user_interface.shell,
-                    federation_bridge.federation,
-                )
-                if guarded is not None
+            breakers=breakers,
+        )
+        labels = AppLabels(settings.config.metrics.apps)
+        metrics = Metrics(
+            settings,
+            [
+                build_metrics(),
+                bus_metrics(messaging.bus, labels),
+                delivery_metrics(latency),
+                link_metrics(traffic, sessions, errors),
+                persistence_metrics(messaging.persistence),
+                app_metrics(apps.manager, labels),
+                audit_metrics(auditing.trail),
+                vault_metrics(vault),
+                security_metrics(access.security),
+                federation_metrics(federation_bridge),
+                machine_metrics(health.lag, health.disk, stderr),
+                health_metrics(health.monitor, breakers),
             ],
         )
         dispatcher = dispatcher_of(
@@ -150,9 +191,15 @@ class Backend:
             apps=apps,
             federation_bridge=federation_bridge,
             health=health,
+            errors=errors,
+            metrics=metrics,
         )
         acceptor = ConnectionAcceptor(
-            dispatcher, sessions, settings.config.heartbeat, on_shell_gone=self._stopping.set
+            dispatcher,
+            sessions,
+            settings.config.heartbeat,
+            errors,
+            on_shell_gone=self._stopping.set,
         )
         endpoint = Endpoint(
             settings,
@@ -162,6 +209,7 @@ class Backend:
             sessions=sessions,
             pipe_state=pipe_state,
             loops=loops,
+            flusher=Flusher(traffic, latency),
         )
         self._components: Sequence[Component] = (
             vault,
@@ -174,6 +222,7 @@ class Backend:
             federation_bridge,
             apps,
             EndingSignals(self._stopping.set),
+            metrics,
             endpoint,
         )
 

@@ -169,6 +169,7 @@ def parser() -> argparse.ArgumentParser:
         help="stat: size, age and counts; verify: read all of it and report damage",
     )
 
+    _add_observability(commands, reach)
     _add_vault(commands, reach)
     _add_apps(commands, reach)
     _add_policy(commands, reach)
@@ -186,6 +187,17 @@ def parser() -> argparse.ArgumentParser:
         "--running", action="store_true", help="tell how the backend is that is running"
     )
     return root
+
+
+def _add_observability(commands: Any, reach: argparse.ArgumentParser) -> None:
+    metrics = commands.add_parser("metrics", parents=[reach], help="print what is counted")
+    metrics.add_argument("name", nargs="?", default="", type=_text, help="a part of metrics' names")
+    metrics.add_argument(
+        "--format",
+        choices=("data", "prometheus", "openmetrics"),
+        default="data",
+        help="data (default) is a table, or JSON where it is piped; the others are texts",
+    )
 
 
 def _add_policy(commands: Any, reach: argparse.ArgumentParser) -> None:

@@ -196,6 +196,18 @@ class AuditConfig(Section, frozen=True, kw_only=True):
     append_only: bool = False
 
 
+class MetricsConfig(Section, frozen=True, kw_only=True):
+    """With `socket`, Prometheus' text is served at `metrics.sock` beside the pipe, over HTTP.
+
+    Of apps that stand in labels, the first `apps` are told by name, all others as `other`.
+    `latency` measures how long messages take, by samples.
+    """
+
+    socket: bool = False
+    latency: bool = True
+    apps: Annotated[int, Meta(ge=0, le=1000)] = 100
+
+
 class Config(Section, frozen=True, kw_only=True):
     """With `tools`, `deskbus call` and its like reach a backend that a shell has started, too.
 
@@ -210,6 +222,7 @@ class Config(Section, frozen=True, kw_only=True):
     heartbeat: HeartbeatConfig = HeartbeatConfig()
     persistence: PersistenceConfig = PersistenceConfig()
     audit: AuditConfig = AuditConfig()
+    metrics: MetricsConfig = MetricsConfig()
     federation: FederationConfig | UnsetType = UNSET
 
 

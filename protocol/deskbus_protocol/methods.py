@@ -8,6 +8,7 @@ from deskbus_protocol import (
     files,
     health,
     history,
+    metrics,
     panels,
     permissions,
     policy,
@@ -36,6 +37,7 @@ METHODS: dict[str, Method] = {
         windows,
         panels,
         health,
+        metrics,
         federation,
     )
     for row in domain.METHODS

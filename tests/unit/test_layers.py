@@ -19,6 +19,8 @@ TOP = {"handlers", "web"}
 ROOTS = {"app", "cli", "commands", "__main__"}
 
 FENCES = {
+    "opentelemetry": {"observability"},
+    "prometheus_client": {"observability"},
     "jsonrpcserver": {"rpc/dispatch.py"},
     "keyring": {"vault", "audit"},
     "cryptography": {"vault", "audit", "security/identity/signatures.py"},

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from deskbus.audit.write.group_commit_writer import CommittedGroup, GroupCommitW
 from deskbus.audit.write.recovery import Opening, SetAsideError, open_log
 from deskbus.contracts.sealed_value import SealedValue
 from deskbus.observability.call_trace import traced
+from deskbus.observability.metrics.histogram import DISK_BOUNDS_S, Histogram
 from deskbus.storage.newer_format import NEWER, NewerFormatError
 from deskbus_protocol.audit import AuditRecord
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, NEWER_FORMAT, DeskbusError
@@ -118,6 +120,11 @@ class AuditLogger:
         self._keys_known = asyncio.Event()
         """Set once the log's keys are there, or it is known why they are not."""
         self._started_us = self._clock.mono_us()
+        self.events: Counter[str] = Counter()
+        """Records that the log was given since the start, by type."""
+        self.refused = 0
+        """Commits that could not be made, so that what they were for did not happen."""
+        self.commit_times = Histogram(DISK_BOUNDS_S)
         self._anchor_due = asyncio.Event()
         self._tidy_due = asyncio.Event()
         self._vault_changed = asyncio.Event()
@@ -154,9 +161,20 @@ class AuditLogger:
         return self._problem
 
     def note(self, event: AuditEvent) -> None:
+        self.events[str(event.__struct_config__.tag)] += 1
         self._writer.put(Stamped(traced(event), self._clock.now_ms(), self._clock.mono_us()))
 
     async def commit(self, event: AuditEvent) -> None:
+        began_us = self._clock.mono_us()
+        try:
+            await self._commit(event)
+        except DeskbusError:
+            self.refused += 1
+            raise
+        self.events[str(event.__struct_config__.tag)] += 1
+        self.commit_times.observe((self._clock.mono_us() - began_us) / 1_000_000)
+
+    async def _commit(self, event: AuditEvent) -> None:
         if not self.opened.is_set():
             with anyio.move_on_after(OPEN_WITHIN_S):
                 await self._keys_known.wait()

@@ -14,6 +14,7 @@ from deskbus.bus.presence import SubscriberPresence
 from deskbus.bus.recovery.session_catchup import SessionCatchup, session_catchup
 from deskbus.bus.route import Reader
 from deskbus.contracts.bus_access import BusAccess
+from deskbus.observability.metrics.delivery_latency import DeliveryLatency
 from deskbus.storage.clocks import ClockMs, awake_ms
 from deskbus_protocol.bus import (
     Mode,
@@ -43,6 +44,9 @@ KEEP_ACKNOWLEDGED_MS = 24 * 60 * 60 * 1000
 """How long what a client has not acknowledged is kept for it; then it is dead."""
 
 
+SAMPLED_READERS = 16
+"""Of one message; more would tell the same."""
+
 MAX_AWAY = 512
 """Clients of one app that may come back; beyond, who is away longest can't any more."""
 
@@ -62,7 +66,9 @@ class InterApplicationBus:
         on_gone: Callable[[str], None],
         on_ended: Callable[[ClientId], None] = lambda _: None,
         awake_ms: ClockMs = awake_ms,
+        latency: DeliveryLatency | None = None,
     ) -> None:
+        self.latency = latency
         self.broker = broker
         self.dead_letters = DeadLetterQueue(broker.clock_ms)
         self.pending_requests = PendingRequests()
@@ -290,6 +296,19 @@ class InterApplicationBus:
             ),
             history_bytes=broker.topics.history_bytes,
         )
+
+    def sample(self, readers: Sequence[Reader], trace_id: str) -> None:
+        """Tells the latency's samples by which modes a message has gone out just now."""
+        if self.latency is None:
+            return
+        for reader in readers[:SAMPLED_READERS]:
+            member = self._members.get(reader.client.identity)
+            if member is None or member.connection is None or member.connection.slow:
+                continue
+            if reader is member.live:
+                self.latency.delivered("live", trace_id)
+            elif reader is member.acknowledged and member.window.sends_at_once:
+                self.latency.delivered("acknowledged", trace_id)
 
     def reads_of(self, identity: ClientId) -> Callable[[str], bool]:
         """Whether this client may read a topic, as of when it is asked."""

@@ -11,6 +11,7 @@ from msgspec import Raw
 
 from deskbus.components.sessions import Sessions
 from deskbus.config import HeartbeatConfig
+from deskbus.observability.error_counts import ErrorCounts
 from deskbus.observability.throttle import LogThrottle
 from deskbus.rpc.connection import Call, Connection
 from deskbus.rpc.dispatch import Dispatcher
@@ -39,12 +40,14 @@ class ConnectionAcceptor:
         dispatcher: Dispatcher,
         sessions: Sessions,
         heartbeat: HeartbeatConfig,
+        errors: ErrorCounts | None = None,
         *,
         on_shell_gone: Callable[[], None],
     ) -> None:
         self._dispatcher = dispatcher
         self._sessions = sessions
         self._wanted = heartbeat
+        self._errors = errors or ErrorCounts()
         self._on_shell_gone = on_shell_gone
         self._unauthenticated = UnauthenticatedLinks()
         self._refusals = LogThrottle(log, NO_SESSION_LOGGED)
@@ -84,7 +87,7 @@ class ConnectionAcceptor:
             call = Call(connection, request_id)
             return await self._dispatcher.dispatch(call, method, params, request_id)
 
-        peer = Peer(link, dispatch)
+        peer = Peer(link, dispatch, self._errors)
         connection = Connection(peer, shell_link=shell_link)
         heartbeat = self._heartbeat(link, connection)
         try:

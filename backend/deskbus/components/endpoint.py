@@ -34,6 +34,7 @@ class Endpoint:
         sessions: Sessions,
         pipe_state: PipeState,
         loops: Loops,
+        flusher: Flusher,
     ) -> None:
         """With `claimed` descriptors a shell is at the other end of them; without, the backend is
         headless and writes a developer ticket beside its pipe.
@@ -45,7 +46,7 @@ class Endpoint:
         self._sessions = sessions
         self._pipe_state = pipe_state
         self._loops = loops
-        self._flusher = Flusher()
+        self._flusher = flusher
         self.pipe = address(settings.runtime_dir)
 
     @asynccontextmanager
@@ -65,7 +66,7 @@ class Endpoint:
                 keep = partial(_keep_there, ticket)
                 await stack.enter_async_context(self._loops.running(keep))
             if self._claimed is not None:
-                link = Link(self._flusher)
+                link = Link(self._flusher, "stdio")
                 await open_stdio(link, self._claimed)
                 self._acceptor.accept_shell(link)
             yield

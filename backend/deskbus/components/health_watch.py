@@ -36,20 +36,20 @@ class HealthWatch:
         """`messages_in` counts what the bus took in: a collection waits until it is idle."""
         self._shell = shell
         self._loops = loops
-        self._lag = LoopLag()
-        self._disk = DiskSpace(settings.data_dir, lambda folder: exposure(folder)[1])
+        self.lag = LoopLag()
+        self.disk = DiskSpace(settings.data_dir, lambda folder: exposure(folder)[1])
         self._collector = GarbageCollection(messages_in)
         self.monitor = HealthMonitor(epoch, on_changed=self._tell)
         for component, check in checks.items():
             self.monitor.watch(component, check)
-        self.monitor.watch("eventLoop", self._lag.health)
-        self.monitor.watch("disk", self._disk.health)
+        self.monitor.watch("eventLoop", self.lag.health)
+        self.monitor.watch("disk", self.disk.health)
         for breaker in breakers:
             self.monitor.watch_breaker(breaker)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        watches = (self.monitor.run, self._lag.run, self._disk.run, self._collector.run)
+        watches = (self.monitor.run, self.lag.run, self.disk.run, self._collector.run)
         async with self._loops.running(awake_s.run, *watches):
             yield
 

@@ -13,6 +13,7 @@ from deskbus.components.access_control import AccessControl
 from deskbus.components.component_settings import persistence_of
 from deskbus.config import Settings
 from deskbus.contracts.listeners import Listeners
+from deskbus.observability.metrics.delivery_latency import DeliveryLatency
 from deskbus.persistence.topic_log import TopicLog
 from deskbus.reliability.loops import Loops
 from deskbus.storage.awake_clock import tick_every
@@ -32,7 +33,13 @@ class Messaging:
     """`client_ended` tells of each client whose time to come back is over."""
 
     def __init__(
-        self, settings: Settings, vault: Vault, access: AccessControl, loops: Loops, epoch: str
+        self,
+        settings: Settings,
+        vault: Vault,
+        access: AccessControl,
+        loops: Loops,
+        epoch: str,
+        latency: DeliveryLatency | None = None,
     ) -> None:
         self._loops = loops
         self._security = security = access.security
@@ -46,6 +53,7 @@ class Messaging:
             security.checker,
             on_gone=security.forget_session,
             on_ended=self.client_ended,
+            latency=latency,
         )
         self.replays = Replays(self.bus, self.log)
         access.changed.add(self._grants_changed)

@@ -9,6 +9,7 @@ from deskbus.components.federation_bridge import FederationBridge
 from deskbus.components.health_checks import log_statistics
 from deskbus.components.health_watch import HealthWatch
 from deskbus.components.messaging import Messaging
+from deskbus.components.metrics import Metrics
 from deskbus.components.sessions import Sessions
 from deskbus.components.user_interface import UserInterface
 from deskbus.handlers import apps as apps_handlers
@@ -17,6 +18,7 @@ from deskbus.handlers import federation as federation_handlers
 from deskbus.handlers import files as files_handlers
 from deskbus.handlers import health as health_handlers
 from deskbus.handlers import history as history_handlers
+from deskbus.handlers import metrics as metrics_handlers
 from deskbus.handlers import panels as panels_handlers
 from deskbus.handlers import permissions as permissions_handlers
 from deskbus.handlers import policy as policy_handlers
@@ -25,6 +27,7 @@ from deskbus.handlers import ui as ui_handlers
 from deskbus.handlers.audit import AuditHandlers
 from deskbus.handlers.session import SessionHandlers
 from deskbus.handlers.vault import VaultHandlers
+from deskbus.observability.error_counts import ErrorCounts
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.dispatch import Dispatcher
 from deskbus.rpc.method_table import build_dispatcher
@@ -46,6 +49,8 @@ def dispatcher_of(
     apps: AppProcesses,
     federation_bridge: FederationBridge,
     health: HealthWatch,
+    errors: ErrorCounts,
+    metrics: Metrics,
 ) -> Dispatcher:
     """Raises `IncompleteTableError` where a method has no handler, or a handler no method."""
     permissions = access.security.permissions
@@ -89,7 +94,9 @@ def dispatcher_of(
             ),
             panels_handlers.handlers(user_interface.panels),
             health_handlers.handlers(health.monitor),
+            metrics_handlers.handlers(metrics.exposition),
             federation_handlers.handlers(federation_bridge.federation),
         ],
         auditing.refused.by_dispatcher,
+        errors,
     )

@@ -85,6 +85,10 @@ class Sessions:
         """How many clients could come back."""
         return len(self._token_of)
 
+    @property
+    def open_sessions(self) -> int:
+        return len(self._open)
+
     def redeem_token(self, token: str) -> tuple[Role, ClientId]:
         """A resume token's role and identity; raises `DeskbusError` (ticket_refused)."""
         found = self._tokens.pop(_digest(token), None)
@@ -168,7 +172,7 @@ class Sessions:
     def _open_fastpath(self, connection: Connection) -> None:
         """Connects the publish path with the bus, behind a rate limit where the app has one."""
         member = self._bus.member(connection.identity)
-        publisher = ClientPublisher(self._bus.broker, member, self._bus.pending_requests, self._log)
+        publisher = ClientPublisher(self._bus, member, self._log)
         denied = self._denied(connection.identity)
         rate_limit = self.rate_limits.of(connection.identity.app)
         connection.peer.admits = None if rate_limit is None else rate_limit.admits_call

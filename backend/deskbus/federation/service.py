@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio
 import msgspec
@@ -38,6 +39,18 @@ RECONNECTED_WITHIN_S = 5.0
 STREAM_NOT_YET = "JetStream: not joined yet"
 
 log = structlog.get_logger()
+
+
+class FederationStatistics(NamedTuple):
+    """Counts of messages since the start; `unsent` ones of the log wait for the stream."""
+
+    connected: bool
+    connects: int
+    sent: int
+    taken: int
+    dropped: int
+    refused: int
+    unsent: int
 
 
 class Federation:
@@ -91,6 +104,7 @@ class Federation:
         self._stream_problem = STREAM_NOT_YET
         self._save_problem = ""
         self._ended = False
+        self._connects = 0
         self._wanted_now = anyio.Event()
         self._tried = anyio.Event()
 
@@ -137,6 +151,17 @@ class Federation:
         if problem:
             return ComponentHealth(status="degraded", detail=f"{problem}; {counts}")
         return ComponentHealth(status="ok", detail=f"connected as {self._name}; {counts}")
+
+    def statistics(self) -> FederationStatistics:
+        return FederationStatistics(
+            connected=self._wire is not None,
+            connects=self._connects,
+            sent=self._sender.sent,
+            taken=self._arrivals.taken,
+            dropped=self._sender.dropped,
+            refused=self._arrivals.refused,
+            unsent=0 if self._log_out is None else self._position - self._log_out.position,
+        )
 
     @property
     def _position(self) -> int:
@@ -192,6 +217,7 @@ class Federation:
                 tried.set()
             else:
                 backoff.reset()
+                self._connects += 1
                 await self._use(wire)
             with anyio.move_on_after(backoff.next_s()):
                 await self._wanted_now.wait()

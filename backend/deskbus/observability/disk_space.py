@@ -41,6 +41,11 @@ class DiskSpace:
         else:
             self._free_bytes, self._problem = usage.free, ""
 
+    @property
+    def free_bytes(self) -> int | None:
+        """None where it can't be measured, or was not yet."""
+        return self._free_bytes
+
     def health(self) -> ComponentHealth:
         if self._problem:
             return ComponentHealth(status="degraded", detail=self._problem)

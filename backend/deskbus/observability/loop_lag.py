@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import anyio
 
+from deskbus.observability.metrics.histogram import Histogram
 from deskbus_protocol.health import ComponentHealth
 
 BEAT_S = 0.25
@@ -20,6 +21,7 @@ class LoopLag:
     def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._monotonic_s = monotonic_s
         self._lags_s: deque[float] = deque(maxlen=REMEMBERED_BEATS)
+        self.histogram = Histogram()
 
     async def run(self) -> None:
         """Measures until cancelled."""
@@ -30,6 +32,7 @@ class LoopLag:
 
     def record(self, lag_s: float) -> None:
         self._lags_s.append(max(lag_s, 0.0))
+        self.histogram.observe(max(lag_s, 0.0))
 
     @property
     def worst_s(self) -> float:

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from deskbus.contracts.log_query import LogQuery
+from deskbus.observability.metrics.histogram import DISK_BOUNDS_S, Histogram
 from deskbus.persistence.batch_sealer import BatchSealer, SealingError, WithoutVault
 from deskbus.persistence.commit.backlog import Backlog
 from deskbus.persistence.commit.durability import Durable, Waiter, call_all
@@ -139,6 +140,10 @@ class MessagePersistence:
         self._reason = ""
         self.breaker = CircuitBreaker("disk", monotonic_s=monotonic_s)
         self._attempt: Attempt | None = None
+        self.flush_times = {"write": Histogram(DISK_BOUNDS_S), "fsync": Histogram(DISK_BOUNDS_S)}
+        """Of flights that ended well: those that were only written, and those with an fsync."""
+        self._took_off_s = 0.0
+        self._syncing = False
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -413,6 +418,12 @@ class MessagePersistence:
             dropped=self._dropped,
         )
 
+    @property
+    def oldest_s(self) -> float:
+        """The age of the oldest message that is not known to be on the disk; 0.0 for none."""
+        since = [s for s in (self._flight_since, self._unsynced_since) if s is not None]
+        return self._monotonic_s() - min(since) if since else 0.0
+
     def last_seqs(self) -> dict[str, int]:
         """The last seq of each topic that is in the log, as known after `start`."""
         return self._log.last_seqs()
@@ -493,6 +504,7 @@ class MessagePersistence:
             self._sync_due = False
             self._timers.cancel(self._sync_soon)
         self._timers.set(STALLED_AFTER_S, self._stalled)
+        self._took_off_s, self._syncing = self._monotonic_s(), sync
         self._worker.submit(partial(self._log.write, batches, sync=sync), self._complete)
         self._go_on()
 
@@ -522,6 +534,8 @@ class MessagePersistence:
         else:
             self._failures = 0
             self._flight_since = None
+            took_s = self._monotonic_s() - self._took_off_s
+            self.flush_times["fsync" if self._syncing else "write"].observe(took_s)
             if not whole:
                 self._give_up_waiting()
             self._set_reason("" if whole else TOO_SLOW)

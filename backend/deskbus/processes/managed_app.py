@@ -1,6 +1,7 @@
 """One app: its state, its process and windows, and what happens when they end."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import anyio
@@ -24,7 +25,7 @@ from deskbus.processes.runtime.process_starter import ProcessStarter
 from deskbus.processes.spec import AppSpec
 from deskbus.processes.system.sampling import Measured, Subject
 from deskbus.storage.awake_clock import awake_s
-from deskbus_protocol.apps import AppState, AppStatus, Crash, StopParams
+from deskbus_protocol.apps import AppState, AppStatus, Crash, LimitName, StopParams
 from deskbus_protocol.errors import CONFLICT, DeskbusError
 from deskbus_protocol.events import (
     AppCrashed,
@@ -49,6 +50,9 @@ class ManagedApp:
         self.windows: list[str] = []
         self.limit_monitor = LimitMonitor(spec.app, spec.limits, starter.bus_limit)
         self.restart_policy = RestartPolicy(spec.restart)
+        self.restarts_in_all = 0
+        self.limit_kills: Counter[LimitName] = Counter()
+        """How often a limit ended it, since the start of the backend."""
         self._starter = starter
         self._detail: str | None = None
         self._own_trouble: str | None = None
@@ -196,6 +200,7 @@ class ManagedApp:
         if verdict.action != "fine" and excess is not None:
             self._starter.trail.note(limited(self.spec.app, excess))
             if verdict.action == "end":
+                self.limit_kills[excess.limit] += 1
                 self._end_for(Ending("limit", excess_words(excess), excess))
                 return
             self._detail = excess_words(excess)
@@ -305,6 +310,7 @@ class ManagedApp:
         self.run = None
         if verdict.cause == "limit" and run.ending is None and run.open_files is not None:
             excess = out_of_files(run.open_files)
+            self.limit_kills[excess.limit] += 1
             self._starter.trail.note(limited(self.spec.app, excess))
         if verdict.cause is not None:
             self._crashed(verdict, run.exit_code, run)
@@ -373,6 +379,7 @@ class ManagedApp:
         async with self._changing:
             if not self._pending_restart.take(planned) or self.state != "restarting":
                 return
+            self.restarts_in_all += 1
             self.restart_policy.restarted(time.monotonic())
             attempt = self.restart_policy.restarts
             try:

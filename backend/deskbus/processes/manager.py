@@ -92,6 +92,10 @@ class ProcessIsolationManager:
         await self.find(app).terminate()
         del self._apps[app]
 
+    @property
+    def apps(self) -> list[ManagedApp]:
+        return list(self._apps.values())
+
     def statuses(self) -> list[AppStatus]:
         return [app.status() for app in self._apps.values()]
 

@@ -16,6 +16,7 @@ import structlog
 from msgspec import Raw
 
 from deskbus.observability.call_trace import answering, current
+from deskbus.observability.error_counts import ErrorCounts
 from deskbus.reliability.resource_shortage import is_shortage, refusal
 from deskbus.rpc.connection import Call
 from deskbus_protocol import rpc
@@ -52,7 +53,13 @@ Authorize = Callable[[Call, Method], None]
 class Dispatcher:
     """A table of handlers, one for each method that the backend handles."""
 
-    def __init__(self, authorize: Authorize, on_refused: Refused | None = None) -> None:
+    def __init__(
+        self,
+        authorize: Authorize,
+        on_refused: Refused | None = None,
+        errors: ErrorCounts | None = None,
+    ) -> None:
+        self._errors = errors or ErrorCounts()
         self._authorize = authorize
         self._on_refused = on_refused
         self._methods: dict[str, Callable[..., Awaitable[Any]]] = {}
@@ -63,12 +70,12 @@ class Dispatcher:
     async def dispatch(self, call: Call, method: str, params: Raw, request_id: bytes) -> bytes:
         """Runs the handler of `method` and returns the response frame. Raises nothing."""
         if method not in self._methods:
-            return rpc.failure(request_id, DeskbusError(METHOD_NOT_FOUND))
+            return self._errors.failure(request_id, DeskbusError(METHOD_NOT_FOUND))
         request = Request(method=method, params=[params], id=request_id)
         request, outcome = await dispatch_request(self._methods, call, request)
         answer = to_serializable_one(to_response(request, outcome))["result"]  # type: ignore[call-overload,index]
         if isinstance(answer, DeskbusError):
-            return rpc.failure(request_id, answer)
+            return self._errors.failure(request_id, answer)
         return rpc.success(request_id, answer)
 
     def _guarded(self, row: Method, handler: Handler) -> Callable[..., Awaitable[Any]]:

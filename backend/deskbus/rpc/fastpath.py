@@ -14,7 +14,6 @@ from msgspec import Raw, UnsetType
 
 from deskbus.rpc.frames import RequestId
 from deskbus.rpc.rejection_notices import RejectionNotices
-from deskbus_protocol import rpc
 from deskbus_protocol.bus import AckParams, PublishParams, RespondParams
 from deskbus_protocol.errors import (
     DEGRADED,
@@ -196,7 +195,7 @@ class PublishFastPath:
         if not request_id:
             return
         if params.durable:
-            settle = partial(_settle, [(request_id, result)], answer)
+            settle = partial(self._settle, [(request_id, result)], answer)
             publisher.when_durable(settle, params.topic)
         else:
             answer(_success(request_id, result))
@@ -219,7 +218,7 @@ class PublishFastPath:
         for request in requests:
             self._publish_request(request, publisher, owed)
         for topic, answers in owed.items():
-            publisher.when_durable(partial(_settle, answers, self._send), topic)
+            publisher.when_durable(partial(self._settle, answers, self._send), topic)
         return True
 
     def _publish_request(
@@ -248,6 +247,15 @@ class PublishFastPath:
         else:
             self._send(_success(request.id, routed.result()))
 
+    def _settle(self, owed: OwedAnswer, answer: Answer, durable: bool) -> None:
+        """Answers requests that waited for the disk."""
+        for request_id, result in owed:
+            if durable:
+                answer(_success(request_id, result))
+            else:
+                error = DeskbusError(DEGRADED, NOT_DURABLE)
+                answer(self._refusals.errors.failure(request_id, error))
+
     def _refuse_notification(self, error: DeskbusError, topic: str) -> None:
         self._refuse(PUBLISH, error, topic, b"", self._send)
 
@@ -262,7 +270,7 @@ class PublishFastPath:
     ) -> None:
         def tell() -> None:
             if len(request_id):
-                answer(rpc.failure(request_id, error))
+                answer(self._refusals.errors.failure(request_id, error))
             else:
                 self._refusals.add(method, error, topic)
 
@@ -270,15 +278,6 @@ class PublishFastPath:
             self._denied(method, topic, options, tell)
         else:
             tell()
-
-
-def _settle(owed: OwedAnswer, answer: Answer, durable: bool) -> None:
-    """Answers requests that waited for the disk."""
-    for request_id, result in owed:
-        if durable:
-            answer(_success(request_id, result))
-        else:
-            answer(rpc.failure(request_id, DeskbusError(DEGRADED, NOT_DURABLE)))
 
 
 def _success(request_id: bytes | Raw, result: bytes) -> bytes:

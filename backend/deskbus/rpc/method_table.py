@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from deskbus.observability.error_counts import ErrorCounts
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Dispatcher, Handler, Refused
 from deskbus.rpc.fastpath import METHODS
@@ -17,13 +18,14 @@ def build_dispatcher(
     rows: Mapping[str, Method],
     handlers: Iterable[Mapping[str, Handler]],
     on_refused: Refused | None = None,
+    errors: ErrorCounts | None = None,
 ) -> Dispatcher:
     """Raises `IncompleteTableError`."""
     table = {name: handler for group in handlers for name, handler in group.items()}
     wanted = {row.name for row in rows.values() if row.handled_by == "backend"} - METHODS
     if wanted != table.keys():
         raise IncompleteTableError(f"rows and handlers differ: {sorted(wanted ^ table.keys())}")
-    dispatcher = Dispatcher(authorize, on_refused)
+    dispatcher = Dispatcher(authorize, on_refused, errors)
     for name, handler in table.items():
         dispatcher.add(rows[name], handler)
     return dispatcher

@@ -11,6 +11,7 @@ import structlog
 from anyio.abc import TaskGroup
 from msgspec import Raw, UnsetType
 
+from deskbus.observability.error_counts import ErrorCounts
 from deskbus.rpc import frames
 from deskbus.rpc.calls_in_progress import CallsInProgress
 from deskbus.rpc.fastpath import METHODS, RATE_LIMITED_ON_FAST_PATH, Answer, PublishFastPath
@@ -67,7 +68,8 @@ class _Reply:
 class Peer:
     """Frames of one link, dispatched; runs until the link closes, which wakes every waiter."""
 
-    def __init__(self, link: Link, dispatch: Dispatch) -> None:
+    def __init__(self, link: Link, dispatch: Dispatch, errors: ErrorCounts | None = None) -> None:
+        self._errors = errors or ErrorCounts()
         self._link = link
         self._dispatch = dispatch
         self._tasks: TaskGroup | None = None
@@ -76,7 +78,7 @@ class Peer:
         self._last_id = 0
         self._closed = anyio.Event()
         # The outbox itself, which knows no peer: so a peer that has ended is freed at once.
-        self._refusals = RejectionNotices(link.outbox.send)
+        self._refusals = RejectionNotices(link.outbox.send, self._errors)
         self.admits: Callable[[int], bool] | None = None
         """Whether the app may send one more frame, of so many bytes, that is no message.
 
@@ -227,7 +229,7 @@ class Peer:
             # Nothing waits for these, and the app is not read from for a while.
             return
         if request_id:
-            answer(rpc.failure(request_id, error))
+            answer(self._errors.failure(request_id, error))
         else:
             self._refusals.add(frame.method, error)
 
@@ -235,9 +237,9 @@ class Peer:
         """Tells whoever waits because of a frame that could not be read, here or there."""
         kind, request_id, method = recover_envelope(frame)
         if kind is Kind.REQUEST:
-            answer(rpc.failure(request_id, error))
+            answer(self._errors.failure(request_id, error))
         elif kind is Kind.UNKNOWN:
-            answer(rpc.failure(rpc.NULL_ID, error))
+            answer(self._errors.failure(rpc.NULL_ID, error))
         else:
             answer(NO_ANSWER)
             if kind is Kind.NOTIFICATION:
@@ -259,7 +261,7 @@ class Peer:
             serve = partial(self._serve, scope, method, params, request_id, ended, answer)
             self.calls.pending.begin(partial(self._begin, serve, ended))
         elif request_id:
-            answer(rpc.failure(request_id, refusal))
+            answer(self._errors.failure(request_id, refusal))
         else:
             self._refusals.add(method, refusal)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from msgspec import UNSET
 
+from deskbus.observability.error_counts import ErrorCounts
 from deskbus_protocol import rpc
 from deskbus_protocol.bus import RefusedParams
 from deskbus_protocol.errors import DeskbusError
@@ -16,12 +17,14 @@ MAX_KINDS = 100
 class RejectionNotices:
     """The first refusal is told at once; more are counted, and told once a second."""
 
-    def __init__(self, send: Callable[[bytes], None]) -> None:
+    def __init__(self, send: Callable[[bytes], None], errors: ErrorCounts | None = None) -> None:
         self._send = send
+        self.errors = errors or ErrorCounts()
         self._counts: dict[tuple[str, str, str], tuple[DeskbusError, int]] = {}
         self._quiet: asyncio.TimerHandle | None = None
 
     def add(self, method: str, error: DeskbusError, topic: str = "") -> None:
+        self.errors.count(error)
         key = (method, error.kind.name, topic)
         if key in self._counts or len(self._counts) < MAX_KINDS:
             _, count = self._counts.get(key, (error, 0))

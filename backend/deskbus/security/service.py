@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import TypedDict
 
 from deskbus.contracts.audit_sink import AuditSink
+from deskbus.observability.metrics.histogram import Histogram
 from deskbus.security.active_operations import ActiveOperations
 from deskbus.security.app_registry import AppRegistry
 from deskbus.security.consent.consent_service import ConsentService, Prompt
@@ -78,6 +79,11 @@ class SecurityManager:
         """Prompts are put to a person meanwhile; at any other time they are denied."""
         async with self._consent.running():
             yield
+
+    @property
+    def answer_times(self) -> Mapping[str, Histogram]:
+        """How long prompts were open, by outcome."""
+        return self._consent.answer_times
 
     def changed(self, app: str) -> None:
         """A decision about `app` was made or taken back, or a rule for it."""

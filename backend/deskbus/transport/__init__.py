@@ -7,5 +7,6 @@ __all__ = [
     "pipe_state",
     "standard_descriptors",
     "stdio",
+    "traffic",
     "unauthenticated",
 ]

@@ -4,6 +4,7 @@ import asyncio
 from typing import Protocol, cast
 
 from deskbus.transport.outbox import Flusher, Outbox
+from deskbus.transport.traffic import TransportName
 from deskbus_protocol import rpc
 from deskbus_protocol.errors import PARSE_ERROR, DeskbusError
 from deskbus_protocol.framing import FramingDecoder, FramingLostError, RefusedFrame
@@ -53,8 +54,10 @@ class Link(asyncio.Protocol):
     A peer that does not read is not read from either, so it stalls itself alone.
     """
 
-    def __init__(self, flusher: Flusher) -> None:
-        self.outbox = Outbox(flusher, self.abort)
+    def __init__(self, flusher: Flusher, transport: TransportName = "pipe") -> None:
+        self._traffic = flusher.traffic.on(transport)
+        self._latency = flusher.latency
+        self.outbox = Outbox(flusher, self.abort, self._traffic)
         self.closed = asyncio.Event()
         self.heard_at = 0.0
         """The loop's time of the last bytes from the peer."""
@@ -77,6 +80,7 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.WriteTransport, transport)
+        self._traffic.links += 1
         self._transport.set_write_buffer_limits(high=WRITE_HIGH_WATER_BYTES)
         self.read_from(cast(ReadingTransport, transport))
         self.outbox.attach(self._transport)
@@ -87,6 +91,10 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = asyncio.get_running_loop().time()
+        self._traffic.received_bytes += len(data)
+        latency = self._latency
+        if latency is not None:
+            latency.read_begins()
         try:
             block = self._framing.feed(data)
         except FramingLostError:
@@ -101,6 +109,8 @@ class Link(asyncio.Protocol):
         elif refused or block:
             self._early.append((refused, block))
         self._flusher.flush()
+        if latency is not None and latency.since_s:
+            latency.read_ends()
         if self._flusher.congested:
             self._stall(MAX_STALLS)
 
@@ -141,6 +151,8 @@ class Link(asyncio.Protocol):
         if self.closed.is_set():
             return
         self.closed.set()
+        if self._transport is not None:
+            self._traffic.links -= 1
         self.outbox.release()
         if self._last_writes is not None:
             self._last_writes.cancel()

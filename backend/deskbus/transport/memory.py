@@ -56,7 +56,7 @@ class MemoryTransport(asyncio.Transport):
 
 def memory_pair(flusher: Flusher) -> tuple[Link, Link]:
     """Two links; what one sends, the other receives."""
-    one, two = Link(flusher), Link(flusher)
+    one, two = Link(flusher, "memory"), Link(flusher, "memory")
     there, back = MemoryTransport(), MemoryTransport()
     there.join(one, two, back)
     back.join(two, one, there)

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from deskbus.observability.metrics.delivery_latency import DeliveryLatency
+from deskbus.transport.traffic import TrafficCounts, TransportTraffic
 from deskbus_protocol.framing import encode_content_length, lines_of
 
 MAX_QUEUED_BYTES = 64 * 1024 * 1024
@@ -47,9 +49,16 @@ Dropped = Callable[[str, int], None]
 
 
 class Flusher:
-    """Writes every outbox that has something to say, once a loop turn."""
+    """Writes every outbox that has something to say, once a loop turn.
 
-    def __init__(self) -> None:
+    Its links count what they carry in `traffic`, and time their reads by `latency`, where given.
+    """
+
+    def __init__(
+        self, traffic: TrafficCounts | None = None, latency: DeliveryLatency | None = None
+    ) -> None:
+        self.traffic = traffic or TrafficCounts()
+        self.latency = latency
         self._dirty: list[Outbox] = []
         self._congested: set[Outbox] = set()
 
@@ -73,8 +82,14 @@ class Flusher:
 
 
 class Outbox:
-    def __init__(self, flusher: Flusher, on_overflow: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        flusher: Flusher,
+        on_overflow: Callable[[], None],
+        traffic: TransportTraffic | None = None,
+    ) -> None:
         self._flusher = flusher
+        self._traffic = traffic or TransportTraffic()
         self._on_overflow = on_overflow
         self._lines: list[bytes] = []
         self._sent_bytes = 0
@@ -145,7 +160,9 @@ class Outbox:
             return
         if self.content_length:
             lines = [encode_content_length(line[:-1]) for line in lines]
-        self._writer.write(lines[0] if len(lines) == 1 else b"".join(lines))
+        block = lines[0] if len(lines) == 1 else b"".join(lines)
+        self._traffic.sent_bytes += len(block)
+        self._writer.write(block)
 
     def give_up(self) -> None:
         """The peer is too far behind to be told what it lost."""

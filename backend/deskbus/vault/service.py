@@ -3,12 +3,13 @@
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, Literal, TypeVar, get_args
 
 import structlog
 from msgspec import UNSET
@@ -40,6 +41,8 @@ from deskbus_protocol.health import ComponentHealth
 from deskbus_protocol.secrets import MAX_SECRETS, VaultStatus
 
 T = TypeVar("T")
+
+VaultOutcome = Literal["done", "locked", "failed"]
 
 POLICY = BreakerPolicy(failures=1, open_s=30.0, successes=1)
 """A locked vault stays locked for a while, however often apps call: a try may be a dialog."""
@@ -81,6 +84,7 @@ class VaultService:
         self._monotonic_s = monotonic_s
         self._damage_told_s: dict[Purpose | None, float] = {}
         self._reported_state = vault.state
+        self.operations: Counter[VaultOutcome] = Counter(dict.fromkeys(get_args(VaultOutcome), 0))
         self._thread = SerialThread()
 
     async def set(self, app: str, name: str, value: str) -> None:
@@ -322,13 +326,17 @@ class VaultService:
                 self.breaker.reset()
             attempt = self.breaker.begin()
             if attempt is None:
+                self.operations["locked"] += 1
                 raise _locked(self._vault.status().detail, newer=self._vault.is_newer)
+            outcome: VaultOutcome = "failed"
             try:
                 result = await self._thread.run(action)
                 attempt.succeeded()
+                outcome = "done"
                 return result
             except VaultLockedError as error:
                 attempt.failed()
+                outcome = "locked"
                 raise _locked(error.why, newer=isinstance(error, NewerVaultError)) from None
             except NewerFormatError as error:
                 log.error("vault.newer", found=error.what)  # noqa: TRY400
@@ -342,6 +350,7 @@ class VaultService:
                 log.error("vault.disk", reason=error.strerror)  # noqa: TRY400
                 raise DeskbusError(DEGRADED, "The vault can't be read or written.") from None
             finally:
+                self.operations[outcome] += 1
                 attempt.withdrawn()
                 self._tell()
 

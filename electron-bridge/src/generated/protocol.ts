@@ -1680,6 +1680,49 @@ export interface HealthChangedParams {
   health: ComponentHealth;
 }
 
+/** `data` is read by programs; the others are texts that Prometheus reads. */
+export interface MetricsParams {
+  _meta?: TraceContext;
+  format?: "data" | "openmetrics" | "prometheus";
+}
+
+/** `metrics` for `data`; else `text`, and the `content_type` to serve it as. */
+export interface MetricsResult {
+  metrics?: Array<MetricFamily>;
+  text?: string;
+  contentType?: string;
+}
+
+export interface MetricFamily {
+  name: string;
+  kind: "counter" | "gauge" | "histogram";
+  documentation: string;
+  samples: Array<MetricSample>;
+}
+
+/**
+ * A `value`; of a histogram the number of observations, with `sum`, `buckets` and estimates
+ * of its quantiles (`p50`, `p95`, `p99`), which are left out while there is no observation.
+ */
+export interface MetricSample {
+  labels: Record<string, string>;
+  value: number;
+  sum?: number;
+  buckets?: Array<MetricBucket>;
+  quantiles?: Record<string, number>;
+}
+
+/**
+ * Observations up to `le`, those of the buckets before among them; null is no upper bound.
+ *
+ * `trace_id` is of one of the newest observations that this bucket alone has.
+ */
+export interface MetricBucket {
+  le: number | null;
+  count: number;
+  traceId?: string;
+}
+
 export interface FederationResult {
   health: ComponentHealth;
 }
@@ -1905,6 +1948,8 @@ export interface Methods {
   "health.changed": { params: HealthChangedParams; result: void; handledBy: "shell" };
   /** Answers with the OpenRPC document of this protocol. */
   "rpc.discover": { params: NoParams; result: Record<string, unknown>; handledBy: "backend" };
+  /** All metrics as of now. */
+  "metrics.get": { params: MetricsParams; result: MetricsResult; handledBy: "backend" };
   /** Connects to NATS at once, and tells how that went, 5 s later at the latest. */
   "federation.reconnect": { params: NoParams; result: FederationResult; handledBy: "backend" };
 }

@@ -83,6 +83,11 @@ class AcknowledgedOutlet:
     def __len__(self) -> int:
         return len(self._in_flight) + len(self._waiting)
 
+    @property
+    def sends_at_once(self) -> bool:
+        """Whether the client is there, and has acknowledged enough to be sent more."""
+        return self._outlet is not None and not self._waiting
+
     def put(self, line: bytes, topic: str | None, seq: int) -> None:
         if topic is None:
             return

@@ -80,6 +80,12 @@ class OfflineQueue:
             or budget.bytes >= APP_BYTES
         )
 
+    @property
+    def oldest_ms(self) -> int | None:
+        """When the oldest message that waits was published, in Unix ms; None while it is empty."""
+        firsts = [next(iter(level.values())) for level in self._levels if level]
+        return min((stamps(item.line).timestamp for item in firsts), default=None)
+
     def put(self, line: bytes, topic: str | None, seq: int) -> None:
         """Keeps a message of `topic`; other frames are of no use to a client that isn't there."""
         if topic is None:

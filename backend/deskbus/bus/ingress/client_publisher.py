@@ -4,44 +4,49 @@ from collections.abc import Iterable
 
 from msgspec import Raw
 
-from deskbus.bus.broker import MessageBroker, Plain, Refuse
+from deskbus.bus.broker import Plain, Refuse
 from deskbus.bus.member import Member
-from deskbus.bus.pending_requests import PendingRequests
 from deskbus.bus.route import Topic
+from deskbus.bus.service import InterApplicationBus
 from deskbus.contracts.message_log import DurabilityLog
+from deskbus.observability.call_trace import trace_id_of
 from deskbus_protocol.bus import PublishParams, RespondParams
 
 
 class ClientPublisher:
     __slots__ = (
         "_broker",
+        "_bus",
         "_client",
+        "_latency",
         "_pending_requests",
         "_window",
         "check_durable",
         "when_durable",
     )
 
-    def __init__(
-        self,
-        broker: MessageBroker,
-        member: Member,
-        pending_requests: PendingRequests,
-        log: DurabilityLog,
-    ) -> None:
-        self._broker = broker
-        self._pending_requests = pending_requests
+    def __init__(self, bus: InterApplicationBus, member: Member, log: DurabilityLog) -> None:
+        self._bus = bus
+        self._broker = bus.broker
+        self._latency = bus.latency
+        self._pending_requests = bus.pending_requests
         self._client = member.client
         self._window = member.window
         self.check_durable = log.check_durable
         self.when_durable = log.when_durable
 
     def publish_plain(self, messages: Iterable[Plain], refuse: Refuse) -> Topic | None:
-        return self._broker.publish_plain(self._client, messages, refuse)
+        topic = self._broker.publish_plain(self._client, messages, refuse)
+        if topic is not None and self._latency is not None and self._latency.since_s:
+            self._bus.sample(topic.targets, "")
+        return topic
 
     def publish(self, topic: str, payload: Raw, options: PublishParams) -> Topic:
         """Raises `DeskbusError` (invalid_topic, permission_denied, unavailable)."""
-        return self._broker.publish(self._client, topic, payload, options)
+        routed = self._broker.publish(self._client, topic, payload, options)
+        if self._latency is not None and self._latency.since_s:
+            self._bus.sample(routed.targets, trace_id_of(options.meta))
+        return routed
 
     def respond(self, params: RespondParams) -> None:
         """Raises `DeskbusError`: not_found, permission_denied, conflict, invalid_params."""

@@ -1,5 +1,6 @@
 """Consent: puts a permission request to a person, and makes their answer stand."""
 
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ import structlog
 from msgspec import UNSET, structs
 
 from deskbus.contracts.audit_sink import AuditSink
+from deskbus.observability.metrics.histogram import PERSON_BOUNDS_S, Histogram
 from deskbus.security.app_registry import AppRegistry
 from deskbus.security.consent.prompts import PromptOutcome, Prompts
 from deskbus.security.decisions.decision_store import DecisionStore
@@ -38,6 +40,8 @@ MAX_REFUSALS = 3
 
 MAX_WITHDRAWN = 4
 """Prompts withdrawn in a row after which an app's user is no longer prompted."""
+
+PROMPT_OUTCOMES = ("allow", "deny", "dismissed", "timeout", "failed", "withdrawn")
 
 log = structlog.get_logger()
 
@@ -74,6 +78,8 @@ class ConsentService:
         self._runs: Counter[str] = Counter()
         self._refusals: Counter[tuple[str, str]] = Counter()
         self._withdrawals: Counter[str] = Counter()
+        self.answer_times = {outcome: Histogram(PERSON_BOUNDS_S) for outcome in PROMPT_OUTCOMES}
+        """How long prompts were open, by outcome."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -151,12 +157,15 @@ class ConsentService:
             verified=itself.verified,
         )
         self._trail.note(PermissionRequested(reason=request.reason or "", **_fields_of(request)))
+        asked_s = time.monotonic()
         try:
             answer = await self._prompt(request)
         except anyio.get_cancelled_exc_class():
             # However short: one that flashes up and is gone invites the click for something else.
             self._withdrawn(request)
+            self.answer_times["withdrawn"].observe(time.monotonic() - asked_s)
             raise
+        self.answer_times[answer.choice].observe(time.monotonic() - asked_s)
         if answer.choice in ("allow", "deny"):
             self._withdrawals.pop(app, None)
         if answer.choice != "allow":

@@ -1,0 +1,1 @@
+"""Figures for monitoring: counted where things happen, gathered when somebody asks."""

@@ -1,0 +1,24 @@
+"""TrafficCounts: bytes and links of each transport, counted once a read and once a write."""
+
+from typing import Literal
+
+TransportName = Literal["stdio", "pipe", "websocket", "memory"]
+
+
+class TransportTraffic:
+    """Of one transport, since the start."""
+
+    __slots__ = ("links", "received_bytes", "sent_bytes")
+
+    def __init__(self) -> None:
+        self.links = 0
+        self.received_bytes = 0
+        self.sent_bytes = 0
+
+
+class TrafficCounts:
+    def __init__(self) -> None:
+        self.of: dict[TransportName, TransportTraffic] = {}
+
+    def on(self, transport: TransportName) -> TransportTraffic:
+        return self.of.setdefault(transport, TransportTraffic())
