@@ -49,7 +49,6 @@ demo-repeat: setup
 	$(PYTHON) -m demo.repeat --runs $(N) $(if $(LOAD),--load)
 
 test: setup
-	$(NPM) test
 	$(PYTEST) $(PYTEST_ARGS)
 
 test-quick: setup

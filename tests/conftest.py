@@ -46,8 +46,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesTh
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: many a test waits for another process."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are cores: many a test waits for another process."""
+    return (os.cpu_count() or 1) + 2
 
 
 @pytest.fixture

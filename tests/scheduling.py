@@ -1,10 +1,13 @@
 """How xdist shares the tests out: a file stays with one worker, and `serial` tests run alone.
 
 What measures time, or counts what the whole machine runs, would measure the other workers too.
+Long files begin first. Of the others those come first that wait for processes, and last those that
+are quick, for a file that begins late keeps one worker busy while the others have nothing to do.
 """
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 from _pytest.nodeid import coerce_node_id
@@ -13,6 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 SERIAL = "serial"
+UNIT = Path(__file__).parent / "unit"
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
@@ -24,13 +28,12 @@ def name_alike(items: list[pytest.Item]) -> None:
 
 
 def put_apart(items: list[pytest.Item]) -> None:
-    """Moves serial tests to the end, and files with slow ones before the quick ones.
+    """Moves serial tests to the end, and the files that take long to the beginning.
 
     Workers tell of serial tests by their ids, for lack of other means.
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    # A long file that begins last would keep one worker busy and the others waiting.
-    items.sort(key=lambda item: (is_serial(item), item.path not in slow))
+    items.sort(key=lambda item: (is_serial(item), item.path not in slow, UNIT in item.path.parents))
     for item in filter(is_serial, items):
         if "PYTEST_XDIST_WORKER" in os.environ:
             rename(item, f"{item.nodeid}@{SERIAL}")

@@ -46,10 +46,19 @@ async def headless(data_dir: Path, *options: str) -> AsyncIterator[Process]:
             await process.wait()
 
 
-@pytest.fixture
-async def data_dir(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Path]:
-    async with headless(tmp_path / "data"):
-        yield tmp_path / "data"
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def data_dir(
+    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Path]:
+    """Of one backend for all tests that leave it as they found it."""
+    data_dir = tmp_path_factory.mktemp("running") / "data"
+    async with headless(data_dir):
+        yield data_dir
 
 
 async def run(*words: str, data_dir: Path) -> tuple[int, str, str]:

@@ -14,13 +14,23 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
 import deskbus.commands
 from deskbus import cli
 
 LIMIT_S = 20
+LATE = (
+    "anyio._backends._asyncio",
+    "deskbus.app",
+    "deskbus.observability.logging",
+    "deskbus.transport.unix_socket",
+    "keyring.backends.SecretService",
+    "uvloop",
+)
+"""What commands import when they need it."""
+
 _CAPABILITIES_VERSION = 0x20080522
 _OVERRIDES = 0b110
 """CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: with them root writes where a mode forbids it."""
@@ -112,8 +122,9 @@ def place(given: int, descriptor: int, fault: str | None) -> None:
 
 if __name__ == "__main__":
     cli.parser()
-    for module in Path(deskbus.commands.__file__).parent.glob("*.py"):
-        importlib.import_module(f"deskbus.commands.{module.stem}")
+    commands = walk_packages(deskbus.commands.__path__, "deskbus.commands.")
+    for name in [*(module.name for module in commands), *LATE]:
+        importlib.import_module(name)
     gc.freeze()
     results = [run(case) for case in json.load(sys.stdin)]
     sys.stdout.write(json.dumps(results))

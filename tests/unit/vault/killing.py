@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,7 +68,11 @@ def killed_at(at: int, action: Callable[[Step], object]) -> bool:
         try:
             action(step)
             code = 0
+        except BaseException:
+            # Nobody else would tell why: the child must not return into the test.
+            traceback.print_exc()
         finally:
+            sys.stderr.flush()
             os._exit(code)
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):

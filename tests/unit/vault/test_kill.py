@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from deskbus.vault import vault as vault_module
-from deskbus.vault.keys import password_derivation
 from deskbus.vault.records import sealed_records
 from deskbus.vault.records.sealed_records import Name
 from deskbus.vault.records.vault_archive import export_vault, import_vault
@@ -17,6 +16,7 @@ from deskbus.vault.vault import Vault
 from tests.unit.vault.killing import killed_at, opened
 
 pytestmark = [
+    pytest.mark.usefixtures("quick_passwords"),
     pytest.mark.requirement("3.3"),
     pytest.mark.skipif(sys.platform == "win32", reason="there is no fork"),
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
@@ -25,10 +25,10 @@ pytestmark = [
 ROUNDS = 100
 """So many kills does one vault live through."""
 
-BATCH = 64
+BATCH = 8
 """Records that are resealed at a time; fewer than the vault's, for every step costs all records."""
 
-NAMES = [Name("apps", "desk.feed", str(n)) for n in range(BATCH + 32)]
+NAMES = [Name("apps", "desk.feed", str(n)) for n in range(BATCH + 4)]
 """More than one batch."""
 
 SPARE = Name("apps", "desk.feed", "spare")
@@ -38,12 +38,6 @@ PASSWORD = b"correct horse"
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vault_module, "BATCH", BATCH)
-
-
-@pytest.fixture(autouse=True)
-def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key of a password costs a millisecond here; there are hundreds."""
-    monkeypatch.setattr(password_derivation, "ARGON2_MEMORY_KIB", (64, 1024 * 1024))
 
 
 def unlocked(folder: Path, step: Step | None = None) -> Vault:
@@ -178,7 +172,7 @@ def test_one_vault_lives_through_a_hundred_kills(tmp_path: Path) -> None:
 def test_a_killed_import_has_brought_in_all_or_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sealed_records, "PACK_BYTES", 2 * 1024)
+    monkeypatch.setattr(sealed_records, "PACK_BYTES", 256)
     fill(tmp_path / "here")
     here = opened(tmp_path / "here")
     write(here)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,9 @@ class Exporter:
         self.prover = Prover(self.search, self.index, self.chain)
 
     def export(self, wanted: AuditFilter, limit: int = 1000) -> tuple[list[bytes], Bundle]:
-        found = self.search.find(wanted, order="oldest", limit=limit, cursor=None)
+        found = self.search.find(
+            wanted, order="oldest", limit=limit, cursor=None, within_s=math.inf
+        )
         seqs = [record.seq for record in found.records]
         return found.lines, make_bundle(self.key, self.chain, seqs, self.prover.subtree)
 

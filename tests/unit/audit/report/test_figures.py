@@ -1,5 +1,6 @@
 """Every figure of a report is the count of a query: on random logs, and on those that are large."""
 
+import math
 import random
 import re
 import shlex
@@ -253,7 +254,9 @@ class Files:
 
     async def query(self, params: AuditQueryParams) -> AuditPage:
         cursor = params.cursor if isinstance(params.cursor, int) else None
-        found = self.search.find(params, order=params.order, limit=params.limit, cursor=cursor)
+        found = self.search.find(
+            params, order=params.order, limit=params.limit, cursor=cursor, within_s=math.inf
+        )
         cursor_behind = UNSET if found.cursor is None else found.cursor
         return AuditPage(records=found.records, total=self.total, cursor=cursor_behind)
 

@@ -1,6 +1,7 @@
 """Somebody who can write the log's folder, and tries for more than a changed record."""
 
 import errno
+import math
 import os
 import zlib
 from pathlib import Path
@@ -200,9 +201,9 @@ def found(rig: Rig, wanted: AuditFilter) -> list[int]:
     index = AuditIndex(rig.path)
     index.catch_up()
     search = AuditSearch(rig.path, index)
-    records = search.find(wanted, order="oldest", limit=1000, cursor=None).records
+    page = search.find(wanted, order="oldest", limit=1000, cursor=None, within_s=math.inf)
     index.close()
-    return [record.seq for record in records]
+    return [record.seq for record in page.records]
 
 
 def test_an_index_from_which_records_were_taken_is_made_anew(rig: Rig) -> None:

@@ -14,11 +14,13 @@ from deskbus.vault.records.sealed_records import Name
 from deskbus.vault.records.vault_archive import export_vault, import_vault
 from tests.unit.vault.fakes import OTHER, TOKEN, FakeKeychain, password, vault_in
 
+pytestmark = pytest.mark.usefixtures("quick_passwords")
+
 NAMES = [Name("apps", "desk.feed", str(n)) for n in range(40)]
 
 
 @pytest.fixture
-def export(tmp_path: Path) -> bytes:
+def export(tmp_path: Path, quick_passwords: None) -> bytes:
     """Two records, one of them of several chunks."""
     here = vault_in(tmp_path / "here", FakeKeychain())
     here.put_all([(TOKEN, b"1"), (OTHER, b"2" * 300_000)])
