@@ -12,7 +12,7 @@ from msgspec import UNSET
 from deskbus.audit.query.index import AuditIndex
 from deskbus.audit.query.search import AuditSearch
 from deskbus.audit.store.anchor import Anchor, decode_anchor, load_file_anchor
-from deskbus.audit.store.audit_folder import ANCHOR, INDEX, KEYS, AuditBusyError, AuditFolder
+from deskbus.audit.store.audit_folder import ANCHOR, INDEX, KEYS, AuditFolder
 from deskbus.audit.store.key_file import is_sealed
 from deskbus.audit.verify.verifier import (
     A_COPY,
@@ -26,6 +26,7 @@ from deskbus.audit.verify.verifier import (
 from deskbus.commands.arguments.times import unix_ms
 from deskbus.commands.terminal.passwords import NoPasswordError, read_password
 from deskbus.config import AUDIT_FOLDER, VAULT_FOLDER
+from deskbus.storage.folder_lock import FolderBusyError
 from deskbus_protocol.audit import AuditFilter
 
 
@@ -79,7 +80,7 @@ def is_live(folder: Path) -> bool:
     claim = AuditFolder(folder)
     try:
         claim.claim()
-    except AuditBusyError:
+    except FolderBusyError:
         return True
     except OSError:
         return False
@@ -129,7 +130,6 @@ def _from_vault(place: Path, password_fd: int | None) -> Anchor | Unanchored | N
     from deskbus.vault.cipher import SealError, wipe
     from deskbus.vault.keys.kek_providers import VaultLockedError
     from deskbus.vault.records.sealed_records import Name
-    from deskbus.vault.records.vault_folder import VaultBusyError
     from deskbus.vault.vault import Vault
 
     vault = Vault(place)
@@ -144,7 +144,7 @@ def _from_vault(place: Path, password_fd: int | None) -> Anchor | Unanchored | N
             finally:
                 wipe(password)
         found = decode_anchor(vault.get(Name("audit", "", "anchor")))
-    except VaultBusyError:
+    except FolderBusyError:
         return Unanchored(
             "a backend has the vault with the anchor: that no records are missing at the end is"
             " not proven",

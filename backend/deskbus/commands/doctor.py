@@ -20,7 +20,7 @@ from deskbus.commands.backend.developer_session import run_with_client
 from deskbus.commands.terminal import output
 from deskbus.commands.terminal.failures import DONE, FAILED, KEEP_PRIVATE, describe
 from deskbus.config import VAULT_FOLDER, ConfigError, load, runtime_dir_for
-from deskbus.storage.durable_files import exposure
+from deskbus.storage.folder_exposure import exposure
 from deskbus.transport.pipe import check_runtime_folder, is_held
 from deskbus.transport.pipe_state import UnsafeDirectoryError
 from deskbus_protocol.client import Client

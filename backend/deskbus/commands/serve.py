@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 from argparse import Namespace
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
@@ -13,10 +13,11 @@ from deskbus.commands.terminal.failures import KEEP_PRIVATE, MAKE_SAFE, CommandE
 from deskbus.commands.terminal.output import OutputError, ReaderGoneError
 from deskbus.config import Config, ConfigError, ConfigFile, Settings, runtime_dir_for
 from deskbus.observability.standard_error import StandardError, take_standard_error
-from deskbus.storage.data_folder import AlreadyRunningError, held
-from deskbus.storage.durable_files import exposure
+from deskbus.storage.data_folder import held
+from deskbus.storage.folder_exposure import exposure
+from deskbus.storage.folder_lock import FolderBusyError
 from deskbus.transport.pipe import reserved
-from deskbus.transport.pipe_state import InUseError, UnsafeDirectoryError
+from deskbus.transport.pipe_state import UnsafeDirectoryError
 from deskbus.transport.standard_descriptors import (
     ClaimedDescriptors,
     NoShellError,
@@ -67,20 +68,26 @@ def run(options: Namespace) -> int:
     stderr = take_standard_error(and_output=options.stdio)
     runtime_dir = runtime_dir_for(options.data_dir)
     try:
-        # Before all that takes time: from here on clients wait for this backend.
-        with reserved(runtime_dir), held(options.data_dir):
+        with ExitStack() as locks:
+            # Before all that takes time: from here on clients wait for this backend.
+            _lock_folders(locks, runtime_dir, options.data_dir)
             _serve(options, runtime_dir, claimed, stderr)
     except ConfigError as error:
         raise CommandError(str(error), code=CONFIG_WRONG) from None
-    except AlreadyRunningError as error:
-        raise CommandError(str(error), USE_THAT_ONE, code=ALREADY_RUNNING) from None
-    except InUseError as error:
-        who = f"a backend (pid {error.pid})" if error.pid else "a backend"
-        words = f"{who} already runs on {options.data_dir}"
-        raise CommandError(words, USE_THAT_ONE, code=ALREADY_RUNNING) from None
     except UnsafeDirectoryError as error:
         raise CommandError(str(error), MAKE_SAFE) from None
     return 0
+
+
+def _lock_folders(locks: ExitStack, runtime_dir: Path, data_dir: Path) -> None:
+    """Raises `CommandError` where another backend has one of them."""
+    try:
+        locks.enter_context(reserved(runtime_dir))
+        locks.enter_context(held(data_dir))
+    except FolderBusyError as error:
+        who = f"a backend (pid {error.pid})" if error.pid else "a backend"
+        words = f"{who} already runs on {data_dir}"
+        raise CommandError(words, USE_THAT_ONE, code=ALREADY_RUNNING) from None
 
 
 def _check_data_folder(data_dir: Path) -> None:

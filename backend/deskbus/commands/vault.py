@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from deskbus.audit.store.audit_folder import AuditBusyError, AuditFolder
+from deskbus.audit.store.audit_folder import AuditFolder
 from deskbus.commands.backend import event_loop
 from deskbus.commands.backend.developer_session import run_with_client
 from deskbus.commands.terminal import output
@@ -18,9 +18,9 @@ from deskbus.commands.terminal.failures import CommandError, MisuseError
 from deskbus.commands.terminal.passwords import on_terminal, read_password
 from deskbus.commands.vault_access import VaultAccess, VaultOnDisk, VaultThroughBackend
 from deskbus.config import AUDIT_FOLDER, VAULT_FOLDER, runtime_dir_for
+from deskbus.storage.folder_lock import FolderBusyError
 from deskbus.transport.pipe import is_held
 from deskbus.vault.cipher import wipe
-from deskbus.vault.records.vault_folder import VaultBusyError
 from deskbus.vault.vault import Vault
 from deskbus_protocol.client import Client
 
@@ -92,7 +92,7 @@ def _keep_backends_out(vault: Vault, options: Namespace) -> None:
             folder.release()
         if vault.exists or options.what not in ("status", "lock"):
             vault.claim()
-    except (AuditBusyError, VaultBusyError):
+    except FolderBusyError:
         raise CommandError(BUSY.format(options.data_dir), FREE_IT) from None
 
 

@@ -14,7 +14,7 @@ from deskbus.reliability.circuit_breaker import CircuitBreaker
 from deskbus.reliability.health_monitor import Check, HealthMonitor
 from deskbus.reliability.loops import Loops
 from deskbus.storage.awake_clock import awake_s
-from deskbus.storage.durable_files import exposure
+from deskbus.storage.folder_exposure import exposure
 from deskbus.ui.shell import Shell
 from deskbus_protocol.health import ComponentHealth, HealthChangedParams
 

@@ -4,7 +4,7 @@ import errno
 from typing import Literal, NamedTuple
 
 from deskbus.persistence.batch_sealer import SealingError
-from deskbus.persistence.log.file_operations import FolderInUseError
+from deskbus.storage.folder_lock import FolderBusyError
 from deskbus.storage.newer_format import NewerFormatError
 
 TOO_SLOW = "the disk is too slow"
@@ -28,7 +28,7 @@ class PersistenceState(NamedTuple):
 
 
 def reason_of(error: Exception) -> str:
-    if isinstance(error, FolderInUseError):
+    if isinstance(error, FolderBusyError):
         return "another process writes to the folder"
     if isinstance(error, NewerFormatError):
         return error.words

@@ -8,6 +8,7 @@ from pathlib import Path
 import anyio
 
 from deskbus.config import SOCKET_NAME
+from deskbus.storage.folder_lock import is_locked
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
 from deskbus.transport.pipe_state import PipeState
@@ -34,7 +35,7 @@ def reserved(folder: Path) -> Iterator[None]:
     """Keeps other backends off this runtime directory for the length of a `with` block.
 
     From its first moment clients can tell that a backend is starting (`is_held`). Raises
-    `UnsafeDirectoryError`, and as one of its kind `InUseError`.
+    `UnsafeDirectoryError`, `FolderBusyError`.
     """
     if sys.platform == "win32":
         # There the first instance of the named pipe is the lock.
@@ -53,7 +54,7 @@ def is_held(folder: Path) -> bool:
     else:
         from deskbus.transport import unix_socket
 
-        return unix_socket.is_locked(folder)
+        return is_locked(folder, unix_socket.LOCK_NAME)
 
 
 def is_bound(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""How it is with the pipe: in use, unsafe, refused, made anew."""
+"""The state of the pipe: unsafe, refused, made anew."""
 
 from collections.abc import Callable
 
@@ -6,19 +6,11 @@ from deskbus_protocol.health import ComponentHealth
 
 
 class UnsafeDirectoryError(Exception):
-    """The runtime directory is not this user's alone, or another backend has it."""
-
-
-class InUseError(UnsafeDirectoryError):
-    """Another backend has it; `pid` is its process, where that is known."""
-
-    def __init__(self, pid: int | None) -> None:
-        super().__init__(f"a backend{f' (pid {pid})' if pid else ''} runs on this data folder")
-        self.pid = pid
+    """The runtime directory is not this user's alone."""
 
 
 class PipeState:
-    """How it is with the pipe, for whoever looks after it."""
+    """The pipe's health, and the number of times it was made anew."""
 
     def __init__(self, refused: Callable[[str], None] = lambda _: None) -> None:
         self.refused = refused

@@ -7,7 +7,6 @@ import socket
 import stat
 import struct
 import sys
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -17,16 +16,15 @@ import structlog
 
 from deskbus.config import SOCKET_NAME
 from deskbus.reliability.resource_shortage import SpareDescriptors, is_shortage
-from deskbus.storage import durable_files
+from deskbus.storage.folder_lock import PROBE_ATTEMPTS, FolderLock, is_locked_by_us
 from deskbus.transport.link import NO_PROCESS, Link
 from deskbus.transport.outbox import Flusher
-from deskbus.transport.pipe_state import InUseError, PipeState, UnsafeDirectoryError
+from deskbus.transport.pipe_state import PipeState, UnsafeDirectoryError
 from deskbus_protocol import rpc
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 
 assert sys.platform != "win32"
 
-import fcntl  # noqa: E402 - behind what says that Windows has none
 import resource  # noqa: E402 - as above
 
 BACKLOG = 1024
@@ -53,8 +51,6 @@ NO_ROOM = DeskbusError(
 )
 
 LOCK_NAME = "lock"
-LOCK_TRIES = 20
-LOCK_AGAIN_S = 0.01
 _XUCRED_VERSION_AND_UID = struct.Struct("=II")
 _LOCAL_PEERCRED = 0x001
 _LOCAL_PEERPID = 0x002
@@ -133,7 +129,7 @@ class Listener:
         self._state = state
         self._loop = asyncio.get_running_loop()
         self._socket: socket.socket | None = None
-        self._lock: int | None = None
+        self._lock: FolderLock | None = None
         self._inode: tuple[int, int] | None = None
         self._spare = SpareDescriptors(1)
         self._refused: deque[socket.socket] = deque()
@@ -154,10 +150,11 @@ class Listener:
     def _open_again(self) -> None:
         """A folder that was made anew has no lock yet that keeps others out."""
         prepare_directory(self._folder)
-        if not _is_locked_by_us(self._folder):
-            lock = _lock(self._folder)
+        if not is_locked_by_us(self._folder, LOCK_NAME):
+            lock = FolderLock(self._folder, LOCK_NAME)
+            lock.acquire(attempts=PROBE_ATTEMPTS)
             if self._lock is not None:
-                os.close(self._lock)
+                self._lock.release()
             self._lock = lock
         self.open()
 
@@ -166,7 +163,7 @@ class Listener:
             _remove(self.path)
         self._release()
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.release()
             self._lock = None
         self._spare.close()
         while self._refused:
@@ -320,63 +317,10 @@ async def listen(
 
 @contextmanager
 def reserved(folder: Path) -> Iterator[None]:
-    """Keeps other backends out of `folder`; raises `UnsafeDirectoryError`, `InUseError`."""
+    """Keeps other backends out of `folder`; raises `UnsafeDirectoryError`, `FolderBusyError`."""
     prepare_directory(folder)
-    descriptor = _lock(folder)
-    try:
+    with FolderLock(folder, LOCK_NAME).held(attempts=PROBE_ATTEMPTS):
         yield
-    finally:
-        os.close(descriptor)
-
-
-def _lock(folder: Path) -> int:
-    """A descriptor that holds the lock until it is closed; raises `InUseError`."""
-    descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        _take(descriptor)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _is_locked_by_us(folder: Path) -> bool:
-    try:
-        holder = (folder / LOCK_NAME).read_bytes()
-    except OSError:
-        return False
-    return holder == str(os.getpid()).encode() and is_locked(folder)
-
-
-def _take(descriptor: int) -> None:
-    """A tool that looks whether the lock is held has it for a moment, and is no other backend."""
-    for tries_left in reversed(range(LOCK_TRIES)):
-        try:
-            durable_files.lock(descriptor)
-        except BlockingIOError:
-            if not tries_left:
-                pid = os.pread(descriptor, 20, 0)
-                raise InUseError(int(pid) if pid.isdigit() else None) from None
-            time.sleep(LOCK_AGAIN_S)
-        else:
-            return
-
-
-def is_locked(folder: Path) -> bool:
-    """Whether a backend listens in `folder`, or is about to; makes nothing."""
-    try:
-        descriptor = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _bind(path: Path) -> socket.socket:

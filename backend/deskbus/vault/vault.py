@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from deskbus.contracts.progress import ReportProgress
+from deskbus.storage.folder_lock import FolderBusyError
 from deskbus.storage.newer_format import NewerFormatError
 from deskbus.vault import cipher
 from deskbus.vault.cipher import Context, SealError, new_key, new_key_id, wipe
@@ -30,7 +31,6 @@ from deskbus.vault.records.vault_folder import (
     Folder,
     FolderUnsafeError,
     Step,
-    VaultBusyError,
     no_step,
 )
 from deskbus.vault.status import Status
@@ -92,7 +92,7 @@ class Vault:
         return self._newer
 
     def claim(self) -> None:
-        """Keeps other processes out from here on; raises `VaultBusyError`."""
+        """Keeps other processes out from here on; raises `FolderBusyError`."""
         with self._turn:
             self._folder.open()
 
@@ -339,7 +339,7 @@ class Vault:
             raise self._refuse(error) from None
         except NewerFormatError as error:
             raise self._refuse(NewerVaultError(error.words)) from None
-        except VaultBusyError:
+        except FolderBusyError:
             raise self._refuse(VaultLockedError("another process uses it")) from None
         except SealError:
             words = "its files were changed or damaged"

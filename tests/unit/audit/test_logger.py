@@ -17,7 +17,6 @@ from deskbus.audit.store.anchor import decode_anchor
 from deskbus.audit.store.audit_folder import (
     ANCHOR,
     KEYS,
-    AuditBusyError,
     AuditFolder,
     LineReader,
     list_files,
@@ -25,6 +24,7 @@ from deskbus.audit.store.audit_folder import (
 from deskbus.audit.store.key_file import KeyFile, KeyFileError, is_sealed
 from deskbus.audit.store.retention import AuditRetention
 from deskbus.audit.verify.verifier import Verifier, own_key
+from deskbus.storage.folder_lock import FolderBusyError
 from deskbus_protocol.audit import AuditAppendedParams, AuditFilter
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, UNAVAILABLE, DeskbusError
@@ -114,7 +114,7 @@ async def test_everything_that_was_told_is_there_at_the_end(tmp_path: Path) -> N
 
 async def test_two_loggers_can_not_write_one_log(tmp_path: Path) -> None:
     async with logger_in(tmp_path).running():
-        with pytest.raises(AuditBusyError):
+        with pytest.raises(FolderBusyError):
             async with logger_in(tmp_path).running():
                 pass
 

@@ -10,6 +10,7 @@ from deskbus.contracts.log_query import LogQuery
 from deskbus.persistence.log.batch import Messages
 from deskbus.persistence.log.file_operations import Files
 from deskbus.persistence.log.message_log import MessageLog
+from deskbus.storage.folder_lock import FolderLock
 from deskbus_protocol.rpc import encode
 
 NOW_MS = 1_700_000_000_000
@@ -86,9 +87,9 @@ class Disk(Files):
         self._do("make_folder")
         super().make_folder(folder)
 
-    def sync_folder(self, descriptor: int | None) -> None:
+    def sync_folder(self, lock: FolderLock) -> None:
         self._do("sync_folder")
-        super().sync_folder(descriptor)
+        super().sync_folder(lock)
 
     def create(self, path: Path) -> int:
         self._do("create")

@@ -1,11 +1,12 @@
 """What is wrong is said in plain words."""
 
 import errno
+from pathlib import Path
 
 import pytest
 
-from deskbus.persistence.log.file_operations import FolderInUseError
 from deskbus.persistence.state import PersistenceState, degraded, reason_of
+from deskbus.storage.folder_lock import FolderBusyError
 
 
 @pytest.mark.parametrize(
@@ -16,7 +17,7 @@ from deskbus.persistence.state import PersistenceState, degraded, reason_of
         (OSError(errno.EIO, "x"), "the disk reports errors"),
         (PermissionError(errno.EACCES, "x"), "the folder can't be written to"),
         (OSError(errno.EMFILE, "x"), "the files can't be written"),
-        (FolderInUseError(errno.EAGAIN, "x"), "another process writes to the folder"),
+        (FolderBusyError(errno.EAGAIN, Path("x")), "another process writes to the folder"),
         (ValueError("x"), "the messages can't be written"),
     ],
 )

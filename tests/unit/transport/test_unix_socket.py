@@ -9,10 +9,11 @@ import anyio
 import pytest
 
 from deskbus.config import SOCKET_NAME
+from deskbus.storage.folder_lock import FolderBusyError, is_locked
 from deskbus.transport import unix_socket
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
-from deskbus.transport.pipe_state import InUseError, UnsafeDirectoryError
+from deskbus.transport.pipe_state import UnsafeDirectoryError
 
 
 async def test_the_socket_and_its_folder_let_nobody_else_in(tmp_path: Path) -> None:
@@ -69,16 +70,16 @@ def test_the_kernel_tells_the_peer_s_user() -> None:
 async def test_a_second_backend_on_the_same_folder_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with unix_socket.reserved(folder):
-        assert unix_socket.is_locked(folder)
+        assert is_locked(folder, unix_socket.LOCK_NAME)
         async with unix_socket.listen(folder, Flusher(), lambda _: None) as path:
             with (
-                pytest.raises(InUseError, match=f"pid {os.getpid()}"),
+                pytest.raises(FolderBusyError, match=f"pid {os.getpid()}"),
                 unix_socket.reserved(folder),
             ):
                 pass
             async with await anyio.connect_unix(path):
                 pass
-    assert not unix_socket.is_locked(folder)
+    assert not is_locked(folder, unix_socket.LOCK_NAME)
 
 
 def test_a_parent_in_which_others_can_rename_is_refused(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from deskbus.storage import durable_files
+from deskbus.storage.folder_lock import FolderLock
 
 if sys.platform == "linux":
     import fcntl
@@ -45,10 +46,6 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 _GET_FLAGS, _SET_FLAGS, _APPEND_ONLY = 0x80086601, 0x40086602, 0x20
 """ioctl_iflags(2): FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_APPEND_FL."""
-
-
-class AuditBusyError(OSError):
-    """Another process writes this log."""
 
 
 class DamagedFileError(Exception):
@@ -153,22 +150,15 @@ class AuditFolder:
     def __init__(self, path: Path, *, append_only: bool = False) -> None:
         self.path = path
         self._append_only = append_only
-        self._descriptor: int | None = None
+        self._lock = FolderLock(path)
 
     def claim(self) -> None:
-        """Keeps other writers out until `release`; raises `AuditBusyError`."""
+        """Keeps other writers out until `release`; raises `FolderBusyError`."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            self._descriptor = durable_files.lock_folder(self.path)
-        except BlockingIOError as error:
-            raise AuditBusyError(
-                error.errno, "another process writes this log", str(self.path)
-            ) from error
+        self._lock.acquire()
 
     def release(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        self._lock.release()
 
     def files(self) -> list[AuditFile]:
         return list_files(self.path)
@@ -202,8 +192,7 @@ class AuditFolder:
 
     def sync_names(self) -> None:
         """Files made, renamed and removed so far stay so."""
-        if self._descriptor is not None:
-            os.fsync(self._descriptor)
+        self._lock.sync()
 
     def finish(self, number: int) -> None:
         """Nothing more will be written into this file."""

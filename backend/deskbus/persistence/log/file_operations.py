@@ -5,12 +5,9 @@ import os
 from pathlib import Path
 
 from deskbus.storage import durable_files
+from deskbus.storage.folder_lock import FolderLock
 
 _BINARY = getattr(os, "O_BINARY", 0)
-
-
-class FolderInUseError(OSError):
-    """Another process writes to this folder."""
 
 
 class Files:
@@ -19,19 +16,12 @@ class Files:
     def make_folder(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def lock_folder(self, folder: Path) -> int | None:
-        """A descriptor that keeps other writers out until it is closed.
+    def lock_folder(self, lock: FolderLock) -> None:
+        """Keeps other writers out; raises `FolderBusyError`."""
+        lock.acquire()
 
-        Raises `FolderInUseError`.
-        """
-        try:
-            return durable_files.lock_folder(folder)
-        except BlockingIOError as error:
-            raise FolderInUseError(error.errno, "another process writes here") from error
-
-    def sync_folder(self, descriptor: int | None) -> None:
-        if descriptor is not None:
-            os.fsync(descriptor)
+    def sync_folder(self, lock: FolderLock) -> None:
+        lock.sync()
 
     def create(self, path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)

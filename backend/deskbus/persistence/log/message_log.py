@@ -33,6 +33,7 @@ from deskbus.persistence.log.segment_summary import (
     summary_path,
 )
 from deskbus.persistence.log.selection import Selection
+from deskbus.storage.folder_lock import FolderLock
 from deskbus.storage.newer_format import NewerFormatError
 
 MAX_FINDINGS = 1000
@@ -95,7 +96,7 @@ class MessageLog:
         self._seqs = LastSeqs()
         self._segment_seqs: dict[str, int] = {}
         self._findings: dict[DamageFinding, None] = {}
-        self._lock: int | None = None
+        self._lock = FolderLock(folder)
         self._active: Segment | None = None
         self._unsynced = False
         self._suspect = False
@@ -113,8 +114,7 @@ class MessageLog:
         self._seqs, self.position = LastSeqs(), 0
         if not read_only:
             self._files.make_folder(self.folder)
-            if self._lock is None:
-                self._lock = self._files.lock_folder(self.folder)
+            self._files.lock_folder(self._lock)
         paths = segment_paths(self.folder)
         for first_position, path in paths:
             newest = path is paths[-1][1]
@@ -271,9 +271,7 @@ class MessageLog:
         finally:
             self._close_active()
             self.opened = False
-            if self._lock is not None:
-                os.close(self._lock)
-                self._lock = None
+            self._lock.release()
 
     def _may_hold(self, segment: SegmentIndex, newest: SegmentIndex, selection: Selection) -> bool:
         """Whether a segment may have a message from the wanted seqs on."""

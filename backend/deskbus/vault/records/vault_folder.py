@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deskbus.storage import durable_files
+from deskbus.storage.folder_lock import LOCK_FILE, FolderLock
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
-_LOCK_NAME = "lock"
 _UNFINISHED = ".new"
 _FLAGS = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
@@ -25,10 +25,6 @@ class FolderUnsafeError(OSError):
     """The folder is a link, or others may write to it."""
 
 
-class VaultBusyError(OSError):
-    """Another process has this folder open."""
-
-
 def no_step(_: str) -> None:
     """The `Step` outside tests."""
 
@@ -39,34 +35,24 @@ class Folder:
     def __init__(self, path: Path, step: Step = no_step) -> None:
         self.path = path
         self.step = step
-        self._lock: int | None = None
+        self._lock = FolderLock(path, LOCK_FILE)
 
     def open(self) -> None:
         """Makes the folder where there is none, and keeps other processes out until `close`.
 
-        Raises `FolderUnsafeError`, `VaultBusyError`.
+        Raises `FolderUnsafeError`, `FolderBusyError`.
         """
-        if self._lock is not None:
+        if self._lock.is_held:
             return
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.mkdir(mode=0o700, exist_ok=True)
         self._check()
-        lock = os.open(self.path / _LOCK_NAME, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
-        try:
-            durable_files.lock(lock)
-        except OSError as error:
-            os.close(lock)
-            raise VaultBusyError(
-                error.errno, "another process uses this vault", str(self.path)
-            ) from None
-        self._lock = lock
+        self._lock.acquire()
         for left in self.path.glob(f"*{_UNFINISHED}"):
             left.unlink()
 
     def close(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.release()
 
     def names(self) -> set[str]:
         return {entry.name for entry in self.path.iterdir()}

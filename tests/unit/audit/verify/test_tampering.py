@@ -8,8 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deskbus.audit.format.lines import CHECKPOINT, RECORD, read_checkpoint
-from deskbus.audit.store.audit_folder import AuditBusyError
 from deskbus.audit.verify.verifier import KnownHead, Verifier, known_head_of, own_key
+from deskbus.storage.folder_lock import FolderBusyError
 from deskbus_protocol.audit import AuditVerdict
 from tests.unit.audit.forger import change, lines_of, paths, put_lines, recompute, record_at
 from tests.unit.audit.rig import Rig, event
@@ -265,7 +265,7 @@ def test_an_anchor_from_before_fits_a_log_that_is_ahead_of_it(rig: Rig, key: str
 def test_a_second_writer_is_kept_out(rig: Rig) -> None:
     rig.open()
     other = Rig(rig.path)
-    with pytest.raises(AuditBusyError):
+    with pytest.raises(FolderBusyError):
         other.open()
     rig.crash()
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from deskbus.contracts.log_query import LogQuery
-from deskbus.persistence.log.file_operations import FolderInUseError
 from deskbus.persistence.log.message_log import MessageLog, Statistics
 from deskbus.persistence.log.retention import MAX_AGE_MS, LogRetention
+from deskbus.storage.folder_lock import FolderBusyError
 from tests.unit.persistence.rig import (
     NOW_MS,
     SMALL_SEGMENT,
@@ -181,7 +181,7 @@ def test_read_only_changes_nothing_and_needs_no_lock(tmp_path: Path) -> None:
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     log = opened(tmp_path)
-    with pytest.raises(FolderInUseError):
+    with pytest.raises(FolderBusyError):
         opened(tmp_path)
     log.close()
     opened(tmp_path).close()
