@@ -1,3 +1,3 @@
 """The vault's sealed records on disk and in memory."""
 
-__all__ = ["sealed_records", "vault_archive", "vault_folder"]
+__all__ = ["sealed_records", "vault_archive"]
