@@ -19,6 +19,7 @@ Pattern = Annotated[
     ),
 ]
 Mode = Literal["live", "acknowledged"]
+ReplyTo = Annotated[str, Meta(max_length=128)]
 MAX_REQUEST_TIMEOUT_MS = 600_000
 """The longest time for which the backend keeps a request."""
 
@@ -250,7 +251,7 @@ class ResponseFault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class RespondParams(Params, frozen=True, kw_only=True):
     """Answers a message that carries `replyTo`: with a payload, or with an error."""
 
-    reply_to: Annotated[str, Meta(max_length=128)]
+    reply_to: ReplyTo
     payload: Raw | UnsetType = UNSET
     error: ResponseFault | UnsetType = UNSET
 

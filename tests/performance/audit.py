@@ -24,8 +24,10 @@ from deskbus.audit.write.recovery import open_log
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.route import BusClient
 from deskbus.components.refused_calls import RefusedCalls
-from deskbus.rpc.fastpath import PublishFastPath
+from deskbus.rpc.calls_in_progress import CallsInProgress
+from deskbus.rpc.fastpath import Answer, FastPath
 from deskbus.rpc.rejection_notices import RejectionNotices
+from deskbus.transport.outbox import Flusher, Outbox
 from deskbus_protocol.audit import AuditFilter
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import ClientId
@@ -209,7 +211,10 @@ def hot_path() -> Figures:
         % (b"x" * 256)
     )
     block = frame * BLOCK_FRAMES
-    lanes = [PublishFastPath(_drop, RejectionNotices(_drop)) for _ in range(2)]
+    lanes = [
+        FastPath(Outbox(Flusher(), _close), RejectionNotices(_drop), CallsInProgress())
+        for _ in range(2)
+    ]
     lanes[0].open(publisher)  # type: ignore[arg-type]
     audited = RefusedCalls(ViolationRecorder(FakeTrail())).on_fastpath(identity)
     lanes[1].open(publisher, audited)  # type: ignore[arg-type]
@@ -218,7 +223,7 @@ def hot_path() -> Figures:
         which = turn % 2
         started = time.perf_counter()
         for _ in range(BLOCKS):
-            assert lanes[which].take(block)
+            assert lanes[which].take(block, _dispatch)
         taken[which].append(time.perf_counter() - started)
     without, with_audit = median(taken[0]), median(taken[1])
     return {"hot_path_percent": 100 * (with_audit - without) / without}
@@ -226,3 +231,11 @@ def hot_path() -> Figures:
 
 def _drop(_: bytes) -> None:
     """The bench reads nothing back."""
+
+
+def _close() -> None:
+    """No link is behind the outbox."""
+
+
+def _dispatch(method: str, params: Raw, request_id: bytes, answer: Answer) -> None:
+    raise AssertionError(f"{method} is no publish")

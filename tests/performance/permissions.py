@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.route import BusClient, Rank, Reader
-from deskbus.rpc.fastpath import CompactParams
+from deskbus.rpc.compact_frames import CompactParams
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.permissions import Grant
 from tests.performance.load import Figures

@@ -148,13 +148,18 @@ def _nowhere(line: bytes, topic: str | None, seq: int) -> None:
 
 
 class BusClient:
-    """`writable` holds the topics that this client may write to, as far as it has tried."""
+    """`writable` holds the topics that this client may write to, as far as it has tried.
 
-    __slots__ = ("__weakref__", "identity", "signature", "subscriptions", "writable")
+    `names` are the members of its identity as JSON.
+    """
+
+    __slots__ = ("__weakref__", "identity", "names", "signature", "subscriptions", "writable")
 
     def __init__(self, identity: ClientId, epoch: str) -> None:
         self.identity = identity
-        self.signature = encode(identity) + line.EPOCH + encode(epoch) + line.SEQ
+        signed = encode(identity)
+        self.names = signed[1:-1]
+        self.signature = signed + line.EPOCH + encode(epoch) + line.SEQ
         self.subscriptions: dict[str, Reader] = {}
         self.writable: dict[str, Topic] = {}
 

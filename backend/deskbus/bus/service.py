@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from msgspec import Raw, UnsetType
+import anyio
+from msgspec import UNSET, Raw, UnsetType
 
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.delivery.dead_letters import DeadLetterQueue
 from deskbus.bus.delivery.offline_queue import QueueBudget
 from deskbus.bus.line import envelope
 from deskbus.bus.member import Connected, Member
-from deskbus.bus.pending_requests import PendingRequests
+from deskbus.bus.pending_requests import PendingRequest, PendingRequests, Settled
 from deskbus.bus.presence import SubscriberPresence
 from deskbus.bus.recovery.session_catchup import SessionCatchup, session_catchup
-from deskbus.bus.route import Reader
+from deskbus.bus.route import BusClient, Reader
 from deskbus.contracts.bus_access import BusAccess
 from deskbus.observability.metrics.delivery_latency import DeliveryLatency
 from deskbus.storage.clocks import ClockMs, awake_ms
@@ -20,7 +21,6 @@ from deskbus_protocol.bus import (
     Mode,
     PublishParams,
     RequestParams,
-    RequestResult,
     SendParams,
     SendResult,
     Source,
@@ -35,9 +35,9 @@ from deskbus_protocol.errors import (
     DeskbusError,
 )
 from deskbus_protocol.history import BusStats, ClientQueue, LettersResult
-from deskbus_protocol.permissions import PermissionsChangedParams
+from deskbus_protocol.permissions import Grant, PermissionsChangedParams
 from deskbus_protocol.reconnection import SESSION_GRACE_MS
-from deskbus_protocol.rpc import notification
+from deskbus_protocol.rpc import encode, notification
 from deskbus_protocol.topics import check_topic
 
 KEEP_ACKNOWLEDGED_MS = 24 * 60 * 60 * 1000
@@ -166,6 +166,7 @@ class InterApplicationBus:
         """
         affected = [member for member in self.members if member.identity.app == app]
         self.broker.grants_changed([member.client for member in affected])
+        self.pending_requests.revoke(app, self.is_granted)
         for member in affected:
             lost = [
                 pattern
@@ -209,36 +210,58 @@ class InterApplicationBus:
         self._watchers.unwatch(identity)
         return []
 
-    def send(self, identity: ClientId, params: SendParams) -> SendResult:
+    def send(self, client: BusClient, params: SendParams) -> SendResult:
         """Raises `DeskbusError` (permission_denied, no_subscriber, invalid_topic)."""
         client_name = None if isinstance(params.client, UnsetType) else params.client
-        sender = self.member(identity).client
-        targets = self._addressees(identity, params.app, client_name, params.topic)
+        targets = self._addressees(client.identity, params.app, client_name, params.topic)
         topic = self.broker.topics.direct(params.topic)
-        self.broker.send(sender, targets, topic, params.payload, _options(params))
+        self.broker.send(client, targets, topic, params.payload, _options(params))
         return SendResult(id=topic.last_id.decode(), receivers=len(targets))
 
-    async def request(self, identity: ClientId, params: RequestParams) -> RequestResult:
-        """Raises `DeskbusError`: no_subscriber, timeout, responder_failed, permission_denied."""
-        client = self.member(identity).client
-        options = _options(params)
-        with self.pending_requests.ask() as request:
-            if isinstance(params.app, UnsetType):
-                topic = self.broker.publish(
-                    client, params.topic, params.payload, options, request.token
-                )
-                targets = topic.targets
-            else:
-                targets = self._addressees(identity, params.app, None, params.topic)
-                topic = self.broker.topics.direct(params.topic)
-                self.broker.send(client, targets, topic, params.payload, options, request.token)
-            request.in_memory = topic.in_memory
-            own = options.correlation_id
-            request.correlation_id = own if isinstance(own, str) else topic.last_id.decode()
-            request.asked.update(target.client for target in targets if self._is_here(target))
-            if not request.asked:
-                raise DeskbusError(NO_SUBSCRIBER, f"Nobody answers requests on {params.topic}.")
-            return await request.answer(params.timeout)
+    async def request(self, client: BusClient, params: RequestParams) -> Raw:
+        """The `RequestResult` as JSON.
+
+        Raises `DeskbusError`: no_subscriber, timeout, responder_failed, permission_denied.
+        """
+        settled = anyio.Event()
+        outcomes: list[bytes | DeskbusError] = []
+
+        def settle(outcome: bytes | DeskbusError) -> None:
+            outcomes.append(outcome)
+            settled.set()
+
+        request = self._ask(client, params, settle, None)
+        try:
+            await settled.wait()
+        finally:
+            self.pending_requests.withdraw(request)
+        outcome = outcomes.pop()
+        if isinstance(outcome, DeskbusError):
+            raise outcome
+        return Raw(outcome)
+
+    def is_granted(self, client: BusClient, wanted: Grant) -> bool:
+        """Whether nobody need be asked for it."""
+        if wanted.permission == "messaging.write" and wanted.scope in client.writable:
+            return True
+        return self._acl.is_granted(client.identity, wanted)
+
+    def send_now(self, client: BusClient, params: SendParams) -> SendResult | None:
+        """As `send`; None, with nothing done, where a person may have to be asked first."""
+        return self.send(client, params) if self.is_granted(client, needs(params)) else None
+
+    def request_now(
+        self, client: BusClient, params: RequestParams, settled: Settled
+    ) -> PendingRequest | None:
+        """Asks; None, with nothing done, where a person may have to be asked first.
+
+        Where the permission is taken back later, the request ends. Raises `DeskbusError`:
+        no_subscriber, or what publishing and sending raise.
+        """
+        granted = needs(params)
+        if not self.is_granted(client, granted):
+            return None
+        return self._ask(client, params, settled, granted)
 
     def redrive(self, numbers: list[int] | None) -> LettersResult:
         """Gives dead letters to their clients again; those of clients that are gone stay."""
@@ -309,6 +332,33 @@ class InterApplicationBus:
                 self.latency.delivered("live", trace_id)
             elif reader is member.acknowledged and member.window.sends_at_once:
                 self.latency.delivered("acknowledged", trace_id)
+
+    def _ask(
+        self,
+        client: BusClient,
+        params: RequestParams,
+        settled: Settled,
+        granted: Grant | None,
+    ) -> PendingRequest:
+        request = PendingRequest(client, settled, granted)
+        options = _options(params)
+        if isinstance(params.app, UnsetType):
+            topic = self.broker.publish(
+                client, params.topic, params.payload, options, request.token
+            )
+            targets = topic.targets
+        else:
+            targets = self._addressees(client.identity, params.app, None, params.topic)
+            topic = self.broker.topics.direct(params.topic)
+            self.broker.send(client, targets, topic, params.payload, options, request.token)
+        request.asked = {target.client for target in targets if self._is_here(target)}
+        if not request.asked:
+            raise DeskbusError(NO_SUBSCRIBER, f"Nobody answers requests on {params.topic}.")
+        request.in_memory = topic.in_memory
+        own = params.correlation_id
+        request.correlation = encode(own) if isinstance(own, str) else b'"%b"' % topic.last_id
+        self.pending_requests.open(request, params.timeout)
+        return request
 
     def reads_of(self, identity: ClientId) -> Callable[[str], bool]:
         """Whether this client may read a topic, as of when it is asked."""
@@ -400,7 +450,17 @@ class InterApplicationBus:
         return found
 
 
-def _options(params: SendParams | RequestParams) -> PublishParams:
+def needs(params: SendParams | RequestParams) -> Grant:
+    """The permission that a request or a directed message needs."""
+    if isinstance(params.app, UnsetType):
+        return Grant("messaging.write", params.topic)
+    return Grant("app.send", params.app)
+
+
+def _options(params: SendParams | RequestParams) -> PublishParams | None:
+    """The members beyond topic and payload, where there are any."""
+    if params.headers is UNSET and params.correlation_id is UNSET and params.meta is UNSET:
+        return None
     return PublishParams(
         topic=params.topic,
         payload=params.payload,

@@ -180,7 +180,7 @@ class Sessions:
             connection.peer.fastpath.open(publisher, denied)
         else:
             metered = RateLimitedPublisher(publisher, rate_limit, connection.peer.hold)
-            connection.peer.fastpath.open(metered, denied)
+            connection.peer.fastpath.open(metered, denied, metered=True)
 
     def _limited(self, app: str) -> None:
         for identity, connection in self._open.items():

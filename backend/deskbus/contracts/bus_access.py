@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from deskbus_protocol.envelope import ClientId
+from deskbus_protocol.permissions import Grant
 
 
 class TopicAccess(Protocol):
@@ -21,6 +22,9 @@ class TopicAccess(Protocol):
 
 class BusAccess(Protocol):
     """Access to the bus."""
+
+    def is_granted(self, identity: ClientId, wanted: Grant) -> bool:
+        """Whether it stands by itself, so that nobody need be asked; notes no use."""
 
     def may_read(self, identity: ClientId, topic: str) -> bool: ...
 

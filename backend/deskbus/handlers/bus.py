@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 
+from msgspec import Raw
+
 from deskbus.bus.ingress.rate_limit import RateLimits
 from deskbus.bus.recovery.replay import Replays
-from deskbus.bus.service import InterApplicationBus
+from deskbus.bus.service import InterApplicationBus, needs
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.permission_service import PermissionService
 from deskbus_protocol.bus import (
     RequestParams,
-    RequestResult,
     SendParams,
     SendResult,
     SubscribeParams,
@@ -47,17 +48,13 @@ def handlers(
 
     async def send(call: Call, params: SendParams) -> SendResult:
         rate_limits.check(call.identity.app, len(params.payload))
-        await permissions.reserve(call.identity, Grant("app.send", params.app))
-        return bus.send(call.identity, params)
+        await permissions.reserve(call.identity, needs(params))
+        return bus.send(bus.member(call.identity).client, params)
 
-    async def request(call: Call, params: RequestParams) -> RequestResult:
+    async def request(call: Call, params: RequestParams) -> Raw:
         rate_limits.check(call.identity.app, len(params.payload))
-        if isinstance(params.app, str):
-            wanted = Grant("app.send", params.app)
-        else:
-            wanted = Grant("messaging.write", params.topic)
-        with permissions.holding(await permissions.reserve(call.identity, wanted)):
-            return await bus.request(call.identity, params)
+        with permissions.holding(await permissions.reserve(call.identity, needs(params))):
+            return await bus.request(bus.member(call.identity).client, params)
 
     return {
         "bus.subscribe": subscribe,

@@ -1,45 +1,50 @@
-"""PublishFastPath: publishes, answers and acks without task, dispatcher or logging.
+"""FastPath: messages, requests and their answers without task, dispatcher or logging.
 
-A read's whole frames are decoded in one call. The frames of an honest, compact sender are exactly
-as long as their parts, which proves that no key is repeated and nothing is left out; any other
-block goes the careful way, frame by frame.
+Whatever needs a person first, or a reader that is behind, is dispatched as any other call.
 """
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 from msgspec import Raw, UnsetType
 
-from deskbus.rpc.frames import RequestId
+from deskbus.rpc import compact_frames
+from deskbus.rpc.calls_in_progress import CallsInProgress
+from deskbus.rpc.compact_frames import BlockKind, CompactParams, Publish
 from deskbus.rpc.rejection_notices import RejectionNotices
-from deskbus_protocol.bus import AckParams, PublishParams, RespondParams
+from deskbus.transport.outbox import Outbox
+from deskbus_protocol import rpc
+from deskbus_protocol.bus import (
+    AckParams,
+    PublishParams,
+    RequestParams,
+    RespondParams,
+    SendParams,
+    SendResult,
+)
 from deskbus_protocol.errors import (
+    CANCELLED,
     DEGRADED,
     INVALID_PARAMS,
     PERMISSION_DENIED,
     SESSION_REQUIRED,
     DeskbusError,
 )
-from deskbus_protocol.jsontext import MAX_DEPTH, is_too_deep
 
 PUBLISH = "bus.publish"
 ACK = "bus.ack"
 RESPOND = "bus.respond"
+REQUEST = "bus.request"
+SEND = "bus.send"
 METHODS = frozenset({PUBLISH, ACK, RESPOND})
+"""Served here alone."""
+
+ASKING = frozenset({REQUEST, SEND})
+"""Served here where nobody need be asked for a permission."""
+
 RATE_LIMITED_ON_FAST_PATH = frozenset({PUBLISH, RESPOND})
-
-SHALLOW_BYTES = 2 * (MAX_DEPTH - 2)
-"""Text this short can't be nested too deep: each level takes two bytes, the envelope two levels."""
-
-_NOTIFICATION = b'{"jsonrpc":"2.0","method":"bus.publish","params":{"topic":"'
-_REQUEST = b'{"jsonrpc":"2.0","id":'
-_PUBLISH = b',"method":"bus.publish","params":{"topic":"'
-_REQUEST_HEAD_BYTES = 160
-_NOTIFICATION_BYTES = len(_NOTIFICATION + b'","payload":}}\n')
-_REQUEST_BYTES = len(_REQUEST + _PUBLISH + b'","payload":}}\n')
-_DURABLE_BYTES = len(b',"durable":true')
 
 NOT_DURABLE = "The message was delivered, but could not be written to disk."
 
@@ -50,25 +55,11 @@ Answer = Callable[[bytes], None]
 """Takes the response frame of a request, once; an empty one where none is to be sent."""
 
 
-class CompactParams(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """The parameters of nearly every publish."""
+Settled = Callable[[bytes | DeskbusError], None]
+"""Takes what became of a request, once: its `RequestResult` as JSON, or an error."""
 
-    topic: str
-    payload: Raw
-    durable: bool = False
-
-
-class CompactNotification(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    jsonrpc: Literal["2.0"]
-    method: Literal["bus.publish"]
-    params: CompactParams
-
-
-class CompactRequest(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    jsonrpc: Literal["2.0"]
-    id: Raw
-    method: Literal["bus.publish"]
-    params: CompactParams
+Dispatch = Callable[[str, Raw, bytes, Answer], None]
+"""Has a call served by a handler: takes method, params, raw id, and who takes the answer."""
 
 
 class Published(Protocol):
@@ -92,6 +83,15 @@ class Publisher(Protocol):
     def acknowledge(self, topic: str, seqs: list[int], epoch: str) -> None:
         """Takes messages off the list, of this run of the backend where `epoch` is empty."""
 
+    def send(self, params: SendParams) -> SendResult | None:
+        """None, with nothing done, where a person may have to be asked; raises `DeskbusError`."""
+
+    def request(self, params: RequestParams, settled: Settled) -> Callable[[], None] | None:
+        """Asks, and returns what withdraws the request; `settled` is called once, later.
+
+        None, with nothing done, where a person may have to be asked; raises `DeskbusError`.
+        """
+
     def respond(self, params: RespondParams) -> None:
         """Answers a request; raises `DeskbusError`."""
 
@@ -102,12 +102,11 @@ class Publisher(Protocol):
         """Calls back when everything published on `topic` so far is on disk, or can't be."""
 
 
-_decode_notifications = msgspec.json.Decoder(CompactNotification).decode_lines
-_decode_requests = msgspec.json.Decoder(CompactRequest).decode_lines
 _decode_params = msgspec.json.Decoder(PublishParams).decode
 _decode_response = msgspec.json.Decoder(RespondParams).decode
 _decode_ack = msgspec.json.Decoder(AckParams).decode
-_decode_id = msgspec.json.Decoder(RequestId).decode
+_decode_request = msgspec.json.Decoder(RequestParams).decode
+_decode_send = msgspec.json.Decoder(SendParams).decode
 
 
 class Denied(Protocol):
@@ -124,33 +123,45 @@ def _nobody(
     then()
 
 
-class PublishFastPath:
+class FastPath:
     """The fast path of one connection; without a session it refuses every message."""
 
-    def __init__(self, send: Callable[[bytes], None], refusals: RejectionNotices) -> None:
-        self._send = send
+    def __init__(self, outbox: Outbox, refusals: RejectionNotices, calls: CallsInProgress) -> None:
+        self._outbox = outbox
+        self._send = outbox.send
         self._publisher: Publisher | None = None
         self._refusals = refusals
+        self._calls = calls
         self._denied: Denied = _nobody
+        self._metered = False
 
-    def open(self, publisher: Publisher, denied: Denied = _nobody) -> None:
+    def open(
+        self, publisher: Publisher, denied: Denied = _nobody, *, metered: bool = False
+    ) -> None:
+        """`metered`: calls are admitted one by one, and never taken here as a block."""
         self._publisher = publisher
         self._denied = denied
+        self._metered = metered
 
     def close(self) -> None:
         """From now on every message is refused."""
         self._publisher = None
         self._denied = _nobody
 
-    def take(self, block: bytes) -> bool:
-        """Routes the block's frames if all of them are compact publishes; says whether it did."""
+    def take(self, block: bytes, dispatch: Dispatch) -> bool:
+        """Serves the block's frames if all of them are compact, and of one method; says whether."""
         if self._publisher is None:
             return False
+        kind = compact_frames.kind_of(block)
         try:
-            if block.startswith(_NOTIFICATION):
+            if kind is BlockKind.NOTIFICATIONS:
                 return self._take_notifications(block, self._publisher)
-            if block.startswith(_REQUEST) and _PUBLISH in block[:_REQUEST_HEAD_BYTES]:
-                return self._take_requests(block, self._publisher)
+            if kind is BlockKind.PUBLISHES:
+                return self._take_publishes(block, self._publisher)
+            if kind is BlockKind.REPLIES:
+                return self._take_replies(block, self._publisher)
+            if kind is BlockKind.ASKS and not self._metered:
+                return self._take_asks(block, self._publisher, dispatch)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             # Nothing was routed yet; the careful way finds out what is wrong.
             pass
@@ -177,6 +188,25 @@ class PublishFastPath:
         except DeskbusError as error:
             self._refuse(method, error, "", request_id, answer)
 
+    def ask_one(self, method: str, params: Raw, request_id: bytes, answer: Answer) -> bool:
+        """Serves one frame of `ASKING`; false, with nothing done, where it has to be dispatched."""
+        publisher = self._publisher
+        if publisher is None or self._outbox.slow:
+            return False
+        try:
+            if method == REQUEST:
+                return self._ask(_decode_request(params), request_id, publisher, answer)
+            sent = publisher.send(_decode_send(params))
+            if sent is not None and request_id:
+                answer(rpc.success(request_id, sent))
+            return sent is not None
+        except msgspec.MsgspecError as error:
+            refusal = DeskbusError(INVALID_PARAMS, f"{method}: {error}")
+            self._refuse(method, refusal, "", request_id, answer)
+        except DeskbusError as error:
+            self._refuse(method, error, "", request_id, answer)
+        return True
+
     @staticmethod
     def _done(request_id: bytes, answer: Answer) -> None:
         if request_id:
@@ -201,18 +231,15 @@ class PublishFastPath:
             answer(_success(request_id, result))
 
     def _take_notifications(self, block: bytes, publisher: Publisher) -> bool:
-        messages = [frame.params for frame in _decode_notifications(block)]
-        if not _is_compact(messages, block, len(messages) * _NOTIFICATION_BYTES):
+        messages = compact_frames.notifications(block)
+        if messages is None:
             return False
         publisher.publish_plain(messages, self._refuse_notification)
         return True
 
-    def _take_requests(self, block: bytes, publisher: Publisher) -> bool:
-        requests = _decode_requests(block)
-        for request in requests:
-            _decode_id(request.id)
-        head_bytes = len(requests) * _REQUEST_BYTES + sum(len(frame.id) for frame in requests)
-        if not _is_compact([frame.params for frame in requests], block, head_bytes):
+    def _take_publishes(self, block: bytes, publisher: Publisher) -> bool:
+        requests = compact_frames.publishes(block)
+        if requests is None:
             return False
         owed: dict[str, OwedAnswer] = {}
         for request in requests:
@@ -221,9 +248,54 @@ class PublishFastPath:
             publisher.when_durable(partial(self._settle, answers, self._send), topic)
         return True
 
+    def _take_replies(self, block: bytes, publisher: Publisher) -> bool:
+        replies = compact_frames.replies(block)
+        if replies is None:
+            return False
+        for reply in replies:
+            try:
+                publisher.respond(reply.params)
+            except DeskbusError as error:
+                self._refuse(RESPOND, error, "", reply.id, self._send)
+            else:
+                self._send(_success(reply.id, b"{}"))
+        return True
+
+    def _take_asks(self, block: bytes, publisher: Publisher, dispatch: Dispatch) -> bool:
+        if self._outbox.slow:
+            return False
+        requests = compact_frames.asks(block)
+        if requests is None:
+            return False
+        for request in requests:
+            request_id = bytes(request.id)
+            try:
+                taken = self._ask(request.params, request_id, publisher, self._send)
+            except DeskbusError as error:
+                self._refuse(REQUEST, error, "", request_id, self._send)
+            else:
+                if not taken:
+                    params = Raw(rpc.encode(request.params))
+                    dispatch(REQUEST, params, request_id, self._send)
+        return True
+
+    def _ask(
+        self, params: RequestParams, request_id: bytes, publisher: Publisher, answer: Answer
+    ) -> bool:
+        size = len(params.topic) + len(params.payload)
+        refusal = self._calls.refusal(request_id, size)
+        if refusal is not None:
+            raise refusal
+        call = _AskedCall(request_id, answer, self._refusals)
+        withdraw = publisher.request(params, call.settle)
+        if withdraw is None:
+            return False
+        call.begun(withdraw, self._calls.add(request_id, size, call))
+        return True
+
     def _publish_request(
         self,
-        request: CompactRequest,
+        request: Publish,
         publisher: Publisher,
         owed: dict[str, OwedAnswer],
     ) -> None:
@@ -284,26 +356,34 @@ def _success(request_id: bytes | Raw, result: bytes) -> bytes:
     return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (request_id, result)
 
 
-def _is_compact(messages: list[CompactParams], block: bytes, head_bytes: int) -> bool:
-    """Whether heads, topics and payloads explain every byte of the block, a line each.
+class _AskedCall:
+    """A `bus.request` that waits for its answer."""
 
-    Raises `UnicodeDecodeError` for a block that is not UTF-8.
-    """
-    payloads = [message.payload for message in messages]
-    size = head_bytes + sum(map(len, payloads))
-    if block.isascii():
-        size += sum([len(message.topic) for message in messages])
-    else:
-        block.decode()
-        size += sum([len(message.topic.encode()) for message in messages])
-    size += _DURABLE_BYTES * sum([message.durable for message in messages])
-    if size != len(block):
-        return False
-    # White space within a payload is explained too, and a newline there would end a line early.
-    together = b"".join(payloads)
-    if b"\n" in together:
-        return False
-    if together.count(b"{") + together.count(b"[") <= MAX_DEPTH - 2:
-        return True
-    long = [payload for payload in payloads if len(payload) > SHALLOW_BYTES]
-    return not any(is_too_deep(bytes(payload), MAX_DEPTH - 2) for payload in long)
+    __slots__ = ("_answer", "_ended", "_refusals", "_request_id", "_withdraw")
+
+    def __init__(self, request_id: bytes, answer: Answer, refusals: RejectionNotices) -> None:
+        self._request_id = request_id
+        self._answer = answer
+        self._refusals = refusals
+
+    def begun(self, withdraw: Callable[[], None], ended: Callable[[], None]) -> None:
+        self._withdraw: Callable[[], None] | None = withdraw
+        self._ended: Callable[[], None] | None = ended
+
+    def cancel(self) -> None:
+        if self._withdraw is not None:
+            self._withdraw()
+            self.settle(DeskbusError(CANCELLED))
+
+    def settle(self, outcome: bytes | DeskbusError) -> None:
+        if self._ended is not None:
+            self._ended()
+        # No part of a call that has ended waits for the garbage collector.
+        self._withdraw = self._ended = None
+        if isinstance(outcome, bytes):
+            if self._request_id:
+                self._answer(_success(self._request_id, outcome))
+        elif self._request_id:
+            self._answer(self._refusals.errors.failure(self._request_id, outcome))
+        else:
+            self._refusals.add(REQUEST, outcome)

@@ -14,7 +14,7 @@ from msgspec import Raw, UnsetType
 from deskbus.observability.error_counts import ErrorCounts
 from deskbus.rpc import frames
 from deskbus.rpc.calls_in_progress import CallsInProgress
-from deskbus.rpc.fastpath import METHODS, RATE_LIMITED_ON_FAST_PATH, Answer, PublishFastPath
+from deskbus.rpc.fastpath import ASKING, METHODS, RATE_LIMITED_ON_FAST_PATH, Answer, FastPath
 from deskbus.rpc.frames import Frame
 from deskbus.rpc.malformed_frame import Kind, recover_envelope
 from deskbus.rpc.rejection_notices import RejectionNotices
@@ -84,7 +84,7 @@ class Peer:
 
         None without a limit.
         """
-        self.fastpath = PublishFastPath(link.outbox.send, self._refusals)
+        self.fastpath = FastPath(link.outbox, self._refusals, self.calls)
 
     @property
     def outbox(self) -> Outbox:
@@ -164,10 +164,10 @@ class Peer:
     def receive(self, block: bytes) -> None:
         """Takes whole frames, each ended by a newline."""
         take = self.fastpath.take
-        if take(block):
+        if take(block, self._start):
             return
         for line in block.split(b"\n"):
-            if line.strip() and not take(line + b"\n"):
+            if line.strip() and not take(line + b"\n", self._start):
                 self._receive(line)
 
     def receive_refused(self, refused: RefusedFrame) -> None:
@@ -214,7 +214,9 @@ class Peer:
             self._cancel(params)
         elif frame.method in METHODS:
             self.fastpath.take_one(frame.method, params, request_id, answer)
-        else:
+        elif frame.method not in ASKING or not self.fastpath.ask_one(
+            frame.method, params, request_id, answer
+        ):
             self._start(frame.method, params, request_id, answer)
 
     def _is_admitted(self, size: int) -> bool:

@@ -73,7 +73,11 @@ class PermissionChecker:
 
     def may_write_all(self, identity: ClientId, pattern: str) -> bool:
         """Whether every topic of a pattern may be written to."""
-        return self.verdict_of(identity, Grant("messaging.write", pattern)).state == "granted"
+        return self.is_granted(identity, Grant("messaging.write", pattern))
+
+    def is_granted(self, identity: ClientId, wanted: Grant) -> bool:
+        """Whether it stands by itself, so that nobody need be asked; notes no use."""
+        return self.verdict_of(identity, wanted).state == "granted"
 
     def may_send(self, identity: ClientId, app: str) -> bool:
         """Notes the use."""
@@ -160,7 +164,7 @@ class PermissionChecker:
 
     def _use(self, identity: ClientId, wanted: Grant) -> bool:
         self.note_use(identity, wanted)
-        return self.verdict_of(identity, wanted).state == "granted"
+        return self.is_granted(identity, wanted)
 
     def _permits(self, identity: ClientId, wanted: Grant) -> bool:
         verdict = self.verdict_of(identity, wanted)

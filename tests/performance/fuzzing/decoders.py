@@ -9,10 +9,13 @@ import msgspec
 from msgspec import Raw
 
 from deskbus.rpc import frames
-from deskbus.rpc.fastpath import CompactParams, Published, PublishFastPath
+from deskbus.rpc.calls_in_progress import CallsInProgress
+from deskbus.rpc.compact_frames import CompactParams
+from deskbus.rpc.fastpath import Answer, FastPath, Published, Settled
 from deskbus.rpc.rejection_notices import RejectionNotices
+from deskbus.transport.outbox import Flusher, Outbox
 from deskbus_protocol import framing
-from deskbus_protocol.bus import PublishParams, RespondParams
+from deskbus_protocol.bus import PublishParams, RequestParams, RespondParams, SendParams, SendResult
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.framing import Decoder, FramingDecoder, FramingLostError, LineDecoder
 from tests.performance.fuzzing import mutation
@@ -20,7 +23,8 @@ from tests.performance.fuzzing import mutation
 SMALL_FRAME_BYTES = 700
 LOST = b"the framing was lost"
 
-Routed = tuple[str, bytes]
+Routed = tuple[str, str, bytes]
+"""Method, topic or token, and payload."""
 
 
 def framing_holds(chance: random.Random) -> None:
@@ -45,9 +49,11 @@ def reading_holds(chance: random.Random) -> None:
     block = mutation.lines(chance)
     block = block[: block.rfind(b"\n") + 1]
     routed: list[Routed] = []
-    fastpath = PublishFastPath(lambda _frame: None, RejectionNotices(lambda _frame: None))
-    fastpath.open(_Recorder(routed))
-    taken = bool(block) and fastpath.take(block)
+    outbox = Outbox(_NoFlusher(), lambda: None)
+    fastpath = FastPath(outbox, RejectionNotices(lambda _frame: None), CallsInProgress())
+    recorder = _Recorder(routed)
+    fastpath.open(recorder)
+    taken = bool(block) and fastpath.take(block, recorder.dispatch)
     careful = [_read(line) for line in block.split(b"\n")[:-1] if line.strip()]
     if taken:
         assert routed == careful, "the direct lane and the careful way differ"
@@ -65,6 +71,13 @@ class _Nothing:
         return b"{}"
 
 
+class _NoFlusher(Flusher):
+    """Nobody reads what is sent here."""
+
+    def mark(self, outbox: Outbox) -> None:
+        pass
+
+
 class _Recorder:
     """A publisher that keeps what it was given."""
 
@@ -74,18 +87,31 @@ class _Recorder:
     def publish_plain(
         self, messages: Sequence[CompactParams], refuse: Callable[[DeskbusError, str], None]
     ) -> Published | None:
-        self._routed += [(message.topic, bytes(message.payload)) for message in messages]
+        self._routed += [
+            ("bus.publish", message.topic, bytes(message.payload)) for message in messages
+        ]
         return _Nothing()
 
     def publish(self, topic: str, payload: Raw, options: PublishParams) -> Published:
-        self._routed.append((topic, bytes(payload)))
+        self._routed.append(("bus.publish", topic, bytes(payload)))
         return _Nothing()
 
     def acknowledge(self, topic: str, seqs: list[int], epoch: str) -> None:
         """Nothing is owed here."""
 
+    def send(self, params: SendParams) -> SendResult | None:
+        """Nobody is sent to here."""
+
+    def request(self, params: RequestParams, settled: Settled) -> Callable[[], None] | None:
+        """Every request has to be dispatched here."""
+
+    def dispatch(self, method: str, params: Raw, request_id: bytes, answer: Answer) -> None:
+        asked = msgspec.json.decode(params, type=RequestParams)
+        self._routed.append((method, asked.topic, bytes(asked.payload)))
+
     def respond(self, params: RespondParams) -> None:
-        """Nobody asks here."""
+        assert isinstance(params.payload, Raw)
+        self._routed.append(("bus.respond", params.reply_to, bytes(params.payload)))
 
     def check_durable(self, topic: str) -> None:
         """Every topic is durable here."""
@@ -108,7 +134,7 @@ def _fed(decoder: Decoder, pieces: list[bytes]) -> tuple[bytes, bool]:
 
 
 def _read(line: bytes) -> Routed | None:
-    """Topic and payload of a single publish, read the careful way; None for anything else."""
+    """A single frame of a lane, read the careful way; None for anything else."""
     try:
         frames.check_text(line)
         batch = frames.is_batch(line)
@@ -122,17 +148,25 @@ def _read(line: bytes) -> Routed | None:
         except DeskbusError:
             continue
         _is_sound(member)
-        if frame.method == "bus.publish" and isinstance(frame.params, Raw) and not batch:
-            found = _published(frame.params)
+        if isinstance(frame.method, str) and isinstance(frame.params, Raw) and not batch:
+            found = _in_lane(frame.method, frame.params)
     return found
 
 
-def _published(params: Raw) -> Routed | None:
+def _in_lane(method: str, params: Raw) -> Routed | None:
     try:
-        decoded = msgspec.json.decode(params, type=_TopicAndPayload)
+        if method == "bus.publish":
+            message = msgspec.json.decode(params, type=_TopicAndPayload)
+            return method, message.topic, bytes(message.payload)
+        if method == "bus.request":
+            asked = msgspec.json.decode(params, type=RequestParams)
+            return method, asked.topic, bytes(asked.payload)
+        if method == "bus.respond":
+            answer = msgspec.json.decode(params, type=RespondParams)
+            return method, answer.reply_to, bytes(answer.payload or b"")
     except msgspec.MsgspecError:
-        return None
-    return decoded.topic, bytes(decoded.payload)
+        pass
+    return None
 
 
 def _is_sound(frame: bytes) -> None:

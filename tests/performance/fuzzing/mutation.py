@@ -45,14 +45,23 @@ def honest(chance: random.Random) -> bytes:
     return text.encode()
 
 
-def publish(chance: random.Random) -> bytes:
-    """A compact publish, as the direct lane takes it."""
-    topic = chance.choice(["fuzz.a", "fuzz.b.c", "é", "fuzz"])
-    payload = json.dumps(_value(chance))
-    request_id = chance.choice(["", "", ',"id":7', ',"id":"a"', ',"id":{}'])
+def compact(chance: random.Random) -> bytes:
+    """A frame as the direct lane takes it, or nearly so."""
+    method, name, rest = chance.choice(
+        [
+            ("bus.publish", "topic", ""),
+            ("bus.publish", "topic", ',"durable":true'),
+            ("bus.request", "topic", ""),
+            ("bus.request", "topic", ',"timeout":7000'),
+            ("bus.respond", "replyTo", ""),
+        ]
+    )
+    text = chance.choice(["fuzz.a", "fuzz.b.c", "é", "fuzz"])
+    payload = json.dumps(_value(chance), separators=(",", ":"))
+    request_id = chance.choice(["", '"id":7,', '"id":"a",', '"id":{},'])
     return (
-        f'{{"jsonrpc":"2.0","method":"bus.publish","params":{{"topic":"{topic}",'
-        f'"payload":{payload}}}{request_id}}}'
+        f'{{"jsonrpc":"2.0",{request_id}"method":"{method}",'
+        f'"params":{{"{name}":"{text}","payload":{payload}{rest}}}}}'
     ).encode()
 
 
@@ -65,12 +74,16 @@ def bend(chance: random.Random, frame: bytes) -> bytes:
 
 
 def frame(chance: random.Random) -> bytes:
-    return bend(chance, chance.choice((honest, publish))(chance))
+    return bend(chance, chance.choice((honest, compact))(chance))
 
 
 def lines(chance: random.Random) -> bytes:
     """A stretch of newline-delimited frames; the last may lack its end."""
-    block = b"".join(frame(chance) + b"\n" for _ in range(chance.randint(1, 5)))
+    if chance.random() < 0.3:
+        same = compact(chance)
+        block = b"".join(chance.choice((same, frame(chance))) + b"\n" for _ in range(3))
+    else:
+        block = b"".join(frame(chance) + b"\n" for _ in range(chance.randint(1, 5)))
     return block if chance.random() < 0.8 else block[: chance.randrange(len(block))]
 
 

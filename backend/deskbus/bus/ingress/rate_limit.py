@@ -7,9 +7,10 @@ from msgspec import Raw, UnsetType
 
 from deskbus.bus.broker import Plain, Refuse
 from deskbus.bus.ingress.client_publisher import ClientPublisher
+from deskbus.bus.pending_requests import Settled
 from deskbus.bus.route import Topic
 from deskbus.reliability.token_bucket import TokenBucket
-from deskbus_protocol.bus import PublishParams, RespondParams
+from deskbus_protocol.bus import PublishParams, RequestParams, RespondParams, SendParams, SendResult
 from deskbus_protocol.errors import RATE_LIMITED, DeskbusError
 from deskbus_protocol.manifest import Limits
 
@@ -165,6 +166,20 @@ class RateLimitedPublisher:
         """Raises `DeskbusError`: rate_limited, or what the bus refuses."""
         self._check(len(payload))
         return self._publisher.publish(topic, payload, options)
+
+    def send(self, params: SendParams) -> SendResult | None:
+        """As the publisher's own; raises `DeskbusError` (rate_limited) too."""
+        if not self._publisher.may_now(params):
+            return None
+        self._check(len(params.payload))
+        return self._publisher.send(params)
+
+    def request(self, params: RequestParams, settled: Settled) -> Callable[[], None] | None:
+        """As the publisher's own; raises `DeskbusError` (rate_limited) too."""
+        if not self._publisher.may_now(params):
+            return None
+        self._check(len(params.payload))
+        return self._publisher.request(params, settled)
 
     def respond(self, params: RespondParams) -> None:
         """Raises `DeskbusError`: rate_limited, or what the bus refuses."""
