@@ -190,6 +190,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_observability(commands: Any, reach: argparse.ArgumentParser) -> None:
+    explain = commands.add_parser(
+        "explain", parents=[reach], help="tell why an app has a permission, or has not"
+    )
+    explain.add_argument("app", metavar="APP", type=_text)
+    explain.add_argument("permission", metavar="PERMISSION", type=_text)
+    explain.add_argument("scope", metavar="SCOPE", type=_text)
+
     metrics = commands.add_parser("metrics", parents=[reach], help="print what is counted")
     metrics.add_argument("name", nargs="?", default="", type=_text, help="a part of metrics' names")
     metrics.add_argument(

@@ -213,7 +213,64 @@ class ResetEmbargoResult(Result, frozen=True, kw_only=True):
     reset: int
 
 
+DecidedBy = Literal[
+    "policy", "person", "configuration", "manifest", "identity", "embargo", "development", "nothing"
+]
+"""The source of a verdict. `manifest` is what an app declares, or leaves out; `identity` an app
+that is not what it says it is; `embargo` a person who was asked too often; `development` a backend
+that allows or denies everything; `nothing` an app that nobody knows, or a permission not offered.
+"""
+
+
+class ExplainParams(Params, frozen=True, kw_only=True):
+    app: AppId
+    permission: Permission
+    scope: Scope
+
+
+class AuditReference(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The audit record of a decision: `seq` is its number, `time` Unix milliseconds.
+
+    `trace_id` leads to the call that it was about; it is empty where no call was.
+    """
+
+    seq: int
+    type: str
+    time: int
+    actor: str
+    trace_id: str
+    correlation_id: str
+
+
+class PermissionExplanation(Result, frozen=True, kw_only=True):
+    """The verdict about a permission, and its one reason; `because` says it in a sentence.
+
+    `rule` is the grant, the denial or the policy's rule that decides, `place` the file and line
+    that it is written in, where it is written in one. `since` and `until` are Unix milliseconds.
+    """
+
+    app: str
+    permission: str
+    scope: str
+    state: State
+    decided_by: DecidedBy
+    because: str
+    rule: str | UnsetType = UNSET
+    place: str | UnsetType = UNSET
+    holds: Holds | UnsetType = UNSET
+    since: int | UnsetType = UNSET
+    until: int | UnsetType = UNSET
+    record: AuditReference | UnsetType = UNSET
+
+
 METHODS = (
+    Method(
+        name="permissions.explain",
+        summary="Tells why an app has a permission or not: the rule, by whom, since when.",
+        params=ExplainParams,
+        result=PermissionExplanation,
+        callers="shell",
+    ),
     Method(
         name="permissions.request",
         summary="Asks for a permission; a person may be asked. Answers granted or denied.",

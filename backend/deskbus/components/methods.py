@@ -10,6 +10,7 @@ from deskbus.components.health_checks import log_statistics
 from deskbus.components.health_watch import HealthWatch
 from deskbus.components.messaging import Messaging
 from deskbus.components.metrics import Metrics
+from deskbus.components.permission_explanations import PermissionExplanations
 from deskbus.components.sessions import Sessions
 from deskbus.components.user_interface import UserInterface
 from deskbus.handlers import apps as apps_handlers
@@ -31,6 +32,7 @@ from deskbus.observability.error_counts import ErrorCounts
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.dispatch import Dispatcher
 from deskbus.rpc.method_table import build_dispatcher
+from deskbus.security.permission_explainer import PermissionExplainer
 from deskbus.vault.service import VaultService
 from deskbus_protocol.methods import METHODS
 
@@ -54,6 +56,7 @@ def dispatcher_of(
 ) -> Dispatcher:
     """Raises `IncompleteTableError` where a method has no handler, or a handler no method."""
     permissions = access.security.permissions
+    explanations = PermissionExplanations(PermissionExplainer(access.security), auditing.reader)
     bus, replays = messaging.bus, messaging.replays
     # The vault does one thing after the other: what an app wants next waits for one of another.
     vault_turns = FairQueue(2, of_one=1)
@@ -79,7 +82,7 @@ def dispatcher_of(
             history_handlers.handlers(
                 bus, replays, permissions, lambda: log_statistics(messaging.persistence)
             ),
-            permissions_handlers.handlers(permissions, access.settings),
+            permissions_handlers.handlers(permissions, access.settings, explanations.explain),
             policy_handlers.handlers(access.policies),
             files_handlers.handlers(access.files, permissions),
             AuditHandlers(auditing.trail, auditing.reader, permissions).table(),

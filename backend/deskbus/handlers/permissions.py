@@ -1,6 +1,6 @@
 """`permissions.*`."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from msgspec import UnsetType
 
@@ -16,9 +16,11 @@ from deskbus_protocol.permissions import (
     AskForParams,
     AskParams,
     CatalogueResult,
+    ExplainParams,
     Grant,
     GrantParams,
     GrantsResult,
+    PermissionExplanation,
     PermissionList,
     PermissionResult,
     QueryPermissionParams,
@@ -28,8 +30,12 @@ from deskbus_protocol.permissions import (
     RevokeResult,
 )
 
+Explain = Callable[[str, Grant], Awaitable[PermissionExplanation]]
 
-def handlers(permissions: PermissionService, settings: PermissionSettings) -> Mapping[str, Handler]:
+
+def handlers(
+    permissions: PermissionService, settings: PermissionSettings, explain: Explain
+) -> Mapping[str, Handler]:
     async def request(call: Call, params: AskParams) -> PermissionResult:
         wanted = Grant(params.permission, params.scope)
         allowed = await permissions.request(call.identity, wanted, _given(params.reason))
@@ -58,6 +64,17 @@ def handlers(permissions: PermissionService, settings: PermissionSettings) -> Ma
     async def grants_of(_: Call, params: AppParams) -> GrantsResult:
         return settings.grants_of(params.app)
 
+    return {
+        "permissions.request": request,
+        "permissions.requestFor": request_for,
+        "permissions.query": query,
+        "permissions.catalogue": catalogue,
+        "permissions.grantsOf": grants_of,
+        **_for_operators(settings, explain),
+    }
+
+
+def _for_operators(settings: PermissionSettings, explain: Explain) -> Mapping[str, Handler]:
     async def list_all(_: Call, __: NoParams) -> PermissionList:
         return settings.records()
 
@@ -73,12 +90,11 @@ def handlers(permissions: PermissionService, settings: PermissionSettings) -> Ma
         reset = await settings.reset_embargo(params.app, _given(params.permission))
         return ResetEmbargoResult(reset=reset)
 
+    async def explained(_: Call, params: ExplainParams) -> PermissionExplanation:
+        return await explain(params.app, Grant(params.permission, params.scope))
+
     return {
-        "permissions.request": request,
-        "permissions.requestFor": request_for,
-        "permissions.query": query,
-        "permissions.catalogue": catalogue,
-        "permissions.grantsOf": grants_of,
+        "permissions.explain": explained,
         "permissions.list": list_all,
         "permissions.grant": grant,
         "permissions.revoke": revoke,

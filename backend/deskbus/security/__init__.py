@@ -7,6 +7,7 @@ __all__ = [
     "identity",
     "model",
     "permission_checker",
+    "permission_explainer",
     "permission_request",
     "permission_service",
     "policy",

@@ -13,6 +13,7 @@ from deskbus.security.model.effective_permissions import (
     AppRules,
     EffectivePermissions,
     PermissionVerdict,
+    VerdictBasis,
 )
 from deskbus.security.model.grant_matching import GrantMatching
 from deskbus.security.permission_request import Permit
@@ -121,6 +122,13 @@ class PermissionChecker:
         key = (app, wanted.permission, wanted.scope)
         known = self._verdicts.get(key)
         return self._judge(key) if known is None else known
+
+    def basis(self, app: str, wanted: Grant) -> VerdictBasis:
+        """The verdict about a canonical scope, and what it rests on."""
+        if self.is_trusted(app):
+            return VerdictBasis(TRUSTED)
+        self.verdict(app, wanted)  # what has ended counts no more
+        return self._standing(app).basis(wanted)
 
     def can_have(self, identity: ClientId, permission: str) -> bool:
         """Whether there is any scope at all that the client could have."""

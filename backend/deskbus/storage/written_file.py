@@ -83,6 +83,10 @@ class Written(Generic[Content]):
         line = self._line_of(place, word)
         return self._error(line, f"{place}: {cause}" if place not in cause else cause, action)
 
+    def line_of(self, place: str) -> int | None:
+        """The line that `rules[3]` or another place begins in, counted from 1; None if unknown."""
+        return self._line_of(place, "")
+
     def _error(self, line: int | None, cause: str, action: str) -> WrittenError:
         where = str(self.path) if line is None else f"{self.path}:{line}"
         return WrittenError(where, cause, action)

@@ -757,6 +757,51 @@ export interface LettersResult {
   left: number;
 }
 
+export interface ExplainParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  /** A name of the permission catalogue (permissions.catalogue). */
+  permission: string;
+  /** What exactly, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
+  scope: string;
+}
+
+/**
+ * The verdict about a permission, and its one reason; `because` says it in a sentence.
+ *
+ * `rule` is the grant, the denial or the policy's rule that decides, `place` the file and line
+ * that it is written in, where it is written in one. `since` and `until` are Unix milliseconds.
+ */
+export interface PermissionExplanation {
+  app: string;
+  permission: string;
+  scope: string;
+  state: "denied" | "granted" | "prompt";
+  decidedBy: "configuration" | "development" | "embargo" | "identity" | "manifest" | "nothing" | "person" | "policy";
+  because: string;
+  rule?: string;
+  place?: string;
+  holds?: "always" | "once" | "session";
+  since?: number;
+  until?: number;
+  record?: AuditReference;
+}
+
+/**
+ * The audit record of a decision: `seq` is its number, `time` Unix milliseconds.
+ *
+ * `trace_id` leads to the call that it was about; it is empty where no call was.
+ */
+export interface AuditReference {
+  seq: number;
+  type: string;
+  time: number;
+  actor: string;
+  traceId: string;
+  correlationId: string;
+}
+
 /** `reason` is shown to the person, marked as the app's own words. */
 export interface AskParams {
   _meta?: TraceContext;
@@ -1790,6 +1835,8 @@ export interface Methods {
   "bus.redrive": { params: LettersParams; result: LettersResult; handledBy: "backend" };
   /** Throws dead letters away. */
   "bus.purge": { params: LettersParams; result: LettersResult; handledBy: "backend" };
+  /** Tells why an app has a permission or not: the rule, by whom, since when. */
+  "permissions.explain": { params: ExplainParams; result: PermissionExplanation; handledBy: "backend" };
   /** Asks for a permission; a person may be asked. Answers granted or denied. */
   "permissions.request": { params: AskParams; result: PermissionResult; handledBy: "backend" };
   /** Tells whether a permission is granted, denied, or would need a prompt. */

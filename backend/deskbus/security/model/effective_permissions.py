@@ -7,7 +7,7 @@ from msgspec import UNSET
 
 from deskbus.security.decisions.decision_table import UserDecision
 from deskbus.security.model.grant_matching import GrantMatching
-from deskbus.security.policy.policy import AppPolicy, PolicyStanding
+from deskbus.security.policy.policy import AppPolicy, PolicyRule, PolicyStanding
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.permissions import EffectiveRule, Grant
 
@@ -35,6 +35,13 @@ class PermissionVerdict(NamedTuple):
     state: Literal["granted", "denied", "open"]
     why: Why
     by: Grant | None = None
+
+
+class VerdictBasis(NamedTuple):
+    verdict: PermissionVerdict
+    rule: PolicyRule | None = None
+    grant: Grant | None = None
+    decision: UserDecision | None = None
 
 
 OPEN = PermissionVerdict("open", "open")
@@ -81,7 +88,8 @@ class EffectivePermissions:
         self._app = app
         self._policy = policy
         self._is_itself = bound is not None
-        self._denied = [d.grant for d in decisions if not d.allowed]
+        self._denials = [d for d in decisions if not d.allowed]
+        self._denied = [d.grant for d in self._denials]
         self._allowed = [
             decision
             for decision in decisions
@@ -113,6 +121,26 @@ class EffectivePermissions:
         if decided:
             return PermissionVerdict("granted", "person", decided)
         return OPEN if declared or configured else PermissionVerdict("denied", "undeclared")
+
+    def basis(self, wanted: Grant) -> VerdictBasis:
+        """The verdict with the one rule, grant or decision that it rests on."""
+        verdict = self.verdict(wanted)
+        if verdict.why == "policy":
+            return VerdictBasis(verdict, rule=self._policy.deciding(self._rules, wanted))
+        if verdict.why == "person":
+            made = self._allowed if verdict.state == "granted" else self._denials
+            for decision in made:
+                decides = (
+                    decision.grant == verdict.by
+                    if verdict.by is not None
+                    else self._rules.denies(decision.grant, wanted)
+                )
+                if decides:
+                    return VerdictBasis(verdict, decision=decision)
+        if verdict.why == "open":
+            grant = self._declares.find(wanted) or self._config.find(wanted)
+            return VerdictBasis(verdict, grant=grant)
+        return VerdictBasis(verdict, grant=verdict.by)
 
     def can_have(self, permission: str) -> bool:
         """Whether there is any scope at all for which `verdict` is not that it is denied."""

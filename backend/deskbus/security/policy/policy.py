@@ -1,7 +1,7 @@
 """The administrator's policy: allow, deny or ask, by app, permission and scope. Pure."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
@@ -44,9 +44,17 @@ class Policy:
     permissions as well, so that no wish gets past them by being wider.
     """
 
-    def __init__(self, rules: list[PolicyRule], text: bytes = b"") -> None:
+    def __init__(
+        self, rules: list[PolicyRule], text: bytes = b"", places: Sequence[str] = ()
+    ) -> None:
+        """`places` are the file and line of each rule."""
         self.rules = tuple(rules)
+        self._places = {id(rule): place for rule, place in zip(rules, places, strict=False)}
         self.hash = hashlib.sha256(text).hexdigest() if text else ""
+
+    def place_of(self, rule: PolicyRule) -> str:
+        """The file and line of one of its rules; "" where it is written in none."""
+        return self._places.get(id(rule), "")
 
     def for_app(self, app: str) -> "AppPolicy":
         return AppPolicy([rule for rule in self.rules if rule.is_about(app)])
@@ -59,7 +67,12 @@ class AppPolicy:
         self.rules = rules
 
     def effect(self, rules: GrantMatching, wanted: Grant) -> Effect | None:
-        return next((rule.effect for rule in self.rules if _fits(rules, rule, wanted)), None)
+        rule = self.deciding(rules, wanted)
+        return None if rule is None else rule.effect
+
+    def deciding(self, rules: GrantMatching, wanted: Grant) -> PolicyRule | None:
+        """The first rule that fits."""
+        return next((rule for rule in self.rules if _fits(rules, rule, wanted)), None)
 
     def standing(self, permission: str, rules: GrantMatching) -> Iterator[PolicyStanding]:
         """The rules that can decide about this permission, in their order."""

@@ -71,7 +71,9 @@ class PolicyFile:
         except WrittenError as error:
             raise PolicyError(str(error)) from None
         checked = [self._checked(written, number, rule) for number, rule in enumerate(rules)]
-        return Policy(checked, text)
+        lines = [written.line_of(f"rules[{number}]") for number in range(len(checked))]
+        places = [f"{self.path}:{line}" if line else str(self.path) for line in lines]
+        return Policy(checked, text, places)
 
     def _bytes(self) -> bytes:
         # Without waiting: a pipe would keep the start for ever.
