@@ -159,8 +159,8 @@ class MessagePersistence:
         """Finds out what is on the disk. A failure shows in `state` and is tried again."""
         self._loop = asyncio.get_running_loop()
         self._timers = Timers(self._given_call_later or self._loop.call_later)
-        self._worker = WorkerThread("deskbus-persistence", self._loop)
-        self._vault_worker = WorkerThread("deskbus-sealing", self._loop)
+        self._worker = WorkerThread("persistence")
+        self._vault_worker = WorkerThread("sealing")
         opened = asyncio.Event()
         self._in_flight.append(Waiter(lambda _ok: opened.set()))
         self._flush_group(sync=False)
@@ -508,10 +508,10 @@ class MessagePersistence:
         self._worker.submit(partial(self._log.write, batches, sync=sync), self._complete)
         self._go_on()
 
-    def _complete(self, outcome: WrittenBatches | Exception) -> None:
+    def _complete(self, outcome: WrittenBatches | BaseException) -> None:
         if self._closed:
             return
-        if isinstance(outcome, Exception):
+        if isinstance(outcome, BaseException):
             outcome = WrittenBatches(0, outcome)
         self._busy = False
         if self._attempt is not None:
@@ -616,7 +616,7 @@ class MessagePersistence:
             self._opening = True
             self._vault_worker.submit(self._sealer.open, self._vault_answered)
 
-    def _vault_answered(self, outcome: Exception | None) -> None:
+    def _vault_answered(self, outcome: BaseException | None) -> None:
         self._opening = self._seal_failed = False
         if self._closed or self._sealable():
             return
@@ -625,7 +625,7 @@ class MessagePersistence:
         self._open_again_later()
         self._tell_sealing()
 
-    def _vault_looked_at(self, outcome: Exception | None) -> None:
+    def _vault_looked_at(self, outcome: BaseException | None) -> None:
         if not self._closed:
             self._tell_sealing()
 
@@ -640,7 +640,7 @@ class MessagePersistence:
         else:
             log.info("persistence.sensitive_topics", detail="they are encrypted and written")
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         if self._flight_since is not None:
             self._unsynced_since, self._flight_since = self._flight_since, None
         self._timers.cancel(self._sync_soon)

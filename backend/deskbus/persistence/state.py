@@ -27,7 +27,7 @@ class PersistenceState(NamedTuple):
     detail: str = ""
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     if isinstance(error, FolderBusyError):
         return "another process writes to the folder"
     if isinstance(error, NewerFormatError):

@@ -18,6 +18,7 @@ from deskbus.config import REFERENCE
 from deskbus.contracts.progress import ReportProgress
 from deskbus.reliability.circuit_breaker import BreakerPolicy, CircuitBreaker
 from deskbus.storage.newer_format import NewerFormatError
+from deskbus.storage.worker_thread import WorkerThread
 from deskbus.vault.cipher import SealError, wipe
 from deskbus.vault.keys.kek_providers import NewerVaultError, VaultLockedError
 from deskbus.vault.keys.keyset import Purpose
@@ -25,7 +26,6 @@ from deskbus.vault.keys.master_password import WeakPasswordError, check_strength
 from deskbus.vault.records.memory_records import MemoryFullError
 from deskbus.vault.records.sealed_records import Name
 from deskbus.vault.records.vault_archive import count_export, export_vault, import_vault
-from deskbus.vault.serial_thread import SerialThread
 from deskbus.vault.vault import Vault
 from deskbus_protocol.errors import (
     CONFLICT,
@@ -85,7 +85,7 @@ class VaultService:
         self._damage_told_s: dict[Purpose | None, float] = {}
         self._reported_state = vault.state
         self.operations: Counter[VaultOutcome] = Counter(dict.fromkeys(get_args(VaultOutcome), 0))
-        self._thread = SerialThread()
+        self._thread = WorkerThread("vault", log_faults=False)
 
     async def set(self, app: str, name: str, value: str) -> None:
         def put() -> None:
@@ -287,6 +287,7 @@ class VaultService:
 
     def close(self) -> None:
         """Forgets every key; blocks for at most a second."""
+        self._thread.stop()
         self._vault.close()
 
     def status(self) -> VaultStatus:

@@ -45,7 +45,7 @@ class WrittenBatches(NamedTuple):
     """How many batches are in the log for good, and what kept the others out."""
 
     batches: int
-    error: Exception | None
+    error: BaseException | None
 
 
 class OpenedLog(NamedTuple):
