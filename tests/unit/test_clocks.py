@@ -1,6 +1,7 @@
 """Nothing waits or expires by the wall clock: few places read it, each to tell a person."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,24 @@ WALL = {("time", "time"), ("time", "time_ns"), ("datetime", "now"), ("datetime",
 
 def reads_the_wall_clock(path: Path) -> bool:
     return any(
-        isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Name)
-        and (node.value.id, node.attr) in WALL
+        (isinstance(node, ast.ImportFrom) and "wall_ms" in [name.name for name in node.names])
+        or (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and (node.value.id, node.attr) in WALL
+        )
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
     )
+
+
+def test_milliseconds_of_the_wall_clock_are_made_in_one_place() -> None:
+    found = [
+        path.name
+        for source in SOURCES
+        for path in source.rglob("*.py")
+        if re.search(r"time_ns\(\) // 1_000_000|time\.time\(\) \* 1000", path.read_text("utf-8"))
+    ]
+    assert found == ["clocks.py"]
 
 
 @pytest.mark.requirement("W")

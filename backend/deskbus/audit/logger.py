@@ -30,6 +30,7 @@ from deskbus.audit.write.recovery import Opening, SetAsideError, open_log
 from deskbus.contracts.sealed_value import SealedValue
 from deskbus.observability.call_trace import traced
 from deskbus.observability.metrics.histogram import DISK_BOUNDS_S, Histogram
+from deskbus.storage.clocks import wall_ms
 from deskbus.storage.newer_format import NEWER, NewerFormatError
 from deskbus_protocol.audit import AuditRecord
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, NEWER_FORMAT, DeskbusError
@@ -77,7 +78,7 @@ def _unavailable(why: str, action: str | None = None) -> DeskbusError:
 
 class SystemClock:
     def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
+        return wall_ms()
 
     def mono_us(self) -> int:
         return time.monotonic_ns() // 1000

@@ -3,7 +3,6 @@
 What it proves, it proves with the log's public key alone.
 """
 
-import time
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +44,7 @@ from deskbus.commands.audit_log import (
 from deskbus.commands.terminal import output
 from deskbus.commands.terminal.failures import CommandError, MisuseError
 from deskbus.commands.terminal.progress_bar import show_progress
+from deskbus.storage.clocks import wall_ms
 from deskbus.storage.durable_files import write_private
 from deskbus.storage.newer_format import refuse_newer
 from deskbus_protocol.audit import AuditFormat, AuditOrder, AuditRecord, AuditVerdict, VerdictWord
@@ -154,7 +154,7 @@ def _report(options: Namespace) -> int:
     verdict = verdict_of(options)
     with opened(options) as log:
         data = gather(log.search, period, show_progress)
-    page = render(data, verdict, time.time_ns() // 1_000_000)
+    page = render(data, verdict, wall_ms())
     write_private(options.file, page.encode())
     output.emit({"records": data.records, "file": str(options.file), "verdict": verdict.verdict})
     return EXIT_CODES[verdict.verdict]

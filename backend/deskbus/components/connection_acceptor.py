@@ -12,7 +12,7 @@ from msgspec import Raw
 from deskbus.components.sessions import Sessions
 from deskbus.config import HeartbeatConfig
 from deskbus.observability.error_counts import ErrorCounts
-from deskbus.observability.throttle import LogThrottle
+from deskbus.observability.log_throttle import LogThrottle
 from deskbus.rpc.connection import Call, Connection
 from deskbus.rpc.dispatch import Dispatcher
 from deskbus.rpc.heartbeat import Heartbeat

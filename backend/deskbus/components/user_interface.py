@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from deskbus.config import Settings
 from deskbus.reliability.loops import Loops
+from deskbus.storage.clocks import wall_ms
 from deskbus.ui.consent_dialogs import ConsentDialogs
 from deskbus.ui.crash_notices import CrashNotices
 from deskbus.ui.crash_pages import CrashPages
@@ -26,7 +27,7 @@ class UserInterface:
             monotonic_s=time.monotonic,
         )
         self.panels = Panels(self.shell)
-        self._crash_pages = CrashPages(self.shell, lambda: time.time_ns() // 1_000_000)
+        self._crash_pages = CrashPages(self.shell, wall_ms)
         self._crash_notices = CrashNotices(self.shell)
         self._vault_notice = VaultNotice(self.shell, settings.data_dir.absolute())
 

@@ -1,6 +1,5 @@
 """`apps.*`."""
 
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.permission_service import PermissionService
+from deskbus.storage.clocks import wall_ms
 from deskbus.storage.newer_format import NewerFormatError
 from deskbus_protocol.apps import (
     AppList,
@@ -182,9 +182,7 @@ def own_handlers(
         return Empty()
 
     async def save_state(call: Call, params: SaveStateParams) -> SaveStateResult:
-        state = SavedState(
-            state=params.state, version=params.version, saved_at=int(time.time() * 1000)
-        )
+        state = SavedState(state=params.state, version=params.version, saved_at=wall_ms())
         app = call.identity.app
         if saving[app] >= SAVES_AT_ONCE:
             raise DeskbusError(

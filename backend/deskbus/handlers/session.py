@@ -10,7 +10,7 @@ from msgspec import UnsetType
 from deskbus import __version__
 from deskbus.audit.violation_recorder import ViolationRecorder
 from deskbus.contracts.audit_sink import AuditSink
-from deskbus.observability.throttle import LogThrottle
+from deskbus.observability.log_throttle import LogThrottle
 from deskbus.rpc.connection import Call, Connection, Role
 from deskbus.rpc.dispatch import Handler
 from deskbus.security.tickets.one_time_tickets import TICKET_LIFE_S

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from msgspec import UnsetType
 from deskbus.processes.runtime.environment import is_refused
 from deskbus.processes.spec import MAIN_CLIENT
 from deskbus.storage import durable_files
+from deskbus.storage.clocks import wall_ms
 from deskbus.storage.newer_format import NewerFormatError, refuse_newer
 from deskbus.storage.written_file import Written, WrittenError
 from deskbus_protocol.errors import CONFLICT, DEGRADED, INVALID_PARAMS, NOT_FOUND, DeskbusError
@@ -142,7 +142,7 @@ class InstalledApps:
             manifest=manifest,
             folder=str(path.parent.resolve()),
             hash=digest,
-            installed_at=int(time.time() * 1000),
+            installed_at=wall_ms(),
         )
 
     async def _save(self, content: _InstalledFile) -> None:

@@ -1,7 +1,5 @@
 """LimitMonitor: one app's usage, sample by sample, judged by its limits."""
 
-import time
-
 from msgspec import UNSET, UnsetType
 
 from deskbus.processes.policy.exit_status import excess_words
@@ -20,6 +18,7 @@ from deskbus.processes.runtime.app_logs import LogCapture
 from deskbus.processes.system.process_table import ProcessIdentity
 from deskbus.processes.system.process_tree import Root
 from deskbus.processes.system.sampling import Measured, Subject
+from deskbus.storage.clocks import wall_ms
 from deskbus_protocol.events import AppLimited
 from deskbus_protocol.manifest import Limits
 from deskbus_protocol.windows import ResourceSample
@@ -90,7 +89,7 @@ class LimitMonitor:
     def _sample_of(self, usage: Usage) -> ResourceSample:
         memory = self.limits.memory_mb
         return ResourceSample(
-            at=int(time.time() * 1000),
+            at=wall_ms(),
             cpu_percent=round(usage.cpu_percent, 1),
             memory_bytes=usage.memory,
             processes=usage.processes,

@@ -1,4 +1,4 @@
-"""Finds out that a peer has gone silent, at its deadline and not a poll later.
+"""Heartbeat: finds out that a peer has gone silent, at its deadline and not a poll later.
 
 It reads first, then judges: where the timer itself came late, this process stood still, and
 what the peer sent lies unread, or the peer stood still with it. Then the peer is asked anew.
@@ -7,7 +7,8 @@ what the peer sent lies unread, or the peer stood still with it. Then the peer i
 import asyncio
 from collections.abc import Callable
 
-from deskbus.storage.awake_clock import READING_TURNS, STOOD_STILL_S
+from deskbus.storage.awake_clock import STOOD_STILL_S
+from deskbus.storage.deadline_timer import DeadlineTimer
 from deskbus.transport.link import Link
 from deskbus_protocol.reconnection import HEARTBEAT_DEADLINE_MS, HEARTBEAT_INTERVAL_MS
 
@@ -30,44 +31,34 @@ class Heartbeat:
         self._interval_s = interval_s
         self._deadline_s = deadline_s
         self._due_at = 0.0
-        self._timer: asyncio.Handle | None = None
+        self._timer = DeadlineTimer(self._look, _loop_s)
 
     def start(self) -> None:
-        self._link.heard_at = asyncio.get_running_loop().time()
+        self._link.heard_at = _loop_s()
         self._wait_until(self._link.heard_at + self._interval_s)
 
     def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._timer.end()
 
-    def _wait_until(self, when: float) -> None:
-        self._due_at = when
-        self._timer = asyncio.get_running_loop().call_at(when, self._rang)
+    def _wait_until(self, due_at: float) -> None:
+        self._due_at = due_at
+        self._timer.set(due_at)
 
-    def _rang(self) -> None:
-        late_s = asyncio.get_running_loop().time() - self._due_at
-        self._read_first(READING_TURNS, late_s >= STOOD_STILL_S)
-
-    def _read_first(self, turns: int, stood_still: bool) -> None:
-        if turns:
-            self._timer = asyncio.get_running_loop().call_soon(
-                self._read_first, turns - 1, stood_still
-            )
-        else:
-            self._look(stood_still)
-
-    def _look(self, stood_still: bool) -> None:
-        now = asyncio.get_running_loop().time()
+    def _look(self) -> None:
+        now = _loop_s()
+        stood_still = now - self._due_at >= STOOD_STILL_S
         silent_s = now - self._link.heard_at
         if stood_still and silent_s >= self._interval_s:
             self._ask()
             self._wait_until(now + max(self._deadline_s - self._interval_s, STOOD_STILL_S))
         elif silent_s >= self._deadline_s:
-            self._timer = None
             self._on_dead()
         elif silent_s >= self._interval_s:
             self._ask()
             self._wait_until(self._link.heard_at + self._deadline_s)
         else:
             self._wait_until(self._link.heard_at + self._interval_s)
+
+
+def _loop_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -4,7 +4,7 @@ from collections import Counter
 
 import structlog
 
-from deskbus.observability.throttle import LogThrottle
+from deskbus.observability.log_throttle import LogThrottle
 from deskbus.transport.link import Link
 from deskbus_protocol import rpc
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from math import inf
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeVar, get_args
 
@@ -17,6 +16,7 @@ from msgspec import UNSET
 from deskbus.config import REFERENCE
 from deskbus.contracts.progress import ReportProgress
 from deskbus.reliability.circuit_breaker import BreakerPolicy, CircuitBreaker
+from deskbus.reliability.throttle import Throttle
 from deskbus.storage.newer_format import NewerFormatError
 from deskbus.storage.worker_thread import WorkerThread
 from deskbus.vault.cipher import SealError, wipe
@@ -48,6 +48,7 @@ POLICY = BreakerPolicy(failures=1, open_s=30.0, successes=1)
 """A locked vault stays locked for a while, however often apps call: a try may be a dialog."""
 
 DAMAGE_TOLD_EVERY_S = 60.0
+MAX_PURPOSES = 16
 """An app that reads a damaged record in a loop must not push all else out of the audit log."""
 
 log = structlog.get_logger()
@@ -82,7 +83,7 @@ class VaultService:
         self._on_changed = on_changed
         self._on_refused = on_refused
         self._monotonic_s = monotonic_s
-        self._damage_told_s: dict[Purpose | None, float] = {}
+        self._damages: Throttle[Purpose | None] = Throttle(1, DAMAGE_TOLD_EVERY_S, MAX_PURPOSES)
         self._reported_state = vault.state
         self.operations: Counter[VaultOutcome] = Counter(dict.fromkeys(get_args(VaultOutcome), 0))
         self._thread = WorkerThread("vault", log_faults=False)
@@ -356,9 +357,7 @@ class VaultService:
                 self._tell()
 
     async def _tell_of_damage(self, purpose: Purpose | None) -> None:
-        now_s = self._monotonic_s()
-        if now_s >= self._damage_told_s.get(purpose, -inf) + DAMAGE_TOLD_EVERY_S:
-            self._damage_told_s[purpose] = now_s
+        if self._damages.take(purpose, self._monotonic_s()).passes:
             await self._on_refused(purpose)
 
     def _tell(self) -> None:

@@ -6,6 +6,7 @@ from msgspec import UNSET
 
 from deskbus.processes.policy.exit_status import ExitStatus
 from deskbus.processes.runtime.process_run import ProcessRun
+from deskbus.storage.clocks import wall_ms
 from deskbus_protocol.apps import Crash
 from deskbus_protocol.windows import ResourceSample
 
@@ -23,7 +24,7 @@ def crash_of(
     return Crash(
         cause=verdict.cause,
         detail=verdict.detail,
-        at=int(time.time() * 1000),
+        at=wall_ms(),
         uptime_ms=0 if run is None else int((time.monotonic() - run.started_at) * 1000),
         exit_code=UNSET if exit_code is None else exit_code,
         signal=verdict.signal or UNSET,

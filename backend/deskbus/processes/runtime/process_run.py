@@ -13,7 +13,6 @@ from deskbus.processes.policy.exit_status import Ending, ExitStatus, judge_end
 from deskbus.processes.policy.liveness import Liveness, Missed
 from deskbus.processes.ports import AppProcess, EndOrphans
 from deskbus.processes.runtime.app_logs import DROP_PAUSE_S, LogCapture
-from deskbus.processes.runtime.deadline_timer import DeadlineTimer
 from deskbus.processes.runtime.parent_death_pipe import ParentDeathPipe
 from deskbus.processes.spec import ProcessSpec
 from deskbus.processes.system.process_table import ProcessIdentity
@@ -21,6 +20,7 @@ from deskbus.processes.system.process_tree import Root, end_tree, kill_tree
 from deskbus.processes.system.resource_group import ResourceGroup
 from deskbus.reliability.resource_shortage import is_shortage
 from deskbus.storage.awake_clock import awake_s
+from deskbus.storage.deadline_timer import DeadlineTimer
 
 READ_BYTES = 65_536
 LAST_LINES_S = 0.3

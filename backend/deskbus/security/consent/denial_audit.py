@@ -1,10 +1,9 @@
-"""Tells the audit log of wishes that were refused without a prompt, each seldom."""
-
-from collections import OrderedDict
+"""DenialAudit: records requests that were refused without a prompt, and bounds how many."""
 
 import structlog
 
 from deskbus.contracts.audit_sink import AuditSink
+from deskbus.reliability.throttle import Throttle
 from deskbus.security.model.effective_permissions import PermissionVerdict
 from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.envelope import ClientId
@@ -27,13 +26,6 @@ _WORDS = {
 }
 
 
-class _Minute:
-    def __init__(self, begins_ms: int) -> None:
-        self.begins_ms = begins_ms
-        self.recorded = 0
-        self.beyond = 0
-
-
 class DenialAudit:
     """Records the same refusal at most once a minute, and `MAX_RECORDED` of one client.
 
@@ -43,19 +35,16 @@ class DenialAudit:
     def __init__(self, trail: AuditSink, clock: ClockMs) -> None:
         self._trail = trail
         self._clock = clock
-        self._recorded_at_ms: OrderedDict[tuple[ClientId, Grant, str], int] = OrderedDict()
-        self._minutes: OrderedDict[ClientId, _Minute] = OrderedDict()
+        self._refusals: Throttle[tuple[ClientId, Grant, str]] = Throttle(
+            1, TELL_AGAIN_AFTER_MS, MAX_KNOWN
+        )
+        self._clients: Throttle[ClientId] = Throttle(MAX_RECORDED, TELL_AGAIN_AFTER_MS, MAX_KNOWN)
 
     def tell(self, identity: ClientId, wanted: Grant, verdict: PermissionVerdict) -> None:
-        now, key = self._clock(), (identity, wanted, verdict.why)
-        if now - self._recorded_at_ms.get(key, -TELL_AGAIN_AFTER_MS) < TELL_AGAIN_AFTER_MS:
+        now_ms, app, client = self._clock(), identity.app, identity.client
+        if not self._refusals.take((identity, wanted, verdict.why), now_ms).passes:
             return
-        self._recorded_at_ms[key] = now
-        self._recorded_at_ms.move_to_end(key)
-        if len(self._recorded_at_ms) > MAX_KNOWN:
-            self._recorded_at_ms.popitem(last=False)
-        app, client = identity.app, identity.client
-        if self._is_flood(identity, now):
+        if self._is_flood(identity, now_ms):
             return
         log.warning(
             "permission.denied",
@@ -88,22 +77,14 @@ class DenialAudit:
             )
         )
 
-    def _is_flood(self, identity: ClientId, now: int) -> bool:
-        minute = self._minutes.get(identity)
-        if minute is None or now - minute.begins_ms >= TELL_AGAIN_AFTER_MS:
-            if minute is not None and minute.beyond > 1:
-                self._tell_flood(identity, minute.beyond - 1)
-            minute = self._minutes[identity] = _Minute(now)
-            self._minutes.move_to_end(identity)
-            if len(self._minutes) > MAX_KNOWN:
-                self._minutes.popitem(last=False)
-        if minute.recorded < MAX_RECORDED:
-            minute.recorded += 1
-            return False
-        minute.beyond += 1
-        if minute.beyond == 1:
+    def _is_flood(self, identity: ClientId, now_ms: int) -> bool:
+        """Whether it goes beyond; tells of the first that does, and a minute later of the rest."""
+        found = self._clients.take(identity, now_ms)
+        if found.passes and found.left_out > 1:
+            self._tell_flood(identity, found.left_out - 1)
+        if not found.passes and found.left_out == 1:
             self._tell_flood(identity, 1)
-        return True
+        return not found.passes
 
     def _tell_flood(self, identity: ClientId, count: int) -> None:
         log.warning("permission.flood", app=identity.app, client=identity.client, count=count)

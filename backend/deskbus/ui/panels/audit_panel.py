@@ -1,12 +1,12 @@
 """The audit panel: what happened, found by what a person knows of it, and whether all is there."""
 
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from msgspec import UNSET, UnsetType, structs
 
 from deskbus.contracts.audit_reading import AuditReading
+from deskbus.storage.clocks import ClockMs, wall_ms
 from deskbus.storage.durable_files import write_private
 from deskbus_protocol.audit import (
     AuditFilter,
@@ -96,7 +96,7 @@ class AuditPanel:
         self,
         audit: AuditReading,
         on_changed: Callable[[], None],
-        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        clock_ms: ClockMs = wall_ms,
     ) -> None:
         """`on_changed` has the panel drawn anew."""
         self._audit = audit

@@ -6,13 +6,13 @@ edited head opens nothing.
 """
 
 import hashlib
-import time
 from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
+from deskbus.storage.clocks import wall_ms
 from deskbus.storage.newer_format import NewerFormatError, refuse_newer, refuse_newer_magic
 from deskbus.vault.cipher import (
     KEY_BYTES,
@@ -80,7 +80,7 @@ class Keyset:
     """The opened keys, in memory until `wipe`."""
 
     def __init__(self, body: _Body | None = None) -> None:
-        now = _now_ms()
+        now = wall_ms()
         self._body = body or _Body(keys=[], kek_rotated_ms=now, keys_rotated_ms=now)
 
     @property
@@ -110,7 +110,7 @@ class Keyset:
             if key.purpose == purpose:
                 key.primary = False
         added = DataKey(
-            id=new_key_id(), purpose=purpose, primary=True, created_ms=_now_ms(), key=new_key()
+            id=new_key_id(), purpose=purpose, primary=True, created_ms=wall_ms(), key=new_key()
         )
         self._body.keys.append(added)
         return added
@@ -121,7 +121,7 @@ class Keyset:
             raise SealError
         if all(known.id != key_id for known in self._body.keys):
             adopted = DataKey(
-                id=key_id, purpose=purpose, primary=False, created_ms=_now_ms(), key=bytearray(key)
+                id=key_id, purpose=purpose, primary=False, created_ms=wall_ms(), key=bytearray(key)
             )
             self._body.keys.append(adopted)
 
@@ -129,7 +129,7 @@ class Keyset:
         """A new primary key for every purpose that has one."""
         for purpose in {key.purpose for key in self._body.keys}:
             self.add(purpose)
-        self._body.keys_rotated_ms = _now_ms()
+        self._body.keys_rotated_ms = wall_ms()
 
     def drop(self, unused: set[bytes]) -> None:
         """Forgets keys of these ids that are not primary."""
@@ -139,7 +139,7 @@ class Keyset:
         self._body.keys = [k for k in self._body.keys if k.primary or k.id not in unused]
 
     def kek_changed(self) -> None:
-        self._body.kek_rotated_ms = _now_ms()
+        self._body.kek_rotated_ms = wall_ms()
 
     def seal(self, head: KeysetHead, kek: bytearray) -> bytes:
         """The whole file."""
@@ -220,7 +220,3 @@ def _context(head: bytes) -> Context:
 def _wrap_context(derivation: Derivation, place: str) -> Context:
     digest = hashlib.sha256(msgspec.json.encode(derivation)).hexdigest()
     return Context("wrap", place, digest, 0)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,4 +1,4 @@
-"""Rings at a moment that may be moved: one timer, not a poll."""
+"""DeadlineTimer: calls back at a moment that may be moved: one timer, not a poll."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,21 +9,22 @@ from deskbus.storage.awake_clock import READING_TURNS, awake_s
 class DeadlineTimer:
     """`on_deadline` may be early by the loop's rounding; the callee looks at the time.
 
-    Seconds are those awake, and what had arrived by then has been read when it rings.
+    Seconds are those of `clock`: awake ones, unless another is given. Input that had arrived by the
+    deadline has been read before the call.
     """
 
     def __init__(
-        self, on_deadline: Callable[[], None], monotonic_s: Callable[[], float] = awake_s
+        self, on_deadline: Callable[[], None], clock: Callable[[], float] = awake_s
     ) -> None:
         self._on_deadline = on_deadline
-        self._monotonic_s = monotonic_s
+        self._clock = clock
         self._timer: asyncio.Handle | None = None
 
     def set(self, due_at: float | None) -> None:
-        """Rings at `due_at`, seconds awake, and at no other moment; None is never."""
+        """Calls back at `due_at`, and at no other moment; None is never."""
         self.stop()
         if due_at is not None:
-            delay_s = max(0.0, due_at - self._monotonic_s())
+            delay_s = max(0.0, due_at - self._clock())
             self._timer = asyncio.get_running_loop().call_later(
                 delay_s, self._read_first, READING_TURNS
             )
@@ -34,7 +35,7 @@ class DeadlineTimer:
             self._timer = None
 
     def end(self) -> None:
-        """Never rings again, and forgets whom it rang for."""
+        """Never calls back again, and forgets the callee."""
         self.stop()
         self._on_deadline = _nobody
 
@@ -47,4 +48,4 @@ class DeadlineTimer:
 
 
 def _nobody() -> None:
-    """Is rung for by an alarm that has ended."""
+    """The callee of a timer that has ended."""
