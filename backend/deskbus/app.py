@@ -16,6 +16,7 @@ from deskbus.components.app_processes import AppProcesses
 from deskbus.components.auditing import Auditing
 from deskbus.components.connection_acceptor import ConnectionAcceptor
 from deskbus.components.endpoint import Endpoint
+from deskbus.components.fdc3_agent import Fdc3Agent
 from deskbus.components.federation_bridge import FederationBridge
 from deskbus.components.health_checks import (
     bus_check,
@@ -138,6 +139,14 @@ class Backend:
             )
             if guarded is not None
         ]
+        fdc3 = Fdc3Agent(
+            settings,
+            messaging=messaging,
+            access=access,
+            apps=apps,
+            trail=auditing.trail,
+            loops=loops,
+        )
         pipe_state = PipeState(shortage.note)
         health = HealthWatch(
             settings,
@@ -154,6 +163,7 @@ class Backend:
                 "vault": vault.health,
                 "audit": auditing.trail.health,
                 "federation": federation_bridge.health,
+                "fdc3": fdc3.health,
                 "log": stderr.health,
                 "pipe": pipe_state.health,
                 "resources": shortage.health,
@@ -190,6 +200,7 @@ class Backend:
             sessions=sessions,
             apps=apps,
             federation_bridge=federation_bridge,
+            fdc3=fdc3,
             health=health,
             errors=errors,
             metrics=metrics,
@@ -221,6 +232,7 @@ class Backend:
             acceptor,
             federation_bridge,
             apps,
+            fdc3,
             EndingSignals(self._stopping.set),
             metrics,
             endpoint,

@@ -26,6 +26,7 @@ from deskbus.storage.written_file import Written, WrittenError, near
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.display import look_alike
 from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.fdc3 import Version
 from deskbus_protocol.manifest import Manifest
 from deskbus_protocol.pattern import whole
 from deskbus_protocol.permissions import Grant, Permission, PermissionEntry, Risk, ScopeKind
@@ -208,6 +209,22 @@ class MetricsConfig(Section, frozen=True, kw_only=True):
     apps: Annotated[int, Meta(ge=0, le=1000)] = 100
 
 
+class Fdc3Config(Section, frozen=True, kw_only=True):
+    """FDC3, which is off without this section.
+
+    `directories` are app directories (AppD v2): files and folders of JSON, taken from the
+    configuration's own folder, and https addresses. An app that is in one may ask a person for
+    what FDC3 needs (`consent = "ask"`), has what its record says and may ask for more
+    (`"directory"`), or has all of it (`"allow"`). A policy outranks that.
+    """
+
+    version: Version = "2.2"
+    consent: Literal["ask", "directory", "allow"] = "ask"
+    directories: Annotated[
+        list[Annotated[str, Meta(min_length=1, max_length=2048)]], Meta(max_length=64)
+    ] = []
+
+
 class Config(Section, frozen=True, kw_only=True):
     """With `tools`, `deskbus call` and its like reach a backend that a shell has started, too.
 
@@ -224,6 +241,7 @@ class Config(Section, frozen=True, kw_only=True):
     audit: AuditConfig = AuditConfig()
     metrics: MetricsConfig = MetricsConfig()
     federation: FederationConfig | UnsetType = UNSET
+    fdc3: Fdc3Config | UnsetType = UNSET
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,6 +251,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path
     data_dir: Path
     runtime_dir: Path
+
+    @property
+    def fdc3_version(self) -> Version | UnsetType:
+        """The version of FDC3 that pages have; unset where it is off."""
+        fdc3 = self.config.fdc3
+        return UNSET if isinstance(fdc3, UnsetType) else fdc3.version
 
 
 def load(path: Path | None) -> Config:

@@ -4,6 +4,7 @@ from deskbus_protocol import (
     apps,
     audit,
     bus,
+    fdc3,
     federation,
     files,
     health,
@@ -39,6 +40,7 @@ METHODS: dict[str, Method] = {
         health,
         metrics,
         federation,
+        fdc3,
     )
     for row in domain.METHODS
 }

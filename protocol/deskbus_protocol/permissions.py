@@ -33,8 +33,14 @@ Reason = Annotated[str, Meta(max_length=200)]
 State = Literal["granted", "denied", "prompt"]
 Risk = Literal["low", "medium", "high"]
 Holds = Literal["once", "session", "always"]
-ScopeKind = Literal["topics", "app", "path", "origin", "word", "fixed"]
-"""`word` is any text, compared whole; `fixed` has one value only."""
+ScopeKind = Literal["topics", "app", "path", "origin", "word", "fixed", "contexts", "intents"]
+"""`word` is any text, compared whole; `fixed` has one value only.
+
+`contexts` are patterns of a channel and a context type of FDC3 (`fdc3%2Echannel%2E1.fdc3.contact`),
+`intents` of an intent and a context type (`ViewChart.#`).
+"""
+PATTERN_KINDS: frozenset[ScopeKind] = frozenset({"topics", "contexts", "intents"})
+"""Kinds whose scopes are patterns, as those of topics are."""
 Enforcer = Literal["broker", "method", "shell", "nobody"]
 """The part that enforces a permission. One that none enforces is not offered."""
 Origin = Annotated[str, Meta(max_length=256)]

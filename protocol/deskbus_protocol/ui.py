@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from deskbus_protocol.fdc3 import Version
 from deskbus_protocol.manifest import Colour
 from deskbus_protocol.method import Empty, Method, Params, Result
 from deskbus_protocol.pattern import whole
@@ -32,7 +33,8 @@ class WindowDescriptor(Descriptor, frozen=True, kw_only=True, tag_field="kind", 
     """A window of an app. `url` is absolute: `file:` for local apps, else `https:`.
 
     `root` is the folder whose files the window may load; without one, that of its own file.
-    `background_color` lies below the page; white unless told.
+    `background_color` lies below the page; white unless told. With `fdc3` the page has
+    `window.fdc3`, of this version of the standard.
     """
 
     window: WindowId
@@ -51,6 +53,7 @@ class WindowDescriptor(Descriptor, frozen=True, kw_only=True, tag_field="kind", 
         | UnsetType
     ) = UNSET
     background_color: Colour | UnsetType = UNSET
+    fdc3: Version | UnsetType = UNSET
 
 
 class AppIdentity(Descriptor, frozen=True, kw_only=True):

@@ -62,6 +62,14 @@ PROOFS = {
     for name in USES
 }
 PROOFS |= {name: (f"{REFUSED}[{name}]", f"{GRANTED}[{name}]") for name in ELECTRONS}
+FDC3 = "tests/integration/test_fdc3.py::"
+PROOFS |= {
+    name: (
+        f"{FDC3}test_without_a_grant_it_is_refused[{name}]",
+        f"{FDC3}test_with_a_grant_it_works[{name}]",
+    )
+    for name in ("fdc3.context.read", "fdc3.context.write", "fdc3.raise", "fdc3.handle")
+}
 PROOFS |= {
     "external.open": (LINK, LINK),
     "fullscreen": (FULLSCREEN, FULLSCREEN),

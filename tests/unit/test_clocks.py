@@ -18,6 +18,7 @@ READERS = {
     "deskbus/handlers/apps.py": "says when a state was saved",
     "deskbus/processes/runtime/crash_report.py": "says when an app crashed",
     "deskbus/processes/limit_monitor.py": "says when usage was measured",
+    "deskbus_protocol/client/fdc3.py": "says when a request was made, as DACP has it",
     "deskbus/processes/installed_apps.py": "says when an app was installed",
     "deskbus/processes/system/portable_processes.py": "compares with when processes started",
     "deskbus/vault/keys/keyset.py": "says when a key was made",

@@ -12,7 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 BACKEND = ROOT / "backend/deskbus"
 PROTOCOL = ROOT / "protocol/deskbus_protocol"
 
-SERVICES = {"bus", "persistence", "security", "vault", "audit", "processes", "ui", "federation"}
+SERVICES = {
+    "bus", "persistence", "security", "vault", "audit", "processes", "ui", "federation", "fdc3",
+}  # fmt: skip
 BASE = {"config", "contracts", "reliability", "observability", "storage"}
 CARRIERS = {"transport", "rpc"}
 TOP = {"handlers", "web"}

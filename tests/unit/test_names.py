@@ -15,7 +15,9 @@ PACKAGES = ("backend/deskbus", "protocol/deskbus_protocol")
 PROSE = ("backend", "protocol", "electron-bridge/src", "demo", "examples")
 PYTHON, SCRIPT = {".py"}, {".ts", ".js", ".mjs"}
 
-SAME_NAME: dict[str, str] = {}
+SAME_NAME: dict[str, str] = {
+    "Listener": "the FDC3 standard's own name, in its client; and what listens on a socket",
+}
 """Classes that share a name with another, each with the reason."""
 
 FRAGMENT = re.compile(r"(What|Who|Whoever|Whatever|So many|So much|So long|So often)\b(?!.*\?)")

@@ -65,6 +65,12 @@ class TopicTable:
         self._directed += 1
         return Topic(name, self._epoch, DIRECT_TOPIC_NUMBER, seq=DIRECTED_SEQ + self._directed)
 
+    def forget_history(self, name: str) -> None:
+        """Empties the history of a topic on which nobody will publish again."""
+        topic = self._topics.get(name)
+        if topic is not None:
+            self._empty(topic)
+
     def histories_grew(self, size_bytes: int, owner: str) -> None:
         """By so many bytes, in topics of `owner`."""
         self.history_bytes += size_bytes

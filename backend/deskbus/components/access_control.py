@@ -227,6 +227,24 @@ class AccessControl:
         if self._tasks is not None:
             self._tasks.start_soon(self.identify, app)
 
+    def declare_from_directory(self, manifest: Manifest, folder: Path, grants: list[Grant]) -> None:
+        """Takes in an app of an app directory, with what the configuration gives such apps.
+
+        An app of the configuration keeps what it has, and gets this besides.
+        """
+        app = manifest.id
+        rules = self._rules_of(manifest, grants)
+        known = self.security.apps.rules(app)
+        if app in self._manifests and known is not None:
+            rules = known._replace(
+                grants=(*known.grants, *rules.grants), declares=(*known.declares, *rules.declares)
+            )
+        else:
+            self._manifests[app] = (manifest, folder, False)
+        self.security.apps.register(app, rules, None)
+        if self._tasks is not None:
+            self._tasks.start_soon(self.identify, app)
+
     def withdraw(self, app: str) -> None:
         """The app is gone. What was decided about it counts again for the same app only."""
         self._manifests.pop(app, None)

@@ -73,14 +73,17 @@ class AppProcesses:
         )
         configured = settings.config.apps
         self.manager = ProcessIsolationManager(
-            [spec_of(app, settings.folder, administered=True) for app in configured],
+            [
+                spec_of(app, settings.folder, administered=True, fdc3=settings.fdc3_version)
+                for app in configured
+            ],
             self._starter,
         )
         self.library = AppLibrary(
             InstalledApps(settings.data_dir, access.hash_of),
             self.manager,
             configured=frozenset(app.id for app in configured),
-            spec_of=partial(spec_of, administered=False),
+            spec_of=partial(spec_of, administered=False, fdc3=settings.fdc3_version),
             admission=access,
             state_store=self.state_store,
             trail=trail,

@@ -29,19 +29,23 @@ from deskbus.ui.windows import absolute_url
 from deskbus.vault.vault import Vault
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.fdc3 import Version
 from deskbus_protocol.manifest import Manifest, ProgramSpec, WindowSpec
 from deskbus_protocol.ui import WindowDescriptor
 
 
-def spec_of(app: Manifest, folder: Path, *, administered: bool) -> AppSpec:
+def spec_of(
+    app: Manifest, folder: Path, *, administered: bool, fdc3: Version | UnsetType = UNSET
+) -> AppSpec:
     """`folder` is the one that the manifest's paths are taken from.
 
-    `administered` says that the manifest is the configuration's own.
+    `administered` says that the manifest is the configuration's own; `fdc3` is the version of the
+    standard that its pages have.
     """
     return AppSpec(
         app.id,
         app.name,
-        windows=tuple(_window(app, window, folder) for window in app.windows),
+        windows=tuple(_window(app, window, folder, fdc3) for window in app.windows),
         process=(
             None
             if isinstance(app.process, UnsetType)
@@ -161,7 +165,9 @@ def persistence_of(
     )
 
 
-def _window(app: Manifest, window: WindowSpec, folder: Path) -> WindowDescriptor:
+def _window(
+    app: Manifest, window: WindowSpec, folder: Path, fdc3: Version | UnsetType
+) -> WindowDescriptor:
     return WindowDescriptor(
         window=f"{app.id}/{window.name}",
         app=app.id,
@@ -174,6 +180,7 @@ def _window(app: Manifest, window: WindowSpec, folder: Path) -> WindowDescriptor
         y=window.y,
         background_color=window.background_color,
         root=UNSET if "://" in window.url else folder.resolve().as_uri(),
+        fdc3=fdc3,
     )
 
 

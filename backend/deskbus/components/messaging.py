@@ -10,6 +10,7 @@ from deskbus.bus.broker import MessageBroker
 from deskbus.bus.recovery.replay import Replays
 from deskbus.bus.service import InterApplicationBus
 from deskbus.components.access_control import AccessControl
+from deskbus.components.channel_access import ChannelAccess
 from deskbus.components.component_settings import persistence_of
 from deskbus.config import Settings
 from deskbus.contracts.listeners import Listeners
@@ -20,6 +21,7 @@ from deskbus.storage.awake_clock import tick_every
 from deskbus.storage.clocks import SteadyClock
 from deskbus.vault.vault import Vault
 from deskbus_protocol.envelope import ClientId
+from deskbus_protocol.fdc3 import CHANNEL_TOPICS, INBOX_TOPICS
 from deskbus_protocol.secrets import VaultStatus
 
 TICK_S = 0.1
@@ -45,12 +47,18 @@ class Messaging:
         self._security = security = access.security
         clock = SteadyClock()
         self.persistence = persistence_of(settings, vault, clock)
-        self.log = TopicLog(self.persistence, settings.config.persistence.topics)
+        # Nobody replays an inbox, or a private channel.
+        self.log = TopicLog(
+            self.persistence,
+            settings.config.persistence.topics,
+            never=(f"{INBOX_TOPICS}.#", f"{CHANNEL_TOPICS}.private.#"),
+        )
+        self.access = ChannelAccess(security.checker)
         self.client_ended = Listeners[ClientId]()
         self.client_ended.add(security.forget_client)
         self.bus = InterApplicationBus(
-            MessageBroker(epoch, security.checker, self.log, clock),
-            security.checker,
+            MessageBroker(epoch, self.access, self.log, clock),
+            self.access,
             on_gone=security.forget_session,
             on_ended=self.client_ended,
             latency=latency,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from deskbus.components.access_control import AccessControl
 from deskbus.components.app_processes import AppProcesses
 from deskbus.components.auditing import Auditing
+from deskbus.components.fdc3_agent import Fdc3Agent
 from deskbus.components.federation_bridge import FederationBridge
 from deskbus.components.health_checks import log_statistics
 from deskbus.components.health_watch import HealthWatch
@@ -15,6 +16,7 @@ from deskbus.components.sessions import Sessions
 from deskbus.components.user_interface import UserInterface
 from deskbus.handlers import apps as apps_handlers
 from deskbus.handlers import bus as bus_handlers
+from deskbus.handlers import fdc3 as fdc3_handlers
 from deskbus.handlers import federation as federation_handlers
 from deskbus.handlers import files as files_handlers
 from deskbus.handlers import health as health_handlers
@@ -50,6 +52,7 @@ def dispatcher_of(
     sessions: Sessions,
     apps: AppProcesses,
     federation_bridge: FederationBridge,
+    fdc3: Fdc3Agent,
     health: HealthWatch,
     errors: ErrorCounts,
     metrics: Metrics,
@@ -99,6 +102,7 @@ def dispatcher_of(
             health_handlers.handlers(health.monitor),
             metrics_handlers.handlers(metrics.exposition),
             federation_handlers.handlers(federation_bridge.federation),
+            fdc3_handlers.handlers(fdc3.service),
         ],
         auditing.refused.by_dispatcher,
         errors,

@@ -13,8 +13,16 @@ MAX_KNOWN_TOPICS = 100_000
 class TopicLog:
     """Policy by pattern over one `MessagePersistence`, or over none, where that is switched off."""
 
-    def __init__(self, persistence: MessagePersistence | None, patterns: Sequence[str]) -> None:
+    def __init__(
+        self,
+        persistence: MessagePersistence | None,
+        patterns: Sequence[str],
+        *,
+        never: Sequence[str] = (),
+    ) -> None:
+        """A topic that fits `never` is not persisted, whatever `patterns` say."""
         self._persistence = persistence
+        self._never = tuple(never)
         self._patterns = tuple(patterns) if persistence else ()
         self._known: dict[str, bool] = {}
         self._last_seqs: dict[str, int] | None = None
@@ -24,7 +32,9 @@ class TopicLog:
         if known is None:
             if len(self._known) >= MAX_KNOWN_TOPICS:
                 self._known.clear()
-            known = any(matches(pattern, topic) for pattern in self._patterns)
+            known = any(matches(pattern, topic) for pattern in self._patterns) and not any(
+                matches(pattern, topic) for pattern in self._never
+            )
             self._known[topic] = known
         return known
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import anyio
+import msgspec
 import structlog
 from msgspec import UNSET
 
@@ -22,11 +23,11 @@ from deskbus.processes.runtime.crash_report import crash_of
 from deskbus.processes.runtime.pending_restart import PendingRestart
 from deskbus.processes.runtime.process_run import ProcessRun
 from deskbus.processes.runtime.process_starter import ProcessStarter
-from deskbus.processes.spec import AppSpec
+from deskbus.processes.spec import MAIN_CLIENT, AppSpec
 from deskbus.processes.system.sampling import Measured, Subject
 from deskbus.storage.awake_clock import awake_s
 from deskbus_protocol.apps import AppState, AppStatus, Crash, LimitName, StopParams
-from deskbus_protocol.errors import CONFLICT, DeskbusError
+from deskbus_protocol.errors import CONFLICT, OVERLOADED, DeskbusError
 from deskbus_protocol.events import (
     AppCrashed,
     AppLaunched,
@@ -35,6 +36,10 @@ from deskbus_protocol.events import (
     AppTerminated,
     AppUnresponsive,
 )
+from deskbus_protocol.ui import WindowDescriptor
+
+MAX_WINDOWS = 64
+"""Windows that one app has open."""
 
 ASKED = Ending(None, "It was asked to end.")
 ALIVE: frozenset[AppState] = frozenset({"starting", "ready", "degraded", "unresponsive"})
@@ -48,6 +53,8 @@ class ManagedApp:
         self.state: AppState = "stopped"
         self.run: ProcessRun | None = None
         self.windows: list[str] = []
+        self.more_windows: dict[str, WindowDescriptor] = {}
+        self._opened_windows = 0
         self.limit_monitor = LimitMonitor(spec.app, spec.limits, starter.bus_limit)
         self.restart_policy = RestartPolicy(spec.restart)
         self.restarts_in_all = 0
@@ -99,13 +106,42 @@ class ManagedApp:
         except anyio.WouldBlock:
             words = f"{self.spec.app} is starting or ending already."
             raise DeskbusError(CONFLICT, words) from None
+        try:
+            await self._launch(progress)
+            return self.status()
+        finally:
+            self._changing.release()
+
+    async def open_instance(self, on_client: Callable[[str], None]) -> None:
+        """Starts the app; where it runs, opens one more window like its first.
+
+        `on_client` is told the client's name on the bus before its page is loaded. An app that has
+        no window is the same one again. Raises `DeskbusError`: unavailable, overloaded.
+        """
+        async with self._changing:
+            first = self.spec.windows[0] if self.spec.windows else None
+            if first is None:
+                on_client(MAIN_CLIENT)
+            if not self.is_alive or first is None:
+                if first is not None:
+                    on_client(first.client)
+                await self._launch(lambda _: None)
+                return
+            window = self._another(first)
+            on_client(window.client)
+            await self._starter.windows.open(window)
+            self.more_windows[window.window] = window
+            self.windows.append(window.window)
+            self._set(self.state)
+
+    async def _launch(self, progress: Callable[[str], None]) -> None:
+        """The lock is held. One that ran goes on where the rest of it can't be started."""
         ran = self.is_alive or self.run is not None
         try:
             self._pending_restart.cancel()
             if self.run is None:
                 self.restart_policy.launched()
             await self._start(progress)
-            return self.status()
         except BaseException:
             if ran:
                 self._go_on_without_window()
@@ -113,8 +149,18 @@ class ManagedApp:
                 with anyio.CancelScope(shield=True):
                     await self._stop()
             raise
-        finally:
-            self._changing.release()
+
+    def _another(self, first: WindowDescriptor) -> WindowDescriptor:
+        """Its first window, where that is closed; else one more, beside it."""
+        if first.window not in self.windows:
+            return first
+        if len(self.windows) >= MAX_WINDOWS:
+            raise DeskbusError(OVERLOADED, f"{self.spec.app} has too many windows open.")
+        self._opened_windows += 1
+        client = f"{first.client}-{self._opened_windows}"
+        return msgspec.structs.replace(
+            first, window=f"{self.spec.app}/{client}", client=client, x=UNSET, y=UNSET
+        )
 
     async def terminate(self, grace_s: float | None = None) -> None:
         """Returns when the app's process tree and windows are gone."""
@@ -155,6 +201,7 @@ class ManagedApp:
     def window_closed(self, window: str) -> None:
         """A person closed a window; with its last one the app is asked to end."""
         self.windows.remove(window)
+        self.more_windows.pop(window, None)
         if self.windows:
             self._set(self.state)
         elif self.run is None and not self._changing.locked():
@@ -234,7 +281,7 @@ class ManagedApp:
             if self._starter.tasks is not None:
                 self._starter.tasks.start_soon(run.watch, self._ended)
             progress("process started")
-        for window in self.spec.windows:
+        for window in (*self.spec.windows, *self.more_windows.values()):
             await self._starter.windows.open(window)
             if window.window not in self.windows:
                 self.windows.append(window.window)
@@ -414,6 +461,7 @@ class ManagedApp:
 
     async def _close_windows(self) -> None:
         windows, self.windows = self.windows, []
+        self.more_windows.clear()
         for window in windows:
             await self._starter.windows.close(window)
 

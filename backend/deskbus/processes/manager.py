@@ -119,6 +119,17 @@ class ProcessIsolationManager:
         self._woken.set()
         return status
 
+    async def open_instance(self, app: str, on_client: Callable[[str], None]) -> None:
+        """Starts the app, or opens one more window of it; raises `DeskbusError`.
+
+        `on_client` is told the instance's client on the bus before its page is loaded.
+        """
+        await self.find(app).open_instance(on_client)
+        self._woken.set()
+
+    def has(self, app: str) -> bool:
+        return app in self._apps
+
     async def terminate(self, app: str) -> None:
         """Returns when the app's process tree and windows are gone; raises `DeskbusError`."""
         await self.find(app).terminate()

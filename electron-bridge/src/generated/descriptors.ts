@@ -7,7 +7,7 @@ export const windowSchema = {
   "$defs": {
     "WindowDescriptor": {
       "title": "WindowDescriptor",
-      "description": "A window of an app. `url` is absolute: `file:` for local apps, else `https:`.\n\n    `root` is the folder whose files the window may load; without one, that of its own file.\n    `background_color` lies below the page; white unless told.",
+      "description": "A window of an app. `url` is absolute: `file:` for local apps, else `https:`.\n\n    `root` is the folder whose files the window may load; without one, that of its own file.\n    `background_color` lies below the page; white unless told. With `fdc3` the page has\n    `window.fdc3`, of this version of the standard.",
       "type": "object",
       "properties": {
         "kind": {
@@ -79,6 +79,12 @@ export const windowSchema = {
           "type": "string",
           "maxLength": 7,
           "pattern": "^(?:#[0-9A-Fa-f]{6})$(?!\\n)"
+        },
+        "fdc3": {
+          "enum": [
+            "2.2",
+            "3.0"
+          ]
         }
       },
       "required": [

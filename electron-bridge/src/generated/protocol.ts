@@ -21,7 +21,8 @@ export interface ErrorData {
  * A window of an app. `url` is absolute: `file:` for local apps, else `https:`.
  *
  * `root` is the folder whose files the window may load; without one, that of its own file.
- * `background_color` lies below the page; white unless told.
+ * `background_color` lies below the page; white unless told. With `fdc3` the page has
+ * `window.fdc3`, of this version of the standard.
  */
 export interface WindowDescriptor {
   kind: "window";
@@ -38,6 +39,7 @@ export interface WindowDescriptor {
   y?: number;
   root?: string;
   backgroundColor?: string;
+  fdc3?: "2.2" | "3.0";
 }
 
 /**
@@ -844,7 +846,7 @@ export interface PermissionEntry {
   statement: string;
   detail: string;
   risk: "high" | "low" | "medium";
-  scope: "app" | "fixed" | "origin" | "path" | "topics" | "word";
+  scope: "app" | "contexts" | "fixed" | "intents" | "origin" | "path" | "topics" | "word";
   enforcedBy: "broker" | "method" | "nobody" | "shell";
   word?: string;
   implies?: Array<string>;
@@ -1772,6 +1774,116 @@ export interface FederationResult {
   health: ComponentHealth;
 }
 
+/** `version` is the version of FDC3 that the page speaks. */
+export interface ConnectParams {
+  _meta?: TraceContext;
+  version?: "2.2" | "3.0";
+}
+
+/**
+ * `inbox` is the topic on which the agent's messages come.
+ *
+ * `implementation` is FDC3's ImplementationMetadata.
+ */
+export interface ConnectResult {
+  appId: string;
+  instanceId: string;
+  inbox: string;
+  implementation: unknown;
+}
+
+/** `message` is a request of DACP: an object with `type`, `meta` and `payload`. */
+export interface Fdc3SendParams {
+  _meta?: TraceContext;
+  /** A request of the FDC3 2.2 DACP. */
+  message: unknown;
+}
+
+export interface Fdc3Channels {
+  channels: Array<Fdc3Channel>;
+}
+
+/** A channel, the types of the contexts that it has, newest first, and who is on it. */
+export interface Fdc3Channel {
+  id: string;
+  type: "app" | "private" | "user";
+  name: string;
+  contextTypes: Array<string>;
+  members: Array<string>;
+  listeners: Array<Fdc3Listener>;
+}
+
+/** A listener of an instance. Without a channel it is to the user channel that was joined. */
+export interface Fdc3Listener {
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  instanceId: string;
+  channel?: string;
+  contextType?: string;
+  intent?: string;
+}
+
+/** Without a channel all of them. */
+export interface ChannelParams {
+  _meta?: TraceContext;
+  channel?: string;
+}
+
+export interface Fdc3Contexts {
+  contexts: Array<LastContext>;
+}
+
+/** The last context of a type on a channel. `timestamp` is Unix milliseconds. */
+export interface LastContext {
+  channel: string;
+  type: string;
+  /** The context, as it was broadcast. */
+  context: unknown;
+  source: ClientId;
+  timestamp: number;
+  traceId: string;
+}
+
+export interface Fdc3Intents {
+  intents: Array<Fdc3Intent>;
+}
+
+/** An intent: the apps that the directory has for it, and who listens now. */
+export interface Fdc3Intent {
+  intent: string;
+  apps: Array<string>;
+  listeners: Array<Fdc3Listener>;
+}
+
+/** One trace id, or the newest `limit` entries of all. */
+export interface Fdc3TraceParams {
+  _meta?: TraceContext;
+  traceId?: string;
+  limit?: number;
+}
+
+export interface Fdc3Trace {
+  entries: Array<Fdc3TraceEntry>;
+}
+
+/**
+ * One step of a context or an intent. `timestamp` is Unix milliseconds.
+ *
+ * `to` is who got it, by app and client; `allowed_by` what permitted that.
+ */
+export interface Fdc3TraceEntry {
+  timestamp: number;
+  traceId: string;
+  kind: "broadcast" | "intent" | "open" | "refused" | "result";
+  source: ClientId;
+  to: Array<ClientId>;
+  contextType?: string;
+  channel?: string;
+  intent?: string;
+  allowedBy?: string;
+  detail?: string;
+}
+
 export interface Methods {
   /** Opens the shell's session and checks the protocol version. */
   "session.hello": { params: HelloParams; result: HelloResult; handledBy: "backend" };
@@ -1999,6 +2111,20 @@ export interface Methods {
   "metrics.get": { params: MetricsParams; result: MetricsResult; handledBy: "backend" };
   /** Connects to NATS at once, and tells how that went, 5 s later at the latest. */
   "federation.reconnect": { params: NoParams; result: FederationResult; handledBy: "backend" };
+  /** Begins FDC3 for a client: its identity, its inbox; earlier listeners are gone. */
+  "fdc3.connect": { params: ConnectParams; result: ConnectResult; handledBy: "backend" };
+  /** Sends a DACP request; the answer comes to the inbox. A person may be asked first. */
+  "fdc3.send": { params: Fdc3SendParams; result: Empty; handledBy: "backend" };
+  /** Ends FDC3 for a client: its listeners are gone; its identity stays its own. */
+  "fdc3.disconnect": { params: NoParams; result: Empty; handledBy: "backend" };
+  /** Lists the channels, with who is on them and who listens. */
+  "fdc3.channels": { params: NoParams; result: Fdc3Channels; handledBy: "backend" };
+  /** Lists the last contexts of a channel, or of all user and app channels. */
+  "fdc3.contexts": { params: ChannelParams; result: Fdc3Contexts; handledBy: "backend" };
+  /** Lists the intents, with the apps of the directory and who listens. */
+  "fdc3.intents": { params: NoParams; result: Fdc3Intents; handledBy: "backend" };
+  /** Tells who sent a context or an intent, who got it, and what permitted it. */
+  "fdc3.trace": { params: Fdc3TraceParams; result: Fdc3Trace; handledBy: "backend" };
 }
 
 export const ERRORS = {

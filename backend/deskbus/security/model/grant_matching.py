@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from deskbus.security.model.scope_grammar import GRAMMARS, check_scope
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.errors import INVALID_PARAMS, DeskbusError
-from deskbus_protocol.permissions import Grant
+from deskbus_protocol.permissions import PATTERN_KINDS, Grant
 from deskbus_protocol.topics import is_wildcard
 
 
@@ -45,7 +45,7 @@ class GrantMatching:
         entry = self._catalogue.get(given.permission)
         if entry is None or entry.scope in ("app", "word", "fixed"):
             return False
-        return entry.scope != "topics" or is_wildcard(given.scope)
+        return entry.scope not in PATTERN_KINDS or is_wildcard(given.scope)
 
     def covers(self, given: Grant, wanted: Grant) -> bool:
         """Whether `given` permits all that `wanted` asks for."""

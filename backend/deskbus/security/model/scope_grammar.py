@@ -117,6 +117,8 @@ GRAMMARS: dict[ScopeKind, Grammar] = {
     "origin": Origins(),
     "word": Words(),
     "fixed": Words(),
+    "contexts": Topics(),
+    "intents": Topics(),
 }
 
 

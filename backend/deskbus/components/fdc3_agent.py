@@ -1,0 +1,268 @@
+"""Fdc3Agent: the desktop agent, joined with the bus, the permissions, the apps and the screens."""
+
+import secrets
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from importlib.metadata import version
+
+import anyio
+import anyio.to_thread
+import structlog
+from msgspec import Raw, UnsetType
+
+from deskbus.bus.route import BusClient, Rank, Reader
+from deskbus.components.access_control import AccessControl
+from deskbus.components.app_processes import AppProcesses
+from deskbus.components.channel_access import AGENT
+from deskbus.components.component_settings import spec_of
+from deskbus.components.directory_apps import directory_app, records_of_configuration
+from deskbus.components.messaging import Messaging
+from deskbus.config import Fdc3Config, Settings
+from deskbus.contracts.audit_sink import AuditSink
+from deskbus.contracts.log_query import LogQuery
+from deskbus.fdc3.agent import AgentCore, Surroundings
+from deskbus.fdc3.dacp.service import Fdc3Service
+from deskbus.fdc3.directory.app_directory import AppDirectory, own_id
+from deskbus.fdc3.directory.sources import DirectorySources, Loaded
+from deskbus.fdc3.errors import DacpError
+from deskbus.fdc3.ports import Candidate
+from deskbus.reliability.loops import Loops
+from deskbus.security.permission_request import Permit
+from deskbus.storage.awake_clock import awake_s, tick_every
+from deskbus_protocol.bus import PublishParams
+from deskbus_protocol.envelope import ClientId
+from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.fdc3 import CHANNEL_TOPICS
+from deskbus_protocol.health import ComponentHealth
+from deskbus_protocol.permissions import Grant
+from deskbus_protocol.topics import overlaps
+
+TICK_S = 0.1
+"""How late a timeout of FDC3's may be."""
+
+DIRECTORY_FOLDER = "appd"
+"""Below the data folder: the last copies of directories that were downloaded."""
+
+HOLDING = frozenset({"fdc3.context.read", "fdc3.handle"})
+"""Permissions for a listener: allowed once, they hold until its client has ended."""
+
+log = structlog.get_logger()
+
+
+class Fdc3Agent:
+    """`service` is None where FDC3 is off."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        messaging: Messaging,
+        access: AccessControl,
+        apps: AppProcesses,
+        trail: AuditSink,
+        loops: Loops,
+    ) -> None:
+        self._settings = settings
+        self._messaging = messaging
+        self._access = access
+        self._apps = apps
+        self._loops = loops
+        self.service: Fdc3Service | None = None
+        config = settings.config.fdc3
+        if isinstance(config, UnsetType):
+            return
+        self._bus = AgentBus(messaging)
+        self._sources = DirectorySources(
+            config.directories, settings.folder, settings.data_dir / DIRECTORY_FOLDER
+        )
+        agent = AgentCore(
+            AppDirectory(records_of_configuration(settings.config.apps)),
+            Surroundings(
+                bus=self._bus,
+                access=AgentAccess(access),
+                launcher=InstanceLauncher(access, apps),
+                chooser=NoChooser(),
+                clock_ms=messaging.bus.broker.clock_ms,
+                now_s=awake_s,
+                new_id=lambda: str(uuid.uuid4()),
+                new_trace=lambda: secrets.token_hex(16),
+            ),
+            provider_version=version("deskbus"),
+            version=config.version,
+        )
+        self.service = Fdc3Service(agent)
+        messaging.client_ended.add(agent.client_ended)
+        access.changed.add(lambda _: agent.listeners_changed())
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        config = self._settings.config.fdc3
+        if self.service is None or isinstance(config, UnsetType):
+            yield
+            return
+        agent = self.service.agent
+        loaded = await anyio.to_thread.run_sync(self._sources.load)
+        self._take_in(agent, config, loaded)
+        await self._take_back(agent)
+        self._bus.listen(agent.take)
+        tick = partial(tick_every, TICK_S, agent.tick)
+        async with self.service.running(), self._loops.running(tick):
+            yield
+
+    def health(self) -> ComponentHealth:
+        if self.service is None:
+            return ComponentHealth(status="off", detail="no [fdc3] in the configuration")
+        if self._sources.problems:
+            words = "; ".join(f"{name}: {why}" for name, why in self._sources.problems.items())
+            return ComponentHealth(status="degraded", detail=f"app directory: {words}"[:2000])
+        return ComponentHealth(
+            status="ok", detail=f"{len(self.service.agent.directory)} apps in the directory"
+        )
+
+    def _take_in(self, agent: AgentCore, config: Fdc3Config, loaded: list[Loaded]) -> None:
+        """An app of the configuration is what that says; its record adds what FDC3 knows of it."""
+        own = records_of_configuration(self._settings.config.apps)
+        agent.directory_changed(AppDirectory([*(one.record for one in loaded), *own]))
+        configured = {app.id for app in self._settings.config.apps}
+        wanted = {own_id(record) for record in agent.directory}
+        for one in loaded:
+            app = own_id(one.record)
+            if agent.directory.record(one.record.app_id) is not one.record:
+                continue
+            if not one.local and app in configured:
+                # A directory from elsewhere has no say in what an app of this machine may do.
+                log.warning("fdc3.record_not_ours", app=app)
+                continue
+            made = directory_app(one.record, config.consent, wanted, local=one.local)
+            self._access.declare_from_directory(made.manifest, self._settings.folder, made.grants)
+            if not self._apps.manager.has(app) and made.can_run:
+                plan = spec_of(
+                    made.manifest,
+                    self._settings.folder,
+                    administered=False,
+                    fdc3=self._settings.fdc3_version,
+                )
+                self._apps.manager.add(plan)
+
+    async def _take_back(self, agent: AgentCore) -> None:
+        """The last contexts of earlier runs, of channels whose topics are persisted."""
+        log_of_topics = self._messaging.log
+        if not log_of_topics.available:
+            return
+        try:
+            wanted = LogQuery(wants=lambda topic: topic.startswith(f"{CHANNEL_TOPICS}."))
+            async for block in log_of_topics.read(wanted):
+                for line in block.split(b"\n"):
+                    if line:
+                        agent.take_back(line)
+        except DeskbusError as error:
+            log.warning("fdc3.contexts_not_restored", reason=error.kind.name)
+
+
+class AgentBus:
+    """The agent's end of the bus: `ContextBus`."""
+
+    def __init__(self, messaging: Messaging) -> None:
+        self._bus = messaging.bus
+        self._access = messaging.access
+        self._client = BusClient(AGENT, messaging.bus.broker.epoch)
+
+    def listen(self, take: Callable[[bytes], None]) -> None:
+        """Gives every context that is published on a channel to `take`, at once."""
+        reader = Reader(self._client, Rank.LIVE, _Outlet(take))
+        self._bus.broker.subscribe(self._client, f"{CHANNEL_TOPICS}.#", reader)
+
+    def open_inbox(self, identity: ClientId, inbox: str) -> None:
+        self._access.give_inbox(inbox, identity)
+        self._bus.subscribe(identity, inbox, "live")
+
+    def post(self, inbox: str, message: bytes) -> None:
+        self._bus.broker.publish(self._client, inbox, Raw(message))
+
+    def publish(self, sender: ClientId, topic: str, context: Raw, trace_id: str) -> None:
+        member = self._bus.member(sender)
+        options = PublishParams(topic=topic, payload=context, correlation_id=trace_id)
+        with self._access.lending(sender, topic):
+            self._bus.broker.publish(member.client, topic, context, options)
+
+    def forget(self, topic: str) -> None:
+        self._access.take_inbox(topic)
+        self._client.writable.pop(topic, None)
+        self._bus.broker.topics.forget_history(topic)
+
+
+class _Outlet:
+    def __init__(self, take: Callable[[bytes], None]) -> None:
+        self._take = take
+
+    def put(self, line: bytes, topic: str | None, _: int) -> None:
+        """A context that breaks the agent must not break the publish that brought it."""
+        try:
+            self._take(line)
+        except Exception:
+            log.exception("fdc3.context_not_handed_out", topic=topic)
+
+
+class AgentAccess:
+    """Permissions as the agent asks for them: `Access`."""
+
+    def __init__(self, access: AccessControl) -> None:
+        self._security = access.security
+
+    def may(self, identity: ClientId, wanted: Grant) -> bool:
+        granted = self._security.checker.still_permits(Permit(identity, wanted))
+        if granted:
+            self._security.checker.note_use(identity, wanted)
+        return granted
+
+    def may_part(self, identity: ClientId, wanted: Grant) -> bool:
+        if self.may(identity, wanted):
+            return True
+        checker = self._security.checker
+        if checker.once.is_leased(identity, wanted):
+            return True
+        return any(
+            rule.allow
+            and rule.permission == wanted.permission
+            and (isinstance(rule.scope, UnsetType) or overlaps(rule.scope, wanted.scope))
+            for rule in checker.effective(identity.app)
+        )
+
+    def can_have(self, identity: ClientId, permission: str) -> bool:
+        return self._security.checker.can_have(identity, permission)
+
+    async def ask(self, identity: ClientId, wanted: Grant) -> bool:
+        try:
+            permit = await self._security.permissions.require(identity, wanted)
+        except DeskbusError:
+            return False
+        if permit.once and wanted.permission in HOLDING:
+            self._security.checker.once.lease(identity, wanted)
+        return True
+
+    def reason(self, identity: ClientId, wanted: Grant) -> str:
+        return self._security.checker.verdict_of(identity, wanted).why
+
+
+class InstanceLauncher:
+    """Opens instances of apps as windows or processes: `Launcher`."""
+
+    def __init__(self, access: AccessControl, apps: AppProcesses) -> None:
+        self._access = access
+        self._apps = apps
+
+    def has(self, app: str) -> bool:
+        return self._apps.manager.has(app)
+
+    async def open(self, app: str, on_client: Callable[[ClientId], None]) -> None:
+        await self._access.check_launch(app)
+        await self._apps.manager.open_instance(app, lambda name: on_client(ClientId(app, name)))
+
+
+class NoChooser:
+    async def choose(
+        self, asker: ClientId, candidates: Sequence[Candidate], context_type: str
+    ) -> Candidate | None:
+        raise DacpError("ResolverUnavailable")

@@ -1,0 +1,355 @@
+"""AgentCore: the state of FDC3 on this machine, and what every request of DACP works with."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from deskbus.fdc3.directory.app_directory import AppDirectory
+from deskbus.fdc3.errors import DacpError
+from deskbus.fdc3.ports import Access, Chooser, ContextBus, Launcher
+from deskbus.fdc3.state.channels import ChannelState, ChannelTable, KeptContext
+from deskbus.fdc3.state.deliveries import Deliveries, OwedResult
+from deskbus.fdc3.state.instances import Instance, InstanceTable
+from deskbus.fdc3.trace import Trace
+from deskbus_protocol.envelope import ClientId
+from deskbus_protocol.fdc3 import (
+    HEARTBEAT_MS,
+    Fdc3TraceEntry,
+    Version,
+    channel_of,
+    context_scope,
+    context_type_of,
+)
+from deskbus_protocol.permissions import Grant
+
+SILENT_S = 60.0
+"""An instance that has not answered heartbeats for so long is not raised intents to."""
+
+FDC3_VERSIONS: dict[Version, str] = {"2.2": "2.2", "3.0": "3.0"}
+
+encode = msgspec.json.Encoder().encode
+
+
+class Surroundings(NamedTuple):
+    """The parts that the agent works with. `clock_ms` gives Unix ms, `now_s` counts steadily."""
+
+    bus: ContextBus
+    access: Access
+    launcher: Launcher
+    chooser: Chooser
+    clock_ms: Callable[[], int]
+    now_s: Callable[[], float]
+    new_id: Callable[[], str]
+    new_trace: Callable[[], str]
+
+
+class _Line(msgspec.Struct, frozen=True, rename="camel"):
+    """A message on a channel's topic, as far as the agent reads it."""
+
+    topic: str
+    sender: ClientId
+    payload: Raw
+    timestamp: int
+    correlation_id: str
+    origin: str | UnsetType = UNSET
+
+
+class _Frame(msgspec.Struct, frozen=True):
+    params: _Line
+
+
+_read_frame = msgspec.json.Decoder(_Frame).decode
+
+
+class AgentCore:
+    """Synchronous but for launches and people; so no request overtakes another of its instance."""
+
+    def __init__(
+        self,
+        directory: AppDirectory,
+        around: Surroundings,
+        *,
+        provider_version: str,
+        channels: ChannelTable | None = None,
+        version: Version = "2.2",
+    ) -> None:
+        self.directory = directory
+        self.around = around
+        self.version: Version = version
+        self.channels = channels or ChannelTable()
+        self.instances = InstanceTable(around.new_id)
+        self.deliveries = Deliveries()
+        self.trace = Trace()
+        self._provider_version = provider_version
+        self._readers: dict[tuple[str, str], tuple[Instance, ...]] = {}
+        self._beat_due_s = around.now_s()
+
+    # Instances.
+
+    def connect(self, identity: ClientId) -> Instance:
+        """A page or program of the client begins: listeners of an earlier one are gone.
+
+        Raises `DeskbusError` (session_required).
+        """
+        instance = self.expect(identity)
+        if instance.connected:
+            self.page_ended(instance)
+        self.around.bus.open_inbox(identity, instance.inbox)
+        instance.connected = True
+        instance.heard_s = self.around.now_s()
+        return instance
+
+    def expect(self, identity: ClientId) -> Instance:
+        """The client's instance, which may connect only later."""
+        app_id = self.directory.app_id_of(identity.app)
+        return self.instances.find_or_make(identity, app_id, self.around.now_s())
+
+    def page_ended(self, instance: Instance) -> None:
+        """Its page is gone: it hears nothing, and owes what it was raised to do."""
+        instance.connected = False
+        for channel in {wanted.channel for wanted in instance.contexts.values()}:
+            if channel is not None:
+                self.left_private(instance, channel)
+        instance.forget_listeners()
+        self.listeners_changed()
+        for _, owed in self.deliveries.instance_ended(instance.id):
+            self.answer_raiser(owed, {"error": "NoResultReturned"})
+
+    def client_ended(self, identity: ClientId) -> None:
+        """The client won't come back: its instance is gone."""
+        instance = self.instances.of(identity)
+        if instance is None:
+            return
+        self.page_ended(instance)
+        self.instances.remove(instance)
+        self.around.bus.forget(instance.inbox)
+        for channel in self.channels:
+            if channel.type == "private" and instance.id in channel.members:
+                channel.members.discard(instance.id)
+                if not channel.members:
+                    self._forget_channel(channel)
+
+    def directory_changed(self, directory: AppDirectory) -> None:
+        self.directory = directory
+
+    def tick(self) -> None:
+        """Gives up what waited too long, and asks everybody for a sign of life when it is time."""
+        now_s = self.around.now_s()
+        self.deliveries.tick(now_s)
+        if now_s >= self._beat_due_s:
+            self._beat_due_s = now_s + HEARTBEAT_MS / 1000
+            for instance in self.instances:
+                if instance.connected:
+                    self.tell(instance, "heartbeatEvent", {})
+
+    def answers(self, instance: Instance) -> bool:
+        """Whether it has given a sign of life lately."""
+        return not instance.connected or self.around.now_s() - instance.heard_s < SILENT_S
+
+    # Messages.
+
+    def tell(self, instance: Instance, kind: str, payload: Any) -> str:
+        """Sends an event; returns its id."""
+        event_uuid = self.around.new_id()
+        self.post(instance, self.event(event_uuid, kind, payload))
+        return event_uuid
+
+    def event(self, event_uuid: str, kind: str, payload: Any) -> bytes:
+        meta = {"eventUuid": event_uuid, "timestamp": self.timestamp()}
+        return encode({"type": kind, "meta": meta, "payload": payload})
+
+    def respond(self, instance: Instance, kind: str, request_uuid: str, payload: Any) -> None:
+        meta = {
+            "responseUuid": self.around.new_id(),
+            "requestUuid": request_uuid,
+            "timestamp": self.timestamp(),
+        }
+        self.post(instance, encode({"type": kind, "meta": meta, "payload": payload}))
+
+    def post(self, instance: Instance, message: bytes) -> None:
+        self.around.bus.post(instance.inbox, message)
+
+    def timestamp(self, at_ms: int | None = None) -> str:
+        """ISO 8601, in UTC."""
+        at_ms = self.around.clock_ms() if at_ms is None else at_ms
+        return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+    def answer_raiser(self, owed: OwedResult, payload: dict[str, Any]) -> None:
+        raiser = self.instances.get(owed.raiser)
+        if raiser is not None:
+            self.respond(raiser, "raiseIntentResultResponse", owed.request_uuid, payload)
+
+    def implementation(self, instance: Instance, version: Version | None = None) -> dict[str, Any]:
+        """FDC3 2.2, ImplementationMetadata."""
+        return {
+            "fdc3Version": FDC3_VERSIONS[version or self.version],
+            "provider": "deskbus",
+            "providerVersion": self._provider_version,
+            "optionalFeatures": {
+                "OriginatingAppMetadata": True,
+                "UserChannelMembershipAPIs": True,
+                "DesktopAgentBridging": False,
+            },
+            "appMetadata": self.metadata(instance.app_id, instance.id),
+        }
+
+    def metadata(self, app_id: str, instance_id: str | None) -> dict[str, Any]:
+        """FDC3 2.2, AppMetadata; bare for an app that the directory does not have."""
+        record = self.directory.record(app_id)
+        if record is not None:
+            return record.metadata(instance_id)
+        bare = {"appId": app_id}
+        return bare if instance_id is None else {**bare, "instanceId": instance_id}
+
+    # Channels.
+
+    def channel(self, instance: Instance, channel_id: str) -> ChannelState:
+        """Raises `DacpError`: NoChannelFound; AccessDenied for a private one not given to it."""
+        found = self.channels.get(channel_id)
+        if found is None:
+            raise DacpError("NoChannelFound")
+        if found.type == "private" and instance.id not in found.members:
+            raise DacpError("AccessDenied")
+        return found
+
+    def may_read(self, instance: Instance, channel: ChannelState, context_type: str) -> bool:
+        if channel.type == "private":
+            return instance.id in channel.members
+        wanted = Grant("fdc3.context.read", context_scope(channel.id, context_type))
+        return self.around.access.may(instance.identity, wanted)
+
+    def listeners_changed(self) -> None:
+        """Listeners, memberships or permissions are not the same as before."""
+        self._readers.clear()
+
+    def left_private(self, instance: Instance, channel_id: str) -> None:
+        """Tells who listens to a private channel's events that the instance listens no more."""
+        channel = self.channels.get(channel_id)
+        if channel is None or channel.type != "private":
+            return
+        for listener, wanted in list(instance.contexts.items()):
+            if wanted.channel == channel_id:
+                del instance.contexts[listener]
+                self.tell_private(channel, "privateChannelOnUnsubscribeEvent", wanted.type)
+        self.listeners_changed()
+        self.tell_private(channel, "privateChannelOnDisconnectEvent", None)
+
+    def tell_private(
+        self,
+        channel: ChannelState,
+        kind: Literal[
+            "privateChannelOnAddContextListenerEvent",
+            "privateChannelOnUnsubscribeEvent",
+            "privateChannelOnDisconnectEvent",
+        ],
+        context_type: str | None,
+    ) -> None:
+        payload: dict[str, Any] = {"privateChannelId": channel.id}
+        if kind != "privateChannelOnDisconnectEvent":
+            payload["contextType"] = context_type
+        for instance in self.instances:
+            if instance.hears_events_of(channel.id):
+                self.tell(instance, kind, payload)
+
+    def take(self, line: bytes) -> None:
+        """A context was published on a channel's topic: by a request of ours, by any app with the
+        permission, or on another machine. What is no context is passed over.
+        """
+        message = _read_frame(line).params
+        place = channel_of(message.topic)
+        context_type = context_type_of(message.payload)
+        if place is None or context_type is None:
+            return
+        kind, channel_id = place
+        channel = self.channels.get(channel_id)
+        if channel is None and kind == "app":
+            channel = self.channels.make(channel_id, "app", message.sender.app)
+        if channel is None or channel.type != kind:
+            return
+        channel.topics.add(message.topic)
+        kept = KeptContext(
+            message.payload, message.sender, message.timestamp, message.correlation_id
+        )
+        channel.keep(context_type, kept)
+        self._hand_out(channel, context_type, kept, message.origin)
+
+    def take_back(self, line: bytes) -> None:
+        """A context of an earlier run: it is the channel's last one until another comes."""
+        message = _read_frame(line).params
+        place = channel_of(message.topic)
+        context_type = context_type_of(message.payload)
+        if place is None or context_type is None or place[0] == "private":
+            return
+        channel = self.channels.get(place[1])
+        if channel is None and place[0] == "app":
+            channel = self.channels.make(place[1], "app", message.sender.app)
+        if channel is not None and channel.type == place[0]:
+            channel.topics.add(message.topic)
+            channel.keep(
+                context_type,
+                KeptContext(
+                    message.payload, message.sender, message.timestamp, message.correlation_id
+                ),
+            )
+
+    def _hand_out(
+        self, channel: ChannelState, context_type: str, kept: KeptContext, origin: str | UnsetType
+    ) -> None:
+        readers = self._readers.get((channel.id, context_type))
+        if readers is None:
+            readers = self._readers[channel.id, context_type] = tuple(
+                instance
+                for instance in self.instances
+                if instance.hears_context(channel.id, context_type)
+                and self.may_read(instance, channel, context_type)
+            )
+        got = [reader for reader in readers if reader.identity != kept.source or origin]
+        event = self.event(
+            self.around.new_id(),
+            "broadcastEvent",
+            {
+                "channelId": channel.id,
+                "context": kept.context,
+                **self.provenance(kept, origin),
+            },
+        )
+        for reader in got:
+            self.post(reader, event)
+        self.trace.add(
+            Fdc3TraceEntry(
+                timestamp=kept.timestamp,
+                trace_id=kept.trace_id,
+                kind="broadcast",
+                source=kept.source,
+                to=[reader.identity for reader in got],
+                context_type=context_type,
+                channel=channel.id,
+            )
+        )
+
+    def provenance(self, kept: KeptContext, origin: str | UnsetType = UNSET) -> dict[str, Any]:
+        """Where a context is from, as the agent knows it, whatever the app says."""
+        known = self.instances.of(kept.source) if isinstance(origin, UnsetType) else None
+        if known is not None:
+            source = known.name
+        else:
+            source = {"appId": self.directory.app_id_of(kept.source.app)}
+            if not isinstance(origin, UnsetType):
+                source["desktopAgent"] = origin
+        return {"originatingApp": source, "metadata": self.context_metadata(source, kept)}
+
+    def context_metadata(self, source: dict[str, str], kept: KeptContext) -> dict[str, Any]:
+        """FDC3 3.0, ContextMetadata; an app of 2.2 passes over it."""
+        return {
+            "source": source,
+            "timestamp": self.timestamp(kept.timestamp),
+            "traceId": kept.trace_id,
+        }
+
+    def _forget_channel(self, channel: ChannelState) -> None:
+        self.channels.remove(channel)
+        for topic in channel.topics:
+            self.around.bus.forget(topic)

@@ -1,0 +1,147 @@
+"""Messages of DACP, the Desktop Agent Communication Protocol of FDC3 2.2, as the agent reads them.
+
+Members that are not known are passed over, as the standard asks for.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+from deskbus.fdc3.errors import DacpError
+from deskbus_protocol.fdc3 import MAX_TYPE, AppIdentifier, context_type_of
+
+Uuid = Annotated[str, Meta(min_length=1, max_length=128)]
+ChannelId = Annotated[str, Meta(min_length=1, max_length=1000)]
+TypeName = Annotated[str, Meta(min_length=1, max_length=MAX_TYPE)]
+Intent = Annotated[str, Meta(min_length=1, max_length=MAX_TYPE)]
+ABSENT = Raw(b"null")
+"""In place of a context that a request may have, and has not."""
+
+
+class RequestMeta(msgspec.Struct, frozen=True, rename="camel"):
+    """A goodbye has no `request_uuid`."""
+
+    request_uuid: Annotated[str, Meta(max_length=128)] = ""
+
+
+class Request(msgspec.Struct, frozen=True, rename="camel"):
+    """A request, or a goodbye; what its payload has to be follows from its type."""
+
+    type: Annotated[str, Meta(min_length=1, max_length=100)]
+    meta: RequestMeta
+    payload: Raw = Raw(b"{}")
+
+
+class Payload(msgspec.Struct, frozen=True, rename="camel"):
+    """Base of all."""
+
+
+class NoPayload(Payload, frozen=True):
+    pass
+
+
+class ChannelPayload(Payload, frozen=True):
+    channel_id: ChannelId
+
+
+class BroadcastPayload(ChannelPayload, frozen=True):
+    context: Raw
+
+
+class CurrentContextPayload(ChannelPayload, frozen=True):
+    context_type: TypeName | None = None
+
+
+class ContextListenerPayload(Payload, frozen=True):
+    channel_id: ChannelId | None = None
+    context_type: TypeName | None = None
+
+
+class UnsubscribePayload(Payload, frozen=True):
+    listener_uuid: Uuid = msgspec.field(name="listenerUUID")
+
+
+class EventListenerPayload(Payload, frozen=True):
+    type: Literal["USER_CHANNEL_CHANGED", "CONTEXT_CLEARED"] | None = None
+
+
+class PrivateListenerPayload(Payload, frozen=True):
+    private_channel_id: ChannelId
+    listener_type: Any = None
+
+
+class IntentListenerPayload(Payload, frozen=True):
+    intent: Intent
+
+
+class FindIntentPayload(Payload, frozen=True):
+    intent: Intent
+    context: Raw = ABSENT
+    result_type: str | None = None
+
+
+class FindByContextPayload(Payload, frozen=True):
+    context: Raw
+    result_type: str | None = None
+
+
+class RaiseIntentPayload(Payload, frozen=True):
+    intent: Intent
+    context: Raw
+    app: AppIdentifier | None = None
+
+
+class RaiseForContextPayload(Payload, frozen=True):
+    context: Raw
+    app: AppIdentifier | None = None
+
+
+class ResultChannel(msgspec.Struct, frozen=True):
+    id: ChannelId
+    type: Literal["user", "app", "private"]
+
+
+class IntentResult(msgspec.Struct, frozen=True):
+    """A context, a channel, or neither where the handler returned nothing."""
+
+    context: Raw = ABSENT
+    channel: ResultChannel | None = None
+
+
+class IntentResultPayload(Payload, frozen=True):
+    """`error` is ours: the handler has thrown, for which DACP 2.2 has no word."""
+
+    raise_intent_request_uuid: Uuid
+    intent_result: IntentResult = IntentResult()
+    error: Literal["IntentHandlerRejected"] | UnsetType = UNSET
+
+
+class AppPayload(Payload, frozen=True):
+    app: AppIdentifier
+
+
+class OpenPayload(AppPayload, frozen=True):
+    context: Raw = ABSENT
+
+
+def context_in(payload: Payload) -> Raw | None:
+    """The context of a request, where it has one; raises `DacpError` (MalformedContext)."""
+    context: Raw = getattr(payload, "context", ABSENT)
+    if context == ABSENT and not isinstance(payload, MUST_HAVE_CONTEXT):
+        return None
+    if context_type_of(context) is None:
+        raise DacpError("MalformedContext")
+    return context
+
+
+MUST_HAVE_CONTEXT = (
+    BroadcastPayload,
+    FindByContextPayload,
+    RaiseIntentPayload,
+    RaiseForContextPayload,
+)
+
+
+def response_type(request_type: str) -> str:
+    return request_type.removesuffix("Request") + "Response"

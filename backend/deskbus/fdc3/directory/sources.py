@@ -1,0 +1,131 @@
+"""Sources of an app directory: files, folders and https addresses. Blocks."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+import msgspec
+import structlog
+
+from deskbus.fdc3.directory.app_record import AppRecord
+
+MAX_BYTES = 16 * 1024 * 1024
+"""Of one source."""
+
+MAX_RECORDS = 10_000
+FETCH_WITHIN_S = 10.0
+"""For each step of a download; a directory that does not answer is taken from the last copy."""
+
+log = structlog.get_logger()
+
+
+class SourceError(Exception):
+    """A source can't be read; the message says why."""
+
+
+class Loaded(NamedTuple):
+    """`local` says that the record is from a file of this machine, as an administrator put it."""
+
+    record: AppRecord
+    local: bool
+
+
+class DirectorySources:
+    """Reads every source; `problems` are those of the last reading, by source."""
+
+    def __init__(self, sources: Iterable[str], folder: Path, cache: Path) -> None:
+        """Paths are taken from `folder`; copies of what was downloaded are kept in `cache`."""
+        self._sources = tuple(sources)
+        self._folder = folder
+        self._cache = cache
+        self.problems: dict[str, str] = {}
+
+    def load(self) -> list[Loaded]:
+        """All records that are valid, in the order of their sources."""
+        self.problems = {}
+        found: list[Loaded] = []
+        for source in self._sources:
+            local = "://" not in source
+            try:
+                texts = list(self._files(source)) if local else [self._download(source)]
+            except (OSError, SourceError) as error:
+                self._problem(source, str(error))
+                continue
+            for text in texts:
+                found += [Loaded(record, local) for record in self._records(source, text)]
+        return found[:MAX_RECORDS]
+
+    def _files(self, source: str) -> Iterator[bytes]:
+        path = self._folder / source
+        for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
+            with file.open("rb") as opened:
+                yield _limited(opened.read(MAX_BYTES + 1))
+
+    def _download(self, address: str) -> bytes:
+        copy = self._cache / f"{hashlib.sha256(address.encode()).hexdigest()}.json"
+        try:
+            text = fetch(address)
+        except (OSError, SourceError) as error:
+            if not copy.is_file():
+                raise
+            self._problem(address, f"{error}; its last copy is used")
+            return _limited(copy.read_bytes())
+        self._cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = copy.with_suffix(".new")
+        new.write_bytes(text)
+        new.replace(copy)
+        return text
+
+    def _records(self, source: str, text: bytes) -> Iterator[AppRecord]:
+        try:
+            document: Any = msgspec.json.decode(text)
+        except msgspec.MsgspecError:
+            self._problem(source, "it is no JSON document")
+            return
+        if isinstance(document, dict):
+            document = document.get("applications", [document])
+        for number, item in enumerate(document if isinstance(document, list) else [document]):
+            try:
+                yield msgspec.convert(item, AppRecord)
+            except msgspec.ValidationError as error:
+                self._problem(source, f"application {number}: {error}")
+
+    def _problem(self, source: str, words: str) -> None:
+        log.warning("fdc3.directory", source=source, problem=words)
+        self.problems.setdefault(source, words)
+
+
+class _HttpsOnly(HTTPRedirectHandler):
+    """A redirection may not lead away from https."""
+
+    def redirect_request(
+        self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Request | None:
+        _check_address(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def fetch(address: str) -> bytes:
+    """Downloads a directory; raises `OSError`, `SourceError`."""
+    _check_address(address)
+    request = Request(address, headers={"Accept": "application/json"})  # noqa: S310 - https alone
+    try:
+        with build_opener(_HttpsOnly).open(request, timeout=FETCH_WITHIN_S) as answer:
+            return _limited(answer.read(MAX_BYTES + 1))
+    except URLError as error:
+        raise SourceError(f"it can't be had: {error.reason}") from None
+
+
+def _check_address(address: str) -> None:
+    if urlsplit(address).scheme != "https":
+        raise SourceError("a directory's address begins with https://")
+
+
+def _limited(text: bytes) -> bytes:
+    if len(text) > MAX_BYTES:
+        raise SourceError(f"it is larger than {MAX_BYTES // 1024 // 1024} MiB")
+    return text

@@ -1,0 +1,1 @@
+"""The state of the desktop agent: instances, channels, deliveries. Pure."""
