@@ -128,7 +128,7 @@ class Backend:
             sessions=sessions,
             access=access,
         )
-        federation_bridge = FederationBridge(settings, messaging, vault, access.security)
+        federation_bridge = FederationBridge(settings, messaging, vault, access.security, loops)
         breakers = [
             guarded.breaker
             for guarded in (

@@ -98,7 +98,7 @@ class ConnectionAcceptor:
                     tasks.start_soon(self._await_session, connection, link)
                 await peer.run()
                 connection.settled.set()
-        except Exception:
+        except Exception:  # whatever it is, it ends this link, and no other
             log.exception("link.failed")
         finally:
             heartbeat.stop()

@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-import anyio
 from msgspec import UnsetType
 
 from deskbus.bus.route import BusClient, Rank, Reader
 from deskbus.components.messaging import Messaging
 from deskbus.config import ConfigError, FederationConfig, Settings
+from deskbus.reliability.loops import Loops
 from deskbus.security.service import SecurityManager
 from deskbus.vault.service import VaultService
 from deskbus_protocol.envelope import ClientId
@@ -38,9 +38,11 @@ class FederationBridge:
         messaging: Messaging,
         vault: VaultService,
         security: SecurityManager,
+        loops: Loops,
     ) -> None:
         """Raises `ConfigError` where the client of the federation is not installed."""
         config = settings.config.federation
+        self._loops = loops
         self.federation: Federation | None = None
         if not isinstance(config, UnsetType):
             identity = ClientId(FEDERATION_APP, config.name)
@@ -52,10 +54,8 @@ class FederationBridge:
         if self.federation is None:
             yield
             return
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.federation.run)
+        async with self._loops.running(self.federation.run):
             yield
-            tasks.cancel_scope.cancel()
 
     def health(self) -> ComponentHealth:
         if self.federation is None:

@@ -200,7 +200,7 @@ async def connect(config: FederationConfig, folder: Path, reveal: Reveal) -> Nat
     wire = NatsWire(config)
     try:
         await wire.open(options)
-    except BaseException:
+    except BaseException:  # raised again; a cancelled attempt leaves no socket either
         with anyio.CancelScope(shield=True), anyio.move_on_after(1):
             await wire.close()
         raise

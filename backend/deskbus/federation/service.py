@@ -103,7 +103,6 @@ class Federation:
         self._problem = "not connected yet"
         self._stream_problem = STREAM_NOT_YET
         self._save_problem = ""
-        self._ended = False
         self._connects = 0
         self._wanted_now = anyio.Event()
         self._tried = anyio.Event()
@@ -118,7 +117,7 @@ class Federation:
             self._live_out.put(line)
 
     async def run(self) -> None:
-        """Runs until cancelled."""
+        """Runs until cancelled, or until a fault that is raised: then it can be run again."""
         try:
             await self._go_to(self._bookmark.load(self._position))
             async with anyio.create_task_group() as tasks:
@@ -127,9 +126,9 @@ class Federation:
         except NewerFormatError as error:
             log.error("federation.newer", found=error.what)  # noqa: TRY400
             self._problem = f"nothing is sent or taken in: {error.words}"
-        except Exception:
-            log.exception("federation.failed")
-            self._ended = True
+        except Exception:  # raised again, to whoever begins it anew
+            self._problem = "a fault ended it; it is begun anew"
+            raise
 
     async def reconnect(self) -> ComponentHealth:
         """Connects at once, also where a connection is there already; tells how it went."""
@@ -146,8 +145,6 @@ class Federation:
             f"{self._sender.sent} messages sent, {self._arrivals.taken} taken in, "
             f"{self._sender.dropped} dropped, {self._arrivals.refused} refused"
         )
-        if self._ended:
-            return ComponentHealth(status="failed", detail=f"it has ended; {counts}")
         if problem:
             return ComponentHealth(status="degraded", detail=f"{problem}; {counts}")
         return ComponentHealth(status="ok", detail=f"connected as {self._name}; {counts}")
@@ -201,7 +198,7 @@ class Federation:
                 attempt = self.breaker.begin()
                 try:
                     wire = await self._connect()
-                except Exception:
+                except Exception:  # raised again
                     if attempt is not None:
                         attempt.failed()
                     raise
@@ -211,7 +208,7 @@ class Federation:
             except NatsPortError as error:
                 self._fail(str(error))
                 tried.set()
-            except Exception:
+            except Exception:  # nats-py raises what its parsers do: this server's fault alone
                 log.exception("federation.failed")
                 self._fail("the connection failed")
                 tried.set()
@@ -240,7 +237,7 @@ class Federation:
                 tasks.cancel_scope.cancel()
         except* NatsPortError as errors:
             reason = _words(errors)
-        except* Exception:
+        except* Exception:  # a fault on one connection ends that connection alone
             log.exception("federation.failed")
         finally:
             self._wire = None

@@ -13,6 +13,8 @@ from deskbus.federation.nats_port import Delivery, NatsPort, NatsPortError
 from deskbus.federation.position_file import Position, PositionFile
 from deskbus.federation.service import Federation
 from deskbus.reliability.backoff import Backoff
+from deskbus.reliability.loops import Loops
+from deskbus.reliability.resource_shortage import ResourceShortage
 from tests.unit.federation.fakes import NOW_MS, Desk, FakeLog, FakeWire
 
 
@@ -91,6 +93,25 @@ async def test_health_follows_the_connection(tmp_path: Path) -> None:
         assert "the connection was lost" in str(machine.federation.health().detail)
         await machine.until("ok")
     assert machine.tries >= 3
+
+
+async def test_after_a_fault_it_is_begun_anew_and_says_so_until_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deskbus.reliability.loops.AGAIN_AFTER_S", 0)
+    machine, load, faults = Machine(tmp_path, FakeLog()), PositionFile.load, [RuntimeError("odd")]
+    machine.wires = [FakeWire()]
+
+    def fail_once(self: PositionFile, end: int) -> Position:
+        if faults:
+            raise faults.pop()
+        assert "is begun anew" in str(machine.federation.health().detail)
+        return load(self, end)
+
+    monkeypatch.setattr(PositionFile, "load", fail_once)
+    async with Loops(ResourceShortage()).running(machine.federation.run):
+        await machine.until("ok")
+    assert faults == []
 
 
 @pytest.mark.requirement("2.2")
