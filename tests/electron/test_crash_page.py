@@ -15,6 +15,7 @@ from demo.electron import ElectronSession
 from demo.processes import is_alive, remains, tree
 from tests.electron.conftest import Starter
 from tests.electron.mainprocess import in_main, shell_call
+from tests.integration.shell import LIMIT_S
 
 APP, OTHER = "test.mortal", "test.alive"
 CRASH_PAGE = "/crash.html"
@@ -89,7 +90,7 @@ async def electron(
 @pytest.fixture
 async def mortal(electron: ElectronSession) -> Page:
     """The window of an app that runs."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(LIMIT_S):
         while not await launched(electron):
             continue
     await reached(electron, "ready")
@@ -126,7 +127,7 @@ async def crash_page(electron: ElectronSession) -> Page:
 
 async def reached(electron: ElectronSession, *states: str) -> None:
     """An app is told to come and go over time; nothing else says when it has."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(LIMIT_S):
         while (await status(electron))["state"] not in states:
             continue
 

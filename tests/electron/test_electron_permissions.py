@@ -13,6 +13,7 @@ from demo.electron import ALLOW, DENY, ElectronSession
 from demo.processes import eventually
 from tests.electron.conftest import Starter
 from tests.electron.mainprocess import decide, in_main, shell_call
+from tests.integration.shell import LIMIT_S
 from tests.security.test_every_permission import PROOFS
 
 APP, PLAIN = "test.device", "test.plain-device"
@@ -189,7 +190,7 @@ async def test_what_nobody_offers_is_denied_and_in_the_audit_log(
     """Electron 9 calls it unknown; later ones have names for it."""
     assert not await device.evaluate("navigator.storage.persist()")
     names: set[str] = set()
-    with anyio.fail_after(5):
+    with anyio.fail_after(LIMIT_S):
         while not any(name.startswith("electron.") for name in names):
             found = await shell_call(
                 electron, "audit.query", types=["permission.denied"], apps=[APP]

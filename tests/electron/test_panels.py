@@ -126,6 +126,21 @@ async def test_the_delete_key_asks_and_then_revokes_the_row_that_has_the_focus(
     assert await panel.evaluate("document.activeElement.matches('tr[data-row]')")
 
 
+@pytest.mark.requirement("3.2")
+async def test_a_row_that_is_drawn_anew_behind_the_question_has_the_focus_after_it(
+    electron: ElectronSession, panel: Page
+) -> None:
+    await focus(panel, "consent.panel.#")
+    await panel.evaluate("(window.asked = document.activeElement, 1)")
+    await panel.press("Delete", 46)
+    await panel.until("document.getElementById('confirm').open")
+    await decide(electron, ASKER, "messaging.read", "consent.panel.#", allowed=False)
+    await panel.until("!asked.isConnected")
+    await panel.press("Escape", 27)
+    await panel.until("!document.getElementById('confirm').open")
+    assert '"consent.panel.#"' in await panel.until(FOCUSED)
+
+
 async def test_all_of_an_app_is_revoked_only_after_a_question(
     electron: ElectronSession, panel: Page
 ) -> None:

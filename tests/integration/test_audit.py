@@ -18,7 +18,7 @@ from deskbus.audit.verify.verifier import Verifier, own_key
 from deskbus.config import AUDIT_FOLDER
 from deskbus_protocol.client import Client, connect, open_session
 from deskbus_protocol.errors import DeskbusError
-from tests.integration.shell import TestShell, start_shell
+from tests.integration.shell import LIMIT_S, TestShell, start_shell
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -57,7 +57,7 @@ async def query(client: Client, **wanted: Any) -> list[dict[str, Any]]:
 
 async def recorded(client: Client, count: int = 1, **wanted: Any) -> list[dict[str, Any]]:
     """Waits for what is on disk within a second."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(LIMIT_S):
         while len(found := await query(client, **wanted)) < count:
             await anyio.sleep(0.05)
     return found
@@ -266,7 +266,7 @@ async def test_a_tail_tells_of_new_records_until_it_ends(tmp_path: Path) -> None
         auditor.observe("audit.appended", appended)
         await auditor.call("audit.tail", {"types": ["auth.minted"]})
         await shell.ticket("desk.feed", "one")
-        with anyio.fail_after(5):
+        with anyio.fail_after(LIMIT_S):
             await come.wait()
         await auditor.call("audit.tail", {"enabled": False})
         await shell.ticket("desk.feed", "two")
@@ -283,7 +283,7 @@ async def test_tampering_behind_a_running_backend_is_found_and_the_health_tells_
     async with running(tmp_path) as shell:
         await recorded(shell.client, 1)
         closed = tmp_path / AUDIT_FOLDER / "audit-00000001.jsonl.gz"
-        with anyio.fail_after(5):
+        with anyio.fail_after(LIMIT_S):
             while not closed.exists():
                 await anyio.sleep(0.02)
         closed.chmod(0o600)

@@ -19,7 +19,7 @@ from deskbus.vault.records.sealed_records import Name
 from deskbus.vault.vault import Vault
 from deskbus_protocol.errors import DeskbusError
 from tests.integration.secretservice import SecretService
-from tests.integration.shell import TestShell, start_shell
+from tests.integration.shell import LIMIT_S, TestShell, start_shell
 
 CONFIG = """
 [[apps]]
@@ -180,12 +180,12 @@ async def test_with_sealed_keys_and_no_vault_health_says_so_and_calls_are_refuse
     shutil.rmtree(data / VAULT_FOLDER)
     keychain.stop()
     async with start_shell(data, config=CONFIG) as shell:
-        with anyio.fail_after(2):
+        with anyio.fail_after(LIMIT_S):
             while (found := await health_of(shell))["status"] != "degraded":
                 await anyio.sleep(0.05)
         assert "vault is gone" in found["detail"]
         async with shell.app("desk.feed") as feed:
-            with anyio.fail_after(5):
+            with anyio.fail_after(LIMIT_S):
                 with pytest.raises(DeskbusError) as refused:
                     await feed.call("audit.query", {})
                 assert refused.value.kind.name == "permission_denied"

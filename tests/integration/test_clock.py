@@ -21,6 +21,9 @@ from tests.conftest import absent
 from tests.integration.shell import LIMIT_S, TestShell, start_shell
 
 STEPS_S = [-3600, 3600, -40 * 86_400, 40 * 86_400]
+TTL_MS = 4_000
+"""Ends between the second redelivery, which is due after 3 s, and the last."""
+
 CONFIG = """
 [persistence]
 topics = ["kept.#"]
@@ -145,10 +148,10 @@ async def test_a_message_is_delivered_again_and_expires_when_it_is_due(
     ):
         await reader.call("bus.subscribe", {"pattern": "talk.#", "mode": "acknowledged"})
         for count, step_s in enumerate(STEPS_S, 1):
-            await publish(shell, count, topic="talk.a", ttl=2_500)
+            await publish(shell, count, topic="talk.a", ttl=TTL_MS)
             assert await take(messages, 1) == [count]
             step(step_s)
-            with anyio.fail_after(2.4):
+            with anyio.fail_after(LIMIT_S):
                 assert (await messages.receive()).redelivery == 1, step_s
             with anyio.fail_after(LIMIT_S):
                 while len(letters := await dead_letters(shell)) < count:

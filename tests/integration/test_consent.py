@@ -11,7 +11,7 @@ from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.ui import ShowDialogParams
 from tests.integration.conftest import CONFIG
 from tests.integration.secretservice import SecretService
-from tests.integration.shell import TestShell, answer_to, start_shell
+from tests.integration.shell import LIMIT_S, TestShell, answer_to, start_shell
 
 PRICES = {"permission": "messaging.read", "scope": "prices.#"}
 
@@ -119,7 +119,7 @@ async def test_silence_is_a_denial_after_the_time_is_up(shell: TestShell) -> Non
 
     shell.person = late
     async with shell.app("desk.ticker") as ticker:
-        with anyio.fail_after(15):
+        with anyio.fail_after(LIMIT_S):
             assert await ask(ticker) == "denied"
 
 
@@ -221,5 +221,5 @@ async def test_an_app_that_leaves_takes_its_prompt_away(shell: TestShell) -> Non
         tasks.start_soon(ask, ticker)
         await shown.wait()
         tasks.cancel_scope.cancel()
-    with anyio.fail_after(10):
+    with anyio.fail_after(LIMIT_S):
         await closed.wait()

@@ -49,12 +49,15 @@ async def take(messages: object, count: int) -> list[Message]:
         return [await messages.receive() for _ in range(count)]  # type: ignore[attr-defined]
 
 
-async def take_new(messages: object, count: int) -> list[Message]:
-    """The next messages, without what comes again because this machine is slow to acknowledge."""
+async def take_new(messages: object, count: int, *, after: int = 0) -> list[Message]:
+    """The next messages of one topic, without what comes again as this machine is slow to
+    acknowledge, and without those up to the seq `after`.
+    """
     taken: dict[int, Message] = {}
     while len(taken) < count:
         (message,) = await take(messages, 1)
-        taken.setdefault(message.seq, message)
+        if message.seq > after:
+            taken.setdefault(message.seq, message)
     return list(taken.values())
 
 
@@ -119,8 +122,10 @@ async def test_an_unacknowledged_message_comes_again_and_says_so(desk: TestShell
             assert (first.redelivery or None, again.redelivery) == (None, 1)
             await blotter.acknowledge(again)
             await feed.publish("orders.new", 2, confirm=True)
-            (second,) = await take(orders, 1)
+            (second,) = await take_new(orders, 1, after=again.seq)
             await blotter.acknowledge(second)
+            # Acknowledgements are taken in before what comes behind them on their link.
+            await blotter.call("session.ping")
             stats = await desk.client.call("bus.stats", result=dict)
     assert number(second) == 2
     assert stats["unacknowledged"] == 0
@@ -168,9 +173,10 @@ async def test_unacknowledged_messages_come_again_after_a_reconnect(desk: TestSh
         await gone(desk, "desk.blotter")
         await feed.publish("orders.new", 2, confirm=True)
         async with resumed(desk, "desk.blotter", "orders.#") as (_, messages):
-            got = await take(messages, 2)
-    assert [number(message) for message in got] == [1, 2]
-    assert [message.redelivery or None for message in got] == [1, None]
+            again, new = await take_new(messages, 2)
+    assert (number(again), number(new)) == (1, 2)
+    assert again.redelivery
+    assert not new.redelivery
 
 
 @pytest.mark.requirement("7.1")

@@ -13,7 +13,7 @@ import pytest
 
 from deskbus_protocol.client import Client
 from deskbus_protocol.ui import ShowDialogParams
-from tests.integration.shell import TestShell, start_shell
+from tests.integration.shell import LIMIT_S, TestShell, start_shell
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="stops a process")
 
@@ -86,7 +86,7 @@ async def test_nobody_is_judged_by_the_time_that_the_backend_stood_still(shell: 
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(request, feed)
-        with anyio.fail_after(5):
+        with anyio.fail_after(LIMIT_S):
             await asked.wait()
         os.kill(shell.process.pid, signal.SIGSTOP)
         frozen.set()
@@ -97,7 +97,7 @@ async def test_nobody_is_judged_by_the_time_that_the_backend_stood_still(shell: 
         await late.send(json.dumps(frame).encode() + b"\n")
         await anyio.sleep(FROZEN_S)
         os.kill(shell.process.pid, signal.SIGCONT)
-        with anyio.fail_after(5):
+        with anyio.fail_after(LIMIT_S):
             answer = json.loads(await late.receive())
             assert answer["result"]["client"] == "late", answer
             assert (await feed.publish("prices.EURUSD", 2, confirm=True)).seq == 2
@@ -125,6 +125,6 @@ async def test_one_that_is_silent_after_all_is_found_after_a_freeze(shell: TestS
         os.kill(shell.process.pid, signal.SIGSTOP)
         await anyio.sleep(3)
         os.kill(shell.process.pid, signal.SIGCONT)
-        with anyio.fail_after(5):
+        with anyio.fail_after(LIMIT_S):
             while [chunk async for chunk in silent]:
                 pass

@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from deskbus_protocol.errors import PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.panels import PanelDescriptor
-from tests.integration.shell import TestShell, start_shell
+from tests.integration.shell import LIMIT_S, TestShell, start_shell
 from tests.integration.test_cli import headless, run
 
 CONFIG = """
@@ -35,7 +35,7 @@ class Screen:
         shell.client.observe("ui.updatePanel", self._draw)
 
     async def until(self, rows: int) -> PanelDescriptor:
-        with anyio.fail_after(10):
+        with anyio.fail_after(LIMIT_S):
             while not self.drawn or len(self.drawn[-1].content.rows) != rows:
                 await self._changed.wait()
         return self.drawn[-1]

@@ -14,7 +14,7 @@ import pytest
 
 from demo.processes import is_alive
 from deskbus_protocol.errors import DeskbusError
-from tests.integration.shell import TestShell, start_shell
+from tests.integration.shell import LIMIT_S, TestShell, start_shell
 
 PROGRAMS = Path(__file__).parent / "programs"
 GONE_WITHIN_S = 2.0
@@ -118,7 +118,7 @@ async def test_a_crashed_app_is_reported_and_leaves_nothing_behind(desk: TestShe
     desk.client.observe("apps.changed", on_changed)
     async with running_feed(desk) as told:
         os.kill(told["pids"][0], signal.SIGKILL)
-        with anyio.fail_after(10):
+        with anyio.fail_after(LIMIT_S):
             await exited.wait()
         await all_gone(told["pids"])
     assert changed[-1]["exitCode"] == -signal.SIGKILL
@@ -142,7 +142,7 @@ async def test_when_the_backend_is_killed_an_app_that_uses_the_client_ends_too(
     async with running_feed(desk) as told:
         desk.process.kill()
         await desk.process.wait()
-        with anyio.fail_after(10):
+        with anyio.fail_after(LIMIT_S):
             while is_alive(told["pids"][0]):
                 await anyio.sleep(0.01)
         os.kill(told["pids"][1], signal.SIGKILL)
@@ -170,7 +170,7 @@ async def test_an_app_s_exit_code_is_kept(desk: TestShell) -> None:
 
     desk.client.observe("apps.changed", on_changed)
     await desk.client.call("apps.launch", {"app": "desk.brief"})
-    with anyio.fail_after(10):
+    with anyio.fail_after(LIMIT_S):
         await exited.wait()
     assert codes == [3]
 

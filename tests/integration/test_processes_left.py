@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from demo.processes import is_alive
-from tests.integration.shell import start_shell
+from tests.integration.shell import LIMIT_S, start_shell
 
 DAEMON = """
 import os, sys, time
@@ -64,7 +64,7 @@ async def test_a_daemon_that_hides_whose_it_is_is_gone_before_the_end_is_answere
     async with start_shell(tmp_path / "data", config=text) as shell:
         for _ in range(3):
             await shell.client.call("apps.launch", {"app": "desk.daemon"})
-            with anyio.fail_after(10):
+            with anyio.fail_after(LIMIT_S):
                 while not told.exists():
                     await anyio.sleep(0.005)
             pid = int(told.read_text())
@@ -82,7 +82,7 @@ async def test_an_app_over_its_limit_of_files_is_told_so_however_fast_it_went_ov
 ) -> None:
     async with start_shell(tmp_path / "data", config=config(greedy=[program])) as shell:
         await shell.client.call("apps.launch", {"app": "desk.greedy"})
-        with anyio.fail_after(15):
+        with anyio.fail_after(LIMIT_S):
             while True:
                 found = await shell.client.call(
                     "audit.query", {"types": ["app.limited"]}, result=dict

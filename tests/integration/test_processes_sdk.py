@@ -15,7 +15,7 @@ from demo.electron import ElectronError, find_electron
 from demo.processes import remains, tree
 from deskbus_protocol.client import Client
 from tests.conftest import absent
-from tests.integration.shell import TestShell, start_shell
+from tests.integration.shell import LIMIT_S, TestShell, start_shell
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -120,7 +120,7 @@ async def test_an_app_that_was_killed_is_back_in_two_seconds_with_its_state_and_
         second = json.loads(bytes((await up.receive()).payload))
         assert second["pid"] != first["pid"]
         assert second["count"] in (2, 3), "the state came back"
-        with anyio.fail_after(5):
+        with anyio.fail_after(LIMIT_S):
             assert json.loads(bytes((await out.receive()).payload))["count"] == 3
 
 

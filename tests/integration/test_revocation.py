@@ -14,7 +14,7 @@ from deskbus_protocol.client import Client
 from deskbus_protocol.client.steady import SteadyClient
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.history import DeadLetterList
-from tests.integration.shell import TestShell, start_shell
+from tests.integration.shell import LIMIT_S, TestShell, start_shell
 
 pytestmark = pytest.mark.requirement("3.2")
 
@@ -68,7 +68,7 @@ async def test_subscriptions_close_and_the_app_is_told_which(shell: TestShell) -
 
         ticker.observe("permissions.changed", changed)
         assert await revoke(shell) == 1
-        with anyio.fail_after(5):
+        with anyio.fail_after(LIMIT_S):
             await heard.wait()
         assert told[-1]["app"] == "desk.ticker"
         assert told[-1]["closed"] == ["prices.#"]
@@ -98,7 +98,7 @@ async def test_a_client_that_reconnects_by_itself_does_not_ask_for_it_again(
     ticker.on_refused = on_refused
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ticker.run)
-        with anyio.fail_after(10):
+        with anyio.fail_after(LIMIT_S):
             async with ticker.subscribe("prices.#"):
                 await revoke(shell)
                 await told.wait()
@@ -113,7 +113,7 @@ async def test_what_was_queued_for_it_is_not_delivered(shell: TestShell) -> None
         async with shell.app("desk.ticker") as ticker:
             for pattern, mode in (("prices.#", "live"), ("orders.#", "acknowledged")):
                 await ticker.call("bus.subscribe", {"pattern": pattern, "mode": mode})
-        with anyio.fail_after(5):
+        with anyio.fail_after(LIMIT_S):
             while await is_online(shell, "desk.ticker"):
                 continue
         for topic in ("prices.a", "orders.a"):
@@ -206,7 +206,7 @@ async def test_the_shell_is_told_with_an_epoch_that_its_copy_can_be_held_against
     shell.client.observe("permissions.changed", changed)
     before = await shell.client.call("permissions.grantsOf", {"app": "desk.ticker"}, result=dict)
     await grant(shell, "messaging.read", "prices.#")
-    with anyio.fail_after(5):
+    with anyio.fail_after(LIMIT_S):
         await heard.wait()
     after = await shell.client.call("permissions.grantsOf", {"app": "desk.ticker"}, result=dict)
     assert before["rules"] == []

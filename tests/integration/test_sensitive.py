@@ -8,7 +8,7 @@ import pytest
 
 from deskbus_protocol.errors import DeskbusError
 from tests.integration.secretservice import SecretService
-from tests.integration.shell import TestShell, start_shell
+from tests.integration.shell import LIMIT_S, TestShell, start_shell
 
 pytestmark = pytest.mark.requirement("3.3")
 
@@ -111,7 +111,7 @@ async def test_while_the_vault_is_locked_sensitive_messages_wait_and_others_are_
         assert CANARY.encode() not in on_disk(data)
         keychain.unlock()
         await shell.client.call("vault.unlock", {})
-        with anyio.fail_after(15):
+        with anyio.fail_after(LIMIT_S):
             while report["components"]["persistence"]["status"] != "ok":
                 await anyio.sleep(0.1)
                 report = await shell.client.call("health.get", {}, result=dict)
@@ -125,7 +125,7 @@ async def test_without_any_vault_a_sensitive_message_is_refused_and_drags_no_oth
 ) -> None:
     data = tmp_path / "data"
     async with start_shell(data, config=CONFIG) as shell:
-        with anyio.fail_after(15):
+        with anyio.fail_after(LIMIT_S):
             report: dict[str, Any] = {"components": {"persistence": {"status": "ok"}}}
             while report["components"]["persistence"]["status"] == "ok":
                 report = await shell.client.call("health.get", {}, result=dict)

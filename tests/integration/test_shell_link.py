@@ -9,7 +9,7 @@ import pytest
 
 from deskbus_protocol.client import connect
 from deskbus_protocol.errors import SESSION_REQUIRED, DeskbusError
-from tests.integration.shell import TestShell
+from tests.integration.shell import LIMIT_S, TestShell
 
 STRAY_WRITES = """
 import os, subprocess, sys
@@ -41,7 +41,7 @@ async def test_a_hello_of_another_version_is_refused(shell: TestShell) -> None:
 
 async def test_shutdown_answers_and_ends_the_backend(shell: TestShell) -> None:
     await shell.client.call("session.shutdown")
-    with anyio.fail_after(5):
+    with anyio.fail_after(LIMIT_S):
         assert await shell.process.wait() == 0
 
 

@@ -15,7 +15,7 @@ import pytest
 from deskbus_protocol.client import Client
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.health import HealthResult
-from tests.integration.shell import TestShell, start_shell
+from tests.integration.shell import LIMIT_S, TestShell, start_shell
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sets limits of another process")
 
@@ -56,7 +56,7 @@ async def refusal(shell: TestShell) -> dict[str, Any]:
     """What a link is told that comes now."""
     async with await anyio.connect_unix(shell.hello.pipe) as link:
         told = b""
-        with anyio.fail_after(5):
+        with anyio.fail_after(LIMIT_S):
             while not told.endswith(b"\n"):
                 told += await link.receive()
         return dict(json.loads(told)["error"])
@@ -68,7 +68,7 @@ async def health(shell: TestShell) -> HealthResult:
 
 
 async def until_well(shell: TestShell, component: str, status: str) -> None:
-    with anyio.fail_after(15):
+    with anyio.fail_after(LIMIT_S):
         while (await health(shell)).components[component].status != status:
             await anyio.sleep(0.1)
 

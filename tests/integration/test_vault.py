@@ -17,7 +17,7 @@ from deskbus_protocol.client import Client
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.ui import ShowDialogParams
 from tests.integration.secretservice import SecretService
-from tests.integration.shell import TestShell, answer_to, start_shell
+from tests.integration.shell import LIMIT_S, TestShell, answer_to, start_shell
 
 pytestmark = pytest.mark.requirement("3.3")
 
@@ -138,7 +138,7 @@ async def test_without_a_keychain_it_is_said_that_nothing_is_kept(
         async with shell.app("desk.feed") as feed:
             await put(feed, "token", "unmistakable")
             assert await get(feed, "token") == "unmistakable"
-        with anyio.fail_after(5):
+        with anyio.fail_after(LIMIT_S):
             await told.wait()
         assert b'"memory"' in bytes(notices[0])
         found = await health(shell)
@@ -197,7 +197,7 @@ async def test_a_record_that_was_changed_from_outside_is_in_the_audit_log(
         with pytest.raises(DeskbusError, match="changed from outside"):
             await get(feed, "token")
         wanted = {"types": ["vault.record_refused"]}
-        with anyio.fail_after(10):
+        with anyio.fail_after(LIMIT_S):
             while not (
                 found := (await shell.client.call("audit.query", wanted, result=dict))["records"]
             ):
@@ -318,7 +318,7 @@ async def test_a_secret_of_the_configuration_reaches_the_apps_process(
     async with start_shell(data, config=config) as shell:
         await shell.client.call("apps.launch", {"app": "desk.feed"})
         output = data / "logs/desk.feed.log"
-        with anyio.fail_after(10):
+        with anyio.fail_after(LIMIT_S):
             while not output.exists() or "got a broker's key" not in output.read_text():
                 await anyio.sleep(0.02)
 
@@ -349,7 +349,7 @@ async def test_remembered_decisions_rest_in_the_vault(
         assert "not known" in report["components"]["permissions"]["detail"]
         keychain.unlock()
         await shell.client.call("vault.unlock", {})
-        with anyio.fail_after(10):
+        with anyio.fail_after(LIMIT_S):
             while "not known" in report["components"]["permissions"].get("detail", ""):
                 await anyio.sleep(0.02)
                 report = await shell.client.call("health.get", {}, result=dict)

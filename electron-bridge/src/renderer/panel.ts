@@ -109,7 +109,7 @@ function asked(action: PanelAction): PanelAction {
 
 async function act(action: PanelAction, subject: string, row?: string): Promise<void> {
   const { revision } = shown ?? { revision: 0 };
-  if (!(await confirmed(action, subject))) return;
+  if (!(await confirmed(action, subject, () => table.focus()))) return;
   const outcome = await panel.act({ revision, action: action.id, ...(row ? { row } : {}) });
   tell(outcome);
 }

@@ -5,8 +5,15 @@ const box = byId('confirm') as HTMLDialogElement;
 const doIt = byId('confirm-do') as HTMLButtonElement;
 const cancel = byId('confirm-cancel') as HTMLButtonElement;
 
-/** Asks before an action that has a question; resolves with whether to do it. */
-export function confirmed(action: PanelAction, subject: string): Promise<boolean> {
+/**
+ * Asks before an action that has a question; resolves with whether to do it. The focus goes back to
+ * where it was; `refocus` is called where that was drawn anew meanwhile.
+ */
+export function confirmed(
+  action: PanelAction,
+  subject: string,
+  refocus: () => void,
+): Promise<boolean> {
   if (action.confirm === undefined) return Promise.resolve(true);
   setText('confirm-question', action.confirm);
   setText('confirm-subject', subject);
@@ -21,6 +28,7 @@ export function confirmed(action: PanelAction, subject: string): Promise<boolean
       'close',
       () => {
         if (before instanceof HTMLElement && before.isConnected) before.focus();
+        else refocus();
         resolve(box.returnValue === 'do');
       },
       { once: true },
