@@ -1,6 +1,6 @@
 // Bundles src/ into dist/: one CommonJS file each for Electron's main process, the preload script
-// and plain Node, one script for each page, the pages' own HTML and CSS, and beside them
-// the licence.
+// and plain Node, one script for each page of our own with its HTML and CSS, and beside them the
+// licence. What runs in the world of an app's page is text within the preload script.
 import { build } from 'esbuild';
 import { copyFile, mkdir, readdir, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
@@ -32,9 +32,25 @@ async function pageFiles() {
 const cjs = { format: 'cjs', external: ['electron'] };
 const node = { ...cjs, platform: 'node', target: NODE_TARGET };
 
+/** src/page as one script, which the preload script has run in the page's own world. */
+async function pageScript() {
+  const { outputFiles } = await build({
+    ...shared,
+    sourcemap: false,
+    entryPoints: [src('page', 'index.ts')],
+    format: 'iife',
+    platform: 'browser',
+    target: PAGE_TARGET,
+    minifyWhitespace: true,
+    write: false,
+  });
+  return outputFiles[0].text;
+}
+
 await rm(dist(), { recursive: true, force: true });
 await mkdir(dist('renderer'), { recursive: true });
 
+const PAGE_SCRIPT = JSON.stringify(await pageScript());
 const files = await pageFiles();
 const pages = files.filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'));
 const assets = files.filter((name) => /\.(html|css|svg)$/.test(name));
@@ -47,6 +63,7 @@ await Promise.all([
       ...cjs,
       platform: 'browser',
       target: PAGE_TARGET,
+      define: { PAGE_SCRIPT },
     }),
   ),
   ...pages.flatMap((name) =>

@@ -1,1 +1,1 @@
-export * from './dist/types/preload/api';
+export * from './dist/types/page/api';

@@ -3,10 +3,10 @@ import { mock, test } from 'node:test';
 import { source } from './source.mjs';
 
 const { ChannelTopics, channelProvidedOn, isChannelTopic } = await source(
-  'preload/openfin/channel-topics.ts',
+  'page/openfin/channel-topics.ts',
 );
-const { Actions } = await source('preload/openfin/actions.ts');
-const { Subscribers } = await source('preload/openfin/events.ts');
+const { Actions } = await source('page/openfin/actions.ts');
+const { Subscribers } = await source('page/openfin/events.ts');
 
 test('any name makes one level of a topic, and can be read back', () => {
   for (const name of ['plain_Name-1', 'a.b*/#', 'Zürich 🙂', '%', '%2E', '\n']) {

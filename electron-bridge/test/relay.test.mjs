@@ -3,6 +3,7 @@ import { beforeEach, test } from 'node:test';
 import { source } from './source.mjs';
 
 const { Relay } = await source('main/relay.ts');
+const { pageLine, ROOM_CHARACTERS } = await source('ipc/page-lines.ts');
 
 const PAGE = 'page-1';
 
@@ -12,6 +13,8 @@ let refuses;
 let sent;
 let relay;
 let listeners;
+let client;
+let numbers;
 
 beforeEach(() => {
   listeners = {};
@@ -19,8 +22,20 @@ beforeEach(() => {
   acknowledged = [];
   sent = [];
   refuses = false;
-  const client = {
+  numbers = 0;
+  client = {
     state: 'open',
+    full: false,
+    published: [],
+    called: [],
+    publishJson: (...given) => client.published.push(given),
+    callJson: (method, { text }, options) => {
+      client.called.push([method, text, options]);
+      return client.answer(method, options);
+    },
+    answer: () => Promise.resolve('{"id":"m"}'),
+    pause: () => asked.push('pause'),
+    resume: () => asked.push('resume'),
     on: (name, listener) => (listeners[name] = listener),
     watchSubscribers: () => Promise.resolve([{ app: 'x', client: 'c', pattern: 'a' }]),
     subscribe: (pattern, _listener, { mode, sources }) => {
@@ -32,13 +47,33 @@ beforeEach(() => {
   };
   const contents = {
     isDestroyed: () => false,
-    send: (channel, value) => sent.push([channel, value]),
+    send: (channel, text) => {
+      assert.equal(channel, 'deskbus:lines');
+      sent.push(...text.split('\n'));
+    },
   };
   relay = new Relay(contents, client);
   relay.begin(PAGE);
 });
 
-const subscribe = (pattern, mode) => relay.call(PAGE, 'subscribe', { pattern, mode });
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+/** The answer of main to a page's call. */
+async function call(operation, params, page = PAGE) {
+  const number = ++numbers;
+  relay.lines(page, pageLine(number, operation, JSON.stringify(params)));
+  await turn();
+  const line = sent.find((one) => one.startsWith(`${number} `));
+  return line && JSON.parse(line.slice(line.indexOf(' ')));
+}
+const tells = (event) =>
+  sent
+    .filter((line) => line.startsWith(`${event} `))
+    .map((line) => JSON.parse(line.slice(event.length)));
+const subscribe = (pattern, mode) => call('subscribe', { pattern, mode });
+const refusals = async () => {
+  await turn();
+  return tells('refused').map(({ method, topic, code }) => [method, topic, code]);
+};
 
 test('a page subscribes in the mode it says, live unless told', async () => {
   await subscribe('a', 'acknowledged');
@@ -54,7 +89,7 @@ test('another mode comes in the place of the one before, if it is not refused', 
   assert.ok('error' in (await subscribe('a', 'acknowledged')));
   refuses = false;
   await subscribe('a', 'acknowledged');
-  await relay.call(PAGE, 'unsubscribe', { pattern: 'a' });
+  await call('unsubscribe', { pattern: 'a' });
   assert.deepEqual(asked, [
     'live a',
     'acknowledged a',
@@ -75,28 +110,31 @@ test('a subscription whose renewal was refused is asked for again', async () => 
     count: 1,
   };
   listeners.refused(refusal);
-  assert.deepEqual(sent.pop(), ['deskbus:refused', refusal]);
+  await turn();
+  assert.deepEqual(tells('refused'), [refusal]);
   await subscribe('a', 'live');
   assert.deepEqual(asked, ['live a', 'live a']);
 });
 
-test('only the page that is there acknowledges, and only what is a message', () => {
+test('a page acknowledges only what is a message', () => {
   const message = { topic: 'a', epoch: 'e', seq: 1 };
-  relay.acknowledge(PAGE, [message, {}, { ...message, seq: '1' }, { ...message, topic: 1 }]);
-  relay.acknowledge('page-0', [message]);
+  const said = [message, {}, null, 7, { ...message, seq: '1' }, { ...message, topic: 1 }];
+  relay.lines(PAGE, pageLine(0, 'acknowledge', JSON.stringify(said)));
   assert.deepEqual(acknowledged, [message]);
 });
 
 test('messages of one turn cross together, as they came', async () => {
+  await turn();
   sent.length = 0;
   relay.message('one');
   relay.message('two');
-  await new Promise((resolve) => setImmediate(resolve));
-  assert.deepEqual(sent, [['deskbus:messages', ['one', 'two']]]);
+  assert.deepEqual(sent, []);
+  await Promise.resolve();
+  assert.deepEqual(sent, ['one', 'two']);
 });
 
 test('sources are passed on if they have the form of some, and others replace them', async () => {
-  const from = (sources) => relay.call(PAGE, 'subscribe', { pattern: 'a', sources });
+  const from = (sources) => call('subscribe', { pattern: 'a', sources });
   await from([{ app: 'x' }]);
   await from([{ app: 'x' }]);
   await from([{ app: 'x' }, { app: 'y', client: 'c' }]);
@@ -114,15 +152,145 @@ test('a page that watches is told who is there, and then what changes', async ()
   const who = { app: 'x', client: 'c', pattern: 'a' };
   sent.length = 0;
   listeners.subscriberAdded(who);
-  await relay.call(PAGE, 'watch', {});
+  await call('watch', {});
   listeners.subscriberRemoved(who);
+  await turn();
   relay.begin('page-2');
   listeners.subscriberAdded(who);
-  assert.deepEqual(
-    sent.filter(([channel]) => channel === 'deskbus:subscribers'),
+  await turn();
+  assert.deepEqual(tells('subscribers'), [{ all: [who] }, { removed: who }]);
+});
+
+test('what a page says is done in its order, as it wrote it', async () => {
+  const publish = '{"topic":"a","payload":{"n":1},"ttl":5}';
+  const request = '{"topic":"b","timeout":9,"payload":[]}';
+  relay.lines(
+    PAGE,
     [
-      ['deskbus:subscribers', { all: [who] }],
-      ['deskbus:subscribers', { removed: who }],
-    ],
+      pageLine(0, 'publish', publish, true),
+      pageLine(7, 'request', request),
+      pageLine(0, 'publish', publish),
+    ].join('\n'),
   );
+  assert.deepEqual(client.published, [
+    [publish, 'a', { whileClosed: 'queue' }],
+    [publish, 'a', {}],
+  ]);
+  const [[method, text, { signal }]] = client.called;
+  assert.deepEqual([method, text], ['bus.request', request]);
+  await turn();
+  assert.ok(sent.includes('7 {"result":{"id":"m"}}'));
+  relay.lines(PAGE, pageLine(7, 'cancel', 'null'));
+  assert.equal(signal.aborted, false, 'a call that was answered can be cancelled no more');
+});
+
+test('a call that the page gives up is aborted', async () => {
+  let aborted;
+  client.answer = (_method, { signal }) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject((aborted = new Error('aborted'))));
+    });
+  relay.lines(PAGE, pageLine(3, 'request', '{}'));
+  relay.lines(PAGE, pageLine(3, 'cancel', 'null'));
+  await turn();
+  assert.ok(aborted);
+  assert.match(
+    sent.find((line) => line.startsWith('3 ')),
+    /"error"/,
+  );
+});
+
+test('an answer to an earlier page reaches no later one', async () => {
+  let answer;
+  client.answer = () => new Promise((resolve) => (answer = resolve));
+  relay.lines(PAGE, pageLine(1, 'request', '{}'));
+  relay.begin('page-2');
+  answer('{}');
+  await turn();
+  assert.deepEqual(
+    sent.filter((line) => /^\d/.test(line)),
+    [],
+  );
+});
+
+const FAKES = [
+  'publish',
+  'publish {"topic":"a"}',
+  '0 publish {"topic":"a"}',
+  '-1 publish refuse {"topic":"a"}',
+  '1e400 publish refuse {"topic":"a"}',
+  '0 session.leave refuse {}',
+  '0 subscribe refuse {"pattern":"a"}',
+  '0 cancel refuse null',
+  '0 acknowledge refuse {"topic":"a"}',
+  '0 acknowledge refuse [',
+  '0 publish refuse {"topic":"a"},"id":1',
+  '0 publish refuse {"topic":"a"}}{"jsonrpc":"2.0","method":"session.leave"}',
+  '0 publish refuse ',
+  '0 publish refuse null',
+  '',
+];
+for (const line of FAKES) {
+  test(`a line of another form is refused, and said to be, and harms no other: ${line}`, async () => {
+    relay.lines(PAGE, `${line}\n${pageLine(0, 'publish', '{"topic":"b"}')}`);
+    assert.deepEqual(client.published, [['{"topic":"b"}', 'b', {}]]);
+    assert.deepEqual(client.called, []);
+    assert.equal((await refusals()).length, 1);
+  });
+}
+
+test('no line names a method that pages have not', async () => {
+  for (const word of ['session.leave', 'bus.publish', 'toString', '__proto__', 'constructor']) {
+    assert.equal((await call(word, {})).error.code, -32601, word);
+  }
+  assert.deepEqual(client.called, []);
+});
+
+test('a call whose text is no object is answered with an error', async () => {
+  for (const text of ['', '{', '[]', '{}}', '{},"id":2', '"x"']) {
+    relay.lines(PAGE, pageLine(++numbers, 'request', text));
+    await turn();
+    const line = sent.find((one) => one.startsWith(`${numbers} `));
+    assert.match(line, /"code":-32602/, text);
+  }
+  assert.deepEqual(client.called, []);
+});
+
+test('a publish that the connection does not take is told with its topic', async () => {
+  client.publishJson = () => {
+    throw new Error('lost');
+  };
+  relay.lines(PAGE, pageLine(0, 'publish', '{"topic":"a"}'));
+  assert.deepEqual(await refusals(), [['bus.publish', 'a', -32603]]);
+});
+
+test('a page is told of room when the connection has taken what it said', async () => {
+  const line = pageLine(0, 'publish', JSON.stringify({ topic: 'a', payload: 'x'.repeat(2000) }));
+  const text = Array.from({ length: 64 }, () => line).join('\n');
+  let drain;
+  client.full = true;
+  client.drained = () => new Promise((resolve) => (drain = resolve));
+  let said = 0;
+  while (said < ROOM_CHARACTERS) {
+    assert.deepEqual(tells('room'), []);
+    relay.lines(PAGE, text);
+    said += text.length;
+    await turn();
+  }
+  assert.deepEqual(tells('room'), [], 'there is no room while the connection is full');
+  drain();
+  await turn();
+  assert.deepEqual(tells('room'), [said]);
+});
+
+test('a page that does not take its messages pauses its connection until it does', async () => {
+  const frame = 'x'.repeat(1024 * 1024);
+  for (let n = 0; n < 5; n += 1) relay.message(frame);
+  await turn();
+  assert.deepEqual(asked, ['pause']);
+  relay.taken('page-0', 10 * frame.length);
+  relay.taken(PAGE, 3 * frame.length);
+  assert.deepEqual(asked, ['pause']);
+  relay.taken(PAGE, 2 * frame.length);
+  assert.deepEqual(asked, ['pause', 'resume']);
 });

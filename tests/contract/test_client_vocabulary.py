@@ -62,7 +62,7 @@ def test_pythons_clients_say_it_in_the_common_words(client: type, name: str) -> 
 @pytest.mark.parametrize("name", VOCABULARY)
 @pytest.mark.parametrize("file", ["client.ts", "api.ts"])
 def test_node_and_pages_say_it_in_the_common_words(file: str, name: str) -> None:
-    (path,) = ROOT.rglob(file) if file == "client.ts" else [ROOT / "preload/api.ts"]
+    (path,) = ROOT.rglob(file) if file == "client.ts" else [ROOT / "page/api.ts"]
     arguments, _ = VOCABULARY[name]
     found = re.search(rf"^  (?:async )?{name}\(([^)]*)", path.read_text("utf-8"), re.MULTILINE)
     assert found
@@ -70,7 +70,7 @@ def test_node_and_pages_say_it_in_the_common_words(file: str, name: str) -> None
 
 
 def test_the_page_names_every_option() -> None:
-    text = (ROOT / "preload/api.ts").read_text("utf-8")
+    text = (ROOT / "page/api.ts").read_text("utf-8")
     for _, options in VOCABULARY.values():
         for option in options:
             assert re.search(rf"^  {option}\??: ", text, re.MULTILINE), option

@@ -8,15 +8,17 @@ from typing import Any, Literal
 import msgspec
 
 from deskbus_protocol.methods import METHODS
-from tests.performance import apps, audit, patterns, permissions, vault
+from tests.performance import apps, audit, pages, patterns, permissions, vault
 from tests.performance.load import Figures, load
 from tests.performance.ours import Deskbus
+from tests.performance.pages import DESKTOPS
 from tests.performance.peers import PEERS
 from tests.performance.resume import resume_ms
 from tests.performance.server import Running, Server
 
 SERVERS: dict[str, Server] = {
     **PEERS,
+    **DESKTOPS,
     "deskbus": Deskbus("deskbus", "bench.topic"),
     "unpersisted": Deskbus("unpersisted", "bench.topic"),
     "persisted": Deskbus("persisted", "stored.topic"),
@@ -29,6 +31,7 @@ DURABLE_WINDOW = 500
 REQUEST_WINDOW = 64
 QUEUED = 10_000
 PAYLOAD_BYTES = 256
+TRICKLE_MS = 20
 LOAD_LIMIT_S = 120.0
 
 # How many messages a publisher may be ahead of the receivers, and how many it sends in one turn of
@@ -51,13 +54,21 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     warm_s: float = 0.75
     span_s: float = 1.5
     roundtrips: int = 5000
+    trickled: int = 200
     crowd_s: float = 60.0
     stored: int = 200_000
     audited: int = 1_000_000
 
 
 QUICK = Scale(
-    rounds=1, warm_s=0.4, span_s=0.6, roundtrips=1000, crowd_s=2.0, stored=50_000, audited=100_000
+    rounds=1,
+    warm_s=0.4,
+    span_s=0.6,
+    roundtrips=1000,
+    trickled=50,
+    crowd_s=2.0,
+    stored=50_000,
+    audited=100_000,
 )
 
 Measure = Callable[[Running, Scale], Figures]
@@ -175,6 +186,74 @@ def _crowd(running: Running, scale: Scale, span_s: float) -> Figures:
     crowd = {"clients": CROWD, "rate": CROWD_RATE, "span_s": span_s}
     with load("crowd", {**_task(running, scale), **crowd}, LOAD_LIMIT_S) as figures:
         return {**figures, "memory_mb": running.memory_mb()}
+
+
+def page_rows() -> Iterator[Row]:
+    """Two pages in Electron, beside what its developer has without a bus."""
+    everybody = ("electron-ipc", "broadcast-channel", "ws-in-main")
+
+    def row(
+        name: str,
+        unit: str,
+        figure: str,
+        goals: tuple[Goal, ...],
+        measure: Measure,
+        peers: tuple[str, ...] = everybody,
+        ours: str = "pages",
+    ) -> Row:
+        return Row(
+            name=name,
+            unit=unit,
+            figure=figure,
+            better="more" if unit.endswith(("/s", "fps", "of them")) else "less",
+            measure=measure,
+            goals=goals,
+            peers=peers,
+            ours=ours,
+        )
+
+    def of_ipc(limit: float) -> Goal:
+        return Goal(limit=limit, against="electron-ipc")
+
+    def idle(running: Running, scale: Scale) -> Figures:
+        return pages.ask(running, "idle", count=scale.trickled, gap_ms=TRICKLE_MS)
+
+    def flood(running: Running, scale: Scale) -> Figures:
+        warm_ms, span_ms = scale.warm_s * 1000, scale.span_s * 1000
+        return pages.ask(running, "flood", warm_ms=warm_ms, span_ms=span_ms)
+
+    def burst(count: int) -> Measure:
+        return lambda running, _: pages.ask(running, "burst", count=count)
+
+    def request(running: Running, scale: Scale) -> Figures:
+        rounds = scale.roundtrips // 4
+        return pages.ask(running, "request", rounds=rounds, window=REQUEST_WINDOW)
+
+    def feed(rate: int) -> Measure:
+        return lambda running, scale: pages.ask(
+            running, "feed", rate=rate, span_s=max(1, round(2 * scale.span_s))
+        )
+
+    def first(running: Running, _: Scale) -> Figures:
+        return pages.ask(running, "first")
+
+    broadcast = Goal(limit=2.0, against="broadcast-channel")
+    whole = (Goal(limit=1.0),)
+    piped = ("electron-ipc", "ws-in-main")
+    yield row("page → page, idle", "ms p50", "p50_ms", (of_ipc(1.5),), idle)
+    yield row("page → page", "msg/s", "per_second", (of_ipc(3.5), broadcast), flood)
+    yield row("page → page, burst of 10,000", "ms", "all_ms", (of_ipc(1.0),), burst(10_000))
+    yield row("page → page, burst of 100,000", "of them", "arrived", whole, burst(100_000))
+    yield row("request between pages", "ms p50", "p50_ms", (of_ipc(2.0),), request)
+    yield row("requests between pages", "answers/s", "per_second", (of_ipc(0.5),), request)
+    for rate in (1000, 5000):
+        name = f"feed → page, {rate:,} msg/s"
+        yield row(name, "ms p99", "p99_ms", (of_ipc(1.5),), feed(rate), piped)
+    yield row("feed → page, frames drawn", "fps", "fps", (Goal(limit=57.0),), feed(5000), piped)
+    told = "app ready → first message"
+    yield row(told, "ms", "first_ms", (Goal(limit=350.0),), first, piped)
+    unready = "pages, uncompiled"
+    yield row(f"{told}, uncompiled", "ms", "first_ms", (Goal(limit=450.0),), first, (), unready)
 
 
 def own_rows() -> Iterator[Row]:
@@ -391,6 +470,7 @@ ROWS = (
         goals=(Goal(limit=200.0),),
         max_rounds=3,
     ),
+    *page_rows(),
     *permission_rows(),
     matching_row(),
     *own_rows(),

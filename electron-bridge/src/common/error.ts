@@ -32,6 +32,8 @@ export class DeskbusError extends Error {
 
   constructor(error: ErrorObject) {
     super(error.message);
+    // A log of an error, or its JSON, then has its message too.
+    Object.defineProperty(this, 'message', { enumerable: true });
     this.code = error.code;
     this.category = error.data?.category ?? 'internal';
     this.retryable = error.data?.retryable ?? false;
@@ -58,6 +60,10 @@ export class DeskbusError extends Error {
     }
     const known = typeof data === 'object' && data !== null ? (data as ErrorObject['data']) : null;
     return new DeskbusError(known ? { code, message, data: known } : { code, message });
+  }
+
+  static fromFailure({ code, message, name: _name, ...data }: Failure): DeskbusError {
+    return new DeskbusError({ code, message, data });
   }
 
   toObject(): ErrorObject {

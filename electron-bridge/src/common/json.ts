@@ -13,6 +13,9 @@ const UNESCAPED = /^[ !#-[\]-\ud7ff\ue000-\uffff]*$/;
 /** `JSON.stringify` escapes of surrogates only those that have no other half. */
 const HALF_PAIR = /(?:^|[^\\])(?:\\\\)*\\u[dD][89a-fA-F]/;
 
+/** Node and pages both have it. */
+const utf8 = new TextEncoder();
+
 const QUOTE = 34;
 const BACKSLASH = 92;
 
@@ -40,14 +43,13 @@ export function toJson(value: unknown, around = AROUND_PARAMS): string {
 }
 
 /**
- * A copy of a payload that may cross to another process, made of what JSON says; undefined is null.
- *
- * Throws `DeskbusError` (invalid_params) as `toJson` does; and, since a copy may not silently hold
- * less, for a function, a symbol or a node of a document anywhere in it.
+ * A payload as JSON, all of it: throws as `toJson` does, and for a function, a symbol or a node of a
+ * document anywhere in it, which JSON would leave out.
  */
-export function plainCopy(value: unknown): unknown {
-  if (typeof value !== 'object' && typeof value !== 'string') return asPayload(value);
-  if (value === null) return null;
+export function wholeJson(value: unknown): string {
+  if (typeof value !== 'object' || value === null || isPlain(value, 0)) {
+    return toJson(value, AROUND_PAYLOAD);
+  }
   let text: string;
   try {
     text = JSON.stringify(value, (_key, member: unknown) => {
@@ -58,7 +60,21 @@ export function plainCopy(value: unknown): unknown {
     throw unsayable();
   }
   checkJson(text, AROUND_PAYLOAD);
-  return JSON.parse(text);
+  return text;
+}
+
+/** Whether JSON leaves nothing out; a quick look, which says no where it would take long to know. */
+function isPlain(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object') return typeof value !== 'function' && typeof value !== 'symbol';
+  if (value === null) return true;
+  if (depth > MAX_DEPTH) return false;
+  if (Array.isArray(value)) return value.every((member) => isPlain(member, depth + 1));
+  if (isLeftOut(value)) return false;
+  // Inherited members are seen too: a `toJSON`, or any other function, is for the long look.
+  for (const name in value) {
+    if (!isPlain((value as Record<string, unknown>)[name], depth + 1)) return false;
+  }
+  return typeof (value as { toJSON?: unknown }).toJSON !== 'function';
 }
 
 /** Whether JSON leaves the value out, or makes an empty object of it. */
@@ -89,7 +105,7 @@ export function checkJson(text: string, around = AROUND_PARAMS): void {
 
 /** Throws `DeskbusError` (too_large) for a frame that the backend would refuse unread. */
 export function checkSize(frame: string): void {
-  if (frame.length > SAFE_CHARACTERS && Buffer.byteLength(frame) >= MAX_FRAME_BYTES) {
+  if (frame.length > SAFE_CHARACTERS && utf8.encode(frame).length >= MAX_FRAME_BYTES) {
     throw DeskbusError.of('too_large');
   }
 }

@@ -44,9 +44,7 @@ export async function answerWith(
 
 function ownWords(error: unknown): string {
   const words = (error as { message?: unknown } | null | undefined)?.message ?? error;
-  if (typeof words !== 'string' || words === '') return 'The handler failed.';
-  // Electron's contextBridge puts this before the message of a page's error.
-  return words.replace(/^Uncaught (?:\w*Error: )?/, '');
+  return typeof words === 'string' && words !== '' ? words : 'The handler failed.';
 }
 
 function isExpected(error: unknown): boolean {

@@ -2,18 +2,22 @@ import type { WebContents } from 'electron';
 import type { RefusedParams, Source } from '../generated/protocol';
 import type { Client } from '../node/client';
 import { asDeskbusError, asFailure, DeskbusError } from '../common/error';
-import type { CancelSignal, Params } from '../node/link';
-import type { ClientCallOptions } from '../node/options';
+import type { CancelSignal } from '../node/link';
+import type { Choice } from '../node/options';
 import type { Numbered } from '../common/acknowledgements';
 import type { Stop, Wish } from '../common/subscriptions';
 import type { Endpoint } from './ipc';
 import {
+  BATCH_CHARACTERS,
   Channel,
+  isOperation,
   OPERATIONS,
-  type Operation,
-  type Reply,
-  type SubscriberWord,
-} from '../ipc/operations';
+  readPageLine,
+  ROOM_CHARACTERS,
+  type PageLine,
+  type Told,
+} from '../ipc/page-lines';
+import { parsed, readPageParams, type PageParams } from './page-params';
 
 /** Characters that may lie between here and a page that does not take its messages. */
 const PAUSE_CHARACTERS = 4 * 1024 * 1024;
@@ -26,35 +30,39 @@ interface Subscription {
 }
 
 /**
- * Carries a page's operations to its window's connection, and the messages back.
+ * Carries a page's lines to its window's connection, and the messages and answers back.
  *
- * Messages are passed on unparsed, those of one turn together. A page that does not keep up
- * pauses its own connection, so what is waiting stays bounded. Subscriptions are a page's: they
- * end when the window shows another one, as after a reload.
+ * Messages and results are passed on unparsed, what comes in one turn together. A page that does not
+ * keep up pauses its own connection, and one that says more than the connection takes is told so
+ * late that there is room: what is waiting stays bounded. Subscriptions are a page's: they end when
+ * the window shows another one, as after a reload.
  */
 export class Relay implements Endpoint {
   private readonly subscriptions = new Map<string, Subscription>();
   /** Operations that the page may still cancel. */
   private cancels = new Map<number, Cancel>();
   private page = '';
-  private lines: string[] = [];
+  private outgoing: string[] = [];
+  private characters = 0;
+  /** Characters that the page has not taken, and of the page's that it was not told of yet. */
   private waiting = 0;
+  private passed = 0;
   private paused = false;
   /** Whether the page wants to know who subscribes. */
   private watches = false;
 
   constructor(
-    private readonly contents: WebContents,
+    private readonly contents: Pick<WebContents, 'isDestroyed' | 'send'>,
     private readonly client: Client,
   ) {
-    client.on('state', (state) => this.send(Channel.state, state));
+    client.on('state', (state) => this.tell('state', state));
     client.on('refused', (refusal) => {
       // A renewal was refused: to subscribe again has to ask again.
       if (isRenewal(refusal)) this.subscriptions.delete(refusal.topic);
-      this.send(Channel.refused, refusal);
+      this.tell('refused', refusal);
     });
-    client.on('gap', (gap) => this.send(Channel.gap, gap));
-    client.on('permissions', (changed) => this.send(Channel.permissions, changed));
+    client.on('gap', (gap) => this.tell('gap', gap));
+    client.on('permissions', (changed) => this.tell('permissions', changed));
     client.on('subscriberAdded', (added) => this.tellSubscribers({ added }));
     client.on('subscriberRemoved', (removed) => this.tellSubscribers({ removed }));
   }
@@ -63,34 +71,18 @@ export class Relay implements Endpoint {
     if (page === this.page) return;
     this.dropPage();
     this.page = page;
-    this.send(Channel.state, this.client.state);
+    this.tell('state', this.client.state);
   }
 
-  async call(page: string, operation: Operation, params: object, number?: number): Promise<Reply> {
+  lines(page: string, text: string): void {
     this.begin(page);
-    const cancel = new Cancel();
-    if (number !== undefined) this.cancels.set(number, cancel);
-    try {
-      return { result: await this.perform(operation, params, cancel) };
-    } catch (error) {
-      return { error: asFailure(asDeskbusError(error)) };
-    } finally {
-      if (number !== undefined && this.cancels.get(number) === cancel) this.cancels.delete(number);
+    for (const line of text.split('\n')) {
+      const read = readPageLine(line);
+      if (read) this.hear(read);
+      else this.refuse(DeskbusError.of('invalid_request'));
     }
-  }
-
-  cancel(page: string, number: number): void {
-    if (page === this.page) this.cancels.get(number)?.abort();
-  }
-
-  post(page: string, publishes: object[]): void {
-    this.begin(page);
-    for (const params of publishes) this.publish(params as Params<'bus.publish'>);
-  }
-
-  acknowledge(page: string, messages: object[]): void {
-    if (page !== this.page) return;
-    for (const message of messages) if (isNumbered(message)) this.client.acknowledge(message);
+    this.passed += text.length;
+    if (this.passed >= ROOM_CHARACTERS) this.giveRoom();
   }
 
   taken(page: string, characters: number): void {
@@ -100,23 +92,18 @@ export class Relay implements Endpoint {
   }
 
   /** Takes a `bus.message` frame from the connection. */
-  message(line: string): void {
-    if (this.page === '') return;
-    if (this.lines.length === 0) setImmediate(() => this.flush());
-    this.lines.push(line);
-    this.waiting += line.length;
-    if (!this.paused && this.waiting > PAUSE_CHARACTERS) {
-      this.paused = true;
-      this.client.pause();
-    }
+  message(frame: string): void {
+    if (this.page !== '') this.write(frame);
   }
 
   /** The page is gone: ends its subscriptions and forgets what waits for it. */
   dropPage(): void {
     this.page = '';
     this.cancels = new Map();
-    this.lines = [];
+    this.outgoing = [];
+    this.characters = 0;
     this.waiting = 0;
+    this.passed = 0;
     this.watches = false;
     if (this.paused) this.resume();
     for (const subscription of this.subscriptions.values()) {
@@ -125,39 +112,73 @@ export class Relay implements Endpoint {
     this.subscriptions.clear();
   }
 
-  private publish(params: Params<'bus.publish'>): void {
-    const { topic, payload, ...options } = params;
+  private hear(line: PageLine): void {
+    const { number, word } = line;
+    if (number > 0 && word === 'cancel') this.cancels.get(number)?.abort();
+    else if (number > 0) void this.call(line);
+    else if (word === 'publish') this.publish(line);
+    else if (word === 'acknowledge') this.acknowledge(line);
+    else this.refuse(DeskbusError.of('invalid_request'));
+  }
+
+  private async call(line: PageLine): Promise<void> {
+    const { page } = this;
+    const { number } = line;
+    const cancel = new Cancel();
+    this.cancels.set(number, cancel);
+    let reply: string;
     try {
-      this.client.publish(topic, payload, options);
+      reply = `{"result":${await this.perform(line, cancel)}}`;
     } catch (error) {
-      const { code, message, action } = asDeskbusError(error);
-      const refusal = { method: OPERATIONS.publish, code, message, action, count: 1, topic };
-      this.send(Channel.refused, refusal);
+      reply = JSON.stringify({ error: asFailure(asDeskbusError(error)) });
+    }
+    if (this.cancels.get(number) === cancel) this.cancels.delete(number);
+    if (page === this.page) this.write(`${number} ${reply}`);
+  }
+
+  private publish({ json, queues }: PageLine): void {
+    let topic: unknown;
+    try {
+      const params = readPageParams(json);
+      ({ topic } = params.value);
+      this.client.publishJson(params.text, String(topic), choiceOf(queues));
+    } catch (error) {
+      this.refuse(asDeskbusError(error), typeof topic === 'string' ? topic : undefined);
     }
   }
 
-  private async perform(
-    operation: Operation,
-    params: object,
-    signal: CancelSignal,
-  ): Promise<unknown> {
-    const { pattern } = params as { pattern?: unknown };
-    switch (operation) {
+  private acknowledge({ json }: PageLine): void {
+    try {
+      const messages = parsed(json);
+      if (!Array.isArray(messages)) throw DeskbusError.of('invalid_params');
+      for (const message of messages) if (isNumbered(message)) this.client.acknowledge(message);
+    } catch (error) {
+      this.refuse(asDeskbusError(error));
+    }
+  }
+
+  private refuse({ code, message, action }: DeskbusError, topic?: string): void {
+    const about = topic === undefined ? { method: '' } : { method: OPERATIONS.publish, topic };
+    this.tell('refused', { ...about, code, message, action, count: 1 });
+  }
+
+  /** The result as JSON. */
+  private async perform({ word, json, queues }: PageLine, signal: CancelSignal): Promise<string> {
+    if (!isOperation(word)) throw DeskbusError.of('method_not_found');
+    const params = readPageParams(json);
+    switch (word) {
       case 'subscribe':
-        await this.subscribe(asPattern(pattern), asWish(params));
-        return {};
+        await this.subscribe(patternOf(params), asWish(params.value));
+        return '{}';
       case 'watch':
         await this.watch();
-        return {};
+        return '{}';
       case 'unsubscribe':
-        await this.unsubscribe(asPattern(pattern));
-        return {};
-      default: {
-        const { whileClosed, ...rest } = params as { whileClosed?: unknown };
-        const choice = { signal, ...(whileClosed === 'queue' ? { whileClosed } : {}) };
+        await this.unsubscribe(patternOf(params));
+        return '{}';
+      default:
         // The backend checks what is in it against the method's schema.
-        return this.client.call(OPERATIONS[operation], rest, choice as ClientCallOptions);
-      }
+        return this.client.callJson(OPERATIONS[word], params, { signal, ...choiceOf(queues) });
     }
   }
 
@@ -169,8 +190,8 @@ export class Relay implements Endpoint {
     this.tellSubscribers({ all });
   }
 
-  private tellSubscribers(word: SubscriberWord): void {
-    if (this.watches) this.send(Channel.subscribers, word);
+  private tellSubscribers(word: Told['subscribers']): void {
+    if (this.watches) this.tell('subscribers', word);
   }
 
   private async subscribe(pattern: string, wish: Wish): Promise<void> {
@@ -202,11 +223,15 @@ export class Relay implements Endpoint {
     await end(subscription);
   }
 
-  private flush(): void {
-    if (this.lines.length === 0) return;
-    const lines = this.lines;
-    this.lines = [];
-    this.send(Channel.messages, lines);
+  /** The page may say more once the connection took what it said. */
+  private giveRoom(): void {
+    const { page, passed } = this;
+    this.passed = 0;
+    const tell = (): void => {
+      if (page === this.page) this.tell('room', passed);
+    };
+    if (this.client.full) this.client.drained().then(tell, tell);
+    else tell();
   }
 
   private resume(): void {
@@ -214,8 +239,30 @@ export class Relay implements Endpoint {
     this.client.resume();
   }
 
-  private send(channel: string, value: unknown): void {
-    if (!this.contents.isDestroyed()) this.contents.send(channel, value);
+  private tell<Event extends keyof Told>(event: Event, value: Told[Event]): void {
+    if (this.page !== '') this.write(`${event} ${JSON.stringify(value)}`);
+  }
+
+  private write(line: string): void {
+    if (this.outgoing.length === 0) queueMicrotask(() => this.flush());
+    this.outgoing.push(line);
+    this.characters += line.length + 1;
+    if (this.characters >= BATCH_CHARACTERS) this.flush();
+  }
+
+  /** Sends what came in one turn, a long turn's in pieces. */
+  private flush(): void {
+    if (this.outgoing.length === 0) return;
+    const text = this.outgoing.join('\n');
+    this.outgoing = [];
+    this.characters = 0;
+    if (this.contents.isDestroyed()) return;
+    this.contents.send(Channel.lines, text);
+    this.waiting += text.length;
+    if (!this.paused && this.waiting > PAUSE_CHARACTERS) {
+      this.paused = true;
+      this.client.pause();
+    }
   }
 }
 
@@ -247,13 +294,17 @@ function isRenewal(refusal: RefusedParams): refusal is RefusedParams & { topic: 
   return refusal.method === OPERATIONS.subscribe && refusal.topic !== undefined;
 }
 
-function isNumbered(message: object): message is Numbered {
-  const { topic, epoch, seq } = message as Record<keyof Numbered, unknown>;
+function isNumbered(message: unknown): message is Numbered {
+  const { topic, epoch, seq } = (message ?? {}) as Record<keyof Numbered, unknown>;
   return typeof topic === 'string' && typeof epoch === 'string' && Number.isSafeInteger(seq);
 }
 
-function asPattern(value: unknown): string {
-  if (typeof value === 'string') return value;
+function choiceOf(queues: boolean): Choice {
+  return queues ? { whileClosed: 'queue' } : {};
+}
+
+function patternOf({ value: { pattern } }: PageParams): string {
+  if (typeof pattern === 'string') return pattern;
   throw DeskbusError.of('invalid_params', 'A pattern is a string.');
 }
 

@@ -1,8 +1,8 @@
 import { MAX_QUEUED_CALLS, MAX_QUEUED_SIZE } from '../generated/constants';
 import { monotonicMs, startTimer } from './clock';
 import { DeskbusError } from '../common/error';
-import { checkSize, toJson } from '../common/json';
-import type { BackendMethod, CallOptions, Link, Params, Result } from './link';
+import { checkSize } from '../common/json';
+import type { CallOptions, Link } from './link';
 
 interface Waiting {
   readonly characters: number;
@@ -18,13 +18,15 @@ export class CallQueue {
   private waiting = new Set<Waiting>();
   private characters = 0;
 
-  /** Rejects with overloaded where too much waits already, and for what can't be sent. */
-  async add<Name extends BackendMethod>(
-    method: Name,
-    params: Params<Name>,
-    { timeout, signal }: CallOptions = {},
-  ): Promise<Result<Name>> {
-    const text = toJson(params);
+  /**
+   * Has a call wait whose parameters are `text`; `make` makes it then. Rejects with overloaded where
+   * too much waits already, and with too_large.
+   */
+  async add<Result>(
+    text: string,
+    { timeout, signal }: CallOptions,
+    make: (link: Link, options: CallOptions) => Promise<Result>,
+  ): Promise<Result> {
     checkSize(text);
     this.checkRoom(text.length);
     if (signal?.aborted) throw DeskbusError.of('cancelled');
@@ -39,7 +41,7 @@ export class CallQueue {
             ...(timeout === undefined ? {} : { timeout: Math.max(1, timeout - spent) }),
             ...(signal ? { signal } : {}),
           };
-          link.callWith(method, text, options).then(resolve, reject);
+          make(link, options).then(resolve, reject);
         },
         refuse: (error) => {
           release();

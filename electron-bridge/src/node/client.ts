@@ -158,11 +158,21 @@ export class Client extends Emitter<ClientEvents> {
     ...[given, options = {}]: CallArguments<Name, ClientCallOptions>
   ): Promise<Result<Name>> {
     const params = given ?? {};
-    const limits = { ...patienceOf(method, params), ...options };
-    if (!this.connection.link && this.queues(options)) {
-      return this.queue.add(method, params, limits);
-    }
-    return this.opened().call(method, params, limits);
+    const text = toJson(params);
+    return this.ask(method, params, text, options, (link, limits) =>
+      link.callWith(method, text, limits),
+    );
+  }
+
+  /** As `call`, with the parameters as JSON too, and the result as JSON. */
+  async callJson(
+    method: BackendMethod,
+    { text, value }: { text: string; value: object },
+    options: ClientCallOptions = {},
+  ): Promise<string> {
+    return this.ask(method, value, text, options, (link, limits) =>
+      link.callJson(method, text, limits),
+    );
   }
 
   /** Throws connection_lost while there is no connection. */
@@ -194,9 +204,24 @@ export class Client extends Emitter<ClientEvents> {
     const text = toJson(payload, AROUND_PAYLOAD);
     const rest = options ? publishMembers(options) : '';
     const { link } = this.connection;
-    if (!link && this.queues(options)) return this.publishLater(topic, text, rest);
+    if (!link && this.queues(options)) {
+      return this.publishLater(topic, `{"topic":${toJson(topic)}${PAYLOAD_MEMBER}${text}${rest}}`);
+    }
     this.opened().publish(topic, text, rest);
     return !link?.full;
+  }
+
+  /** As `publish`, with the parameters as JSON: `topic` is the one that these name. */
+  publishJson(params: string, topic: string, choice?: Choice): boolean {
+    const { link } = this.connection;
+    if (!link && this.queues(choice)) return this.publishLater(topic, params);
+    this.opened().notifyWith('bus.publish', params);
+    return !link?.full;
+  }
+
+  /** Whether so much is unwritten that a sender should wait for `drained()`. */
+  get full(): boolean {
+    return this.connection.link?.full === true;
   }
 
   /** Resolves when what was published is written, as far as a sender should wait for it. */
@@ -300,6 +325,18 @@ export class Client extends Emitter<ClientEvents> {
     this.queue.sendAll(link);
   }
 
+  private ask<Answer>(
+    method: BackendMethod,
+    params: object,
+    text: string,
+    options: ClientCallOptions,
+    make: (link: Link, limits: CallOptions) => Promise<Answer>,
+  ): Promise<Answer> {
+    const limits = { ...patienceOf(method, params), ...options };
+    if (!this.connection.link && this.queues(options)) return this.queue.add(text, limits, make);
+    return make(this.opened(), limits);
+  }
+
   /** A call whose parameters came with the caller's choice among them. */
   private choose<Name extends BackendMethod>(
     method: Name,
@@ -315,8 +352,7 @@ export class Client extends Emitter<ClientEvents> {
     return whileClosed === 'queue' && this.state !== 'closed';
   }
 
-  private publishLater(topic: string, payload: string, rest: string): boolean {
-    const params = `{"topic":${toJson(topic)}${PAYLOAD_MEMBER}${payload}${rest}}`;
+  private publishLater(topic: string, params: string): boolean {
     checkSize(params);
     const refuse = (error: unknown): void => {
       this.tellRefused('bus.publish', topic, asDeskbusError(error));

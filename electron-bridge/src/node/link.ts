@@ -54,6 +54,8 @@ export interface LinkHooks {
 }
 
 interface Pending {
+  /** Whether the result is wanted as JSON. */
+  readonly asJson: boolean;
   resolve(result: unknown): void;
   reject(error: DeskbusError): void;
 }
@@ -65,6 +67,10 @@ interface Frame {
   result?: unknown;
   error?: unknown;
 }
+
+/** How an answer begins, up to its id; and what stands between that and its result. */
+const ANSWER_HEAD = '{"jsonrpc":"2.0","id":';
+const RESULT_MEMBER = ',"result":';
 
 /** As much as stands around the result of an answer, but for its id. */
 const ENVELOPE = '{"jsonrpc":"2.0","id":,}';
@@ -135,6 +141,20 @@ export class Link {
     params: string,
     options: CallOptions = {},
   ): Promise<Result<Name>> {
+    return this.ask(method, params, options, false) as Promise<Result<Name>>;
+  }
+
+  /** As `callWith`, with the result as JSON too. */
+  callJson(method: BackendMethod, params: string, options: CallOptions = {}): Promise<string> {
+    return this.ask(method, params, options, true) as Promise<string>;
+  }
+
+  private ask(
+    method: BackendMethod,
+    params: string,
+    options: CallOptions,
+    asJson: boolean,
+  ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.closed) {
         reject(DeskbusError.of('connection_lost'));
@@ -150,9 +170,10 @@ export class Link {
       checkSize(frame);
       const release = this.limit(id, options);
       this.pending.set(id, {
+        asJson,
         resolve: (result) => {
           release();
-          resolve(result as Result<Name>);
+          resolve(result);
         },
         reject: (error) => {
           release();
@@ -279,6 +300,7 @@ export class Link {
   }
 
   private receive(text: string, start: number, end: number): void {
+    if (this.settleUnparsed(text, start, end)) return;
     const frame = parseFrame(text.slice(start, end)) as Frame;
     if (typeof frame.method !== 'string') this.settle(frame);
     else if (frame.id !== undefined) void this.answer(frame.method, frame.params, frame.id);
@@ -289,6 +311,19 @@ export class Link {
     else this.hooks.onNotification(frame.method, frame.params);
   }
 
+  /** Whether the frame was an answer, as the backend writes them, to a call that wants JSON. */
+  private settleUnparsed(text: string, start: number, end: number): boolean {
+    if (!text.startsWith(ANSWER_HEAD, start)) return false;
+    const comma = text.indexOf(',', start + ANSWER_HEAD.length);
+    if (!text.startsWith(RESULT_MEMBER, comma)) return false;
+    const id = Number(text.slice(start + ANSWER_HEAD.length, comma));
+    const waiter = this.pending.get(id);
+    if (!waiter?.asJson) return false;
+    this.pending.delete(id);
+    waiter.resolve(text.slice(comma + RESULT_MEMBER.length, end - 1));
+    return true;
+  }
+
   private settle(frame: Frame): void {
     if (frame.id === null && frame.error !== undefined) this.tellRefused(frame.error);
     if (typeof frame.id !== 'number') return;
@@ -296,7 +331,7 @@ export class Link {
     if (!waiter) return;
     this.pending.delete(frame.id);
     if (frame.error !== undefined) waiter.reject(DeskbusError.from(frame.error));
-    else waiter.resolve(frame.result);
+    else waiter.resolve(waiter.asJson ? JSON.stringify(frame.result) : frame.result);
   }
 
   /** A frame from here was refused, and nobody can say which. */

@@ -1,66 +1,41 @@
-// The preload script of app windows: gives the page `window.deskbus`, and nothing else.
+// The preload script of app windows: carries text between the page and main, and lets the page's own
+// world make `window.deskbus` out of that.
 import './only-in-preload';
-import { contextBridge, webFrame } from 'electron';
-import { APP_ARGUMENT, CLIENT_ARGUMENT } from '../ipc/operations';
+import { contextBridge, ipcRenderer, webFrame } from 'electron';
+import { APP_ARGUMENT, Channel, CLIENT_ARGUMENT } from '../ipc/page-lines';
 import { throwLater } from '../common/uncaught';
-import type {
-  ConnectionState,
-  Gap,
-  Listener,
-  PermissionChange,
-  PublishOptions,
-  SubscribeOptions,
-} from './api';
-import { refusalOf } from './failure';
-import { bridgeOf } from './openfin/bridge';
-import { PageBus } from './page-bus';
-import { filesOf } from './page-files';
-import { secretsOf } from './page-secrets';
-import { install } from './page-world';
+import type { Bridge } from '../page';
 
-/** The functions that the page's own `deskbus` is made of; it can do no more. */
-const BRIDGE = 'deskbusBridge';
+/** src/page as one script; the build puts it here. */
+declare const PAGE_SCRIPT: string;
+
+// A page speaks under a token of its own, so that what an earlier page of this window left behind is
+// told apart from it.
+const token = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
+let listener: (text: string) => void = () => undefined;
 
 function argument(prefix: string): string {
   const found = process.argv.filter((word) => word.startsWith(prefix)).pop();
   return found?.slice(prefix.length) ?? '';
 }
 
-const bus = new PageBus(argument(APP_ARGUMENT), argument(CLIENT_ARGUMENT));
-
-const api = {
-  app: bus.app,
-  client: bus.client,
-  publish: (topic: string, payload: unknown, options?: PublishOptions & { confirm?: boolean }) => {
-    try {
-      return bus.publish(topic, payload, options);
-    } catch (failure) {
-      // An error that is thrown would not cross as it is. The page's own side throws it.
-      return failure;
-    }
+const bridge: Bridge = {
+  app: argument(APP_ARGUMENT),
+  client: argument(CLIENT_ARGUMENT),
+  send: (text) => ipcRenderer.send(Channel.lines, token, text),
+  listen: (one) => {
+    listener = one;
   },
-  cancel: bus.cancel.bind(bus),
-  subscribe: (pattern: string, listener: Listener, options?: SubscribeOptions) =>
-    bus.subscribe(pattern, listener, options),
-  request: bus.request.bind(bus),
-  respond: bus.respond.bind(bus),
-  send: bus.send.bind(bus),
-  permissions: {
-    request: (wish: object) => bus.call('permissions.request', wish),
-    query: (wish: object) => bus.call('permissions.query', wish),
-    onChanged: (listener: (change: PermissionChange) => void) => bus.on('permissions', listener),
-  },
-  secrets: secretsOf(bus),
-  files: filesOf(bus),
-  state: () => bus.state,
-  onState: (listener: (state: ConnectionState) => void) => bus.on('state', listener),
-  onRefused: (listener: (refusal: object) => void) =>
-    bus.on('refused', (refusal) => listener(refusalOf(refusal))),
-  onGap: (listener: (gap: Gap) => void) => bus.on('gap', listener),
-  InterApplicationBus: bridgeOf(bus),
 };
 
-bus.begin();
-contextBridge.exposeInMainWorld(BRIDGE, api);
+ipcRenderer.on(Channel.lines, (_event, text: string) => {
+  try {
+    listener(text);
+  } finally {
+    ipcRenderer.send(Channel.taken, token, text.length);
+  }
+});
+ipcRenderer.send(Channel.page, token);
+contextBridge.exposeInMainWorld('deskbusBridge', bridge);
 // Runs at once, before any script of the page.
-webFrame.executeJavaScript(`(${install.toString()})('${BRIDGE}')`).catch(throwLater);
+webFrame.executeJavaScript(PAGE_SCRIPT).catch(throwLater);

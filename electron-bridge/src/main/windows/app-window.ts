@@ -7,7 +7,7 @@ import { DeskbusError } from '../../common/error';
 import type { AppPolicy } from '../policy/app-policy';
 import { pageIpc } from '../ipc';
 import { lockContents, lockedPreferences, WINDOW_LOOK } from '../policy/lockdown';
-import { APP_ARGUMENT, CLIENT_ARGUMENT } from '../../ipc/operations';
+import { APP_ARGUMENT, CLIENT_ARGUMENT } from '../../ipc/page-lines';
 import { Relay } from '../relay';
 
 interface WindowEvents {

@@ -1,5 +1,6 @@
-import type { PageBus } from '../page-bus';
+import type { PageBus } from '../bus';
 import type { Actions } from './actions';
+import type * as OpenFin from './api';
 import { InterApplicationBus } from './bus';
 import type { ChannelClient } from './channel-client';
 import type { ChannelProvider } from './channel-provider';
@@ -8,22 +9,35 @@ import { Subscribers } from './events';
 
 type OnChannel = (event: ChannelEvent) => unknown;
 
-/** The same in the form in which it crosses the contextBridge: plain objects of functions. */
-export function bridgeOf(bus: PageBus) {
+/** The bus that a page sees: frozen objects of functions, which need no `this`. */
+export function openfinOf(bus: PageBus): OpenFin.InterApplicationBus {
   const subscribers = new Subscribers(bus);
   const iab = new InterApplicationBus(bus, subscribers);
   const channels = new Channels(bus, subscribers);
   // The other end need not wait until this page is missed.
   window.addEventListener('pagehide', () => channels.leave());
-  return {
+  const facade: OpenFin.InterApplicationBus = Object.freeze({
     publish: iab.publish.bind(iab),
     send: iab.send.bind(iab),
     subscribe: iab.subscribe.bind(iab),
     unsubscribe: iab.unsubscribe.bind(iab),
-    on: iab.on.bind(iab),
-    removeListener: iab.removeListener.bind(iab),
-    removeAllListeners: iab.removeAllListeners.bind(iab),
-    Channel: {
+    on: async (event: OpenFin.EventName, listener: OpenFin.EventListener) => {
+      await iab.on(event, listener);
+      return facade;
+    },
+    once: async (event: OpenFin.EventName, listener: OpenFin.EventListener) => {
+      await iab.on(event, listener, true);
+      return facade;
+    },
+    removeListener: async (event: OpenFin.EventName, listener: OpenFin.EventListener) => {
+      await iab.removeListener(event, listener);
+      return facade;
+    },
+    removeAllListeners: async (event?: OpenFin.EventName) => {
+      await iab.removeAllListeners(event);
+      return facade;
+    },
+    Channel: Object.freeze({
       create: async (name: string) => providerOf(name, await channels.create(name)),
       connect: async (name: string, options?: ConnectOptions) =>
         clientOf(name, await channels.connect(name, options)),
@@ -35,8 +49,9 @@ export function bridgeOf(bus: PageBus) {
         channels.on('closed', (event) => void listener(event));
         await subscribers.start();
       },
-    },
-  };
+    }),
+  });
+  return facade;
 }
 
 function actionsOf(actions: Actions) {
@@ -51,7 +66,7 @@ function actionsOf(actions: Actions) {
 }
 
 function providerOf(channelName: string, provider: ChannelProvider) {
-  return {
+  const end = {
     channelName,
     ...actionsOf(provider.actions),
     dispatch: provider.dispatch.bind(provider),
@@ -61,10 +76,11 @@ function providerOf(channelName: string, provider: ChannelProvider) {
     getAllClientInfo: () => Promise.resolve(provider.connections()),
     destroy: provider.destroy.bind(provider),
   };
+  return Object.freeze(end as OpenFin.ChannelProvider);
 }
 
 function clientOf(channelName: string, client: ChannelClient) {
-  return {
+  const end = {
     channelName,
     providerIdentity: client.providerIdentity,
     ...actionsOf(client.actions),
@@ -72,4 +88,5 @@ function clientOf(channelName: string, client: ChannelClient) {
     onDisconnection: client.onDisconnection.bind(client),
     disconnect: client.disconnect.bind(client),
   };
+  return Object.freeze(end as OpenFin.ChannelClient);
 }

@@ -1,4 +1,4 @@
-import { plainCopy } from '../../common/json';
+import { wholeJson } from '../../common/json';
 import { failure } from '../failure';
 import type { Identity } from './identity';
 
@@ -16,7 +16,7 @@ export class Actions {
 
   constructor(private readonly channel: string) {}
 
-  /** Throws where the action has a listener; of what is thrown across the bridge its words stay. */
+  /** Throws where the action has a listener. */
   register(action: string, listener: Action): boolean {
     if (this.known.has(action)) {
       throw new Error(`The action ${action} has a listener already.`);
@@ -68,5 +68,6 @@ export class Actions {
 
 /** Throws a `DeskbusError` (invalid_params) for what can't be sent, before anybody gets it. */
 function said(value: unknown): unknown {
-  return value === undefined ? undefined : plainCopy(value);
+  if (value !== undefined) wholeJson(value);
+  return value;
 }

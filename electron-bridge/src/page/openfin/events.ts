@@ -1,7 +1,7 @@
 import type { SubscriberParams } from '../../generated/protocol';
-import type { SubscriberWord } from '../../ipc/operations';
+import type { SubscriberWord } from '../../ipc/page-lines';
 import { Emitter } from '../../common/emitter';
-import type { PageBus } from '../page-bus';
+import type { PageBus } from '../bus';
 
 /** A subscriber whose connection was cut may be back within this time, and was never gone. */
 const GRACE_MS = 5_000;

@@ -1,6 +1,6 @@
 import type { DeletedResult, SecretList, SecretResult } from '../generated/protocol';
 import type { Secrets } from './api';
-import type { PageBus } from './page-bus';
+import type { PageBus } from './bus';
 
 /** An app's secrets, as its pages see them. Values go through here and are not kept. */
 export function secretsOf(bus: PageBus): Secrets {

@@ -1,7 +1,7 @@
 import { throwLater } from '../../common/uncaught';
 import type { Message, Stop } from '../api';
 import { failure } from '../failure';
-import type { PageBus } from '../page-bus';
+import type { PageBus } from '../bus';
 import { Actions } from './actions';
 import type { ChannelTopics } from './channel-topics';
 import { readWord, type Answer, type ProviderWord } from './channel-words';

@@ -1,7 +1,7 @@
 import { MAX_REQUEST_TIMEOUT_MS } from '../../generated/constants';
 import type { Message, Stop } from '../api';
 import { failure } from '../failure';
-import type { PageBus } from '../page-bus';
+import type { PageBus } from '../bus';
 import { Actions } from './actions';
 import { tell } from './channel-provider';
 import type { ChannelTopics } from './channel-topics';

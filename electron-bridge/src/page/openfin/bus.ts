@@ -2,26 +2,27 @@ import type { SubscriberParams } from '../../generated/protocol';
 import { throwLater } from '../../common/uncaught';
 import type { Message, Stop } from '../api';
 import { failure } from '../failure';
-import type { PageBus } from '../page-bus';
+import type { PageBus } from '../bus';
 import { isChannelTopic } from './channel-topics';
 import type { Subscribers } from './events';
 import { EVERYBODY, identityOf, readIdentity, sourceOf, type Identity } from './identity';
 
-type Listener = (message: unknown, identity: Identity, topic: string) => unknown;
+type Listener = (message: unknown, identity: Required<Identity>, topic: string) => unknown;
 type EventListener = (event: Required<Identity> & { topic: string }) => unknown;
 
 const EVENTS = { 'subscriber-added': 'added', 'subscriber-removed': 'removed' } as const;
 type EventName = keyof typeof EVENTS;
 
 interface Registered {
-  id: number;
   once: boolean;
   listener: EventListener;
 }
 
-/** OpenFin's InterApplicationBus over this one. Listeners are told apart by their numbers. */
+/** OpenFin's InterApplicationBus over this one. */
 export class InterApplicationBus {
   private readonly subscriptions = new Map<string, Promise<Stop>>();
+  private readonly ids = new WeakMap<Listener, number>();
+  private lastId = 0;
   private readonly listeners: Record<EventName, Registered[]> = {
     'subscriber-added': [],
     'subscriber-removed': [],
@@ -47,9 +48,9 @@ export class InterApplicationBus {
   }
 
   /** Resolves when the subscription stands. The same listener twice is one subscription. */
-  async subscribe(source: unknown, topic: string, listener: Listener, id: number): Promise<void> {
+  async subscribe(source: unknown, topic: string, listener: Listener): Promise<void> {
     const from = readIdentity(source);
-    const key = keyOf(from, topic, id);
+    const key = this.keyOf(from, topic, listener);
     let subscription = this.subscriptions.get(key);
     if (!subscription) {
       const take = ({ payload, sender, topic: name }: Message): void => {
@@ -68,8 +69,8 @@ export class InterApplicationBus {
   }
 
   /** Where there is no such subscription there is nothing to do. */
-  async unsubscribe(source: unknown, topic: string, id: number): Promise<void> {
-    const key = keyOf(readIdentity(source), topic, id);
+  async unsubscribe(source: unknown, topic: string, listener: Listener): Promise<void> {
+    const key = this.keyOf(readIdentity(source), topic, listener);
     const subscription = this.subscriptions.get(key);
     this.subscriptions.delete(key);
     const stop = await subscription;
@@ -77,16 +78,16 @@ export class InterApplicationBus {
   }
 
   /** Resolves when events come. */
-  async on(event: unknown, listener: EventListener, id: number, once: boolean): Promise<void> {
+  async on(event: unknown, listener: EventListener, once = false): Promise<void> {
     const listeners = this.listeners[readEvent(event)];
-    listeners.push({ id, once, listener });
+    listeners.push({ once, listener: needFunction(listener) });
     await this.subscribers.start();
   }
 
   /** Rejects with a failure (invalid_params) for another event; so does the next one. */
-  async removeListener(event: unknown, id: number): Promise<void> {
+  async removeListener(event: unknown, listener: EventListener): Promise<void> {
     const listeners = this.listeners[readEvent(event)];
-    const at = listeners.findIndex((one) => one.id === id);
+    const at = listeners.findIndex((one) => one.listener === listener);
     if (at >= 0) listeners.splice(at, 1);
     return Promise.resolve();
   }
@@ -95,6 +96,12 @@ export class InterApplicationBus {
     const names = event === undefined ? (Object.keys(EVENTS) as EventName[]) : [readEvent(event)];
     for (const name of names) this.listeners[name] = [];
     return Promise.resolve();
+  }
+
+  private keyOf({ uuid, name }: Identity, topic: string, listener: Listener): string {
+    const id = this.ids.get(needFunction(listener)) ?? ++this.lastId;
+    this.ids.set(listener, id);
+    return JSON.stringify([uuid, name ?? null, topic, id]);
   }
 
   private tell(name: EventName, { pattern, app, client }: SubscriberParams): void {
@@ -111,8 +118,9 @@ export class InterApplicationBus {
   }
 }
 
-function keyOf({ uuid, name }: Identity, topic: string, id: number): string {
-  return JSON.stringify([uuid, name ?? null, topic, id]);
+function needFunction<Function>(listener: Function): Function {
+  if (typeof listener === 'function') return listener;
+  throw new TypeError('The listener is not a function.');
 }
 
 function readEvent(value: unknown): EventName {

@@ -1,7 +1,7 @@
 import { MAX_REQUEST_TIMEOUT_MS } from '../../generated/constants';
 import { Emitter } from '../../common/emitter';
 import { failure, isFailure } from '../failure';
-import type { PageBus } from '../page-bus';
+import type { PageBus } from '../bus';
 import { ChannelClient } from './channel-client';
 import { ChannelProvider } from './channel-provider';
 import { channelProvidedOn, ChannelTopics } from './channel-topics';
@@ -90,7 +90,7 @@ export class Channels extends Emitter<{ opened: ChannelEvent; closed: ChannelEve
   leave(): void {
     for (const provider of [...this.providers.values()]) provider.end();
     for (const client of [...this.clients]) client.end();
-    this.bus.flushPosts();
+    this.bus.leave();
   }
 
   private async reach(client: ChannelClient, name: string, options: ConnectOptions): Promise<void> {

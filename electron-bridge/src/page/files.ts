@@ -1,4 +1,4 @@
-import type { PageBus } from './page-bus';
+import type { PageBus } from './bus';
 
 /** Files below what the app was granted; the backend follows links, and checks, before it acts. */
 export function filesOf(bus: PageBus) {

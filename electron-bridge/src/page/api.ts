@@ -1,5 +1,4 @@
-// The object that a page sees as `window.deskbus`. All of it crosses Electron's contextBridge, so
-// values are copied.
+// The object that a page sees as `window.deskbus`.
 import type {
   GapParams,
   ListFilesResult,
@@ -18,7 +17,10 @@ import type {
   WriteFileResult,
 } from '../generated/protocol';
 
+import type { BatchStats } from './link';
 import type { InterApplicationBus } from './openfin/api';
+
+export type { BatchStats };
 
 export type Message = MessageParams;
 export type Refused = Omit<RefusedParams, '_meta'>;
@@ -119,12 +121,20 @@ export interface DeskbusApi {
   readonly client: string;
 
   /**
-   * Publishes without waiting; a refusal comes to `onRefused`. Throws invalid_params for what JSON
-   * can't say, and while there is no connection connection_lost, unless it is to be queued.
+   * Publishes without waiting; a refusal comes to `onRefused`. Returns whether more may follow at
+   * once; where it is false, await `ready()` first. Throws invalid_params for what JSON can't say,
+   * too_large, overloaded where too much waits, and while there is no connection connection_lost,
+   * unless it is to be queued.
    */
-  publish(topic: string, payload: unknown, options?: PublishOptions & { confirm?: false }): void;
+  publish(topic: string, payload: unknown, options?: PublishOptions & { confirm?: false }): boolean;
   /** Publishes and waits until the message is routed. */
   publish(topic: string, payload: unknown, options: ConfirmOptions): Promise<PublishResult>;
+
+  /**
+   * Resolves when there is room for more, as far as a page that publishes much should wait for it;
+   * rejects with connection_lost.
+   */
+  ready(): Promise<void>;
 
   /** Resolves once the subscription stands; its value ends it. A person may be asked first. */
   subscribe(pattern: string, listener: Listener, options?: SubscribeOptions): Promise<Stop>;
@@ -166,6 +176,9 @@ export interface DeskbusApi {
   onState(listener: (state: ConnectionState) => void): () => void;
   onRefused(listener: (refusal: Refusal) => void): () => void;
   onGap(listener: (gap: Gap) => void): () => void;
+
+  /** Counters of the lines that this page has sent, and of how many left together. */
+  stats(): BatchStats;
 
   /** The same bus in OpenFin's shapes. */
   readonly InterApplicationBus: InterApplicationBus;

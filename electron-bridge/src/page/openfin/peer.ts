@@ -1,5 +1,5 @@
 import { MAX_REQUEST_TIMEOUT_MS } from '../../generated/constants';
-import type { PageBus } from '../page-bus';
+import type { PageBus } from '../bus';
 import { failure } from '../failure';
 import { readWord } from './channel-words';
 import type { Identity } from './identity';

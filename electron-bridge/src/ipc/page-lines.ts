@@ -1,0 +1,109 @@
+import type { Failure } from '../common/error';
+import type { SubscriberParams } from '../generated/protocol';
+import type { BackendMethod } from '../node/link';
+
+// The IPC between an app's page and the main process: text, a line for each thing that is said, those
+// of one turn together. Pages and main write and read it with what is here.
+//
+// A page says `<number> <operation> <choice> <JSON>`. An answer is wanted where the number is not 0.
+// Main says `<number> <JSON>`, which is a `Reply`; `<event> <JSON>`; or a `bus.message` frame, as it
+// came from the backend.
+
+/** The operations of a page, each with its method. There is no way to name another method. */
+export const OPERATIONS = {
+  subscribe: 'bus.subscribe',
+  unsubscribe: 'bus.unsubscribe',
+  publish: 'bus.publish',
+  request: 'bus.request',
+  respond: 'bus.respond',
+  send: 'bus.send',
+  watch: 'bus.watchSubscribers',
+  'permissions.request': 'permissions.request',
+  'permissions.query': 'permissions.query',
+  'secrets.set': 'secrets.set',
+  'secrets.get': 'secrets.get',
+  'secrets.delete': 'secrets.delete',
+  'secrets.list': 'secrets.list',
+  'files.read': 'files.read',
+  'files.write': 'files.write',
+  'files.list': 'files.list',
+} as const satisfies Record<string, BackendMethod>;
+
+export type Operation = keyof typeof OPERATIONS;
+
+/** Words of a page besides: the call of this number is not wanted; these messages were taken. */
+export type Word = Operation | 'cancel' | 'acknowledge';
+
+export const Channel = {
+  /** A page began: its token. */
+  page: 'deskbus:page',
+  /** Lines of a page, and of main: token, text; text. */
+  lines: 'deskbus:lines',
+  /** Lines were handed to the page: token, their characters. */
+  taken: 'deskbus:taken',
+} as const;
+
+/** News of main for a page, by the names of the lines. */
+export interface Told {
+  state: 'connecting' | 'open' | 'resuming' | 'closed';
+  refused: unknown;
+  gap: unknown;
+  permissions: unknown;
+  /** To a page that watches. */
+  subscribers: SubscriberWord;
+  /** The number of characters of the page's lines that were passed on since the last of these. */
+  room: number;
+  /** The asking frame is not the top frame of an app window, and gets no other answer. */
+  stranger: null;
+}
+
+/** The other subscribers: all of them at first, then changes. */
+export type SubscriberWord =
+  { all: SubscriberParams[] } | { added: SubscriberParams } | { removed: SubscriberParams };
+
+/** Errors travel as values. */
+export type Reply = { result: unknown } | { error: Failure };
+
+/** A page sends this many lines or characters of one turn at once, and the next ones at once too. */
+export const BATCH_LINES = 128;
+export const BATCH_CHARACTERS = 64 * 1024;
+/** A page has no more than this on its way through main; what follows waits in the page. */
+export const WINDOW_CHARACTERS = 4 * 1024 * 1024;
+/** Main tells a page that there is room again whenever so much was passed on. */
+export const ROOM_CHARACTERS = 512 * 1024;
+
+export interface PageLine {
+  readonly number: number;
+  readonly word: string;
+  /** Whether it waits for a connection where there is none. */
+  readonly queues: boolean;
+  readonly json: string;
+}
+
+export function pageLine(number: number, word: Word, json: string, queues = false): string {
+  return `${number} ${word} ${queues ? 'queue' : 'refuse'} ${json}`;
+}
+
+/** Undefined where it has another form. */
+export function readPageLine(line: string): PageLine | undefined {
+  const afterNumber = line.indexOf(' ');
+  const afterWord = line.indexOf(' ', afterNumber + 1);
+  const afterChoice = line.indexOf(' ', afterWord + 1);
+  if (afterNumber < 1 || afterWord < 0 || afterChoice < 0) return undefined;
+  const number = Number(line.slice(0, afterNumber));
+  if (!Number.isSafeInteger(number) || number < 0) return undefined;
+  return {
+    number,
+    word: line.slice(afterNumber + 1, afterWord),
+    queues: line.slice(afterWord + 1, afterChoice) === 'queue',
+    json: line.slice(afterChoice + 1),
+  };
+}
+
+export function isOperation(word: string): word is Operation {
+  return Object.prototype.hasOwnProperty.call(OPERATIONS, word);
+}
+
+/** Arguments of the renderer process that tell a preload who its window is. */
+export const APP_ARGUMENT = '--deskbus-app=';
+export const CLIENT_ARGUMENT = '--deskbus-client=';

@@ -1,0 +1,184 @@
+import type { RequestResult } from '../generated/protocol';
+import { OPERATIONS, type Operation, type SubscriberWord, type Told } from '../ipc/page-lines';
+import type { Numbered } from '../common/acknowledgements';
+import { Emitter } from '../common/emitter';
+import { toJson, wholeJson } from '../common/json';
+import { answerWith } from '../common/responder';
+import { Subscriptions, type SubscribeOptions } from '../common/subscriptions';
+import { throwLater } from '../common/uncaught';
+import { failure } from './failure';
+import { PageLink, type BatchStats, type Pipe } from './link';
+import type {
+  CallOptions,
+  ConnectionState,
+  Gap,
+  Listener,
+  Message,
+  PermissionChange,
+  PublishOptions,
+  Refused,
+  Responder,
+  Stop,
+} from './api';
+
+interface Signals {
+  state: ConnectionState;
+  refused: Refused;
+  gap: Gap;
+  permissions: PermissionChange;
+  subscribers: SubscriberWord;
+}
+
+type Confirmable = PublishOptions & CallOptions & { confirm?: boolean; durable?: boolean };
+/** Options of a call, and parameters of its method. */
+type AskOptions = CallOptions & Record<string, unknown>;
+
+/** A page's end of the bus, in the page's own world: its calls to main, and what comes from there. */
+export class PageBus extends Emitter<Signals> {
+  /** Tells this page from every other one. */
+  readonly page = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
+  private readonly subscriptions = new Subscriptions<Message>({
+    subscribe: (pattern, wish) => this.call('subscribe', { pattern, ...wish }),
+    unsubscribe: (pattern) => this.call('unsubscribe', { pattern }),
+    acknowledge: (message) => this.acknowledge(message),
+    failed: (_message, error) => throwLater(error),
+  });
+  private readonly link: PageLink;
+  // A window connects before it loads its page.
+  private connection: ConnectionState = 'open';
+  /** Messages that were taken in this turn. */
+  private taken: Numbered[] = [];
+
+  /** `app` and `client` are who this window is on the bus. */
+  constructor(
+    readonly app: string,
+    readonly client: string,
+    pipe: Pipe,
+  ) {
+    super();
+    this.link = new PageLink(pipe, {
+      message: (message) => this.subscriptions.deliver(message),
+      told: (event, value) => this.hear(event, value),
+    });
+  }
+
+  get state(): ConnectionState {
+    return this.connection;
+  }
+
+  get stats(): BatchStats {
+    return { ...this.link.stats };
+  }
+
+  call(operation: Operation, params: object): Promise<unknown> {
+    return this.callWith(operation, {}, () => toJson(params));
+  }
+
+  /** Throws invalid_params for what JSON can't say, connection_lost, too_large, overloaded. */
+  publish(topic: string, payload: unknown, options: Confirmable = {}): unknown {
+    const { confirm, ...rest } = options;
+    if (confirm) return this.say('publish', { topic }, payload, rest);
+    if (rest.durable === true) throw failure('invalid_params', 'A durable publish needs confirm.');
+    return this.post(topic, payload, rest);
+  }
+
+  /** Publishes without waiting; returns whether there is room for more. */
+  post(topic: string, payload: unknown, options: PublishOptions = {}): boolean {
+    const { whileClosed, ...rest } = options;
+    const json = paramsOf({ topic }, payload, rest);
+    const queues = whileClosed === 'queue';
+    if (this.connection !== 'open' && !queues) throw failure('connection_lost');
+    return this.link.post('publish', json, queues);
+  }
+
+  /** Resolves when there is room for more; rejects with connection_lost. */
+  async ready(): Promise<void> {
+    if (this.connection !== 'open') throw failure('connection_lost');
+    await this.link.ready();
+  }
+
+  /** The page goes away: what was said is sent at once. */
+  leave(): void {
+    this.link.leave();
+  }
+
+  subscribe(pattern: string, listener: Listener, options: SubscribeOptions = {}): Promise<Stop> {
+    return this.subscriptions.add(pattern, listener, options);
+  }
+
+  respond(pattern: string, handler: Responder): Promise<Stop> {
+    return this.subscribe(pattern, (message) => this.answer(message, handler));
+  }
+
+  /** Answers one message that asks for it. */
+  answer(message: Message, handler: Responder): void {
+    void answerWith(handler, message, ({ payload, ...rest }) =>
+      'error' in rest ? this.call('respond', rest) : this.say('respond', rest, payload),
+    );
+  }
+
+  request(topic: string, payload: unknown, options: AskOptions = {}): Promise<RequestResult> {
+    return this.say('request', { topic }, payload, options) as Promise<RequestResult>;
+  }
+
+  send(app: string, topic: string, payload: unknown, options: AskOptions = {}): Promise<unknown> {
+    return this.say('send', { app, topic }, payload, options);
+  }
+
+  /** A call that has a payload. */
+  private say(
+    operation: Operation,
+    members: object,
+    payload: unknown,
+    options: AskOptions = {},
+  ): Promise<unknown> {
+    const rest = { ...options, whileClosed: undefined, signal: undefined };
+    return this.callWith(operation, options, () => paramsOf(members, payload, rest));
+  }
+
+  /** Rejects with what `write` throws, too. */
+  private async callWith(
+    operation: Operation,
+    { whileClosed, signal }: CallOptions,
+    write: () => string,
+  ): Promise<unknown> {
+    return this.link.call(operation, write(), { queues: whileClosed === 'queue', signal });
+  }
+
+  private acknowledge({ topic, epoch, seq }: Message): void {
+    if (this.taken.length === 0) queueMicrotask(() => this.flushTaken());
+    this.taken.push({ topic, epoch, seq });
+  }
+
+  private flushTaken(): void {
+    this.link.post('acknowledge', JSON.stringify(this.taken));
+    this.taken = [];
+  }
+
+  private hear<Event extends keyof Told>(event: Event, value: Told[Event]): void {
+    switch (event) {
+      case 'state':
+        this.connection = value as ConnectionState;
+        if (value !== 'open') this.link.lose();
+        break;
+      case 'refused': {
+        // A renewal was refused: to subscribe again has to ask again.
+        const { method, topic } = value as Refused;
+        if (method === OPERATIONS.subscribe && topic !== undefined) {
+          this.subscriptions.forget(topic);
+        }
+        break;
+      }
+      default:
+    }
+    this.emit(event as keyof Signals, value as never);
+  }
+}
+
+/** Parameters with a payload, as JSON. Throws `DeskbusError` (invalid_params). */
+function paramsOf(members: object, payload: unknown, options: object): string {
+  const head = toJson(members);
+  const rest = toJson(options);
+  const tail = rest === '{}' ? '}' : `,${rest.slice(1)}`;
+  return `${head.slice(0, -1)},"payload":${wholeJson(payload)}${tail}`;
+}
