@@ -43,6 +43,7 @@ from deskbus.components.metric_sources import (
 )
 from deskbus.components.metrics import Metrics
 from deskbus.components.sessions import Sessions
+from deskbus.components.tracing import Tracing
 from deskbus.components.user_interface import UserInterface
 from deskbus.config import VAULT_FOLDER, Settings
 from deskbus.contracts.component import Component
@@ -110,6 +111,7 @@ class Backend:
         for part in (user_interface, auditing, messaging, access):
             vault_changed.add(part.vault_changed)
 
+        tracing = Tracing(settings, vault, loops, epoch)
         sessions = Sessions(
             bus=messaging.bus,
             log=messaging.log,
@@ -118,6 +120,7 @@ class Backend:
             denied=auditing.refused.on_fastpath,
             minted=auditing.minted,
             security=access.security,
+            tracer=tracing.tracer,
         )
         messaging.client_ended.add(sessions.forget_token)
         apps = AppProcesses(
@@ -136,6 +139,7 @@ class Backend:
                 vault,
                 user_interface.shell,
                 federation_bridge.federation,
+                tracing.exporter,
             )
             if guarded is not None
         ]
@@ -167,6 +171,7 @@ class Backend:
                 "log": stderr.health,
                 "pipe": pipe_state.health,
                 "resources": shortage.health,
+                "tracing": tracing.health,
             },
             breakers=breakers,
         )
@@ -204,6 +209,7 @@ class Backend:
             health=health,
             errors=errors,
             metrics=metrics,
+            tracing=tracing,
         )
         acceptor = ConnectionAcceptor(
             dispatcher,
@@ -224,6 +230,7 @@ class Backend:
         )
         self._components: Sequence[Component] = (
             vault,
+            tracing,
             auditing,
             messaging,
             health,

@@ -197,6 +197,7 @@ def _add_observability(commands: Any, reach: argparse.ArgumentParser) -> None:
     explain.add_argument("permission", metavar="PERMISSION", type=_text)
     explain.add_argument("scope", metavar="SCOPE", type=_text)
 
+    _add_traces(commands, reach)
     metrics = commands.add_parser("metrics", parents=[reach], help="print what is counted")
     metrics.add_argument("name", nargs="?", default="", type=_text, help="a part of metrics' names")
     metrics.add_argument(
@@ -205,6 +206,23 @@ def _add_observability(commands: Any, reach: argparse.ArgumentParser) -> None:
         default="data",
         help="data (default) is a table, or JSON where it is piped; the others are texts",
     )
+
+
+def _add_traces(commands: Any, reach: argparse.ArgumentParser) -> None:
+    traces = commands.add_parser("traces", parents=[reach], help="list recent traces")
+    traces.add_argument("--trace-id", type=_text, metavar="ID")
+    traces.add_argument("--correlation-id", type=_text, metavar="ID")
+    traces.add_argument("--app", type=_text)
+    traces.add_argument("--topic", type=_text)
+    traces.add_argument(
+        "--longer-than", type=numbers.count, metavar="MS", help="that took so many milliseconds"
+    )
+    traces.add_argument("--errors", action="store_true", help="in which something failed")
+    for name in ("since", "until"):
+        traces.add_argument(f"--{name}", metavar="TIME", help="Unix milliseconds or ISO 8601")
+    traces.add_argument("--limit", type=numbers.count, default=100, metavar="N")
+    trace = commands.add_parser("trace", parents=[reach], help="draw one trace as a waterfall")
+    trace.add_argument("trace_id", type=_text, metavar="ID")
 
 
 def _add_policy(commands: Any, reach: argparse.ArgumentParser) -> None:

@@ -48,7 +48,7 @@ AUDIT_FOLDER = "audit"
 REFERENCE = "secret:"
 """A value that begins so stands for a secret: `deskbus vault set NAME` puts it into the vault."""
 
-TAKES_SECRETS = ("apps.process.env.", "federation.")
+TAKES_SECRETS = ("apps.process.env.", "federation.", "tracing.headers.")
 """Where such values may be. Anywhere else one is an error, for it would be taken literally."""
 
 
@@ -130,6 +130,17 @@ class PersistenceConfig(Section, frozen=True, kw_only=True):
 
 
 Pattern = Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+Endpoint = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"https?://[^\s/?#]+[^\s?#]*"),
+        max_length=1024,
+        examples=["http://127.0.0.1:4318"],
+    ),
+]
+"""The base of a collector's addresses, as OTEL_EXPORTER_OTLP_ENDPOINT has it."""
 
 
 class StreamConfig(Section, frozen=True, kw_only=True):
@@ -225,6 +236,22 @@ class Fdc3Config(Section, frozen=True, kw_only=True):
     ] = []
 
 
+class TracingConfig(Section, frozen=True, kw_only=True):
+    """With `enabled`, `ratio` of all messages and calls are traced, and all of `topics`.
+
+    Of what is not sampled, errors and what takes longer than `slow_ms` are told all the same, by
+    one span. Spans go to `endpoint`, a collector that takes OTLP over HTTP, where one is named;
+    `headers` may be `secret:NAME`.
+    """
+
+    enabled: bool = False
+    ratio: Annotated[float, Meta(ge=0, le=1)] = 0.01
+    topics: list[Pattern] = []
+    slow_ms: Annotated[int, Meta(ge=1, le=3_600_000)] = 1000
+    endpoint: Endpoint | UnsetType = UNSET
+    headers: dict[str, str] = {}
+
+
 class Config(Section, frozen=True, kw_only=True):
     """With `tools`, `deskbus call` and its like reach a backend that a shell has started, too.
 
@@ -240,6 +267,7 @@ class Config(Section, frozen=True, kw_only=True):
     persistence: PersistenceConfig = PersistenceConfig()
     audit: AuditConfig = AuditConfig()
     metrics: MetricsConfig = MetricsConfig()
+    tracing: TracingConfig = TracingConfig()
     federation: FederationConfig | UnsetType = UNSET
     fdc3: Fdc3Config | UnsetType = UNSET
 
@@ -302,7 +330,7 @@ class ConfigFile:
                 raise self.error(
                     place[:-1],
                     f"{place[:-1]} can't be a secret of the vault",
-                    "A secret can stand in apps.process.env and in federation.",
+                    "A secret can stand in apps.process.env, in federation and in tracing.headers.",
                     word=value,
                 )
         self._check_patterns(config)
@@ -392,6 +420,7 @@ def _patterns(config: Config) -> dict[str, list[str]]:
         "persistence.topics": config.persistence.topics,
         "persistence.sensitive": config.persistence.sensitive,
     }
+    found["tracing.topics"] = config.tracing.topics
     shared = config.federation
     if not isinstance(shared, UnsetType):
         found["federation.topics"] = shared.topics

@@ -15,6 +15,7 @@ from deskbus_protocol import (
     policy,
     secrets,
     session,
+    traces,
     ui,
     utility,
     windows,
@@ -39,6 +40,7 @@ METHODS: dict[str, Method] = {
         panels,
         health,
         metrics,
+        traces,
         federation,
         fdc3,
     )

@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
 from deskbus_protocol.pattern import whole
+from deskbus_protocol.traces import TracingTerms
 
 AppId = Annotated[
     str,
@@ -96,7 +97,8 @@ class ResumeParams(Params, frozen=True, kw_only=True):
 class OpenResult(Result, frozen=True, kw_only=True):
     """`resumed` says that there was something to take up.
 
-    `resume_token` works once, with `session.resume`, for 30 s after this connection has ended.
+    `tracing` is there where messages are traced. `resume_token` works once, with `session.resume`,
+    for 30 s after this connection has ended.
     """
 
     app: str
@@ -106,6 +108,7 @@ class OpenResult(Result, frozen=True, kw_only=True):
     version: str
     resumed: bool
     resume_token: str
+    tracing: TracingTerms | UnsetType = UNSET
 
 
 METHODS = (

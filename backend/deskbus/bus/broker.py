@@ -1,6 +1,7 @@
 """MessageBroker: stamps a message, finds its readers, hands each the same bytes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 from weakref import WeakSet
 
@@ -47,6 +48,10 @@ Refuse = Callable[[DeskbusError, str], None]
 """Is told why a message on a topic was not routed."""
 
 
+OnStage = Callable[[str], None]
+"""Is told the name of each stage of a message as it ends."""
+
+
 class MessageBroker:
     """Routes within one epoch, one run of the backend.
 
@@ -71,6 +76,7 @@ class MessageBroker:
         self.topics = TopicTable(epoch, log, clock_ms, self._forget_writable)
         self._generation = 0
         self._writers: WeakSet[BusClient] = WeakSet()
+        self._on_stage: OnStage | None = None
         self.messages_in = 0
         self.messages_out = 0
         self.bytes_in = 0
@@ -153,10 +159,24 @@ class MessageBroker:
         Raises `DeskbusError` (invalid_topic, permission_denied, unavailable).
         """
         topic = client.writable.get(name) or self._writable_topic(client, name)
+        if self._on_stage is not None:
+            self._on_stage("permission.check")
         if topic.generation != self._generation:
             self._find_targets(topic)
-        self._deliver(topic, self._stamp(client, topic, payload, options, reply_to))
+        line = self._stamp(client, topic, payload, options, reply_to)
+        if self._on_stage is not None:
+            self._on_stage("route")
+        self._deliver(topic, line)
         return topic
+
+    @contextmanager
+    def observed(self, on_stage: OnStage) -> Iterator[None]:
+        """Tells `on_stage` which stage of a message ends, within a block that does not wait."""
+        before, self._on_stage = self._on_stage, on_stage
+        try:
+            yield
+        finally:
+            self._on_stage = before
 
     def admit(self, client: BusClient, message: MessageParams) -> Topic:
         """Delivers a message of another machine, counted here but otherwise as it is.
@@ -184,8 +204,12 @@ class MessageBroker:
     ) -> None:
         """Delivers to these clients alone; `topic` counts their messages apart from the public."""
         line = self._stamp(client, topic, payload, options, reply_to)
+        if self._on_stage is not None:
+            self._on_stage("route")
         for target in targets:
             target.put(line, topic.name, topic.seq)
+        if self._on_stage is not None:
+            self._on_stage("deliver")
         self._count(1, len(targets), len(line))
 
     def subscribe(self, client: BusClient, pattern: str, reader: Reader) -> None:
@@ -319,8 +343,12 @@ class MessageBroker:
         growth = len(line) - topic.trim_history()
         for target in topic.targets:
             target.put(line, topic.name, topic.seq)
+        if self._on_stage is not None:
+            self._on_stage("deliver")
         if topic.persisted:
             self._persist(topic, line)
+            if self._on_stage is not None:
+                self._on_stage("persist")
         self._count(1, len(topic.targets), len(line))
         self.topics.histories_grew(growth, topic.owner)
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import anyio
 import structlog
 from anyio.abc import TaskGroup
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 
 import deskbus
 from deskbus.components.auditing import Auditing
@@ -44,6 +44,7 @@ from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.display import look_alike, visible
 from deskbus_protocol.errors import CONFLICT, INVALID_PARAMS, PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.manifest import Manifest
+from deskbus_protocol.method import TraceContext
 from deskbus_protocol.permissions import Grant, Holds, PermissionsChangedParams
 from deskbus_protocol.secrets import VaultStatus
 from deskbus_protocol.session import RESERVED_APPS, is_reserved
@@ -321,6 +322,11 @@ class AccessControl:
                 reason=request.reason,
                 may_remember=request.may_remember,
                 prompt=request.prompt,
+                trace=(
+                    UNSET
+                    if request.trace.span is None
+                    else TraceContext(traceparent=request.trace.span.traceparent)
+                ),
             )
         )
         holds, expires_ms = HOLDS[outcome.remember]

@@ -13,6 +13,7 @@ from deskbus.components.messaging import Messaging
 from deskbus.components.metrics import Metrics
 from deskbus.components.permission_explanations import PermissionExplanations
 from deskbus.components.sessions import Sessions
+from deskbus.components.tracing import Tracing
 from deskbus.components.user_interface import UserInterface
 from deskbus.handlers import apps as apps_handlers
 from deskbus.handlers import bus as bus_handlers
@@ -26,6 +27,7 @@ from deskbus.handlers import panels as panels_handlers
 from deskbus.handlers import permissions as permissions_handlers
 from deskbus.handlers import policy as policy_handlers
 from deskbus.handlers import secrets as secrets_handlers
+from deskbus.handlers import traces as traces_handlers
 from deskbus.handlers import ui as ui_handlers
 from deskbus.handlers.audit import AuditHandlers
 from deskbus.handlers.session import SessionHandlers
@@ -56,6 +58,7 @@ def dispatcher_of(
     health: HealthWatch,
     errors: ErrorCounts,
     metrics: Metrics,
+    tracing: Tracing,
 ) -> Dispatcher:
     """Raises `IncompleteTableError` where a method has no handler, or a handler no method."""
     permissions = access.security.permissions
@@ -80,6 +83,7 @@ def dispatcher_of(
                 shut_down=shut_down,
                 on_shell=shell_came,
                 on_opened=apps.manager.session_opened,
+                tracing=tracing.terms,
             ).table(),
             bus_handlers.handlers(bus, replays, permissions, sessions.rate_limits),
             history_handlers.handlers(
@@ -101,9 +105,11 @@ def dispatcher_of(
             panels_handlers.handlers(user_interface.panels),
             health_handlers.handlers(health.monitor),
             metrics_handlers.handlers(metrics.exposition),
+            traces_handlers.handlers(tracing.ring, tracing.tracer),
             federation_handlers.handlers(federation_bridge.federation),
             fdc3_handlers.handlers(fdc3.service),
         ],
         auditing.refused.by_dispatcher,
         errors,
+        tracing.tracer,
     )

@@ -7,8 +7,10 @@ from itertools import count
 
 from deskbus.bus.ingress.client_publisher import ClientPublisher
 from deskbus.bus.ingress.rate_limit import RateLimitedPublisher, RateLimits
+from deskbus.bus.ingress.tracing_publisher import TracingPublisher
 from deskbus.bus.service import InterApplicationBus
 from deskbus.contracts.message_log import DurabilityLog
+from deskbus.observability.tracing.tracer import Tracer
 from deskbus.rpc.calls_in_progress import PendingAnswers
 from deskbus.rpc.connection import Connection, Role
 from deskbus.rpc.fastpath import Denied
@@ -32,6 +34,7 @@ class Sessions:
         denied: Callable[[ClientId], Denied],
         minted: Callable[[ClientId, Actor], None],
         security: SecurityManager,
+        tracer: Tracer | None = None,
     ) -> None:
         """`denied` makes what is told of an identity's messages that it may not send; `minted` is
         told of each ticket.
@@ -43,6 +46,7 @@ class Sessions:
         self._denied = denied
         self._minted = minted
         self._security = security
+        self._tracer = tracer
         self._trusted: set[ClientId] = set()
         self._open: dict[ClientId, Connection] = {}
         self.rate_limits = RateLimits(self._limited)
@@ -176,11 +180,15 @@ class Sessions:
         denied = self._denied(connection.identity)
         rate_limit = self.rate_limits.of(connection.identity.app)
         connection.peer.admits = None if rate_limit is None else rate_limit.admits_call
-        if rate_limit is None:
-            connection.peer.fastpath.open(publisher, denied)
+        limited: ClientPublisher | RateLimitedPublisher = publisher
+        if rate_limit is not None:
+            limited = RateLimitedPublisher(publisher, rate_limit, connection.peer.hold)
+        metered = rate_limit is not None
+        if self._tracer is None:
+            connection.peer.fastpath.open(limited, denied, metered=metered)
         else:
-            metered = RateLimitedPublisher(publisher, rate_limit, connection.peer.hold)
-            connection.peer.fastpath.open(metered, denied, metered=True)
+            traced = TracingPublisher(limited, self._bus, connection.identity, self._tracer)
+            connection.peer.fastpath.open(traced, denied, metered=metered)
 
     def _limited(self, app: str) -> None:
         for identity, connection in self._open.items():

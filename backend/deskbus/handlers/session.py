@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import structlog
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 
 from deskbus import __version__
 from deskbus.audit.violation_recorder import ViolationRecorder
@@ -35,6 +35,7 @@ from deskbus_protocol.session import (
     ResumeParams,
     is_reserved,
 )
+from deskbus_protocol.traces import TracingTerms
 
 SHELL = ClientId("deskbus.shell", "main")
 
@@ -83,6 +84,7 @@ class SessionHandlers:
         shut_down: Callable[[], None],
         on_shell: Callable[[str | None, int], None],
         on_opened: Callable[[ClientId], None],
+        tracing: Callable[[], TracingTerms | UnsetType] = lambda: UNSET,
     ) -> None:
         """`on_shell` is told the shell's own binary and its version of Electron, `on_opened` every
         client of an app.
@@ -96,6 +98,7 @@ class SessionHandlers:
         self._refusals = LogThrottle(log, REFUSALS_LOGGED)
         self._on_shell = on_shell
         self._on_opened = on_opened
+        self._tracing = tracing
 
     def table(self) -> Mapping[str, Handler]:
         return {
@@ -193,6 +196,7 @@ class SessionHandlers:
             version=__version__,
             resumed=resumed,
             resume_token=self._sessions.new_token(role, identity),
+            tracing=self._tracing(),
         )
 
 

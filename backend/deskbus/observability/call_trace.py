@@ -1,7 +1,7 @@
 """The trace and the correlation id of the call that is being answered, for what it leads to."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple, TypeVar
@@ -9,6 +9,8 @@ from typing import NamedTuple, TypeVar
 import msgspec
 from msgspec import Raw, UnsetType, structs
 
+from deskbus.observability.tracing.span import Value
+from deskbus.observability.tracing.tracer import OpenSpan
 from deskbus_protocol.events import Event
 from deskbus_protocol.method import TraceContext
 
@@ -19,10 +21,22 @@ E = TypeVar("E", bound=Event)
 
 
 class CallTrace(NamedTuple):
-    """`trace_id` is 32 hex digits; both are "" outside of a call."""
+    """`trace_id` is 32 hex digits; both ids are "" outside of a call, and `span` is None unless it
+    is traced.
+    """
 
     trace_id: str = ""
     correlation_id: str = ""
+    span: OpenSpan | None = None
+
+    @contextmanager
+    def step(self, name: str, attributes: Mapping[str, Value]) -> Iterator[None]:
+        """A block as a step of the call's trace, where it has one."""
+        if self.span is None:
+            yield
+            return
+        with self.span.step(name, attributes):
+            yield
 
 
 class _Known(msgspec.Struct, frozen=True, rename="camel"):
@@ -30,30 +44,34 @@ class _Known(msgspec.Struct, frozen=True, rename="camel"):
     correlation_id: str | UnsetType = msgspec.UNSET
 
 
+_decode = msgspec.json.Decoder(_Known).decode
+
+
 class _Answering:
     """A call in progress; its parameters are read only where somebody asks."""
 
-    def __init__(self, params: Raw) -> None:
+    def __init__(self, params: Raw, span: OpenSpan | None) -> None:
         self._params: Raw | None = params
+        self._span = span
         self._trace: CallTrace | None = None
 
     def trace(self) -> CallTrace:
         if self._trace is None and self._params is not None:
-            self._trace = _read(self._params)
+            self._trace = _read(self._params, self._span)
         return self._trace or CallTrace()
 
     def end(self) -> None:
         # A task that the call has started lives on, and what happens in it later is no part of it.
-        self._params = self._trace = None
+        self._params = self._trace = self._span = None
 
 
 _answering: ContextVar[_Answering | None] = ContextVar("answering", default=None)
 
 
 @contextmanager
-def answering(params: Raw) -> Iterator[None]:
+def answering(params: Raw, span: OpenSpan | None = None) -> Iterator[None]:
     """The call with these parameters is being answered for the length of a `with` block."""
-    call = _Answering(params)
+    call = _Answering(params, span)
     token = _answering.set(call)
     try:
         yield
@@ -72,7 +90,7 @@ def traced(event: E) -> E:
     """The event with the ids of the call that has led to it, where it has none of its own."""
     if event.trace_id and event.correlation_id:
         return event
-    trace_id, correlation_id = current()
+    trace_id, correlation_id, _ = current()
     return structs.replace(
         event,
         trace_id=event.trace_id or trace_id,
@@ -88,10 +106,28 @@ def trace_id_of(meta: TraceContext | UnsetType) -> str:
     return found if len(found) == 32 and all(c in "0123456789abcdef" for c in found) else ""
 
 
-def _read(params: Raw) -> CallTrace:
+def traceparent_of(meta: TraceContext | UnsetType) -> str | None:
+    """As it came; None where there is none."""
+    if isinstance(meta, UnsetType) or isinstance(meta.traceparent, UnsetType):
+        return None
+    return meta.traceparent
+
+
+def traceparent_in(params: Raw) -> str | None:
+    """The traceparent of a call that was not decoded yet; None where there is none."""
+    if b'"traceparent"' not in bytes(params):
+        return None
     try:
-        known = msgspec.json.decode(params, type=_Known)
+        return traceparent_of(_decode(params).meta)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def _read(params: Raw, span: OpenSpan | None) -> CallTrace:
+    try:
+        known = _decode(params)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         known = _Known()
     own = "" if isinstance(known.correlation_id, UnsetType) else known.correlation_id
-    return CallTrace(trace_id_of(known.meta) or secrets.token_hex(16), own or secrets.token_hex(8))
+    trace_id = span.trace_id if span is not None else trace_id_of(known.meta)
+    return CallTrace(trace_id or secrets.token_hex(16), own or secrets.token_hex(8), span)

@@ -15,8 +15,11 @@ import msgspec
 import structlog
 from msgspec import Raw
 
-from deskbus.observability.call_trace import answering, current
+from deskbus.observability.call_trace import answering, current, traceparent_in
 from deskbus.observability.error_counts import ErrorCounts
+from deskbus.observability.tracing import conventions
+from deskbus.observability.tracing.span import Value
+from deskbus.observability.tracing.tracer import Tracer
 from deskbus.reliability.resource_shortage import is_shortage, refusal
 from deskbus.rpc.connection import Call
 from deskbus_protocol import rpc
@@ -40,6 +43,9 @@ with warnings.catch_warnings():
 # Its errors never come: `_guarded` lets no exception through. What it would log is params.
 logging.getLogger("jsonrpcserver").disabled = True
 
+UNTRACED = frozenset({"session.ping", "traces.record"})
+"""Calls that tell of others."""
+
 log = structlog.get_logger()
 
 Handler = Callable[[Call, Any], Awaitable[object]]
@@ -58,8 +64,10 @@ class Dispatcher:
         authorize: Authorize,
         on_refused: Refused | None = None,
         errors: ErrorCounts | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._errors = errors or ErrorCounts()
+        self._tracer = tracer
         self._authorize = authorize
         self._on_refused = on_refused
         self._methods: dict[str, Callable[..., Awaitable[Any]]] = {}
@@ -83,31 +91,66 @@ class Dispatcher:
         authorize = self._authorize
         on_refused = self._on_refused
 
+        tracer = self._tracer
+
         async def run(call: Call, raw: Raw) -> Any:
+            if tracer is not None and row.name not in UNTRACED:
+                return Success(await _traced(tracer, row.name, call, raw, answer))
             with answering(raw):
-                return await answer(call, raw)
+                return Success(await answer(call, raw))
 
         async def answer(call: Call, raw: Raw) -> Any:
             try:
                 authorize(call, row)
-                return Success(await handler(call, decode(raw)))
+                return await handler(call, decode(raw))
             except msgspec.ValidationError as error:
                 # The text describes the peer's own input, nothing of ours.
-                return Success(DeskbusError(INVALID_PARAMS, f"{row.name}: {error}"))
+                return DeskbusError(INVALID_PARAMS, f"{row.name}: {error}")
             except DeskbusError as error:
                 if on_refused is not None and error.kind.category == "permission":
                     # By it the caller's error and the record of it are found together.
                     error.correlation_id = error.correlation_id or current().correlation_id
                     await on_refused(call, row.name, error)
-                return Success(error)
+                return error
             except Exception as error:
                 if is_shortage(error):
                     log.warning("rpc.shortage", method=row.name, reason=str(error))
-                    return Success(refusal(error))
+                    return refusal(error)
                 correlation_id = secrets.token_hex(8)
                 log.exception("rpc.handler_failed", method=row.name, correlation_id=correlation_id)
-                return Success(DeskbusError(INTERNAL_ERROR, correlation_id=correlation_id))
+                return DeskbusError(INTERNAL_ERROR, correlation_id=correlation_id)
 
         # jsonrpcserver asks for it at every call; as an attribute it need not be worked out.
         run.__signature__ = inspect.signature(run)  # type: ignore[attr-defined]
         return run
+
+
+async def _traced(
+    tracer: Tracer, method: str, call: Call, raw: Raw, answer: Callable[[Call, Raw], Awaitable[Any]]
+) -> Any:
+    """Answers a call with a span for it; without one, tells of a call that failed or was slow."""
+    start_ns = tracer.now_ns()
+    parent = traceparent_in(raw)
+    span = tracer.begin(parent, start_ns=start_ns, sampled=tracer.sampler.takes_one())
+    with answering(raw, span):
+        outcome = await answer(call, raw)
+        trace = current()
+    category = outcome.kind.category if isinstance(outcome, DeskbusError) else ""
+    attributes: dict[str, Value] = {
+        conventions.RPC_SYSTEM: conventions.RPC_SYSTEM_JSONRPC,
+        conventions.RPC_METHOD: method,
+        conventions.RPC_JSONRPC_VERSION: "2.0",
+        conventions.MESSAGING_MESSAGE_CONVERSATION_ID: trace.correlation_id,
+    }
+    if isinstance(outcome, DeskbusError):
+        attributes[conventions.RPC_JSONRPC_ERROR_CODE] = outcome.kind.code
+    if call.connection.has_session:
+        attributes[conventions.APP] = call.identity.app
+        attributes[conventions.CLIENT] = call.identity.client
+    if span is not None:
+        span.end(method, attributes, kind="server", error=category)
+    elif category or tracer.now_ns() - start_ns > tracer.slow_ns:
+        tracer.record_alone(
+            method, "server", start_ns, attributes, error=category, trace_id=trace.trace_id
+        )
+    return outcome

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from deskbus.observability.error_counts import ErrorCounts
+from deskbus.observability.tracing.tracer import Tracer
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Dispatcher, Handler, Refused
 from deskbus.rpc.fastpath import METHODS
@@ -19,13 +20,14 @@ def build_dispatcher(
     handlers: Iterable[Mapping[str, Handler]],
     on_refused: Refused | None = None,
     errors: ErrorCounts | None = None,
+    tracer: Tracer | None = None,
 ) -> Dispatcher:
     """Raises `IncompleteTableError`."""
     table = {name: handler for group in handlers for name, handler in group.items()}
     wanted = {row.name for row in rows.values() if row.handled_by == "backend"} - METHODS
     if wanted != table.keys():
         raise IncompleteTableError(f"rows and handlers differ: {sorted(wanted ^ table.keys())}")
-    dispatcher = Dispatcher(authorize, on_refused, errors)
+    dispatcher = Dispatcher(authorize, on_refused, errors, tracer)
     for name, handler in table.items():
         dispatcher.add(rows[name], handler)
     return dispatcher

@@ -7,6 +7,7 @@ import anyio
 
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus.observability import call_trace
+from deskbus.observability.tracing import conventions
 from deskbus.security.active_operations import ActiveOperations
 from deskbus.security.app_registry import AppRegistry
 from deskbus.security.canonical_scope import as_worded, is_slow, resolve
@@ -199,6 +200,18 @@ class PermissionService:
         reason: str | None,
         origin: str | None,
         check: Callable[[str], None] | None = None,
+    ) -> Permit | None:
+        attributes = {conventions.PERMISSION: worded.permission, conventions.SCOPE: worded.scope}
+        with call_trace.current().step("permission.check", attributes):
+            return await self._decide_now(identity, worded, reason, origin, check)
+
+    async def _decide_now(
+        self,
+        identity: ClientId,
+        worded: Grant,
+        reason: str | None,
+        origin: str | None,
+        check: Callable[[str], None] | None,
     ) -> Permit | None:
         await self._apps.identified()
         try:

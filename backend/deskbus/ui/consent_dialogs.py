@@ -7,12 +7,13 @@ from typing import Literal, NamedTuple
 
 import anyio
 import structlog
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from deskbus.ui.permission_wording import choices, describe
 from deskbus.ui.shell import Shell
 from deskbus_protocol.display import visible
 from deskbus_protocol.errors import TIMEOUT, DeskbusError
+from deskbus_protocol.method import TraceContext
 from deskbus_protocol.permissions import PermissionEntry
 from deskbus_protocol.rpc import encode
 from deskbus_protocol.ui import (
@@ -44,7 +45,7 @@ log = structlog.get_logger()
 class Asked(NamedTuple):
     """The subject of a dialog. `may_remember` says whether the answer may outlast the app's run.
 
-    `prompt` is the dialog's id, under which the audit log has it.
+    `prompt` is the dialog's id, under which the audit log has it, `trace` the context of its call.
     """
 
     identity: AppIdentity
@@ -53,6 +54,7 @@ class Asked(NamedTuple):
     reason: str | None
     may_remember: bool
     prompt: str = ""
+    trace: TraceContext | UnsetType = UNSET
 
 
 class DialogOutcome(NamedTuple):
@@ -96,7 +98,7 @@ class ConsentDialogs:
         try:
             answer: DialogAnswer = await self._shell.call(
                 "ui.showDialog",
-                ShowDialogParams(descriptor=descriptor, descriptor_hash=digest),
+                ShowDialogParams(descriptor=descriptor, descriptor_hash=digest, meta=asked.trace),
                 DialogAnswer,
                 timeout_s=self._timeout_s + ANSWER_MARGIN_S,
             )

@@ -343,7 +343,8 @@ export interface OpenParams {
 /**
  * `resumed` says that there was something to take up.
  *
- * `resume_token` works once, with `session.resume`, for 30 s after this connection has ended.
+ * `tracing` is there where messages are traced. `resume_token` works once, with `session.resume`,
+ * for 30 s after this connection has ended.
  */
 export interface OpenResult {
   app: string;
@@ -353,6 +354,18 @@ export interface OpenResult {
   version: string;
   resumed: boolean;
   resumeToken: string;
+  tracing?: TracingTerms;
+}
+
+/**
+ * The sampling that a client does by itself: a share of what it sends, and all of some topics.
+ *
+ * What is sampled goes out with a `traceparent` (W3C Trace Context) whose flags are 01, and the
+ * client tells its own spans by `traces.record`.
+ */
+export interface TracingTerms {
+  ratio: number;
+  topics: Array<string>;
 }
 
 /**
@@ -1770,6 +1783,102 @@ export interface MetricBucket {
   traceId?: string;
 }
 
+/**
+ * A member that is left out does not narrow. `since` and `until` are Unix milliseconds,
+ * `min_duration` milliseconds; `error` asks for traces with an error, or where false without.
+ */
+export interface TracesQueryParams {
+  _meta?: TraceContext;
+  traceId?: string;
+  correlationId?: string;
+  app?: string;
+  topic?: string;
+  minDuration?: number;
+  error?: boolean;
+  since?: number;
+  until?: number;
+  limit?: number;
+}
+
+/** The newest first. */
+export interface TraceSummaries {
+  enabled: boolean;
+  traces: Array<TraceSummary>;
+}
+
+/**
+ * `start` is Unix milliseconds, `duration` milliseconds, both with fractions.
+ *
+ * `name` is the first span's; `incomplete` one that the backend made of something not sampled.
+ */
+export interface TraceSummary {
+  traceId: string;
+  name: string;
+  app: string;
+  start: number;
+  duration: number;
+  spans: number;
+  error?: string;
+  incomplete?: boolean;
+}
+
+export interface GetTraceParams {
+  _meta?: TraceContext;
+  traceId: string;
+}
+
+/**
+ * Spans in the order of their starts; `left_out` counts those that had no room.
+ *
+ * `start` is Unix milliseconds.
+ */
+export interface TraceResult {
+  traceId: string;
+  start: number;
+  duration: number;
+  spans: Array<TraceSpan>;
+  leftOut?: number;
+}
+
+/** `start` is milliseconds since the trace's own start, `duration` milliseconds. */
+export interface TraceSpan {
+  spanId: string;
+  parentId: string;
+  name: string;
+  kind: "client" | "consumer" | "internal" | "producer" | "server";
+  start: number;
+  duration: number;
+  error?: string;
+  attributes?: Record<string, unknown>;
+}
+
+export interface RecordSpansParams {
+  _meta?: TraceContext;
+  spans: Array<ClientSpan>;
+}
+
+/**
+ * A step within a client, of a trace that is sampled. Times are Unix microseconds.
+ *
+ * `error` is the category of an error, or a word of the client's own.
+ */
+export interface ClientSpan {
+  traceId: string;
+  spanId: string;
+  parentId?: string;
+  name: string;
+  kind?: "client" | "consumer" | "internal" | "producer" | "server";
+  start: number;
+  end: number;
+  topic?: string;
+  error?: string;
+}
+
+/** Nothing is taken while tracing is off. */
+export interface RecordSpansResult {
+  taken: number;
+}
+
 export interface FederationResult {
   health: ComponentHealth;
 }
@@ -2109,6 +2218,12 @@ export interface Methods {
   "rpc.discover": { params: NoParams; result: Record<string, unknown>; handledBy: "backend" };
   /** All metrics as of now. */
   "metrics.get": { params: MetricsParams; result: MetricsResult; handledBy: "backend" };
+  /** Recent traces, by id, correlation id, app, topic, duration, error or time. */
+  "traces.query": { params: TracesQueryParams; result: TraceSummaries; handledBy: "backend" };
+  /** The spans of one recent trace. */
+  "traces.get": { params: GetTraceParams; result: TraceResult; handledBy: "backend" };
+  /** Adds a client's own spans to traces that are sampled. */
+  "traces.record": { params: RecordSpansParams; result: RecordSpansResult; handledBy: "backend" };
   /** Connects to NATS at once, and tells how that went, 5 s later at the latest. */
   "federation.reconnect": { params: NoParams; result: FederationResult; handledBy: "backend" };
   /** Begins FDC3 for a client: its identity, its inbox; earlier listeners are gone. */

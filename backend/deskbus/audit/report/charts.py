@@ -26,7 +26,7 @@ class Bar(NamedTuple):
     values: Sequence[int]
 
 
-class Span(NamedTuple):
+class TimelineBar(NamedTuple):
     """From `since_ms` until `until_ms`; `open` where it has not ended."""
 
     since_ms: int
@@ -39,7 +39,7 @@ class TimelineRow(NamedTuple):
     """A row of spans; one without spans is a heading."""
 
     label: str
-    spans: Sequence[Span]
+    spans: Sequence[TimelineBar]
 
 
 def stacked_bars(series: Sequence[Series], bars: Sequence[Bar]) -> str:

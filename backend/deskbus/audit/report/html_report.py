@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from deskbus.audit.report import charts, report_data
-from deskbus.audit.report.charts import Bar, Series, Span, TimelineRow
+from deskbus.audit.report.charts import Bar, Series, TimelineBar, TimelineRow
 from deskbus.audit.report.html_escaping import escaped
 from deskbus.audit.report.report_data import NO_APP, Figure, Listing, Period, ReportData
 from deskbus.audit.report.style_sheet import STYLE
@@ -169,12 +169,12 @@ def _holdings(data: ReportData, made_ms: int) -> str:
 
 def _timeline_rows(data: ReportData, until: int) -> list[TimelineRow]:
     """A heading for each app, and below it a row for each permission that it held."""
-    held: dict[str, dict[str, list[Span]]] = {}
+    held: dict[str, dict[str, list[TimelineBar]]] = {}
     for one in data.holdings:
         row = held.setdefault(one.app, {}).setdefault(f"{one.permission} {one.scope}", [])
         ends = until if one.until_ms is None else one.until_ms
         title = f"{one.app} held {one.permission} on {one.scope} from {_when(one.since_ms)}"
-        row.append(Span(one.since_ms, ends, one.until_ms is None or ends > until, title))
+        row.append(TimelineBar(one.since_ms, ends, one.until_ms is None or ends > until, title))
     rows = []
     for app, permissions in held.items():
         rows += [

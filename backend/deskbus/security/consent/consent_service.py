@@ -12,6 +12,7 @@ from msgspec import UNSET, structs
 
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus.observability.metrics.histogram import PERSON_BOUNDS_S, Histogram
+from deskbus.observability.tracing import conventions
 from deskbus.security.app_registry import AppRegistry
 from deskbus.security.consent.prompts import PromptOutcome, Prompts
 from deskbus.security.decisions.decision_store import DecisionStore
@@ -157,15 +158,7 @@ class ConsentService:
             verified=itself.verified,
         )
         self._trail.note(PermissionRequested(reason=request.reason or "", **_fields_of(request)))
-        asked_s = time.monotonic()
-        try:
-            answer = await self._prompt(request)
-        except anyio.get_cancelled_exc_class():
-            # However short: one that flashes up and is gone invites the click for something else.
-            self._withdrawn(request)
-            self.answer_times["withdrawn"].observe(time.monotonic() - asked_s)
-            raise
-        self.answer_times[answer.choice].observe(time.monotonic() - asked_s)
+        answer = await self._ask_person(request)
         if answer.choice in ("allow", "deny"):
             self._withdrawals.pop(app, None)
         if answer.choice != "allow":
@@ -179,6 +172,33 @@ class ConsentService:
                 None, await self._commit_denial(request, answer._replace(holds="once"), why)
             )
         return await self._allowed(request, answer, itself)
+
+    async def _ask_person(self, request: PermissionRequest) -> ConsentAnswer:
+        """The dialog and what comes of it are steps of the call that wants the permission."""
+        asked_s = time.monotonic()
+        outcome = "failed"
+        span = None if request.trace.span is None else request.trace.span.child()
+        try:
+            answer = await self._prompt(request._replace(trace=request.trace._replace(span=span)))
+            outcome = answer.choice
+            return answer
+        except anyio.get_cancelled_exc_class():
+            # However short: one that flashes up and is gone invites the click for something else.
+            self._withdrawn(request)
+            outcome = "withdrawn"
+            raise
+        finally:
+            self.answer_times[outcome].observe(time.monotonic() - asked_s)
+            if span is not None:
+                span.end(
+                    "prompt",
+                    {
+                        conventions.APP: request.identity.app,
+                        conventions.PERMISSION: request.grant.permission,
+                        conventions.SCOPE: request.grant.scope,
+                        conventions.OUTCOME: outcome,
+                    },
+                )
 
     async def _allowed(
         self, request: PermissionRequest, answer: ConsentAnswer, itself: CodeIdentity

@@ -1,0 +1,303 @@
+"""A publisher whose messages are traced; there is one only where tracing is on."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
+
+from msgspec import UNSET, Raw, UnsetType, structs
+
+from deskbus.bus.broker import Plain, Refuse
+from deskbus.bus.ingress.client_publisher import ClientPublisher
+from deskbus.bus.ingress.rate_limit import RateLimitedPublisher
+from deskbus.bus.pending_requests import Settled
+from deskbus.bus.route import Reader, Topic
+from deskbus.bus.service import InterApplicationBus
+from deskbus.observability.call_trace import trace_id_of, traceparent_of
+from deskbus.observability.tracing import conventions
+from deskbus.observability.tracing.span import Value
+from deskbus.observability.tracing.tracer import OpenSpan, Tracer
+from deskbus_protocol.bus import PublishParams, RequestParams, RespondParams, SendParams, SendResult
+from deskbus_protocol.envelope import ClientId
+from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.method import TraceContext
+
+TRACED_READERS = 16
+"""Of one message; the others are counted in its span."""
+
+P = TypeVar("P", PublishParams, SendParams, RequestParams)
+
+PUBLISH, SEND, REQUEST, RESPOND = "bus.publish", "bus.send", "bus.request", "bus.respond"
+
+
+class TracingPublisher:
+    """Passes all on. What its sender's traceparent or the sampler wants gets spans; what does not,
+    but is refused or slow, gets one, made from times that were taken anyway.
+    """
+
+    def __init__(
+        self,
+        publisher: ClientPublisher | RateLimitedPublisher,
+        bus: InterApplicationBus,
+        identity: ClientId,
+        tracer: Tracer,
+    ) -> None:
+        self._publisher = publisher
+        self._broker = bus.broker
+        self._identity = identity
+        self._tracer = tracer
+        self.check_durable = publisher.check_durable
+        self.when_durable = publisher.when_durable
+        self.acknowledge = publisher.acknowledge
+
+    def publish_plain(self, messages: Sequence[Plain], refuse: Refuse) -> Topic | None:
+        tracer = self._tracer
+        start_ns = tracer.now_ns()
+        count = len(messages)
+        first = tracer.sampler.first_of(count)
+        told = partial(self._refused, refuse, start_ns)
+        if first < count or tracer.sampler.topics:
+            return self._publish_split(messages, first, told)
+        routed = self._publisher.publish_plain(messages, told)
+        if tracer.now_ns() - start_ns > tracer.slow_ns:
+            self._record_alone(PUBLISH, messages[-1].topic, start_ns, "")
+        return routed
+
+    def publish(self, topic: str, payload: Raw, options: PublishParams) -> Topic:
+        """Raises `DeskbusError` (invalid_topic, permission_denied, unavailable)."""
+        tracer = self._tracer
+        start_ns = tracer.now_ns()
+        span = tracer.begin(
+            traceparent_of(options.meta), start_ns=start_ns, sampled=self._sampled(topic)
+        )
+        if span is not None:
+            return self._publish_traced(span, topic, payload, options)
+        try:
+            return self._publisher.publish(topic, payload, options)
+        except DeskbusError as error:
+            category, trace_id = error.kind.category, trace_id_of(options.meta)
+            self._record_alone(PUBLISH, topic, start_ns, category, trace_id)
+            raise
+
+    def send(self, params: SendParams) -> SendResult | None:
+        """None, with nothing done, where a person may have to be asked; raises `DeskbusError`."""
+        start_ns = self._tracer.now_ns()
+        span = self._begin(params, start_ns)
+        if span is None:
+            return self._publisher.send(params)
+        attributes = self._attributes(SEND, params.topic)
+        stages = Stages(span)
+        try:
+            with self._broker.observed(stages):
+                sent = self._publisher.send(_continued(params, span))
+        except DeskbusError as error:
+            span.end(f"send {params.topic}", attributes, kind="server", error=error.kind.category)
+            raise
+        if sent is not None:
+            span.end(f"send {params.topic}", attributes, kind="server")
+        return sent
+
+    def request(self, params: RequestParams, settled: Settled) -> Callable[[], None] | None:
+        """As the publisher's own."""
+        start_ns = self._tracer.now_ns()
+        span = self._begin(params, start_ns)
+        topic = params.topic
+        if span is None:
+            ended = partial(self._answered_alone, topic, start_ns, settled)
+            return self._publisher.request(params, ended)
+        stages = Stages(span)
+        try:
+            with self._broker.observed(stages):
+                withdraw = self._publisher.request(
+                    _continued(params, span), partial(self._answered, span, topic, settled)
+                )
+        except DeskbusError as error:
+            self._end_request(span, topic, error.kind.category)
+            raise
+        return withdraw
+
+    def respond(self, params: RespondParams) -> None:
+        """Raises `DeskbusError`: not_found, permission_denied, invalid_params."""
+        tracer = self._tracer
+        span = tracer.begin(traceparent_of(params.meta), start_ns=tracer.now_ns(), sampled=False)
+        if span is None:
+            self._publisher.respond(params)
+            return
+        error = ""
+        try:
+            self._publisher.respond(params)
+        except DeskbusError as failed:
+            error = failed.kind.category
+            raise
+        finally:
+            span.end("respond", self._attributes(RESPOND, ""), kind="server", error=error)
+
+    def _publish_split(self, messages: Sequence[Plain], first: int, refuse: Refuse) -> Topic | None:
+        """Those that are not traced go by as before, in blocks between those that are."""
+        sampler = self._tracer.sampler
+        routed: Topic | None = None
+        block: list[Plain] = []
+        for at, message in enumerate(messages):
+            if at != first and not sampler.takes_topic(message.topic):
+                block.append(message)
+                continue
+            if block:
+                self._publisher.publish_plain(block, refuse)
+                block = []
+            routed = self._publish_one(message, refuse)
+            if at == first:
+                first = at + 1 + sampler.first_of(len(messages) - at - 1)
+        return self._publisher.publish_plain(block, refuse) if block else routed
+
+    def _publish_one(self, message: Plain, refuse: Refuse) -> Topic | None:
+        tracer = self._tracer
+        span = tracer.begin(None, start_ns=tracer.now_ns(), sampled=True)
+        assert span is not None
+        options = PublishParams(topic=message.topic, payload=message.payload)
+        try:
+            return self._publish_traced(span, message.topic, message.payload, options)
+        except DeskbusError as error:
+            refuse(error, message.topic)
+            return None
+
+    def _publish_traced(
+        self, span: OpenSpan, name: str, payload: Raw, options: PublishParams
+    ) -> Topic:
+        stages = Stages(span)
+        attributes = self._attributes(PUBLISH, name)
+        attributes[conventions.MESSAGING_BODY_SIZE] = len(payload)
+        try:
+            with self._broker.observed(stages):
+                topic = self._publisher.publish(name, payload, _continued(options, span))
+        except DeskbusError as error:
+            span.end(f"publish {name}", attributes, kind="server", error=error.kind.category)
+            raise
+        attributes[conventions.RECEIVERS] = len(topic.targets)
+        attributes[conventions.MESSAGING_MESSAGE_ID] = topic.last_id.decode()
+        own = options.correlation_id
+        correlation_id = topic.last_id.decode() if isinstance(own, UnsetType) else own
+        attributes[conventions.MESSAGING_MESSAGE_CONVERSATION_ID] = correlation_id
+        if options.durable:
+            self.when_durable(partial(_kept, span.child(), name), name)
+        written = partial(self._delivered, span, stages, topic.targets, name, attributes)
+        asyncio.get_running_loop().call_soon(written)
+        return topic
+
+    def _delivered(
+        self,
+        span: OpenSpan,
+        stages: "Stages",
+        targets: Sequence[Reader],
+        name: str,
+        attributes: Mapping[str, Value],
+    ) -> None:
+        """In the loop's next turn all has been handed to the kernel."""
+        stages.end_deliveries(name, targets)
+        span.end(f"publish {name}", attributes, kind="server")
+
+    def _answered(
+        self, span: OpenSpan, topic: str, settled: Settled, outcome: bytes | DeskbusError
+    ) -> None:
+        reply = span.child()
+        settled(outcome)
+        error = outcome.kind.category if isinstance(outcome, DeskbusError) else ""
+        reply.end(f"reply {topic}", self._attributes(REQUEST, topic), error=error)
+        self._end_request(span, topic, error)
+
+    def _answered_alone(
+        self, topic: str, start_ns: int, settled: Settled, outcome: bytes | DeskbusError
+    ) -> None:
+        settled(outcome)
+        if isinstance(outcome, DeskbusError):
+            self._record_alone(REQUEST, topic, start_ns, outcome.kind.category)
+        elif self._tracer.now_ns() - start_ns > self._tracer.slow_ns:
+            self._record_alone(REQUEST, topic, start_ns, "")
+
+    def _end_request(self, span: OpenSpan, topic: str, error: str) -> None:
+        span.end(f"request {topic}", self._attributes(REQUEST, topic), kind="server", error=error)
+
+    def _begin(self, params: SendParams | RequestParams, start_ns: int) -> OpenSpan | None:
+        return self._tracer.begin(
+            traceparent_of(params.meta), start_ns=start_ns, sampled=self._sampled(params.topic)
+        )
+
+    def _sampled(self, topic: str) -> bool:
+        sampler = self._tracer.sampler
+        return sampler.takes_one() or sampler.takes_topic(topic)
+
+    def _refused(self, refuse: Refuse, start_ns: int, error: DeskbusError, topic: str) -> None:
+        refuse(error, topic)
+        self._record_alone(PUBLISH, topic, start_ns, error.kind.category)
+
+    def _record_alone(
+        self, method: str, topic: str, start_ns: int, error: str, trace_id: str = ""
+    ) -> None:
+        self._tracer.record_alone(
+            f"{method.removeprefix('bus.')} {topic}",
+            "server",
+            start_ns,
+            self._attributes(method, topic),
+            error=error,
+            trace_id=trace_id,
+        )
+
+    def _attributes(self, method: str, topic: str) -> dict[str, Value]:
+        found: dict[str, Value] = {
+            conventions.RPC_SYSTEM: conventions.RPC_SYSTEM_JSONRPC,
+            conventions.RPC_METHOD: method,
+            conventions.RPC_JSONRPC_VERSION: "2.0",
+            conventions.MESSAGING_SYSTEM: conventions.MESSAGING_SYSTEM_DESKBUS,
+            conventions.APP: self._identity.app,
+            conventions.CLIENT: self._identity.client,
+        }
+        if topic:
+            found[conventions.MESSAGING_DESTINATION_NAME] = topic
+        return found
+
+
+class Stages:
+    """Records the stages of one message as the broker goes through them."""
+
+    def __init__(self, span: OpenSpan) -> None:
+        self._span = span
+        self._stage = span.child()._replace(start_ns=span.start_ns)
+        self._delivery: OpenSpan | None = None
+
+    def __call__(self, stage: str) -> None:
+        """The stage has ended, and the next begins."""
+        ended, self._stage = self._stage, self._span.child()
+        if stage == "deliver":
+            # Its bytes are with the kernel a little later.
+            self._delivery = ended
+        else:
+            ended.end(stage, {})
+
+    def end_deliveries(self, topic: str, targets: Sequence[Reader]) -> None:
+        if self._delivery is None:
+            return
+        end_ns = self._span.tracer.now_ns()
+        for target in targets[:TRACED_READERS]:
+            identity = target.client.identity
+            one = self._delivery._replace(span_id=self._span.tracer.new_span_id())
+            one.end(
+                f"deliver {topic}",
+                {
+                    conventions.MESSAGING_DESTINATION_NAME: topic,
+                    conventions.APP: identity.app,
+                    conventions.CLIENT: identity.client,
+                },
+                kind="producer",
+                end_ns=end_ns,
+            )
+
+
+def _kept(persisted: OpenSpan, topic: str, durable: bool) -> None:
+    attributes = {conventions.MESSAGING_DESTINATION_NAME: topic}
+    persisted.end("fsync", attributes, error="" if durable else "degraded")
+
+
+def _continued(params: P, span: OpenSpan) -> P:
+    """The message with our span as the parent of what its readers do."""
+    state = UNSET if isinstance(params.meta, UnsetType) else params.meta.tracestate
+    meta = TraceContext(traceparent=span.traceparent, tracestate=state)
+    return structs.replace(params, meta=meta)

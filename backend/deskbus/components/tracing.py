@@ -1,0 +1,79 @@
+"""Tracing: what is sampled, kept for a while, and sent to a collector."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+
+from msgspec import UNSET, UnsetType
+
+from deskbus.config import ConfigError, Settings
+from deskbus.observability.tracing.otlp_exporter import OtlpExporter
+from deskbus.observability.tracing.otlp_spans import span_encoder
+from deskbus.observability.tracing.sampling import HeadSampler
+from deskbus.observability.tracing.span import Span
+from deskbus.observability.tracing.trace_ring import TraceRing
+from deskbus.observability.tracing.tracer import Recorder, Tracer
+from deskbus.reliability.loops import Loops
+from deskbus.vault.service import VaultService
+from deskbus_protocol.health import ComponentHealth
+from deskbus_protocol.traces import TracingTerms
+
+TRACES_PATH = "/v1/traces"
+
+
+class Tracing:
+    """`tracer` is None where tracing is off, and `exporter` where no collector is named."""
+
+    def __init__(self, settings: Settings, vault: VaultService, loops: Loops, epoch: str) -> None:
+        """Raises `ConfigError` where what the export needs is not installed."""
+        config = settings.config.tracing
+        self._loops = loops
+        self._vault = vault
+        self._config = config
+        self.ring = TraceRing()
+        self.tracer: Tracer | None = None
+        self.exporter: OtlpExporter[Span] | None = None
+        if not config.enabled:
+            return
+        recorders: list[Recorder] = [self.ring.add]
+        if not isinstance(config.endpoint, UnsetType):
+            check_installed("tracing.endpoint")
+            url = config.endpoint.rstrip("/") + TRACES_PATH
+            self.exporter = OtlpExporter("traces", url, span_encoder(epoch), self._headers)
+            recorders.append(self.exporter.put)
+        sampler = HeadSampler(config.ratio, config.topics)
+        self.tracer = Tracer(sampler, recorders, slow_ns=config.slow_ms * 1_000_000)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The last spans are sent before it ends, if the collector takes them at once."""
+        if self.exporter is None:
+            yield
+            return
+        async with self._loops.running(self.exporter.run):
+            yield
+        await self.exporter.flush()
+
+    def terms(self) -> TracingTerms | UnsetType:
+        """For clients, who sample what they begin."""
+        if self.tracer is None:
+            return UNSET
+        return TracingTerms(ratio=self._config.ratio, topics=list(self._config.topics))
+
+    def health(self) -> ComponentHealth:
+        if self.tracer is None:
+            return ComponentHealth(status="off", detail="switched off in the configuration")
+        if self.exporter is None:
+            return ComponentHealth(status="ok", detail=f"{len(self.ring)} traces kept here")
+        return self.exporter.health()
+
+    async def _headers(self) -> Mapping[str, str]:
+        return {
+            name: await self._vault.resolve(value) for name, value in self._config.headers.items()
+        }
+
+
+def check_installed(place: str) -> None:
+    """Raises `ConfigError`."""
+    if find_spec("opentelemetry") is None:
+        raise ConfigError(f"{place} needs OpenTelemetry's SDK: pip install 'deskbus[otlp]'")

@@ -1,0 +1,1 @@
+"""Traces: who did what for one message or call, and how long each step took."""
