@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 
 import anyio
 import structlog
@@ -49,6 +50,7 @@ from deskbus.config import VAULT_FOLDER, Settings
 from deskbus.contracts.component import Component
 from deskbus.contracts.listeners import AsyncListeners, Listeners
 from deskbus.observability.error_counts import ErrorCounts
+from deskbus.observability.logging import LogPipeline
 from deskbus.observability.metrics.app_labels import AppLabels
 from deskbus.observability.metrics.delivery_latency import DeliveryLatency
 from deskbus.observability.standard_error import StandardError
@@ -82,6 +84,7 @@ class Backend:
         settings: Settings,
         mode: ConsentMode,
         stderr: StandardError,
+        logs: LogPipeline,
         claimed: ClaimedDescriptors | None = None,
     ) -> None:
         epoch = f"{int(time.time()):x}-{secrets.token_hex(2)}"
@@ -96,7 +99,9 @@ class Backend:
         vault_changed = Listeners[VaultStatus]()
         damage_found = AsyncListeners[Purpose | None]()
         keys = Vault(settings.data_dir / VAULT_FOLDER)
-        vault = VaultService(keys, vault_changed, on_refused=damage_found)
+        vault = VaultService(
+            keys, vault_changed, on_refused=damage_found, passes=logs.secrets.learn
+        )
         auditing = Auditing(settings, vault, user_interface.panels, epoch)
         access = AccessControl(
             settings,
@@ -110,6 +115,7 @@ class Backend:
         damage_found.add(auditing.record_refused)
         for part in (user_interface, auditing, messaging, access):
             vault_changed.add(part.vault_changed)
+        vault_changed.add(partial(_forget_secrets, logs))
 
         tracing = Tracing(settings, vault, loops, epoch)
         sessions = Sessions(
@@ -169,6 +175,7 @@ class Backend:
                 "federation": federation_bridge.health,
                 "fdc3": fdc3.health,
                 "log": stderr.health,
+                **({} if logs.file is None else {"logFile": logs.file.health}),
                 "pipe": pipe_state.health,
                 "resources": shortage.health,
                 "tracing": tracing.health,
@@ -210,6 +217,7 @@ class Backend:
             errors=errors,
             metrics=metrics,
             tracing=tracing,
+            levels=logs.levels,
         )
         acceptor = ConnectionAcceptor(
             dispatcher,
@@ -253,3 +261,8 @@ class Backend:
             log.info("backend.ready", pipe=self._pipe)
             on_ready(self._pipe)
             await self._stopping.wait()
+
+
+def _forget_secrets(logs: LogPipeline, status: VaultStatus) -> None:
+    if status.state == "locked":
+        logs.secrets.forget()

@@ -45,7 +45,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             options.data_dir = default_data_dir()
         except ConfigError as error:
             raise failures.CommandError(str(error)) from None
-    name = "client" if options.command in CLIENT_COMMANDS else options.command
+    name = "client" if options.command in CLIENT_COMMANDS else options.command.replace("-", "_")
     # Imported by name, so that no command pays for another's libraries.
     command = importlib.import_module(f"deskbus.commands.{name}")
     if name != "serve":
@@ -198,6 +198,16 @@ def _add_observability(commands: Any, reach: argparse.ArgumentParser) -> None:
     explain.add_argument("scope", metavar="SCOPE", type=_text)
 
     _add_traces(commands, reach)
+    levels = commands.add_parser(
+        "log-level", parents=[reach], help="change how much the backend logs, or show it"
+    )
+    levels.add_argument(
+        "words",
+        nargs="*",
+        type=_text,
+        metavar="[COMPONENT] LEVEL",
+        help="debug, info, warning, error; with a component also reset",
+    )
     metrics = commands.add_parser("metrics", parents=[reach], help="print what is counted")
     metrics.add_argument("name", nargs="?", default="", type=_text, help="a part of metrics' names")
     metrics.add_argument(

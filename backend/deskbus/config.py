@@ -27,6 +27,7 @@ from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.display import look_alike
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.fdc3 import Version
+from deskbus_protocol.logging import Component, Level
 from deskbus_protocol.manifest import Manifest
 from deskbus_protocol.pattern import whole
 from deskbus_protocol.permissions import Grant, Permission, PermissionEntry, Risk, ScopeKind
@@ -135,7 +136,7 @@ Pattern = Annotated[str, Meta(min_length=1, max_length=256)]
 Endpoint = Annotated[
     str,
     Meta(
-        pattern=whole(r"https?://[^\s/?#]+[^\s?#]*"),
+        pattern=whole(r"https?://[A-Za-z0-9._~:/%\[\]-]+"),
         max_length=1024,
         examples=["http://127.0.0.1:4318"],
     ),
@@ -236,6 +237,20 @@ class Fdc3Config(Section, frozen=True, kw_only=True):
     ] = []
 
 
+class LoggingConfig(Section, frozen=True, kw_only=True):
+    """The log goes to standard error, and with `file` into files too, as JSON or readable text.
+
+    A file ends at `max_bytes`; `files` are kept in all. The path is taken from the data folder.
+    `levels` are of components, the first words of events: `levels = { vault = "debug" }`.
+    """
+
+    file: Annotated[str, Meta(min_length=1, max_length=4096)] | UnsetType = UNSET
+    form: Literal["json", "console"] = "json"
+    max_bytes: Annotated[int, Meta(ge=10_000, le=1_000_000_000)] = 10_000_000
+    files: Annotated[int, Meta(ge=1, le=1000)] = 5
+    levels: dict[Component, Level] = {}
+
+
 class TracingConfig(Section, frozen=True, kw_only=True):
     """With `enabled`, `ratio` of all messages and calls are traced, and all of `topics`.
 
@@ -268,6 +283,7 @@ class Config(Section, frozen=True, kw_only=True):
     audit: AuditConfig = AuditConfig()
     metrics: MetricsConfig = MetricsConfig()
     tracing: TracingConfig = TracingConfig()
+    logging: LoggingConfig = LoggingConfig()
     federation: FederationConfig | UnsetType = UNSET
     fdc3: Fdc3Config | UnsetType = UNSET
 

@@ -109,10 +109,10 @@ def _serve(
     gc.disable()
     from deskbus.app import Backend
     from deskbus.commands.backend import event_loop
-    from deskbus.components.component_settings import check_apps
+    from deskbus.components.component_settings import apply_logging, check_apps
     from deskbus.observability import logging
 
-    logging.configure(level=options.log_level, stderr=stderr)
+    logs = logging.configure(level=options.log_level, stderr=stderr)
     leave_no_core_file()
     file = ConfigFile(options.config) if options.config else None
     config = file.load() if file else Config()
@@ -125,12 +125,18 @@ def _serve(
         runtime_dir=runtime_dir,
     )
 
+    apply_logging(logs, settings)
+
     async def serve() -> None:
-        backend = Backend(settings, options.consent, stderr, claimed)
+        backend = Backend(settings, options.consent, stderr, logs, claimed)
         spare_the_collector()
         await backend.run(partial(_tell_ready, options))
 
-    event_loop.run(serve)
+    try:
+        event_loop.run(serve)
+    finally:
+        if logs.file is not None:
+            logs.file.close()
 
 
 def _check_ready_fd(descriptor: int | None) -> None:

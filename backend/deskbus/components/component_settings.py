@@ -18,6 +18,8 @@ from deskbus.config import (
     Settings,
     archive_of,
 )
+from deskbus.observability.log_file import RotatedLogFile
+from deskbus.observability.logging import LogPipeline
 from deskbus.persistence.log.retention import LogRetention
 from deskbus.persistence.service import MessagePersistence
 from deskbus.processes.runtime.spawn import Program
@@ -124,6 +126,18 @@ def _page_of(url: str, folder: Path) -> Path | None:
     """The file of a page that is no page of the network."""
     address = urlsplit(absolute_url(url.partition("?")[0].partition("#")[0], folder))
     return Path(url2pathname(address.path)) if address.scheme == "file" else None
+
+
+def apply_logging(logs: LogPipeline, settings: Settings) -> None:
+    """Files lie in the data folder, unless the path is absolute."""
+    wanted = settings.config.logging
+    for component, level in wanted.levels.items():
+        logs.levels.set(level, component)
+    if not isinstance(wanted.file, UnsetType):
+        file = RotatedLogFile(
+            settings.data_dir / wanted.file, max_bytes=wanted.max_bytes, files=wanted.files
+        )
+        logs.write_to(file, readable=wanted.form == "console")
 
 
 def audit_of(config: AuditConfig) -> AuditSettings:

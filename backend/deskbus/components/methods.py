@@ -22,6 +22,7 @@ from deskbus.handlers import federation as federation_handlers
 from deskbus.handlers import files as files_handlers
 from deskbus.handlers import health as health_handlers
 from deskbus.handlers import history as history_handlers
+from deskbus.handlers import logging as logging_handlers
 from deskbus.handlers import metrics as metrics_handlers
 from deskbus.handlers import panels as panels_handlers
 from deskbus.handlers import permissions as permissions_handlers
@@ -33,6 +34,7 @@ from deskbus.handlers.audit import AuditHandlers
 from deskbus.handlers.session import SessionHandlers
 from deskbus.handlers.vault import VaultHandlers
 from deskbus.observability.error_counts import ErrorCounts
+from deskbus.observability.log_levels import LogLevels
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.dispatch import Dispatcher
 from deskbus.rpc.method_table import build_dispatcher
@@ -59,6 +61,7 @@ def dispatcher_of(
     errors: ErrorCounts,
     metrics: Metrics,
     tracing: Tracing,
+    levels: LogLevels,
 ) -> Dispatcher:
     """Raises `IncompleteTableError` where a method has no handler, or a handler no method."""
     permissions = access.security.permissions
@@ -105,6 +108,7 @@ def dispatcher_of(
             panels_handlers.handlers(user_interface.panels),
             health_handlers.handlers(health.monitor),
             metrics_handlers.handlers(metrics.exposition),
+            logging_handlers.handlers(levels),
             traces_handlers.handlers(tracing.ring, tracing.tracer),
             federation_handlers.handlers(federation_bridge.federation),
             fdc3_handlers.handlers(fdc3.service),

@@ -50,7 +50,8 @@ _decode = msgspec.json.Decoder(_Known).decode
 class _Answering:
     """A call in progress; its parameters are read only where somebody asks."""
 
-    def __init__(self, params: Raw, span: OpenSpan | None) -> None:
+    def __init__(self, params: Raw, span: OpenSpan | None, caller: str) -> None:
+        self.caller = caller
         self._params: Raw | None = params
         self._span = span
         self._trace: CallTrace | None = None
@@ -63,15 +64,16 @@ class _Answering:
     def end(self) -> None:
         # A task that the call has started lives on, and what happens in it later is no part of it.
         self._params = self._trace = self._span = None
+        self.caller = ""
 
 
 _answering: ContextVar[_Answering | None] = ContextVar("answering", default=None)
 
 
 @contextmanager
-def answering(params: Raw, span: OpenSpan | None = None) -> Iterator[None]:
+def answering(params: Raw, span: OpenSpan | None = None, *, caller: str = "") -> Iterator[None]:
     """The call with these parameters is being answered for the length of a `with` block."""
-    call = _Answering(params, span)
+    call = _Answering(params, span, caller)
     token = _answering.set(call)
     try:
         yield
@@ -84,6 +86,12 @@ def current() -> CallTrace:
     """The caller's own ids, or ones that were made for its call."""
     call = _answering.get()
     return CallTrace() if call is None else call.trace()
+
+
+def caller() -> str:
+    """The app whose call is being answered; "" outside of a call."""
+    call = _answering.get()
+    return "" if call is None else call.caller
 
 
 def traced(event: E) -> E:

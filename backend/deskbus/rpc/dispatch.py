@@ -96,7 +96,7 @@ class Dispatcher:
         async def run(call: Call, raw: Raw) -> Any:
             if tracer is not None and row.name not in UNTRACED:
                 return Success(await _traced(tracer, row.name, call, raw, answer))
-            with answering(raw):
+            with answering(raw, caller=_app_of(call)):
                 return Success(await answer(call, raw))
 
         async def answer(call: Call, raw: Raw) -> Any:
@@ -125,6 +125,10 @@ class Dispatcher:
         return run
 
 
+def _app_of(call: Call) -> str:
+    return call.identity.app if call.connection.has_session else ""
+
+
 async def _traced(
     tracer: Tracer, method: str, call: Call, raw: Raw, answer: Callable[[Call, Raw], Awaitable[Any]]
 ) -> Any:
@@ -132,7 +136,7 @@ async def _traced(
     start_ns = tracer.now_ns()
     parent = traceparent_in(raw)
     span = tracer.begin(parent, start_ns=start_ns, sampled=tracer.sampler.takes_one())
-    with answering(raw, span):
+    with answering(raw, span, caller=_app_of(call)):
         outcome = await answer(call, raw)
         trace = current()
     category = outcome.kind.category if isinstance(outcome, DeskbusError) else ""

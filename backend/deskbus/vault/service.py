@@ -66,6 +66,7 @@ class VaultService:
     """Methods raise `DeskbusError`: unavailable while locked, conflict for a changed record,
     newer_format for what a later version of deskbus wrote.
 
+    `passes` is told each secret that comes in or goes out, so that the log can leave it out.
     `on_refused` is awaited for such a record before the caller is told, with its purpose where one
     alone was wanted.
     """
@@ -76,12 +77,14 @@ class VaultService:
         on_changed: Callable[[VaultStatus], None],
         *,
         on_refused: Callable[[Purpose | None], Awaitable[None]] = _nobody,
+        passes: Callable[[str], None] = lambda _: None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._vault = vault
         self.breaker = CircuitBreaker("keychain", policy=POLICY, monotonic_s=monotonic_s)
         self._on_changed = on_changed
         self._on_refused = on_refused
+        self._passes = passes
         self._monotonic_s = monotonic_s
         self._damages: Throttle[Purpose | None] = Throttle(1, DAMAGE_TOLD_EVERY_S, MAX_PURPOSES)
         self._reported_state = vault.state
@@ -89,6 +92,8 @@ class VaultService:
         self._thread = WorkerThread("vault", log_faults=False)
 
     async def set(self, app: str, name: str, value: str) -> None:
+        self._passes(value)
+
         def put() -> None:
             known = {known.name for known in self._vault.names() if known[:2] == ("apps", app)}
             if name not in known and len(known) >= MAX_SECRETS:
@@ -101,7 +106,7 @@ class VaultService:
         value = await self._run(lambda: self._vault.get(Name("apps", app, name)), "apps")
         if value is None:
             raise DeskbusError(NOT_FOUND, "This app has no secret of that name.")
-        return value.decode()
+        return self._passing(value)
 
     async def delete(self, app: str, name: str) -> bool:
         return await self._run(lambda: self._vault.delete(Name("apps", app, name)))
@@ -130,7 +135,7 @@ class VaultService:
                 f"The configuration's secret {name} is not in the vault.",
                 action=f"Put it there: deskbus vault set {name}",
             )
-        return secret.decode()
+        return self._passing(secret)
 
     @property
     def exists(self) -> bool:
@@ -154,6 +159,8 @@ class VaultService:
 
     async def unlock(self, password: str | None) -> None:
         given = None if password is None else bytearray(password.encode())
+        if password is not None:
+            self._passes(password)
         try:
             await self._run(lambda: self._vault.unlock(given), by_person=True)
         finally:
@@ -179,6 +186,7 @@ class VaultService:
     async def use_password(self, password: str) -> None:
         """Raises `DeskbusError` (invalid_params) for one that is too weak."""
         given = _strong(password)
+        self._passes(password)
         try:
             await self._run(lambda: self._vault.use_password(given), by_person=True)
         finally:
@@ -189,6 +197,7 @@ class VaultService:
 
     async def put_config(self, name: str, value: str) -> None:
         """Keeps what `secret:NAME` of the configuration stands for, where it lasts."""
+        self._passes(value)
 
         def put() -> None:
             self._vault.names()
@@ -355,6 +364,11 @@ class VaultService:
                 self.operations[outcome] += 1
                 attempt.withdrawn()
                 self._tell()
+
+    def _passing(self, secret: bytes) -> str:
+        value = secret.decode()
+        self._passes(value)
+        return value
 
     async def _tell_of_damage(self, purpose: Purpose | None) -> None:
         if self._damages.take(purpose, self._monotonic_s()).passes:

@@ -1784,6 +1784,27 @@ export interface MetricBucket {
 }
 
 /**
+ * `components` have levels of their own, all others have `level`. Levels last as long as the
+ * backend runs.
+ */
+export interface LoggingResult {
+  level: "debug" | "error" | "info" | "warning";
+  components: Record<string, "debug" | "error" | "info" | "warning">;
+}
+
+/**
+ * Without a component, the level of all that have none of their own; without a level, the
+ * component has none of its own any more.
+ *
+ * A component is the first word of a line's event, as `vault` of `vault.disk`.
+ */
+export interface SetLoggingParams {
+  _meta?: TraceContext;
+  component?: string;
+  level?: "debug" | "error" | "info" | "warning";
+}
+
+/**
  * A member that is left out does not narrow. `since` and `until` are Unix milliseconds,
  * `min_duration` milliseconds; `error` asks for traces with an error, or where false without.
  */
@@ -2218,6 +2239,10 @@ export interface Methods {
   "rpc.discover": { params: NoParams; result: Record<string, unknown>; handledBy: "backend" };
   /** All metrics as of now. */
   "metrics.get": { params: MetricsParams; result: MetricsResult; handledBy: "backend" };
+  /** The levels of the backend's log. */
+  "logging.get": { params: NoParams; result: LoggingResult; handledBy: "backend" };
+  /** Changes the level of the backend's log, or of one component in it. */
+  "logging.set": { params: SetLoggingParams; result: LoggingResult; handledBy: "backend" };
   /** Recent traces, by id, correlation id, app, topic, duration, error or time. */
   "traces.query": { params: TracesQueryParams; result: TraceSummaries; handledBy: "backend" };
   /** The spans of one recent trace. */
