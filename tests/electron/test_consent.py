@@ -14,8 +14,15 @@ from tests.electron.mainprocess import in_main, shell_call
 PERMISSION_DENIED = -32010
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def electron(electron_with: Starter) -> AsyncIterator[ElectronSession]:
+    """For tests that deny nothing, each about a topic of its own."""
+    async with electron_with("test.sender", "test.asker") as session:
+        yield session
+
+
+@pytest.fixture
+async def fresh_electron(electron_with: Starter) -> AsyncIterator[ElectronSession]:
     """One for each test: an app that was denied three times is not asked about again."""
     async with electron_with("test.sender", "test.asker") as session:
         yield session
@@ -61,8 +68,10 @@ async def state(page: Page, topic: str) -> str:
 
 
 @pytest.mark.requirement("3.1")
-async def test_a_dialog_says_who_asks_for_what_in_plain_words(electron: ElectronSession) -> None:
-    async with asked(electron, "consent.words") as (_, dialog):
+async def test_a_dialog_says_who_asks_for_what_in_plain_words(
+    fresh_electron: ElectronSession,
+) -> None:
+    async with asked(fresh_electron, "consent.words") as (_, dialog):
         words = await dialog.evaluate("document.body.innerText")
         assert "Asker wants to read messages" in words
         assert "Northwind Desk Tools (test)" in words
@@ -89,9 +98,9 @@ async def test_a_click_on_allow_lets_the_messages_in(electron: ElectronSession) 
 
 @pytest.mark.requirement("3.2")
 async def test_deny_is_an_error_with_code_and_action_in_the_page(
-    electron: ElectronSession,
+    fresh_electron: ElectronSession,
 ) -> None:
-    async with asked(electron, "consent.deny") as (page, dialog):
+    async with asked(fresh_electron, "consent.deny") as (page, dialog):
         await click_when_enabled(dialog, DENY)
 
     error = await outcome(page, "consent.deny")
@@ -102,17 +111,19 @@ async def test_deny_is_an_error_with_code_and_action_in_the_page(
 
 
 @pytest.mark.requirement("3.2")
-async def test_a_denial_that_is_not_remembered_is_asked_again(electron: ElectronSession) -> None:
+async def test_a_denial_that_is_not_remembered_is_asked_again(
+    fresh_electron: ElectronSession,
+) -> None:
     for _ in range(2):
-        async with asked(electron, "consent.again") as (page, dialog):
+        async with asked(fresh_electron, "consent.again") as (page, dialog):
             await click_when_enabled(dialog, DENY)
         await outcome(page, "consent.again")
     assert await state(page, "consent.again") == "prompt"
 
 
 @pytest.mark.requirement("3.2")
-async def test_a_remembered_denial_is_not_asked_again(electron: ElectronSession) -> None:
-    async with asked(electron, "consent.never") as (page, dialog):
+async def test_a_remembered_denial_is_not_asked_again(fresh_electron: ElectronSession) -> None:
+    async with asked(fresh_electron, "consent.never") as (page, dialog):
         await dialog.click(REMEMBER)
         await click_when_enabled(dialog, DENY)
     await outcome(page, "consent.never")
@@ -201,33 +212,33 @@ async def test_allowed_for_thirty_days_has_its_end_in_the_list(electron: Electro
 
 @pytest.mark.requirement("3.2")
 async def test_a_page_hears_that_it_lost_a_subscription_and_has_to_ask_again(
-    electron: ElectronSession,
+    fresh_electron: ElectronSession,
 ) -> None:
-    async with asked(electron, "consent.lost") as (page, dialog):
+    async with asked(fresh_electron, "consent.lost") as (page, dialog):
         await click_when_enabled(dialog, ALLOW)
     assert await outcome(page, "consent.lost") == "granted"
     await page.evaluate(
         """deskbus.permissions.onChanged(({ closed }) => { window.lost = closed; });
         deskbus.onRefused(({ topic }) => { window.refusedTopic = topic; });"""
     )
-    await shell_call(electron, "permissions.revoke", app="test.asker")
+    await shell_call(fresh_electron, "permissions.revoke", app="test.asker")
     assert await page.until("window.lost") == ["consent.lost"]
     assert await page.until("window.refusedTopic") == "consent.lost"
-    async with asked(electron, "consent.lost") as (_, dialog):
+    async with asked(fresh_electron, "consent.lost") as (_, dialog):
         await click_when_enabled(dialog, DENY)
 
 
 @pytest.mark.requirement("3.2")
-async def test_closing_the_dialog_denies(electron: ElectronSession) -> None:
-    async with asked(electron, "consent.closed") as (page, dialog):
+async def test_closing_the_dialog_denies(fresh_electron: ElectronSession) -> None:
+    async with asked(fresh_electron, "consent.closed") as (page, dialog):
         await dialog.close()
 
     assert (await outcome(page, "consent.closed"))["code"] == PERMISSION_DENIED
 
 
 @pytest.mark.requirement("3.2")
-async def test_escape_denies(electron: ElectronSession) -> None:
-    async with asked(electron, "consent.escape") as (page, dialog):
+async def test_escape_denies(fresh_electron: ElectronSession) -> None:
+    async with asked(fresh_electron, "consent.escape") as (page, dialog):
         await dialog.until(f"document.querySelector('{ALLOW}').disabled === false")
         await dialog.press("Escape", 27)
 
@@ -270,24 +281,24 @@ async def test_a_permission_ends_at_its_time_and_is_asked_for_again(
 
 @pytest.mark.requirement("3.1")
 async def test_who_was_sent_away_three_times_asks_again_only_after_a_click_in_the_panel(
-    electron: ElectronSession,
+    fresh_electron: ElectronSession,
 ) -> None:
-    page = await electron.window("?asker")
+    page = await fresh_electron.window("?asker")
     await page.until("window.deskbus && deskbus.state() === 'open'")
     wish = "{ permission: 'messaging.read', scope: 'consent.again' }"
     for _ in range(3):
         await page.evaluate(f"void (window.answer = deskbus.permissions.request({wish}))")
-        dialog = await electron.dialog()
+        dialog = await fresh_electron.dialog()
         await dialog.until(f"document.querySelector('{ALLOW}').disabled === false")
         await dialog.close()
         assert await page.evaluate("answer") == {"state": "denied"}
-        await electron.browser.gone(dialog)
+        await fresh_electron.browser.gone(dialog)
     query = f"deskbus.permissions.query({wish}).then(({{ state }}) => state)"
     assert await page.evaluate(query) == "denied"
     assert await page.evaluate(f"deskbus.permissions.request({wish})") == {"state": "denied"}
 
-    await in_main(electron, "shell.openPanel('permissions').then(() => true)")
-    panel = await electron.window("/panel.html")
+    await in_main(fresh_electron, "shell.openPanel('permissions').then(() => true)")
+    panel = await fresh_electron.window("/panel.html")
     again = "[...document.querySelectorAll('button')].find(({ textContent }) => "
     again += "textContent.includes('Let it ask again'))"
     await panel.until(f"!!{again}")
@@ -295,4 +306,4 @@ async def test_who_was_sent_away_three_times_asks_again_only_after_a_click_in_th
     await panel.until(f"!{again}")
     assert await page.evaluate(query) == "prompt"
     await panel.close()
-    await electron.browser.gone(panel)
+    await fresh_electron.browser.gone(panel)
