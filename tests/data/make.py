@@ -89,7 +89,7 @@ async def make_under_keychain(folder: Path) -> None:
         for _ in range(RECORDS):
             await logger.commit(TicketUsed(app=APP))
     service.close()
-    await InstalledApps(folder).add(INSTALLED)
+    await InstalledApps(folder, lambda *_: "").add(INSTALLED)
     ((name, value),) = keychain.entries.items()
     (folder / ENTRY).write_bytes(msgspec.json.encode({"name": name, "value": value}))
 

@@ -97,7 +97,7 @@ async def test_the_audit_log_verifies_and_is_written_on(folder: Path, vault: Vau
 
 
 def test_installed_apps_are_there(folder: Path) -> None:
-    installed = InstalledApps(folder)
+    installed = InstalledApps(folder, lambda *_: "")
     installed.load()
     assert installed.problem is None
     assert installed.apps == [INSTALLED]

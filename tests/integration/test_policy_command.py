@@ -64,6 +64,49 @@ async def test_an_app_that_its_publisher_signed_is_installed_and_a_changed_one_i
         assert "signature does not fit" in words
 
 
+NO_PAGE = '{"id": "desk.new",\n"name": "New",\n"windows": [{"url": "missing.html"}]}'
+NO_PROGRAM = '{"id": "desk.new", "name": "New",\n"process": {"kind": "python",\n"entry": "no.py"}}'
+NO_PERMISSION = (
+    '{"id": "desk.new", "name": "New",\n"windows": [{"url": "index.html"}],\n"declares": ['
+    '\n{"permission": "messaging.reed", "scope": "a"}]}'
+)
+NOT_SIGNED = (
+    '{"id": "desk.new", "name": "New", "windows": [{"url": "index.html"}],\n'
+    f'"publisher_key": "{"A" * 43}=",\n"signature": "{"A" * 86}=="}}'
+)
+
+
+async def test_what_is_wrong_with_a_manifest_is_named_with_its_line(
+    tmp_path: Path, anyio_backend: str
+) -> None:
+    app, data = tmp_path / "app", tmp_path / "data"
+    app.mkdir()
+    (app / "index.html").write_text("one")
+    file, key = app / "app.json", tmp_path / "key"
+    deskbus("publisher", "keygen", key)
+    async with start_shell(data, config=CONFIG):
+        for text, told in [
+            (NO_PAGE, f"{file}:3: windows[0].url: desk.new: the page {app}/missing.html is not"),
+            (NO_PROGRAM, f"{file}:3: process.entry: desk.new: the program {app}/no.py is not"),
+            (NO_PERMISSION, f"{file}:4: declares[0].permission: there is no permission"),
+            (NOT_SIGNED, f"{file}:3: desk.new is refused: its publisher's signature"),
+        ]:
+            file.write_text(text)
+            code, _, words = deskbus("apps", "install", file, "--data-dir", data)
+            assert (code, told in words) == (1, True), words
+    for text, told in [
+        (NO_PAGE, f"{file}:3: windows[0].url: desk.new: the page"),
+        ('{"id": "desk.new",\n"name": oops}', f"{file}:2: It is not JSON"),
+        ("[1]", f"{file}: Expected `object`, got `array`"),
+    ]:
+        file.write_text(text)
+        code, _, words = deskbus("publisher", "sign", file, key)
+        assert (code, told in words) == (1, True), words
+        assert file.read_text() == text
+    code, _, words = deskbus("publisher", "sign", file, app / "index.html")
+    assert (code, f"{app / 'index.html'}: it is no private key" in words) == (1, True), words
+
+
 async def test_an_app_whose_id_looks_like_another_is_not_installed(
     tmp_path: Path, anyio_backend: str
 ) -> None:

@@ -424,13 +424,13 @@ async def start_check(place: DataFolder) -> str:
 
 
 async def make_apps(place: DataFolder, patch: pytest.MonkeyPatch) -> None:
-    installed = InstalledApps(place.folder)
+    installed = InstalledApps(place.folder, lambda *_: "")
     await installed.add(await installed.read(write_app(place.folder / "sample")))
     bump_json(place.folder / APPS)
 
 
 async def start_apps(place: DataFolder) -> str:
-    installed = InstalledApps(place.folder)
+    installed = InstalledApps(place.folder, lambda *_: "")
     installed.load()
     assert installed.apps == []
     app = await installed.read(place.folder / "sample" / "app.json")

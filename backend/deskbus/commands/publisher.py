@@ -12,15 +12,20 @@ import msgspec
 
 from deskbus.commands.terminal import output
 from deskbus.commands.terminal.failures import CommandError
+from deskbus.components.component_settings import check_files
+from deskbus.processes.installed_apps import WrittenManifest, check_manifest
 from deskbus.security.identity.content_hash import ContentError, content_hash
 from deskbus.security.identity.signatures import KEY_BYTES, public_key, sign
+from deskbus.storage.written_file import WrittenError
 from deskbus_protocol.manifest import Manifest
 
 
 def run(options: Namespace) -> int:
     try:
         result = _keygen(options.key) if options.what == "keygen" else _sign(options)
-    except (ValueError, ContentError) as error:
+    except WrittenError as error:
+        raise CommandError(error.cause, error.action) from None
+    except ContentError as error:
         raise CommandError(str(error)) from None
     output.emit(result)
     return 0
@@ -36,21 +41,26 @@ def _keygen(path: Path) -> dict[str, str]:
 
 
 def _sign(options: Namespace) -> dict[str, str]:
-    """Raises `ValueError` for a file that is no manifest or no key."""
+    """Raises `WrittenError` for a file that is no manifest or no key, `ContentError`."""
     key = _read_key(options.key)
     path: Path = options.manifest
-    said: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+    content = path.read_bytes()
+    written = WrittenManifest(path, Manifest)
+    manifest = written.read_json(content)
+    check_manifest(written, manifest)
+    check_files(manifest, path.parent, written.error)
+    said: dict[str, Any] = msgspec.json.decode(content)
     said["publisher_key"] = public_key(key)
     said.pop("signature", None)
     # The manifest on disk has to say what is signed before the folder is looked at.
     manifest = _write(path, said)
-    content = content_hash(manifest, path.parent, owns_folder=True)
-    said["signature"] = sign(key, content)
+    digest = content_hash(manifest, path.parent, owns_folder=True)
+    said["signature"] = sign(key, digest)
     _write(path, said)
     return {
         "publisherKey": said["publisher_key"],
         "signature": said["signature"],
-        "content": content,
+        "content": digest,
     }
 
 
@@ -68,5 +78,6 @@ def _read_key(path: Path) -> bytes:
     except binascii.Error:
         key = b""
     if len(key) != KEY_BYTES:
-        raise ValueError(f"{path} is no private key of deskbus publisher keygen")
+        words = "it is no private key of deskbus publisher keygen"
+        raise WrittenError(str(path), words, "Name the file that keygen wrote.")
     return key

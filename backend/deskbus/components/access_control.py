@@ -17,6 +17,7 @@ from msgspec import UNSET, UnsetType
 
 import deskbus
 from deskbus.components.auditing import Auditing
+from deskbus.components.component_settings import check_files
 from deskbus.components.user_interface import UserInterface
 from deskbus.config import VAULT_FOLDER, Settings
 from deskbus.contracts.listeners import Listeners
@@ -37,6 +38,7 @@ from deskbus.security.policy.policy_service import PolicyService
 from deskbus.security.service import SecurityManager
 from deskbus.storage.awake_clock import tick_every
 from deskbus.storage.clocks import SteadyClock
+from deskbus.storage.written_file import Written, near
 from deskbus.ui.consent_dialogs import Asked
 from deskbus.ui.panels.permissions_panel import PermissionsPanel
 from deskbus.vault.service import SecretSlot, VaultService
@@ -201,11 +203,25 @@ class AccessControl:
                 action="Get the app from its publisher again.",
             )
 
-    def hash_of(self, _: bytes, manifest: Manifest, folder: Path) -> str:
-        """The content hash of an app to be installed; blocks. Raises `DeskbusError`."""
+    def inspect(self, written: Written[Manifest], manifest: Manifest, folder: Path) -> str:
+        """The content hash of an app to be installed; blocks. Raises `WrittenError`."""
+        for at, grant in enumerate(manifest.declares):
+            if grant.permission not in self._catalogue:
+                raise written.error(
+                    f"declares[{at}].permission",
+                    f"there is no permission {grant.permission}",
+                    near(grant.permission, self._catalogue) or "docs/permissions.md lists them.",
+                )
+        check_files(manifest, folder, written.error)
         identity = identify(manifest, folder, owns_folder=True)
         if identity.problem is not None:
-            raise DeskbusError(INVALID_PARAMS, f"{manifest.id} is refused: {identity.problem}.")
+            signed = not isinstance(manifest.signature, UnsetType)
+            place = "signature" if signed else "publisher_key"
+            raise written.error(
+                place if identity.content else "",
+                f"{manifest.id} is refused: {identity.problem}",
+                "Get the app from its publisher again, or sign it: deskbus publisher sign.",
+            )
         return identity.content
 
     def admit(self, manifest: Manifest) -> None:

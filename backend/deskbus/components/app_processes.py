@@ -80,7 +80,7 @@ class AppProcesses:
             self._starter,
         )
         self.library = AppLibrary(
-            InstalledApps(settings.data_dir, access.hash_of),
+            InstalledApps(settings.data_dir, access.inspect),
             self.manager,
             configured=frozenset(app.id for app in configured),
             spec_of=partial(spec_of, administered=False, fdc3=settings.fdc3_version),

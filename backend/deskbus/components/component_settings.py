@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -81,33 +82,47 @@ def check_apps(file: ConfigFile, config: Config) -> None:
                         error.action,
                         word=grant.scope,
                     ) from None
-        for at, window in enumerate(app.windows):
-            page = _page_of(window.url, folder)
-            if page is not None and not page.is_file():
-                where = f"{place}.windows[{at}].url"
-                raise file.error(where, *_absent(app, "the page", page), word=window.url)
-        if not isinstance(app.process, UnsetType):
-            _check_program(file, app, app.process, place, folder)
+        check_files(app, folder, file.error, f"{place}.")
+
+
+class ErrorAt(Protocol):
+    """Makes an error that names a file, and the line of a place in it."""
+
+    def __call__(self, place: str, cause: str, action: str, *, word: str = "") -> Exception: ...
+
+
+def check_files(app: Manifest, folder: Path, error_at: ErrorAt, place: str = "") -> None:
+    """Raises what `error_at` makes for a page or a program that is not there.
+
+    `place` is how the app's keys begin in the file that it is written in.
+    """
+    for at, window in enumerate(app.windows):
+        page = _page_of(window.url, folder)
+        if page is not None and not page.is_file():
+            where = f"{place}windows[{at}].url"
+            raise error_at(where, *_absent(app, "the page", page), word=window.url)
+    if not isinstance(app.process, UnsetType):
+        _check_program(app, app.process, folder, error_at, place)
 
 
 def _check_program(
-    file: ConfigFile, app: Manifest, process: ProgramSpec, place: str, folder: Path
+    app: Manifest, process: ProgramSpec, folder: Path, error_at: ErrorAt, place: str
 ) -> None:
     entry = process.entry
     cwd = folder / process.cwd
     if not cwd.is_dir():
-        raise file.error(f"{place}.process.cwd", *_absent(app, "the working folder", cwd))
+        raise error_at(f"{place}process.cwd", *_absent(app, "the working folder", cwd))
     if process.kind == "executable" and Path(entry).name == entry:
         if shutil.which(entry) is None:
-            raise file.error(
-                f"{place}.process.entry",
+            raise error_at(
+                f"{place}process.entry",
                 f"{app.id}: there is no program {entry} on PATH",
-                f"Install it, or write ./{entry} for a file beside the configuration.",
+                f"Install it, or write ./{entry} for a file beside this one.",
                 word=entry,
             )
     elif not entry.startswith("-") and not (cwd / entry).is_file():
-        where = f"{place}.process.entry"
-        raise file.error(where, *_absent(app, "the program", cwd / entry), word=entry)
+        where = f"{place}process.entry"
+        raise error_at(where, *_absent(app, "the program", cwd / entry), word=entry)
 
 
 def _absent(app: Manifest, what: str, path: Path) -> tuple[str, str]:
@@ -118,7 +133,7 @@ def _absent(app: Manifest, what: str, path: Path) -> tuple[str, str]:
             f"{app.id}: {what} {path} lies inside {where}",
             "Keep it outside: among Electron Builder's extraResources, or its asarUnpack.",
         )
-    words = "Paths are taken from the configuration's own folder; correct the path, or add it."
+    words = "Paths are taken from the folder of this file; correct the path, or add what it names."
     return f"{app.id}: {what} {path} is not there", words
 
 

@@ -1,10 +1,8 @@
 """Apps that were installed, and limits that were set: kept across restarts of the backend."""
 
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
@@ -18,7 +16,7 @@ from deskbus.storage import durable_files
 from deskbus.storage.clocks import wall_ms
 from deskbus.storage.newer_format import NewerFormatError, refuse_newer
 from deskbus.storage.written_file import Written, WrittenError
-from deskbus_protocol.errors import CONFLICT, DEGRADED, INVALID_PARAMS, NOT_FOUND, DeskbusError
+from deskbus_protocol.errors import DEGRADED, INVALID_PARAMS, NOT_FOUND, DeskbusError
 from deskbus_protocol.manifest import Limits, Manifest
 
 FILE_NAME = "apps.json"
@@ -26,6 +24,11 @@ VERSION = 1
 MAX_MANIFEST_BYTES = 256 * 1024
 
 log = structlog.get_logger()
+
+WrittenManifest = Written[Manifest]
+
+Inspect = Callable[[WrittenManifest, Manifest, Path], str]
+"""Gives the content hash of an app in a folder; raises `WrittenError` for one that is refused."""
 
 
 class InstalledApp(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -44,16 +47,11 @@ class _InstalledFile(msgspec.Struct, kw_only=True):
 
 
 class InstalledApps:
-    """The record of them, in a file that this user alone can read. Changes are on disk when told.
+    """The record of them, in a file of this user alone. Changes are on disk when told."""
 
-    `identify` gives an app's content hash.
-    """
-
-    def __init__(
-        self, data_dir: Path, identify: Callable[[bytes, Manifest, Path], str] | None = None
-    ) -> None:
+    def __init__(self, data_dir: Path, inspect: Inspect) -> None:
         self._path = data_dir / FILE_NAME
-        self._identify = identify or content_hash
+        self._inspect = inspect
         self._content = _InstalledFile()
         self._turn = anyio.Lock()
         self._newer: NewerFormatError | None = None
@@ -129,15 +127,15 @@ class InstalledApps:
                 content = file.read(MAX_MANIFEST_BYTES + 1)
             if len(content) > MAX_MANIFEST_BYTES:
                 raise DeskbusError(INVALID_PARAMS, "The manifest is larger than 256 KiB.")
-            manifest = Written(path, Manifest).read_json(content)
-            check_manifest(manifest)
-            digest = self._identify(content, manifest, path.parent)
+            written = WrittenManifest(path, Manifest)
+            manifest = written.read_json(content)
+            check_manifest(written, manifest)
+            digest = self._inspect(written, manifest, path.parent)
         except OSError as error:
             words = f"The manifest, or a file that it names, can't be read: {error.strerror}."
             raise DeskbusError(INVALID_PARAMS, words) from None
         except WrittenError as error:
-            words = f"This is no manifest: {error.cause}"
-            raise DeskbusError(INVALID_PARAMS, words, action=error.action) from None
+            raise DeskbusError(INVALID_PARAMS, error.cause, action=error.action) from None
         return InstalledApp(
             manifest=manifest,
             folder=str(path.parent.resolve()),
@@ -167,42 +165,28 @@ class InstalledApps:
         durable_files.replace(fresh, self._path)
 
 
-def check_manifest(manifest: Manifest) -> None:
-    """Checks what a schema can't express; raises `DeskbusError` (invalid_params, conflict)."""
+def check_manifest(written: WrittenManifest, manifest: Manifest) -> None:
+    """Checks what a schema can't express; raises `WrittenError`."""
     names = [window.name for window in manifest.windows]
-    if len(set(names)) < len(names):
-        raise DeskbusError(CONFLICT, "Two windows of this manifest have one name.")
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            cause = f"two windows have one name, {name}"
+            raise written.error(f"windows[{at}].name", cause, "Give each window a name of its own.")
     if isinstance(manifest.process, UnsetType):
         if not manifest.windows:
-            raise DeskbusError(INVALID_PARAMS, "This app has neither a window nor a process.")
+            cause = "this app has neither a window nor a process"
+            raise written.error("", cause, "Add windows, a process, or both.")
         return
     if MAIN_CLIENT in names:
-        raise DeskbusError(
-            INVALID_PARAMS,
-            f'A window may not be called "{MAIN_CLIENT}": that is the app\'s process.',
-            action="Give the window another name.",
+        raise written.error(
+            f"windows[{names.index(MAIN_CLIENT)}].name",
+            f'a window may not be called "{MAIN_CLIENT}": that is the app\'s process',
+            "Give the window another name.",
         )
-    refused = sorted(name for name in manifest.process.env if is_refused(name, administered=False))
+    refused = [name for name in manifest.process.env if is_refused(name, administered=False)]
     if refused:
-        raise DeskbusError(
-            INVALID_PARAMS,
-            f"A manifest may not set {', '.join(refused)}.",
-            action="Name the app's own variables APP_…: others might make a program another one.",
+        raise written.error(
+            f"process.env.{refused[0]}",
+            f"a manifest may not set {', '.join(refused)}",
+            "Name the app's own variables APP_…: others might make a program another one.",
         )
-
-
-def content_hash(content: bytes, manifest: Manifest, folder: Path) -> str:
-    """SHA-256, in hex, of the manifest and of each file of the app that it names.
-
-    Raises `OSError` for a window's file that is not there.
-    """
-    digest = hashlib.sha256(content)
-    files = [
-        folder / urlsplit(window.url).path for window in manifest.windows if "://" not in window.url
-    ]
-    if not isinstance(manifest.process, UnsetType):
-        entry = folder / manifest.process.cwd / manifest.process.entry
-        files += [entry] if entry.is_file() else []
-    for path in files:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
