@@ -46,6 +46,7 @@ from deskbus.components.metrics import Metrics
 from deskbus.components.sessions import Sessions
 from deskbus.components.tracing import Tracing
 from deskbus.components.user_interface import UserInterface
+from deskbus.components.web_gateway import WebGateway, web_apps_of
 from deskbus.config import VAULT_FOLDER, Settings
 from deskbus.contracts.component import Component
 from deskbus.contracts.listeners import AsyncListeners, Listeners
@@ -68,6 +69,7 @@ from deskbus.transport.traffic import TrafficCounts
 from deskbus.vault.keys.keyset import Purpose
 from deskbus.vault.service import VaultService
 from deskbus.vault.vault import Vault
+from deskbus.web.web_state import WebState
 from deskbus_protocol.secrets import VaultStatus
 
 log = structlog.get_logger()
@@ -158,6 +160,9 @@ class Backend:
             loops=loops,
         )
         pipe_state = PipeState(shortage.note)
+        web_apps = web_apps_of(settings, access)
+        web_state = WebState(configured=web_apps is not None)
+        flusher = Flusher(traffic, latency)
         health = HealthWatch(
             settings,
             epoch,
@@ -177,6 +182,7 @@ class Backend:
                 "log": stderr.health,
                 **({} if logs.file is None else {"logFile": logs.file.health}),
                 "pipe": pipe_state.health,
+                "web": web_state.health,
                 "resources": shortage.health,
                 "tracing": tracing.health,
             },
@@ -218,6 +224,8 @@ class Backend:
             metrics=metrics,
             tracing=tracing,
             levels=logs.levels,
+            web_apps=web_apps,
+            web_state=web_state,
         )
         acceptor = ConnectionAcceptor(
             dispatcher,
@@ -233,8 +241,19 @@ class Backend:
             acceptor=acceptor,
             sessions=sessions,
             pipe_state=pipe_state,
+            flusher=flusher,
             loops=loops,
-            flusher=Flusher(traffic, latency),
+        )
+        web_gateway = WebGateway(
+            settings,
+            web_apps,
+            sessions=sessions,
+            acceptor=acceptor,
+            violations=auditing.violations,
+            access=access,
+            flusher=flusher,
+            status=lambda: health.monitor.report().status,
+            state=web_state,
         )
         self._components: Sequence[Component] = (
             vault,
@@ -251,6 +270,7 @@ class Backend:
             EndingSignals(self._stopping.set),
             metrics,
             endpoint,
+            web_gateway,
         )
 
     async def run(self, on_ready: Callable[[str], None] = lambda _: None) -> None:

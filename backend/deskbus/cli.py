@@ -265,6 +265,12 @@ def _add_apps(commands: Any, reach: argparse.ArgumentParser) -> None:
     panel.add_argument("--search", default="", type=_text, help="words to look for")
     panel.add_argument("--print", action="store_true", help="print it, even where there is a shell")
 
+    opening = commands.add_parser("open", parents=[reach], help="open an app in a browser")
+    opening.add_argument("app", type=_text, metavar="APP")
+    opening.add_argument(
+        "--print", action="store_true", help="open nothing; print where the page is that does"
+    )
+
     apps = commands.add_parser("apps", help="look after apps; a table, or JSON where it is piped")
     actions = apps.add_subparsers(dest="what", required=True, metavar="ACTION")
 

@@ -28,10 +28,10 @@ from deskbus_protocol.display import look_alike
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.fdc3 import Version
 from deskbus_protocol.logging import Component, Level
-from deskbus_protocol.manifest import Manifest
+from deskbus_protocol.manifest import Manifest, Origin
 from deskbus_protocol.pattern import whole
 from deskbus_protocol.permissions import Grant, Permission, PermissionEntry, Risk, ScopeKind
-from deskbus_protocol.session import RESERVED_APPS, is_reserved
+from deskbus_protocol.session import RESERVED_APPS, AppId, is_reserved
 from deskbus_protocol.topics import check_pattern, overlaps
 
 MESSAGE_FOLDER = "messages"
@@ -267,6 +267,24 @@ class TracingConfig(Section, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
 
 
+class OutsideOrigin(Section, frozen=True, kw_only=True):
+    """Pages of `origin`, such as `https://desk.example.com`, may ask to come as `app`."""
+
+    origin: Origin
+    app: AppId
+
+
+class WebConfig(Section, frozen=True, kw_only=True):
+    """The web gateway, on this machine's loopback addresses alone.
+
+    Without a `port` one is chosen at the first start, and kept for the data folder: what a browser
+    stores belongs to an origin, and the port is part of it.
+    """
+
+    port: Annotated[int, Meta(ge=1024, le=65_535)] | UnsetType = UNSET
+    origins: Annotated[list[OutsideOrigin], Meta(max_length=100)] = []
+
+
 class Config(Section, frozen=True, kw_only=True):
     """With `tools`, `deskbus call` and its like reach a backend that a shell has started, too.
 
@@ -286,6 +304,7 @@ class Config(Section, frozen=True, kw_only=True):
     logging: LoggingConfig = LoggingConfig()
     federation: FederationConfig | UnsetType = UNSET
     fdc3: Fdc3Config | UnsetType = UNSET
+    web: WebConfig | UnsetType = UNSET
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -351,6 +370,7 @@ class ConfigFile:
                 )
         self._check_patterns(config)
         self._check_permissions(config)
+        self._check_web(config)
         return config
 
     def error(self, place: str, cause: str, action: str, *, word: str = "") -> ConfigError:
@@ -374,6 +394,16 @@ class ConfigFile:
                     "Add it to topics too, or take it out of sensitive.",
                     word=pattern,
                 )
+
+    def _check_web(self, config: Config) -> None:
+        if isinstance(config.web, UnsetType):
+            return
+        known = [app.id for app in config.apps]
+        for number, each in enumerate(config.web.origins):
+            if each.app not in known:
+                cause = f"there is no app {each.app}"
+                action = near(each.app, known) or "Name one of the configuration's apps."
+                raise self.error(f"web.origins[{number}].app", cause, action, word=each.app)
 
     def _check_permissions(self, config: Config) -> None:
         built_in = Catalogue()

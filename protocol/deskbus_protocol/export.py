@@ -18,7 +18,7 @@ from deskbus_protocol.method import Method
 from deskbus_protocol.methods import METHODS
 from deskbus_protocol.panels import PanelDescriptor
 from deskbus_protocol.reference import reference
-from deskbus_protocol.ui import Notice, PermissionDialog, WindowDescriptor
+from deskbus_protocol.ui import FrameDescriptor, Notice, PermissionDialog, WindowDescriptor
 from deskbus_protocol.windows import CrashPage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +29,7 @@ DESCRIPTORS = {
     "panel": PanelDescriptor,
     "crash": CrashPage,
     "notice": Notice,
+    "frame": FrameDescriptor,
 }
 
 

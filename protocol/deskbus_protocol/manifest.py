@@ -112,6 +112,49 @@ class RestartSpec(Part, frozen=True, kw_only=True):
     within_s: Annotated[float, Meta(ge=1, le=86_400)] = 300.0
 
 
+Origin = Annotated[
+    str,
+    Meta(
+        pattern=whole(
+            r"(https?|wss?)://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[1-9][0-9]*)?"
+        ),
+        max_length=256,
+        examples=["https://desk.example.com"],
+        description="Scheme, host and port, as a browser writes them.",
+    ),
+]
+"""An origin as the HTML standard serializes it (section 7.1.1, Origin)."""
+
+Isolation = Literal["isolated", "root", "opened"]
+"""`isolated` shares no window with other origins; `root` keeps those that it opens, as FDC3's root
+does; `opened` is such a page.
+"""
+
+
+class WebSpec(Part, frozen=True, kw_only=True):
+    """How the web gateway serves the app's pages.
+
+    `origins` are from elsewhere: their pages may ask a person to come as this app. Its own pages
+    may load scripts from `scripts`, reach `connect`, make the Trusted Types policies in
+    `trusted_types`, and stand in frames of the apps in `framed_by`.
+    """
+
+    origins: Annotated[list[Origin], Meta(max_length=32)] = []
+    scripts: Annotated[list[Origin], Meta(max_length=32)] = []
+    connect: Annotated[list[Origin], Meta(max_length=32)] = []
+    trusted_types: Annotated[
+        list[
+            Annotated[
+                str,
+                Meta(pattern=whole(r"[A-Za-z0-9#=_/@.%-]+"), max_length=64, examples=["dompurify"]),
+            ]
+        ],
+        Meta(max_length=16),
+    ] = []
+    framed_by: Annotated[list[AppId], Meta(max_length=32)] = []
+    isolation: Isolation = "isolated"
+
+
 class Manifest(Part, frozen=True, kw_only=True):
     """`declares` is what the app may ask a person for; anything else is refused unasked.
 
@@ -131,3 +174,4 @@ class Manifest(Part, frozen=True, kw_only=True):
     process: ProgramSpec | UnsetType = UNSET
     limits: Limits = Limits()
     restart: RestartSpec = RestartSpec()
+    web: WebSpec | UnsetType = UNSET

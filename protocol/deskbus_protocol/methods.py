@@ -19,6 +19,7 @@ from deskbus_protocol import (
     traces,
     ui,
     utility,
+    web,
     windows,
 )
 from deskbus_protocol.method import Method
@@ -45,6 +46,7 @@ METHODS: dict[str, Method] = {
         traces,
         federation,
         fdc3,
+        web,
     )
     for row in domain.METHODS
 }

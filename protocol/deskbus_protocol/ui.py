@@ -129,6 +129,34 @@ class Notice(Descriptor, frozen=True, kw_only=True, tag_field="kind", tag="notic
     dismiss_label: Text = "Dismiss"
 
 
+SandboxToken = Literal[
+    "allow-scripts",
+    "allow-forms",
+    "allow-popups",
+    "allow-modals",
+    "allow-downloads",
+    "allow-pointer-lock",
+]
+"""Tokens of an iframe's `sandbox`. `allow-same-origin` is none of them, so no frame can have it
+beside `allow-scripts`, with which it could take its own sandbox away.
+"""
+
+
+class FrameDescriptor(Descriptor, frozen=True, kw_only=True, tag_field="kind", tag="frame"):
+    """An iframe, as its host has to make it: with an origin that nobody shares.
+
+    `allow` is the attribute of that name, a permissions policy; `origin` is where `url` is. What a
+    frame says comes from the origin `null`, so its host knows it by its window.
+    """
+
+    app: AppId
+    title: Text
+    url: Annotated[str, Meta(pattern=whole(r"https?://[^\x00-\x20\x7f]*"), max_length=2048)]
+    origin: Annotated[str, Meta(pattern=whole(r"https?://[^\x00-\x20\x7f/]+"), max_length=256)]
+    sandbox: Annotated[list[SandboxToken], Meta(max_length=8)]
+    allow: Annotated[str, Meta(max_length=1000)]
+
+
 class OpenWindowParams(Params, frozen=True, kw_only=True):
     descriptor: WindowDescriptor
 

@@ -3,8 +3,10 @@
 A wire joins a real `Peer` to a client that speaks bytes.
 """
 
+import asyncio
 import os
 import re
+import socket
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +16,10 @@ from typing import Any, Protocol
 import anyio
 import msgspec
 from anyio.abc import ByteStream
+from starlette.responses import Response
+from websockets.speedups import apply_mask
 
+from deskbus.config import WebConfig
 from deskbus.rpc.connection import Call, Connection
 from deskbus.rpc.dispatch import Dispatcher
 from deskbus.rpc.peer import Peer
@@ -24,9 +29,15 @@ from deskbus.transport.outbox import Flusher
 from deskbus.transport.pipe import listen
 from deskbus.transport.standard_descriptors import ClaimedDescriptors
 from deskbus.transport.stdio import open_stdio
+from deskbus.web.http_connection import HttpConnection, Listening, config_of
+from deskbus.web.sites import Sites
+from deskbus.web.web_state import WebState
+from deskbus.web.ws_frames import Opcode
+from deskbus.web.ws_sockets import WebSockets
 from deskbus_protocol.framing import FramingDecoder, encode_content_length, encode_line
+from deskbus_protocol.manifest import Manifest, WindowSpec
 
-CARRIERS = ("memory", "stdio", "pipe")
+CARRIERS = ("memory", "stdio", "pipe", "websocket")
 FRAMINGS = ("lines", "content-length")
 ANSWER_LIMIT_S = 10
 
@@ -91,7 +102,7 @@ async def open_wire(
     carrier: str, framing: str, dispatcher: Dispatcher, folder: Path
 ) -> AsyncIterator[Wire]:
     flusher = Flusher()
-    opened = {"memory": _memory, "stdio": _stdio, "pipe": _pipe}[carrier]
+    opened = {"memory": _memory, "stdio": _stdio, "pipe": _pipe, "websocket": _websocket}[carrier]
     async with opened(flusher, folder) as (link, stream), anyio.create_task_group() as tasks:
 
         async def dispatch(method: str, params: msgspec.Raw, request_id: bytes) -> bytes:
@@ -148,6 +159,48 @@ class _Stream:
         await self._stream.aclose()
 
 
+class _WebSocketStream:
+    """The client's end of a WebSocket: what is sent is one message, which never ends."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._opcode = Opcode.TEXT
+        self._held = b""
+
+    async def send(self, data: bytes) -> None:
+        head = bytes((self._opcode, 0x80 | 127)) + len(data).to_bytes(8, "big")
+        self._opcode = Opcode.CONTINUATION
+        mask = os.urandom(4)
+        await self._stream.send(head + mask + apply_mask(data, mask))
+
+    async def receive(self) -> bytes:
+        while True:
+            frame = self._cut()
+            if frame is None:
+                self._held += await self._stream.receive(1024 * 1024)
+                continue
+            opcode, payload = frame
+            if opcode == Opcode.CLOSE:
+                raise anyio.EndOfStream
+            return payload
+
+    def _cut(self) -> tuple[int, bytes] | None:
+        if len(self._held) < 2:
+            return None
+        size, start = self._held[1], 2
+        if size >= 126:
+            start = 4 if size == 126 else 10
+            size = int.from_bytes(self._held[2:start], "big")
+        if len(self._held) < start + size:
+            return None
+        opcode, payload = self._held[0] & 0x0F, self._held[start : start + size]
+        self._held = self._held[start + size :]
+        return opcode, payload
+
+    async def close(self) -> None:
+        await self._stream.aclose()
+
+
 class _Files:
     """The far ends of two operating-system pipes."""
 
@@ -191,6 +244,50 @@ async def _stdio(flusher: Flusher, _: Path) -> AsyncIterator[tuple[Link, RawStre
         yield link, _Files(theirs_in, theirs_out)
     finally:
         os.close(theirs_in)
+
+
+@asynccontextmanager
+async def _websocket(flusher: Flusher, folder: Path) -> AsyncIterator[tuple[Link, RawStream]]:
+    listening_socket = socket.create_server(("127.0.0.1", 0))
+    port = listening_socket.getsockname()[1]
+    window = WindowSpec(url="index.html")
+    manifest = Manifest(id="contract.page", name="Page", windows=[window])
+    sites = Sites(WebConfig(), port, [(manifest, folder)])
+    accepted, links = anyio.create_memory_object_stream[Link](1)
+    sockets = WebSockets(sites, flusher, accepted.send_nowait, WebState(configured=True))
+    listening = Listening(config_of(Response(status_code=404)), sockets)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: HttpConnection(listening), sock=listening_socket
+    )
+    site = sites.of("contract.page")
+    assert site is not None
+    request = "\r\n".join(
+        (
+            "GET /bus HTTP/1.1",
+            f"host: {site.authority}",
+            f"origin: {site.origin}",
+            "connection: Upgrade",
+            "upgrade: websocket",
+            "sec-websocket-version: 13",
+            "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==",
+            "\r\n",
+        )
+    )
+    with accepted, links:
+        try:
+            async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+                await stream.send(request.encode())
+                answer = b""
+                while not answer.endswith(b"\r\n\r\n"):
+                    answer += await stream.receive(1)
+                assert answer.startswith(b"HTTP/1.1 101 ")
+                client = _WebSocketStream(stream)
+                # A link begins with a socket's first message.
+                await stream.send(b"\x81\x80\0\0\0\0")
+                yield await links.receive(), client
+        finally:
+            server.close()
+            sockets.close()
 
 
 @asynccontextmanager

@@ -109,17 +109,18 @@ async def start_shell(
     consent: str = "ask",
     electron: Path | None = None,
     files: Sequence[str] = (),
+    program: str = "deskbus",
 ) -> AsyncIterator[TestShell]:
     """Runs `deskbus serve --stdio` and opens the shell's session, as of this `electron`.
 
-    `files` are made beside the configuration, with nothing in them.
+    `files` are made beside the configuration, with nothing in them. `program` is the module to run.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     config_file = data_dir / "deskbus.toml"
     config_file.write_text(config)
     for name in files:
         (data_dir / name).touch()
-    command = [sys.executable, "-m", "deskbus", "serve", "--stdio", "--consent", consent]
+    command = [sys.executable, "-m", program, "serve", "--stdio", "--consent", consent]
     command += ["--data-dir", str(data_dir), "--config", str(config_file)]
     with (data_dir / "stderr.log").open("ab") as errors:
         process = await anyio.open_process(

@@ -30,6 +30,7 @@ FENCES = {
     "psutil": {"processes", "observability"},
     "starlette": {"web"},
     "uvicorn": {"web"},
+    "websockets": {"web"},
 }
 
 

@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -91,6 +91,8 @@ class AccessControl:
         self._auditing = auditing
         self._loops = loops
         self.changed = Listeners[str]()
+        self.manifest_declared = Listeners[tuple[Manifest, Path]]()
+        self.manifest_withdrawn = Listeners[str]()
         trail = auditing.trail
         self._manifests: dict[str, tuple[Manifest, Path, bool]] = {}
         self._tasks: TaskGroup | None = None
@@ -128,6 +130,15 @@ class AccessControl:
         self.policies = PolicyService(policy, self.security.apply, trail)
         for app in settings.config.apps:
             self._manifests[app.id] = (app, settings.folder, False)
+
+    def follow_manifests(
+        self, declared: Callable[[Manifest, Path], None], withdrawn: Callable[[str], None]
+    ) -> None:
+        """Tells of each app that there is, of each that comes, and of each that goes."""
+        for manifest, folder, _ in self._manifests.values():
+            declared(manifest, folder)
+        self.manifest_declared.add(lambda known: declared(*known))
+        self.manifest_withdrawn.add(withdrawn)
 
     def shell_came(self, electron: int) -> None:
         """From now on offers the permissions that the shell's version of Electron enforces."""
@@ -241,6 +252,7 @@ class AccessControl:
         app = manifest.id
         self._manifests[app] = (manifest, folder, True)
         self.security.apps.register(app, self._rules_of(manifest, []), None)
+        self.manifest_declared((manifest, folder))
         if self._tasks is not None:
             self._tasks.start_soon(self.identify, app)
 
@@ -265,6 +277,7 @@ class AccessControl:
     def withdraw(self, app: str) -> None:
         """The app is gone. What was decided about it counts again for the same app only."""
         self._manifests.pop(app, None)
+        self.manifest_withdrawn(app)
         self.security.apps.unregister(app)
 
     async def _catch_up_again(self) -> None:

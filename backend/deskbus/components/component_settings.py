@@ -27,6 +27,7 @@ from deskbus.processes.runtime.spawn import Program
 from deskbus.processes.spec import AppSpec, ProcessSpec
 from deskbus.security.canonical_scope import resolve
 from deskbus.security.model.grant_matching import GrantMatching
+from deskbus.security.model.scope_grammar import canonical_origin
 from deskbus.storage.clocks import ClockMs
 from deskbus.ui.windows import absolute_url
 from deskbus.vault.vault import Vault
@@ -67,6 +68,7 @@ def check_apps(file: ConfigFile, config: Config) -> None:
     catalogue = Catalogue(spec.entry() for spec in config.permissions)
     rules = GrantMatching(catalogue)
     folder = file.path.resolve().parent
+    _check_web(file, config)
     for number, app in enumerate(config.apps):
         place = f"apps[{number}]"
         for key in ("declares", "grants"):
@@ -103,6 +105,25 @@ def check_files(app: Manifest, folder: Path, error_at: ErrorAt, place: str = "")
             raise error_at(where, *_absent(app, "the page", page), word=window.url)
     if not isinstance(app.process, UnsetType):
         _check_program(app, app.process, folder, error_at, place)
+
+
+def _check_web(file: ConfigFile, config: Config) -> None:
+    if not isinstance(config.web, UnsetType):
+        for number, each in enumerate(config.web.origins):
+            _check_origins(file, f"web.origins[{number}].origin", [each.origin])
+    for number, app in enumerate(config.apps):
+        if not isinstance(app.web, UnsetType):
+            for key in ("origins", "scripts", "connect"):
+                _check_origins(file, f"apps[{number}].web.{key}", getattr(app.web, key))
+
+
+def _check_origins(file: ConfigFile, place: str, origins: list[str]) -> None:
+    for origin in origins:
+        known = canonical_origin(origin)
+        if known != origin:
+            cause = f"no browser names an origin {origin}"
+            action = f"Write {known}" if known else "Write an address in full, such as 127.0.0.1."
+            raise file.error(place, cause, action, word=origin)
 
 
 def _check_program(

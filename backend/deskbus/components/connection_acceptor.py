@@ -88,7 +88,7 @@ class ConnectionAcceptor:
             return await self._dispatcher.dispatch(call, method, params, request_id)
 
         peer = Peer(link, dispatch, self._errors)
-        connection = Connection(peer, shell_link=shell_link)
+        connection = Connection(peer, shell_link=shell_link, only_app=link.only_app)
         heartbeat = self._heartbeat(link, connection)
         try:
             async with anyio.create_task_group() as tasks:

@@ -33,8 +33,8 @@ class Endpoint:
         acceptor: ConnectionAcceptor,
         sessions: Sessions,
         pipe_state: PipeState,
-        loops: Loops,
         flusher: Flusher,
+        loops: Loops,
     ) -> None:
         """With `claimed` descriptors a shell is at the other end of them; without, the backend is
         headless and writes a developer ticket beside its pipe.

@@ -30,6 +30,7 @@ from deskbus.handlers import policy as policy_handlers
 from deskbus.handlers import secrets as secrets_handlers
 from deskbus.handlers import traces as traces_handlers
 from deskbus.handlers import ui as ui_handlers
+from deskbus.handlers import web as web_handlers
 from deskbus.handlers.audit import AuditHandlers
 from deskbus.handlers.session import SessionHandlers
 from deskbus.handlers.vault import VaultHandlers
@@ -40,6 +41,8 @@ from deskbus.rpc.dispatch import Dispatcher
 from deskbus.rpc.method_table import build_dispatcher
 from deskbus.security.permission_explainer import PermissionExplainer
 from deskbus.vault.service import VaultService
+from deskbus.web.web_apps import WebApps
+from deskbus.web.web_state import WebState
 from deskbus_protocol.methods import METHODS
 
 
@@ -62,6 +65,8 @@ def dispatcher_of(
     metrics: Metrics,
     tracing: Tracing,
     levels: LogLevels,
+    web_apps: WebApps | None,
+    web_state: WebState,
 ) -> Dispatcher:
     """Raises `IncompleteTableError` where a method has no handler, or a handler no method."""
     permissions = access.security.permissions
@@ -112,6 +117,7 @@ def dispatcher_of(
             traces_handlers.handlers(tracing.ring, tracing.tracer),
             federation_handlers.handlers(federation_bridge.federation),
             fdc3_handlers.handlers(fdc3.service),
+            web_handlers.handlers(web_apps, lambda: web_state.problem),
         ],
         auditing.refused.by_dispatcher,
         errors,

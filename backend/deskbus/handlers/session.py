@@ -19,6 +19,7 @@ from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import (
     CONFLICT,
     PERMISSION_DENIED,
+    TICKET_REFUSED,
     VERSION_MISMATCH,
     DeskbusError,
 )
@@ -139,6 +140,7 @@ class SessionHandlers:
         _check_can_open(call, params.protocol_version)
         try:
             role, identity = self._sessions.redeem(params.ticket, params.app)
+            _check_place(call, identity)
         except DeskbusError:
             self._refusals.log("session.ticket_refused")
             await self._refused(params.app, "the ticket is unknown, used, late or another app's")
@@ -157,6 +159,7 @@ class SessionHandlers:
         _check_can_open(call, params.protocol_version)
         try:
             role, identity = self._sessions.redeem_token(params.resume_token)
+            _check_place(call, identity)
         except DeskbusError:
             self._refusals.log("session.resume_refused")
             await self._refused("", "there is no session to resume")
@@ -205,6 +208,15 @@ def _check_can_open(call: Call, version: str) -> None:
     _check_version(version)
     if call.connection.has_session or call.connection.shell_link:
         raise DeskbusError(CONFLICT, "This link has its session already.")
+
+
+def _check_place(call: Call, identity: ClientId) -> None:
+    """Raises `DeskbusError` (ticket_refused) where only another app's clients may be.
+
+    What was shown is spent by then: who shows it in the wrong place may have stolen it.
+    """
+    if call.connection.only_app not in (None, identity.app):
+        raise DeskbusError(TICKET_REFUSED)
 
 
 def _check_version(version: str) -> None:

@@ -19,9 +19,11 @@ class Connection:
     set once, by a ticket or by the shell's hello; nothing on the wire can change it.
     """
 
-    def __init__(self, peer: Peer, *, shell_link: bool) -> None:
+    def __init__(self, peer: Peer, *, shell_link: bool, only_app: str | None = None) -> None:
         self.peer = peer
         self.shell_link = shell_link
+        self.only_app = only_app
+        """The one app whose sessions may be opened here; None where it may be any app's."""
         self.role: Role | None = None
         self._identity: ClientId | None = None
         self.settled = anyio.Event()

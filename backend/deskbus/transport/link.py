@@ -63,6 +63,8 @@ class Link(asyncio.Protocol):
         """The loop's time of the last bytes from the peer."""
         self.process = NO_PROCESS
         """The id of the peer's process when it connected, as the kernel knows it."""
+        self.only_app: str | None = None
+        """The one app whose sessions may be opened on it; None where it may be any app's."""
         self._flusher = flusher
         self._framing = FramingDecoder()
         self._receiver: Receiver | None = None

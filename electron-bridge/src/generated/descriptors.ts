@@ -1042,3 +1042,74 @@ export const noticeSchema = {
     }
   }
 } as const;
+
+export const frameSchema = {
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "title": "frame",
+  "$ref": "#/$defs/FrameDescriptor",
+  "$defs": {
+    "FrameDescriptor": {
+      "title": "FrameDescriptor",
+      "description": "An iframe, as its host has to make it: with an origin that nobody shares.\n\n    `allow` is the attribute of that name, a permissions policy; `origin` is where `url` is. What a\n    frame says comes from the origin `null`, so its host knows it by its window.",
+      "type": "object",
+      "properties": {
+        "kind": {
+          "enum": [
+            "frame"
+          ]
+        },
+        "app": {
+          "description": "Lower-case ASCII in dotted levels, as in a reverse domain name.",
+          "examples": [
+            "com.example.ticker"
+          ],
+          "type": "string",
+          "maxLength": 128,
+          "pattern": "^(?:[a-z][a-z0-9-]*(\\.[a-z][a-z0-9-]*)*)$(?!\\n)"
+        },
+        "title": {
+          "type": "string",
+          "maxLength": 2000
+        },
+        "url": {
+          "type": "string",
+          "maxLength": 2048,
+          "pattern": "^(?:https?://[^\\x00-\\x20\\x7f]*)$(?!\\n)"
+        },
+        "origin": {
+          "type": "string",
+          "maxLength": 256,
+          "pattern": "^(?:https?://[^\\x00-\\x20\\x7f/]+)$(?!\\n)"
+        },
+        "sandbox": {
+          "type": "array",
+          "items": {
+            "enum": [
+              "allow-downloads",
+              "allow-forms",
+              "allow-modals",
+              "allow-pointer-lock",
+              "allow-popups",
+              "allow-scripts"
+            ]
+          },
+          "maxItems": 8
+        },
+        "allow": {
+          "type": "string",
+          "maxLength": 1000
+        }
+      },
+      "required": [
+        "kind",
+        "app",
+        "title",
+        "url",
+        "origin",
+        "sandbox",
+        "allow"
+      ],
+      "additionalProperties": false
+    }
+  }
+} as const;

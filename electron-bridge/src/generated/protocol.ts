@@ -284,6 +284,23 @@ export interface Notice {
 }
 
 /**
+ * An iframe, as its host has to make it: with an origin that nobody shares.
+ *
+ * `allow` is the attribute of that name, a permissions policy; `origin` is where `url` is. What a
+ * frame says comes from the origin `null`, so its host knows it by its window.
+ */
+export interface FrameDescriptor {
+  kind: "frame";
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  title: string;
+  url: string;
+  origin: string;
+  sandbox: Array<"allow-downloads" | "allow-forms" | "allow-modals" | "allow-pointer-lock" | "allow-popups" | "allow-scripts">;
+  allow: string;
+}
+
+/**
  * The shell's first call on the shell link.
  *
  * `exec_path` is Electron's own binary, with which apps of kind `node` are run. `electron` is its
@@ -2014,6 +2031,67 @@ export interface Fdc3TraceEntry {
   detail?: string;
 }
 
+/** `problem` says why nothing is served, and is empty where it is. */
+export interface WebSitesResult {
+  sites: Array<SiteInfo>;
+  problem: string;
+}
+
+/** `url` is the app's first page; `browsers` is how many were let in for it. */
+export interface SiteInfo {
+  app: string;
+  url: string;
+  browsers: number;
+}
+
+export interface PairBrowserParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+}
+
+/** A browser that posts `code` to `url` in a form is let in, once; within `expires_in` ms. */
+export interface PairBrowserResult {
+  url: string;
+  code: string;
+  expiresIn: number;
+}
+
+export interface ForgetBrowsersParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+}
+
+/** How many browsers were let in until now. */
+export interface ForgetBrowsersResult {
+  browsers: number;
+}
+
+/** `origin` is where the shell serves the app's pages from, such as `app://com.example.x`. */
+export interface PolicyForParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  origin: string;
+}
+
+/**
+ * Headers for the app's pages. `{nonce}` in them stands for 128 random bits in base64, made
+ * anew for each response, which its own scripts carry.
+ */
+export interface PolicyForResult {
+  headers: Record<string, string>;
+}
+
+/** The frame of `app` in a page of the app that calls, with no more than `capabilities`. */
+export interface DescribeFrameParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  capabilities: Array<"autoplay" | "camera" | "clipboard-read" | "clipboard-write" | "display-capture" | "downloads" | "forms" | "fullscreen" | "geolocation" | "local-network" | "microphone" | "modals" | "pointer-lock" | "popups" | "scripts">;
+}
+
 export interface Methods {
   /** Opens the shell's session and checks the protocol version. */
   "session.hello": { params: HelloParams; result: HelloResult; handledBy: "backend" };
@@ -2265,6 +2343,16 @@ export interface Methods {
   "fdc3.intents": { params: NoParams; result: Fdc3Intents; handledBy: "backend" };
   /** Tells who sent a context or an intent, who got it, and what permitted it. */
   "fdc3.trace": { params: Fdc3TraceParams; result: Fdc3Trace; handledBy: "backend" };
+  /** Lists the apps that the web gateway serves, with their addresses. */
+  "web.sites": { params: NoParams; result: WebSitesResult; handledBy: "backend" };
+  /** Makes a one-time code that lets one browser in for an app. */
+  "web.pair": { params: PairBrowserParams; result: PairBrowserResult; handledBy: "backend" };
+  /** Lets no browser in any more that was let in for an app. */
+  "web.forgetBrowsers": { params: ForgetBrowsersParams; result: ForgetBrowsersResult; handledBy: "backend" };
+  /** Tells the security headers for an app's pages that the shell serves itself. */
+  "web.policyFor": { params: PolicyForParams; result: PolicyForResult; handledBy: "backend" };
+  /** Describes the frame of another app in the caller's page. */
+  "web.describeFrame": { params: DescribeFrameParams; result: FrameDescriptor; handledBy: "backend" };
 }
 
 export const ERRORS = {

@@ -1,3 +1,3 @@
 """The meaning of permissions, scopes and grants; pure."""
 
-__all__ = ["effective_permissions", "grant_matching"]
+__all__ = ["effective_permissions", "grant_matching", "scope_grammar"]

@@ -1,0 +1,120 @@
+"""WebApps: the apps as browsers see them: sites, policies, frames, and who was let in."""
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+from deskbus.config import WebConfig
+from deskbus.web.browser_sessions import BrowserSessions
+from deskbus.web.limits import CODE_LIFE_S
+from deskbus.web.security_headers import PagePolicy
+from deskbus.web.sites import Site, Sites
+from deskbus_protocol.errors import NOT_FOUND, PERMISSION_DENIED, DeskbusError
+from deskbus_protocol.manifest import Manifest
+from deskbus_protocol.ui import FrameDescriptor, SandboxToken
+from deskbus_protocol.web import (
+    NONCE_PLACEHOLDER,
+    FrameCapability,
+    PairBrowserResult,
+    SiteInfo,
+)
+
+SANDBOX: dict[FrameCapability, SandboxToken] = {
+    "scripts": "allow-scripts",
+    "forms": "allow-forms",
+    "popups": "allow-popups",
+    "modals": "allow-modals",
+    "downloads": "allow-downloads",
+    "pointer-lock": "allow-pointer-lock",
+}
+DELEGATED: dict[FrameCapability, tuple[str, ...]] = {
+    "camera": ("camera",),
+    "microphone": ("microphone",),
+    "geolocation": ("geolocation",),
+    "display-capture": ("display-capture",),
+    "clipboard-read": ("clipboard-read",),
+    "clipboard-write": ("clipboard-write",),
+    "fullscreen": ("fullscreen",),
+    "autoplay": ("autoplay",),
+    # Chromium has split the one in two; each version passes over the names that it does not know.
+    "local-network": ("local-network-access", "local-network", "loopback-network"),
+}
+
+
+class WebApps:
+    """Times are those of `monotonic_s`."""
+
+    def __init__(self, config: WebConfig, port: int, monotonic_s: Callable[[], float]) -> None:
+        self.sites = Sites(config, port)
+        self.browsers = BrowserSessions(monotonic_s)
+
+    def declare(self, manifest: Manifest, folder: Path) -> None:
+        self.sites.add(manifest, folder)
+
+    def withdraw(self, app: str) -> None:
+        """The app is gone, or another than before: browsers have to be let in anew."""
+        self.sites.remove(app)
+        self.browsers.forget(app)
+
+    def sites_known(self) -> list[SiteInfo]:
+        return [
+            SiteInfo(
+                app=site.app,
+                url=f"{site.origin}{site.home}",
+                browsers=self.browsers.count_of(site.app),
+            )
+            for site in self.sites
+        ]
+
+    def pair(self, app: str) -> PairBrowserResult:
+        """Raises `DeskbusError`: not_found, overloaded."""
+        site = self._site(app)
+        return PairBrowserResult(
+            url=f"{site.origin}/pair",
+            code=self.browsers.new_code(app),
+            expires_in=int(CODE_LIFE_S * 1000),
+        )
+
+    def policy_of(self, site: Site) -> PagePolicy:
+        """The policy of an app's pages on its own site."""
+        frames = [other.app for other in self.sites if site.app in other.spec.framed_by]
+        return PagePolicy(
+            origin=site.origin,
+            spec=site.spec,
+            framed_by=tuple(self.sites.origins_of(site.spec.framed_by)),
+            frames=tuple(self.sites.origins_of(frames)),
+        )
+
+    def headers_for(self, app: str, origin: str) -> dict[str, str]:
+        """The headers of pages that a shell serves itself; raises `DeskbusError` (not_found)."""
+        policy = self.policy_of(self._site(app))._replace(origin=origin)
+        return policy.headers(NONCE_PLACEHOLDER)
+
+    def describe_frame(
+        self, app: str, host: str, capabilities: list[FrameCapability]
+    ) -> FrameDescriptor:
+        """Raises `DeskbusError`: not_found; permission_denied where `app` lists no such host."""
+        site = self._site(app)
+        if host not in site.spec.framed_by:
+            raise DeskbusError(
+                PERMISSION_DENIED,
+                f"{app} may not stand in a frame of {host}.",
+                action="The embedded app's manifest lists its hosts in web.framed_by.",
+            )
+        wanted = sorted(set(capabilities))
+        delegated = [name for each in wanted for name in DELEGATED.get(each, ())]
+        return FrameDescriptor(
+            app=app,
+            title=site.name,
+            url=f"{site.origin}{site.home}",
+            origin=site.origin,
+            sandbox=[SANDBOX[each] for each in wanted if each in SANDBOX],
+            allow="; ".join(f"{quote(name)} 'src'" for name in delegated),
+        )
+
+    def _site(self, app: str) -> Site:
+        site = self.sites.of(app)
+        if site is None:
+            words = f"{app} is no app with a page of its own."
+            raise DeskbusError(NOT_FOUND, words, action="web.sites lists those that there are.")
+        return site

@@ -1,0 +1,129 @@
+"""`web.*`: apps in an ordinary browser, and in frames."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from deskbus_protocol.method import Method, NoParams, Params, Result
+from deskbus_protocol.session import AppId
+from deskbus_protocol.ui import FrameDescriptor
+
+NONCE_PLACEHOLDER = "{nonce}"
+"""Stands in a policy for what is made anew for each response."""
+
+FrameCapability = Literal[
+    "scripts",
+    "forms",
+    "popups",
+    "modals",
+    "downloads",
+    "pointer-lock",
+    "camera",
+    "microphone",
+    "geolocation",
+    "display-capture",
+    "clipboard-read",
+    "clipboard-write",
+    "fullscreen",
+    "autoplay",
+    "local-network",
+]
+"""A power that a frame may have; none of them gives it its host's origin."""
+
+
+class SiteInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`url` is the app's first page; `browsers` is how many were let in for it."""
+
+    app: str
+    url: str
+    browsers: int
+
+
+class WebSitesResult(Result, frozen=True, kw_only=True):
+    """`problem` says why nothing is served, and is empty where it is."""
+
+    sites: list[SiteInfo]
+    problem: str
+
+
+class PairBrowserParams(Params, frozen=True, kw_only=True):
+    app: AppId
+
+
+class PairBrowserResult(Result, frozen=True, kw_only=True):
+    """A browser that posts `code` to `url` in a form is let in, once; within `expires_in` ms."""
+
+    url: str
+    code: str
+    expires_in: int
+
+
+class ForgetBrowsersParams(Params, frozen=True, kw_only=True):
+    app: AppId
+
+
+class ForgetBrowsersResult(Result, frozen=True, kw_only=True):
+    """How many browsers were let in until now."""
+
+    browsers: int
+
+
+class PolicyForParams(Params, frozen=True, kw_only=True):
+    """`origin` is where the shell serves the app's pages from, such as `app://com.example.x`."""
+
+    app: AppId
+    origin: Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class PolicyForResult(Result, frozen=True, kw_only=True):
+    """Headers for the app's pages. `{nonce}` in them stands for 128 random bits in base64, made
+    anew for each response, which its own scripts carry.
+    """
+
+    headers: dict[str, str]
+
+
+class DescribeFrameParams(Params, frozen=True, kw_only=True):
+    """The frame of `app` in a page of the app that calls, with no more than `capabilities`."""
+
+    app: AppId
+    capabilities: Annotated[list[FrameCapability], Meta(max_length=32)]
+
+
+METHODS = (
+    Method(
+        name="web.sites",
+        summary="Lists the apps that the web gateway serves, with their addresses.",
+        params=NoParams,
+        result=WebSitesResult,
+        callers="shell",
+    ),
+    Method(
+        name="web.pair",
+        summary="Makes a one-time code that lets one browser in for an app.",
+        params=PairBrowserParams,
+        result=PairBrowserResult,
+        callers="shell",
+    ),
+    Method(
+        name="web.forgetBrowsers",
+        summary="Lets no browser in any more that was let in for an app.",
+        params=ForgetBrowsersParams,
+        result=ForgetBrowsersResult,
+        callers="shell",
+    ),
+    Method(
+        name="web.policyFor",
+        summary="Tells the security headers for an app's pages that the shell serves itself.",
+        params=PolicyForParams,
+        result=PolicyForResult,
+        callers="shell",
+    ),
+    Method(
+        name="web.describeFrame",
+        summary="Describes the frame of another app in the caller's page.",
+        params=DescribeFrameParams,
+        result=FrameDescriptor,
+    ),
+)
