@@ -17,6 +17,7 @@ from deskbus.contracts.audit_sink import AuditSink
 from deskbus.contracts.listeners import Listeners
 from deskbus.processes.installed_apps import InstalledApps
 from deskbus.processes.manager import ProcessIsolationManager
+from deskbus.processes.ports import AppPorts
 from deskbus.processes.runtime.process_starter import ProcessStarter
 from deskbus.processes.spec import MAIN_CLIENT
 from deskbus.processes.system.resource_group import find_resource_groups
@@ -57,19 +58,21 @@ class AppProcesses:
         self.utilities = UtilityProcesses(user_interface.shell)
         self.state_store = PerAppStore(vault, "appstate", STATE_BYTES)
         self._starter = ProcessStarter(
-            windows=Windows(user_interface.shell),
             mint=sessions.mint,
-            on_changed=self.changed,
             reveal=vault.reveal,
             trail=trail,
             resource_groups=find_resource_groups(),
             forker=self.utilities,
-            renderers=self.renderers,
-            bus_limit=sessions.rate_limits,
-            state_store=self.state_store,
-            tell_app=partial(sessions.notify, client=MAIN_CLIENT),
             log_dir=settings.data_dir / LOG_FOLDER,
             pipe=address(settings.runtime_dir),
+        )
+        ports = AppPorts(
+            windows=Windows(user_interface.shell),
+            trail=trail,
+            renderers=self.renderers,
+            bus_limit=sessions.rate_limits,
+            tell_app=partial(sessions.notify, client=MAIN_CLIENT),
+            on_changed=self.changed,
         )
         configured = settings.config.apps
         self.manager = ProcessIsolationManager(
@@ -77,6 +80,7 @@ class AppProcesses:
                 spec_of(app, settings.folder, administered=True, fdc3=settings.fdc3_version)
                 for app in configured
             ],
+            ports,
             self._starter,
         )
         self.library = AppLibrary(
@@ -94,15 +98,13 @@ class AppProcesses:
         """At its end every app is ended, with its whole tree."""
         await anyio.to_thread.run_sync(self.library.load)
         self.library.register_all()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.manager.run)
+        async with self.manager.running():
             yield
-            tasks.cancel_scope.cancel()
 
     def shell_came(self, exec_path: str | None) -> None:
         """A shell is connected; `exec_path` is its Electron."""
         trusted = exec_path if exec_path and Path(exec_path).is_absolute() else None
-        self._starter.electron = trusted
+        self._starter.use_electron(trusted)
 
     def _forget_ended(self, status: AppStatus) -> None:
         if status.state in ENDED:

@@ -216,8 +216,8 @@ def app_metrics(manager: ProcessIsolationManager, apps: AppLabels) -> MetricSour
         kills: Counter[tuple[str, str]] = Counter()
         for app in manager.apps:
             name, sample = app.spec.app, app.limit_monitor.sample
-            restarts[name] = app.restarts_in_all
-            for limit, count in app.limit_kills.items():
+            restarts[name] = app.history.restarts_in_all
+            for limit, count in app.history.limit_kills.items():
                 kills[apps.of(name), limit] += count
             if sample is not None and app.is_alive:
                 cpu[name] = sample.cpu_percent / 100

@@ -122,7 +122,7 @@ def handlers(
                     app=each.app.spec.app,
                     state=each.app.state,
                     limits=each.app.limit_monitor.limits,
-                    restarts=each.app.restart_policy.restarts,
+                    restarts=each.app.status().restarts,
                     pid=UNSET if each.app.run is None else each.app.run.pid,
                     uptime=UNSET if each.uptime_ms is None else each.uptime_ms,
                     sample=each.app.limit_monitor.sample or UNSET if each.app.is_alive else UNSET,
@@ -168,12 +168,12 @@ def own_handlers(
         deadline_s = 30.0 if process is None else process.heartbeat.deadline_s
         return BeginResult(
             heartbeat=int(deadline_s * 1000 / BEATS_IN_A_DEADLINE),
-            restarts=app.restart_policy.restarts,
+            restarts=app.status().restarts,
             saved=state,
         )
 
     async def ready(call: Call, _: NoParams) -> Empty:
-        apps.of_caller(call.identity).told_ready()
+        apps.of_caller(call.identity).process_ready()
         return Empty()
 
     async def heartbeat(call: Call, params: HeartbeatParams) -> Empty:

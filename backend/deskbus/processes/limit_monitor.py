@@ -2,12 +2,9 @@
 
 from msgspec import UNSET, UnsetType
 
-from deskbus.processes.policy.exit_status import excess_words
 from deskbus.processes.policy.limit_policy import (
     MEGABYTE,
     SAMPLE_S,
-    UNITS,
-    Excess,
     LimitPolicy,
     LimitVerdict,
     Usage,
@@ -19,7 +16,6 @@ from deskbus.processes.system.process_table import ProcessIdentity
 from deskbus.processes.system.process_tree import Root
 from deskbus.processes.system.sampling import Measured, Subject
 from deskbus.storage.clocks import wall_ms
-from deskbus_protocol.events import AppLimited
 from deskbus_protocol.manifest import Limits
 from deskbus_protocol.windows import ResourceSample
 
@@ -96,15 +92,3 @@ class LimitMonitor:
             cpu_limit_percent=self.limits.cpu_percent,
             memory_limit_bytes=UNSET if isinstance(memory, UnsetType) else memory * MEGABYTE,
         )
-
-
-def limited(app: str, excess: Excess) -> AppLimited:
-    """The audit event for an exceeded limit."""
-    return AppLimited(
-        app=app,
-        limit=excess.limit,
-        measured=round(excess.measured, 1),
-        allowed=excess.allowed,
-        unit=UNITS[excess.limit],
-        reason=excess_words(excess),
-    )

@@ -1,15 +1,18 @@
 """ProcessIsolationManager: each app in processes and windows of its own."""
 
 import time
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
 
 import anyio
 import anyio.to_thread
 import structlog
+from anyio.abc import TaskGroup
 
 from deskbus.processes.managed_app import ManagedApp
 from deskbus.processes.policy.limit_policy import QUICK_SAMPLE_S
+from deskbus.processes.ports import AppPorts
 from deskbus.processes.runtime.process_starter import ProcessStarter
 from deskbus.processes.spec import MAIN_CLIENT, AppSpec
 from deskbus.processes.system.orphan_reaper import OrphanReaper
@@ -56,24 +59,28 @@ class Figures(NamedTuple):
 
 
 class ProcessIsolationManager:
-    def __init__(self, specs: Iterable[AppSpec], starter: ProcessStarter) -> None:
+    def __init__(self, specs: Iterable[AppSpec], ports: AppPorts, starter: ProcessStarter) -> None:
+        self._ports = ports
         self._starter = starter
+        self._tasks: TaskGroup | None = None
         self._apps: dict[str, ManagedApp] = {}
         self._orphans = OrphanReaper()
         self._woken = anyio.Event()
         self._unreadable = ""
         self._hunts = 0
         self._hunting = anyio.Lock()
-        starter.end_orphans = self._end_orphans
         for spec in specs:
             self.add(spec)
 
-    async def run(self) -> None:
-        """Watches and measures until cancelled, then ends every app with its tree."""
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Watches and measures; at the end every app is ended with its tree."""
         become_subreaper()
         try:
-            async with anyio.create_task_group() as self._starter.tasks:
-                await self._measure_for_ever()
+            async with anyio.create_task_group() as self._tasks:
+                self._tasks.start_soon(self._measure_for_ever)
+                yield
+                self._tasks.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
                 await self._end_all()
@@ -84,7 +91,7 @@ class ProcessIsolationManager:
         known = self._apps.get(spec.app)
         if known is not None and not known.is_idle:
             raise DeskbusError(CONFLICT, f"{spec.app} is running.", action="Terminate it first.")
-        self._apps[spec.app] = app = ManagedApp(spec, self._starter)
+        self._apps[spec.app] = app = ManagedApp(spec, self._ports, self._starter, self)
         app.limit_monitor.limit(limits or spec.limits)
 
     async def remove(self, app: str) -> None:
@@ -264,7 +271,11 @@ class ProcessIsolationManager:
             await self._orphans.sweep(found.orphans)
         return found.apps
 
-    async def _end_orphans(self) -> None:
+    def start_soon(self, task: Callable[..., Coroutine[Any, Any, object]], *args: object) -> None:
+        if self._tasks is not None:
+            self._tasks.start_soon(task, *args)
+
+    async def end_orphans(self) -> None:
         """Returns when no process is left that came to us from an app that has ended, and hides.
 
         Told by nothing but that: it is a child of ours that we did not start, and no living app's.
@@ -302,7 +313,7 @@ class ProcessIsolationManager:
 
     async def _end_all(self) -> None:
         async with anyio.create_task_group() as ending:
-            self._starter.tasks = ending
+            self._tasks = ending
             for app in self._apps.values():
                 if app.run is not None:
                     ending.start_soon(app.run.end_last, LAST_GRACE_S)

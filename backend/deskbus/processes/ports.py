@@ -1,8 +1,10 @@
 """Ports of the process isolation: the protocols that the rest of the backend fulfils."""
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, NamedTuple, Protocol
 
+from deskbus.contracts.audit_sink import AuditSink
+from deskbus_protocol.apps import AppStatus
 from deskbus_protocol.manifest import Limits
 from deskbus_protocol.ui import WindowDescriptor
 
@@ -75,8 +77,33 @@ Reveal = Callable[[dict[str, str]], Awaitable[dict[str, str]]]
 
 
 EndOrphans = Callable[[], Awaitable[None]]
+"""Returns when nothing is left that an app has left behind and that hides whose it is."""
+
+
+class Supervisor(Protocol):
+    """The manager, as each of its apps sees it."""
+
+    def start_soon(self, task: Callable[..., Coroutine[Any, Any, object]], *args: object) -> None:
+        """Runs a task until the apps end; it may not fail."""
+
+    async def end_orphans(self) -> None:
+        """See `EndOrphans`."""
 
 
 class TellApp(Protocol):
     def __call__(self, app: str, *, method: str, params: object) -> None:
         """Sends a notification to an app's own process, if it is connected."""
+
+
+class AppPorts(NamedTuple):
+    """The parts of the backend that an app needs besides its process.
+
+    `on_changed` hears of every change of an app's status.
+    """
+
+    windows: WindowOpener
+    trail: AuditSink
+    renderers: RendererList
+    bus_limit: BusLimit
+    tell_app: TellApp
+    on_changed: Callable[[AppStatus], None]

@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from unittest.mock import AsyncMock, Mock
+from unittest.mock import Mock
 
 import anyio
 
 from deskbus.processes.manager import ProcessIsolationManager
+from deskbus.processes.ports import AppPorts
 from deskbus.processes.runtime.process_starter import ProcessStarter
 from deskbus.processes.runtime.spawn import Program
 from deskbus.processes.spec import AppSpec, ProcessSpec
@@ -29,18 +30,20 @@ class House:
         spec = AppSpec(APP, "Brief", (), ProcessSpec(program))
         self.apps = ProcessIsolationManager(
             [spec],
-            ProcessStarter(
+            AppPorts(
                 windows=Mock(),
-                mint=lambda _: "ticket",
+                trail=self.trail,
+                renderers=Mock(of=lambda _: []),
+                bus_limit=Mock(excess_per_s=lambda _: (0.0, 0.0)),
+                tell_app=_nobody,
                 on_changed=self._changed,
+            ),
+            ProcessStarter(
+                mint=lambda _: "ticket",
                 reveal=_as_it_is,
                 trail=self.trail,
                 resource_groups=NoResourceGroups(),
                 forker=Mock(),
-                renderers=Mock(of=lambda _: []),
-                bus_limit=Mock(excess_per_s=lambda _: (0.0, 0.0)),
-                state_store=AsyncMock(),
-                tell_app=_nobody,
                 log_dir=folder,
             ),
         )
@@ -70,12 +73,8 @@ def _nobody(app: str, *, method: str, params: object) -> None:
 @asynccontextmanager
 async def house(folder: Path) -> AsyncIterator[House]:
     built = House(folder)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(built.apps.run)
-        while built.apps._starter.tasks is None:
-            await anyio.lowlevel.checkpoint()
+    async with built.apps.running():
         yield built
-        tasks.cancel_scope.cancel()
 
 
 def live_objects() -> Counter[str]:

@@ -5,14 +5,13 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 import structlog
-from anyio.abc import ByteReceiveStream, TaskGroup
+from anyio.abc import ByteReceiveStream
 from anyio.streams.memory import MemoryObjectSendStream
 from msgspec import UnsetType
 
@@ -22,14 +21,9 @@ from deskbus.processes.policy.liveness import Missed
 from deskbus.processes.policy.secret_names import secret_refused, secret_violation
 from deskbus.processes.ports import (
     AppProcess,
-    BusLimit,
     EndOrphans,
     Forker,
-    RendererList,
     Reveal,
-    StateStore,
-    TellApp,
-    WindowOpener,
 )
 from deskbus.processes.runtime.app_logs import AppLogFile, LogCapture
 from deskbus.processes.runtime.environment import is_refused, names_secret
@@ -43,7 +37,6 @@ from deskbus.processes.system.process_tree import KILL, Root
 from deskbus.processes.system.resource_group import ResourceGroup, ResourceGroups
 from deskbus.processes.watchdog.client import WatchdogClient
 from deskbus.reliability.resource_shortage import is_shortage, refusal
-from deskbus_protocol.apps import AppStatus
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 from deskbus_protocol.manifest import Limits
@@ -51,39 +44,54 @@ from deskbus_protocol.manifest import Limits
 log = structlog.get_logger()
 
 
-@dataclass(kw_only=True)
 class ProcessStarter:
-    """`mint` makes a ticket; `on_changed` hears of every change of an app's state."""
+    """`mint` makes a ticket, `reveal` puts secrets into an environment."""
 
-    windows: WindowOpener
-    mint: Callable[[ClientId], str]
-    on_changed: Callable[[AppStatus], None]
-    reveal: Reveal
-    trail: AuditSink
-    resource_groups: ResourceGroups
-    forker: Forker
-    renderers: RendererList
-    bus_limit: BusLimit
-    state_store: StateStore
-    tell_app: TellApp
-    log_dir: Path
-    watchdog: WatchdogClient = field(default_factory=WatchdogClient)
-    pipe: str = ""
-    electron: str | None = None
-    """Electron's own binary, once a shell has told it."""
-    tasks: TaskGroup | None = None
-    spawning: int = 0
-    spawns: int = 0
-    """The number begun since the start; `spawning` of them are under way."""
-    end_orphans: EndOrphans = field(default_factory=lambda: anyio.lowlevel.checkpoint)
-    """Returns when nothing is left that an app has left behind and that hides whose it is."""
+    def __init__(
+        self,
+        *,
+        mint: Callable[[ClientId], str],
+        reveal: Reveal,
+        trail: AuditSink,
+        resource_groups: ResourceGroups,
+        forker: Forker,
+        log_dir: Path,
+        pipe: str = "",
+    ) -> None:
+        self.resource_groups = resource_groups
+        self.watchdog = WatchdogClient()
+        self._mint = mint
+        self._reveal = reveal
+        self._trail = trail
+        self._forker = forker
+        self._log_dir = log_dir
+        self._pipe = pipe
+        self._electron: str | None = None
+        self._spawning = 0
+        self._spawns = 0
+
+    @property
+    def spawning(self) -> bool:
+        """Whether a process is being started, which nobody knows as an app's yet."""
+        return self._spawning > 0
+
+    @property
+    def spawns(self) -> int:
+        """The number begun since the start."""
+        return self._spawns
+
+    def use_electron(self, binary: str | None) -> None:
+        """Electron's own binary, once a shell has told it."""
+        self._electron = binary
 
     async def start_run(
         self,
         spec: AppSpec,
         process: ProcessSpec,
         limits: Limits,
+        *,
         on_missed: Callable[[ProcessRun, Missed], None],
+        end_orphans: EndOrphans,
     ) -> ProcessRun:
         """Starts an app's process; raises `DeskbusError`: unavailable, permission_denied."""
         program = await self._revealed(spec.app, process.program)
@@ -94,14 +102,14 @@ class ProcessStarter:
             log.warning("app.variables_refused", app=spec.app, variables=refused)
         open_files = None if isinstance(limits.open_files, UnsetType) else limits.open_files
         mark = secrets.token_hex(8)
-        badge = Badge(spec.app, self.pipe, self.mint(ClientId(spec.app, MAIN_CLIENT)), mark)
-        file = AppLogFile(self.log_dir / f"{spec.app}.log")
+        badge = Badge(spec.app, self._pipe, self._mint(ClientId(spec.app, MAIN_CLIENT)), mark)
+        file = AppLogFile(self._log_dir / f"{spec.app}.log")
         capture = LogCapture(file, limits.log_kb_per_s * 1024, time.monotonic)
         resource_group = self.resource_groups.make(spec.app, limits)
         began = start_clock()
         parent_death_pipe: ParentDeathPipe | None = None
-        self.spawning += 1
-        self.spawns += 1
+        self._spawning += 1
+        self._spawns += 1
         started: AppProcess
         output: ByteReceiveStream | None
         try:
@@ -112,7 +120,7 @@ class ProcessStarter:
                 files = 0 if open_files is None else open_files_ceiling(open_files)
                 parent_death_pipe = ParentDeathPipe()
                 confinement = Confinement(
-                    resource_group.entrance, files, parent_death_pipe.reading, self.electron
+                    resource_group.entrance, files, parent_death_pipe.reading, self._electron
                 )
                 with anyio.CancelScope(shield=True):
                     # Between its start and our knowing of it, nobody would end it.
@@ -135,7 +143,7 @@ class ProcessStarter:
             _release(resource_group, parent_death_pipe)
             raise
         finally:
-            self.spawning -= 1
+            self._spawning -= 1
         try:
             root = Root(identity_of(started.pid, not_before=began), mark)
         except UnreadableError as error:
@@ -159,7 +167,7 @@ class ProcessStarter:
             output=output,
             on_missed=on_missed,
             open_files=open_files,
-            end_orphans=self.end_orphans,
+            end_orphans=end_orphans,
         )
 
     async def _revealed(self, app: str, program: Program) -> Program:
@@ -167,19 +175,19 @@ class ProcessStarter:
         if not names_secret(program.env):
             return program
         if not program.administered:
-            await self.trail.commit(secret_violation(app, "apps.launch"))
+            await self._trail.commit(secret_violation(app, "apps.launch"))
             raise secret_refused(app)
-        return program._replace(env=await self.reveal(program.env))
+        return program._replace(env=await self._reveal(program.env))
 
     async def _fork(self, program: Program, badge: Badge) -> tuple[AppProcess, ByteReceiveStream]:
         """A utility process; what it writes comes through the shell, as a stream like any other."""
         send, receive = anyio.create_memory_object_stream[bytes](64)
-        process = await self.forker.fork(
+        process = await self._forker.fork(
             app=badge.app,
             entry=str(program.cwd / program.entry),
             args=list(program.args),
             cwd=str(program.cwd),
-            env=program.environment(badge, self.electron),
+            env=program.environment(badge, self._electron),
             pipe=badge.pipe,
             ticket=badge.ticket,
             output=partial(_put, send),
