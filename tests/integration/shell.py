@@ -18,7 +18,7 @@ from deskbus_protocol.client import Client, connect_with_ticket
 from deskbus_protocol.rpc import encode
 from deskbus_protocol.session import HelloResult
 from deskbus_protocol.ui import PermissionDialog, ShowDialogParams
-from tests.integration.witness import SchemaWitness
+from tests.integration.schema_validator import SchemaValidator
 
 LIMIT_S = 60
 """Longer than anything takes that works, also on a busy machine."""
@@ -55,8 +55,10 @@ class TestShell:
     ) -> AsyncIterator[Client]:
         """A connected app; one that is not honest may send what no schema allows."""
         ticket = await self.ticket(app, client)
-        witness = SchemaWitness() if honest else None
-        async with connect_with_ticket(self.hello.pipe, ticket, app, on_frame=witness) as connected:
+        validator = SchemaValidator() if honest else None
+        async with connect_with_ticket(
+            self.hello.pipe, ticket, app, on_frame=validator
+        ) as connected:
             yield connected
 
     async def allow(self, asked: ShowDialogParams, *, after_ms: int = 520) -> dict[str, Any]:
@@ -132,7 +134,7 @@ async def start_shell(
     failed: Exception | None = None
     try:
         async with anyio.create_task_group() as tasks:
-            client = Client(stream, SchemaWitness())
+            client = Client(stream, SchemaValidator())
             tasks.start_soon(client.run)
             try:
                 with anyio.fail_after(LIMIT_S):

@@ -11,8 +11,8 @@ import pytest
 from deskbus_protocol.bus import GapParams, RefusedParams
 from deskbus_protocol.client import Client, Message, connect, open_session
 from deskbus_protocol.errors import DeskbusError
+from tests.integration.schema_validator import SchemaValidator
 from tests.integration.shell import LIMIT_S, TestShell, start_shell
-from tests.integration.witness import SchemaWitness
 
 CONFIG = """
 [persistence]
@@ -36,7 +36,7 @@ async def resumed(
 ) -> AsyncIterator[tuple[Client, object]]:
     """A client that comes back and listens before it does."""
     ticket = await desk.ticket(app)
-    async with connect(desk.hello.pipe, on_frame=SchemaWitness()) as client:
+    async with connect(desk.hello.pipe, on_frame=SchemaValidator()) as client:
         client.on_gap = None if gaps is None else gaps.append
         async with client.listen(pattern) as messages:
             opened = await open_session(client, ticket, app, resume=True)

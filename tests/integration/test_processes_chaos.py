@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from demo.processes import Process, command_of, eventually, runs, tree
-from tests.integration.ring import Ring, percentile, running_ring
+from tests.integration.app_ring import Ring, percentile, running_ring
 
 BAD = {
     "memory": ("memory_mb = 160", ""),

@@ -12,8 +12,8 @@ import pytest
 from deskbus_protocol.bus import GapParams
 from deskbus_protocol.client import Client, Message, connect, open_session
 from deskbus_protocol.errors import DeskbusError
+from tests.integration.schema_validator import SchemaValidator
 from tests.integration.shell import LIMIT_S, TestShell, start_shell
-from tests.integration.witness import SchemaWitness
 
 HEARTBEAT = "[heartbeat]\ninterval_s = 0.2\ndeadline_s = 0.5\n"
 
@@ -38,7 +38,7 @@ async def resume(client: Client, token: str, last_seqs: dict[str, int]) -> dict[
 async def cut_off(desk: TestShell, app: str, pattern: str) -> AsyncIterator[str]:
     """A client that subscribed and was cut off; its value is the resume token."""
     ticket = await desk.ticket(app)
-    async with connect(desk.hello.pipe, on_frame=SchemaWitness()) as client:
+    async with connect(desk.hello.pipe, on_frame=SchemaValidator()) as client:
         opened = await open_session(client, ticket, app)
         await client.call("bus.subscribe", {"pattern": pattern})
     yield opened.resume_token
@@ -57,7 +57,7 @@ async def test_a_resumed_session_gets_what_was_missed_on_the_way_and_while_away(
                 await feed.publish("prices.EURUSD", n, confirm=True)
         for n in range(6, 9):
             await feed.publish("prices.EURUSD", n, confirm=True)
-        async with connect(desk.hello.pipe, on_frame=SchemaWitness()) as back:
+        async with connect(desk.hello.pipe, on_frame=SchemaValidator()) as back:
             async with back.listen("prices.#") as prices:
                 answer = await resume(back, opened.resume_token, {"prices.EURUSD": 2})
                 await feed.publish("prices.EURUSD", 9, confirm=True)

@@ -8,8 +8,8 @@ import pytest
 
 from deskbus_protocol.client import connect, open_session
 from deskbus_protocol.errors import DeskbusError
+from tests.integration.schema_validator import SchemaValidator
 from tests.integration.shell import TestShell
-from tests.integration.witness import SchemaWitness
 
 
 async def test_the_hello_tells_versions_and_the_pipe(shell: TestShell) -> None:
@@ -31,7 +31,7 @@ async def test_another_major_version_is_refused_with_what_to_do(shell: TestShell
 
 async def test_a_ticket_opens_a_session_once(shell: TestShell) -> None:
     ticket = await shell.ticket("desk.feed")
-    async with connect(shell.hello.pipe, on_frame=SchemaWitness()) as first:
+    async with connect(shell.hello.pipe, on_frame=SchemaValidator()) as first:
         opened = await open_session(first, ticket, "desk.feed")
         assert (opened.app, opened.client) == ("desk.feed", "main")
         async with connect(shell.hello.pipe) as second:

@@ -21,6 +21,7 @@ READERS = {
     "deskbus_protocol/client/fdc3.py": "says when a request was made, as DACP has it",
     "deskbus/processes/installed_apps.py": "says when an app was installed",
     "deskbus/processes/system/portable_processes.py": "compares with when processes started",
+    "deskbus/observability/tracing/tracer.py": "dates spans for a collector, once at a start",
     "deskbus/vault/keys/keyset.py": "says when a key was made",
 }
 """With what each does with it. One that waits or compares belongs to `storage/clocks.py`."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.killed import kill_round
+from tests.integration.orphans_after_kill import kill_round
 
 ROUNDS = 4
 

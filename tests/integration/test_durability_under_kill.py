@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.crash import CrashTest
+from tests.integration.durability_under_kill import CrashTest
 
 ROUNDS = 6
 

@@ -28,7 +28,7 @@ def _methods() -> dict[str, dict[str, Any]]:
     return {method["name"]: method for method in _document()["methods"]}
 
 
-class SchemaWitness:
+class SchemaValidator:
     """Sees the frames of one connection, both ways; the first bad one is a `ValidationError`."""
 
     def __init__(self) -> None:

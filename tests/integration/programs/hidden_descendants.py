@@ -1,4 +1,4 @@
-"""An app whose descendants go where they are not looked for: `clan.py MARK`."""
+"""An app whose descendants go where they are not looked for: `hidden_descendants.py MARK`."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ async def main(mark: str) -> None:
         subprocess.Popen([sys.executable, "-c", DAEMON, mark], start_new_session=apart)
     async with run_as_app() as app:
         await app.ready()
-        await app.bus.publish("clan.up", os.getpid())
+        await app.bus.publish("hiding.up", os.getpid())
         await anyio.sleep_forever()
 
 

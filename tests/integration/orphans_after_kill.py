@@ -15,9 +15,9 @@ GONE_WITHIN_S = 2.0
 
 APP = """
 [[apps]]
-id = "desk.clan{number}"
+id = "desk.hiding{number}"
 name = "Clan {number}"
-grants = [{{ permission = "messaging.write", scope = "clan.#" }}]
+grants = [{{ permission = "messaging.write", scope = "hiding.#" }}]
 [apps.process]
 kind = "python"
 entry = "{program}"
@@ -30,7 +30,7 @@ name = "No app of the kit"
 [apps.process]
 entry = "sleep"
 args = ["600"]
-env = {{ CLAN = "{mark}" }}
+env = {{ APP_MARK = "{mark}" }}
 """
 PAIRS = 2
 
@@ -44,15 +44,15 @@ async def kill_round(data_dir: Path, chance: random.Random) -> float:
 
     Raises `LeftError`.
     """
-    mark = f"clan-{secrets.token_hex(8)}"
+    mark = f"hiding-{secrets.token_hex(8)}"
     config = "".join(
-        APP.format(number=number, program=PROGRAMS / "clan.py", mark=mark)
+        APP.format(number=number, program=PROGRAMS / "hidden_descendants.py", mark=mark)
         for number in range(PAIRS)
     )
     async with start_shell(data_dir, config=config) as shell:
         async with anyio.create_task_group() as tasks:
             for number in range(PAIRS):
-                for kind in ("clan", "other"):
+                for kind in ("hiding", "other"):
                     launch = {"app": f"desk.{kind}{number}"}
                     tasks.start_soon(shell.client.call, "apps.launch", launch)
         await anyio.sleep(chance.uniform(0, LONGEST_LIFE_S))
