@@ -33,11 +33,11 @@ const cjs = { format: 'cjs', external: ['electron'] };
 const node = { ...cjs, platform: 'node', target: NODE_TARGET };
 
 /** src/page as one script, which the preload script has run in the page's own world. */
-async function pageScript() {
+async function pageScript(entry) {
   const { outputFiles } = await build({
     ...shared,
     sourcemap: false,
-    entryPoints: [src('page', 'index.ts')],
+    entryPoints: [src('page', entry)],
     format: 'iife',
     platform: 'browser',
     target: PAGE_TARGET,
@@ -50,7 +50,8 @@ async function pageScript() {
 await rm(dist(), { recursive: true, force: true });
 await mkdir(dist('renderer'), { recursive: true });
 
-const PAGE_SCRIPT = JSON.stringify(await pageScript());
+const PAGE_SCRIPT = JSON.stringify(await pageScript('index.ts'));
+const PAGE_SCRIPT_WITH_FDC3 = JSON.stringify(await pageScript('with-fdc3.ts'));
 const files = await pageFiles();
 const pages = files.filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'));
 const assets = files.filter((name) => /\.(html|css|svg)$/.test(name));
@@ -63,7 +64,7 @@ await Promise.all([
       ...cjs,
       platform: 'browser',
       target: PAGE_TARGET,
-      define: { PAGE_SCRIPT },
+      define: { PAGE_SCRIPT, PAGE_SCRIPT_WITH_FDC3 },
     }),
   ),
   ...pages.flatMap((name) =>

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from deskbus_protocol import (
     appenv,
     bus,
+    fdc3,
     framing,
     jsontext,
     line,
@@ -66,6 +67,13 @@ SHARED: dict[ModuleType, tuple[str, ...]] = {
         "TIMESTAMP",
         "TOPIC",
     ),
+    fdc3: (
+        "AGENT_APP",
+        "EXCHANGE_TIMEOUT_MS",
+        "INBOX_TOPICS",
+        "LAUNCH_TIMEOUT_MS",
+        "PERSON_PATIENCE_MS",
+    ),
     ui: ("ALLOW_DELAY_MS",),
     secrets: ("MAX_PASSWORD_CHARACTERS",),
     utility: ("MAX_OUTPUT_CHARACTERS",),
@@ -74,6 +82,11 @@ SHARED: dict[ModuleType, tuple[str, ...]] = {
 """Of each module, the names of those constants."""
 
 RENAMED = {
+    "AGENT_APP": "FDC3_AGENT_APP",
+    "EXCHANGE_TIMEOUT_MS": "FDC3_EXCHANGE_TIMEOUT_MS",
+    "INBOX_TOPICS": "FDC3_INBOX_TOPICS",
+    "LAUNCH_TIMEOUT_MS": "FDC3_LAUNCH_TIMEOUT_MS",
+    "PERSON_PATIENCE_MS": "FDC3_PATIENCE_MS",
     "CORRELATION": "CORRELATION_MEMBER",
     "EPOCH": "EPOCH_MEMBER",
     "ID": "ID_MEMBER",
@@ -83,7 +96,7 @@ RENAMED = {
     "TIMESTAMP": "TIMESTAMP_MEMBER",
     "TOPIC": "MESSAGE_TOPIC_HEAD",
 }
-"""TypeScript imports names without their module, so those of `line` say there what they are."""
+"""TypeScript imports names without their module, so these say there what they are."""
 
 
 def constants() -> list[Constant]:

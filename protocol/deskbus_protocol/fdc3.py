@@ -29,7 +29,7 @@ INBOX_TOPICS = "fdc3.inbox"
 """Topics of inboxes, one for each instance: nobody but it reads there, nobody but the agent writes.
 """
 
-PERSON_PATIENCE_MS = 150_000
+PERSON_PATIENCE_MS = 160_000
 """The longest wait for the answer to `fdc3.send`: a person may be asked first, more than once."""
 
 EXCHANGE_TIMEOUT_MS = 10_000

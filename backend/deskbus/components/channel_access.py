@@ -36,6 +36,10 @@ class ChannelAccess:
     def give_inbox(self, inbox: str, owner: ClientId) -> None:
         self._owners[inbox] = owner
 
+    def owns(self, identity: ClientId, pattern: str) -> bool:
+        """Whether it is the client's own inbox, for which it needs no permission."""
+        return self._owners.get(pattern) == identity
+
     def take_inbox(self, inbox: str) -> None:
         self._owners.pop(inbox, None)
 

@@ -93,9 +93,15 @@ def dispatcher_of(
                 on_opened=apps.manager.session_opened,
                 tracing=tracing.terms,
             ).table(),
-            bus_handlers.handlers(bus, replays, permissions, sessions.rate_limits),
+            bus_handlers.handlers(
+                bus, replays, permissions, sessions.rate_limits, messaging.access.owns
+            ),
             history_handlers.handlers(
-                bus, replays, permissions, lambda: log_statistics(messaging.persistence)
+                bus,
+                replays,
+                permissions,
+                lambda: log_statistics(messaging.persistence),
+                messaging.access.owns,
             ),
             permissions_handlers.handlers(permissions, access.settings, explanations.explain),
             policy_handlers.handlers(access.policies),

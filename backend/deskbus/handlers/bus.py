@@ -1,6 +1,6 @@
 """`bus.*`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Raw
 
@@ -20,6 +20,7 @@ from deskbus_protocol.bus import (
     WatchParams,
     WatchResult,
 )
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.method import Empty
 from deskbus_protocol.permissions import Grant
 
@@ -29,8 +30,14 @@ def handlers(
     replays: Replays,
     permissions: PermissionService,
     rate_limits: RateLimits,
+    owns: Callable[[ClientId, str], bool] = lambda *_: False,
 ) -> Mapping[str, Handler]:
+    """`owns` says whether a topic is a client's own, which it reads without a permission."""
+
     async def subscribe(call: Call, params: SubscribeParams) -> SubscribeResult:
+        if owns(call.identity, params.pattern):
+            bus.subscribe(call.identity, params.pattern, params.mode)
+            return SubscribeResult(mark=replays.mark())
         wanted = Grant("messaging.read", params.pattern)
         permit = await permissions.require(call.identity, wanted)
         with permissions.subscribing(permit):

@@ -88,6 +88,21 @@ export const TIMESTAMP_MEMBER = ",\"timestamp\":";
 
 export const MESSAGE_TOPIC_HEAD = "{\"jsonrpc\":\"2.0\",\"method\":\"bus.message\",\"params\":{\"topic\":";
 
+/** The sender of all that comes to an inbox. No app is given this id. */
+export const FDC3_AGENT_APP = "deskbus.fdc3";
+
+/** How long an app waits for an answer of the agent's (FDC3 2.2, Desktop Agent API conformance). */
+export const FDC3_EXCHANGE_TIMEOUT_MS = 10000;
+
+/** Topics of inboxes, one for each instance: nobody but it reads there, nobody but the agent writes. */
+export const FDC3_INBOX_TOPICS = "fdc3.inbox";
+
+/** The same where an app may have to be launched first. */
+export const FDC3_LAUNCH_TIMEOUT_MS = 100000;
+
+/** The longest wait for the answer to `fdc3.send`: a person may be asked first, more than once. */
+export const FDC3_PATIENCE_MS = 160000;
+
 /** Allow counts only after a dialog has been in view this long, against click-through. */
 export const ALLOW_DELAY_MS = 500;
 

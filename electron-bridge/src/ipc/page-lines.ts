@@ -27,6 +27,8 @@ export const OPERATIONS = {
   'files.read': 'files.read',
   'files.write': 'files.write',
   'files.list': 'files.list',
+  'fdc3.connect': 'fdc3.connect',
+  'fdc3.send': 'fdc3.send',
 } as const satisfies Record<string, BackendMethod>;
 
 export type Operation = keyof typeof OPERATIONS;
@@ -107,3 +109,5 @@ export function isOperation(word: string): word is Operation {
 /** Arguments of the renderer process that tell a preload who its window is. */
 export const APP_ARGUMENT = '--deskbus-app=';
 export const CLIENT_ARGUMENT = '--deskbus-client=';
+/** There where the page has FDC3: the standard's version. */
+export const FDC3_ARGUMENT = '--deskbus-fdc3=';

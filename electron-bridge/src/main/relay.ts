@@ -1,5 +1,5 @@
 import type { WebContents } from 'electron';
-import type { RefusedParams, Source } from '../generated/protocol';
+import type { ConnectResult, RefusedParams, Source } from '../generated/protocol';
 import type { Client } from '../node/client';
 import { asDeskbusError, asFailure, DeskbusError } from '../common/error';
 import type { CancelSignal } from '../node/link';
@@ -50,6 +50,8 @@ export class Relay implements Endpoint {
   private paused = false;
   /** Whether the page wants to know who subscribes. */
   private watches = false;
+  /** The topic of the FDC3 agent's messages, once a page has begun with it. */
+  private inbox: string | undefined;
 
   constructor(
     private readonly contents: Pick<WebContents, 'isDestroyed' | 'send'>,
@@ -57,6 +59,7 @@ export class Relay implements Endpoint {
   ) {
     client.on('state', (state) => this.tell('state', state));
     client.on('refused', (refusal) => {
+      if (refusal.topic === this.inbox) this.inbox = undefined;
       // A renewal was refused: to subscribe again has to ask again.
       if (isRenewal(refusal)) this.subscriptions.delete(refusal.topic);
       this.tell('refused', refusal);
@@ -105,6 +108,7 @@ export class Relay implements Endpoint {
     this.waiting = 0;
     this.passed = 0;
     this.watches = false;
+    if (this.inbox !== undefined) this.client.call('fdc3.disconnect', {}).catch(() => undefined);
     if (this.paused) this.resume();
     for (const subscription of this.subscriptions.values()) {
       end(subscription).catch(() => undefined);
@@ -173,6 +177,8 @@ export class Relay implements Endpoint {
       case 'watch':
         await this.watch();
         return '{}';
+      case 'fdc3.connect':
+        return this.connectFdc3(params);
       case 'unsubscribe':
         await this.unsubscribe(patternOf(params));
         return '{}';
@@ -180,6 +186,17 @@ export class Relay implements Endpoint {
         // The backend checks what is in it against the method's schema.
         return this.client.callJson(OPERATIONS[word], params, { signal, ...choiceOf(queues) });
     }
+  }
+
+  /** The inbox is the window's own, and outlives its pages. */
+  private async connectFdc3(params: PageParams): Promise<string> {
+    const result = await this.client.callJson('fdc3.connect', params);
+    const { inbox } = JSON.parse(result) as ConnectResult;
+    if (this.inbox !== inbox) {
+      await this.client.subscribe(inbox, () => undefined);
+      this.inbox = inbox;
+    }
+    return result;
   }
 
   private async watch(): Promise<void> {

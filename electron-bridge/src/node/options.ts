@@ -1,4 +1,4 @@
-import { REQUEST_PATIENCE_MS } from '../generated/constants';
+import { FDC3_PATIENCE_MS, REQUEST_PATIENCE_MS } from '../generated/constants';
 import type { PublishParams, RequestParams, SendParams } from '../generated/protocol';
 import { DeskbusError } from '../common/error';
 import { toJson } from '../common/json';
@@ -23,6 +23,7 @@ export type ClientCallOptions = CallOptions & Choice;
 
 /** How long a request waits at most: for a connection, a person who is asked, and its answer. */
 export function patienceOf(method: string, params: object): CallOptions {
+  if (method === 'fdc3.send') return { timeout: FDC3_PATIENCE_MS };
   if (method !== 'bus.request') return {};
   const { timeout } = params as { timeout?: unknown };
   if (timeout === undefined) return { timeout: REQUEST_PATIENCE_MS };

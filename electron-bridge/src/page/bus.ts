@@ -1,3 +1,4 @@
+import { FDC3_AGENT_APP, FDC3_INBOX_TOPICS } from '../generated/constants';
 import type { RequestResult } from '../generated/protocol';
 import { OPERATIONS, type Operation, type SubscriberWord, type Told } from '../ipc/page-lines';
 import type { Numbered } from '../common/acknowledgements';
@@ -27,6 +28,10 @@ interface Signals {
   gap: Gap;
   permissions: PermissionChange;
   subscribers: SubscriberWord;
+  /** A message of FDC3's agent. */
+  fdc3: unknown;
+  /** The agent knows nothing of this page any more. */
+  fdc3Lost: undefined;
 }
 
 type Confirmable = PublishOptions & CallOptions & { confirm?: boolean; durable?: boolean };
@@ -57,7 +62,7 @@ export class PageBus extends Emitter<Signals> {
   ) {
     super();
     this.link = new PageLink(pipe, {
-      message: (message) => this.subscriptions.deliver(message),
+      message: (message) => this.deliver(message),
       told: (event, value) => this.hear(event, value),
     });
   }
@@ -145,6 +150,11 @@ export class PageBus extends Emitter<Signals> {
     return this.link.call(operation, write(), { queues: whileClosed === 'queue', signal });
   }
 
+  private deliver(message: Message): void {
+    if (!isInbox(message.topic)) this.subscriptions.deliver(message);
+    else if (message.sender.app === FDC3_AGENT_APP) this.emit('fdc3', message.payload);
+  }
+
   private acknowledge({ topic, epoch, seq }: Message): void {
     if (this.taken.length === 0) queueMicrotask(() => this.flushTaken());
     this.taken.push({ topic, epoch, seq });
@@ -164,6 +174,10 @@ export class PageBus extends Emitter<Signals> {
       case 'refused': {
         // A renewal was refused: to subscribe again has to ask again.
         const { method, topic } = value as Refused;
+        if (topic !== undefined && isInbox(topic)) {
+          this.emit('fdc3Lost', undefined);
+          return;
+        }
         if (method === OPERATIONS.subscribe && topic !== undefined) {
           this.subscriptions.forget(topic);
         }
@@ -171,8 +185,12 @@ export class PageBus extends Emitter<Signals> {
       }
       default:
     }
-    this.emit(event as keyof Signals, value as never);
+    this.emit(event as keyof Signals, value);
   }
+}
+
+function isInbox(topic: string): boolean {
+  return topic.startsWith(`${FDC3_INBOX_TOPICS}.`);
 }
 
 /** Parameters with a payload, as JSON. Throws `DeskbusError` (invalid_params). */

@@ -1,13 +1,14 @@
 // The preload script of app windows: carries text between the page and main, and lets the page's own
-// world make `window.deskbus` out of that.
+// world make `window.deskbus` out of that, and `window.fdc3` where FDC3 is on.
 import './only-in-preload';
 import { contextBridge, ipcRenderer, webFrame } from 'electron';
-import { APP_ARGUMENT, Channel, CLIENT_ARGUMENT } from '../ipc/page-lines';
+import { APP_ARGUMENT, Channel, CLIENT_ARGUMENT, FDC3_ARGUMENT } from '../ipc/page-lines';
 import { throwLater } from '../common/uncaught';
-import type { Bridge } from '../page';
+import type { Bridge } from '../page/begin';
 
-/** src/page as one script; the build puts it here. */
+/** src/page as one script, without FDC3 and with it; the build puts them here. */
 declare const PAGE_SCRIPT: string;
+declare const PAGE_SCRIPT_WITH_FDC3: string;
 
 // A page speaks under a token of its own, so that what an earlier page of this window left behind is
 // told apart from it.
@@ -38,4 +39,5 @@ ipcRenderer.on(Channel.lines, (_event, text: string) => {
 ipcRenderer.send(Channel.page, token);
 contextBridge.exposeInMainWorld('deskbusBridge', bridge);
 // Runs at once, before any script of the page.
-webFrame.executeJavaScript(PAGE_SCRIPT).catch(throwLater);
+const script = argument(FDC3_ARGUMENT) === '' ? PAGE_SCRIPT : PAGE_SCRIPT_WITH_FDC3;
+webFrame.executeJavaScript(script).catch(throwLater);

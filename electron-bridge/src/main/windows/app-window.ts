@@ -7,7 +7,7 @@ import { DeskbusError } from '../../common/error';
 import type { AppPolicy } from '../policy/app-policy';
 import { pageIpc } from '../ipc';
 import { lockContents, lockedPreferences, WINDOW_LOOK } from '../policy/lockdown';
-import { APP_ARGUMENT, CLIENT_ARGUMENT } from '../../ipc/page-lines';
+import { APP_ARGUMENT, CLIENT_ARGUMENT, FDC3_ARGUMENT } from '../../ipc/page-lines';
 import { Relay } from '../relay';
 
 interface WindowEvents {
@@ -95,7 +95,7 @@ function createWindow(
   preload: string,
   bounds: Rectangle | undefined,
 ): BrowserWindow {
-  const { app, client, title, width, height, x, y, backgroundColor = '#ffffff' } = descriptor;
+  const { app, client, title, width, height, x, y, fdc3, backgroundColor = '#ffffff' } = descriptor;
   const window = new BrowserWindow({
     ...WINDOW_LOOK,
     title,
@@ -108,6 +108,7 @@ function createWindow(
     webPreferences: lockedPreferences(preload, `deskbus-app:${app}`, [
       APP_ARGUMENT + app,
       CLIENT_ARGUMENT + client,
+      ...(fdc3 === undefined ? [] : [FDC3_ARGUMENT + fdc3]),
     ]),
   });
   window.once('ready-to-show', () => window.show());

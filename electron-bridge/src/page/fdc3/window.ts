@@ -1,0 +1,50 @@
+import type { DesktopAgent } from '@finos/fdc3-standard';
+import type { PageBus } from '../bus';
+import { connect } from './agent';
+
+type Method = (...given: unknown[]) => Promise<unknown>;
+
+/** DesktopAgent of FDC3 2.2, with the names that it has for what is deprecated. */
+const METHODS = [
+  'addContextListener',
+  'addEventListener',
+  'addIntentListener',
+  'broadcast',
+  'createPrivateChannel',
+  'findInstances',
+  'findIntent',
+  'findIntentsByContext',
+  'getAppMetadata',
+  'getCurrentChannel',
+  'getInfo',
+  'getOrCreateChannel',
+  'getSystemChannels',
+  'getUserChannels',
+  'joinChannel',
+  'joinUserChannel',
+  'leaveCurrentChannel',
+  'open',
+  'raiseIntent',
+  'raiseIntentForContext',
+] as const satisfies readonly (keyof DesktopAgent)[];
+
+/** Gives the page `window.fdc3`. */
+export function giveFdc3(bus: PageBus): void {
+  const agent = connect(bus);
+  agent.then(
+    () => window.dispatchEvent(new Event('fdc3Ready')),
+    // Each call tells it.
+    () => undefined,
+  );
+  // A call that comes before the agent is ready waits for it; none of these needs its `this`.
+  const facade = Object.fromEntries(
+    METHODS.map((name): [string, Method] => [
+      name,
+      async (...given) => {
+        const ready = (await agent) as unknown as Record<string, Method>;
+        return ready[name]?.(...given);
+      },
+    ]),
+  );
+  Object.defineProperty(window, 'fdc3', { value: Object.freeze(facade), enumerable: true });
+}

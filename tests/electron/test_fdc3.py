@@ -1,0 +1,280 @@
+"""FDC3 in pages of a real Electron: `window.fdc3`, as FINOS's own proxy gives it."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from demo.devtools import Page
+from demo.electron import ElectronSession
+from tests.electron.conftest import PAGES, Starter
+from tests.electron.mainprocess import shell_call
+
+pytestmark = pytest.mark.requirement("F")
+
+PAGE = (PAGES / "page.html").as_uri()
+
+METHODS = {
+    *("addContextListener", "addEventListener", "addIntentListener", "broadcast"),
+    *("createPrivateChannel", "findInstances", "findIntent", "findIntentsByContext"),
+    *("getAppMetadata", "getCurrentChannel", "getInfo", "getOrCreateChannel", "getUserChannels"),
+    *("joinUserChannel", "leaveCurrentChannel", "open", "raiseIntent", "raiseIntentForContext"),
+}
+"""DesktopAgent of FDC3 2.2."""
+
+RECORDS = [
+    {"appId": "test.blotter", "name": "Blotter", "type": "web"},
+    {
+        "appId": "Chart",
+        "name": "Chart",
+        "type": "web",
+        "hostManifests": {"deskbus": {"app": "test.chart"}},
+        "interop": {
+            "intents": {
+                "listensFor": {
+                    "ViewChart": {"displayName": "View chart", "contexts": ["fdc3.instrument"]}
+                }
+            }
+        },
+    },
+]
+
+CONFIG = f"""
+[[apps]]
+id = "test.blotter"
+name = "Blotter"
+[[apps.windows]]
+url = "{PAGE}?blotter"
+
+[[apps]]
+id = "test.chart"
+name = "Chart"
+[[apps.windows]]
+url = "{PAGE}?chart"
+
+[fdc3]
+consent = "allow"
+directories = ["DIRECTORY"]
+"""
+
+INSTRUMENT = "{ type: 'fdc3.instrument', id: { ticker: 'EURUSD' } }"
+CONTACT = "{ type: 'fdc3.contact', name: 'Jane' }"
+
+
+@pytest.fixture(scope="module")
+async def desk(
+    electron_with: Starter, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[ElectronSession]:
+    directory = tmp_path_factory.mktemp("appd") / "apps.json"
+    directory.write_text(json.dumps(RECORDS))
+    config = CONFIG.replace("DIRECTORY", str(directory))
+    async with electron_with("test.blotter", "test.chart", config=config) as session:
+        yield session
+
+
+@pytest.fixture
+async def blotter(desk: ElectronSession) -> Page:
+    return await begin(desk, "?blotter")
+
+
+@pytest.fixture
+async def chart(desk: ElectronSession) -> Page:
+    return await begin(desk, "?chart")
+
+
+async def begin(desk: ElectronSession, name: str) -> Page:
+    """The page, loaded anew, so that nothing of an earlier test listens in it."""
+    page = await desk.window(name)
+    await page.evaluate("(() => { window.old = true; setTimeout(() => location.reload()); })()")
+    await page.until("!window.old && window.fdc3")
+    await page.evaluate("fdc3.leaveCurrentChannel()")
+    return page
+
+
+async def test_a_page_has_the_standards_methods_and_nothing_of_ours(blotter: Page) -> None:
+    names = await blotter.evaluate("Object.keys(fdc3)")
+    assert set(names) == METHODS | {"getSystemChannels", "joinChannel"}
+    info = await blotter.evaluate("fdc3.getInfo()")
+    assert (info["fdc3Version"], info["provider"]) == ("2.2", "deskbus")
+    assert info["appMetadata"]["appId"] == "test.blotter"
+
+
+async def test_a_call_that_comes_before_the_agent_is_ready_waits_for_it(chart: Page) -> None:
+    reload = "(() => { window.old = true; setTimeout(() => location.reload()); })()"
+    await chart.evaluate(reload)
+    await chart.until("!window.old && (window.early = fdc3.getInfo(), true)")
+    assert await chart.evaluate("early.then(({ provider }) => provider)") == "deskbus"
+
+
+async def test_methods_work_without_their_object(blotter: Page) -> None:
+    channels = await blotter.evaluate(
+        "(() => { const { getUserChannels } = fdc3; return getUserChannels(); })()"
+    )
+    assert len(channels) == 8
+    assert channels[0]["displayMetadata"]["color"] == "red"
+
+
+async def test_pages_share_a_context_with_its_source(blotter: Page, chart: Page) -> None:
+    await chart.evaluate(
+        """fdc3.addContextListener('fdc3.instrument', (context, metadata) => {
+            window.heard = { context, metadata };
+        })"""
+    )
+    await chart.evaluate("fdc3.joinUserChannel('fdc3.channel.1')")
+    await blotter.evaluate("fdc3.joinUserChannel('fdc3.channel.1')")
+    await blotter.evaluate(f"fdc3.broadcast({INSTRUMENT})")
+    heard = await chart.until("window.heard")
+    assert heard["context"]["id"] == {"ticker": "EURUSD"}
+    assert heard["metadata"]["source"]["appId"] == "test.blotter"
+    assert heard["metadata"]["traceId"]
+
+
+async def test_a_listener_goes_along_from_channel_to_channel(blotter: Page, chart: Page) -> None:
+    await chart.evaluate(
+        """(() => {
+            window.seen = [];
+            window.changes = [];
+            fdc3.addEventListener('userChannelChanged', ({ details }) => {
+                changes.push(details.currentChannelId);
+            });
+            return fdc3.addContextListener(null, ({ name }) => seen.push(name));
+        })()"""
+    )
+    for number in (2, 3):
+        channel = f"'fdc3.channel.{number}'"
+        await chart.evaluate(f"fdc3.joinUserChannel({channel})")
+        await blotter.evaluate(f"fdc3.joinUserChannel({channel})")
+        await blotter.evaluate(f"fdc3.broadcast({{ type: 'fdc3.contact', name: {number} }})")
+        await chart.until(f"seen.includes({number})")
+    await blotter.evaluate(
+        "fdc3.getUserChannels().then(([, two]) => two.broadcast({ type: 'x', name: 'no' }))"
+    )
+    await chart.evaluate("fdc3.leaveCurrentChannel()")
+    assert await chart.evaluate("seen") == [2, 3]
+    assert await chart.evaluate("changes") == ["fdc3.channel.2", "fdc3.channel.3", None]
+
+
+async def test_an_intent_comes_with_its_result(blotter: Page, chart: Page) -> None:
+    await chart.evaluate(
+        "fdc3.addIntentListener('ViewChart', async ({ id }, { source }) => "
+        "({ type: 'seen', id, by: source.appId }))"
+    )
+    answer = await blotter.evaluate(
+        f"""(async () => {{
+            const resolution = await fdc3.raiseIntent('ViewChart', {INSTRUMENT});
+            const result = await resolution.getResult();
+            return {{ source: resolution.source, intent: resolution.intent, result }};
+        }})()"""
+    )
+    assert answer["source"]["appId"] == "Chart"
+    assert answer["result"] == {
+        "type": "seen", "id": {"ticker": "EURUSD"}, "by": "test.blotter",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("handler", ["async () => { throw new Error('no'); }", "() => { bad(); }"])
+async def test_a_handler_that_throws_rejects_the_result(
+    blotter: Page, chart: Page, handler: str
+) -> None:
+    await chart.evaluate(f"fdc3.addIntentListener('ViewChart', {handler})")
+    error = await blotter.evaluate(
+        f"""fdc3.raiseIntent('ViewChart', {INSTRUMENT})
+            .then((resolution) => resolution.getResult())
+            .then(() => 'fulfilled', ({{ message }}) => message)"""
+    )
+    assert error == "IntentHandlerRejected"
+
+
+async def test_a_page_that_goes_away_in_the_middle_of_an_intent_leaves_nobody_waiting(
+    blotter: Page, chart: Page
+) -> None:
+    await chart.evaluate(
+        "fdc3.addIntentListener('ViewChart', () => { window.got = true; "
+        "return new Promise(() => undefined); })"
+    )
+    await blotter.evaluate(
+        f"""(() => {{
+            fdc3.raiseIntent('ViewChart', {INSTRUMENT})
+                .then((resolution) => resolution.getResult())
+                .catch(({{ message }}) => {{ window.failed = message; }});
+        }})()"""
+    )
+    await chart.until("window.got")
+    await chart.evaluate("(() => { setTimeout(() => location.reload()); })()")
+    assert await blotter.until("window.failed") == "NoResultReturned"
+
+
+async def test_a_private_channel_is_the_result_and_tells_of_its_listeners(
+    blotter: Page, chart: Page
+) -> None:
+    await chart.evaluate(
+        """fdc3.addIntentListener('ViewChart', async () => {
+            const channel = await fdc3.createPrivateChannel();
+            window.events = [];
+            for (const event of ['addContextListener', 'unsubscribe', 'disconnect']) {
+                await channel.addEventListener(event, ({ type }) => events.push(type));
+            }
+            await channel.addContextListener('fdc3.contact', (context) => {
+                window.private = context;
+            });
+            return channel;
+        })"""
+    )
+    await blotter.evaluate(
+        f"""(async () => {{
+            const resolution = await fdc3.raiseIntent('ViewChart', {INSTRUMENT});
+            const channel = await resolution.getResult();
+            const listener = await channel.addContextListener(null, () => undefined);
+            await channel.broadcast({CONTACT});
+            await listener.unsubscribe();
+            await channel.disconnect();
+        }})()"""
+    )
+    assert (await chart.until("window.private"))["name"] == "Jane"
+    await chart.until("events.includes('disconnect')")
+    assert await chart.evaluate("events") == [
+        "addContextListener", "addContextListener", "unsubscribe", "disconnect",
+    ]  # fmt: skip
+
+
+async def test_an_app_opens_with_a_context_in_a_window_of_its_own(
+    desk: ElectronSession, blotter: Page, chart: Page
+) -> None:
+    found = await blotter.evaluate("fdc3.findInstances({ appId: 'Chart' })")
+    opened = await blotter.evaluate("fdc3.open('Chart')")
+    after = await blotter.evaluate("fdc3.findInstances({ appId: 'Chart' })")
+    assert len(after) == len(found) + 1
+    assert after[-1]["instanceId"] == opened["instanceId"]
+    assert opened["appId"] == "Chart"
+    windows = await shell_call(desk, "apps.list")
+    chart_app = next(each for each in windows["apps"] if each["app"] == "test.chart")
+    assert len(chart_app["windows"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        ("fdc3.open('none')", "AppNotFound"),
+        (f"fdc3.raiseIntent('Nothing', {INSTRUMENT})", "NoAppsFound"),
+        ("fdc3.raiseIntent('ViewChart', {})", "MalformedContext"),
+        ("fdc3.findIntent('Nothing')", "NoAppsFound"),
+        ("fdc3.joinUserChannel('none')", "NoChannelFound"),
+        (f"fdc3.raiseIntent('ViewChart', {INSTRUMENT}, {{ appId: 'x' }})", "TargetAppUnavailable"),
+        ("fdc3.getAppMetadata({ appId: 'none' })", "TargetAppUnavailable"),
+    ],
+)
+async def test_an_error_is_the_standards(blotter: Page, call: str, error: str) -> None:
+    words = await blotter.evaluate(
+        f"{call}.then(() => 'fulfilled', (failure) => "
+        "failure instanceof Error ? failure.message : 'no error')"
+    )
+    assert words == error
+
+
+async def test_where_fdc3_is_off_a_page_has_none(electron_with: Starter, tmp_path: Path) -> None:
+    config = CONFIG.partition("[fdc3]")[0]
+    async with electron_with("test.blotter", config=config) as session:
+        page = await session.window("?blotter")
+        await page.until("window.deskbus")
+        assert await page.evaluate("typeof fdc3") == "undefined"
