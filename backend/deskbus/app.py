@@ -26,6 +26,7 @@ from deskbus.components.health_checks import (
     shell_check,
 )
 from deskbus.components.health_watch import HealthWatch
+from deskbus.components.late_imports import LateImports
 from deskbus.components.messaging import Messaging
 from deskbus.components.methods import dispatcher_of
 from deskbus.components.metric_sources import (
@@ -269,6 +270,7 @@ class Backend:
             fdc3,
             EndingSignals(self._stopping.set),
             metrics,
+            LateImports(dispatcher.answered, dispatcher.load, loops),
             endpoint,
             web_gateway,
         )

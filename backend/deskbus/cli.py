@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        options = parser().parse_args(arguments)
+        given = sys.argv[1:] if arguments is None else arguments
+        options = parser(only_serve=given[:1] == ["serve"]).parse_args(given)
     except SystemExit as end:
         return int(end.code or 0)
     if getattr(options, "data_dir", options) is None:
@@ -73,10 +74,12 @@ def _default_words() -> str:
         return "none, for this user has no home folder"
 
 
-def parser() -> argparse.ArgumentParser:
-    """Of the whole command line; its actions are also what shells complete."""
+def parser(*, only_serve: bool = False) -> argparse.ArgumentParser:
+    """Of the whole command line; its actions are also what shells complete.
+
+    A backend that starts need not wait for the options of all other commands.
+    """
     from deskbus import __version__
-    from deskbus.commands.arguments.audit_options import add_audit
 
     root = argparse.ArgumentParser(prog="deskbus", description="The backend of an Electron shell.")
     root.add_argument("--version", action="version", version=f"deskbus {__version__}")
@@ -117,6 +120,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="write a line of JSON to descriptor N, and close it, when clients can connect",
     )
+    if only_serve:
+        return root
 
     bounded = argparse.ArgumentParser(add_help=False, parents=[reach])
     bounded.add_argument(
@@ -176,6 +181,8 @@ def parser() -> argparse.ArgumentParser:
     federation = commands.add_parser("federation", help="look after the link to other machines")
     doings = federation.add_subparsers(dest="what", required=True, metavar="ACTION")
     doings.add_parser("reconnect", parents=[reach], help="connect to NATS at once")
+    from deskbus.commands.arguments.audit_options import add_audit
+
     add_audit(commands, place)
 
     completion = commands.add_parser("completion", help="print a script that completes commands")

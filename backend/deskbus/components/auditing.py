@@ -8,9 +8,9 @@ import structlog
 from msgspec import UnsetType, structs
 
 from deskbus.audit.logger import AuditLogger
-from deskbus.audit.reader import AuditReader
 from deskbus.audit.violation_recorder import ViolationRecorder
 from deskbus.components.component_settings import audit_of, has_keychain
+from deskbus.components.late_audit_reader import LateAuditReader
 from deskbus.components.refused_calls import RefusedCalls
 from deskbus.config import AUDIT_FOLDER, Settings, hash_of
 from deskbus.ui.panels.audit_panel import AuditPanel
@@ -46,7 +46,7 @@ class Auditing:
             settings=audit_of(settings.config.audit),
             has_keychain=has_keychain,
         )
-        self.reader = AuditReader(self.trail)
+        self.reader = LateAuditReader(self.trail)
         self.violations = ViolationRecorder(self.trail)
         self.refused = RefusedCalls(self.violations)
         panel = AuditPanel(self.reader, on_changed=lambda: panels.changed("audit"))

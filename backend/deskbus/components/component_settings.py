@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from msgspec import UNSET, UnsetType
 
@@ -160,6 +159,9 @@ def _absent(app: Manifest, what: str, path: Path) -> tuple[str, str]:
 
 def _page_of(url: str, folder: Path) -> Path | None:
     """The file of a page that is no page of the network."""
+    # It brings the whole of HTTP with it, which a start without pages does not need.
+    from urllib.request import url2pathname
+
     address = urlsplit(absolute_url(url.partition("?")[0].partition("#")[0], folder))
     return Path(url2pathname(address.path)) if address.scheme == "file" else None
 

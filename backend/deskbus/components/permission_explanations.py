@@ -3,7 +3,7 @@
 import structlog
 from msgspec import UnsetType, structs
 
-from deskbus.audit.reader import AuditReader
+from deskbus.contracts.audit_reading import AuditReading
 from deskbus.security.permission_explainer import PermissionExplainer
 from deskbus_protocol.audit import AuditQueryParams, AuditRecord
 from deskbus_protocol.errors import DeskbusError
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class PermissionExplanations:
-    def __init__(self, explainer: PermissionExplainer, reader: AuditReader) -> None:
+    def __init__(self, explainer: PermissionExplainer, reader: AuditReading) -> None:
         self._explainer = explainer
         self._reader = reader
 

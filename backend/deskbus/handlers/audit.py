@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from msgspec import structs
 
 from deskbus.audit.logger import AuditLogger
-from deskbus.audit.reader import AuditReader
+from deskbus.contracts.audit_reading import AuditReading
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
@@ -39,7 +39,7 @@ class AuditHandlers:
     """For the shell, and for apps that were granted `audit`; nobody is asked."""
 
     def __init__(
-        self, logger: AuditLogger, reader: AuditReader, permissions: PermissionService
+        self, logger: AuditLogger, reader: AuditReading, permissions: PermissionService
     ) -> None:
         self._logger = logger
         self._reader = reader

@@ -1,16 +1,13 @@
-"""Calls a handler for a request, through jsonrpcserver; the only module that imports it.
+"""Calls a handler for a request. Decoding, validation by schema and every error text are ours.
 
-jsonrpcserver routes and pairs results with requests. Decoding, validation by schema and every
-error text are ours, so nothing of an exception reaches the wire.
+So nothing of an exception reaches the wire. Calls go through jsonrpcserver once that is loaded.
 """
 
-import inspect
-import logging
 import secrets
-import warnings
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import anyio
 import msgspec
 import structlog
 from msgspec import Raw
@@ -31,17 +28,8 @@ from deskbus_protocol.errors import (
 )
 from deskbus_protocol.method import Method
 
-with warnings.catch_warnings():
-    # jsonschema's RefResolver, which jsonrpcserver imports and we don't use.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from jsonrpcserver import Success
-    from jsonrpcserver.async_dispatcher import dispatch_request
-    from jsonrpcserver.dispatcher import to_response
-    from jsonrpcserver.request import Request
-    from jsonrpcserver.response import to_serializable_one
-
-# Its errors never come: `_guarded` lets no exception through. What it would log is params.
-logging.getLogger("jsonrpcserver").disabled = True
+if TYPE_CHECKING:
+    from deskbus.rpc.jsonrpc_dispatch import JsonRpcDispatch, Run
 
 UNTRACED = frozenset({"session.ping", "traces.record"})
 """Calls that tell of others."""
@@ -70,36 +58,51 @@ class Dispatcher:
         self._tracer = tracer
         self._authorize = authorize
         self._on_refused = on_refused
-        self._methods: dict[str, Callable[..., Awaitable[Any]]] = {}
+        self._methods: dict[str, Run] = {}
+        self._jsonrpc: JsonRpcDispatch | None = None
+        self.answered = anyio.Event()
+        """Set once a first call has its answer."""
 
     def add(self, row: Method, handler: Handler) -> None:
         self._methods[row.name] = self._guarded(row, handler)
 
+    def load(self) -> None:
+        """From now on calls go through jsonrpcserver; before, their outcomes are the same."""
+        from deskbus.rpc.jsonrpc_dispatch import JsonRpcDispatch
+
+        loaded = JsonRpcDispatch()
+        for name, run in self._methods.items():
+            loaded.add(name, run)
+        self._jsonrpc = loaded
+
     async def dispatch(self, call: Call, method: str, params: Raw, request_id: bytes) -> bytes:
         """Runs the handler of `method` and returns the response frame. Raises nothing."""
-        if method not in self._methods:
+        run = self._methods.get(method)
+        if run is None:
             return self._errors.failure(request_id, DeskbusError(METHOD_NOT_FOUND))
-        request = Request(method=method, params=[params], id=request_id)
-        request, outcome = await dispatch_request(self._methods, call, request)
-        answer = to_serializable_one(to_response(request, outcome))["result"]  # type: ignore[call-overload,index]
-        if isinstance(answer, DeskbusError):
-            return self._errors.failure(request_id, answer)
-        return rpc.success(request_id, answer)
+        if self._jsonrpc is None:
+            outcome = await run(call, params)
+            self.answered.set()
+        else:
+            outcome = await self._jsonrpc.dispatch(call, method, params, request_id)
+        if isinstance(outcome, DeskbusError):
+            return self._errors.failure(request_id, outcome)
+        return rpc.success(request_id, outcome)
 
-    def _guarded(self, row: Method, handler: Handler) -> Callable[..., Awaitable[Any]]:
+    def _guarded(self, row: Method, handler: Handler) -> "Run":
         decode = msgspec.json.Decoder(row.params).decode
         authorize = self._authorize
         on_refused = self._on_refused
 
         tracer = self._tracer
 
-        async def run(call: Call, raw: Raw) -> Any:
+        async def run(call: Call, raw: Raw) -> object:
             if tracer is not None and row.name not in UNTRACED:
-                return Success(await _traced(tracer, row.name, call, raw, answer))
+                return await _traced(tracer, row.name, call, raw, answer)
             with answering(raw, caller=_app_of(call)):
-                return Success(await answer(call, raw))
+                return await answer(call, raw)
 
-        async def answer(call: Call, raw: Raw) -> Any:
+        async def answer(call: Call, raw: Raw) -> object:
             try:
                 authorize(call, row)
                 return await handler(call, decode(raw))
@@ -120,8 +123,6 @@ class Dispatcher:
                 log.exception("rpc.handler_failed", method=row.name, correlation_id=correlation_id)
                 return DeskbusError(INTERNAL_ERROR, correlation_id=correlation_id)
 
-        # jsonrpcserver asks for it at every call; as an attribute it need not be worked out.
-        run.__signature__ = inspect.signature(run)  # type: ignore[attr-defined]
         return run
 
 

@@ -1,6 +1,5 @@
 """Files that a person writes, TOML or JSON: errors name the line, and the names that come near."""
 
-import difflib
 import json
 import re
 import tomllib
@@ -217,6 +216,8 @@ def _misfit(root: type[msgspec.Struct], place: str, cause: str) -> tuple[str, st
 
 def near(name: str, names: Iterable[str]) -> str:
     """A question with the names that may have been meant, or nothing."""
+    import difflib
+
     close = difflib.get_close_matches(name, list(names), n=3, cutoff=NEAR)
     return f"Did you mean {' or '.join(close)}?" if close else ""
 

@@ -20,9 +20,9 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
-from crc32c import crc32c
 
 from deskbus.persistence.batch_sealer import BatchSealer, SealingError, UnsealableError
+from deskbus.persistence.log.checksum import Buffer, crc32c
 
 MAGIC = b"\x89DBL\r\n\x1a\n"
 VERSION = 1
@@ -41,8 +41,6 @@ COMPRESSION_LEVEL = 1
 _FIELDS = struct.Struct("<8sBBHIqqQIII")
 _CRC = struct.Struct("<I")
 HEAD_BYTES = _FIELDS.size + _CRC.size
-
-Buffer: TypeAlias = bytes | bytearray | memoryview
 
 
 class TopicRange(NamedTuple):

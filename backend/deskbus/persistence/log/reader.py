@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from deskbus.persistence.batch_sealer import BatchSealer
-from deskbus.persistence.log.batch import BatchError, Buffer
+from deskbus.persistence.log.batch import BatchError
+from deskbus.persistence.log.checksum import Buffer
 from deskbus.persistence.log.segment import Damage, FoundBatch, read_at, scan
 from deskbus.persistence.log.segment_index import SegmentIndex
 from deskbus.persistence.log.selection import Selection

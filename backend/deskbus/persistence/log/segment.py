@@ -12,7 +12,6 @@ from deskbus.persistence.log.batch import (
     MAGIC,
     BatchError,
     BatchHead,
-    Buffer,
     Table,
     decode_table,
     read_body,
@@ -20,6 +19,7 @@ from deskbus.persistence.log.batch import (
     read_table,
     unpack_body,
 )
+from deskbus.persistence.log.checksum import Buffer
 from deskbus.persistence.log.file_operations import Files
 
 SEGMENT_BYTES = 10_000_000

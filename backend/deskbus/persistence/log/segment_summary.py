@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 import msgspec
-from crc32c import crc32c
 
+from deskbus.persistence.log.checksum import crc32c
 from deskbus.persistence.log.file_operations import Files
 from deskbus.persistence.log.segment import SEGMENT_BYTES
 from deskbus.persistence.log.segment_index import SegmentIndex, TopicRun

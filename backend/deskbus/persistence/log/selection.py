@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
 from deskbus.contracts.log_query import LogQuery
-from deskbus.persistence.log.batch import BatchHead, Buffer, Messages, Table
+from deskbus.persistence.log.batch import BatchHead, Messages, Table
+from deskbus.persistence.log.checksum import Buffer
 from deskbus_protocol.line import SENDER, SEQ, TIMESTAMP, TOPIC
 from deskbus_protocol.rpc import encode
 

@@ -1,6 +1,6 @@
 """The audit panel: filters, pages, a verdict in words, and exports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -59,7 +59,7 @@ class Log:
         return AuditHeadResult(checkpoint="a note\n", key="k", size=2)
 
     async def verify(
-        self, against: list[str], progress: Callable[[int, int], None], who: ClientId
+        self, against: Sequence[str], progress: Callable[[int, int], None], who: ClientId
     ) -> AuditVerdict:
         progress(1, 2)
         self.while_verifying()
