@@ -5,7 +5,6 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from importlib.metadata import version
 
 import anyio
 import anyio.to_thread
@@ -73,6 +72,8 @@ class Fdc3Agent:
         config = settings.config.fdc3
         if isinstance(config, UnsetType):
             return
+        from importlib.metadata import version
+
         self._bus = AgentBus(messaging)
         self._sources = DirectorySources(
             config.directories, settings.folder, settings.data_dir / DIRECTORY_FOLDER

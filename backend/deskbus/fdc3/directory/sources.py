@@ -4,9 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.error import URLError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import msgspec
 import structlog
@@ -99,22 +97,25 @@ class DirectorySources:
         self.problems.setdefault(source, words)
 
 
-class _HttpsOnly(HTTPRedirectHandler):
-    """A redirection may not lead away from https."""
-
-    def redirect_request(
-        self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
-    ) -> Request | None:
-        _check_address(newurl)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
 def fetch(address: str) -> bytes:
     """Downloads a directory; raises `OSError`, `SourceError`."""
+    # HTTP's parts, which no start needs whose directories are files.
+    from urllib.error import URLError
+    from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+    class HttpsOnly(HTTPRedirectHandler):
+        """A redirection may not lead away from https."""
+
+        def redirect_request(
+            self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+        ) -> Request | None:
+            _check_address(newurl)
+            return super().redirect_request(req, fp, code, msg, headers, newurl)
+
     _check_address(address)
     request = Request(address, headers={"Accept": "application/json"})  # noqa: S310 - https alone
     try:
-        with build_opener(_HttpsOnly).open(request, timeout=FETCH_WITHIN_S) as answer:
+        with build_opener(HttpsOnly).open(request, timeout=FETCH_WITHIN_S) as answer:
             return _limited(answer.read(MAX_BYTES + 1))
     except URLError as error:
         raise SourceError(f"it can't be had: {error.reason}") from None

@@ -8,6 +8,8 @@ from msgspec import UNSET, structs
 
 from deskbus.ui.panels.audit_panel import PAGE_ROWS, AuditPanel
 from deskbus_protocol.audit import (
+    AuditExportParams,
+    AuditExportResult,
     AuditFilter,
     AuditFinding,
     AuditFormat,
@@ -57,6 +59,9 @@ class Log:
 
     async def head(self) -> AuditHeadResult:
         return AuditHeadResult(checkpoint="a note\n", key="k", size=2)
+
+    async def export(self, params: AuditExportParams, who: ClientId) -> AuditExportResult:
+        raise AssertionError("the panel writes files")
 
     async def verify(
         self, against: Sequence[str], progress: Callable[[int, int], None], who: ClientId
