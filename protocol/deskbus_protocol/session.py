@@ -73,7 +73,8 @@ class MintTicketResult(Result, frozen=True, kw_only=True):
 class OpenParams(Params, frozen=True, kw_only=True):
     """With `resume`, subscriptions and queue of the same client are taken up where they were.
 
-    `last_seqs` tells the last message that it has of each topic.
+    `last_seqs` tells the last message that it has of each topic. A client that `samples` decides
+    by itself what of its own is traced, by the terms that it gets.
     """
 
     ticket: Ticket
@@ -81,6 +82,7 @@ class OpenParams(Params, frozen=True, kw_only=True):
     protocol_version: str
     resume: bool = False
     last_seqs: LastSeqs | UnsetType = UNSET
+    samples: bool = False
 
 
 class ResumeParams(Params, frozen=True, kw_only=True):
@@ -92,13 +94,14 @@ class ResumeParams(Params, frozen=True, kw_only=True):
     resume_token: Ticket
     protocol_version: str
     last_seqs: LastSeqs = msgspec.field(default_factory=dict)
+    samples: bool = False
 
 
 class OpenResult(Result, frozen=True, kw_only=True):
     """`resumed` says that there was something to take up.
 
-    `tracing` is there where messages are traced. `resume_token` works once, with `session.resume`,
-    for 30 s after this connection has ended.
+    `tracing` is there where messages are traced, and the client samples. `resume_token` works
+    once, with `session.resume`, for 30 s after this connection has ended.
     """
 
     app: str

@@ -25,11 +25,17 @@ topics = ["orders.#"]
 [[apps]]
 id = "desk.feed"
 name = "Feed"
-grants = [{ permission = "messaging.write", scope = "#" }]
+grants = [
+    { permission = "messaging.write", scope = "#" },
+    { permission = "messaging.read", scope = "orders.#" },
+]
 [[apps]]
 id = "desk.blotter"
 name = "Blotter"
-grants = [{ permission = "messaging.read", scope = "#" }]
+grants = [
+    { permission = "messaging.read", scope = "#" },
+    { permission = "messaging.write", scope = "orders.#" },
+]
 declares = [{ permission = "messaging.write", scope = "fills.#" }]
 """
 

@@ -187,7 +187,13 @@ class Sessions:
         if self._tracer is None:
             connection.peer.fastpath.open(limited, denied, metered=metered)
         else:
-            traced = TracingPublisher(limited, self._bus, connection.identity, self._tracer)
+            traced = TracingPublisher(
+                limited,
+                self._bus,
+                connection.identity,
+                self._tracer,
+                samples_itself=connection.samples,
+            )
             connection.peer.fastpath.open(traced, denied, metered=metered)
 
     def _limited(self, app: str) -> None:

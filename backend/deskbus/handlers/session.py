@@ -145,6 +145,7 @@ class SessionHandlers:
             self._refusals.log("session.ticket_refused")
             await self._refused(params.app, "the ticket is unknown, used, late or another app's")
             raise
+        call.connection.samples = params.samples
         resumed = self._sessions.join(
             call.connection,
             role,
@@ -153,7 +154,7 @@ class SessionHandlers:
             last_seqs=None if isinstance(params.last_seqs, UnsetType) else params.last_seqs,
         )
         self._trail.note(TicketUsed(app=identity.app, client=identity.client))
-        return self._opened(role, identity, resumed=resumed)
+        return self._opened(role, identity, resumed=resumed, samples=params.samples)
 
     async def resume(self, call: Call, params: ResumeParams) -> OpenResult:
         _check_can_open(call, params.protocol_version)
@@ -164,12 +165,13 @@ class SessionHandlers:
             self._refusals.log("session.resume_refused")
             await self._refused("", "there is no session to resume")
             raise
+        call.connection.samples = params.samples
         resumed = self._sessions.join(
             call.connection, role, identity, resume=True, last_seqs=params.last_seqs
         )
         resumption = SessionResumed(app=identity.app, client=identity.client)
         self._violations.note(resumption)
-        return self._opened(role, identity, resumed=resumed)
+        return self._opened(role, identity, resumed=resumed, samples=params.samples)
 
     async def ping(self, _: Call, __: NoParams) -> Empty:
         return Empty()
@@ -188,7 +190,9 @@ class SessionHandlers:
         """`app` is what the stranger claims to be."""
         await self._violations.record(TicketRefused(claimed=app[:CLAIM_CHARACTERS], reason=reason))
 
-    def _opened(self, role: Role, identity: ClientId, *, resumed: bool) -> OpenResult:
+    def _opened(
+        self, role: Role, identity: ClientId, *, resumed: bool, samples: bool
+    ) -> OpenResult:
         log.info("session.opened", app=identity.app, client=identity.client, resumed=resumed)
         self._on_opened(identity)
         return OpenResult(
@@ -199,7 +203,7 @@ class SessionHandlers:
             version=__version__,
             resumed=resumed,
             resume_token=self._sessions.new_token(role, identity),
-            tracing=self._tracing(),
+            tracing=self._tracing() if samples else UNSET,
         )
 
 

@@ -26,6 +26,8 @@ class Connection:
         """The one app whose sessions may be opened here; None where it may be any app's."""
         self.role: Role | None = None
         self._identity: ClientId | None = None
+        self.samples = False
+        """Whether its client decides by itself what of its own is traced."""
         self.settled = anyio.Event()
         """Set once it has a session, or has ended without one."""
 

@@ -136,7 +136,8 @@ async def _traced(
     """Answers a call with a span for it; without one, tells of a call that failed or was slow."""
     start_ns = tracer.now_ns()
     parent = traceparent_in(raw)
-    span = tracer.begin(parent, start_ns=start_ns, sampled=tracer.sampler.takes_one())
+    sampled = not call.connection.samples and tracer.sampler.takes_one()
+    span = tracer.begin(parent, start_ns=start_ns, sampled=sampled)
     with answering(raw, span, caller=_app_of(call)):
         outcome = await answer(call, raw)
         trace = current()

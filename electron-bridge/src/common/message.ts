@@ -170,6 +170,11 @@ class ReceivedMessage {
     return this.stamps()._meta;
   }
 
+  /** Whether it has no options. */
+  get isPlain(): boolean {
+    return this.plain();
+  }
+
   /** The seq, without parsing, where the frame goes on with `head` after its sender. */
   seqAfter(head: string): number | undefined {
     const { text, restAt } = this;
@@ -259,6 +264,12 @@ export function seqOf(message: Message, epoch: string, head: string): number | u
 export function publishedAt(message: Message): number {
   const quick = message instanceof ReceivedMessage ? message.quickTimestamp() : undefined;
   return quick ?? message.timestamp;
+}
+
+/** The context that a message carries, without parsing the many that carry none. */
+export function traceparentOf(message: Message): string | undefined {
+  if (message instanceof ReceivedMessage && message.isPlain) return undefined;
+  return message._meta?.traceparent;
 }
 
 function asMessage(topic: string, text: string, start: number, end: number, restAt: number) {

@@ -345,7 +345,8 @@ export interface MintTicketResult {
 /**
  * With `resume`, subscriptions and queue of the same client are taken up where they were.
  *
- * `last_seqs` tells the last message that it has of each topic.
+ * `last_seqs` tells the last message that it has of each topic. A client that `samples` decides
+ * by itself what of its own is traced, by the terms that it gets.
  */
 export interface OpenParams {
   _meta?: TraceContext;
@@ -355,13 +356,14 @@ export interface OpenParams {
   protocolVersion: string;
   resume?: boolean;
   lastSeqs?: Record<string, number>;
+  samples?: boolean;
 }
 
 /**
  * `resumed` says that there was something to take up.
  *
- * `tracing` is there where messages are traced. `resume_token` works once, with `session.resume`,
- * for 30 s after this connection has ended.
+ * `tracing` is there where messages are traced, and the client samples. `resume_token` works
+ * once, with `session.resume`, for 30 s after this connection has ended.
  */
 export interface OpenResult {
   app: string;
@@ -395,6 +397,7 @@ export interface ResumeParams {
   resumeToken: string;
   protocolVersion: string;
   lastSeqs?: Record<string, number>;
+  samples?: boolean;
 }
 
 /** The parameters of a method that takes none. */

@@ -1,6 +1,7 @@
 import { PAYLOAD_MEMBER } from '../generated/constants';
 import {
   type AskParams,
+  type ClientSpan,
   type ContinuedParams,
   type GapParams,
   type OpenResult,
@@ -16,6 +17,7 @@ import {
 } from '../generated/protocol';
 import { Acknowledgements, type Numbered } from '../common/acknowledgements';
 import { CallQueue } from './call-queue';
+import { ClientTracer, traceMember, withTrace, type OpenSpan } from './client-tracer';
 import { Connection, type ConnectionOptions, type ConnectionState } from './connection';
 import { asDeskbusError, DeskbusError, isLoss } from '../common/error';
 import { Emitter } from '../common/emitter';
@@ -29,7 +31,7 @@ import type {
   Params,
   Result,
 } from './link';
-import type { Message } from '../common/message';
+import { traceparentOf, type Message } from '../common/message';
 import {
   checkUnconfirmed,
   patienceOf,
@@ -52,6 +54,9 @@ import {
   type SubscribeOptions,
   type Wish,
 } from '../common/subscriptions';
+
+/** Calls that lead to nothing, and those that tell of others. */
+const UNTRACED = /^(session|traces)\./;
 
 export interface ClientEvents {
   state: ConnectionState;
@@ -113,6 +118,7 @@ export class Client extends Emitter<ClientEvents> {
   private readonly connection: Connection;
   private watching: Promise<void> = Promise.resolve();
   private watch: SubscriberWatch | undefined;
+  private tracer: ClientTracer | undefined;
   private name = '';
   private run = '';
 
@@ -121,7 +127,7 @@ export class Client extends Emitter<ClientEvents> {
     this.app = options.app;
     const { onMessageLine } = options;
     this.connection = new Connection(options, {
-      onMessage: (message) => this.subscriptions.deliver(message),
+      onMessage: (message) => this.deliver(message),
       ...(onMessageLine ? { onMessageLine } : {}),
       onArrival: (message) => this.progress.arrived(message),
       onBlockEnd: () => this.progress.settleLast(),
@@ -159,8 +165,8 @@ export class Client extends Emitter<ClientEvents> {
   ): Promise<Result<Name>> {
     const params = given ?? {};
     const text = toJson(params);
-    return this.ask(method, params, text, options, (link, limits) =>
-      link.callWith(method, text, limits),
+    return this.ask(method, params, text, options, (link, traced, limits) =>
+      link.callWith(method, traced, limits),
     );
   }
 
@@ -170,8 +176,8 @@ export class Client extends Emitter<ClientEvents> {
     { text, value }: { text: string; value: object },
     options: ClientCallOptions = {},
   ): Promise<string> {
-    return this.ask(method, value, text, options, (link, limits) =>
-      link.callJson(method, text, limits),
+    return this.ask(method, value, text, options, (link, traced, limits) =>
+      link.callJson(method, traced, limits),
     );
   }
 
@@ -202,7 +208,10 @@ export class Client extends Emitter<ClientEvents> {
     }
     if (options) checkUnconfirmed(options);
     const text = toJson(payload, AROUND_PAYLOAD);
-    const rest = options ? publishMembers(options) : '';
+    const span = this.tracer?.begin(`bus.publish ${topic}`, 'producer', topic);
+    const traced = span ? `,${traceMember(span)}` : '';
+    const rest = (options ? publishMembers(options) : '') + traced;
+    span?.end();
     const { link } = this.connection;
     if (!link && this.queues(options)) {
       return this.publishLater(topic, `{"topic":${toJson(topic)}${PAYLOAD_MEMBER}${text}${rest}}`);
@@ -212,7 +221,10 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /** As `publish`, with the parameters as JSON: `topic` is the one that these name. */
-  publishJson(params: string, topic: string, choice?: Choice): boolean {
+  publishJson(text: string, topic: string, choice?: Choice): boolean {
+    const span = this.tracer?.begin(`bus.publish ${topic}`, 'producer', topic);
+    const params = withTrace(text, span);
+    span?.end();
     const { link } = this.connection;
     if (!link && this.queues(choice)) return this.publishLater(topic, params);
     this.opened().notifyWith('bus.publish', params);
@@ -252,7 +264,11 @@ export class Client extends Emitter<ClientEvents> {
   /** Answers the requests on a topic or pattern with what `handler` returns. */
   respond(pattern: string, handler: Responder): Promise<Stop> {
     return this.subscribe(pattern, (message) => {
-      void answerWith(handler, message, (params) => this.call('bus.respond', params));
+      const span = this.tracer?.current;
+      void answerWith(handler, message, (params) => {
+        const respond = (): Promise<unknown> => this.call('bus.respond', params);
+        return this.tracer && span ? this.tracer.within(span, respond) : respond();
+      });
     });
   }
 
@@ -308,10 +324,12 @@ export class Client extends Emitter<ClientEvents> {
    */
   close({ keep }: CloseOptions = {}): Promise<void> {
     this.acknowledgements.flush();
+    this.tracer?.flush();
     return this.connection.close(keep);
   }
 
-  private begin(link: Link, { client, epoch, resumed }: OpenResult): void {
+  private begin(link: Link, { client, epoch, resumed, tracing }: OpenResult): void {
+    this.tracer = tracing && new ClientTracer(tracing, (spans) => this.tellSpans(spans));
     this.name = client;
     this.run = epoch;
     const takenUp = this.progress.open(epoch, resumed);
@@ -330,11 +348,46 @@ export class Client extends Emitter<ClientEvents> {
     params: object,
     text: string,
     options: ClientCallOptions,
-    make: (link: Link, limits: CallOptions) => Promise<Answer>,
+    make: (link: Link, text: string, limits: CallOptions) => Promise<Answer>,
   ): Promise<Answer> {
     const limits = { ...patienceOf(method, params), ...options };
-    if (!this.connection.link && this.queues(options)) return this.queue.add(text, limits, make);
-    return make(this.opened(), limits);
+    const span = this.beginCall(method, params);
+    const traced = withTrace(text, span);
+    const send = (link: Link, given: CallOptions): Promise<Answer> => make(link, traced, given);
+    const answer =
+      !this.connection.link && this.queues(options)
+        ? this.queue.add(traced, limits, send)
+        : send(this.opened(), limits);
+    if (span) {
+      answer.then(
+        () => span.end(),
+        (error: unknown) => span.end(asDeskbusError(error).category),
+      );
+    }
+    return answer;
+  }
+
+  /** A step for a call, where it is sampled, and does not name its context itself. */
+  private beginCall(method: BackendMethod, params: object): OpenSpan | undefined {
+    const { tracer } = this;
+    const { topic, _meta } = params as { topic?: unknown; _meta?: unknown };
+    if (!tracer || _meta !== undefined || UNTRACED.test(method)) return undefined;
+    const name = typeof topic === 'string' ? `${method} ${topic}` : method;
+    return tracer.begin(name, 'client', typeof topic === 'string' ? topic : undefined);
+  }
+
+  /** Lets listeners have a message, as a step of the trace that it carries. */
+  private deliver(message: Message): void {
+    const { tracer } = this;
+    const carried = tracer ? traceparentOf(message) : undefined;
+    const { topic } = message;
+    const span = carried && tracer?.goOn(carried, `handle ${topic}`, 'consumer', topic);
+    if (!tracer || !span) {
+      this.subscriptions.deliver(message);
+      return;
+    }
+    tracer.within(span, () => this.subscriptions.deliver(message));
+    span.end();
   }
 
   /** A call whose parameters came with the caller's choice among them. */
@@ -415,6 +468,10 @@ export class Client extends Emitter<ClientEvents> {
     this.progress.leave(pattern);
     this.tellRefused('bus.subscribe', pattern, asDeskbusError(thrown));
     return false;
+  }
+
+  private tellSpans(spans: ClientSpan[]): void {
+    this.connection.link?.notify('traces.record', { spans });
   }
 
   private tellRefused(method: string, topic: string, error: DeskbusError): void {

@@ -149,7 +149,7 @@ export class Connection {
     const params = { ticket, app: this.options.app, protocolVersion: PROTOCOL_VERSION };
     const resume = this.known || this.options.takeUp === true;
     const again = this.known ? { resume, lastSeqs: this.hooks.lastSeqs() } : { resume };
-    const opened = await introduce(link, 'session.open', { ...params, ...again });
+    const opened = await introduce(link, 'session.open', { ...params, ...again, samples: true });
     this.pipe = pipe;
     this.begin(link, opened);
   }
@@ -165,7 +165,8 @@ export class Connection {
       return false;
     }
     const lastSeqs = this.hooks.lastSeqs();
-    const params = { resumeToken, protocolVersion: PROTOCOL_VERSION, lastSeqs };
+    const protocolVersion = PROTOCOL_VERSION;
+    const params = { resumeToken, protocolVersion, lastSeqs, samples: true };
     try {
       this.begin(link, await introduce(link, 'session.resume', params));
       return true;

@@ -2,8 +2,8 @@
 
 import os
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from math import inf
 from typing import Any, Literal, overload
 
@@ -32,6 +32,7 @@ from deskbus_protocol.bus import (
 from deskbus_protocol.client.inbox import Inbox, Message
 from deskbus_protocol.client.pipe import open_pipe
 from deskbus_protocol.client.responder import Responder, Stop, answer_requests
+from deskbus_protocol.client.steps import ClientTracer
 from deskbus_protocol.errors import (
     CONNECTION_LOST,
     INVALID_PARAMS,
@@ -45,8 +46,14 @@ from deskbus_protocol.framing import MAX_DELIVERED_FRAME_BYTES, LineDecoder
 from deskbus_protocol.history import ReplayResult
 from deskbus_protocol.jsontext import encoded, sendable
 from deskbus_protocol.session import OpenResult
+from deskbus_protocol.traces import MAX_RECORDED, RecordSpansParams, TracingTerms
 
 RECEIVE_BYTES = 256 * 1024
+TELL_AFTER_S = 0.2
+"""How long spans of the client wait for others, to be told together."""
+
+UNTRACED = ("session.", "traces.")
+"""Calls that lead to nothing, and those that tell of others."""
 
 FrameHook = Callable[[str, bytes], None]
 """Sees every frame, as ("sent" or "received", its bytes); for logs and schema checks."""
@@ -84,6 +91,7 @@ class Client:
         self._waiting: dict[int, MemoryObjectSendStream[Raw | DeskbusError]] = {}
         self._inbox = inbox or Inbox()
         self._owns_inbox = inbox is None
+        self._tracer: ClientTracer | None = None
         self._handlers: dict[str, Callable[[Raw], Awaitable[object]]] = {}
         self._observers: dict[str, Callable[[Raw], None]] = {}
         self.closed = anyio.Event()
@@ -101,6 +109,10 @@ class Client:
         too_large for what the backend would refuse unread. A cancelled call is
         cancelled at the backend too.
         """
+        with self._step(method, params) as given:
+            return await self._call(method, given, result, timeout_s)
+
+    async def _call(self, method: str, params: object, result: type[Any], timeout_s: float) -> Any:
         self._next_id += 1
         request_id = self._next_id
         answers, answer = anyio.create_memory_object_stream[Raw | DeskbusError](1)
@@ -126,15 +138,37 @@ class Client:
     async def notify(self, method: str, params: object) -> None:
         """Raises `DeskbusError`: connection_lost, invalid_params, too_large."""
         try:
-            await self._send(sendable(lambda: rpc.notification(method, params)))
+            with self._step(method, params) as given:
+                await self._send(sendable(lambda: rpc.notification(method, given)))
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
             raise DeskbusError(CONNECTION_LOST) from None
+
+    def trace_by(self, terms: TracingTerms | UnsetType) -> None:
+        """Traces what is done from now on, by the terms of the session."""
+        if not isinstance(terms, UnsetType):
+            self._tracer = ClientTracer(terms, self._tell_steps_soon)
+
+    @contextmanager
+    def handling(self, message: Message) -> Iterator[None]:
+        """A block that handles a message, as a step of the trace that the message carries.
+
+        What is said within it belongs to that trace.
+        """
+        meta = message.meta
+        carried = UNSET if isinstance(meta, UnsetType) else meta.traceparent
+        if self._tracer is None or isinstance(carried, UnsetType):
+            yield
+            return
+        topic = message.topic
+        with self._tracer.step(f"handle {topic}", "consumer", topic, behind=carried):
+            yield
 
     async def end_session(self) -> None:
         """Ends the session for good: the backend keeps nothing for this client.
 
         Without it, what is published meanwhile waits for a client that comes back.
         """
+        await self._tell_steps()
         await self.call("session.leave")
 
     @overload
@@ -229,9 +263,8 @@ class Client:
         fault = UNSET if error is None else ResponseFault(error)
         try:
             body = UNSET if error is not None else encoded(payload)
-            await self.call(
-                "bus.respond", RespondParams(reply_to=reply_to, payload=body, error=fault)
-            )
+            answer = RespondParams(reply_to=reply_to, payload=body, error=fault)
+            await self.call("bus.respond", msgspec.to_builtins(answer, builtin_types=(Raw,)))
         except DeskbusError as failed:
             if failed.kind in (INVALID_PARAMS, TOO_LARGE) and error is None:
                 await self.answer(message, error="The answer could not be sent.")
@@ -289,6 +322,36 @@ class Client:
     def observe(self, method: str, observer: Callable[[Raw], None]) -> None:
         """Lets `observer` see the backend's notifications of `method`."""
         self._observers[method] = observer
+
+    @contextmanager
+    def _step(self, method: str, params: object) -> Iterator[object]:
+        """The parameters, with the context of a step where the call is one that is sampled."""
+        tracer = self._tracer
+        if tracer is None or method.startswith(UNTRACED) or not isinstance(params, dict | None):
+            yield params
+            return
+        given = params or {}
+        if "_meta" in given:
+            yield given
+            return
+        topic = given.get("topic")
+        about = topic if isinstance(topic, str) else None
+        name = method if about is None else f"{method} {about}"
+        with tracer.step(name, "client", about) as traceparent:
+            yield given if traceparent is None else {**given, "_meta": {"traceparent": traceparent}}
+
+    def _tell_steps_soon(self) -> None:
+        async def tell() -> None:
+            await anyio.sleep(TELL_AFTER_S)
+            await self._tell_steps()
+
+        if self._tasks is not None and not self.closed.is_set():
+            self._tasks.start_soon(tell)
+
+    async def _tell_steps(self) -> None:
+        with suppress(DeskbusError):
+            while self._tracer is not None and (spans := self._tracer.take(MAX_RECORDED)):
+                await self.notify("traces.record", RecordSpansParams(spans=spans))
 
     async def run(self) -> None:
         """Reads until the connection ends."""
@@ -453,7 +516,10 @@ async def open_session(
     What waited comes at once, so `listen` first.
     """
     params = {"ticket": ticket, "app": app, "protocolVersion": PROTOCOL_VERSION, "resume": resume}
-    opened: OpenResult = await client.call("session.open", params, result=OpenResult)
+    opened: OpenResult = await client.call(
+        "session.open", {**params, "samples": True}, result=OpenResult
+    )
+    client.trace_by(opened.tracing)
     return opened
 
 

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 import anyio
@@ -38,6 +38,8 @@ class Answering(Protocol):
         self, pattern: str
     ) -> AbstractAsyncContextManager[MemoryObjectReceiveStream[Message]]: ...
 
+    def handling(self, message: Message) -> AbstractContextManager[None]: ...
+
     async def answer(
         self, message: Message, payload: object = None, *, error: str | None = None
     ) -> None: ...
@@ -59,14 +61,15 @@ async def answer_requests(
                 if not message.reply_to:
                     continue
                 given = (msgspec.json.decode(message.payload), message)
-                try:
-                    answer = await handler(*given[: 1 + takes_message])
-                except (ValueError, LookupError) as error:
-                    with _unless_missed():
-                        await client.answer(message, error=str(error) or "The handler failed.")
-                else:
-                    with _unless_missed():
-                        await client.answer(message, answer)
+                with client.handling(message):
+                    try:
+                        answer = await handler(*given[: 1 + takes_message])
+                    except (ValueError, LookupError) as error:
+                        with _unless_missed():
+                            await client.answer(message, error=str(error) or "The handler failed.")
+                    else:
+                        with _unless_missed():
+                            await client.answer(message, answer)
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 import random
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from math import inf
 from typing import Any, Literal, overload
 
@@ -255,6 +255,12 @@ class SteadyClient:
         stop: Stop = await self._responders.start(answer_requests, self, pattern, handler)
         return stop
 
+    @contextmanager
+    def handling(self, message: Message) -> Iterator[None]:
+        """A block that handles a message, as a step of the trace that the message carries."""
+        with nullcontext() if self._client is None else self._client.handling(message):
+            yield
+
     async def answer(
         self, message: Message, payload: object = None, *, error: str | None = None
     ) -> None:
@@ -350,8 +356,10 @@ class SteadyClient:
                 "protocolVersion": PROTOCOL_VERSION,
                 "resume": True,
                 "lastSeqs": self._progress.last_seqs,
+                "samples": True,
             }
             opened = await client.call("session.open", params, result=OpenResult)
+        client.trace_by(opened.tracing)
         self._token = opened.resume_token
         self._progress.open(opened.epoch, resumed=opened.resumed)
         self._client = client
@@ -374,6 +382,7 @@ class SteadyClient:
             "resumeToken": token,
             "protocolVersion": PROTOCOL_VERSION,
             "lastSeqs": self._progress.last_seqs,
+            "samples": True,
         }
         try:
             opened: OpenResult = await client.call("session.resume", params, result=OpenResult)

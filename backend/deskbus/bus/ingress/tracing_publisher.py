@@ -15,6 +15,7 @@ from deskbus.bus.route import Reader, Topic
 from deskbus.bus.service import InterApplicationBus
 from deskbus.observability.call_trace import trace_id_of, traceparent_of
 from deskbus.observability.tracing import conventions
+from deskbus.observability.tracing.sampling import HeadSampler
 from deskbus.observability.tracing.span import Value
 from deskbus.observability.tracing.tracer import OpenSpan, Tracer
 from deskbus_protocol.bus import PublishParams, RequestParams, RespondParams, SendParams, SendResult
@@ -41,8 +42,12 @@ class TracingPublisher:
         bus: InterApplicationBus,
         identity: ClientId,
         tracer: Tracer,
+        *,
+        samples_itself: bool = False,
     ) -> None:
+        """`samples_itself`: what its client does not mark was not sampled there."""
         self._publisher = publisher
+        self._sampler = HeadSampler(0.0) if samples_itself else tracer.sampler
         self._broker = bus.broker
         self._identity = identity
         self._tracer = tracer
@@ -54,9 +59,9 @@ class TracingPublisher:
         tracer = self._tracer
         start_ns = tracer.now_ns()
         count = len(messages)
-        first = tracer.sampler.first_of(count)
+        first = self._sampler.first_of(count)
         told = partial(self._refused, refuse, start_ns)
-        if first < count or tracer.sampler.topics:
+        if first < count or self._sampler.topics:
             return self._publish_split(messages, first, told)
         routed = self._publisher.publish_plain(messages, told)
         if tracer.now_ns() - start_ns > tracer.slow_ns:
@@ -94,6 +99,7 @@ class TracingPublisher:
             span.end(f"send {params.topic}", attributes, kind="server", error=error.kind.category)
             raise
         if sent is not None:
+            self._when_written(stages, params.topic, addressed=params.app)
             span.end(f"send {params.topic}", attributes, kind="server")
         return sent
 
@@ -114,6 +120,9 @@ class TracingPublisher:
         except DeskbusError as error:
             self._end_request(span, topic, error.kind.category)
             raise
+        if withdraw is not None:
+            addressed = "" if isinstance(params.app, UnsetType) else params.app
+            self._when_written(stages, topic, addressed=addressed)
         return withdraw
 
     def respond(self, params: RespondParams) -> None:
@@ -134,7 +143,7 @@ class TracingPublisher:
 
     def _publish_split(self, messages: Sequence[Plain], first: int, refuse: Refuse) -> Topic | None:
         """Those that are not traced go by as before, in blocks between those that are."""
-        sampler = self._tracer.sampler
+        sampler = self._sampler
         routed: Topic | None = None
         block: list[Plain] = []
         for at, message in enumerate(messages):
@@ -183,6 +192,14 @@ class TracingPublisher:
         asyncio.get_running_loop().call_soon(written)
         return topic
 
+    def _when_written(self, stages: "Stages", name: str, *, addressed: str) -> None:
+        """Of what was sent to one app, that app; of all else the topic's readers."""
+        topic = None if addressed else self._broker.topics.find(name)
+        readers = [] if topic is None else [reader.client.identity for reader in topic.targets]
+        if addressed:
+            readers = [ClientId(addressed, "")]
+        asyncio.get_running_loop().call_soon(stages.end_deliveries, name, readers)
+
     def _delivered(
         self,
         span: OpenSpan,
@@ -192,7 +209,7 @@ class TracingPublisher:
         attributes: Mapping[str, Value],
     ) -> None:
         """In the loop's next turn all has been handed to the kernel."""
-        stages.end_deliveries(name, targets)
+        stages.end_deliveries(name, [reader.client.identity for reader in targets])
         span.end(f"publish {name}", attributes, kind="server")
 
     def _answered(
@@ -222,7 +239,7 @@ class TracingPublisher:
         )
 
     def _sampled(self, topic: str) -> bool:
-        sampler = self._tracer.sampler
+        sampler = self._sampler
         return sampler.takes_one() or sampler.takes_topic(topic)
 
     def _refused(self, refuse: Refuse, start_ns: int, error: DeskbusError, topic: str) -> None:
@@ -272,19 +289,18 @@ class Stages:
         else:
             ended.end(stage, {})
 
-    def end_deliveries(self, topic: str, targets: Sequence[Reader]) -> None:
+    def end_deliveries(self, topic: str, readers: Sequence[ClientId]) -> None:
         if self._delivery is None:
             return
         end_ns = self._span.tracer.now_ns()
-        for target in targets[:TRACED_READERS]:
-            identity = target.client.identity
+        for reader in readers[:TRACED_READERS]:
             one = self._delivery._replace(span_id=self._span.tracer.new_span_id())
             one.end(
                 f"deliver {topic}",
                 {
                     conventions.MESSAGING_DESTINATION_NAME: topic,
-                    conventions.APP: identity.app,
-                    conventions.CLIENT: identity.client,
+                    conventions.APP: reader.app,
+                    conventions.CLIENT: reader.client,
                 },
                 kind="producer",
                 end_ns=end_ns,

@@ -1,0 +1,138 @@
+import { performance } from 'perf_hooks';
+import type { ClientSpan, TracingTerms } from '../generated/protocol';
+import { matches } from '../common/topics';
+
+/** Spans in one call of `traces.record`; more are told in the next. */
+const BATCH = 64;
+/** What a backend that does not take them may make wait here; beyond, spans are left out. */
+const MAX_WAITING = 1000;
+const TELL_AFTER_MS = 200;
+const SAMPLED = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f][13579bdf]$/;
+
+/** A step in progress of a trace that is sampled. */
+export interface OpenSpan {
+  /** W3C Trace Context, for what it leads to. */
+  readonly traceparent: string;
+  end(error?: string): void;
+}
+
+type Kind = NonNullable<ClientSpan['kind']>;
+
+/**
+ * Begins traces as the backend's terms say, goes on with those that messages carry, and tells the
+ * backend the steps that were taken here.
+ */
+export class ClientTracer {
+  /** The step that what is said now belongs to. */
+  current: OpenSpan | undefined;
+  private waiting: ClientSpan[] = [];
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly terms: TracingTerms,
+    private readonly tell: (spans: ClientSpan[]) => void,
+  ) {}
+
+  /** A step that begins here, or within the one that is under way; undefined if not sampled. */
+  begin(name: string, kind: Kind, topic?: string): OpenSpan | undefined {
+    const within = this.current?.traceparent;
+    if (within !== undefined) return this.goOn(within, name, kind, topic);
+    if (!this.samples(topic)) return undefined;
+    return this.open(hex(32), undefined, name, kind, topic);
+  }
+
+  /** A step behind one that was taken elsewhere; undefined where that is not sampled. */
+  goOn(traceparent: string, name: string, kind: Kind, topic?: string): OpenSpan | undefined {
+    const [, traceId, parentId] = SAMPLED.exec(traceparent) ?? [];
+    if (traceId === undefined) return undefined;
+    return this.open(traceId, parentId, name, kind, topic);
+  }
+
+  /** Runs `work`; what it says before it returns belongs to the step. */
+  within<T>(span: OpenSpan | undefined, work: () => T): T {
+    const before = this.current;
+    this.current = span;
+    try {
+      return work();
+    } finally {
+      this.current = before;
+    }
+  }
+
+  /** Tells what waits. */
+  flush(): void {
+    if (this.timer) clearTimeout(this.timer);
+    this.timer = undefined;
+    while (this.waiting.length > 0) this.tell(this.waiting.splice(0, BATCH));
+  }
+
+  private samples(topic: string | undefined): boolean {
+    const { ratio, topics } = this.terms;
+    if (topic !== undefined && topics.some((pattern) => matches(pattern, topic))) return true;
+    return ratio > 0 && Math.random() < ratio;
+  }
+
+  private open(
+    traceId: string,
+    parentId: string | undefined,
+    name: string,
+    kind: Kind,
+    topic: string | undefined,
+  ): OpenSpan {
+    const spanId = hex(16);
+    const start = nowMicros();
+    let ended = false;
+    return {
+      traceparent: `00-${traceId}-${spanId}-01`,
+      end: (error) => {
+        if (ended) return;
+        ended = true;
+        this.add({
+          traceId,
+          spanId,
+          ...(parentId === undefined ? {} : { parentId }),
+          name,
+          kind,
+          start,
+          end: Math.max(start, nowMicros()),
+          ...(topic === undefined ? {} : { topic }),
+          ...(error === undefined ? {} : { error }),
+        });
+      },
+    };
+  }
+
+  private add(span: ClientSpan): void {
+    if (this.waiting.length >= MAX_WAITING) return;
+    this.waiting.push(span);
+    if (this.waiting.length >= BATCH) this.flush();
+    else if (!this.timer) {
+      this.timer = setTimeout(() => this.flush(), TELL_AFTER_MS);
+      // No process stays for it.
+      (this.timer as Partial<NodeJS.Timeout>).unref?.();
+    }
+  }
+}
+
+/** Parameters as JSON with the context of a step; untouched without one. */
+export function withTrace(text: string, span: OpenSpan | undefined): string {
+  if (!span) return text;
+  const comma = text === '{}' ? '' : ',';
+  return `${text.slice(0, -1)}${comma}${traceMember(span)}}`;
+}
+
+/** The member that carries the context. */
+export function traceMember(span: OpenSpan): string {
+  return `"_meta":{"traceparent":"${span.traceparent}"}`;
+}
+
+function nowMicros(): number {
+  return Math.round((performance.timeOrigin + performance.now()) * 1000);
+}
+
+/** Random digits, not all zero. No secret depends on them. */
+function hex(digits: number): string {
+  let text = '';
+  while (text.length < digits) text += Math.floor(Math.random() * 16).toString(16);
+  return /^0+$/.test(text) ? `1${text.slice(1)}` : text;
+}
