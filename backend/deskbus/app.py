@@ -19,6 +19,7 @@ from deskbus.components.connection_acceptor import ConnectionAcceptor
 from deskbus.components.endpoint import Endpoint
 from deskbus.components.fdc3_agent import Fdc3Agent
 from deskbus.components.federation_bridge import FederationBridge
+from deskbus.components.forwarding import Forwarding
 from deskbus.components.health_checks import (
     bus_check,
     permissions_check,
@@ -141,6 +142,7 @@ class Backend:
             access=access,
         )
         federation_bridge = FederationBridge(settings, messaging, vault, access.security, loops)
+        forwarding = Forwarding(settings, auditing, vault, loops, epoch)
         breakers = [
             guarded.breaker
             for guarded in (
@@ -149,6 +151,7 @@ class Backend:
                 user_interface.shell,
                 federation_bridge.federation,
                 tracing.exporter,
+                *forwarding.forwarders,
             )
             if guarded is not None
         ]
@@ -186,8 +189,10 @@ class Backend:
                 "web": web_state.health,
                 "resources": shortage.health,
                 "tracing": tracing.health,
+                **forwarding.checks,
             },
             breakers=breakers,
+            on_changed=forwarding.health_changed,
         )
         labels = AppLabels(settings.config.metrics.apps)
         metrics = Metrics(
@@ -260,6 +265,7 @@ class Backend:
             vault,
             tracing,
             auditing,
+            forwarding,
             messaging,
             health,
             user_interface,

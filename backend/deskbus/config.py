@@ -26,6 +26,7 @@ from deskbus.storage.written_file import Written, WrittenError, near
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.display import look_alike
 from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.events import Severity
 from deskbus_protocol.fdc3 import Version
 from deskbus_protocol.logging import Component, Level
 from deskbus_protocol.manifest import Manifest, Origin
@@ -49,7 +50,7 @@ AUDIT_FOLDER = "audit"
 REFERENCE = "secret:"
 """A value that begins so stands for a secret: `deskbus vault set NAME` puts it into the vault."""
 
-TAKES_SECRETS = ("apps.process.env.", "federation.", "tracing.headers.")
+TAKES_SECRETS = ("apps.process.env.", "federation.", "tracing.headers.", "forward.headers.")
 """Where such values may be. Anywhere else one is an error, for it would be taken literally."""
 
 
@@ -237,6 +238,35 @@ class Fdc3Config(Section, frozen=True, kw_only=True):
     ] = []
 
 
+class ForwardConfig(Section, frozen=True, kw_only=True):
+    """A place that audit records go to as they are made, at least once, and `alerts` about health.
+
+    `to` is `syslog+tls://HOST:PORT`, or a collector's https or http address for OTLP. Only records
+    of these `types`, `apps` and `severities` go there, all where none is named; `since` says what
+    goes there first. Files are taken from the configuration's own folder; `headers` may be
+    `secret:NAME`.
+    """
+
+    name: Annotated[str, Meta(pattern=whole(r"[a-z0-9-]+"), max_length=64, examples=["siem"])]
+    to: Annotated[
+        str,
+        Meta(
+            pattern=whole(r"(syslog\+tls|https?)://[A-Za-z0-9._~:/%\[\]-]+"),
+            max_length=1024,
+            examples=["syslog+tls://logs.example.com:6514"],
+        ),
+    ]
+    types: list[Annotated[str, Meta(max_length=64)]] = []
+    apps: list[Annotated[str, Meta(max_length=128)]] = []
+    severities: list[Severity] = []
+    alerts: bool = True
+    since: Literal["now", "beginning"] = "now"
+    tls_ca: str | UnsetType = UNSET
+    tls_cert: str | UnsetType = UNSET
+    tls_key: str | UnsetType = UNSET
+    headers: dict[str, str] = {}
+
+
 class LoggingConfig(Section, frozen=True, kw_only=True):
     """The log goes to standard error, and with `file` into files too, as JSON or readable text.
 
@@ -302,6 +332,7 @@ class Config(Section, frozen=True, kw_only=True):
     metrics: MetricsConfig = MetricsConfig()
     tracing: TracingConfig = TracingConfig()
     logging: LoggingConfig = LoggingConfig()
+    forward: Annotated[list[ForwardConfig], Meta(max_length=16)] = []
     federation: FederationConfig | UnsetType = UNSET
     fdc3: Fdc3Config | UnsetType = UNSET
     web: WebConfig | UnsetType = UNSET
@@ -365,7 +396,7 @@ class ConfigFile:
                 raise self.error(
                     place[:-1],
                     f"{place[:-1]} can't be a secret of the vault",
-                    "A secret can stand in apps.process.env, in federation and in tracing.headers.",
+                    "It can be in apps.process.env, federation, and headers of tracing or forward.",
                     word=value,
                 )
         self._check_patterns(config)
@@ -385,6 +416,11 @@ class ConfigFile:
                 except DeskbusError as error:
                     cause = f"topic {pattern}: {error.message}"
                     raise self.error(place, cause, error.action, word=pattern) from error
+        names = [each.name for each in config.forward]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                place = f"forward[{number}].name"
+                raise self.error(place, f"two are named {name}", "Rename one.", word=name)
         kept = config.persistence
         for pattern in kept.sensitive if kept.enabled else ():
             if not any(overlaps(pattern, topic) for topic in kept.topics):

@@ -32,9 +32,14 @@ class HealthWatch:
         messages_in: Callable[[], int],
         checks: Mapping[str, Check],
         breakers: Iterable[CircuitBreaker],
+        on_changed: Callable[[str, ComponentHealth], None] = lambda _, __: None,
     ) -> None:
-        """`messages_in` counts what the bus took in: a collection waits until it is idle."""
+        """`messages_in` counts what the bus took in: a collection waits until it is idle.
+
+        `on_changed` is told each change, beside the shell.
+        """
         self._shell = shell
+        self._on_changed = on_changed
         self._loops = loops
         self.lag = LoopLag()
         self.disk = DiskSpace(settings.data_dir, lambda folder: exposure(folder)[1])
@@ -63,3 +68,4 @@ class HealthWatch:
         )
         changed = HealthChangedParams(component=component, health=health)
         self._shell.tell("health.changed", component, changed)
+        self._on_changed(component, health)

@@ -4,7 +4,7 @@ import { matches } from '../common/topics';
 
 /** Spans in one call of `traces.record`; more are told in the next. */
 const BATCH = 64;
-/** What a backend that does not take them may make wait here; beyond, spans are left out. */
+/** Spans that wait for a backend that does not take them; beyond, they are left out. */
 const MAX_WAITING = 1000;
 const TELL_AFTER_MS = 200;
 const SAMPLED = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f][13579bdf]$/;

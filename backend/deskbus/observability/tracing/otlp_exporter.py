@@ -4,45 +4,28 @@ The protocol is https://opentelemetry.io/docs/specs/otlp/. Sending is batched, b
 circuit breaker. Records without room are dropped and counted; the bus waits for nothing.
 """
 
-import http.client
-import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
-from urllib.parse import urlsplit
 
 import anyio
 import structlog
 
+from deskbus.observability.otlp_http import CollectorError, post
 from deskbus.reliability.circuit_breaker import CircuitBreaker
 from deskbus_protocol.health import ComponentHealth
 
 MAX_WAITING = 8_192
 BATCH = 512
 EVERY_S = 1.0
-WITHIN_S = 5.0
-"""How long a collector may take for one batch."""
-
 LAST_WITHIN_S = 1.0
 """How long the last batch is waited for when the backend ends."""
-
-RETRYABLE = frozenset({429, 502, 503, 504})
-"""As OTLP/HTTP says; what is refused otherwise is refused again."""
 
 T = TypeVar("T")
 Encode = Callable[[Sequence[T]], bytes]
 """Makes the body of a request; it may take long, so it is called on a thread."""
 
 log = structlog.get_logger()
-
-
-class CollectorError(Exception):
-    """The collector did not take a batch; `again` says whether it may later."""
-
-    def __init__(self, reason: str, *, again: bool) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.again = again
 
 
 class OtlpExporter(Generic[T]):
@@ -147,29 +130,4 @@ class OtlpExporter(Generic[T]):
 
     def _post(self, batch: Sequence[T], headers: Mapping[str, str]) -> None:
         """Blocks; raises `CollectorError`."""
-        body = self._encode(batch)
-        place = urlsplit(self._url)
-        host, port = place.hostname or "", place.port
-        connection: http.client.HTTPConnection
-        if place.scheme == "https":
-            context = ssl.create_default_context()
-            connection = http.client.HTTPSConnection(host, port, timeout=WITHIN_S, context=context)
-        else:
-            connection = http.client.HTTPConnection(host, port, timeout=WITHIN_S)
-        sent = {**headers, "Content-Type": "application/x-protobuf"}
-        try:
-            connection.request("POST", place.path or "/", body, sent)
-            answer = connection.getresponse()
-            answer.read(65_536)
-        except TimeoutError:
-            raise CollectorError("the collector does not answer", again=True) from None
-        except OSError as error:
-            words = error.strerror or type(error).__name__
-            raise CollectorError(f"no connection to the collector: {words}", again=True) from None
-        except http.client.HTTPException:
-            raise CollectorError("the collector's answer is no HTTP", again=True) from None
-        finally:
-            connection.close()
-        if not 200 <= answer.status < 300:
-            words = f"the collector answers {answer.status}"
-            raise CollectorError(words, again=answer.status in RETRYABLE)
+        post(self._url, self._encode(batch), headers)

@@ -1,0 +1,1 @@
+"""Audit records and alerts, on their way to a company's own systems."""

@@ -1,0 +1,55 @@
+"""Up to where a destination has had the audit log: a small file that survives crashes."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import structlog
+
+from deskbus.storage import durable_files
+from deskbus.storage.newer_format import NewerFormatError, refuse_newer
+
+log = structlog.get_logger()
+
+
+class ForwardedUpTo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Records up to `seq` need not be sent again; -1 for none."""
+
+    version: Literal[1] = 1
+    seq: int = -1
+
+
+class ForwardBookmark:
+    """Blocks on the disk."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._path = folder / f"{name}.json"
+
+    def load(self) -> int | None:
+        """None where there is none yet; what can't be read counts as the beginning, for to send
+        twice is better than not at all. Raises `NewerFormatError`.
+        """
+        try:
+            content = self._path.read_bytes()
+            refuse_newer(content, ForwardedUpTo().version, "the place of a forwarding")
+            return msgspec.json.decode(content, type=ForwardedUpTo).seq
+        except FileNotFoundError:
+            return None
+        except NewerFormatError:
+            raise
+        except (OSError, msgspec.MsgspecError) as error:
+            log.error("forward.bookmark_unreadable", reason=type(error).__name__)  # noqa: TRY400
+            return -1
+
+    def save(self, seq: int) -> None:
+        """Returns when it is on the disk, whole; raises `OSError`."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = self._path.with_suffix(".new")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(ForwardedUpTo(seq=seq)))
+            file.flush()
+            durable_files.sync(file.fileno())
+        durable_files.replace(temporary, self._path)
+        durable_files.sync_folder(self._path.parent)
