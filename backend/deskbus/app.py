@@ -46,6 +46,7 @@ from deskbus.components.metric_sources import (
 )
 from deskbus.components.metrics import Metrics
 from deskbus.components.sessions import Sessions
+from deskbus.components.support import SupportReports
 from deskbus.components.tracing import Tracing
 from deskbus.components.user_interface import UserInterface
 from deskbus.components.web_gateway import WebGateway, web_apps_of
@@ -230,6 +231,14 @@ class Backend:
             metrics=metrics,
             tracing=tracing,
             levels=logs.levels,
+            support=SupportReports(
+                settings,
+                vault,
+                auditing.reader,
+                metrics.exposition,
+                health=health.monitor.report,
+                apps=apps.manager.statuses,
+            ),
             web_apps=web_apps,
             web_state=web_state,
         )

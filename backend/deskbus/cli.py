@@ -205,6 +205,10 @@ def _add_observability(commands: Any, reach: argparse.ArgumentParser) -> None:
     explain.add_argument("scope", metavar="SCOPE", type=_text)
 
     _add_traces(commands, reach)
+    support = commands.add_parser(
+        "support", parents=[reach], help="write an archive for who helps, without secrets"
+    )
+    support.add_argument("file", type=Path, metavar="FILE", help="a .tar.gz that is not there yet")
     levels = commands.add_parser(
         "log-level", parents=[reach], help="change how much the backend logs, or show it"
     )

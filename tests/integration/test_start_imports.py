@@ -30,6 +30,7 @@ LATE = {
     *("jsonrpcserver", "jsonschema", "keyring", "nats", "psutil", "crc32c"),
     *("opentelemetry", "prometheus_client", "starlette", "uvicorn", "h11", "websockets"),
     *("deskbus_protocol.client", "deskbus.federation.nats_connection", "argon2", "urllib.request"),
+    "http.client",
     "deskbus.audit.report.html_report",
 }
 """Modules for which nobody who waits for a first answer need wait."""

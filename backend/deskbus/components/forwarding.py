@@ -16,8 +16,6 @@ from deskbus.observability.forwarding.alert import Alert
 from deskbus.observability.forwarding.bookmark import ForwardBookmark
 from deskbus.observability.forwarding.destination import Destination
 from deskbus.observability.forwarding.forwarder import Forwarder, NewRecords
-from deskbus.observability.forwarding.otlp_destination import OtlpDestination
-from deskbus.observability.forwarding.syslog_destination import SyslogDestination
 from deskbus.reliability.health_monitor import Check
 from deskbus.reliability.loops import Loops
 from deskbus.storage.clocks import ClockMs, SteadyClock
@@ -98,10 +96,15 @@ async def _read(reader: AuditQueries, wanted: ForwardConfig, behind: int, limit:
 def _destination(
     wanted: ForwardConfig, folder: Path, vault: VaultService, epoch: str
 ) -> Destination:
+    # Each here, so that a backend without it starts without HTTP and TLS.
     place = urlsplit(wanted.to)
     if place.scheme != "syslog+tls":
         check_installed(f"forward {wanted.name}")
+        from deskbus.observability.forwarding.otlp_destination import OtlpDestination
+
         return OtlpDestination(wanted.to, epoch=epoch, headers=_resolver(vault, wanted.headers))
+
+    from deskbus.observability.forwarding.syslog_destination import SyslogDestination
 
     def path(name: str | UnsetType) -> Path | None:
         return None if isinstance(name, UnsetType) else folder / name

@@ -13,6 +13,7 @@ from deskbus.components.messaging import Messaging
 from deskbus.components.metrics import Metrics
 from deskbus.components.permission_explanations import PermissionExplanations
 from deskbus.components.sessions import Sessions
+from deskbus.components.support import SupportReports
 from deskbus.components.tracing import Tracing
 from deskbus.components.user_interface import UserInterface
 from deskbus.handlers import apps as apps_handlers
@@ -28,6 +29,7 @@ from deskbus.handlers import panels as panels_handlers
 from deskbus.handlers import permissions as permissions_handlers
 from deskbus.handlers import policy as policy_handlers
 from deskbus.handlers import secrets as secrets_handlers
+from deskbus.handlers import support as support_handlers
 from deskbus.handlers import traces as traces_handlers
 from deskbus.handlers import ui as ui_handlers
 from deskbus.handlers import web as web_handlers
@@ -65,6 +67,7 @@ def dispatcher_of(
     metrics: Metrics,
     tracing: Tracing,
     levels: LogLevels,
+    support: SupportReports,
     web_apps: WebApps | None,
     web_state: WebState,
 ) -> Dispatcher:
@@ -120,6 +123,7 @@ def dispatcher_of(
             health_handlers.handlers(health.monitor),
             metrics_handlers.handlers(metrics.exposition),
             logging_handlers.handlers(levels),
+            support_handlers.handlers(support.collect),
             traces_handlers.handlers(tracing.ring, tracing.tracer),
             federation_handlers.handlers(federation_bridge.federation),
             fdc3_handlers.handlers(fdc3.service),

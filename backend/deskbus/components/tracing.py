@@ -3,12 +3,11 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from msgspec import UNSET, UnsetType
 
 from deskbus.config import ConfigError, Settings
-from deskbus.observability.tracing.otlp_exporter import OtlpExporter
-from deskbus.observability.tracing.otlp_spans import span_encoder
 from deskbus.observability.tracing.sampling import HeadSampler
 from deskbus.observability.tracing.span import Span
 from deskbus.observability.tracing.trace_ring import TraceRing
@@ -17,6 +16,9 @@ from deskbus.reliability.loops import Loops
 from deskbus.vault.service import VaultService
 from deskbus_protocol.health import ComponentHealth
 from deskbus_protocol.traces import TracingTerms
+
+if TYPE_CHECKING:
+    from deskbus.observability.tracing.otlp_exporter import OtlpExporter
 
 TRACES_PATH = "/v1/traces"
 
@@ -39,7 +41,7 @@ class Tracing:
         if not isinstance(config.endpoint, UnsetType):
             check_installed("tracing.endpoint")
             url = config.endpoint.rstrip("/") + TRACES_PATH
-            self.exporter = OtlpExporter("traces", url, span_encoder(epoch), self._headers)
+            self.exporter = self._exporter(url, epoch)
             recorders.append(self.exporter.put)
         sampler = HeadSampler(config.ratio, config.topics)
         self.tracer = Tracer(sampler, recorders, slow_ns=config.slow_ms * 1_000_000)
@@ -66,6 +68,13 @@ class Tracing:
         if self.exporter is None:
             return ComponentHealth(status="ok", detail=f"{len(self.ring)} traces kept here")
         return self.exporter.health()
+
+    def _exporter(self, url: str, epoch: str) -> "OtlpExporter[Span]":
+        # Here, so that a backend without a collector starts without HTTP.
+        from deskbus.observability.tracing.otlp_exporter import OtlpExporter
+        from deskbus.observability.tracing.otlp_spans import span_encoder
+
+        return OtlpExporter("traces", url, span_encoder(epoch), self._headers)
 
     async def _headers(self) -> Mapping[str, str]:
         return {

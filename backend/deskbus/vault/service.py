@@ -277,6 +277,20 @@ class VaultService:
         finally:
             wipe(given)
 
+    async def secrets(self) -> list[str]:
+        """The values of apps and of the configuration, where the vault is open or opens by itself;
+        none where there is no vault. Raises `DeskbusError`.
+        """
+        if not self._vault.exists and self._vault.state != "memory":
+            return []
+
+        def read() -> list[str]:
+            names = [name for name in self._vault.names() if name.purpose in ("apps", "config")]
+            found = (self._vault.get(name) for name in names)
+            return [value.decode() for value in found if value is not None]
+
+        return await self._run(read)
+
     def _must_exist(self) -> None:
         """Raises `DeskbusError` where there is nothing to change, which makes no vault."""
         if not self._vault.exists and self._vault.state != "memory":

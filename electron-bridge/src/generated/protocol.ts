@@ -1920,6 +1920,18 @@ export interface RecordSpansResult {
   taken: number;
 }
 
+/** `left_out` says, a sentence each, what is not among the parts, and why. */
+export interface SupportReport {
+  parts: Array<SupportPart>;
+  leftOut: Array<string>;
+}
+
+/** One file of an archive, as text. */
+export interface SupportPart {
+  name: string;
+  text: string;
+}
+
 export interface FederationResult {
   health: ComponentHealth;
 }
@@ -2330,6 +2342,8 @@ export interface Methods {
   "traces.get": { params: GetTraceParams; result: TraceResult; handledBy: "backend" };
   /** Adds a client's own spans to traces that are sampled. */
   "traces.record": { params: RecordSpansParams; result: RecordSpansResult; handledBy: "backend" };
+  /** Health, metrics, configuration, versions, crashes and logs, without secrets. */
+  "support.collect": { params: NoParams; result: SupportReport; handledBy: "backend" };
   /** Connects to NATS at once, and tells how that went, 5 s later at the latest. */
   "federation.reconnect": { params: NoParams; result: FederationResult; handledBy: "backend" };
   /** Begins FDC3 for a client: its identity, its inbox; earlier listeners are gone. */
