@@ -112,10 +112,12 @@ class SupportReports:
         named = self._settings.config.logging.file
         if isinstance(named, str):
             yield "backend.log", _end_of(self._settings.data_dir / named, LOG_BYTES)
-        found = (self._settings.data_dir / LOG_FOLDER).glob("*/*.log")
+        folder = self._settings.data_dir / LOG_FOLDER
+        own = None if not isinstance(named, str) else self._settings.data_dir / named
+        found = [path for path in folder.glob("*.log") if path != own]
         newest = sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
         for path in newest[:MAX_APP_LOGS]:
-            yield f"apps/{path.parent.name}/{path.name}", _end_of(path, APP_LOG_BYTES)
+            yield f"apps/{path.name}", _end_of(path, APP_LOG_BYTES)
 
 
 def versions() -> dict[str, object]:
