@@ -47,6 +47,26 @@ async function pageScript(entry) {
   return outputFiles[0].text;
 }
 
+/** What the gateway serves beside an app's pages lies in its package, so that it needs no Node. */
+const GATEWAY_ASSETS = join(root, '..', 'backend', 'deskbus', 'web', 'assets');
+const web = {
+  platform: 'browser',
+  target: PAGE_TARGET,
+  alias: { perf_hooks: src('web', 'perf-hooks.ts') },
+  define: {
+    'process.nextTick': 'queueMicrotask',
+    'process.emitWarning': 'console.warn',
+    setImmediate: 'setTimeout',
+  },
+};
+const gatewayScript = (name, output) =>
+  script(src('web', `${name}.ts`), join(GATEWAY_ASSETS, output), {
+    ...web,
+    format: 'iife',
+    sourcemap: false,
+    minifyWhitespace: true,
+  });
+
 await rm(dist(), { recursive: true, force: true });
 await mkdir(dist('renderer'), { recursive: true });
 
@@ -67,6 +87,9 @@ await Promise.all([
       define: { PAGE_SCRIPT, PAGE_SCRIPT_WITH_FDC3 },
     }),
   ),
+  ...script(src('web', 'index.ts'), dist('web', 'index.js'), { ...web, format: 'esm' }),
+  ...gatewayScript('page', 'deskbus.js'),
+  ...gatewayScript('worker', 'deskbus-worker.js'),
   ...pages.flatMap((name) =>
     script(src('renderer', name), dist('renderer', `${basename(name, '.ts')}.js`), {
       format: 'iife',

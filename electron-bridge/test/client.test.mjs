@@ -5,6 +5,7 @@ import { Backend, EPOCH, HEAD } from './backend.mjs';
 import { source } from './source.mjs';
 
 const { Client } = await source('node/client.ts');
+const { dial } = await source('node/dial.ts');
 
 let backend;
 let client;
@@ -13,6 +14,7 @@ beforeEach(async () => {
   backend = new Backend();
   await backend.listen();
   client = new Client({
+    dial,
     app: 'com.example.app',
     renewable: true,
     ticketProvider: () => Promise.resolve({ ticket: 't', pipe: backend.pipe }),
@@ -81,6 +83,7 @@ test("clients that read at the same time do not get each other's messages", asyn
   const clients = [];
   for (const name of ['one', 'two', 'three']) {
     const other = new Client({
+      dial,
       app: 'com.example.app',
       renewable: false,
       ticketProvider: () => Promise.resolve({ ticket: 't', pipe: backend.pipe }),
@@ -114,6 +117,7 @@ test('a paused client reads nothing until it goes on', async () => {
   backend.send({ topic: 'a', seq: 1 });
   // Whatever the socket had would be read before this server's answers to another client.
   const other = new Client({
+    dial,
     app: 'com.example.app',
     renewable: false,
     ticketProvider: () => Promise.resolve({ ticket: 't', pipe: backend.pipe }),

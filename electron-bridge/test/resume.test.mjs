@@ -5,6 +5,7 @@ import { Backend, EPOCH } from './backend.mjs';
 import { source } from './source.mjs';
 
 const { Client } = await source('node/client.ts');
+const { dial } = await source('node/dial.ts');
 
 let backend;
 let client;
@@ -22,6 +23,7 @@ afterEach(async () => {
 
 async function connect(options = {}) {
   client = new Client({
+    dial,
     app: 'com.example.app',
     renewable: true,
     ticketProvider: () => Promise.resolve({ ticket: 't', pipe: backend.pipe }),

@@ -127,5 +127,7 @@ def _kind_of(event: Counted) -> _Kind:
         return *_rule_of(event), event.client, event.method
     if isinstance(event, TicketRefused):
         return *_rule_of(event), event.claimed
+    if isinstance(event, CspViolation):
+        return *_rule_of(event), event.client, event.directive, event.blocked
     origin = event.origin if isinstance(event, OriginViolation | CsrfViolation) else ""
     return *_rule_of(event), event.client, origin

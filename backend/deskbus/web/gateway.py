@@ -294,6 +294,8 @@ class Gateway:
         name = asked.request.scope["path"].removeprefix("/")
         content = await anyio.to_thread.run_sync((ASSETS / name).read_bytes, limiter=self._reads)
         headers = {"cache-control": "no-cache"}
+        if asked.on_site().spec.framed_by:
+            headers["cross-origin-resource-policy"] = "cross-origin"
         if asked.request.scope["path"] == WORKER_PATH:
             # A worker has the policy of its own response: this one reaches the bus, and no more.
             headers["content-security-policy"] = (
@@ -332,10 +334,11 @@ class Gateway:
             raise not_found() from None
         nonce = new_nonce()
         policy = self._policy_of(site)
-        metas = [("app", site.app)]
+        metas = [("app", site.app), ("hosts", " ".join(policy.framed_by))]
         browser = self._with_cookie(asked)
         if browser is not None and asked.source != "foreign":
             metas.append(("csrf", self._browsers.csrf_token(browser)))
+            metas.append(("client", browser.new_client()))
         first = "".join(f'<meta name="deskbus-{name}" content="{text}">' for name, text in metas)
         first += f'<script nonce="{nonce}" src="{SDK_PATH}"></script>'
         allowed = {site.origin, *site.spec.scripts}

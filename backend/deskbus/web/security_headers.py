@@ -17,7 +17,7 @@ OWN_TRUSTED_TYPES = "deskbus"
 """The policy of the SDK itself, with which it names its own worker."""
 
 PERMISSIONS = (
-    "accelerometer", "autoplay", "bluetooth", "browsing-topics", "camera", "display-capture",
+    "accelerometer", "autoplay", "browsing-topics", "camera", "display-capture",
     "geolocation", "gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer",
     "microphone", "midi", "payment", "publickey-credentials-get", "screen-wake-lock", "serial",
     "usb", "window-management", "xr-spatial-tracking",

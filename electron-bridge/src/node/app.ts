@@ -1,3 +1,4 @@
+import { dial } from './dial';
 import { Socket } from 'net';
 import { LAST_WORDS_MS, LIFE_FD_VARIABLE } from '../generated/constants';
 import type { BeginResult } from '../generated/protocol';
@@ -26,6 +27,7 @@ export async function runAsApp(options: RunOptions = {}): Promise<App> {
   watchBackend();
   const { pipe, app: id, ticket } = await handedOver();
   const client = new Client({
+    dial,
     app: id,
     renewable: false,
     takeUp: true,

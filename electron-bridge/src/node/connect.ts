@@ -1,3 +1,4 @@
+import { dial } from './dial';
 import { handedOver } from './badge';
 import { Client, type ClientOptions } from './client';
 import type { Ticket } from './connection';
@@ -26,6 +27,7 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   const { pipe, app, whileClosed, heartbeat, retry } = options;
   const renewable = 'ticketProvider' in options;
   const client = new Client({
+    dial,
     app,
     renewable,
     ...(whileClosed ? { whileClosed } : {}),

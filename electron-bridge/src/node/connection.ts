@@ -1,4 +1,3 @@
-import type { Socket } from 'net';
 import {
   FIRST_RETRY_MS,
   LAST_RETRY_MS,
@@ -8,9 +7,9 @@ import {
 import { PROTOCOL_VERSION, type OpenResult } from '../generated/protocol';
 import { Backoff } from '../common/backoff';
 import { monotonicMs } from './clock';
-import { dial } from './dial';
 import { DeskbusError, isLoss } from '../common/error';
 import { Heartbeat, type HeartbeatOptions } from './heartbeat';
+import type { Call, Dial, Line } from './line';
 import type { Handler, Link, LinkHooks, Params } from './link';
 
 /** `resuming` after a connection was lost, until there is another one. */
@@ -24,6 +23,8 @@ export interface Ticket {
 
 export interface ConnectionOptions {
   app: string;
+  /** Opens a line to where a ticket says. */
+  dial: Dial;
   /** Gets a ticket for each session. */
   ticketProvider: () => Promise<Ticket>;
   /** Whether there are more tickets than one; else a lost session is resumed or over. */
@@ -58,7 +59,7 @@ export class Connection {
   private readonly heartbeat: Heartbeat;
   private current: ConnectionState = 'connecting';
   private standing: Link | undefined;
-  private socket: Socket | undefined;
+  private socket: Line | undefined;
   private retry: NodeJS.Timeout | undefined;
   private pipe = '';
   private resumeToken = '';
@@ -194,7 +195,9 @@ export class Connection {
     const onClose = (): void => {
       if (this.link === link) this.lost();
     };
-    const call = dial(pipe, { ...this.hooks, onClose }, () => this.heartbeat.heard());
+    const call: Call = this.options.dial(pipe, { ...this.hooks, onClose }, () =>
+      this.heartbeat.heard(),
+    );
     const { link, socket, connected } = call;
     for (const [method, handler] of this.handlers) link.handle(method, handler);
     this.socket = socket;

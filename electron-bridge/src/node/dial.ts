@@ -1,13 +1,7 @@
-import { connect, type Socket } from 'net';
+import { connect } from 'net';
 import { DeskbusError } from '../common/error';
+import type { Call } from './line';
 import { Link, type LinkHooks } from './link';
-
-export interface Call {
-  link: Link;
-  socket: Socket;
-  /** Rejects with unavailable where nobody answers on the pipe. */
-  connected: Promise<void>;
-}
 
 /** The bytes that a socket read last, of any client: taken out before the next one reads. */
 const arrived = Buffer.allocUnsafeSlow(64 * 1024);

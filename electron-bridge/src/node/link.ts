@@ -1,5 +1,5 @@
-import type { Writable } from 'stream';
 import type { Methods } from '../generated/protocol';
+import type { LineOutput } from './line';
 import { startTimer } from './clock';
 import { asDeskbusError, DeskbusError } from '../common/error';
 import { checkSize, toJson } from '../common/json';
@@ -95,7 +95,7 @@ export class Link {
   private closed = false;
 
   constructor(
-    private readonly output: Writable,
+    private readonly output: LineOutput,
     private readonly hooks: LinkHooks,
   ) {
     output.on('error', () => this.close());
@@ -108,6 +108,18 @@ export class Link {
     if (this.closed) return;
     try {
       this.decoder.feed(chunk);
+    } catch (error) {
+      if (!(error instanceof StreamBrokenError)) throw error;
+      this.output.destroy();
+      this.close();
+    }
+  }
+
+  /** Takes whole lines that arrived as text. */
+  feedLines(block: string): void {
+    if (this.closed) return;
+    try {
+      this.take(block.endsWith('\n') ? block : `${block}\n`);
     } catch (error) {
       if (!(error instanceof StreamBrokenError)) throw error;
       this.output.destroy();

@@ -1,3 +1,4 @@
+import { dial } from '../../node/dial';
 import { BrowserWindow, type Rectangle, type RenderProcessGoneDetails } from 'electron';
 import type { WindowDescriptor } from '../../generated/protocol';
 import { Client } from '../../node/client';
@@ -34,6 +35,7 @@ export class AppWindow extends Emitter<WindowEvents> {
     const { webContents } = this.browserWindow;
     const relayLine = (line: string): void => relay.message(line);
     this.client = new Client({
+      dial,
       app: descriptor.app,
       ticketProvider: mintTicket,
       renewable: true,

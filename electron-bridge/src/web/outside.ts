@@ -1,0 +1,53 @@
+import { DeskbusError } from '../common/error';
+import { Client } from '../node/client';
+import type { Ticket } from '../node/connection';
+import { loopbackAccess, whyUnreachable } from './loopback-access';
+import { SocketPool, type Socket } from './socket-pool';
+import { BUS_PATH, TICKET_PATH } from './words';
+
+export interface OutsideOptions {
+  /** The id of the app that this page's origin may come as. */
+  app: string;
+  /** The app's site, such as `http://com-example-x-….localhost:24800`. */
+  site: string;
+  /** The token that a person's word gave this page. */
+  pairing: string;
+}
+
+/**
+ * Connects a page of an origin from elsewhere. To be called from a click: the browser may ask.
+ *
+ * Rejects with unavailable, in words for the person, where the browser won't let it; with
+ * session_required where the pairing is not valid any more.
+ */
+export async function connectFromOutside({ app, site, pairing }: OutsideOptions): Promise<Client> {
+  const refusal = whyUnreachable(await loopbackAccess(), isSecureContext);
+  if (refusal !== '') throw DeskbusError.of('unavailable', refusal);
+  const url = `${site.replace(/^http/, 'ws')}${BUS_PATH}`;
+  const pool = new SocketPool(url, (address) => new WebSocket(address) as unknown as Socket);
+  const client = new Client({
+    app,
+    renewable: true,
+    dial: (_address, hooks, onHeard) => pool.dial(hooks, onHeard),
+    ticketProvider: () => ticketOf(site, pairing, url),
+  });
+  await client.open();
+  return client;
+}
+
+async function ticketOf(site: string, pairing: string, pipe: string): Promise<Ticket> {
+  let response: Response;
+  try {
+    response = await fetch(`${site}${TICKET_PATH}`, {
+      method: 'POST',
+      body: '{}',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${pairing}` },
+      credentials: 'omit',
+    });
+  } catch {
+    throw DeskbusError.of('unavailable', 'The gateway does not answer, or the browser forbids it.');
+  }
+  const answer = (await response.json()) as { ticket: string; error?: unknown };
+  if (answer.error !== undefined) throw DeskbusError.from(answer.error);
+  return { ticket: answer.ticket, pipe };
+}

@@ -1,0 +1,108 @@
+// This script runs before all others in a page that the gateway serves: it makes `window.deskbus`.
+import { PageBus } from '../page/bus';
+import type { Pipe } from '../page/link';
+import { apiOf } from '../page/whole-api';
+import { hostPipe } from './framed';
+import { OWN_NAMES, WORKER_PATH, type PageWord, type WorkerWord } from './words';
+
+interface TrustedPolicies {
+  createPolicy(
+    name: string,
+    rules: { createScriptURL(url: string): string },
+  ): { createScriptURL(url: string): string };
+}
+
+const TAB = `${OWN_NAMES}tab`;
+const PROOF = `${OWN_NAMES}proof`;
+
+const meta = (name: string): string =>
+  document.querySelector<HTMLMetaElement>(`meta[name="${OWN_NAMES}${name}"]`)?.content ?? '';
+
+const home = meta('home');
+if (home === '') begin();
+else welcome(meta('proof'));
+
+/** The page that answers a pairing code: keeps the proof where this origin alone reads it. */
+function welcome(proof: string): void {
+  localStorage.setItem(PROOF, proof);
+  location.replace(home);
+}
+
+function begin(): void {
+  const app = meta('app');
+  const hosts = meta('hosts').split(' ').filter(Boolean);
+  const isFramed = window.parent !== window;
+  if (app === '' || (isFramed && hosts.length === 0)) return;
+  const client = isFramed ? '' : tabName();
+  const pipe = isFramed ? hostPipe(hosts) : workerPipe(app, client);
+  const value = apiOf(new PageBus(app, client, pipe));
+  Object.defineProperty(window, 'deskbus', { value, enumerable: true });
+}
+
+/** The client's name of this tab, which a reload keeps. */
+function tabName(): string {
+  const fresh = meta('client');
+  const browser = fresh.slice(0, fresh.lastIndexOf('-'));
+  const kept = sessionStorage.getItem(TAB) ?? '';
+  const name = kept.startsWith(`${browser}-`) ? kept : fresh;
+  sessionStorage.setItem(TAB, name);
+  return name;
+}
+
+/** The lines of a page, to the worker that all pages of its origin share. */
+function workerPipe(app: string, tab: string): Pipe {
+  const { port } = new SharedWorker(trusted(WORKER_PATH), workerOptions());
+  const say = (word: PageWord): void => port.postMessage(word);
+  const page = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
+  let listener: (text: string) => void = () => undefined;
+  port.onmessage = ({ data }: MessageEvent<WorkerWord>) => {
+    if (data.kind === 'occupied') {
+      // The tab was duplicated, and its storage with it.
+      sessionStorage.removeItem(TAB);
+      location.reload();
+      return;
+    }
+    try {
+      listener(data.text);
+    } finally {
+      say({ kind: 'taken', characters: data.text.length });
+    }
+  };
+  say({
+    kind: 'begin',
+    tab,
+    page,
+    app,
+    csrf: meta('csrf'),
+    proof: localStorage.getItem(PROOF) ?? '',
+  });
+  window.addEventListener('load', () => setTimeout(() => say({ kind: 'settled' })));
+  window.addEventListener('pagehide', () => say({ kind: 'leave' }));
+  window.addEventListener('pageshow', ({ persisted }) => {
+    if (persisted) location.reload();
+  });
+  return {
+    send: (text) => say({ kind: 'lines', text }),
+    listen: (take) => {
+      listener = take;
+    },
+  };
+}
+
+/** Keeps the worker while its only page reloads, where a browser can. */
+function workerOptions(): WorkerOptions {
+  return { name: 'deskbus', extendedLifetime: true } as WorkerOptions;
+}
+
+/** Trusted Types want it said that the worker is our own. */
+function trusted(url: string): string {
+  const { trustedTypes } = window as { trustedTypes?: TrustedPolicies };
+  if (!trustedTypes) return url;
+  const policy = trustedTypes.createPolicy('deskbus', {
+    createScriptURL(wanted) {
+      if (wanted !== WORKER_PATH) throw new TypeError('This is not the worker.');
+      return wanted;
+    },
+  });
+  return policy.createScriptURL(url);
+}
