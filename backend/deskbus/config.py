@@ -282,7 +282,8 @@ class LoggingConfig(Section, frozen=True, kw_only=True):
 
 
 class TracingConfig(Section, frozen=True, kw_only=True):
-    """With `enabled`, `ratio` of all messages and calls are traced, and all of `topics`.
+    """With `enabled`, `ratio` of all messages and calls are traced, and all of `topics`, though no
+    more than `max_per_s` traces begin in a second, here and at each client.
 
     Of what is not sampled, errors and what takes longer than `slow_ms` are told all the same, by
     one span. Spans go to `endpoint`, a collector that takes OTLP over HTTP, where one is named;
@@ -292,6 +293,7 @@ class TracingConfig(Section, frozen=True, kw_only=True):
     enabled: bool = False
     ratio: Annotated[float, Meta(ge=0, le=1)] = 0.01
     topics: list[Pattern] = []
+    max_per_s: Annotated[int, Meta(ge=1, le=1_000_000)] = 100
     slow_ms: Annotated[int, Meta(ge=1, le=3_600_000)] = 1000
     endpoint: Endpoint | UnsetType = UNSET
     headers: dict[str, str] = {}

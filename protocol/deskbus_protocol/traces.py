@@ -18,7 +18,8 @@ MAX_RECORDED = 64
 
 
 class TracingTerms(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The sampling that a client does by itself: a share of what it sends, and all of some topics.
+    """The sampling that a client does by itself: a share of what it sends, and all of some topics,
+    but no more than `max_per_s` a second.
 
     What is sampled goes out with a `traceparent` (W3C Trace Context) whose flags are 01, and the
     client tells its own spans by `traces.record`.
@@ -26,6 +27,7 @@ class TracingTerms(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     ratio: float
     topics: list[str]
+    max_per_s: int
 
 
 class ClientSpan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -76,6 +76,8 @@ def _measure(row: Row, scale: Scale) -> report.Measured:
     names = [row.ours, *(name for name in row.peers if SERVERS[name].installed())]
     runs: dict[str, list[Figures]] = {name: [] for name in names}
     rounds = min(scale.rounds, row.max_rounds)
+    if scale is not QUICK:
+        rounds = max(rounds, row.min_rounds)
     for turn in range(1, rounds + 1):
         for name in [name for name in names if name in runs]:
             try:

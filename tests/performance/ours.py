@@ -17,9 +17,11 @@ NODE_CLIENT = ROOT / "electron-bridge" / "dist" / "node" / "index.js"
 class Deskbus:
     """The backend of this checkout; what is published on `topic` is measured."""
 
-    def __init__(self, name: str, topic: str) -> None:
+    def __init__(self, name: str, topic: str, config: str = "") -> None:
+        """`config` is more of the configuration, as TOML."""
         self.name = name
         self._topic = topic
+        self._config = config
 
     def installed(self) -> bool:
         return NODE_CLIENT.exists()
@@ -27,7 +29,7 @@ class Deskbus:
     def prepare(self, sockets: Path, store: Path) -> Launch:
         store.mkdir(parents=True, exist_ok=True)
         config = store / "bench.toml"
-        config.write_text('[persistence]\ntopics = ["stored.#"]\n')
+        config.write_text(f'[persistence]\ntopics = ["stored.#"]\n{self._config}')
         runtime = runtime_dir_for(store)
         pipe = runtime / "bus.sock"
         return Launch(

@@ -1,13 +1,18 @@
 """What came out: a table for people, and results.json for programs."""
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 
 import msgspec
 
 from tests.performance.load import Figures
 from tests.performance.rows import Goal, Row
+
+MIN_PAIRS = 10
+RESAMPLES = 2000
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +58,24 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
     def ratio(self, goal: Goal) -> float | None:
         return None if goal.against is None else self.ours / self.peers[goal.against]
+
+    def interval(self, peer: str) -> tuple[float, float] | None:
+        """Within which ours over the peer lies with 95 %, from runs that alternate; None for few.
+
+        By resampling pairs of runs (the bootstrap), with chance that is the same each time.
+        """
+        ours, theirs = self.runs.get(self.row.ours, []), self.runs.get(peer, [])
+        figure = self.row.figure
+        pairs = [(a[figure], b[figure]) for a, b in zip(ours, theirs, strict=False) if b[figure]]
+        if len(pairs) < MIN_PAIRS:
+            return None
+        chance = random.Random(1)
+        ratios = []
+        for _ in range(RESAMPLES):
+            drawn = chance.choices(pairs, k=len(pairs))
+            ratios.append(median(a for a, _ in drawn) / median(b for _, b in drawn))
+        ratios.sort()
+        return ratios[RESAMPLES * 25 // 1000], ratios[RESAMPLES * 975 // 1000 - 1]
 
     def met(self, goal: Goal) -> bool:
         return self._margin(goal) >= 1
@@ -124,6 +147,10 @@ def _block(each: Measured) -> list[str]:
         met = "" if goal is None else "yes" if each.met(goal) else "NO"
         head = f"{row.name}, {row.unit}" if ours else ""
         lines.append(_line(head, name, number(each.value(name)), ratio, wanted, met))
+        interval = None if ours else each.interval(name)
+        if interval is not None:
+            told = f"95 % of it within {interval[0]:.3f} … {interval[1]:.3f}"
+            lines.append(_line("", f"  {told}", "", "", "", ""))
         extra = {key: value for key, value in each.medians[name].items() if key != row.figure}
         if extra:
             told = ", ".join(f"{key} {number(value)}" for key, value in extra.items())

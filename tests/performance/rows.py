@@ -16,12 +16,20 @@ from tests.performance.peers import PEERS
 from tests.performance.resume import resume_ms
 from tests.performance.server import Running, Server
 
+UNOBSERVED = "[metrics]\nlatency = false\n"
+TRACED = "[tracing]\nenabled = true\nratio = {}\n"
+"""Beside metrics, which are always on; no more traces a second than by default."""
+
 SERVERS: dict[str, Server] = {
     **PEERS,
     **DESKTOPS,
     "deskbus": Deskbus("deskbus", "bench.topic"),
     "unpersisted": Deskbus("unpersisted", "bench.topic"),
     "persisted": Deskbus("persisted", "stored.topic"),
+    "unobserved": Deskbus("unobserved", "bench.topic", UNOBSERVED),
+    "metrics": Deskbus("metrics", "bench.topic"),
+    "traced-1": Deskbus("traced-1", "bench.topic", TRACED.format(0.01)),
+    "traced-100": Deskbus("traced-100", "bench.topic", TRACED.format(1.0)),
 }
 
 FAN_OUT = 100
@@ -97,6 +105,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     peers: tuple[str, ...] = ()
     ours: str = "deskbus"
     max_rounds: int = 100
+    min_rounds: int = 1
     needs: str = "bus.publish"
 
     @property
@@ -347,6 +356,27 @@ def audit_rows() -> Iterator[Row]:
     )
 
 
+def observability_rows() -> Iterator[Row]:
+    """The cost of seeing inside, beside the same backend that nobody looks into."""
+    for name, server, limit in (
+        ("1 → 1, metrics on, tracing off", "metrics", 0.97),
+        ("1 → 1, tracing at 1 %", "traced-1", 0.95),
+        ("1 → 1, tracing at 100 %", "traced-100", 0.02),
+    ):
+        yield Row(
+            name=name,
+            unit="msg/s",
+            figure="per_second",
+            better="more",
+            measure=one_to_one,
+            ours=server,
+            peers=("unobserved",),
+            goals=(Goal(limit=limit, against="unobserved"),),
+            min_rounds=10,
+            needs="traces.query",
+        )
+
+
 ROWS = (
     Row(
         name="1 → 1",
@@ -471,6 +501,7 @@ ROWS = (
         max_rounds=3,
     ),
     *page_rows(),
+    *observability_rows(),
     *permission_rows(),
     matching_row(),
     *own_rows(),

@@ -14,8 +14,11 @@ from deskbus.bus.pending_requests import PendingRequest, PendingRequests, Settle
 from deskbus.bus.presence import SubscriberPresence
 from deskbus.bus.recovery.session_catchup import SessionCatchup, session_catchup
 from deskbus.bus.route import BusClient, Reader
+from deskbus.bus.traced_stages import Stages, continued
 from deskbus.contracts.bus_access import BusAccess
+from deskbus.observability import call_trace
 from deskbus.observability.metrics.delivery_latency import DeliveryLatency
+from deskbus.observability.tracing import conventions
 from deskbus.storage.clocks import ClockMs, awake_ms
 from deskbus_protocol.bus import (
     Mode,
@@ -230,12 +233,23 @@ class InterApplicationBus:
             outcomes.append(outcome)
             settled.set()
 
-        request = self._ask(client, params, settle, None)
+        span = call_trace.current().span
+        if span is None:
+            request = self._ask(client, params, settle, None)
+        else:
+            stages = Stages(span)
+            with self.broker.observed(stages):
+                request = self._ask(client, continued(params, span), settle, None)
+            stages.deliver_soon(self.broker.topics.find(params.topic), params)
         try:
             await settled.wait()
         finally:
             self.pending_requests.withdraw(request)
         outcome = outcomes.pop()
+        if span is not None:
+            error = outcome.kind.category if isinstance(outcome, DeskbusError) else ""
+            attributes = {conventions.MESSAGING_DESTINATION_NAME: params.topic}
+            span.child().end(f"reply {params.topic}", attributes, error=error)
         if isinstance(outcome, DeskbusError):
             raise outcome
         return Raw(outcome)

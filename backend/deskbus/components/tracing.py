@@ -20,6 +20,9 @@ from deskbus_protocol.traces import TracingTerms
 if TYPE_CHECKING:
     from deskbus.observability.tracing.otlp_exporter import OtlpExporter
 
+MARKED_PER_SAMPLED = 10
+"""Messages that clients have marked, for each that may be sampled here."""
+
 TRACES_PATH = "/v1/traces"
 
 
@@ -43,8 +46,10 @@ class Tracing:
             url = config.endpoint.rstrip("/") + TRACES_PATH
             self.exporter = self._exporter(url, epoch)
             recorders.append(self.exporter.put)
-        sampler = HeadSampler(config.ratio, config.topics)
-        self.tracer = Tracer(sampler, recorders, slow_ns=config.slow_ms * 1_000_000)
+        sampler = HeadSampler(config.ratio, config.topics, max_per_s=config.max_per_s)
+        # Steps of one trace, of several clients, that each keep to the terms.
+        marked = HeadSampler(0.0, max_per_s=MARKED_PER_SAMPLED * config.max_per_s)
+        self.tracer = Tracer(sampler, recorders, slow_ns=config.slow_ms * 1_000_000, marked=marked)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -60,7 +65,11 @@ class Tracing:
         """For clients, who sample what they begin."""
         if self.tracer is None:
             return UNSET
-        return TracingTerms(ratio=self._config.ratio, topics=list(self._config.topics))
+        return TracingTerms(
+            ratio=self._config.ratio,
+            topics=list(self._config.topics),
+            max_per_s=self._config.max_per_s,
+        )
 
     def health(self) -> ComponentHealth:
         if self.tracer is None:

@@ -12,7 +12,7 @@ from anyio.abc import TaskGroup
 from msgspec import Raw, UnsetType
 
 from deskbus.observability.error_counts import ErrorCounts
-from deskbus.rpc import frames
+from deskbus.rpc import compact_frames, frames
 from deskbus.rpc.calls_in_progress import CallsInProgress
 from deskbus.rpc.fastpath import ASKING, METHODS, RATE_LIMITED_ON_FAST_PATH, Answer, FastPath
 from deskbus.rpc.frames import Frame
@@ -163,9 +163,14 @@ class Peer:
 
     def receive(self, block: bytes) -> None:
         """Takes whole frames, each ended by a newline."""
-        take = self.fastpath.take
-        if take(block, self._start):
+        if self.fastpath.take(block, self._start):
             return
+        for run in compact_frames.marked_apart(block):
+            if not self.fastpath.take(run, self._start):
+                self._receive_each(run)
+
+    def _receive_each(self, block: bytes) -> None:
+        take = self.fastpath.take
         for line in block.split(b"\n"):
             if line.strip() and not take(line + b"\n", self._start):
                 self._receive(line)

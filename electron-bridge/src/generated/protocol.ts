@@ -377,7 +377,8 @@ export interface OpenResult {
 }
 
 /**
- * The sampling that a client does by itself: a share of what it sends, and all of some topics.
+ * The sampling that a client does by itself: a share of what it sends, and all of some topics,
+ * but no more than `max_per_s` a second.
  *
  * What is sampled goes out with a `traceparent` (W3C Trace Context) whose flags are 01, and the
  * client tells its own spans by `traces.record`.
@@ -385,6 +386,7 @@ export interface OpenResult {
 export interface TracingTerms {
   ratio: number;
   topics: Array<string>;
+  maxPerS: number;
 }
 
 /**

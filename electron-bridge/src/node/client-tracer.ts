@@ -26,12 +26,18 @@ export class ClientTracer {
   /** The step that what is said now belongs to. */
   current: OpenSpan | undefined;
   private waiting: ClientSpan[] = [];
+  /** How many go by before the next that is sampled. */
+  private pass: number;
+  private secondEnds = 0;
+  private begun = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly terms: TracingTerms,
     private readonly tell: (spans: ClientSpan[]) => void,
-  ) {}
+  ) {
+    this.pass = draw(terms.ratio);
+  }
 
   /** A step that begins here, or within the one that is under way; undefined if not sampled. */
   begin(name: string, kind: Kind, topic?: string): OpenSpan | undefined {
@@ -66,10 +72,36 @@ export class ClientTracer {
     while (this.waiting.length > 0) this.tell(this.waiting.splice(0, BATCH));
   }
 
+  /**
+   * Whether what is said now is to be a step: `begin` may say no all the same. Costs a subtraction
+   * for what is not.
+   */
+  due(topic: string): boolean {
+    if (this.current) return true;
+    if (this.terms.topics.length > 0 && this.wants(topic)) return true;
+    this.pass -= 1;
+    return this.pass < 0;
+  }
+
   private samples(topic: string | undefined): boolean {
-    const { ratio, topics } = this.terms;
-    if (topic !== undefined && topics.some((pattern) => matches(pattern, topic))) return true;
-    return ratio > 0 && Math.random() < ratio;
+    const wanted = topic !== undefined && this.wants(topic);
+    if (!wanted && this.pass >= 0) {
+      this.pass -= 1;
+      if (this.pass >= 0) return false;
+    }
+    if (this.pass < 0) this.pass = draw(this.terms.ratio);
+    else if (!wanted) return false;
+    const now = performance.now();
+    if (now >= this.secondEnds) {
+      this.secondEnds = now + 1000;
+      this.begun = 0;
+    }
+    this.begun += 1;
+    return this.begun <= this.terms.maxPerS;
+  }
+
+  private wants(topic: string): boolean {
+    return this.terms.topics.some((pattern) => matches(pattern, topic));
   }
 
   private open(
@@ -124,6 +156,13 @@ export function withTrace(text: string, span: OpenSpan | undefined): string {
 /** The member that carries the context. */
 export function traceMember(span: OpenSpan): string {
   return `"_meta":{"traceparent":"${span.traceparent}"}`;
+}
+
+/** How many go by, of which each is sampled by chance; a number with the geometric distribution. */
+function draw(ratio: number): number {
+  if (ratio <= 0) return Infinity;
+  if (ratio >= 1) return 0;
+  return Math.floor(Math.log(1 - Math.random()) / Math.log(1 - ratio));
 }
 
 function nowMicros(): number {

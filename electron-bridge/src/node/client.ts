@@ -208,7 +208,7 @@ export class Client extends Emitter<ClientEvents> {
     }
     if (options) checkUnconfirmed(options);
     const text = toJson(payload, AROUND_PAYLOAD);
-    const span = this.tracer?.begin(`bus.publish ${topic}`, 'producer', topic);
+    const span = this.beginPublish(topic);
     const traced = span ? `,${traceMember(span)}` : '';
     const rest = (options ? publishMembers(options) : '') + traced;
     span?.end();
@@ -222,7 +222,7 @@ export class Client extends Emitter<ClientEvents> {
 
   /** As `publish`, with the parameters as JSON: `topic` is the one that these name. */
   publishJson(text: string, topic: string, choice?: Choice): boolean {
-    const span = this.tracer?.begin(`bus.publish ${topic}`, 'producer', topic);
+    const span = this.beginPublish(topic);
     const params = withTrace(text, span);
     span?.end();
     const { link } = this.connection;
@@ -365,6 +365,12 @@ export class Client extends Emitter<ClientEvents> {
       );
     }
     return answer;
+  }
+
+  private beginPublish(topic: string): OpenSpan | undefined {
+    const { tracer } = this;
+    if (!tracer?.due(topic)) return undefined;
+    return tracer.begin(`bus.publish ${topic}`, 'producer', topic);
   }
 
   /** A step for a call, where it is sampled, and does not name its context itself. */

@@ -45,6 +45,8 @@ class ClientTracer:
         self._terms = terms
         self._wake = wake
         self._waiting: list[ClientSpan] = []
+        self._second_ends_s = 0.0
+        self._begun = 0
         # No secret depends on them.
         self._random = random.Random()  # noqa: S311
 
@@ -99,9 +101,14 @@ class ClientTracer:
 
     def _samples(self, topic: str | None) -> bool:
         terms = self._terms
-        if topic is not None and any(matches(pattern, topic) for pattern in terms.topics):
-            return True
-        return terms.ratio > 0 and self._random.random() < terms.ratio
+        wanted = topic is not None and any(matches(each, topic) for each in terms.topics)
+        if not (wanted or (terms.ratio > 0 and self._random.random() < terms.ratio)):
+            return False
+        now_s = time.monotonic()
+        if now_s >= self._second_ends_s:
+            self._second_ends_s, self._begun = now_s + 1.0, 0
+        self._begun += 1
+        return self._begun <= terms.max_per_s
 
     def _end(self, step: ClientStep, error: str | UnsetType) -> None:
         if len(self._waiting) >= MAX_WAITING:

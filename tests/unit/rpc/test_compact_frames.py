@@ -2,6 +2,8 @@
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deskbus.rpc import compact_frames
 from deskbus.rpc.compact_frames import BlockKind
@@ -80,3 +82,15 @@ def test_an_answer_with_an_error_is_read_the_careful_way() -> None:
     refusal = block.replace(b'"payload":{}', b'"error":{"message":"no"}')
     assert taken(refusal) is None
     assert taken(block + refusal) is None
+
+
+@given(st.lists(st.booleans(), max_size=30))
+def test_marked_frames_stand_alone_and_all_others_together(marks: list[bool]) -> None:
+    plain, marked = b'{"a":1}\n', b'{"a":1,"_meta":{}}\n'
+    lines = [marked if mark else plain for mark in marks]
+    pieces = list(compact_frames.marked_apart(b"".join(lines)))
+    assert b"".join(pieces) == b"".join(lines)
+    assert all(piece == marked or marked not in piece for piece in pieces)
+    assert len(pieces) == sum(marks) + sum(
+        not mark and (at == 0 or marks[at - 1]) for at, mark in enumerate(marks)
+    )

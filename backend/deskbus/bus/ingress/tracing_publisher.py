@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
 
-from msgspec import UNSET, Raw, UnsetType, structs
+from msgspec import Raw, UnsetType
 
 from deskbus.bus.broker import Plain, Refuse
 from deskbus.bus.ingress.client_publisher import ClientPublisher
@@ -13,6 +12,7 @@ from deskbus.bus.ingress.rate_limit import RateLimitedPublisher
 from deskbus.bus.pending_requests import Settled
 from deskbus.bus.route import Reader, Topic
 from deskbus.bus.service import InterApplicationBus
+from deskbus.bus.traced_stages import Stages, continued
 from deskbus.observability.call_trace import trace_id_of, traceparent_of
 from deskbus.observability.tracing import conventions
 from deskbus.observability.tracing.sampling import HeadSampler
@@ -21,12 +21,6 @@ from deskbus.observability.tracing.tracer import OpenSpan, Tracer
 from deskbus_protocol.bus import PublishParams, RequestParams, RespondParams, SendParams, SendResult
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
-from deskbus_protocol.method import TraceContext
-
-TRACED_READERS = 16
-"""Of one message; the others are counted in its span."""
-
-P = TypeVar("P", PublishParams, SendParams, RequestParams)
 
 PUBLISH, SEND, REQUEST, RESPOND = "bus.publish", "bus.send", "bus.request", "bus.respond"
 
@@ -94,12 +88,12 @@ class TracingPublisher:
         stages = Stages(span)
         try:
             with self._broker.observed(stages):
-                sent = self._publisher.send(_continued(params, span))
+                sent = self._publisher.send(continued(params, span))
         except DeskbusError as error:
             span.end(f"send {params.topic}", attributes, kind="server", error=error.kind.category)
             raise
         if sent is not None:
-            self._when_written(stages, params.topic, addressed=params.app)
+            stages.deliver_soon(self._broker.topics.find(params.topic), params)
             span.end(f"send {params.topic}", attributes, kind="server")
         return sent
 
@@ -115,14 +109,13 @@ class TracingPublisher:
         try:
             with self._broker.observed(stages):
                 withdraw = self._publisher.request(
-                    _continued(params, span), partial(self._answered, span, topic, settled)
+                    continued(params, span), partial(self._answered, span, topic, settled)
                 )
         except DeskbusError as error:
             self._end_request(span, topic, error.kind.category)
             raise
         if withdraw is not None:
-            addressed = "" if isinstance(params.app, UnsetType) else params.app
-            self._when_written(stages, topic, addressed=addressed)
+            stages.deliver_soon(self._broker.topics.find(topic), params)
         return withdraw
 
     def respond(self, params: RespondParams) -> None:
@@ -177,7 +170,7 @@ class TracingPublisher:
         attributes[conventions.MESSAGING_BODY_SIZE] = len(payload)
         try:
             with self._broker.observed(stages):
-                topic = self._publisher.publish(name, payload, _continued(options, span))
+                topic = self._publisher.publish(name, payload, continued(options, span))
         except DeskbusError as error:
             span.end(f"publish {name}", attributes, kind="server", error=error.kind.category)
             raise
@@ -192,18 +185,10 @@ class TracingPublisher:
         asyncio.get_running_loop().call_soon(written)
         return topic
 
-    def _when_written(self, stages: "Stages", name: str, *, addressed: str) -> None:
-        """Of what was sent to one app, that app; of all else the topic's readers."""
-        topic = None if addressed else self._broker.topics.find(name)
-        readers = [] if topic is None else [reader.client.identity for reader in topic.targets]
-        if addressed:
-            readers = [ClientId(addressed, "")]
-        asyncio.get_running_loop().call_soon(stages.end_deliveries, name, readers)
-
     def _delivered(
         self,
         span: OpenSpan,
-        stages: "Stages",
+        stages: Stages,
         targets: Sequence[Reader],
         name: str,
         attributes: Mapping[str, Value],
@@ -272,48 +257,6 @@ class TracingPublisher:
         return found
 
 
-class Stages:
-    """Records the stages of one message as the broker goes through them."""
-
-    def __init__(self, span: OpenSpan) -> None:
-        self._span = span
-        self._stage = span.child()._replace(start_ns=span.start_ns)
-        self._delivery: OpenSpan | None = None
-
-    def __call__(self, stage: str) -> None:
-        """The stage has ended, and the next begins."""
-        ended, self._stage = self._stage, self._span.child()
-        if stage == "deliver":
-            # Its bytes are with the kernel a little later.
-            self._delivery = ended
-        else:
-            ended.end(stage, {})
-
-    def end_deliveries(self, topic: str, readers: Sequence[ClientId]) -> None:
-        if self._delivery is None:
-            return
-        end_ns = self._span.tracer.now_ns()
-        for reader in readers[:TRACED_READERS]:
-            one = self._delivery._replace(span_id=self._span.tracer.new_span_id())
-            one.end(
-                f"deliver {topic}",
-                {
-                    conventions.MESSAGING_DESTINATION_NAME: topic,
-                    conventions.APP: reader.app,
-                    conventions.CLIENT: reader.client,
-                },
-                kind="producer",
-                end_ns=end_ns,
-            )
-
-
 def _kept(persisted: OpenSpan, topic: str, durable: bool) -> None:
     attributes = {conventions.MESSAGING_DESTINATION_NAME: topic}
     persisted.end("fsync", attributes, error="" if durable else "degraded")
-
-
-def _continued(params: P, span: OpenSpan) -> P:
-    """The message with our span as the parent of what its readers do."""
-    state = UNSET if isinstance(params.meta, UnsetType) else params.meta.tracestate
-    meta = TraceContext(traceparent=span.traceparent, tracestate=state)
-    return structs.replace(params, meta=meta)

@@ -1,9 +1,11 @@
 """HeadSampler: which messages and calls are traced, decided before anything is done for them."""
 
 import random
+import time
 from collections.abc import Callable, Sequence
-from math import log
+from math import inf, log
 
+from deskbus.reliability.token_bucket import TokenBucket
 from deskbus_protocol.topics import matches
 
 NEVER = 1 << 62
@@ -12,7 +14,7 @@ MAX_TOPICS = 10_000
 
 
 class HeadSampler:
-    """A share of all, and all of some topics.
+    """A share of all, and all of some topics, but no more than `max_per_s` a second together.
 
     How many go by before the next is drawn, so those that go by cost a subtraction together. That
     number has the geometric distribution, as if each had been drawn by itself.
@@ -23,7 +25,14 @@ class HeadSampler:
         ratio: float,
         topics: Sequence[str] = (),
         chance: Callable[[], float] = random.random,
+        *,
+        max_per_s: float = inf,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._monotonic_s = monotonic_s
+        self._bucket = None
+        if max_per_s < inf:
+            self._bucket = TokenBucket(max_per_s, max_per_s, monotonic_s())
         self.ratio = ratio
         self.topics = tuple(topics)
         self._chance = chance
@@ -35,11 +44,19 @@ class HeadSampler:
 
         Those before it have gone by, and with it the draw is used up.
         """
-        if self._pass >= count:
-            self._pass -= count
-            return count
-        at, self._pass = self._pass, self._draw()
-        return at
+        at = 0
+        while self._pass < count - at:
+            at += self._pass
+            self._pass = self._draw()
+            if self.affords_one():
+                return at
+            at += 1
+        self._pass -= count - at
+        return count
+
+    def affords_one(self) -> bool:
+        """Whether there is room for one more in this second, which is taken."""
+        return self._bucket is None or self._bucket.take(1, self._monotonic_s())
 
     def takes_one(self) -> bool:
         return self.first_of(1) == 0
@@ -54,7 +71,7 @@ class HeadSampler:
                 self._verdicts.clear()
             known = any(matches(pattern, topic) for pattern in self.topics)
             self._verdicts[topic] = known
-        return known
+        return known and self.affords_one()
 
     def _draw(self) -> int:
         if self.ratio <= 0.0:

@@ -82,11 +82,15 @@ class Tracer:
         recorders: list[Recorder],
         *,
         slow_ns: int,
+        marked: HeadSampler | None = None,
         now_ns: Callable[[], int] | None = None,
     ) -> None:
-        """`slow_ns` is from when on a call or message that was not sampled is told all the same."""
+        """`marked` bounds what others want traced. `slow_ns` is from when on a call or message that
+        was not sampled is told all the same.
+        """
         self.sampler = sampler
         self.slow_ns = slow_ns
+        self._marked = marked or HeadSampler(0.0)
         self.now_ns = now_ns or SteadyUnixNs()
         self._recorders = recorders
         # No secret depends on them.
@@ -105,7 +109,7 @@ class Tracer:
             if not sampled:
                 return None
             return OpenSpan(self, self.new_trace_id(), self.new_span_id(), "", start_ns)
-        if not remote.sampled:
+        if not (remote.sampled and self._marked.affords_one()):
             return None
         return OpenSpan(self, remote.trace_id, self.new_span_id(), remote.span_id, start_ns)
 

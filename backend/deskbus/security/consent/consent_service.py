@@ -181,6 +181,13 @@ class ConsentService:
         try:
             answer = await self._prompt(request._replace(trace=request.trace._replace(span=span)))
             outcome = answer.choice
+            log.info(
+                "permission.answered",
+                app=request.identity.app,
+                permission=request.grant.permission,
+                scope=request.grant.scope,
+                answer=outcome,
+            )
             return answer
         except anyio.get_cancelled_exc_class():
             # However short: one that flashes up and is gone invites the click for something else.

@@ -33,3 +33,21 @@ def test_topics_are_sampled_by_pattern() -> None:
     assert sampler.takes_topic("orders.new")
     assert sampler.takes_topic("prices.EURUSD.bid")
     assert not sampler.takes_topic("prices.EURUSD.ask")
+
+
+def test_no_more_are_sampled_in_a_second_than_the_limit_says() -> None:
+    now_s = [0.0]
+    sampler = HeadSampler(1.0, ["orders.#"], max_per_s=10, monotonic_s=lambda: now_s[0])
+    assert sum(sampler.takes_one() for _ in range(1000)) == 10
+    assert not sampler.takes_topic("orders.new")
+    now_s[0] += 0.5
+    assert sum(sampler.takes_topic("orders.new") for _ in range(1000)) == 5
+    now_s[0] += 100
+    assert sampler.first_of(50) == 0
+    assert sum(sampler.takes_one() for _ in range(1000)) == 9
+
+
+def test_without_room_none_of_a_block_is_sampled() -> None:
+    sampler = HeadSampler(1.0, max_per_s=1, monotonic_s=lambda: 0.0)
+    assert sampler.first_of(100) == 0
+    assert sampler.first_of(100) == 100
