@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,7 +94,9 @@ class WebDesk:
         """Sends bytes; returns all that comes until the gateway closes, or answers and waits."""
         received = b""
         async with await anyio.connect_tcp(address, self.port) as stream:
-            await stream.send(data)
+            # A gateway that has heard enough does not wait for the rest.
+            with suppress(anyio.BrokenResourceError):
+                await stream.send(data)
             with anyio.move_on_after(LIMIT_S):
                 while not _is_whole(received):
                     try:

@@ -216,7 +216,12 @@ class Gateway:
         if route is None:
             allowed = ", ".join(each for each, known in self._routes if known == path)
             raise refused(405, INVALID_PARAMS, "This is not done here.", allow=allowed)
-        response = await route(asked)
+        try:
+            response = await route(asked)
+        except RefusedError as refusal:
+            # A listed origin may read why it was refused.
+            self._state.refused += 1
+            response = _failure(refusal.status, refusal.error, refusal.headers)
         if path in CORS_PATHS:
             response.headers["vary"] = "Origin"
             if asked.source == "outside":

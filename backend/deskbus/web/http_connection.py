@@ -215,4 +215,10 @@ def config_of(app: Callable[..., Any]) -> Config:
 def is_within_limits(scope: Mapping[str, Any]) -> bool:
     """Whether a request's line and headers are of a size that honest ones have."""
     target = len(scope["raw_path"]) + len(scope["query_string"])
-    return len(scope["headers"]) <= MAX_HEADERS and target <= MAX_TARGET_BYTES
+    # h11 bounds only what has not come whole.
+    head = sum(len(name) + len(value) for name, value in scope["headers"])
+    return (
+        len(scope["headers"]) <= MAX_HEADERS
+        and target <= MAX_TARGET_BYTES
+        and head <= MAX_HEAD_BYTES
+    )

@@ -1,6 +1,6 @@
 import type { Pipe } from '../page/link';
 
-/** Words of a frame and its host they have a channel of their own. */
+/** Words of a frame and its host, before they have a channel of their own. */
 export const HELLO = 'deskbus:hello';
 export const WELCOME = 'deskbus:welcome';
 

@@ -1,0 +1,168 @@
+"""The real backend, of which a test may switch defences off, one at a time.
+
+python -m tests.web.weakened, as `python -m deskbus`; DESKBUS_TEST_WEAKEN names the socket to
+listen on.
+Waits are short and numbers small from the start, so that a test reaches them.
+"""
+
+import hashlib
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from deskbus import cli
+from deskbus.handlers import session
+from deskbus.security.tickets.one_time_tickets import TicketIssuer
+from deskbus.web import (
+    app_files,
+    gateway,
+    http_connection,
+    script_nonces,
+    violation_reports,
+    ws_frames,
+    ws_handshake,
+    ws_link,
+    ws_sockets,
+)
+from deskbus.web.browser_sessions import Browser, BrowserSessions
+from deskbus.web.sites import Site, Sites
+
+VARIABLE = "DESKBUS_TEST_WEAKEN"
+MUCH = 10**9
+
+SHORT: list[tuple[Any, str, object]] = [
+    (http_connection, "REQUEST_WITHIN_S", 0.5),
+    (http_connection, "MAX_HTTP_CONNECTIONS", 24),
+    (ws_link, "WS_FRAME_WITHIN_S", 0.5),
+    (ws_sockets, "MAX_SOCKETS_OF_ORIGIN", 8),
+]
+
+
+def _at(sites: Sites, authority: str) -> Site | None:
+    return sites._by_authority.get(authority, next(iter(sites)))
+
+
+def _redeem(issuer: TicketIssuer, ticket: str, app: str) -> object:
+    minted = next(reversed(issuer._open.values()), None) or _last[0]
+    _last[:] = [minted]
+    issuer._open.clear()
+    return minted.identity
+
+
+_last: list[Any] = []
+
+
+def _redeem_code(sessions: BrowserSessions, code: str, app: str, origin: str) -> object:
+    return sessions.let_in(app, origin)
+
+
+def _find(sessions: BrowserSessions, secret: str, app: str, origin: str) -> object:
+    return sessions._browsers.get(hashlib.sha256(secret.encode()).digest())
+
+
+def _read(site: Site, path: str, _closed: object) -> app_files.AppFile:
+    place = os.path.join(site.folder, path.lstrip("/").replace("\\", "/"))  # noqa: PTH118
+    content = Path(place).read_bytes()
+    return app_files.AppFile(content, "text/plain", '"x"')
+
+
+def _read_twice(site: Site, path: str, closed: object) -> app_files.AppFile:
+    from urllib.parse import unquote
+
+    return _read(site, unquote(path), closed)
+
+
+def _device(site: Site, path: str, closed: object) -> app_files.AppFile:
+    return app_files.AppFile(b"device", "text/plain", '"x"')
+
+
+def _first(headers: Any, name: bytes) -> str:
+    return str((headers.get(name) or [b""])[0].decode())
+
+
+def _yes(*_: object, **__: object) -> bool:
+    return True
+
+
+def _no(*_: object, **__: object) -> bool:
+    return False
+
+
+def _nothing(*_: object, **__: object) -> None:
+    return None
+
+
+def _constant(value: object) -> Callable[..., object]:
+    return lambda *_, **__: value
+
+
+OFF: dict[str, list[tuple[Any, str, object]]] = {
+    "host": [(Sites, "is_ours", _yes), (Sites, "at", _at)],
+    "source": [(gateway, "source_of", _constant("own"))],
+    "cors": [(gateway, "source_of", _constant("outside"))],
+    "cookie-alone": [(gateway, "source_of", _constant("program"))],
+    "embedding": [(gateway, "is_foreign_embedding", _no)],
+    "ws-origin": [
+        (ws_handshake, "named_origin", lambda header: header or "none"),
+        (Site, "admits", _yes),
+    ],
+    "ws-one-header": [(ws_handshake, "_only", _first)],
+    "csrf": [(BrowserSessions, "is_csrf_token", _yes)],
+    "proof": [(Browser, "is_proof", _yes)],
+    "session-binding": [(BrowserSessions, "find", _find)],
+    "place": [(session, "_check_place", _nothing)],
+    "once": [(TicketIssuer, "redeem", _redeem)],
+    "code-once": [(BrowserSessions, "redeem", _redeem_code)],
+    "media-type": [(gateway, "_media_type", _constant("application/json"))],
+    "report-size": [(gateway, "MAX_REPORT_BYTES", MUCH)],
+    "form-size": [(gateway, "MAX_FORM_BYTES", MUCH)],
+    "paths": [(app_files, "read", _read)],
+    "paths-twice": [(app_files, "read", _read_twice)],
+    "devices": [(app_files, "read", _device)],
+    "targets": [(gateway, "is_within_limits", _yes)],
+    "request-time": [(http_connection, "REQUEST_WITHIN_S", 3600.0)],
+    "frame-time": [(ws_link, "WS_FRAME_WITHIN_S", 3600.0)],
+    "connections": [(http_connection, "MAX_HTTP_CONNECTIONS", MUCH)],
+    "sockets": [(ws_sockets, "MAX_SOCKETS_OF_ORIGIN", MUCH)],
+    "frame-size": [(ws_frames, "MAX_WS_FRAME_BYTES", MUCH)],
+    "fragments": [(ws_frames, "MAX_FRAGMENTS", MUCH)],
+    "frame-heads": [(ws_frames.WsDecoder, "_check_head", _nothing)],
+    "control-frames": [(ws_link.WebSocketConnection, "_spend", _nothing)],
+    "rates": [(gateway.Gateway, "_spend", _nothing)],
+    "shown": [(gateway, "shown", str), (violation_reports, "shown", str)],
+    "nonces": [(script_nonces, "_origin_of", _constant("https://cdn.example.com"))],
+    "user": [(http_connection, "is_same_user", _yes)],
+}
+
+
+def listen(path: str) -> None:
+    """Takes `off NAME` and `on`; answers each with a line."""
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen()
+    while True:
+        peer, _ = server.accept()
+        kept: list[tuple[Any, str, object]] = []
+        with peer, peer.makefile("rw") as lines:
+            for line in lines:
+                if line.startswith("off "):
+                    for owner, name, value in OFF[line[4:].strip()]:
+                        kept.append((owner, name, getattr(owner, name)))
+                        setattr(owner, name, value)
+                else:
+                    for owner, name, value in reversed(kept):
+                        setattr(owner, name, value)
+                    kept.clear()
+                lines.write("done\n")
+                lines.flush()
+
+
+if __name__ == "__main__":
+    for owner, name, value in SHORT:
+        setattr(owner, name, value)
+    threading.Thread(target=listen, args=(os.environ[VARIABLE],), daemon=True).start()
+    sys.exit(cli.main(sys.argv[1:]))
