@@ -14,6 +14,7 @@ import structlog
 
 from deskbus.components.access_control import AccessControl
 from deskbus.components.app_processes import AppProcesses
+from deskbus.components.app_traces import AppTraces
 from deskbus.components.auditing import Auditing
 from deskbus.components.connection_acceptor import ConnectionAcceptor
 from deskbus.components.endpoint import Endpoint
@@ -37,11 +38,13 @@ from deskbus.components.metric_sources import (
     bus_metrics,
     delivery_metrics,
     federation_metrics,
+    forward_metrics,
     health_metrics,
     link_metrics,
     machine_metrics,
     persistence_metrics,
     security_metrics,
+    tracing_metrics,
     vault_metrics,
 )
 from deskbus.components.metrics import Metrics
@@ -142,6 +145,8 @@ class Backend:
             sessions=sessions,
             access=access,
         )
+        if tracing.tracer is not None:
+            apps.changed.add(AppTraces(tracing.tracer).changed)
         federation_bridge = FederationBridge(settings, messaging, vault, access.security, loops)
         forwarding = Forwarding(settings, auditing, vault, loops, epoch)
         breakers = [
@@ -209,6 +214,8 @@ class Backend:
                 vault_metrics(vault),
                 security_metrics(access.security),
                 federation_metrics(federation_bridge),
+                tracing_metrics(tracing),
+                forward_metrics(forwarding),
                 machine_metrics(health.lag, health.disk, stderr),
                 health_metrics(health.monitor, breakers),
             ],

@@ -42,12 +42,12 @@ declares = [{ permission = "messaging.write", scope = "fills.#" }]
 
 @asynccontextmanager
 async def traced(
-    folder: Path, *, ratio: float = 0.0, more: str = "", endpoint: str = ""
+    folder: Path, *, ratio: float = 0.0, more: str = "", endpoint: str = "", apps: str = ""
 ) -> AsyncIterator[TestShell]:
     config = f"tools = true\n[tracing]\nenabled = true\nratio = {ratio}\n{more}\n"
     if endpoint:
         config += f'endpoint = "{endpoint}"\n'
-    async with start_shell(folder / "data", config=config + APPS) as running:
+    async with start_shell(folder / "data", config=config + APPS + apps) as running:
         yield running
 
 
@@ -250,6 +250,36 @@ async def test_a_client_adds_its_own_spans_and_can_be_nobody_else(tmp_path: Path
             await feed.call("traces.query", {})
     assert found["click"]["attributes"]["deskbus.app"] == "desk.feed"
     assert found["click"]["duration"] == 500
+
+
+async def test_a_launch_is_one_trace_with_the_start_and_the_crash(tmp_path: Path) -> None:
+    app = """
+[[apps]]
+id = "desk.brittle"
+name = "Brittle"
+process = { kind = "python", entry = "brittle.py" }
+restart = { when = "never" }
+"""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "brittle.py").write_text("import sys, time\n" + BRITTLE)
+    async with traced(tmp_path, apps=app) as shell:
+        await shell.client.call("apps.launch", {"app": "desk.brittle", "_meta": SAMPLED})
+        found = await spans_of(shell, {"apps.launch", "app start"})
+        (data / "crash").touch()
+        found = await spans_of(shell, {"apps.launch", "app start", "app run"})
+    assert found["app start"]["parentId"] == found["apps.launch"]["spanId"]
+    assert found["app start"]["error"] == ""
+    assert found["app run"]["error"] == "crash.exit"
+    assert found["app run"]["attributes"]["deskbus.app"] == "desk.brittle"
+
+
+BRITTLE = """
+from pathlib import Path
+while not Path("crash").exists():
+    time.sleep(0.02)
+sys.exit(3)
+"""
 
 
 async def test_the_command_line_lists_traces_and_draws_one(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ from deskbus import __version__
 from deskbus.audit.logger import AuditLogger
 from deskbus.bus.service import InterApplicationBus
 from deskbus.components.federation_bridge import FederationBridge
+from deskbus.components.forwarding import Forwarding
 from deskbus.components.sessions import Sessions
+from deskbus.components.tracing import Tracing
 from deskbus.observability.disk_space import DiskSpace
 from deskbus.observability.error_counts import ErrorCounts
 from deskbus.observability.loop_lag import LoopLag
@@ -322,6 +324,32 @@ def federation_metrics(federation_bridge: FederationBridge) -> MetricSource:
             "Messages of the log that JetStream has not confirmed.",
             found.unsent,
         )
+
+    return read
+
+
+def tracing_metrics(tracing: Tracing) -> MetricSource:
+    def read() -> Iterable[Metric]:
+        if tracing.tracer is None:
+            return
+        yield gauge("deskbus_traces_kept", "Recent traces to look at.", len(tracing.ring))
+        if tracing.exporter is not None:
+            found = tracing.exporter
+            yield counter("deskbus_spans_sent", "Spans that a collector has taken.", found.sent)
+            yield counter("deskbus_spans_dropped", "Spans without room.", found.dropped)
+            yield gauge("deskbus_spans_waiting", "Spans to be sent.", found.waiting)
+
+    return read
+
+
+def forward_metrics(forwarding: Forwarding) -> MetricSource:
+    def read() -> Iterable[Metric]:
+        behind = {each.name: float(each.behind) for each in forwarding.forwarders}
+        sent = {each.name: float(each.sent) for each in forwarding.forwarders}
+        words = "Audit records that a destination has not had yet."
+        yield by_label("deskbus_forward_behind", "gauge", words, "destination", behind)
+        words = "Audit records that a destination has taken."
+        yield by_label("deskbus_forward_sent", "counter", words, "destination", sent)
 
     return read
 

@@ -101,10 +101,6 @@ export class MessageReader {
   }
 }
 
-const META_MARK = '"_meta"';
-/** The text that was looked through last, and where its next mark is; -1 for none. */
-let mark = { text: '', at: -1 };
-
 /** The members are accessors of the prototype, so that making one costs next to nothing. */
 class ReceivedMessage {
   private parsedPayload: unknown = UNREAD;
@@ -174,12 +170,9 @@ class ReceivedMessage {
     return this.stamps()._meta;
   }
 
-  /** Whether the mark of a context stands in its frame; each text is looked through once. */
-  mayCarryTrace(): boolean {
-    const { text, start, end } = this;
-    if (text !== mark.text) mark = { text, at: text.indexOf(META_MARK, start) };
-    else if (mark.at >= 0 && mark.at < start) mark.at = text.indexOf(META_MARK, start);
-    return mark.at >= 0 && mark.at < end;
+  /** Whether it has no options. */
+  get isPlain(): boolean {
+    return this.plain();
   }
 
   /** The seq, without parsing, where the frame goes on with `head` after its sender. */
@@ -275,7 +268,7 @@ export function publishedAt(message: Message): number {
 
 /** The context that a message carries, without parsing the many that carry none. */
 export function traceparentOf(message: Message): string | undefined {
-  if (message instanceof ReceivedMessage && !message.mayCarryTrace()) return undefined;
+  if (message instanceof ReceivedMessage && message.isPlain) return undefined;
   return message._meta?.traceparent;
 }
 

@@ -59,7 +59,7 @@ class Forwarder:
         self._with_alerts = with_alerts
         self._from_beginning = from_beginning
         self._alerts: deque[Alert] = deque(maxlen=MAX_ALERTS)
-        self._sent = 0
+        self.sent = 0
         self._seq = -1
         self._problem = ""
 
@@ -108,9 +108,13 @@ class Forwarder:
             self._seq = found.seq
         return bool(found.records)
 
+    @property
+    def behind(self) -> int:
+        """Records that were not looked at yet, wanted or not."""
+        return max(self._newest() - self._seq, 0)
+
     def health(self) -> ComponentHealth:
-        behind = max(self._newest() - self._seq, 0)
-        words = f"{self._sent} records sent, {behind} not looked at yet"
+        words = f"{self.sent} records sent, {self.behind} not looked at yet"
         if self._problem:
             return ComponentHealth(status="degraded", detail=f"{self._problem}; {words}")
         return ComponentHealth(status="ok", detail=words)
@@ -132,7 +136,7 @@ class Forwarder:
         finally:
             attempt.withdrawn()
         attempt.succeeded()
-        self._sent += len(records)
+        self.sent += len(records)
         self._problem = ""
         return True
 
