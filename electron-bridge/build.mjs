@@ -79,7 +79,7 @@ const assets = files.filter((name) => /\.(html|css|svg)$/.test(name));
 await Promise.all([
   ...script(src('main', 'index.ts'), dist('main', 'index.js'), node),
   ...script(src('node', 'index.ts'), dist('node', 'index.js'), node),
-  ...['index', 'dialog', 'notice', 'panel', 'crash'].flatMap((name) =>
+  ...['index', 'choice', 'dialog', 'notice', 'panel', 'crash'].flatMap((name) =>
     script(src('preload', `${name}.ts`), dist('preload', `${name}.js`), {
       ...cjs,
       platform: 'browser',

@@ -166,6 +166,7 @@ class Backend:
             messaging=messaging,
             access=access,
             apps=apps,
+            shell=user_interface.shell,
             trail=auditing.trail,
             loops=loops,
         )

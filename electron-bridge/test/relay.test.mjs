@@ -54,6 +54,7 @@ beforeEach(() => {
   };
   relay = new Relay(contents, client);
   relay.begin(PAGE);
+  relay.ready(PAGE);
 });
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -293,4 +294,19 @@ test('a page that does not take its messages pauses its connection until it does
   assert.deepEqual(asked, ['pause']);
   relay.taken(PAGE, 2 * frame.length);
   assert.deepEqual(asked, ['pause', 'resume']);
+});
+
+test('a page that speaks before it can hear gets its answer once it can', async () => {
+  client.answer = () => Promise.resolve('{"inbox":"fdc3.inbox.one"}');
+  relay.lines('page-2', pageLine(1, 'fdc3.connect', '{}'));
+  await turn();
+  assert.equal(
+    sent.some((line) => line.startsWith('1 ')),
+    false,
+  );
+  relay.ready('page-2');
+  assert.equal(
+    sent.some((line) => line.startsWith('1 {"result":')),
+    true,
+  );
 });

@@ -18,7 +18,13 @@ from deskbus_protocol.method import Method
 from deskbus_protocol.methods import METHODS
 from deskbus_protocol.panels import PanelDescriptor
 from deskbus_protocol.reference import reference
-from deskbus_protocol.ui import FrameDescriptor, Notice, PermissionDialog, WindowDescriptor
+from deskbus_protocol.ui import (
+    ChoiceDialog,
+    FrameDescriptor,
+    Notice,
+    PermissionDialog,
+    WindowDescriptor,
+)
 from deskbus_protocol.windows import CrashPage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +35,7 @@ DESCRIPTORS = {
     "panel": PanelDescriptor,
     "crash": CrashPage,
     "notice": Notice,
+    "choice": ChoiceDialog,
     "frame": FrameDescriptor,
 }
 

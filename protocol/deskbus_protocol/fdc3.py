@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
-from deskbus_protocol.session import AppId
+from deskbus_protocol.session import AppId, ClientName
 from deskbus_protocol.topics import check_topic
 
 ChannelType = Literal["user", "app", "private"]
@@ -141,6 +141,13 @@ class Fdc3SendParams(Params, frozen=True, kw_only=True):
     message: Annotated[Raw, Meta(description="A request of the FDC3 2.2 DACP.")]
 
 
+class ChooseChannelParams(Params, frozen=True, kw_only=True):
+    """The window whose user channel a person is to choose."""
+
+    app: AppId
+    client: ClientName
+
+
 class Fdc3Listener(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A listener of an instance. Without a channel it is to the user channel that was joined."""
 
@@ -246,6 +253,13 @@ METHODS = (
         summary="Ends FDC3 for a client: its listeners are gone; its identity stays its own.",
         params=NoParams,
         result=Empty,
+    ),
+    Method(
+        name="fdc3.chooseChannel",
+        summary="Has a person choose the user channel of a window; answers when that is done.",
+        params=ChooseChannelParams,
+        result=Empty,
+        callers="shell",
     ),
     Method(
         name="fdc3.channels",

@@ -107,6 +107,40 @@ class PermissionDialog(Descriptor, frozen=True, kw_only=True, tag_field="kind", 
     timeout: Annotated[int, Meta(ge=1000, le=600_000)]
 
 
+class Choice(Descriptor, frozen=True, kw_only=True):
+    """One thing to choose. `label` and `detail` come escaped; `group` is the heading above it.
+
+    `running` marks what is there already, apart from what would be opened anew.
+    """
+
+    id: Annotated[str, Meta(min_length=1, max_length=64)]
+    label: Text
+    detail: Text = ""
+    group: Text = ""
+    running: bool = False
+    colour: Annotated[str, Meta(pattern=whole(r"[a-zA-Z]{1,32}|#[0-9A-Fa-f]{6}"))] | UnsetType = (
+        UNSET
+    )
+
+
+class ChoiceDialog(Descriptor, frozen=True, kw_only=True, tag_field="kind", tag="choice"):
+    """A person chooses one of several: the app that takes an intent, or a channel for an app.
+
+    `statement` says what is chosen and for which app. `chosen` is marked at first. Closing it, or
+    its time, chooses none.
+    """
+
+    dialog: DialogId
+    nonce: str
+    app: AppId
+    title: Text
+    statement: Text
+    choices: Annotated[list[Choice], Meta(min_length=1, max_length=1000)]
+    chosen: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
+    cancel_label: Text = "Cancel"
+    timeout: Annotated[int, Meta(ge=1000, le=600_000)]
+
+
 class Notice(Descriptor, frozen=True, kw_only=True, tag_field="kind", tag="notice"):
     """Something that a person should know and need not answer, in a corner of the screen.
 
@@ -186,6 +220,19 @@ class DialogAnswer(Result, frozen=True, kw_only=True):
     remember: Remember = "once"
 
 
+class ShowChoiceParams(Params, frozen=True, kw_only=True):
+    descriptor: ChoiceDialog
+
+
+class ChoiceAnswer(Result, frozen=True, kw_only=True):
+    """Without a choice the person wants none of them, or did nothing in time (`timed_out`)."""
+
+    dialog: str
+    nonce: str
+    choice: str | UnsetType = UNSET
+    timed_out: bool = False
+
+
 class CloseDialogParams(Params, frozen=True, kw_only=True):
     dialog: DialogId
 
@@ -228,6 +275,13 @@ METHODS = (
         summary="Shows a consent dialog; answers with what the person chose.",
         params=ShowDialogParams,
         result=DialogAnswer,
+        handled_by="shell",
+    ),
+    Method(
+        name="ui.showChoice",
+        summary="Has a person choose one of several things; answers with which.",
+        params=ShowChoiceParams,
+        result=ChoiceAnswer,
         handled_by="shell",
     ),
     Method(

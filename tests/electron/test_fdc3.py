@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
+import anyio
 import pytest
 
 from demo.devtools import Page
@@ -24,7 +26,12 @@ METHODS = {
 """DesktopAgent of FDC3 2.2."""
 
 RECORDS = [
-    {"appId": "test.blotter", "name": "Blotter", "type": "web"},
+    {
+        "appId": "test.blotter",
+        "name": "Blotter",
+        "type": "web",
+        "interop": {"intents": {"listensFor": {"ViewNews": {"contexts": ["fdc3.contact"]}}}},
+    },
     {
         "appId": "Chart",
         "name": "Chart",
@@ -33,7 +40,8 @@ RECORDS = [
         "interop": {
             "intents": {
                 "listensFor": {
-                    "ViewChart": {"displayName": "View chart", "contexts": ["fdc3.instrument"]}
+                    "ViewChart": {"displayName": "View chart", "contexts": ["fdc3.instrument"]},
+                    "ViewNews": {"displayName": "View news", "contexts": ["fdc3.contact"]},
                 }
             }
         },
@@ -278,3 +286,61 @@ async def test_where_fdc3_is_off_a_page_has_none(electron_with: Starter, tmp_pat
         page = await session.window("?blotter")
         await page.until("window.deskbus")
         assert await page.evaluate("typeof fdc3") == "undefined"
+
+
+async def click(dialog: Page, element: str) -> None:
+    """Clicks what closes the dialog, so nothing is waited for."""
+    await dialog.evaluate(f"(() => {{ const it = {element}; setTimeout(() => it.click()); }})()")
+
+
+RAISE_NEWS = f"""(() => {{
+    window.resolved = fdc3.raiseIntent('ViewNews', {CONTACT})
+        .then(({{ source }}) => source, ({{ message }}) => message);
+}})()"""
+
+
+async def test_a_person_chooses_the_app_that_takes_an_intent(
+    desk: ElectronSession, blotter: Page, chart: Page
+) -> None:
+    await chart.evaluate(
+        "fdc3.addIntentListener('ViewNews', ({ name }) => { window.news = name; })"
+    )
+    instance = (await chart.evaluate("fdc3.getInfo()"))["appMetadata"]["instanceId"]
+    await blotter.evaluate(RAISE_NEWS)
+    dialog = await desk.window("choice.html")
+    await dialog.until("document.querySelectorAll('.choice').length >= 3")
+    words = await dialog.evaluate("document.querySelector('#statement').textContent")
+    assert words == "Blotter has contacts for another app. Which one takes it?"
+    running = """[...document.querySelectorAll('.choice')].find(({ textContent: words }) =>
+        words.includes('Chart') && words.includes('running') && !words.includes('window-'))"""
+    await click(dialog, running)
+    assert (await blotter.evaluate("resolved"))["instanceId"] == instance
+    assert await chart.until("window.news") == "Jane"
+
+
+async def test_a_person_who_wants_none_of_them_cancels_with_the_keyboard(
+    desk: ElectronSession, blotter: Page
+) -> None:
+    await blotter.evaluate(RAISE_NEWS)
+    dialog = await desk.window("choice.html")
+    await dialog.until("!!document.querySelector('.choice')")
+    await dialog.press("Escape", 27)
+    assert await blotter.evaluate("resolved") == "UserCancelledResolution"
+
+
+async def test_a_person_moves_a_window_to_a_channel(
+    desk: ElectronSession, blotter: Page, chart: Page
+) -> None:
+    await blotter.evaluate("fdc3.joinUserChannel('fdc3.channel.5')")
+    await blotter.evaluate("fdc3.broadcast({ type: 'fdc3.contact', name: 'Cyan' })")
+    await chart.evaluate("fdc3.addContextListener(null, ({ name }) => { window.shared = name; })")
+    async with anyio.create_task_group() as tasks:
+        choose = partial(shell_call, desk, "fdc3.chooseChannel", app="test.chart", client="window")
+        tasks.start_soon(choose)
+        dialog = await desk.window("choice.html")
+        row = "[...document.querySelectorAll('.choice')].find((e) => e.dataset.id === '{}')"
+        await dialog.until("!!" + row.format("fdc3.channel.5"))
+        assert await dialog.evaluate("document.querySelectorAll('.choice').length") == 9
+        await click(dialog, row.format("fdc3.channel.5"))
+    assert await chart.until("window.shared") == "Cyan"
+    assert (await chart.evaluate("fdc3.getCurrentChannel()"))["id"] == "fdc3.channel.5"

@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -17,6 +17,7 @@ from deskbus.components.app_processes import AppProcesses
 from deskbus.components.channel_access import AGENT
 from deskbus.components.component_settings import spec_of
 from deskbus.components.directory_apps import directory_app, records_of_configuration
+from deskbus.components.fdc3_choices import PersonChooses, choose_channel
 from deskbus.components.messaging import Messaging
 from deskbus.config import Fdc3Config, Settings
 from deskbus.contracts.audit_sink import AuditSink
@@ -25,14 +26,14 @@ from deskbus.fdc3.agent import AgentCore, Surroundings
 from deskbus.fdc3.dacp.service import Fdc3Service
 from deskbus.fdc3.directory.app_directory import AppDirectory, own_id
 from deskbus.fdc3.directory.sources import DirectorySources, Loaded
-from deskbus.fdc3.errors import DacpError
-from deskbus.fdc3.ports import Candidate
 from deskbus.reliability.loops import Loops
 from deskbus.security.permission_request import Permit
 from deskbus.storage.awake_clock import awake_s, tick_every
+from deskbus.ui.choice_dialogs import ChoiceDialogs
+from deskbus.ui.shell import Shell
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import ClientId
-from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 from deskbus_protocol.fdc3 import CHANNEL_TOPICS
 from deskbus_protocol.health import ComponentHealth
 from deskbus_protocol.permissions import Grant
@@ -60,6 +61,7 @@ class Fdc3Agent:
         messaging: Messaging,
         access: AccessControl,
         apps: AppProcesses,
+        shell: Shell,
         trail: AuditSink,
         loops: Loops,
     ) -> None:
@@ -68,6 +70,7 @@ class Fdc3Agent:
         self._access = access
         self._apps = apps
         self._loops = loops
+        self.choices = ChoiceDialogs(shell, timeout_s=settings.config.consent.timeout_s)
         self.service: Fdc3Service | None = None
         config = settings.config.fdc3
         if isinstance(config, UnsetType):
@@ -84,7 +87,7 @@ class Fdc3Agent:
                 bus=self._bus,
                 access=AgentAccess(access),
                 launcher=InstanceLauncher(access, apps),
-                chooser=NoChooser(),
+                chooser=PersonChooses(self.choices, lambda: self.agent),
                 clock_ms=messaging.bus.broker.clock_ms,
                 now_s=awake_s,
                 new_id=lambda: str(uuid.uuid4()),
@@ -111,6 +114,25 @@ class Fdc3Agent:
         tick = partial(tick_every, TICK_S, agent.tick)
         async with self.service.running(), self._loops.running(tick):
             yield
+
+    @property
+    def agent(self) -> AgentCore:
+        """Raises `DeskbusError` (unavailable) where FDC3 is off."""
+        return self.here().agent
+
+    def here(self) -> Fdc3Service:
+        """Raises `DeskbusError` (unavailable) where FDC3 is off."""
+        if self.service is None:
+            raise DeskbusError(
+                UNAVAILABLE,
+                "FDC3 is switched off here.",
+                action="An administrator adds a section [fdc3] to the configuration.",
+            )
+        return self.service
+
+    async def choose_channel(self, identity: ClientId) -> None:
+        """Has a person choose the user channel of a window; raises `DeskbusError`."""
+        await choose_channel(self.agent, self.choices, identity)
 
     def health(self) -> ComponentHealth:
         if self.service is None:
@@ -260,10 +282,3 @@ class InstanceLauncher:
     async def open(self, app: str, on_client: Callable[[ClientId], None]) -> None:
         await self._access.check_launch(app)
         await self._apps.manager.open_instance(app, lambda name: on_client(ClientId(app, name)))
-
-
-class NoChooser:
-    async def choose(
-        self, asker: ClientId, candidates: Sequence[Candidate], context_type: str
-    ) -> Candidate | None:
-        raise DacpError("ResolverUnavailable")

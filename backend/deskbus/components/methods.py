@@ -126,7 +126,7 @@ def dispatcher_of(
             support_handlers.handlers(support.collect),
             traces_handlers.handlers(tracing.ring, tracing.tracer),
             federation_handlers.handlers(federation_bridge.federation),
-            fdc3_handlers.handlers(fdc3.service),
+            fdc3_handlers.handlers(fdc3.here, fdc3.choose_channel),
             web_handlers.handlers(web_apps, lambda: web_state.problem),
         ],
         auditing.refused.by_dispatcher,

@@ -1,14 +1,15 @@
 """`fdc3.*`."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from deskbus.fdc3.dacp.service import Fdc3Service
 from deskbus.fdc3.overview import channels, contexts, intents, trace
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.fdc3 import (
     ChannelParams,
+    ChooseChannelParams,
     ConnectParams,
     ConnectResult,
     Fdc3Channels,
@@ -21,17 +22,10 @@ from deskbus_protocol.fdc3 import (
 from deskbus_protocol.method import Empty, NoParams
 
 
-def handlers(fdc3: Fdc3Service | None) -> Mapping[str, Handler]:
-    """Without a service each raises `DeskbusError` (unavailable): FDC3 is off."""
-
-    def service() -> Fdc3Service:
-        if fdc3 is None:
-            raise DeskbusError(
-                UNAVAILABLE,
-                "FDC3 is switched off here.",
-                action="An administrator adds a section [fdc3] to the configuration.",
-            )
-        return fdc3
+def handlers(
+    service: Callable[[], Fdc3Service], choose_channel: Callable[[ClientId], Awaitable[None]]
+) -> Mapping[str, Handler]:
+    """`service` raises `DeskbusError` (unavailable) where FDC3 is off."""
 
     async def connect(call: Call, _: ConnectParams) -> ConnectResult:
         agent = service().agent
@@ -63,8 +57,13 @@ def handlers(fdc3: Fdc3Service | None) -> Mapping[str, Handler]:
     async def tell_trace(_: Call, params: Fdc3TraceParams) -> Fdc3Trace:
         return trace(service().agent, params)
 
+    async def choose(_: Call, params: ChooseChannelParams) -> Empty:
+        await choose_channel(ClientId(params.app, params.client))
+        return Empty()
+
     return {
         "fdc3.connect": connect,
+        "fdc3.chooseChannel": choose,
         "fdc3.send": send,
         "fdc3.disconnect": disconnect,
         "fdc3.channels": list_channels,

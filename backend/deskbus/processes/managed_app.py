@@ -44,6 +44,8 @@ class ManagedApp:
         self._supervisor = supervisor
         self._machine = AppStateMachine(spec, self, RestartPolicy(spec.restart))
         self._more_windows: dict[str, WindowDescriptor] = {}
+        self._first: WindowDescriptor | None = None
+        """In place of its first window: the same under another name."""
         self._opened_windows = 0
         self._pending_restart = PendingRestart()
         self._starting: anyio.CancelScope | None = None
@@ -117,7 +119,9 @@ class ManagedApp:
                 on_client(MAIN_CLIENT)
             if not self.is_alive or first is None:
                 if first is not None:
-                    on_client(first.client)
+                    self._first = self._another(first) if self._opened_windows else first
+                    self._opened_windows += 1
+                    on_client(self._first.client)
                 await self._launch(lambda _: None)
                 return
             window = self._another(first)
@@ -149,9 +153,7 @@ class ManagedApp:
             raise
 
     def _another(self, first: WindowDescriptor) -> WindowDescriptor:
-        """Its first window, where that is closed; else one more, beside it."""
-        if first.window not in self.windows:
-            return first
+        """A window as its first, under a name that no client has had: nobody's is taken for it."""
         if len(self.windows) >= MAX_WINDOWS:
             raise DeskbusError(OVERLOADED, f"{self.spec.app} has too many windows open.")
         self._opened_windows += 1
@@ -179,6 +181,8 @@ class ManagedApp:
     def window_closed(self, window: str) -> None:
         """A person closed a window; with its last one the app is asked to end."""
         self._more_windows.pop(window, None)
+        if self._first is not None and self._first.window == window:
+            self._first = None
         self._machine.window_closed(window, changing=self._changing.locked())
 
     def window_gone(self, window: str, reason: str, exit_code: int | None) -> None:
@@ -234,7 +238,9 @@ class ManagedApp:
             run.expect_ready()
             self._supervisor.start_soon(run.watch, self._ended)
             progress("process started")
-        for window in (*self.spec.windows, *self._more_windows.values()):
+        first = () if self._first is None else (self._first,)
+        others = self.spec.windows[len(first) :]
+        for window in (*first, *others, *self._more_windows.values()):
             await self._ports.windows.open(window)
             self._machine.window_opened(window.window)
             progress("window open")
@@ -256,6 +262,7 @@ class ManagedApp:
 
     async def _close_windows(self) -> None:
         self._more_windows.clear()
+        self._first = None
         for window in self._machine.take_windows():
             await self._ports.windows.close(window)
 

@@ -1,6 +1,7 @@
 """Descriptors of dialogs, panels and windows for the shell to draw."""
 
 __all__ = [
+    "choice_dialogs",
     "consent_dialogs",
     "crash_notices",
     "crash_pages",

@@ -1043,6 +1043,123 @@ export const noticeSchema = {
   }
 } as const;
 
+export const choiceSchema = {
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "title": "choice",
+  "$ref": "#/$defs/ChoiceDialog",
+  "$defs": {
+    "ChoiceDialog": {
+      "title": "ChoiceDialog",
+      "description": "A person chooses one of several: the app that takes an intent, or a channel for an app.\n\n    `statement` says what is chosen and for which app. `chosen` is marked at first. Closing it, or\n    its time, chooses none.",
+      "type": "object",
+      "properties": {
+        "kind": {
+          "enum": [
+            "choice"
+          ]
+        },
+        "dialog": {
+          "type": "string",
+          "maxLength": 128,
+          "minLength": 1
+        },
+        "nonce": {
+          "type": "string"
+        },
+        "app": {
+          "description": "Lower-case ASCII in dotted levels, as in a reverse domain name.",
+          "examples": [
+            "com.example.ticker"
+          ],
+          "type": "string",
+          "maxLength": 128,
+          "pattern": "^(?:[a-z][a-z0-9-]*(\\.[a-z][a-z0-9-]*)*)$(?!\\n)"
+        },
+        "title": {
+          "type": "string",
+          "maxLength": 2000
+        },
+        "statement": {
+          "type": "string",
+          "maxLength": 2000
+        },
+        "choices": {
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/Choice"
+          },
+          "maxItems": 1000,
+          "minItems": 1
+        },
+        "chosen": {
+          "type": "string",
+          "maxLength": 64
+        },
+        "cancelLabel": {
+          "type": "string",
+          "maxLength": 2000,
+          "default": "Cancel"
+        },
+        "timeout": {
+          "type": "integer",
+          "minimum": 1000,
+          "maximum": 600000
+        }
+      },
+      "required": [
+        "kind",
+        "dialog",
+        "nonce",
+        "app",
+        "title",
+        "statement",
+        "choices",
+        "timeout"
+      ],
+      "additionalProperties": false
+    },
+    "Choice": {
+      "title": "Choice",
+      "description": "One thing to choose. `label` and `detail` come escaped; `group` is the heading above it.\n\n    `running` marks what is there already, apart from what would be opened anew.",
+      "type": "object",
+      "properties": {
+        "id": {
+          "type": "string",
+          "maxLength": 64,
+          "minLength": 1
+        },
+        "label": {
+          "type": "string",
+          "maxLength": 2000
+        },
+        "detail": {
+          "type": "string",
+          "maxLength": 2000,
+          "default": ""
+        },
+        "group": {
+          "type": "string",
+          "maxLength": 2000,
+          "default": ""
+        },
+        "running": {
+          "type": "boolean",
+          "default": false
+        },
+        "colour": {
+          "type": "string",
+          "pattern": "^(?:[a-zA-Z]{1,32}|#[0-9A-Fa-f]{6})$(?!\\n)"
+        }
+      },
+      "required": [
+        "id",
+        "label"
+      ],
+      "additionalProperties": false
+    }
+  }
+} as const;
+
 export const frameSchema = {
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "title": "frame",

@@ -284,6 +284,40 @@ export interface Notice {
 }
 
 /**
+ * A person chooses one of several: the app that takes an intent, or a channel for an app.
+ *
+ * `statement` says what is chosen and for which app. `chosen` is marked at first. Closing it, or
+ * its time, chooses none.
+ */
+export interface ChoiceDialog {
+  kind: "choice";
+  dialog: string;
+  nonce: string;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  title: string;
+  statement: string;
+  choices: Array<Choice>;
+  chosen?: string;
+  cancelLabel?: string;
+  timeout: number;
+}
+
+/**
+ * One thing to choose. `label` and `detail` come escaped; `group` is the heading above it.
+ *
+ * `running` marks what is there already, apart from what would be opened anew.
+ */
+export interface Choice {
+  id: string;
+  label: string;
+  detail?: string;
+  group?: string;
+  running?: boolean;
+  colour?: string;
+}
+
+/**
  * An iframe, as its host has to make it: with an origin that nobody shares.
  *
  * `allow` is the attribute of that name, a permissions policy; `origin` is where `url` is. What a
@@ -1619,6 +1653,19 @@ export interface DialogAnswer {
   remember?: "always" | "month" | "once" | "session";
 }
 
+export interface ShowChoiceParams {
+  _meta?: TraceContext;
+  descriptor: ChoiceDialog;
+}
+
+/** Without a choice the person wants none of them, or did nothing in time (`timed_out`). */
+export interface ChoiceAnswer {
+  dialog: string;
+  nonce: string;
+  choice?: string;
+  timedOut?: boolean;
+}
+
 export interface CloseDialogParams {
   _meta?: TraceContext;
   dialog: string;
@@ -1963,6 +2010,15 @@ export interface Fdc3SendParams {
   message: unknown;
 }
 
+/** The window whose user channel a person is to choose. */
+export interface ChooseChannelParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  /** One connection of an app, for instance a window. */
+  client: string;
+}
+
 export interface Fdc3Channels {
   channels: Array<Fdc3Channel>;
 }
@@ -2292,6 +2348,8 @@ export interface Methods {
   "ui.closeWindow": { params: CloseWindowParams; result: Empty; handledBy: "shell" };
   /** Shows a consent dialog; answers with what the person chose. */
   "ui.showDialog": { params: ShowDialogParams; result: DialogAnswer; handledBy: "shell" };
+  /** Has a person choose one of several things; answers with which. */
+  "ui.showChoice": { params: ShowChoiceParams; result: ChoiceAnswer; handledBy: "shell" };
   /** Takes a dialog away that is no longer wanted; it counts as dismissed. */
   "ui.closeDialog": { params: CloseDialogParams; result: void; handledBy: "shell" };
   /** Tells the backend that a dialog is in view. */
@@ -2354,6 +2412,8 @@ export interface Methods {
   "fdc3.send": { params: Fdc3SendParams; result: Empty; handledBy: "backend" };
   /** Ends FDC3 for a client: its listeners are gone; its identity stays its own. */
   "fdc3.disconnect": { params: NoParams; result: Empty; handledBy: "backend" };
+  /** Has a person choose the user channel of a window; answers when that is done. */
+  "fdc3.chooseChannel": { params: ChooseChannelParams; result: Empty; handledBy: "backend" };
   /** Lists the channels, with who is on them and who listens. */
   "fdc3.channels": { params: NoParams; result: Fdc3Channels; handledBy: "backend" };
   /** Lists the last contexts of a channel, or of all user and app channels. */

@@ -39,6 +39,8 @@ export type Word = Operation | 'cancel' | 'acknowledge';
 export const Channel = {
   /** A page began: its token. */
   page: 'deskbus:page',
+  /** The page has a document, without which Electron drops what is sent to it: its token. */
+  ready: 'deskbus:ready',
   /** Lines of a page, and of main: token, text; text. */
   lines: 'deskbus:lines',
   /** Lines were handed to the page: token, their characters. */

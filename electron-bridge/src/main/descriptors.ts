@@ -1,6 +1,7 @@
 import { createHash } from 'crypto';
 import Ajv2020 from 'ajv/dist/2020';
 import {
+  choiceSchema,
   crashSchema,
   noticeSchema,
   panelSchema,
@@ -8,6 +9,7 @@ import {
   windowSchema,
 } from '../generated/descriptors';
 import type {
+  ChoiceDialog,
   CloseDialogParams,
   CloseNoticeParams,
   CloseWindowParams,
@@ -18,6 +20,7 @@ import type {
   PanelDescriptor,
   PanelParams,
   PermissionDialog,
+  ShowChoiceParams,
   ShowCrashParams,
   ShowDialogParams,
   ShowNoticeParams,
@@ -27,6 +30,7 @@ import { DeskbusError } from '../common/error';
 
 const ajv = new Ajv2020({ strict: true, allErrors: false });
 const isWindow = ajv.compile<WindowDescriptor>(windowSchema);
+const isChoice = ajv.compile<ChoiceDialog>(choiceSchema);
 const isNotice = ajv.compile<Notice>(noticeSchema);
 const isPermissionDialog = ajv.compile<PermissionDialog>(permissionSchema);
 const isPanel = ajv.compile<PanelDescriptor>(panelSchema);
@@ -60,6 +64,12 @@ export function readCloseDialog(params: unknown): string {
   const { dialog } = (params ?? {}) as Partial<CloseDialogParams>;
   if (typeof dialog !== 'string') throw invalid('There is no dialog id.');
   return dialog;
+}
+
+export function readShowChoice(params: unknown): ChoiceDialog {
+  const { descriptor } = (params ?? {}) as Partial<ShowChoiceParams>;
+  if (!isChoice(descriptor)) throw invalid('The choice descriptor breaks its schema.');
+  return descriptor;
 }
 
 export function readShowNotice(params: unknown): Notice {

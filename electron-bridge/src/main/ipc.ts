@@ -5,6 +5,8 @@ import { TopFrame } from './windows/top-frame';
 /** One window's end of the IPC. `page` is the token of the page that speaks. */
 export interface Endpoint {
   begin(page: string): void;
+  /** The page can hear: until then Electron would drop what is sent to it. */
+  ready(page: string): void;
   lines(page: string, text: string): void;
   taken(page: string, characters: number): void;
 }
@@ -30,6 +32,9 @@ class PageIpc {
     this.listening = true;
     ipcMain.on(Channel.page, (event, page: unknown) => {
       if (isToken(page)) this.endpointOf(event)?.begin(page);
+    });
+    ipcMain.on(Channel.ready, (event, page: unknown) => {
+      if (isToken(page)) this.endpointOf(event)?.ready(page);
     });
     ipcMain.on(Channel.lines, (event, page: unknown, text: unknown) => {
       if (!isToken(page) || typeof text !== 'string') return;

@@ -50,6 +50,8 @@ export class Relay implements Endpoint {
   private paused = false;
   /** Whether the page wants to know who subscribes. */
   private watches = false;
+  /** Whether lines wait until the page can hear, which it can't as early as it speaks. */
+  private holds = false;
   /** The topic of the FDC3 agent's messages, once a page has begun with it. */
   private inbox: string | undefined;
 
@@ -74,6 +76,7 @@ export class Relay implements Endpoint {
     if (page === this.page) return;
     this.dropPage();
     this.page = page;
+    this.holds = true;
     this.tell('state', this.client.state);
   }
 
@@ -97,6 +100,13 @@ export class Relay implements Endpoint {
   /** Takes a `bus.message` frame from the connection. */
   message(frame: string): void {
     if (this.page !== '') this.write(frame);
+  }
+
+  /** The page can hear. */
+  ready(page: string): void {
+    this.begin(page);
+    this.holds = false;
+    this.flush();
   }
 
   /** The page is gone: ends its subscriptions and forgets what waits for it. */
@@ -193,7 +203,7 @@ export class Relay implements Endpoint {
     const result = await this.client.callJson('fdc3.connect', params);
     const { inbox } = JSON.parse(result) as ConnectResult;
     if (this.inbox !== inbox) {
-      await this.client.subscribe(inbox, () => undefined);
+      await this.client.subscribe(inbox, () => undefined, { mode: 'live' });
       this.inbox = inbox;
     }
     return result;
@@ -269,7 +279,7 @@ export class Relay implements Endpoint {
 
   /** Sends what came in one turn, a long turn's in pieces. */
   private flush(): void {
-    if (this.outgoing.length === 0) return;
+    if (this.outgoing.length === 0 || this.holds) return;
     const text = this.outgoing.join('\n');
     this.outgoing = [];
     this.characters = 0;

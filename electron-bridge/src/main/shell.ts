@@ -4,6 +4,8 @@ import { join } from 'path';
 import type {
   AppChangedParams,
   AppStatus,
+  ChoiceAnswer,
+  ChoiceDialog,
   CrashPage,
   DialogAnswer,
   HelloResult,
@@ -19,8 +21,15 @@ import type { BackendMethod, CallArguments, CallContext, CallOptions, Result } f
 import { AppWindows, type OpenWindow } from './windows/app-windows';
 import { Backend, type BackendDown, type BackendState } from './backend/backend';
 import { backendCommand } from './backend/command';
+import { ChoiceWindow } from './windows/choice-window';
 import { ConsentDialog } from './windows/consent-dialog';
-import { readCloseDialog, readCloseNotice, readShowDialog, readShowNotice } from './descriptors';
+import {
+  readCloseDialog,
+  readCloseNotice,
+  readShowChoice,
+  readShowDialog,
+  readShowNotice,
+} from './descriptors';
 import { Notices } from './windows/notices';
 import { Panels } from './windows/panels';
 import { killTree } from './backend/process-tree';
@@ -61,6 +70,8 @@ export interface ShellEvents {
   'panel-closed': { name: string };
   dialog: { descriptor: PermissionDialog; browserWindow: BrowserWindow };
   'dialog-answered': DialogAnswer;
+  /** A person has to choose: the app for an intent, or a channel. */
+  choice: { descriptor: ChoiceDialog; browserWindow: BrowserWindow };
   /** The vault was locked or unlocked, or keeps nothing. */
   vault: VaultStatus;
   /** A person should know something; the window is missing where notices are not drawn. */
@@ -81,7 +92,7 @@ export class Shell extends Emitter<ShellEvents> {
   private readonly appWindows: AppWindows;
   private readonly panels: Panels;
   private readonly utilities: Utilities;
-  private readonly dialogs = new Map<string, ConsentDialog>();
+  private readonly dialogs = new Map<string, { dismiss(): void }>();
   private readonly notices = new Notices(
     (notice, password) => this.accept(notice, password),
     ({ descriptor, browserWindow }) => this.emit('notice', { descriptor, browserWindow }),
@@ -116,6 +127,7 @@ export class Shell extends Emitter<ShellEvents> {
     );
     this.panels.on('closed', (name) => this.emit('panel-closed', { name }));
     this.backend.handle('ui.showDialog', (params, context) => this.showDialog(params, context));
+    this.backend.handle('ui.showChoice', (params, context) => this.showChoice(params, context));
     this.backend.on('notification', ({ method, params }) => this.notice(method, params));
     this.backend.on('up', (hello) => this.emit('backend-up', hello));
     this.backend.on('down', (down) => this.backendDown(down));
@@ -208,6 +220,19 @@ export class Shell extends Emitter<ShellEvents> {
     const answer = await dialog.answer;
     this.dialogs.delete(id);
     this.emit('dialog-answered', answer);
+    return answer;
+  }
+
+  private async showChoice(params: unknown, context: CallContext): Promise<ChoiceAnswer> {
+    const descriptor = readShowChoice(params);
+    const { dialog: id, app: asker } = descriptor;
+    if (this.dialogs.has(id)) throw DeskbusError.of('conflict', 'This dialog is open already.');
+    const dialog = new ChoiceWindow(descriptor, this.appWindows.of(asker));
+    this.dialogs.set(id, dialog);
+    this.emit('choice', { descriptor, browserWindow: dialog.browserWindow });
+    context.onCancel(() => dialog.dismiss());
+    const answer = await dialog.answer;
+    this.dialogs.delete(id);
     return answer;
   }
 

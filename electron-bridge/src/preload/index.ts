@@ -20,6 +20,15 @@ function argument(prefix: string): string {
   return found?.slice(prefix.length) ?? '';
 }
 
+/** Calls `then` once the document has its element, of which there is none yet. */
+function onDocument(then: () => void): void {
+  const observer = new MutationObserver(() => {
+    observer.disconnect();
+    then();
+  });
+  observer.observe(document, { childList: true });
+}
+
 const bridge: Bridge = {
   app: argument(APP_ARGUMENT),
   client: argument(CLIENT_ARGUMENT),
@@ -37,6 +46,7 @@ ipcRenderer.on(Channel.lines, (_event, text: string) => {
   }
 });
 ipcRenderer.send(Channel.page, token);
+onDocument(() => ipcRenderer.send(Channel.ready, token));
 contextBridge.exposeInMainWorld('deskbusBridge', bridge);
 // Runs at once, before any script of the page.
 const script = argument(FDC3_ARGUMENT) === '' ? PAGE_SCRIPT : PAGE_SCRIPT_WITH_FDC3;

@@ -1,0 +1,95 @@
+"""Choices of FDC3 that a person makes: the app for an intent, and the channel of an app."""
+
+from collections.abc import Callable, Sequence
+
+from msgspec import UNSET
+
+from deskbus.fdc3.agent import AgentCore
+from deskbus.fdc3.dacp.channels import move
+from deskbus.fdc3.errors import DacpError
+from deskbus.fdc3.ports import Candidate
+from deskbus.ui.choice_dialogs import ChoiceDialogs
+from deskbus_protocol.display import visible
+from deskbus_protocol.envelope import ClientId
+from deskbus_protocol.errors import NOT_FOUND, TIMEOUT, DeskbusError
+from deskbus_protocol.scopewords import CONTEXT_WORDS
+from deskbus_protocol.ui import Choice
+
+NO_CHANNEL = "none"
+"""The id of the choice that takes an app off its channel."""
+
+
+class PersonChooses:
+    """The intent resolver: `Chooser`. `agent` is there once the backend is complete."""
+
+    def __init__(self, dialogs: ChoiceDialogs, agent: Callable[[], AgentCore]) -> None:
+        self._dialogs = dialogs
+        self._agent = agent
+
+    async def choose(
+        self, asker: ClientId, candidates: Sequence[Candidate], context_type: str
+    ) -> Candidate | None:
+        agent = self._agent()
+        choices = [self._describe(agent, number, each) for number, each in enumerate(candidates)]
+        app_id = agent.directory.app_id_of(asker.app)
+        what = CONTEXT_WORDS.get(context_type, f"data of the type {context_type}")
+        try:
+            chosen = await self._dialogs.choose(
+                asker.app,
+                "Choose an app",
+                f"{_name(agent, app_id)} has {what} for another app. Which one takes it?",
+                choices,
+            )
+        except DeskbusError as error:
+            late = error.kind is TIMEOUT
+            raise DacpError("ResolverTimeout" if late else "ResolverUnavailable") from None
+        return None if chosen is None else candidates[int(chosen)]
+
+    def _describe(self, agent: AgentCore, number: int, candidate: Candidate) -> Choice:
+        takers = agent.directory.takers(intent=candidate.intent)
+        names = [taker.display_name for taker in takers if taker.app_id == candidate.app_id]
+        instance = None if candidate.instance_id is None else candidate.instance_id
+        known = None if instance is None else agent.instances.get(instance)
+        where = "a new window" if known is None else f"its window {known.identity.client}"
+        return Choice(
+            id=str(number),
+            label=visible(_name(agent, candidate.app_id)),
+            detail=f"In {visible(where)}",
+            group=visible(names[0] if names else candidate.intent),
+            running=known is not None,
+        )
+
+
+async def choose_channel(agent: AgentCore, dialogs: ChoiceDialogs, identity: ClientId) -> None:
+    """Has a person choose the user channel of an app's window, and moves it there.
+
+    Raises `DeskbusError`: not_found for a client that has no part in FDC3, unavailable, timeout.
+    """
+    instance = agent.instances.of(identity)
+    if instance is None or not instance.connected:
+        raise DeskbusError(NOT_FOUND, "This window does not use FDC3.")
+    choices = [
+        Choice(
+            id=channel.id,
+            label=channel.display.get("name", channel.id),
+            colour=channel.display.get("color", UNSET),
+        )
+        for channel in agent.channels.user_channels()
+    ]
+    choices.append(Choice(id=NO_CHANNEL, label="No channel"))
+    chosen = await dialogs.choose(
+        identity.app,
+        "Choose a channel",
+        f"The channel on which {_name(agent, instance.app_id)} shares what it shows",
+        choices,
+        instance.channel or NO_CHANNEL,
+    )
+    if chosen is not None and agent.instances.of(identity) is instance:
+        move(agent, instance, None if chosen == NO_CHANNEL else chosen)
+
+
+def _name(agent: AgentCore, app_id: str) -> str:
+    record = agent.directory.record(app_id)
+    if record is None:
+        return app_id
+    return record.title if isinstance(record.title, str) and record.title else record.name

@@ -1,0 +1,12 @@
+// The preload script of choice dialogs: their own bridge, with nothing of the bus in it.
+import { contextBridge, ipcRenderer } from 'electron';
+import type { ChoiceDialog } from '../generated/protocol';
+import { ChoiceChannel, type ChoiceBridge } from '../ipc/choice-channels';
+
+const bridge: ChoiceBridge = {
+  descriptor: () => ipcRenderer.invoke(ChoiceChannel.descriptor) as Promise<ChoiceDialog>,
+  drawn: (height: number) => ipcRenderer.send(ChoiceChannel.drawn, height),
+  choose: (id: string | null) => ipcRenderer.send(ChoiceChannel.choose, id),
+};
+
+contextBridge.exposeInMainWorld('choice', bridge);
