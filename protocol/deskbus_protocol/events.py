@@ -366,6 +366,22 @@ class AuditSetAside(Event, frozen=True, kw_only=True, tag="audit.set_aside"):
     folder: str
 
 
+class Fdc3Delivered(Event, frozen=True, kw_only=True, tag="fdc3.delivered"):
+    """A context or an intent of FDC3 was handed to its readers; what was in it is not recorded.
+
+    `app` and `client` sent it, `allowed_by` permitted that. `readers` are "app/client (what
+    permitted it)", the first of `count`.
+    """
+
+    kind: Literal["broadcast", "intent", "open"]
+    context_type: str
+    channel: str = ""
+    intent: str = ""
+    allowed_by: str = ""
+    readers: str = ""
+    count: int = 0
+
+
 AuditEvent = (
     PermissionRequested
     | PermissionGranted
@@ -404,5 +420,6 @@ AuditEvent = (
     | AuditPruned
     | AuditDropped
     | AuditSetAside
+    | Fdc3Delivered
 )
 """Any of them; a record's `type` names which."""

@@ -216,7 +216,7 @@ class Fdc3TraceParams(Params, frozen=True, kw_only=True):
 class Fdc3TraceEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One step of a context or an intent. `timestamp` is Unix milliseconds.
 
-    `to` is who got it, by app and client; `allowed_by` what permitted that.
+    `to` is who got it, by app and client. The audit log has what permitted that.
     """
 
     timestamp: int
@@ -227,7 +227,7 @@ class Fdc3TraceEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", 
     context_type: str = ""
     channel: str = ""
     intent: str = ""
-    allowed_by: str = ""
+    private: bool = False
     detail: str = ""
 
 

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from demo.devtools import Page
-from demo.electron import ElectronSession
+from demo.electron import ROOT, ElectronSession
 from tests.electron.conftest import PAGES, Starter
 from tests.electron.mainprocess import shell_call
 
@@ -61,6 +61,16 @@ name = "Chart"
 [[apps.windows]]
 url = "{PAGE}?chart"
 
+[[apps]]
+id = "example.instruments"
+name = "Instruments"
+grants = [
+    {{ permission = "fdc3.context.read", scope = "*.fdc3.instrument" }},
+    {{ permission = "fdc3.context.write", scope = "*.fdc3.instrument" }},
+]
+[[apps.windows]]
+url = "{(ROOT / "examples/fdc3/index.html").as_uri()}"
+
 [fdc3]
 consent = "allow"
 directories = ["DIRECTORY"]
@@ -77,7 +87,9 @@ async def desk(
     directory = tmp_path_factory.mktemp("appd") / "apps.json"
     directory.write_text(json.dumps(RECORDS))
     config = CONFIG.replace("DIRECTORY", str(directory))
-    async with electron_with("test.blotter", "test.chart", config=config) as session:
+    async with electron_with(
+        "test.blotter", "test.chart", "example.instruments", config=config
+    ) as session:
         yield session
 
 
@@ -344,3 +356,17 @@ async def test_a_person_moves_a_window_to_a_channel(
         await click(dialog, row.format("fdc3.channel.5"))
     assert await chart.until("window.shared") == "Cyan"
     assert (await chart.evaluate("fdc3.getCurrentChannel()"))["id"] == "fdc3.channel.5"
+
+
+async def test_the_example_that_uses_fdc3_alone_shows_and_shares_what_is_chosen(
+    desk: ElectronSession, chart: Page
+) -> None:
+    page = await desk.window("fdc3/index.html")
+    await page.until("fdc3.getCurrentChannel().then((channel) => channel && channel.id)")
+    await chart.evaluate("fdc3.joinUserChannel('fdc3.channel.1')")
+    await chart.evaluate("fdc3.addContextListener(null, ({ id }) => { window.ticker = id; })")
+    await page.evaluate("document.querySelector('button[value=GBPUSD]').click()")
+    await chart.until("window.ticker && ticker.ticker === 'GBPUSD'")
+    await chart.evaluate(f"fdc3.broadcast({INSTRUMENT})")
+    shown = "document.querySelector('output').textContent"
+    await page.until(f"{shown} === 'EURUSD, chosen in Chart'")

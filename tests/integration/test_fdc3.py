@@ -1,6 +1,7 @@
 """FDC3 from end to end: a real backend, real pipes, apps that use the Python API."""
 
 import json
+import sys
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -47,6 +48,8 @@ DIRECTORY = {
 }
 
 CONFIG = """
+tools = true
+
 [[apps]]
 id = "desk.blotter"
 name = "Blotter"
@@ -401,3 +404,46 @@ async def test_operators_see_channels_contexts_intents_and_the_trace(tmp_path: P
     (entry,) = traced["entries"]
     assert entry["source"]["app"] == "desk.blotter"
     assert entry["to"] == [{"app": "desk.chart", "client": "main"}]
+
+
+async def test_the_audit_log_tells_who_saw_a_context_and_what_permitted_it(tmp_path: Path) -> None:
+    async with (
+        desk(tmp_path) as shell,
+        agent(shell, "desk.blotter") as blotter,
+        agent(shell, "desk.chart") as chart,
+    ):
+        heard = Heard()
+        await chart.join_user_channel(RED)
+        await chart.add_context_listener(None, heard)
+        await blotter.join_user_channel(RED)
+        await blotter.broadcast({**INSTRUMENT, "secret": "not for the log"})
+        _, metadata = await heard.next()
+        query = {"types": ["fdc3.*"], "correlationId": metadata.trace_id}
+        with anyio.fail_after(LIMIT_S):
+            while not (found := await shell.client.call("audit.query", query, result=dict))[
+                "records"
+            ]:
+                await anyio.lowlevel.checkpoint()
+    (record,) = found["records"]
+    assert (record["app"], record["client"]) == ("desk.blotter", "main")
+    assert record["details"] == {
+        "kind": "broadcast",
+        "contextType": "fdc3.instrument",
+        "channel": RED,
+        "allowedBy": "config",
+        "readers": "desk.chart/main (config)",
+        "count": 1,
+    }
+
+
+@pytest.mark.parametrize("what", ["channels", "contexts", "intents", "trace"])
+async def test_a_command_shows_it(tmp_path: Path, what: str) -> None:
+    async with desk(tmp_path) as shell, agent(shell, "desk.blotter") as blotter:
+        await blotter.join_user_channel(RED)
+        await blotter.broadcast(INSTRUMENT)
+        command = [sys.executable, "-m", "deskbus", "fdc3", what, "--data-dir", str(tmp_path)]
+        with anyio.fail_after(LIMIT_S):
+            done = await anyio.run_process(command)
+    shown = json.loads(done.stdout)
+    assert list(shown) == ["entries" if what == "trace" else what]
+    assert next(iter(shown.values()))

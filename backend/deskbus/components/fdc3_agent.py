@@ -34,7 +34,8 @@ from deskbus.ui.shell import Shell
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
-from deskbus_protocol.fdc3 import CHANNEL_TOPICS
+from deskbus_protocol.events import Fdc3Delivered
+from deskbus_protocol.fdc3 import CHANNEL_TOPICS, Fdc3TraceEntry, context_scope, intent_scope
 from deskbus_protocol.health import ComponentHealth
 from deskbus_protocol.permissions import Grant
 from deskbus_protocol.topics import overlaps
@@ -44,6 +45,9 @@ TICK_S = 0.1
 
 DIRECTORY_FOLDER = "appd"
 """Below the data folder: the last copies of directories that were downloaded."""
+
+MAX_READERS_NAMED = 50
+"""Readers of one context that the audit log names; of more it has the number."""
 
 HOLDING = frozenset({"fdc3.context.read", "fdc3.handle"})
 """Permissions for a listener: allowed once, they hold until its client has ended."""
@@ -92,6 +96,7 @@ class Fdc3Agent:
                 now_s=awake_s,
                 new_id=lambda: str(uuid.uuid4()),
                 new_trace=lambda: secrets.token_hex(16),
+                delivered=DeliveryAudit(access, trail).note,
             ),
             provider_version=version("deskbus"),
             version=config.version,
@@ -184,6 +189,54 @@ class Fdc3Agent:
             log.warning("fdc3.contexts_not_restored", reason=error.kind.name)
 
 
+class DeliveryAudit:
+    """Tells the audit log which clients saw a context or got an intent, and by what permission."""
+
+    def __init__(self, access: AccessControl, trail: AuditSink) -> None:
+        self._checker = access.security.checker
+        self._trail = trail
+
+    def note(self, entry: Fdc3TraceEntry) -> None:
+        if entry.kind == "result" or entry.kind == "refused":
+            return
+        sends, reads = self._grants(entry)
+        named = [self._reader(each, reads) for each in entry.to[:MAX_READERS_NAMED]]
+        self._trail.note(
+            Fdc3Delivered(
+                app=entry.source.app,
+                client=entry.source.client,
+                trace_id=entry.trace_id,
+                kind=entry.kind,
+                context_type=entry.context_type,
+                channel=entry.channel,
+                intent=entry.intent,
+                allowed_by=self._why(entry.source, sends),
+                readers=", ".join(named),
+                count=len(entry.to),
+            )
+        )
+
+    def _grants(self, entry: Fdc3TraceEntry) -> tuple[Grant | None, Grant | None]:
+        """The permissions that it took to send it, and to get it; None where none is needed."""
+        if entry.intent:
+            scope = intent_scope(entry.intent, entry.context_type)
+            return Grant("fdc3.raise", scope), Grant("fdc3.handle", scope)
+        if entry.kind == "open":
+            return None, Grant("fdc3.context.read", context_scope(None, entry.context_type))
+        if entry.private:
+            return None, None
+        scope = context_scope(entry.channel, entry.context_type)
+        return Grant("fdc3.context.write", scope), Grant("fdc3.context.read", scope)
+
+    def _reader(self, reader: ClientId, wanted: Grant | None) -> str:
+        return f"{reader.app}/{reader.client} ({self._why(reader, wanted)})"
+
+    def _why(self, identity: ClientId, wanted: Grant | None) -> str:
+        if wanted is None:
+            return "given to it"
+        return self._checker.verdict_of(identity, wanted).why
+
+
 class AgentBus:
     """The agent's end of the bus: `ContextBus`."""
 
@@ -264,9 +317,6 @@ class AgentAccess:
         if permit.once and wanted.permission in HOLDING:
             self._security.checker.once.lease(identity, wanted)
         return True
-
-    def reason(self, identity: ClientId, wanted: Grant) -> str:
-        return self._security.checker.verdict_of(identity, wanted).why
 
 
 class InstanceLauncher:

@@ -44,6 +44,7 @@ class Surroundings(NamedTuple):
     now_s: Callable[[], float]
     new_id: Callable[[], str]
     new_trace: Callable[[], str]
+    delivered: Callable[[Fdc3TraceEntry], None]
 
 
 class _Line(msgspec.Struct, frozen=True, rename="camel"):
@@ -318,7 +319,7 @@ class AgentCore:
         )
         for reader in got:
             self.post(reader, event)
-        self.trace.add(
+        self.delivered(
             Fdc3TraceEntry(
                 timestamp=kept.timestamp,
                 trace_id=kept.trace_id,
@@ -327,8 +328,14 @@ class AgentCore:
                 to=[reader.identity for reader in got],
                 context_type=context_type,
                 channel=channel.id,
+                private=channel.type == "private",
             )
         )
+
+    def delivered(self, entry: Fdc3TraceEntry) -> None:
+        """Keeps what was handed out to whom, here and in the audit log."""
+        self.trace.add(entry)
+        self.around.delivered(entry)
 
     def provenance(self, kept: KeptContext, origin: str | UnsetType = UNSET) -> dict[str, Any]:
         """Where a context is from, as the agent knows it, whatever the app says."""

@@ -44,9 +44,6 @@ class Access(Protocol):
     async def ask(self, identity: ClientId, wanted: Grant) -> bool:
         """Whether it is granted after a person was asked, if need be."""
 
-    def reason(self, identity: ClientId, wanted: Grant) -> str:
-        """The word for what permits it: the configuration, a person, a policy."""
-
 
 class Launcher(Protocol):
     """Opens instances of apps."""
@@ -79,6 +76,3 @@ class Chooser(Protocol):
 
         Raises `DacpError` (ResolverUnavailable, ResolverTimeout).
         """
-
-
-Announce = Callable[[ClientId], None]

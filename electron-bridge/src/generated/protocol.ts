@@ -2089,7 +2089,7 @@ export interface Fdc3Trace {
 /**
  * One step of a context or an intent. `timestamp` is Unix milliseconds.
  *
- * `to` is who got it, by app and client; `allowed_by` what permitted that.
+ * `to` is who got it, by app and client. The audit log has what permitted that.
  */
 export interface Fdc3TraceEntry {
   timestamp: number;
@@ -2100,7 +2100,7 @@ export interface Fdc3TraceEntry {
   contextType?: string;
   channel?: string;
   intent?: string;
-  allowedBy?: string;
+  private?: boolean;
   detail?: string;
 }
 

@@ -79,6 +79,7 @@ class Desk:
                 now_s=lambda: self.now_s,
                 new_id=lambda: f"id-{next(self._ids)}",
                 new_trace=lambda: f"trace-{next(self._ids)}",
+                delivered=lambda _: None,
             ),
             provider_version="0",
             version=version,
@@ -140,9 +141,6 @@ class Desk:
         if self.answer and self.grants is not None:
             self.grants.setdefault(identity.app, []).append(wanted)
         return self.answer
-
-    def reason(self, identity: ClientId, wanted: Grant) -> str:
-        return "config"
 
     # Launcher
 

@@ -51,7 +51,7 @@ async def open_app(
         "broadcastEvent",
         {"channelId": None, "context": context, **agent.provenance(kept)},
     )
-    agent.trace.add(
+    agent.delivered(
         Fdc3TraceEntry(
             timestamp=now_ms,
             trace_id=trace_id,

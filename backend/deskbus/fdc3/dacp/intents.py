@@ -344,7 +344,7 @@ def _deliver(
             **agent.provenance(kept),
         },
     )
-    agent.trace.add(
+    agent.delivered(
         Fdc3TraceEntry(
             timestamp=now_ms,
             trace_id=raised.trace_id,
