@@ -46,6 +46,7 @@ from deskbus.components.metric_sources import (
     security_metrics,
     tracing_metrics,
     vault_metrics,
+    web_metrics,
 )
 from deskbus.components.metrics import Metrics
 from deskbus.components.sessions import Sessions
@@ -217,6 +218,7 @@ class Backend:
                 federation_metrics(federation_bridge),
                 tracing_metrics(tracing),
                 forward_metrics(forwarding),
+                web_metrics(web_state),
                 machine_metrics(health.lag, health.disk, stderr),
                 health_metrics(health.monitor, breakers),
             ],
@@ -277,6 +279,8 @@ class Backend:
             flusher=flusher,
             status=lambda: health.monitor.report().status,
             state=web_state,
+            metrics=metrics.exposition,
+            vault=vault,
         )
         self._components: Sequence[Component] = (
             vault,

@@ -50,7 +50,13 @@ AUDIT_FOLDER = "audit"
 REFERENCE = "secret:"
 """A value that begins so stands for a secret: `deskbus vault set NAME` puts it into the vault."""
 
-TAKES_SECRETS = ("apps.process.env.", "federation.", "tracing.headers.", "forward.headers.")
+TAKES_SECRETS = (
+    "apps.process.env.",
+    "federation.",
+    "tracing.headers.",
+    "forward.headers.",
+    "metrics.token.",
+)
 """Where such values may be. Anywhere else one is an error, for it would be taken literally."""
 
 
@@ -214,11 +220,13 @@ class MetricsConfig(Section, frozen=True, kw_only=True):
     """With `socket`, Prometheus' text is served at `metrics.sock` beside the pipe, over HTTP.
 
     Of apps that stand in labels, the first `apps` are told by name, all others as `other`.
-    `latency` measures how long messages take, by samples.
+    `latency` measures how long messages take, by samples. Who comes with the `token`, which may be
+    `secret:NAME`, gets the same at /metrics of the web gateway; without one there is none.
     """
 
     socket: bool = False
     latency: bool = True
+    token: Annotated[str, Meta(min_length=16, max_length=1024)] | UnsetType = UNSET
     apps: Annotated[int, Meta(ge=0, le=1000)] = 100
 
 
@@ -398,7 +406,7 @@ class ConfigFile:
                 raise self.error(
                     place[:-1],
                     f"{place[:-1]} can't be a secret of the vault",
-                    "It can be in apps.process.env, federation, and headers of tracing or forward.",
+                    "docs/observability.md, federation.md and apps.md name the places that do.",
                     word=value,
                 )
         self._check_patterns(config)

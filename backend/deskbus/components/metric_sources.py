@@ -35,6 +35,7 @@ from deskbus.reliability.health_monitor import HealthMonitor
 from deskbus.security.service import SecurityManager
 from deskbus.transport.traffic import TrafficCounts, TransportName
 from deskbus.vault.service import VaultService
+from deskbus.web.web_state import WebState
 from deskbus_protocol.apps import AppState
 from deskbus_protocol.health import Status
 from deskbus_protocol.secrets import VaultState
@@ -350,6 +351,19 @@ def forward_metrics(forwarding: Forwarding) -> MetricSource:
         yield by_label("deskbus_forward_behind", "gauge", words, "destination", behind)
         words = "Audit records that a destination has taken."
         yield by_label("deskbus_forward_sent", "counter", words, "destination", sent)
+
+    return read
+
+
+def web_metrics(state: WebState) -> MetricSource:
+    def read() -> Iterable[Metric]:
+        statuses = {str(status): float(n) for status, n in state.statuses.items()}
+        words = "Answers of the web gateway, by HTTP status."
+        yield by_label("deskbus_web_responses", "counter", words, "status", statuses)
+        words = "Pages that did what they may not, by kind."
+        violations = {kind: float(n) for kind, n in state.violations.items()}
+        yield by_label("deskbus_web_violations", "counter", words, "kind", violations)
+        yield gauge("deskbus_web_sockets", "WebSockets that are open.", state.sockets)
 
     return read
 

@@ -1,5 +1,6 @@
 """WebGateway: apps in an ordinary browser, where that is configured."""
 
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,11 +16,14 @@ from deskbus.components.app_processes import LOG_FOLDER
 from deskbus.components.connection_acceptor import ConnectionAcceptor
 from deskbus.components.sessions import Sessions
 from deskbus.config import AUDIT_FOLDER, MESSAGE_FOLDER, VAULT_FOLDER, ConfigError, Settings
+from deskbus.observability.metrics.exposition import MetricsExposition
 from deskbus.storage.awake_clock import awake_s
 from deskbus.transport.outbox import Flusher
+from deskbus.vault.service import VaultService
 from deskbus.web.web_apps import WebApps
 from deskbus.web.web_state import WebState
 from deskbus_protocol.envelope import ClientId
+from deskbus_protocol.errors import NOT_FOUND, DeskbusError
 from deskbus_protocol.events import CspViolation, CsrfViolation, OriginViolation
 from deskbus_protocol.health import Status
 
@@ -64,7 +68,13 @@ class WebGateway:
         flusher: Flusher,
         status: Callable[[], Status],
         state: WebState,
+        metrics: MetricsExposition,
+        vault: VaultService,
     ) -> None:
+        self._metrics = metrics
+        self._vault = vault
+        self._scrape_token = settings.config.metrics.token
+        self._state = state
         self._sessions = sessions
         self._violations = violations
         self._access = access
@@ -126,7 +136,17 @@ class WebGateway:
                 self._checked[app] = now_s
 
     async def record(self, violation: OriginViolation | CsrfViolation | CspViolation) -> None:
+        self._state.violations[str(violation.__struct_config__.tag)] += 1
         await self._violations.record(violation)
+
+    async def metrics(self, token: str, accept: str) -> tuple[str, bytes] | None:
+        """Raises `DeskbusError` (not_found) where no token is configured."""
+        if isinstance(self._scrape_token, UnsetType):
+            raise DeskbusError(NOT_FOUND, "There is nothing here.")
+        expected = await self._vault.resolve(self._scrape_token)
+        if not secrets.compare_digest(token.encode(), expected.encode()):
+            return None
+        return self._metrics.render(accept)
 
     def status(self) -> Status:
         return self._status()

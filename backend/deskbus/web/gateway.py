@@ -98,6 +98,12 @@ class BackendPort(Protocol):
     def status(self) -> Status:
         """The worst of the components' states."""
 
+    async def metrics(self, token: str, accept: str) -> tuple[str, bytes] | None:
+        """The content type and the text; None where the token is wrong.
+
+        Raises `DeskbusError` (not_found) where nobody may scrape.
+        """
+
 
 class RefusedError(Exception):
     """The answer is no, as an HTTP response."""
@@ -174,6 +180,7 @@ class Gateway:
         self._buckets: dict[tuple[str, str], TokenBucket] = {}
         self._routes: Mapping[tuple[str, str], Callable[[CheckedRequest], Awaitable[Response]]] = {
             ("GET", "/health"): self._health,
+            ("GET", "/metrics"): self._metrics,
             ("GET", "/openapi.json"): self._openapi,
             ("GET", SDK_PATH): self._asset,
             ("GET", WORKER_PATH): self._asset,
@@ -201,6 +208,7 @@ class Gateway:
             response = _failure(500, DeskbusError(INTERNAL_ERROR))
         for name, value in EVERYWHERE.items():
             response.headers.setdefault(name, value)
+        self._state.statuses[response.status_code] += 1
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
@@ -290,6 +298,18 @@ class Gateway:
     async def _health(self, _: CheckedRequest) -> Response:
         status = self._backend.status()
         return _json({"status": status}, 503 if status == "failed" else 200)
+
+    async def _metrics(self, asked: CheckedRequest) -> Response:
+        if asked.site is not None:
+            raise not_found()
+        accept = asked.request.headers.get("accept", "")
+        found = await self._backend.metrics(_bearer(asked.request), accept)
+        if found is None:
+            words = "Scrapers come with the token of [metrics]."
+            told = {"www-authenticate": 'Bearer realm="deskbus metrics"'}
+            raise refused(401, SESSION_REQUIRED, words, action="Send it as a bearer token.", **told)
+        content_type, body = found
+        return Response(body, headers={"content-type": content_type, "cache-control": "no-store"})
 
     async def _openapi(self, _: CheckedRequest) -> Response:
         return _json(openapi.document())

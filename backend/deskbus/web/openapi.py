@@ -28,6 +28,7 @@ def document() -> dict[str, Any]:
         },
         "paths": {
             "/health": {"get": _health()},
+            "/metrics": {"get": _metrics()},
             "/openapi.json": {"get": _openapi()},
             "/rpc": {"post": _rpc()},
             "/ticket": {"post": _ticket()},
@@ -54,6 +55,17 @@ def _health() -> dict[str, Any]:
         "operationId": "health",
         "summary": "Tells whether the backend works, and no more.",
         "responses": {**_REFUSALS, "200": answer, "503": answer},
+    }
+
+
+def _metrics() -> dict[str, Any]:
+    text: dict[str, Any] = {"schema": {"type": "string"}}
+    content = {"text/plain": text, "application/openmetrics-text": text}
+    return {
+        "operationId": "metrics",
+        "summary": "All metrics, for Prometheus and what reads its formats.",
+        "security": [{"scraper": []}],
+        "responses": {**_REFUSALS, "200": {"description": "As accepted.", "content": content}},
     }
 
 
@@ -186,6 +198,7 @@ def _schemes() -> dict[str, Any]:
     return {
         "developerTicket": {"type": "http", "scheme": "bearer"},
         "pairing": {"type": "http", "scheme": "bearer"},
+        "scraper": {"type": "http", "scheme": "bearer"},
         "session": {"type": "apiKey", "in": "cookie", "name": "deskbus-session"},
         "csrf": {"type": "apiKey", "in": "header", "name": "x-deskbus-csrf"},
         "proof": {"type": "apiKey", "in": "header", "name": "x-deskbus-proof"},

@@ -1,5 +1,7 @@
 """How it is with the web gateway."""
 
+from collections import Counter
+
 from deskbus_protocol.health import ComponentHealth
 from deskbus_protocol.quantity import counted
 
@@ -14,6 +16,10 @@ class WebState:
         self.sockets = 0
         self.requests = 0
         self.refused = 0
+        self.statuses: Counter[int] = Counter()
+        """Answers by HTTP status."""
+        self.violations: Counter[str] = Counter()
+        """Pages that did what they may not, by kind."""
 
     def health(self) -> ComponentHealth:
         if not self._configured:
