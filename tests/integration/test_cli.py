@@ -18,7 +18,7 @@ from anyio.abc import Process
 
 from demo.processes import process, processor_of, runs
 from deskbus.config import runtime_dir_for
-from tests.integration.shell import start_shell
+from tests.integration.shell import LIMIT_S, start_shell
 
 
 def command(*words: str, data_dir: Path) -> list[str]:
@@ -235,9 +235,15 @@ async def test_replay_and_log_show_what_is_on_disk(tmp_path: Path) -> None:
     assert finding["segment"] == segment.name
 
 
-REPLAYED = 6000
+LARGE = 6000
 PAYLOAD_CHARACTERS = 6000
 IDLE_S = 0.5
+FEED = """
+[[apps]]
+id = "desk.feed"
+name = "Feed"
+grants = [{ permission = "messaging.write", scope = "orders.#" }]
+"""
 
 
 async def test_a_large_replay_takes_no_more_memory_than_a_small_one_and_ends_with_its_reader(
@@ -245,26 +251,62 @@ async def test_a_large_replay_takes_no_more_memory_than_a_small_one_and_ends_wit
 ) -> None:
     """36 MB, of which a reader that comes late gets all, and one that leaves early what it read."""
     data_dir = tmp_path / "data"
-    config = """
-        tools = true
-        [[apps]]
-        id = "desk.feed"
-        name = "Feed"
-        grants = [{ permission = "messaging.write", scope = "orders.#" }]
-        [persistence]
-        topics = ["orders.#"]
-    """
-    async with start_shell(data_dir, config=config) as shell:
+    config = f'{FEED}[persistence]\ntopics = ["orders.#"]\n'
+    async with start_shell(data_dir, config=f"tools = true\n{config}") as shell:
         async with shell.app("desk.feed", honest=False) as feed:
             await feed.publish("orders.small", 1, durable=True, confirm=True)
-            for _ in range(REPLAYED - 1):
+            for _ in range(LARGE - 1):
                 await feed.publish("orders.large", "x" * PAYLOAD_CHARACTERS)
             await feed.publish("orders.large", "last", durable=True, confirm=True)
         small_lines, small_kib = await anyio.to_thread.run_sync(replay, data_dir, "orders.small")
         lines, kib = await anyio.to_thread.run_sync(replay, data_dir, "orders.large")
-        assert (small_lines, lines) == (1, REPLAYED)
+        assert (small_lines, lines) == (1, LARGE)
         assert kib - small_kib < 16 * 1024
         assert await anyio.to_thread.run_sync(read_one_line, data_dir, "orders.large") == (0, b"")
+
+
+async def test_a_subscriber_s_reader_that_stands_still_costs_it_no_memory_and_gets_all(
+    tmp_path: Path, anyio_backend: str
+) -> None:
+    data_dir = tmp_path / "data"
+    async with start_shell(data_dir, config=f"tools = true\n{FEED}") as shell:
+        async with shell.app("desk.feed", honest=False) as feed:
+
+            async def printed(count: int) -> tuple[int, int]:
+                """What reads late, once it has its first line and as many more lie behind it."""
+                words = command("sub", "orders.#", "--count", str(count), data_dir=data_dir)
+                with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+                    with anyio.fail_after(LIMIT_S):
+                        while not (await feed.publish("orders.new", 0, confirm=True)).receivers:
+                            await anyio.sleep(0.02)
+                    for _ in range(count - 1):
+                        await feed.publish("orders.new", "x" * PAYLOAD_CHARACTERS)
+                    await feed.call("session.ping")
+                    return await anyio.to_thread.run_sync(read_late, process)
+
+            _, small_kib = await printed(1)
+            lines, kib = await printed(LARGE)
+    assert lines == LARGE
+    assert kib - small_kib < 16 * 1024
+
+
+async def test_a_subscriber_ends_in_silence_when_its_reader_has_gone_though_nothing_comes(
+    data_dir: Path,
+) -> None:
+    words = command("sub", "quiet.#", data_dir=data_dir)
+    reading, writing = os.pipe()
+    async with await anyio.open_process(words, stdout=writing) as subscriber:
+        os.close(writing)
+        with anyio.fail_after(LIMIT_S):
+            receivers = 0
+            while not receivers:
+                _, out, _ = await run("pub", "quiet.first", "1", data_dir=data_dir)
+                receivers = json.loads(out)["receivers"]
+            assert await anyio.to_thread.run_sync(os.read, reading, 1) == b"{"
+            os.close(reading)
+            assert subscriber.stderr is not None
+            told = b"".join([chunk async for chunk in subscriber.stderr])
+            assert (await subscriber.wait(), told) == (0, b"")
 
 
 def read_one_line(data_dir: Path, topic: str) -> tuple[int, bytes]:
@@ -285,12 +327,17 @@ def replay(data_dir: Path, topic: str) -> tuple[int, int]:
     """How many lines it prints to a reader that comes late, and its largest size in KiB."""
     words = command("replay", "--topic", topic, data_dir=data_dir)
     with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        lines = 1 if process.stdout.readline() else 0
-        wait_until_idle(process.pid)
-        lines += sum(1 for _ in process.stdout)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        return read_late(process)
+
+
+def read_late(process: subprocess.Popen[bytes]) -> tuple[int, int]:
+    """As `replay`, of a command that runs."""
+    assert process.stdout is not None
+    lines = 1 if process.stdout.readline() else 0
+    wait_until_idle(process.pid)
+    lines += sum(1 for _ in process.stdout)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
     return lines, used.ru_maxrss
 

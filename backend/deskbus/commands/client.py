@@ -14,6 +14,7 @@ from deskbus.commands.backend.developer_session import run_with_client
 from deskbus.commands.backend.method_descriptions import check_params, help_of
 from deskbus.commands.terminal import output
 from deskbus.commands.terminal.failures import MisuseError
+from deskbus.commands.terminal.output import ReaderGoneError
 from deskbus_protocol.client import Client, Message
 from deskbus_protocol.errors import CONNECTION_LOST, DeskbusError
 from deskbus_protocol.jsontext import written_anew
@@ -22,6 +23,7 @@ READ_AHEAD = 64
 """Messages that wait for standard output; more stay with the backend."""
 
 LIFE_EVERY_S = 5.0
+READER_LOOKED_FOR_EVERY_S = 1.0
 
 QUOTES = """Write it as JSON in single quotes: '{"bid": 1.0842}', or '"text"' for a text."""
 
@@ -120,7 +122,8 @@ async def _alive_meanwhile(
 ) -> AsyncIterator[None]:
     """Tells the backend of this client, which reads nothing while its own reader is slow.
 
-    Runs `tasks` beside the block. What the block raises comes as it is.
+    Runs `tasks` beside the block. What the block raises comes as it is. Raises `ReaderGoneError`
+    once nobody reads standard output, though nothing is written.
     """
 
     async def show_life() -> None:
@@ -129,9 +132,15 @@ async def _alive_meanwhile(
                 await anyio.sleep(LIFE_EVERY_S)
                 await client.notify("session.ping", {})
 
+    async def look_for_reader() -> None:
+        while True:
+            await anyio.sleep(READER_LOOKED_FOR_EVERY_S)
+            if not output.has_reader():
+                raise ReaderGoneError
+
     failed: Exception | None = None
     async with anyio.create_task_group() as group:
-        for task in (show_life, *tasks):
+        for task in (show_life, look_for_reader, *tasks):
             group.start_soon(task)
         try:
             yield

@@ -6,6 +6,7 @@ table they are written as code points, in JSON as escapes, which is the same JSO
 
 import os
 import re
+import select
 import shutil
 import sys
 import unicodedata
@@ -13,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from select import select
 from typing import Any, TextIO
 
 import anyio
@@ -77,6 +77,19 @@ def write(text: str) -> None:
         raise ReaderGoneError from None
     except OSError as error:
         raise OutputError(error.strerror or "it can't be written") from None
+
+
+def has_reader() -> bool:
+    """False once nobody can read standard output any more.
+
+    Windows does not tell before something is written.
+    """
+    if sys.platform != "win32" and sys.stdout is not None:
+        looked = select.poll()
+        looked.register(sys.stdout.fileno(), 0)
+        gone = select.POLLERR | select.POLLHUP
+        return not any(event & gone for _, event in looked.poll(0))
+    return True
 
 
 def flush() -> None:
@@ -158,7 +171,7 @@ async def _room() -> None:
     # A file always takes more, and Windows can't tell of anything but sockets.
     with suppress(OSError, ValueError):
         stdout = sys.stdout.fileno()
-        _, ready, _ = select((), (stdout,), (), 0)
+        _, ready, _ = select.select((), (stdout,), (), 0)
         if not ready:
             await anyio.wait_writable(stdout)
 
