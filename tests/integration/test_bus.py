@@ -1,5 +1,6 @@
 """The bus from end to end: a real backend, real pipes, every frame checked by its schema."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -9,7 +10,31 @@ import pytest
 from deskbus_protocol.bus import RefusedParams
 from deskbus_protocol.client import Client, Message, connect_with_ticket
 from deskbus_protocol.errors import DeskbusError
-from tests.integration.shell import LIMIT_S, TestShell
+from tests.integration.conftest import CONFIG
+from tests.integration.shell import LIMIT_S, TestShell, start_shell
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def shell(
+    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[TestShell]:
+    """One for all tests: each has topics, or tickets, of its own."""
+    async with start_shell(tmp_path_factory.mktemp("shell") / "data", config=CONFIG) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+async def open_shell(
+    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[TestShell]:
+    data = tmp_path_factory.mktemp("open") / "data"
+    async with start_shell(data, config=CONFIG, consent="allow") as started:
+        yield started
 
 
 @pytest.mark.requirement("7.2")
@@ -17,7 +42,7 @@ async def test_messages_flow_in_order_with_their_stamps(shell: TestShell) -> Non
     async with shell.app("desk.feed") as feed, shell.app("desk.blotter") as blotter:
         async with blotter.subscribe("prices.#") as prices:
             for number in range(1000):
-                await feed.publish("prices.EURUSD", {"n": number})
+                await feed.publish("prices.flow", {"n": number})
             with anyio.fail_after(LIMIT_S):
                 got = [await prices.receive() for _ in range(1000)]
     assert [msgspec.json.decode(message.payload)["n"] for message in got] == list(range(1000))
@@ -28,8 +53,8 @@ async def test_messages_flow_in_order_with_their_stamps(shell: TestShell) -> Non
 
 async def test_a_published_request_tells_its_stamps_and_receivers(shell: TestShell) -> None:
     async with shell.app("desk.feed") as feed, shell.app("desk.blotter") as blotter:
-        async with blotter.subscribe("prices.EURUSD"):
-            result = await feed.publish("prices.EURUSD", 1, confirm=True)
+        async with blotter.subscribe("prices.told"):
+            result = await feed.publish("prices.told", 1, confirm=True)
     assert (result.seq, result.receivers, result.epoch) == (1, 1, shell.hello.epoch)
 
 
@@ -145,7 +170,7 @@ async def test_a_responder_may_refuse_in_its_own_words(open_shell: TestShell) ->
 async def test_asking_when_nobody_listens_fails_at_once(open_shell: TestShell) -> None:
     async with open_shell.app("desk.ticker") as ticker:
         with anyio.fail_after(LIMIT_S), pytest.raises(DeskbusError) as refused:
-            await ticker.request("orders.prefill", {}, timeout=600_000)
+            await ticker.request("orders.unheard", {}, timeout=600_000)
     assert refused.value.kind.name == "no_subscriber"
     assert refused.value.kind.retryable
 

@@ -6,6 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
+from deskbus_protocol.bus import RefusedParams
 from deskbus_protocol.errors import DeskbusError
 from tests.integration.secretservice import SecretService
 from tests.integration.shell import LIMIT_S, TestShell, start_shell
@@ -32,6 +33,11 @@ sensitive = ["orders.private.#"]
 async def publish(shell: TestShell, topic: str, text: str) -> None:
     async with shell.app("desk.feed") as feed:
         await feed.publish(topic, {"text": text}, durable=True, confirm=True)
+
+
+async def persistence(shell: TestShell) -> dict[str, str]:
+    report = await shell.client.call("health.get", {}, result=dict)
+    return dict(report["components"]["persistence"])
 
 
 async def replayed(shell: TestShell, pattern: str) -> list[bytes]:
@@ -87,6 +93,30 @@ async def test_a_request_says_as_a_publish_does_that_it_is_in_memory_only(
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(answer)
                 assert (await feed.request(topic, 1)).in_memory is in_memory
+
+
+async def test_a_notification_is_told_to_be_refused_and_health_tells_of_what_is_in_memory(
+    tmp_path: Path, anyio_backend: str
+) -> None:
+    for choice, words in (("refuse", "refused"), ("memory", "wait in memory")):
+        config = f'{CONFIG}sensitive_without_vault = "{choice}"\n'
+        refused: list[RefusedParams] = []
+        async with (
+            start_shell(tmp_path / choice, config=config) as shell,
+            shell.app("desk.feed") as feed,
+        ):
+            # The first one has the vault looked for, and waits until that is known.
+            await feed.publish("orders.private.bonus", {"text": CANARY})
+            with anyio.fail_after(LIMIT_S):
+                while (await persistence(shell))["status"] == "ok":
+                    await anyio.sleep(0.05)
+            feed.on_refused = refused.append
+            await feed.publish("orders.private.bonus", {"text": CANARY})
+            # What is refused is told before what comes behind it is answered.
+            await feed.call("session.ping")
+            told = await persistence(shell)
+        assert [word.topic for word in refused] == ["orders.private.bonus"] * (choice == "refuse")
+        assert (told["status"], words in told["detail"]) == ("degraded", True), told
 
 
 async def test_while_the_vault_is_locked_sensitive_messages_wait_and_others_are_written(

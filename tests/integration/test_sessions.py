@@ -2,14 +2,30 @@
 
 import json
 import stat
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from deskbus_protocol.client import connect, open_session
 from deskbus_protocol.errors import DeskbusError
+from tests.integration.conftest import CONFIG
 from tests.integration.schema_validator import SchemaValidator
-from tests.integration.shell import TestShell
+from tests.integration.shell import TestShell, start_shell
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def shell(
+    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[TestShell]:
+    """One for all tests: each has topics, or tickets, of its own."""
+    async with start_shell(tmp_path_factory.mktemp("shell") / "data", config=CONFIG) as started:
+        yield started
 
 
 async def test_the_hello_tells_versions_and_the_pipe(shell: TestShell) -> None:
@@ -99,4 +115,4 @@ async def test_the_sender_is_the_connection_s_whatever_the_wire_says(shell: Test
 async def test_a_second_connection_of_an_identity_takes_its_place(shell: TestShell) -> None:
     async with shell.app("desk.feed") as first, shell.app("desk.feed") as second:
         await first.closed.wait()
-        assert (await second.publish("prices.EURUSD", 1, confirm=True)).seq == 1
+        assert (await second.publish("prices.second", 1, confirm=True)).seq == 1

@@ -84,15 +84,21 @@ Those of Electron run in the one that is here; what only later ones ask about is
 """
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("files")
     for name in ("read", "written"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "read" / "note").write_text("noted")
-    return tmp_path.resolve()
+        (folder / name).mkdir()
+    (folder / "read" / "note").write_text("noted")
+    return folder.resolve()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def shell(folder: Path, anyio_backend: str) -> AsyncIterator[TestShell]:
     all_of_them = ",".join(
         f'{{ permission = "{name}", scope = "{use.scope.format(folder=folder)}" }}'
@@ -143,10 +149,11 @@ async def test_without_a_grant_it_is_refused(
 @pytest.mark.parametrize("permission", USES)
 async def test_with_a_grant_it_works(shell: TestShell, folder: Path, permission: str) -> None:
     use = USES[permission]
+    asked_before = len(shell.dialogs)
     async with shell.app("desk.granted") as app, shell.app("desk.other") as other:
         await other.call("bus.subscribe", {"pattern": "to.#"})
         await app.call(use.method, with_folder(use.params, folder))
-    assert shell.dialogs == []
+    assert len(shell.dialogs) == asked_before
 
 
 def test_each_permission_that_is_offered_has_its_proofs() -> None:

@@ -231,7 +231,7 @@ def lines_of(table: Sequence[Sequence[str]], width: int) -> list[str]:
     while sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > MIN_WIDTH:
         widths[widths.index(max(widths))] -= 1
     return [
-        "  ".join(_fit(cell, wide) for cell, wide in zip(row, widths, strict=True)).rstrip()
+        "  ".join(_fit(cell, wide) for cell, wide in zip(row, widths, strict=True)).rstrip(" ")
         for row in shown
     ]
 
@@ -249,7 +249,7 @@ def facts_of(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     lines = []
     for name, row in zip(names, rows, strict=True):
         first, *others = _wrapped(visible(row[-1].replace("\n", " ")), room)
-        lines.append(f"{_fit(name, indent)}  {first}".rstrip() if indent else first)
+        lines.append(f"{_fit(name, indent)}  {first}".rstrip(" ") if indent else first)
         lines += [f"{'':{indent}}  {line}" for line in others]
     return lines
 

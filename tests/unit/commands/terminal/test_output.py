@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -41,6 +41,7 @@ def test_every_result_has_a_table(value: object) -> None:
     assert isinstance(lines_of(table_of(value), 80), list)
 
 
+@example("\xa0", 1)
 @given(st.text(st.characters(categories=["L", "Nd", "Zs"])), st.integers(1, 120))
 def test_a_fact_is_told_in_whole_however_narrow_the_terminal(words: str, width: int) -> None:
     lines = facts_of([["!", "keychain", words], ["", "locale", "UTF-8"]], width)
