@@ -18,6 +18,7 @@ from tests.performance import chart, docs, growth, memory, report
 from tests.performance.load import ROOT, Figures, LoadError
 from tests.performance.rows import QUICK, ROWS, SERVERS, Row, Scale
 from tests.performance.server import ServerError, started
+from tests.performance.versions import versions
 
 OUTPUT = ROOT / "build" / "bench"
 GROWTH = "growth"
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scale = msgspec.structs.replace(scale, rounds=options.rounds)
     OUTPUT.mkdir(parents=True, exist_ok=True)
 
+    before = os.getloadavg()
     measured: list[report.Measured] = []
     curves: list[report.Curve] = []
     left_out: list[str] = []
@@ -43,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             left_out.append(f"{row.name}: not measured, deskbus has no {row.needs} yet")
             continue
         try:
-            measured.append(_measure(row, scale))
+            shared = next((each for each in measured if each.row.runs_as(row)), None)
+            measured.append(_measure(row, scale) if shared is None else shared.read_as(row))
         except (LoadError, ServerError) as error:
             left_out.append(f"{row.name}: {row.ours} could not be measured: {error}")
             broken = True
@@ -62,7 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\n{growth.table(curves)}")
     for line in left_out:
         print(f"\n{line}")
-    report.write(measured, {"machine": _machine(), "growth": curves}, OUTPUT)
+    told = versions()
+    print("\nVersions: " + ", ".join(f"{name} {number}" for name, number in told.items()))
+    notes = {"machine": {**_machine(), "load_before": before}, "versions": told, "growth": curves}
+    report.write(measured, notes, OUTPUT)
     chart.draw(measured, OUTPUT / "chart.png")
     growth.draw(curves, OUTPUT / "growth.png")
     if options.docs and not broken:

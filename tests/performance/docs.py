@@ -26,6 +26,20 @@ END = "<!-- to here -->"
 _PART = re.compile(re.escape(BEGIN) + r"[^\n]*\n.*?" + re.escape(END), re.DOTALL)
 
 
+class Machine(msgspec.Struct):
+    """Load averages; those over a minute come first."""
+
+    load: tuple[float, ...] = ()
+    load_before: tuple[float, ...] = ()
+
+
+class Notes(msgspec.Struct):
+    """As much of details.json as the page tells."""
+
+    versions: dict[str, str] = {}
+    machine: Machine = msgspec.field(default_factory=Machine)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the table; exits with 1 where there is no run to write of."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -35,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, msgspec.MsgspecError) as error:
         sys.stderr.write(f"{path} is no result of a run: {error}; make bench makes one\n")
         return 1
-    write(results, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+    write(results, datetime.fromtimestamp(path.stat().st_mtime, UTC), notes=_notes(path))
     chart = path.with_name("chart.png")
     if chart.is_file():
         shutil.copyfile(chart, CHART)
@@ -47,17 +61,30 @@ def read(path: Path) -> list[Result]:
     return msgspec.json.decode(path.read_bytes(), type=list[Result])
 
 
-def write(results: Sequence[Result], measured: datetime, page: Path = PAGE) -> None:
+def _notes(path: Path) -> Notes:
+    """Versions and load of the same run, beside its results."""
+    try:
+        return msgspec.json.decode(path.with_name("details.json").read_bytes(), type=Notes)
+    except (OSError, msgspec.MsgspecError):
+        return Notes()
+
+
+def write(
+    results: Sequence[Result],
+    measured: datetime,
+    page: Path = PAGE,
+    notes: Notes | None = None,
+) -> None:
     """Replaces what stands between the marks; raises `ValueError` where they are missing."""
     text = page.read_text("utf-8")
-    part = f"{BEGIN}; edits are lost -->\n{section(results, measured)}\n{END}"
+    part = f"{BEGIN}; edits are lost -->\n{section(results, measured, notes or Notes())}\n{END}"
     text, count = _PART.subn(lambda _: part, text)
     if count != 1:
         raise ValueError(f"{page} has {count} parts between {BEGIN} and {END}, and needs one")
     page.write_text(text, "utf-8")
 
 
-def section(results: Sequence[Result], measured: datetime) -> str:
+def section(results: Sequence[Result], measured: datetime, notes: Notes) -> str:
     met = sum(result.met for result in results)
     goals = counted(len(results), "goal")
     lines = [
@@ -67,6 +94,13 @@ def section(results: Sequence[Result], measured: datetime) -> str:
         "| --- | ---: | --- | --- | --- | --- |",
         *(_line(result) for result in results),
     ]
+    machine = notes.machine
+    if machine.load and machine.load_before:
+        loads = f"{machine.load_before[0]:.1f} and {machine.load[0]:.1f}"
+        lines += ["", f"Load of the machine before and after the run: {loads}."]
+    if notes.versions:
+        told = ", ".join(f"{name} {number}" for name, number in notes.versions.items())
+        lines += ["", f"Versions: {told}."]
     return "\n".join(lines)
 
 

@@ -1,7 +1,11 @@
 """deskbus itself, as `deskbus serve --headless` runs it, everything switched on."""
 
+import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +15,24 @@ from tests.performance.load import ROOT
 from tests.performance.server import Launch
 
 APP = "deskbus.developer"
+PACKAGES = (ROOT / "backend" / "deskbus", ROOT / "protocol" / "deskbus_protocol")
 NODE_CLIENT = ROOT / "electron-bridge" / "dist" / "node" / "index.js"
 
 
 class Deskbus:
     """The backend of this checkout; what is published on `topic` is measured."""
 
-    def __init__(self, name: str, topic: str, config: str = "") -> None:
-        """`config` is more of the configuration, as TOML."""
+    def __init__(
+        self, name: str, topic: str = "bench.topic", config: str = "", *, compiled: bool = True
+    ) -> None:
+        """`config` is more of the configuration, as TOML.
+
+        `compiled`: whether its modules were compiled before it starts.
+        """
         self.name = name
         self._topic = topic
         self._config = config
+        self._compiled = compiled
 
     def installed(self) -> bool:
         return NODE_CLIENT.exists()
@@ -46,11 +57,31 @@ class Deskbus:
             endpoint=str(pipe),
             expects=b'"uptime"',
             topic=self._topic,
+            env=compiled_environment() if self._compiled else _uncompiled_environment(store),
         )
 
     def hello(self, launch: Launch) -> bytes:
         """Opens a session and asks for the backend's health; `OSError` before it can."""
         return opening(launch.address) + rpc.request("health.get", {}, 1) + b"\n"
+
+
+@cache
+def compiled_environment() -> dict[str, str]:
+    """Where modules are compiled once, as an installation does; they are when this returns."""
+    environment = {**os.environ}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    command = [sys.executable, "-m", "compileall", "-qq", *map(str, PACKAGES)]
+    subprocess.run(command, check=True, env=environment)
+    return environment
+
+
+def _uncompiled_environment(folder: Path) -> dict[str, str]:
+    """Where a start compiles every module of ours, as on machines that keep nothing compiled."""
+    for package in PACKAGES:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(package, folder / "source" / package.name, ignore=ignored)
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**environment, "PYTHONPATH": str(folder / "source")}
 
 
 def read_ticket(address: Mapping[str, Any]) -> str:

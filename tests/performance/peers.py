@@ -1,6 +1,7 @@
 """The other brokers, each with the settings at which it is fastest here."""
 
 import getpass
+import sys
 from pathlib import Path
 
 import msgspec
@@ -33,6 +34,7 @@ class Nats(Peer):
 
     name = "nats"
     program = "nats-server"
+    library = "nats"
 
     def prepare(self, sockets: Path, store: Path) -> Launch:
         port = free_port()
@@ -41,7 +43,7 @@ class Nats(Peer):
         return Launch(
             command=[self.path(), "-c", str(config)],
             client="nats",
-            address={"port": port},
+            address={"port": port, "library": self.library},
             endpoint=port,
             hello=b'CONNECT {"verbose":false}\r\nPING\r\n',
             expects=b"PONG\r\n",
@@ -49,6 +51,14 @@ class Nats(Peer):
 
     def settings(self, store: Path) -> str:
         return ""
+
+
+class NatsOfToday(Nats):
+    """The wheel of PyPI and its client, where Debian's server is older."""
+
+    name = "nats-2.15"
+    program = str(Path(sys.executable).with_name("nats-server"))
+    library = "@nats-io/transport-node"
 
 
 class NatsIterator(Nats):
@@ -115,38 +125,54 @@ class Redis(Peer):
 
 
 class NodeBroker(Peer):
-    """A broker that is a Node program in brokers/."""
+    """A broker that is the Node program `source` in brokers/."""
 
     program = "node"
+    source: str
+    library = ""
 
     def prepare(self, sockets: Path, store: Path) -> Launch:
         path = str(sockets / "broker.sock")
         return Launch(
-            command=[self.path(), str(FOLDER / "brokers" / f"{self.name}.js"), path],
-            client=self.name,
-            address={"path": path},
+            command=[
+                self.path(),
+                str(FOLDER / "brokers" / f"{self.source}.js"),
+                path,
+                self.library,
+            ],
+            client=self.source,
+            address={"path": path, "library": self.library},
             endpoint=path,
             env=node_environment(),
         )
 
 
 class VscodeJsonrpc(NodeBroker):
-    name = "vscode-jsonrpc"
+    name = source = library = "vscode-jsonrpc"
+
+
+class VscodeJsonrpcOfToday(NodeBroker):
+    """As an alias of npm beside the one before."""
+
+    name = library = "vscode-jsonrpc-10"
+    source = "vscode-jsonrpc"
 
 
 class ByteCopier(NodeBroker):
-    name = "byte-copier"
+    name = source = "byte-copier"
 
 
 PEERS: dict[str, Server] = {
     peer.name: peer
     for peer in (
         Nats(),
+        NatsOfToday(),
         NatsIterator(),
         JetStream(),
         Mosquitto(),
         Redis(),
         VscodeJsonrpc(),
+        VscodeJsonrpcOfToday(),
         ByteCopier(),
     )
 }

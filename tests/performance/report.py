@@ -39,6 +39,10 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     medians: dict[str, Figures]
     runs: dict[str, list[Figures]]
 
+    def read_as(self, row: Row) -> "Measured":
+        """The same runs, as another row that has them reads them."""
+        return Measured(row=row, medians=self.medians, runs=self.runs)
+
     def value(self, server: str) -> float:
         return self.medians[server][self.row.figure]
 

@@ -30,8 +30,10 @@ SERVERS: dict[str, Server] = {
     "metrics": Deskbus("metrics", "bench.topic"),
     "traced-1": Deskbus("traced-1", "bench.topic", TRACED.format(0.01)),
     "traced-100": Deskbus("traced-100", "bench.topic", TRACED.format(1.0)),
+    "uncompiled": Deskbus("uncompiled", compiled=False),
 }
 
+REQUEST_PEERS = ("vscode-jsonrpc-10", "vscode-jsonrpc", "nats", "nats-2.15")
 FAN_OUT = 100
 CROWD = 500
 CROWD_RATE = 10_000
@@ -113,6 +115,15 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         method, _, parameter = self.needs.partition(":")
         row = METHODS.get(method)
         return row is not None and (not parameter or parameter in row.params.__struct_fields__)
+
+    def runs_as(self, other: "Row") -> bool:
+        """Whether the runs of one row have the figures of the other too."""
+        return (
+            self.measure == other.measure
+            and self.ours == other.ours
+            and set(self.peers) >= set(other.peers)
+            and self.max_rounds == other.max_rounds
+        )
 
     @property
     def key(self) -> str:
@@ -384,9 +395,13 @@ ROWS = (
         figure="per_second",
         better="more",
         measure=one_to_one,
-        peers=("nats", "nats-iterator", "mosquitto", "redis", "vscode-jsonrpc", "byte-copier"),
+        peers=(
+            *("nats", "nats-2.15", "nats-iterator", "mosquitto", "redis"),
+            *("vscode-jsonrpc", "vscode-jsonrpc-10", "byte-copier"),
+        ),
         goals=(
-            Goal(limit=1.3, against="nats"),
+            Goal(limit=1.2, against="nats"),
+            Goal(limit=1.2, against="nats-2.15"),
             Goal(limit=5.0, against="vscode-jsonrpc"),
             Goal(limit=0.8, against="byte-copier"),
         ),
@@ -397,8 +412,15 @@ ROWS = (
         figure="per_second",
         better="more",
         measure=one_to_many,
-        peers=("redis", "nats", "nats-iterator", "mosquitto", "vscode-jsonrpc", "byte-copier"),
-        goals=(Goal(limit=1.0, against="redis"), Goal(limit=1.5, against="nats")),
+        peers=(
+            *("redis", "nats", "nats-2.15", "nats-iterator", "mosquitto"),
+            *("vscode-jsonrpc", "byte-copier"),
+        ),
+        goals=(
+            Goal(limit=1.2, against="redis"),
+            Goal(limit=1.5, against="nats"),
+            Goal(limit=1.5, against="nats-2.15"),
+        ),
     ),
     Row(
         name="round trip, idle",
@@ -406,7 +428,7 @@ ROWS = (
         figure="p50_us",
         better="less",
         measure=round_trip,
-        peers=("mosquitto", "nats", "redis", "vscode-jsonrpc"),
+        peers=("mosquitto", "nats", "redis", "vscode-jsonrpc", "vscode-jsonrpc-10"),
         goals=(Goal(limit=1.0, against="mosquitto"),),
     ),
     Row(
@@ -449,8 +471,26 @@ ROWS = (
         better="more",
         measure=request,
         needs="bus.request",
-        peers=("vscode-jsonrpc", "nats"),
-        goals=(Goal(limit=1.0, against="vscode-jsonrpc"),),
+        peers=REQUEST_PEERS,
+        goals=(
+            Goal(limit=1.2, against="vscode-jsonrpc-10"),
+            Goal(limit=1.2, against="vscode-jsonrpc"),
+            Goal(limit=1.0, against="nats"),
+            Goal(limit=1.0, against="nats-2.15"),
+        ),
+    ),
+    Row(
+        name="request and response, alone",
+        unit="µs p50",
+        figure="p50_us",
+        better="less",
+        measure=request,
+        needs="bus.request",
+        peers=REQUEST_PEERS,
+        goals=(
+            Goal(limit=1.0, against="vscode-jsonrpc-10"),
+            Goal(limit=1.0, against="vscode-jsonrpc"),
+        ),
     ),
     Row(
         name="resume, 10,000 queued",
@@ -479,6 +519,15 @@ ROWS = (
         measure=start,
         peers=("nats", "mosquitto", "redis"),
         goals=(Goal(limit=300.0),),
+    ),
+    Row(
+        name="start to first answer, nothing compiled",
+        unit="ms",
+        figure="start_ms",
+        better="less",
+        measure=start,
+        ours="uncompiled",
+        goals=(Goal(limit=400.0),),
     ),
     Row(
         name="memory, idle",

@@ -1,5 +1,5 @@
 // A broker for messages and requests on VS Code's JSON-RPC library, as one would write it in an afternoon.
-// node vscode-jsonrpc.js SOCKET
+// node vscode-jsonrpc.js SOCKET LIBRARY
 'use strict';
 const { createServer } = require('net');
 const {
@@ -7,7 +7,7 @@ const {
   ResponseError,
   StreamMessageReader,
   StreamMessageWriter,
-} = require('vscode-jsonrpc/node');
+} = require(`${process.argv[3]}/node`);
 
 const NO_RESPONDER = -32001;
 

@@ -1,12 +1,12 @@
 // NATS core and JetStream through the official client. Its own buffer gathers what one turn of the
 // event loop publishes, so batching needs nothing more.
 'use strict';
-const { AckPolicy, DeliverPolicy, StorageType, connect } = require('nats');
 
 const STREAM = 'bench';
 const HEARTBEAT_NS = 5_000_000_000;
 
-exports.connect = async ({ port, iterates }) => {
+exports.connect = async ({ port, iterates, library }) => {
+  const { AckPolicy, DeliverPolicy, StorageType, connect } = require(library);
   const connection = await connect({ servers: `127.0.0.1:${port}` });
 
   // The client's documentation reads messages with `for await`; a callback is its faster form.

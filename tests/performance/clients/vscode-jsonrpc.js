@@ -1,13 +1,13 @@
 // The client of brokers/vscode-jsonrpc.js: VS Code's own JSON-RPC library at both ends.
 'use strict';
 const { createConnection } = require('net');
-const {
-  createMessageConnection,
-  StreamMessageReader,
-  StreamMessageWriter,
-} = require('vscode-jsonrpc/node');
 
-exports.connect = async ({ path }) => {
+exports.connect = async ({ path, library }) => {
+  const {
+    createMessageConnection,
+    StreamMessageReader,
+    StreamMessageWriter,
+  } = require(`${library}/node`);
   const socket = createConnection(path);
   await new Promise((resolve, reject) => {
     socket.once('connect', resolve);

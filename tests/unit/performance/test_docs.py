@@ -78,7 +78,7 @@ def test_the_table_stands_between_its_marks_and_is_replaced_whole(tmp_path: Path
     assert text.endswith("\nafter\n")
     assert "old" not in text
     assert text.count("| what |") == text.count("2026-05-04") == 1
-    assert "| 1 → 1 | 200 | msg/s | nats 100 | ≥ 1.30 × nats; it is 2 × | yes |" in text
+    assert "| 1 → 1 | 200 | msg/s | nats 100 | ≥ 1.20 × nats; it is 2 × | yes |" in text
     assert "| audit, cost of a publish | -0.80 | % |  | ≤ 2 | yes |" in text
     assert "2 of 2 goals met" in text
 
@@ -111,3 +111,23 @@ def test_a_part_of_a_run_is_not_written_into_the_page(part: list[str]) -> None:
 def test_results_name_each_row_once() -> None:
     assert len({row.name for row in ROWS}) == len(ROWS)
     assert list(Result.__struct_fields__) == KEYS
+
+
+def test_rows_of_the_same_runs_are_measured_once() -> None:
+    answers = next(row for row in ROWS if row.name == "request and response")
+    alone = next(row for row in ROWS if row.name == "request and response, alone")
+    one_to_one = next(row for row in ROWS if row.name == "1 → 1")
+    assert answers.runs_as(alone)
+    assert not answers.runs_as(one_to_one)
+    figures = {"per_second": 30_000.0, "p50_us": 90.0}
+    runs = Measured(row=answers, medians={"deskbus": figures}, runs={"deskbus": [figures]})
+    assert (runs.ours, runs.read_as(alone).ours) == (30_000.0, 90.0)
+
+
+def test_versions_and_load_of_the_run_are_told_below_its_table() -> None:
+    notes = docs.Notes(
+        versions={"nats-server": "2.9.10"}, machine=docs.Machine(load=(3.0,), load_before=(0.5,))
+    )
+    told = docs.section([], datetime(2026, 5, 4, tzinfo=UTC), notes)
+    assert "Versions: nats-server 2.9.10." in told
+    assert "before and after the run: 0.5 and 3.0" in told
