@@ -3,11 +3,9 @@
 const { createConnection } = require('net');
 
 exports.connect = async ({ path, library }) => {
-  const {
-    createMessageConnection,
-    StreamMessageReader,
-    StreamMessageWriter,
-  } = require(`${library}/node`);
+  const { createMessageConnection, StreamMessageReader, StreamMessageWriter } = require(
+    `${library}/node`,
+  );
   const socket = createConnection(path);
   await new Promise((resolve, reject) => {
     socket.once('connect', resolve);
