@@ -43,6 +43,16 @@ def is_wildcard(pattern: str) -> bool:
     return ONE in pattern or MANY in pattern
 
 
+def literal_start(pattern: str) -> str:
+    """The text with which every topic that fits `pattern` begins."""
+    levels = []
+    for level in pattern.split("."):
+        if level in (ONE, MANY):
+            break
+        levels.append(level)
+    return ".".join(levels)
+
+
 def matches(pattern: str, topic: str) -> bool:
     """Whether `topic` fits `pattern`; both are taken to be valid.
 

@@ -1,14 +1,15 @@
-"""What a publish costs beside the worst patterns that one app may subscribe to."""
+"""The cost of a publish beside patterns: the worst of one app, and those that come and go."""
 
 import time
 from collections.abc import Iterator
-from itertools import combinations, count, islice
+from itertools import combinations, count, cycle, islice
 from statistics import median
 
 from msgspec import Raw
 
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.route import BusClient, Rank, Reader
+from deskbus.rpc.compact_frames import CompactParams
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.topics import MAX_LEVELS
@@ -20,6 +21,13 @@ SHAPES = (("*", 8, 32), ("#", 8, 32), ("#", 5, 11), ("*", 8, 14))
 
 OFFERED = 3_000
 PUBLISHED = 200
+
+CHURNING = 500
+"""Clients that subscribe to a pattern of their own and leave, one for each block of messages."""
+
+CHURN_TOPICS = CHURN_READERS = 100
+CHURN_BLOCKS = 200
+CHURN_RUNS = 5
 
 
 class _Sink:
@@ -56,3 +64,48 @@ def _took_ms(kind: str, wildcards: int, levels: int) -> float:
         broker.publish(publisher, topic, Raw(b"1"))
         times.append((time.perf_counter() - begun) * 1000)
     return median(times)
+
+
+def churn() -> Figures:
+    """How fast messages are routed while 500 clients subscribe and leave, as a share of without.
+
+    Runs alternate, so that what else the machine does touches both.
+    """
+    quiet, busy = _Routing(), _Routing()
+    shares = [busy.per_second(churning=True) / quiet.per_second() for _ in range(CHURN_RUNS)]
+    return {"churn_share": median(shares)}
+
+
+class _Routing:
+    """A publisher of many topics with many readers; time counts while it publishes."""
+
+    def __init__(self) -> None:
+        self._broker = MessageBroker("epoch", Desk(mode="allow").security.checker)
+        self._publisher = BusClient(TICKER, "epoch")
+        for number in range(CHURN_READERS):
+            reader = self._client(f"app.reader{number}")
+            self._subscribe(reader, "prices.#")
+        self._churning = cycle([self._client(f"app.churning{n}") for n in range(CHURNING)])
+        self._block = [CompactParams(f"prices.{n}", Raw(b"1")) for n in range(CHURN_TOPICS)]
+
+    def per_second(self, *, churning: bool = False) -> float:
+        spent_s = 0.0
+        for _ in range(CHURN_BLOCKS):
+            if churning:
+                client = next(self._churning)
+                self._subscribe(client, f"{client.identity.app}.#")
+                self._broker.remove(client)
+            begun = time.perf_counter()
+            self._broker.publish_plain(self._publisher, self._block, _refuse)
+            spent_s += time.perf_counter() - begun
+        return CHURN_BLOCKS * len(self._block) / spent_s
+
+    def _client(self, app: str) -> BusClient:
+        return BusClient(ClientId(app, "main"), "epoch")
+
+    def _subscribe(self, client: BusClient, pattern: str) -> None:
+        self._broker.subscribe(client, pattern, Reader(client, Rank.LIVE, _Sink()))
+
+
+def _refuse(error: DeskbusError, topic: str) -> None:
+    raise error

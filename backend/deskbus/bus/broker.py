@@ -20,7 +20,7 @@ from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import NOT_FOUND, OVERLOADED, PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.line import CORRELATION, END, PAYLOAD, TIMESTAMP
 from deskbus_protocol.rpc import encode
-from deskbus_protocol.topics import check_pattern, check_topic, is_wildcard
+from deskbus_protocol.topics import check_pattern, check_topic, is_wildcard, literal_start
 
 MAX_WRITABLE = 2000
 """Topics remembered as writable for one sender; beyond, permissions are looked up anew."""
@@ -29,6 +29,14 @@ MAX_WRITABLE = 2000
 NOTED_AT_ONCE = 500
 """Reads noted before other work gets its turn; one takes about a microsecond."""
 
+
+MAX_ROUTED = 1_000
+"""Topics of one first level whose readers are known, and that are looked through when a pattern of
+that level comes or goes; beyond, the readers of all topics are worked out anew.
+"""
+
+MAX_EXPIRED_PATTERNS = 100
+"""Of an app whose permissions have changed; beyond, the same."""
 
 MAX_SUBSCRIPTIONS = 1_000
 """Of one client."""
@@ -73,8 +81,9 @@ class MessageBroker:
         self.clock_ms = clock_ms = clock_ms or SteadyClock()
         self._exact: dict[str, set[Reader]] = {}
         self._wild: PatternTrie[Reader] = PatternTrie()
-        self.topics = TopicTable(epoch, log, clock_ms, self._forget_writable)
+        self.topics = TopicTable(epoch, log, clock_ms, self._topics_forgotten)
         self._generation = 0
+        self._routed: dict[str, dict[str, Topic]] = {}
         self._writers: WeakSet[BusClient] = WeakSet()
         self._on_stage: OnStage | None = None
         self.messages_in = 0
@@ -223,7 +232,7 @@ class MessageBroker:
         client.subscriptions[pattern] = reader
         if is_wildcard(pattern):
             self._wild.add(pattern, reader, client.identity.app)
-            self._generation += 1
+            self._expire_below(pattern)
         else:
             self._exact.setdefault(pattern, set()).add(reader)
             self._expire_targets(pattern)
@@ -270,7 +279,7 @@ class MessageBroker:
             raise DeskbusError(NOT_FOUND, "There is no subscription to this pattern.")
         if is_wildcard(pattern):
             self._wild.remove(pattern, reader, client.identity.app)
-            self._generation += 1
+            self._expire_below(pattern)
         else:
             readers = self._exact[pattern]
             readers.discard(reader)
@@ -300,9 +309,14 @@ class MessageBroker:
 
     def grants_changed(self, clients: list[BusClient]) -> None:
         """Forgets what was worked out from the permissions as they were before."""
-        self._generation += 1
         for client in clients:
             client.writable.clear()
+        patterns = {pattern for client in clients for pattern in client.subscriptions}
+        if len(patterns) > MAX_EXPIRED_PATTERNS:
+            self._expire_all()
+            return
+        for pattern in patterns:
+            self._expire_below(pattern) if is_wildcard(pattern) else self._expire_targets(pattern)
 
     def _stamp(
         self,
@@ -399,6 +413,32 @@ class MessageBroker:
             if may_read(client.identity, topic.name)
         )
         topic.generation = self._generation
+        alike = self._routed.setdefault(topic.name.partition(".")[0], {})
+        if len(alike) <= MAX_ROUTED:
+            alike[topic.name] = topic
+
+    def _expire_below(self, pattern: str) -> None:
+        """Has the readers of topics that may fit a pattern worked out anew, at their next message.
+
+        So others' routes outlast clients that subscribe and leave all the time.
+        """
+        start = literal_start(pattern)
+        alike = self._routed.get(start.partition(".")[0], {})
+        if not start or len(alike) > MAX_ROUTED:
+            self._expire_all()
+            return
+        for name in [name for name in alike if name.startswith(start)]:
+            topic = alike.pop(name)
+            topic.generation = STALE
+            topic.targets = ()
+
+    def _expire_all(self) -> None:
+        self._generation += 1
+        self._routed.clear()
+
+    def _topics_forgotten(self) -> None:
+        self._forget_writable()
+        self._expire_all()
 
     def _expire_targets(self, name: str) -> None:
         topic = self.topics.find(name)

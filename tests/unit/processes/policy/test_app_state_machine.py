@@ -246,7 +246,6 @@ def test_a_restart_whose_windows_fail_goes_on_without_them() -> None:
     assert app.state() == "ready"
 
 
-@settings(max_examples=150, stateful_step_count=40, deadline=None)
 class Lives(RuleBasedStateMachine):
     """Facts in any order in which a process, a shell, a person and a clock may bring them."""
 
@@ -376,4 +375,5 @@ class Lives(RuleBasedStateMachine):
         assert not states or states[-1] == self.app.machine.state
 
 
+Lives.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
 TestLives: Callable[[], object] = Lives.TestCase
