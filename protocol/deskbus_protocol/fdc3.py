@@ -29,6 +29,11 @@ INBOX_TOPICS = "fdc3.inbox"
 """Topics of inboxes, one for each instance: nobody but it reads there, nobody but the agent writes.
 """
 
+METADATA_HEADER = "fdc3-metadata"
+"""The header of a message on a channel's topic with `signature`, `antiReplay` and `custom` (FDC3
+3.0), as JSON.
+"""
+
 PERSON_PATIENCE_MS = 160_000
 """The longest wait for the answer to `fdc3.send`: a person may be asked first, more than once."""
 

@@ -10,8 +10,10 @@ import pytest
 
 from demo.devtools import Page
 from demo.electron import ROOT, ElectronSession
+from demo.processes import eventually, kill
 from tests.electron.conftest import PAGES, Starter
 from tests.electron.mainprocess import shell_call
+from tests.electron.test_survival import BACK_WITHIN_S, backend_of
 
 pytestmark = pytest.mark.requirement("F")
 
@@ -370,3 +372,32 @@ async def test_the_example_that_uses_fdc3_alone_shows_and_shares_what_is_chosen(
     await chart.evaluate(f"fdc3.broadcast({INSTRUMENT})")
     shown = "document.querySelector('output').textContent"
     await page.until(f"{shown} === 'EURUSD, chosen in Chart'")
+
+
+async def test_a_page_goes_on_listening_when_the_backend_was_killed(
+    electron_with: Starter, tmp_path: Path
+) -> None:
+    (tmp_path / "apps.json").write_text(json.dumps(RECORDS))
+    config = CONFIG.replace("DIRECTORY", str(tmp_path / "apps.json"))
+    async with electron_with("test.blotter", "test.chart", config=config) as session:
+        blotter, chart = [await session.window(name) for name in ("?blotter", "?chart")]
+        await chart.until("window.fdc3")
+        await chart.evaluate("fdc3.joinUserChannel('fdc3.channel.1')")
+        await chart.evaluate(
+            "fdc3.addContextListener('fdc3.contact', ({ name }) => { window.heard = name; })"
+        )
+        await chart.evaluate("fdc3.addIntentListener('ViewChart', () => { window.asked = 1; })")
+        backend = backend_of(session)
+        assert backend is not None
+        kill([backend])
+        assert await eventually(lambda: backend_of(session) not in {None, backend}, BACK_WITHIN_S)
+
+        await blotter.until("fdc3.joinUserChannel('fdc3.channel.1').then(() => true, () => false)")
+        await blotter.until(
+            """fdc3.findIntent('ViewChart')
+                .then(({ apps }) => apps.some(({ instanceId }) => instanceId), () => false)"""
+        )
+        await blotter.evaluate(f"fdc3.broadcast({CONTACT})")
+        assert await chart.until("window.heard") == "Jane"
+        await blotter.evaluate(f"(() => {{ fdc3.raiseIntent('ViewChart', {INSTRUMENT}); }})()")
+        assert await chart.until("window.asked") == 1

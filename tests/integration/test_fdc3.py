@@ -376,6 +376,35 @@ async def test_without_a_section_in_the_configuration_there_is_no_fdc3(tmp_path:
                 await client.call("fdc3.connect", {})
 
 
+async def test_fdc3_3_is_spoken_where_the_configuration_says_so(tmp_path: Path) -> None:
+    newer = CONFIG.replace("[fdc3]", '[fdc3]\nversion = "3.0"')
+    async with (
+        desk(tmp_path, config=newer) as shell,
+        agent(shell, "desk.blotter") as blotter,
+        agent(shell, "desk.chart") as chart,
+    ):
+        assert (await blotter.get_info()).fdc3_version == "3.0"
+        own = await blotter.get_or_create_channel("own")
+        await own.broadcast(CONTACT, {"custom": {"n": 1}, "traceId": "mine"})
+        same = await chart.get_or_create_channel("own")
+        found = await same.get_current_context_with_metadata()
+        assert found is not None
+        assert found[0] == CONTACT
+        assert (found[1].custom, found[1].source) == ({"n": 1}, blotter.identity)
+        await own.clear_context("fdc3.contact")
+        assert await same.get_current_context_with_metadata() is None
+        await chart.add_intent_listener_with_context(
+            "ViewChart", "fdc3.instrument", lambda *_: CONTACT
+        )
+        with pytest.raises(Fdc3Error, match="IntentListenerConflict"):
+            await chart.add_intent_listener("ViewChart", lambda *_: None)
+        resolution = await blotter.raise_intent("ViewChart", INSTRUMENT, chart.identity)
+        with anyio.fail_after(LIMIT_S):
+            assert await resolution.get_result() == CONTACT
+        with pytest.raises(Fdc3Error, match="ErrorOnClose"):
+            await blotter.close()
+
+
 async def test_operators_see_channels_contexts_intents_and_the_trace(tmp_path: Path) -> None:
     async with (
         desk(tmp_path) as shell,

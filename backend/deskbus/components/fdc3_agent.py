@@ -9,7 +9,7 @@ from functools import partial
 import anyio
 import anyio.to_thread
 import structlog
-from msgspec import Raw, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from deskbus.bus.route import BusClient, Rank, Reader
 from deskbus.components.access_control import AccessControl
@@ -22,7 +22,7 @@ from deskbus.components.messaging import Messaging
 from deskbus.config import Fdc3Config, Settings
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus.contracts.log_query import LogQuery
-from deskbus.fdc3.agent import AgentCore, Surroundings
+from deskbus.fdc3.agent import CLEARED, AgentCore, Surroundings
 from deskbus.fdc3.dacp.service import Fdc3Service
 from deskbus.fdc3.directory.app_directory import AppDirectory, own_id
 from deskbus.fdc3.directory.sources import DirectorySources, Loaded
@@ -35,7 +35,13 @@ from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 from deskbus_protocol.events import Fdc3Delivered
-from deskbus_protocol.fdc3 import CHANNEL_TOPICS, Fdc3TraceEntry, context_scope, intent_scope
+from deskbus_protocol.fdc3 import (
+    CHANNEL_TOPICS,
+    METADATA_HEADER,
+    Fdc3TraceEntry,
+    context_scope,
+    intent_scope,
+)
 from deskbus_protocol.health import ComponentHealth
 from deskbus_protocol.permissions import Grant
 from deskbus_protocol.topics import overlaps
@@ -257,9 +263,14 @@ class AgentBus:
     def post(self, inbox: str, message: bytes) -> None:
         self._bus.broker.publish(self._client, inbox, Raw(message))
 
-    def publish(self, sender: ClientId, topic: str, context: Raw, trace_id: str) -> None:
+    def publish(self, sender: ClientId, topic: str, context: Raw, trace_id: str, more: Raw) -> None:
         member = self._bus.member(sender)
-        options = PublishParams(topic=topic, payload=context, correlation_id=trace_id)
+        options = PublishParams(
+            topic=topic,
+            payload=context,
+            correlation_id=trace_id,
+            headers=UNSET if more == CLEARED else {METADATA_HEADER: bytes(more).decode()},
+        )
         with self._access.lending(sender, topic):
             self._bus.broker.publish(member.client, topic, context, options)
 
@@ -328,6 +339,9 @@ class InstanceLauncher:
 
     def has(self, app: str) -> bool:
         return self._apps.manager.has(app)
+
+    async def close(self, identity: ClientId) -> bool:
+        return await self._apps.manager.close_window(f"{identity.app}/{identity.client}")
 
     async def open(self, app: str, on_client: Callable[[ClientId], None]) -> None:
         await self._access.check_launch(app)

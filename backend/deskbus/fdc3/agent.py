@@ -17,9 +17,11 @@ from deskbus.fdc3.trace import Trace
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.fdc3 import (
     HEARTBEAT_MS,
+    METADATA_HEADER,
     Fdc3TraceEntry,
     Version,
     channel_of,
+    channel_topic,
     context_scope,
     context_type_of,
 )
@@ -27,6 +29,12 @@ from deskbus_protocol.permissions import Grant
 
 SILENT_S = 60.0
 """An instance that has not answered heartbeats for so long is not raised intents to."""
+
+CLEARED = Raw(b"null")
+"""The payload of a message on a channel's topic that clears its context."""
+
+PASSED_ON = ("signature", "antiReplay", "custom")
+"""Members of an app's metadata that FDC3 3.0 has passed through, never inspected."""
 
 FDC3_VERSIONS: dict[Version, str] = {"2.2": "2.2", "3.0": "3.0"}
 
@@ -55,6 +63,7 @@ class _Line(msgspec.Struct, frozen=True, rename="camel"):
     payload: Raw
     timestamp: int
     correlation_id: str
+    headers: dict[str, str] = {}
     origin: str | UnsetType = UNSET
 
 
@@ -63,6 +72,16 @@ class _Frame(msgspec.Struct, frozen=True):
 
 
 _read_frame = msgspec.json.Decoder(_Frame).decode
+
+
+def _kept(message: _Line) -> KeptContext:
+    more = Raw(message.headers.get(METADATA_HEADER, "null").encode())
+    try:
+        msgspec.json.decode(more, type=dict[str, Raw] | None)
+    except msgspec.MsgspecError:
+        more = CLEARED
+    trace_id = message.correlation_id
+    return KeptContext(message.payload, message.sender, message.timestamp, trace_id, more)
 
 
 class AgentCore:
@@ -260,41 +279,71 @@ class AgentCore:
         permission, or on another machine. What is no context is passed over.
         """
         message = _read_frame(line).params
-        place = channel_of(message.topic)
-        context_type = context_type_of(message.payload)
-        if place is None or context_type is None:
+        channel = self._channel_of(message)
+        if channel is None:
             return
+        context_type = context_type_of(message.payload)
+        if context_type is not None:
+            kept = _kept(message)
+            channel.keep(context_type, kept)
+            self._hand_out(channel, context_type, kept, message.origin)
+        elif message.payload == CLEARED:
+            for cleared in self._clear(channel, message.topic):
+                self._tell_cleared(channel, cleared)
+
+    def take_back(self, line: bytes) -> None:
+        """A context of an earlier run: it is the channel's last one until another comes."""
+        message = _read_frame(line).params
+        channel = self._channel_of(message)
+        if channel is None or channel.type == "private":
+            return
+        context_type = context_type_of(message.payload)
+        if context_type is not None:
+            channel.keep(context_type, _kept(message))
+        elif message.payload == CLEARED:
+            self._clear(channel, message.topic)
+
+    def own_metadata(self, given: Raw) -> Raw:
+        """The part of an app's metadata that is passed through untouched, as JSON (FDC3 3.0)."""
+        if self.version != "3.0" or given == CLEARED:
+            return CLEARED
+        try:
+            members = msgspec.json.decode(given, type=dict[str, Raw])
+        except msgspec.MsgspecError:
+            raise DacpError("InvalidArguments") from None
+        return Raw(encode({name: members[name] for name in PASSED_ON if name in members}))
+
+    def _channel_of(self, message: _Line) -> ChannelState | None:
+        """The channel of a message; an app channel that nobody has made yet is made."""
+        place = channel_of(message.topic)
+        if place is None:
+            return None
         kind, channel_id = place
         channel = self.channels.get(channel_id)
         if channel is None and kind == "app":
             channel = self.channels.make(channel_id, "app", message.sender.app)
         if channel is None or channel.type != kind:
-            return
+            return None
         channel.topics.add(message.topic)
-        kept = KeptContext(
-            message.payload, message.sender, message.timestamp, message.correlation_id
-        )
-        channel.keep(context_type, kept)
-        self._hand_out(channel, context_type, kept, message.origin)
+        return channel
 
-    def take_back(self, line: bytes) -> None:
-        """A context of an earlier run: it is the channel's last one until another comes."""
-        message = _read_frame(line).params
-        place = channel_of(message.topic)
-        context_type = context_type_of(message.payload)
-        if place is None or context_type is None or place[0] == "private":
-            return
-        channel = self.channels.get(place[1])
-        if channel is None and place[0] == "app":
-            channel = self.channels.make(place[1], "app", message.sender.app)
-        if channel is not None and channel.type == place[0]:
-            channel.topics.add(message.topic)
-            channel.keep(
-                context_type,
-                KeptContext(
-                    message.payload, message.sender, message.timestamp, message.correlation_id
-                ),
-            )
+    def _clear(self, channel: ChannelState, topic: str) -> list[str]:
+        """Forgets what the channel has of a topic; returns the types."""
+        cleared = [
+            context_type
+            for context_type, _ in channel.newest()
+            if channel_topic(channel.type, channel.id, context_type) == topic
+        ]
+        for context_type in cleared:
+            channel.clear(context_type)
+        return cleared
+
+    def _tell_cleared(self, channel: ChannelState, context_type: str) -> None:
+        payload = {"channelId": channel.id, "contextType": context_type}
+        for instance in self.instances:
+            listens = instance.hears_events_of(None) or instance.hears_events_of(channel.id)
+            if listens and self.may_read(instance, channel, context_type):
+                self.tell(instance, "contextClearedEvent", payload)
 
     def _hand_out(
         self, channel: ChannelState, context_type: str, kept: KeptContext, origin: str | UnsetType
@@ -350,7 +399,9 @@ class AgentCore:
 
     def context_metadata(self, source: dict[str, str], kept: KeptContext) -> dict[str, Any]:
         """FDC3 3.0, ContextMetadata; an app of 2.2 passes over it."""
+        own = {} if kept.more == CLEARED else msgspec.json.decode(kept.more, type=dict[str, Raw])
         return {
+            **own,
             "source": source,
             "timestamp": self.timestamp(kept.timestamp),
             "traceId": kept.trace_id,

@@ -8,6 +8,7 @@ ErrorText = Literal[
     "AppNotFound",
     "AppTimeout",
     "CreationFailed",
+    "ErrorOnClose",
     "ErrorOnLaunch",
     "IntentDeliveryFailed",
     "IntentHandlerRejected",

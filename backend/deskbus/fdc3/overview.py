@@ -55,7 +55,7 @@ def intents(agent: AgentCore) -> Fdc3Intents:
         apps.setdefault(taker.intent, []).append(taker.app_id)
     heard: dict[str, list[Fdc3Listener]] = {}
     for instance in agent.instances:
-        for intent in instance.intents.values():
+        for intent, _ in instance.intents.values():
             heard.setdefault(intent, []).append(
                 Fdc3Listener(app=instance.identity.app, instance_id=instance.id, intent=intent)
             )

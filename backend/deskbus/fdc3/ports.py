@@ -18,8 +18,8 @@ class ContextBus(Protocol):
     def post(self, inbox: str, message: bytes) -> None:
         """Sends a message of the agent's."""
 
-    def publish(self, sender: ClientId, topic: str, context: Raw, trace_id: str) -> None:
-        """Publishes a context in the name of its sender.
+    def publish(self, sender: ClientId, topic: str, context: Raw, trace_id: str, more: Raw) -> None:
+        """Publishes a context in the name of its sender; `more` is metadata of its own, as JSON.
 
         The agent gets it, as everybody who reads there does, before this returns. Raises
         `DeskbusError`: permission_denied, session_required, unavailable.
@@ -50,6 +50,9 @@ class Launcher(Protocol):
 
     def has(self, app: str) -> bool:
         """Whether there is such an app to open."""
+
+    async def close(self, identity: ClientId) -> bool:
+        """Closes the client's window; False where it has none."""
 
     async def open(self, app: str, on_client: Callable[[ClientId], None]) -> None:
         """Returns when its page has loaded, or its process runs.

@@ -178,6 +178,12 @@ class ManagedApp:
             self.run.beat()
             self._machine.beat(trouble)
 
+    async def close_window(self, window: str) -> None:
+        """As if a person had closed it."""
+        await self._ports.windows.close(window)
+        if window in self.windows:
+            self.window_closed(window)
+
     def window_closed(self, window: str) -> None:
         """A person closed a window; with its last one the app is asked to end."""
         self._more_windows.pop(window, None)

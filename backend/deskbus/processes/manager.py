@@ -134,6 +134,14 @@ class ProcessIsolationManager:
         await self.find(app).open_instance(on_client)
         self._woken.set()
 
+    async def close_window(self, window: str) -> bool:
+        """Closes a window, with what follows for its app; False where there is no such window."""
+        for app in self._apps.values():
+            if window in app.windows:
+                await app.close_window(window)
+                return True
+        return False
+
     def has(self, app: str) -> bool:
         return app in self._apps
 

@@ -8,7 +8,7 @@ async with desktop_agent(client) as fdc3:
 
 import inspect
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from math import inf
@@ -41,6 +41,9 @@ class ContextMetadata(msgspec.Struct, frozen=True, rename="camel"):
     source: AppIdentifier | UnsetType = UNSET
     timestamp: str | UnsetType = UNSET
     trace_id: str | UnsetType = UNSET
+    signature: Any = UNSET
+    anti_replay: Any = UNSET
+    custom: Any = UNSET
 
 
 class AppMetadata(msgspec.Struct, frozen=True, rename="camel"):
@@ -263,9 +266,15 @@ class Channel:
         self.type = kind
         self.display_metadata = dict(display_metadata or {})
 
-    async def broadcast(self, context: Context) -> None:
-        """Raises `Fdc3Error`: AccessDenied, MalformedContext, NoChannelFound."""
-        await self._link.ask("broadcast", {"channelId": self.id, "context": context})
+    async def broadcast(self, context: Context, metadata: Mapping[str, Any] | None = None) -> None:
+        """`metadata` is of FDC3 3.0: `signature`, `antiReplay` and `custom` are passed on.
+
+        Raises `Fdc3Error`: AccessDenied, MalformedContext, NoChannelFound.
+        """
+        payload: dict[str, Any] = {"channelId": self.id, "context": context}
+        if metadata is not None:
+            payload["metadata"] = metadata
+        await self._link.ask("broadcast", payload)
 
     async def get_current_context(self, context_type: str | None = None) -> dict[str, Any] | None:
         """The last context of a type, or of any; None where there is none."""
@@ -274,6 +283,21 @@ class Channel:
             "context"
         ]
         return found
+
+    async def get_current_context_with_metadata(
+        self, context_type: str | None = None
+    ) -> tuple[dict[str, Any], ContextMetadata] | None:
+        """FDC3 3.0: the last context with where it is from; None where there is none."""
+        payload = {"channelId": self.id, "contextType": context_type}
+        found = await self._link.ask("getCurrentContext", payload)
+        if found["context"] is None:
+            return None
+        return found["context"], msgspec.convert(found["metadata"], ContextMetadata)
+
+    async def clear_context(self, context_type: str | None = None) -> None:
+        """FDC3 3.0: forgets the last context of a type, or of all. Raises `Fdc3Error`."""
+        payload = {"channelId": self.id, "contextType": context_type}
+        await self._link.ask("clearContext", payload)
 
     async def add_context_listener(
         self, context_type: str | None, handler: ContextHandler
@@ -405,10 +429,29 @@ class DesktopAgent:
 
         Raises `Fdc3Error` (AccessDenied, IntentListenerConflict).
         """
-        answer = await self._link.ask("addIntentListener", {"intent": intent})
+        return await self._listen_to_intent(intent, None, handler)
+
+    async def add_intent_listener_with_context(
+        self, intent: str, context_types: str | Sequence[str], handler: IntentHandler
+    ) -> Listener:
+        """FDC3 3.0: as `add_intent_listener`, for contexts of these types alone."""
+        types = [context_types] if isinstance(context_types, str) else list(context_types)
+        return await self._listen_to_intent(intent, types, handler)
+
+    async def close(self) -> None:
+        """FDC3 3.0: closes the app's own window; raises `Fdc3Error` (ErrorOnClose)."""
+        await self._link.ask("close")
+
+    async def _listen_to_intent(
+        self, intent: str, types: list[str] | None, handler: IntentHandler
+    ) -> Listener:
+        wanted = {"intent": intent} if types is None else {"intent": intent, "contextTypes": types}
+        answer = await self._link.ask("addIntentListener", wanted)
 
         def take(said: _AgentMessage) -> None:
-            if said.type == "intentEvent" and said.payload.get("intent") == intent:
+            if said.type != "intentEvent" or said.payload.get("intent") != intent:
+                return
+            if types is None or said.payload["context"]["type"] in types:
                 self._handle(said, handler)
 
         listener: str = answer["listenerUUID"]

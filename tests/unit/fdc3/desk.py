@@ -15,7 +15,7 @@ from deskbus.fdc3.errors import DacpError
 from deskbus.fdc3.ports import Candidate
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
-from deskbus_protocol.fdc3 import Version
+from deskbus_protocol.fdc3 import METADATA_HEADER, Version
 from deskbus_protocol.permissions import Grant
 from deskbus_protocol.topics import covers, overlaps
 
@@ -63,6 +63,7 @@ class Desk:
         self.answer = False
         self.choice: Callable[[Sequence[Candidate]], Candidate | None] | None = None
         self.launched: list[ClientId] = []
+        self.closed: list[ClientId] = []
         self.on_launch: Callable[[ClientId], Awaitable[None]] | None = None
         self.launch_error: DeskbusError | None = None
         self.inboxes: dict[str, list[dict[str, Any]]] = {}
@@ -97,8 +98,9 @@ class Desk:
     def post(self, inbox: str, message: bytes) -> None:
         self.inboxes.setdefault(inbox, []).append(msgspec.json.decode(message))
 
-    def publish(self, sender: ClientId, topic: str, context: Raw, trace_id: str) -> None:
-        self.deliver(sender, topic, msgspec.json.decode(context), trace_id)
+    def publish(self, sender: ClientId, topic: str, context: Raw, trace_id: str, more: Raw) -> None:
+        headers = {} if bytes(more) == b"null" else {METADATA_HEADER: bytes(more).decode()}
+        self.deliver(sender, topic, msgspec.json.decode(context), trace_id, headers=headers)
 
     def deliver(
         self, sender: ClientId, topic: str, payload: object, trace_id: str = "t", **more: object
@@ -143,6 +145,10 @@ class Desk:
         return self.answer
 
     # Launcher
+
+    async def close(self, identity: ClientId) -> bool:
+        self.closed.append(identity)
+        return identity.client != "main"
 
     def has(self, app: str) -> bool:
         return True

@@ -161,3 +161,14 @@ async def test_every_request_is_answered_whatever_its_payload_is() -> None:
             for payload in PAYLOADS:
                 answer = await settled(page, await page.send(kind, **payload), response)
                 assert "error" not in answer or str(answer["error"]).isalpha()
+
+
+async def test_an_app_closes_its_own_window_from_fdc3_3_on() -> None:
+    desk = Desk(version="3.0")
+    page, program = desk.join("blotter"), desk.join("feed", "main")
+    async with desk.service.running():
+        done = await settled(page, await page.send("closeRequest"), "closeResponse")
+        refused = await settled(program, await program.send("closeRequest"), "closeResponse")
+    assert done == {}
+    assert refused == {"error": "ErrorOnClose"}
+    assert desk.closed == [page.identity, program.identity]

@@ -1,6 +1,7 @@
 import pytest
 
 from deskbus_protocol.envelope import ClientId
+from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.fdc3 import AGENT_APP, channel_of, channel_topic
 from deskbus_protocol.permissions import Grant
 from tests.unit.fdc3.desk import CONTACT, INSTRUMENT, Desk
@@ -220,6 +221,55 @@ async def test_a_page_that_comes_anew_keeps_its_identity_and_channel_and_no_list
     assert again.instance is chart.instance
     assert again.events("broadcastEvent") == []
     assert (await again.ask("getCurrentChannel"))["channel"]["id"] == RED
+
+
+async def test_a_context_that_is_cleared_is_gone_for_everybody_and_told() -> None:
+    desk = Desk(version="3.0")
+    blotter, chart = desk.join("blotter"), desk.join("chart")
+    await chart.ask("addEventListener", type="CONTEXT_CLEARED")
+    for context in (CONTACT, INSTRUMENT):
+        await blotter.ask("broadcast", channelId=RED, context=context)
+
+    assert await blotter.ask("clearContext", channelId=RED, contextType="fdc3.contact") == {}
+    newest = await chart.ask("getCurrentContext", channelId=RED, contextType=None)
+    assert newest["context"] == INSTRUMENT
+    assert await blotter.ask("clearContext", channelId=RED, contextType=None) == {}
+    nothing = await chart.ask("getCurrentContext", channelId=RED, contextType=None)
+
+    assert nothing == {"context": None}
+    assert chart.events("contextClearedEvent") == [
+        {"channelId": RED, "contextType": "fdc3.contact"},
+        {"channelId": RED, "contextType": "fdc3.instrument"},
+    ]
+
+
+async def test_who_may_not_write_on_a_channel_does_not_clear_it() -> None:
+    desk = Desk(version="3.0")
+    blotter = desk.join("blotter")
+    desk.grants = {"blotter": [Grant("fdc3.context.read", "#")]}
+    refused = await blotter.ask("clearContext", channelId=RED, contextType=None)
+    assert refused == {"error": "AccessDenied"}
+
+
+async def test_what_fdc3_3_adds_is_no_request_of_2_2() -> None:
+    page = Desk().join("blotter")
+    with pytest.raises(DeskbusError, match="no such request"):
+        await page.send("clearContextRequest", channelId=RED, contextType=None)
+
+
+async def test_metadata_of_a_context_comes_along_in_a_header_that_any_app_can_read() -> None:
+    desk = Desk(version="3.0")
+    blotter, chart = desk.join("blotter"), desk.join("chart")
+    await chart.hear(None, RED)
+    custom = {"custom": {"n": 1}, "timestamp": "never"}
+    await blotter.ask("broadcast", channelId=RED, context=CONTACT, metadata=custom)
+    desk.deliver(
+        ClientId("feed", "main"), RED_TOPIC, INSTRUMENT, headers={"fdc3-metadata": "no JSON"}
+    )
+    one, other = chart.events("broadcastEvent")
+    assert one["metadata"]["custom"] == {"n": 1}
+    assert one["metadata"]["timestamp"].startswith("2023-")
+    assert "custom" not in other["metadata"]
 
 
 async def test_five_hundred_contexts_reach_fifty_listeners_in_order() -> None:

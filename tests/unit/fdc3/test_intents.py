@@ -297,3 +297,45 @@ async def test_a_second_listener_of_an_instance_is_a_conflict_from_fdc3_3_on() -
     assert "listenerUUID" in await old.ask("addIntentListener", intent="ViewChart")
     conflict = await new.ask("addIntentListener", intent="ViewChart")
     assert conflict == {"error": "IntentListenerConflict"}
+
+
+async def test_listeners_for_contexts_of_other_types_do_not_conflict() -> None:
+    desk = Desk(version="3.0")
+    blotter, chart = desk.join("blotter"), desk.join("chart")
+
+    async def listen(*types: str) -> dict[str, Any]:
+        return await chart.ask("addIntentListener", intent="ViewNews", contextTypes=list(types))
+
+    assert "listenerUUID" in await listen("fdc3.contact")
+    assert await listen("fdc3.contact", "x") == {"error": "IntentListenerConflict"}
+    async with desk.service.running():
+        target = {"appId": "chart", "instanceId": chart.instance.id}
+        request = await raise_intent(blotter, "ViewNews", app=target)
+        await checkpoint()
+        assert blotter.answer_to(request, RAISED) is None
+        assert "listenerUUID" in await listen("fdc3.instrument")
+        assert "intentResolution" in await settled(blotter, request)
+
+
+async def test_metadata_of_the_app_is_passed_on_but_for_what_the_agent_knows() -> None:
+    desk = Desk(version="3.0")
+    blotter, chart = desk.join("blotter"), desk.join("chart")
+    await chart.listen("ViewChart")
+    given = {
+        "traceId": "mine",
+        "source": {"appId": "bank"},
+        "signature": {"protected": "a", "signature": "b"},
+        "antiReplay": {"jti": "c"},
+        "custom": {"d": [1, 2.50]},
+    }
+    async with desk.service.running():
+        await settled(blotter, await raise_intent(blotter, metadata=given))
+        refused = await settled(blotter, await raise_intent(blotter, metadata=7))
+    (event,) = chart.events("intentEvent")
+    told = event["metadata"]
+    assert [told[name] for name in ("signature", "antiReplay", "custom")] == [
+        given["signature"], given["antiReplay"], given["custom"],
+    ]  # fmt: skip
+    assert told["source"]["appId"] == "blotter"
+    assert told["traceId"].startswith("trace-")
+    assert refused == {"error": "InvalidArguments"}

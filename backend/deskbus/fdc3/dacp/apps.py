@@ -71,6 +71,16 @@ async def _opened(agent: AgentCore, app: str, wait: ListenerWait | None) -> Inst
         raise DacpError("AppNotFound" if error.kind is NOT_FOUND else "ErrorOnLaunch") from None
 
 
+async def close(
+    agent: AgentCore, instance: Instance, _: NoPayload, __: str, accepted: Accepted
+) -> dict[str, Any]:
+    """FDC3 3.0: closes the app's own window."""
+    accepted()
+    if not await agent.around.launcher.close(instance.identity):
+        raise DacpError("ErrorOnClose")
+    return {}
+
+
 def find_instances(agent: AgentCore, _: Instance, payload: AppPayload) -> dict[str, Any]:
     record = agent.directory.record(payload.app.app_id)
     app_id = payload.app.app_id if record is None else record.app_id

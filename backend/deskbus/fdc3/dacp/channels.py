@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from deskbus.fdc3.agent import AgentCore
+from deskbus.fdc3.agent import CLEARED, AgentCore
 from deskbus.fdc3.dacp.messages import (
     BroadcastPayload,
     ChannelPayload,
+    ClearContextPayload,
     ContextListenerPayload,
     CurrentContextPayload,
     EventListenerPayload,
@@ -80,12 +81,30 @@ def broadcast(agent: AgentCore, instance: Instance, payload: BroadcastPayload) -
         raise DacpError("MalformedContext")
     try:
         topic = channel_topic(channel.type, channel.id, context_type)
-        agent.around.bus.publish(
-            instance.identity, topic, payload.context, agent.around.new_trace()
-        )
+        trace_id, more = agent.around.new_trace(), agent.own_metadata(payload.metadata)
+        agent.around.bus.publish(instance.identity, topic, payload.context, trace_id, more)
     except DeskbusError as error:
         text = "MalformedContext" if error.kind.category == "protocol" else "AccessDenied"
         raise DacpError(text) from None  # type: ignore[arg-type]
+    return {}
+
+
+def to_clear(agent: AgentCore, instance: Instance, payload: ClearContextPayload) -> Grant | None:
+    if agent.channel(instance, payload.channel_id).type == "private":
+        return None
+    return Grant(WRITE, context_scope(payload.channel_id, payload.context_type))
+
+
+def clear_context(
+    agent: AgentCore, instance: Instance, payload: ClearContextPayload
+) -> dict[str, Any]:
+    """FDC3 3.0. On the bus it is a message without a context, so it holds for everybody."""
+    channel = agent.channel(instance, payload.channel_id)
+    for context_type in [each for each, _ in channel.newest()]:
+        if payload.context_type in (None, context_type):
+            topic = channel_topic(channel.type, channel.id, context_type)
+            trace_id = agent.around.new_trace()
+            agent.around.bus.publish(instance.identity, topic, CLEARED, trace_id, CLEARED)
     return {}
 
 

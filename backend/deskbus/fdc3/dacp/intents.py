@@ -48,6 +48,8 @@ class Raised(NamedTuple):
     context_type: str
     trace_id: str
     request_uuid: str
+    more: Raw
+    """Metadata of the app's own (FDC3 3.0), as JSON."""
 
 
 def to_raise(_: AgentCore, __: Instance, payload: RaiseIntentPayload) -> Grant | None:
@@ -116,16 +118,17 @@ def add_intent_listener(
     agent: AgentCore, instance: Instance, payload: IntentListenerPayload
 ) -> dict[str, Any]:
     room_for_listener(instance)
-    if agent.version == "3.0" and instance.hears_intent(payload.intent):
+    wanted = payload.listener
+    if agent.version == "3.0" and any(map(wanted.conflicts, instance.intents.values())):
         raise DacpError("IntentListenerConflict")
     listener = agent.around.new_id()
-    instance.intents[listener] = payload.intent
+    instance.intents[listener] = wanted
     return {"listenerUUID": listener}
 
 
 def hears_now(agent: AgentCore, instance: Instance, payload: IntentListenerPayload) -> None:
     """The app knows its listener by now: what was raised for it can come."""
-    agent.deliveries.intent_listener_came(instance.id, payload.intent)
+    agent.deliveries.intent_listener_came(instance.id, payload.listener.takes)
 
 
 def remove_intent_listener(
@@ -146,7 +149,7 @@ async def raise_intent(
     request_uuid: str,
     accepted: Accepted,
 ) -> dict[str, Any]:
-    raised = _raised(agent, (payload.intent,), payload.context, request_uuid)
+    raised = _raised(agent, (payload.intent,), payload, request_uuid)
     target = await _resolve(agent, raiser, raised, payload.app)
     accepted()
     return await _bring(agent, raiser, raised, target)
@@ -169,17 +172,24 @@ async def raise_intent_for_context(
     )
     if not intents:
         raise DacpError("NoAppsFound")
-    raised = _raised(agent, intents, payload.context, request_uuid)
+    raised = _raised(agent, intents, payload, request_uuid)
     target = await _resolve(agent, raiser, raised, payload.app)
     accepted()
     return await _bring(agent, raiser, raised, target)
 
 
-def _raised(agent: AgentCore, intents: tuple[str, ...], context: Raw, request_uuid: str) -> Raised:
-    context_type = context_type_of(context)
+def _raised(
+    agent: AgentCore,
+    intents: tuple[str, ...],
+    payload: RaiseForContextPayload,
+    request_uuid: str,
+) -> Raised:
+    context_type = context_type_of(payload.context)
     if context_type is None:
         raise DacpError("MalformedContext")
-    return Raised(intents, context, context_type, agent.around.new_trace(), request_uuid)
+    trace_id = agent.around.new_trace()
+    more = agent.own_metadata(payload.metadata)
+    return Raised(intents, payload.context, context_type, trace_id, request_uuid, more)
 
 
 async def _resolve(
@@ -215,7 +225,8 @@ def candidates(agent: AgentCore, intents: Sequence[str], context_type: str) -> l
         for instance in agent.instances:
             # An app that says in the directory what it takes is not asked for anything else.
             fits = instance.app_id in app_ids or (
-                instance.hears_intent(intent) and not agent.directory.takes_any(instance.app_id)
+                instance.hears_intent(intent, context_type)
+                and not agent.directory.takes_any(instance.app_id)
             )
             if fits and instance.connected and _may_take(agent, instance, scope):
                 found.append(Candidate(intent, instance.app_id, instance.id))
@@ -252,7 +263,8 @@ def _to_instance(agent: AgentCore, raised: Raised, app_id: str, instance_id: str
         for taker in agent.directory.takers(context=raised.context_type)
         if taker.app_id == app_id
     }
-    for takes in (instance.hears_intent, declared.__contains__):
+    heard = {each for each in raised.intents if instance.hears_intent(each, raised.context_type)}
+    for takes in (heard.__contains__, declared.__contains__):
         for intent in raised.intents:
             scope = Grant(HANDLE, intent_scope(intent, raised.context_type))
             if takes(intent) and _may_take(agent, instance, scope):
@@ -297,9 +309,10 @@ async def _bring(
     chosen = len(raised.intents) > 1 and not access.may(raiser.identity, wanted)
     if chosen and not await access.ask(raiser.identity, wanted):
         raise DacpError("NoAppsFound")
-    with ListenerWait(agent, IntentDelivery(target.intent)) as wait:
+    with ListenerWait(agent, IntentDelivery(target.intent, raised.context_type)) as wait:
         taker = await _taker(agent, target, wait)
-        if not taker.hears_intent(target.intent) and not await wait.come():
+        heard = taker.hears_intent(target.intent, raised.context_type)
+        if not heard and not await wait.come():
             raise DacpError("IntentDeliveryFailed")
     scope = Grant(HANDLE, intent_scope(target.intent, raised.context_type))
     if not agent.around.access.may(taker.identity, scope):
@@ -333,7 +346,7 @@ def _deliver(
         key, OwedResult(raiser.id, raised.request_uuid, taker.id, intent, raised.trace_id)
     )
     now_ms = agent.around.clock_ms()
-    kept = KeptContext(raised.context, raiser.identity, now_ms, raised.trace_id)
+    kept = KeptContext(raised.context, raiser.identity, now_ms, raised.trace_id, raised.more)
     agent.tell(
         taker,
         "intentEvent",

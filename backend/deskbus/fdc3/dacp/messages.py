@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from deskbus.fdc3.errors import DacpError
+from deskbus.fdc3.state.instances import IntentListener
 from deskbus_protocol.fdc3 import MAX_TYPE, AppIdentifier, context_type_of
 
 Uuid = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -47,6 +48,7 @@ class ChannelPayload(Payload, frozen=True):
 
 class BroadcastPayload(ChannelPayload, frozen=True):
     context: Raw
+    metadata: Raw = ABSENT
 
 
 class CurrentContextPayload(ChannelPayload, frozen=True):
@@ -66,13 +68,27 @@ class EventListenerPayload(Payload, frozen=True):
     type: Literal["USER_CHANNEL_CHANGED", "CONTEXT_CLEARED"] | None = None
 
 
+class ClearContextPayload(ChannelPayload, frozen=True):
+    """FDC3 3.0; without a type all contexts of the channel."""
+
+    context_type: TypeName | None = None
+
+
 class PrivateListenerPayload(Payload, frozen=True):
     private_channel_id: ChannelId
     listener_type: Any = None
 
 
 class IntentListenerPayload(Payload, frozen=True):
+    """`context_types` is of FDC3 3.0."""
+
     intent: Intent
+    context_types: Annotated[list[TypeName], Meta(max_length=1000)] | None = None
+
+    @property
+    def listener(self) -> IntentListener:
+        types = None if self.context_types is None else frozenset(self.context_types)
+        return IntentListener(self.intent, types)
 
 
 class FindIntentPayload(Payload, frozen=True):
@@ -86,15 +102,16 @@ class FindByContextPayload(Payload, frozen=True):
     result_type: str | None = None
 
 
-class RaiseIntentPayload(Payload, frozen=True):
+class RaiseForContextPayload(Payload, frozen=True, kw_only=True):
+    """`metadata` is of FDC3 3.0."""
+
+    context: Raw
+    app: AppIdentifier | None = None
+    metadata: Raw = ABSENT
+
+
+class RaiseIntentPayload(RaiseForContextPayload, frozen=True, kw_only=True):
     intent: Intent
-    context: Raw
-    app: AppIdentifier | None = None
-
-
-class RaiseForContextPayload(Payload, frozen=True):
-    context: Raw
-    app: AppIdentifier | None = None
 
 
 class ResultChannel(msgspec.Struct, frozen=True):
@@ -138,7 +155,6 @@ def context_in(payload: Payload) -> Raw | None:
 MUST_HAVE_CONTEXT = (
     BroadcastPayload,
     FindByContextPayload,
-    RaiseIntentPayload,
     RaiseForContextPayload,
 )
 

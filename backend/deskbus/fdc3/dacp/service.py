@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from deskbus.fdc3.agent import AgentCore
 from deskbus.fdc3.dacp.messages import Payload, Request, context_in, response_type
-from deskbus.fdc3.dacp.table import REQUESTS, AnswersLater, Row
+from deskbus.fdc3.dacp.table import NEWER_REQUESTS, REQUESTS, AnswersLater, Row
 from deskbus.fdc3.errors import DacpError
 from deskbus.fdc3.state.instances import Instance
 from deskbus_protocol.envelope import ClientId
@@ -77,6 +77,8 @@ class Fdc3Service:
             self.agent.page_ended(instance)
             return
         row = REQUESTS.get(request.type)
+        if row is None and self.agent.version == "3.0":
+            row = NEWER_REQUESTS.get(request.type)
         if row is None or not request.meta.request_uuid:
             raise DeskbusError(
                 INVALID_PARAMS,

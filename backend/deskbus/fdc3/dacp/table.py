@@ -32,6 +32,14 @@ class Row(NamedTuple):
     follows: Follows | None = None
 
 
+NEWER_REQUESTS: dict[str, Row] = {
+    "clearContextRequest": Row(
+        messages.ClearContextPayload, channels.clear_context, needs=channels.to_clear
+    ),
+    "closeRequest": Row(messages.NoPayload, later=apps.close),
+}
+"""The requests that FDC3 3.0 adds."""
+
 REQUESTS: dict[str, Row] = {
     "addContextListenerRequest": Row(
         messages.ContextListenerPayload,

@@ -44,6 +44,8 @@ class KeptContext(NamedTuple):
     source: ClientId
     timestamp: int
     trace_id: str
+    more: Raw = Raw(b"null")
+    """Metadata of its sender's own (FDC3 3.0), as JSON."""
 
 
 class ChannelState:

@@ -15,6 +15,7 @@ class ContextDelivery(NamedTuple):
 
 class IntentDelivery(NamedTuple):
     intent: str
+    context_type: str
 
 
 class WaitingDelivery:
@@ -63,10 +64,15 @@ class Deliveries:
         if waiting in self._waiting:
             self._waiting.remove(waiting)
 
-    def intent_listener_came(self, instance_id: str, intent: str) -> None:
+    def intent_listener_came(self, instance_id: str, takes: Callable[[str, str], bool]) -> None:
+        """`takes` says whether the listener is for an intent with such a context."""
         self._settle(
             True,
-            lambda each: each.instance_id == instance_id and each.wanted == IntentDelivery(intent),
+            lambda each: (
+                each.instance_id == instance_id
+                and isinstance(each.wanted, IntentDelivery)
+                and takes(*each.wanted)
+            ),
         )
 
     def context_listener_came(self, instance_id: str, context_type: str | None) -> None:

@@ -17,6 +17,23 @@ class ContextListener(NamedTuple):
     type: str | None
 
 
+class IntentListener(NamedTuple):
+    """Without `types`, for contexts of any (FDC3 3.0: addIntentListenerWithContext)."""
+
+    intent: str
+    types: frozenset[str] | None = None
+
+    def takes(self, intent: str, context_type: str | None) -> bool:
+        """Any type where `context_type` is None."""
+        fits = self.types is None or context_type is None or context_type in self.types
+        return intent == self.intent and fits
+
+    def conflicts(self, other: "IntentListener") -> bool:
+        """Whether one context could be for both."""
+        apart = self.types is not None and other.types is not None and not self.types & other.types
+        return self.intent == other.intent and not apart
+
+
 class EventListener(NamedTuple):
     """To events of the agent, or of one private channel."""
 
@@ -38,7 +55,7 @@ class Instance:
         self.channel: str | None = None
         self.heard_s = now_s
         self.contexts: dict[str, ContextListener] = {}
-        self.intents: dict[str, str] = {}
+        self.intents: dict[str, IntentListener] = {}
         self.events: dict[str, EventListener] = {}
 
     @property
@@ -50,8 +67,8 @@ class Instance:
     def listeners(self) -> int:
         return len(self.contexts) + len(self.intents) + len(self.events)
 
-    def hears_intent(self, intent: str) -> bool:
-        return intent in self.intents.values()
+    def hears_intent(self, intent: str, context_type: str | None = None) -> bool:
+        return any(each.takes(intent, context_type) for each in self.intents.values())
 
     def hears_context(self, channel: str, context_type: str) -> bool:
         """Whether a listener of its own wants this; the channel's type is not looked at."""
