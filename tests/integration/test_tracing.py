@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -194,6 +195,40 @@ async def test_a_collector_that_is_away_or_answers_nonsense_is_told_in_health_an
             # It takes them again: what it has not had is sent once more.
             receiver.status = 200
             await receiver.until_spans({"publish prices.EURUSD", "route"}, TRACE)
+
+
+async def test_a_collector_that_hangs_costs_the_bus_nothing(tmp_path: Path) -> None:
+    """Beside the same publishes with a collector that answers."""
+    with collector() as receiver:
+        async with (
+            traced(tmp_path, ratio=1.0, endpoint=receiver.url) as shell,
+            shell.app("desk.feed") as feed,
+        ):
+
+            async def took_s() -> float:
+                began_s = time.perf_counter()
+                for _ in range(200):
+                    await feed.publish("prices.EURUSD", 1, confirm=True, _meta=SAMPLED)
+                return time.perf_counter() - began_s
+
+            quick_s = min([await took_s() for _ in range(3)])
+            receiver.gate.clear()
+            await feed.publish("prices.EURUSD", 1, confirm=True, _meta=SAMPLED)
+            asked = receiver.asked
+            with anyio.fail_after(LIMIT_S):
+                while receiver.asked == asked:
+                    await anyio.sleep(0.02)
+            # It has been asked, and does not answer.
+            hanging_s = min([await took_s() for _ in range(3)])
+            assert hanging_s < 5 * quick_s
+            with anyio.fail_after(LIMIT_S):
+                while True:
+                    health = await shell.client.call("health.get", result=dict)
+                    told = health["components"]["tracing"]
+                    if told["status"] == "degraded":
+                        break
+                    await anyio.sleep(0.1)
+            assert "does not answer" in told["detail"]
 
 
 async def test_what_is_not_sampled_but_refused_has_one_span_that_says_it_is_incomplete(

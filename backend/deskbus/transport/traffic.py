@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-TransportName = Literal["stdio", "pipe", "websocket", "memory"]
+TransportName = Literal["stdio", "pipe", "websocket", "http", "memory"]
 
 
 class TransportTraffic:

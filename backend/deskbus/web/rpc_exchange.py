@@ -103,7 +103,7 @@ class RpcExchange:
         """
         answered = wants_answer(body)
         collector = _AnswerCollector()
-        link = collector.link = Link(self._flusher)
+        link = collector.link = Link(self._flusher, "http")
         link.only_app = only_app
         link.connection_made(collector)
         self._accept(link)
