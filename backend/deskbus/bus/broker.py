@@ -35,9 +35,6 @@ MAX_ROUTED = 1_000
 that level comes or goes; beyond, the readers of all topics are worked out anew.
 """
 
-MAX_EXPIRED_PATTERNS = 100
-"""Of an app whose permissions have changed; beyond, the same."""
-
 MAX_SUBSCRIPTIONS = 1_000
 """Of one client."""
 
@@ -308,15 +305,13 @@ class MessageBroker:
         return list(topic.history) if topic else []
 
     def grants_changed(self, clients: list[BusClient]) -> None:
-        """Forgets what was worked out from the permissions as they were before."""
+        """Forgets what was worked out from the permissions as they were before.
+
+        Every route, whoever has changed: a rule may concern others, and such changes are rare.
+        """
+        self._expire_all()
         for client in clients:
             client.writable.clear()
-        patterns = {pattern for client in clients for pattern in client.subscriptions}
-        if len(patterns) > MAX_EXPIRED_PATTERNS:
-            self._expire_all()
-            return
-        for pattern in patterns:
-            self._expire_below(pattern) if is_wildcard(pattern) else self._expire_targets(pattern)
 
     def _stamp(
         self,
