@@ -401,3 +401,48 @@ async def test_a_page_goes_on_listening_when_the_backend_was_killed(
         assert await chart.until("window.heard") == "Jane"
         await blotter.evaluate(f"(() => {{ fdc3.raiseIntent('ViewChart', {INSTRUMENT}); }})()")
         assert await chart.until("window.asked") == 1
+
+
+async def test_a_page_has_what_fdc3_3_adds_where_the_configuration_says_so(
+    electron_with: Starter, tmp_path: Path
+) -> None:
+    (tmp_path / "apps.json").write_text(json.dumps(RECORDS))
+    config = CONFIG.replace("DIRECTORY", str(tmp_path / "apps.json"))
+    config = config.replace("[fdc3]", '[fdc3]\nversion = "3.0"')
+    async with electron_with("test.blotter", "test.chart", config=config) as session:
+        blotter, chart = [await session.window(name) for name in ("?blotter", "?chart")]
+        for page in (blotter, chart):
+            await page.until("window.fdc3")
+        assert (await chart.evaluate("fdc3.getInfo()"))["fdc3Version"] == "3.0"
+        await chart.evaluate(
+            """(async () => {
+                fdc3.addEventListener('contextCleared', ({ details }) => {
+                    window.gone = details;
+                });
+                await fdc3.addIntentListenerWithContext('ViewChart', ['fdc3.instrument'],
+                    () => { throw new Error('no'); });
+            })()"""
+        )
+        told = await blotter.evaluate(
+            f"""(async () => {{
+                const channel = await fdc3.getOrCreateChannel('own');
+                await channel.broadcast({CONTACT});
+                const {{ getCurrentContextWithMetadata }} = channel;
+                const found = await getCurrentContextWithMetadata('fdc3.contact');
+                await channel.clearContext();
+                const raised = await fdc3.raiseIntent('ViewChart', {INSTRUMENT}, {{ appId: 'Chart',
+                    instanceId: (await fdc3.findInstances({{ appId: 'Chart' }}))[0].instanceId }});
+                const error = await raised.getResult().catch(({{ message }}) => message);
+                return {{ found, after: await channel.getCurrentContext(), error }};
+            }})()"""
+        )
+        assert told["found"]["context"]["name"] == "Jane"
+        assert told["found"]["metadata"]["source"]["appId"] == "test.blotter"
+        assert told["after"] is None
+        assert told["error"] == "IntentHandlerRejected"
+        gone = await chart.until("window.gone")
+        assert gone == {"channelId": "own", "contextType": "fdc3.contact"}
+        await chart.evaluate("(() => { fdc3.close(); })()")
+        await blotter.until(
+            "fdc3.findInstances({ appId: 'Chart' }).then(({ length }) => length === 0)"
+        )

@@ -5,11 +5,17 @@ import { apiOf } from './whole-api';
 export interface Bridge extends Pipe {
   app: string;
   client: string;
+  /** The version of FDC3 that the page has, empty where it has none. */
+  fdc3?: string;
+}
+
+export function bridgeOfPage(): Bridge | undefined {
+  return (window as { deskbusBridge?: Bridge }).deskbusBridge;
 }
 
 /** Gives the page `window.deskbus`, made out of the bridge, which carries text and nothing else. */
 export function begin(): PageBus | undefined {
-  const bridge = (window as { deskbusBridge?: Bridge }).deskbusBridge;
+  const bridge = bridgeOfPage();
   if (!bridge) return undefined;
   const bus = new PageBus(bridge.app, bridge.client, bridge);
   Object.defineProperty(window, 'deskbus', { value: apiOf(bus), enumerable: true });

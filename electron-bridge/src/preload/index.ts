@@ -32,6 +32,7 @@ function onDocument(then: () => void): void {
 const bridge: Bridge = {
   app: argument(APP_ARGUMENT),
   client: argument(CLIENT_ARGUMENT),
+  fdc3: argument(FDC3_ARGUMENT),
   send: (text) => ipcRenderer.send(Channel.lines, token, text),
   listen: (one) => {
     listener = one;

@@ -212,13 +212,18 @@ class _Link:
                 await anyio.lowlevel.checkpoint()
             return
         if said.type == "heartbeatEvent":
-            beat = {"heartbeatEventUuid": said.meta.get("eventUuid", "")}
-            self.begin(lambda: self.send("heartbeatAcknowledgementRequest", beat, new_uuid()))
+            self.begin(lambda: self._beat(said.meta.get("eventUuid", "")))
             return
         if said.type == "channelChangedEvent":
             self.current = said.payload.get("newChannelId")
         for take in list(self.takers.values()):
             take(said)
+
+    async def _beat(self, event: str) -> None:
+        """A sign of life, for which it may be too late."""
+        payload = {"heartbeatEventUuid": event}
+        with suppress(Fdc3Error, DeskbusError):
+            await self.send("heartbeatAcknowledgementRequest", payload, new_uuid())
 
 
 class _PendingResponse:

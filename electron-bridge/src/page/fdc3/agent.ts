@@ -21,6 +21,7 @@ import { FDC3_EXCHANGE_TIMEOUT_MS, FDC3_LAUNCH_TIMEOUT_MS } from '../../generate
 import type { PageBus } from '../bus';
 import { PageChannels } from './channels';
 import { BridgeMessaging } from './messaging';
+import { ask, extendChannels, listenWithContext, onContextCleared } from './newer';
 
 /** The proxy's own function, which has no other hook for a result that is an error. */
 interface ResultPromises {
@@ -53,9 +54,25 @@ export class BridgeAgent extends DesktopAgentProxy {
     rejectResults(intents as unknown as ResultPromises, messaging);
   }
 
-  /** An error that the handler throws, or rejects with, is told to the app that raised the intent. */
   override addIntentListener(intent: string, handler: IntentHandler): Promise<Listener> {
-    return super.addIntentListener(intent, (context, metadata) => {
+    return super.addIntentListener(intent, this.telling(handler));
+  }
+
+  /** FDC3 3.0. */
+  addIntentListenerWithContext = (
+    intent: string,
+    types: string | readonly string[],
+    handler: IntentHandler,
+  ): Promise<Listener> => listenWithContext(this.messaging, intent, types, this.telling(handler));
+
+  /** FDC3 3.0: closes the page's own window. */
+  close = async (): Promise<void> => {
+    await ask(this.messaging, 'close', {});
+  };
+
+  /** An error that the handler throws, or rejects with, is told to the app that raised the intent. */
+  private telling(handler: IntentHandler): IntentHandler {
+    return (context, metadata) => {
       const event = this.messaging.handling;
       const rejected = (error: unknown): Promise<IntentResult> => {
         this.reject(event?.payload.raiseIntentRequestUuid, event?.meta.eventUuid);
@@ -71,12 +88,13 @@ export class BridgeAgent extends DesktopAgentProxy {
       } catch (error) {
         return rejected(error);
       }
-    });
+    };
   }
 
   override addEventListener(type: FDC3EventTypes | null, handler: EventHandler): Promise<Listener> {
-    // There is one event in FDC3 2.2, so all of them is that one too.
+    // There is one event in FDC3 2.2, so all of them is that one too; 3.0 has another.
     const name: string | null = type;
+    if (name === 'contextCleared') return onContextCleared(this.messaging, handler);
     return name === null || name === 'userChannelChanged'
       ? this.pageChannels.onChanged(handler)
       : Promise.reject(new Error('UnknownEventType'));
@@ -112,11 +130,12 @@ function rejectResults(intents: ResultPromises, messaging: BridgeMessaging): voi
 }
 
 /** Begins with the agent; rejects where it can't be reached. */
-export async function connect(bus: PageBus): Promise<BridgeAgent> {
+export async function connect(bus: PageBus, isNewer: boolean): Promise<BridgeAgent> {
   const begin = async (): Promise<void> => {
     messaging.begin((await bus.call('fdc3.connect', {})) as ConnectResult);
   };
   const messaging = new BridgeMessaging(bus);
+  if (isNewer) extendChannels(messaging);
   await begin();
   const agent = new BridgeAgent(messaging);
   await agent.connect();

@@ -1,6 +1,6 @@
 import type { DesktopAgent } from '@finos/fdc3-standard';
 import type { PageBus } from '../bus';
-import { connect } from './agent';
+import { connect, type BridgeAgent } from './agent';
 
 type Method = (...given: unknown[]) => Promise<unknown>;
 
@@ -28,9 +28,16 @@ const METHODS = [
   'raiseIntentForContext',
 ] as const satisfies readonly (keyof DesktopAgent)[];
 
-/** Gives the page `window.fdc3`. */
-export function giveFdc3(bus: PageBus): void {
-  const agent = connect(bus);
+/** Methods that FDC3 3.0 adds. */
+const NEWER_METHODS = [
+  'addIntentListenerWithContext',
+  'close',
+] as const satisfies readonly (keyof BridgeAgent)[];
+
+/** Gives the page `window.fdc3`, of this version of the standard. */
+export function giveFdc3(bus: PageBus, version: string): void {
+  const isNewer = version === '3.0';
+  const agent = connect(bus, isNewer);
   agent.then(
     () => window.dispatchEvent(new Event('fdc3Ready')),
     // Each call tells it.
@@ -38,7 +45,7 @@ export function giveFdc3(bus: PageBus): void {
   );
   // A call that comes before the agent is ready waits for it; none of these needs its `this`.
   const facade = Object.fromEntries(
-    METHODS.map((name): [string, Method] => [
+    [...METHODS, ...(isNewer ? NEWER_METHODS : [])].map((name): [string, Method] => [
       name,
       async (...given) => {
         const ready = (await agent) as unknown as Record<string, Method>;
