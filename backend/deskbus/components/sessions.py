@@ -1,6 +1,5 @@
 """Sessions: joins a connection, its identity and its place on the bus, until it closes."""
 
-import hashlib
 import secrets
 from collections.abc import Callable, Mapping
 from itertools import count
@@ -17,6 +16,7 @@ from deskbus.rpc.fastpath import Denied
 from deskbus.security.service import SecurityManager
 from deskbus.security.tickets.developer_ticket import DEVELOPER_APP
 from deskbus.security.tickets.one_time_tickets import TicketIssuer
+from deskbus.security.tickets.resume_tokens import ResumeTokens
 from deskbus.ui.shell import Shell
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import TICKET_REFUSED, DeskbusError
@@ -51,8 +51,7 @@ class Sessions:
         self._open: dict[ClientId, Connection] = {}
         self.rate_limits = RateLimits(self._limited)
         self._developers = count(1)
-        self._tokens: dict[bytes, tuple[Role, ClientId]] = {}
-        self._token_of: dict[ClientId, bytes] = {}
+        self._tokens: ResumeTokens[Role] = ResumeTokens()
         self.developer_ticket: str | None = None
 
     def mint(self, identity: ClientId, actor: Actor = "system") -> str:
@@ -74,20 +73,16 @@ class Sessions:
 
     def new_token(self, role: Role, identity: ClientId) -> str:
         """A resume token for this client's next connection; an earlier one is void."""
-        token = secrets.token_urlsafe(32)
-        self.forget_token(identity)
-        self._token_of[identity] = _digest(token)
-        self._tokens[_digest(token)] = role, identity
-        return token
+        return self._tokens.issue(role, identity)
 
     def forget_token(self, identity: ClientId) -> None:
         """The client can't come back any more, or comes back by another token."""
-        self._tokens.pop(self._token_of.pop(identity, b""), None)
+        self._tokens.revoke(identity)
 
     @property
     def tokens(self) -> int:
         """How many clients could come back."""
-        return len(self._token_of)
+        return len(self._tokens)
 
     @property
     def open_sessions(self) -> int:
@@ -95,7 +90,7 @@ class Sessions:
 
     def redeem_token(self, token: str) -> tuple[Role, ClientId]:
         """A resume token's role and identity; raises `DeskbusError` (ticket_refused)."""
-        found = self._tokens.pop(_digest(token), None)
+        found = self._tokens.redeem(token)
         if found is None or not self._bus.knows(found[1]):
             raise DeskbusError(
                 TICKET_REFUSED,
@@ -200,8 +195,3 @@ class Sessions:
         for identity, connection in self._open.items():
             if identity.app == app:
                 self._open_fastpath(connection)
-
-
-def _digest(token: str) -> bytes:
-    """Only this is kept, so memory tells no token."""
-    return hashlib.sha256(token.encode()).digest()
