@@ -83,6 +83,9 @@ class MessageBroker:
         self._routed: dict[str, dict[str, Topic]] = {}
         self._writers: WeakSet[BusClient] = WeakSet()
         self._on_stage: OnStage | None = None
+        self._kept: list[bytes] = []
+        """Lines for the log of one topic, while a block of messages is routed."""
+        self._kept_from: tuple[str, int, int] | None = None
         self.messages_in = 0
         self.messages_out = 0
         self.bytes_in = 0
@@ -97,6 +100,7 @@ class MessageBroker:
         common is worked out before. Returns the last message's topic with its stamps.
         """
         topic = before = None
+        self._log_kept()
         now = self.clock_ms()
         timestamp_member = b'"%b%d%b' % (TIMESTAMP, now, PAYLOAD)
         writable, signature, generation = client.writable, client.signature, self._generation
@@ -115,6 +119,7 @@ class MessageBroker:
             if topic is not before:
                 if before is not None:
                     history_growth -= before.trim_history()
+                    self._log_kept()
                 before = topic
             topic.seq = seq = topic.seq + 1
             number = b"%d" % seq
@@ -137,16 +142,17 @@ class MessageBroker:
             line_bytes = len(line)
             if line_bytes > LARGE_BYTES:
                 topic.has_large = True
+            if topic.persisted:
+                self._keep(topic, line)
             targets = topic.targets
             for target in targets:
                 target.put(line, name, seq)
-            if topic.persisted:
-                self._persist(topic, line)
             routed += 1
             delivered += len(targets)
             size += line_bytes
         if before is not None:
             history_growth -= before.trim_history()
+            self._log_kept()
         self._count(routed, delivered, size)
         if before is not None:
             self.topics.histories_grew(size + history_growth, before.owner)
@@ -361,7 +367,28 @@ class MessageBroker:
         self._count(1, len(topic.targets), len(line))
         self.topics.histories_grew(growth, topic.owner)
 
+    def _keep(self, topic: Topic, line: bytes) -> None:
+        """Persists a message together with those that follow it at once on its topic."""
+        if topic.sensitive:
+            # Each is admitted by itself, and what was admitted is in the log by then.
+            self._persist(topic, line)
+        else:
+            if not self._kept:
+                self._kept_from = (topic.name, topic.seq, topic.timestamp)
+            self._kept.append(line)
+
+    def _log_kept(self) -> None:
+        """Gives the log what one publisher has said on one topic, at once."""
+        if not self._kept:
+            return
+        lines = self._kept.copy()
+        self._kept.clear()
+        if self._log is not None and self._kept_from is not None:
+            self._log.extend(*self._kept_from, lines)
+
     def _persist(self, topic: Topic, line: bytes) -> None:
+        # A reader in this process may publish while it is told of a message.
+        self._log_kept()
         if self._log is not None:
             self._log.append(topic.name, topic.seq, topic.timestamp, line)
 

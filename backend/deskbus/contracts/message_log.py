@@ -1,6 +1,6 @@
 """MessageLog's sides: what the bus and the federation ask of the persisted messages."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from deskbus.contracts.log_query import LogQuery
@@ -22,6 +22,9 @@ class MessageLogWriter(SequenceLog, Protocol):
     """The message log as the broker writes to it."""
 
     def append(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None: ...
+
+    def extend(self, topic: str, first_seq: int, timestamp_ms: int, lines: Sequence[bytes]) -> None:
+        """As `append`, for messages of one topic whose seqs follow each other."""
 
     def admit(self, topic: str, *, foreign: bool = False) -> bool:
         """Whether a message on a sensitive topic would wait in memory; raises `DeskbusError`."""

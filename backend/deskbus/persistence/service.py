@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -183,6 +183,26 @@ class MessagePersistence:
         pending.size_bytes = size_bytes = pending.size_bytes + len(line)
         if len(lines) >= self._due_messages or size_bytes >= BATCH_BYTES:
             self._due()
+
+    def extend(self, topic: str, first_seq: int, timestamp_ms: int, lines: Sequence[bytes]) -> None:
+        """As `append`, for messages of one topic whose seqs follow each other."""
+        size = sum(map(len, lines))
+        if max(map(len, lines)) > BATCH_BYTES:
+            for seq, line in enumerate(lines, first_seq):
+                self.append(topic, seq, timestamp_ms, line)
+            return
+        # A batch gets no larger than two: what waits for its end, and a batch's worth more.
+        step = max(BATCH_BYTES * len(lines) // size, 1)
+        for at in range(0, len(lines), step):
+            pending, some = self._pending, lines[at : at + step]
+            pending.topics.extend([topic] * len(some))
+            pending.seqs.extend(range(first_seq + at, first_seq + at + len(some)))
+            pending.lines.extend(some)
+            if timestamp_ms != pending.timestamp_ms:
+                pending.tick(timestamp_ms)
+            pending.size_bytes += sum(map(len, some))
+            if len(pending.lines) >= self._due_messages or pending.size_bytes >= BATCH_BYTES:
+                self._due()
 
     def is_sensitive(self, topic: str) -> bool:
         return self._sealer is not None and self._sealer.covers((topic,))

@@ -50,6 +50,10 @@ class TopicLog:
         if self._persistence is not None:
             self._persistence.append(topic, seq, timestamp_ms, line)
 
+    def extend(self, topic: str, first_seq: int, timestamp_ms: int, lines: Sequence[bytes]) -> None:
+        if self._persistence is not None:
+            self._persistence.extend(topic, first_seq, timestamp_ms, lines)
+
     def is_sensitive(self, topic: str) -> bool:
         """Whether it is persisted, and written encrypted only."""
         return (

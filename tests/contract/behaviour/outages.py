@@ -1,7 +1,7 @@
 """A backend's bus, its log and its links in memory: all that an outage is about, and no waiting."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import anyio
@@ -70,6 +70,10 @@ class Log:
 
     def since_ms(self, ago_ms: int, position: int) -> int:
         return self.now_ms() - ago_ms
+
+    def extend(self, topic: str, first_seq: int, timestamp_ms: int, lines: Sequence[bytes]) -> None:
+        for seq, line in enumerate(lines, first_seq):
+            self.append(topic, seq, timestamp_ms, line)
 
     def append(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None:
         self.entries.append((topic, seq, timestamp_ms, line))

@@ -223,3 +223,19 @@ async def test_a_compressed_log_reads_the_same(rig: Rig) -> None:
     assert await rig.read(LogQuery(from_ms=NOW_MS + 1)) == []
     rig.persistence.append(*message("b", 1, NOW_MS + 1))
     assert await rig.read(LogQuery(from_ms=NOW_MS + 1)) == [1]
+
+
+@pytest.mark.parametrize("payload_bytes", [10, 20_000, BATCH_BYTES + 1])
+async def test_messages_of_one_topic_at_once_are_kept_as_if_one_by_one(
+    rig: Rig, payload_bytes: int
+) -> None:
+    rig.append(1, 3)
+    count = 200 if payload_bytes < BATCH_BYTES else 3
+    payload = b'"%b"' % (b"x" * payload_bytes)
+    lines = [each.line for each in numbered("a", 4, 3 + count, payload=payload)]
+    rig.persistence.extend("a", 4, NOW_MS, lines)
+    rig.append(4 + count, 5 + count)
+    assert rig.persistence.position == 5 + count
+    assert rig.persistence._pending.size_bytes < 2 * BATCH_BYTES + 1
+    assert await rig.durable()
+    assert await rig.read(LogQuery()) == list(range(1, 6 + count))

@@ -1,7 +1,7 @@
 """Replay becomes live delivery without gap or repeat, however publishing and reading interleave."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import anyio
 import pytest
@@ -53,6 +53,10 @@ class Log:
 
     def since_ms(self, ago_ms: int, position: int) -> int:
         return 0
+
+    def extend(self, topic: str, first_seq: int, timestamp_ms: int, lines: Sequence[bytes]) -> None:
+        for seq, line in enumerate(lines, first_seq):
+            self.append(topic, seq, timestamp_ms, line)
 
     def append(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None:
         self.lines.append((topic, line))
