@@ -2,7 +2,7 @@
 // and plain Node, one script for each page of our own with its HTML and CSS, and beside them the
 // licence. What runs in the world of an app's page is text within the preload script.
 import { build } from 'esbuild';
-import { copyFile, mkdir, readdir, rm } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -88,6 +88,9 @@ await Promise.all([
     }),
   ),
   ...script(src('web', 'index.ts'), dist('web', 'index.js'), { ...web, format: 'esm' }),
+  mkdir(dist('web'), { recursive: true }).then(() =>
+    writeFile(dist('web', 'package.json'), '{ "type": "module" }\n'),
+  ),
   ...gatewayScript('page', 'deskbus.js'),
   ...gatewayScript('worker', 'deskbus-worker.js'),
   ...pages.flatMap((name) =>

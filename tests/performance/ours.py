@@ -9,14 +9,33 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from deskbus.config import runtime_dir_for
+from deskbus.web.sites import label_of
 from deskbus_protocol import PROTOCOL_VERSION, rpc
 from tests.performance.load import ROOT
-from tests.performance.server import Launch
+from tests.performance.server import Launch, free_port
 
 APP = "deskbus.developer"
 PACKAGES = (ROOT / "backend" / "deskbus", ROOT / "protocol" / "deskbus_protocol")
 NODE_CLIENT = ROOT / "electron-bridge" / "dist" / "node" / "index.js"
+
+
+PAGE_APP = "bench.page"
+PAGE = """
+[web]
+port = {port}
+[[apps]]
+id = "{app}"
+name = "Bench"
+grants = [
+    {{ permission = "messaging.read", scope = "#" }},
+    {{ permission = "messaging.write", scope = "#" }},
+]
+[[apps.windows]]
+url = "page/index.html"
+"""
 
 
 class Deskbus:
@@ -82,6 +101,20 @@ def _uncompiled_environment(folder: Path) -> dict[str, str]:
         shutil.copytree(package, folder / "source" / package.name, ignore=ignored)
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     return {**environment, "PYTHONPATH": str(folder / "source")}
+
+
+class DeskbusWeb(Deskbus):
+    """The same through the web gateway, as pages of one app come."""
+
+    def prepare(self, sockets: Path, store: Path) -> Launch:
+        (store / "page").mkdir(parents=True, exist_ok=True)
+        (store / "page" / "index.html").touch()
+        port = free_port()
+        self._config = PAGE.format(port=port, app=PAGE_APP)
+        launch = super().prepare(sockets, store)
+        site = {"port": port, "authority": f"{label_of(PAGE_APP)}.localhost:{port}"}
+        address = {**launch.address, "pageApp": PAGE_APP, "site": site}
+        return msgspec.structs.replace(launch, client="deskbus-ws", address=address)
 
 
 def read_ticket(address: Mapping[str, Any]) -> str:

@@ -162,6 +162,23 @@ class ByteCopier(NodeBroker):
     name = source = "byte-copier"
 
 
+class BareWebSocket(Peer):
+    """A broker on the `ws` package, over loopback TCP as the gateway is."""
+
+    name = "ws"
+    program = "node"
+
+    def prepare(self, sockets: Path, store: Path) -> Launch:
+        port = free_port()
+        return Launch(
+            command=[self.path(), str(FOLDER / "brokers" / "ws.js"), str(port)],
+            client="ws",
+            address={"port": port},
+            endpoint=port,
+            env=node_environment(),
+        )
+
+
 PEERS: dict[str, Server] = {
     peer.name: peer
     for peer in (
@@ -174,5 +191,6 @@ PEERS: dict[str, Server] = {
         VscodeJsonrpc(),
         VscodeJsonrpcOfToday(),
         ByteCopier(),
+        BareWebSocket(),
     )
 }

@@ -10,7 +10,7 @@ import msgspec
 from deskbus_protocol.methods import METHODS
 from tests.performance import apps, audit, pages, patterns, permissions, vault
 from tests.performance.load import Figures, load
-from tests.performance.ours import Deskbus
+from tests.performance.ours import Deskbus, DeskbusWeb
 from tests.performance.pages import DESKTOPS
 from tests.performance.peers import PEERS
 from tests.performance.resume import resume_ms
@@ -24,6 +24,7 @@ SERVERS: dict[str, Server] = {
     **PEERS,
     **DESKTOPS,
     "deskbus": Deskbus("deskbus", "bench.topic"),
+    "deskbus-web": DeskbusWeb("deskbus-web", "bench.topic"),
     "unpersisted": Deskbus("unpersisted", "bench.topic"),
     "persisted": Deskbus("persisted", "stored.topic"),
     "unobserved": Deskbus("unobserved", "bench.topic", UNOBSERVED),
@@ -49,6 +50,7 @@ LOAD_LIMIT_S = 120.0
 PACE = (1024, 64)
 PACES = {
     "deskbus": (16_384, 256),
+    "deskbus-ws": (16_384, 256),
     "nats": (16_384, 256),
     "redis": (1024, 32),
     "vscode-jsonrpc": (1024, 32),
@@ -439,6 +441,28 @@ ROWS = (
         measure=round_trip,
         peers=("mosquitto", "nats", "redis", "vscode-jsonrpc", "vscode-jsonrpc-10"),
         goals=(Goal(limit=1.0, against="mosquitto"),),
+    ),
+    Row(
+        name="1 → 1 over WebSocket",
+        unit="msg/s",
+        figure="per_second",
+        better="more",
+        measure=one_to_one,
+        ours="deskbus-web",
+        peers=("ws", "deskbus"),
+        goals=(Goal(limit=1.0, against="ws"),),
+        needs="web.pair",
+    ),
+    Row(
+        name="round trip over WebSocket, idle",
+        unit="µs p50",
+        figure="p50_us",
+        better="less",
+        measure=round_trip,
+        ours="deskbus-web",
+        peers=("ws", "deskbus"),
+        goals=(Goal(limit=1.3, against="ws"),),
+        needs="web.pair",
     ),
     Row(
         name="1 → 1 on a persisted topic",

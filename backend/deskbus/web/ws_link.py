@@ -36,6 +36,9 @@ ALONE = 0
 IDLE_WITHIN_S = 30.0
 """How long a socket may have no channel."""
 
+TOLD_BYTES = CHANNEL_WINDOW_BYTES // 4
+"""The peer is told when so much was taken; the rest of the window is room enough meanwhile."""
+
 PIECE_BYTES = 128 * 1024
 """Of a channel, in one message: its siblings wait for no more."""
 
@@ -64,15 +67,26 @@ class SocketChannel(asyncio.Transport):
         self._framed = b""
         """The first byte, by which the framing is known; none yet."""
         self._in_line = False
+        self._taken = 0
+        """Bytes of the peer's that were taken, and that it was not told of yet."""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self._closing:
             return
+        size = len(data)
         if self.number == ALONE:
             self._socket.send(self._head, bytes(data))
+        elif not self._unsent and size <= PIECE_BYTES and self._has_room:
+            self._socket.send(self._head, bytes(data))
+            self._unacknowledged += size
         else:
             self._unsent += data
             self._send_some()
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether the window takes one more piece without being full by it."""
+        return self._unacknowledged < CHANNEL_WINDOW_BYTES - PIECE_BYTES
 
     def _send_some(self) -> None:
         """Sends what the window has room for, in pieces that let siblings in between."""
@@ -163,8 +177,10 @@ class SocketChannel(asyncio.Transport):
         if self._closing:
             return
         self.link.data_received(data)
-        if self.number != ALONE:
-            self._socket.send(b"#%d+%d" % (self.number, len(data)), b"")
+        self._taken += len(data)
+        if self.number != ALONE and self._taken >= TOLD_BYTES:
+            self._socket.send(b"#%d+%d" % (self.number, self._taken), b"")
+            self._taken = 0
 
 
 class WebSocketConnection(asyncio.Protocol):

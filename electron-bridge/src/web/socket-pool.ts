@@ -17,6 +17,9 @@ export type SocketFactory = (url: string) => Socket;
 /** Bytes of one channel that are under way, as the gateway has it. */
 export const WINDOW_BYTES = 1024 * 1024;
 
+/** The gateway is told when so much was taken. */
+const TOLD_BYTES = WINDOW_BYTES / 4;
+
 /** How long a socket is kept that no client has any more. */
 const IDLE_MS = 10_000;
 
@@ -130,6 +133,8 @@ class Channel implements Call, Line, LineOutput {
   private unsent: string[] = [];
   private unsentBytes = 0;
   private unacknowledged = 0;
+  /** Bytes that were taken, and that the gateway was not told of yet. */
+  private taken = 0;
   private connect: () => void = () => undefined;
   private refuse: (error: DeskbusError) => void = () => undefined;
 
@@ -222,7 +227,10 @@ class Channel implements Call, Line, LineOutput {
 
   private feed(text: string): void {
     this.link.feedLines(text);
-    if (!this.destroyed) this.pool.send(`#${this.number}+${bytesOf(text)}`);
+    this.taken += bytesOf(text);
+    if (this.destroyed || this.taken < TOLD_BYTES) return;
+    this.pool.send(`#${this.number}+${this.taken}`);
+    this.taken = 0;
   }
 
   private sendSome(): void {

@@ -5,7 +5,11 @@ const { connect } = require('../../../electron-bridge/dist/node/index.js');
 
 exports.connect = async ({ pipe, app, ticketFile }) => {
   const ticket = readFileSync(ticketFile, 'utf8').trim();
-  const client = await connect({ pipe, app, ticket });
+  return asBenchClient(await connect({ pipe, app, ticket }));
+};
+
+// What the load programs do with a client, over whatever carries it.
+function asBenchClient(client) {
   client.on('refused', (refusal) => {
     throw new Error(`refused: ${refusal.message}`);
   });
@@ -29,6 +33,8 @@ exports.connect = async ({ pipe, app, ticketFile }) => {
       await client.subscribe(pattern, (message) => onMessage(message.payload));
       await client.call('bus.replay', { pattern, since: 0 });
     },
+    mint: (app, name) => client.call('session.mintTicket', { app, client: name }),
     close: () => client.close(),
   };
-};
+}
+exports.asBenchClient = asBenchClient;
