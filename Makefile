@@ -22,10 +22,11 @@ ESLINT := $(NODE_BIN)/eslint --config electron-bridge/eslint.config.mjs --max-wa
 PRETTIER := $(NODE_BIN)/prettier --config electron-bridge/.prettierrc.json \
 	--ignore-path electron-bridge/.prettierignore --no-error-on-unmatched-pattern
 
-.PHONY: help setup demo demo-repeat test test-quick histories check schemas bench soak fuzz crash-test format clean
+.PHONY: help setup demo demo-web demo-repeat test test-quick histories check schemas bench soak fuzz crash-test format clean
 
 help:
 	@echo 'make demo                the Electron demo; under Xvfb where there is no display'
+	@echo 'make demo-web            its apps in a browser; in headless Chromium where there is no display'
 	@echo 'make demo-repeat N=10    plays it N times and counts; LOAD=1: beside two busy loops'
 	@echo 'make test                every test; PYTEST_ARGS="-k name" narrows it'
 	@echo 'make test-quick          in less than a minute, what needs neither Electron nor servers'
@@ -44,6 +45,9 @@ setup:
 
 demo: setup
 	$(PYTHON) -m demo.run
+
+demo-web: setup
+	$(PYTHON) -m demo.web
 
 demo-repeat: setup
 	$(PYTHON) -m demo.repeat --runs $(N) $(if $(LOAD),--load)

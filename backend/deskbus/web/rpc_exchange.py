@@ -20,6 +20,7 @@ from deskbus_protocol.errors import (
     CONNECTION_LOST,
     INVALID_REQUEST,
     PARSE_ERROR,
+    TICKET_REFUSED,
     TIMEOUT,
     DeskbusError,
     ErrorObject,
@@ -113,7 +114,8 @@ class RpcExchange:
                 link.data_received(_request("session.open", opening, _OPENING))
                 opened = msgspec.json.decode(await collector.answer(), type=_AnswerFrame)
                 if isinstance(opened.error, ErrorObject):
-                    raise DeskbusError.from_object(opened.error)
+                    # Also where it has not even the form of a ticket.
+                    raise DeskbusError(TICKET_REFUSED)
                 link.data_received(encode_content_length(body))
                 answer = await collector.answer() if answered else None
                 link.data_received(_request("session.leave", {}, _LEAVING))

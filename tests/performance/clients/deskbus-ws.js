@@ -20,11 +20,15 @@ exports.connect = async ({ site, pageApp, ...address }) => {
     });
     const given = Object.create(socket);
     Object.defineProperty(given, 'onmessage', {
-      set: (listener) => socket.on('message', (data) => listener({ data: String(data) })),
+      set(listener) {
+        socket.on('message', (data) => listener({ data: String(data) }));
+      },
     });
     for (const event of ['onopen', 'onclose']) {
       Object.defineProperty(given, event, {
-        set: (listener) => (socket[event] = listener),
+        set(listener) {
+          socket[event] = listener;
+        },
       });
     }
     return given;
