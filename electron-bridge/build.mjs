@@ -69,6 +69,7 @@ const gatewayScript = (name, output) =>
 
 await rm(dist(), { recursive: true, force: true });
 await mkdir(dist('renderer'), { recursive: true });
+await mkdir(GATEWAY_ASSETS, { recursive: true });
 
 const PAGE_SCRIPT = JSON.stringify(await pageScript('index.ts'));
 const PAGE_SCRIPT_WITH_FDC3 = JSON.stringify(await pageScript('with-fdc3.ts'));
