@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from deskbus_protocol.manifest import Origin
 from deskbus_protocol.method import Method, NoParams, Params, Result
 from deskbus_protocol.session import AppId
 from deskbus_protocol.ui import FrameDescriptor
@@ -59,6 +60,19 @@ class PairBrowserResult(Result, frozen=True, kw_only=True):
     expires_in: int
 
 
+class PairOriginParams(Params, frozen=True, kw_only=True):
+    """`origin` is one that the configuration or the app's manifest lists."""
+
+    app: AppId
+    origin: Origin
+
+
+class PairOriginResult(Result, frozen=True, kw_only=True):
+    """Pages of the origin show `pairing` as a bearer token; a person hands it to them."""
+
+    pairing: str
+
+
 class ForgetBrowsersParams(Params, frozen=True, kw_only=True):
     app: AppId
 
@@ -104,6 +118,13 @@ METHODS = (
         summary="Makes a one-time code that lets one browser in for an app.",
         params=PairBrowserParams,
         result=PairBrowserResult,
+        callers="shell",
+    ),
+    Method(
+        name="web.pairOrigin",
+        summary="Makes a token with which pages of a listed origin from elsewhere come as an app.",
+        params=PairOriginParams,
+        result=PairOriginResult,
         callers="shell",
     ),
     Method(

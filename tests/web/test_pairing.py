@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from deskbus_protocol.errors import TICKET_REFUSED
-from tests.web.desk import BLOTTER, TICKER, WebDesk, call, opening
+from deskbus_protocol.errors import TICKET_REFUSED, DeskbusError
+from tests.web.desk import BLOTTER, OUTSIDE, TICKER, WebDesk, call, opening
 
 pytestmark = pytest.mark.requirement("5.4")
 
@@ -62,6 +62,30 @@ async def test_a_page_that_comes_back_keeps_its_name_and_takes_no_other(desk: We
     wish = json.dumps({"client": first["client"]}).encode()
     assert (await desk.ticket(one, body=wish)).json()["client"] == first["client"]
     assert (await desk.ticket(other, body=wish)).json()["client"] != first["client"]
+
+
+async def test_a_listed_origin_from_elsewhere_comes_with_the_token_that_a_person_gave_it(
+    desk: WebDesk,
+) -> None:
+    wish = {"app": BLOTTER, "origin": OUTSIDE}
+    made = await desk.shell.client.call("web.pairOrigin", wish, result=dict)
+    headers = {
+        "content-type": "application/json",
+        "origin": OUTSIDE,
+        "sec-fetch-site": "cross-site",
+        "authorization": f"Bearer {made['pairing']}",
+    }
+    reply = await desk.ask("POST", "/ticket", app=BLOTTER, headers=headers, body=b"{}")
+    assert reply.headers["access-control-allow-origin"] == OUTSIDE
+    async with desk.socket(BLOTTER, origin=OUTSIDE) as socket:
+        answer = await call(socket, "session.open", opening(reply.json()["ticket"], BLOTTER))
+    assert answer["result"]["app"] == BLOTTER
+    for changes in ({"origin": "https://evil.example"}, {"authorization": "Bearer guessed"}):
+        elsewhere = {**headers, **changes}
+        refused = await desk.ask("POST", "/ticket", app=BLOTTER, headers=elsewhere, body=b"{}")
+        assert refused.status in (401, 403)
+    with pytest.raises(DeskbusError, match="has no page from"):
+        await desk.shell.client.call("web.pairOrigin", {**wish, "app": TICKER}, result=dict)
 
 
 async def test_browsers_that_are_forgotten_are_let_in_no_more(desk: WebDesk) -> None:

@@ -14,6 +14,8 @@ from deskbus_protocol.web import (
     ForgetBrowsersResult,
     PairBrowserParams,
     PairBrowserResult,
+    PairOriginParams,
+    PairOriginResult,
     PolicyForParams,
     PolicyForResult,
     WebSitesResult,
@@ -44,6 +46,9 @@ def handlers(apps: WebApps | None, problem: Callable[[], str]) -> Mapping[str, H
     async def pair(_: Call, params: PairBrowserParams) -> PairBrowserResult:
         return listening().pair(params.app)
 
+    async def pair_origin(_: Call, params: PairOriginParams) -> PairOriginResult:
+        return PairOriginResult(pairing=listening().pair_origin(params.app, params.origin))
+
     async def forget(_: Call, params: ForgetBrowsersParams) -> ForgetBrowsersResult:
         return ForgetBrowsersResult(browsers=configured().browsers.forget(params.app))
 
@@ -56,6 +61,7 @@ def handlers(apps: WebApps | None, problem: Callable[[], str]) -> Mapping[str, H
     return {
         "web.sites": sites,
         "web.pair": pair,
+        "web.pairOrigin": pair_origin,
         "web.forgetBrowsers": forget,
         "web.policyFor": policy_for,
         "web.describeFrame": describe_frame,

@@ -2130,6 +2130,20 @@ export interface PairBrowserResult {
   expiresIn: number;
 }
 
+/** `origin` is one that the configuration or the app's manifest lists. */
+export interface PairOriginParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  /** Scheme, host and port, as a browser writes them. */
+  origin: string;
+}
+
+/** Pages of the origin show `pairing` as a bearer token; a person hands it to them. */
+export interface PairOriginResult {
+  pairing: string;
+}
+
 export interface ForgetBrowsersParams {
   _meta?: TraceContext;
   /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
@@ -2426,6 +2440,8 @@ export interface Methods {
   "web.sites": { params: NoParams; result: WebSitesResult; handledBy: "backend" };
   /** Makes a one-time code that lets one browser in for an app. */
   "web.pair": { params: PairBrowserParams; result: PairBrowserResult; handledBy: "backend" };
+  /** Makes a token with which pages of a listed origin from elsewhere come as an app. */
+  "web.pairOrigin": { params: PairOriginParams; result: PairOriginResult; handledBy: "backend" };
   /** Lets no browser in any more that was let in for an app. */
   "web.forgetBrowsers": { params: ForgetBrowsersParams; result: ForgetBrowsersResult; handledBy: "backend" };
   /** Tells the security headers for an app's pages that the shell serves itself. */
