@@ -19,7 +19,7 @@ class ClientId(msgspec.Struct, frozen=True):
 
 
 Sender = ClientId
-"""Deprecated since 0.2: the former name of `ClientId`."""
+"""Deprecated, for one version: the former name of `ClientId`."""
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -9,7 +9,8 @@ import { Backoff } from '../common/backoff';
 import { monotonicMs } from './clock';
 import { DeskbusError, isLoss } from '../common/error';
 import { Heartbeat, type HeartbeatOptions } from './heartbeat';
-import type { Call, Dial, Line } from './line';
+import type { Dial, DialedLink } from './dialed-link';
+import type { Line } from './line';
 import type { Handler, Link, LinkHooks, Params } from './link';
 
 /** `resuming` after a connection was lost, until there is another one. */
@@ -195,7 +196,7 @@ export class Connection {
     const onClose = (): void => {
       if (this.link === link) this.lost();
     };
-    const call: Call = this.options.dial(pipe, { ...this.hooks, onClose }, () =>
+    const call: DialedLink = this.options.dial(pipe, { ...this.hooks, onClose }, () =>
       this.heartbeat.heard(),
     );
     const { link, socket, connected } = call;

@@ -1,6 +1,6 @@
 import { connect } from 'net';
 import { DeskbusError } from '../common/error';
-import type { Call } from './line';
+import type { DialedLink } from './dialed-link';
 import { Link, type LinkHooks } from './link';
 
 /** The bytes that a socket read last, of any client: taken out before the next one reads. */
@@ -13,7 +13,7 @@ const arrived = Buffer.allocUnsafeSlow(64 * 1024);
 const READS_INTO_BUFFERS = isAtLeast(12, 17) && !(isAtLeast(13, 0) && !isAtLeast(13, 13));
 
 /** Connects a link to the backend's pipe. `onHeard` is told that something arrived. */
-export function dial(pipe: string, hooks: LinkHooks, onHeard: () => void): Call {
+export function dial(pipe: string, hooks: LinkHooks, onHeard: () => void): DialedLink {
   const onread = {
     buffer: arrived,
     callback: (length: number): boolean => {

@@ -1,5 +1,3 @@
-import type { Link, LinkHooks } from './link';
-
 /** The carrier of a link: a pipe's socket, or a channel of a WebSocket. */
 export interface Line {
   readonly destroyed: boolean;
@@ -20,13 +18,3 @@ export interface LineOutput {
   on(event: 'error' | 'close' | 'drain', listener: () => void): void;
   removeListener(event: 'close' | 'drain', listener: () => void): void;
 }
-
-export interface Call {
-  link: Link;
-  socket: Line;
-  /** Rejects with unavailable where nobody answers. */
-  connected: Promise<void>;
-}
-
-/** Connects a link to the backend at `address`. `onHeard` is told that something arrived. */
-export type Dial = (address: string, hooks: LinkHooks, onHeard: () => void) => Call;

@@ -1,5 +1,6 @@
 import { DeskbusError } from '../common/error';
-import type { Call, Line, LineOutput } from '../node/line';
+import type { DialedLink } from '../node/dialed-link';
+import type { Line, LineOutput } from '../node/line';
 import { Link, type LinkHooks } from '../node/link';
 
 /** As much of a WebSocket as is used, a browser's or another. */
@@ -50,7 +51,7 @@ export class SocketPool {
   ) {}
 
   /** As `Dial` in `node/line.ts`; the address is always the pool's own. */
-  dial(hooks: LinkHooks, onHeard: () => void): Call {
+  dial(hooks: LinkHooks, onHeard: () => void): DialedLink {
     clearTimeout(this.idle);
     const number = ++this.lastNumber;
     const channel = new Channel(number, hooks, onHeard, {
@@ -121,7 +122,7 @@ interface ChannelHooks {
 type ChannelEvent = 'close' | 'drain' | 'error';
 
 /** One client's part of a socket: its line, and what its link writes to. */
-class Channel implements Call, Line, LineOutput {
+class Channel implements DialedLink, Line, LineOutput {
   readonly link: Link;
   readonly socket = this;
   readonly connected: Promise<void>;

@@ -3,7 +3,7 @@ import { Channel } from '../ipc/page-lines';
 import { Relay } from '../main/relay';
 import { Client } from '../node/client';
 import type { Ticket } from '../node/connection';
-import type { Dial } from '../node/line';
+import type { Dial } from '../node/dialed-link';
 import type { WorkerWord } from './words';
 
 /** A page that reloads is waited for so long; what comes meanwhile is kept, up to a limit. */
