@@ -75,8 +75,8 @@ export class PageBus extends Emitter<Signals> {
     return { ...this.link.stats };
   }
 
-  call(operation: Operation, params: object): Promise<unknown> {
-    return this.callWith(operation, {}, () => toJson(params));
+  call(operation: Operation, params: object, options: CallOptions = {}): Promise<unknown> {
+    return this.callWith(operation, options, () => toJson(params));
   }
 
   /** Throws invalid_params for what JSON can't say, connection_lost, too_large, overloaded. */

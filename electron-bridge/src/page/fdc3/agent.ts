@@ -19,6 +19,7 @@ import { throwLater } from '../../common/uncaught';
 import type { ConnectResult } from '../../generated/protocol';
 import { FDC3_EXCHANGE_TIMEOUT_MS, FDC3_LAUNCH_TIMEOUT_MS } from '../../generated/constants';
 import type { PageBus } from '../bus';
+import { isFailure } from '../failure';
 import { PageChannels } from './channels';
 import { BridgeMessaging } from './messaging';
 import { ask, extendChannels, listenWithContext, onContextCleared } from './newer';
@@ -132,7 +133,16 @@ function rejectResults(intents: ResultPromises, messaging: BridgeMessaging): voi
 /** Begins with the agent; rejects where it can't be reached. */
 export async function connect(bus: PageBus, isNewer: boolean): Promise<BridgeAgent> {
   const begin = async (): Promise<void> => {
-    messaging.begin((await bus.call('fdc3.connect', {})) as ConnectResult);
+    for (;;) {
+      try {
+        const connected = await bus.call('fdc3.connect', {}, { whileClosed: 'queue' });
+        messaging.begin(connected as ConnectResult);
+        return;
+      } catch (error) {
+        // The call waits for the next connection where there is none.
+        if (!isFailure(error, 'connection_lost')) throw error;
+      }
+    }
   };
   const messaging = new BridgeMessaging(bus);
   if (isNewer) extendChannels(messaging);
