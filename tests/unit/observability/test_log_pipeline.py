@@ -96,6 +96,8 @@ async def test_what_is_in_the_vault_is_in_no_line_and_no_file(
     for form in forms(secret):
         assert form not in written
     assert "hunter" not in written
+    assert secret.encode().hex() not in written
+    assert base64.b64encode(secret.encode()).decode().rstrip("=") not in written
     assert "anything" not in written
     assert written.count(HIDDEN) >= 12
     assert "logging in with" in written
