@@ -61,6 +61,9 @@ def matches(pattern: str, topic: str) -> bool:
     """
     if not is_wildcard(pattern):
         return pattern == topic
+    if pattern.endswith(".#") and not is_wildcard(start := pattern[:-2]):
+        # Most patterns are such, and logs and topics are looked through by them.
+        return topic.startswith(start) and topic[len(start) : len(start) + 1] in ("", ".")
     levels = pattern.split(".")
     end = len(levels)
     positions = _skip_many(levels, {0})

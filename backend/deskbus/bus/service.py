@@ -12,7 +12,7 @@ from deskbus.bus.line import envelope
 from deskbus.bus.member import Connected, Member
 from deskbus.bus.pending_requests import PendingRequest, PendingRequests, Settled
 from deskbus.bus.presence import SubscriberPresence
-from deskbus.bus.recovery.session_catchup import SessionCatchup, session_catchup
+from deskbus.bus.recovery.session_catchup import SessionCatchup
 from deskbus.bus.route import BusClient, Reader
 from deskbus.bus.traced_stages import Stages, continued
 from deskbus.contracts.bus_access import BusAccess
@@ -89,19 +89,19 @@ class InterApplicationBus:
         connection: Connected,
         *,
         resume: bool,
-        last_seqs: Mapping[str, int] | None = None,
+        catchup: SessionCatchup | None = None,
     ) -> bool:
         """Lets a client take part; returns whether it took up where it had left.
 
-        It then gets what came after `last_seqs`, the last messages that it has, where it tells
-        them. Without `resume` it starts afresh: what waited for its live subscriptions is dead,
-        what it has not acknowledged comes again once it subscribes.
+        It then gets its `catchup`, where it told the last messages that it has. Without `resume`
+        it starts afresh: what waited for its live subscriptions is dead, what it has not
+        acknowledged comes again once it subscribes.
         """
         member = self._members.get(identity)
         if member is not None and member.here:
             self.detach(identity)
         if member is not None and resume and member.intact:
-            self._take_up(member, connection, last_seqs)
+            self._take_up(member, connection, catchup)
             return True
         if member is not None:
             self._restart(member)
@@ -118,6 +118,17 @@ class InterApplicationBus:
             self._on_gone(identity.app)
         member.connect(connection, self.reads_of(identity))
         return False
+
+    def catchup(self, identity: ClientId, last_seqs: Mapping[str, int]) -> SessionCatchup | None:
+        """What a client that comes back has missed since `last_seqs`; None where nothing is kept.
+
+        From now on it is away, and what comes meanwhile waits for it.
+        """
+        self.detach(identity)
+        member = self._members.get(identity)
+        if member is None or not member.intact:
+            return None
+        return SessionCatchup(self.broker, member, last_seqs)
 
     def detach(self, identity: ClientId) -> None:
         """The client has left; from now on its messages wait."""
@@ -319,7 +330,7 @@ class InterApplicationBus:
             clients=sum(member.here for member in members),
             offline_clients=sum(not member.here for member in members),
             subscriptions=sum(len(member.client.subscriptions) for member in members),
-            topics=len(broker.topics.all()),
+            topics=len(broker.topics),
             messages_in=broker.messages_in,
             messages_out=broker.messages_out,
             bytes_in=broker.bytes_in,
@@ -389,16 +400,15 @@ class InterApplicationBus:
         return member is not None and member.here
 
     def _take_up(
-        self, member: Member, connection: Connected, last_seqs: Mapping[str, int] | None
+        self, member: Member, connection: Connected, catchup: SessionCatchup | None
     ) -> None:
-        found = (
-            SessionCatchup([], [])
-            if last_seqs is None
-            else session_catchup(self.broker, member, last_seqs)
-        )
-        for topic, first, last in found.gaps:
-            member.lost_on_the_way(topic, first, last)
-        member.connect(connection, self.reads_of(member.identity), found.lines)
+        lines: list[tuple[bytes, str, int]] = []
+        if catchup is not None and catchup.member is member:
+            catchup.finish()
+            for topic, first, last in catchup.gaps:
+                member.lost_on_the_way(topic, first, last)
+            lines = catchup.lines
+        member.connect(connection, self.reads_of(member.identity), lines)
         for pattern in member.client.subscriptions:
             self._watchers.added(member, pattern)
 

@@ -2,14 +2,18 @@
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import islice
 
 from deskbus.bus.route import Topic
 from deskbus.contracts.message_log import SequenceLog
 from deskbus_protocol.bus import DIRECTED_SEQ
+from deskbus_protocol.topics import is_wildcard, literal_start
 
 MAX_TOPICS = 100_000
 """Topics whose state is kept; beyond, the app with most loses those published on longest ago."""
 
+
+FORGOTTEN_AT_ONCE = 256
 
 MAX_HISTORY_BYTES = 128 * 1024 * 1024
 """Of all topics together; beyond, the app with the largest share loses histories."""
@@ -40,8 +44,19 @@ class TopicTable:
         self._bytes_of: Counter[str] = Counter()
         self.history_bytes = 0
 
+    def __len__(self) -> int:
+        return len(self._topics)
+
     def all(self) -> list[Topic]:
         return list(self._topics.values())
+
+    def below(self, pattern: str) -> list[Topic]:
+        """Those that may fit `pattern`, for its levels before a wildcard tell what fits at all."""
+        if not is_wildcard(pattern):
+            found = self._topics.get(pattern)
+            return [] if found is None else [found]
+        start = literal_start(pattern)
+        return [topic for name, topic in self._topics.items() if name.startswith(start)]
 
     def find(self, name: str) -> Topic | None:
         return self._topics.get(name)
@@ -89,15 +104,22 @@ class TopicTable:
         return topic
 
     def _forget_oldest(self) -> None:
-        """Makes room for a tenth, at the cost of the app that has most topics; a topic that comes
-        back counts on from where any had got to.
+        """Makes a little room at the cost of the app that has most topics; a topic that comes back
+        counts on from where any had got to.
+
+        Of the topics that were made, or looked at here, longest ago, those go that were published
+        on longest ago: to look at all of them would hold up everybody.
         """
         most = max(self._owned.values(), key=len)
-        by_age = sorted(most.values(), key=lambda topic: topic.timestamp)
-        for topic in by_age[: min(MAX_TOPICS // 10, max(len(by_age) // 2, 1))]:
+        looked_at = list(islice(most.values(), 2 * FORGOTTEN_AT_ONCE))
+        looked_at.sort(key=lambda topic: topic.timestamp)
+        forgotten = looked_at[: max(min(FORGOTTEN_AT_ONCE, len(looked_at) // 2), 1)]
+        for topic in forgotten:
             del self._topics[topic.name], most[topic.name]
             self._empty(topic)
             self._forgotten_seq = max(self._forgotten_seq, topic.seq)
+        for topic in looked_at[len(forgotten) :]:
+            most[topic.name] = most.pop(topic.name)
         self._on_forgotten()
 
     def _shrink_histories(self) -> None:

@@ -30,6 +30,11 @@ ALREADY_RUNNING = 73
 
 USE_THAT_ONE = "Use that one, stop it first, or give this one another folder with --data-dir."
 
+THREAD_SLICE_S = 0.0005
+"""How long a thread keeps the interpreter while the event loop waits for it: 5 ms by default, once
+for each thread that works on files or the audit log, would hold up every message.
+"""
+
 NO_CORE_BYTES = 1 if sys.platform == "linux" else 0
 """Linux looks at no limit but this one where a program, rather than a file, takes cores (core(5)):
 with 0 it would hand the memory over, with 1 it does not. And no core fits into a byte.
@@ -126,6 +131,7 @@ def _serve(
     )
 
     apply_logging(logs, settings)
+    sys.setswitchinterval(THREAD_SLICE_S)
 
     async def serve() -> None:
         backend = Backend(settings, options.consent, stderr, logs, claimed)

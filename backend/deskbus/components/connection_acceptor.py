@@ -17,6 +17,7 @@ from deskbus.rpc.connection import Call, Connection
 from deskbus.rpc.dispatch import Dispatcher
 from deskbus.rpc.heartbeat import Heartbeat
 from deskbus.rpc.peer import Peer
+from deskbus.rpc.turns import Turns
 from deskbus.storage.awake_clock import happens_within
 from deskbus.transport.link import Link
 from deskbus.transport.unauthenticated import UnauthenticatedLinks
@@ -50,6 +51,7 @@ class ConnectionAcceptor:
         self._errors = errors or ErrorCounts()
         self._on_shell_gone = on_shell_gone
         self._unauthenticated = UnauthenticatedLinks()
+        self._strangers = Turns()
         self._refusals = LogThrottle(log, NO_SESSION_LOGGED)
         self._tasks: TaskGroup | None = None
 
@@ -87,7 +89,8 @@ class ConnectionAcceptor:
             call = Call(connection, request_id)
             return await self._dispatcher.dispatch(call, method, params, request_id)
 
-        peer = Peer(link, dispatch, self._errors)
+        turns = None if shell_link else self._strangers
+        peer = Peer(link, dispatch, self._errors, turns)
         connection = Connection(peer, shell_link=shell_link, only_app=link.only_app)
         heartbeat = self._heartbeat(link, connection)
         try:

@@ -7,20 +7,25 @@ from itertools import count
 from deskbus.bus.ingress.client_publisher import ClientPublisher
 from deskbus.bus.ingress.rate_limit import RateLimitedPublisher, RateLimits
 from deskbus.bus.ingress.tracing_publisher import TracingPublisher
+from deskbus.bus.recovery.session_catchup import SessionCatchup
 from deskbus.bus.service import InterApplicationBus
 from deskbus.contracts.message_log import DurabilityLog
 from deskbus.observability.tracing.tracer import Tracer
-from deskbus.rpc.calls_in_progress import PendingAnswers
+from deskbus.reliability.fair_queue import Pieces
 from deskbus.rpc.connection import Connection, Role
 from deskbus.rpc.fastpath import Denied
+from deskbus.rpc.turns import Turns
 from deskbus.security.service import SecurityManager
 from deskbus.security.tickets.developer_ticket import DEVELOPER_APP
 from deskbus.security.tickets.one_time_tickets import TicketIssuer
 from deskbus.security.tickets.resume_tokens import ResumeTokens
 from deskbus.ui.shell import Shell
 from deskbus_protocol.envelope import ClientId
-from deskbus_protocol.errors import TICKET_REFUSED, DeskbusError
+from deskbus_protocol.errors import CONFLICT, CONNECTION_LOST, TICKET_REFUSED, DeskbusError
 from deskbus_protocol.events import Actor
+
+MAX_RETURNING = 1024
+"""Clients of one app that come back at once."""
 
 
 class Sessions:
@@ -48,6 +53,7 @@ class Sessions:
         self._security = security
         self._tracer = tracer
         self._trusted: set[ClientId] = set()
+        self._pieces = Pieces(MAX_RETURNING)
         self._open: dict[ClientId, Connection] = {}
         self.rate_limits = RateLimits(self._limited)
         self._developers = count(1)
@@ -99,6 +105,32 @@ class Sessions:
             )
         return found
 
+    async def look_back(
+        self, connection: Connection, identity: ClientId, last_seqs: Mapping[str, int]
+    ) -> SessionCatchup | None:
+        """What a client that comes back has missed; an earlier connection of its is closed.
+
+        Many topics are looked through in many turns of the loop. Raises `DeskbusError`: conflict
+        where it came back elsewhere meanwhile, connection_lost where it is gone again.
+        """
+        before = self._open.get(identity)
+        if before is not None:
+            self.leave(before)
+            before.peer.close()
+        catchup = self._bus.catchup(identity, last_seqs)
+        while catchup is not None and catchup.advance():
+            async with self._pieces.take(identity.app):
+                pass
+        if identity in self._open or connection.has_session:
+            raise DeskbusError(CONFLICT, "This client came back on another link meanwhile.")
+        if connection.peer.closed:
+            raise DeskbusError(CONNECTION_LOST)
+        return catchup
+
+    def keep_token(self, token: str, role: Role, identity: ClientId) -> None:
+        """Lets a client try again that did not get as far as its session."""
+        self._tokens.give_back(token, role, identity)
+
     def join(
         self,
         connection: Connection,
@@ -106,7 +138,7 @@ class Sessions:
         identity: ClientId,
         *,
         resume: bool = False,
-        last_seqs: Mapping[str, int] | None = None,
+        catchup: SessionCatchup | None = None,
     ) -> bool:
         """Lets a connection on the bus; returns whether it took up an earlier one's place.
 
@@ -119,10 +151,8 @@ class Sessions:
         connection.become(role, identity)
         self._judge(role, identity)
         self._open[identity] = connection
-        connection.peer.calls.pending = self._pending_of(identity.app, connection)
-        resumed = self._bus.attach(
-            identity, connection.peer.outbox, resume=resume, last_seqs=last_seqs
-        )
+        self._share(connection, identity.app)
+        resumed = self._bus.attach(identity, connection.peer.outbox, resume=resume, catchup=catchup)
         if not resumed:
             self._security.forget_client(identity)
         self._open_fastpath(connection)
@@ -155,11 +185,13 @@ class Sessions:
             self._trusted.add(identity)
             self._security.trust(identity)
 
-    def _pending_of(self, app: str, newest: Connection) -> PendingAnswers:
-        """The pending answers that the app's links share; a first link begins with its own."""
+    def _share(self, newest: Connection, app: str) -> None:
+        """Joins a link to the bounds and turns of its app; a first one has those of its own."""
         others = (c for who, c in self._open.items() if who.app == app and c is not newest)
-        other = next(others, newest)
-        return other.peer.calls.pending
+        other = next(others, None)
+        if other is not None:
+            newest.peer.calls.pending = other.peer.calls.pending
+        newest.peer.turns = Turns() if other is None else other.peer.turns
 
     def leave_for_good(self, connection: Connection) -> None:
         """The client is done: what the bus kept for it, and its way back, are gone."""

@@ -6,12 +6,12 @@ import stat
 from collections.abc import Mapping
 
 import anyio
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus.security.confined_files import ConfinedFiles, FolderEntry
+from deskbus.security.confined_files import ConfinedFiles, FilePart, FolderEntry
 from deskbus.security.permission_service import PermissionService
 from deskbus_protocol.errors import INVALID_PARAMS, TOO_LARGE, DeskbusError
 from deskbus_protocol.files import (
@@ -27,6 +27,7 @@ from deskbus_protocol.files import (
     WriteFileResult,
 )
 from deskbus_protocol.permissions import Grant
+from deskbus_protocol.rpc import encode
 
 MAX_PARTIAL_BYTES = 3
 """Of a character of UTF-8 that a part of a file ends within."""
@@ -34,40 +35,33 @@ MAX_PARTIAL_BYTES = 3
 
 MAX_AT_ONCE = 8
 MAX_OF_APP = 2
-"""Threads; a slow disk must not take those that the vault and the audit log wait for."""
+"""Threads; a slow disk must not take those that the vault and the audit log wait for.
+
+Answers are made there too: a large one would keep the event loop for milliseconds.
+"""
 
 
 def handlers(files: ConfinedFiles, permissions: PermissionService) -> Mapping[str, Handler]:
     threads = anyio.CapacityLimiter(MAX_AT_ONCE)
     turns = FairQueue(MAX_AT_ONCE, of_one=MAX_OF_APP)
 
-    async def read(call: Call, params: ReadFileParams) -> ReadFileResult:
+    async def read(call: Call, params: ReadFileParams) -> Raw:
         wanted = Grant("filesystem.read", params.path)
         permit = await permissions.require(call.identity, wanted, check=files.check_read)
-        path = permit.grant.scope
+
+        def work() -> Raw:
+            part = files.read(permit.grant.scope, params.offset, params.limit)
+            return Raw(encode(_read_result(permit.grant.scope, params, part)))
+
         with permissions.holding(permit):
             async with turns.take(call.identity.app):
-                part = await anyio.to_thread.run_sync(
-                    files.read, path, params.offset, params.limit, limiter=threads
-                )
-            end = params.offset + len(part.content)
-            if params.encoding == "text":
-                content, taken = _text(part.content, is_end=end >= part.size)
-            else:
-                content, taken = base64.b64encode(part.content).decode(), len(part.content)
-            reached = params.offset + taken
-            return ReadFileResult(
-                path=path,
-                content=content,
-                encoding=params.encoding,
-                size=part.size,
-                modified=part.modified_ms,
-                next=reached if taken and reached < part.size else UNSET,
-            )
+                return await anyio.to_thread.run_sync(work, limiter=threads)
 
     async def write(call: Call, params: WriteFileParams) -> WriteFileResult:
-        content = _bytes(params)
         wanted = Grant("filesystem.write", params.path)
+
+        async with turns.take(call.identity.app):
+            content = await anyio.to_thread.run_sync(_bytes, params, limiter=threads)
         permit = await permissions.require(call.identity, wanted, check=files.check_write)
         path = permit.grant.scope
         with permissions.holding(permit):
@@ -77,22 +71,43 @@ def handlers(files: ConfinedFiles, permissions: PermissionService) -> Mapping[st
                 )
             return WriteFileResult(path=path, size=size)
 
-    async def list_folder(call: Call, params: ListFilesParams) -> ListFilesResult:
+    async def list_folder(call: Call, params: ListFilesParams) -> Raw:
         wanted = Grant("filesystem.read", params.path)
         permit = await permissions.require(call.identity, wanted, check=files.check_read)
         path = permit.grant.scope
-        with permissions.holding(permit):
-            async with turns.take(call.identity.app):
-                found = await anyio.to_thread.run_sync(
-                    files.list, path, LIST_ENTRIES + 1, params.after, limiter=threads
-                )
-            return ListFilesResult(
+
+        def work() -> Raw:
+            found = files.list(path, LIST_ENTRIES + 1, params.after)
+            result = ListFilesResult(
                 path=path,
                 entries=[_entry(entry) for entry in found[:LIST_ENTRIES]],
                 more=len(found) > LIST_ENTRIES,
             )
+            return Raw(encode(result))
+
+        with permissions.holding(permit):
+            async with turns.take(call.identity.app):
+                return await anyio.to_thread.run_sync(work, limiter=threads)
 
     return {"files.read": read, "files.write": write, "files.list": list_folder}
+
+
+def _read_result(path: str, params: ReadFileParams, part: FilePart) -> ReadFileResult:
+    """Raises `DeskbusError` (invalid_params) for what is not the text that was asked for."""
+    end = params.offset + len(part.content)
+    if params.encoding == "text":
+        content, taken = _text(part.content, is_end=end >= part.size)
+    else:
+        content, taken = base64.b64encode(part.content).decode(), len(part.content)
+    reached = params.offset + taken
+    return ReadFileResult(
+        path=path,
+        content=content,
+        encoding=params.encoding,
+        size=part.size,
+        modified=part.modified_ms,
+        next=reached if taken and reached < part.size else UNSET,
+    )
 
 
 def _text(content: bytes, *, is_end: bool) -> tuple[str, int]:

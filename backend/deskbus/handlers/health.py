@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from functools import cache
 
+import anyio
 import msgspec
 from msgspec import Raw
 
 from deskbus.reliability.health_monitor import HealthMonitor
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Handler
-from deskbus_protocol.health import ComponentHealth, HealthResult
+from deskbus_protocol.health import HealthResult
 from deskbus_protocol.method import NoParams
 
 
@@ -22,21 +23,15 @@ def _openrpc() -> Raw:
     return Raw(msgspec.json.encode(openrpc()))
 
 
-def _for_apps(report: HealthResult) -> HealthResult:
-    """How every component is, without the words, which name apps, paths and machines."""
-    components = {
-        name: ComponentHealth(status=component.status)
-        for name, component in report.components.items()
-    }
-    return msgspec.structs.replace(report, components=components)
-
-
 def handlers(health: HealthMonitor) -> Mapping[str, Handler]:
     async def get(call: Call, _: NoParams) -> HealthResult:
-        report = health.report()
-        return report if call.connection.role == "shell" else _for_apps(report)
+        # The words name apps, paths and machines.
+        return health.report() if call.connection.role == "shell" else health.seen()
 
     async def discover(_: Call, __: NoParams) -> Raw:
+        if not _openrpc.cache_info().currsize:
+            # The first call imports the exporter, and works for tens of milliseconds.
+            return await anyio.to_thread.run_sync(_openrpc)
         return _openrpc()
 
     return {"health.get": get, "rpc.discover": discover}

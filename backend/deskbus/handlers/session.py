@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from deskbus import __version__
 from deskbus.audit.violation_recorder import ViolationRecorder
+from deskbus.bus.recovery.session_catchup import SessionCatchup
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus.observability.log_throttle import LogThrottle
 from deskbus.rpc.connection import Call, Connection, Role
@@ -67,8 +68,14 @@ class SessionsPort(Protocol):
         identity: ClientId,
         *,
         resume: bool = False,
-        last_seqs: Mapping[str, int] | None = None,
+        catchup: SessionCatchup | None = None,
     ) -> bool: ...
+
+    async def look_back(
+        self, connection: Connection, identity: ClientId, last_seqs: Mapping[str, int]
+    ) -> SessionCatchup | None: ...
+
+    def keep_token(self, token: str, role: Role, identity: ClientId) -> None: ...
 
     def leave_for_good(self, connection: Connection) -> None: ...
 
@@ -145,13 +152,12 @@ class SessionHandlers:
             self._refusals.log("session.ticket_refused")
             await self._refused(params.app, "the ticket is unknown, used, late or another app's")
             raise
+        catchup = None
+        if params.resume and not isinstance(params.last_seqs, UnsetType):
+            catchup = await self._sessions.look_back(call.connection, identity, params.last_seqs)
         call.connection.samples = params.samples
         resumed = self._sessions.join(
-            call.connection,
-            role,
-            identity,
-            resume=params.resume,
-            last_seqs=None if isinstance(params.last_seqs, UnsetType) else params.last_seqs,
+            call.connection, role, identity, resume=params.resume, catchup=catchup
         )
         self._trail.note(TicketUsed(app=identity.app, client=identity.client))
         return self._opened(role, identity, resumed=resumed, samples=params.samples)
@@ -165,10 +171,13 @@ class SessionHandlers:
             self._refusals.log("session.resume_refused")
             await self._refused("", "there is no session to resume")
             raise
+        try:
+            catchup = await self._sessions.look_back(call.connection, identity, params.last_seqs)
+        except BaseException:
+            self._sessions.keep_token(params.resume_token, role, identity)
+            raise
         call.connection.samples = params.samples
-        resumed = self._sessions.join(
-            call.connection, role, identity, resume=True, last_seqs=params.last_seqs
-        )
+        resumed = self._sessions.join(call.connection, role, identity, resume=True, catchup=catchup)
         resumption = SessionResumed(app=identity.app, client=identity.client)
         self._violations.note(resumption)
         return self._opened(role, identity, resumed=resumed, samples=params.samples)

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 
 from deskbus_protocol.errors import OVERLOADED, DeskbusError
 
 MAX_WAITING = 256
-"""Of one owner; what comes beyond is refused."""
 
 
 class FairQueue:
@@ -19,8 +19,10 @@ class FairQueue:
     with hundreds of them keeps another waiting for the length of one.
     """
 
-    def __init__(self, at_once: int, *, of_one: int) -> None:
+    def __init__(self, at_once: int, *, of_one: int, max_waiting: int = MAX_WAITING) -> None:
+        """Of one owner `max_waiting` may wait; what comes beyond is refused."""
         self._free = at_once
+        self._max_waiting = max_waiting
         self._of_one = of_one
         self._running: Counter[str] = Counter()
         self._waiting: OrderedDict[str, deque[anyio.Event]] = OrderedDict()
@@ -39,7 +41,7 @@ class FairQueue:
             self._start(owner)
             return
         mine = self._waiting.setdefault(owner, deque())
-        if len(mine) >= MAX_WAITING:
+        if len(mine) >= self._max_waiting:
             raise DeskbusError(OVERLOADED, "This app waits for too much of this kind already.")
         turn = anyio.Event()
         mine.append(turn)
@@ -80,3 +82,21 @@ class FairQueue:
         self._waiting[owner].remove(turn)
         if not self._waiting[owner]:
             del self._waiting[owner]
+
+
+class Pieces:
+    """Long work of the event loop in pieces, one in a turn of the loop, the owners in turn.
+
+    A block that a piece is taken for must not wait: it is the piece.
+    """
+
+    def __init__(self, max_waiting: int) -> None:
+        self._turns = FairQueue(1, of_one=1, max_waiting=max_waiting)
+
+    @asynccontextmanager
+    async def take(self, owner: str) -> AsyncIterator[None]:
+        """Raises `DeskbusError` (overloaded) where too many of `owner` wait already."""
+        async with self._turns.take(owner):
+            # What came meanwhile is served first.
+            await anyio.lowlevel.checkpoint()
+            yield

@@ -1,11 +1,11 @@
 """JSON-RPC 2.0 over a link: frames in, handlers called, answers out. Knows no method."""
 
 __all__ = [
-    "calls_in_progress",
     "connection",
     "dispatch",
     "fastpath",
     "heartbeat",
     "method_table",
     "peer",
+    "turns",
 ]

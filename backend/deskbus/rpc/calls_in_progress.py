@@ -1,7 +1,5 @@
 """CallsInProgress: calls that are not answered yet, bounded for each link and for each app."""
 
-import asyncio
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -13,39 +11,13 @@ MAX_PENDING = 1_024
 MAX_PENDING_BYTES = 32 * 1024 * 1024
 """Calls that an app waits for on all of its links, and what they hold."""
 
-BEGUN_A_TURN = 4
-"""Calls of one app in one turn of the loop, each of which costs some tenths of a millisecond."""
-
 
 class PendingAnswers:
-    """The calls in progress of everybody who shares it.
-
-    Of those that come at once a few are begun in each turn of the loop, in order, so that what
-    others send meanwhile is read and served between them.
-    """
+    """The calls in progress of everybody who shares it."""
 
     def __init__(self) -> None:
         self.calls = 0
         self.bytes = 0
-        self._begun = 0
-        self._waiting: deque[Callable[[], None]] = deque()
-
-    def begin(self, call: Callable[[], None]) -> None:
-        """Calls `call` now, or in a later turn of the loop."""
-        if not self._begun:
-            asyncio.get_running_loop().call_soon(self._next_turn)
-        if self._begun < BEGUN_A_TURN:
-            self._begun += 1
-            call()
-        else:
-            self._waiting.append(call)
-
-    def _next_turn(self) -> None:
-        self._begun = min(BEGUN_A_TURN, len(self._waiting))
-        if self._begun:
-            asyncio.get_running_loop().call_soon(self._next_turn)
-        for _ in range(self._begun):
-            self._waiting.popleft()()
 
     def has_room(self, size: int) -> bool:
         return self.calls < MAX_PENDING and (
@@ -93,9 +65,8 @@ class CallsInProgress:
         if call := self._open.get(request_id):
             call.cancel()
 
-    def cancel_all(self) -> None:
-        for call in list(self._open.values()):
-            call.cancel()
+    def all(self) -> list[Cancellable]:
+        return list(self._open.values())
 
     def _ended(self, key: bytes, pending: PendingAnswers, size: int) -> None:
         pending.add(-1, -size)

@@ -3,16 +3,18 @@
 Whatever needs a person first, or a reader that is behind, is dispatched as any other call.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Protocol
+from itertools import chain, islice
+from time import perf_counter
+from typing import Protocol, TypeVar
 
 import msgspec
 from msgspec import Raw, UnsetType
 
 from deskbus.rpc import compact_frames
 from deskbus.rpc.calls_in_progress import CallsInProgress
-from deskbus.rpc.compact_frames import BlockKind, CompactParams, Publish
+from deskbus.rpc.compact_frames import Ask, BlockKind, CompactParams, Publish, Reply
 from deskbus.rpc.rejection_notices import RejectionNotices
 from deskbus.transport.outbox import Outbox
 from deskbus_protocol import rpc
@@ -46,7 +48,23 @@ ASKING = frozenset({REQUEST, SEND})
 
 RATE_LIMITED_ON_FAST_PATH = frozenset({PUBLISH, RESPOND})
 
+MOST_AT_ONCE = 128
+LEAST_AT_ONCE = 8
+LONG_S = 0.0005
+QUICK_S = 0.0002
+"""Messages are routed in steps, of so many that one takes between these, by how long the last took.
+
+What one costs depends on how many read it, and on whether its topic is known already.
+"""
+
+REQUESTS_A_STEP = 16
+
+DONE: Iterator[bool] = iter(())
+"""Nothing is left to be routed."""
+
 NOT_DURABLE = "The message was delivered, but could not be written to disk."
+
+T = TypeVar("T")
 
 OwedAnswer = list[tuple[bytes | Raw, bytes]]
 """The ids of requests that wait for the disk, with the results that they get then."""
@@ -134,6 +152,7 @@ class FastPath:
         self._calls = calls
         self._denied: Denied = _nobody
         self._metered = False
+        self._at_once = MOST_AT_ONCE
 
     def open(
         self, publisher: Publisher, denied: Denied = _nobody, *, metered: bool = False
@@ -148,24 +167,29 @@ class FastPath:
         self._publisher = None
         self._denied = _nobody
 
-    def take(self, block: bytes, dispatch: Dispatch) -> bool:
-        """Serves the block's frames if all of them are compact, and of one method; says whether."""
+    def take(self, block: bytes, dispatch: Dispatch) -> Iterator[bool] | None:
+        """Serves the block's frames if all of them are compact, and of one method: at once where
+        they are few, or step by step by what it returns. None where they are not.
+
+        A step says whether the next may be in the same turn of the loop.
+        """
         if self._publisher is None:
-            return False
+            return None
         kind = compact_frames.kind_of(block)
         try:
             if kind is BlockKind.NOTIFICATIONS:
                 return self._take_notifications(block, self._publisher)
             if kind is BlockKind.PUBLISHES:
-                return self._take_publishes(block, self._publisher)
+                return self._in_steps(compact_frames.publishes(block), self._publish_requests)
             if kind is BlockKind.REPLIES:
-                return self._take_replies(block, self._publisher)
-            if kind is BlockKind.ASKS and not self._metered:
-                return self._take_asks(block, self._publisher, dispatch)
+                return self._in_steps(compact_frames.replies(block), self._respond)
+            if kind is BlockKind.ASKS and not self._metered and not self._outbox.slow:
+                requests = compact_frames.asks(block)
+                return self._in_steps(requests, partial(self._ask_each, dispatch))
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             # Nothing was routed yet; the careful way finds out what is wrong.
             pass
-        return False
+        return None
 
     def take_one(self, method: str, params: Raw, request_id: bytes, answer: Answer) -> None:
         """Serves one frame of `METHODS` that was read the careful way."""
@@ -230,53 +254,96 @@ class FastPath:
         else:
             answer(_success(request_id, result))
 
-    def _take_notifications(self, block: bytes, publisher: Publisher) -> bool:
+    def _take_notifications(self, block: bytes, publisher: Publisher) -> Iterator[bool] | None:
         messages = compact_frames.notifications(block)
         if messages is None:
-            return False
+            return None
+        if len(messages) > self._at_once:
+            return self._route(messages)
         publisher.publish_plain(messages, self._refuse_notification)
-        return True
+        return DONE
 
-    def _take_publishes(self, block: bytes, publisher: Publisher) -> bool:
-        requests = compact_frames.publishes(block)
+    def took(self, seconds: float) -> float:
+        """Takes word of how long messages took that were routed at once, and gives it back."""
+        if seconds > LONG_S:
+            self._at_once = max(self._at_once // 2, LEAST_AT_ONCE)
+        return seconds
+
+    def _route(self, messages: Sequence[CompactParams]) -> Iterator[bool]:
+        first = 0
+        while first < len(messages):
+            part = messages[first : first + self._at_once]
+            first += len(part)
+            began_s = perf_counter()
+            if self._publisher is None:
+                for message in part:
+                    self._refuse_notification(DeskbusError(SESSION_REQUIRED), message.topic)
+            else:
+                self._publisher.publish_plain(part, self._refuse_notification)
+            if self.took(perf_counter() - began_s) < QUICK_S:
+                self._at_once = min(self._at_once * 2, MOST_AT_ONCE)
+            yield True
+
+    def _in_steps(
+        self, requests: Sequence[T] | None, serve: Callable[[Iterator[T]], bool]
+    ) -> Iterator[bool] | None:
         if requests is None:
-            return False
+            return None
+        waiting = iter(requests)
+        is_short = len(requests) <= REQUESTS_A_STEP
+        if is_short and serve(waiting):
+            return DONE
+        return self._go_on(waiting, serve, at_once=not is_short)
+
+    @staticmethod
+    def _go_on(
+        waiting: Iterator[T], serve: Callable[[Iterator[T]], bool], *, at_once: bool
+    ) -> Iterator[bool]:
+        if not at_once:
+            yield False
+        for each in waiting:
+            yield serve(chain((each,), islice(waiting, REQUESTS_A_STEP - 1)))
+
+    def _publish_requests(self, requests: Iterator[Publish]) -> bool:
         owed: dict[str, OwedAnswer] = {}
         for request in requests:
-            self._publish_request(request, publisher, owed)
-        for topic, answers in owed.items():
-            publisher.when_durable(partial(self._settle, answers, self._send), topic)
+            self._publish_request(request, owed)
+        if self._publisher is not None:
+            for topic, answers in owed.items():
+                self._publisher.when_durable(partial(self._settle, answers, self._send), topic)
         return True
 
-    def _take_replies(self, block: bytes, publisher: Publisher) -> bool:
-        replies = compact_frames.replies(block)
-        if replies is None:
-            return False
+    def _respond(self, replies: Iterator[Reply]) -> bool:
         for reply in replies:
             try:
-                publisher.respond(reply.params)
+                if self._publisher is None:
+                    raise DeskbusError(SESSION_REQUIRED)
+                self._publisher.respond(reply.params)
             except DeskbusError as error:
                 self._refuse(RESPOND, error, "", reply.id, self._send)
             else:
                 self._send(_success(reply.id, b"{}"))
         return True
 
-    def _take_asks(self, block: bytes, publisher: Publisher, dispatch: Dispatch) -> bool:
-        if self._outbox.slow:
-            return False
-        requests = compact_frames.asks(block)
-        if requests is None:
-            return False
+    def _ask_each(self, dispatch: Dispatch, requests: Iterator[Ask]) -> bool:
+        """Asks until one has to be dispatched, which is to begin before the next; says whether
+        none had to be.
+        """
         for request in requests:
             request_id = bytes(request.id)
             try:
-                taken = self._ask(request.params, request_id, publisher, self._send)
+                if self._publisher is None:
+                    raise DeskbusError(SESSION_REQUIRED)
+                taken = not self._outbox.slow and self._ask(
+                    request.params, request_id, self._publisher, self._send
+                )
             except DeskbusError as error:
                 self._refuse(REQUEST, error, "", request_id, self._send)
             else:
                 if not taken:
                     params = Raw(rpc.encode(request.params))
                     dispatch(REQUEST, params, request_id, self._send)
+                    return False
         return True
 
     def _ask(
@@ -296,7 +363,6 @@ class FastPath:
     def _publish_request(
         self,
         request: Publish,
-        publisher: Publisher,
         owed: dict[str, OwedAnswer],
     ) -> None:
         """Routes one message and answers it; a durable one is added to what its topic is owed."""
@@ -304,7 +370,10 @@ class FastPath:
         def refuse(error: DeskbusError, topic: str) -> None:
             self._refuse(PUBLISH, error, topic, request.id, self._send)
 
-        params = request.params
+        params, publisher = request.params, self._publisher
+        if publisher is None:
+            refuse(DeskbusError(SESSION_REQUIRED), params.topic)
+            return
         if params.durable:
             try:
                 publisher.check_durable(params.topic)

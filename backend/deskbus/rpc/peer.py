@@ -1,8 +1,10 @@
 """One side of a JSON-RPC connection: calls out, calls in, cancellation, bounded both ways."""
 
-from collections.abc import Awaitable, Callable, Coroutine
-from functools import partial
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator
 from math import inf
+from time import perf_counter
 from typing import Any
 
 import anyio
@@ -14,10 +16,18 @@ from msgspec import Raw, UnsetType
 from deskbus.observability.error_counts import ErrorCounts
 from deskbus.rpc import compact_frames, frames
 from deskbus.rpc.calls_in_progress import CallsInProgress
-from deskbus.rpc.fastpath import ASKING, METHODS, RATE_LIMITED_ON_FAST_PATH, Answer, FastPath
+from deskbus.rpc.fastpath import (
+    ASKING,
+    DONE,
+    METHODS,
+    RATE_LIMITED_ON_FAST_PATH,
+    Answer,
+    FastPath,
+)
 from deskbus.rpc.frames import Frame
 from deskbus.rpc.malformed_frame import Kind, recover_envelope
 from deskbus.rpc.rejection_notices import RejectionNotices
+from deskbus.rpc.turns import Turns, charged
 from deskbus.storage.awake_clock import happens_within
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Outbox
@@ -41,7 +51,7 @@ NO_PARAMS = Raw(b"{}")
 
 log = structlog.get_logger()
 
-Dispatch = Callable[[str, Raw, bytes], Awaitable[bytes]]
+Dispatch = Callable[[str, Raw, bytes], Coroutine[Any, Any, bytes]]
 """Takes method, params and the request's raw id; returns the response frame, never raises."""
 
 NO_ANSWER = b""
@@ -66,14 +76,32 @@ class _Reply:
 
 
 class Peer:
-    """Frames of one link, dispatched; runs until the link closes, which wakes every waiter."""
+    """Frames of one link, dispatched; runs until the link closes, which wakes every waiter.
 
-    def __init__(self, link: Link, dispatch: Dispatch, errors: ErrorCounts | None = None) -> None:
+    Frames are served in order, as many in a turn of the loop as `turns` allow; until all that was
+    read is served nothing more is read. A call has begun before the frame behind it is looked at.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        dispatch: Dispatch,
+        errors: ErrorCounts | None = None,
+        turns: Turns | None = None,
+    ) -> None:
+        """`turns` are those of its own where there are none to share."""
         self._errors = errors or ErrorCounts()
         self._link = link
         self._dispatch = dispatch
         self._tasks: TaskGroup | None = None
         self.calls = CallsInProgress()
+        self.turns = turns or Turns()
+        self._arrived: deque[bytes | RefusedFrame] = deque()
+        self._steps: Iterator[bool] | None = None
+        self._unbegun = 0
+        self._waits = False
+        """Whether the next step is one for the next turn, once the calls before have begun."""
+        self._has_ended = False
         self._replies: dict[int, _Reply] = {}
         self._last_id = 0
         self._closed = anyio.Event()
@@ -106,17 +134,31 @@ class Peer:
                 self._tasks = tasks
                 self._link.bind(self)
                 await self._closed.wait()
-                # Each by its own scope: a task that is cancelled itself keeps its last stack,
-                # which knows the task, so nothing but the garbage collector would free it.
-                self.calls.cancel_all()
+                await self._cancel_all()
         finally:
             self._tasks = None
             self._wake()
             self._link.close()
             self.fastpath.close()
+            self._arrived.clear()
+            self._steps = None
             self._refusals.close()
             self.admits = None
             self._dispatch = _nobody_serves
+
+    async def _cancel_all(self) -> None:
+        """Cancels what is in flight, a few calls in each turn of the loop.
+
+        Each by its own scope: a task that is cancelled itself keeps its last stack, which knows the
+        task, so nothing but the garbage collector would free it. And from no task, whose
+        description anyio would write into each.
+        """
+        loop = asyncio.get_running_loop()
+        for call in self.calls.all():
+            if self.turns.is_over:
+                await asyncio.sleep(0)
+            self.turns.begin()
+            loop.call_soon(call.cancel)
 
     async def call(
         self, method: str, params: object, result: type[Any] = Raw, *, timeout_s: float = inf
@@ -163,54 +205,133 @@ class Peer:
 
     def receive(self, block: bytes) -> None:
         """Takes whole frames, each ended by a newline."""
-        if self.fastpath.take(block, self._start):
+        if self._steps is None and not self._unbegun and self.turns.is_free:
+            # The hot path: what is short is routed at once, without steps.
+            began_s = perf_counter()
+            routing = self.fastpath.take(block, self._start)
+            if routing is DONE:
+                self.turns.charge(self.fastpath.took(perf_counter() - began_s))
+                return
+            self._steps = self._serve_runs(block) if routing is None else routing
+            self.turns.take(self)
             return
-        for run in compact_frames.marked_apart(block):
-            if not self.fastpath.take(run, self._start):
-                self._receive_each(run)
-
-    def _receive_each(self, block: bytes) -> None:
-        take = self.fastpath.take
-        for line in block.split(b"\n"):
-            if line.strip() and not take(line + b"\n", self._start):
-                self._receive(line)
+        self._take(block)
 
     def receive_refused(self, refused: RefusedFrame) -> None:
         """Takes word of a frame that never became one."""
-        self._is_admitted(len(refused.head))
-        self._refuse_frame(refused.head, refused.error, self._answer)
+        self._take(refused)
 
     def link_closed(self) -> None:
+        self._has_ended = True
+        if self._steps is None:
+            self._end()
+
+    def work(self, until_s: float) -> bool:
+        """Serves frames until about `until_s`; returns whether there are more."""
+        steps = self._steps
+        if steps is None:
+            return False
+        if self._waits and self._unbegun:
+            return True
+        for may_go_on in steps:
+            self._waits = not may_go_on
+            if self._waits or perf_counter() >= until_s:
+                self._link.occupy()
+                self._link.flush()
+                return True
+        self._link.flush()
+        self._steps = self._serve_arrived() if self._arrived else None
+        if self._steps is not None:
+            self._link.occupy()
+            return True
+        if self._has_ended:
+            self._end()
+        else:
+            self._link.vacate()
+        return False
+
+    def _end(self) -> None:
         self._closed.set()
         self._wake()
 
-    def _receive(self, frame: bytes) -> None:
+    def _take(self, arrived: bytes | RefusedFrame) -> None:
+        self._arrived.append(arrived)
+        if self._steps is None:
+            self._steps = self._serve_arrived()
+            self.turns.take(self)
+
+    def _serve_arrived(self) -> Iterator[bool]:
+        """Serves frames step by step; each step says whether the next may be in the same turn."""
+        while self._arrived:
+            arrived = self._arrived.popleft()
+            if self._unbegun:
+                yield from self._until_begun()
+            if isinstance(arrived, RefusedFrame):
+                self._is_admitted(len(arrived.head))
+                self._refuse_frame(arrived.head, arrived.error, self._answer)
+                yield True
+                continue
+            if (routing := self.fastpath.take(arrived, self._start)) is not None:
+                yield True
+                yield from routing
+            else:
+                yield from self._serve_runs(arrived)
+
+    def _serve_runs(self, block: bytes) -> Iterator[bool]:
+        for run in compact_frames.marked_apart(block):
+            routing = None if self._unbegun else self.fastpath.take(run, self._start)
+            if routing is None:
+                yield from self._serve_lines(run)
+            else:
+                yield True
+                yield from routing
+
+    def _serve_lines(self, block: bytes) -> Iterator[bool]:
+        take = self.fastpath.take
+        for line in block.split(b"\n"):
+            if not line.strip():
+                continue
+            if not self._unbegun and take(line + b"\n", self._start) is not None:
+                yield True
+            else:
+                yield from self._receive(line)
+
+    def _until_begun(self) -> Iterator[bool]:
+        """Waits for the calls before to begin."""
+        while self._unbegun:
+            yield False
+
+    def _receive(self, frame: bytes) -> Iterator[bool]:
         try:
             frames.check_text(frame)
             members = frames.split_batch(frame) if frames.is_batch(frame) else None
         except DeskbusError as error:
             self._is_admitted(len(frame))
             self._refuse_frame(frame, error, self._answer)
+            yield True
             return
         if members is None:
-            self._accept(frame, self._answer)
+            yield from self._accept(frame, self._answer)
             return
         batch = _Batch(self.send)
         for member in members:
-            self._accept(member, batch.expect())
+            yield from self._accept(member, batch.expect())
         batch.seal()
 
-    def _accept(self, text: bytes, answer: Answer) -> None:
+    def _accept(self, text: bytes, answer: Answer) -> Iterator[bool]:
         try:
             frame = frames.read(text)
         except DeskbusError as error:
             self._is_admitted(len(text))
             self._refuse_frame(text, error, answer)
+            yield True
             return
         request_id = b"" if isinstance(frame.id, UnsetType) else bytes(frame.id)
         params = NO_PARAMS if isinstance(frame.params, UnsetType) else frame.params
         if not request_id or isinstance(frame.method, UnsetType) or frame.method == CANCEL:
             answer(NO_ANSWER)
+        if not self._is_dispatched(frame):
+            yield from self._until_begun()
         if frame.method not in RATE_LIMITED_ON_FAST_PATH and not self._is_admitted(len(text)):
             self._refuse_for_rate(frame, request_id, answer)
         elif isinstance(frame.method, UnsetType):
@@ -222,7 +343,21 @@ class Peer:
         elif frame.method not in ASKING or not self.fastpath.ask_one(
             frame.method, params, request_id, answer
         ):
+            while self.turns.is_over:
+                yield False
             self._start(frame.method, params, request_id, answer)
+        yield True
+
+    @staticmethod
+    def _is_dispatched(frame: Frame) -> bool:
+        """Whether it is served by a task of its own, behind those that were begun before."""
+        method = frame.method
+        if not isinstance(method, str):
+            return False
+        return method != CANCEL and method not in METHODS and method not in ASKING
+
+    def _charge(self, seconds: float) -> None:
+        self.turns.charge(seconds)
 
     def _is_admitted(self, size: int) -> bool:
         if self.admits is None or self.admits(size):
@@ -262,23 +397,16 @@ class Peer:
         refusal = self.calls.refusal(request_id, len(params))
         if refusal is None and self._tasks is None:
             refusal = DeskbusError(CONNECTION_LOST)
-        if refusal is None:
+        if refusal is None and self._tasks is not None:
             scope = anyio.CancelScope()
             ended = self.calls.add(request_id, len(params), scope)
-            serve = partial(self._serve, scope, method, params, request_id, ended, answer)
-            self.calls.pending.begin(partial(self._begin, serve, ended))
-        elif request_id:
+            self._unbegun += 1
+            self.turns.begin()
+            self._tasks.start_soon(self._serve, scope, method, params, request_id, ended, answer)
+        elif refusal is not None and request_id:
             answer(self._errors.failure(request_id, refusal))
-        else:
+        elif refusal is not None:
             self._refusals.add(method, refusal)
-
-    def _begin(
-        self, serve: Callable[[], Coroutine[Any, Any, None]], ended: Callable[[], None]
-    ) -> None:
-        if self._tasks is None:
-            ended()
-        else:
-            self._tasks.start_soon(serve)
 
     async def _serve(
         self,
@@ -289,13 +417,15 @@ class Peer:
         ended: Callable[[], None],
         answer: Answer,
     ) -> None:
+        self._unbegun -= 1
         response = rpc.failure(request_id, DeskbusError(CANCELLED))
         try:
             with scope:
                 if self.outbox.slow:
                     # Its unread answers are bounded: no more until it reads.
                     await self.outbox.writable()
-                response = await self._dispatch(method, params, request_id)
+                dispatch = self._dispatch(method, params, request_id)
+                response = await charged(dispatch, self._charge)
         finally:
             ended()
         if request_id:

@@ -52,4 +52,6 @@ class AppRegistry:
         self._identified.set()
 
     async def identified(self) -> None:
-        await self._identified.wait()
+        # A call that gave up its turn here would be overtaken by the message behind it.
+        if not self._identified.is_set():
+            await self._identified.wait()

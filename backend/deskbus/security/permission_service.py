@@ -8,6 +8,7 @@ import anyio
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus.observability import call_trace
 from deskbus.observability.tracing import conventions
+from deskbus.reliability.fair_queue import FairQueue
 from deskbus.security.active_operations import ActiveOperations
 from deskbus.security.app_registry import AppRegistry
 from deskbus.security.canonical_scope import as_worded, is_slow, resolve
@@ -22,6 +23,13 @@ from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import OVERLOADED, PERMISSION_DENIED, DeskbusError, ErrorKind
 from deskbus_protocol.permissions import Grant, State
+
+RESOLVED_AT_ONCE = 4
+RESOLVED_OF_APP = 1
+"""Paths that are followed to where they lead, each on a thread."""
+
+MAX_RESOLUTIONS_WAITING = 1024
+"""Of one app: as many as it may have calls in progress."""
 
 
 class PermissionService:
@@ -45,6 +53,10 @@ class PermissionService:
         self._consent = consent
         self._operations = operations
         self._refusals = DenialAudit(trail, clock)
+        self._resolutions = FairQueue(
+            RESOLVED_AT_ONCE, of_one=RESOLVED_OF_APP, max_waiting=MAX_RESOLUTIONS_WAITING
+        )
+        self._resolvers = anyio.CapacityLimiter(RESOLVED_AT_ONCE)
 
     async def state(self, identity: ClientId, wanted: Grant) -> State:
         """The present outcome of a request for `wanted`.
@@ -173,13 +185,17 @@ class PermissionService:
             for permit in once:
                 self.release(permit.identity, permit.grant)
 
-    async def resolve(self, wanted: Grant) -> Grant:
+    async def resolve(self, wanted: Grant, app: str = "") -> Grant:
         """With its scope in canonical form; raises `DeskbusError` for one outside its grammar.
 
-        For what a person or the configuration names; what an app names is authorised first.
+        For what a person or the configuration names; what an `app` names is authorised first.
         """
         if is_slow(self._catalogue, wanted.permission):
-            wanted = await anyio.to_thread.run_sync(resolve, self._catalogue, wanted)
+            # A folder of another machine that is away may hold a thread for minutes.
+            async with self._resolutions.take(app):
+                wanted = await anyio.to_thread.run_sync(
+                    resolve, self._catalogue, wanted, limiter=self._resolvers
+                )
         else:
             wanted = resolve(self._catalogue, wanted)
         self._rules.check(wanted)
@@ -253,7 +269,7 @@ class PermissionService:
         if not self._checker.can_have(identity, worded.permission):
             return None
         try:
-            return await self.resolve(worded)
+            return await self.resolve(worded, identity.app)
         except DeskbusError:
             # Where it leads has a name that no permission can be worded for.
             return None

@@ -71,6 +71,10 @@ class Link(asyncio.Protocol):
         self._early: list[tuple[list[RefusedFrame], bytes]] = []
         self._transport: asyncio.WriteTransport | None = None
         self._reader: ReadingTransport | None = None
+        self._is_reading = True
+        self._is_occupied = False
+        self._stalls_left = 0
+        self._is_held = False
         self._last_writes: asyncio.TimerHandle | None = None
 
     def bind(self, receiver: Receiver) -> None:
@@ -113,8 +117,7 @@ class Link(asyncio.Protocol):
         self._flusher.flush()
         if latency is not None and latency.since_s:
             latency.read_ends()
-        if self._flusher.congested:
-            self._stall(MAX_STALLS)
+        self._stall_if_congested()
 
     @staticmethod
     def _hand_over(receiver: Receiver, refused: list[RefusedFrame], block: bytes) -> None:
@@ -123,31 +126,71 @@ class Link(asyncio.Protocol):
         for frame in refused:
             receiver.receive_refused(frame)
 
+    def flush(self) -> None:
+        """Writes what was sent to anybody meanwhile."""
+        self._flusher.flush()
+
+    def occupy(self) -> None:
+        """What was read is not served yet: reads nothing more from this peer until `vacate`."""
+        if not self._is_occupied:
+            self._is_occupied = True
+            self._read_or_wait()
+
+    def vacate(self) -> None:
+        """All that was read is served."""
+        if self._is_occupied:
+            self._is_occupied = False
+            # Its peer could say nothing meanwhile.
+            self.heard_at = asyncio.get_running_loop().time()
+            self._stall_if_congested()
+            self._read_or_wait()
+
     def hold(self, for_s: float) -> None:
         """Reads nothing from this peer for a while."""
-        if self._reader is not None and not self.closed.is_set():
-            self._reader.pause_reading()
-            asyncio.get_running_loop().call_later(for_s, self._stall, 0)
+        if not self._is_held and not self.closed.is_set():
+            self._is_held = True
+            self._read_or_wait()
+            asyncio.get_running_loop().call_later(for_s, self._release)
 
-    def _stall(self, times: int) -> None:
-        """Holds this sender back for a moment, or for as long as its own writes are paused."""
+    def _release(self) -> None:
+        self._is_held = False
+        self._read_or_wait()
+
+    def _stall_if_congested(self) -> None:
+        """Holds this sender back for a moment where readers are behind."""
+        if self._flusher.congested and not self._stalls_left and not self.closed.is_set():
+            self._stalls_left = MAX_STALLS
+            self._read_or_wait()
+            asyncio.get_running_loop().call_later(STALL_S, self._stall_again)
+
+    def _stall_again(self) -> None:
+        self._stalls_left -= 1
+        if not self._flusher.congested:
+            self._stalls_left = 0
+        if self._stalls_left:
+            asyncio.get_running_loop().call_later(STALL_S, self._stall_again)
+        else:
+            self._read_or_wait()
+
+    def _read_or_wait(self) -> None:
+        """Reads from the peer unless something is in the way: what it has not read itself, too."""
         if self._reader is None or self.closed.is_set():
             return
-        if times and self._flusher.congested:
+        waits = self._is_occupied or self._is_held or self._stalls_left or self.outbox.slow
+        if waits and self._is_reading:
+            self._is_reading = False
             self._reader.pause_reading()
-            asyncio.get_running_loop().call_later(STALL_S, self._stall, times - 1)
-        elif not self.outbox.slow:
+        elif not waits and not self._is_reading:
+            self._is_reading = True
             self._reader.resume_reading()
 
     def pause_writing(self) -> None:
         self.outbox.pause()
-        if self._reader and not self.closed.is_set():
-            self._reader.pause_reading()
+        self._read_or_wait()
 
     def resume_writing(self) -> None:
         self.outbox.resume()
-        if self._reader and not self.closed.is_set():
-            self._reader.resume_reading()
+        self._read_or_wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.closed.is_set():

@@ -157,7 +157,8 @@ class Run:
         )
 
     def _attach(self, who: ClientId, line: Line, params: Any) -> OpenResult:
-        resumed = self.bus.attach(who, line, resume=True, last_seqs=params["lastSeqs"])
+        catchup = self.bus.catchup(who, params["lastSeqs"])
+        resumed = self.bus.attach(who, line, resume=True, catchup=catchup)
         token = f"{self.epoch} {len(self._tokens)} {who.app}"
         self._tokens = {known: owner for known, owner in self._tokens.items() if owner != who}
         self._tokens[token] = who

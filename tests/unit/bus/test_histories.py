@@ -185,7 +185,8 @@ class BusHistories(RuleBasedStateMachine):
         last_seqs: dict[str, int] = {}
         for message in self.seen[reader]:
             last_seqs[message["topic"]] = max(message["seq"], last_seqs.get(message["topic"], 0))
-        resumed = self.bus.attach(reader, line, resume=resume, last_seqs=last_seqs)
+        catchup = self.bus.catchup(reader, last_seqs)
+        resumed = self.bus.attach(reader, line, resume=resume, catchup=catchup)
         if not resumed or not self.bus.member(reader).client.subscriptions:
             mode = "live" if reader == LIVE else "acknowledged"
             self.bus.subscribe(reader, "t.#", mode)  # type: ignore[arg-type]

@@ -2,24 +2,9 @@
 
 import anyio.lowlevel
 
-from deskbus.rpc.calls_in_progress import BEGUN_A_TURN, PendingAnswers
 from tests.unit.handlers.house import Visitor, house
 
 AT_ONCE = 40
-
-
-async def test_no_turn_begins_more_than_a_few_and_all_are_begun_in_order() -> None:
-    pending, begun = PendingAnswers(), []
-    for number in range(AT_ONCE):
-        pending.begin(lambda number=number: begun.append(number))  # type: ignore[misc]
-    before = 0
-    while before < AT_ONCE:
-        assert 0 < len(begun) - before <= BEGUN_A_TURN
-        before = len(begun)
-        await anyio.lowlevel.checkpoint()
-    assert begun == list(range(AT_ONCE))
-    pending.begin(lambda: begun.append(AT_ONCE))
-    assert begun[-1] == AT_ONCE
 
 
 def pile_up(visitor: Visitor) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deskbus_protocol.errors import DeskbusError
-from deskbus_protocol.topics import check_pattern, check_topic, covers, matches
+from deskbus_protocol.topics import check_pattern, check_topic, covers, literal_start, matches
 
 LEVELS = st.sampled_from(["a", "b", "cc"])
 TOPICS = st.lists(LEVELS, min_size=1, max_size=6).map(".".join)
@@ -119,3 +119,13 @@ def test_wildcards_stand_alone_once_and_are_few(pattern: str) -> None:
 def test_a_sound_name_is_accepted(name: str) -> None:
     check_topic(name)
     check_pattern(name)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "start"),
+    [("a.b", "a.b"), ("a.b.#", "a.b"), ("a.*.b", "a"), ("#", ""), ("*.a", "")],
+)
+def test_every_topic_that_fits_begins_with_the_levels_before_a_wildcard(
+    pattern: str, start: str
+) -> None:
+    assert literal_start(pattern) == start

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import anyio
 
-from deskbus.bus.line import as_redelivery, stamps
+from deskbus.bus.line import Stamps, as_redelivery, stamps
 from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.errors import CONNECTION_LOST, DeskbusError
 from deskbus_protocol.history import DeadLetterReason
@@ -31,19 +31,18 @@ class BoundedOutlet(Protocol):
 class PendingMessage:
     """One message that a client has not acknowledged. `due` is when it is sent again, awake ms.
 
-    `epoch` is empty for one of this run of the backend.
+    `epoch` is empty for one of this run of the backend, `timestamp` Unix ms.
     """
 
-    __slots__ = ("attempts", "due", "epoch", "expires_at", "line", "seq", "topic")
+    __slots__ = ("attempts", "due", "epoch", "expires_at", "line", "seq", "timestamp", "topic")
 
-    def __init__(
-        self, line: bytes, topic: str, seq: int, expires_at: int | None, epoch: str = ""
-    ) -> None:
+    def __init__(self, line: bytes, topic: str, seq: int, read: Stamps, epoch: str = "") -> None:
         self.line = line
         self.topic = topic
         self.seq = seq
         self.epoch = epoch
-        self.expires_at = expires_at
+        self.timestamp = read.timestamp
+        self.expires_at = read.expires_at
         self.attempts = 0
         self.due = 0
 
@@ -91,14 +90,14 @@ class AcknowledgedOutlet:
     def put(self, line: bytes, topic: str | None, seq: int) -> None:
         if topic is None:
             return
-        self._take(PendingMessage(line, topic, seq, stamps(line).expires_at))
+        self._take(PendingMessage(line, topic, seq, stamps(line)))
 
     def put_owed(self, line: bytes, topic: str, seq: int, epoch: str, *, again: bool) -> None:
         """Takes a message out of the log: of an earlier run, or of this one where `epoch` is empty.
 
         `again` says that the client has had it before.
         """
-        pending = PendingMessage(line, topic, seq, stamps(line).expires_at, epoch)
+        pending = PendingMessage(line, topic, seq, stamps(line), epoch)
         pending.attempts = int(again)
         if pending.expires_at is not None and pending.expires_at <= self._clock_ms():
             self._on_dead(pending, "expired")

@@ -1,3 +1,3 @@
 """Catch-up of clients that reconnect or begin anew."""
 
-__all__ = ["replay"]
+__all__ = ["replay", "session_catchup"]

@@ -1,11 +1,11 @@
 """Unacknowledged messages owed to a client that begins anew."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from deskbus.bus.delivery.acknowledged import AcknowledgedOutlet, PendingMessage
 from deskbus.bus.line import Origin, origin
 from deskbus.bus.recovery.client_progress import ClientProgress
-from deskbus_protocol.framing import lines_of
 
 
 class AcknowledgedCatchup:
@@ -29,6 +29,7 @@ class AcknowledgedCatchup:
         self._window = window
         self._epoch = epoch
         self._earlier = earlier
+        self._earlier_of: dict[str, list[AcknowledgedCatchup]] = {}
 
     @property
     def edges(self) -> list[int]:
@@ -37,30 +38,37 @@ class AcknowledgedCatchup:
 
     def release(self, from_log: Callable[[Origin], bool]) -> None:
         """Takes out of the window what comes out of the log."""
+        is_first = cache(self._is_first)
 
         def comes(pending: PendingMessage) -> bool:
-            read = origin(pending.line)
-            return self._is_first(read.topic) and from_log(read) and self._brings(read)
+            if not is_first(pending.topic):
+                return False
+            epoch = pending.epoch or self._epoch
+            read = Origin(pending.topic, epoch, pending.seq, pending.timestamp)
+            return from_log(read) and self._brings(read)
 
         self._window.release(comes)
 
     def send_again(self) -> None:
         """Messages left in the window were sent before the client could handle them."""
-        self._window.send_again(self._is_first)
+        self._window.send_again(cache(self._is_first))
 
-    async def take(self, block: bytes, position: int) -> int:
-        """Picks what is owed out of lines of the log behind `position`; returns how many it took.
+    def pick(self, lines: Sequence[bytes], position: int) -> list[tuple[bytes, Origin]]:
+        """What is owed of lines of the log behind `position`, which lie between two `edges`."""
+        return [
+            (line, read)
+            for line, read in zip(lines, map(origin, lines), strict=True)
+            if self.brings(read, position)
+            and not any(other.brings(read, position) for other in self._earlier_for(read.topic))
+        ]
 
-        Between two `edges`. Waits while the window is full. Raises `DeskbusError`
-        (connection_lost).
+    async def put(self, picked: Sequence[tuple[bytes, Origin]]) -> int:
+        """Sends what was picked, and returns how many; waits while the window is full.
+
+        Raises `DeskbusError` (connection_lost).
         """
         taken = 0
-        for line in lines_of(block):
-            read = origin(line)
-            if not self.brings(read, position):
-                continue
-            if any(other.brings(read, position) for other in self._earlier):
-                continue
+        for line, read in picked:
             await self._window.room()
             # Messages in the window already come by themselves.
             if not self._window.holds(read.topic, read.seq):
@@ -69,6 +77,10 @@ class AcknowledgedCatchup:
                 self._window.put_owed(line, read.topic, read.seq, epoch, again=again)
                 taken += 1
         return taken
+
+    def finish(self) -> None:
+        """The log was read to its end."""
+        self._earlier_of.clear()
 
     def brings(self, read: Origin, position: int) -> bool:
         """Whether a message that lies behind `position` in the log is among them."""
@@ -82,4 +94,13 @@ class AcknowledgedCatchup:
         return self.behind.is_new(read) or self.behind.is_again(read)
 
     def _is_first(self, topic: str) -> bool:
-        return self.wants(topic) and not any(other.wants(topic) for other in self._earlier)
+        return self.wants(topic) and not self._earlier_for(topic)
+
+    def _earlier_for(self, topic: str) -> "list[AcknowledgedCatchup]":
+        """They are of the same client, which may read the topic or may not, and they with it."""
+        found = self._earlier_of.get(topic)
+        if found is None:
+            found = self._earlier_of[topic] = [
+                other for other in self._earlier if other.wants(topic)
+            ]
+        return found

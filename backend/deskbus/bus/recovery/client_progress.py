@@ -1,6 +1,7 @@
 """The logged messages that a restarted client lacks: by run, topic and seq, not by time."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 from msgspec import UnsetType
@@ -63,7 +64,7 @@ class ClientProgress:
     def is_again(self, read: Origin) -> bool:
         return (read.epoch, read.topic, read.seq) in self.again
 
-    @property
+    @cached_property
     def first_seqs_again(self) -> dict[str, int]:
         """The lowest seq of each topic of which something was not acknowledged."""
         first: dict[str, int] = {}

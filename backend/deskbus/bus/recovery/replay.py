@@ -1,6 +1,6 @@
 """Replay: persisted messages again, then live ones, with no gap between and none twice."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import pairwise
 from math import inf
@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from deskbus.bus.broker import MAX_SUBSCRIPTIONS
 from deskbus.bus.delivery.acknowledged import MAX_WAITING, MAX_WAITING_BYTES
 from deskbus.bus.line import Origin, envelope, origin
 from deskbus.bus.member import Connected, Member
@@ -19,9 +20,10 @@ from deskbus.bus.route import Rank, Reader
 from deskbus.bus.service import InterApplicationBus
 from deskbus.contracts.log_query import LogQuery
 from deskbus.contracts.message_log import MessageLogReader
+from deskbus.reliability.fair_queue import Pieces
 from deskbus_protocol.bus import ContinuedParams, ContinueParams, ContinueResult, GapParams, Mark
 from deskbus_protocol.envelope import ClientId
-from deskbus_protocol.errors import CONFLICT, DeskbusError
+from deskbus_protocol.errors import CONFLICT, OVERLOADED, DeskbusError
 from deskbus_protocol.framing import lines_of
 from deskbus_protocol.history import MessageList, QueryParams, ReplayParams
 from deskbus_protocol.rpc import notification
@@ -36,6 +38,23 @@ WINDOW_LIMITS = (MAX_WAITING_BYTES // 2, MAX_WAITING // 2)
 
 MAX_ANSWER_BYTES = 3 * 1024 * 1024
 """Of a query's answer, which is one frame."""
+
+
+LINES_A_PIECE = 256
+"""Lines of the log that are looked at in one turn of the loop, which takes less than 1 ms."""
+
+MAX_PIECES_WAITING = 1024
+"""Of one app: as many as it may have calls in progress."""
+
+MAX_OWED = MAX_SUBSCRIPTIONS
+MAX_OWED_MESSAGES = 20_000
+"""Subscriptions that one session continues, and messages that it names as not acknowledged."""
+
+
+def _parts(block: bytes) -> Iterator[list[bytes]]:
+    lines = lines_of(block)
+    for first in range(0, len(lines), LINES_A_PIECE):
+        yield lines[first : first + LINES_A_PIECE]
 
 
 class _Capture:
@@ -92,6 +111,7 @@ class Replays:
     def __init__(self, bus: InterApplicationBus, log: MessageLogReader) -> None:
         self._bus = bus
         self._log = log
+        self._pieces = Pieces(MAX_PIECES_WAITING)
 
     def mark(self) -> Mark:
         """This moment, for a client that may have to go on from it."""
@@ -107,11 +127,12 @@ class Replays:
         What was sent longer than `recent_ms` ago is told as gone too. Raises `DeskbusError`
         (invalid_topic, invalid_params, overloaded).
         """
-        pattern, epoch = params.pattern, self._bus.broker.epoch
+        pattern = params.pattern
         wants = self._wants(identity, pattern)
-        behind = ClientProgress(params)
+        async with self._pieces.take(identity.app):
+            behind = ClientProgress(params)
         # A mark may lie behind the last messages that the client has: those are before it.
-        met = await self._met(wants, 0, behind.known)
+        met = await self._met(identity.app, wants, 0, behind.known)
         wanted = Wanted(
             wants=wants,
             start=behind.start,
@@ -122,38 +143,67 @@ class Replays:
         )
         removed = behind.removed(met) if behind.start < self._log_start else []
         withheld = await self._withheld(self._bus.member(identity), wanted, behind)
-        member = self._bus.member(identity)
-        connection = member.connection
-        if connection is None:
-            return ContinueResult(messages=0, mark=self.mark())
-        self._bus.subscribe(identity, pattern, params.mode, params.sources or ())
-        mark = self.mark()
+        async with self._pieces.take(identity.app):
+            member = self._bus.member(identity)
+            connection = member.connection
+            if connection is None:
+                return ContinueResult(messages=0, mark=self.mark())
+            self._check_owed(member, behind)
+            self._bus.subscribe(identity, pattern, params.mode, params.sources or ())
+            mark = self.mark()
+            owed = self._begin(member, connection, params, behind, (*removed, *withheld), recent_ms)
+        if not self._log.available:
+            return ContinueResult(messages=0, mark=mark)
+        sent = await self._follow(member, connection, pattern, wanted, owed)
+        return ContinueResult(messages=sent, mark=mark)
+
+    def _begin(
+        self,
+        member: Member,
+        connection: Connected,
+        params: ContinueParams,
+        behind: ClientProgress,
+        lost: Iterable[GapParams],
+        recent_ms: int | None,
+    ) -> AcknowledgedCatchup | None:
+        """Tells what is lost, and that what is owed begins; returns what goes on to be owed."""
         from_log = self._log.persists
+        wants = self._wants(member.identity, params.pattern)
         owed = None
         if params.mode == "acknowledged":
+            epoch = self._bus.broker.epoch
             owed = AcknowledgedCatchup(
                 member.window, wants, behind, epoch=epoch, earlier=tuple(member.owed)
             )
             member.owed.append(owed)
             owed.release(partial(self._may_send, recent_ms))
-        lost = restart_gaps(
+        of_others = restart_gaps(
             self._bus.broker,
+            params.pattern,
             lambda topic: wants(topic) and not from_log(topic),
             mark=behind.mark,
             since_ms=params.since,
             seen=params.seen,
             waiting=member.window.first_seqs(),
         )
-        for gap in (*removed, *withheld, *lost):
+        for gap in (*lost, *of_others):
             connection.put(notification("bus.gap", gap) + b"\n", None, 0)
-        begun = notification("bus.continued", ContinuedParams(pattern=pattern))
+        begun = notification("bus.continued", ContinuedParams(pattern=params.pattern))
         connection.put(begun + b"\n", None, 0)
         if owed is not None:
             owed.send_again()
-        if not self._log.available:
-            return ContinueResult(messages=0, mark=mark)
-        sent = await self._follow(member, connection, pattern, wanted, owed)
-        return ContinueResult(messages=sent, mark=mark)
+        return owed
+
+    @staticmethod
+    def _check_owed(member: Member, behind: ClientProgress) -> None:
+        """Raises `DeskbusError` (overloaded): what is owed is remembered until the session ends."""
+        known = sum(len(each.behind.again) for each in member.owed)
+        if len(member.owed) >= MAX_OWED or known + len(behind.again) > MAX_OWED_MESSAGES:
+            raise DeskbusError(
+                OVERLOADED,
+                "This client has continued too many subscriptions in one session.",
+                action="Open a new session, and acknowledge what comes.",
+            )
 
     async def replay(self, identity: ClientId, params: ReplayParams) -> int:
         """Sends the log's messages and returns their number; then follows, if asked to.
@@ -171,7 +221,7 @@ class Replays:
             from_seq=params.from_seq,
         )
         if not params.follow:
-            return await self._send(connection, wanted, 0, self._log.position)
+            return await self._send(identity.app, connection, wanted, 0, self._log.position)
         return await self._follow(member, connection, params.pattern, wanted)
 
     async def _follow(
@@ -195,7 +245,9 @@ class Replays:
         try:
             sent, start = 0, 0
             while True:
-                sent += await self._send(connection, wanted, start, position, owed)
+                sent += await self._send(
+                    member.identity.app, connection, wanted, start, position, owed
+                )
                 if not capture.overflowed:
                     return sent
                 self._tell_lost(member, capture.reset())
@@ -218,7 +270,7 @@ class Replays:
                 heir.put(line, topic, seq)
 
     async def _met(
-        self, wants: Callable[[str], bool], start: int, known: Mapping[str, Last]
+        self, app: str, wants: Callable[[str], bool], start: int, known: Mapping[str, Last]
     ) -> dict[str, Origin]:
         """The first message that the log has of each known topic, from the known one on."""
         met: dict[str, Origin] = {}
@@ -230,8 +282,10 @@ class Replays:
             from_position=start,
         )
         async for block in self._log.read(query):
-            for read in map(origin, lines_of(block)):
-                met.setdefault(read.topic, read)
+            for lines in _parts(block):
+                async with self._pieces.take(app):
+                    for read in map(origin, lines):
+                        met.setdefault(read.topic, read)
             if len(met) == len(known):
                 break
         return met
@@ -257,10 +311,12 @@ class Replays:
                 to_position=stretch.end,
             )
             async for block in self._log.read(query):
-                for read in map(origin, lines_of(block)):
-                    if behind.is_new(read) and (read.topic, read.seq) not in waiting:
-                        first, _ = ranges.get((read.topic, read.epoch), (read.seq, 0))
-                        ranges[read.topic, read.epoch] = (first, read.seq)
+                for lines in _parts(block):
+                    async with self._pieces.take(member.identity.app):
+                        for read in map(origin, lines):
+                            if behind.is_new(read) and (read.topic, read.seq) not in waiting:
+                                first, _ = ranges.get((read.topic, read.epoch), (read.seq, 0))
+                                ranges[read.topic, read.epoch] = (first, read.seq)
         return [
             GapParams(topic=topic, epoch=epoch, first=first, last=last, reason="disconnected")
             for (topic, epoch), (first, last) in ranges.items()
@@ -278,15 +334,18 @@ class Replays:
             limit=params.limit + 1,
         )
         async for block in self._log.read(query):
-            for line in lines_of(block):
-                size += len(line)
-                if len(found) == params.limit or (found and size > MAX_ANSWER_BYTES):
-                    return MessageList(messages=found, more=True)
-                found.append(envelope(line))
+            for lines in _parts(block):
+                async with self._pieces.take(identity.app):
+                    for line in lines:
+                        size += len(line)
+                        if len(found) == params.limit or (found and size > MAX_ANSWER_BYTES):
+                            return MessageList(messages=found, more=True)
+                        found.append(envelope(line))
         return MessageList(messages=found)
 
     async def _send(
         self,
+        app: str,
         connection: Connected,
         wanted: Wanted,
         start: int,
@@ -308,11 +367,16 @@ class Replays:
             )
             async for block in self._log.read(query):
                 await connection.writable()
-                if owed is not None:
-                    sent += await owed.take(block, stretch.start)
-                else:
+                if owed is None:
                     connection.put_block(block)
                     sent += block.count(b"\n")
+                    continue
+                for lines in _parts(block):
+                    async with self._pieces.take(app):
+                        picked = owed.pick(lines, stretch.start)
+                    sent += await owed.put(picked)
+        if owed is not None:
+            owed.finish()
         return sent
 
     def _stretches(

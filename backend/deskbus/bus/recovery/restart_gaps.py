@@ -10,6 +10,7 @@ from deskbus_protocol.bus import DIRECTED_SEQ, GapParams, Mark
 
 def restart_gaps(
     broker: MessageBroker,
+    pattern: str,
     wants: Callable[[str], bool],
     *,
     mark: Mark | None,
@@ -17,12 +18,12 @@ def restart_gaps(
     seen: Mapping[str, Mapping[str, int]],
     waiting: Mapping[str, int],
 ) -> Iterator[GapParams]:
-    """Ranges of the topics that `wants` names, behind what the client has `seen` in each run.
+    """Ranges of the topics of `pattern` that `wants` names, behind what the client has `seen`.
 
-    A topic that it has nothing of is told from its `mark` on, or from `since_ms` without one; of a
-    run that began after the mark from the beginning. Of this run they end where the topic now is,
-    or before the first seq of those that are `waiting` for the client by topic. How far an earlier
-    one went nobody knows, so those end where no seq ever comes to.
+    That is told for each run. A topic that it has nothing of is told from its `mark` on, or from
+    `since_ms` without one; of a run that began after the mark from the beginning. Of this run they
+    end where the topic now is, or before the first seq of those that are `waiting` for the client
+    by topic. How far an earlier one went nobody knows, so those end where no seq ever comes to.
     """
     for epoch, last_seqs in seen.items():
         if epoch == broker.epoch:
@@ -39,7 +40,9 @@ def restart_gaps(
     known = seen.get(broker.epoch, {})
     if mark is not None:
         since_ms = mark.timestamp if mark.epoch == broker.epoch else 0
-    for found in broker.topics.all():
+    for found in broker.topics.below(pattern):
+        if found.name not in known and found.timestamp < since_ms:
+            continue
         if not wants(found.name):
             continue
         last = known[found.name] if found.name in known else _last_before(found, since_ms)

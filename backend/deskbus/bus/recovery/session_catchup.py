@@ -1,45 +1,67 @@
 """Messages that a reconnecting client may have missed, from the topics' histories."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
 
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.line import stamps
 from deskbus.bus.member import Member
-from deskbus.bus.route import Rank
+from deskbus.bus.route import Rank, Topic
+
+TOPICS_A_STEP = 256
 
 
-class SessionCatchup(NamedTuple):
-    """Lines to send again, and ranges (topic, first, last) that are not kept any more."""
+class SessionCatchup:
+    """Lines to send again, and ranges (topic, first, last) that are not kept any more.
 
-    lines: list[tuple[bytes, str, int]]
-    gaps: list[tuple[str, int, int]]
-
-
-def session_catchup(
-    broker: MessageBroker, member: Member, last_seqs: Mapping[str, int]
-) -> SessionCatchup:
-    """Messages after those that the client has, and before those that wait in its queue.
-
-    Of a topic that it has nothing of, what came since it began, for an answer may have been lost.
-    Acknowledged messages are not among them: they come again by themselves.
+    They are messages after those that the client has, and before those that wait in its queue. Of
+    a topic that it has nothing of, what came since it began, for an answer may have been lost.
+    Acknowledged messages are not among them: they come again by themselves. The client is to be
+    away while topics are looked through, which goes step by step: there may be many.
     """
-    queued = member.queue.first_seqs()
-    found = SessionCatchup([], [])
-    for topic in broker.topics.all():
-        reader = member.client.reader_of(topic.name)
+
+    def __init__(self, broker: MessageBroker, member: Member, last_seqs: Mapping[str, int]) -> None:
+        self.member = member
+        self.lines: list[tuple[bytes, str, int]] = []
+        self.gaps: list[tuple[str, int, int]] = []
+        self._last_seqs = last_seqs
+        self._steps = self._look(broker.topics.all())
+
+    def advance(self) -> bool:
+        """Looks at some topics; whether there are more."""
+        return next(self._steps, False)
+
+    def finish(self) -> None:
+        """Looks at the rest, and leaves to the queue what waits there by now."""
+        while self.advance():
+            pass
+        queued = self.member.queue.first_seqs()
+        self.lines = [item for item in self.lines if item[2] < queued.get(item[1], item[2] + 1)]
+        ends = (
+            (topic, first, last, queued.get(topic, last + 1) - 1)
+            for topic, first, last in self.gaps
+        )
+        self.gaps = [
+            (topic, first, min(last, end)) for topic, first, last, end in ends if first <= end
+        ]
+
+    def _look(self, topics: list[Topic]) -> Iterator[bool]:
+        for number, topic in enumerate(topics):
+            self._look_at(topic)
+            if number % TOPICS_A_STEP == TOPICS_A_STEP - 1:
+                yield True
+
+    def _look_at(self, topic: Topic) -> None:
+        reader = self.member.client.reader_of(topic.name)
         if reader is None or reader.rank > Rank.LIVE:
-            continue
-        end = queued.get(topic.name, topic.seq + 1)
-        known = last_seqs.get(topic.name)
+            return
+        known = self._last_seqs.get(topic.name)
         kept = [(line, stamps(line)) for line in topic.history]
         if known is None:
-            first = member.joined_at
+            first = self.member.joined_at
             wanted = [(line, read) for line, read in kept if read.timestamp >= first]
         else:
             wanted = [(line, read) for line, read in kept if read.seq > known]
-            oldest = min((read.seq for _, read in kept), default=end)
-            if known + 1 < min(oldest, end):
-                found.gaps.append((topic.name, known + 1, min(oldest, end) - 1))
-        found.lines.extend((line, topic.name, read.seq) for line, read in wanted if read.seq < end)
-    return found
+            oldest = min((read.seq for _, read in kept), default=topic.seq + 1)
+            if known + 1 < oldest:
+                self.gaps.append((topic.name, known + 1, oldest - 1))
+        self.lines.extend((line, topic.name, read.seq) for line, read in wanted)

@@ -41,6 +41,12 @@ class ResumeTokens(Generic[R]):
             self._digest_of.pop(found[1], None)
         return found
 
+    def give_back(self, token: str, role: R, identity: ClientId) -> None:
+        """Makes a redeemed token good again, unless the client has another by now."""
+        if identity not in self._digest_of:
+            digest = self._digest_of[identity] = _digest(token)
+            self._issued[digest] = role, identity
+
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()

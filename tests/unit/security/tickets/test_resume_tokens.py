@@ -39,3 +39,22 @@ def test_memory_tells_no_token() -> None:
     tokens: ResumeTokens[str] = ResumeTokens()
     token = tokens.issue("app", FEED)
     assert token not in str(vars(tokens))
+
+
+def test_a_token_that_is_given_back_is_good_once_more() -> None:
+    tokens = ResumeTokens[str]()
+    token = tokens.issue("app", FEED)
+    assert tokens.redeem(token) == ("app", FEED)
+    tokens.give_back(token, "app", FEED)
+    assert tokens.redeem(token) == ("app", FEED)
+    assert tokens.redeem(token) is None
+
+
+def test_a_token_that_is_given_back_replaces_no_newer_one() -> None:
+    tokens = ResumeTokens[str]()
+    old = tokens.issue("app", FEED)
+    tokens.redeem(old)
+    new = tokens.issue("app", FEED)
+    tokens.give_back(old, "app", FEED)
+    assert tokens.redeem(old) is None
+    assert tokens.redeem(new) == ("app", FEED)

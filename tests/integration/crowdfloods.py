@@ -1,0 +1,396 @@
+"""What an app can keep the backend busy with: a flood for every method that it may call, and more.
+
+As a program it is the app that does it: it says "flooding" once it does, until its input ends.
+"""
+
+import json
+import selectors
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+import msgspec
+
+from deskbus_protocol import PROTOCOL_VERSION, rpc
+from deskbus_protocol.bus import MAX_ACKNOWLEDGED_SEQS, MAX_UNACKNOWLEDGED
+from deskbus_protocol.method import NoParams
+from deskbus_protocol.methods import METHODS
+from deskbus_protocol.session import MAX_LAST_SEQS
+
+APP = "crowd.busy"
+NEIGHBOUR = "crowd.calm"
+LINKS = 4
+AHEAD = 200
+"""Requests of one link that wait for their answers."""
+
+BLOCK_BYTES = 64 * 1024
+LOGGED = 10_000
+LOGGED_TOPICS = 50
+
+Params = Callable[[int], object]
+Frames = Callable[[int], bytes]
+Setup = Sequence[tuple[str, object]]
+
+
+class Flood(msgspec.Struct, frozen=True, kw_only=True):
+    """`frames` makes the nth frame, `setup` is called once on each link, `links` send at once.
+
+    An answer is waited for where the frame has an id. `visits` is for what needs a link each time.
+    """
+
+    frames: Frames
+    setup: Setup = ()
+    links: int = LINKS
+    answered: bool = True
+    visits: Callable[["Visit", int], None] | None = None
+
+
+def calls(method: str, params: Params, **options: Any) -> Flood:
+    return Flood(frames=lambda n: rpc.request(method, params(n), n), **options)
+
+
+def tells(method: str, params: Params, **options: Any) -> Flood:
+    return Flood(frames=lambda n: rpc.notification(method, params(n)), answered=False, **options)
+
+
+def plain(frame: Callable[[int], bytes], *, answered: bool = False) -> Flood:
+    return Flood(frames=frame, answered=answered)
+
+
+def subscribed(pattern: str, mode: str = "live") -> Setup:
+    return [("bus.subscribe", {"pattern": pattern, "mode": mode})]
+
+
+def unlike(n: int) -> str:
+    """A topic that nobody had before."""
+    return f"busy.new.level{n}.of.some.length"
+
+
+def costly(n: int) -> str:
+    """One of the patterns that cost most to match, until the app's budget is spent."""
+    return f"busy.#.x{n % 7}.*.y{n % 11}.*.#.z{n}"
+
+
+def unacknowledged(n: int) -> dict[str, list[int]]:
+    return {"busy.log.n0": list(range(1, MAX_UNACKNOWLEDGED + 1)), f"busy.log.n{n}": [1]}
+
+
+LAST_SEQS = {f"busy.seen.n{n}": 1 for n in range(MAX_LAST_SEQS)}
+PATTERN = {"pattern": "busy.log.#"}
+
+OF_METHODS: Mapping[str, Flood] = {
+    "session.open": plain(
+        lambda n: rpc.request(
+            "session.open",
+            {"ticket": "x" * 32, "app": APP, "protocolVersion": PROTOCOL_VERSION},
+            n,
+        ),
+        answered=True,
+    ),
+    "session.resume": Flood(frames=lambda _: b"", visits=lambda visit, n: visit.resume(n), links=2),
+    "bus.subscribe": calls("bus.subscribe", lambda n: {"pattern": f"busy.s{n % 900}"}),
+    "bus.unsubscribe": Flood(
+        frames=lambda n: rpc.request(
+            ("bus.subscribe", "bus.unsubscribe")[n % 2],
+            {"pattern": f"busy.*.s{n // 2 % 50}.#"},
+            n,
+        )
+    ),
+    "bus.continue": calls(
+        "bus.continue",
+        lambda n: {
+            "pattern": f"busy.log.n{n % LOGGED_TOPICS}",
+            "mode": "acknowledged",
+            "seen": {"another": {"busy.log.n1": 5}},
+            "unacknowledged": {"since": 0, "seqs": {"another": unacknowledged(n)}},
+        },
+    ),
+    "bus.ack": calls(
+        "bus.ack",
+        lambda n: {"topic": "busy.acked", "seqs": list(range(n, n + MAX_ACKNOWLEDGED_SEQS))},
+        setup=subscribed("busy.acked", "acknowledged"),
+    ),
+    "bus.publish": tells("bus.publish", lambda n: {"topic": unlike(n), "payload": n}),
+    "bus.send": calls("bus.send", lambda n: {"app": APP, "topic": unlike(n), "payload": n}),
+    "bus.request": calls(
+        "bus.request",
+        lambda n: {"topic": "busy.asked", "payload": n, "timeout": 1000},
+        setup=subscribed("busy.asked"),
+    ),
+    "bus.respond": calls("bus.respond", lambda n: {"replyTo": f"never-{n}", "payload": n}),
+    "bus.watchSubscribers": calls("bus.watchSubscribers", lambda n: {"enabled": n % 2 == 0}),
+    "bus.history": calls("bus.history", lambda n: {"topic": f"busy.log.n{n % LOGGED_TOPICS}"}),
+    "bus.query": calls("bus.query", lambda _: {**PATTERN, "limit": 10_000}),
+    "bus.replay": calls("bus.replay", lambda _: PATTERN),
+    "permissions.request": calls(
+        "permissions.request",
+        lambda n: {"permission": "messaging.read", "scope": f"other.s{n}", "reason": "more"},
+    ),
+    "permissions.query": calls(
+        "permissions.query", lambda n: {"permission": "messaging.write", "scope": f"other.s{n}.#"}
+    ),
+    "audit.query": calls("audit.query", lambda n: {"text": f"nothing {n}", "limit": 1000}),
+    "audit.export": calls("audit.export", lambda _: {"limit": 2000}, links=2),
+    "audit.verify": calls("audit.verify", lambda _: {}),
+    "audit.tail": calls("audit.tail", lambda _: {"enabled": True}),
+    "files.read": calls("files.read", lambda _: {"path": "{folder}/large.txt"}),
+    "files.write": calls(
+        "files.write",
+        lambda n: {"path": f"{{folder}}/w{n % 5}.txt", "content": "x" * 50_000, "mode": "replace"},
+    ),
+    "files.list": calls("files.list", lambda _: {"path": "{folder}"}),
+    "secrets.set": calls("secrets.set", lambda n: {"name": f"s{n % 50}", "value": "x" * 1000}),
+    "secrets.get": calls("secrets.get", lambda n: {"name": f"s{n % 50}"}),
+    "secrets.delete": calls("secrets.delete", lambda n: {"name": f"s{n % 50}"}),
+    "apps.launch": calls("apps.launch", lambda _: {"app": APP}),
+    "apps.heartbeat": tells("apps.heartbeat", lambda n: {"trouble": f"trouble {n}"}),
+    "apps.saveState": calls("apps.saveState", lambda n: {"state": {"n": n, "x": "y" * 10_000}}),
+}
+
+REFUSED_TO_APPS = [
+    row.name for row in METHODS.values() if row.handled_by == "backend" and row.callers == "shell"
+]
+
+LARGE = '"%s"' % ("x" * 1_000_000)
+
+
+def batch(n: int) -> bytes:
+    members = [
+        rpc.request("bus.ack", {"topic": "busy.acked", "seqs": list(range(1, 500))}, member)
+        for member in range(256)
+    ]
+    return b"[%b]" % b",".join(members)
+
+
+OTHERS: Mapping[str, Flood] = {
+    "calls that the shell alone may make": Flood(
+        frames=lambda n: rpc.request(REFUSED_TO_APPS[n % len(REFUSED_TO_APPS)], {}, n)
+    ),
+    "methods that there are not": calls("no.such", lambda _: {}),
+    "parameters that no schema allows": calls("bus.subscribe", lambda n: {"n": n}),
+    "frames that are no JSON": plain(lambda _: b"{" * 120),
+    "frames that are nested deep": plain(lambda _: b'{"jsonrpc":' + b"[" * 500),
+    "frames that repeat a key": plain(
+        lambda n: b'{"jsonrpc":"2.0","id":%d,"method":"session.ping","id":%d}' % (n, n)
+    ),
+    "messages on one topic": tells(
+        "bus.publish", lambda n: {"topic": "busy.one", "payload": n}, setup=subscribed("busy.one")
+    ),
+    "messages that every client of its own reads": tells(
+        "bus.publish",
+        lambda n: {"topic": "busy.all", "payload": n},
+        setup=subscribed("busy.#"),
+        links=20,
+    ),
+    "messages of a megabyte": plain(
+        lambda n: (
+            b'{"jsonrpc":"2.0","method":"bus.publish","params":'
+            b'{"topic":"busy.large","payload":%b}}' % LARGE.encode()
+        )
+    ),
+    "messages with every option": tells(
+        "bus.publish",
+        lambda n: {
+            "topic": unlike(n),
+            "payload": n,
+            "priority": 9,
+            "ttl": 1000,
+            "headers": {"a": "b"},
+            "correlationId": f"c{n}",
+        },
+    ),
+    "messages that are answered": calls(
+        "bus.publish", lambda n: {"topic": unlike(n), "payload": n}
+    ),
+    "messages that wait for the disk": calls(
+        "bus.publish", lambda n: {"topic": "busy.log.n1", "payload": n, "durable": True}
+    ),
+    "messages that it may not send": tells(
+        "bus.publish", lambda n: {"topic": f"forbidden.n{n}", "payload": n}
+    ),
+    "messages to acknowledged readers that do not": tells(
+        "bus.publish",
+        lambda n: {"topic": "busy.owed", "payload": n},
+        setup=subscribed("busy.owed", "acknowledged"),
+    ),
+    "patterns that cost most": calls("bus.subscribe", lambda n: {"pattern": costly(n)}),
+    "messages past patterns that cost most": tells(
+        "bus.publish",
+        lambda n: {"topic": f"busy.a.x1.b.y2.c.d.e.f.g.h.i.j.z{n}", "payload": n},
+        setup=[("bus.subscribe", {"pattern": f"busy.#.x1.*.y2.*.#.z{n}"}) for n in range(12)],
+    ),
+    "answers to its own requests": Flood(
+        frames=lambda n: rpc.request("bus.request", {"topic": "busy.asked", "payload": n}, n),
+        setup=subscribed("busy.asked"),
+        links=1,
+    ),
+    "batches": plain(batch, answered=True),
+    "session.resume with ten thousand seqs": Flood(
+        frames=lambda _: b"", visits=lambda visit, n: visit.resume(n, LAST_SEQS), links=2
+    ),
+}
+
+
+def flood_of(name: str) -> Flood:
+    """The flood of a method, or another; a method without a row is called as it takes no params."""
+    if name in OTHERS:
+        return OTHERS[name]
+    if name in OF_METHODS:
+        return OF_METHODS[name]
+    if METHODS[name].params is not NoParams:
+        raise LookupError(f"{name} takes parameters, and has no row in OF_METHODS")
+    return calls(name, lambda _: {})
+
+
+def names() -> list[str]:
+    """Of every flood."""
+    methods = [
+        row.name
+        for row in METHODS.values()
+        if row.handled_by == "backend" and row.callers != "shell"
+    ]
+    return [*methods, *OTHERS]
+
+
+class Visit:
+    """A client that comes back on a new link each time, subscribes, and is gone."""
+
+    def __init__(self, pipe: str, ticket: str) -> None:
+        self._pipe = pipe
+        self._token = ""
+        self._come("session.open", {"ticket": ticket, "app": APP}, 0)
+
+    def resume(self, n: int, last_seqs: Mapping[str, int] | None = None) -> None:
+        params = {"resumeToken": self._token, "lastSeqs": last_seqs or {}}
+        self._come("session.resume", params, n)
+
+    def _come(self, method: str, params: Mapping[str, object], n: int) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+            link.connect(self._pipe)
+            full = {**params, "protocolVersion": PROTOCOL_VERSION}
+            link.sendall(rpc.request(method, full, 1) + b"\n")
+            self._token = _answer(link)["result"]["resumeToken"]
+            pattern = {"pattern": f"busy.*.s{n // 2 % 50}.#"}
+            subscribing = ("bus.subscribe", "bus.unsubscribe")[n % 2]
+            link.sendall(rpc.request(subscribing, pattern, 2) + b"\n")
+            _answer(link)
+
+
+def _answer(link: socket.socket) -> dict[str, Any]:
+    held = b""
+    while True:
+        held += link.recv(65536)
+        for line in held.split(b"\n")[:-1]:
+            frame: dict[str, Any] = msgspec.json.decode(line)
+            if "method" not in frame:
+                return frame
+
+
+class Link:
+    """One of the app's links: writes what it can, reads and counts what comes."""
+
+    def __init__(
+        self, pipe: str, ticket: str, flood: Flood, numbers: Iterator[int], folder: str
+    ) -> None:
+        self._flood = flood
+        self._numbers = numbers
+        self._folder = json.dumps(folder)[1:-1].encode()
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.connect(pipe)
+        opening = {"ticket": ticket, "app": APP, "protocolVersion": PROTOCOL_VERSION}
+        for method, params in (("session.open", opening), *flood.setup):
+            self.socket.sendall(rpc.request(method, params, 1) + b"\n")
+            _answer(self.socket)
+        self.socket.setblocking(False)
+        self._out = b""
+        self._tail = b""
+        self._owed = 0
+
+    def fill(self) -> None:
+        """Makes more to send, as far as answers are not waited for."""
+        block: list[bytes] = []
+        size = 0
+        while size < BLOCK_BYTES and not (self._flood.answered and self._owed >= AHEAD):
+            frame = self._flood.frames(next(self._numbers)).replace(b"{folder}", self._folder)
+            block.append(frame)
+            size += len(frame) + 1
+            self._owed += 1
+        if block:
+            self._out += b"\n".join([*block, b""])
+
+    @property
+    def wants_to_write(self) -> bool:
+        if not self._out:
+            self.fill()
+        return bool(self._out)
+
+    def write(self) -> None:
+        try:
+            self._out = self._out[self.socket.send(self._out) :]
+        except BlockingIOError:
+            pass
+
+    def read(self) -> None:
+        try:
+            data = self.socket.recv(1024 * 1024)
+        except BlockingIOError:
+            return
+        if not data:
+            raise ConnectionResetError("the backend closed the link")
+        # A frame that answers begins so; one that spans two reads is counted by its end.
+        self._owed -= (self._tail + data).count(b'\n{"jsonrpc":"2.0","id":')
+        self._owed = max(self._owed, 0)
+        self._tail = data[-22:]
+
+
+def flood_by_links(flood: Flood, task: Mapping[str, Any]) -> None:
+    numbers = count(1)
+    links = [
+        Link(task["pipe"], ticket, flood, numbers, task["folder"]) for ticket in task["tickets"]
+    ]
+    look = selectors.DefaultSelector()
+    for link in links:
+        look.register(link.socket, selectors.EVENT_READ, link)
+    look.register(sys.stdin, selectors.EVENT_READ)
+    sys.stdout.write("flooding\n")
+    sys.stdout.flush()
+    while True:
+        for link in links:
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if link.wants_to_write else 0)
+            look.modify(link.socket, events, link)
+        for key, events in look.select():
+            if key.data is None:
+                return
+            if events & selectors.EVENT_READ:
+                key.data.read()
+            if events & selectors.EVENT_WRITE:
+                key.data.write()
+
+
+def flood_by_visits(flood: Flood, task: Mapping[str, Any]) -> None:
+    assert flood.visits is not None
+    visits = [Visit(task["pipe"], ticket) for ticket in task["tickets"]]
+    look = selectors.DefaultSelector()
+    look.register(sys.stdin, selectors.EVENT_READ)
+    sys.stdout.write("flooding\n")
+    sys.stdout.flush()
+    for n in count():
+        for visit in visits:
+            flood.visits(visit, n)
+        if look.select(0):
+            return
+
+
+def main() -> None:
+    task = json.loads(sys.argv[1])
+    flood = flood_of(task["name"])
+    if flood.visits is None:
+        flood_by_links(flood, task)
+    else:
+        flood_by_visits(flood, task)
+
+
+if __name__ == "__main__":
+    main()
