@@ -27,7 +27,6 @@ function addMenu(shell) {
 }
 
 async function start() {
-  await app.whenReady();
   const shell = createShell({
     command: python,
     dataDir: process.env.DESKBUS_DATA_DIR || path.join(app.getPath('userData'), 'deskbus'),
@@ -36,8 +35,8 @@ async function start() {
     env: { PATH: [path.dirname(python), process.env.PATH].join(path.delimiter) },
   });
   exports.shell = shell;
-  addMenu(shell);
   await shell.start();
+  addMenu(shell);
   for (const name of (process.env.DESKBUS_APPS || APPS.join()).split(',')) {
     await shell.launch(name);
   }

@@ -6,6 +6,7 @@ import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { validators } from './validators.mjs';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 const src = (...parts) => join(root, 'src', ...parts);
@@ -15,7 +16,13 @@ const dist = (...parts) => join(root, 'dist', ...parts);
 const NODE_TARGET = 'node12';
 const PAGE_TARGET = 'chrome83';
 
-const shared = { bundle: true, sourcemap: 'linked', legalComments: 'eof', logLevel: 'warning' };
+const shared = {
+  bundle: true,
+  plugins: [validators],
+  sourcemap: 'linked',
+  legalComments: 'eof',
+  logLevel: 'warning',
+};
 
 function script(entry, output, options) {
   if (!existsSync(entry)) return [];

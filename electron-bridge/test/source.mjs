@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { validators } from '../validators.mjs';
 
 export async function source(path) {
   const folder = await mkdtemp(join(tmpdir(), 'deskbus-test-'));
@@ -18,6 +19,7 @@ export async function source(path) {
     platform: 'node',
     target: 'node12',
     external: ['electron'],
+    plugins: [validators],
   });
   try {
     return createRequire(import.meta.url)(outfile);

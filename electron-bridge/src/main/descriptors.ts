@@ -1,13 +1,12 @@
 import { createHash } from 'crypto';
-import Ajv2020 from 'ajv/dist/2020';
 import {
-  choiceSchema,
-  crashSchema,
-  noticeSchema,
-  panelSchema,
-  permissionSchema,
-  windowSchema,
-} from '../generated/descriptors';
+  isChoice,
+  isCrashPage,
+  isNotice,
+  isPanel,
+  isPermissionDialog,
+  isWindow,
+} from './validators';
 import type {
   ChoiceDialog,
   CloseDialogParams,
@@ -19,7 +18,6 @@ import type {
   OpenWindowParams,
   PanelDescriptor,
   PanelParams,
-  PermissionDialog,
   ShowChoiceParams,
   ShowCrashParams,
   ShowDialogParams,
@@ -27,14 +25,6 @@ import type {
   WindowDescriptor,
 } from '../generated/protocol';
 import { DeskbusError } from '../common/error';
-
-const ajv = new Ajv2020({ strict: true, allErrors: false });
-const isWindow = ajv.compile<WindowDescriptor>(windowSchema);
-const isChoice = ajv.compile<ChoiceDialog>(choiceSchema);
-const isNotice = ajv.compile<Notice>(noticeSchema);
-const isPermissionDialog = ajv.compile<PermissionDialog>(permissionSchema);
-const isPanel = ajv.compile<PanelDescriptor>(panelSchema);
-const isCrashPage = ajv.compile<CrashPage>(crashSchema);
 
 // Each of these takes the params of a call of the backend's and throws invalid_params.
 

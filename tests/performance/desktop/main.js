@@ -85,8 +85,8 @@ const TASKS = {
 };
 
 async function run() {
-  await app.whenReady();
-  const readyAt = clock();
+  let readyAt;
+  app.once('ready', () => (readyAt = clock()));
   const opened = await shell.open(url, (window) => load(window, 'first'));
   const desk = { ...opened, readyAt };
   net

@@ -104,12 +104,15 @@ export class Backend extends Emitter<BackendEvents> {
     });
   }
 
-  /** Spawns the backend and opens the shell's session. A first start that fails is not repeated. */
-  async start(): Promise<HelloResult> {
+  /**
+   * Spawns the backend, and opens the shell's session once this side is `ready` to be asked for
+   * something. A first start that fails is not repeated.
+   */
+  async start(ready: Promise<unknown>): Promise<HelloResult> {
     if (this.current !== 'stopped') throw DeskbusError.of('conflict', 'The shell has started.');
     process.on('exit', this.killAtExit);
     try {
-      return await this.launch();
+      return await this.launch(ready);
     } catch (error) {
       await this.stop();
       throw error;
@@ -156,10 +159,11 @@ export class Backend extends Emitter<BackendEvents> {
     process.removeListener('exit', this.killAtExit);
   }
 
-  private async launch(): Promise<HelloResult> {
+  private async launch(ready: Promise<unknown> = Promise.resolve()): Promise<HelloResult> {
     this.current = 'starting';
     const run = this.spawn();
     this.run = run;
+    await ready;
     const hello = await this.greet(run);
     this.hello = hello;
     this.current = 'up';

@@ -3,9 +3,10 @@
 const { spawn } = require('child_process');
 const path = require('path');
 const readline = require('readline');
-const { BrowserWindow } = require('electron');
+const { app, BrowserWindow } = require('electron');
 
 exports.openWindow = async (url, preload) => {
+  await app.whenReady();
   const window = new BrowserWindow({
     width: 400,
     height: 300,
