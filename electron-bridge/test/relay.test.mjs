@@ -240,6 +240,22 @@ for (const line of FAKES) {
   });
 }
 
+test('more at once than a page sends is refused as a whole, and told once', async () => {
+  const line = pageLine(0, 'publish', '{"topic":"a"}');
+  relay.lines(PAGE, Array.from({ length: 129 }, () => line).join('\n'));
+  relay.lines(PAGE, '\n'.repeat(1e6));
+  relay.lines(PAGE, pageLine(0, 'publish', JSON.stringify('x'.repeat(5 * 1024 * 1024))));
+  assert.deepEqual(client.published, []);
+  assert.equal((await refusals()).length, 3);
+});
+
+test('a page that takes nothing is not told of refusals without end', async () => {
+  relay.message('x'.repeat(5 * 1024 * 1024));
+  await turn();
+  for (let n = 0; n < 1000; n += 1) relay.lines(PAGE, 'nonsense');
+  assert.deepEqual(await refusals(), []);
+});
+
 test('no line names a method that pages have not', async () => {
   for (const word of ['session.leave', 'bus.publish', 'toString', '__proto__', 'constructor']) {
     assert.equal((await call(word, {})).error.code, -32601, word);
@@ -263,6 +279,27 @@ test('a publish that the connection does not take is told with its topic', async
   };
   relay.lines(PAGE, pageLine(0, 'publish', '{"topic":"a"}'));
   assert.deepEqual(await refusals(), [['bus.publish', 'a', -32603]]);
+});
+
+test('an answer needs no word back, and is told only if it is refused by a fault', async () => {
+  const answer = '{"replyTo":"r","payload":1}';
+  const lines = pageLine(0, 'respond', answer);
+  relay.lines(PAGE, lines);
+  await turn();
+  assert.deepEqual(client.called, [['bus.respond', answer, undefined]]);
+  for (const [code, category] of [
+    [-32019, 'not_found'],
+    [-32602, 'invalid'],
+  ]) {
+    client.answer = () => Promise.reject(Object.assign(new Error('no'), { code, category }));
+    relay.lines(PAGE, lines);
+    await turn();
+  }
+  assert.deepEqual(await refusals(), [['bus.respond', undefined, -32603]]);
+  assert.equal(
+    sent.some((line) => /^\d/.test(line)),
+    false,
+  );
 });
 
 test('a page is told of room when the connection has taken what it said', async () => {

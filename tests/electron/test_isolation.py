@@ -49,6 +49,7 @@ async def test_a_page_gets_the_api_and_nothing_else_of_the_bridge(
         "respond",
         "secrets",
         "send",
+        "setBatching",
         "state",
         "stats",
         "subscribe",

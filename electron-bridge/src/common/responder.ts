@@ -47,7 +47,8 @@ function ownWords(error: unknown): string {
   return typeof words === 'string' && words !== '' ? words : 'The handler failed.';
 }
 
-function isExpected(error: unknown): boolean {
+/** Whether an answer came too late, which is nobody's fault. */
+export function isExpected(error: unknown): boolean {
   const category = (error as { category?: unknown } | null | undefined)?.category;
   return ['not_found', 'unavailable', 'timeout', 'conflict'].includes(String(category));
 }

@@ -43,7 +43,7 @@ export const Channel = {
   ready: 'deskbus:ready',
   /** Lines of a page, and of main: token, text; text. */
   lines: 'deskbus:lines',
-  /** Lines were handed to the page: token, their characters. */
+  /** Lines were handed to the page: token, the characters of all since the last time. */
   taken: 'deskbus:taken',
 } as const;
 
@@ -68,13 +68,15 @@ export type SubscriberWord =
 /** Errors travel as values. */
 export type Reply = { result: unknown } | { error: Failure };
 
-/** A page sends this many lines or characters of one turn at once, and the next ones at once too. */
+/** The most lines, and characters before the last line, that a page and main send together. */
 export const BATCH_LINES = 128;
 export const BATCH_CHARACTERS = 64 * 1024;
 /** A page has no more than this on its way through main; what follows waits in the page. */
 export const WINDOW_CHARACTERS = 4 * 1024 * 1024;
 /** Main tells a page that there is room again whenever so much was passed on. */
 export const ROOM_CHARACTERS = 512 * 1024;
+/** A page tells main that it has taken lines whenever there were so many characters. */
+export const TAKEN_CHARACTERS = 128 * 1024;
 
 export interface PageLine {
   readonly number: number;

@@ -1,7 +1,9 @@
 import type { WebContents } from 'electron';
+import { MAX_FRAME_BYTES } from '../generated/constants';
 import type { ConnectResult, RefusedParams, Source } from '../generated/protocol';
 import type { Client } from '../node/client';
 import { asDeskbusError, asFailure, DeskbusError } from '../common/error';
+import { isExpected } from '../common/responder';
 import type { CancelSignal } from '../node/link';
 import type { Choice } from '../node/options';
 import type { Numbered } from '../common/acknowledgements';
@@ -9,6 +11,7 @@ import type { Stop, Wish } from '../common/subscriptions';
 import type { Endpoint } from './ipc';
 import {
   BATCH_CHARACTERS,
+  BATCH_LINES,
   Channel,
   isOperation,
   OPERATIONS,
@@ -22,6 +25,8 @@ import { parsed, readPageParams, type PageParams } from './page-params';
 /** Characters that may lie between here and a page that does not take its messages. */
 const PAUSE_CHARACTERS = 4 * 1024 * 1024;
 const RESUME_CHARACTERS = 1024 * 1024;
+/** The longest text that the client in a page sends: a batch, and one line more. */
+const MAX_TEXT_CHARACTERS = BATCH_CHARACTERS + MAX_FRAME_BYTES;
 
 interface Subscription {
   /** Its wish as JSON. */
@@ -82,10 +87,16 @@ export class Relay implements Endpoint {
 
   lines(page: string, text: string): void {
     this.begin(page);
-    for (const line of text.split('\n')) {
-      const read = readPageLine(line);
-      if (read) this.hear(read);
-      else this.refuse(DeskbusError.of('invalid_request'));
+    const lines = text.length > MAX_TEXT_CHARACTERS ? [] : text.split('\n', BATCH_LINES + 1);
+    // The client in a page sends less at once.
+    if (lines.length === 0 || lines.length > BATCH_LINES) {
+      this.refuse('', DeskbusError.of('too_large'));
+    } else {
+      for (const line of lines) {
+        const read = readPageLine(line);
+        if (read) this.hear(read);
+        else this.refuse('', DeskbusError.of('invalid_request'));
+      }
     }
     this.passed += text.length;
     if (this.passed >= ROOM_CHARACTERS) this.giveRoom();
@@ -131,8 +142,9 @@ export class Relay implements Endpoint {
     if (number > 0 && word === 'cancel') this.cancels.get(number)?.abort();
     else if (number > 0) void this.call(line);
     else if (word === 'publish') this.publish(line);
+    else if (word === 'respond') void this.respond(line);
     else if (word === 'acknowledge') this.acknowledge(line);
-    else this.refuse(DeskbusError.of('invalid_request'));
+    else this.refuse('', DeskbusError.of('invalid_request'));
   }
 
   private async call(line: PageLine): Promise<void> {
@@ -157,7 +169,15 @@ export class Relay implements Endpoint {
       ({ topic } = params.value);
       this.client.publishJson(params.text, String(topic), choiceOf(queues));
     } catch (error) {
-      this.refuse(asDeskbusError(error), typeof topic === 'string' ? topic : undefined);
+      this.refuse(OPERATIONS.publish, error, topic);
+    }
+  }
+
+  private async respond(line: PageLine): Promise<void> {
+    try {
+      await this.client.callJson(OPERATIONS.respond, readPageParams(line.json));
+    } catch (error) {
+      if (!isExpected(error)) this.refuse(OPERATIONS.respond, error);
     }
   }
 
@@ -167,12 +187,15 @@ export class Relay implements Endpoint {
       if (!Array.isArray(messages)) throw DeskbusError.of('invalid_params');
       for (const message of messages) if (isNumbered(message)) this.client.acknowledge(message);
     } catch (error) {
-      this.refuse(asDeskbusError(error));
+      this.refuse('bus.ack', error);
     }
   }
 
-  private refuse({ code, message, action }: DeskbusError, topic?: string): void {
-    const about = topic === undefined ? { method: '' } : { method: OPERATIONS.publish, topic };
+  private refuse(method: string, error: unknown, topic?: unknown): void {
+    // A page that takes nothing is told no more, so that what waits for it stays bounded.
+    if (this.paused) return;
+    const { code, message, action } = asDeskbusError(error);
+    const about = typeof topic === 'string' ? { method, topic } : { method };
     this.tell('refused', { ...about, code, message, action, count: 1 });
   }
 

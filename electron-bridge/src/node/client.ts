@@ -16,6 +16,7 @@ import {
   type SubscriberParams,
 } from '../generated/protocol';
 import { Acknowledgements, type Numbered } from '../common/acknowledgements';
+import type { BatchStats } from '../common/batching';
 import { CallQueue } from './call-queue';
 import { ClientTracer, traceMember, withTrace, type OpenSpan } from './client-tracer';
 import { Connection, type ConnectionOptions, type ConnectionState } from './connection';
@@ -146,6 +147,11 @@ export class Client extends Emitter<ClientEvents> {
   /** This client's name on the bus, known once it was connected. */
   get client(): string {
     return this.name;
+  }
+
+  /** Counters of what this client wrote, and of how much of it together. */
+  get batches(): BatchStats {
+    return { ...this.connection.batches };
   }
 
   /** The backend's run that this client is connected to. */

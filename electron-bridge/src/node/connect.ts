@@ -3,7 +3,10 @@ import { handedOver } from './badge';
 import { Client, type ClientOptions } from './client';
 import type { Ticket } from './connection';
 
-interface ConnectTarget extends Pick<ClientOptions, 'whileClosed' | 'heartbeat' | 'retry'> {
+interface ConnectTarget extends Pick<
+  ClientOptions,
+  'whileClosed' | 'heartbeat' | 'retry' | 'batch'
+> {
   /** The path of the backend's pipe. */
   pipe: string;
   /** The id of the app that connects. */
@@ -24,7 +27,7 @@ export type ConnectOptions = WithTicket | WithProvider;
 
 /** Connects to the backend's pipe and opens the app's session; rejects with `DeskbusError`. */
 export async function connect(options: ConnectOptions): Promise<Client> {
-  const { pipe, app, whileClosed, heartbeat, retry } = options;
+  const { pipe, app, whileClosed, heartbeat, retry, batch } = options;
   const renewable = 'ticketProvider' in options;
   const client = new Client({
     dial,
@@ -33,6 +36,7 @@ export async function connect(options: ConnectOptions): Promise<Client> {
     ...(whileClosed ? { whileClosed } : {}),
     ...(heartbeat ? { heartbeat } : {}),
     ...(retry ? { retry } : {}),
+    ...(batch ? { batch } : {}),
     ticketProvider: async () => {
       const ticket = renewable ? await options.ticketProvider() : options.ticket;
       return typeof ticket === 'string' ? { ticket, pipe } : ticket;

@@ -6,6 +6,7 @@ import {
 } from '../generated/constants';
 import { PROTOCOL_VERSION, type OpenResult } from '../generated/protocol';
 import { Backoff } from '../common/backoff';
+import { noBatches, type BatchOptions } from '../common/batching';
 import { monotonicMs } from './clock';
 import { DeskbusError, isLoss } from '../common/error';
 import { Heartbeat, type HeartbeatOptions } from './heartbeat';
@@ -32,6 +33,8 @@ export interface ConnectionOptions {
   renewable: boolean;
   heartbeat?: HeartbeatOptions;
   retry?: RetryOptions;
+  /** Limits of what is written together. */
+  batch?: BatchOptions;
   /** Whether the first session takes up where an earlier process of this client left off. */
   takeUp?: boolean;
 }
@@ -55,6 +58,8 @@ const CLOSE_LIMIT_MS = 1_000;
 
 /** A session with the backend that outlives its connections. */
 export class Connection {
+  /** Counters of what was written together, over all connections. */
+  readonly batches = noBatches();
   private readonly handlers = new Map<string, Handler>();
   private readonly backoff: Backoff;
   private readonly heartbeat: Heartbeat;
@@ -196,7 +201,8 @@ export class Connection {
     const onClose = (): void => {
       if (this.link === link) this.lost();
     };
-    const call: DialedLink = this.options.dial(pipe, { ...this.hooks, onClose }, () =>
+    const batching = { limits: this.options.batch ?? {}, stats: this.batches };
+    const call: DialedLink = this.options.dial(pipe, { ...this.hooks, onClose, batching }, () =>
       this.heartbeat.heard(),
     );
     const { link, socket, connected } = call;

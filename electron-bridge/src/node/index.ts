@@ -2,6 +2,7 @@
 export { App, runAsApp, type RunOptions } from './app';
 export { connect, connectAsApp, type ConnectOptions } from './connect';
 export { Client, type ClientEvents } from './client';
+export type { BatchOptions, BatchStats } from '../common/batching';
 export type { ConnectionState, RetryOptions, Ticket } from './connection';
 export { DeskbusError, type ErrorCategory, type ErrorName } from '../common/error';
 export type { HeartbeatOptions } from './heartbeat';

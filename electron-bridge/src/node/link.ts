@@ -1,6 +1,7 @@
 import type { Methods } from '../generated/protocol';
 import type { LineOutput } from './line';
-import { startTimer } from './clock';
+import { monotonicMs, startTimer } from './clock';
+import { Batching, type BatchOptions, type BatchStats } from '../common/batching';
 import { asDeskbusError, DeskbusError } from '../common/error';
 import { checkSize, toJson } from '../common/json';
 import { LineDecoder, parseFrame, StreamBrokenError } from '../common/lines';
@@ -43,6 +44,8 @@ export interface CallContext {
 export type Handler = (params: unknown, context: CallContext) => unknown;
 
 export interface LinkHooks {
+  /** Limits of what leaves together; its counters go on where an earlier link left off. */
+  batching?: { limits: BatchOptions; stats: BatchStats };
   onMessage?(message: Message): void;
   /** Takes the frames of `bus.message` unparsed, in place of `onMessage`. */
   onMessageLine?(line: string): void;
@@ -77,7 +80,8 @@ const ENVELOPE = '{"jsonrpc":"2.0","id":,}';
 const PUBLISH_HEAD = '{"jsonrpc":"2.0","method":"bus.publish","params":{"topic":';
 
 /** Frames of one turn are written together; a longer run of them is written in pieces. */
-const BATCH_CHARACTERS = 64 * 1024;
+const BATCH: Required<BatchOptions> = { count: 65_536, characters: 64 * 1024, delayMs: 0 };
+const TURN = { now: monotonicMs, atEndOfTurn: (then: () => void) => process.nextTick(then) };
 /** A sender should wait while more than this lies unwritten. */
 const HIGH_WATER_BYTES = 512 * 1024;
 
@@ -92,12 +96,16 @@ export class Link {
   private publishHead = `${PUBLISH_HEAD}""${PAYLOAD_MEMBER}`;
   private lastId = 0;
   private batch = '';
+  private readonly batching: Batching;
   private closed = false;
 
   constructor(
     private readonly output: LineOutput,
     private readonly hooks: LinkHooks,
   ) {
+    const { limits = {}, stats } = hooks.batching ?? {};
+    this.batching = new Batching(() => this.writeBatch(), TURN, BATCH, stats);
+    this.batching.set(limits);
     output.on('error', () => this.close());
     output.on('close', () => this.close());
     this.handle('session.ping', () => ({}));
@@ -239,10 +247,7 @@ export class Link {
 
   /** Writes what was gathered. */
   flush(): void {
-    if (this.batch === '' || this.closed) return;
-    const batch = this.batch;
-    this.batch = '';
-    this.output.write(batch);
+    this.batching.flush();
   }
 
   /** Ends the link: every waiting call rejects with connection_lost. */
@@ -265,10 +270,15 @@ export class Link {
   }
 
   private write(frame: string): void {
-    if (this.batch === '') process.nextTick(() => this.flush());
     this.batch += frame;
     this.batch += '\n';
-    if (this.batch.length >= BATCH_CHARACTERS) this.flush();
+    this.batching.add(frame.length + 1);
+  }
+
+  private writeBatch(): void {
+    const { batch } = this;
+    this.batch = '';
+    if (!this.closed) this.output.write(batch);
   }
 
   /** Ends a call that takes too long, or is not wanted any more; returns what stops that. */

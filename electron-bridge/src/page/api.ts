@@ -17,10 +17,11 @@ import type {
   WriteFileResult,
 } from '../generated/protocol';
 
-import type { BatchStats } from './link';
+import type { BatchOptions } from '../common/batching';
+import type { PageStats } from './link';
 import type { InterApplicationBus } from './openfin/api';
 
-export type { BatchStats };
+export type { BatchOptions, PageStats };
 
 export type Message = MessageParams;
 export type Refused = Omit<RefusedParams, '_meta'>;
@@ -178,7 +179,9 @@ export interface DeskbusApi {
   onGap(listener: (gap: Gap) => void): () => void;
 
   /** Counters of the lines that this page has sent, and of how many left together. */
-  stats(): BatchStats;
+  stats(): PageStats;
+  /** Sets what leaves together, up to 128 lines and 64 Ki characters; all of a turn unless told. */
+  setBatching(options: BatchOptions): void;
 
   /** The same bus in OpenFin's shapes. */
   readonly InterApplicationBus: InterApplicationBus;

@@ -8,7 +8,8 @@ import { answerWith } from '../common/responder';
 import { Subscriptions, type SubscribeOptions } from '../common/subscriptions';
 import { throwLater } from '../common/uncaught';
 import { failure } from './failure';
-import { PageLink, type BatchStats, type Pipe } from './link';
+import { PageLink, type PageStats, type Pipe } from './link';
+import type { BatchOptions } from '../common/batching';
 import type {
   CallOptions,
   ConnectionState,
@@ -71,8 +72,12 @@ export class PageBus extends Emitter<Signals> {
     return this.connection;
   }
 
-  get stats(): BatchStats {
-    return { ...this.link.stats };
+  get stats(): PageStats {
+    return this.link.stats;
+  }
+
+  setBatching(options: BatchOptions): void {
+    this.link.batching.set(options);
   }
 
   call(operation: Operation, params: object, options: CallOptions = {}): Promise<unknown> {
@@ -117,9 +122,12 @@ export class PageBus extends Emitter<Signals> {
 
   /** Answers one message that asks for it. */
   answer(message: Message, handler: Responder): void {
-    void answerWith(handler, message, ({ payload, ...rest }) =>
-      'error' in rest ? this.call('respond', rest) : this.say('respond', rest, payload),
-    );
+    void answerWith(handler, message, ({ payload, ...rest }) => {
+      const json = 'error' in rest ? toJson(rest) : paramsOf(rest, payload, {});
+      // Nobody waits for what becomes of an answer; main tells of one that is refused.
+      this.link.post('respond', json);
+      return Promise.resolve();
+    });
   }
 
   request(topic: string, payload: unknown, options: AskOptions = {}): Promise<RequestResult> {

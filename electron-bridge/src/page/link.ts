@@ -1,4 +1,5 @@
 import { MESSAGE_HEAD } from '../generated/constants';
+import { Batching, type BatchStats } from '../common/batching';
 import { DeskbusError } from '../common/error';
 import { checkSize } from '../common/json';
 import type { CancelSignal } from '../node/link';
@@ -35,14 +36,13 @@ interface Waiting {
   reject(error: DeskbusError): void;
 }
 
-/** Counters of what left together: `lines` over `batches` is how many on average. */
-export interface BatchStats {
-  batches: number;
-  lines: number;
-  characters: number;
-  /** Times at which lines had to wait for room. */
+export interface PageStats extends BatchStats {
+  /** Times at which batches had to wait for room. */
   waits: number;
 }
+
+const BATCH = { count: BATCH_LINES, characters: BATCH_CHARACTERS, delayMs: 0 };
+const PAGE = { now: () => performance.now(), atEndOfTurn: queueMicrotask };
 
 /** Characters that may wait in the page for room. */
 export const MAX_HELD_CHARACTERS = 64 * 1024 * 1024;
@@ -52,7 +52,7 @@ export const MAX_HELD_CHARACTERS = 64 * 1024 * 1024;
  * turn at once; none leaves later than its turn while there is room.
  */
 export class PageLink {
-  readonly stats: BatchStats = { batches: 0, lines: 0, characters: 0, waits: 0 };
+  readonly batching = new Batching(() => this.flush(), PAGE, BATCH);
   private readonly waiting = new Map<number, Waiting>();
   private lastNumber = 0;
   /** Lines that have not left; characters of these, and of those that main has not passed on. */
@@ -62,13 +62,17 @@ export class PageLink {
   private heldCharacters = 0;
   private onItsWay = 0;
   private room: Waiting[] = [];
-  private flushes = false;
+  private waits = 0;
 
   constructor(
     private readonly pipe: Pipe,
     private readonly hooks: PageLinkHooks,
   ) {
     pipe.listen((text) => this.take(text));
+  }
+
+  get stats(): PageStats {
+    return { ...this.batching.stats, waits: this.waits };
   }
 
   /** Resolves with the answer's result. Rejects with `DeskbusError`. */
@@ -117,7 +121,7 @@ export class PageLink {
 
   /** Sends everything, for when there is no later, as the page goes away. */
   leave(): void {
-    this.hold();
+    this.batching.flush();
     for (const text of this.held.splice(0)) this.pipe.send(text);
     this.heldCharacters = 0;
   }
@@ -133,20 +137,22 @@ export class PageLink {
         action: 'Await deskbus.ready() where publish() returns false.',
       });
     }
-    if (!this.flushes) {
-      this.flushes = true;
-      queueMicrotask(() => {
-        this.flushes = false;
-        this.flush();
-      });
-    }
     this.lines.push(line);
     this.characters += line.length + 1;
-    if (this.lines.length >= BATCH_LINES || this.characters >= BATCH_CHARACTERS) this.flush();
+    this.batching.add(line.length + 1);
   }
 
   private flush(): void {
-    this.hold();
+    const text = this.lines.join('\n');
+    this.lines = [];
+    this.characters = 0;
+    this.held.push(text);
+    this.heldCharacters += text.length;
+    this.sendHeld();
+    if (this.held.length > 0) this.waits += 1;
+  }
+
+  private sendHeld(): void {
     let sent = 0;
     for (const text of this.held) {
       if (this.onItsWay > WINDOW_CHARACTERS) break;
@@ -156,21 +162,6 @@ export class PageLink {
       sent += 1;
     }
     if (sent > 0) this.held.splice(0, sent);
-    if (this.held.length > 0) this.stats.waits += 1;
-  }
-
-  /** Makes one text of the lines that there are. */
-  private hold(): void {
-    const { lines, stats } = this;
-    if (lines.length === 0) return;
-    const text = lines.join('\n');
-    this.lines = [];
-    this.characters = 0;
-    this.held.push(text);
-    this.heldCharacters += text.length;
-    stats.batches += 1;
-    stats.lines += lines.length;
-    stats.characters += text.length;
   }
 
   private take(text: string): void {
@@ -202,7 +193,7 @@ export class PageLink {
 
   private makeRoom(characters: number): void {
     this.onItsWay = Math.max(0, this.onItsWay - characters);
-    this.flush();
+    this.sendHeld();
     if (!this.full) for (const waiter of this.room.splice(0)) waiter.resolve(undefined);
   }
 

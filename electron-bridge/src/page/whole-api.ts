@@ -28,6 +28,7 @@ export function apiOf(bus: PageBus): DeskbusApi {
     onRefused: (listener) => bus.on('refused', (refusal) => listener(refusalOf(refusal))),
     onGap: (listener) => bus.on('gap', listener),
     stats: () => bus.stats,
+    setBatching: bus.setBatching.bind(bus),
     InterApplicationBus: openfinOf(bus),
   } as DeskbusApi);
 }

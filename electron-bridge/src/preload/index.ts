@@ -2,7 +2,13 @@
 // world make `window.deskbus` out of that, and `window.fdc3` where FDC3 is on.
 import './only-in-preload';
 import { contextBridge, ipcRenderer, webFrame } from 'electron';
-import { APP_ARGUMENT, Channel, CLIENT_ARGUMENT, FDC3_ARGUMENT } from '../ipc/page-lines';
+import {
+  APP_ARGUMENT,
+  Channel,
+  CLIENT_ARGUMENT,
+  FDC3_ARGUMENT,
+  TAKEN_CHARACTERS,
+} from '../ipc/page-lines';
 import { throwLater } from '../common/uncaught';
 import type { Bridge } from '../page/begin';
 
@@ -14,6 +20,7 @@ declare const PAGE_SCRIPT_WITH_FDC3: string;
 // told apart from it.
 const token = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
 let listener: (text: string) => void = () => undefined;
+let taken = 0;
 
 function argument(prefix: string): string {
   const found = process.argv.filter((word) => word.startsWith(prefix)).pop();
@@ -43,7 +50,11 @@ ipcRenderer.on(Channel.lines, (_event, text: string) => {
   try {
     listener(text);
   } finally {
-    ipcRenderer.send(Channel.taken, token, text.length);
+    taken += text.length;
+    if (taken >= TAKEN_CHARACTERS) {
+      ipcRenderer.send(Channel.taken, token, taken);
+      taken = 0;
+    }
   }
 });
 ipcRenderer.send(Channel.page, token);
