@@ -87,6 +87,7 @@ const assets = files.filter((name) => /\.(html|css|svg)$/.test(name));
 await Promise.all([
   ...script(src('main', 'index.ts'), dist('main', 'index.js'), node),
   ...script(src('node', 'index.ts'), dist('node', 'index.js'), node),
+  ...script(src('relay', 'index.ts'), dist('relay', 'index.js'), node),
   ...['index', 'choice', 'dialog', 'notice', 'panel', 'crash'].flatMap((name) =>
     script(src('preload', `${name}.ts`), dist('preload', `${name}.js`), {
       ...cjs,

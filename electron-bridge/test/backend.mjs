@@ -33,7 +33,9 @@ export class Backend {
     this.server = createServer((socket) => {
       this.sockets.push(socket);
       socket.on('error', () => undefined);
-      createInterface({ input: socket }).on('line', (line) => this.take(socket, JSON.parse(line)));
+      const lines = createInterface({ input: socket });
+      lines.on('line', (line) => this.take(socket, JSON.parse(line)));
+      lines.on('error', () => undefined);
     });
     this.server.listen(this.pipe);
     await once(this.server, 'listening');

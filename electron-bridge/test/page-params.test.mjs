@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { source } from './source.mjs';
 
-const { readPageParams } = await source('main/page-params.ts');
+const { readPageParams } = await source('relay/page-params.ts');
 
 const HOSTILE = {
   'an envelope that ends early': '{"topic":"a"},"id":1',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { source } from './source.mjs';
 
-const { Relay } = await source('main/relay.ts');
+const { Relay } = await source('relay/relay.ts');
 const { pageLine, ROOM_CHARACTERS } = await source('ipc/page-lines.ts');
 
 const PAGE = 'page-1';
@@ -45,14 +45,7 @@ beforeEach(() => {
     },
     acknowledge: (message) => acknowledged.push(message),
   };
-  const contents = {
-    isDestroyed: () => false,
-    send: (channel, text) => {
-      assert.equal(channel, 'deskbus:lines');
-      sent.push(...text.split('\n'));
-    },
-  };
-  relay = new Relay(contents, client);
+  relay = new Relay((text) => sent.push(...text.split('\n')), client);
   relay.begin(PAGE);
   relay.ready(PAGE);
 });

@@ -1,4 +1,4 @@
-// Loads one TypeScript source as the build would make it, for tests of what no bundle exports.
+// Builds one TypeScript source as a bundle, for tests of what no package's bundle exports.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -7,13 +7,14 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { validators } from '../validators.mjs';
 
-export async function source(path) {
+/** Builds it into a file; returns its path, and a function that removes it. */
+export async function bundled(path) {
   const folder = await mkdtemp(join(tmpdir(), 'deskbus-test-'));
-  const outfile = join(folder, 'module.js');
+  const file = join(folder, 'module.js');
   const entry = fileURLToPath(new URL(`../src/${path}`, import.meta.url));
   await build({
     entryPoints: [entry],
-    outfile,
+    outfile: file,
     bundle: true,
     format: 'cjs',
     platform: 'node',
@@ -21,9 +22,15 @@ export async function source(path) {
     external: ['electron'],
     plugins: [validators],
   });
+  return { file, remove: () => rm(folder, { recursive: true }) };
+}
+
+/** Loads it as a module. */
+export async function source(path) {
+  const { file, remove } = await bundled(path);
   try {
-    return createRequire(import.meta.url)(outfile);
+    return createRequire(import.meta.url)(file);
   } finally {
-    await rm(folder, { recursive: true });
+    await remove();
   }
 }

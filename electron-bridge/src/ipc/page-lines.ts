@@ -41,6 +41,8 @@ export const Channel = {
   page: 'deskbus:page',
   /** The page has a document, without which Electron drops what is sent to it: its token. */
   ready: 'deskbus:ready',
+  /** To a page whose relay is a process of its own: the port to it, over which lines go then. */
+  port: 'deskbus:port',
   /** Lines of a page, and of main: token, text; text. */
   lines: 'deskbus:lines',
   /** Lines were handed to the page: token, the characters of all since the last time. */
@@ -115,3 +117,8 @@ export const APP_ARGUMENT = '--deskbus-app=';
 export const CLIENT_ARGUMENT = '--deskbus-client=';
 /** There where the page has FDC3: the standard's version. */
 export const FDC3_ARGUMENT = '--deskbus-fdc3=';
+/** Says that the page's relay is a process of its own. */
+export const PORT_ARGUMENT = '--deskbus-port';
+
+/** A page's words on its port: the same as on the channels of these names. */
+export type PortWord = ['lines', string, string] | ['taken', string, number];

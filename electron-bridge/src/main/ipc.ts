@@ -1,15 +1,7 @@
 import { ipcMain, type IpcMainEvent, type WebContents } from 'electron';
 import { Channel } from '../ipc/page-lines';
+import type { Endpoint } from '../relay/relay';
 import { TopFrame } from './windows/top-frame';
-
-/** One window's end of the IPC. `page` is the token of the page that speaks. */
-export interface Endpoint {
-  begin(page: string): void;
-  /** The page can hear: until then Electron would drop what is sent to it. */
-  ready(page: string): void;
-  lines(page: string, text: string): void;
-  taken(page: string, characters: number): void;
-}
 
 /**
  * The one entrance from pages. A line counts only if it comes from the top frame of a window that was

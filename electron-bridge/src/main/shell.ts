@@ -1,4 +1,4 @@
-import { app, utilityProcess, type BrowserWindow } from 'electron';
+import { app, MessageChannelMain, utilityProcess, type BrowserWindow } from 'electron';
 import { existsSync } from 'fs';
 import { join } from 'path';
 import type {
@@ -31,7 +31,10 @@ import {
   readShowNotice,
 } from './descriptors';
 import { Notices } from './windows/notices';
+import { pageIpc } from './ipc';
 import { Panels } from './windows/panels';
+import { RelaysInProcess } from './relay-process';
+import { RelaysInMain, type Relays } from './relays';
 import { killTree } from './backend/process-tree';
 import { Utilities } from './backend/utilities';
 
@@ -54,6 +57,11 @@ export interface ShellOptions {
   preload?: string;
   /** Whether apps that were running come back after the backend had to be restarted. */
   relaunch?: boolean;
+  /**
+   * The process that has the windows' connections: `main`, unless told, or on Electron 22 and later a
+   * `process` of its own, which pages reach past main. The latter was never run in a real Electron.
+   */
+  relay?: 'main' | 'process';
   /** Whether notices are drawn; without, draw your own out of the events. */
   notices?: boolean;
 }
@@ -89,6 +97,7 @@ export function createShell(options: ShellOptions): Shell {
 /** Spawns the backend, keeps it alive, and draws the windows and dialogs that it describes. */
 export class Shell extends Emitter<ShellEvents> {
   private readonly backend: Backend;
+  private readonly relays: Relays;
   private readonly appWindows: AppWindows;
   private readonly panels: Panels;
   private readonly utilities: Utilities;
@@ -113,13 +122,14 @@ export class Shell extends Emitter<ShellEvents> {
       shellName: options.shellName ?? app.getName(),
       log: options.log,
     });
-    this.appWindows = new AppWindows(this.backend, preload);
+    // Not there before Electron 22.
+    const forker = utilityProcess as typeof utilityProcess | undefined;
+    this.relays = options.relay === 'process' ? relaysInProcess(forker) : new RelaysInMain();
+    this.appWindows = new AppWindows(this.backend, preload, this.relays);
     this.appWindows.on('opened', (window) => this.emit('window-opened', window));
     this.appWindows.on('closed', (window) => this.emit('window-closed', window));
     this.appWindows.on('closed-by-person', (window) => this.forgetWindow(window));
     this.appWindows.on('crashed', (crash) => this.emit('window-crashed', crash));
-    // Not there before Electron 22.
-    const forker = utilityProcess as typeof utilityProcess | undefined;
     this.utilities = new Utilities(this.backend, forker?.fork.bind(forker));
     this.panels = new Panels(this.backend);
     this.panels.on('opened', ({ descriptor: { name }, browserWindow }) =>
@@ -163,6 +173,7 @@ export class Shell extends Emitter<ShellEvents> {
     process.removeListener('exit', this.killAppsAtExit);
     this.notices.closeAll();
     this.appWindows.closeAll();
+    this.relays.close();
     this.panels.closeAll();
     this.utilities.endAll();
   }
@@ -312,6 +323,21 @@ export class Shell extends Emitter<ShellEvents> {
     event.preventDefault();
     void this.stop().finally(() => app.quit());
   }
+}
+
+function relaysInProcess(forker: typeof utilityProcess | undefined): Relays {
+  if (!forker) {
+    throw DeskbusError.of('unavailable', "relay: 'process' needs Electron 22 or later.", {
+      action: 'Leave the option out, or use a newer Electron.',
+      retryable: false,
+    });
+  }
+  const entry = join(__dirname, '..', 'relay', 'index.js');
+  return new RelaysInProcess({
+    fork: () => forker.fork(entry, [], { serviceName: 'deskbus relays' }),
+    makeChannel: () => new MessageChannelMain(),
+    addPage: (contents, endpoint) => pageIpc.add(contents, endpoint),
+  });
 }
 
 /** A bundle of the main process leaves behind what windows load by its path. */

@@ -42,7 +42,10 @@ export interface PageStats extends BatchStats {
 }
 
 const BATCH = { count: BATCH_LINES, characters: BATCH_CHARACTERS, delayMs: 0 };
-const PAGE = { now: () => performance.now(), atEndOfTurn: queueMicrotask };
+const PAGE = {
+  now: () => performance.now(),
+  atEndOfTurn: (then: () => void) => queueMicrotask(then),
+};
 
 /** Characters that may wait in the page for room. */
 export const MAX_HELD_CHARACTERS = 64 * 1024 * 1024;

@@ -7,10 +7,11 @@ import {
   Channel,
   CLIENT_ARGUMENT,
   FDC3_ARGUMENT,
-  TAKEN_CHARACTERS,
+  PORT_ARGUMENT,
 } from '../ipc/page-lines';
 import { throwLater } from '../common/uncaught';
 import type { Bridge } from '../page/begin';
+import { overIpc, overPort } from './carriers';
 
 /** src/page as one script, without FDC3 and with it; the build puts them here. */
 declare const PAGE_SCRIPT: string;
@@ -20,7 +21,8 @@ declare const PAGE_SCRIPT_WITH_FDC3: string;
 // told apart from it.
 const token = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
 let listener: (text: string) => void = () => undefined;
-let taken = 0;
+const carry = process.argv.includes(PORT_ARGUMENT) ? overPort : overIpc;
+const send = carry(token, (text) => listener(text));
 
 function argument(prefix: string): string {
   const found = process.argv.filter((word) => word.startsWith(prefix)).pop();
@@ -40,23 +42,12 @@ const bridge: Bridge = {
   app: argument(APP_ARGUMENT),
   client: argument(CLIENT_ARGUMENT),
   fdc3: argument(FDC3_ARGUMENT),
-  send: (text) => ipcRenderer.send(Channel.lines, token, text),
+  send,
   listen: (one) => {
     listener = one;
   },
 };
 
-ipcRenderer.on(Channel.lines, (_event, text: string) => {
-  try {
-    listener(text);
-  } finally {
-    taken += text.length;
-    if (taken >= TAKEN_CHARACTERS) {
-      ipcRenderer.send(Channel.taken, token, taken);
-      taken = 0;
-    }
-  }
-});
 ipcRenderer.send(Channel.page, token);
 onDocument(() => ipcRenderer.send(Channel.ready, token));
 contextBridge.exposeInMainWorld('deskbusBridge', bridge);

@@ -1,6 +1,5 @@
 import { MESSAGE_HEAD } from '../generated/constants';
-import { Channel } from '../ipc/page-lines';
-import { Relay } from '../main/relay';
+import { Relay } from '../relay/relay';
 import { Client } from '../node/client';
 import type { Ticket } from '../node/connection';
 import type { Dial } from '../node/dialed-link';
@@ -64,16 +63,12 @@ export class Tab {
     this.port = port;
     this.page = page;
     const before = this.relay;
-    const contents = {
-      isDestroyed: () => this.port !== port,
-      send: (channel: string, text: string): void => {
-        const word: WorkerWord = { kind: 'lines', text };
-        if (channel !== Channel.lines) return;
-        this.untaken.push(text);
-        port.postMessage(word);
-      },
-    };
-    this.relay = new Relay(contents, this.client);
+    this.relay = new Relay((text) => {
+      if (this.port !== port) return;
+      const word: WorkerWord = { kind: 'lines', text };
+      this.untaken.push(text);
+      port.postMessage(word);
+    }, this.client);
     this.relay.begin(page);
     this.stale = before;
   }

@@ -1,15 +1,12 @@
-import { dial } from '../../node/dial';
 import { BrowserWindow, type Rectangle, type RenderProcessGoneDetails } from 'electron';
 import type { WindowDescriptor } from '../../generated/protocol';
-import { Client } from '../../node/client';
 import type { Ticket } from '../../node/connection';
 import { Emitter } from '../../common/emitter';
 import { DeskbusError } from '../../common/error';
 import type { AppPolicy } from '../policy/app-policy';
-import { pageIpc } from '../ipc';
+import type { Relays, WindowRelay } from '../relays';
 import { lockContents, lockedPreferences, WINDOW_LOOK } from '../policy/lockdown';
 import { APP_ARGUMENT, CLIENT_ARGUMENT, FDC3_ARGUMENT } from '../../ipc/page-lines';
-import { Relay } from '../relay';
 
 interface WindowEvents {
   closed: undefined;
@@ -20,7 +17,7 @@ interface WindowEvents {
 /** One window of an app: a locked BrowserWindow with a connection of its own to the bus. */
 export class AppWindow extends Emitter<WindowEvents> {
   readonly browserWindow: BrowserWindow;
-  private readonly client: Client;
+  private readonly relay: WindowRelay;
   private readonly loaded: Promise<void>;
 
   constructor(
@@ -28,29 +25,21 @@ export class AppWindow extends Emitter<WindowEvents> {
     preload: string,
     bounds: Rectangle | undefined,
     policy: AppPolicy,
+    relays: Relays,
     mintTicket: () => Promise<Ticket>,
   ) {
     super();
-    this.browserWindow = createWindow(descriptor, preload, bounds);
+    this.browserWindow = createWindow(descriptor, preload, bounds, relays.arguments);
     const { webContents } = this.browserWindow;
-    const relayLine = (line: string): void => relay.message(line);
-    this.client = new Client({
-      dial,
-      app: descriptor.app,
-      ticketProvider: mintTicket,
-      renewable: true,
-      onMessageLine: relayLine,
-    });
-    const relay = new Relay(webContents, this.client);
-    pageIpc.add(webContents, relay);
+    this.relay = relays.open(descriptor.app, webContents, mintTicket);
     policy.own(descriptor, webContents);
     lockContents(webContents, descriptor.url, policy);
     onCrash(webContents, (details) => {
-      relay.dropPage();
+      this.relay.dropPage();
       this.emit('gone', details);
     });
     this.browserWindow.once('closed', () => {
-      void this.client.close();
+      void this.relay.close();
       this.emit('closed', undefined);
     });
     this.loaded = this.load();
@@ -75,7 +64,7 @@ export class AppWindow extends Emitter<WindowEvents> {
     });
     gone.catch(() => undefined);
     try {
-      await Promise.race([gone, this.client.open()]);
+      await Promise.race([gone, this.relay.opened]);
       const loading = this.browserWindow.loadURL(this.descriptor.url).catch(() => {
         throw DeskbusError.of(
           'unavailable',
@@ -96,6 +85,7 @@ function createWindow(
   descriptor: WindowDescriptor,
   preload: string,
   bounds: Rectangle | undefined,
+  relayArguments: readonly string[],
 ): BrowserWindow {
   const { app, client, title, width, height, x, y, fdc3, backgroundColor = '#ffffff' } = descriptor;
   const window = new BrowserWindow({
@@ -111,6 +101,7 @@ function createWindow(
       APP_ARGUMENT + app,
       CLIENT_ARGUMENT + client,
       ...(fdc3 === undefined ? [] : [FDC3_ARGUMENT + fdc3]),
+      ...relayArguments,
     ]),
   });
   window.once('ready-to-show', () => window.show());

@@ -8,6 +8,7 @@ import type { Backend } from '../backend/backend';
 import { CrashWindow } from './crash-window';
 import { readCloseWindow, readOpenWindow, readShowCrash } from '../descriptors';
 import { Grants } from '../policy/grants';
+import type { Relays } from '../relays';
 import { WindowProcesses } from './window-processes';
 
 /** An open window of an app. */
@@ -38,6 +39,7 @@ export class AppWindows extends Emitter<AppWindowsEvents> {
   constructor(
     private readonly backend: Backend,
     private readonly preload: string,
+    private readonly relays: Relays,
   ) {
     super();
     this.grants = new Grants(backend);
@@ -78,7 +80,7 @@ export class AppWindows extends Emitter<AppWindowsEvents> {
     const bounds = (crash ?? known)?.browserWindow.getBounds();
     known?.close();
     const policy = this.policyOf(descriptor.app);
-    const window = new AppWindow(descriptor, this.preload, bounds, policy, () =>
+    const window = new AppWindow(descriptor, this.preload, bounds, policy, this.relays, () =>
       this.mintTicket(descriptor),
     );
     this.open.set(id, window);

@@ -1,4 +1,3 @@
-import type { WebContents } from 'electron';
 import { MAX_FRAME_BYTES } from '../generated/constants';
 import type { ConnectResult, RefusedParams, Source } from '../generated/protocol';
 import type { Client } from '../node/client';
@@ -8,11 +7,9 @@ import type { CancelSignal } from '../node/link';
 import type { Choice } from '../node/options';
 import type { Numbered } from '../common/acknowledgements';
 import type { Stop, Wish } from '../common/subscriptions';
-import type { Endpoint } from './ipc';
 import {
   BATCH_CHARACTERS,
   BATCH_LINES,
-  Channel,
   isOperation,
   OPERATIONS,
   readPageLine,
@@ -27,6 +24,15 @@ const PAUSE_CHARACTERS = 4 * 1024 * 1024;
 const RESUME_CHARACTERS = 1024 * 1024;
 /** The longest text that the client in a page sends: a batch, and one line more. */
 const MAX_TEXT_CHARACTERS = BATCH_CHARACTERS + MAX_FRAME_BYTES;
+
+/** A page's way to its connection. `page` is the token of the page that speaks. */
+export interface Endpoint {
+  begin(page: string): void;
+  /** The page can hear: until then Electron would drop what is sent to it. */
+  ready(page: string): void;
+  lines(page: string, text: string): void;
+  taken(page: string, characters: number): void;
+}
 
 interface Subscription {
   /** Its wish as JSON. */
@@ -61,7 +67,7 @@ export class Relay implements Endpoint {
   private inbox: string | undefined;
 
   constructor(
-    private readonly contents: Pick<WebContents, 'isDestroyed' | 'send'>,
+    private readonly send: (text: string) => void,
     private readonly client: Client,
   ) {
     client.on('state', (state) => this.tell('state', state));
@@ -306,8 +312,7 @@ export class Relay implements Endpoint {
     const text = this.outgoing.join('\n');
     this.outgoing = [];
     this.characters = 0;
-    if (this.contents.isDestroyed()) return;
-    this.contents.send(Channel.lines, text);
+    this.send(text);
     this.waiting += text.length;
     if (!this.paused && this.waiting > PAUSE_CHARACTERS) {
       this.paused = true;
