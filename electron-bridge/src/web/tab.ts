@@ -69,7 +69,7 @@ export class Tab {
       this.untaken.push(text);
       port.postMessage(word);
     }, this.client);
-    this.relay.begin(page);
+    this.relay.ready(page);
     this.stale = before;
   }
 
