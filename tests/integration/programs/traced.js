@@ -1,13 +1,9 @@
 // A Node app that asks for a fill, and tells with what: node traced.js PIPE TICKET BRIDGE
 const [pipe, ticket, bridge] = process.argv.slice(2);
-const { Client } = require(bridge);
+const { connect } = require(bridge);
 
 async function main() {
-  const client = new Client({
-    app: 'desk.feed',
-    ticketProvider: () => Promise.resolve({ ticket, pipe }),
-  });
-  await client.open();
+  const client = await connect({ pipe, ticket, app: 'desk.feed' });
   client.subscribe('orders.seen', () => client.publish('orders.noted', 'of the handler'));
   const answer = await client.request('orders.fill', 7);
   client.publish('orders.done', answer.payload);
