@@ -34,6 +34,8 @@ from deskbus.federation.position_file import FILE_NAME as PLACE
 from deskbus.federation.position_file import Position, PositionFile
 from deskbus.federation.service import Federation
 from deskbus.handlers.apps import own_handlers
+from deskbus.observability.forwarding.bookmark import ForwardBookmark
+from deskbus.observability.forwarding.forwarder import Destination, Forwarder
 from deskbus.persistence.log import batch
 from deskbus.persistence.log.segment_summary import summary_path
 from deskbus.persistence.service import MessagePersistence
@@ -179,6 +181,28 @@ async def start_federation(place: DataFolder) -> str:
     await federation.run()
     assert federation.health().status == "degraded"
     return federation.health().detail or ""
+
+
+async def make_bookmark(place: DataFolder, patch: pytest.MonkeyPatch) -> None:
+    ForwardBookmark(place.folder, "siem").save(3)
+    bump_json(place.folder / "siem.json")
+
+
+async def start_forwarder(place: DataFolder) -> str:
+    async def nothing(after: int, limit: int) -> Any:
+        raise AssertionError("nothing is read")
+
+    forwarder = Forwarder(
+        "siem",
+        cast("Destination", SimpleNamespace()),
+        ForwardBookmark(place.folder, "siem"),
+        newest=lambda: 9,
+        read=nothing,
+        with_alerts=False,
+        from_beginning=False,
+    )
+    await forwarder.run()
+    return forwarder.health().detail or ""
 
 
 # The vault
@@ -443,6 +467,12 @@ FORMATS = [
     Format("log summary", ("persistence.log.segment_summary.VERSION",), make_summary, start_log),
     Format(
         "federation's place", ("federation.position_file.Position",), make_place, start_federation
+    ),
+    Format(
+        "forwarding's place",
+        ("observability.forwarding.bookmark.ForwardedUpTo",),
+        make_bookmark,
+        start_forwarder,
     ),
     Format("sealed record", ("vault.cipher._VERSION",), make_record, start_record),
     Format("keyset", ("vault.keys.keyset._MAGIC",), make_keyset, start_vault),

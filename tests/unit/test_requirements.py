@@ -15,6 +15,7 @@ ALL = [
     *(f"6.{n}" for n in range(1, 6)),
     *(f"7.{n}" for n in range(1, 6)),
     *(f"8.{n}" for n in range(1, 6)),
+    "C",
     "F",
     "W",
 ]

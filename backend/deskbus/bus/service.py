@@ -120,7 +120,7 @@ class InterApplicationBus:
         return False
 
     def catchup(self, identity: ClientId, last_seqs: Mapping[str, int]) -> SessionCatchup | None:
-        """What a client that comes back has missed since `last_seqs`; None where nothing is kept.
+        """The messages that a client missed since `last_seqs`; None where nothing is kept.
 
         From now on it is away, and what comes meanwhile waits for it.
         """

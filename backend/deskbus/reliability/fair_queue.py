@@ -97,6 +97,6 @@ class Pieces:
     async def take(self, owner: str) -> AsyncIterator[None]:
         """Raises `DeskbusError` (overloaded) where too many of `owner` wait already."""
         async with self._turns.take(owner):
-            # What came meanwhile is served first.
+            # Work that came meanwhile is served first.
             await anyio.lowlevel.checkpoint()
             yield

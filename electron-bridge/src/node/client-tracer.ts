@@ -5,7 +5,7 @@ import { matches } from '../common/topics';
 /** Spans in one call of `traces.record`; more are told in the next. */
 const BATCH = 64;
 /** Spans that wait for a backend that does not take them; beyond, they are left out. */
-const MAX_WAITING = 1000;
+const MAX_WAITING_STEPS = 1000;
 const TELL_AFTER_MS = 200;
 const SAMPLED = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f][13579bdf]$/;
 
@@ -135,7 +135,7 @@ export class ClientTracer {
   }
 
   private add(span: ClientSpan): void {
-    if (this.waiting.length >= MAX_WAITING) return;
+    if (this.waiting.length >= MAX_WAITING_STEPS) return;
     this.waiting.push(span);
     if (this.waiting.length >= BATCH) this.flush();
     else if (!this.timer) {

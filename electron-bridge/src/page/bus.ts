@@ -1,4 +1,4 @@
-import { FDC3_AGENT_APP, FDC3_INBOX_TOPICS } from '../generated/constants';
+import { FDC3_AGENT_APP, FDC3_INBOX_TOPICS, PAYLOAD_MEMBER } from '../generated/constants';
 import type { RequestResult } from '../generated/protocol';
 import { OPERATIONS, type Operation, type SubscriberWord, type Told } from '../ipc/page-lines';
 import type { Numbered } from '../common/acknowledgements';
@@ -206,5 +206,5 @@ function paramsOf(members: object, payload: unknown, options: object): string {
   const head = toJson(members);
   const rest = toJson(options);
   const tail = rest === '{}' ? '}' : `,${rest.slice(1)}`;
-  return `${head.slice(0, -1)},"payload":${wholeJson(payload)}${tail}`;
+  return `${head.slice(0, -1)}${PAYLOAD_MEMBER}${wholeJson(payload)}${tail}`;
 }

@@ -209,6 +209,9 @@ class Connection:
         epoch = "" if message.epoch == self._run.epoch else message.epoch
         self._run.bus.member(self._who).window.acknowledge(message.topic, [message.seq], epoch)
 
+    def trace_by(self, terms: object) -> None:
+        """Nothing is traced here."""
+
     def observe(self, method: str, observer: Callable[[Raw], None]) -> None:
         """Nothing else is said here."""
 

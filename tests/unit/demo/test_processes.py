@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 READERS = {
     "demo/processes.py",
     "backend/deskbus/processes/system/portable_processes.py",
+    "backend/deskbus/observability/port_holder.py",
     # They tell of themselves, or compare with what psutil sees.
     "demo/chaos/chaos.py",
     "tests/unit/demo/test_processes.py",

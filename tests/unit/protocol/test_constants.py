@@ -19,19 +19,25 @@ POWER = re.compile(r"(\d+) \*\* (\d+)\Z")
 COINCIDENCES = {
     "ALLOW_MARGIN_MS",
     "BATCH_CHARACTERS",
+    "BATCH_LINES",
     "CACHED_TOPICS",
     "CLOSE_LIMIT_MS",
     "FIRST_RESTART_MS",
     "GRACE_MS",
     "HELLO_LIMIT_MS",
+    "IDLE_MS",
     "KNOWN_TOPICS",
     "LAST_RESTART_MS",
+    "MAX_DELAY_MS",
+    "MAX_WAITING_STEPS",
     "OPEN_LIMIT_MS",
     "OUTPUT_LIMIT_MS",
     "PAUSE_CHARACTERS",
     "PROBE_LIMIT_MS",
+    "RELOAD_WITHIN_MS",
     "STOP_LIMIT_MS",
     "TICK_MS",
+    "WINDOW_CHARACTERS",
 }
 """Limits of TypeScript's own, which have the number of a shared one by chance."""
 
