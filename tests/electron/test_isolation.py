@@ -57,6 +57,7 @@ async def test_a_page_gets_the_api_and_nothing_else_of_the_bridge(
     assert await page.evaluate("Object.keys(deskbusBridge).sort()") == [
         "app",
         "client",
+        "fdc3",
         "listen",
         "send",
     ]

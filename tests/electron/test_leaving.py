@@ -8,7 +8,7 @@ import pytest
 from demo.devtools import Page
 from demo.electron import ElectronSession
 from tests.electron.conftest import PAGES, Starter
-from tests.electron.mainprocess import shell_call
+from tests.electron.mainprocess import decide, shell_call
 from tests.integration.shell import LIMIT_S
 
 APP = "test.pair"
@@ -17,6 +17,7 @@ CONFIG = f"""
 [[apps]]
 id = "{APP}"
 name = "Pair"
+declares = [{{ permission = "messaging.read", scope = "news" }}]
 grants = [
     {{ permission = "messaging.read", scope = "talk.#" }},
     {{ permission = "messaging.write", scope = "talk.#" }},
@@ -54,6 +55,8 @@ async def clients(session: ElectronSession) -> dict[str, bool]:
 
 async def sessions_of(session: ElectronSession, client: str) -> int:
     """How many sessions a client has opened or taken up."""
+    # A decision is answered once it is in the log, and what was recorded before it is there too.
+    await decide(session, APP, "messaging.read", "news")
     wanted = {"types": ["auth.used", "auth.resumed"], "apps": [APP]}
     records = (await shell_call(session, "audit.query", **wanted))["records"]
     return sum(record["client"] == client for record in records)

@@ -18,11 +18,11 @@ from deskbus.audit.write.recovery import Opening
 from deskbus_protocol.events import AuditDropped, AuditSetAside
 
 LINGER_S = 0.25
-"""A record that nobody waits for may wait so long for company."""
+"""Longest batching delay of records that nobody awaits."""
 
 GROUP_RECORDS = 8192
 CROWD = 1024
-"""With so many waiting, none waits for company."""
+"""With this many records waiting, a batch is written at once."""
 
 MAX_WAITING = 100_000
 """While the disk fails, so many events are kept in memory; of more, their number."""
