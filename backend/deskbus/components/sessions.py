@@ -108,7 +108,7 @@ class Sessions:
     async def look_back(
         self, connection: Connection, identity: ClientId, last_seqs: Mapping[str, int]
     ) -> SessionCatchup | None:
-        """The messages that a client has missed by the time it comes back; an earlier connection of its is closed.
+        """The messages that a client missed while away; an earlier connection of its is closed.
 
         Many topics are looked through in many turns of the loop. Raises `DeskbusError`: conflict
         where it came back elsewhere meanwhile, connection_lost where it is gone again.

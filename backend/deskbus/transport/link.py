@@ -131,7 +131,7 @@ class Link(asyncio.Protocol):
         self._flusher.flush()
 
     def occupy(self) -> None:
-        """Frames that were read are not served yet: reads nothing more from this peer until `vacate`."""
+        """Stops reading from this peer until `vacate`: frames that were read wait to be served."""
         if not self._is_occupied:
             self._is_occupied = True
             self._read_or_wait()

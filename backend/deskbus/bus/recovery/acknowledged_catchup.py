@@ -54,7 +54,7 @@ class AcknowledgedCatchup:
         self._window.send_again(cache(self._is_first))
 
     def pick(self, lines: Sequence[bytes], position: int) -> list[tuple[bytes, Origin]]:
-        """The messages owed of lines of the log behind `position`, which lie between two `edges`."""
+        """The messages owed among log lines behind `position`, which lie between two `edges`."""
         return [
             (line, read)
             for line, read in zip(lines, map(origin, lines), strict=True)
