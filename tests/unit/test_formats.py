@@ -35,7 +35,8 @@ from deskbus.federation.position_file import Position, PositionFile
 from deskbus.federation.service import Federation
 from deskbus.handlers.apps import own_handlers
 from deskbus.observability.forwarding.bookmark import ForwardBookmark
-from deskbus.observability.forwarding.forwarder import Destination, Forwarder
+from deskbus.observability.forwarding.destination import Destination
+from deskbus.observability.forwarding.forwarder import Forwarder
 from deskbus.persistence.log import batch
 from deskbus.persistence.log.segment_summary import summary_path
 from deskbus.persistence.service import MessagePersistence
