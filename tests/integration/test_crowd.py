@@ -77,6 +77,7 @@ OVER_THE_BOUND = frozenset(
         "messages past patterns that cost most",
         "answers to its own requests",
         "batches",
+        "bus.continue",
         "session.resume with ten thousand seqs",
     }
 )
