@@ -43,6 +43,7 @@ def test_the_block_without_electron_works_as_it_is_pasted(tmp_path: Path) -> Non
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=env,
+            cwd=tmp_path,
             start_new_session=True,
         )
     except FileNotFoundError:
