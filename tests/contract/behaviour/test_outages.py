@@ -149,12 +149,17 @@ class Outages(RuleBasedStateMachine):
         self.lost: set[Id] = set()
         self.dead: set[tuple[ClientId, Id]] = set()
         self.subscriptions: list[AbstractAsyncContextManager[Any]] = []
-        self._start()
-        self.readers = {}
-        for name in WISHES:
-            self.readers[name] = Reader(name, self)
-            self.loop.run(self.readers[name].begin())
-            self.loop.run(self.readers[name].connect(None))
+        self.readers: dict[str, Reader] = {}
+        try:
+            self._start()
+            for name in WISHES:
+                self.readers[name] = Reader(name, self)
+                self.loop.run(self.readers[name].begin())
+                self.loop.run(self.readers[name].connect(None))
+        except BaseException:
+            # There is no `teardown` of what was not made; the loop would fail a later test.
+            self._close()
+            raise
 
     @rule(topic=st.sampled_from(TOPICS), count=st.integers(1, 4), durable=st.booleans())
     def publish(self, topic: str, count: int, durable: bool) -> None:
@@ -249,10 +254,13 @@ class Outages(RuleBasedStateMachine):
         try:
             self._nothing_is_lost_in_silence()
         finally:
-            for reader in self.readers.values():
-                self.loop.run(reader.end())
-            self.subscriptions.clear()
-            self.loop.close()
+            self._close()
+
+    def _close(self) -> None:
+        for reader in self.readers.values():
+            self.loop.run(reader.end())
+        self.subscriptions.clear()
+        self.loop.close()
 
     def _nothing_is_lost_in_silence(self) -> None:
         """Once every link is whole again: arrived, told as a gap, or dead with a reason."""
