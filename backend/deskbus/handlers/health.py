@@ -26,7 +26,7 @@ def _openrpc() -> Raw:
 def handlers(health: HealthMonitor) -> Mapping[str, Handler]:
     async def get(call: Call, _: NoParams) -> HealthResult:
         # The words name apps, paths and machines.
-        return health.report() if call.connection.role == "shell" else health.seen()
+        return health.report() if call.connection.role == "shell" else await health.statuses()
 
     async def discover(_: Call, __: NoParams) -> Raw:
         if not _openrpc.cache_info().currsize:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from math import inf
 
 import anyio
 
@@ -14,8 +13,9 @@ from deskbus_protocol.quantity import counted
 Check = Callable[[], ComponentHealth]
 
 LOOK_EVERY_S = 1.0
-SEEN_FOR_S = 0.1
-"""Age up to which a look answers apps: however often they ask, it costs ten looks a second."""
+
+RESTS_PER_LOOK = 10
+"""Looks for apps are apart by this many times what the last one took."""
 
 _WORST_FIRST: tuple[Status, ...] = ("failed", "degraded", "ok")
 
@@ -36,7 +36,9 @@ class HealthMonitor:
         self._checks: dict[str, Check] = {}
         self._breakers: dict[str, CircuitBreaker] = {}
         self._reported: dict[str, Status] = {}
-        self._looked_at_s = -inf
+        self._looks = 0
+        self._next_look_s = self._started_at_s
+        self._statuses: dict[str, ComponentHealth] = {}
 
     def watch(self, component: str, check: Check) -> None:
         self._checks[component] = check
@@ -68,12 +70,29 @@ class HealthMonitor:
             breakers={name: _status_of(breaker) for name, breaker in self._breakers.items()},
         )
 
-    def seen(self) -> HealthResult:
-        """As of a look that is no older than `SEEN_FOR_S`, and without words."""
-        if self._monotonic_s() - self._looked_at_s >= SEEN_FOR_S:
-            self.look()
-        components = {name: ComponentHealth(status=self._reported[name]) for name in self._checks}
-        return self._result(components)
+    async def statuses(self) -> HealthResult:
+        """As of a look after the call, without words.
+
+        Who calls while looks rest waits for the next, and all who wait share it: however many
+        calls come, looks take a bounded share of the loop.
+        """
+        came = self._looks
+        while self._looks == came:
+            rest_s = self._next_look_s - self._monotonic_s()
+            if rest_s > 0:
+                await anyio.sleep(rest_s)
+            else:
+                self._look_for_statuses()
+        return self._result(self._statuses)
+
+    def _look_for_statuses(self) -> None:
+        began_s = self._monotonic_s()
+        self._statuses = {
+            name: ComponentHealth(status=check().status) for name, check in self._checks.items()
+        }
+        self._looks += 1
+        ended_s = self._monotonic_s()
+        self._next_look_s = ended_s + RESTS_PER_LOOK * (ended_s - began_s)
 
     async def run(self) -> None:
         """Looks again and again until cancelled; what it finds first is no change."""
@@ -83,12 +102,10 @@ class HealthMonitor:
             self.look()
 
     def look(self) -> None:
-        self._looked_at_s = self._monotonic_s()
         for name, check in self._checks.items():
             health = check()
-            before = self._reported.get(name, "ok")
-            self._reported[name] = health.status
-            if before != health.status:
+            if self._reported.get(name, "ok") != health.status:
+                self._reported[name] = health.status
                 self._on_changed(name, health)
 
 

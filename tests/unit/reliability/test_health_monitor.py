@@ -1,5 +1,6 @@
 """Health: the worst component counts, and a change of status is told."""
 
+import anyio
 import pytest
 
 from deskbus.reliability.circuit_breaker import BreakerPolicy, CircuitBreaker
@@ -72,3 +73,38 @@ def test_each_change_of_a_breaker_is_told_at_once() -> None:
     assert trial is not None
     trial.succeeded()
     assert [status for _, status in rig.told] == ["degraded", "degraded", "ok"]
+
+
+@pytest.mark.requirement("6.4")
+async def test_an_app_is_told_what_has_changed_just_before_its_call_and_no_words() -> None:
+    rig = Rig()
+    assert (await rig.monitor.statuses()).status == "ok"
+    rig.disk = ComponentHealth(status="degraded", detail="full")
+    assert (await rig.monitor.statuses()).components["disk"] == ComponentHealth(status="degraded")
+
+
+async def test_calls_that_come_while_looks_rest_share_the_next_one() -> None:
+    rig = Rig()
+    looks = 0
+
+    def slow() -> ComponentHealth:
+        nonlocal looks
+        looks += 1
+        rig.now_s += 0.001
+        return rig.disk
+
+    rig.monitor.watch("disk", slow)
+    await rig.monitor.statuses()
+    found: list[Status] = []
+
+    async def ask() -> None:
+        found.append((await rig.monitor.statuses()).status)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(50):
+            tasks.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        assert (looks, found) == (1, [])
+        rig.disk = ComponentHealth(status="degraded")
+        rig.now_s += 1
+    assert (looks, found) == (2, ["degraded"] * 50)
