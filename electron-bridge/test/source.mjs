@@ -1,4 +1,4 @@
-// Builds one TypeScript source as a bundle, for tests of what no package's bundle exports.
+// Builds TypeScript sources as a bundle, for tests of what no package's bundle exports.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -7,13 +7,14 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { validators } from '../validators.mjs';
 
-/** Builds it into a file; returns its path, and a function that removes it. */
-export async function bundled(path) {
+/** Builds them into one file; returns its path, and a function that removes it. */
+export async function bundled(...paths) {
   const folder = await mkdtemp(join(tmpdir(), 'deskbus-test-'));
   const file = join(folder, 'module.js');
-  const entry = fileURLToPath(new URL(`../src/${path}`, import.meta.url));
+  const contents = paths.map((path) => `export * from './${path}';`).join('\n');
+  const resolveDir = fileURLToPath(new URL('../src', import.meta.url));
   await build({
-    entryPoints: [entry],
+    stdin: { contents, resolveDir, loader: 'ts' },
     outfile: file,
     bundle: true,
     format: 'cjs',
@@ -25,9 +26,9 @@ export async function bundled(path) {
   return { file, remove: () => rm(folder, { recursive: true }) };
 }
 
-/** Loads it as a module. */
-export async function source(path) {
-  const { file, remove } = await bundled(path);
+/** Loads them as one module: what they share, as the class of errors, is there once. */
+export async function source(...paths) {
+  const { file, remove } = await bundled(...paths);
   try {
     return createRequire(import.meta.url)(file);
   } finally {
