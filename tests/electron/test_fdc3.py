@@ -418,7 +418,7 @@ async def test_a_page_has_what_fdc3_3_adds_where_the_configuration_says_so(
         assert (await chart.evaluate("fdc3.getInfo()"))["fdc3Version"] == "3.0"
         await chart.evaluate(
             """(async () => {
-                fdc3.addEventListener('contextCleared', ({ details }) => {
+                await fdc3.addEventListener('contextCleared', ({ details }) => {
                     window.gone = details;
                 });
                 await fdc3.addIntentListenerWithContext('ViewChart', ['fdc3.instrument'],
@@ -444,7 +444,8 @@ async def test_a_page_has_what_fdc3_3_adds_where_the_configuration_says_so(
         assert told["error"] == "IntentHandlerRejected"
         gone = await chart.until("window.gone")
         assert gone == {"channelId": "own", "contextType": "fdc3.contact"}
-        await chart.evaluate("(() => { fdc3.close(); })()")
+        with suppress(PageGoneError):
+            await chart.evaluate("(() => { fdc3.close(); })()")
         await blotter.until(
             "fdc3.findInstances({ appId: 'Chart' }).then(({ length }) => length === 0)"
         )
