@@ -12,26 +12,28 @@ from functools import partial
 import anyio
 import structlog
 
-from deskbus.components.access_control import AccessControl
-from deskbus.components.app_processes import AppProcesses
-from deskbus.components.app_traces import AppTraces
-from deskbus.components.auditing import Auditing
-from deskbus.components.connection_acceptor import ConnectionAcceptor
-from deskbus.components.endpoint import Endpoint
-from deskbus.components.fdc3_agent import Fdc3Agent
-from deskbus.components.federation_bridge import FederationBridge
-from deskbus.components.forwarding import Forwarding
-from deskbus.components.health_checks import (
+from deskbus.components.access.access_control import AccessControl
+from deskbus.components.apps.app_processes import AppProcesses
+from deskbus.components.apps.app_traces import AppTraces
+from deskbus.components.audit.auditing import Auditing
+from deskbus.components.connections.connection_acceptor import ConnectionAcceptor
+from deskbus.components.connections.endpoint import Endpoint
+from deskbus.components.connections.sessions import Sessions
+from deskbus.components.connections.web_gateway import WebGateway, web_apps_of
+from deskbus.components.fdc3.fdc3_agent import Fdc3Agent
+from deskbus.components.late_imports import LateImports
+from deskbus.components.messaging.federation_bridge import FederationBridge
+from deskbus.components.messaging.messaging import Messaging
+from deskbus.components.methods import dispatcher_of
+from deskbus.components.monitoring.forwarding import Forwarding
+from deskbus.components.monitoring.health_checks import (
     bus_check,
     permissions_check,
     persistence_check,
     shell_check,
 )
-from deskbus.components.health_watch import HealthWatch
-from deskbus.components.late_imports import LateImports
-from deskbus.components.messaging import Messaging
-from deskbus.components.methods import dispatcher_of
-from deskbus.components.metric_sources import (
+from deskbus.components.monitoring.health_watch import HealthWatch
+from deskbus.components.monitoring.metric_sources import (
     app_metrics,
     audit_metrics,
     build_metrics,
@@ -48,12 +50,10 @@ from deskbus.components.metric_sources import (
     vault_metrics,
     web_metrics,
 )
-from deskbus.components.metrics import Metrics
-from deskbus.components.sessions import Sessions
-from deskbus.components.support import SupportReports
-from deskbus.components.tracing import Tracing
+from deskbus.components.monitoring.metrics import Metrics
+from deskbus.components.monitoring.support_reports import SupportReports
+from deskbus.components.monitoring.tracing import Tracing
 from deskbus.components.user_interface import UserInterface
-from deskbus.components.web_gateway import WebGateway, web_apps_of
 from deskbus.config import VAULT_FOLDER, Settings
 from deskbus.contracts.component import Component
 from deskbus.contracts.listeners import AsyncListeners, Listeners

@@ -13,7 +13,7 @@ import anyio
 import msgspec
 
 from deskbus.audit.logger import AuditLogger
-from deskbus.components.sensitive_topics import SensitiveTopics
+from deskbus.components.messaging.sensitive_topics import SensitiveTopics
 from deskbus.federation.position_file import Position, PositionFile
 from deskbus.persistence.log.message_log import MessageLog
 from deskbus.processes.installed_apps import InstalledApp, InstalledApps

@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from deskbus.components.metrics import SCRAPE_SOCKET
+from deskbus.components.monitoring.metrics import SCRAPE_SOCKET
 from deskbus.config import runtime_dir_for
 from deskbus_protocol.errors import DeskbusError
 from tests.conftest import absent

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.components.sensitive_topics import SensitiveTopics
+from deskbus.components.messaging.sensitive_topics import SensitiveTopics
 from deskbus.federation.position_file import PositionFile
 from deskbus.persistence.log.message_log import MessageLog
 from deskbus.vault.vault import Vault

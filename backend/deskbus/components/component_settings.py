@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from deskbus.audit.logger import AuditSettings
 from deskbus.audit.store.retention import AuditRetention
-from deskbus.components.sensitive_topics import SensitiveTopics
+from deskbus.components.messaging.sensitive_topics import SensitiveTopics
 from deskbus.config import (
     MESSAGE_FOLDER,
     AuditConfig,

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 
-from deskbus.components.access_control import AccessControl
-from deskbus.components.app_processes import AppProcesses
-from deskbus.components.auditing import Auditing
-from deskbus.components.fdc3_agent import Fdc3Agent
-from deskbus.components.federation_bridge import FederationBridge
-from deskbus.components.health_checks import log_statistics
-from deskbus.components.health_watch import HealthWatch
-from deskbus.components.messaging import Messaging
-from deskbus.components.metrics import Metrics
-from deskbus.components.permission_explanations import PermissionExplanations
-from deskbus.components.sessions import Sessions
-from deskbus.components.support import SupportReports
-from deskbus.components.tracing import Tracing
+from deskbus.components.access.access_control import AccessControl
+from deskbus.components.access.permission_explanations import PermissionExplanations
+from deskbus.components.apps.app_processes import AppProcesses
+from deskbus.components.audit.auditing import Auditing
+from deskbus.components.connections.sessions import Sessions
+from deskbus.components.fdc3.fdc3_agent import Fdc3Agent
+from deskbus.components.messaging.federation_bridge import FederationBridge
+from deskbus.components.messaging.messaging import Messaging
+from deskbus.components.monitoring.health_checks import log_statistics
+from deskbus.components.monitoring.health_watch import HealthWatch
+from deskbus.components.monitoring.metrics import Metrics
+from deskbus.components.monitoring.support_reports import SupportReports
+from deskbus.components.monitoring.tracing import Tracing
 from deskbus.components.user_interface import UserInterface
 from deskbus.handlers import apps as apps_handlers
 from deskbus.handlers import bus as bus_handlers

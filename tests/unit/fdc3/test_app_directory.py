@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from deskbus.components.directory_apps import directory_app, says
+from deskbus.components.fdc3.directory_apps import directory_app, says
 from deskbus.fdc3.directory.app_directory import AppDirectory, own_id
 from deskbus.fdc3.directory.app_record import AppRecord
 from deskbus.fdc3.directory.sources import DirectorySources

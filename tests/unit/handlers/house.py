@@ -12,10 +12,10 @@ from deskbus.audit.violation_recorder import ViolationRecorder
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.recovery.replay import Replays
 from deskbus.bus.service import KEEP_ACKNOWLEDGED_MS, InterApplicationBus
-from deskbus.components.connection_acceptor import ConnectionAcceptor
-from deskbus.components.health_checks import log_statistics
-from deskbus.components.refused_calls import RefusedCalls
-from deskbus.components.sessions import Sessions
+from deskbus.components.audit.refused_calls import RefusedCalls
+from deskbus.components.connections.connection_acceptor import ConnectionAcceptor
+from deskbus.components.connections.sessions import Sessions
+from deskbus.components.monitoring.health_checks import log_statistics
 from deskbus.config import HeartbeatConfig
 from deskbus.handlers import bus as bus_handlers
 from deskbus.handlers import history as history_handlers

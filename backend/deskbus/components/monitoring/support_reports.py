@@ -14,8 +14,8 @@ import anyio
 import msgspec
 
 from deskbus import __version__
-from deskbus.components.app_processes import LOG_FOLDER
-from deskbus.components.late_audit_reader import LateAuditReader
+from deskbus.components.apps.app_processes import LOG_FOLDER
+from deskbus.components.audit.late_audit_reader import LateAuditReader
 from deskbus.config import REFERENCE, Settings
 from deskbus.observability.logging import PRIVATE
 from deskbus.observability.metrics.exposition import MetricsExposition

@@ -9,9 +9,9 @@ from msgspec import UnsetType, structs
 
 from deskbus.audit.logger import AuditLogger
 from deskbus.audit.violation_recorder import ViolationRecorder
+from deskbus.components.audit.late_audit_reader import LateAuditReader
+from deskbus.components.audit.refused_calls import RefusedCalls
 from deskbus.components.component_settings import audit_of, has_keychain
-from deskbus.components.late_audit_reader import LateAuditReader
-from deskbus.components.refused_calls import RefusedCalls
 from deskbus.config import AUDIT_FOLDER, Settings, hash_of
 from deskbus.ui.panels.audit_panel import AuditPanel
 from deskbus.ui.panels.panels import Panels

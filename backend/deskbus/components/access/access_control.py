@@ -16,7 +16,7 @@ from anyio.abc import TaskGroup
 from msgspec import UNSET, UnsetType
 
 import deskbus
-from deskbus.components.auditing import Auditing
+from deskbus.components.audit.auditing import Auditing
 from deskbus.components.component_settings import check_files
 from deskbus.components.user_interface import UserInterface
 from deskbus.config import VAULT_FOLDER, Settings

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import anyio
 
-from deskbus.components.access_control import AccessControl
-from deskbus.components.app_library import AppLibrary
+from deskbus.components.access.access_control import AccessControl
+from deskbus.components.apps.app_library import AppLibrary
 from deskbus.components.component_settings import spec_of
-from deskbus.components.sessions import Sessions
+from deskbus.components.connections.sessions import Sessions
 from deskbus.components.user_interface import UserInterface
 from deskbus.config import Settings
 from deskbus.contracts.audit_sink import AuditSink

@@ -11,10 +11,10 @@ import anyio
 from msgspec import UnsetType
 
 from deskbus.audit.violation_recorder import ViolationRecorder
-from deskbus.components.access_control import AccessControl
-from deskbus.components.app_processes import LOG_FOLDER
-from deskbus.components.connection_acceptor import ConnectionAcceptor
-from deskbus.components.sessions import Sessions
+from deskbus.components.access.access_control import AccessControl
+from deskbus.components.apps.app_processes import LOG_FOLDER
+from deskbus.components.connections.connection_acceptor import ConnectionAcceptor
+from deskbus.components.connections.sessions import Sessions
 from deskbus.config import AUDIT_FOLDER, MESSAGE_FOLDER, VAULT_FOLDER, ConfigError, Settings
 from deskbus.observability.metrics.exposition import MetricsExposition
 from deskbus.storage.awake_clock import awake_s

@@ -9,9 +9,9 @@ import anyio
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.recovery.replay import Replays
 from deskbus.bus.service import InterApplicationBus
-from deskbus.components.access_control import AccessControl
-from deskbus.components.channel_access import ChannelAccess
+from deskbus.components.access.access_control import AccessControl
 from deskbus.components.component_settings import persistence_of
+from deskbus.components.messaging.channel_access import ChannelAccess
 from deskbus.config import Settings
 from deskbus.contracts.listeners import Listeners
 from deskbus.observability.metrics.delivery_latency import DeliveryLatency

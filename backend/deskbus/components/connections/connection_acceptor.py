@@ -9,7 +9,7 @@ import structlog
 from anyio.abc import TaskGroup
 from msgspec import Raw
 
-from deskbus.components.sessions import Sessions
+from deskbus.components.connections.sessions import Sessions
 from deskbus.config import HeartbeatConfig
 from deskbus.observability.error_counts import ErrorCounts
 from deskbus.observability.log_throttle import LogThrottle

@@ -8,7 +8,7 @@ import pytest
 from deskbus.bus.delivery import dead_letters, offline_queue
 from deskbus.bus.delivery.dead_letters import DeadLetterQueue
 from deskbus.bus.delivery.offline_queue import OfflineQueue
-from deskbus.components.health_checks import bus_check
+from deskbus.components.monitoring.health_checks import bus_check
 from deskbus_protocol.envelope import ClientId
 
 

@@ -12,13 +12,13 @@ import structlog
 from msgspec import UNSET, Raw, UnsetType
 
 from deskbus.bus.route import BusClient, Rank, Reader
-from deskbus.components.access_control import AccessControl
-from deskbus.components.app_processes import AppProcesses
-from deskbus.components.channel_access import AGENT
+from deskbus.components.access.access_control import AccessControl
+from deskbus.components.apps.app_processes import AppProcesses
 from deskbus.components.component_settings import spec_of
-from deskbus.components.directory_apps import directory_app, records_of_configuration
-from deskbus.components.fdc3_choices import PersonChooses, choose_channel
-from deskbus.components.messaging import Messaging
+from deskbus.components.fdc3.directory_apps import directory_app, records_of_configuration
+from deskbus.components.fdc3.fdc3_choices import PersonChooses, choose_channel
+from deskbus.components.messaging.channel_access import AGENT
+from deskbus.components.messaging.messaging import Messaging
 from deskbus.config import Fdc3Config, Settings
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus.contracts.log_query import LogQuery

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from msgspec import UNSET, UnsetType
 
-from deskbus.components.auditing import Auditing
-from deskbus.components.tracing import check_installed
+from deskbus.components.audit.auditing import Auditing
+from deskbus.components.monitoring.tracing import check_installed
 from deskbus.config import ForwardConfig, Settings
 from deskbus.observability.forwarding.alert import Alert
 from deskbus.observability.forwarding.bookmark import ForwardBookmark

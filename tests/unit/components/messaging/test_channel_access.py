@@ -3,7 +3,7 @@ from typing import cast
 
 import pytest
 
-from deskbus.components.channel_access import AGENT, ChannelAccess
+from deskbus.components.messaging.channel_access import AGENT, ChannelAccess
 from deskbus.security.permission_checker import PermissionChecker
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.fdc3 import channel_topic, inbox_topic

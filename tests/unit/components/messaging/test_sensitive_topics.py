@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.components.sensitive_topics import SensitiveTopics
+from deskbus.components.messaging.sensitive_topics import SensitiveTopics
 from deskbus.persistence.log.file_operations import Files
 from deskbus.persistence.log.message_log import MessageLog
 from deskbus.vault.records.vault_folder import Step, no_step

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 import deskbus
-from deskbus.components.access_control import AccessControl
+from deskbus.components.access.access_control import AccessControl
 from deskbus.components.user_interface import UserInterface
 from deskbus.config import Config, Settings
 from deskbus.reliability.loops import Loops

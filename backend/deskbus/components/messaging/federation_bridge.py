@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import UnsetType
 
 from deskbus.bus.route import BusClient, Rank, Reader
-from deskbus.components.messaging import Messaging
+from deskbus.components.messaging.messaging import Messaging
 from deskbus.config import ConfigError, FederationConfig, Settings
 from deskbus.reliability.loops import Loops
 from deskbus.security.service import SecurityManager

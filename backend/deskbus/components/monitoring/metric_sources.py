@@ -7,10 +7,10 @@ from typing import get_args
 from deskbus import __version__
 from deskbus.audit.logger import AuditLogger
 from deskbus.bus.service import InterApplicationBus
-from deskbus.components.federation_bridge import FederationBridge
-from deskbus.components.forwarding import Forwarding
-from deskbus.components.sessions import Sessions
-from deskbus.components.tracing import Tracing
+from deskbus.components.connections.sessions import Sessions
+from deskbus.components.messaging.federation_bridge import FederationBridge
+from deskbus.components.monitoring.forwarding import Forwarding
+from deskbus.components.monitoring.tracing import Tracing
 from deskbus.observability.disk_space import DiskSpace
 from deskbus.observability.error_counts import ErrorCounts
 from deskbus.observability.loop_lag import LoopLag

@@ -6,9 +6,9 @@ from functools import partial
 
 import anyio
 
-from deskbus.components.access_control import AccessControl
-from deskbus.components.connection_acceptor import ConnectionAcceptor
-from deskbus.components.sessions import Sessions
+from deskbus.components.access.access_control import AccessControl
+from deskbus.components.connections.connection_acceptor import ConnectionAcceptor
+from deskbus.components.connections.sessions import Sessions
 from deskbus.config import Settings
 from deskbus.reliability.loops import Loops
 from deskbus.security.tickets.developer_ticket import DeveloperTicket

@@ -1,0 +1,1 @@
+"""Access control, and the explanation of what an app may do."""

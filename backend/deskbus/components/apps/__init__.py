@@ -1,0 +1,1 @@
+"""Apps: installed and removed, run as processes, traced."""

@@ -1,0 +1,1 @@
+"""The audit log: written, read, and told of refused calls."""

@@ -1,0 +1,1 @@
+"""Connections: accepted, opened as sessions, from pipes and from browsers."""

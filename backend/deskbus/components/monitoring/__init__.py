@@ -1,0 +1,1 @@
+"""Health, metrics, traces and alerts of the whole backend, and the archive for support."""
