@@ -65,6 +65,7 @@ from deskbus.observability.standard_error import StandardError
 from deskbus.reliability.loops import Loops
 from deskbus.reliability.os_signals import EndingSignals
 from deskbus.reliability.resource_shortage import ResourceShortage
+from deskbus.rpc.connection_table import ConnectionTable
 from deskbus.security.permission_checker import ConsentMode
 from deskbus.security.tickets.one_time_tickets import TicketIssuer
 from deskbus.storage.awake_clock import awake_s
@@ -127,6 +128,8 @@ class Backend:
         vault_changed.add(partial(_forget_secrets, logs))
 
         tracing = Tracing(settings, vault, loops, epoch)
+        limits = settings.config.links
+        connections = ConnectionTable(limits.max_links, limits.max_links_of_app)
         sessions = Sessions(
             bus=messaging.bus,
             log=messaging.log,
@@ -135,6 +138,7 @@ class Backend:
             denied=auditing.refused.on_fastpath,
             minted=auditing.minted,
             security=access.security,
+            connections=connections,
             tracer=tracing.tracer,
         )
         messaging.client_ended.add(sessions.forget_token)
@@ -233,6 +237,7 @@ class Backend:
             access=access,
             messaging=messaging,
             sessions=sessions,
+            connections=connections,
             apps=apps,
             federation_bridge=federation_bridge,
             fdc3=fdc3,
@@ -256,6 +261,7 @@ class Backend:
             dispatcher,
             sessions,
             settings.config.heartbeat,
+            connections,
             errors,
             on_shell_gone=self._stopping.set,
         )

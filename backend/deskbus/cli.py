@@ -193,6 +193,8 @@ def parser(*, only_serve: bool = False) -> argparse.ArgumentParser:
 
     add_audit(commands, place)
 
+    _add_links(commands, reach)
+
     completion = commands.add_parser("completion", help="print a script that completes commands")
     completion.add_argument("shell", choices=SHELLS)
 
@@ -202,6 +204,20 @@ def parser(*, only_serve: bool = False) -> argparse.ArgumentParser:
         "--running", action="store_true", help="tell how the backend is that is running"
     )
     return root
+
+
+def _add_links(commands: Any, reach: argparse.ArgumentParser) -> None:
+    links = commands.add_parser("links", help="look at the backend's connections, and limit them")
+    actions = links.add_subparsers(dest="what", required=True, metavar="ACTION")
+    listing = actions.add_parser("list", parents=[reach], help="what each carries")
+    listing.add_argument("--app", type=_text, help="those of one app")
+    close = actions.add_parser("close", parents=[reach], help="close one; its client may come back")
+    close.add_argument("number", type=numbers.count, metavar="LINK")
+    limit = actions.add_parser(
+        "limit", parents=[reach], help="how many there may be, as long as the backend runs"
+    )
+    limit.add_argument("--max-links", type=numbers.count, metavar="N")
+    limit.add_argument("--max-links-of-app", type=numbers.count, metavar="N")
 
 
 def _add_observability(commands: Any, reach: argparse.ArgumentParser) -> None:

@@ -28,6 +28,7 @@ from deskbus_protocol.display import look_alike
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.events import Severity
 from deskbus_protocol.fdc3 import Version
+from deskbus_protocol.links import LinkCount
 from deskbus_protocol.logging import Component, Level
 from deskbus_protocol.manifest import Manifest, Origin
 from deskbus_protocol.pattern import whole
@@ -116,6 +117,16 @@ class HeartbeatConfig(Section, frozen=True, kw_only=True):
 
     interval_s: Annotated[float, Meta(ge=0.1, le=3600)] = 10.0
     deadline_s: Annotated[float, Meta(ge=0.2, le=3600)] = 30.0
+
+
+class LinksConfig(Section, frozen=True, kw_only=True):
+    """How many links there may be at once, the shell's aside, and how many of one app.
+
+    `links.setLimits` changes both while the backend runs.
+    """
+
+    max_links: LinkCount = 4096
+    max_links_of_app: LinkCount = 1024
 
 
 class PersistenceConfig(Section, frozen=True, kw_only=True):
@@ -337,6 +348,7 @@ class Config(Section, frozen=True, kw_only=True):
     policy: PolicyConfig = PolicyConfig()
     consent: ConsentConfig = ConsentConfig()
     heartbeat: HeartbeatConfig = HeartbeatConfig()
+    links: LinksConfig = LinksConfig()
     persistence: PersistenceConfig = PersistenceConfig()
     audit: AuditConfig = AuditConfig()
     metrics: MetricsConfig = MetricsConfig()

@@ -320,6 +320,23 @@ class ConfigChanged(Event, frozen=True, kw_only=True, tag="config.changed"):
     after: str = ""
 
 
+class LinkClosed(Event, frozen=True, kw_only=True, tag="link.closed"):
+    """An operator closed a link; `app` and `client` had it, where it had a session."""
+
+    severity: ClassVar[Severity] = "notice"
+
+    transport: str
+
+
+class LinkLimitsChanged(Event, frozen=True, kw_only=True, tag="link.limits_changed"):
+    """How many links there may be, and how many of one app, until the backend ends."""
+
+    severity: ClassVar[Severity] = "notice"
+
+    max_links: int
+    max_links_of_app: int
+
+
 class AuditExported(Event, frozen=True, kw_only=True, tag="audit.exported"):
     """`client` took `records` records out in `format`."""
 
@@ -415,6 +432,8 @@ AuditEvent = (
     | ConfigSecretChanged
     | RecordRefused
     | ConfigChanged
+    | LinkClosed
+    | LinkLimitsChanged
     | AuditExported
     | AuditVerified
     | AuditPruned

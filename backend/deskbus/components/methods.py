@@ -23,6 +23,7 @@ from deskbus.handlers import federation as federation_handlers
 from deskbus.handlers import files as files_handlers
 from deskbus.handlers import health as health_handlers
 from deskbus.handlers import history as history_handlers
+from deskbus.handlers import links as links_handlers
 from deskbus.handlers import logging as logging_handlers
 from deskbus.handlers import metrics as metrics_handlers
 from deskbus.handlers import panels as panels_handlers
@@ -39,6 +40,7 @@ from deskbus.handlers.vault import VaultHandlers
 from deskbus.observability.error_counts import ErrorCounts
 from deskbus.observability.log_levels import LogLevels
 from deskbus.reliability.fair_queue import FairQueue
+from deskbus.rpc.connection_table import ConnectionTable
 from deskbus.rpc.dispatch import Dispatcher
 from deskbus.rpc.method_table import build_dispatcher
 from deskbus.security.permission_explainer import PermissionExplainer
@@ -59,6 +61,7 @@ def dispatcher_of(
     access: AccessControl,
     messaging: Messaging,
     sessions: Sessions,
+    connections: ConnectionTable,
     apps: AppProcesses,
     federation_bridge: FederationBridge,
     fdc3: Fdc3Agent,
@@ -122,6 +125,7 @@ def dispatcher_of(
             panels_handlers.handlers(user_interface.panels),
             health_handlers.handlers(health.monitor),
             metrics_handlers.handlers(metrics.exposition),
+            links_handlers.handlers(connections, auditing.trail),
             logging_handlers.handlers(levels),
             support_handlers.handlers(support.collect),
             traces_handlers.handlers(tracing.ring, tracing.tracer),

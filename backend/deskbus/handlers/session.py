@@ -55,6 +55,8 @@ class SessionsPort(Protocol):
 
     def mint(self, identity: ClientId, actor: Actor) -> str: ...
 
+    def check_room(self, app: str, client: str | None = None) -> None: ...
+
     def redeem(self, ticket: str, app: str) -> tuple[Role, ClientId]: ...
 
     def redeem_token(self, token: str) -> tuple[Role, ClientId]: ...
@@ -145,6 +147,7 @@ class SessionHandlers:
 
     async def open(self, call: Call, params: OpenParams) -> OpenResult:
         _check_can_open(call, params.protocol_version)
+        self._sessions.check_room(params.app)
         try:
             role, identity = self._sessions.redeem(params.ticket, params.app)
             _check_place(call, identity)
@@ -172,6 +175,7 @@ class SessionHandlers:
             await self._refused("", "there is no session to resume")
             raise
         try:
+            self._sessions.check_room(identity.app, identity.client)
             catchup = await self._sessions.look_back(call.connection, identity, params.last_seqs)
         except BaseException:
             self._sessions.keep_token(params.resume_token, role, identity)

@@ -2,6 +2,7 @@
 
 __all__ = [
     "connection",
+    "connection_table",
     "dispatch",
     "fastpath",
     "heartbeat",

@@ -55,12 +55,14 @@ class Link(asyncio.Protocol):
     """
 
     def __init__(self, flusher: Flusher, transport: TransportName = "pipe") -> None:
+        self.transport_name: TransportName = transport
         self._traffic = flusher.traffic.on(transport)
         self._latency = flusher.latency
         self.outbox = Outbox(flusher, self.abort, self._traffic)
         self.closed = asyncio.Event()
         self.heard_at = 0.0
         """The loop's time of the last bytes from the peer."""
+        self.received_bytes = 0
         self.process = NO_PROCESS
         """The id of the peer's process when it connected, as the kernel knows it."""
         self.only_app: str | None = None
@@ -97,6 +99,7 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = asyncio.get_running_loop().time()
+        self.received_bytes += len(data)
         self._traffic.received_bytes += len(data)
         latency = self._latency
         if latency is not None:

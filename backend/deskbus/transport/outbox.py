@@ -99,6 +99,10 @@ class Outbox:
         self._unpaused.set()
         self._waiting: deque[Waiting] = deque()
         self._waiting_bytes = 0
+        self.sent_bytes = 0
+        self.sent_frames = 0
+        self.writes = 0
+        """Of all three, frames by writes is how many left together."""
         self.content_length = False
         self.on_dropped: Dropped | None = None
         self.on_drained: Callable[[], None] | None = None
@@ -117,6 +121,10 @@ class Outbox:
     @property
     def waiting_frames(self) -> int:
         return len(self._waiting)
+
+    @property
+    def waiting_bytes(self) -> int:
+        return self._waiting_bytes
 
     def attach(self, writer: Writer) -> None:
         self._writer = writer
@@ -145,6 +153,7 @@ class Outbox:
             for line in lines_of(block):
                 self.put(line, None, 0)
         else:
+            self.sent_frames += block.count(b"\n") - 1
             self.put(block, None, 0)
 
     async def writable(self) -> None:
@@ -161,6 +170,9 @@ class Outbox:
         if self.content_length:
             lines = [encode_content_length(line[:-1]) for line in lines]
         block = lines[0] if len(lines) == 1 else b"".join(lines)
+        self.writes += 1
+        self.sent_frames += len(lines)
+        self.sent_bytes += len(block)
         self._traffic.sent_bytes += len(block)
         self._writer.write(block)
 

@@ -1852,6 +1852,66 @@ export interface MetricBucket {
   traceId?: string;
 }
 
+/** With an `app`, its links alone. */
+export interface ListLinksParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app?: string;
+  limit?: number;
+}
+
+/**
+ * The links with the most waiting bytes first, then the oldest. `total` counts those beyond
+ * `limit` as well.
+ */
+export interface ListLinksResult {
+  links: Array<LinkState>;
+  total: number;
+  limits: LinkLimits;
+}
+
+/**
+ * One link. Without `app` it has no session yet.
+ *
+ * `age` is in milliseconds. `sent_frames` by `writes` is how many frames a write carries: what
+ * one turn of the backend's loop gathers goes out together. `waiting_frames` and `waiting_bytes`
+ * are for a peer that reads too slowly.
+ */
+export interface LinkState {
+  number: number;
+  transport: string;
+  app?: string;
+  client?: string;
+  pid?: number;
+  shell?: boolean;
+  age: number;
+  receivedBytes: number;
+  sentBytes: number;
+  sentFrames: number;
+  writes: number;
+  waitingFrames: number;
+  waitingBytes: number;
+  slow: boolean;
+}
+
+/** How many links there may be at once, the shell link aside, and how many of one app. */
+export interface LinkLimits {
+  maxLinks: number;
+  maxLinksOfApp: number;
+}
+
+export interface CloseLinkParams {
+  _meta?: TraceContext;
+  number: number;
+}
+
+/** A limit that is left out stays as it is. */
+export interface SetLinkLimitsParams {
+  _meta?: TraceContext;
+  maxLinks?: number;
+  maxLinksOfApp?: number;
+}
+
 /**
  * `components` have levels of their own, all others have `level`. Levels last as long as the
  * backend runs.
@@ -2406,6 +2466,12 @@ export interface Methods {
   "rpc.discover": { params: NoParams; result: Record<string, unknown>; handledBy: "backend" };
   /** All metrics as of now. */
   "metrics.get": { params: MetricsParams; result: MetricsResult; handledBy: "backend" };
+  /** The links of the backend, what each carries, and the limits of their number. */
+  "links.list": { params: ListLinksParams; result: ListLinksResult; handledBy: "backend" };
+  /** Closes a link. Its client may come back; its app's permissions stay. */
+  "links.close": { params: CloseLinkParams; result: Empty; handledBy: "backend" };
+  /** Changes the limits of the number of links, as long as the backend runs. */
+  "links.setLimits": { params: SetLinkLimitsParams; result: LinkLimits; handledBy: "backend" };
   /** The levels of the backend's log. */
   "logging.get": { params: NoParams; result: LoggingResult; handledBy: "backend" };
   /** Changes the level of the backend's log, or of one component in it. */

@@ -19,10 +19,13 @@ from deskbus.components.monitoring.health_checks import log_statistics
 from deskbus.config import HeartbeatConfig
 from deskbus.handlers import bus as bus_handlers
 from deskbus.handlers import history as history_handlers
+from deskbus.handlers import links as links_handlers
 from deskbus.handlers.session import SessionHandlers
+from deskbus.rpc.connection_table import ConnectionTable
 from deskbus.rpc.dispatch import Dispatcher
 from deskbus.rpc.method_table import authorize
 from deskbus.security.permission_checker import ConsentMode
+from deskbus.security.tickets.developer_ticket import DEVELOPER_APP
 from deskbus.security.tickets.one_time_tickets import TicketIssuer
 from deskbus.transport.link import Link
 from deskbus.transport.memory import memory_pair
@@ -133,6 +136,7 @@ class House:
         self.violations = violations = ViolationRecorder(self.trail)
         refused = RefusedCalls(violations)
         replays = Replays(self.bus, self.log)
+        self.connections = connections = ConnectionTable(4096, 1024)
         self.sessions = Sessions(
             bus=self.bus,
             log=self.log,
@@ -141,6 +145,7 @@ class House:
             denied=refused.on_fastpath,
             minted=lambda _, __: None,
             security=security,
+            connections=connections,
         )
         dispatcher = Dispatcher(authorize, refused.by_dispatcher)
         for table in (
@@ -160,11 +165,12 @@ class House:
             history_handlers.handlers(
                 self.bus, replays, security.permissions, lambda: log_statistics(None)
             ),
+            links_handlers.handlers(connections, self.trail),
         ):
             for name, handler in table.items():
                 dispatcher.add(METHODS[name], handler)
         self.acceptor = ConnectionAcceptor(
-            dispatcher, self.sessions, HeartbeatConfig(), on_shell_gone=lambda: None
+            dispatcher, self.sessions, HeartbeatConfig(), connections, on_shell_gone=lambda: None
         )
         self._flusher = Flusher()
 
@@ -174,12 +180,29 @@ class House:
         self.acceptor.accept(here)
         return Visitor(there)
 
+    def shell_link(self) -> Visitor:
+        here, there = memory_pair(self._flusher)
+        self.acceptor.accept_shell(here)
+        return Visitor(there)
+
     async def visit(self, app: str = "app.one", client: str = "main") -> Visitor:
         visitor = self.link()
         ticket = self.tickets.mint(ClientId(app, client))
         params = {"ticket": ticket, "app": app, "protocolVersion": PROTOCOL_VERSION}
         opened = await visitor.call("session.open", params)
         visitor.token = opened["resumeToken"]
+        return visitor
+
+    async def operator(self) -> Visitor:
+        """A tool of the person who runs the backend."""
+        self.sessions.developer_ticket = "developer-ticket"
+        visitor = self.link()
+        params = {
+            "ticket": "developer-ticket",
+            "app": DEVELOPER_APP,
+            "protocolVersion": PROTOCOL_VERSION,
+        }
+        await visitor.call("session.open", params)
         return visitor
 
     def _ended(self, identity: ClientId) -> None:

@@ -14,6 +14,7 @@ from deskbus.config import HeartbeatConfig
 from deskbus.observability.error_counts import ErrorCounts
 from deskbus.observability.log_throttle import LogThrottle
 from deskbus.rpc.connection import Call, Connection
+from deskbus.rpc.connection_table import ConnectionTable
 from deskbus.rpc.dispatch import Dispatcher
 from deskbus.rpc.heartbeat import Heartbeat
 from deskbus.rpc.peer import Peer
@@ -22,15 +23,22 @@ from deskbus.storage.awake_clock import happens_within
 from deskbus.transport.link import Link
 from deskbus.transport.unauthenticated import UnauthenticatedLinks
 from deskbus_protocol import rpc
+from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 
 HEARTBEAT_ID = 0
 """Of the request that asks for a sign of life; calls count from 1."""
 
-NO_SESSION_LOGGED = 10
-"""Lines a minute."""
+REFUSALS_LOGGED = 10
+"""Lines of each kind a minute."""
 
 SESSION_WITHIN_S = 10.0
 """How long a link may take to open its session."""
+
+TOO_MANY_LINKS = DeskbusError(
+    UNAVAILABLE,
+    "The backend has as many links as it may.",
+    action="Close other clients, or raise max_links in [links] of the configuration.",
+)
 
 log = structlog.get_logger()
 
@@ -41,6 +49,7 @@ class ConnectionAcceptor:
         dispatcher: Dispatcher,
         sessions: Sessions,
         heartbeat: HeartbeatConfig,
+        table: ConnectionTable,
         errors: ErrorCounts | None = None,
         *,
         on_shell_gone: Callable[[], None],
@@ -48,11 +57,12 @@ class ConnectionAcceptor:
         self._dispatcher = dispatcher
         self._sessions = sessions
         self._wanted = heartbeat
+        self._table = table
         self._errors = errors or ErrorCounts()
         self._on_shell_gone = on_shell_gone
         self._unauthenticated = UnauthenticatedLinks()
         self._strangers = Turns()
-        self._refusals = LogThrottle(log, NO_SESSION_LOGGED)
+        self._refusals = LogThrottle(log, REFUSALS_LOGGED)
         self._tasks: TaskGroup | None = None
 
     @asynccontextmanager
@@ -66,7 +76,13 @@ class ConnectionAcceptor:
             self._tasks = None
 
     def accept(self, link: Link) -> None:
-        self._start(self._serve, link)
+        """One beyond the number of links that there may be is told why, and closed."""
+        if self._table.is_full:
+            self._refusals.log("link.too_many")
+            link.outbox.send(rpc.failure(rpc.NULL_ID, TOO_MANY_LINKS))
+            link.close()
+        else:
+            self._start(self._serve, link)
 
     def accept_shell(self, link: Link) -> None:
         """The one link whose end is the backend's."""
@@ -93,6 +109,7 @@ class ConnectionAcceptor:
         peer = Peer(link, dispatch, self._errors, turns)
         connection = Connection(peer, shell_link=shell_link, only_app=link.only_app)
         heartbeat = self._heartbeat(link, connection)
+        number = self._table.enter(link, connection)
         try:
             async with anyio.create_task_group() as tasks:
                 if not shell_link:
@@ -105,6 +122,7 @@ class ConnectionAcceptor:
             log.exception("link.failed")
         finally:
             heartbeat.stop()
+            self._table.leave(number)
             self._sessions.leave(connection)
 
     async def _await_session(self, connection: Connection, link: Link) -> None:

@@ -13,6 +13,7 @@ from deskbus.contracts.message_log import DurabilityLog
 from deskbus.observability.tracing.tracer import Tracer
 from deskbus.reliability.fair_queue import Pieces
 from deskbus.rpc.connection import Connection, Role
+from deskbus.rpc.connection_table import ConnectionTable
 from deskbus.rpc.fastpath import Denied
 from deskbus.rpc.turns import Turns
 from deskbus.security.service import SecurityManager
@@ -21,7 +22,13 @@ from deskbus.security.tickets.one_time_tickets import TicketIssuer
 from deskbus.security.tickets.resume_tokens import ResumeTokens
 from deskbus.ui.shell import Shell
 from deskbus_protocol.envelope import ClientId
-from deskbus_protocol.errors import CONFLICT, CONNECTION_LOST, TICKET_REFUSED, DeskbusError
+from deskbus_protocol.errors import (
+    CONFLICT,
+    CONNECTION_LOST,
+    OVERLOADED,
+    TICKET_REFUSED,
+    DeskbusError,
+)
 from deskbus_protocol.events import Actor
 
 MAX_RETURNING = 1024
@@ -39,6 +46,7 @@ class Sessions:
         denied: Callable[[ClientId], Denied],
         minted: Callable[[ClientId, Actor], None],
         security: SecurityManager,
+        connections: ConnectionTable,
         tracer: Tracer | None = None,
     ) -> None:
         """`denied` makes what is told of an identity's messages that it may not send; `minted` is
@@ -51,6 +59,7 @@ class Sessions:
         self._denied = denied
         self._minted = minted
         self._security = security
+        self._connections = connections
         self._tracer = tracer
         self._trusted: set[ClientId] = set()
         self._pieces = Pieces(MAX_RETURNING)
@@ -65,6 +74,20 @@ class Sessions:
         ticket = self._tickets.mint(identity)
         self._minted(identity, actor)
         return ticket
+
+    def check_room(self, app: str, client: str | None = None) -> None:
+        """Raises `DeskbusError` (overloaded) where another session would be one too many.
+
+        A client that comes back in its own place takes none.
+        """
+        if app == DEVELOPER_APP or (client and ClientId(app, client) in self._open):
+            return
+        if len(self._connections.of_app(app)) >= self._connections.max_links_of_app:
+            raise DeskbusError(
+                OVERLOADED,
+                f"{app} has as many links as it may.",
+                action="Close some, or raise max_links_of_app in [links] of the configuration.",
+            )
 
     def redeem(self, ticket: str, app: str) -> tuple[Role, ClientId]:
         """A ticket's role and identity; raises `DeskbusError` (ticket_refused)."""

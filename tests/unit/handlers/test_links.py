@@ -1,0 +1,206 @@
+"""An operator sees every link, closes one, and says how many there may be."""
+
+from typing import Any
+
+import anyio
+import pytest
+
+from deskbus_protocol import PROTOCOL_VERSION
+from deskbus_protocol.envelope import ClientId
+from deskbus_protocol.errors import (
+    CONFLICT,
+    INVALID_PARAMS,
+    NOT_FOUND,
+    OVERLOADED,
+    PERMISSION_DENIED,
+    UNAVAILABLE,
+)
+from deskbus_protocol.events import LinkClosed, LinkLimitsChanged
+from tests.unit.handlers.house import House, Visitor, house
+
+
+async def links_of(operator: Visitor, app: str) -> list[dict[str, Any]]:
+    found = await operator.call("links.list", {"app": app})
+    assert found["total"] == len(found["links"])
+    return list(found["links"])
+
+
+async def try_to_open(home: House, app: str, client: str = "late") -> dict[str, Any] | None:
+    """The error of one more session; None where it opened."""
+    ticket = home.tickets.mint(ClientId(app, client))
+    params = {"ticket": ticket, "app": app, "protocolVersion": PROTOCOL_VERSION}
+    return (await home.link().ask("session.open", params)).error
+
+
+async def test_a_link_tells_whose_it_is_and_what_it_carried() -> None:
+    async with house() as home:
+        operator, app = await home.operator(), await home.visit("app.one", "window-1")
+        (before,) = await links_of(operator, "app.one")
+        await app.call("session.ping", {})
+        (after,) = await links_of(operator, "app.one")
+    assert (after["app"], after["client"]) == ("app.one", "window-1")
+    assert after["transport"] == "memory"
+    assert after["number"] == before["number"]
+    assert after["sentFrames"] == before["sentFrames"] + 1
+    assert after["receivedBytes"] > before["receivedBytes"]
+    assert after["sentBytes"] > before["sentBytes"]
+    assert after["age"] >= before["age"] >= 0
+    assert not after["slow"]
+
+
+async def test_frames_of_one_turn_go_out_in_one_write() -> None:
+    async with house() as home:
+        operator, reader = await home.operator(), await home.visit("app.reader")
+        await reader.call("bus.subscribe", {"pattern": "t.#"})
+        (before,) = await links_of(operator, "app.reader")
+        sender = await home.visit("app.sender")
+        for number in range(10):
+            sender.say("bus.publish", {"topic": "t.x", "payload": number})
+        await sender.call("session.ping", {})
+        (after,) = await links_of(operator, "app.reader")
+    frames = after["sentFrames"] - before["sentFrames"]
+    assert frames == 10
+    assert after["writes"] - before["writes"] == 1
+
+
+async def test_a_link_without_a_session_is_listed_without_an_app() -> None:
+    async with house() as home:
+        operator = await home.operator()
+        home.link()
+        found = await operator.call("links.list", {})
+    assert [link.get("app") for link in found["links"]].count(None) == 1
+    assert found["total"] == 2
+
+
+async def test_more_links_than_are_asked_for_are_counted() -> None:
+    async with house() as home:
+        operator = await home.operator()
+        for number in range(5):
+            await home.visit("app.many", f"client-{number}")
+        found = await operator.call("links.list", {"app": "app.many", "limit": 2})
+    assert (len(found["links"]), found["total"]) == (2, 5)
+
+
+async def test_a_closed_link_is_recorded_first() -> None:
+    async with house() as home:
+        operator, app = await home.operator(), await home.visit("app.one")
+        (link,) = await links_of(operator, "app.one")
+        await operator.call("links.close", {"number": link["number"]})
+        with anyio.fail_after(5):
+            await app.closed.wait()
+        assert await links_of(operator, "app.one") == []
+    assert home.trail.committed == [
+        LinkClosed(app="app.one", client="main", actor="person", transport="memory")
+    ]
+
+
+async def test_a_link_that_is_gone_can_not_be_closed() -> None:
+    async with house() as home:
+        operator = await home.operator()
+        refused = await operator.ask("links.close", {"number": 1000})
+    assert refused.error
+    assert refused.error["code"] == NOT_FOUND.code
+    assert home.trail.committed == []
+
+
+@pytest.mark.parametrize("method", ["links.list", "links.close", "links.setLimits"])
+async def test_no_app_sees_or_closes_links(method: str) -> None:
+    async with house() as home:
+        app = await home.visit("app.one")
+        params = {"number": 1} if method == "links.close" else {}
+        refused = await app.ask(method, params)
+    assert refused.error
+    assert refused.error["code"] == PERMISSION_DENIED.code
+
+
+@pytest.mark.requirement("7.1")
+async def test_an_app_has_as_many_sessions_as_the_limit_allows() -> None:
+    async with house() as home:
+        operator = await home.operator()
+        await operator.call("links.setLimits", {"maxLinksOfApp": 2})
+        first = await home.visit("app.one", "a")
+        await home.visit("app.one", "b")
+        refused = await try_to_open(home, "app.one")
+        assert refused
+        assert refused["code"] == OVERLOADED.code
+        assert "max_links_of_app" in refused["data"]["action"]
+        assert await try_to_open(home, "app.two") is None
+        await first.leave()
+        with anyio.fail_after(5):
+            while len(await links_of(operator, "app.one")) > 1:
+                await anyio.lowlevel.checkpoint()
+        assert await try_to_open(home, "app.one") is None
+
+
+async def test_a_client_that_comes_back_in_its_own_place_takes_no_other() -> None:
+    async with house() as home:
+        operator = await home.operator()
+        await operator.call("links.setLimits", {"maxLinksOfApp": 1})
+        visitor = await home.visit("app.one")
+        params = {
+            "resumeToken": visitor.token,
+            "lastSeqs": {},
+            "protocolVersion": PROTOCOL_VERSION,
+        }
+        assert (await home.link().ask("session.resume", params)).error is None
+        assert len(await links_of(operator, "app.one")) == 1
+
+
+async def test_a_client_that_finds_no_room_keeps_its_way_back() -> None:
+    async with house() as home:
+        operator = await home.operator()
+        away = await home.visit("app.one", "away")
+        await away.leave()
+        await operator.call("links.setLimits", {"maxLinksOfApp": 1})
+        here = await home.visit("app.one", "here")
+        params = {"resumeToken": away.token, "lastSeqs": {}, "protocolVersion": PROTOCOL_VERSION}
+        refused = await home.link().ask("session.resume", params)
+        assert refused.error
+        assert refused.error["code"] == OVERLOADED.code
+        await here.leave()
+        with anyio.fail_after(5):
+            while await links_of(operator, "app.one"):
+                await anyio.lowlevel.checkpoint()
+        assert (await home.link().ask("session.resume", params)).error is None
+
+
+async def test_a_link_beyond_the_limit_of_all_is_told_why() -> None:
+    async with house() as home:
+        operator = await home.operator()
+        await operator.call("links.setLimits", {"maxLinks": 1})
+        late = home.link()
+        with anyio.fail_after(5):
+            await late.closed.wait()
+        (told,) = late.unasked
+        assert told.error
+        assert told.error["code"] == UNAVAILABLE.code
+        assert "max_links" in told.error["data"]["action"]
+        await operator.call("links.setLimits", {"maxLinks": 2})
+        await home.visit("app.one")
+
+
+async def test_changed_limits_are_recorded_and_an_impossible_one_changes_nothing() -> None:
+    async with house() as home:
+        operator = await home.operator()
+        changed = await operator.call("links.setLimits", {"maxLinks": 10})
+        assert changed == {"maxLinks": 10, "maxLinksOfApp": 1024}
+        refused = await operator.ask("links.setLimits", {"maxLinks": 0, "maxLinksOfApp": 1})
+        assert refused.error
+        assert refused.error["code"] == INVALID_PARAMS.code
+        found = await operator.call("links.list", {})
+        assert found["limits"] == changed
+    assert home.trail.committed == [
+        LinkLimitsChanged(actor="person", max_links=10, max_links_of_app=1024)
+    ]
+
+
+async def test_the_shells_link_is_not_closed() -> None:
+    async with house() as home:
+        operator = await home.operator()
+        home.shell_link()
+        await anyio.lowlevel.checkpoint()
+        found = await operator.call("links.list", {})
+        (shell,) = [link for link in found["links"] if link["shell"]]
+        refused = await operator.ask("links.close", {"number": shell["number"]})
+    assert refused.error
+    assert refused.error["code"] == CONFLICT.code
