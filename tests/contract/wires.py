@@ -29,11 +29,11 @@ from deskbus.transport.outbox import Flusher
 from deskbus.transport.pipe import listen
 from deskbus.transport.standard_descriptors import ClaimedDescriptors
 from deskbus.transport.stdio import open_stdio
-from deskbus.web.http_connection import HttpConnection, Listening, config_of
-from deskbus.web.sites import Sites
+from deskbus.web.origins.sites import Sites
+from deskbus.web.server.http_connection import HttpConnection, Listening, config_of
 from deskbus.web.web_state import WebState
-from deskbus.web.ws_frames import Opcode
-from deskbus.web.ws_sockets import WebSockets
+from deskbus.web.websocket.frames import Opcode
+from deskbus.web.websocket.sockets import WebSockets
 from deskbus_protocol.framing import FramingDecoder, encode_content_length, encode_line
 from deskbus_protocol.manifest import Manifest, WindowSpec
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from deskbus.config import runtime_dir_for
-from deskbus.web.sites import label_of
+from deskbus.web.origins.sites import label_of
 from deskbus_protocol import PROTOCOL_VERSION, rpc
 from tests.performance.load import ROOT
 from tests.performance.server import Launch, free_port

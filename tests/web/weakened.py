@@ -17,19 +17,12 @@ from typing import Any
 from deskbus import cli
 from deskbus.handlers import session
 from deskbus.security.tickets.one_time_tickets import TicketIssuer
-from deskbus.web import (
-    app_files,
-    gateway,
-    http_connection,
-    script_nonces,
-    violation_reports,
-    ws_frames,
-    ws_handshake,
-    ws_link,
-    ws_sockets,
-)
-from deskbus.web.browser_sessions import Browser, BrowserSessions
-from deskbus.web.sites import Site, Sites
+from deskbus.web import gateway
+from deskbus.web.origins.browser_sessions import Browser, BrowserSessions
+from deskbus.web.origins.sites import Site, Sites
+from deskbus.web.pages import app_files, script_nonces, violation_reports
+from deskbus.web.server import http_connection
+from deskbus.web.websocket import frames, handshake, link, sockets
 
 VARIABLE = "DESKBUS_TEST_WEAKEN"
 MUCH = 10**9
@@ -37,8 +30,8 @@ MUCH = 10**9
 SHORT: list[tuple[Any, str, object]] = [
     (http_connection, "REQUEST_WITHIN_S", 0.5),
     (http_connection, "MAX_HTTP_CONNECTIONS", 24),
-    (ws_link, "WS_FRAME_WITHIN_S", 0.5),
-    (ws_sockets, "MAX_SOCKETS_OF_ORIGIN", 8),
+    (link, "WS_FRAME_WITHIN_S", 0.5),
+    (sockets, "MAX_SOCKETS_OF_ORIGIN", 8),
 ]
 
 
@@ -107,10 +100,10 @@ OFF: dict[str, list[tuple[Any, str, object]]] = {
     "cookie-alone": [(gateway, "source_of", _constant("program"))],
     "embedding": [(gateway, "is_foreign_embedding", _no)],
     "ws-origin": [
-        (ws_handshake, "named_origin", lambda header: header or "none"),
+        (handshake, "named_origin", lambda header: header or "none"),
         (Site, "admits", _yes),
     ],
-    "ws-one-header": [(ws_handshake, "_only", _first)],
+    "ws-one-header": [(handshake, "_only", _first)],
     "csrf": [(BrowserSessions, "is_csrf_token", _yes)],
     "proof": [(Browser, "is_proof", _yes)],
     "session-binding": [(BrowserSessions, "find", _find)],
@@ -125,13 +118,13 @@ OFF: dict[str, list[tuple[Any, str, object]]] = {
     "devices": [(app_files, "read", _device)],
     "targets": [(gateway, "is_within_limits", _yes)],
     "request-time": [(http_connection, "REQUEST_WITHIN_S", 3600.0)],
-    "frame-time": [(ws_link, "WS_FRAME_WITHIN_S", 3600.0)],
+    "frame-time": [(link, "WS_FRAME_WITHIN_S", 3600.0)],
     "connections": [(http_connection, "MAX_HTTP_CONNECTIONS", MUCH)],
-    "sockets": [(ws_sockets, "MAX_SOCKETS_OF_ORIGIN", MUCH)],
-    "frame-size": [(ws_frames, "MAX_WS_FRAME_BYTES", MUCH)],
-    "fragments": [(ws_frames, "MAX_FRAGMENTS", MUCH)],
-    "frame-heads": [(ws_frames.WsDecoder, "_check_head", _nothing)],
-    "control-frames": [(ws_link.WebSocketConnection, "_spend", _nothing)],
+    "sockets": [(sockets, "MAX_SOCKETS_OF_ORIGIN", MUCH)],
+    "frame-size": [(frames, "MAX_WS_FRAME_BYTES", MUCH)],
+    "fragments": [(frames, "MAX_FRAGMENTS", MUCH)],
+    "frame-heads": [(frames.WsDecoder, "_check_head", _nothing)],
+    "control-frames": [(link.WebSocketConnection, "_spend", _nothing)],
     "rates": [(gateway.Gateway, "_spend", _nothing)],
     "shown": [(gateway, "shown", str), (violation_reports, "shown", str)],
     "nonces": [(script_nonces, "_origin_of", _constant("https://cdn.example.com"))],

@@ -17,9 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from deskbus.reliability.token_bucket import TokenBucket
-from deskbus.web import app_files, openapi, violation_reports
-from deskbus.web.browser_sessions import COOKIE, Browser, BrowserSessions
-from deskbus.web.http_connection import is_within_limits
+from deskbus.web import openapi
 from deskbus.web.limits import (
     MAX_FORM_BYTES,
     MAX_READS,
@@ -30,12 +28,15 @@ from deskbus.web.limits import (
     REQUESTS_PER_S,
     TICKETS_PER_S,
 )
-from deskbus.web.request_origin import SAFE_METHODS, Source, is_foreign_embedding, source_of
+from deskbus.web.origins.browser_sessions import COOKIE, Browser, BrowserSessions
+from deskbus.web.origins.request_origin import SAFE_METHODS, Source, is_foreign_embedding, source_of
+from deskbus.web.origins.sites import Site, Sites
+from deskbus.web.pages import app_files, violation_reports
+from deskbus.web.pages.script_nonces import with_nonces
+from deskbus.web.pages.security_headers import EVERYWHERE, REPORT_PATH, PagePolicy, new_nonce
+from deskbus.web.pages.violation_reports import shown
 from deskbus.web.rpc_exchange import RpcExchange
-from deskbus.web.script_nonces import with_nonces
-from deskbus.web.security_headers import EVERYWHERE, REPORT_PATH, PagePolicy, new_nonce
-from deskbus.web.sites import Site, Sites
-from deskbus.web.violation_reports import shown
+from deskbus.web.server.http_connection import is_within_limits
 from deskbus.web.web_state import WebState
 from deskbus_protocol import rpc
 from deskbus_protocol.envelope import ClientId

@@ -4,7 +4,7 @@ from typing import Any
 
 from deskbus import __version__
 from deskbus.web.limits import MAX_FORM_BYTES, MAX_REPORT_BYTES, MAX_RPC_BYTES
-from deskbus.web.violation_reports import REPORT_TO_TYPE, REPORT_URI_TYPE
+from deskbus.web.pages.violation_reports import REPORT_TO_TYPE, REPORT_URI_TYPE
 
 _ERROR = {"$ref": "#/components/responses/Refused"}
 _REFUSALS = {

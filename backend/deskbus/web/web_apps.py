@@ -5,10 +5,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from deskbus.config import WebConfig
-from deskbus.web.browser_sessions import BrowserSessions
 from deskbus.web.limits import CODE_LIFE_S
-from deskbus.web.security_headers import PagePolicy
-from deskbus.web.sites import Site, Sites
+from deskbus.web.origins.browser_sessions import BrowserSessions
+from deskbus.web.origins.sites import Site, Sites
+from deskbus.web.pages.security_headers import PagePolicy
 from deskbus_protocol.errors import NOT_FOUND, PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.manifest import Manifest
 from deskbus_protocol.ui import FrameDescriptor, SandboxToken

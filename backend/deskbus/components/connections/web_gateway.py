@@ -28,7 +28,7 @@ from deskbus_protocol.events import CspViolation, CsrfViolation, OriginViolation
 from deskbus_protocol.health import Status
 
 if TYPE_CHECKING:
-    from deskbus.web.listener import WebListener
+    from deskbus.web.server.listener import WebListener
 
 CHECK_EVERY_S = 2.0
 """How often an app's files are read anew, however often its pages are asked for."""
@@ -41,7 +41,7 @@ def web_apps_of(settings: Settings, access: AccessControl) -> WebApps | None:
         return None
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
         raise ConfigError("[web] needs its server: pip install 'deskbus[web]'")
-    from deskbus.web.listener import port_for
+    from deskbus.web.server.listener import port_for
 
     wanted = None if isinstance(config.port, UnsetType) else config.port
     try:
@@ -95,10 +95,10 @@ class WebGateway:
     ) -> "WebListener":
         # Imported here, so that a backend without a gateway starts without its server.
         from deskbus.web.gateway import Gateway
-        from deskbus.web.http_connection import Listening, config_of
-        from deskbus.web.listener import WebListener
         from deskbus.web.rpc_exchange import RpcExchange
-        from deskbus.web.ws_sockets import WebSockets
+        from deskbus.web.server.http_connection import Listening, config_of
+        from deskbus.web.server.listener import WebListener
+        from deskbus.web.websocket.sockets import WebSockets
 
         data_dir = settings.data_dir
         private = (MESSAGE_FOLDER, VAULT_FOLDER, AUDIT_FOLDER, LOG_FOLDER)

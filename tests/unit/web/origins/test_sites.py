@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deskbus.config import OutsideOrigin, WebConfig
-from deskbus.web.sites import Sites, label_of, named_origin
+from deskbus.web.origins.sites import Sites, label_of, named_origin
 from deskbus_protocol.manifest import Manifest, WebSpec, WindowSpec
 
 IDS = st.from_regex(r"[a-z][a-z0-9-]{0,20}(\.[a-z][a-z0-9-]{0,20}){0,5}", fullmatch=True)

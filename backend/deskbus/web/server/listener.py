@@ -15,7 +15,7 @@ import structlog
 
 from deskbus.observability.port_holder import holder_of
 from deskbus.storage import durable_files
-from deskbus.web.http_connection import HttpConnection, Listening
+from deskbus.web.server.http_connection import HttpConnection, Listening
 from deskbus.web.web_state import WebState
 
 PORT_FILE = "web-port"

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from deskbus.web.peer_user import UnknownPeerError, is_same_user, is_told, uid_of_peer
+from deskbus.web.server.peer_user import UnknownPeerError, is_same_user, is_told, uid_of_peer
 from tests.conftest import absent
 
 pytestmark = pytest.mark.skipif(not is_told(), reason="this system does not tell")

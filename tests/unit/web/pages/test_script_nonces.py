@@ -2,7 +2,7 @@
 
 import pytest
 
-from deskbus.web.script_nonces import with_nonces
+from deskbus.web.pages.script_nonces import with_nonces
 
 OWN = "http://app.localhost:1"
 CDN = "https://cdn.example.com"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 from urllib.parse import urlsplit
 
-from deskbus.web.sites import named_origin
+from deskbus.web.origins.sites import named_origin
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """RFC 9110, section 9.2.1: they change nothing here."""

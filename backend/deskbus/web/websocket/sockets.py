@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
-from deskbus.web import ws_handshake
 from deskbus.web.limits import MAX_SOCKETS, MAX_SOCKETS_OF_ORIGIN
-from deskbus.web.sites import Sites
+from deskbus.web.origins.sites import Sites
 from deskbus.web.web_state import WebState
-from deskbus.web.ws_frames import CloseCode
-from deskbus.web.ws_handshake import Verdict
-from deskbus.web.ws_link import WebSocketConnection
+from deskbus.web.websocket import handshake
+from deskbus.web.websocket.frames import CloseCode
+from deskbus.web.websocket.handshake import Verdict
+from deskbus.web.websocket.link import WebSocketConnection
 
 
 class WebSockets:
@@ -31,7 +31,7 @@ class WebSockets:
         return len(self._open)
 
     def judge(self, target: str, headers: Mapping[bytes, list[bytes]]) -> Verdict:
-        verdict = ws_handshake.judge(self._sites, target, headers)
+        verdict = handshake.judge(self._sites, target, headers)
         if verdict.site is None:
             return verdict
         of_origin = Counter(self._open.values())[verdict.origin]

@@ -21,7 +21,7 @@ from deskbus.web.limits import (
     MAX_CONTROL_FRAMES_PER_S,
     WS_FRAME_WITHIN_S,
 )
-from deskbus.web.ws_frames import (
+from deskbus.web.websocket.frames import (
     CloseCode,
     Opcode,
     WsDecoder,

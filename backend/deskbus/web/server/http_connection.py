@@ -16,7 +16,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from deskbus.observability.log_throttle import LogThrottle
-from deskbus.web import security_headers, ws_handshake
 from deskbus.web.limits import (
     KEEP_ALIVE_S,
     MAX_HEAD_BYTES,
@@ -26,7 +25,9 @@ from deskbus.web.limits import (
     REQUEST_WITHIN_S,
     RESPONSE_WITHIN_S,
 )
-from deskbus.web.peer_user import is_same_user, is_told
+from deskbus.web.pages import security_headers
+from deskbus.web.server.peer_user import is_same_user, is_told
+from deskbus.web.websocket import handshake
 
 REFUSALS_LOGGED = 10
 """Lines of each kind a minute."""
@@ -39,12 +40,10 @@ Headers = Mapping[bytes, list[bytes]]
 class Sockets(Protocol):
     """Takes in WebSockets."""
 
-    def judge(self, target: str, headers: Headers) -> ws_handshake.Verdict:
+    def judge(self, target: str, headers: Headers) -> handshake.Verdict:
         """Whether a handshake for this path may go on, and for which app."""
 
-    def open(
-        self, verdict: ws_handshake.Verdict, transport: asyncio.Transport, data: bytes
-    ) -> None:
+    def open(self, verdict: handshake.Verdict, transport: asyncio.Transport, data: bytes) -> None:
         """Takes over a connection whose handshake is done."""
 
 
@@ -79,7 +78,7 @@ class HttpConnection(H11Protocol):
         self._listening = listening
         self._deadline: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
-        self._verdict: ws_handshake.Verdict | None = None
+        self._verdict: handshake.Verdict | None = None
         self.access_log = False
 
     @property
@@ -163,7 +162,7 @@ class HttpConnection(H11Protocol):
         target = self.scope["raw_path"].decode("ascii", "replace")
         verdict = self._listening.sockets.judge(target, headers)
         if self.scope["method"] != "GET" or self.scope["http_version"] != "1.1":
-            verdict = ws_handshake.NO_HANDSHAKE
+            verdict = handshake.NO_HANDSHAKE
         self._verdict = verdict
         self.scope["state"]["refusal"] = verdict
         return verdict.site is not None
@@ -174,7 +173,7 @@ class HttpConnection(H11Protocol):
         self._listening.http.pop(self, None)
         self._stop(self._deadline)
         key = next(value for name, value in self.headers if name == b"sec-websocket-key")
-        self.transport.write(ws_handshake.answer(key, security_headers.EVERYWHERE))
+        self.transport.write(handshake.answer(key, security_headers.EVERYWHERE))
         data = self.conn.trailing_data[0]
         self._listening.sockets.open(self._verdict, self.transport, data)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from deskbus.web.limits import MAX_FILE_BYTES, MAX_PAGE_BYTES
-from deskbus.web.sites import Site
+from deskbus.web.origins.sites import Site
 
 PAGE = "text/html; charset=utf-8"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deskbus.web.request_origin import is_foreign_embedding, source_of
+from deskbus.web.origins.request_origin import is_foreign_embedding, source_of
 
 OWN = "http://app.localhost:7000"
 OUTSIDE = "https://desk.example.com"

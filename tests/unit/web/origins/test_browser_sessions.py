@@ -2,7 +2,6 @@
 
 import pytest
 
-from deskbus.web.browser_sessions import Browser, BrowserSessions
 from deskbus.web.limits import (
     BROWSER_LIFE_S,
     CODE_LIFE_S,
@@ -10,6 +9,7 @@ from deskbus.web.limits import (
     MAX_BROWSERS,
     MAX_CODES,
 )
+from deskbus.web.origins.browser_sessions import Browser, BrowserSessions
 from deskbus_protocol.errors import DeskbusError
 
 APP, ORIGIN = "a.page", "http://a.localhost:1"

@@ -9,7 +9,7 @@ from websockets.frames import Frame
 from websockets.frames import Opcode as TheirOpcode
 
 from deskbus.web.limits import MAX_WS_FRAME_BYTES
-from deskbus.web.ws_frames import (
+from deskbus.web.websocket.frames import (
     CloseCode,
     Opcode,
     WsDecoder,

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from deskbus.config import WebConfig
-from deskbus.web import app_files
-from deskbus.web.app_files import NoSuchFileError, read
-from deskbus.web.sites import Site, Sites
+from deskbus.web.origins.sites import Site, Sites
+from deskbus.web.pages import app_files
+from deskbus.web.pages.app_files import NoSuchFileError, read
 from deskbus_protocol.manifest import Manifest, WindowSpec
 
 

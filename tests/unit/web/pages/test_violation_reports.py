@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from deskbus.web.violation_reports import MAX_CHARACTERS, MAX_REPORTS, read
+from deskbus.web.pages.violation_reports import MAX_CHARACTERS, MAX_REPORTS, read
 
 OLD = {"document-uri": "http://a/p?token=1", "effective-directive": "script-src-elem"}
 NEW = {"documentURL": "http://a/p#x", "effectiveDirective": "img-src", "blockedURL": "inline"}

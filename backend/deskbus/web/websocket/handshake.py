@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from deskbus.web.sites import Site, Sites, named_origin
+from deskbus.web.origins.sites import Site, Sites, named_origin
 
 BUS_PATH = "/bus"
 VERSION = b"13"

@@ -1,0 +1,1 @@
+"""HTTP/1.1 on loopback: the sockets, their connections, and the user at the other end."""

@@ -1,0 +1,1 @@
+"""WebSockets: frames, handshake, and the links of the bus over them."""
