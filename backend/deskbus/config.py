@@ -24,7 +24,6 @@ from msgspec import UNSET, Meta, UnsetType
 
 from deskbus.storage.written_file import Written, WrittenError, near
 from deskbus_protocol.catalogue import Catalogue
-from deskbus_protocol.display import look_alike
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.events import Severity
 from deskbus_protocol.fdc3 import Version
@@ -35,6 +34,7 @@ from deskbus_protocol.pattern import whole
 from deskbus_protocol.permissions import Grant, Permission, PermissionEntry, Risk, ScopeKind
 from deskbus_protocol.session import RESERVED_APPS, AppId, is_reserved
 from deskbus_protocol.topics import check_pattern, overlaps
+from deskbus_protocol.wording.display import look_alike
 
 MESSAGE_FOLDER = "messages"
 """Below the data folder: the log of persisted messages."""

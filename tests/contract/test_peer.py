@@ -13,8 +13,8 @@ from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch import Dispatcher
 from deskbus.rpc.method_table import authorize
 from deskbus_protocol.errors import TIMEOUT, DeskbusError
-from deskbus_protocol.framing import MAX_FRAME_BYTES
 from deskbus_protocol.method import Method, Params
+from deskbus_protocol.wire.framing import MAX_FRAME_BYTES
 from tests.contract.wires import CARRIERS, FRAMINGS, Wire, open_wire, request
 
 FLOOD = 20_000

@@ -34,8 +34,8 @@ from deskbus.web.server.http_connection import HttpConnection, Listening, config
 from deskbus.web.web_state import WebState
 from deskbus.web.websocket.frames import Opcode
 from deskbus.web.websocket.sockets import WebSockets
-from deskbus_protocol.framing import FramingDecoder, encode_content_length, encode_line
 from deskbus_protocol.manifest import Manifest, WindowSpec
+from deskbus_protocol.wire.framing import FramingDecoder, encode_content_length, encode_line
 
 CARRIERS = ("memory", "stdio", "pipe", "websocket")
 FRAMINGS = ("lines", "content-length")

@@ -28,7 +28,7 @@ from deskbus_protocol.apps import SavedState
 from deskbus_protocol.events import TicketUsed
 from deskbus_protocol.manifest import Manifest, WindowSpec
 from deskbus_protocol.permissions import Grant
-from deskbus_protocol.rpc import encode
+from deskbus_protocol.wire.rpc import encode
 from tests.unit.persistence.rig import NOW_MS, message, write
 from tests.unit.vault.fakes import FakeKeychain
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import msgspec
 
-from deskbus_protocol import PROTOCOL_VERSION, rpc
+from deskbus_protocol import PROTOCOL_VERSION
 from deskbus_protocol.bus import MAX_ACKNOWLEDGED_SEQS, MAX_UNACKNOWLEDGED
 from deskbus_protocol.methods import METHODS
 from deskbus_protocol.session import MAX_LAST_SEQS
+from deskbus_protocol.wire import rpc
 
 APP = "crowd.busy"
 NEIGHBOUR = "crowd.calm"

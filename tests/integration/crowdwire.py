@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from deskbus_protocol import PROTOCOL_VERSION, rpc
+from deskbus_protocol import PROTOCOL_VERSION
+from deskbus_protocol.wire import rpc
 
 ANSWER_WITHIN_S = 20.0
 

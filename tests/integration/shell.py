@@ -15,9 +15,9 @@ from anyio.streams.stapled import StapledByteStream
 from msgspec import Raw
 
 from deskbus_protocol.client import Client, connect_with_ticket
-from deskbus_protocol.rpc import encode
 from deskbus_protocol.session import HelloResult
 from deskbus_protocol.ui import PermissionDialog, ShowDialogParams
+from deskbus_protocol.wire.rpc import encode
 from tests.integration.schema_validator import SchemaValidator
 
 LIMIT_S = 60

@@ -18,7 +18,7 @@ import pytest
 from deskbus.audit.violation_recorder import INTERVAL_S
 from deskbus.bus.topic_table import MAX_TOPICS
 from deskbus.config import runtime_dir_for
-from deskbus_protocol import rpc
+from deskbus_protocol.wire import rpc
 from tests.integration.crowdfloods import (
     APP,
     LOGGED,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from deskbus_protocol import PROTOCOL_VERSION
-from deskbus_protocol.framing import FramingDecoder, encode_content_length, encode_line
+from deskbus_protocol.wire.framing import FramingDecoder, encode_content_length, encode_line
 from tests.integration.shell import LIMIT_S, TestShell, start_shell
 
 CONFIG = """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from deskbus_protocol.quantity import counted
+from deskbus_protocol.wording.quantity import counted
 from tests.performance.load import ROOT
 from tests.performance.report import Result, number
 from tests.performance.rows import ROWS

@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deskbus_protocol import rpc
+from deskbus_protocol.wire import rpc
 from tests.performance.ours import opening
 from tests.performance.report import Curve
 from tests.performance.rows import SERVERS

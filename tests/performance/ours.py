@@ -13,7 +13,8 @@ import msgspec
 
 from deskbus.config import runtime_dir_for
 from deskbus.web.origins.sites import label_of
-from deskbus_protocol import PROTOCOL_VERSION, rpc
+from deskbus_protocol import PROTOCOL_VERSION
+from deskbus_protocol.wire import rpc
 from tests.performance.load import ROOT
 from tests.performance.server import Launch, free_port
 

@@ -36,7 +36,7 @@ from deskbus_protocol.audit import AuditRecord
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, NEWER_FORMAT, DeskbusError
 from deskbus_protocol.events import AuditEvent, AuditPruned, AuditVerified
 from deskbus_protocol.health import ComponentHealth
-from deskbus_protocol.quantity import counted
+from deskbus_protocol.wording.quantity import counted
 
 ANCHOR_EVERY_S = 10.0
 """At most so often is the newest checkpoint put into the keychain, besides at the end."""

@@ -18,9 +18,9 @@ from deskbus.storage.clocks import ClockMs, SteadyClock
 from deskbus_protocol.bus import MessageParams, PublishParams
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import NOT_FOUND, OVERLOADED, PERMISSION_DENIED, DeskbusError
-from deskbus_protocol.line import CORRELATION, END, PAYLOAD, TIMESTAMP
-from deskbus_protocol.rpc import encode
 from deskbus_protocol.topics import check_pattern, check_topic, is_wildcard, literal_start
+from deskbus_protocol.wire.line import CORRELATION, END, PAYLOAD, TIMESTAMP
+from deskbus_protocol.wire.rpc import encode
 
 MAX_WRITABLE = 2000
 """Topics remembered as writable for one sender; beyond, permissions are looked up anew."""

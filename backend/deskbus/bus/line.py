@@ -5,7 +5,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from deskbus_protocol.line import END, MESSAGE_HEAD, PAYLOAD, SENDER
+from deskbus_protocol.wire.line import END, MESSAGE_HEAD, PAYLOAD, SENDER
 
 DEFAULT_PRIORITY = 4
 _TAIL = b"}\n"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from deskbus.bus.member import Member
 from deskbus_protocol.bus import SubscriberParams
 from deskbus_protocol.envelope import ClientId
-from deskbus_protocol.rpc import notification
+from deskbus_protocol.wire.rpc import notification
 
 MayWrite = Callable[[ClientId, str], bool]
 """Whether a client may write to every topic of a pattern."""

@@ -3,10 +3,10 @@
 from enum import IntEnum
 from typing import Protocol
 
-from deskbus_protocol import line
 from deskbus_protocol.envelope import ClientId
-from deskbus_protocol.rpc import encode
 from deskbus_protocol.topics import is_wildcard, matches
+from deskbus_protocol.wire import line
+from deskbus_protocol.wire.rpc import encode
 
 HISTORY_MESSAGES = 100
 HISTORY_BYTES = 256 * 1024

@@ -40,8 +40,8 @@ from deskbus_protocol.errors import (
 from deskbus_protocol.history import BusStats, ClientQueue, LettersResult
 from deskbus_protocol.permissions import Grant, PermissionsChangedParams
 from deskbus_protocol.reconnection import SESSION_GRACE_MS
-from deskbus_protocol.rpc import encode, notification
 from deskbus_protocol.topics import check_topic
+from deskbus_protocol.wire.rpc import encode, notification
 
 KEEP_ACKNOWLEDGED_MS = 24 * 60 * 60 * 1000
 """How long what a client has not acknowledged is kept for it; then it is dead."""

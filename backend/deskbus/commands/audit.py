@@ -48,7 +48,7 @@ from deskbus.storage.clocks import wall_ms
 from deskbus.storage.durable_files import write_private
 from deskbus.storage.newer_format import refuse_newer
 from deskbus_protocol.audit import AuditFormat, AuditOrder, AuditRecord, AuditVerdict, VerdictWord
-from deskbus_protocol.quantity import counted
+from deskbus_protocol.wording.quantity import counted
 
 T = TypeVar("T")
 

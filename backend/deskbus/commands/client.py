@@ -17,7 +17,7 @@ from deskbus.commands.terminal.failures import MisuseError
 from deskbus.commands.terminal.output import ReaderGoneError
 from deskbus_protocol.client import Client, Message
 from deskbus_protocol.errors import CONNECTION_LOST, DeskbusError
-from deskbus_protocol.jsontext import written_anew
+from deskbus_protocol.wire.jsontext import written_anew
 
 READ_AHEAD = 64
 """Messages that wait for standard output; more stay with the backend."""

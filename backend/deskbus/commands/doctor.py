@@ -24,8 +24,8 @@ from deskbus.storage.folder_exposure import exposure
 from deskbus.transport.pipe import check_runtime_folder, is_held
 from deskbus.transport.pipe_state import UnsafeDirectoryError
 from deskbus_protocol.client import Client
-from deskbus_protocol.display import visible
 from deskbus_protocol.health import HealthResult, Status
+from deskbus_protocol.wording.display import visible
 
 Verdict = Literal["ok", "optional", "degraded", "broken"]
 """`optional` is not there and not missed; `degraded` works less well; `broken` stops a start."""

@@ -9,7 +9,6 @@ from msgspec import UnsetType
 from deskbus.commands.backend.developer_session import run_with_client
 from deskbus.commands.terminal import output
 from deskbus_protocol.client import Client
-from deskbus_protocol.display import visible
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 from deskbus_protocol.panels import (
     OpenedPanel,
@@ -20,7 +19,8 @@ from deskbus_protocol.panels import (
     PanelQuery,
     PanelRow,
 )
-from deskbus_protocol.quantity import counted
+from deskbus_protocol.wording.display import visible
+from deskbus_protocol.wording.quantity import counted
 
 MAX_ROWS = 10_000
 """Printed of one panel; the audit panel leads through a log of any length."""

@@ -7,8 +7,8 @@ from functools import partial
 from deskbus.commands.backend.developer_session import run_with_client
 from deskbus.commands.terminal import output
 from deskbus_protocol.client import Client
-from deskbus_protocol.display import visible
 from deskbus_protocol.traces import TraceResult, TraceSpan
+from deskbus_protocol.wording.display import visible
 
 BAR_COLUMNS = 40
 NAME_COLUMNS = 36

@@ -35,12 +35,12 @@ from deskbus_protocol.apps import (
     StatsParams,
     StatsResult,
 )
-from deskbus_protocol.display import visible
 from deskbus_protocol.errors import CONFLICT, RATE_LIMITED, DeskbusError
 from deskbus_protocol.manifest import Limits
 from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.permissions import Grant
-from deskbus_protocol.rpc import encode
+from deskbus_protocol.wire.rpc import encode
+from deskbus_protocol.wording.display import visible
 
 log = structlog.get_logger()
 

@@ -27,7 +27,7 @@ from deskbus_protocol.files import (
     WriteFileResult,
 )
 from deskbus_protocol.permissions import Grant
-from deskbus_protocol.rpc import encode
+from deskbus_protocol.wire.rpc import encode
 
 MAX_PARTIAL_BYTES = 3
 """Of a character of UTF-8 that a part of a file ends within."""

@@ -18,7 +18,7 @@ from deskbus_protocol.method import NoParams
 def _openrpc() -> Raw:
     """The same bytes for everybody who asks."""
     # Imported at the first call: a start does not need the exporter.
-    from deskbus_protocol.export import openrpc
+    from deskbus_protocol.export.openrpc import openrpc
 
     return Raw(msgspec.json.encode(openrpc()))
 

@@ -4,8 +4,8 @@ from collections import Counter
 
 from msgspec import Raw
 
-from deskbus_protocol import rpc
 from deskbus_protocol.errors import CATEGORIES, DeskbusError
+from deskbus_protocol.wire import rpc
 
 
 class ErrorCounts:

@@ -16,7 +16,7 @@ from deskbus.observability.log_file import RotatedLogFile
 from deskbus.observability.log_levels import LogLevels
 from deskbus.observability.secret_filter import HIDDEN, SecretFilter
 from deskbus.observability.standard_error import StandardError
-from deskbus_protocol.display import visible
+from deskbus_protocol.wording.display import visible
 
 EXCEPTION = "exception"
 """The one value of several lines."""

@@ -8,7 +8,7 @@ import anyio
 from deskbus import __version__
 from deskbus.reliability.circuit_breaker import CircuitBreaker
 from deskbus_protocol.health import BreakerStatus, ComponentHealth, HealthResult, Status
-from deskbus_protocol.quantity import counted
+from deskbus_protocol.wording.quantity import counted
 
 Check = Callable[[], ComponentHealth]
 

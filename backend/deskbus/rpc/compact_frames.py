@@ -14,7 +14,7 @@ from msgspec import UNSET, Raw
 
 from deskbus.rpc.frames import RequestId
 from deskbus_protocol.bus import DEFAULT_REQUEST_TIMEOUT_MS, RequestParams, RespondParams
-from deskbus_protocol.jsontext import MAX_DEPTH, is_too_deep
+from deskbus_protocol.wire.jsontext import MAX_DEPTH, is_too_deep
 
 SHALLOW_BYTES = 2 * (MAX_DEPTH - 2)
 """Text this short can't be nested too deep: each level takes two bytes, the envelope two levels."""

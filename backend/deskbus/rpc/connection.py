@@ -7,7 +7,7 @@ import anyio
 from deskbus.rpc.peer import Peer
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import SESSION_REQUIRED, DeskbusError
-from deskbus_protocol.rpc import encode
+from deskbus_protocol.wire.rpc import encode
 
 Role = Literal["shell", "app"]
 

@@ -19,7 +19,6 @@ from deskbus.observability.tracing.span import Value
 from deskbus.observability.tracing.tracer import Tracer
 from deskbus.reliability.resource_shortage import is_shortage, refusal
 from deskbus.rpc.connection import Call
-from deskbus_protocol import rpc
 from deskbus_protocol.errors import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
@@ -27,6 +26,7 @@ from deskbus_protocol.errors import (
     DeskbusError,
 )
 from deskbus_protocol.method import Method
+from deskbus_protocol.wire import rpc
 
 if TYPE_CHECKING:
     from deskbus.rpc.jsonrpc_dispatch import JsonRpcDispatch, Run

@@ -17,7 +17,6 @@ from deskbus.rpc.calls_in_progress import CallsInProgress
 from deskbus.rpc.compact_frames import Ask, BlockKind, CompactParams, Publish, Reply
 from deskbus.rpc.rejection_notices import RejectionNotices
 from deskbus.transport.outbox import Outbox
-from deskbus_protocol import rpc
 from deskbus_protocol.bus import (
     AckParams,
     PublishParams,
@@ -34,6 +33,7 @@ from deskbus_protocol.errors import (
     SESSION_REQUIRED,
     DeskbusError,
 )
+from deskbus_protocol.wire import rpc
 
 PUBLISH = "bus.publish"
 ACK = "bus.ack"

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from deskbus_protocol.errors import INVALID_REQUEST, PARSE_ERROR, DeskbusError, ErrorObject
-from deskbus_protocol.jsontext import HALF_PAIR, MAX_DEPTH, has_half_pair, is_too_deep
+from deskbus_protocol.wire.jsontext import HALF_PAIR, MAX_DEPTH, has_half_pair, is_too_deep
 
 MAX_BATCH = 256
 

@@ -31,7 +31,6 @@ from deskbus.rpc.turns import Turns, charged
 from deskbus.storage.awake_clock import happens_within
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Outbox
-from deskbus_protocol import rpc
 from deskbus_protocol.errors import (
     CANCELLED,
     CONNECTION_LOST,
@@ -41,7 +40,8 @@ from deskbus_protocol.errors import (
     DeskbusError,
     ErrorObject,
 )
-from deskbus_protocol.framing import RefusedFrame
+from deskbus_protocol.wire import rpc
+from deskbus_protocol.wire.framing import RefusedFrame
 
 HOLD_S = 0.05
 """How long an app that sends more than it may is not read from."""

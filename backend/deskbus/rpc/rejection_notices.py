@@ -6,9 +6,9 @@ from collections.abc import Callable
 from msgspec import UNSET
 
 from deskbus.observability.error_counts import ErrorCounts
-from deskbus_protocol import rpc
 from deskbus_protocol.bus import RefusedParams
 from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.wire import rpc
 
 INTERVAL_S = 1.0
 MAX_KINDS = 100

@@ -5,9 +5,9 @@ from typing import Protocol, cast
 
 from deskbus.transport.outbox import Flusher, Outbox
 from deskbus.transport.traffic import TransportName
-from deskbus_protocol import rpc
 from deskbus_protocol.errors import PARSE_ERROR, DeskbusError
-from deskbus_protocol.framing import FramingDecoder, FramingLostError, RefusedFrame
+from deskbus_protocol.wire import rpc
+from deskbus_protocol.wire.framing import FramingDecoder, FramingLostError, RefusedFrame
 
 WRITE_HIGH_WATER_BYTES = 4 * 1024 * 1024
 """Above what one read can fan out to one link, so only a slow reader is ever called slow."""

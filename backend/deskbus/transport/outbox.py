@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from deskbus.observability.metrics.delivery_latency import DeliveryLatency
 from deskbus.transport.traffic import TrafficCounts, TransportTraffic
-from deskbus_protocol.framing import encode_content_length, lines_of
+from deskbus_protocol.wire.framing import encode_content_length, lines_of
 
 MAX_QUEUED_BYTES = 64 * 1024 * 1024
 MAX_QUEUED_FRAMES = 65_536

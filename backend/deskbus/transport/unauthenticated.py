@@ -6,8 +6,8 @@ import structlog
 
 from deskbus.observability.log_throttle import LogThrottle
 from deskbus.transport.link import Link
-from deskbus_protocol import rpc
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
+from deskbus_protocol.wire import rpc
 
 MAX_STRANGERS = 256
 MAX_OF_PROCESS = 64

@@ -20,8 +20,8 @@ from deskbus.storage.folder_lock import PROBE_ATTEMPTS, FolderLock, is_locked_by
 from deskbus.transport.link import NO_PROCESS, Link
 from deskbus.transport.outbox import Flusher
 from deskbus.transport.pipe_state import PipeState, UnsafeDirectoryError
-from deskbus_protocol import rpc
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
+from deskbus_protocol.wire import rpc
 
 assert sys.platform != "win32"
 

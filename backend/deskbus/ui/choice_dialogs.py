@@ -7,7 +7,6 @@ import structlog
 from msgspec import UNSET, UnsetType
 
 from deskbus.ui.shell import Shell
-from deskbus_protocol.display import visible
 from deskbus_protocol.errors import TIMEOUT, DeskbusError
 from deskbus_protocol.ui import (
     Choice,
@@ -16,6 +15,7 @@ from deskbus_protocol.ui import (
     CloseDialogParams,
     ShowChoiceParams,
 )
+from deskbus_protocol.wording.display import visible
 
 ANSWER_MARGIN_S = 5.0
 """How much longer than the dialog's own time the shell has to send the answer."""

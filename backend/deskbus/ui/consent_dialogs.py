@@ -11,11 +11,9 @@ from msgspec import UNSET, UnsetType
 
 from deskbus.ui.permission_wording import choices, describe
 from deskbus.ui.shell import Shell
-from deskbus_protocol.display import visible
 from deskbus_protocol.errors import TIMEOUT, DeskbusError
 from deskbus_protocol.method import TraceContext
 from deskbus_protocol.permissions import PermissionEntry
-from deskbus_protocol.rpc import encode
 from deskbus_protocol.ui import (
     ALLOW_DELAY_MS,
     AppIdentity,
@@ -25,6 +23,8 @@ from deskbus_protocol.ui import (
     Remember,
     ShowDialogParams,
 )
+from deskbus_protocol.wire.rpc import encode
+from deskbus_protocol.wording.display import visible
 
 ANSWER_MARGIN_S = 5.0
 """How much longer than the dialog's own time the shell has to send the answer."""

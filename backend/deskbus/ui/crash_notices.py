@@ -4,8 +4,8 @@ from msgspec import UnsetType
 
 from deskbus.ui.shell import Shell
 from deskbus_protocol.apps import AppStatus
-from deskbus_protocol.display import visible
 from deskbus_protocol.ui import CloseNoticeParams, Notice, ShowNoticeParams
+from deskbus_protocol.wording.display import visible
 
 
 class CrashNotices:

@@ -9,10 +9,10 @@ from msgspec import UNSET, UnsetType
 
 from deskbus.ui.shell import Shell
 from deskbus_protocol.apps import AppStatus
-from deskbus_protocol.display import visible
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.method import Empty
 from deskbus_protocol.windows import MAX_LOG_LINES, CrashPage, CrashRestart, ShowCrashParams
+from deskbus_protocol.wording.display import visible
 
 SHOW_TIMEOUT_S = 10.0
 MAX_LINE = 500

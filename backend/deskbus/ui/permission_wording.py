@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from deskbus_protocol.duration import REMEMBER_WORDS
 from deskbus_protocol.permissions import PermissionEntry, Risk
-from deskbus_protocol.scopewords import is_everything, scope_words
 from deskbus_protocol.ui import Remember, RememberChoice
+from deskbus_protocol.wording.duration import REMEMBER_WORDS
+from deskbus_protocol.wording.scope_words import is_everything, scope_words
 
 PASSING: tuple[Remember, ...] = ("once", "session")
 

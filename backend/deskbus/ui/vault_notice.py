@@ -5,9 +5,9 @@ import shlex
 from pathlib import Path
 
 from deskbus.ui.shell import Shell
-from deskbus_protocol.display import visible
 from deskbus_protocol.secrets import VaultChangedParams, VaultStatus
 from deskbus_protocol.ui import CloseNoticeParams, Notice, ShowNoticeParams
+from deskbus_protocol.wording.display import visible
 
 
 class VaultNotice:

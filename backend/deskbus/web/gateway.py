@@ -38,7 +38,6 @@ from deskbus.web.pages.violation_reports import shown
 from deskbus.web.rpc_exchange import RpcExchange
 from deskbus.web.server.http_connection import is_within_limits
 from deskbus.web.web_state import WebState
-from deskbus_protocol import rpc
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import (
     INTERNAL_ERROR,
@@ -53,6 +52,7 @@ from deskbus_protocol.errors import (
 from deskbus_protocol.events import CspViolation, CsrfViolation, OriginViolation
 from deskbus_protocol.health import Status
 from deskbus_protocol.session import ClientName
+from deskbus_protocol.wire import rpc
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"

@@ -25,8 +25,8 @@ from deskbus_protocol.errors import (
     DeskbusError,
     ErrorObject,
 )
-from deskbus_protocol.framing import FramingDecoder, encode_content_length
-from deskbus_protocol.rpc import encode
+from deskbus_protocol.wire.framing import FramingDecoder, encode_content_length
+from deskbus_protocol.wire.rpc import encode
 
 _OPENING = '"web-open"'
 _LEAVING = '"web-leave"'

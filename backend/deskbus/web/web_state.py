@@ -3,7 +3,7 @@
 from collections import Counter
 
 from deskbus_protocol.health import ComponentHealth
-from deskbus_protocol.quantity import counted
+from deskbus_protocol.wording.quantity import counted
 
 
 class WebState:

@@ -13,7 +13,7 @@ from anyio.abc import ByteStream, TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from msgspec import UNSET, Raw, UnsetType
 
-from deskbus_protocol import PROTOCOL_VERSION, rpc
+from deskbus_protocol import PROTOCOL_VERSION
 from deskbus_protocol.appenv import APP_VARIABLE, PIPE_VARIABLE, TICKET_FD_VARIABLE
 from deskbus_protocol.bus import (
     REQUEST_PATIENCE_MS,
@@ -42,11 +42,12 @@ from deskbus_protocol.errors import (
     DeskbusError,
     ErrorObject,
 )
-from deskbus_protocol.framing import MAX_DELIVERED_FRAME_BYTES, LineDecoder
 from deskbus_protocol.history import ReplayResult
-from deskbus_protocol.jsontext import encoded, sendable
 from deskbus_protocol.session import OpenResult
 from deskbus_protocol.traces import MAX_RECORDED, RecordSpansParams, TracingTerms
+from deskbus_protocol.wire import rpc
+from deskbus_protocol.wire.framing import MAX_DELIVERED_FRAME_BYTES, LineDecoder
+from deskbus_protocol.wire.jsontext import encoded, sendable
 
 RECEIVE_BYTES = 256 * 1024
 TELL_AFTER_S = 0.2

@@ -38,7 +38,6 @@ from deskbus_protocol.errors import (
     TIMEOUT,
     DeskbusError,
 )
-from deskbus_protocol.jsontext import encoded
 from deskbus_protocol.permissions import PermissionsChangedParams
 from deskbus_protocol.reconnection import (
     FIRST_RETRY_MS,
@@ -48,6 +47,7 @@ from deskbus_protocol.reconnection import (
     MAX_QUEUED_SIZE,
 )
 from deskbus_protocol.session import OpenResult
+from deskbus_protocol.wire.jsontext import encoded
 
 FIRST_DELAY_S = FIRST_RETRY_MS / 1000
 LONGEST_DELAY_S = LAST_RETRY_MS / 1000

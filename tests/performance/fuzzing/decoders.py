@@ -15,10 +15,10 @@ from deskbus.rpc.compact_frames import CompactParams
 from deskbus.rpc.fastpath import Answer, FastPath, Published, Settled
 from deskbus.rpc.rejection_notices import RejectionNotices
 from deskbus.transport.outbox import Flusher, Outbox
-from deskbus_protocol import framing
 from deskbus_protocol.bus import PublishParams, RequestParams, RespondParams, SendParams, SendResult
 from deskbus_protocol.errors import DeskbusError
-from deskbus_protocol.framing import Decoder, FramingDecoder, FramingLostError, LineDecoder
+from deskbus_protocol.wire import framing
+from deskbus_protocol.wire.framing import Decoder, FramingDecoder, FramingLostError, LineDecoder
 from tests.performance.fuzzing import mutation
 
 SMALL_FRAME_BYTES = 700

@@ -4,8 +4,8 @@ import json
 import random
 from collections.abc import Callable
 
-from deskbus_protocol.framing import encode_content_length
 from deskbus_protocol.methods import METHODS
+from deskbus_protocol.wire.framing import encode_content_length
 
 TOKENS = (
     *(b"NaN", b"Infinity", b"-0", b"1e999", b"-1", b"18446744073709551616", b"9" * 400, b"0x1"),

@@ -7,7 +7,8 @@ from contextlib import suppress
 
 import msgspec
 
-from deskbus_protocol import PROTOCOL_VERSION, rpc
+from deskbus_protocol import PROTOCOL_VERSION
+from deskbus_protocol.wire import rpc
 from tests.performance.ours import opening
 from tests.performance.server import Running
 

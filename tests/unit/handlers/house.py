@@ -31,11 +31,12 @@ from deskbus.transport.link import Link
 from deskbus.transport.memory import memory_pair
 from deskbus.transport.outbox import Flusher
 from deskbus.ui.shell import Shell
-from deskbus_protocol import PROTOCOL_VERSION, rpc
+from deskbus_protocol import PROTOCOL_VERSION
 from deskbus_protocol.envelope import ClientId
-from deskbus_protocol.framing import RefusedFrame
 from deskbus_protocol.methods import METHODS
 from deskbus_protocol.reconnection import SESSION_GRACE_MS
+from deskbus_protocol.wire import rpc
+from deskbus_protocol.wire.framing import RefusedFrame
 from tests.contract.behaviour.outages import Log
 from tests.unit.security.desk import Desk, FakeTrail
 

@@ -11,7 +11,7 @@ from deskbus.persistence.log.batch import Messages
 from deskbus.persistence.log.file_operations import Files
 from deskbus.persistence.log.message_log import MessageLog
 from deskbus.storage.folder_lock import FolderLock
-from deskbus_protocol.rpc import encode
+from deskbus_protocol.wire.rpc import encode
 
 NOW_MS = 1_700_000_000_000
 HOSTILE_PAYLOAD = rb'{"x":",\"timestamp\":1,","timestamp":1,"seq":1,"topic":"b","sender":1}'

@@ -12,7 +12,7 @@ from anyio.abc import ByteStream
 from deskbus_protocol.bus import RefusedParams
 from deskbus_protocol.client import Client, Message
 from deskbus_protocol.errors import INVALID_PARAMS, TIMEOUT, TOO_LARGE, DeskbusError
-from deskbus_protocol.framing import MAX_FRAME_BYTES
+from deskbus_protocol.wire.framing import MAX_FRAME_BYTES
 
 
 class Line(ByteStream):

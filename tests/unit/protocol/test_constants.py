@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import deskbus_protocol
-from deskbus_protocol.constants import constants
+from deskbus_protocol.export.shared_constants import constants
 
 SOURCES = Path(__file__).resolve().parents[3] / "electron-bridge/src"
 
@@ -45,9 +45,9 @@ COINCIDENCES = {
 def protocol_names() -> set[str]:
     """Every shared constant and every number of the protocol: TypeScript declares no other."""
     modules = [
-        importlib.import_module(f"deskbus_protocol.{found.name}")
-        for found in pkgutil.iter_modules(deskbus_protocol.__path__)
-        if not found.ispkg
+        importlib.import_module(found.name)
+        for found in pkgutil.walk_packages(deskbus_protocol.__path__, "deskbus_protocol.")
+        if not found.name.startswith(("deskbus_protocol.client", "deskbus_protocol.export"))
     ]
     return {
         name

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from deskbus.rpc import frames
 from deskbus_protocol.errors import DeskbusError
-from deskbus_protocol.jsontext import MAX_DEPTH
+from deskbus_protocol.wire.jsontext import MAX_DEPTH
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),

@@ -6,7 +6,7 @@ from msgspec import Raw
 from deskbus.rpc.peer import Peer
 from deskbus.transport.link import WRITE_HIGH_WATER_BYTES, Link
 from deskbus.transport.outbox import CONGESTED_BYTES, Flusher
-from deskbus_protocol import rpc
+from deskbus_protocol.wire import rpc
 
 ANSWER_BYTES = 1024 * 1024
 

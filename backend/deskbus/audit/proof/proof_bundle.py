@@ -25,7 +25,7 @@ from deskbus.audit.query.index import AuditIndex
 from deskbus.audit.query.indexer import TILE
 from deskbus.audit.query.search import AuditSearch
 from deskbus.audit.store.audit_folder import PRUNED, LineReader, list_files
-from deskbus_protocol.framing import lines_of
+from deskbus_protocol.wire.framing import lines_of
 
 VERSION = 1
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from deskbus.audit.report.html_escaping import escaped
-from deskbus_protocol.quantity import number
+from deskbus_protocol.wording.quantity import number
 
 WIDTH = 720
 SPAN_LABEL_WIDTH = 270

@@ -2,7 +2,7 @@
 
 import html
 
-from deskbus_protocol.display import visible
+from deskbus_protocol.wording.display import visible
 
 
 def escaped(text: str) -> str:

@@ -10,8 +10,8 @@ from deskbus.audit.report.html_escaping import escaped
 from deskbus.audit.report.report_data import NO_APP, Figure, Listing, Period, ReportData
 from deskbus.audit.report.style_sheet import STYLE
 from deskbus_protocol.audit import AuditRecord, AuditVerdict
-from deskbus_protocol.duration import hold_words
-from deskbus_protocol.quantity import counted, number
+from deskbus_protocol.wording.duration import hold_words
+from deskbus_protocol.wording.quantity import counted, number
 
 MAX_BARS = 30
 """Rows of a chart; what goes beyond is named beside it, and the tables have it."""

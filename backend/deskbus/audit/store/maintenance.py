@@ -7,7 +7,7 @@ from deskbus.audit.format.lines import LineError, read_head
 from deskbus.audit.store.audit_folder import PRUNED, AuditFile, AuditFolder, LineReader
 from deskbus.audit.store.retention import AuditRetention, Kept
 from deskbus.audit.verify.verifier import Verifier
-from deskbus_protocol.framing import lines_of
+from deskbus_protocol.wire.framing import lines_of
 
 
 class Prune(NamedTuple):

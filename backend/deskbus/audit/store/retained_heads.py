@@ -8,7 +8,7 @@ from deskbus.audit.format import checkpoint
 from deskbus.audit.format.lines import LineError, read_head
 from deskbus.audit.format.signed_note import NoteError
 from deskbus.audit.store.audit_folder import PRUNED
-from deskbus_protocol.framing import lines_of
+from deskbus_protocol.wire.framing import lines_of
 
 
 class PruneError(Exception):

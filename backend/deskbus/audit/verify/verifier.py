@@ -24,7 +24,7 @@ from deskbus.audit.verify.chain_verifier import ChainVerifier, Tampered
 from deskbus.contracts.progress import ReportProgress
 from deskbus.storage.newer_format import NewerFormatError
 from deskbus_protocol.audit import AuditFinding, AuditVerdict, VerdictWord
-from deskbus_protocol.quantity import counted
+from deskbus_protocol.wording.quantity import counted
 
 MAX_FINDINGS = 100
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from deskbus_protocol.bus import GapParams, GapReason
-from deskbus_protocol.rpc import notification
+from deskbus_protocol.wire.rpc import notification
 
 MAX_RANGES = 100
 """For one topic and reason; beyond, the last range is stretched: it tells more, never less."""

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from deskbus.bus.line import sender_of
 from deskbus_protocol.bus import Source
 from deskbus_protocol.envelope import ClientId
-from deskbus_protocol.rpc import encode
 from deskbus_protocol.topics import matches
+from deskbus_protocol.wire.rpc import encode
 
 MAX_KNOWN_TOPICS = 1_000
 """The number of senders that one client's filter remembers."""

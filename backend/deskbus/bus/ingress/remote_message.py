@@ -7,7 +7,7 @@ from deskbus.bus.route import Topic
 from deskbus_protocol.bus import MessageParams
 from deskbus_protocol.envelope import Headers
 from deskbus_protocol.method import TraceContext
-from deskbus_protocol.rpc import encode
+from deskbus_protocol.wire.rpc import encode
 
 
 class _RemoteMembers(msgspec.Struct):

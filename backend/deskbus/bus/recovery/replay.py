@@ -24,10 +24,10 @@ from deskbus.reliability.fair_queue import Pieces
 from deskbus_protocol.bus import ContinuedParams, ContinueParams, ContinueResult, GapParams, Mark
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import CONFLICT, OVERLOADED, DeskbusError
-from deskbus_protocol.framing import lines_of
 from deskbus_protocol.history import MessageList, QueryParams, ReplayParams
-from deskbus_protocol.rpc import notification
 from deskbus_protocol.topics import matches
+from deskbus_protocol.wire.framing import lines_of
+from deskbus_protocol.wire.rpc import notification
 
 MAX_CAPTURED_BYTES = 32 * 1024 * 1024
 """Live messages held back while the log is read; beyond, they are read from the log as well."""

@@ -37,7 +37,7 @@ def help_of(method: str) -> str:
     if method not in CALLABLE:
         raise _no_such(method)
     # Imported late: the document is made of every type of the protocol.
-    from deskbus_protocol.export import openrpc
+    from deskbus_protocol.export.openrpc import openrpc
 
     document = openrpc()
     (found,) = (each for each in document["methods"] if each["name"] == method)

@@ -20,7 +20,7 @@ import anyio
 import msgspec
 from msgspec import Raw
 
-from deskbus_protocol.display import visible
+from deskbus_protocol.wording.display import visible
 
 MIN_WIDTH = 8
 """Of a column, in characters."""

@@ -43,7 +43,6 @@ from deskbus.ui.consent_dialogs import Asked
 from deskbus.ui.panels.permissions_panel import PermissionsPanel
 from deskbus.vault.service import SecretSlot, VaultService
 from deskbus_protocol.catalogue import Catalogue
-from deskbus_protocol.display import look_alike, visible
 from deskbus_protocol.errors import CONFLICT, INVALID_PARAMS, PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.manifest import Manifest
 from deskbus_protocol.method import TraceContext
@@ -51,6 +50,7 @@ from deskbus_protocol.permissions import Grant, Holds, PermissionsChangedParams
 from deskbus_protocol.secrets import VaultStatus
 from deskbus_protocol.session import RESERVED_APPS, is_reserved
 from deskbus_protocol.ui import AppIdentity, Remember
+from deskbus_protocol.wording.display import look_alike, visible
 
 DECISIONS_WITHIN_S = 2.0
 """The keychain may wait for a person; nobody else does. What it has counts when it comes."""

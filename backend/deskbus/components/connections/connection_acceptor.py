@@ -22,8 +22,8 @@ from deskbus.rpc.turns import Turns
 from deskbus.storage.awake_clock import happens_within
 from deskbus.transport.link import Link
 from deskbus.transport.unauthenticated import UnauthenticatedLinks
-from deskbus_protocol import rpc
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
+from deskbus_protocol.wire import rpc
 
 HEARTBEAT_ID = 0
 """Of the request that asks for a sign of life; calls count from 1."""

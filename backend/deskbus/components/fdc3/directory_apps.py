@@ -8,10 +8,10 @@ from msgspec import UNSET, UnsetType
 
 from deskbus.fdc3.directory.app_directory import own_id
 from deskbus.fdc3.directory.app_record import AppRecord, Kind
-from deskbus_protocol.display import visible
 from deskbus_protocol.fdc3 import context_scope, intent_scope
 from deskbus_protocol.manifest import Manifest, ProgramSpec, WindowSpec
 from deskbus_protocol.permissions import Grant
+from deskbus_protocol.wording.display import visible
 
 Consent = Literal["ask", "directory", "allow"]
 

@@ -9,11 +9,11 @@ from deskbus.fdc3.dacp.channels import move
 from deskbus.fdc3.errors import DacpError
 from deskbus.fdc3.ports import Candidate
 from deskbus.ui.choice_dialogs import ChoiceDialogs
-from deskbus_protocol.display import visible
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import NOT_FOUND, TIMEOUT, DeskbusError
-from deskbus_protocol.scopewords import CONTEXT_WORDS
 from deskbus_protocol.ui import Choice
+from deskbus_protocol.wording.display import visible
+from deskbus_protocol.wording.scope_words import CONTEXT_WORDS
 
 NO_CHANNEL = "none"
 """The id of the choice that takes an app off its channel."""

@@ -14,9 +14,9 @@ from deskbus.reliability.loops import Loops
 from deskbus.security.service import SecurityManager
 from deskbus.vault.service import VaultService
 from deskbus_protocol.envelope import ClientId
-from deskbus_protocol.framing import MAX_FRAME_BYTES
 from deskbus_protocol.health import ComponentHealth
-from deskbus_protocol.jsontext import MAX_DEPTH, is_too_deep
+from deskbus_protocol.wire.framing import MAX_FRAME_BYTES
+from deskbus_protocol.wire.jsontext import MAX_DEPTH, is_too_deep
 
 if TYPE_CHECKING:
     from deskbus.federation.nats_port import NatsPort

@@ -11,7 +11,7 @@ from deskbus.security.policy.policy_service import PolicyService
 from deskbus.ui.shell import Shell
 from deskbus_protocol.health import ComponentHealth, Status
 from deskbus_protocol.history import LogStats
-from deskbus_protocol.quantity import counted
+from deskbus_protocol.wording.quantity import counted
 
 
 def bus_check(bus: InterApplicationBus) -> Check:

@@ -6,8 +6,8 @@ from typing import TypeVar
 from deskbus.contracts.log_query import LogQuery
 from deskbus.persistence.log.batch import BatchHead, Messages, Table
 from deskbus.persistence.log.checksum import Buffer
-from deskbus_protocol.line import SENDER, SEQ, TIMESTAMP, TOPIC
-from deskbus_protocol.rpc import encode
+from deskbus_protocol.wire.line import SENDER, SEQ, TIMESTAMP, TOPIC
+from deskbus_protocol.wire.rpc import encode
 
 MEMBER = b',"'
 

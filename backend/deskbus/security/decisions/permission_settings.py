@@ -11,7 +11,6 @@ from deskbus.security.decisions.decision_table import DecisionTable, UserDecisio
 from deskbus.security.policy.policy import ANY
 from deskbus.security.service import SecurityManager
 from deskbus.storage.clocks import ClockMs
-from deskbus_protocol.display import visible
 from deskbus_protocol.errors import CONFLICT, DEGRADED, NOT_FOUND, DeskbusError
 from deskbus_protocol.events import (
     AuditEvent,
@@ -30,7 +29,8 @@ from deskbus_protocol.permissions import (
     PermissionRecord,
     Risk,
 )
-from deskbus_protocol.scopewords import scope_words
+from deskbus_protocol.wording.display import visible
+from deskbus_protocol.wording.scope_words import scope_words
 
 
 class _Said(TypedDict):

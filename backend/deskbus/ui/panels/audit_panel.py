@@ -16,7 +16,6 @@ from deskbus_protocol.audit import (
     AuditStats,
     AuditVerdict,
 )
-from deskbus_protocol.display import visible
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DEGRADED, DeskbusError
 from deskbus_protocol.events import Actor, Decision, Severity
@@ -35,7 +34,8 @@ from deskbus_protocol.panels import (
     PanelVerdict,
     Tone,
 )
-from deskbus_protocol.quantity import counted, number
+from deskbus_protocol.wording.display import visible
+from deskbus_protocol.wording.quantity import counted, number
 
 PAGE_ROWS = 100
 MAX_APPS = 500

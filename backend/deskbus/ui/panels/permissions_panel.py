@@ -8,8 +8,6 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from deskbus.contracts.permission_records import PermissionRecords
-from deskbus_protocol.display import visible
-from deskbus_protocol.duration import hold_words
 from deskbus_protocol.errors import NOT_FOUND, DeskbusError
 from deskbus_protocol.panels import (
     PanelAction,
@@ -28,7 +26,9 @@ from deskbus_protocol.panels import (
     Tone,
 )
 from deskbus_protocol.permissions import Embargo, PermissionList, PermissionRecord, Risk
-from deskbus_protocol.quantity import counted, number
+from deskbus_protocol.wording.display import visible
+from deskbus_protocol.wording.duration import hold_words
+from deskbus_protocol.wording.quantity import counted, number
 
 PAGE_ROWS = 300
 PAGE_BYTES = 1 << 20

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from deskbus_protocol.display import visible
 from deskbus_protocol.events import CspViolation
+from deskbus_protocol.wording.display import visible
 
 MAX_REPORTS = 16
 """In one body; those beyond are left out."""

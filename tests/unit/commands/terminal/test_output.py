@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from deskbus.commands.terminal.output import facts_of, json_line, lines_of, table_of
-from deskbus_protocol.display import visible
+from deskbus_protocol.wording.display import visible
 
 HIDDEN = "".join(map(chr, (*range(32), *range(127, 160), 0x202E, 0x2066, 0x200F, 0xFEFF)))
 

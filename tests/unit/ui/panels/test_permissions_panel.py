@@ -6,9 +6,9 @@ from msgspec import UNSET, UnsetType
 
 from deskbus.ui.panels.permissions_panel import PermissionsPanel
 from deskbus_protocol.errors import NOT_FOUND, DeskbusError
-from deskbus_protocol.framing import MAX_FRAME_BYTES
 from deskbus_protocol.panels import MAX_ROWS, PanelContent, PanelQuery
 from deskbus_protocol.permissions import Embargo, PermissionList, PermissionRecord
+from deskbus_protocol.wire.framing import MAX_FRAME_BYTES
 
 
 def record(app: str, permission: str, scope: str, **changes: object) -> PermissionRecord:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbus_protocol.display import look_alike, visible
+from deskbus_protocol.wording.display import look_alike, visible
 
 pytestmark = pytest.mark.requirement("3.1")
 

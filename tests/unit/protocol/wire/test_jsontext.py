@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from deskbus_protocol import rpc
 from deskbus_protocol.errors import INVALID_PARAMS, TOO_LARGE, DeskbusError
-from deskbus_protocol.framing import MAX_FRAME_BYTES
-from deskbus_protocol.jsontext import MAX_DEPTH, encoded, has_half_pair, sendable, written_anew
+from deskbus_protocol.wire import rpc
+from deskbus_protocol.wire.framing import MAX_FRAME_BYTES
+from deskbus_protocol.wire.jsontext import MAX_DEPTH, encoded, has_half_pair, sendable, written_anew
 
 cycle: list[Any] = []
 cycle.append(cycle)

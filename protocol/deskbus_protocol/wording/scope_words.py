@@ -2,9 +2,9 @@
 
 from urllib.parse import unquote
 
-from deskbus_protocol.display import visible
 from deskbus_protocol.permissions import PermissionEntry
 from deskbus_protocol.topics import is_wildcard
+from deskbus_protocol.wording.display import visible
 
 
 def scope_words(entry: PermissionEntry, scope: str) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from deskbus_protocol.errors import INVALID_PARAMS, TOO_LARGE, DeskbusError
-from deskbus_protocol.framing import MAX_FRAME_BYTES
+from deskbus_protocol.wire.framing import MAX_FRAME_BYTES
 
 MAX_DEPTH = 128
 """Levels of nesting that a frame may have."""

@@ -10,15 +10,13 @@ from deskbus_protocol import (
     appenv,
     bus,
     fdc3,
-    framing,
-    jsontext,
-    line,
     reconnection,
     secrets,
     session,
     ui,
     utility,
 )
+from deskbus_protocol.wire import framing, jsontext, line
 
 
 class Constant(NamedTuple):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskbus_protocol.framing import (
+from deskbus_protocol.wire.framing import (
     HEAD_BYTES,
     MAX_FRAME_BYTES,
     MAX_HEADER_BYTES,

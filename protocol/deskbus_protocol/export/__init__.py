@@ -1,0 +1,1 @@
+"""The OpenRPC document, schemas, TypeScript and reference, made from the method table."""

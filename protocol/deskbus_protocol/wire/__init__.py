@@ -1,0 +1,1 @@
+"""JSON-RPC on the wire: framing, JSON as text, and the lines that are written."""

@@ -1,0 +1,1 @@
+"""Words for people, the same in dialogs, panels, reports and the command line."""
