@@ -22,7 +22,7 @@ ESLINT := $(NODE_BIN)/eslint --config electron-bridge/eslint.config.mjs --max-wa
 PRETTIER := $(NODE_BIN)/prettier --config electron-bridge/.prettierrc.json \
 	--ignore-path electron-bridge/.prettierignore --no-error-on-unmatched-pattern
 
-.PHONY: help setup demo demo-web demo-repeat test test-quick histories check schemas bench soak fuzz crash-test format clean
+.PHONY: help setup demo demo-web demo-repeat test test-quick histories check schemas packages bench soak fuzz crash-test format clean
 
 help:
 	@echo 'make demo                the Electron demo; under Xvfb where there is no display'
@@ -33,6 +33,7 @@ help:
 	@echo 'make histories           2,000 random histories of clients, outages and resumptions'
 	@echo 'make check               format, lint, types, schema drift'
 	@echo 'make schemas             schemas/ and the TypeScript types, from protocol/'
+	@echo 'make packages            builds wheel, sdist and npm tarball, checks them, and installs each in an empty folder'
 	@echo 'make bench               speed beside other brokers; BENCH_ARGS=--docs writes docs/performance.md'
 	@echo 'make soak MINUTES=10     steady load; fails on growth'
 	@echo 'make fuzz SECONDS=60     hostile bytes on every entrance'
@@ -74,6 +75,10 @@ check: setup
 
 schemas: setup
 	$(PYTHON) -m deskbus_protocol.export
+
+packages: setup
+	scripts/packages --check
+	$(PYTHON) -m pytest -n0 tests/packages/installation.py $(PYTEST_ARGS)
 
 bench:
 	@scripts/setup --bench

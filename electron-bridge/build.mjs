@@ -1,6 +1,6 @@
 // Bundles src/ into dist/: one CommonJS file each for Electron's main process, the preload script
-// and plain Node, one script for each page of our own with its HTML and CSS, and beside them the
-// licence. What runs in the world of an app's page is text within the preload script.
+// and plain Node, an ES module beside one for pages elsewhere, one script for each page of our own with
+// its HTML and CSS, and beside them the licence. What runs in the world of an app's page is text within the preload script.
 import { build } from 'esbuild';
 import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
@@ -96,9 +96,14 @@ await Promise.all([
       define: { PAGE_SCRIPT, PAGE_SCRIPT_WITH_FDC3 },
     }),
   ),
-  ...script(src('web', 'index.ts'), dist('web', 'index.js'), { ...web, format: 'esm' }),
+  ...script(src('web', 'index.ts'), dist('web', 'index.mjs'), { ...web, format: 'esm' }),
+  ...script(src('web', 'index.ts'), dist('web', 'index.js'), {
+    ...web,
+    format: 'cjs',
+    target: [PAGE_TARGET, NODE_TARGET],
+  }),
   mkdir(dist('web'), { recursive: true }).then(() =>
-    writeFile(dist('web', 'package.json'), '{ "type": "module" }\n'),
+    writeFile(dist('web', 'index.d.mts'), "export * from '../types/web/index.js';\n"),
   ),
   ...gatewayScript('page', 'deskbus.js'),
   ...gatewayScript('worker', 'deskbus-worker.js'),

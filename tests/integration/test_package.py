@@ -25,6 +25,7 @@ process.stdout.write(JSON.stringify({
   node: process.versions.node,
   main: words('deskbus-electron'),
   preload: words('deskbus-electron/preload'),
+  web: words('deskbus-electron/web'),
   script: require.resolve('deskbus-electron/preload'),
 }));
 """
@@ -33,6 +34,7 @@ CONSUMER = """
 import { createShell, type Shell } from 'deskbus-electron';
 import { connect, type Client } from 'deskbus-electron/node';
 import type { DeskbusApi } from 'deskbus-electron/preload';
+import { hostFrame, SocketPool } from 'deskbus-electron/web';
 
 const shell: Shell = createShell({ dataDir: 'data' });
 declare const client: Client;
@@ -44,7 +46,7 @@ const same: DeskbusApi = window.deskbus;
 page.publish(1, topics);
 // @ts-expect-error There is no such method.
 client.call('bus.nothing');
-export { opened, same };
+export { hostFrame, opened, same, SocketPool };
 """
 
 RESOLUTIONS: dict[str, dict[str, object]] = {
@@ -77,8 +79,8 @@ def npm() -> str:
 
 
 @pytest.fixture(scope="module")
-def consumer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh folder with the package of a fresh, unbuilt clone in it, and nothing else."""
+def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a fresh, unbuilt clone packs."""
     clone = tmp_path_factory.mktemp("clone")
     shutil.copytree(
         BRIDGE, clone / "electron-bridge",
@@ -89,6 +91,12 @@ def consumer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     packed = run(npm(), "pack", "--loglevel=error", cwd=clone / "electron-bridge")
     (tarball,) = clone.glob("electron-bridge/*.tgz")
     assert tarball.name in packed
+    return tarball
+
+
+@pytest.fixture(scope="module")
+def consumer(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh folder with the package in it, and nothing else."""
     folder = tmp_path_factory.mktemp("consumer")
     (folder / "package.json").write_text('{"private": true}')
     run(npm(), "install", "--offline", "--no-audit", "--no-fund", tarball, cwd=folder)
@@ -101,6 +109,13 @@ def test_the_package_brings_its_licence_and_drags_nothing_along(consumer: Path) 
     assert (installed / "dist/renderer/dialog.html").is_file()
     assert [folder.name for folder in (consumer / "node_modules").iterdir()
             if not folder.name.startswith(".")] == ["deskbus-electron"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "tool", [["publint", "run", "--strict"], ["attw"]], ids=lambda each: each[0]
+)
+def test_the_tools_for_packages_find_nothing_wrong(tarball: Path, tool: list[str]) -> None:
+    run(BRIDGE / "node_modules/.bin" / tool[0], *tool[1:], tarball, cwd=tarball.parent)
 
 
 @pytest.mark.parametrize("program", ["node", "electron"])
@@ -120,6 +135,7 @@ def test_every_entry_loads_or_says_where_it_belongs(consumer: Path, program: str
     assert "main process" in told["main"]
     assert "deskbus-electron/node" in told["main"]
     assert "deskbus-electron/node" in told["preload"]
+    assert told["web"] == "loaded"
     assert told["script"].endswith("dist/preload/index.js")
 
 

@@ -66,7 +66,7 @@ async def context(
 ) -> AsyncIterator[BrowserContext]:
     (desk.folder / "ticker/host.html").write_text(HOST_PAGE)
     (desk.folder / "ticker/host.js").write_text(HOST_SCRIPT)
-    shutil.copy(ROOT / "electron-bridge/dist/web/index.js", desk.folder / "ticker/sdk.js")
+    shutil.copy(ROOT / "electron-bridge/dist/web/index.mjs", desk.folder / "ticker/sdk.js")
     (desk.folder / "frame/page.js").write_text(FRAME_SCRIPT)
     PICTURES.mkdir(parents=True, exist_ok=True)
     async with browser(tmp_path_factory.mktemp("profile")) as started:

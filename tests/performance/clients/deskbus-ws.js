@@ -7,7 +7,7 @@ const pipe = require('./deskbus.js');
 let clients = 0;
 
 exports.connect = async ({ site, pageApp, ...address }) => {
-  const { Client, SocketPool } = await import('../../../electron-bridge/dist/web/index.js');
+  const { Client, SocketPool } = await import('../../../electron-bridge/dist/web/index.mjs');
   const { authority, port } = site;
   const developer = await pipe.connect(address);
   const name = `bench-${process.pid}-${(clients += 1)}`;

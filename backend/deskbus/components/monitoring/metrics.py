@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from deskbus.config import Settings
+from msgspec import UnsetType
+
+from deskbus.config import ConfigError, Settings
 from deskbus.observability.metrics.exposition import MetricsExposition
 from deskbus.observability.metrics.metric import MetricSource
 from deskbus.observability.metrics.scrape_socket import ScrapeSocket
@@ -16,9 +18,14 @@ class Metrics:
     """The gateway serves `exposition` at `/metrics`, too."""
 
     def __init__(self, settings: Settings, sources: Iterable[MetricSource]) -> None:
+        """Raises `ConfigError` where Prometheus is to read, and what writes for it is missing."""
         self.exposition = MetricsExposition(sources)
+        config = settings.config.metrics
+        served = config.socket or not isinstance(config.token, UnsetType)
+        if served and not self.exposition.has_text():
+            raise ConfigError("[metrics] needs its library: pip install 'deskbus[metrics]'")
         self._socket = None
-        if settings.config.metrics.socket:
+        if config.socket:
             self._socket = ScrapeSocket(settings.runtime_dir / SCRAPE_SOCKET, self.exposition)
 
     @asynccontextmanager

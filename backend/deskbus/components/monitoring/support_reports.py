@@ -69,8 +69,11 @@ class SupportReports:
             "versions.json": _pretty(versions()),
             "configuration.json": _pretty(without_credentials(config)),
             "health.json": _pretty(msgspec.to_builtins(self._health())),
-            "metrics.txt": self._metrics.text("prometheus")[1].decode(),
         }
+        if self._metrics.has_text():
+            texts["metrics.txt"] = self._metrics.text("prometheus")[1].decode()
+        else:
+            left_out.append("Metrics are left out: pip install 'deskbus[metrics]' writes them.")
         if knows_secrets:
             texts["apps.json"] = _pretty(msgspec.to_builtins(self._apps()))
             texts["crashes.json"] = await self._crashes(left_out)

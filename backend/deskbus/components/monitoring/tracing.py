@@ -94,4 +94,4 @@ class Tracing:
 def check_installed(place: str) -> None:
     """Raises `ConfigError`."""
     if find_spec("opentelemetry") is None:
-        raise ConfigError(f"{place} needs OpenTelemetry's SDK: pip install 'deskbus[otlp]'")
+        raise ConfigError(f"{place} needs OpenTelemetry's SDK: pip install 'deskbus[otel]'")

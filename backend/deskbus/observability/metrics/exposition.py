@@ -4,12 +4,14 @@ Text follows Prometheus' exposition format 0.0.4, or OpenMetrics 1.0.0, which ha
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
 import structlog
 
 from deskbus.observability.metrics.histogram import HistogramSnapshot
 from deskbus.observability.metrics.metric import Metric, MetricSource, counter
+from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -49,12 +51,26 @@ class MetricsExposition:
         )
         return found
 
+    @staticmethod
+    def has_text() -> bool:
+        """Whether the library is installed that writes texts; data needs none."""
+        return find_spec("prometheus_client") is not None
+
     def render(self, accept: str = "") -> tuple[str, bytes]:
-        """The content type and the body for an HTTP `Accept` header."""
+        """The content type and the body for an HTTP `Accept` header; raises as `text` does."""
         return self.text("openmetrics" if OPENMETRICS in accept else "prometheus")
 
     def text(self, kind: TextFormat) -> tuple[str, bytes]:
-        """The content type, and the text in UTF-8."""
+        """The content type, and the text in UTF-8.
+
+        Raises `DeskbusError` (unavailable) where the library for it is not installed.
+        """
+        if not self.has_text():
+            raise DeskbusError(
+                UNAVAILABLE,
+                "Prometheus' client is not installed, which writes metrics as text.",
+                action="Install it: pip install 'deskbus[metrics]'. The format data needs nothing.",
+            )
         if kind == "openmetrics":
             from prometheus_client.openmetrics import exposition as openmetrics
 

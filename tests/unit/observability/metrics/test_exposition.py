@@ -1,5 +1,6 @@
 """The texts that Prometheus reads, as its own client's parsers understand them."""
 
+import sys
 from collections.abc import Iterable
 
 import pytest
@@ -9,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as prometheu
 from deskbus.observability.metrics.exposition import MetricsExposition
 from deskbus.observability.metrics.histogram import Histogram
 from deskbus.observability.metrics.metric import Metric, Sample, by_label, counter
+from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 ASKS_FOR_OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
@@ -46,6 +48,18 @@ def test_prometheus_reads_counters_gauges_and_histograms() -> None:
     assert found["deskbus_delivery_seconds_bucket", ("le", "0.1"), ("mode", "live")] == 1
     assert found["deskbus_delivery_seconds_bucket", ("le", "+Inf"), ("mode", "live")] == 2
     assert found["deskbus_delivery_seconds_sum", ("mode", "live")] == pytest.approx(0.55)
+
+
+def test_without_the_library_there_is_data_and_text_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    exposition = MetricsExposition([traffic])
+    assert exposition.gather()
+    with pytest.raises(DeskbusError) as refused:
+        exposition.text("openmetrics")
+    assert refused.value.kind is UNAVAILABLE
+    assert "deskbus[metrics]" in refused.value.action
 
 
 def test_openmetrics_has_the_trace_of_an_observation() -> None:
