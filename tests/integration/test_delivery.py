@@ -11,6 +11,7 @@ import pytest
 from deskbus_protocol.bus import GapParams, RefusedParams
 from deskbus_protocol.client import Client, Message, connect, open_session
 from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.history import BusStats
 from tests.integration.schema_validator import SchemaValidator
 from tests.integration.shell import LIMIT_S, TestShell, start_shell
 
@@ -190,6 +191,63 @@ async def test_statistics_count_what_happened(desk: TestShell) -> None:
     assert (stats["messagesIn"], stats["messagesOut"]) == (10, 10)
     assert (stats["subscriptions"], stats["topics"]) == (1, 1)
     assert stats["cacheHits"] == 9
+
+
+@pytest.mark.requirement("7.1")
+async def test_every_field_of_the_statistics_says_what_is_there(desk: TestShell) -> None:
+    """The shell and two apps are here, one of which does not acknowledge; a third is away, with
+    messages that wait for it; of three that expired two are still among the dead letters.
+    """
+    async with (
+        desk.app("desk.feed") as feed,
+        desk.app("desk.ticker") as ticker,
+        ticker.subscribe("orders.#", mode="acknowledged") as orders,
+    ):
+        async with desk.app("desk.blotter") as blotter:
+            await blotter.call("bus.subscribe", {"pattern": "prices.#"})
+            await blotter.call("bus.subscribe", {"pattern": "news"})
+        await gone(desk, "desk.blotter")
+        for _ in range(3):
+            await feed.publish("news", "new", ttl=1, confirm=True)
+        with anyio.fail_after(LIMIT_S):
+            while (await stats_of(desk)).dead_letters.get("expired") != 3:
+                await anyio.sleep(0.01)
+        (letter, *_) = (await desk.client.call("bus.deadLetters", {}, result=dict))["letters"]
+        await desk.client.call("bus.purge", {"numbers": [letter["number"]]})
+        for n in range(4):
+            await feed.publish("prices.EURUSD", n, confirm=True)
+        for n in range(2):
+            await feed.publish("orders.new", n, confirm=True)
+            await take_new(orders, 1, after=n)
+        stats = await stats_of(desk)
+        kept = [
+            await feed.call("bus.history", {"topic": topic}, result=dict)
+            for topic in ("news", "prices.EURUSD", "orders.new")
+        ]
+    assert sum(len(topic["messages"]) for topic in kept) == 9
+    assert stats.history_bytes > 9 * 100
+    assert stats.bytes_in > 9 * 20
+    assert msgspec.structs.asdict(stats) == {
+        "clients": 3,
+        "offline_clients": 1,
+        "subscriptions": 3,
+        "topics": 3,
+        "messages_in": 9,
+        "messages_out": 9,
+        "bytes_in": stats.bytes_in,
+        "queued": 4,
+        "unacknowledged": 2,
+        "dead_letters": {**stats.dead_letters, "expired": 3},
+        "cache_hits": 6,
+        "cache_misses": 3,
+        "slow_readers": 0,
+        "history_bytes": stats.history_bytes,
+    }
+    assert sum(stats.dead_letters.values()) == 3
+
+
+async def stats_of(desk: TestShell) -> BusStats:
+    return await desk.client.call("bus.stats", {}, result=BusStats)
 
 
 @pytest.mark.requirement("1.5")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from deskbus_protocol.catalogue import Catalogue
+from deskbus_protocol.catalogue import BUILT_IN, Catalogue
 from deskbus_protocol.errors import DeskbusError
 from tests.integration.shell import TestShell, start_shell
 
@@ -18,29 +18,96 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Use(NamedTuple):
-    """A call that needs one permission; `{folder}` stands for a folder of the test's own."""
+    """A call that needs a permission; `{folder}` stands for a folder of the test's own.
 
+    `answer` is the error with which it ends where it is permitted but there is nobody to do it.
+    """
+
+    permission: str
     scope: str
     method: str
     params: dict[str, Any]
+    answer: str | None = None
 
 
-USES = {
-    "messaging.read": Use("prices.#", "bus.subscribe", {"pattern": "prices.#"}),
-    "messaging.write": Use("prices.#", "bus.publish", {"topic": "prices.a", "payload": 1}),
-    "history": Use("kept.#", "bus.history", {"topic": "kept.a"}),
-    "app.send": Use(
-        "desk.other", "bus.send", {"app": "desk.other", "topic": "to.you", "payload": 1}
+def _each(permission: str, scope: str, **calls: dict[str, Any]) -> list[Use]:
+    return [Use(permission, scope, name.replace("_", "."), call) for name, call in calls.items()]
+
+
+ONE_BY_ONE = [
+    *_each(
+        "messaging.read",
+        "prices.#",
+        bus_subscribe={"pattern": "prices.#"},
+        bus_history={"topic": "prices.a"},
+        bus_query={"pattern": "prices.#"},
+        bus_replay={"pattern": "prices.#"},
     ),
-    "process.launch": Use("desk.other", "apps.launch", {"app": "desk.other"}),
-    "secrets": Use("own", "secrets.set", {"name": "token", "value": "hidden"}),
-    "audit": Use("all", "audit.query", {}),
-    "filesystem.read": Use("{folder}/read", "files.read", {"path": "{folder}/read/note"}),
-    "filesystem.write": Use(
-        "{folder}/written", "files.write", {"path": "{folder}/written/note", "content": "new"}
+    *_each("messaging.write", "prices.#", bus_publish={"topic": "prices.a", "payload": 1}),
+    Use(
+        *("messaging.write", "prices.#", "bus.request"),
+        {"topic": "prices.a", "payload": 1},
+        "no_subscriber",
     ),
-}
-"""What the backend enforces, used over an app's own link."""
+    *_each(
+        "history",
+        "kept.#",
+        bus_history={"topic": "kept.a"},
+        bus_query={"pattern": "kept.#"},
+        bus_replay={"pattern": "kept.#"},
+    ),
+    *_each(
+        "app.send",
+        "desk.other",
+        bus_send={"app": "desk.other", "topic": "to.you", "payload": 1},
+    ),
+    Use(
+        *("app.send", "desk.other", "bus.request"),
+        {"app": "desk.other", "topic": "to.you", "payload": 1, "timeout": 1},
+        "timeout",
+    ),
+    *_each("process.launch", "desk.other", apps_launch={"app": "desk.other"}),
+    *_each(
+        "secrets",
+        "own",
+        secrets_set={"name": "token", "value": "hidden"},
+        secrets_get={"name": "token"},
+        secrets_list={},
+        secrets_delete={"name": "token"},
+    ),
+    *_each(
+        "audit",
+        "all",
+        audit_query={},
+        audit_export={},
+        audit_stats={},
+        audit_verify={},
+        audit_tail={},
+    ),
+    *_each(
+        "filesystem.read",
+        "{folder}/read",
+        files_read={"path": "{folder}/read/note"},
+        files_list={"path": "{folder}/read"},
+    ),
+    *_each(
+        "filesystem.write",
+        "{folder}/written",
+        files_write={"path": "{folder}/written/note", "content": "new"},
+    ),
+]
+"""What the backend enforces, used over an app's own link: every method that a permission is for."""
+
+
+def _named(uses: list[Use]) -> dict[str, Use]:
+    """The first of each permission goes by its name alone."""
+    named: dict[str, Use] = {}
+    for use in uses:
+        named[use.permission if use.permission not in named else " ".join(use[:3:2])] = use
+    return named
+
+
+USES = _named(ONE_BY_ONE)
 
 DEVICES = "tests/electron/test_electron_permissions.py::"
 REFUSED = DEVICES + "test_what_a_person_denied_or_no_manifest_declares_is_refused"
@@ -59,7 +126,7 @@ PROOFS = {
         f"tests/security/test_every_permission.py::test_without_a_grant_it_is_refused[{name}]",
         f"tests/security/test_every_permission.py::test_with_a_grant_it_works[{name}]",
     )
-    for name in USES
+    for name in {use.permission for use in USES.values()}
 }
 PROOFS |= {name: (f"{REFUSED}[{name}]", f"{GRANTED}[{name}]") for name in ELECTRONS}
 FDC3 = "tests/integration/test_fdc3.py::"
@@ -101,11 +168,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 async def shell(folder: Path, anyio_backend: str) -> AsyncIterator[TestShell]:
     all_of_them = ",".join(
-        f'{{ permission = "{name}", scope = "{use.scope.format(folder=folder)}" }}'
-        for name, use in USES.items()
+        f'{{ permission = "{permission}", scope = "{scope.format(folder=folder)}" }}'
+        for permission, scope in sorted({use[:2] for use in USES.values()})
     )
+    # Looking back needs two permissions: everybody has the one that is not in question.
     kept = '{ permission = "messaging.read", scope = "kept.#" }'
+    kept += ', { permission = "history", scope = "prices.#" }'
     config = f"""
+[persistence]
+topics = ["kept.#", "prices.#"]
+
 [[apps]]
 id = "desk.granted"
 name = "Granted"
@@ -134,11 +206,9 @@ def with_folder(params: dict[str, Any], folder: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("permission", USES)
-async def test_without_a_grant_it_is_refused(
-    shell: TestShell, folder: Path, permission: str
-) -> None:
-    use = USES[permission]
+@pytest.mark.parametrize("name", USES)
+async def test_without_a_grant_it_is_refused(shell: TestShell, folder: Path, name: str) -> None:
+    use = USES[name]
     async with shell.app("desk.refused") as app, shell.app("desk.other") as other:
         await other.call("bus.subscribe", {"pattern": "to.#"})
         with pytest.raises(DeskbusError) as refused:
@@ -146,14 +216,30 @@ async def test_without_a_grant_it_is_refused(
     assert refused.value.kind.name == "permission_denied"
 
 
-@pytest.mark.parametrize("permission", USES)
-async def test_with_a_grant_it_works(shell: TestShell, folder: Path, permission: str) -> None:
-    use = USES[permission]
+@pytest.mark.parametrize("name", USES)
+async def test_with_a_grant_it_works(shell: TestShell, folder: Path, name: str) -> None:
+    use = USES[name]
     asked_before = len(shell.dialogs)
     async with shell.app("desk.granted") as app, shell.app("desk.other") as other:
         await other.call("bus.subscribe", {"pattern": "to.#"})
-        await app.call(use.method, with_folder(use.params, folder))
+        if use.answer is None:
+            await app.call(use.method, with_folder(use.params, folder))
+        else:
+            with pytest.raises(DeskbusError) as ended:
+                await app.call(use.method, with_folder(use.params, folder))
+            assert ended.value.kind.name == use.answer
     assert len(shell.dialogs) == asked_before
+
+
+def test_every_method_that_a_permission_of_the_backend_is_for_is_used_here() -> None:
+    points = {
+        (entry.name, point)
+        for entry in BUILT_IN
+        if entry.enforced_by in ("broker", "method") and not entry.name.startswith("fdc3.")
+        for point in entry.points
+        if not point.startswith("fdc3.")
+    }
+    assert {(use.permission, use.method) for use in USES.values()} == points
 
 
 def test_each_permission_that_is_offered_has_its_proofs() -> None:

@@ -139,3 +139,27 @@ async def test_two_crashes_in_a_row_bring_nothing_twice(tmp_path: Path) -> None:
         assert (await saved(tmp_path, 4)).position == 4
         await wire.until(lambda: wire.receipts[-1:] == ["r3"])
     assert (first.taken, second.taken) == ([], ["m4"])
+
+
+@pytest.mark.requirement("6.1")
+async def test_its_breaker_tells_of_an_outage_and_delays_no_attempt(tmp_path: Path) -> None:
+    """Five failures open it; the attempts go on, and the first connection closes it at once."""
+    machine = Machine(tmp_path, FakeLog())
+    changes: list[str] = []
+    machine.federation.breaker.on_changed = lambda breaker: changes.append(breaker.state)
+    async with machine.running():
+        with anyio.fail_after(20):
+            for tries in range(1, 8):
+                while machine.tries < tries:
+                    machine.tried = anyio.Event()
+                    await machine.tried.wait()
+                machine.federation._wanted_now.set()
+                if tries == 4:
+                    assert changes == []
+        breaker = machine.federation.breaker
+        assert (breaker.state, breaker.openings, changes) == ("open", 1, ["open"])
+        assert breaker.wait_s > 0
+        machine.wires = [FakeWire()]
+        machine.federation._wanted_now.set()
+        await machine.until("ok")
+        assert (breaker.state, breaker.failures, changes) == ("closed", 0, ["open", "closed"])

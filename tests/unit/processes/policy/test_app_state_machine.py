@@ -235,6 +235,53 @@ def test_an_app_of_windows_alone_stops_with_the_last_of_them() -> None:
     assert app.state() == "stopped"
 
 
+@pytest.mark.requirement("6.2")
+def test_an_app_of_windows_alone_comes_back_when_its_page_crashes_and_is_given_up_at_last() -> None:
+    app = App(process=False)
+    app.launch("feed/main")
+    for delay_s in (1, 2):
+        app.machine.renderer_gone("feed/main", "crashed", 5, app.now_s)
+        assert (app.state(), app.orders.restart_due_in_s) == ("restarting", delay_s)
+        found = app.crash()
+        assert found is not None
+        assert (found.cause, found.window) == ("renderer", "feed/main")
+        app.restart()
+        assert app.state() == "ready"
+    app.machine.renderer_gone("feed/main", "oom", 5, app.now_s)
+    found = app.crash()
+    assert found is not None
+    assert (app.state(), found.cause) == ("failed", "out_of_memory")
+    assert app.orders.endings == []
+
+
+def test_an_app_of_windows_alone_has_no_process_to_beat_or_be_late() -> None:
+    app = App(process=False)
+    app.launch("feed/main")
+    app.machine.missed("never_ready", 60, 60)
+    app.machine.missed("hung", 60, 60)
+    app.machine.beat("no network")
+    app.machine.process_ready(1)
+    assert (app.state(), app.orders.expects_beats, app.orders.endings) == ("ready", False, [])
+    assert [type(event) for event in app.orders.events] == []
+
+
+def test_an_app_of_windows_alone_is_ended_by_closing_them() -> None:
+    app = App(process=False)
+    app.launch("feed/main", "feed/second")
+    app.machine.window_closed("feed/second", changing=False)
+    assert app.state() == "ready"
+    app.machine.renderer_gone("feed/main", "crashed", 5, 1)
+    app.machine.window_closed("feed/main", changing=False)
+    assert (app.state(), app.orders.restart_due_in_s) == ("stopped", None)
+    assert not app.machine.restart_begins(2)
+    app.launch("feed/main")
+    app.machine.stop_begins()
+    assert app.state() == "stopping"
+    assert app.machine.take_windows() == ["feed/main"]
+    app.machine.stop_ends()
+    assert (app.state(), app.machine.windows) == ("stopped", [])
+
+
 def test_a_restart_whose_windows_fail_goes_on_without_them() -> None:
     app = App()
     app.launch("feed/main")
