@@ -22,7 +22,7 @@ ESLINT := $(NODE_BIN)/eslint --config electron-bridge/eslint.config.mjs --max-wa
 PRETTIER := $(NODE_BIN)/prettier --config electron-bridge/.prettierrc.json \
 	--ignore-path electron-bridge/.prettierignore --no-error-on-unmatched-pattern
 
-.PHONY: help setup demo demo-web demo-repeat test test-quick histories check schemas packages bench soak fuzz crash-test format clean
+.PHONY: help setup demo demo-web demo-repeat test test-quick histories check schemas requirements packages bench soak fuzz crash-test format clean
 
 help:
 	@echo 'make demo                the Electron demo; under Xvfb where there is no display'
@@ -34,6 +34,7 @@ help:
 	@echo 'make check               format, lint, types, schema drift'
 	@echo 'make schemas             schemas/ and the TypeScript types, from protocol/'
 	@echo 'make packages            builds wheel, sdist and npm tarball, checks them, and installs each in an empty folder'
+	@echo 'make requirements        docs/requirements.md, from the tests that prove each of them'
 	@echo 'make bench               speed beside other brokers; BENCH_ARGS=--docs writes docs/performance.md'
 	@echo 'make soak MINUTES=10     steady load; fails on growth'
 	@echo 'make fuzz SECONDS=60     hostile bytes on every entrance'
@@ -79,6 +80,9 @@ schemas: setup
 packages: setup
 	scripts/packages --check
 	$(PYTHON) -m pytest -n0 tests/packages/installation.py $(PYTEST_ARGS)
+
+requirements: setup
+	$(PYTHON) -m tests.requirements_page
 
 bench:
 	@scripts/setup --bench

@@ -247,7 +247,8 @@ async def test_every_field_of_the_statistics_says_what_is_there(desk: TestShell)
 
 
 async def stats_of(desk: TestShell) -> BusStats:
-    return await desk.client.call("bus.stats", {}, result=BusStats)
+    stats: BusStats = await desk.client.call("bus.stats", {}, result=BusStats)
+    return stats
 
 
 @pytest.mark.requirement("1.5")

@@ -10,6 +10,7 @@ from tests.integration.durability_under_kill import CrashTest
 ROUNDS = 6
 
 
+@pytest.mark.requirement("R")
 @pytest.mark.requirement("2.1")
 async def test_nothing_acknowledged_is_lost_when_the_backend_is_killed(tmp_path: Path) -> None:
     crashes = CrashTest(tmp_path / "data", random.Random(20_26))

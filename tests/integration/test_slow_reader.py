@@ -85,7 +85,7 @@ async def test_it_loses_the_oldest_and_is_told_which_while_all_others_get_everyt
 ) -> None:
     async with start_shell(tmp_path / "data", config=CONFIG) as shell:
         ticket = await shell.ticket("desk.slow")
-        wire = await to_thread.run_sync(SlowWire, shell.hello.pipe, "desk.slow", ticket)
+        wire = await to_thread.run_sync(SlowWire, Path(shell.hello.pipe), "desk.slow", ticket)
         try:
             await to_thread.run_sync(wire.call, "bus.subscribe", {"pattern": "prices.#"})
             with anyio.fail_after(LIMIT_S):
@@ -123,4 +123,5 @@ def check(frames: list[dict[str, Any]]) -> None:
 
 
 async def statistics(shell: TestShell) -> dict[str, Any]:
-    return await shell.client.call("bus.stats", {}, result=dict)
+    stats: dict[str, Any] = await shell.client.call("bus.stats", {}, result=dict)
+    return stats
