@@ -93,17 +93,28 @@ def _numbers(module: ast.Module) -> Iterator[str]:
 
 def missing(tests: list[str]) -> list[str]:
     """Those of `tests` that are not there."""
-    return [test for test in tests if test.partition("::")[2] not in names(test.partition("::")[0])]
+    return [test for test in tests if _found(test) is None]
+
+
+def _found(test: str) -> Path | None:
+    """The file with a test that is named as in requirements.toml, wherever it lies."""
+    file, _, name = test.partition("::")
+    return next((path for path in _files().get(file, []) if name in _names(path)), None)
 
 
 @cache
-def names(file: str) -> frozenset[str]:
-    """The tests in a file, of Python below tests/ or of the npm package."""
-    path = ROOT / file if file.endswith(".mjs") else TESTS / file
-    if not path.is_file():
-        return frozenset()
+def _files() -> dict[str, list[Path]]:
+    """Files with tests, of Python and of the npm package, by their names."""
+    found: dict[str, list[Path]] = {}
+    for path in (*TESTS.rglob("test_*.py"), *(ROOT / "electron-bridge/test").glob("*.test.mjs")):
+        found.setdefault(path.name, []).append(path)
+    return found
+
+
+@cache
+def _names(path: Path) -> frozenset[str]:
     text = path.read_text("utf-8")
-    if file.endswith(".mjs"):
+    if path.suffix == ".mjs":
         return frozenset(one or other for one, other in NODE_TEST.findall(text))
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
     return frozenset(node.name for node in ast.walk(ast.parse(text)) if isinstance(node, functions))
@@ -129,9 +140,10 @@ def _link(file: str) -> str:
 
 def _words(test: str) -> str:
     """The test's name as the sentence that it is, with a link to its file."""
-    file, _, name = test.partition("::")
-    folder = "" if file.endswith(".mjs") else "tests/"
-    return f"[{name.removeprefix('test_').replace('_', ' ')}](../{folder}{file})"
+    _, _, name = test.partition("::")
+    path = _found(test)
+    words = name.removeprefix("test_").replace("_", " ")
+    return words if path is None else f"[{words}](../{path.relative_to(ROOT).as_posix()})"
 
 
 if __name__ == "__main__":
