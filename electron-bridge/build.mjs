@@ -4,7 +4,7 @@
 import { build } from 'esbuild';
 import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { validators } from './validators.mjs';
 
@@ -29,10 +29,10 @@ function script(entry, output, options) {
   return [build({ ...shared, ...options, entryPoints: [entry], outfile: output })];
 }
 
-async function pageFiles() {
-  if (!existsSync(src('renderer'))) return [];
+/** The names of our own pages: each has a folder, with its script, HTML and CSS. */
+async function pageNames() {
   return (await readdir(src('renderer'), { withFileTypes: true }))
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isDirectory())
     .map((entry) => entry.name);
 }
 
@@ -80,9 +80,7 @@ await mkdir(GATEWAY_ASSETS, { recursive: true });
 
 const PAGE_SCRIPT = JSON.stringify(await pageScript('index.ts'));
 const PAGE_SCRIPT_WITH_FDC3 = JSON.stringify(await pageScript('with-fdc3.ts'));
-const files = await pageFiles();
-const pages = files.filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'));
-const assets = files.filter((name) => /\.(html|css|svg)$/.test(name));
+const pages = await pageNames();
 
 await Promise.all([
   ...script(src('main', 'index.ts'), dist('main', 'index.js'), node),
@@ -108,12 +106,17 @@ await Promise.all([
   ...gatewayScript('page', 'deskbus.js'),
   ...gatewayScript('worker', 'deskbus-worker.js'),
   ...pages.flatMap((name) =>
-    script(src('renderer', name), dist('renderer', `${basename(name, '.ts')}.js`), {
+    script(src('renderer', name, `${name}.ts`), dist('renderer', `${name}.js`), {
       format: 'iife',
       platform: 'browser',
       target: PAGE_TARGET,
     }),
   ),
-  ...assets.map((name) => copyFile(src('renderer', name), dist('renderer', name))),
+  ...pages.flatMap((name) =>
+    ['html', 'css'].map((kind) =>
+      copyFile(src('renderer', name, `${name}.${kind}`), dist('renderer', `${name}.${kind}`)),
+    ),
+  ),
+  copyFile(src('renderer', 'tokens.css'), dist('renderer', 'tokens.css')),
   copyFile(join(root, '..', 'LICENSE'), join(root, 'LICENSE')),
 ]);

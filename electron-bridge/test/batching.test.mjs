@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 import { source } from './source.mjs';
 
-const { Batching, MAX_DELAY_MS } = await source('common/batching.ts');
+const { Batching, MAX_DELAY_MS } = await source('common/bus/batching.ts');
 
 let now;
 let turns;

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { Backend, EPOCH, HEAD } from './backend.mjs';
 import { source } from './source.mjs';
 
-const { Client, dial } = await source('node/client.ts', 'node/dial.ts');
+const { Client, dial } = await source('node/client.ts', 'node/link/dial.ts');
 
 let backend;
 let client;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 import { source } from './source.mjs';
 
-const { Heartbeat } = await source('node/heartbeat.ts');
+const { Heartbeat } = await source('node/link/heartbeat.ts');
 
 let now;
 let words;

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import { beforeEach, test } from 'node:test';
 import { source } from './source.mjs';
 
-const { Link } = await source('node/link.ts');
+const { Link } = await source('node/link/link.ts');
 const { toJson } = await source('common/json.ts');
 
 let output;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { source } from './source.mjs';
 
-const { MessageReader } = await source('common/message.ts');
+const { MessageReader } = await source('common/bus/message.ts');
 const { MESSAGE_HEAD } = await source('generated/constants.ts');
 
 /** The members that a message has, in the order in which the backend writes them. */

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { source } from './source.mjs';
 
-const { DeliveryProgress } = await source('common/progress.ts');
+const { DeliveryProgress } = await source('common/bus/progress.ts');
 const { vectors } = JSON.parse(
   readFileSync(new URL('../../tests/contract/vectors/delivery_progress.json', import.meta.url)),
 );

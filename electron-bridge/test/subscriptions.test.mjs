@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { source } from './source.mjs';
 
-const { Subscriptions } = await source('common/subscriptions.ts');
+const { Subscriptions } = await source('common/bus/subscriptions.ts');
 
 let sent;
 let answers;

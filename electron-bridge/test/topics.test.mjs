@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { source } from './source.mjs';
 
-const { matches } = await source('common/topics.ts');
+const { matches } = await source('common/bus/topics.ts');
 
 /** The definition, without any cleverness. */
 function fits([level, ...pattern], topic) {

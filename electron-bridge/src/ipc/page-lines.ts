@@ -1,6 +1,6 @@
 import type { Failure } from '../common/error';
 import type { SubscriberParams } from '../generated/protocol';
-import type { BackendMethod } from '../node/link';
+import type { BackendMethod } from '../node/link/link';
 
 // The IPC between an app's page and the main process: text, a line for each thing that is said, those
 // of one turn together. Pages and main write and read it with what is here.

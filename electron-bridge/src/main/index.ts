@@ -5,7 +5,7 @@ export { createShell, Shell, type ShellEvents, type ShellOptions } from './shell
 export type { OpenWindow } from './windows/app-windows';
 export type { BackendDown, BackendState } from './backend/backend';
 export { DeskbusError } from '../common/error';
-export type { BackendMethod, CallArguments, CallOptions, Params, Result } from '../node/link';
+export type { BackendMethod, CallArguments, CallOptions, Params, Result } from '../node/link/link';
 export type {
   AppStatus,
   CrashPage,

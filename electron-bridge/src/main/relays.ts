@@ -1,6 +1,6 @@
 import type { WebContents } from 'electron';
 import { Client } from '../node/client';
-import { dial } from '../node/dial';
+import { dial } from '../node/link/dial';
 import type { Ticket } from '../node/connection';
 import { Channel } from '../ipc/page-lines';
 import { Relay } from '../relay/relay';

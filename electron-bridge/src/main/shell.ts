@@ -17,7 +17,13 @@ import type {
 } from '../generated/protocol';
 import { Emitter } from '../common/emitter';
 import { DeskbusError } from '../common/error';
-import type { BackendMethod, CallArguments, CallContext, CallOptions, Result } from '../node/link';
+import type {
+  BackendMethod,
+  CallArguments,
+  CallContext,
+  CallOptions,
+  Result,
+} from '../node/link/link';
 import { AppWindows, type OpenWindow } from './windows/app-windows';
 import { Backend, type BackendDown, type BackendState } from './backend/backend';
 import { backendCommand } from './backend/command';

@@ -1,11 +1,11 @@
-import { dial } from './dial';
+import { dial } from './link/dial';
 import { Socket } from 'net';
 import { LAST_WORDS_MS, LIFE_FD_VARIABLE } from '../generated/constants';
 import type { BeginResult } from '../generated/protocol';
-import { handedOver } from './badge';
+import { handedOver } from './link/badge';
 import { Client } from './client';
-import type { Message } from '../common/message';
-import type { Mode } from '../common/subscriptions';
+import type { Message } from '../common/bus/message';
+import type { Mode } from '../common/bus/subscriptions';
 
 export interface RunOptions {
   /**

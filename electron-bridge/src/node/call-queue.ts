@@ -1,8 +1,8 @@
 import { MAX_QUEUED_CALLS, MAX_QUEUED_SIZE } from '../generated/constants';
-import { monotonicMs, startTimer } from './clock';
+import { monotonicMs, startTimer } from './link/clock';
 import { DeskbusError } from '../common/error';
 import { checkSize } from '../common/json';
-import type { CallOptions, Link } from './link';
+import type { CallOptions, Link } from './link/link';
 
 interface Waiting {
   readonly characters: number;

@@ -1,6 +1,6 @@
 import { performance } from 'perf_hooks';
 import type { ClientSpan, TracingTerms } from '../generated/protocol';
-import { matches } from '../common/topics';
+import { matches } from '../common/bus/topics';
 
 /** Spans in one call of `traces.record`; more are told in the next. */
 const BATCH = 64;

@@ -15,8 +15,8 @@ import {
   type StopParams,
   type SubscriberParams,
 } from '../generated/protocol';
-import { Acknowledgements, type Numbered } from '../common/acknowledgements';
-import type { BatchStats } from '../common/batching';
+import { Acknowledgements, type Numbered } from '../common/bus/acknowledgements';
+import type { BatchStats } from '../common/bus/batching';
 import { CallQueue } from './call-queue';
 import { ClientTracer, traceMember, withTrace, type OpenSpan } from './client-tracer';
 import { Connection, type ConnectionOptions, type ConnectionState } from './connection';
@@ -31,8 +31,8 @@ import type {
   Link,
   Params,
   Result,
-} from './link';
-import { traceparentOf, type Message } from '../common/message';
+} from './link/link';
+import { traceparentOf, type Message } from '../common/bus/message';
 import {
   checkUnconfirmed,
   patienceOf,
@@ -45,16 +45,16 @@ import {
   type SendOptions,
   type WhileClosed,
 } from './options';
-import { DeliveryProgress } from '../common/progress';
-import { answerWith, type Responder } from '../common/responder';
-import { SubscriberWatch } from '../common/subscriber-watch';
+import { DeliveryProgress } from '../common/bus/progress';
+import { answerWith, type Responder } from '../common/bus/responder';
+import { SubscriberWatch } from '../common/bus/subscriber-watch';
 import {
   Subscriptions,
   type Listener,
   type Stop,
   type SubscribeOptions,
   type Wish,
-} from '../common/subscriptions';
+} from '../common/bus/subscriptions';
 
 /** Calls that lead to nothing, and those that tell of others. */
 const UNTRACED = /^(session|traces)\./;

@@ -1,5 +1,5 @@
-import { dial } from './dial';
-import { handedOver } from './badge';
+import { dial } from './link/dial';
+import { handedOver } from './link/badge';
 import { Client, type ClientOptions } from './client';
 import type { Ticket } from './connection';
 

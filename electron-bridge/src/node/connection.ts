@@ -6,13 +6,13 @@ import {
 } from '../generated/constants';
 import { PROTOCOL_VERSION, type OpenResult } from '../generated/protocol';
 import { Backoff } from '../common/backoff';
-import { noBatches, type BatchOptions } from '../common/batching';
-import { monotonicMs } from './clock';
+import { noBatches, type BatchOptions } from '../common/bus/batching';
+import { monotonicMs } from './link/clock';
 import { DeskbusError, isLoss } from '../common/error';
-import { Heartbeat, type HeartbeatOptions } from './heartbeat';
-import type { Dial, DialedLink } from './dialed-link';
-import type { Line } from './line';
-import type { Handler, Link, LinkHooks, Params } from './link';
+import { Heartbeat, type HeartbeatOptions } from './link/heartbeat';
+import type { Dial, DialedLink } from './link/dialed-link';
+import type { Line } from './link/line';
+import type { Handler, Link, LinkHooks, Params } from './link/link';
 
 /** `resuming` after a connection was lost, until there is another one. */
 export type ConnectionState = 'connecting' | 'open' | 'resuming' | 'closed';

@@ -2,10 +2,10 @@
 export { App, runAsApp, type RunOptions } from './app';
 export { connect, connectAsApp, type ConnectOptions } from './connect';
 export { Client, type ClientEvents } from './client';
-export type { BatchOptions, BatchStats } from '../common/batching';
+export type { BatchOptions, BatchStats } from '../common/bus/batching';
 export type { ConnectionState, RetryOptions, Ticket } from './connection';
 export { DeskbusError, type ErrorCategory, type ErrorName } from '../common/error';
-export type { HeartbeatOptions } from './heartbeat';
+export type { HeartbeatOptions } from './link/heartbeat';
 export type {
   BackendMethod,
   CallArguments,
@@ -15,8 +15,8 @@ export type {
   Handler,
   Params,
   Result,
-} from './link';
-export type { Message } from '../common/message';
+} from './link/link';
+export type { Message } from '../common/bus/message';
 export type {
   ClientCallOptions,
   ConfirmOptions,
@@ -25,9 +25,9 @@ export type {
   SendOptions,
   WhileClosed,
 } from './options';
-export type { Responder } from '../common/responder';
-export type { Listener, Mode, Stop, SubscribeOptions } from '../common/subscriptions';
-export { matches } from '../common/topics';
+export type { Responder } from '../common/bus/responder';
+export type { Listener, Mode, Stop, SubscribeOptions } from '../common/bus/subscriptions';
+export { matches } from '../common/bus/topics';
 export type {
   GapParams as Gap,
   PublishResult,

@@ -2,7 +2,7 @@ import { FDC3_PATIENCE_MS, REQUEST_PATIENCE_MS } from '../generated/constants';
 import type { PublishParams, RequestParams, SendParams } from '../generated/protocol';
 import { DeskbusError } from '../common/error';
 import { toJson } from '../common/json';
-import type { CallOptions } from './link';
+import type { CallOptions } from './link/link';
 
 export type PublishOptions = Choice &
   Pick<PublishParams, 'headers' | 'ttl' | 'priority' | 'correlationId'>;

@@ -17,7 +17,7 @@ import type {
   WriteFileResult,
 } from '../generated/protocol';
 
-import type { BatchOptions } from '../common/batching';
+import type { BatchOptions } from '../common/bus/batching';
 import type { PageStats } from './link';
 import type { InterApplicationBus } from './openfin/api';
 

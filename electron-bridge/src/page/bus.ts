@@ -1,15 +1,15 @@
 import { FDC3_AGENT_APP, FDC3_INBOX_TOPICS, PAYLOAD_MEMBER } from '../generated/constants';
 import type { RequestResult } from '../generated/protocol';
 import { OPERATIONS, type Operation, type SubscriberWord, type Told } from '../ipc/page-lines';
-import type { Numbered } from '../common/acknowledgements';
+import type { Numbered } from '../common/bus/acknowledgements';
 import { Emitter } from '../common/emitter';
 import { toJson, wholeJson } from '../common/json';
-import { answerWith } from '../common/responder';
-import { Subscriptions, type SubscribeOptions } from '../common/subscriptions';
+import { answerWith } from '../common/bus/responder';
+import { Subscriptions, type SubscribeOptions } from '../common/bus/subscriptions';
 import { throwLater } from '../common/uncaught';
 import { failure } from './failure';
 import { PageLink, type PageStats, type Pipe } from './link';
-import type { BatchOptions } from '../common/batching';
+import type { BatchOptions } from '../common/bus/batching';
 import type {
   CallOptions,
   ConnectionState,

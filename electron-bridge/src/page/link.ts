@@ -1,8 +1,8 @@
 import { MESSAGE_HEAD } from '../generated/constants';
-import { Batching, type BatchStats } from '../common/batching';
+import { Batching, type BatchStats } from '../common/bus/batching';
 import { DeskbusError } from '../common/error';
 import { checkSize } from '../common/json';
-import type { CancelSignal } from '../node/link';
+import type { CancelSignal } from '../node/link/link';
 import {
   BATCH_CHARACTERS,
   BATCH_LINES,

@@ -1,5 +1,5 @@
 import { Client } from '../node/client';
-import { dial } from '../node/dial';
+import { dial } from '../node/link/dial';
 import type { Ticket } from '../node/connection';
 import { asDeskbusError, asFailure, DeskbusError, type Failure } from '../common/error';
 import type { PortWord } from '../ipc/page-lines';

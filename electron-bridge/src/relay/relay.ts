@@ -2,11 +2,11 @@ import { MAX_FRAME_BYTES } from '../generated/constants';
 import type { ConnectResult, RefusedParams, Source } from '../generated/protocol';
 import type { Client } from '../node/client';
 import { asDeskbusError, asFailure, DeskbusError } from '../common/error';
-import { isExpected } from '../common/responder';
-import type { CancelSignal } from '../node/link';
+import { isExpected } from '../common/bus/responder';
+import type { CancelSignal } from '../node/link/link';
 import type { Choice } from '../node/options';
-import type { Numbered } from '../common/acknowledgements';
-import type { Stop, Wish } from '../common/subscriptions';
+import type { Numbered } from '../common/bus/acknowledgements';
+import type { Stop, Wish } from '../common/bus/subscriptions';
 import {
   BATCH_CHARACTERS,
   BATCH_LINES,

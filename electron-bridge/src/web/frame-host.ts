@@ -1,5 +1,5 @@
 import { asDeskbusError, asFailure, DeskbusError } from '../common/error';
-import { matches } from '../common/topics';
+import { matches } from '../common/bus/topics';
 import type { FrameDescriptor } from '../generated/protocol';
 import { MESSAGE_HEAD } from '../generated/constants';
 import { readPageLine, type PageLine, type Told } from '../ipc/page-lines';

@@ -1,7 +1,7 @@
 import { DeskbusError } from '../common/error';
-import type { DialedLink } from '../node/dialed-link';
-import type { Line, LineOutput } from '../node/line';
-import { Link, type LinkHooks } from '../node/link';
+import type { DialedLink } from '../node/link/dialed-link';
+import type { Line, LineOutput } from '../node/link/line';
+import { Link, type LinkHooks } from '../node/link/link';
 
 /** As much of a WebSocket as is used, a browser's or another. */
 export interface Socket {

@@ -2,7 +2,7 @@ import { MESSAGE_HEAD } from '../generated/constants';
 import { Relay } from '../relay/relay';
 import { Client } from '../node/client';
 import type { Ticket } from '../node/connection';
-import type { Dial } from '../node/dialed-link';
+import type { Dial } from '../node/link/dialed-link';
 import type { WorkerWord } from './words';
 
 /** A page that reloads is waited for so long; what comes meanwhile is kept, up to a limit. */

@@ -13,7 +13,7 @@ import {
   type Handler,
   type Params,
   type Result,
-} from '../../node/link';
+} from '../../node/link/link';
 import { backendEnvironment, backendFolder, lacksDeskbus, type Command } from './command';
 import { killTree } from './process-tree';
 

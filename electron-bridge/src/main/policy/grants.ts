@@ -1,5 +1,5 @@
 import type { GrantsResult, PermissionEntry } from '../../generated/protocol';
-import { monotonicMs } from '../../node/clock';
+import { monotonicMs } from '../../node/link/clock';
 import { Emitter } from '../../common/emitter';
 import type { Backend } from '../backend/backend';
 import { coversOrigin } from './origins';

@@ -3,8 +3,8 @@ import {
   MAX_REDELIVERIES,
   MAX_RUNS,
   MAX_UNACKNOWLEDGED,
-} from '../generated/constants';
-import type { ContinueParams } from '../generated/protocol';
+} from '../../generated/constants';
+import type { ContinueParams } from '../../generated/protocol';
 import type { Numbered } from './acknowledgements';
 import type { Message } from './message';
 import { record } from './runs';

@@ -1,6 +1,6 @@
 // The page of a choice dialog. Everything in it is set as text, never as markup.
-import type { Choice, ChoiceDialog } from '../generated/protocol';
-import type { ChoiceBridge } from '../ipc/choice-channels';
+import type { Choice, ChoiceDialog } from '../../generated/protocol';
+import type { ChoiceBridge } from '../../ipc/choice-channels';
 
 declare const choice: ChoiceBridge;
 

@@ -4,13 +4,13 @@ import type {
   PanelContent,
   PanelDescriptor,
   PanelVerdict,
-} from '../generated/protocol';
-import type { Outcome, PanelBridge } from '../ipc/panel-channels';
-import { factsOf } from './panel/cell';
-import { confirmed } from './panel/confirm';
-import { byId, fill, isTyping, make, setText } from './panel/element';
-import { Table } from './panel/table';
-import { Tools } from './panel/tools';
+} from '../../generated/protocol';
+import type { Outcome, PanelBridge } from '../../ipc/panel-channels';
+import { factsOf } from './cell';
+import { confirmed } from './confirm';
+import { byId, fill, isTyping, make, setText } from './element';
+import { Table } from './table';
+import { Tools } from './tools';
 
 declare const panel: PanelBridge;
 

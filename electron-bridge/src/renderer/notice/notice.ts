@@ -1,5 +1,5 @@
 // The page of a notice. Everything in it is set as text, never as markup.
-import type { NoticeBridge } from '../ipc/notice-channels';
+import type { NoticeBridge } from '../../ipc/notice-channels';
 
 declare const notice: NoticeBridge;
 

@@ -1,6 +1,6 @@
 import { closeSync, readFileSync } from 'fs';
-import { APP_VARIABLE, PIPE_VARIABLE, TICKET_FD_VARIABLE } from '../generated/constants';
-import { DeskbusError } from '../common/error';
+import { APP_VARIABLE, PIPE_VARIABLE, TICKET_FD_VARIABLE } from '../../generated/constants';
+import { DeskbusError } from '../../common/error';
 
 /** With what a process shows who it is. */
 export interface Badge {

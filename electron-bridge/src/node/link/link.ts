@@ -1,12 +1,12 @@
-import type { Methods } from '../generated/protocol';
+import type { Methods } from '../../generated/protocol';
 import type { LineOutput } from './line';
 import { monotonicMs, startTimer } from './clock';
-import { Batching, type BatchOptions, type BatchStats } from '../common/batching';
-import { asDeskbusError, DeskbusError } from '../common/error';
-import { checkSize, toJson } from '../common/json';
-import { LineDecoder, parseFrame, StreamBrokenError } from '../common/lines';
-import { MESSAGE_HEAD, PAYLOAD_MEMBER } from '../generated/constants';
-import { MessageReader, type Message } from '../common/message';
+import { Batching, type BatchOptions, type BatchStats } from '../../common/bus/batching';
+import { asDeskbusError, DeskbusError } from '../../common/error';
+import { checkSize, toJson } from '../../common/json';
+import { LineDecoder, parseFrame, StreamBrokenError } from '../../common/lines';
+import { MESSAGE_HEAD, PAYLOAD_MEMBER } from '../../generated/constants';
+import { MessageReader, type Message } from '../../common/bus/message';
 
 type HandledBy<Side extends string> = {
   [Name in keyof Methods]: Methods[Name]['handledBy'] extends Side ? Name : never;

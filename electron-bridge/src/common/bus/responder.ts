@@ -1,7 +1,7 @@
-import { MAX_FAULT_CHARACTERS } from '../generated/constants';
-import type { MessageParams, RespondParams } from '../generated/protocol';
-import { asPayload } from './json';
-import { throwLater } from './uncaught';
+import { MAX_FAULT_CHARACTERS } from '../../generated/constants';
+import type { MessageParams, RespondParams } from '../../generated/protocol';
+import { asPayload } from '../json';
+import { throwLater } from '../uncaught';
 
 /** Answers a request with what it returns or resolves to. */
 export type Responder = (payload: unknown, message: MessageParams) => unknown;

@@ -1,4 +1,4 @@
-import type { SubscriberParams } from '../generated/protocol';
+import type { SubscriberParams } from '../../generated/protocol';
 
 interface WatchHooks {
   added(subscriber: SubscriberParams): void;

@@ -1,7 +1,7 @@
 // The page of a consent dialog. Everything in it is set as text, never as markup.
-import { ALLOW_DELAY_MS } from '../generated/constants';
-import type { PermissionDialog, RememberChoice } from '../generated/protocol';
-import type { ConsentBridge, Remember } from '../ipc/dialog-channels';
+import { ALLOW_DELAY_MS } from '../../generated/constants';
+import type { PermissionDialog, RememberChoice } from '../../generated/protocol';
+import type { ConsentBridge, Remember } from '../../ipc/dialog-channels';
 
 declare const consent: ConsentBridge;
 

@@ -1,5 +1,5 @@
-import { MAX_ACKNOWLEDGED_SEQS } from '../generated/constants';
-import type { AckParams } from '../generated/protocol';
+import { MAX_ACKNOWLEDGED_SEQS } from '../../generated/constants';
+import type { AckParams } from '../../generated/protocol';
 
 /** The members of a message that identify it. */
 export interface Numbered {

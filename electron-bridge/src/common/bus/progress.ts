@@ -1,5 +1,5 @@
-import { DIRECTED_SEQ, MAX_LAST_SEQS, MAX_RUNS } from '../generated/constants';
-import type { ContinueParams, GapParams, Mark } from '../generated/protocol';
+import { DIRECTED_SEQ, MAX_LAST_SEQS, MAX_RUNS } from '../../generated/constants';
+import type { ContinueParams, GapParams, Mark } from '../../generated/protocol';
 import { publishedAt, seqHead, seqOf, type Message } from './message';
 import { record } from './runs';
 import { matches } from './topics';

@@ -1,9 +1,9 @@
 // The page in the place of a window whose process died. Everything in it is set as text.
-import type { CrashPage } from '../generated/protocol';
-import type { CrashBridge } from '../ipc/crash-channels';
-import { bytes, duration, wordsOf } from './crash/words';
-import { byId, fill, make, setText } from './panel/element';
-import { fullTime, shortTime } from './panel/time';
+import type { CrashPage } from '../../generated/protocol';
+import type { CrashBridge } from '../../ipc/crash-channels';
+import { bytes, duration, wordsOf } from './words';
+import { byId, fill, make, setText } from '../panel/element';
+import { fullTime, shortTime } from '../panel/time';
 
 declare const crash: CrashBridge;
 

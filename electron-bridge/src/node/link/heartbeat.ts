@@ -1,4 +1,4 @@
-import { HEARTBEAT_DEADLINE_MS, HEARTBEAT_INTERVAL_MS } from '../generated/constants';
+import { HEARTBEAT_DEADLINE_MS, HEARTBEAT_INTERVAL_MS } from '../../generated/constants';
 import { monotonicMs } from './clock';
 
 export interface HeartbeatOptions {

@@ -8,9 +8,9 @@ import {
   SEQ_MEMBER,
   TIMESTAMP_MEMBER,
   MESSAGE_TOPIC_HEAD,
-} from '../generated/constants';
-import type { MessageParams } from '../generated/protocol';
-import { parseFrame } from './lines';
+} from '../../generated/constants';
+import type { MessageParams } from '../../generated/protocol';
+import { parseFrame } from '../lines';
 
 /** A message as listeners get it; what it holds is read from its frame when it is asked for. */
 export interface Message extends MessageParams {

@@ -1,9 +1,9 @@
-import { MAX_SOURCES } from '../generated/constants';
-import type { SubscribeParams, Source } from '../generated/protocol';
+import { MAX_SOURCES } from '../../generated/constants';
+import type { SubscribeParams, Source } from '../../generated/protocol';
 import type { Numbered } from './acknowledgements';
 import type { Message } from './message';
 import { matches } from './topics';
-import { throwLater } from './uncaught';
+import { throwLater } from '../uncaught';
 
 export type Mode = NonNullable<SubscribeParams['mode']>;
 /** The result is ignored, but for the promise that an acknowledged one may return. */

@@ -1,5 +1,5 @@
 import { connect } from 'net';
-import { DeskbusError } from '../common/error';
+import { DeskbusError } from '../../common/error';
 import type { DialedLink } from './dialed-link';
 import { Link, type LinkHooks } from './link';
 
