@@ -58,10 +58,10 @@ from deskbus.config import VAULT_FOLDER, Settings
 from deskbus.contracts.component import Component
 from deskbus.contracts.listeners import AsyncListeners, Listeners
 from deskbus.observability.error_counts import ErrorCounts
-from deskbus.observability.logging import LogPipeline
+from deskbus.observability.logs.log_pipeline import LogPipeline
+from deskbus.observability.logs.standard_error import StandardError
 from deskbus.observability.metrics.app_labels import AppLabels
 from deskbus.observability.metrics.delivery_latency import DeliveryLatency
-from deskbus.observability.standard_error import StandardError
 from deskbus.reliability.loops import Loops
 from deskbus.reliability.os_signals import EndingSignals
 from deskbus.reliability.resource_shortage import ResourceShortage

@@ -51,9 +51,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     command = importlib.import_module(f"deskbus.commands.{name}")
     if name != "serve":
         # A library's log must not mix with the command's own words on a failure.
-        from deskbus.observability import logging
+        from deskbus.observability.logs import log_pipeline
 
-        logging.configure(level="critical")
+        log_pipeline.configure(level="critical")
     return int(command.run(options))
 
 

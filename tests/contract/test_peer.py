@@ -8,10 +8,10 @@ from typing import Any
 import anyio
 import pytest
 
-from deskbus.rpc.calls_in_progress import MAX_IN_FLIGHT
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Dispatcher
-from deskbus.rpc.method_table import authorize
+from deskbus.rpc.dispatch.calls_in_progress import MAX_IN_FLIGHT
+from deskbus.rpc.dispatch.dispatcher import Dispatcher
+from deskbus.rpc.dispatch.method_table import authorize
 from deskbus_protocol.errors import TIMEOUT, DeskbusError
 from deskbus_protocol.method import Method, Params
 from deskbus_protocol.wire.framing import MAX_FRAME_BYTES

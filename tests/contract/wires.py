@@ -21,7 +21,7 @@ from websockets.speedups import apply_mask
 
 from deskbus.config import WebConfig
 from deskbus.rpc.connection import Call, Connection
-from deskbus.rpc.dispatch import Dispatcher
+from deskbus.rpc.dispatch.dispatcher import Dispatcher
 from deskbus.rpc.peer import Peer
 from deskbus.transport.link import Link
 from deskbus.transport.memory import memory_pair

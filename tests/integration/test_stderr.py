@@ -116,7 +116,7 @@ async def test_a_full_standard_error_blocks_nobody_and_what_is_dropped_is_counte
 
 NATIVE = """
 import os, time
-from deskbus.observability.standard_error import take_standard_error
+from deskbus.observability.logs.standard_error import take_standard_error
 taken = take_standard_error(and_output=True)
 for _ in range(64):
     os.write(1, b"x" * 65_535 + b"\\n")
@@ -139,7 +139,7 @@ def test_native_writes_to_both_descriptors_never_wait_for_a_reader() -> None:
 
 def test_the_last_words_of_a_backend_that_ends_are_read() -> None:
     program = (
-        "from deskbus.observability.standard_error import take_standard_error\n"
+        "from deskbus.observability.logs.standard_error import take_standard_error\n"
         "take_standard_error(and_output=True)\nprint('printed')\n"
         "raise SystemError('the last words')"
     )

@@ -25,7 +25,7 @@ from deskbus.audit.write.recovery import open_log
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.route import BusClient
 from deskbus.components.audit.refused_calls import RefusedCalls
-from deskbus.rpc.calls_in_progress import CallsInProgress
+from deskbus.rpc.dispatch.calls_in_progress import CallsInProgress
 from deskbus.rpc.fastpath import Answer, FastPath
 from deskbus.rpc.rejection_notices import RejectionNotices
 from deskbus.transport.outbox import Flusher, Outbox

@@ -23,7 +23,7 @@ ROOTS = {"app", "cli", "commands", "__main__"}
 FENCES = {
     "opentelemetry": {"observability"},
     "prometheus_client": {"observability"},
-    "jsonrpcserver": {"rpc/jsonrpc_dispatch.py"},
+    "jsonrpcserver": {"rpc/dispatch/jsonrpc_dispatcher.py"},
     "keyring": {"vault", "audit"},
     "cryptography": {"vault", "audit", "security/identity/signatures.py"},
     "nats": {"federation"},

@@ -28,8 +28,8 @@ from deskbus.audit.verify.verifier import KnownHead, Verifier, own_key
 from deskbus.audit.write.group_commit_writer import CommittedGroup, GroupCommitWriter
 from deskbus.audit.write.recovery import Opening, SetAsideError, open_log
 from deskbus.contracts.sealed_value import SealedValue
-from deskbus.observability.call_trace import traced
 from deskbus.observability.metrics.histogram import DISK_BOUNDS_S, Histogram
+from deskbus.observability.tracing.call_trace import traced
 from deskbus.storage.clocks import wall_ms
 from deskbus.storage.newer_format import NEWER, NewerFormatError
 from deskbus_protocol.audit import AuditRecord

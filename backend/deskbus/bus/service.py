@@ -16,9 +16,8 @@ from deskbus.bus.recovery.session_catchup import SessionCatchup
 from deskbus.bus.route import BusClient, Reader
 from deskbus.bus.traced_stages import Stages, continued
 from deskbus.contracts.bus_access import BusAccess
-from deskbus.observability import call_trace
 from deskbus.observability.metrics.delivery_latency import DeliveryLatency
-from deskbus.observability.tracing import conventions
+from deskbus.observability.tracing import call_trace, conventions
 from deskbus.storage.clocks import ClockMs, awake_ms
 from deskbus_protocol.bus import (
     Mode,

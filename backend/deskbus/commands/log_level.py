@@ -6,7 +6,7 @@ from functools import partial
 from deskbus.commands.backend.developer_session import run_with_client
 from deskbus.commands.terminal import output
 from deskbus.commands.terminal.failures import MisuseError
-from deskbus.observability.log_levels import LEVELS
+from deskbus.observability.logs.log_levels import LEVELS
 from deskbus_protocol.client import Client
 from deskbus_protocol.logging import LoggingResult
 

@@ -12,7 +12,7 @@ from deskbus.commands.terminal import output
 from deskbus.commands.terminal.failures import KEEP_PRIVATE, MAKE_SAFE, CommandError, MisuseError
 from deskbus.commands.terminal.output import OutputError, ReaderGoneError
 from deskbus.config import Config, ConfigError, ConfigFile, Settings, runtime_dir_for
-from deskbus.observability.standard_error import StandardError, take_standard_error
+from deskbus.observability.logs.standard_error import StandardError, take_standard_error
 from deskbus.storage.data_folder import held
 from deskbus.storage.folder_exposure import exposure
 from deskbus.storage.folder_lock import FolderBusyError
@@ -115,9 +115,9 @@ def _serve(
     from deskbus.app import Backend
     from deskbus.commands.backend import event_loop
     from deskbus.components.component_settings import apply_logging, check_apps
-    from deskbus.observability import logging
+    from deskbus.observability.logs import log_pipeline
 
-    logs = logging.configure(level=options.log_level, stderr=stderr)
+    logs = log_pipeline.configure(level=options.log_level, stderr=stderr)
     leave_no_core_file()
     file = ConfigFile(options.config) if options.config else None
     config = file.load() if file else Config()

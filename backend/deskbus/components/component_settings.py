@@ -18,8 +18,8 @@ from deskbus.config import (
     Settings,
     archive_of,
 )
-from deskbus.observability.log_file import RotatedLogFile
-from deskbus.observability.logging import LogPipeline
+from deskbus.observability.logs.log_file import RotatedLogFile
+from deskbus.observability.logs.log_pipeline import LogPipeline
 from deskbus.persistence.log.retention import LogRetention
 from deskbus.persistence.service import MessagePersistence
 from deskbus.processes.runtime.spawn import Program

@@ -38,11 +38,11 @@ from deskbus.handlers.audit import AuditHandlers
 from deskbus.handlers.session import SessionHandlers
 from deskbus.handlers.vault import VaultHandlers
 from deskbus.observability.error_counts import ErrorCounts
-from deskbus.observability.log_levels import LogLevels
+from deskbus.observability.logs.log_levels import LogLevels
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection_table import ConnectionTable
-from deskbus.rpc.dispatch import Dispatcher
-from deskbus.rpc.method_table import build_dispatcher
+from deskbus.rpc.dispatch.dispatcher import Dispatcher
+from deskbus.rpc.dispatch.method_table import build_dispatcher
 from deskbus.security.permission_explainer import PermissionExplainer
 from deskbus.vault.service import VaultService
 from deskbus.web.web_apps import WebApps

@@ -14,7 +14,7 @@ from deskbus.processes.manager import ProcessIsolationManager
 from deskbus.processes.ports import StateStore
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus.security.permission_service import PermissionService
 from deskbus.storage.clocks import wall_ms
 from deskbus.storage.newer_format import NewerFormatError

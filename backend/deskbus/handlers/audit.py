@@ -9,7 +9,7 @@ from deskbus.audit.logger import AuditLogger
 from deskbus.contracts.audit_reading import AuditReading
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus.security.permission_service import PermissionService
 from deskbus_protocol.audit import (
     AuditAppendedParams,

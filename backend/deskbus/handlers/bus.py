@@ -8,7 +8,7 @@ from deskbus.bus.ingress.rate_limit import RateLimits
 from deskbus.bus.recovery.replay import Replays
 from deskbus.bus.service import InterApplicationBus, needs
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus.security.permission_service import PermissionService
 from deskbus_protocol.bus import (
     RequestParams,

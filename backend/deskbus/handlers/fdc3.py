@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from deskbus.fdc3.dacp.service import Fdc3Service
 from deskbus.fdc3.overview import channels, contexts, intents, trace
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.fdc3 import (
     ChannelParams,

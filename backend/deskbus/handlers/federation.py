@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 from deskbus_protocol.federation import FederationResult
 from deskbus_protocol.method import NoParams

@@ -10,7 +10,7 @@ from msgspec import UNSET, Raw
 
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus.security.confined_files import ConfinedFiles, FilePart, FolderEntry
 from deskbus.security.permission_service import PermissionService
 from deskbus_protocol.errors import INVALID_PARAMS, TOO_LARGE, DeskbusError

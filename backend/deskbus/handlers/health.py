@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from deskbus.reliability.health_monitor import HealthMonitor
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus_protocol.health import HealthResult
 from deskbus_protocol.method import NoParams
 

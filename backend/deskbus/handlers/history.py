@@ -10,7 +10,7 @@ from deskbus.bus.recovery.replay import Replays
 from deskbus.bus.service import InterApplicationBus
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus.security.permission_request import Permit
 from deskbus.security.permission_service import PermissionService
 from deskbus_protocol.bus import ContinueParams, ContinueResult

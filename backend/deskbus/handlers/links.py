@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus.rpc.connection import Call
 from deskbus.rpc.connection_table import ConnectionTable, OpenConnection
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus_protocol.errors import CONFLICT, NOT_FOUND, DeskbusError
 from deskbus_protocol.events import LinkClosed, LinkLimitsChanged
 from deskbus_protocol.links import (

@@ -6,9 +6,9 @@ from typing import cast
 import structlog
 from msgspec import UnsetType
 
-from deskbus.observability.log_levels import LogLevels
+from deskbus.observability.logs.log_levels import LogLevels
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus_protocol.errors import INVALID_PARAMS, OVERLOADED, DeskbusError
 from deskbus_protocol.logging import Level, LoggingResult, SetLoggingParams
 from deskbus_protocol.method import NoParams

@@ -8,7 +8,7 @@ from deskbus.observability.metrics.exposition import MetricsExposition
 from deskbus.observability.metrics.histogram import HistogramSnapshot
 from deskbus.observability.metrics.metric import Metric, Sample
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus_protocol.metrics import (
     MetricBucket,
     MetricFamily,

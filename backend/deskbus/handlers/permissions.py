@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from msgspec import UnsetType
 
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus.security.decisions.permission_settings import PermissionSettings
 from deskbus.security.permission_service import PermissionService
 from deskbus_protocol.envelope import ClientId

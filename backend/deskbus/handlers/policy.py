@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus.security.policy.policy_service import PolicyService
 from deskbus_protocol.method import NoParams
 from deskbus_protocol.policy import PolicyResult

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus.security.permission_service import PermissionService
 from deskbus.vault.service import VaultService
 from deskbus_protocol.method import Empty, NoParams

@@ -11,9 +11,9 @@ from deskbus import __version__
 from deskbus.audit.violation_recorder import ViolationRecorder
 from deskbus.bus.recovery.session_catchup import SessionCatchup
 from deskbus.contracts.audit_sink import AuditSink
-from deskbus.observability.log_throttle import LogThrottle
+from deskbus.observability.logs.log_throttle import LogThrottle
 from deskbus.rpc.connection import Call, Connection, Role
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus.security.tickets.one_time_tickets import TICKET_LIFE_S
 from deskbus_protocol import PROTOCOL_VERSION
 from deskbus_protocol.envelope import ClientId

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus_protocol.method import NoParams
 from deskbus_protocol.support import SupportReport
 

@@ -9,7 +9,7 @@ from deskbus.observability.tracing.span import Span, Value
 from deskbus.observability.tracing.trace_ring import RecentTrace, TraceFilter, TraceRing
 from deskbus.observability.tracing.tracer import Tracer
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import NOT_FOUND, DeskbusError
 from deskbus_protocol.traces import (

@@ -6,7 +6,7 @@ from msgspec import UnsetType
 
 from deskbus.processes.manager import ProcessIsolationManager
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus.ui.consent_dialogs import ConsentDialogs
 from deskbus.ui.renderer_processes import RendererProcesses
 from deskbus.ui.utility_processes import UtilityProcesses

@@ -9,7 +9,7 @@ from msgspec import UnsetType, structs
 
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus.vault.service import VaultService
 from deskbus_protocol.errors import INVALID_PARAMS, DeskbusError
 from deskbus_protocol.events import (

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Handler
+from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus.web.web_apps import WebApps
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 from deskbus_protocol.method import NoParams

@@ -6,7 +6,6 @@ __all__ = [
     "dispatch",
     "fastpath",
     "heartbeat",
-    "method_table",
     "peer",
     "turns",
 ]

@@ -13,8 +13,8 @@ import msgspec
 from msgspec import Raw, UnsetType
 
 from deskbus.rpc import compact_frames
-from deskbus.rpc.calls_in_progress import CallsInProgress
 from deskbus.rpc.compact_frames import Ask, BlockKind, CompactParams, Publish, Reply
+from deskbus.rpc.dispatch.calls_in_progress import CallsInProgress
 from deskbus.rpc.rejection_notices import RejectionNotices
 from deskbus.transport.outbox import Outbox
 from deskbus_protocol.bus import (

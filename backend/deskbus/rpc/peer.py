@@ -15,7 +15,7 @@ from msgspec import Raw, UnsetType
 
 from deskbus.observability.error_counts import ErrorCounts
 from deskbus.rpc import compact_frames, frames
-from deskbus.rpc.calls_in_progress import CallsInProgress
+from deskbus.rpc.dispatch.calls_in_progress import CallsInProgress
 from deskbus.rpc.fastpath import (
     ASKING,
     DONE,

@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from deskbus.observability.call_trace import CallTrace
+from deskbus.observability.tracing.call_trace import CallTrace
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.permissions import Grant, Holds
 

@@ -6,8 +6,7 @@ from contextlib import contextmanager
 import anyio
 
 from deskbus.contracts.audit_sink import AuditSink
-from deskbus.observability import call_trace
-from deskbus.observability.tracing import conventions
+from deskbus.observability.tracing import call_trace, conventions
 from deskbus.reliability.fair_queue import FairQueue
 from deskbus.security.active_operations import ActiveOperations
 from deskbus.security.app_registry import AppRegistry

@@ -4,7 +4,7 @@ from collections import Counter
 
 import structlog
 
-from deskbus.observability.log_throttle import LogThrottle
+from deskbus.observability.logs.log_throttle import LogThrottle
 from deskbus.transport.link import Link
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 from deskbus_protocol.wire import rpc

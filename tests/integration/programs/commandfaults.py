@@ -24,7 +24,7 @@ LIMIT_S = 20
 LATE = (
     "anyio._backends._asyncio",
     "deskbus.app",
-    "deskbus.observability.logging",
+    "deskbus.observability.logs.log_pipeline",
     "deskbus.transport.unix_socket",
     "keyring.backends.SecretService",
     "uvloop",

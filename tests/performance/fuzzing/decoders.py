@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Raw
 
 from deskbus.rpc import frames
-from deskbus.rpc.calls_in_progress import CallsInProgress
 from deskbus.rpc.compact_frames import CompactParams
+from deskbus.rpc.dispatch.calls_in_progress import CallsInProgress
 from deskbus.rpc.fastpath import Answer, FastPath, Published, Settled
 from deskbus.rpc.rejection_notices import RejectionNotices
 from deskbus.transport.outbox import Flusher, Outbox

@@ -10,7 +10,7 @@ import anyio
 
 from deskbus.audit.logger import AuditLogger, AuditSettings
 from deskbus.audit.store.retention import AuditRetention
-from deskbus.observability import logging
+from deskbus.observability.logs import log_pipeline
 from deskbus_protocol.events import TicketUsed, Violation
 
 FILE_BYTES = 20_000
@@ -46,5 +46,5 @@ async def main(folder: Path, first: int) -> None:
 
 
 if __name__ == "__main__":
-    logging.configure(level="error")
+    log_pipeline.configure(level="error")
     anyio.run(main, Path(sys.argv[1]), int(sys.argv[2]))

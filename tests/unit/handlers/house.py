@@ -22,8 +22,8 @@ from deskbus.handlers import history as history_handlers
 from deskbus.handlers import links as links_handlers
 from deskbus.handlers.session import SessionHandlers
 from deskbus.rpc.connection_table import ConnectionTable
-from deskbus.rpc.dispatch import Dispatcher
-from deskbus.rpc.method_table import authorize
+from deskbus.rpc.dispatch.dispatcher import Dispatcher
+from deskbus.rpc.dispatch.method_table import authorize
 from deskbus.security.permission_checker import ConsentMode
 from deskbus.security.tickets.developer_ticket import DEVELOPER_APP
 from deskbus.security.tickets.one_time_tickets import TicketIssuer

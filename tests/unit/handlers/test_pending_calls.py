@@ -1,6 +1,6 @@
 """What an app's calls in progress hold is bounded over all of its links together."""
 
-from deskbus.rpc.calls_in_progress import MAX_PENDING_BYTES
+from deskbus.rpc.dispatch.calls_in_progress import MAX_PENDING_BYTES
 from deskbus_protocol.errors import OVERLOADED
 from tests.unit.handlers.house import House, Visitor, house
 

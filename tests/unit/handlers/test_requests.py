@@ -8,9 +8,9 @@ import pytest
 from msgspec import Raw
 
 from deskbus.bus.ingress.rate_limit import HOLD_S
-from deskbus.rpc.calls_in_progress import MAX_IN_FLIGHT
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Dispatcher
+from deskbus.rpc.dispatch.calls_in_progress import MAX_IN_FLIGHT
+from deskbus.rpc.dispatch.dispatcher import Dispatcher
 from deskbus_protocol import PROTOCOL_VERSION
 from deskbus_protocol.errors import (
     CANCELLED,

@@ -7,7 +7,7 @@ import anyio
 import pytest
 from msgspec import UNSET, Raw
 
-from deskbus.observability import call_trace
+from deskbus.observability.tracing import call_trace
 from deskbus.security.decisions.decision_table import DAY_MS, EMBARGO_MS, UserDecision
 from deskbus.security.identity.code_identity import CodeIdentity
 from deskbus.security.permission_request import ConsentAnswer, PermissionRequest

@@ -11,7 +11,7 @@ from deskbus.bus.pending_requests import Settled
 from deskbus.bus.route import Topic
 from deskbus.bus.service import InterApplicationBus, needs
 from deskbus.contracts.message_log import DurabilityLog
-from deskbus.observability.call_trace import trace_id_of
+from deskbus.observability.tracing.call_trace import trace_id_of
 from deskbus_protocol.bus import PublishParams, RequestParams, RespondParams, SendParams, SendResult
 
 

@@ -13,8 +13,8 @@ from deskbus.bus.pending_requests import Settled
 from deskbus.bus.route import Reader, Topic
 from deskbus.bus.service import InterApplicationBus
 from deskbus.bus.traced_stages import Stages, continued
-from deskbus.observability.call_trace import trace_id_of, traceparent_of
 from deskbus.observability.tracing import conventions
+from deskbus.observability.tracing.call_trace import trace_id_of, traceparent_of
 from deskbus.observability.tracing.sampling import HeadSampler
 from deskbus.observability.tracing.span import Value
 from deskbus.observability.tracing.tracer import OpenSpan, Tracer

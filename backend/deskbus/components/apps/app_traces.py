@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 from msgspec import UnsetType
 
-from deskbus.observability import call_trace
-from deskbus.observability.tracing import conventions
+from deskbus.observability.tracing import call_trace, conventions
 from deskbus.observability.tracing.span import Value
 from deskbus.observability.tracing.tracer import OpenSpan, Tracer
 from deskbus_protocol.apps import AppState, AppStatus

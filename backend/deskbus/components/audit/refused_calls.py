@@ -5,7 +5,7 @@ from collections.abc import Callable
 from msgspec import UNSET, UnsetType
 
 from deskbus.audit.violation_recorder import ViolationRecorder
-from deskbus.observability.call_trace import trace_id_of, traced
+from deskbus.observability.tracing.call_trace import trace_id_of, traced
 from deskbus.rpc.connection import Call
 from deskbus.rpc.fastpath import Denied
 from deskbus_protocol.bus import PublishParams

@@ -12,10 +12,10 @@ from msgspec import Raw
 from deskbus.components.connections.sessions import Sessions
 from deskbus.config import HeartbeatConfig
 from deskbus.observability.error_counts import ErrorCounts
-from deskbus.observability.log_throttle import LogThrottle
+from deskbus.observability.logs.log_throttle import LogThrottle
 from deskbus.rpc.connection import Call, Connection
 from deskbus.rpc.connection_table import ConnectionTable
-from deskbus.rpc.dispatch import Dispatcher
+from deskbus.rpc.dispatch.dispatcher import Dispatcher
 from deskbus.rpc.heartbeat import Heartbeat
 from deskbus.rpc.peer import Peer
 from deskbus.rpc.turns import Turns

@@ -13,6 +13,7 @@ from deskbus.components.monitoring.forwarding import Forwarding
 from deskbus.components.monitoring.tracing import Tracing
 from deskbus.observability.disk_space import DiskSpace
 from deskbus.observability.error_counts import ErrorCounts
+from deskbus.observability.logs.standard_error import StandardError
 from deskbus.observability.loop_lag import LoopLag
 from deskbus.observability.metrics.app_labels import AppLabels
 from deskbus.observability.metrics.delivery_latency import DeliveryLatency
@@ -27,7 +28,6 @@ from deskbus.observability.metrics.metric import (
     histograms,
     state_set,
 )
-from deskbus.observability.standard_error import StandardError
 from deskbus.persistence.service import MessagePersistence
 from deskbus.processes.manager import ProcessIsolationManager
 from deskbus.reliability.circuit_breaker import BreakerState, CircuitBreaker

@@ -17,9 +17,9 @@ from deskbus import __version__
 from deskbus.components.apps.app_processes import LOG_FOLDER
 from deskbus.components.audit.late_audit_reader import LateAuditReader
 from deskbus.config import REFERENCE, Settings
-from deskbus.observability.logging import PRIVATE
+from deskbus.observability.logs.log_pipeline import PRIVATE
+from deskbus.observability.logs.secret_filter import HIDDEN, SecretFilter
 from deskbus.observability.metrics.exposition import MetricsExposition
-from deskbus.observability.secret_filter import HIDDEN, SecretFilter
 from deskbus.vault.service import VaultService
 from deskbus_protocol.apps import AppStatus
 from deskbus_protocol.audit import AuditQueryParams

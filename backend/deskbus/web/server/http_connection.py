@@ -15,7 +15,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from deskbus.observability.log_throttle import LogThrottle
+from deskbus.observability.logs.log_throttle import LogThrottle
 from deskbus.web.limits import (
     KEEP_ALIVE_S,
     MAX_HEAD_BYTES,

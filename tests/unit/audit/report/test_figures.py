@@ -25,7 +25,7 @@ from deskbus.audit.report.report_data import (
 )
 from deskbus.audit.verify.verifier import Verifier, own_key
 from deskbus.cli import main
-from deskbus.observability import logging
+from deskbus.observability.logs import log_pipeline
 from deskbus.ui.panels.audit_panel import AuditPanel
 from deskbus_protocol import events
 from deskbus_protocol.audit import AuditPage, AuditQueryParams, AuditStats
@@ -48,7 +48,7 @@ APPS = ["", "a.page", "b.page", "c.node"]
 @pytest.fixture(autouse=True)
 def loggers_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command would bind those of this process to a standard error that ends with the test."""
-    monkeypatch.setattr(logging, "configure", lambda level: None)
+    monkeypatch.setattr(log_pipeline, "configure", lambda level: None)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from deskbus.audit.report.html_report import render
 from deskbus.audit.report.report_data import GRANTED, Period, ReportData, gather
 from deskbus.audit.verify.verifier import Verifier, own_key
 from deskbus.cli import main
-from deskbus.observability import logging
+from deskbus.observability.logs import log_pipeline
 from deskbus_protocol.audit import AuditVerdict
 from deskbus_protocol.events import PermissionGranted, PermissionRevoked, Violation
 from tests.unit.audit.rig import START_MS, Rig
@@ -33,7 +33,7 @@ def gathered(rig: Rig, period: Period) -> tuple[ReportData, AuditVerdict]:
 @pytest.fixture(autouse=True)
 def loggers_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command would bind those of this process to a standard error that ends with the test."""
-    monkeypatch.setattr(logging, "configure", lambda level: None)
+    monkeypatch.setattr(log_pipeline, "configure", lambda level: None)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 import structlog
 
-from deskbus.observability import logging
+from deskbus.observability.logs import log_pipeline
 
 HOSTILE = "\x1b]0;owned\x07\x9b2J\x7f\u202e\u200b\u2028\nforged\r"
 RAW = {*HOSTILE} - {*"]0;owned2Jforged"}
@@ -32,7 +32,7 @@ def test_on_a_terminal_control_characters_are_written_as_code_points(
     with os.fdopen(reading, "rb", buffering=0) as screen:
         with os.fdopen(writing, "w", encoding="utf-8", newline="\n") as terminal:
             monkeypatch.setattr(sys, "stderr", terminal)
-            logging.configure()
+            log_pipeline.configure()
             log_it()
         # Linux says so with an error once the other end is closed and all of it is read.
         pieces = []
@@ -53,7 +53,7 @@ def test_elsewhere_lines_are_json_that_a_shell_can_pass_on_to_a_terminal(
 ) -> None:
     file = io.StringIO()
     monkeypatch.setattr(sys, "stderr", file)
-    logging.configure()
+    log_pipeline.configure()
     log_it()
     first, second = file.getvalue().removesuffix("\n").split("\n")
     assert all(" " <= char <= "~" for char in first + second)

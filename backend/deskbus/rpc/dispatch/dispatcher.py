@@ -12,9 +12,9 @@ import msgspec
 import structlog
 from msgspec import Raw
 
-from deskbus.observability.call_trace import answering, current, traceparent_in
 from deskbus.observability.error_counts import ErrorCounts
 from deskbus.observability.tracing import conventions
+from deskbus.observability.tracing.call_trace import answering, current, traceparent_in
 from deskbus.observability.tracing.span import Value
 from deskbus.observability.tracing.tracer import Tracer
 from deskbus.reliability.resource_shortage import is_shortage, refusal
@@ -29,7 +29,7 @@ from deskbus_protocol.method import Method
 from deskbus_protocol.wire import rpc
 
 if TYPE_CHECKING:
-    from deskbus.rpc.jsonrpc_dispatch import JsonRpcDispatch, Run
+    from deskbus.rpc.dispatch.jsonrpc_dispatcher import JsonRpcDispatcher, Run
 
 UNTRACED = frozenset({"session.ping", "traces.record"})
 """Calls that tell of others."""
@@ -59,7 +59,7 @@ class Dispatcher:
         self._authorize = authorize
         self._on_refused = on_refused
         self._methods: dict[str, Run] = {}
-        self._jsonrpc: JsonRpcDispatch | None = None
+        self._jsonrpc: JsonRpcDispatcher | None = None
         self.answered = anyio.Event()
         """Set once a first call has its answer."""
 
@@ -68,9 +68,9 @@ class Dispatcher:
 
     def load(self) -> None:
         """From now on calls go through jsonrpcserver; before, their outcomes are the same."""
-        from deskbus.rpc.jsonrpc_dispatch import JsonRpcDispatch
+        from deskbus.rpc.dispatch.jsonrpc_dispatcher import JsonRpcDispatcher
 
-        loaded = JsonRpcDispatch()
+        loaded = JsonRpcDispatcher()
         for name, run in self._methods.items():
             loaded.add(name, run)
         self._jsonrpc = loaded

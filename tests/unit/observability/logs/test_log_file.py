@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.observability.log_file import RETRY_S, RotatedLogFile
+from deskbus.observability.logs.log_file import RETRY_S, RotatedLogFile
 
 
 def lines_in(folder: Path) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from deskbus.observability.error_counts import ErrorCounts
 from deskbus.observability.tracing.tracer import Tracer
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch import Dispatcher, Handler, Refused
+from deskbus.rpc.dispatch.dispatcher import Dispatcher, Handler, Refused
 from deskbus.rpc.fastpath import METHODS
 from deskbus_protocol.errors import PERMISSION_DENIED, SESSION_REQUIRED, DeskbusError
 from deskbus_protocol.method import Method

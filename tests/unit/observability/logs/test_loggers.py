@@ -3,13 +3,13 @@
 import structlog
 from structlog.testing import capture_logs
 
-from deskbus.observability import logging
+from deskbus.observability.logs import log_pipeline
 
 log = structlog.get_logger()
 
 
 def test_a_test_sets_up_logging_and_logs() -> None:
-    logging.configure(level="error")
+    log_pipeline.configure(level="error")
     log.error("first.use")
 
 

@@ -3,7 +3,7 @@
 import structlog
 from structlog.testing import capture_logs
 
-from deskbus.observability.log_throttle import LogThrottle
+from deskbus.observability.logs.log_throttle import LogThrottle
 
 
 def test_a_flood_is_a_few_lines_and_the_next_one_counts_it() -> None:

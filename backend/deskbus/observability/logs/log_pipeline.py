@@ -11,11 +11,11 @@ from typing import Any, Literal, TextIO, cast
 
 import structlog
 
-from deskbus.observability import call_trace
-from deskbus.observability.log_file import RotatedLogFile
-from deskbus.observability.log_levels import LogLevels
-from deskbus.observability.secret_filter import HIDDEN, SecretFilter
-from deskbus.observability.standard_error import StandardError
+from deskbus.observability.logs.log_file import RotatedLogFile
+from deskbus.observability.logs.log_levels import LogLevels
+from deskbus.observability.logs.secret_filter import HIDDEN, SecretFilter
+from deskbus.observability.logs.standard_error import StandardError
+from deskbus.observability.tracing import call_trace
 from deskbus_protocol.wording.display import visible
 
 EXCEPTION = "exception"

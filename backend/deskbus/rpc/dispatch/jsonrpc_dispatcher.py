@@ -29,7 +29,7 @@ logging.getLogger("jsonrpcserver").disabled = True
 Run = Callable[[Call, Raw], Awaitable[object]]
 
 
-class JsonRpcDispatch:
+class JsonRpcDispatcher:
     """A table of methods that raise nothing."""
 
     def __init__(self) -> None:

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from deskbus.observability import call_trace, logging
-from deskbus.observability.log_file import RotatedLogFile
-from deskbus.observability.logging import LogPipeline
-from deskbus.observability.secret_filter import HIDDEN, MIN_CHARACTERS, SecretFilter, forms
-from deskbus.observability.standard_error import StandardError
+from deskbus.observability.logs import log_pipeline
+from deskbus.observability.logs.log_file import RotatedLogFile
+from deskbus.observability.logs.log_pipeline import LogPipeline
+from deskbus.observability.logs.secret_filter import HIDDEN, MIN_CHARACTERS, SecretFilter, forms
+from deskbus.observability.logs.standard_error import StandardError
+from deskbus.observability.tracing import call_trace
 from deskbus.vault.service import VaultService
 from deskbus.vault.vault import Vault
 
@@ -28,7 +29,7 @@ class Output(io.StringIO):
         return [json.loads(line) for line in self.getvalue().split("\n")[:-1]]
 
     def configure(self, level: str = "info") -> LogPipeline:
-        return logging.configure(level=level, stderr=cast(StandardError, self))
+        return log_pipeline.configure(level=level, stderr=cast(StandardError, self))
 
 
 @pytest.fixture

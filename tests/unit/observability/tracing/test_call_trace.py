@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from msgspec import Raw
 
-from deskbus.observability.call_trace import CallTrace, answering, current, traced
+from deskbus.observability.tracing.call_trace import CallTrace, answering, current, traced
 from deskbus_protocol.events import TicketMinted
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
