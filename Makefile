@@ -22,7 +22,7 @@ ESLINT := $(NODE_BIN)/eslint --config electron-bridge/eslint.config.mjs --max-wa
 PRETTIER := $(NODE_BIN)/prettier --config electron-bridge/.prettierrc.json \
 	--ignore-path electron-bridge/.prettierignore --no-error-on-unmatched-pattern
 
-.PHONY: help setup demo demo-web demo-repeat test test-quick histories check schemas requirements packages bench soak fuzz crash-test format clean
+.PHONY: help setup demo demo-web demo-repeat test test-quick histories check schemas requirements packages bench soak fuzz crash-test format test-packaged clean
 
 help:
 	@echo 'make demo                the Electron demo; under Xvfb where there is no display'
@@ -30,6 +30,7 @@ help:
 	@echo 'make demo-repeat N=10    plays it N times and counts; LOAD=1: beside two busy loops'
 	@echo 'make test                every test; PYTEST_ARGS="-k name" narrows it'
 	@echo 'make test-quick          in less than a minute, what needs neither Electron nor servers'
+	@echo 'make test-packaged       what is shipped: the bundle, and the example that is packaged with it'
 	@echo 'make histories           2,000 random histories of clients, outages and resumptions'
 	@echo 'make check               format, lint, types, schema drift'
 	@echo 'make schemas             schemas/ and the TypeScript types, from protocol/'
@@ -59,6 +60,9 @@ test: setup
 
 test-quick: setup
 	$(PYTEST) --hypothesis-profile=quick -m 'not slow and not serial' $(QUICK_TESTS) $(PYTEST_ARGS)
+
+test-packaged: setup
+	$(PYTHON) -m pytest tests/packaged $(PYTEST_ARGS)
 
 histories: setup
 	$(PYTEST) --hypothesis-profile=histories $(HISTORIES) $(PYTEST_ARGS)

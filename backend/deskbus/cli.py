@@ -195,6 +195,15 @@ def parser(*, only_serve: bool = False) -> argparse.ArgumentParser:
 
     _add_links(commands, reach)
 
+    bundle = commands.add_parser("bundle", help="make a folder that runs where there is no Python")
+    bundle.add_argument("out", type=Path, metavar="OUT", help="the folder, which is not there yet")
+    bundle.add_argument(
+        "--requirements", type=Path, metavar="FILE", help="packages that apps need, for pip"
+    )
+    bundle.add_argument(
+        "--extras", metavar="NAMES", help="web,nats … (default: those that are installed)"
+    )
+
     completion = commands.add_parser("completion", help="print a script that completes commands")
     completion.add_argument("shell", choices=SHELLS)
 

@@ -3,7 +3,7 @@
 import hashlib
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -112,21 +112,24 @@ async def start_shell(
     electron: Path | None = None,
     files: Sequence[str] = (),
     program: str = "deskbus",
+    command: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
 ) -> AsyncIterator[TestShell]:
     """Runs `deskbus serve --stdio` and opens the shell's session, as of this `electron`.
 
-    `files` are made beside the configuration, with nothing in them. `program` is the module to run.
+    `files` are made beside the configuration, with nothing in them. `program` is the module to run,
+    unless another `command` is given; `env` is its whole environment, in place of this one.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
     config_file = data_dir / "deskbus.toml"
     config_file.write_text(config)
     for name in files:
         (data_dir / name).touch()
-    command = [sys.executable, "-m", program, "serve", "--stdio", "--consent", consent]
-    command += ["--data-dir", str(data_dir), "--config", str(config_file)]
+    words = [*(command or (sys.executable, "-m", program)), "serve", "--stdio"]
+    words += ["--consent", consent, "--data-dir", str(data_dir), "--config", str(config_file)]
     with (data_dir / "stderr.log").open("ab") as errors:
         process = await anyio.open_process(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=env
         )
     assert process.stdin is not None
     assert process.stdout is not None

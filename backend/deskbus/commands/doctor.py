@@ -17,6 +17,7 @@ import msgspec
 
 from deskbus import __version__
 from deskbus.commands.backend.developer_session import run_with_client
+from deskbus.commands.bundling.layout import MANIFEST
 from deskbus.commands.terminal import output
 from deskbus.commands.terminal.failures import DONE, FAILED, KEEP_PRIVATE, describe
 from deskbus.config import VAULT_FOLDER, ConfigError, load, runtime_dir_for
@@ -112,7 +113,8 @@ def as_text(health: HealthResult) -> str:
 
 
 def _python() -> DoctorFinding:
-    return DoctorFinding("ok", platform.python_version())
+    place = ", in a bundle" if (Path(sys.prefix) / MANIFEST).is_file() else ""
+    return DoctorFinding("ok", platform.python_version() + place)
 
 
 def _event_loop() -> DoctorFinding:

@@ -62,7 +62,18 @@ def leave_no_core_file() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (NO_CORE_BYTES if hard else 0, hard))
 
 
+def _check_interpreter() -> None:
+    """Raises `CommandError` where the interpreter is frozen into one program.
+
+    Apps in Python, what confines apps and what ends them are run by `sys.executable`.
+    """
+    if getattr(sys, "frozen", False):
+        words = "this deskbus was frozen into a program, which can't run what is written in Python"
+        raise CommandError(words, "Make the folder with: deskbus bundle OUT")
+
+
 def run(options: Namespace) -> int:
+    _check_interpreter()
     # First of all: nothing that is imported later can then reach the wire.
     try:
         claimed = claim_standard_descriptors() if options.stdio else None

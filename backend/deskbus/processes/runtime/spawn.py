@@ -81,9 +81,6 @@ async def spawn(program: Program, badge: Badge, confinement: Confinement) -> Pro
     try:
         if sys.platform == "win32":
             return await _open_with_ticket_as_input(program, badge, ticket, confinement)
-        elif getattr(sys, "frozen", False):
-            command = program.command(confinement.electron)
-            return await _open(program, badge, command, [ticket], confinement)
         else:
             return await _launch(program, badge, ticket, confinement)
     finally:

@@ -44,8 +44,7 @@ class WatchdogClient:
             self._process = None
 
     def _start(self) -> None:
-        # Where the interpreter is bundled into one program, that program is no Python to call.
-        if os.name == "nt" or getattr(sys, "frozen", False):
+        if os.name == "nt":
             return
         try:
             self._process = subprocess.Popen(
