@@ -54,7 +54,7 @@ export default defineConfig(
   },
   {
     // Without a comment for eslint: these are read as samples.
-    files: ['examples/page/**/*.js'],
+    files: ['examples/page/**/*.js', 'examples/packaged/apps/**/*.js'],
     languageOptions: { globals: { deskbus: 'readonly' } },
   },
   {

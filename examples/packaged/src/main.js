@@ -1,0 +1,33 @@
+// The main process of the packaged example, which esbuild makes one file of.
+'use strict';
+
+const path = require('path');
+const { app, dialog } = require('electron');
+const { createShell } = require('deskbus-electron');
+
+const APPS = ['example.statistics', 'example.board'];
+
+// Beside the asar archive: the backend is no Electron, and reads real files alone.
+const resources = app.isPackaged ? process.resourcesPath : path.join(__dirname, '../../packaged');
+
+const shell = createShell({
+  // In a packaged app resources/backend is found, and needs no Python on the machine.
+  ...(app.isPackaged ? {} : { command: path.join(__dirname, '../../../.venv/bin/python') }),
+  dataDir: path.join(app.getPath('userData'), 'deskbus'),
+  config: path.join(resources, 'apps', 'deskbus.toml'),
+});
+
+async function start() {
+  await shell.start();
+  for (const id of APPS) await shell.launch(id);
+}
+
+app.on('window-all-closed', () => app.quit());
+
+if (!app.requestSingleInstanceLock()) app.quit();
+else {
+  start().catch((error) => {
+    dialog.showErrorBox(error.message, error.action || '');
+    app.exit(1);
+  });
+}
