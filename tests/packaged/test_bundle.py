@@ -3,9 +3,12 @@
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
@@ -56,10 +59,14 @@ def module_of(command: str) -> str:
     return command.replace("-", "_")
 
 
-def config(folder: Path) -> str:
-    """The example's configuration, with its program where it is."""
-    text = (EXAMPLE / "apps/deskbus.toml").read_text()
-    return text.replace('"statistics_app.py"', f'"{EXAMPLE / "apps/statistics_app.py"}"')
+@asynccontextmanager
+async def example(bundle: Path, folder: Path, env: Mapping[str, str]) -> AsyncIterator[TestShell]:
+    """The bundle's backend with the example's apps."""
+    shutil.copytree(EXAMPLE / "apps", folder, dirs_exist_ok=True)
+    config = (folder / "deskbus.toml").read_text()
+    command = [str(bundle / "deskbus")]
+    async with start_shell(folder, config=config, command=command, env=env) as shell:
+        yield shell
 
 
 async def started(shell: TestShell) -> Process:
@@ -85,8 +92,7 @@ async def test_an_app_in_python_with_a_compiled_dependency_runs_and_nothing_is_w
     bundle: Path, bare: dict[str, str], short_path: Path
 ) -> None:
     before = snapshot(bundle)
-    command = [str(bundle / "deskbus")]
-    async with start_shell(short_path, config=config(bundle), command=command, env=bare) as shell:
+    async with example(bundle, short_path, bare) as shell:
         app = await started(shell)
         assert Path(f"/proc/{app.pid}/exe").readlink() == bundle / "bin/python3"
         async with shell.app("example.board") as page:
@@ -101,8 +107,7 @@ async def test_an_app_in_python_with_a_compiled_dependency_runs_and_nothing_is_w
 async def test_no_app_outlives_a_backend_that_was_killed(
     bundle: Path, bare: dict[str, str], short_path: Path
 ) -> None:
-    command = [str(bundle / "deskbus")]
-    async with start_shell(short_path, config=config(bundle), command=command, env=bare) as shell:
+    async with example(bundle, short_path, bare) as shell:
         app = await started(shell)
         os.kill(shell.hello.pid, signal.SIGKILL)
         with anyio.fail_after(LIMIT_S):

@@ -12,7 +12,8 @@ from typing import Any
 from deskbus.commands.bundling.interpreter import ask, bare_environment
 from deskbus.commands.bundling.layout import BundleLayout
 from deskbus.commands.terminal.failures import CommandError
-from deskbus_protocol import PROTOCOL_VERSION, rpc
+from deskbus_protocol import PROTOCOL_VERSION
+from deskbus_protocol.wire import rpc
 
 DOCTOR_WITHIN_S = 60.0
 SERVE_WITHIN_S = 30.0

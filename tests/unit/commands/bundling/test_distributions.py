@@ -74,7 +74,12 @@ def test_a_package_comes_without_commands_and_without_where_it_was_installed(
         "thing-1.dist-info/METADATA",
         "thing-1.dist-info/entry_points.txt",
     }
-    assert {"deskbus/cli.py", "deskbus/py.typed", "deskbus_protocol/rpc.py", PATH_FILE} <= names
+    assert {
+        "deskbus/cli.py",
+        "deskbus/py.typed",
+        "deskbus_protocol/wire/rpc.py",
+        PATH_FILE,
+    } <= names
     assert not [path for path in tmp_path.rglob("*") if path.name == "thing" and path.is_file()][1:]
 
 
