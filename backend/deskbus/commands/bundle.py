@@ -22,9 +22,6 @@ from deskbus.commands.terminal import output
 from deskbus.commands.terminal.failures import CommandError
 from deskbus_protocol import PROTOCOL_VERSION
 
-FORMAT = 1
-"""Of the manifest."""
-
 SITE_PACKAGES = "import site; print(site.getsitepackages()[-1])"
 
 _COMMAND = """\
@@ -49,7 +46,6 @@ class BundleManifest(msgspec.Struct, frozen=True, rename="camel"):
     libraries, in the order in which they are signed.
     """
 
-    format: int
     deskbus: str
     protocol: str
     python: str
@@ -140,7 +136,6 @@ def _write_command(layout: BundleLayout) -> None:
 
 def _write_manifest(layout: BundleLayout, packages: Path, contents: BundleContents) -> None:
     manifest = BundleManifest(
-        format=FORMAT,
         deskbus=__version__,
         protocol=PROTOCOL_VERSION,
         python=platform.python_version(),
