@@ -8,7 +8,7 @@ const { build } = require('esbuild');
 const BACKEND = path.join(__dirname, 'backend');
 const ENTITLEMENTS = path.join(__dirname, '../packaged/entitlements.mac.plist');
 
-/** What is compiled in the backend; all its other files are data. See docs/packaging.md. */
+/** Whether a file of the backend is compiled; all others are data. See docs/packaging.md. */
 function isNative(file) {
   const manifest = JSON.parse(fs.readFileSync(path.join(BACKEND, 'bundle.json'), 'utf8'));
   return manifest.native.some((native) => file.endsWith(`/backend/${native}`));
