@@ -63,7 +63,7 @@ test('an error goes to the caller unless onError has an answer', async () => {
   assert.equal(seen[0], 'bad no');
 });
 
-test('who comes back in time was never gone', async () => {
+test('who comes back in time was never gone, and who ends is gone at once', async () => {
   mock.timers.enable({ apis: ['setTimeout'] });
   let tell;
   const who = (client) => ({ app: 'app', client, pattern: 'a' });
@@ -81,12 +81,14 @@ test('who comes back in time was never gone', async () => {
   }
   await subscribers.start();
   assert.equal(subscribers.of('a').length, 2);
-  tell({ removed: who('one') });
-  tell({ removed: who('two') });
+  tell({ removed: { ...who('one'), away: true } });
+  tell({ removed: { ...who('two'), away: true } });
   mock.timers.tick(50);
   tell({ added: who('two') });
   mock.timers.tick(50);
   assert.deepEqual(words, ['removed one', 'removed two', 'added two', 'gone one']);
   assert.deepEqual(subscribers.of('a'), [who('two')]);
+  tell({ removed: { ...who('two'), away: false } });
+  assert.deepEqual(words.slice(4), ['removed two', 'gone two']);
   mock.timers.reset();
 });

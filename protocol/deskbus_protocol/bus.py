@@ -103,6 +103,12 @@ class SubscriberParams(Params, frozen=True, kw_only=True):
     client: str
 
 
+class SubscriberRemovedParams(SubscriberParams, frozen=True, kw_only=True):
+    """`away`: its connection was cut, and it may come back to the subscription within the grace."""
+
+    away: bool
+
+
 class WatchParams(Params, frozen=True, kw_only=True):
     enabled: bool = True
 
@@ -368,8 +374,8 @@ METHODS = (
     ),
     Method(
         name="bus.subscriberRemoved",
-        summary="Tells that a subscription has ended.",
-        params=SubscriberParams,
+        summary="Tells that a subscription has ended, or that its client is away.",
+        params=SubscriberRemovedParams,
         handled_by="app",
     ),
     Method(

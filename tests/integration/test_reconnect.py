@@ -156,15 +156,16 @@ async def test_only_messages_of_the_named_sources_arrive(desk: TestShell) -> Non
 
 
 async def test_a_watcher_is_told_who_subscribes_and_who_leaves(desk: TestShell) -> None:
-    told: list[tuple[str, str]] = []
+    told: list[tuple[str, str, bool | None]] = []
     changed = anyio.Event()
 
     async with desk.app("desk.feed") as feed:
         for method in ("bus.subscriberAdded", "bus.subscriberRemoved"):
 
             def note(params: msgspec.Raw, method: str = method) -> None:
-                told.append((method, msgspec.json.decode(params)["pattern"]))
-                if len(told) == 3:
+                word = msgspec.json.decode(params)
+                told.append((method, word["pattern"], word.get("away")))
+                if len(told) == 5:
                     changed.set()
 
             feed.observe(method, note)
@@ -173,13 +174,18 @@ async def test_a_watcher_is_told_who_subscribes_and_who_leaves(desk: TestShell) 
             answer = await feed.call("bus.watchSubscribers", {}, result=dict)
             async with blotter.subscribe("prices.#"):
                 pass
+        async with desk.app("desk.blotter") as blotter:
+            await blotter.call("bus.subscribe", {"pattern": "late.#"})
+            await blotter.call("session.leave")
         with anyio.fail_after(LIMIT_S):
             await changed.wait()
     assert [word["pattern"] for word in answer["subscribers"]] == ["early.#"]
     assert told == [
-        ("bus.subscriberAdded", "prices.#"),
-        ("bus.subscriberRemoved", "prices.#"),
-        ("bus.subscriberRemoved", "early.#"),
+        ("bus.subscriberAdded", "prices.#", None),
+        ("bus.subscriberRemoved", "prices.#", False),
+        ("bus.subscriberRemoved", "early.#", True),
+        ("bus.subscriberAdded", "late.#", None),
+        ("bus.subscriberRemoved", "late.#", False),
     ]
 
 

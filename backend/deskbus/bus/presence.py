@@ -1,9 +1,9 @@
 """Tells clients who subscribes to what they may write to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from deskbus.bus.member import Member
-from deskbus_protocol.bus import SubscriberParams
+from deskbus.bus.member import Connected, Member
+from deskbus_protocol.bus import SubscriberParams, SubscriberRemovedParams
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.wire.rpc import notification
 
@@ -31,19 +31,28 @@ class SubscriberPresence:
         self._watching.pop(identity, None)
 
     def added(self, subscriber: Member, pattern: str) -> None:
-        self._tell("bus.subscriberAdded", subscriber, pattern)
+        for connection, word in self._words(subscriber, pattern):
+            connection.put(notification("bus.subscriberAdded", word) + b"\n", None, 0)
 
-    def removed(self, subscriber: Member, pattern: str) -> None:
-        self._tell("bus.subscriberRemoved", subscriber, pattern)
+    def removed(self, subscriber: Member, pattern: str, *, away: bool) -> None:
+        """`away` says that it may come back, and take the subscription up."""
+        for connection, word in self._words(subscriber, pattern):
+            removed = SubscriberRemovedParams(
+                pattern=pattern, app=word.app, client=word.client, away=away
+            )
+            connection.put(notification("bus.subscriberRemoved", removed) + b"\n", None, 0)
 
-    def _tell(self, method: str, subscriber: Member, pattern: str) -> None:
+    def _words(
+        self, subscriber: Member, pattern: str
+    ) -> Iterator[tuple[Connected, SubscriberParams]]:
+        """For each watcher that is here and may know."""
         for watcher in self._watching.values():
             connection = watcher.connection
             if connection is None or watcher is subscriber:
                 continue
             word = self._word(watcher, subscriber, pattern)
             if word is not None:
-                connection.put(notification(method, word) + b"\n", None, 0)
+                yield connection, word
 
     def _word(self, watcher: Member, subscriber: Member, pattern: str) -> SubscriberParams | None:
         if not self._may_write(watcher.identity, pattern):

@@ -129,20 +129,20 @@ class InterApplicationBus:
             return None
         return SessionCatchup(self.broker, member, last_seqs)
 
-    def detach(self, identity: ClientId) -> None:
-        """The client has left; from now on its messages wait."""
+    def detach(self, identity: ClientId, *, for_good: bool = False) -> None:
+        """The client has left; from now on its messages wait, unless it has done so for good."""
         member = self._members.get(identity)
         if member is not None and member.here:
             member.disconnect()
             self.pending_requests.lose(member.client)
             self._watchers.unwatch(identity)
             for pattern in member.client.subscriptions:
-                self._watchers.removed(member, pattern)
+                self._watchers.removed(member, pattern, away=not for_good)
             self._make_room(identity.app)
 
     def leave(self, identity: ClientId) -> None:
         """The client has left for good: nothing is kept for it, and it can't come back."""
-        self.detach(identity)
+        self.detach(identity, for_good=True)
         member = self._members.get(identity)
         if member is not None:
             self._restart(member)
@@ -392,7 +392,7 @@ class InterApplicationBus:
         self.broker.unsubscribe(member.client, pattern)
         member.sources.drop(pattern)
         if member.here:
-            self._watchers.removed(member, pattern)
+            self._watchers.removed(member, pattern, away=False)
 
     def _is_here(self, reader: Reader) -> bool:
         member = self._members.get(reader.client.identity)

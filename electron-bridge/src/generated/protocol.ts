@@ -674,6 +674,15 @@ export interface SubscriberParams {
   client: string;
 }
 
+/** `away`: its connection was cut, and it may come back to the subscription within the grace. */
+export interface SubscriberRemovedParams {
+  _meta?: TraceContext;
+  pattern: string;
+  app: string;
+  client: string;
+  away: boolean;
+}
+
 /** Tells a sender that notifications of its were refused since the last such word. */
 export interface RefusedParams {
   _meta?: TraceContext;
@@ -2278,8 +2287,8 @@ export interface Methods {
   "bus.watchSubscribers": { params: WatchParams; result: WatchResult; handledBy: "backend" };
   /** Tells that a client has subscribed. */
   "bus.subscriberAdded": { params: SubscriberParams; result: void; handledBy: "app" };
-  /** Tells that a subscription has ended. */
-  "bus.subscriberRemoved": { params: SubscriberParams; result: void; handledBy: "app" };
+  /** Tells that a subscription has ended, or that its client is away. */
+  "bus.subscriberRemoved": { params: SubscriberRemovedParams; result: void; handledBy: "app" };
   /** Tells that notifications were refused, and why. */
   "bus.refused": { params: RefusedParams; result: void; handledBy: "app" };
   /** Tells which messages of a topic will not come. */

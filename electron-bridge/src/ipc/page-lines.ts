@@ -1,5 +1,5 @@
 import type { Failure } from '../common/error';
-import type { SubscriberParams } from '../generated/protocol';
+import type { SubscriberParams, SubscriberRemovedParams } from '../generated/protocol';
 import type { BackendMethod } from '../node/link/link';
 
 // The IPC between an app's page and the main process: text, a line for each thing that is said, those
@@ -65,7 +65,7 @@ export interface Told {
 
 /** The other subscribers: all of them at first, then changes. */
 export type SubscriberWord =
-  { all: SubscriberParams[] } | { added: SubscriberParams } | { removed: SubscriberParams };
+  { all: SubscriberParams[] } | { added: SubscriberParams } | { removed: SubscriberRemovedParams };
 
 /** Errors travel as values. */
 export type Reply = { result: unknown } | { error: Failure };

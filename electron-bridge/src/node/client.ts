@@ -14,6 +14,7 @@ import {
   type SendResult,
   type StopParams,
   type SubscriberParams,
+  type SubscriberRemovedParams,
 } from '../generated/protocol';
 import { Acknowledgements, type Numbered } from '../common/bus/acknowledgements';
 import type { BatchStats } from '../common/bus/batching';
@@ -75,7 +76,7 @@ export interface ClientEvents {
   stop: StopParams;
   /** Told after `watchSubscribers`. */
   subscriberAdded: SubscriberParams;
-  subscriberRemoved: SubscriberParams;
+  subscriberRemoved: SubscriberRemovedParams;
 }
 
 export interface ClientOptions extends ConnectionOptions {
@@ -462,7 +463,8 @@ export class Client extends Emitter<ClientEvents> {
     else if (method === 'permissions.changed') this.revoked(params as PermissionsChangedParams);
     else if (method === 'apps.stop') this.emit('stop', params as StopParams);
     else if (method === 'bus.subscriberAdded') this.watch?.added(params as SubscriberParams);
-    else if (method === 'bus.subscriberRemoved') this.watch?.removed(params as SubscriberParams);
+    else if (method === 'bus.subscriberRemoved')
+      this.watch?.removed(params as SubscriberRemovedParams);
   }
 
   /** Subscriptions that are not permitted any more have ended on the other side. */

@@ -189,13 +189,16 @@ class Sessions:
         if connection is not None:
             connection.peer.notify(method, params)
 
-    def leave(self, connection: Connection) -> None:
-        """The connection has closed, or gives way to a newer one."""
+    def leave(self, connection: Connection, *, for_good: bool = False) -> None:
+        """The connection has closed, gives way to a newer one, or is done."""
         if not connection.has_session or self._open.get(connection.identity) is not connection:
             return
         identity = connection.identity
         del self._open[identity]
-        self._bus.detach(identity)
+        if for_good:
+            self._bus.leave(identity)
+        else:
+            self._bus.detach(identity)
         self._shell.disconnect(connection.peer)
 
     def _judge(self, role: Role, identity: ClientId) -> None:
@@ -218,10 +221,8 @@ class Sessions:
 
     def leave_for_good(self, connection: Connection) -> None:
         """The client is done: what the bus kept for it, and its way back, are gone."""
-        identity = connection.identity
-        self.leave(connection)
         connection.peer.fastpath.close()
-        self._bus.leave(identity)
+        self.leave(connection, for_good=True)
 
     def _open_fastpath(self, connection: Connection) -> None:
         """Connects the publish path with the bus, behind a rate limit where the app has one."""

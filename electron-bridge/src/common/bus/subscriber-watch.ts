@@ -1,8 +1,8 @@
-import type { SubscriberParams } from '../../generated/protocol';
+import type { SubscriberParams, SubscriberRemovedParams } from '../../generated/protocol';
 
 interface WatchHooks {
   added(subscriber: SubscriberParams): void;
-  removed(subscriber: SubscriberParams): void;
+  removed(subscriber: SubscriberRemovedParams): void;
 }
 
 /** The other subscribers of topics that this client may write to, across connections. */
@@ -35,14 +35,17 @@ export class SubscriberWatch {
     else this.add(subscriber);
   }
 
-  removed(subscriber: SubscriberParams): void {
+  removed(subscriber: SubscriberRemovedParams): void {
     if (this.early) this.early.push(() => this.remove(subscriber));
     else this.remove(subscriber);
   }
 
   private replace(list: SubscriberParams[]): void {
     const now = new Set(list.map(keyOf));
-    for (const [key, subscriber] of this.known) if (!now.has(key)) this.remove(subscriber);
+    for (const [key, subscriber] of this.known) {
+      // It may be on its way back, as this client was.
+      if (!now.has(key)) this.remove({ ...subscriber, away: true });
+    }
     for (const subscriber of list) this.add(subscriber);
   }
 
@@ -53,7 +56,7 @@ export class SubscriberWatch {
     this.hooks.added(subscriber);
   }
 
-  private remove(subscriber: SubscriberParams): void {
+  private remove(subscriber: SubscriberRemovedParams): void {
     if (this.known.delete(keyOf(subscriber))) this.hooks.removed(subscriber);
   }
 }

@@ -4,7 +4,7 @@ import type { Identity } from './identity';
 
 export type Action = (payload: unknown, identity: Identity) => unknown;
 export type AnyAction = (action: string, payload: unknown, identity: Identity) => unknown;
-export type OnError = (action: string, error: unknown, identity: Identity) => unknown;
+export type OnError = (action: string, error: Error, identity: Identity) => unknown;
 
 /** The actions that one end of a channel offers the other. */
 export class Actions {
@@ -52,7 +52,8 @@ export class Actions {
       const result = said(await this.perform(action, given, identity));
       return said(await this.after?.(action, result, identity)) ?? result;
     } catch (error) {
-      const answer = await this.failed?.(action, error, identity);
+      const told = error instanceof Error ? error : new Error(String(error));
+      const answer = await this.failed?.(action, told, identity);
       if (answer === undefined) throw error;
       return answer;
     }

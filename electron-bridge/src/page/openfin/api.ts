@@ -1,10 +1,8 @@
-// The object that a page sees as `window.deskbus.InterApplicationBus`.
+// The object that a page sees as `window.deskbus.InterApplicationBus`. test/openfin-types.ts compares
+// it with OpenFin's own types.
+import type { ClientIdentity, Identity, ProviderIdentity } from './identity';
 
-/** An app's id, and one of its clients: all of them without a name. */
-export interface Identity {
-  uuid: string;
-  name?: string;
-}
+export type { ClientIdentity, Identity, ProviderIdentity };
 
 export type MessageListener = (
   message: unknown,
@@ -21,11 +19,6 @@ export type EventListener = (event: SubscriberEvent) => unknown;
 
 export interface ChannelEvent extends Required<Identity> {
   channelName: string;
-}
-
-/** One connection to a channel. */
-export interface ClientIdentity extends ChannelEvent {
-  endpointId: string;
 }
 
 export interface ConnectOptions {
@@ -48,7 +41,7 @@ interface ChannelEnd<From> {
   /** Its result, unless that is nothing, takes the place of the action's. */
   afterAction(listener: (action: string, result: unknown, identity: From) => unknown): void;
   /** Its result, unless that is nothing, is the answer in place of the error. */
-  onError(listener: (action: string, error: unknown, identity: From) => unknown): void;
+  onError(listener: (action: string, error: Error, identity: From) => unknown): void;
 }
 
 export interface ChannelProvider extends ChannelEnd<ClientIdentity> {
@@ -61,10 +54,10 @@ export interface ChannelProvider extends ChannelEnd<ClientIdentity> {
   destroy(): Promise<void>;
 }
 
-export interface ChannelClient extends ChannelEnd<Required<Identity>> {
-  readonly providerIdentity: Required<Identity>;
+export interface ChannelClient extends ChannelEnd<ProviderIdentity> {
+  readonly providerIdentity: ProviderIdentity;
   dispatch(action: string, payload?: unknown): Promise<unknown>;
-  onDisconnection(listener: (provider: Required<Identity>) => unknown): void;
+  onDisconnection(listener: (provider: ProviderIdentity) => unknown): void;
   disconnect(): Promise<void>;
 }
 
@@ -88,5 +81,7 @@ export interface InterApplicationBus {
   once(event: EventName, listener: EventListener): Promise<InterApplicationBus>;
   removeListener(event: EventName, listener: EventListener): Promise<InterApplicationBus>;
   removeAllListeners(event?: EventName): Promise<InterApplicationBus>;
+  /** The names of the events. */
+  readonly events: { readonly subscriberAdded: EventName; readonly subscriberRemoved: EventName };
   readonly Channel: ChannelFactory;
 }

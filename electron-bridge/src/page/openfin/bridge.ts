@@ -37,6 +37,10 @@ export function openfinOf(bus: PageBus): OpenFin.InterApplicationBus {
       await iab.removeAllListeners(event);
       return facade;
     },
+    events: Object.freeze({
+      subscriberAdded: 'subscriber-added',
+      subscriberRemoved: 'subscriber-removed',
+    }),
     Channel: Object.freeze({
       create: async (name: string) => providerOf(name, await channels.create(name)),
       connect: async (name: string, options?: ConnectOptions) =>

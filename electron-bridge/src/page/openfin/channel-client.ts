@@ -7,10 +7,10 @@ import { tell } from './channel-provider';
 import type { ChannelTopics } from './channel-topics';
 import { readWord, type ClientWord } from './channel-words';
 import type { Subscribers } from './events';
-import { identityOf, type Identity } from './identity';
+import { identityOf, providerIdentityOf, type ProviderIdentity } from './identity';
 import { Peer } from './peer';
 
-type OnDisconnection = (provider: Identity) => unknown;
+type OnDisconnection = (provider: ProviderIdentity) => unknown;
 
 /** One connection to a channel's provider. */
 export class ChannelClient {
@@ -35,8 +35,8 @@ export class ChannelClient {
     });
   }
 
-  get providerIdentity(): Identity | undefined {
-    return this.provider?.identity;
+  get providerIdentity(): ProviderIdentity | undefined {
+    return this.provider && providerIdentityOf(this.provider.identity, this.topics.name);
   }
 
   /** Starts to listen to the provider. */
@@ -91,11 +91,11 @@ export class ChannelClient {
   }
 
   private lose(): void {
-    const { provider } = this;
-    if (this.ended || !provider) return;
+    const { providerIdentity } = this;
+    if (this.ended || !providerIdentity) return;
     this.finish();
     this.stop?.().catch(() => undefined);
-    for (const listener of this.disconnectionListeners) tell(() => listener(provider.identity));
+    for (const listener of this.disconnectionListeners) tell(() => listener(providerIdentity));
   }
 
   private finish(): void {
@@ -108,7 +108,7 @@ export class ChannelClient {
 
   private async perform(payload: unknown, { sender }: Message): Promise<object> {
     const word = readWord(payload);
-    const identity = identityOf(sender);
+    const identity = providerIdentityOf(identityOf(sender), this.topics.name);
     return { result: await this.actions.run(String(word['action']), word['payload'], identity) };
   }
 

@@ -6,13 +6,8 @@ import { Actions } from './actions';
 import type { ChannelTopics } from './channel-topics';
 import { readWord, type Answer, type ProviderWord } from './channel-words';
 import type { Subscribers } from './events';
-import { identityOf, readIdentity, type Identity } from './identity';
+import { identityOf, readIdentity, type ClientIdentity, type Identity } from './identity';
 import { Peer } from './peer';
-
-export interface ClientIdentity extends Required<Identity> {
-  channelName: string;
-  endpointId: string;
-}
 
 type OnConnection = (identity: ClientIdentity, payload: unknown) => unknown;
 type OnDisconnection = (identity: ClientIdentity) => unknown;
@@ -134,7 +129,8 @@ export class ChannelProvider {
   }
 
   private describe(id: string, identity: Required<Identity>): ClientIdentity {
-    return { ...identity, channelName: this.topics.name, endpointId: id };
+    const { name: channelName } = this.topics;
+    return { ...identity, channelName, endpointId: id, isLocalEndpointId: false };
   }
 }
 

@@ -1,4 +1,4 @@
-import type { SubscriberParams } from '../../generated/protocol';
+import type { SubscriberParams, SubscriberRemovedParams } from '../../generated/protocol';
 import type { SubscriberWord } from '../../ipc/page-lines';
 import { Emitter } from '../../common/emitter';
 import type { PageBus } from '../bus';
@@ -9,7 +9,7 @@ const GRACE_MS = 5_000;
 interface SubscriberEvents {
   added: SubscriberParams;
   removed: SubscriberParams;
-  /** It was removed, and has not come back. */
+  /** It has ended, or was removed and has not come back. */
   gone: SubscriberParams;
 }
 
@@ -70,15 +70,16 @@ export class Subscribers extends Emitter<SubscriberEvents> {
     this.emit('added', subscriber);
   }
 
-  private remove(subscriber: SubscriberParams): void {
+  private remove({ away, ...subscriber }: SubscriberRemovedParams): void {
     const key = keyOf(subscriber);
     if (!this.known.delete(key)) return;
+    this.emit('removed', subscriber);
     const leave = (): void => {
       this.leaving.delete(key);
       this.emit('gone', subscriber);
     };
-    this.leaving.set(key, setTimeout(leave, this.graceMs));
-    this.emit('removed', subscriber);
+    if (away) this.leaving.set(key, setTimeout(leave, this.graceMs));
+    else leave();
   }
 }
 

@@ -7,6 +7,20 @@ export interface Identity {
   name?: string;
 }
 
+/** Of a channel's provider, with OpenFin's members. */
+export interface ProviderIdentity extends Required<Identity> {
+  channelId: string;
+  channelName: string;
+}
+
+/** Of one connection to a channel, with OpenFin's members. */
+export interface ClientIdentity extends Required<Identity> {
+  channelName: string;
+  endpointId: string;
+  /** Always false: the client's end made the id. */
+  isLocalEndpointId: boolean;
+}
+
 export const EVERYBODY = '*';
 
 /** Throws a failure (invalid_params). */
@@ -20,6 +34,14 @@ export function readIdentity(value: unknown): Identity {
 
 export function sourceOf({ uuid, name }: Identity): Source {
   return name === undefined ? { app: uuid } : { app: uuid, client: name };
+}
+
+/** A channel has one provider, so its id says no more than the two names. */
+export function providerIdentityOf(
+  { uuid, name }: Required<Identity>,
+  channelName: string,
+): ProviderIdentity {
+  return { uuid, name, channelName, channelId: `${uuid}/${name}/${channelName}` };
 }
 
 export function identityOf({ app, client }: { app: string; client: string }): Required<Identity> {
