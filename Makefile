@@ -33,7 +33,7 @@ help:
 	@echo 'make test-packaged       what is shipped: the bundle, and the example that is packaged with it'
 	@echo 'make histories           2,000 random histories of clients, outages and resumptions'
 	@echo 'make check               format, lint, types, schema drift'
-	@echo 'make schemas             schemas/ and the TypeScript types, from protocol/'
+	@echo 'make schemas             schemas/, the TypeScript types and the references in docs/, from the source'
 	@echo 'make packages            builds wheel, sdist and npm tarball, checks them, and installs each in an empty folder'
 	@echo 'make requirements        docs/requirements.md, from the tests that prove each of them'
 	@echo 'make bench               speed beside other brokers; BENCH_ARGS=--docs writes docs/performance.md'
@@ -74,12 +74,14 @@ check: setup
 	.venv/bin/mypy --platform darwin --cache-dir build/mypy-darwin $(PYTHON_PRODUCT)
 	.venv/bin/mypy --platform win32 --cache-dir build/mypy-win32 $(PYTHON_PRODUCT)
 	$(PYTHON) -m deskbus_protocol.export --check
+	$(PYTHON) -m deskbus.export --check
 	$(NPM) typecheck
 	$(ESLINT) electron-bridge demo examples tests
 	$(PRETTIER) --log-level warn --check $(SCRIPT_SOURCES)
 
 schemas: setup
 	$(PYTHON) -m deskbus_protocol.export
+	$(PYTHON) -m deskbus.export
 
 packages: setup
 	scripts/packages --check

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from deskbus.export.generated_files import files
+from deskbus_protocol.export.generated_files import is_current
+
 ROOT = Path(__file__).resolve().parents[2]
 TEST = re.compile(r"def (test_\w+)\(")
 FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
@@ -58,6 +61,10 @@ def broken_links(page: Path) -> list[str]:
         if not target.exists() or (anchor and anchor not in anchors(target)):
             broken.append(link)
     return broken
+
+
+def test_schemas_and_references_are_those_of_the_source() -> None:
+    assert [path for path, text in files().items() if not is_current(path, text)] == []
 
 
 def test_every_proof_in_the_page_on_failures_is_a_test() -> None:

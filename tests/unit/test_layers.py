@@ -18,7 +18,7 @@ SERVICES = {
 BASE = {"config", "contracts", "reliability", "observability", "storage"}
 CARRIERS = {"transport", "rpc"}
 TOP = {"handlers", "web"}
-ROOTS = {"app", "cli", "commands", "__main__"}
+ROOTS = {"app", "cli", "commands", "export", "__main__"}
 
 FENCES = {
     "opentelemetry": {"observability"},

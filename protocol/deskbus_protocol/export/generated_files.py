@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -34,20 +35,26 @@ def files() -> dict[Path, str]:
 
 
 def main(arguments: list[str]) -> int:
+    """Writes the protocol's files that differ; see `write`."""
+    return write(files(), arguments)
+
+
+def write(wanted: Mapping[Path, str], arguments: list[str]) -> int:
     """Writes the files that differ; with `--check` names them and returns 1 instead."""
     check = "--check" in arguments
-    drifted = [
-        path
-        for path, text in files().items()
-        if not (ROOT / path).is_file() or (ROOT / path).read_text("utf-8") != text
-    ]
+    drifted = [path for path in wanted if not is_current(path, wanted[path])]
     for path in drifted:
         if check:
-            sys.stderr.write(f"{path} does not match the protocol: run make schemas\n")
+            sys.stderr.write(f"{path} does not match its source: run make schemas\n")
         else:
             (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
-            (ROOT / path).write_text(files()[path], "utf-8")
+            (ROOT / path).write_text(wanted[path], "utf-8")
     return 1 if check and drifted else 0
+
+
+def is_current(path: Path, text: str) -> bool:
+    """Whether the file at a path below the repository's root has that text."""
+    return (ROOT / path).is_file() and (ROOT / path).read_text("utf-8") == text
 
 
 def _text(document: object) -> str:

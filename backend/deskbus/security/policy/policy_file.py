@@ -35,7 +35,9 @@ class PolicyError(Exception):
     """The policy can't be used; the message says where and why."""
 
 
-class _PolicyTables(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PolicyTables(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An administrator's rules over what people decide."""
+
     rules: Annotated[list[PolicyRule], Meta(max_length=10_000)] = []
 
 
@@ -65,7 +67,7 @@ class PolicyFile:
             raise PolicyError(f"{self.path}: {error.strerror}") from None
         # Once there was one it may not just vanish.
         self._required = True
-        written = Written(self.path, _PolicyTables)
+        written = Written(self.path, PolicyTables)
         try:
             rules = written.read_toml(text).rules
         except WrittenError as error:
@@ -93,9 +95,7 @@ class PolicyFile:
             raise PolicyError(f"{self.path} is larger than {MAX_BYTES} bytes")
         return text
 
-    def _checked(
-        self, written: Written[_PolicyTables], number: int, rule: PolicyRule
-    ) -> PolicyRule:
+    def _checked(self, written: Written[PolicyTables], number: int, rule: PolicyRule) -> PolicyRule:
         place = f"rules[{number}]"
 
         def error(key: str, cause: str, action: str) -> PolicyError:

@@ -1,0 +1,1 @@
+"""The schemas and references that are made from the configuration, the policy and the commands."""
