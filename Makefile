@@ -8,6 +8,7 @@ N ?= 10
 LOAD ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+SCAN_ARGS ?=
 PYTEST := $(PYTHON) -m pytest --numprocesses auto
 # The parts without Electron, keychain and servers; they take less than a minute.
 QUICK_TESTS := tests/unit tests/contract/test_vscode_jsonrpc.py
@@ -36,6 +37,7 @@ help:
 	@echo 'make schemas             schemas/, the TypeScript types and the references in docs/, from the source'
 	@echo 'make packages            builds wheel, sdist and npm tarball, checks them, and installs each in an empty folder'
 	@echo 'make requirements        docs/requirements.md, from the tests that prove each of them'
+	@echo 'make scan                weaknesses, licences, secrets; bills of materials; SCAN_ARGS=--strict'
 	@echo 'make bench               speed beside other brokers; BENCH_ARGS=--docs writes docs/performance.md'
 	@echo 'make soak MINUTES=10     steady load; fails on growth'
 	@echo 'make fuzz SECONDS=60     hostile bytes on every entrance'
@@ -89,6 +91,11 @@ packages: setup
 
 requirements: setup
 	$(PYTHON) -m tests.requirements_page
+
+.PHONY: scan
+scan:
+	@scripts/setup --scan
+	$(PYTHON) -m tests.scan $(SCAN_ARGS)
 
 bench:
 	@scripts/setup --bench
