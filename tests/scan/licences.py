@@ -26,7 +26,7 @@ WORDS = {
 
 def licence_of(metadata: PackageMetadata) -> str:
     """An SPDX expression, or the empty text where nothing is said."""
-    expression = metadata.get("License-Expression")
+    (expression, *_) = metadata.get_all("License-Expression") or [""]
     if expression:
         return str(expression)
     classified = [
@@ -34,7 +34,7 @@ def licence_of(metadata: PackageMetadata) -> str:
         for each in metadata.get_all("Classifier") or []
         if each.startswith("License ::") and not each.endswith("OSI Approved")
     ]
-    said = [*classified, (metadata.get("License") or "").split("\n")[0].strip()]
+    said = [*classified, (metadata.get_all("License") or [""])[0].split("\n")[0].strip()]
     for words in filter(None, said):
         if words in FOR_TOOLS:
             return str(words)
