@@ -76,6 +76,11 @@ def processor_of(process: Process) -> float | None:
     return look(lambda: sum(process.cpu_times()[:2]), None)
 
 
+def threads_of(process: Process) -> int | None:
+    """How many threads it runs."""
+    return look(process.num_threads, None)
+
+
 def files_of(process: Process) -> int | None:
     """How many descriptors it holds, on Windows handles."""
     if sys.platform == "win32":

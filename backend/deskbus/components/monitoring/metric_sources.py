@@ -1,5 +1,6 @@
 """The metrics of each part, read from what it counts anyway; `docs/observability.md` lists them."""
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import get_args
@@ -377,6 +378,8 @@ def machine_metrics(lag: LoopLag, disk: DiskSpace, stderr: StandardError) -> Met
             "How late the event loop was.",
             [Sample({}, snapshot)],
         )
+        tasks = len(asyncio.all_tasks())
+        yield gauge("deskbus_event_loop_tasks", "Tasks that have not ended.", tasks)
         if disk.free_bytes is not None:
             yield gauge("deskbus_disk_free_bytes", "Room for the data folder.", disk.free_bytes)
         yield counter(
