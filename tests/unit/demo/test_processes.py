@@ -40,6 +40,7 @@ OF_ONE: list[tuple[Callable[[Process], object], object]] = [
     (processes.memory_of, None),
     (processes.processor_of, None),
     (processes.files_of, None),
+    (processes.threads_of, None),
     (lambda process: processes.kill([process]), None),
 ]
 
@@ -59,7 +60,16 @@ def fault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ex
     def fail(*_: object, **__: object) -> None:
         raise raised
 
-    looks = ("children", "cmdline", "cpu_times", "environ", "is_running", "memory_info", "num_fds")
+    looks = (
+        "children",
+        "cmdline",
+        "cpu_times",
+        "environ",
+        "is_running",
+        "memory_info",
+        "num_fds",
+        "num_threads",
+    )
     for name in (*looks, "kill", "status"):
         monkeypatch.setattr(Process, name, fail)
     return raised
