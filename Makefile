@@ -12,6 +12,10 @@ SCAN_ARGS ?=
 PYTEST := $(PYTHON) -m pytest --numprocesses auto
 # The parts without Electron, keychain and servers; they take less than a minute.
 QUICK_TESTS := tests/unit tests/contract/test_vscode_jsonrpc.py
+# What mypyc compiles, where `scripts/compile` puts it, and what tests those modules.
+COMPILED := $(CURDIR)/build/compiled/site
+COMPILED_TESTS := tests/unit/test_compiled.py tests/unit/bus tests/unit/handlers tests/unit/rpc \
+	tests/unit/transport tests/contract/behaviour tests/integration/test_bus.py
 # `make test` plays a hundred of each.
 HISTORIES := tests/contract/behaviour/test_outages.py tests/unit/bus/test_histories.py
 
@@ -23,7 +27,7 @@ ESLINT := $(NODE_BIN)/eslint --config electron-bridge/eslint.config.mjs --max-wa
 PRETTIER := $(NODE_BIN)/prettier --config electron-bridge/.prettierrc.json \
 	--ignore-path electron-bridge/.prettierignore --no-error-on-unmatched-pattern
 
-.PHONY: help setup demo demo-web demo-repeat test test-quick histories check schemas requirements packages bench soak fuzz crash-test format test-packaged clean
+.PHONY: help setup demo demo-web demo-repeat test test-quick histories check schemas requirements packages bench soak fuzz crash-test format test-packaged clean test-compiled bench-compiled
 
 help:
 	@echo 'make demo                the Electron demo; under Xvfb where there is no display'
@@ -32,6 +36,7 @@ help:
 	@echo 'make test                every test; PYTEST_ARGS="-k name" narrows it'
 	@echo 'make test-quick          in less than a minute, what needs neither Electron nor servers'
 	@echo 'make test-packaged       what is shipped: the bundle, and the example that is packaged with it'
+	@echo 'make test-compiled       the tests of the hot path, on it as mypyc compiles it for the platform wheel'
 	@echo 'make histories           2,000 random histories of clients, outages and resumptions'
 	@echo 'make check               format, lint, types, schema drift'
 	@echo 'make schemas             schemas/, the TypeScript types and the references in docs/, from the source'
@@ -39,6 +44,7 @@ help:
 	@echo 'make requirements        docs/requirements.md, from the tests that prove each of them'
 	@echo 'make scan                weaknesses, licences, secrets; bills of materials; SCAN_ARGS=--strict'
 	@echo 'make bench               speed beside other brokers; BENCH_ARGS=--docs writes docs/performance.md'
+	@echo 'make bench-compiled      the same, with the hot path compiled'
 	@echo 'make soak MINUTES=10     steady load; fails on growth'
 	@echo 'make fuzz SECONDS=60     hostile bytes on every entrance'
 	@echo 'make crash-test          kill -9 at random moments; nothing acknowledged is lost, no process left'
@@ -65,6 +71,9 @@ test-quick: setup
 
 test-packaged: setup
 	$(PYTHON) -m pytest tests/packaged $(PYTEST_ARGS)
+test-compiled: setup
+	@scripts/compile
+	PYTHONPATH=$(COMPILED) $(PYTEST) --hypothesis-profile=quick $(COMPILED_TESTS) $(PYTEST_ARGS)
 
 histories: setup
 	$(PYTEST) --hypothesis-profile=histories $(HISTORIES) $(PYTEST_ARGS)
@@ -100,6 +109,11 @@ scan:
 bench:
 	@scripts/setup --bench
 	$(PYTHON) -m tests.performance.bench $(BENCH_ARGS)
+
+bench-compiled:
+	@scripts/setup --bench
+	@scripts/compile
+	PYTHONPATH=$(COMPILED) $(PYTHON) -m tests.performance.bench $(BENCH_ARGS)
 
 soak: setup
 	$(PYTHON) -m tests.performance.soak --minutes $(MINUTES)

@@ -8,6 +8,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from deskbus.bus import broker
 from tests.performance.load import NODE_MODULES
 from tests.performance.server import found
 
@@ -30,7 +31,7 @@ ANSWER_LIMIT_S = 10.0
 
 def versions() -> dict[str, str]:
     """By name; what is not installed is left out."""
-    told = {"Python": platform.python_version()}
+    told = {"Python": platform.python_version(), "hot path": hot_path()}
     for name in LIBRARIES:
         try:
             told[name] = version(name)
@@ -45,6 +46,11 @@ def versions() -> dict[str, str]:
         if manifest.is_file():
             told[f"npm {name}"] = str(json.loads(manifest.read_text())["version"])
     return told
+
+
+def hot_path() -> str:
+    """The form in which the backends that are measured have their hot path."""
+    return "pure Python" if str(broker.__file__).endswith(".py") else "compiled by mypyc"
 
 
 def _asked(path: str, option: str) -> str:

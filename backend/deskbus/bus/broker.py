@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
-from weakref import WeakSet
 
 import anyio.lowlevel
 from msgspec import UNSET, Raw, UnsetType
@@ -81,7 +80,7 @@ class MessageBroker:
         self.topics = TopicTable(epoch, log, clock_ms, self._topics_forgotten)
         self._generation = 0
         self._routed: dict[str, dict[str, Topic]] = {}
-        self._writers: WeakSet[BusClient] = WeakSet()
+        self._writers: set[BusClient] = set()
         self._on_stage: OnStage | None = None
         self._kept: list[bytes] = []
         """Lines for the log of one topic, while a block of messages is routed."""
@@ -295,6 +294,7 @@ class MessageBroker:
         for pattern in list(client.subscriptions):
             self.unsubscribe(client, pattern)
         client.writable.clear()
+        self._writers.discard(client)
 
     def readers(self, name: str) -> dict[BusClient, Reader]:
         """The best reader of each client that has subscribed to the topic."""

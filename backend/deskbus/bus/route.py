@@ -153,7 +153,7 @@ class BusClient:
     `names` are the members of its identity as JSON.
     """
 
-    __slots__ = ("__weakref__", "identity", "names", "signature", "subscriptions", "writable")
+    __slots__ = ("identity", "names", "signature", "subscriptions", "writable")
 
     def __init__(self, identity: ClientId, epoch: str) -> None:
         self.identity = identity

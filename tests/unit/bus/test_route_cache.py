@@ -1,5 +1,7 @@
 """Cached routes: as right as if there were none, and kept while others subscribe and leave."""
 
+import gc
+import sys
 from collections import defaultdict
 
 import pytest
@@ -51,6 +53,17 @@ class Inbox:
 
     def put(self, line: bytes, topic: str | None, seq: int) -> None:
         self.got += 1
+
+
+def test_a_client_that_has_ended_is_kept_by_nothing() -> None:
+    broker = MessageBroker("e1", Access(), clock_ms=lambda: 0)
+    feed = BusClient(ClientId("feed", "main"), "e1")
+    broker.subscribe(feed, "a.#", Reader(feed, Rank.LIVE, Inbox()))
+    broker.publish(feed, "a.b", Raw(b"1"))
+    broker.remove(feed)
+    gc.collect()
+    holders = [each for each in gc.get_referrers(feed) if each is not sys._getframe().f_locals]
+    assert [each for each in holders if isinstance(each, (set, dict, list, Reader))] == []
 
 
 def test_clients_that_subscribe_and_leave_cost_others_no_route() -> None:
