@@ -4,7 +4,7 @@
 import { build } from 'esbuild';
 import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { validators } from './validators.mjs';
 
@@ -66,6 +66,14 @@ const web = {
     setImmediate: 'setTimeout',
   },
 };
+/** The desktop page's files besides its script. */
+const DESKTOP = (name) => join(GATEWAY_ASSETS, 'desktop', name);
+const DESKTOP_FILES = [
+  src('web', 'desktop', 'index.html'),
+  src('web', 'desktop', 'desktop.css'),
+  src('renderer', 'tokens.css'),
+  src('renderer', 'choice', 'choice.css'),
+];
 const gatewayScript = (name, output) =>
   script(src('web', `${name}.ts`), join(GATEWAY_ASSETS, output), {
     ...web,
@@ -105,6 +113,10 @@ await Promise.all([
   ),
   ...gatewayScript('page', 'deskbus.js'),
   ...gatewayScript('worker', 'deskbus-worker.js'),
+  ...gatewayScript('desktop/desktop', 'desktop/desktop.js'),
+  mkdir(join(GATEWAY_ASSETS, 'desktop'), { recursive: true }).then(() =>
+    Promise.all(DESKTOP_FILES.map((file) => copyFile(file, DESKTOP(basename(file))))),
+  ),
   ...pages.flatMap((name) =>
     script(src('renderer', name, `${name}.ts`), dist('renderer', `${name}.js`), {
       format: 'iife',

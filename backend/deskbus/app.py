@@ -166,6 +166,7 @@ class Backend:
             )
             if guarded is not None
         ]
+        web_apps = web_apps_of(settings, access)
         fdc3 = Fdc3Agent(
             settings,
             messaging=messaging,
@@ -174,9 +175,10 @@ class Backend:
             shell=user_interface.shell,
             trail=auditing.trail,
             loops=loops,
+            sessions=sessions,
+            web_apps=web_apps,
         )
         pipe_state = PipeState(shortage.note)
-        web_apps = web_apps_of(settings, access)
         web_state = WebState(configured=web_apps is not None)
         flusher = Flusher(traffic, latency)
         health = HealthWatch(

@@ -4,6 +4,7 @@ from deskbus_protocol import (
     apps,
     audit,
     bus,
+    desktop,
     fdc3,
     federation,
     files,
@@ -50,6 +51,7 @@ METHODS: dict[str, Method] = {
         support,
         federation,
         fdc3,
+        desktop,
         web,
     )
     for row in domain.METHODS

@@ -38,11 +38,13 @@ async def browser(folder: Path) -> AsyncIterator[BrowserContext]:
             await context.close()
 
 
-async def open_app(desk: WebDesk, context: BrowserContext, app: str = TICKER) -> Page:
+async def open_app(
+    desk: WebDesk, context: BrowserContext, app: str = TICKER, path: str = "/**/index.html"
+) -> Page:
     """As `deskbus open` does it: by a page that posts a code."""
     made = await desk.shell.client.call("web.pair", {"app": app}, result=PairBrowserResult)
     folder = Path(desk.shell.hello.pipe).parent
     page = await context.new_page()
     await page.goto(write_page(folder, app, made).as_uri())
-    await page.wait_for_url(f"{desk.origins[app]}/**/index.html")
+    await page.wait_for_url(f"{desk.origins[app]}{path}")
     return page

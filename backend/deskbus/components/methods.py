@@ -18,6 +18,7 @@ from deskbus.components.monitoring.tracing import Tracing
 from deskbus.components.user_interface import UserInterface
 from deskbus.handlers import apps as apps_handlers
 from deskbus.handlers import bus as bus_handlers
+from deskbus.handlers import desktop as desktop_handlers
 from deskbus.handlers import fdc3 as fdc3_handlers
 from deskbus.handlers import federation as federation_handlers
 from deskbus.handlers import files as files_handlers
@@ -98,6 +99,7 @@ def dispatcher_of(
                 on_shell=shell_came,
                 on_opened=apps.manager.session_opened,
                 tracing=tracing.terms,
+                may_join=fdc3.desktops.may_join,
             ).table(),
             bus_handlers.handlers(
                 bus, replays, permissions, sessions.rate_limits, messaging.access.owns
@@ -131,6 +133,7 @@ def dispatcher_of(
             traces_handlers.handlers(tracing.ring, tracing.tracer),
             federation_handlers.handlers(federation_bridge.federation),
             fdc3_handlers.handlers(fdc3.here, fdc3.choose_channel),
+            desktop_handlers.handlers(fdc3.browsers, fdc3.choose_channel),
             web_handlers.handlers(web_apps, lambda: web_state.problem),
         ],
         auditing.refused.by_dispatcher,

@@ -54,8 +54,8 @@ class Launcher(Protocol):
     async def close(self, identity: ClientId) -> bool:
         """Closes the client's window; False where it has none."""
 
-    async def open(self, app: str, on_client: Callable[[ClientId], None]) -> None:
-        """Returns when its page has loaded, or its process runs.
+    async def open(self, app: str, on_client: Callable[[ClientId], None], opener: ClientId) -> None:
+        """Opens it where the opener is: returns when its window is there, or its process runs.
 
         `on_client` is told its client before anything of it runs. Raises `DeskbusError`.
         """

@@ -95,8 +95,11 @@ class SessionHandlers:
         on_shell: Callable[[str | None, int], None],
         on_opened: Callable[[ClientId], None],
         tracing: Callable[[], TracingTerms | UnsetType] = lambda: UNSET,
+        may_join: Callable[[str, ClientId], bool] = lambda _, __: False,
     ) -> None:
-        """`on_shell` is told the shell's own binary and its version of Electron, `on_opened` every
+        """`may_join` says whether a client may have its session in a place of another app's.
+
+        `on_shell` is told the shell's own binary and its version of Electron, `on_opened` every
         client of an app.
         """
         self._epoch = epoch
@@ -109,6 +112,7 @@ class SessionHandlers:
         self._on_shell = on_shell
         self._on_opened = on_opened
         self._tracing = tracing
+        self._may_join = may_join
 
     def table(self) -> Mapping[str, Handler]:
         return {
@@ -150,7 +154,7 @@ class SessionHandlers:
         self._sessions.check_room(params.app)
         try:
             role, identity = self._sessions.redeem(params.ticket, params.app)
-            _check_place(call, identity)
+            self._check_place(call, identity)
         except DeskbusError:
             self._refusals.log("session.ticket_refused")
             await self._refused(params.app, "the ticket is unknown, used, late or another app's")
@@ -169,7 +173,7 @@ class SessionHandlers:
         _check_can_open(call, params.protocol_version)
         try:
             role, identity = self._sessions.redeem_token(params.resume_token)
-            _check_place(call, identity)
+            self._check_place(call, identity)
         except DeskbusError:
             self._refusals.log("session.resume_refused")
             await self._refused("", "there is no session to resume")
@@ -199,6 +203,15 @@ class SessionHandlers:
         self._shut_down()
         return Empty()
 
+    def _check_place(self, call: Call, identity: ClientId) -> None:
+        """Raises `DeskbusError` (ticket_refused) where only another app's clients may be.
+
+        What was shown is spent by then: who shows it in the wrong place may have stolen it.
+        """
+        only_app = call.connection.only_app
+        if only_app not in (None, identity.app) and not self._may_join(str(only_app), identity):
+            raise DeskbusError(TICKET_REFUSED)
+
     async def _refused(self, app: str, reason: str) -> None:
         """`app` is what the stranger claims to be."""
         await self._violations.record(TicketRefused(claimed=app[:CLAIM_CHARACTERS], reason=reason))
@@ -225,15 +238,6 @@ def _check_can_open(call: Call, version: str) -> None:
     _check_version(version)
     if call.connection.has_session or call.connection.shell_link:
         raise DeskbusError(CONFLICT, "This link has its session already.")
-
-
-def _check_place(call: Call, identity: ClientId) -> None:
-    """Raises `DeskbusError` (ticket_refused) where only another app's clients may be.
-
-    What was shown is spent by then: who shows it in the wrong place may have stolen it.
-    """
-    if call.connection.only_app not in (None, identity.app):
-        raise DeskbusError(TICKET_REFUSED)
 
 
 def _check_version(version: str) -> None:

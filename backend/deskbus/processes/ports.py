@@ -91,8 +91,8 @@ class Supervisor(Protocol):
 
 
 class TellApp(Protocol):
-    def __call__(self, app: str, *, method: str, params: object) -> None:
-        """Sends a notification to an app's own process, if it is connected."""
+    def __call__(self, app: str, *, method: str, params: object) -> bool:
+        """Sends a notification to an app's own process; False where it is not connected."""
 
 
 class AppPorts(NamedTuple):

@@ -1,7 +1,8 @@
-"""The choice dialog: a person picks one of several, in a window of the shell."""
+"""The choice dialog: a person picks one of several, on the screen of whoever asks."""
 
 import secrets
 from collections.abc import Sequence
+from typing import Protocol
 
 import structlog
 from msgspec import UNSET, UnsetType
@@ -23,11 +24,40 @@ ANSWER_MARGIN_S = 5.0
 log = structlog.get_logger()
 
 
+class ChoiceScreen(Protocol):
+    """A place where a choice is shown: the shell, or a page in a browser."""
+
+    async def show(self, descriptor: ChoiceDialog, timeout_s: float) -> ChoiceAnswer:
+        """Raises `DeskbusError`: unavailable where there is no screen, timeout."""
+
+    def close(self, dialog: str) -> None:
+        """The choice is not wanted any more."""
+
+
+class ShellScreen:
+    """A window of the shell's own."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+
+    async def show(self, descriptor: ChoiceDialog, timeout_s: float) -> ChoiceAnswer:
+        answer: ChoiceAnswer = await self._shell.call(
+            "ui.showChoice",
+            ShowChoiceParams(descriptor=descriptor),
+            ChoiceAnswer,
+            timeout_s=timeout_s,
+        )
+        return answer
+
+    def close(self, dialog: str) -> None:
+        self._shell.notify("ui.closeDialog", CloseDialogParams(dialog=dialog))
+
+
 class ChoiceDialogs:
     """An answer counts with the dialog's own nonce, and only for what was offered."""
 
     def __init__(self, shell: Shell, *, timeout_s: float) -> None:
-        self._shell = shell
+        self._shell = ShellScreen(shell)
         self._timeout_s = timeout_s
 
     async def choose(
@@ -37,11 +67,13 @@ class ChoiceDialogs:
         statement: str,
         choices: Sequence[Choice],
         chosen: str | None = None,
+        screen: ChoiceScreen | None = None,
     ) -> str | None:
-        """The id of the choice; None where the person wants none.
+        """The id of the choice; None where the person wants none. The shell is the usual screen.
 
-        Raises `DeskbusError`: unavailable without a shell, timeout where nobody chose in time.
+        Raises `DeskbusError`: unavailable without a screen, timeout where nobody chose in time.
         """
+        shown_on = screen or self._shell
         descriptor = ChoiceDialog(
             dialog=secrets.token_hex(8),
             nonce=secrets.token_urlsafe(16),
@@ -54,17 +86,11 @@ class ChoiceDialogs:
         )
         answered = False
         try:
-            answer: ChoiceAnswer = await self._shell.call(
-                "ui.showChoice",
-                ShowChoiceParams(descriptor=descriptor),
-                ChoiceAnswer,
-                timeout_s=self._timeout_s + ANSWER_MARGIN_S,
-            )
+            answer = await shown_on.show(descriptor, self._timeout_s + ANSWER_MARGIN_S)
             answered = True
         finally:
             if not answered:
-                closing = CloseDialogParams(dialog=descriptor.dialog)
-                self._shell.notify("ui.closeDialog", closing)
+                shown_on.close(descriptor.dialog)
         if (answer.dialog, answer.nonce) != (descriptor.dialog, descriptor.nonce):
             log.error("choice.answer_does_not_match", app=app)
             return None

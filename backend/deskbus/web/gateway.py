@@ -38,6 +38,7 @@ from deskbus.web.pages.violation_reports import shown
 from deskbus.web.rpc_exchange import RpcExchange
 from deskbus.web.server.http_connection import is_within_limits
 from deskbus.web.web_state import WebState
+from deskbus_protocol.desktop import DESKTOP_APP
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import (
     INTERNAL_ERROR,
@@ -353,7 +354,9 @@ class Gateway:
         return Response(file.content, media_type=file.media_type, headers=headers)
 
     async def _page(self, asked: CheckedRequest, site: Site, file: app_files.AppFile) -> Response:
-        await self._backend.check_app(site.app)
+        is_own = site.app == DESKTOP_APP
+        if not is_own:
+            await self._backend.check_app(site.app)
         try:
             text = file.content.decode()
         except UnicodeDecodeError:
@@ -366,7 +369,8 @@ class Gateway:
             metas.append(("csrf", self._browsers.csrf_token(browser)))
             metas.append(("client", browser.new_client()))
         first = "".join(f'<meta name="deskbus-{name}" content="{text}">' for name, text in metas)
-        first += f'<script nonce="{nonce}" src="{SDK_PATH}"></script>'
+        if not is_own:
+            first += f'<script nonce="{nonce}" src="{SDK_PATH}"></script>'
         allowed = {site.origin, *site.spec.scripts}
         address = f"{site.origin}{asked.request.scope['path']}"
         page = with_nonces(text, nonce, address, allowed.__contains__, first)

@@ -1,6 +1,6 @@
 """WebApps: the apps as browsers see them: sites, policies, frames, and who was let in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -9,8 +9,9 @@ from deskbus.web.limits import CODE_LIFE_S
 from deskbus.web.origins.browser_sessions import BrowserSessions
 from deskbus.web.origins.sites import Site, Sites
 from deskbus.web.pages.security_headers import PagePolicy
+from deskbus_protocol.desktop import DESKTOP_APP
 from deskbus_protocol.errors import NOT_FOUND, PERMISSION_DENIED, DeskbusError
-from deskbus_protocol.manifest import Manifest
+from deskbus_protocol.manifest import Manifest, WebSpec, WindowSpec
 from deskbus_protocol.ui import FrameDescriptor, SandboxToken
 from deskbus_protocol.web import (
     NONCE_PLACEHOLDER,
@@ -40,6 +41,16 @@ DELEGATED: dict[FrameCapability, tuple[str, ...]] = {
     "local-network": ("local-network-access", "local-network", "loopback-network"),
 }
 
+DESKTOP_FOLDER = Path(__file__).with_name("assets") / "desktop"
+DESKTOP = Manifest(
+    id=DESKTOP_APP,
+    name="Desktop",
+    publisher="deskbus",
+    windows=[WindowSpec(url="index.html")],
+    web=WebSpec(isolation="root"),
+)
+"""The desktop page: the gateway's own, on a site like any app's."""
+
 
 class WebApps:
     """Times are those of `monotonic_s`."""
@@ -47,6 +58,23 @@ class WebApps:
     def __init__(self, config: WebConfig, port: int, monotonic_s: Callable[[], float]) -> None:
         self.sites = Sites(config, port)
         self.browsers = BrowserSessions(monotonic_s)
+        self._desktop_frames: Callable[[], Iterable[str]] = tuple
+
+    def show_desktop(self, frames: Callable[[], Iterable[str]]) -> None:
+        """Serves the desktop page, in which pages of the origins that `frames` tells may stand."""
+        self._desktop_frames = frames
+        self.sites.add(DESKTOP, DESKTOP_FOLDER)
+
+    def opened_origins(self) -> dict[str, str]:
+        """Apps whose pages keep the desktop page as their opener, by their origins."""
+        return {site.origin: site.app for site in self.sites if site.spec.isolation == "opened"}
+
+    def address_of(self, app: str) -> str | None:
+        """The address of such an app's first page; None for any other."""
+        site = self.sites.of(app)
+        if site is None or site.spec.isolation != "opened":
+            return None
+        return f"{site.origin}{site.home}"
 
     def declare(self, manifest: Manifest, folder: Path) -> None:
         self.sites.add(manifest, folder)
@@ -88,11 +116,14 @@ class WebApps:
     def policy_of(self, site: Site) -> PagePolicy:
         """The policy of an app's pages on its own site."""
         frames = [other.app for other in self.sites if site.app in other.spec.framed_by]
+        framed = self.sites.origins_of(frames)
+        if site.app == DESKTOP_APP:
+            framed += self._desktop_frames()
         return PagePolicy(
             origin=site.origin,
             spec=site.spec,
             framed_by=tuple(self.sites.origins_of(site.spec.framed_by)),
-            frames=tuple(self.sites.origins_of(frames)),
+            frames=tuple(framed),
         )
 
     def headers_for(self, app: str, origin: str) -> dict[str, str]:

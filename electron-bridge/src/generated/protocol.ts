@@ -2173,6 +2173,103 @@ export interface Fdc3TraceEntry {
   detail?: string;
 }
 
+export interface BeginDesktopResult {
+  apps: Array<DesktopEntry>;
+  channels: Array<DesktopChannel>;
+  version: "2.2" | "3.0";
+}
+
+/** An app that can be opened in a browser, by FDC3's id. */
+export interface DesktopEntry {
+  appId: string;
+  title: string;
+  url: string;
+  description?: string;
+}
+
+/** A user channel, as it is shown. */
+export interface DesktopChannel {
+  id: string;
+  name: string;
+  color: string;
+}
+
+/**
+ * The claim of a page (WCP4), and the origin that the browser names for it.
+ *
+ * `origin` is that of the page's `MessageEvent`. `launch` is there where the window was opened for
+ * the backend. The instance's id and secret are there where the window had them before.
+ */
+export interface AdmitParams {
+  _meta?: TraceContext;
+  origin: string;
+  identityUrl: string;
+  actualUrl: string;
+  launch?: string;
+  instanceId?: string;
+  instanceUuid?: string;
+}
+
+/** The identity of the page. `instance_uuid` is a secret of its own. */
+export interface AdmitResult {
+  appId: string;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  /** One connection of an app, for instance a window. */
+  client: string;
+  instanceId: string;
+  instanceUuid: string;
+}
+
+/** One of the instances that this desktop page hosts. */
+export interface HostedParams {
+  _meta?: TraceContext;
+  instanceId: string;
+}
+
+export interface HostedTicketResult {
+  ticket: string;
+}
+
+/** `opened` is false where the browser did not let a window or frame be opened. */
+export interface OpenedParams {
+  _meta?: TraceContext;
+  launch: string;
+  opened: boolean;
+}
+
+/** The window is gone: of an instance, or of a launch that no page has answered for yet. */
+export interface ClosedParams {
+  _meta?: TraceContext;
+  instanceId?: string;
+  launch?: string;
+}
+
+export interface AnswerChoiceParams {
+  _meta?: TraceContext;
+  answer: ChoiceAnswer;
+}
+
+/** `view` is how the app is to be shown, where the browser allows it. */
+export interface OpenAppWindowParams {
+  _meta?: TraceContext;
+  launch: string;
+  appId: string;
+  title: string;
+  url: string;
+  view?: "frame" | "window";
+}
+
+export interface ShowDesktopChoiceParams {
+  _meta?: TraceContext;
+  descriptor: ChoiceDialog;
+}
+
+export interface CloseDesktopChoiceParams {
+  _meta?: TraceContext;
+  dialog: string;
+}
+
 /** `problem` says why nothing is served, and is empty where it is. */
 export interface WebSitesResult {
   sites: Array<SiteInfo>;
@@ -2511,6 +2608,28 @@ export interface Methods {
   "fdc3.intents": { params: NoParams; result: Fdc3Intents; handledBy: "backend" };
   /** Tells who sent a context or an intent, who got it, and what permitted it. */
   "fdc3.trace": { params: Fdc3TraceParams; result: Fdc3Trace; handledBy: "backend" };
+  /** Begins a desktop page: tells the apps that it can open, and the user channels. */
+  "desktop.begin": { params: NoParams; result: BeginDesktopResult; handledBy: "backend" };
+  /** Decides which app a page in a window of the desktop page is (FDC3 2.2, WCP4). */
+  "desktop.admit": { params: AdmitParams; result: AdmitResult; handledBy: "backend" };
+  /** Makes a ticket for the session of an instance that the desktop page hosts. */
+  "desktop.ticket": { params: HostedParams; result: HostedTicketResult; handledBy: "backend" };
+  /** Tells whether the window of a launch was opened. */
+  "desktop.opened": { params: OpenedParams; result: Empty; handledBy: "backend" };
+  /** Tells that the window of an instance, or of a launch, is gone. */
+  "desktop.closed": { params: ClosedParams; result: Empty; handledBy: "backend" };
+  /** Has a person choose the user channel of a hosted instance. */
+  "desktop.chooseChannel": { params: HostedParams; result: Empty; handledBy: "backend" };
+  /** Tells what a person chose in a dialog of the desktop page. */
+  "desktop.answerChoice": { params: AnswerChoiceParams; result: Empty; handledBy: "backend" };
+  /** Has the desktop page open an app; desktop.opened answers. */
+  "desktop.openWindow": { params: OpenAppWindowParams; result: void; handledBy: "app" };
+  /** Has the desktop page close the window of an instance. */
+  "desktop.closeWindow": { params: HostedParams; result: void; handledBy: "app" };
+  /** Has the desktop page show a choice; desktop.answerChoice answers. */
+  "desktop.showChoice": { params: ShowDesktopChoiceParams; result: void; handledBy: "app" };
+  /** Has the desktop page take a choice away. */
+  "desktop.closeChoice": { params: CloseDesktopChoiceParams; result: void; handledBy: "app" };
   /** Lists the apps that the web gateway serves, with their addresses. */
   "web.sites": { params: NoParams; result: WebSitesResult; handledBy: "backend" };
   /** Makes a one-time code that lets one browser in for an app. */

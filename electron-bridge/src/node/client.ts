@@ -74,6 +74,8 @@ export interface ClientEvents {
   failed: { message: Message; error: unknown };
   /** The backend asks this app's process to end, and kills it in so many milliseconds. */
   stop: StopParams;
+  /** Notifications that are for the desktop page, which gives pages in a browser FDC3's agent. */
+  desktop: { method: string; params: unknown };
   /** Told after `watchSubscribers`. */
   subscriberAdded: SubscriberParams;
   subscriberRemoved: SubscriberRemovedParams;
@@ -465,6 +467,7 @@ export class Client extends Emitter<ClientEvents> {
     else if (method === 'bus.subscriberAdded') this.watch?.added(params as SubscriberParams);
     else if (method === 'bus.subscriberRemoved')
       this.watch?.removed(params as SubscriberRemovedParams);
+    else if (method.startsWith('desktop.')) this.emit('desktop', { method, params });
   }
 
   /** Subscriptions that are not permitted any more have ended on the other side. */

@@ -3,6 +3,7 @@ import { PageBus } from '../page/bus';
 import type { Pipe } from '../page/link';
 import { apiOf } from '../page/whole-api';
 import { hostPipe } from './framed';
+import { forgetTabName, tabName, told } from './tab-name';
 import { OWN_NAMES, WORKER_PATH, type PageWord, type WorkerWord } from './words';
 
 interface TrustedPolicies {
@@ -12,15 +13,11 @@ interface TrustedPolicies {
   ): { createScriptURL(url: string): string };
 }
 
-const TAB = `${OWN_NAMES}tab`;
 const PROOF = `${OWN_NAMES}proof`;
 
-const meta = (name: string): string =>
-  document.querySelector<HTMLMetaElement>(`meta[name="${OWN_NAMES}${name}"]`)?.content ?? '';
-
-const home = meta('home');
+const home = told('home');
 if (home === '') begin();
-else welcome(meta('proof'));
+else welcome(told('proof'));
 
 /** The page that answers a pairing code: keeps the proof where this origin alone reads it. */
 function welcome(proof: string): void {
@@ -29,24 +26,14 @@ function welcome(proof: string): void {
 }
 
 function begin(): void {
-  const app = meta('app');
-  const hosts = meta('hosts').split(' ').filter(Boolean);
+  const app = told('app');
+  const hosts = told('hosts').split(' ').filter(Boolean);
   const isFramed = window.parent !== window;
   if (app === '' || (isFramed && hosts.length === 0)) return;
   const client = isFramed ? '' : tabName();
   const pipe = isFramed ? hostPipe(hosts) : workerPipe(app, client);
   const value = apiOf(new PageBus(app, client, pipe));
   Object.defineProperty(window, 'deskbus', { value, enumerable: true });
-}
-
-/** The client's name of this tab, which a reload keeps. */
-function tabName(): string {
-  const fresh = meta('client');
-  const browser = fresh.slice(0, fresh.lastIndexOf('-'));
-  const kept = sessionStorage.getItem(TAB) ?? '';
-  const name = kept.startsWith(`${browser}-`) ? kept : fresh;
-  sessionStorage.setItem(TAB, name);
-  return name;
 }
 
 /** The lines of a page, to the worker that all pages of its origin share. */
@@ -58,7 +45,7 @@ function workerPipe(app: string, tab: string): Pipe {
   port.onmessage = ({ data }: MessageEvent<WorkerWord>) => {
     if (data.kind === 'occupied') {
       // The tab was duplicated, and its storage with it.
-      sessionStorage.removeItem(TAB);
+      forgetTabName();
       location.reload();
       return;
     }
@@ -73,7 +60,7 @@ function workerPipe(app: string, tab: string): Pipe {
     tab,
     page,
     app,
-    csrf: meta('csrf'),
+    csrf: told('csrf'),
     proof: localStorage.getItem(PROOF) ?? '',
   });
   window.addEventListener('load', () => setTimeout(() => say({ kind: 'settled' })));

@@ -1,16 +1,9 @@
 // The worker of one origin: it has the WebSocket that all of the origin's pages share, and keeps it
 // over reloads.
-import { DeskbusError } from '../common/error';
 import { SocketPool, type Socket } from './socket-pool';
 import { Tab } from './tab';
-import {
-  BUS_PATH,
-  CSRF_HEADER,
-  PROOF_HEADER,
-  TICKET_PATH,
-  type PageWord,
-  type WorkerWord,
-} from './words';
+import { TicketOffice } from './tickets';
+import type { PageWord, WorkerWord } from './words';
 
 interface ConnectEvent {
   readonly ports: readonly MessagePort[];
@@ -21,12 +14,9 @@ const scope = globalThis as unknown as {
   onconnect: ((event: ConnectEvent) => void) | null;
 };
 
-const busUrl = `${scope.location.origin.replace(/^http/, 'ws')}${BUS_PATH}`;
-const pool = new SocketPool(busUrl, (url) => new WebSocket(url) as unknown as Socket);
+const office = new TicketOffice(scope.location.origin);
+const pool = new SocketPool(office.busUrl, (url) => new WebSocket(url) as unknown as Socket);
 const tabs = new Map<string, Tab>();
-
-/** The newest page's, for every page has the same session. */
-let credentials = { csrf: '', proof: '' };
 
 scope.onconnect = ({ ports: [port] }) => {
   if (port) attend(port);
@@ -61,7 +51,8 @@ function attend(port: MessagePort): void {
 
 function begin(port: MessagePort, word: PageWord & { kind: 'begin' }): Tab | undefined {
   const { tab: name, app, csrf, proof, page } = word;
-  credentials = { csrf, proof };
+  // The newest page's, for every page has the same session.
+  office.credentials = { csrf, proof };
   const known = tabs.get(name);
   if (known?.isTaken) {
     const occupied: WorkerWord = { kind: 'occupied' };
@@ -77,31 +68,10 @@ function begin(port: MessagePort, word: PageWord & { kind: 'begin' }): Tab | und
 function newTab(name: string, app: string): Tab {
   const tab = new Tab(app, {
     dial: (_address, hooks, onHeard) => pool.dial(hooks, onHeard),
-    ticket: () => ticketFor(name),
+    ticket: () => office.ticketFor(name),
     ended: () => {
       if (tabs.get(name) === tab) tabs.delete(name);
     },
   });
   return tab;
-}
-
-async function ticketFor(client: string): Promise<{ ticket: string; pipe: string }> {
-  let response: Response;
-  try {
-    response = await fetch(TICKET_PATH, {
-      method: 'POST',
-      body: JSON.stringify({ client }),
-      headers: {
-        'content-type': 'application/json',
-        [CSRF_HEADER]: credentials.csrf,
-        [PROOF_HEADER]: credentials.proof,
-      },
-    });
-  } catch {
-    throw DeskbusError.of('unavailable', 'The gateway does not answer.');
-  }
-  const answer = (await response.json()) as { ticket: string; csrf: string; error?: unknown };
-  if (answer.error !== undefined) throw DeskbusError.from(answer.error);
-  credentials = { ...credentials, csrf: answer.csrf };
-  return { ticket: answer.ticket, pipe: busUrl };
 }

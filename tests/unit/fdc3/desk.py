@@ -63,6 +63,7 @@ class Desk:
         self.answer = False
         self.choice: Callable[[Sequence[Candidate]], Candidate | None] | None = None
         self.launched: list[ClientId] = []
+        self.openers: list[ClientId] = []
         self.closed: list[ClientId] = []
         self.on_launch: Callable[[ClientId], Awaitable[None]] | None = None
         self.launch_error: DeskbusError | None = None
@@ -153,7 +154,8 @@ class Desk:
     def has(self, app: str) -> bool:
         return True
 
-    async def open(self, app: str, on_client: Callable[[ClientId], None]) -> None:
+    async def open(self, app: str, on_client: Callable[[ClientId], None], opener: ClientId) -> None:
+        self.openers.append(opener)
         if self.launch_error is not None:
             raise self.launch_error
         client = ClientId(app, f"window-{len(self.launched)}")

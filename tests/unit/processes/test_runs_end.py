@@ -66,8 +66,9 @@ async def _as_it_is(env: dict[str, str]) -> dict[str, str]:
     return env
 
 
-def _nobody(app: str, *, method: str, params: object) -> None:
+def _nobody(app: str, *, method: str, params: object) -> bool:
     """Takes what an app is told."""
+    return True
 
 
 @asynccontextmanager

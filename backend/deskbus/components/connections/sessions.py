@@ -183,11 +183,13 @@ class Sessions:
             self._shell.connect(connection.peer)
         return resumed
 
-    def notify(self, app: str, client: str, method: str, params: object) -> None:
-        """Sends a notification to one client of an app, if it is connected."""
+    def notify(self, app: str, client: str, method: str, params: object) -> bool:
+        """Sends a notification to one client of an app; False where it is not connected."""
         connection = self._open.get(ClientId(app, client))
-        if connection is not None:
-            connection.peer.notify(method, params)
+        if connection is None:
+            return False
+        connection.peer.notify(method, params)
+        return True
 
     def leave(self, connection: Connection, *, for_good: bool = False) -> None:
         """The connection has closed, gives way to a newer one, or is done."""

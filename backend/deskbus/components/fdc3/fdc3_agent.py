@@ -15,6 +15,8 @@ from deskbus.bus.route import BusClient, Rank, Reader
 from deskbus.components.access.access_control import AccessControl
 from deskbus.components.apps.app_processes import AppProcesses
 from deskbus.components.component_settings import spec_of
+from deskbus.components.connections.sessions import Sessions
+from deskbus.components.fdc3.browser_desktops import BrowserDesktops
 from deskbus.components.fdc3.directory_apps import directory_app, records_of_configuration
 from deskbus.components.fdc3.fdc3_choices import PersonChooses, choose_channel
 from deskbus.components.messaging.channel_access import AGENT
@@ -31,6 +33,7 @@ from deskbus.security.permission_request import Permit
 from deskbus.storage.awake_clock import awake_s, tick_every
 from deskbus.ui.choice_dialogs import ChoiceDialogs
 from deskbus.ui.shell import Shell
+from deskbus.web.web_apps import WebApps
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
@@ -74,6 +77,8 @@ class Fdc3Agent:
         shell: Shell,
         trail: AuditSink,
         loops: Loops,
+        sessions: Sessions,
+        web_apps: WebApps | None = None,
     ) -> None:
         self._settings = settings
         self._messaging = messaging
@@ -82,6 +87,7 @@ class Fdc3Agent:
         self._loops = loops
         self.choices = ChoiceDialogs(shell, timeout_s=settings.config.consent.timeout_s)
         self.service: Fdc3Service | None = None
+        self.desktops = BrowserDesktops(lambda: self.agent, sessions, web_apps)
         config = settings.config.fdc3
         if isinstance(config, UnsetType):
             return
@@ -96,8 +102,8 @@ class Fdc3Agent:
             Surroundings(
                 bus=self._bus,
                 access=AgentAccess(access),
-                launcher=InstanceLauncher(access, apps),
-                chooser=PersonChooses(self.choices, lambda: self.agent),
+                launcher=InstanceLauncher(access, apps, self.desktops, shell),
+                chooser=PersonChooses(self.choices, lambda: self.agent, self.desktops.screen_of),
                 clock_ms=messaging.bus.broker.clock_ms,
                 now_s=awake_s,
                 new_id=lambda: str(uuid.uuid4()),
@@ -109,6 +115,9 @@ class Fdc3Agent:
         )
         self.service = Fdc3Service(agent)
         messaging.client_ended.add(agent.client_ended)
+        messaging.client_ended.add(self.desktops.client_ended)
+        if web_apps is not None:
+            web_apps.show_desktop(self.desktops.frame_origins)
         access.changed.add(lambda _: agent.listeners_changed())
 
     @asynccontextmanager
@@ -131,6 +140,11 @@ class Fdc3Agent:
         """Raises `DeskbusError` (unavailable) where FDC3 is off."""
         return self.here().agent
 
+    def browsers(self) -> BrowserDesktops:
+        """Raises `DeskbusError` (unavailable) where FDC3 is off."""
+        self.here()
+        return self.desktops
+
     def here(self) -> Fdc3Service:
         """Raises `DeskbusError` (unavailable) where FDC3 is off."""
         if self.service is None:
@@ -143,7 +157,8 @@ class Fdc3Agent:
 
     async def choose_channel(self, identity: ClientId) -> None:
         """Has a person choose the user channel of a window; raises `DeskbusError`."""
-        await choose_channel(self.agent, self.choices, identity)
+        screen = self.desktops.screen_of(identity)
+        await choose_channel(self.agent, self.choices, identity, screen)
 
     def health(self) -> ComponentHealth:
         if self.service is None:
@@ -333,16 +348,26 @@ class AgentAccess:
 class InstanceLauncher:
     """Opens instances of apps as windows or processes: `Launcher`."""
 
-    def __init__(self, access: AccessControl, apps: AppProcesses) -> None:
+    def __init__(
+        self, access: AccessControl, apps: AppProcesses, desktops: BrowserDesktops, shell: Shell
+    ) -> None:
         self._access = access
         self._apps = apps
+        self._desktops = desktops
+        self._shell = shell
 
     def has(self, app: str) -> bool:
         return self._apps.manager.has(app)
 
     async def close(self, identity: ClientId) -> bool:
+        if self._desktops.close(identity):
+            return True
         return await self._apps.manager.close_window(f"{identity.app}/{identity.client}")
 
-    async def open(self, app: str, on_client: Callable[[ClientId], None]) -> None:
+    async def open(self, app: str, on_client: Callable[[ClientId], None], opener: ClientId) -> None:
         await self._access.check_launch(app)
+        desktop = self._desktops.place_for(app, opener, has_shell=self._shell.connected)
+        if desktop is not None:
+            await self._desktops.open(desktop, app, on_client)
+            return
         await self._apps.manager.open_instance(app, lambda name: on_client(ClientId(app, name)))

@@ -8,7 +8,7 @@ from deskbus.fdc3.agent import AgentCore
 from deskbus.fdc3.dacp.channels import move
 from deskbus.fdc3.errors import DacpError
 from deskbus.fdc3.ports import Candidate
-from deskbus.ui.choice_dialogs import ChoiceDialogs
+from deskbus.ui.choice_dialogs import ChoiceDialogs, ChoiceScreen
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import NOT_FOUND, TIMEOUT, DeskbusError
 from deskbus_protocol.ui import Choice
@@ -22,9 +22,15 @@ NO_CHANNEL = "none"
 class PersonChooses:
     """The intent resolver: `Chooser`. `agent` is there once the backend is complete."""
 
-    def __init__(self, dialogs: ChoiceDialogs, agent: Callable[[], AgentCore]) -> None:
+    def __init__(
+        self,
+        dialogs: ChoiceDialogs,
+        agent: Callable[[], AgentCore],
+        screen_of: Callable[[ClientId], ChoiceScreen | None],
+    ) -> None:
         self._dialogs = dialogs
         self._agent = agent
+        self._screen_of = screen_of
 
     async def choose(
         self, asker: ClientId, candidates: Sequence[Candidate], context_type: str
@@ -39,6 +45,7 @@ class PersonChooses:
                 "Choose an app",
                 f"{_name(agent, app_id)} has {what} for another app. Which one takes it?",
                 choices,
+                screen=self._screen_of(asker),
             )
         except DeskbusError as error:
             late = error.kind is TIMEOUT
@@ -60,7 +67,9 @@ class PersonChooses:
         )
 
 
-async def choose_channel(agent: AgentCore, dialogs: ChoiceDialogs, identity: ClientId) -> None:
+async def choose_channel(
+    agent: AgentCore, dialogs: ChoiceDialogs, identity: ClientId, screen: ChoiceScreen | None
+) -> None:
     """Has a person choose the user channel of an app's window, and moves it there.
 
     Raises `DeskbusError`: not_found for a client that has no part in FDC3, unavailable, timeout.
@@ -83,6 +92,7 @@ async def choose_channel(agent: AgentCore, dialogs: ChoiceDialogs, identity: Cli
         f"The channel on which {_name(agent, instance.app_id)} shares what it shows",
         choices,
         instance.channel or NO_CHANNEL,
+        screen,
     )
     if chosen is not None and agent.instances.of(identity) is instance:
         move(agent, instance, None if chosen == NO_CHANNEL else chosen)

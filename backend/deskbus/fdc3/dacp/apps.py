@@ -34,10 +34,10 @@ async def open_app(
     context = context_in(payload)
     context_type = None if context is None else context_type_of(context)
     if context is None or context_type is None:
-        instance = await _opened(agent, app, None)
+        instance = await _opened(agent, app, opener, None)
         return {"appIdentifier": instance.name}
     with ListenerWait(agent, ContextDelivery(context_type)) as wait:
-        instance = await _opened(agent, app, wait)
+        instance = await _opened(agent, app, opener, wait)
         heard = any(
             wanted.channel is None and wanted.type in (None, context_type)
             for wanted in instance.contexts.values()
@@ -64,9 +64,12 @@ async def open_app(
     return {"appIdentifier": instance.name}
 
 
-async def _opened(agent: AgentCore, app: str, wait: ListenerWait | None) -> Instance:
+async def _opened(
+    agent: AgentCore, app: str, opener: Instance, wait: ListenerWait | None
+) -> Instance:
+    begins = (lambda _: None) if wait is None else wait.begins
     try:
-        return await opened(agent, app, (lambda _: None) if wait is None else wait.begins)
+        return await opened(agent, app, begins, opener)
     except DeskbusError as error:
         raise DacpError("AppNotFound" if error.kind is NOT_FOUND else "ErrorOnLaunch") from None
 

@@ -310,7 +310,7 @@ async def _bring(
     if chosen and not await access.ask(raiser.identity, wanted):
         raise DacpError("NoAppsFound")
     with ListenerWait(agent, IntentDelivery(target.intent, raised.context_type)) as wait:
-        taker = await _taker(agent, target, wait)
+        taker = await _taker(agent, raiser, target, wait)
         heard = taker.hears_intent(target.intent, raised.context_type)
         if not heard and not await wait.come():
             raise DacpError("IntentDeliveryFailed")
@@ -321,7 +321,9 @@ async def _bring(
     return {"intentResolution": {"intent": target.intent, "source": taker.name}}
 
 
-async def _taker(agent: AgentCore, target: Candidate, wait: ListenerWait) -> Instance:
+async def _taker(
+    agent: AgentCore, raiser: Instance, target: Candidate, wait: ListenerWait
+) -> Instance:
     """The instance that takes it, opened if need be."""
     if target.instance_id is not None:
         found = agent.instances.get(target.instance_id)
@@ -333,7 +335,7 @@ async def _taker(agent: AgentCore, target: Candidate, wait: ListenerWait) -> Ins
     if app is None:
         raise DacpError("TargetAppUnavailable")
     try:
-        return await opened(agent, app, wait.begins)
+        return await opened(agent, app, wait.begins, raiser)
     except DeskbusError:
         raise DacpError("IntentDeliveryFailed") from None
 

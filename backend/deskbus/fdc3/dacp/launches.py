@@ -56,7 +56,9 @@ class ListenerWait:
         self._settled.set()
 
 
-async def opened(agent: AgentCore, app: str, begins: Callable[[Instance], None]) -> Instance:
+async def opened(
+    agent: AgentCore, app: str, begins: Callable[[Instance], None], opener: Instance
+) -> Instance:
     """A new instance of an app; `begins` is told it before anything of it runs.
 
     Raises `DeskbusError`.
@@ -67,7 +69,7 @@ async def opened(agent: AgentCore, app: str, begins: Callable[[Instance], None])
         made.append(agent.expect(client))
         begins(made[0])
 
-    await agent.around.launcher.open(app, on_client)
+    await agent.around.launcher.open(app, on_client, opener.identity)
     if not made or agent.instances.get(made[0].id) is None:
         raise DeskbusError(UNAVAILABLE, f"{app} has ended while it was opened.")
     return made[0]
