@@ -162,6 +162,18 @@ class ByteCopier(NodeBroker):
     name = source = "byte-copier"
 
 
+class Aedes(NodeBroker):
+    """An MQTT broker of today in Node, beside MQTT's usual one in C."""
+
+    name = source = "aedes"
+
+    def prepare(self, sockets: Path, store: Path) -> Launch:
+        launch = super().prepare(sockets, store)
+        return msgspec.structs.replace(
+            launch, client="mosquitto", hello=MQTT_CONNECT, expects=MQTT_CONNACK
+        )
+
+
 class BareWebSocket(Peer):
     """A broker on the `ws` package, over loopback TCP as the gateway is."""
 
@@ -191,6 +203,7 @@ PEERS: dict[str, Server] = {
         VscodeJsonrpc(),
         VscodeJsonrpcOfToday(),
         ByteCopier(),
+        Aedes(),
         BareWebSocket(),
     )
 }

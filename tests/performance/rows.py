@@ -408,7 +408,7 @@ ROWS = (
         measure=one_to_one,
         peers=(
             *("nats", "nats-2.15", "nats-iterator", "mosquitto", "redis"),
-            *("vscode-jsonrpc", "vscode-jsonrpc-10", "byte-copier"),
+            *("aedes", "vscode-jsonrpc", "vscode-jsonrpc-10", "byte-copier"),
         ),
         goals=(
             Goal(limit=1.2, against="nats"),
@@ -425,7 +425,7 @@ ROWS = (
         measure=one_to_many,
         peers=(
             *("redis", "nats", "nats-2.15", "nats-iterator", "mosquitto"),
-            *("vscode-jsonrpc", "byte-copier"),
+            *("aedes", "vscode-jsonrpc", "byte-copier"),
         ),
         goals=(
             Goal(limit=1.2, against="redis"),
@@ -439,7 +439,7 @@ ROWS = (
         figure="p50_us",
         better="less",
         measure=round_trip,
-        peers=("mosquitto", "nats", "redis", "vscode-jsonrpc", "vscode-jsonrpc-10"),
+        peers=("mosquitto", "aedes", "nats", "redis", "vscode-jsonrpc", "vscode-jsonrpc-10"),
         goals=(Goal(limit=1.0, against="mosquitto"),),
     ),
     Row(

