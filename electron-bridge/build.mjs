@@ -94,7 +94,7 @@ await Promise.all([
   ...script(src('main', 'index.ts'), dist('main', 'index.js'), node),
   ...script(src('node', 'index.ts'), dist('node', 'index.js'), node),
   ...script(src('relay', 'index.ts'), dist('relay', 'index.js'), node),
-  ...['index', 'choice', 'dialog', 'notice', 'panel', 'crash'].flatMap((name) =>
+  ...['index', 'choice', 'control', 'dialog', 'notice', 'panel', 'crash'].flatMap((name) =>
     script(src('preload', `${name}.ts`), dist('preload', `${name}.js`), {
       ...cjs,
       platform: 'browser',
@@ -130,5 +130,9 @@ await Promise.all([
     ),
   ),
   copyFile(src('renderer', 'tokens.css'), dist('renderer', 'tokens.css')),
+  copyFile(
+    join(root, 'node_modules', 'uplot', 'dist', 'uPlot.min.css'),
+    dist('renderer', 'uplot.css'),
+  ),
   copyFile(join(root, '..', 'LICENSE'), join(root, 'LICENSE')),
 ]);

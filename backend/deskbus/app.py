@@ -20,6 +20,7 @@ from deskbus.components.connections.connection_acceptor import ConnectionAccepto
 from deskbus.components.connections.endpoint import Endpoint
 from deskbus.components.connections.sessions import Sessions
 from deskbus.components.connections.web_gateway import WebGateway, web_apps_of
+from deskbus.components.control.control_centre import ControlCentre
 from deskbus.components.fdc3.fdc3_agent import Fdc3Agent
 from deskbus.components.late_imports import LateImports
 from deskbus.components.messaging.federation_bridge import FederationBridge
@@ -229,6 +230,17 @@ class Backend:
                 health_metrics(health.monitor, breakers),
             ],
         )
+        control = ControlCentre(
+            loops=loops,
+            messaging=messaging,
+            apps=apps,
+            access=access,
+            vault=vault,
+            health=health,
+            errors=errors,
+            latency=latency,
+            tracing=tracing.tracer is not None,
+        )
         dispatcher = dispatcher_of(
             epoch=epoch,
             pipe=self._pipe,
@@ -258,6 +270,7 @@ class Backend:
             ),
             web_apps=web_apps,
             web_state=web_state,
+            control=control,
         )
         acceptor = ConnectionAcceptor(
             dispatcher,
@@ -305,6 +318,7 @@ class Backend:
             fdc3,
             EndingSignals(self._stopping.set),
             metrics,
+            control,
             LateImports(dispatcher.answered, dispatcher.load, loops),
             endpoint,
             web_gateway,

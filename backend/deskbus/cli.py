@@ -309,6 +309,18 @@ def _add_apps(commands: Any, reach: argparse.ArgumentParser) -> None:
     panel.add_argument("--search", default="", type=_text, help="words to look for")
     panel.add_argument("--print", action="store_true", help="print it, even where there is a shell")
 
+    centre = commands.add_parser(
+        "control-centre", parents=[reach], help="open the control centre in the shell"
+    )
+    centre.add_argument(
+        "page",
+        nargs="?",
+        default="overview",
+        type=_text,
+        metavar="PAGE",
+        help="overview (default), bus, apps, traces …; also bus/TOPIC and apps/APP",
+    )
+
     opening = commands.add_parser("open", parents=[reach], help="open an app in a browser")
     opening.add_argument("app", type=_text, metavar="APP")
     opening.add_argument(

@@ -195,6 +195,7 @@ METHODS = (
         params=NoParams,
         result=AppList,
         callers="shell",
+        permission="control.view",
     ),
     Method(
         name="apps.launch",
@@ -208,6 +209,7 @@ METHODS = (
         params=OneAppParams,
         result=Empty,
         callers="shell",
+        permission="control.act",
     ),
     Method(
         name="apps.restart",
@@ -215,6 +217,7 @@ METHODS = (
         params=OneAppParams,
         result=AppResult,
         callers="shell",
+        permission="control.act",
     ),
     Method(
         name="apps.install",
@@ -236,6 +239,7 @@ METHODS = (
         params=StatsParams,
         result=StatsResult,
         callers="shell",
+        permission="control.view",
     ),
     Method(
         name="apps.setLimits",
@@ -243,6 +247,7 @@ METHODS = (
         params=SetLimitsParams,
         result=Empty,
         callers="shell",
+        permission="control.act",
     ),
     Method(
         name="apps.begin",

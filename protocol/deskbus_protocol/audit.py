@@ -177,6 +177,7 @@ METHODS = (
         summary="Finds records of the audit log, a page at a time.",
         params=AuditQueryParams,
         result=AuditPage,
+        permission="control.view",
     ),
     Method(
         name="audit.export",
@@ -189,12 +190,14 @@ METHODS = (
         summary="Counts the audit log by type, app, decision and severity.",
         params=NoParams,
         result=AuditStats,
+        permission="control.view",
     ),
     Method(
         name="audit.verify",
         summary="Reads the whole audit log and tells whether it is whole; progress tells how far.",
         params=AuditVerifyParams,
         result=AuditVerdict,
+        permission="control.view",
     ),
     Method(
         name="audit.head",

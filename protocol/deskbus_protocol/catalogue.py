@@ -155,6 +155,28 @@ BUILT_IN = (
         points=("audit.query", "audit.export", "audit.stats", "audit.verify", "audit.tail"),
     ),
     PermissionEntry(
+        name="control.view",
+        title="Look into the control centre",
+        statement="{app} wants to see everything that this desktop does.",
+        detail="It sees every app, who talks to whom, messages, traces, and how all of it is.",
+        risk="high",
+        scope="fixed",
+        enforced_by="method",
+        points=("control.overview", "control.traffic", "control.topic", "bus.deadLetters"),
+    ),
+    PermissionEntry(
+        name="control.act",
+        title="Act in the control centre",
+        statement="{app} wants to act as an operator of this desktop.",
+        detail="It can stop and restart apps, change their limits, send messages, and lock the "
+        "vault.",
+        risk="high",
+        scope="fixed",
+        enforced_by="method",
+        implies=("control.view",),
+        points=("apps.restart", "apps.terminate", "bus.redrive", "bus.purge", "control.publish"),
+    ),
+    PermissionEntry(
         name="filesystem.read",
         title="Read files",
         statement="{app} wants to read files.",

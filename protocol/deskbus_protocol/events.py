@@ -197,6 +197,15 @@ class AppTerminated(Event, frozen=True, kw_only=True, tag="app.terminated"):
     exit_code: int | UnsetType = UNSET
 
 
+class AppLimitsChanged(Event, frozen=True, kw_only=True, tag="app.limits_changed"):
+    """Its limits were replaced; `before` and `after` are lists such as "memory_mb=256"."""
+
+    severity: ClassVar[Severity] = "notice"
+
+    before: str = ""
+    after: str = ""
+
+
 class AppUnresponsive(Event, frozen=True, kw_only=True, tag="app.unresponsive"):
     """`silent_ms` is since its last sign of life."""
 
@@ -383,6 +392,19 @@ class AuditSetAside(Event, frozen=True, kw_only=True, tag="audit.set_aside"):
     folder: str
 
 
+class ControlActed(Event, frozen=True, kw_only=True, tag="control.acted"):
+    """`client` of `app` acted as an operator: `method` on `target`, an app or a topic.
+
+    `reason` says why it failed, and is empty where it did not.
+    """
+
+    severity: ClassVar[Severity] = "notice"
+    decision: ClassVar[Decision | None] = "allowed"
+
+    method: str
+    target: str = ""
+
+
 class Fdc3Delivered(Event, frozen=True, kw_only=True, tag="fdc3.delivered"):
     """A context or an intent of FDC3 was handed to its readers; what was in it is not recorded.
 
@@ -420,6 +442,7 @@ AuditEvent = (
     | AppLimited
     | AppTerminated
     | AppUnresponsive
+    | AppLimitsChanged
     | Violation
     | OriginViolation
     | CsrfViolation
@@ -439,6 +462,7 @@ AuditEvent = (
     | AuditPruned
     | AuditDropped
     | AuditSetAside
+    | ControlActed
     | Fdc3Delivered
 )
 """Any of them; a record's `type` names which."""

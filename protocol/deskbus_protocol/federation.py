@@ -15,5 +15,6 @@ METHODS = (
         params=NoParams,
         result=FederationResult,
         callers="shell",
+        permission="control.act",
     ),
 )

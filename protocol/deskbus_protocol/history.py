@@ -171,6 +171,7 @@ METHODS = (
         params=NoParams,
         result=BusStats,
         callers="shell",
+        permission="control.view",
     ),
     Method(
         name="bus.logStats",
@@ -178,6 +179,7 @@ METHODS = (
         params=NoParams,
         result=LogStats,
         callers="shell",
+        permission="control.view",
     ),
     Method(
         name="bus.queued",
@@ -185,6 +187,7 @@ METHODS = (
         params=NoParams,
         result=QueueList,
         callers="shell",
+        permission="control.view",
     ),
     Method(
         name="bus.deadLetters",
@@ -192,6 +195,7 @@ METHODS = (
         params=DeadLettersParams,
         result=DeadLetterList,
         callers="shell",
+        permission="control.view",
     ),
     Method(
         name="bus.redrive",
@@ -199,6 +203,7 @@ METHODS = (
         params=LettersParams,
         result=LettersResult,
         callers="shell",
+        permission="control.act",
     ),
     Method(
         name="bus.purge",
@@ -206,5 +211,6 @@ METHODS = (
         params=LettersParams,
         result=LettersResult,
         callers="shell",
+        permission="control.act",
     ),
 )

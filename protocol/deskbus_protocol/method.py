@@ -38,8 +38,16 @@ Caller = Literal["shell", "session", "anyone"]
 """The permitted callers: the shell link alone, links with a session, or any link."""
 
 
+ControlPermission = Literal["control.view", "control.act"]
+
+
 class Method(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the table. A method without a result is a notification."""
+    """One row of the table. A method without a result is a notification.
+
+    One that is the shell's alone may also be called by an app that was granted its `permission`;
+    nobody is asked. A call that needs `control.act`, whoever makes it, is in the audit log
+    afterwards; where its handler records an event of its own, that is the record.
+    """
 
     name: str
     summary: str
@@ -47,3 +55,5 @@ class Method(msgspec.Struct, frozen=True, kw_only=True):
     result: Any = None
     handled_by: Side = "backend"
     callers: Caller = "session"
+    permission: ControlPermission | None = None
+    records_itself: bool = False

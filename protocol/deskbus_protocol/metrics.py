@@ -59,5 +59,6 @@ METHODS = (
         params=MetricsParams,
         result=MetricsResult,
         callers="shell",
+        permission="control.view",
     ),
 )

@@ -231,6 +231,7 @@ METHODS = (
         params=NoParams,
         result=PanelList,
         callers="shell",
+        permission="control.view",
     ),
     Method(
         name="panels.open",
@@ -245,6 +246,7 @@ METHODS = (
         params=OpenPanelParams,
         result=PanelContent,
         callers="shell",
+        permission="control.view",
     ),
     Method(
         name="ui.openPanel",

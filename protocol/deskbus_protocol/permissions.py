@@ -321,6 +321,7 @@ METHODS = (
         params=NoParams,
         result=PermissionList,
         callers="shell",
+        permission="control.view",
     ),
     Method(
         name="permissions.grant",
@@ -335,6 +336,7 @@ METHODS = (
         params=RevokeParams,
         result=RevokeResult,
         callers="shell",
+        permission="control.act",
     ),
     Method(
         name="permissions.resetEmbargo",

@@ -37,5 +37,6 @@ METHODS = (
         params=NoParams,
         result=PolicyResult,
         callers="shell",
+        permission="control.act",
     ),
 )

@@ -152,6 +152,7 @@ METHODS = (
         params=NoParams,
         result=VaultResult,
         callers="shell",
+        permission="control.view",
     ),
     Method(
         name="vault.unlock",
@@ -159,6 +160,8 @@ METHODS = (
         params=UnlockParams,
         result=VaultResult,
         callers="shell",
+        permission="control.act",
+        records_itself=True,
     ),
     Method(
         name="vault.rotate",
@@ -166,6 +169,8 @@ METHODS = (
         params=RotateParams,
         result=VaultResult,
         callers="shell",
+        permission="control.act",
+        records_itself=True,
     ),
     Method(
         name="vault.lock",
@@ -173,6 +178,8 @@ METHODS = (
         params=NoParams,
         result=VaultResult,
         callers="shell",
+        permission="control.act",
+        records_itself=True,
     ),
     Method(
         name="vault.changePassword",

@@ -133,6 +133,7 @@ METHODS = (
         params=TracesQueryParams,
         result=TraceSummaries,
         callers="shell",
+        permission="control.view",
     ),
     Method(
         name="traces.get",
@@ -140,6 +141,7 @@ METHODS = (
         params=GetTraceParams,
         result=TraceResult,
         callers="shell",
+        permission="control.view",
     ),
     Method(
         name="traces.record",

@@ -112,6 +112,7 @@ METHODS = (
         params=NoParams,
         result=WebSitesResult,
         callers="shell",
+        permission="control.view",
     ),
     Method(
         name="web.pair",
@@ -133,6 +134,7 @@ METHODS = (
         params=ForgetBrowsersParams,
         result=ForgetBrowsersResult,
         callers="shell",
+        permission="control.act",
     ),
     Method(
         name="web.policyFor",

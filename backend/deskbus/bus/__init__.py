@@ -1,3 +1,3 @@
 """Routing: who gets which message, in which order, and what is kept of it."""
 
-__all__ = ["broker", "ingress", "recovery", "route", "service"]
+__all__ = ["broker", "ingress", "recovery", "route", "service", "traffic"]

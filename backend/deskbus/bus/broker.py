@@ -305,6 +305,12 @@ class MessageBroker:
                 best[reader.client] = reader
         return best
 
+    def targets_of(self, topic: Topic) -> tuple[Reader, ...]:
+        """The readers that the topic's next message would reach."""
+        if topic.generation != self._generation:
+            self._find_targets(topic)
+        return topic.targets
+
     def history(self, name: str) -> list[bytes]:
         """The topic's last messages, oldest first."""
         topic = self.topics.find(name)

@@ -7,6 +7,7 @@ from deskbus.components.access.permission_explanations import PermissionExplanat
 from deskbus.components.apps.app_processes import AppProcesses
 from deskbus.components.audit.auditing import Auditing
 from deskbus.components.connections.sessions import Sessions
+from deskbus.components.control.control_centre import ControlCentre
 from deskbus.components.fdc3.fdc3_agent import Fdc3Agent
 from deskbus.components.messaging.federation_bridge import FederationBridge
 from deskbus.components.messaging.messaging import Messaging
@@ -18,6 +19,7 @@ from deskbus.components.monitoring.tracing import Tracing
 from deskbus.components.user_interface import UserInterface
 from deskbus.handlers import apps as apps_handlers
 from deskbus.handlers import bus as bus_handlers
+from deskbus.handlers import control as control_handlers
 from deskbus.handlers import desktop as desktop_handlers
 from deskbus.handlers import fdc3 as fdc3_handlers
 from deskbus.handlers import federation as federation_handlers
@@ -74,6 +76,7 @@ def dispatcher_of(
     support: SupportReports,
     web_apps: WebApps | None,
     web_state: WebState,
+    control: ControlCentre,
 ) -> Dispatcher:
     """Raises `IncompleteTableError` where a method has no handler, or a handler no method."""
     permissions = access.security.permissions
@@ -135,8 +138,11 @@ def dispatcher_of(
             fdc3_handlers.handlers(fdc3.here, fdc3.choose_channel),
             desktop_handlers.handlers(fdc3.browsers, fdc3.choose_channel),
             web_handlers.handlers(web_apps, lambda: web_state.problem),
+            control_handlers.handlers(control, control.traffic, bus, user_interface.shell),
         ],
         auditing.refused.by_dispatcher,
         errors,
         tracing.tracer,
+        permits=control.permits,
+        on_acted=auditing.acted,
     )

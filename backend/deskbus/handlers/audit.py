@@ -28,7 +28,8 @@ from deskbus_protocol.errors import PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.permissions import Grant
 
-PERMISSION = Grant("audit", "all")
+PERMISSIONS = (Grant("audit", "all"), Grant("control.view", "all"))
+"""Either of them; an operator reads the log as an administrator does."""
 
 READERS_AT_ONCE = 4
 READERS_OF_APP = 2
@@ -124,4 +125,6 @@ class AuditHandlers:
         connection = call.connection
         if connection.role == "shell" or connection.shell_link:
             return True
-        return self._permissions.state_of(call.identity, PERMISSION) == "granted"
+        return any(
+            self._permissions.state_of(call.identity, wanted) == "granted" for wanted in PERMISSIONS
+        )

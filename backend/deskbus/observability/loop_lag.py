@@ -35,6 +35,11 @@ class LoopLag:
         self.histogram.observe(max(lag_s, 0.0))
 
     @property
+    def last_s(self) -> float:
+        """The worst of the last second."""
+        return max(list(self._lags_s)[-int(1 / BEAT_S) :], default=0.0)
+
+    @property
     def worst_s(self) -> float:
         """The worst of the last minute."""
         return max(self._lags_s, default=0.0)

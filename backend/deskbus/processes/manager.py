@@ -1,5 +1,6 @@
 """ProcessIsolationManager: each app in processes and windows of its own."""
 
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
@@ -16,10 +17,10 @@ from deskbus.processes.ports import AppPorts
 from deskbus.processes.runtime.process_starter import ProcessStarter
 from deskbus.processes.spec import MAIN_CLIENT, AppSpec
 from deskbus.processes.system.orphan_reaper import OrphanReaper
-from deskbus.processes.system.process_queries import open_files
-from deskbus.processes.system.process_table import UnreadableError
-from deskbus.processes.system.process_tree import become_subreaper
-from deskbus.processes.system.sampling import Measured, survey
+from deskbus.processes.system.process_queries import names_of, open_files, processes, row_of
+from deskbus.processes.system.process_table import ProcessRow, UnreadableError
+from deskbus.processes.system.process_tree import become_subreaper, members
+from deskbus.processes.system.sampling import Measured, Subject, survey
 from deskbus.reliability.resource_shortage import is_shortage
 from deskbus_protocol.apps import AppStatus
 from deskbus_protocol.envelope import ClientId
@@ -48,6 +49,14 @@ ORPHANS_WITHIN_S = 2.0
 ORPHANS_AGAIN_S = 0.01
 
 log = structlog.get_logger()
+
+
+class TreeProcess(NamedTuple):
+    """One process of an app's tree. `draws` says that it draws the app's windows."""
+
+    row: ProcessRow
+    name: str
+    draws: bool
 
 
 class Figures(NamedTuple):
@@ -173,6 +182,24 @@ class ProcessIsolationManager:
             )
             for each in apps
         ]
+
+    async def tree(self, app: str) -> list[TreeProcess]:
+        """The app's processes now, parents first; raises `DeskbusError`: not_found, unavailable."""
+        subject = self.find(app).subject()
+        if subject is None:
+            return []
+        try:
+            return await anyio.to_thread.run_sync(_tree_of, subject)
+        except UnreadableError as error:
+            raise DeskbusError(UNAVAILABLE, str(error), action="Try again later.") from None
+
+    def own_memory(self) -> int:
+        """Bytes of the backend itself; 0 where that can't be read now."""
+        try:
+            row = row_of(os.getpid())
+        except UnreadableError:
+            return 0
+        return 0 if row is None else row.memory
 
     def set_limits(self, app: str, limits: Limits) -> None:
         """Raises `DeskbusError` (not_found)."""
@@ -326,3 +353,14 @@ class ProcessIsolationManager:
                 if app.run is not None:
                     ending.start_soon(app.run.end_last, LAST_GRACE_S)
         await self._orphans.end(frozenset(self._starter.watchdog.pids))
+
+
+def _tree_of(subject: Subject) -> list[TreeProcess]:
+    """Blocks."""
+    table = processes()
+    found = set() if subject.root is None else members(table, subject.root, subject.known)
+    draws = {pid for pid in subject.renderers if pid in table and not table[pid].zombie}
+    pids = {member.pid for member in found if member.pid in table} | draws
+    names = names_of(pids)
+    rows = [TreeProcess(table[pid], names[pid], pid in draws) for pid in pids]
+    return sorted(rows, key=lambda each: (each.draws, each.row.identity.started))

@@ -2050,6 +2050,223 @@ export interface SupportPart {
   text: string;
 }
 
+/** `page` is a page's name, with what it looks at behind a slash; the overview without one. */
+export interface OpenCentreParams {
+  _meta?: TraceContext;
+  page?: string;
+}
+
+/** `acts` says whether the caller may act as well; `reads_audit` whether it sees the log. */
+export interface ControlOverview {
+  status: "degraded" | "failed" | "off" | "ok";
+  version: string;
+  epoch: string;
+  uptime: number;
+  now: number;
+  components: Record<string, ComponentHealth>;
+  needs: Array<Need>;
+  talkers: Array<Talker>;
+  topics: Array<BusyTopic>;
+  clients: number;
+  offlineClients: number;
+  subscriptions: number;
+  topicCount: number;
+  appsRunning: number;
+  apps: number;
+  acts: boolean;
+  tracing: boolean;
+}
+
+/**
+ * Something that a person has to see to. `subject` is the app or the component, `count` how
+ * many, `detail` the component's own words. The page knows the words and the action of each kind.
+ */
+export interface Need {
+  kind: "app_failed" | "app_restarting" | "app_unresponsive" | "audit" | "component" | "dead_letters" | "disk" | "full_queues" | "log_damaged" | "slow_readers" | "vault_locked" | "vault_memory";
+  severity: "bad" | "caution";
+  subject?: string;
+  name?: string;
+  count?: number;
+  detail?: string;
+}
+
+/** A client and the rate at which it publishes, estimated from topics' last messages. */
+export interface Talker {
+  app: string;
+  client: string;
+  rate: number;
+}
+
+export interface BusyTopic {
+  topic: string;
+  rate: number;
+  readers: number;
+}
+
+/** The last `span` milliseconds, at the finest resolution that is still kept of them. */
+export interface SamplesParams {
+  _meta?: TraceContext;
+  span?: number;
+}
+
+/**
+ * `times` are the ends of the samples, `step` milliseconds apart where none is missing.
+ *
+ * `series` has a value for each time, null where there was none.
+ */
+export interface SamplesResult {
+  step: number;
+  times: Array<number>;
+  series: Record<string, Array<number | null>>;
+}
+
+/** The busiest topics, of those in whose name, readers or writers `search` occurs. */
+export interface TrafficParams {
+  _meta?: TraceContext;
+  search?: string;
+  limit?: number;
+}
+
+/** `period` is the milliseconds over which rates were taken; 0 at the first look. */
+export interface TrafficResult {
+  period: number;
+  topics: Array<TopicTraffic>;
+  topicCount: number;
+}
+
+export interface TopicTraffic {
+  topic: string;
+  rate: number;
+  messages: number;
+  last: number;
+  persisted: boolean;
+  sensitive: boolean;
+  writers: Array<TrafficWriter>;
+  readers: Array<TrafficReader>;
+  moreReaders?: number;
+}
+
+/** `share` is of the topic's last messages, from 0 to 1. */
+export interface TrafficWriter {
+  app: string;
+  client: string;
+  share: number;
+}
+
+export interface TrafficReader {
+  app: string;
+  client: string;
+}
+
+/** Topics in whose name `search` occurs. */
+export interface TopicListParams {
+  _meta?: TraceContext;
+  search?: string;
+}
+
+/** Columns of equal length, the busiest first. */
+export interface TopicListResult {
+  topics: Array<string>;
+  rates: Array<number>;
+  messages: Array<number>;
+  readers: Array<number>;
+  last: Array<number>;
+  topicCount: number;
+}
+
+/** With `after` only messages with a higher seq, so that a tail can be followed. */
+export interface TopicParams {
+  _meta?: TraceContext;
+  topic: string;
+  after?: number;
+  limit?: number;
+}
+
+/**
+ * The newest `messages`, oldest first, as envelopes; `skipped` are those between `after` and
+ * the first of them. Of a `sensitive` topic no messages are shown.
+ */
+export interface TopicResult {
+  traffic: TopicTraffic;
+  seq: number;
+  messages: Array<unknown>;
+  skipped: number;
+}
+
+export interface ClientsResult {
+  clients: Array<ClientInfo>;
+}
+
+/**
+ * `oldest` is the age in milliseconds of what waits longest for it, 0 where nothing does;
+ * `away` how long it has been away.
+ */
+export interface ClientInfo {
+  app: string;
+  client: string;
+  online: boolean;
+  slow: boolean;
+  subscriptions: Array<string>;
+  queued: number;
+  queuedBytes: number;
+  unacknowledged: number;
+  oldest?: number;
+  away?: number;
+}
+
+export interface UsageResult {
+  step: number;
+  apps: Array<AppUsage>;
+}
+
+/** The last samples of an app, `step` milliseconds apart; CPU is percent of one core. */
+export interface AppUsage {
+  app: string;
+  cpu: Array<number>;
+  memory: Array<number>;
+}
+
+export interface ControlAppParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+}
+
+/** `log` is the last lines that the app wrote; `crashes` its last ends, the newest first. */
+export interface ControlAppResult {
+  processes: Array<AppProcessInfo>;
+  log: Array<string>;
+  crashes: Array<Crash>;
+}
+
+/**
+ * One process of an app's tree; `cpu` is the milliseconds of processor that it has used.
+ *
+ * `window` says that it draws the app's windows.
+ */
+export interface AppProcessInfo {
+  pid: number;
+  parent: number;
+  name: string;
+  memoryBytes: number;
+  cpu: number;
+  window?: boolean;
+}
+
+/** A message of the caller's own, which it needs to be permitted to write. */
+export interface ControlPublishParams {
+  _meta?: TraceContext;
+  topic: string;
+  payload: unknown;
+  headers?: Record<string, string>;
+}
+
+export interface ControlPublishResult {
+  id: string;
+  seq: number;
+  receivers: number;
+}
+
 export interface FederationResult {
   health: ComponentHealth;
 }
@@ -2590,6 +2807,28 @@ export interface Methods {
   "traces.record": { params: RecordSpansParams; result: RecordSpansResult; handledBy: "backend" };
   /** Health, metrics, configuration, versions, crashes and logs, without secrets. */
   "support.collect": { params: NoParams; result: SupportReport; handledBy: "backend" };
+  /** Opens the control centre in the shell, or brings its window to the front. */
+  "control.open": { params: OpenCentreParams; result: Empty; handledBy: "backend" };
+  /** Opens the control centre's window at a page. */
+  "ui.openControlCentre": { params: OpenCentreParams; result: Empty; handledBy: "shell" };
+  /** Tells how everything is, what needs a person now, and who is busiest. */
+  "control.overview": { params: NoParams; result: ControlOverview; handledBy: "backend" };
+  /** The course of the figures over the last minutes or hours, up to a day. */
+  "control.samples": { params: SamplesParams; result: SamplesResult; handledBy: "backend" };
+  /** Tells who talks to whom: the busiest topics, with their writers and readers. */
+  "control.traffic": { params: TrafficParams; result: TrafficResult; handledBy: "backend" };
+  /** Lists topics with their rates. */
+  "control.topics": { params: TopicListParams; result: TopicListResult; handledBy: "backend" };
+  /** A topic's last messages, its writers and its readers. */
+  "control.topic": { params: TopicParams; result: TopicResult; handledBy: "backend" };
+  /** Lists the clients with their subscriptions, and what waits for them. */
+  "control.clients": { params: NoParams; result: ClientsResult; handledBy: "backend" };
+  /** The course of each app's processor and memory over the last minutes. */
+  "control.usage": { params: NoParams; result: UsageResult; handledBy: "backend" };
+  /** An app's processes, its last lines, and how it ended before. */
+  "control.app": { params: ControlAppParams; result: ControlAppResult; handledBy: "backend" };
+  /** Publishes a message of the operator's own, for a test. */
+  "control.publish": { params: ControlPublishParams; result: ControlPublishResult; handledBy: "backend" };
   /** Connects to NATS at once, and tells how that went, 5 s later at the latest. */
   "federation.reconnect": { params: NoParams; result: FederationResult; handledBy: "backend" };
   /** Begins FDC3 for a client: its identity, its inbox; earlier listeners are gone. */
@@ -2643,6 +2882,47 @@ export interface Methods {
   /** Describes the frame of another app in the caller's page. */
   "web.describeFrame": { params: DescribeFrameParams; result: FrameDescriptor; handledBy: "backend" };
 }
+
+export const CONTROL_METHODS = [
+  "bus.stats",
+  "bus.logStats",
+  "bus.queued",
+  "bus.deadLetters",
+  "bus.redrive",
+  "bus.purge",
+  "permissions.list",
+  "permissions.revoke",
+  "audit.query",
+  "audit.stats",
+  "audit.verify",
+  "policy.reload",
+  "vault.status",
+  "vault.unlock",
+  "vault.rotate",
+  "vault.lock",
+  "apps.list",
+  "apps.terminate",
+  "apps.restart",
+  "apps.stats",
+  "apps.setLimits",
+  "panels.list",
+  "panels.describe",
+  "metrics.get",
+  "traces.query",
+  "traces.get",
+  "control.overview",
+  "control.samples",
+  "control.traffic",
+  "control.topics",
+  "control.topic",
+  "control.clients",
+  "control.usage",
+  "control.app",
+  "control.publish",
+  "federation.reconnect",
+  "web.sites",
+  "web.forgetBrowsers"
+] as const;
 
 export const ERRORS = {
   "parse_error": {

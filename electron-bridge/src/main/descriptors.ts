@@ -15,6 +15,7 @@ import type {
   CrashPage,
   DrawPanelParams,
   Notice,
+  OpenCentreParams,
   OpenWindowParams,
   PanelDescriptor,
   PanelParams,
@@ -84,6 +85,12 @@ export function readPanel(params: unknown): string {
   const { panel } = (params ?? {}) as Partial<PanelParams>;
   if (typeof panel !== 'string') throw invalid('There is no panel id.');
   return panel;
+}
+
+export function readOpenCentre(params: unknown): string {
+  const { page } = (params ?? {}) as Partial<OpenCentreParams>;
+  if (typeof page !== 'string') throw invalid('There is no page.');
+  return page;
 }
 
 export function readShowCrash(params: unknown): CrashPage {

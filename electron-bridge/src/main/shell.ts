@@ -38,6 +38,7 @@ import {
 } from './descriptors';
 import { Notices } from './windows/notices';
 import { pageIpc } from './ipc';
+import { ControlCentre } from './windows/control-window';
 import { Panels } from './windows/panels';
 import { RelaysInProcess } from './relay-process';
 import { RelaysInMain, type Relays } from './relays';
@@ -82,6 +83,7 @@ export interface ShellEvents {
   'window-crashed': { page: CrashPage; browserWindow: BrowserWindow };
   'panel-opened': { name: string; browserWindow: BrowserWindow };
   'panel-closed': { name: string };
+  'control-centre-opened': { browserWindow: BrowserWindow };
   dialog: { descriptor: PermissionDialog; browserWindow: BrowserWindow };
   'dialog-answered': DialogAnswer;
   /** A person has to choose: the app for an intent, or a channel. */
@@ -106,6 +108,7 @@ export class Shell extends Emitter<ShellEvents> {
   private readonly relays: Relays;
   private readonly appWindows: AppWindows;
   private readonly panels: Panels;
+  private readonly controlCentre: ControlCentre;
   private readonly utilities: Utilities;
   private readonly dialogs = new Map<string, { dismiss(): void }>();
   private readonly notices = new Notices(
@@ -142,6 +145,10 @@ export class Shell extends Emitter<ShellEvents> {
       this.emit('panel-opened', { name, browserWindow }),
     );
     this.panels.on('closed', (name) => this.emit('panel-closed', { name }));
+    this.controlCentre = new ControlCentre(this.backend);
+    this.controlCentre.on('opened', (browserWindow) =>
+      this.emit('control-centre-opened', { browserWindow }),
+    );
     this.backend.handle('ui.showDialog', (params, context) => this.showDialog(params, context));
     this.backend.handle('ui.showChoice', (params, context) => this.showChoice(params, context));
     this.backend.on('notification', ({ method, params }) => this.notice(method, params));
@@ -181,6 +188,7 @@ export class Shell extends Emitter<ShellEvents> {
     this.appWindows.closeAll();
     this.relays.close();
     this.panels.closeAll();
+    this.controlCentre.close();
     this.utilities.endAll();
   }
 
@@ -219,6 +227,14 @@ export class Shell extends Emitter<ShellEvents> {
   async openPanel(name: string, query: PanelQuery = {}): Promise<BrowserWindow> {
     const panel = await this.panels.open(name, query);
     return panel.browserWindow;
+  }
+
+  /**
+   * Opens the control centre, or brings its window to the front: at a page such as `apps`, or at
+   * what one looks at, such as `bus/prices.EURUSD`. Rejects with `DeskbusError`.
+   */
+  async openControlCentre(page = 'overview'): Promise<BrowserWindow> {
+    return this.controlCentre.open(page);
   }
 
   private async showDialog(params: unknown, context: CallContext): Promise<DialogAnswer> {

@@ -87,6 +87,8 @@ def _method_object(
         "x-handled-by": row.handled_by,
         "x-callers": row.callers,
     }
+    if row.permission is not None:
+        method["x-permission"] = row.permission
     if row.result is not None:
         method["result"] = {"name": "result", "schema": shapes[row.result]}
     return method

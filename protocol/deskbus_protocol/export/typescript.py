@@ -25,6 +25,7 @@ def protocol(document: Mapping[str, Any], methods: Mapping[str, Method]) -> str:
         f'export const PROTOCOL_VERSION = "{PROTOCOL_VERSION}";\n',
         *(_declaration(name, schema) for name, schema in components["schemas"].items()),
         _method_map(document, methods),
+        _control_methods(methods),
         _constant("ERRORS", components["errors"]),
     ]
     return "\n".join(parts)
@@ -69,6 +70,12 @@ def _method_map(document: Mapping[str, Any], methods: Mapping[str, Method]) -> s
             f'  "{row["name"]}": {{ params: {params}; result: {result}; handledBy: "{by}" }};'
         )
     return "\n".join(["export interface Methods {", *lines, "}\n"])
+
+
+def _control_methods(methods: Mapping[str, Method]) -> str:
+    """The methods that the control centre's page may call."""
+    names = [row.name for row in methods.values() if row.permission is not None]
+    return f"{_constant('CONTROL_METHODS', names)}"
 
 
 def _constant(name: str, value: object) -> str:

@@ -26,6 +26,7 @@ LOOKS: dict[str, Callable[[ProcessSource, int], object]] = {
     "rows": lambda source, _: list(source.rows()),
     "row": lambda source, pid: source.row(pid),
     "open_files": lambda source, pid: source.open_files(pid),
+    "name": lambda source, pid: source.name(pid),
     "proportional_memory": lambda source, pid: source.proportional_memory(pid),
     "environment": lambda source, pid: source.environment(pid),
 }

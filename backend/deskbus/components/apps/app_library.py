@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 import structlog
-from msgspec import UnsetType
+from msgspec import UnsetType, to_builtins
 
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus.processes.installed_apps import InstalledApp, InstalledApps
@@ -15,7 +15,7 @@ from deskbus.processes.ports import StateStore
 from deskbus.processes.runtime.environment import names_secret
 from deskbus.processes.spec import AppSpec
 from deskbus_protocol.errors import CONFLICT, DeskbusError
-from deskbus_protocol.events import AppInstalled
+from deskbus_protocol.events import AppInstalled, AppLimitsChanged
 from deskbus_protocol.manifest import Limits, Manifest
 from deskbus_protocol.session import is_reserved
 
@@ -112,11 +112,19 @@ class AppLibrary:
 
     async def set_limits(self, app: str, limits: Limits) -> None:
         """Raises `DeskbusError`: not_found, degraded."""
-        self._apps.find(app)
+        before = self._apps.find(app).limit_monitor.limits
         await self._installed.set_limits(app, limits)
         self._apps.set_limits(app, limits)
+        self._trail.note(
+            AppLimitsChanged(app=app, actor="person", before=_words(before), after=_words(limits))
+        )
 
     def _register(self, app: InstalledApp) -> None:
         spec = self._spec_of(app.manifest, Path(app.folder))
         self._apps.add(spec, self._installed.limits_of(app.manifest.id))
         self._admission.declare(app.manifest, Path(app.folder))
+
+
+def _words(limits: Limits) -> str:
+    """The limits as the command line takes them."""
+    return " ".join(f"{name}={value}" for name, value in to_builtins(limits).items())

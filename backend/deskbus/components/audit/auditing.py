@@ -13,6 +13,8 @@ from deskbus.components.audit.late_audit_reader import LateAuditReader
 from deskbus.components.audit.refused_calls import RefusedCalls
 from deskbus.components.component_settings import audit_of, has_keychain
 from deskbus.config import AUDIT_FOLDER, Settings, hash_of
+from deskbus.observability.tracing.call_trace import traced
+from deskbus.rpc.connection import Call
 from deskbus.ui.panels.audit_panel import AuditPanel
 from deskbus.ui.panels.panels import Panels
 from deskbus.vault.service import SecretSlot, VaultService
@@ -22,6 +24,7 @@ from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.events import (
     Actor,
     ConfigChanged,
+    ControlActed,
     PermissionGranted,
     PermissionRevoked,
     RecordRefused,
@@ -29,6 +32,7 @@ from deskbus_protocol.events import (
     VaultLocked,
     VaultUnlocked,
 )
+from deskbus_protocol.method import Method
 from deskbus_protocol.permissions import Grant
 from deskbus_protocol.secrets import VaultState, VaultStatus
 
@@ -70,6 +74,30 @@ class Auditing:
 
     def minted(self, identity: ClientId, actor: Actor) -> None:
         self.trail.note(TicketMinted(app=identity.app, client=identity.client, actor=actor))
+
+    def acted(self, call: Call, row: Method, params: object, why_not: str) -> None:
+        """Records what an operator did. Of the parameters only the app or the topic is told."""
+        identity = call.identity
+        target = next(
+            (
+                str(value)
+                for name in ("app", "topic", "name")
+                if isinstance(value := getattr(params, name, None), str)
+            ),
+            "",
+        )
+        self.trail.note(
+            traced(
+                ControlActed(
+                    app=identity.app,
+                    client=identity.client,
+                    actor="person",
+                    method=row.name,
+                    target=target,
+                    reason=f"failed: {why_not}" if why_not else "",
+                )
+            )
+        )
 
     def vault_changed(self, status: VaultStatus) -> None:
         before, self._vault_state = self._vault_state, status.state

@@ -1,6 +1,6 @@
 """AppStateMachine: the states of one app. Pure: facts come in, orders go out."""
 
-from collections import Counter
+from collections import Counter, deque
 from typing import Protocol
 
 from msgspec import UNSET
@@ -29,6 +29,8 @@ from deskbus_protocol.events import (
 )
 
 ASKED = Ending(None, "It was asked to end.")
+CRASHES_KEPT = 10
+
 ALIVE: frozenset[AppState] = frozenset({"starting", "ready", "degraded", "unresponsive"})
 
 
@@ -67,6 +69,8 @@ class AppStateMachine:
         self.exit_code: int | None = None
         self.detail: str | None = None
         self.crash: Crash | None = None
+        self.crashes: deque[Crash] = deque(maxlen=CRASHES_KEPT)
+        """Its last crashes in this run of the backend, oldest first."""
         self.ending: Ending | None = None
         """Why its process is being ended."""
 
@@ -339,6 +343,7 @@ class AppStateMachine:
     ) -> None:
         """`pid` and `crash` belong to a process that ended, `window` to a renderer."""
         self.crash = crash or self._actions.report(status, exit_code, window)
+        self.crashes.append(self.crash)
         self._actions.record(
             AppCrashed(
                 app=self._spec.app,

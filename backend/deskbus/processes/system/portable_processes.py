@@ -46,6 +46,9 @@ class PortableProcesses(ProcessSource):
     def clock(self) -> float:
         return time.time()
 
+    def name(self, pid: int) -> str:
+        return _seen(lambda: psutil.Process(pid).name(), "")
+
     def open_files(self, pid: int) -> int:
         return _seen(lambda: _files(pid), 0)
 

@@ -43,6 +43,11 @@ def open_files(pids: Iterable[int]) -> int:
     return sum(map(_source().open_files, pids))
 
 
+def names_of(pids: Iterable[int]) -> dict[int, str]:
+    """Short names of programs; raises `UnreadableError`."""
+    return {pid: _source().name(pid) for pid in pids}
+
+
 def proportional_memory(pids: Iterable[int], resident: int) -> int:
     """Bytes, with what is shared counted once over all sharers; `resident` where not known.
 

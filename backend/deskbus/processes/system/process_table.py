@@ -89,6 +89,10 @@ class ProcessSource(ABC):
     @abstractmethod
     def open_files(self, pid: int) -> int: ...
 
+    @abstractmethod
+    def name(self, pid: int) -> str:
+        """The program's short name; empty where it has ended."""
+
     def proportional_memory(self, pid: int) -> int:
         """Bytes; 0 where not known."""
         return 0

@@ -56,6 +56,9 @@ class ProcFs(ProcessSource):
     def open_files(self, pid: int) -> int:
         return len(_names(f"/proc/{pid}/fd"))
 
+    def name(self, pid: int) -> str:
+        return _read(f"/proc/{pid}/comm").decode(errors="replace").strip()
+
     def proportional_memory(self, pid: int) -> int:
         lines = _read(f"/proc/{pid}/smaps_rollup").split(b"\n")
         return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:"))

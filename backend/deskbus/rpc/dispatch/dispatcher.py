@@ -40,6 +40,9 @@ Handler = Callable[[Call, Any], Awaitable[object]]
 Refused = Callable[[Call, str, DeskbusError], Awaitable[None]]
 """Told of a call that was refused for want of a permission, before its caller is."""
 
+Acted = Callable[[Call, Method, object, str], None]
+"""Told of an action of the control centre, with its parameters, and why it failed or ""."""
+
 Authorize = Callable[[Call, Method], None]
 """Raises `DeskbusError` unless the call may go on."""
 
@@ -53,7 +56,9 @@ class Dispatcher:
         on_refused: Refused | None = None,
         errors: ErrorCounts | None = None,
         tracer: Tracer | None = None,
+        on_acted: Acted = lambda *_: None,
     ) -> None:
+        self._on_acted = on_acted
         self._errors = errors or ErrorCounts()
         self._tracer = tracer
         self._authorize = authorize
@@ -95,6 +100,8 @@ class Dispatcher:
         on_refused = self._on_refused
 
         tracer = self._tracer
+        if row.permission == "control.act" and not row.records_itself:
+            handler = _recorded(row, handler, self._on_acted)
 
         async def run(call: Call, raw: Raw) -> object:
             if tracer is not None and row.name not in UNTRACED:
@@ -124,6 +131,20 @@ class Dispatcher:
                 return DeskbusError(INTERNAL_ERROR, correlation_id=correlation_id)
 
         return run
+
+
+def _recorded(row: Method, handler: Handler, on_acted: Acted) -> Handler:
+    async def acted(call: Call, params: Any) -> object:
+        try:
+            outcome = await handler(call, params)
+        except BaseException as error:
+            why = error.message if isinstance(error, DeskbusError) else "it was broken off"
+            on_acted(call, row, params, why)
+            raise
+        on_acted(call, row, params, "")
+        return outcome
+
+    return acted
 
 
 def _app_of(call: Call) -> str:

@@ -1,14 +1,19 @@
 """Joins the method table with the handlers, and holds callers to their role."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from deskbus.observability.error_counts import ErrorCounts
 from deskbus.observability.tracing.tracer import Tracer
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch.dispatcher import Dispatcher, Handler, Refused
+from deskbus.rpc.dispatch.dispatcher import Acted, Dispatcher, Handler, Refused
 from deskbus.rpc.fastpath import METHODS
+from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import PERMISSION_DENIED, SESSION_REQUIRED, DeskbusError
-from deskbus_protocol.method import Method
+from deskbus_protocol.method import ControlPermission, Method
+
+Permits = Callable[[ClientId, ControlPermission], bool]
+"""Whether a client was granted a permission of the control centre."""
 
 
 class IncompleteTableError(Exception):
@@ -21,25 +26,37 @@ def build_dispatcher(
     on_refused: Refused | None = None,
     errors: ErrorCounts | None = None,
     tracer: Tracer | None = None,
+    *,
+    permits: Permits = lambda _, __: False,
+    on_acted: Acted = lambda *_: None,
 ) -> Dispatcher:
     """Raises `IncompleteTableError`."""
     table = {name: handler for group in handlers for name, handler in group.items()}
     wanted = {row.name for row in rows.values() if row.handled_by == "backend"} - METHODS
     if wanted != table.keys():
         raise IncompleteTableError(f"rows and handlers differ: {sorted(wanted ^ table.keys())}")
-    dispatcher = Dispatcher(authorize, on_refused, errors, tracer)
+    dispatcher = Dispatcher(
+        partial(authorize, permits=permits), on_refused, errors, tracer, on_acted
+    )
     for name, handler in table.items():
         dispatcher.add(rows[name], handler)
     return dispatcher
 
 
-def authorize(call: Call, row: Method) -> None:
+def authorize(call: Call, row: Method, permits: Permits = lambda _, __: False) -> None:
     """Raises `DeskbusError` when this caller may not call `row`.
 
     An app that calls a method of the shell's is told that it may not, and nothing more.
     """
     connection = call.connection
-    if row.callers == "shell" and connection.role != "shell" and not connection.shell_link:
+    is_shell = connection.role == "shell" or connection.shell_link
+    if row.callers == "shell" and not is_shell and not _is_permitted(call, row, permits):
         raise DeskbusError(PERMISSION_DENIED)
     if row.callers == "session" and not connection.has_session:
         raise DeskbusError(SESSION_REQUIRED)
+
+
+def _is_permitted(call: Call, row: Method, permits: Permits) -> bool:
+    if row.permission is None or not call.connection.has_session:
+        return False
+    return permits(call.identity, row.permission)

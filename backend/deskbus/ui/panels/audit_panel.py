@@ -54,6 +54,7 @@ FAMILIES = {
     "policy.*": "Policy",
     "config.*": "The configuration",
     "web.*": "The web gateway",
+    "control.*": "The control centre",
     "audit.*": "The audit log itself",
 }
 PERIODS = {"1": "The last hour", "24": "The last day", "168": "The last week", "720": "30 days"}

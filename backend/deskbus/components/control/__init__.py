@@ -1,0 +1,1 @@
+"""The control centre: the whole as operators see it."""

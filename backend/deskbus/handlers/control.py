@@ -1,0 +1,109 @@
+"""`control.*`."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from deskbus.bus.service import InterApplicationBus
+from deskbus.bus.traffic import Traffic
+from deskbus.rpc.connection import Call
+from deskbus.rpc.dispatch.dispatcher import Handler
+from deskbus.ui.shell import Shell
+from deskbus_protocol.bus import PublishParams
+from deskbus_protocol.control import (
+    ClientsResult,
+    ControlAppParams,
+    ControlAppResult,
+    ControlOverview,
+    ControlPublishParams,
+    ControlPublishResult,
+    OpenCentreParams,
+    SamplesParams,
+    SamplesResult,
+    TopicListParams,
+    TopicListResult,
+    TopicParams,
+    TopicResult,
+    TrafficParams,
+    TrafficResult,
+    UsageResult,
+)
+from deskbus_protocol.envelope import ClientId
+from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
+from deskbus_protocol.method import ControlPermission, Empty, NoParams
+
+OPEN_WITHIN_S = 10.0
+
+
+class CentrePort(Protocol):
+    """How everything is and was; raises `DeskbusError`."""
+
+    def permits(self, identity: ClientId, permission: ControlPermission) -> bool: ...
+
+    def samples(self, span_ms: int) -> SamplesResult: ...
+
+    def usage(self) -> UsageResult: ...
+
+    async def overview(self, *, acts: bool) -> ControlOverview: ...
+
+    async def app(self, name: str) -> ControlAppResult: ...
+
+
+def handlers(
+    centre: CentrePort, traffic: Traffic, bus: InterApplicationBus, shell: Shell
+) -> Mapping[str, Handler]:
+    async def open_centre(_: Call, params: OpenCentreParams) -> Empty:
+        if not shell.connected:
+            raise DeskbusError(
+                UNAVAILABLE,
+                "No shell is connected, so there is no window for the control centre.",
+                action="Start the backend from Electron.",
+            )
+        await shell.call("ui.openControlCentre", params, Empty, timeout_s=OPEN_WITHIN_S)
+        return Empty()
+
+    async def overview(call: Call, _: NoParams) -> ControlOverview:
+        connection = call.connection
+        is_shell = connection.role == "shell" or connection.shell_link
+        acts = is_shell or centre.permits(call.identity, "control.act")
+        return await centre.overview(acts=acts)
+
+    async def samples(_: Call, params: SamplesParams) -> SamplesResult:
+        return centre.samples(params.span)
+
+    async def look(_: Call, params: TrafficParams) -> TrafficResult:
+        return await traffic.look(params.search, params.limit)
+
+    async def topics(_: Call, params: TopicListParams) -> TopicListResult:
+        return await traffic.topics(params.search)
+
+    async def topic(_: Call, params: TopicParams) -> TopicResult:
+        return await traffic.topic(params.topic, params.after, params.limit)
+
+    async def clients(_: Call, __: NoParams) -> ClientsResult:
+        return ClientsResult(clients=traffic.clients())
+
+    async def usage(_: Call, __: NoParams) -> UsageResult:
+        return centre.usage()
+
+    async def app(_: Call, params: ControlAppParams) -> ControlAppResult:
+        return await centre.app(params.app)
+
+    async def publish(call: Call, params: ControlPublishParams) -> ControlPublishResult:
+        client = bus.member(call.identity).client
+        options = PublishParams(topic=params.topic, payload=params.payload, headers=params.headers)
+        topic = bus.broker.publish(client, params.topic, params.payload, options)
+        readers = len(bus.broker.targets_of(topic))
+        return ControlPublishResult(id=topic.last_id.decode(), seq=topic.seq, receivers=readers)
+
+    return {
+        "control.open": open_centre,
+        "control.overview": overview,
+        "control.samples": samples,
+        "control.traffic": look,
+        "control.topics": topics,
+        "control.topic": topic,
+        "control.clients": clients,
+        "control.usage": usage,
+        "control.app": app,
+        "control.publish": publish,
+    }

@@ -1,0 +1,286 @@
+import type { ControlOverview } from '../generated/protocol';
+import { Api, CallError } from './api';
+import { add, fill, h, isTyping, setAttribute, setText } from './dom';
+import { duration } from './format';
+import { icon } from './icons';
+import { ask } from './modal';
+import { Keys } from './keys';
+import type { Command, Context, Page, PageEntry, Question } from './page';
+import { fitting, Palette } from './palette';
+import { PAGES } from './pages';
+import { Poll } from './poll';
+import { text } from './texts';
+import type { Transport } from './transport';
+
+const STATUS_MS = 2000;
+const NOTICE_MS = 6000;
+const MAX_TOPIC_COMMANDS = 12;
+
+/** The control centre as a whole: where one is, how the backend is, and what one page needs of it. */
+export class Centre implements Context {
+  readonly api: Api;
+  acts = false;
+  private readonly title = h('h1', { id: 'title', tabindex: '-1' });
+  private readonly host = h('div', { id: 'page' });
+  private readonly away = h('p', { id: 'away', role: 'alert', hidden: true }, text('control.away'));
+  private readonly notice = h('div', { id: 'notice', role: 'status', 'aria-live': 'polite' });
+  private readonly links = new Map<string, HTMLAnchorElement>();
+  private readonly badge = h('span', { class: 'nav-badge', hidden: true });
+  private readonly foot = h('div', { class: 'nav-foot' });
+  private readonly dot = h('i', { class: 'dot' });
+  private readonly uptime = h('span', { class: 'label' });
+  private readonly palette = new Palette((words) => this.commands(words));
+  private readonly keys = new Keys();
+  private readonly health = new Poll(STATUS_MS, () => this.look());
+  private page: Page | undefined;
+  private entry: PageEntry | undefined;
+  private noticeTimer: number | undefined;
+  private apps: { app: string; name: string }[] = [];
+
+  constructor(private readonly transport: Transport) {
+    this.api = new Api(transport);
+  }
+
+  start(): void {
+    document.title = text('control.title');
+    const main = h('main', { id: 'main' }, this.header(), this.away, this.host);
+    add(document.body, h('div', { id: 'centre' }, this.nav(), main), this.notice);
+    document.addEventListener('keydown', (event) => this.key(event));
+    this.transport.onShow((page) => {
+      const at = page.indexOf('/');
+      if (at < 0) this.show(page);
+      else this.show(page.slice(0, at), page.slice(at + 1));
+    });
+    this.transport.onConnected((connected) => {
+      this.away.hidden = connected;
+      if (connected) this.health.now();
+    });
+    this.health.start();
+    this.transport.ready();
+  }
+
+  show(name: string, what = ''): void {
+    const entry = PAGES.find((each) => each.name === name) ?? PAGES[0];
+    if (!entry) return;
+    if (entry !== this.entry) {
+      this.page?.close();
+      this.entry = entry;
+      this.page = entry.make(this);
+      fill(this.host, this.page.element);
+      setText(this.title, text(entry.title));
+      document.title = `${text(entry.title)} – ${text('control.title')}`;
+      for (const [link, element] of this.links) {
+        setAttribute(element, 'aria-current', link === entry.name ? 'page' : undefined);
+      }
+    }
+    this.page?.show(what);
+  }
+
+  tell(message: string, isGood: boolean): void {
+    window.clearTimeout(this.noticeTimer);
+    this.notice.className = isGood ? 'shown good' : 'shown bad';
+    const close = h(
+      'button',
+      { type: 'button', class: 'ghost', 'aria-label': text('control.close') },
+      icon('close'),
+    );
+    close.addEventListener('click', () => this.hush());
+    fill(this.notice, icon(isGood ? 'good' : 'warn'), h('span', {}, message), close);
+    // A failure stays until something else happens.
+    if (isGood) this.noticeTimer = window.setTimeout(() => this.hush(), NOTICE_MS);
+  }
+
+  ask(question: Question): Promise<string | undefined> {
+    return ask(question);
+  }
+
+  act: Context['act'] = async (method, params, done, question) => {
+    const secret = question ? await this.ask(question) : '';
+    if (secret === undefined) return false;
+    try {
+      await this.api.call(method, params(secret));
+    } catch (error) {
+      this.tell(words(error), false);
+      return false;
+    }
+    this.tell(done, true);
+    return true;
+  };
+
+  private hush(): void {
+    this.notice.className = '';
+    this.notice.textContent = '';
+  }
+
+  private nav(): HTMLElement {
+    const list = h('ul');
+    PAGES.forEach((entry, at) => {
+      const link = h(
+        'a',
+        { href: `#${entry.name}`, title: text(entry.title) },
+        icon(entry.icon),
+        h('span', { class: 'label' }, text(entry.title)),
+        entry.name === 'overview' && this.badge,
+      );
+      link.addEventListener('click', (event) => {
+        event.preventDefault();
+        this.show(entry.name);
+      });
+      this.links.set(entry.name, link);
+      list.append(h('li', { class: at === 3 || at === 6 ? 'first' : '' }, link));
+    });
+    add(this.foot, this.dot, this.uptime);
+    return h(
+      'nav',
+      { id: 'nav', 'aria-label': text('control.nav') },
+      h('div', { class: 'brand' }, mark(), h('span', { class: 'label' }, text('control.title'))),
+      list,
+      this.foot,
+    );
+  }
+
+  private header(): HTMLElement {
+    const go = h(
+      'button',
+      { type: 'button', id: 'go', 'aria-keyshortcuts': 'Control+K' },
+      icon('search'),
+      h('span', { class: 'label' }, text('control.go')),
+      h('kbd', {}, 'Ctrl K'),
+    );
+    go.addEventListener('click', () => this.palette.open());
+    return h('header', { id: 'top' }, this.title, h('div', { id: 'tools' }), go);
+  }
+
+  /** How the backend is, beside every page. */
+  private async look(): Promise<void> {
+    try {
+      const overview = await this.api.call('control.overview', {});
+      this.draw(overview);
+    } catch {
+      this.dot.className = 'dot bad';
+    }
+  }
+
+  private draw(overview: ControlOverview): void {
+    this.acts = overview.acts;
+    const bad = overview.needs.some(({ severity }) => severity === 'bad');
+    this.dot.className = `dot ${bad ? 'bad' : overview.needs.length > 0 ? 'caution' : 'good'}`;
+    setText(this.uptime, text('control.up', { time: duration(overview.uptime) }));
+    this.foot.title = `deskbus ${overview.version}`;
+    this.badge.hidden = overview.needs.length === 0;
+    this.badge.classList.toggle('bad', bad);
+    setText(this.badge, String(overview.needs.length));
+  }
+
+  private async commands(typed: string): Promise<Command[]> {
+    const pages: Command[] = PAGES.map((entry) => ({
+      id: entry.name,
+      label: text(entry.title),
+      note: text('control.palette.page'),
+      icon: entry.icon,
+      run: () => this.show(entry.name),
+    }));
+    if (this.apps.length === 0) await this.loadApps();
+    const apps = this.apps.flatMap((app) => this.commandsOf(app));
+    const vault: Command[] = this.acts
+      ? [
+          {
+            id: 'lock',
+            label: text('control.vault.lock'),
+            note: text('control.vault'),
+            icon: 'lock',
+            run: () => this.show('vault', 'lock'),
+          },
+          {
+            id: 'publish',
+            label: text('control.bus.publish'),
+            note: text('control.bus'),
+            icon: 'send',
+            run: () => this.show('bus', '#publish'),
+          },
+        ]
+      : [];
+    const found = fitting([...pages, ...apps, ...vault], typed);
+    return typed.length < 2 ? found : [...found, ...(await this.topics(typed))];
+  }
+
+  private async loadApps(): Promise<void> {
+    try {
+      const { apps } = await this.api.call('apps.list', {});
+      this.apps = apps.map(({ app, name }) => ({ app, name }));
+    } catch {
+      this.apps = [];
+    }
+  }
+
+  private commandsOf({ app, name }: { app: string; name: string }): Command[] {
+    const open: Command = {
+      id: `app:${app}`,
+      label: name,
+      note: app,
+      icon: 'apps',
+      run: () => this.show('apps', app),
+    };
+    if (!this.acts) return [open];
+    return [
+      open,
+      {
+        id: `restart:${app}`,
+        label: text('control.apps.restart-name', { name }),
+        note: app,
+        icon: 'restart',
+        run: () =>
+          void this.act('apps.restart', () => ({ app }), text('control.apps.restarted', { name })),
+      },
+    ];
+  }
+
+  private async topics(typed: string): Promise<Command[]> {
+    try {
+      const { topics } = await this.api.call('control.traffic', {
+        search: typed,
+        limit: MAX_TOPIC_COMMANDS,
+      });
+      return topics.map(({ topic }) => ({
+        id: `topic:${topic}`,
+        label: topic,
+        note: text('control.palette.topic'),
+        icon: 'bus',
+        run: () => this.show('bus', topic),
+      }));
+    } catch {
+      return [];
+    }
+  }
+
+  private key(event: KeyboardEvent): void {
+    const { key } = event;
+    const isCommand = event.ctrlKey || event.metaKey;
+    if (isCommand && key.toLowerCase() === 'k') this.palette.open();
+    else if (isCommand && key.toLowerCase() === 'w') this.transport.close();
+    else if (document.querySelector('dialog[open]') || event.altKey || isCommand) return;
+    else if (key === 'Escape') this.escape();
+    else if (isTyping(event.target)) return;
+    else if (key === '/') this.page?.search?.();
+    else if (key === '?') this.keys.open();
+    else if (/^[0-9]$/.test(key)) this.show(PAGES[(Number(key) + 9) % 10]?.name ?? 'overview');
+    else return;
+    event.preventDefault();
+  }
+
+  private escape(): void {
+    if (this.page?.escape?.()) return;
+    this.hush();
+    if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
+  }
+}
+
+/** An error as a person is told it. */
+export function words(error: unknown): string {
+  if (error instanceof CallError) return `${error.message} ${error.action}`.trim();
+  return error instanceof Error ? error.message : String(error);
+}
+
+function mark(): HTMLElement {
+  return h('span', { class: 'mark', 'aria-hidden': 'true' }, h('i'), h('i'), h('i'));
+}
