@@ -27,7 +27,7 @@ ESLINT := $(NODE_BIN)/eslint --config electron-bridge/eslint.config.mjs --max-wa
 PRETTIER := $(NODE_BIN)/prettier --config electron-bridge/.prettierrc.json \
 	--ignore-path electron-bridge/.prettierignore --no-error-on-unmatched-pattern
 
-.PHONY: help setup demo demo-web demo-repeat test test-quick histories check schemas requirements packages bench soak fuzz crash-test format test-packaged clean test-compiled bench-compiled
+.PHONY: help setup demo demo-web demo-repeat test test-quick histories check schemas requirements packages docs bench soak fuzz crash-test format test-packaged clean test-compiled bench-compiled
 
 help:
 	@echo 'make demo                the Electron demo; under Xvfb where there is no display'
@@ -43,6 +43,7 @@ help:
 	@echo 'make packages            builds wheel, sdist and npm tarball, checks them, and installs each in an empty folder'
 	@echo 'make requirements        docs/requirements.md, from the tests that prove each of them'
 	@echo 'make scan                weaknesses, licences, secrets; bills of materials; SCAN_ARGS=--strict'
+	@echo 'make docs                the pages of docs/ as a site, in build/site; every link checked'
 	@echo 'make bench               speed beside other brokers; BENCH_ARGS=--docs writes docs/performance.md'
 	@echo 'make bench-compiled      the same, with the hot path compiled'
 	@echo 'make soak MINUTES=10     steady load; fails on growth'
@@ -105,6 +106,10 @@ requirements: setup
 scan:
 	@scripts/setup --scan
 	$(PYTHON) -m tests.scan $(SCAN_ARGS)
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 "$$(scripts/tools requirements-docs.txt)" -m mkdocs build --quiet --strict
+	@echo 'the site is in build/site/index.html'
 
 bench:
 	@scripts/setup --bench

@@ -121,6 +121,29 @@ def test_every_decision_has_its_parts_and_is_listed(decision: Path) -> None:
     assert f"](adr/{decision.name})" in (ROOT / "docs/architecture.md").read_text("utf-8")
 
 
+def told_by_sources() -> str:
+    """The texts of all sources, without what splits them there over lines and values."""
+    folders = (
+        ROOT / "backend/deskbus",
+        ROOT / "protocol/deskbus_protocol",
+        ROOT / "electron-bridge/src",
+    )
+    texts = [path.read_text("utf-8") for folder in folders for path in sorted(folder.rglob("*"))
+             if path.suffix in (".py", ".ts")]  # fmt: skip
+    joined = re.sub(r"""["'`](?: \+)?\n\s*f?["'`]""", "", "".join(texts))
+    return re.sub(r"\$?\{[^{}]*\}", "…", joined)
+
+
+def test_the_words_to_look_up_in_troubleshooting_are_those_of_the_source() -> None:
+    page = (ROOT / "docs/troubleshooting.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`.+?) \|", page, re.MULTILINE)
+    assert len(rows) > 15
+    told = told_by_sources()
+    for words in re.findall(r"`([^`]+)`", " ".join(rows)):
+        for part in filter(None, (part.strip(" .") for part in words.split("…"))):
+            assert part in told, words
+
+
 def test_every_page_is_reached_from_the_index() -> None:
     reached, waiting = set(), [ROOT / "docs/index.md"]
     while waiting:

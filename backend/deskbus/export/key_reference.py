@@ -83,6 +83,7 @@ def key_reference() -> str:
     parts = [_HEAD, "## deskbus.toml\n", *_section(top, config)]
     parts += _sections(top, config)
     parts += ["## policy.toml\n", "[What a rule means](permissions.md#policy).\n"]
+    parts.append(f"```toml\n{POLICY_EXAMPLE}```\n")
     parts += _sections(Table("", False, _struct(PolicyTables)), policy)
     parts += [
         "## Manifests\n",
