@@ -5,6 +5,7 @@ Links to files and folders of the repository (sources, schemas, examples) lead t
 
 import posixpath
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,11 @@ LANGUAGE = re.compile(r"^(```\w+) [\w ]+$", re.MULTILINE)
 
 
 def on_config(config: Any) -> Any:
-    """Decisions are listed as they lie in their folder."""
+    """Decisions are listed as they lie in their folder, and last what mkdocs.yml does not name."""
+    named = set(_named(config.nav))
+    others = [page.name for page in sorted((ROOT / "docs").glob("*.md")) if page.name not in named]
+    if others:
+        config.nav.append({"More": others})
     decisions = sorted((ROOT / "docs/adr").glob("*.md"))
     config.nav.append({"Decisions": [f"adr/{decision.name}" for decision in decisions]})
     return config
@@ -54,6 +59,15 @@ def on_files(files: Files, config: Any) -> Files:
             copy = File.generated(config, COPIES + target, abs_src_path=str(ROOT / target))
             files.append(copy)
     return files
+
+
+def _named(entry: Any) -> Iterator[str]:
+    """The pages of a part of the navigation."""
+    if isinstance(entry, str):
+        yield entry
+    else:
+        for each in entry.values() if isinstance(entry, dict) else entry:
+            yield from _named(each)
 
 
 def _listing(folder: str, listed: list[Path]) -> str:
