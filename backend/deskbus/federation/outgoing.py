@@ -1,5 +1,6 @@
 """Messages to other machines: live ones as they come, persisted ones out of the log."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -125,18 +126,35 @@ class LogOutgoing:
         messages: FederatedLog,
         patterns: Sequence[str],
         on_moved: Callable[[], None],
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.position = 0
         self._sender = sender
         self._log = messages
         self._patterns = patterns
         self._on_moved = on_moved
+        self._clock_s = clock_s
+        self._behind_since_s: float | None = None
         self._more = anyio.Event()
+
+    @property
+    def lag_s(self) -> float:
+        """How long the oldest message that JetStream has not confirmed has waited; 0 for none.
+
+        After a start it counts from there.
+        """
+        since = self._behind_since_s
+        return 0.0 if since is None else self._clock_s() - since
 
     def put(self, line: bytes) -> None:
         """A message that goes into the log, from where it is sent soon."""
         if not is_foreign(line):
+            self._fall_behind()
             self._more.set()
+
+    def _fall_behind(self) -> None:
+        if self._behind_since_s is None:
+            self._behind_since_s = self._clock_s()
 
     async def run(self, wire: NatsPort) -> None:
         """Sends until cancelled; raises `WireError`. Goes on later where it was."""
@@ -146,11 +164,16 @@ class LogOutgoing:
             self.position = min(self.position, self._log.position)
             end = min(self._log.position, self.position + SEND_AT_ONCE)
             if self.position == end:
+                self._behind_since_s = None
                 with anyio.move_on_after(LOOK_AGAIN_S):
                     await self._more.wait()
                 continue
+            self._fall_behind()
+            looked_s, is_all = self._clock_s(), end == self._log.position
             await self._send(wire, self.position, end)
             self.position = end
+            if is_all:
+                self._behind_since_s = looked_s
             self._on_moved()
 
     async def _send(self, wire: NatsPort, start: int, end: int) -> None:

@@ -42,7 +42,9 @@ log = structlog.get_logger()
 
 
 class FederationStatistics(NamedTuple):
-    """Counts of messages since the start; `unsent` ones of the log wait for the stream."""
+    """Counts of messages since the start; `unsent` ones of the log wait for the stream, the
+    oldest of them for `lag_s`.
+    """
 
     connected: bool
     connects: int
@@ -51,6 +53,7 @@ class FederationStatistics(NamedTuple):
     dropped: int
     refused: int
     unsent: int
+    lag_s: float
 
 
 class Federation:
@@ -158,6 +161,7 @@ class Federation:
             dropped=self._sender.dropped,
             refused=self._arrivals.refused,
             unsent=0 if self._log_out is None else self._position - self._log_out.position,
+            lag_s=0.0 if self._log_out is None else self._log_out.lag_s,
         )
 
     @property

@@ -109,3 +109,48 @@ async def test_a_log_that_lost_messages_goes_on_at_its_end() -> None:
         outgoing.put(messages.lines[-1])
         await wire.until(lambda: wire.confirmations == 1)
     assert outgoing.position == 1
+
+
+@pytest.mark.requirement("7.1")
+async def test_the_lag_is_the_wait_of_the_oldest_message_that_is_not_confirmed() -> None:
+    desk, wire, messages = Desk(), FakeWire(), FakeLog()
+    now_s = [100.0]
+    sender = OutgoingSubjects("desk-a", "deskbus")
+    outgoing = LogOutgoing(sender, messages, ["orders.#"], lambda: None, lambda: now_s[0])
+    assert outgoing.lag_s == 0.0
+    for wait_s in (3600.0, 5.0):
+        messages.lines.append(desk.line("orders.a"))
+        outgoing.put(messages.lines[-1])
+        now_s[0] += wait_s
+    assert outgoing.lag_s == 3605.0
+    async with running(outgoing, wire):
+        await wire.until(lambda: outgoing.position == 2 or wire.confirmations > 0)
+        await anyio.wait_all_tasks_blocked()
+        assert outgoing.lag_s == 0.0
+    # An hour without a message is none that a message has waited.
+    now_s[0] += 3600.0
+    messages.lines.append(desk.line("orders.a"))
+    outgoing.put(messages.lines[-1])
+    now_s[0] += 2.0
+    assert outgoing.lag_s == 2.0
+
+
+async def test_messages_beyond_those_that_are_sent_at_once_have_waited_as_long() -> None:
+    desk, wire, messages = Desk(), FakeWire(), FakeLog()
+    now_s = [100.0]
+    sender = OutgoingSubjects("desk-a", "deskbus")
+    outgoing = LogOutgoing(sender, messages, ["orders.#"], lambda: None, lambda: now_s[0])
+    messages.lines = [desk.line("orders.a")] * (SEND_AT_ONCE + 1)
+    outgoing.put(messages.lines[-1])
+    now_s[0] += 60.0
+    lags = []
+
+    async def stored() -> None:
+        lags.append(outgoing.lag_s)
+
+    wire.stored = stored  # type: ignore[method-assign]
+    async with running(outgoing, wire):
+        with anyio.fail_after(5):
+            while len(lags) < 2:
+                await anyio.wait_all_tasks_blocked()
+    assert lags == [60.0, 60.0]

@@ -326,6 +326,11 @@ def federation_metrics(federation_bridge: FederationBridge) -> MetricSource:
             "Messages of the log that JetStream has not confirmed.",
             found.unsent,
         )
+        yield gauge(
+            "deskbus_federation_lag_seconds",
+            "How long the oldest message has waited that JetStream has not confirmed.",
+            found.lag_s,
+        )
 
     return read
 
