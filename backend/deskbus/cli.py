@@ -186,6 +186,8 @@ def parser(*, only_serve: bool = False) -> argparse.ArgumentParser:
     views.add_parser("intents", parents=[reach], help="which apps take which intent")
     trace = views.add_parser("trace", parents=[reach], help="who sent what, and who got it")
     trace.add_argument("trace", nargs="?", help="of this trace id alone")
+    who = views.add_parser("who", parents=[reach], help="who saw a context, and who allowed it")
+    who.add_argument("trace", help="the trace id of the context or intent")
     federation = commands.add_parser("federation", help="look after the link to other machines")
     doings = federation.add_subparsers(dest="what", required=True, metavar="ACTION")
     doings.add_parser("reconnect", parents=[reach], help="connect to NATS at once")

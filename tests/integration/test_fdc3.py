@@ -11,7 +11,13 @@ from typing import Any
 import anyio
 import pytest
 
-from deskbus_protocol.client.fdc3 import ContextMetadata, DesktopAgent, Fdc3Error, desktop_agent
+from deskbus_protocol.client.fdc3 import (
+    ApiEvent,
+    ContextMetadata,
+    DesktopAgent,
+    Fdc3Error,
+    desktop_agent,
+)
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.fdc3 import AppIdentifier, channel_topic
 from tests.integration.shell import LIMIT_S, TestShell, start_shell
@@ -391,7 +397,20 @@ async def test_fdc3_3_is_spoken_where_the_configuration_says_so(tmp_path: Path) 
         assert found is not None
         assert found[0] == CONTACT
         assert (found[1].custom, found[1].source) == ({"n": 1}, blotter.identity)
+        told: list[ApiEvent] = []
+        cleared = anyio.Event()
+
+        def take(event: ApiEvent) -> None:
+            told.append(event)
+            cleared.set()
+
+        await chart.add_event_listener("contextCleared", take)
         await own.clear_context("fdc3.contact")
+        with anyio.fail_after(LIMIT_S):
+            await cleared.wait()
+        assert told == [
+            ApiEvent("contextCleared", {"channelId": own.id, "contextType": "fdc3.contact"})
+        ]
         assert await same.get_current_context_with_metadata() is None
         await chart.add_intent_listener_with_context(
             "ViewChart", "fdc3.instrument", lambda *_: CONTACT

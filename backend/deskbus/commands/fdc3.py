@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from deskbus.commands.backend.developer_session import run_with_client
 from deskbus.commands.terminal import output
+from deskbus_protocol.audit import AuditPage
 from deskbus_protocol.client import Client
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.fdc3 import Fdc3Channels, Fdc3Contexts, Fdc3Intents, Fdc3Trace
@@ -22,6 +23,10 @@ def run(options: Namespace) -> int:
         elif options.what == "intents":
             intents: Fdc3Intents = await client.call("fdc3.intents", result=Fdc3Intents)
             output.emit(intents, intent_rows(intents))
+        elif options.what == "who":
+            query = {"types": ["fdc3.delivered"], "correlationId": options.trace}
+            seen: AuditPage = await client.call("audit.query", query, result=AuditPage)
+            output.emit(seen, who_rows(seen))
         else:
             asked = {} if options.trace is None else {"traceId": options.trace}
             trace: Fdc3Trace = await client.call("fdc3.trace", asked, result=Fdc3Trace)
@@ -63,6 +68,18 @@ def trace_rows(found: Fdc3Trace) -> list[list[str]]:
         where = each.intent or each.channel or each.detail
         what = [each.kind, _client(each.source), to, each.context_type, where, each.trace_id]
         table.append([_time(each.timestamp), *what])
+    return table
+
+
+def who_rows(found: AuditPage) -> list[list[str]]:
+    """From the audit log, which knows it for as long as that is kept."""
+    table = [["AT", "FROM", "ALLOWED BY", "CONTEXT", "WHERE", "SEEN BY (WHY)"]]
+    for each in found.records:
+        told = {name: str(value) for name, value in each.details.items()}
+        sender = f"{each.app}/{each.client}"
+        where = told.get("intent") or told.get("channel") or told.get("kind", "")
+        what = [told.get("allowedBy", ""), told.get("contextType", ""), where]
+        table.append([_time(each.time), sender, *what, told.get("readers") or "nobody"])
     return table
 
 

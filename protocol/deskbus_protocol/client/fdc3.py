@@ -87,7 +87,13 @@ class ImplementationMetadata(msgspec.Struct, frozen=True, rename="camel"):
 class ApiEvent(msgspec.Struct, frozen=True):
     """FDC3 2.2, ApiEvent: of the agent, or of a private channel."""
 
-    type: Literal["userChannelChanged", "addContextListener", "unsubscribe", "disconnect"]
+    type: Literal[
+        "userChannelChanged",
+        "contextCleared",
+        "addContextListener",
+        "unsubscribe",
+        "disconnect",
+    ]
     details: dict[str, Any]
 
 
@@ -131,6 +137,8 @@ _EVENTS: dict[str, Literal["addContextListener", "unsubscribe", "disconnect"]] =
     "privateChannelOnUnsubscribeEvent": "unsubscribe",
     "privateChannelOnDisconnectEvent": "disconnect",
 }
+
+_AGENT_EVENTS = {"userChannelChanged": "USER_CHANNEL_CHANGED", "contextCleared": "CONTEXT_CLEARED"}
 
 
 class _Link:
@@ -480,15 +488,21 @@ class DesktopAgent:
         return await _listen_to_context(self._link, None, context_type, handler)
 
     async def add_event_listener(
-        self, event: Literal["userChannelChanged"] | None, handler: EventHandler
+        self, event: Literal["userChannelChanged", "contextCleared"] | None, handler: EventHandler
     ) -> Listener:
-        kind = None if event is None else "USER_CHANNEL_CHANGED"
+        """Calls the handler for this event of the agent's; None is all. FDC3 3.0 has the second."""
+        kind = None if event is None else _AGENT_EVENTS[event]
         answer = await self._link.ask("addEventListener", {"type": kind})
 
         def take(said: _AgentMessage) -> None:
             if said.type == "channelChangedEvent":
                 details = {"currentChannelId": said.payload.get("newChannelId")}
                 told = ApiEvent("userChannelChanged", details)
+            elif said.type == "contextClearedEvent":
+                told = ApiEvent("contextCleared", said.payload)
+            else:
+                return
+            if event in (None, told.type):
                 self._link.begin(lambda: handler(told))
 
         listener: str = answer["listenerUUID"]

@@ -1,6 +1,8 @@
+import msgspec
 from msgspec import Raw
 
-from deskbus.commands.fdc3 import channel_rows, context_rows, intent_rows, trace_rows
+from deskbus.commands.fdc3 import channel_rows, context_rows, intent_rows, trace_rows, who_rows
+from deskbus_protocol.audit import AuditPage, AuditRecord
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.fdc3 import (
     Fdc3Channel,
@@ -65,3 +67,33 @@ def test_the_trace_shows_who_got_what() -> None:
     )
     _, row = trace_rows(Fdc3Trace(entries=[entry]))
     assert row[1:] == ["broadcast", "desk.chart/window", "a/b, desk.chart/window", "x", "red", "t"]
+
+
+def test_who_saw_a_context_is_shown_with_who_allowed_it() -> None:
+    record = msgspec.convert(
+        {
+            "seq": 1,
+            "time": 1_700_000_000_000,
+            "mono": 1,
+            "boot": "b",
+            "type": "fdc3.delivered",
+            "app": "desk.blotter",
+            "client": "main",
+            "severity": "info",
+            "actor": "system",
+            "traceId": "t",
+            "details": {
+                "kind": "broadcast",
+                "contextType": "fdc3.instrument",
+                "channel": "red",
+                "allowedBy": "config",
+                "readers": "desk.chart/main (person: always)",
+                "count": 1,
+            },
+        },
+        AuditRecord,
+    )
+    _, row = who_rows(AuditPage(records=[record], total=1))
+    at = "2023-11-14 22:13:20"
+    seen = "desk.chart/main (person: always)"
+    assert row == [at, "desk.blotter/main", "config", "fdc3.instrument", "red", seen]

@@ -143,3 +143,11 @@ def test_a_directory_that_does_not_answer_is_taken_from_its_last_copy(
     assert [each.record.app_id for each in reader.load()] == ["a"]
     assert "last copy" in reader.problems[address]
     assert sources(tmp_path, "https://other.example.com/").load() == []
+
+
+def test_an_app_is_for_the_versions_that_its_record_lists_and_else_for_all() -> None:
+    newer = record("a", hostManifests={"deskbus": {"fdc3Versions": ["3.0"]}})
+    assert newer.speaks("3.0")
+    assert not newer.speaks("2.2")
+    for silent in (record("b"), record("c", hostManifests={"deskbus": {"fdc3Versions": "3.0"}})):
+        assert silent.speaks("2.2")

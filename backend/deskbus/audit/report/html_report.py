@@ -56,6 +56,7 @@ def render(data: ReportData, verdict: AuditVerdict, made_ms: int) -> str:
         _section("Who held which permission, and when", _holdings(data, made_ms)),
         _section("Violations", _violations(data)),
         _section("Apps", _apps(data)),
+        _section("Who saw which context, and who allowed it", _shared(data)),
         _section("Changes to the system", _changes(data)),
         _section("Verification", _verification(verdict)),
         _section("Figures", _figures()),
@@ -237,6 +238,38 @@ def _changes(data: ReportData) -> str:
     return _table(names, rows) + _left_out(data.changes, report_data.CHANGES)
 
 
+def _shared(data: ReportData) -> str:
+    """Contexts and intents of FDC3, each with its readers and what permitted them."""
+    if not data.shared.records:
+        return _nothing("No context was shared and no intent was raised (FDC3).")
+    rows = []
+    for record in reversed(data.shared.records):
+        told = {name: str(value) for name, value in record.details.items()}
+        rows.append(
+            (
+                _when(record.time),
+                record.app,
+                told.get("allowedBy", ""),
+                told.get("contextType", ""),
+                told.get("intent") or told.get("channel") or told.get("kind", ""),
+                told.get("readers") or "nobody",
+                number(int(told.get("count", "0"))),
+                record.trace_id,
+            )
+        )
+    names = (
+        *("Time", "From", "Allowed by", "Context", "Intent or channel"),
+        *("Seen by, and why", "Readers", "Trace"),
+    )
+    figures = (report_data.SHARED,)
+    return (
+        _counts(_by_app(data, figures), figures)
+        + "<h3>The newest</h3>"
+        + _table(names, rows, numbers=(6,))
+        + _left_out(data.shared, report_data.SHARED)
+    )
+
+
 def _verification(verdict: AuditVerdict) -> str:
     seq = verdict.seq if isinstance(verdict.seq, int) else ""
     rows = [
@@ -258,7 +291,14 @@ def _verification(verdict: AuditVerdict) -> str:
 
 def _figures() -> str:
     """Anybody can count again."""
-    figures = dict.fromkeys((*report_data.SUMMARY, *report_data.PERMISSIONS, *report_data.LIFE))
+    figures = dict.fromkeys(
+        (
+            *report_data.SUMMARY,
+            *report_data.PERMISSIONS,
+            *report_data.LIFE,
+            report_data.SHARED,
+        )
+    )
     rows = [(one.name.capitalize(), one.query) for one in figures]
     words = "Each figure counts what this query lists, with the period's --since and --until."
     return _nothing(words) + _table(("Figure", "Query"), rows)

@@ -63,6 +63,8 @@ CHANGES = Figure(
     "changes", ("policy.changed", "config.changed", "vault.*", "app.installed", "audit.*")
 )
 
+SHARED = Figure("contexts and intents", ("fdc3.delivered",))
+
 SUMMARY = (RECORDS, REQUESTED, ALLOWED, DENIED, VIOLATIONS, CRASHED._replace(name="crashes"))
 PERMISSIONS = (REQUESTED, GRANTED, WITHHELD, REVOKED, EXPIRED)
 LIFE = (
@@ -139,9 +141,11 @@ class ReportData:
         """Records of each, and how many refused calls those tell of."""
         self.refused = Listing()
         self.changes = Listing()
+        self.shared = Listing()
         self.holdings: list[Holding] = []
         self._is_refusal = Matcher(VIOLATIONS.wanted).fits_facets
         self._is_change = Matcher(CHANGES.wanted).fits_facets
+        self._is_shared = Matcher(SHARED.wanted).fits_facets
 
     @property
     def records(self) -> int:
@@ -168,6 +172,8 @@ class ReportData:
             self.refused.add(record)
         if self._is_change(*facet):
             self.changes.add(record)
+        if self._is_shared(*facet):
+            self.shared.add(record)
 
     def _refuse(self, record: AuditRecord) -> None:
         kind = str(record.details.get("kind", ""))

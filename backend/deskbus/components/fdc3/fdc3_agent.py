@@ -172,6 +172,7 @@ class Fdc3Agent:
 
     def _take_in(self, agent: AgentCore, config: Fdc3Config, loaded: list[Loaded]) -> None:
         """An app of the configuration is what that says; its record adds what FDC3 knows of it."""
+        loaded = [one for one in loaded if one.record.speaks(config.version)]
         own = records_of_configuration(self._settings.config.apps)
         agent.directory_changed(AppDirectory([*(one.record for one in loaded), *own]))
         configured = {app.id for app in self._settings.config.apps}

@@ -80,6 +80,16 @@ class AppRecord(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     interop: Interop = Interop()
     host_manifests: dict[str, Any] = {}
 
+    def speaks(self, version: str) -> bool:
+        """Whether the app is for this version of FDC3.
+
+        AppD has no member for that: `hostManifests.deskbus.fdc3Versions` lists them, and an app
+        without the list is for all.
+        """
+        ours = self.host_manifests.get("deskbus")
+        versions = ours.get("fdc3Versions") if isinstance(ours, dict) else None
+        return not isinstance(versions, list) or version in versions
+
     def metadata(self, instance_id: str | None = None) -> dict[str, Any]:
         """FDC3 2.2, AppMetadata: what every app may know."""
         public = {

@@ -30,6 +30,7 @@ from deskbus.ui.panels.audit_panel import AuditPanel
 from deskbus_protocol import events
 from deskbus_protocol.audit import AuditPage, AuditQueryParams, AuditStats
 from deskbus_protocol.events import (
+    Fdc3Delivered,
     PermissionExpired,
     PermissionGranted,
     PermissionRequested,
@@ -188,6 +189,30 @@ def test_an_app_that_is_only_a_page_is_among_the_apps(rig: Rig) -> None:
     row, total = page_of(rig).rows("Sessions")
     assert (row["App"], row["Sessions"], row["Launched"]) == ("a.page", "1", "–")
     assert total["App"] == "1 app"
+
+
+def test_the_report_tells_who_saw_a_context_and_who_allowed_it(rig: Rig) -> None:
+    shared = Fdc3Delivered(
+        app="a.page",
+        client="main",
+        trace_id="t",
+        kind="broadcast",
+        context_type="fdc3.instrument",
+        channel="red",
+        allowed_by="config",
+        readers="b.page/main (person: always)",
+        count=1,
+    )
+    written(rig, [shared, TicketUsed(app="a.page", client="main")])
+    page = page_of(rig)
+    [row] = page.rows("Seen by, and why")
+    assert row["From"] == "a.page"
+    assert (row["Allowed by"], row["Context"]) == ("config", "fdc3.instrument")
+    assert (row["Seen by, and why"], row["Readers"]) == ("b.page/main (person: always)", "1")
+    assert row["Intent or channel"] == "red"
+    assert row["Trace"] == "t"
+    *_, total = page.rows("Contexts and intents")
+    assert total["Contexts and intents"] == "1"
 
 
 def test_where_a_list_or_a_chart_leaves_something_out_the_report_says_so(rig: Rig) -> None:
