@@ -94,6 +94,7 @@ check: setup
 schemas: setup
 	$(PYTHON) -m deskbus_protocol.export
 	$(PYTHON) -m deskbus.export
+	$(PYTHON) -m deskbus.languages.pseudo_locale
 
 packages: setup
 	scripts/packages --check

@@ -169,7 +169,7 @@ async def electron_session(
     `scratch` gets Electron's profile and log. On the way out every process of the tree is ended.
     """
     await anyio.Path(scratch).mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, **(env or {})}
+    environment = {"DESKBUS_LOCALE": "en", **os.environ, **(env or {})}
     environment.pop("ELECTRON_RUN_AS_NODE", None)
     if display:
         environment["DISPLAY"] = display.name

@@ -30,6 +30,8 @@ async function start() {
   const shell = createShell({
     command: python,
     dataDir: process.env.DESKBUS_DATA_DIR || path.join(app.getPath('userData'), 'deskbus'),
+    // Without it, the language of the system.
+    locale: process.env.DESKBUS_LOCALE,
     config: process.env.DESKBUS_CONFIG || path.join(__dirname, 'deskbus.toml'),
     // The feed is started as `python3`: let it be the one that has deskbus installed.
     env: { PATH: [path.dirname(python), process.env.PATH].join(path.delimiter) },

@@ -1,11 +1,12 @@
 // Bundles src/ into dist/: one CommonJS file each for Electron's main process, the preload script
 // and plain Node, an ES module beside one for pages elsewhere, one script for each page of our own with
-// its HTML and CSS, and beside them the licence. What runs in the world of an app's page is text within the preload script.
+// its CSS and its HTML in each language, and beside them the licence. What runs in the world of an app's page is text within the preload script.
 import { build } from 'esbuild';
 import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makePages } from './pages.mjs';
 import { validators } from './validators.mjs';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
@@ -124,15 +125,14 @@ await Promise.all([
       target: PAGE_TARGET,
     }),
   ),
-  ...pages.flatMap((name) =>
-    ['html', 'css'].map((kind) =>
-      copyFile(src('renderer', name, `${name}.${kind}`), dist('renderer', `${name}.${kind}`)),
-    ),
+  ...pages.map((name) =>
+    copyFile(src('renderer', name, `${name}.css`), dist('renderer', `${name}.css`)),
   ),
   copyFile(src('renderer', 'tokens.css'), dist('renderer', 'tokens.css')),
   copyFile(
     join(root, 'node_modules', 'uplot', 'dist', 'uPlot.min.css'),
     dist('renderer', 'uplot.css'),
   ),
+  makePages(dist(), pages),
   copyFile(join(root, '..', 'LICENSE'), join(root, 'LICENSE')),
 ]);

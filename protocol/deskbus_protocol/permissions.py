@@ -82,18 +82,19 @@ class PermissionResult(Result, frozen=True, kw_only=True):
 
 
 class PermissionEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One permission of the catalogue, in a person's words.
+    """One permission of the catalogue.
 
-    `statement` and `detail` are for a dialog, with `{app}` where the app's name goes. `word` is the
-    one scope of a permission whose `scope` is fixed. `implies` are the weaker permissions that it
-    includes, for the same scope. `points` are the methods or Electron's own names for where it is
-    enforced, `since` the first major version of Electron that asks there before it lets a page.
+    `title`, `statement` and `detail` are in a person's words, the last two for a dialog, with
+    `{app}` where the app's name goes. `word` is the one scope of a permission whose `scope` is
+    fixed. `implies` are the weaker permissions that it includes, for the same scope. `points` are
+    the methods or Electron's own names for where it is enforced, `since` the first major version of
+    Electron that asks there before it lets a page.
     """
 
     name: Permission
-    title: str
-    statement: str
-    detail: str
+    title: str = ""
+    statement: str = ""
+    detail: str = ""
     risk: Risk
     scope: ScopeKind
     enforced_by: Enforcer

@@ -41,13 +41,15 @@ class HelloParams(Params, frozen=True, kw_only=True):
     """The shell's first call on the shell link.
 
     `exec_path` is Electron's own binary, with which apps of kind `node` are run. `electron` is its
-    major version: what only later ones enforce is not offered.
+    major version: what only later ones enforce is not offered. `locale` is that of the person at
+    the shell, as in BCP 47: texts for people are in its language, where there is a catalogue of it.
     """
 
     protocol_version: str
     shell: str
     exec_path: Annotated[str, Meta(max_length=4096)] | UnsetType = UNSET
     electron: Annotated[int, Meta(ge=0)] = 0
+    locale: Annotated[str, Meta(max_length=64, examples=["de-AT"])] = "en"
 
 
 class HelloResult(Result, frozen=True, kw_only=True):

@@ -87,6 +87,8 @@ def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ignore=shutil.ignore_patterns("node_modules", "dist", "LICENSE"),
     )  # fmt: skip
     shutil.copy(ROOT / "LICENSE", clone)
+    texts = Path("backend/deskbus/languages")
+    shutil.copytree(ROOT / texts, clone / texts)
     (clone / "electron-bridge/node_modules").symlink_to(BRIDGE / "node_modules")
     packed = run(npm(), "pack", "--loglevel=error", cwd=clone / "electron-bridge")
     (tarball,) = clone.glob("electron-bridge/*.tgz")
@@ -106,7 +108,7 @@ def consumer(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_package_brings_its_licence_and_drags_nothing_along(consumer: Path) -> None:
     installed = consumer / "node_modules/deskbus-electron"
     assert (installed / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
-    assert (installed / "dist/renderer/dialog.html").is_file()
+    assert (installed / "dist/renderer/de/dialog.html").is_file()
     assert [folder.name for folder in (consumer / "node_modules").iterdir()
             if not folder.name.startswith(".")] == ["deskbus-electron"]  # fmt: skip
 

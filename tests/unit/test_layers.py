@@ -15,7 +15,7 @@ PROTOCOL = ROOT / "protocol/deskbus_protocol"
 SERVICES = {
     "bus", "persistence", "security", "vault", "audit", "processes", "ui", "federation", "fdc3",
 }  # fmt: skip
-BASE = {"config", "contracts", "reliability", "observability", "storage"}
+BASE = {"config", "contracts", "languages", "reliability", "observability", "storage"}
 CARRIERS = {"transport", "rpc"}
 TOP = {"handlers", "web"}
 ROOTS = {"app", "cli", "commands", "export", "__main__"}

@@ -85,7 +85,8 @@ def dispatcher_of(
     # The vault does one thing after the other: what an app wants next waits for one of another.
     vault_turns = FairQueue(2, of_one=1)
 
-    def shell_came(exec_path: str | None, electron: int) -> None:
+    def shell_comes(exec_path: str | None, electron: int, locale: str) -> None:
+        user_interface.shell.speak(locale)
         access.shell_came(electron)
         apps.shell_came(exec_path)
 
@@ -99,7 +100,7 @@ def dispatcher_of(
                 trail=auditing.trail,
                 violations=auditing.violations,
                 shut_down=shut_down,
-                on_shell=shell_came,
+                on_shell=shell_comes,
                 on_opened=apps.manager.session_opened,
                 tracing=tracing.terms,
                 may_join=fdc3.desktops.may_join,

@@ -92,15 +92,15 @@ class SessionHandlers:
         trail: AuditSink,
         violations: ViolationRecorder,
         shut_down: Callable[[], None],
-        on_shell: Callable[[str | None, int], None],
+        on_shell: Callable[[str | None, int, str], None],
         on_opened: Callable[[ClientId], None],
         tracing: Callable[[], TracingTerms | UnsetType] = lambda: UNSET,
         may_join: Callable[[str, ClientId], bool] = lambda _, __: False,
     ) -> None:
         """`may_join` says whether a client may have its session in a place of another app's.
 
-        `on_shell` is told the shell's own binary and its version of Electron, `on_opened` every
-        client of an app.
+        `on_shell` is told the shell's own binary, its version of Electron and its locale before it
+        is connected, `on_opened` every client of an app.
         """
         self._epoch = epoch
         self._pipe = pipe
@@ -131,10 +131,10 @@ class SessionHandlers:
             raise DeskbusError(PERMISSION_DENIED)
         if call.connection.has_session:
             raise DeskbusError(CONFLICT, "This link has its session already.")
-        self._sessions.join(call.connection, "shell", SHELL)
-        log.info("session.shell", shell=params.shell)
         exec_path = None if isinstance(params.exec_path, UnsetType) else params.exec_path
-        self._on_shell(exec_path, params.electron)
+        self._on_shell(exec_path, params.electron, params.locale)
+        self._sessions.join(call.connection, "shell", SHELL)
+        log.info("session.shell", shell=params.shell, locale=params.locale)
         return HelloResult(
             protocol_version=PROTOCOL_VERSION,
             version=__version__,

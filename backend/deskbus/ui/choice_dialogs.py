@@ -7,6 +7,7 @@ from typing import Protocol
 import structlog
 from msgspec import UNSET, UnsetType
 
+from deskbus.languages.language import Language
 from deskbus.ui.shell import Shell
 from deskbus_protocol.errors import TIMEOUT, DeskbusError
 from deskbus_protocol.ui import (
@@ -16,7 +17,6 @@ from deskbus_protocol.ui import (
     CloseDialogParams,
     ShowChoiceParams,
 )
-from deskbus_protocol.wording.display import visible
 
 ANSWER_MARGIN_S = 5.0
 """How much longer than the dialog's own time the shell has to send the answer."""
@@ -40,6 +40,10 @@ class ShellScreen:
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
 
+    @property
+    def language(self) -> Language:
+        return self._shell.language
+
     async def show(self, descriptor: ChoiceDialog, timeout_s: float) -> ChoiceAnswer:
         answer: ChoiceAnswer = await self._shell.call(
             "ui.showChoice",
@@ -60,6 +64,11 @@ class ChoiceDialogs:
         self._shell = ShellScreen(shell)
         self._timeout_s = timeout_s
 
+    @property
+    def language(self) -> Language:
+        """Of the person who chooses."""
+        return self._shell.language
+
     async def choose(
         self,
         app: str,
@@ -71,6 +80,9 @@ class ChoiceDialogs:
     ) -> str | None:
         """The id of the choice; None where the person wants none. The shell is the usual screen.
 
+        Texts come escaped.
+
+
         Raises `DeskbusError`: unavailable without a screen, timeout where nobody chose in time.
         """
         shown_on = screen or self._shell
@@ -78,9 +90,10 @@ class ChoiceDialogs:
             dialog=secrets.token_hex(8),
             nonce=secrets.token_urlsafe(16),
             app=app,
-            title=visible(title),
-            statement=visible(statement),
+            title=title,
+            statement=statement,
             choices=list(choices),
+            cancel_label=self.language.text("page.choice.cancel"),
             chosen=UNSET if chosen is None else chosen,
             timeout=int(self._timeout_s * 1000),
         )

@@ -9,7 +9,15 @@ import anyio
 import structlog
 from msgspec import UNSET, UnsetType
 
-from deskbus.ui.permission_wording import choices, describe
+from deskbus.languages.language import Language
+from deskbus.languages.permission_words import (
+    REMEMBER,
+    hold_words,
+    is_everything,
+    permission_detail,
+    permission_statement,
+    scope_words,
+)
 from deskbus.ui.shell import Shell
 from deskbus_protocol.errors import TIMEOUT, DeskbusError
 from deskbus_protocol.method import TraceContext
@@ -21,6 +29,7 @@ from deskbus_protocol.ui import (
     DialogAnswer,
     PermissionDialog,
     Remember,
+    RememberChoice,
     ShowDialogParams,
 )
 from deskbus_protocol.wire.rpc import encode
@@ -34,6 +43,9 @@ REST_S = 1.5
 nowhere.
 """
 
+PASSING: tuple[Remember, ...] = ("once", "session")
+"""For how long an answer can hold where an administrator wants a person asked each time."""
+
 Choice = Literal["allow", "deny", "dismissed", "timeout", "failed"]
 
 FIRST_CHOICE: Remember = "session"
@@ -43,7 +55,9 @@ log = structlog.get_logger()
 
 
 class Asked(NamedTuple):
-    """The subject of a dialog. `may_remember` says whether the answer may outlast the app's run.
+    """The subject of a dialog; its publisher and origin come escaped.
+
+    `may_remember` says whether the answer may outlast the app's run.
 
     `prompt` is the dialog's id, under which the audit log has it, `trace` the context of its call.
     """
@@ -137,25 +151,38 @@ class ConsentDialogs:
     def _describe(self, asked: Asked) -> PermissionDialog:
         who = asked.identity
         name = visible(who.name)
-        words = describe(name, asked.entry, asked.scope)
+        language = self._shell.language
+        entry = asked.entry
         return PermissionDialog(
             dialog=asked.prompt or secrets.token_hex(8),
             nonce=secrets.token_urlsafe(16),
             identity=AppIdentity(
                 app=who.app,
                 name=name,
-                publisher=visible(who.publisher),
-                origin=visible(who.origin),
+                publisher=who.publisher,
+                origin=who.origin,
                 verified=who.verified,
             ),
-            permission=asked.entry.name,
+            permission=entry.name,
             scope=visible(asked.scope),
-            scope_words=words.scope,
-            statement=words.statement,
-            detail=words.detail,
-            risk=words.risk,
-            choices=choices(may_remember=asked.may_remember),
+            scope_words=scope_words(language, entry, asked.scope),
+            statement=permission_statement(language, entry, name),
+            detail=permission_detail(language, entry, name),
+            risk="high" if is_everything(entry, asked.scope) else entry.risk,
+            choices=_choices(language, may_remember=asked.may_remember),
             chosen=FIRST_CHOICE,
+            allow_label=language.text("page.dialog.allow"),
+            deny_label=language.text("page.dialog.deny"),
+            remember_label=language.text("page.dialog.remember"),
             reason=visible(asked.reason) if asked.reason else UNSET,
             timeout=int(self._timeout_s * 1000),
         )
+
+
+def _choices(language: Language, *, may_remember: bool) -> list[RememberChoice]:
+    """For how long the answer can hold."""
+    return [
+        RememberChoice(id=remember, label=hold_words(language, remember))
+        for remember in REMEMBER
+        if may_remember or remember in PASSING
+    ]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from deskbus.languages.language import english, language_for
 from deskbus.reliability.circuit_breaker import CircuitBreaker
 from deskbus.reliability.token_bucket import TokenBucket
 from deskbus_protocol.errors import TIMEOUT, UNAVAILABLE, DeskbusError
@@ -50,6 +51,9 @@ class Shell:
 
     def __init__(self) -> None:
         self._peer: ShellPeer | None = None
+        self.language = english()
+        """Of the person at the shell."""
+
         self.breaker = CircuitBreaker("shell")
         self._on_connected: list[Callable[[], None]] = []
         self._updates: dict[tuple[str, str], _ShellUpdate] = {}
@@ -57,6 +61,10 @@ class Shell:
     @property
     def connected(self) -> bool:
         return self._peer is not None
+
+    def speak(self, locale: str) -> None:
+        """The person at the shell reads the language of this locale, or English."""
+        self.language = language_for(locale)
 
     def connect(self, peer: ShellPeer) -> None:
         self._peer = peer

@@ -338,7 +338,8 @@ export interface FrameDescriptor {
  * The shell's first call on the shell link.
  *
  * `exec_path` is Electron's own binary, with which apps of kind `node` are run. `electron` is its
- * major version: what only later ones enforce is not offered.
+ * major version: what only later ones enforce is not offered. `locale` is that of the person at
+ * the shell, as in BCP 47: texts for people are in its language, where there is a catalogue of it.
  */
 export interface HelloParams {
   _meta?: TraceContext;
@@ -346,6 +347,7 @@ export interface HelloParams {
   shell: string;
   execPath?: string;
   electron?: number;
+  locale?: string;
 }
 
 /** The `_meta` of a call: W3C Trace Context, level 1, passed through untouched. */
@@ -910,19 +912,20 @@ export interface CatalogueResult {
 }
 
 /**
- * One permission of the catalogue, in a person's words.
+ * One permission of the catalogue.
  *
- * `statement` and `detail` are for a dialog, with `{app}` where the app's name goes. `word` is the
- * one scope of a permission whose `scope` is fixed. `implies` are the weaker permissions that it
- * includes, for the same scope. `points` are the methods or Electron's own names for where it is
- * enforced, `since` the first major version of Electron that asks there before it lets a page.
+ * `title`, `statement` and `detail` are in a person's words, the last two for a dialog, with
+ * `{app}` where the app's name goes. `word` is the one scope of a permission whose `scope` is
+ * fixed. `implies` are the weaker permissions that it includes, for the same scope. `points` are
+ * the methods or Electron's own names for where it is enforced, `since` the first major version of
+ * Electron that asks there before it lets a page.
  */
 export interface PermissionEntry {
   /** A name of the permission catalogue (permissions.catalogue). */
   name: string;
-  title: string;
-  statement: string;
-  detail: string;
+  title?: string;
+  statement?: string;
+  detail?: string;
   risk: "high" | "low" | "medium";
   scope: "app" | "contexts" | "fixed" | "intents" | "origin" | "path" | "topics" | "word";
   enforcedBy: "broker" | "method" | "nobody" | "shell";

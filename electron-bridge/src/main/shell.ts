@@ -69,6 +69,11 @@ export interface ShellOptions {
    * `process` of its own, which pages reach past main. The latter was never run in a real Electron.
    */
   relay?: 'main' | 'process';
+  /**
+   * The locale of whoever sits in front of it, such as `de-AT`; Electron's own unless told. Dialogs,
+   * panels and other pages of deskbus are in its language, English where there is no catalogue of it.
+   */
+  locale?: string;
   /** Whether notices are drawn; without, draw your own out of the events. */
   notices?: boolean;
 }
@@ -129,6 +134,7 @@ export class Shell extends Emitter<ShellEvents> {
       config: options.config,
       env: options.env ?? {},
       shellName: options.shellName ?? app.getName(),
+      locale: () => options.locale ?? app.getLocale(),
       log: options.log,
     });
     // Not there before Electron 22.
@@ -364,7 +370,7 @@ function relaysInProcess(forker: typeof utilityProcess | undefined): Relays {
 
 /** A bundle of the main process leaves behind what windows load by its path. */
 function needOwnFiles(preload: string): void {
-  const missing = [preload, join(__dirname, '..', 'renderer', 'dialog.html')].find(
+  const missing = [preload, join(__dirname, '..', 'renderer', 'en', 'dialog.html')].find(
     (file) => !existsSync(file),
   );
   if (missing === undefined) return;

@@ -157,7 +157,7 @@ class House:
                 trail=self.trail,
                 violations=violations,
                 shut_down=lambda: None,
-                on_shell=lambda _path, _electron: None,
+                on_shell=lambda _path, _electron, _locale: None,
                 on_opened=lambda _: None,
             ).table(),
             bus_handlers.handlers(

@@ -6,6 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
+from deskbus.languages.language import english
 from deskbus.ui import consent_dialogs
 from deskbus.ui.consent_dialogs import Asked, ConsentDialogs
 from deskbus_protocol.catalogue import Catalogue
@@ -20,6 +21,7 @@ class FakeShell:
     """Shows every dialog at once, and never answers."""
 
     def __init__(self) -> None:
+        self.language = english()
         self.shown_at: list[float] = []
         self.closed_at: list[float] = []
 

@@ -9,8 +9,9 @@ from deskbus.audit.report.charts import Bar, Series, TimelineBar, TimelineRow
 from deskbus.audit.report.html_escaping import escaped
 from deskbus.audit.report.report_data import NO_APP, Figure, Listing, Period, ReportData
 from deskbus.audit.report.style_sheet import STYLE
+from deskbus.languages.language import english
+from deskbus.languages.permission_words import hold_words
 from deskbus_protocol.audit import AuditRecord, AuditVerdict
-from deskbus_protocol.wording.duration import hold_words
 from deskbus_protocol.wording.quantity import counted, number
 
 MAX_BARS = 30
@@ -151,7 +152,7 @@ def _holdings(data: ReportData, made_ms: int) -> str:
             one.app,
             one.permission,
             one.scope,
-            hold_words(one.holds),
+            hold_words(english(), one.holds),
             one.actor,
             _when(one.since_ms),
             "still held" if one.until_ms is None else f"{_when(one.until_ms)} ({one.ended})",

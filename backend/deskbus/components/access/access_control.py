@@ -21,6 +21,7 @@ from deskbus.components.component_settings import check_files
 from deskbus.components.user_interface import UserInterface
 from deskbus.config import VAULT_FOLDER, Settings
 from deskbus.contracts.listeners import Listeners
+from deskbus.languages.language import Language
 from deskbus.reliability.loops import Loops
 from deskbus.reliability.os_signals import receive_signals
 from deskbus.security.canonical_scope import resolve
@@ -337,13 +338,16 @@ class AccessControl:
         known = self._manifests.get(identity.app)
         manifest = None if known is None else known[0]
         entry = self._catalogue[request.grant.permission]
+        language = self._user_interface.shell.language
+        unknown = language.text("consent.publisher.unknown")
+        origin = visible(request.origin or "")
         outcome = await self._user_interface.dialogs.ask(
             Asked(
                 identity=AppIdentity(
                     app=identity.app,
                     name=manifest.name if manifest else identity.app,
-                    publisher=manifest.publisher if manifest else "unknown publisher",
-                    origin=request.origin or _origin_of(manifest, identity.client),
+                    publisher=visible(manifest.publisher) if manifest else unknown,
+                    origin=origin or _origin_of(manifest, identity.client, language),
                     verified=request.verified,
                 ),
                 entry=entry,
@@ -380,11 +384,11 @@ def _copy_aside(folder: Path) -> str:
     return aside.name
 
 
-def _origin_of(manifest: Manifest | None, client: str) -> str:
+def _origin_of(manifest: Manifest | None, client: str, language: Language) -> str:
     """Where what asks is from, in words: the address of the window's page, or this computer."""
     windows = [] if manifest is None else [w for w in manifest.windows if w.name == client]
     for window in windows:
         parts = urlsplit(window.url)
         if parts.scheme in ("http", "https"):
             return visible(f"{parts.scheme}://{parts.netloc}")
-    return "a program on this computer" if not windows else "a page on this computer"
+    return language.text("consent.origin.page" if windows else "consent.origin.program")

@@ -8,12 +8,12 @@ from deskbus.fdc3.agent import AgentCore
 from deskbus.fdc3.dacp.channels import move
 from deskbus.fdc3.errors import DacpError
 from deskbus.fdc3.ports import Candidate
+from deskbus.languages.permission_words import kind_words
 from deskbus.ui.choice_dialogs import ChoiceDialogs, ChoiceScreen
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import NOT_FOUND, TIMEOUT, DeskbusError
 from deskbus_protocol.ui import Choice
 from deskbus_protocol.wording.display import visible
-from deskbus_protocol.wording.scope_words import CONTEXT_WORDS
 
 NO_CHANNEL = "none"
 """The id of the choice that takes an app off its channel."""
@@ -38,12 +38,16 @@ class PersonChooses:
         agent = self._agent()
         choices = [self._describe(agent, number, each) for number, each in enumerate(candidates)]
         app_id = agent.directory.app_id_of(asker.app)
-        what = CONTEXT_WORDS.get(context_type, f"data of the type {context_type}")
+        language = self._dialogs.language
         try:
             chosen = await self._dialogs.choose(
                 asker.app,
-                "Choose an app",
-                f"{_name(agent, app_id)} has {what} for another app. Which one takes it?",
+                language.text("choice.app.title"),
+                language.text(
+                    "choice.app.statement",
+                    app=visible(_name(agent, app_id)),
+                    data=kind_words(language, context_type),
+                ),
                 choices,
                 screen=self._screen_of(asker),
             )
@@ -57,11 +61,16 @@ class PersonChooses:
         names = [taker.display_name for taker in takers if taker.app_id == candidate.app_id]
         instance = None if candidate.instance_id is None else candidate.instance_id
         known = None if instance is None else agent.instances.get(instance)
-        where = "a new window" if known is None else f"its window {known.identity.client}"
+        language = self._dialogs.language
+        where = (
+            language.text("choice.app.new-window")
+            if known is None
+            else language.text("choice.app.window", window=visible(known.identity.client))
+        )
         return Choice(
             id=str(number),
             label=visible(_name(agent, candidate.app_id)),
-            detail=f"In {visible(where)}",
+            detail=where,
             group=visible(names[0] if names else candidate.intent),
             running=known is not None,
         )
@@ -85,11 +94,12 @@ async def choose_channel(
         )
         for channel in agent.channels.user_channels()
     ]
-    choices.append(Choice(id=NO_CHANNEL, label="No channel"))
+    language = dialogs.language
+    choices.append(Choice(id=NO_CHANNEL, label=language.text("choice.channel.none")))
     chosen = await dialogs.choose(
         identity.app,
-        "Choose a channel",
-        f"The channel on which {_name(agent, instance.app_id)} shares what it shows",
+        language.text("choice.channel.title"),
+        language.text("choice.channel.statement", app=visible(_name(agent, instance.app_id))),
         choices,
         instance.channel or NO_CHANNEL,
         screen,

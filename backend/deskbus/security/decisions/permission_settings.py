@@ -6,6 +6,8 @@ from typing import TypedDict
 from msgspec import UNSET, UnsetType
 
 from deskbus.contracts.audit_sink import AuditSink
+from deskbus.languages.language import english
+from deskbus.languages.permission_words import permission_title, scope_words, worded
 from deskbus.security.decisions.decision_store import DecisionStore
 from deskbus.security.decisions.decision_table import DecisionTable, UserDecision
 from deskbus.security.policy.policy import ANY
@@ -30,7 +32,6 @@ from deskbus_protocol.permissions import (
     Risk,
 )
 from deskbus_protocol.wording.display import visible
-from deskbus_protocol.wording.scope_words import scope_words
 
 
 class _Said(TypedDict):
@@ -62,8 +63,10 @@ class PermissionSettings:
         self._clock = clock
 
     def offered(self) -> list[PermissionEntry]:
-        """The permissions that somebody enforces."""
-        return [entry for name in self._catalogue if (entry := self._catalogue.offered(name))]
+        """The permissions that somebody enforces, in English."""
+        language = english()
+        found = [entry for name in self._catalogue if (entry := self._catalogue.offered(name))]
+        return [worded(language, entry) for entry in found]
 
     def grants_of(self, app: str) -> GrantsResult:
         return GrantsResult(
@@ -249,7 +252,9 @@ class PermissionSettings:
             "permission": grant.permission,
             "scope": grant.scope,
             "title": self._title(grant.permission),
-            "scope_words": grant.scope if entry is None else scope_words(entry, grant.scope),
+            "scope_words": (
+                grant.scope if entry is None else scope_words(english(), entry, grant.scope)
+            ),
             "risk": "high" if entry is None else entry.risk,
         }
 
@@ -259,4 +264,4 @@ class PermissionSettings:
 
     def _title(self, permission: str) -> str:
         entry = self._catalogue.get(permission)
-        return permission if entry is None else entry.title
+        return permission if entry is None else permission_title(english(), entry)

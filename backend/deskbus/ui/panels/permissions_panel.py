@@ -8,6 +8,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from deskbus.contracts.permission_records import PermissionRecords
+from deskbus.languages.language import english
+from deskbus.languages.permission_words import hold_words
 from deskbus_protocol.errors import NOT_FOUND, DeskbusError
 from deskbus_protocol.panels import (
     PanelAction,
@@ -27,7 +29,6 @@ from deskbus_protocol.panels import (
 )
 from deskbus_protocol.permissions import Embargo, PermissionList, PermissionRecord, Risk
 from deskbus_protocol.wording.display import visible
-from deskbus_protocol.wording.duration import hold_words
 from deskbus_protocol.wording.quantity import counted, number
 
 PAGE_ROWS = 300
@@ -276,7 +277,7 @@ def _record_row(record: PermissionRecord) -> PanelRow:
             PanelFact(label="Scope", text=visible(record.scope), look="code"),
             PanelFact(label="Risk", text=RISK_WORDS[record.risk], tone=RISK_TONES[record.risk]),
             PanelFact(label="Decided by", text=source),
-            PanelFact(label="Holds", text=hold_words(record.holds)),
+            PanelFact(label="Holds", text=hold_words(english(), record.holds)),
         ],
     )
 
@@ -312,7 +313,7 @@ def _embargo_row(embargo: Embargo) -> PanelRow:
 def _until(record: PermissionRecord) -> PanelCell:
     if not isinstance(record.until, UnsetType):
         return PanelCell(time=record.until)
-    return PanelCell(text=hold_words(record.holds), tone="quiet")
+    return PanelCell(text=hold_words(english(), record.holds), tone="quiet")
 
 
 def _time(at: int | UnsetType, otherwise: str) -> PanelCell:

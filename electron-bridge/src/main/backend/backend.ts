@@ -15,6 +15,7 @@ import {
   type Result,
 } from '../../node/link/link';
 import { backendEnvironment, backendFolder, lacksDeskbus, type Command } from './command';
+import { speak } from '../languages';
 import { killTree } from './process-tree';
 
 export type BackendState = 'starting' | 'up' | 'down' | 'stopped';
@@ -38,12 +39,16 @@ export interface BackendOptions {
   config: string | undefined;
   env: Record<string, string>;
   shellName: string;
+  /** Asked once Electron is ready, before which it knows none. */
+  locale(): string;
   log: ((line: string) => void) | undefined;
 }
 
 /** Of the log of a backend that does not start: those that its error has. */
 const LAST_LINES = 3;
 const OUTPUT_LIMIT_MS = 250;
+/** Characters of a locale that the backend takes. */
+const MAX_LOCALE = 64;
 const HELLO_LIMIT_MS = 10_000;
 const STOP_LIMIT_MS = 2_000;
 const FIRST_RESTART_MS = 250;
@@ -164,6 +169,7 @@ export class Backend extends Emitter<BackendEvents> {
     const run = this.spawn();
     this.run = run;
     await ready;
+    speak(this.options.locale());
     const hello = await this.greet(run);
     this.hello = hello;
     this.current = 'up';
@@ -222,6 +228,7 @@ export class Backend extends Emitter<BackendEvents> {
       shell: this.options.shellName,
       execPath: process.execPath,
       electron: Number(major(electron)),
+      locale: this.options.locale().slice(0, MAX_LOCALE),
     };
     let hello: HelloResult;
     try {

@@ -133,9 +133,9 @@ export function lockContents(contents: WebContents, home: string, policy?: Sessi
   }
 }
 
-/** The bridge's own pages need what lies beside them, and nothing else. */
+/** The bridge's own pages need what lies beside the folder of their language, and nothing else. */
 function ownPagesOnly(home: string): SessionPolicy {
-  const folder = OwnFolder.of(home);
+  const folder = OwnFolder.of(new URL('.', home).href.slice(0, -1));
   return nothingBut(async ({ url }) => (await folder?.has(url)) ?? false);
 }
 

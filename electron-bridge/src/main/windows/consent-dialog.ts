@@ -4,10 +4,11 @@ import { BrowserWindow, ipcMain, type IpcMainEvent, type IpcMainInvokeEvent } fr
 import { ALLOW_DELAY_MS } from '../../generated/constants';
 import type { DialogAnswer, ShowDialogParams } from '../../generated/protocol';
 import { DialogChannel, type Remember } from '../../ipc/dialog-channels';
+import { spoken } from '../languages';
 import { lockContents, lockedPreferences, OWN_LOOK } from '../policy/lockdown';
+import { ownPagePath } from './own-page';
 import { TopFrame } from './top-frame';
 
-const PAGE = join(__dirname, '..', 'renderer', 'dialog.html');
 const PRELOAD = join(__dirname, '..', 'preload', 'dialog.js');
 const WIDTH = 460;
 const FIRST_HEIGHT = 420;
@@ -40,7 +41,8 @@ export class ConsentDialog {
     this.browserWindow = createWindow(descriptor.identity.name, parent);
     const { webContents } = this.browserWindow;
     this.frame = new TopFrame(webContents);
-    lockContents(webContents, pathToFileURL(PAGE).href);
+    const page = ownPagePath('dialog');
+    lockContents(webContents, pathToFileURL(page).href);
     this.answer = this.settled(descriptor.timeout);
     const fail = (): void => this.settle('failed', 'once');
     this.browserWindow.once('closed', () => this.dismiss());
@@ -51,7 +53,7 @@ export class ConsentDialog {
     }
     this.browserWindow.once('show', () => webContents.send(DialogChannel.inView));
     dialogs.add(webContents.id, this);
-    this.browserWindow.loadFile(PAGE).catch(fail);
+    this.browserWindow.loadFile(page).catch(fail);
   }
 
   dismiss(): void {
@@ -172,7 +174,7 @@ function createWindow(appName: string, parent: BrowserWindow | undefined): Brows
   const window = new BrowserWindow({
     ...OWN_LOOK,
     ...(parent ? { parent } : {}),
-    title: `${appName} asks for permission`,
+    title: spoken().text('main.consent.title', { app: appName }),
     width: WIDTH,
     height: FIRST_HEIGHT,
     useContentSize: true,

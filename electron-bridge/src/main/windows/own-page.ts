@@ -1,10 +1,11 @@
 import { join } from 'path';
 import { pathToFileURL } from 'url';
 import { BrowserWindow, type BrowserWindowConstructorOptions } from 'electron';
+import { spoken } from '../languages';
 import { lockContents, lockedPreferences, OWN_LOOK } from '../policy/lockdown';
 import { TopFrame } from './top-frame';
 
-const PAGES = join(__dirname, '..', 'renderer');
+const RENDERER = join(__dirname, '..', 'renderer');
 const PRELOADS = join(__dirname, '..', 'preload');
 
 /** A window with a page of the bridge's own, in a session that nothing else uses. */
@@ -14,9 +15,14 @@ export interface OwnPage {
   loaded: Promise<void>;
 }
 
+/** The file of a page, in the person's language. */
+export function ownPagePath(name: string): string {
+  return join(RENDERER, spoken().code, `${name}.html`);
+}
+
 /** `name` is that of the page and of its preload script. */
 export function openOwnPage(name: string, options: BrowserWindowConstructorOptions): OwnPage {
-  const page = join(PAGES, `${name}.html`);
+  const page = ownPagePath(name);
   const window = new BrowserWindow({
     ...OWN_LOOK,
     ...options,

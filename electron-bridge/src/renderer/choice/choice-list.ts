@@ -9,6 +9,8 @@ export interface ChoiceElements {
   search: HTMLInputElement;
   list: HTMLElement;
   nothing: HTMLElement;
+  /** The mark of a choice that runs already. */
+  running: string;
 }
 
 export class ChoiceList {
@@ -70,7 +72,7 @@ export class ChoiceList {
     words.append(element('div', label, 'label'));
     if (detail) words.append(element('div', detail, 'detail'));
     button.append(avatar(label, colour), words);
-    if (running) button.append(element('span', 'running', 'mark'));
+    if (running) button.append(element('span', this.elements.running, 'mark'));
     button.addEventListener('click', () => this.choose(id));
     return button;
   }

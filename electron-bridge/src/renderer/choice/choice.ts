@@ -1,6 +1,7 @@
 // The page of a choice dialog.
 import type { ChoiceBridge } from '../../ipc/choice-channels';
 import { ChoiceList } from './choice-list';
+import { text } from '../language';
 
 declare const choice: ChoiceBridge;
 
@@ -13,12 +14,13 @@ function byId(id: string): HTMLElement {
 async function show(): Promise<void> {
   const descriptor = await choice.descriptor();
   byId('statement').textContent = descriptor.statement;
-  byId('cancel').textContent = descriptor.cancelLabel ?? 'Cancel';
+  byId('cancel').textContent = descriptor.cancelLabel ?? text('page.choice.cancel');
   byId('cancel').addEventListener('click', () => choice.choose(null));
   const elements = {
     search: byId('search') as HTMLInputElement,
     list: byId('choices'),
     nothing: byId('nothing'),
+    running: text('page.choice.running'),
   };
   const list = new ChoiceList(elements, descriptor, (id) => choice.choose(id));
   document.addEventListener('keydown', list.onKey);

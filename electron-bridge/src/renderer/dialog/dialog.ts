@@ -2,10 +2,10 @@
 import { ALLOW_DELAY_MS } from '../../generated/constants';
 import type { PermissionDialog, RememberChoice } from '../../generated/protocol';
 import type { ConsentBridge, Remember } from '../../ipc/dialog-channels';
+import { text } from '../language';
 
 declare const consent: ConsentBridge;
 
-const RISKS = { low: 'Low risk', medium: 'Medium risk', high: 'High risk' };
 /** The backend counts from when it was told, a little later; a click at once must count there. */
 const ALLOW_MARGIN_MS = 100;
 
@@ -28,9 +28,9 @@ function draw(descriptor: PermissionDialog): void {
   setText('name', identity.name);
   setText('publisher', identity.publisher);
   setText('app', identity.app);
-  setText('risk-label', RISKS[descriptor.risk]);
+  setText('risk-label', text(`page.dialog.risk.${descriptor.risk}`));
   setText('statement', descriptor.statement);
-  setText('verified', identity.verified ? 'signed' : 'not signed');
+  setText('verified', text(identity.verified ? 'page.dialog.signed' : 'page.dialog.not-signed'));
   byId('verified').classList.toggle('is-signed', identity.verified === true);
   setText('origin', identity.origin ?? '');
   setText('scope-words', descriptor.scopeWords);
@@ -38,9 +38,9 @@ function draw(descriptor: PermissionDialog): void {
   setText('detail', descriptor.detail);
   setText('reason', reason ?? '');
   byId('quote').hidden = reason === undefined || reason === '';
-  setText('deny', descriptor.denyLabel ?? 'Deny');
-  setText('allow', descriptor.allowLabel ?? 'Allow');
-  setText('remember-label', descriptor.rememberLabel ?? 'Remember my choice');
+  setText('deny', descriptor.denyLabel ?? text('page.dialog.deny'));
+  setText('allow', descriptor.allowLabel ?? text('page.dialog.allow'));
+  setText('remember-label', descriptor.rememberLabel ?? text('page.dialog.remember'));
   byId('choices').append(...descriptor.choices.map((choice) => radio(choice, descriptor.chosen)));
 }
 

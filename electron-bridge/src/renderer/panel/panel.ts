@@ -6,6 +6,7 @@ import type {
   PanelVerdict,
 } from '../../generated/protocol';
 import type { Outcome, PanelBridge } from '../../ipc/panel-channels';
+import { text } from '../language';
 import { factsOf } from './cell';
 import { confirmed } from './confirm';
 import { byId, fill, isTyping, make, setText } from './element';
@@ -91,7 +92,7 @@ function drawMessage(id: string, message: PanelContent['error']): void {
 function drawEmpty({ rows = [], groups = [], empty, error }: PanelContent): void {
   const isEmpty = rows.length + groups.length === 0;
   byId('table').hidden = isEmpty;
-  const message = empty ?? { title: 'Nothing here' };
+  const message = empty ?? { title: text('page.panel.nothing') };
   drawMessage('empty', isEmpty && !error ? message : undefined);
 }
 
@@ -104,7 +105,7 @@ function drawFoot(content: PanelContent): void {
 
 /** The action with a question before it, its own or that of its label. */
 function asked(action: PanelAction): PanelAction {
-  return { confirm: `${action.label}?`, ...action };
+  return { confirm: text('page.panel.really', { action: action.label }), ...action };
 }
 
 async function act(action: PanelAction, subject: string, row?: string): Promise<void> {

@@ -5,6 +5,7 @@ import type {
   PanelGroup,
   PanelRow,
 } from '../../generated/protocol';
+import { text } from '../language';
 import { cellOf, factsOf } from './cell';
 import { fill, make } from './element';
 
@@ -81,7 +82,7 @@ export class Table {
     for (const column of columns) row.append(headOf(column, total));
     if ((rowActions ?? []).length > 0) {
       const th = make('th', 'fit');
-      th.append(make('span', 'unseen', 'Actions'));
+      th.append(make('span', 'unseen', text('page.panel.actions')));
       row.append(th);
     }
     fill(this.head, row);

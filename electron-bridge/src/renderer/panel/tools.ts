@@ -1,4 +1,5 @@
 import type { PanelContent, PanelFilter, PanelQuery } from '../../generated/protocol';
+import { text } from '../language';
 import { byId, fill, isTyping, make } from './element';
 
 const TYPING_MS = 150;
@@ -26,7 +27,7 @@ export class Tools {
   draw({ search, filters = [], live }: PanelContent): void {
     byId('tools').hidden = search === undefined && filters.length === 0 && live === undefined;
     byId('search-box').hidden = search === undefined;
-    this.search.placeholder = search?.placeholder ?? 'Search';
+    this.search.placeholder = search?.placeholder ?? text('page.panel.search');
     this.put(this.search, search?.value ?? '');
     byId('live-label').hidden = live === undefined;
     this.live.checked = live === true;
@@ -87,7 +88,8 @@ export class Tools {
     }
     const used = this.fields().filter(({ value }) => value !== '').length;
     this.more.hidden = filters.length === 0;
-    this.more.textContent = used === 0 ? 'Filters' : `Filters (${used})`;
+    this.more.textContent =
+      used === 0 ? text('page.panel.filters') : text('page.panel.filters-used', { used });
     this.more.classList.toggle('set', used > 0);
   }
 

@@ -155,6 +155,7 @@ function showChoice(descriptor: ChoiceDialog): void {
     search: byId('choice-search') as HTMLInputElement,
     list: byId('choices'),
     nothing: byId('choice-nothing'),
+    running: 'running',
   };
   const list = new ChoiceList(elements, descriptor, answer);
   shown = { descriptor, list };

@@ -1,0 +1,1 @@
+"""Texts for people: one catalogue a language, a file of data each."""

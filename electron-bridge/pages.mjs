@@ -1,0 +1,60 @@
+// Makes the bridge's own pages: from each body below src/renderer, one page for each language, in one
+// template, with the texts of the catalogues that backend/deskbus/languages has.
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const LANGUAGES = fileURLToPath(new URL('../backend/deskbus/languages', import.meta.url));
+const RENDERER = fileURLToPath(new URL('src/renderer', import.meta.url));
+const TEMPLATE = join(RENDERER, 'page.html');
+const PLACE = /\{\{([\w.-]+)\}\}/g;
+
+/** Texts whose keys begin so are those of pages. */
+const OF_PAGES = 'page.';
+
+async function catalogues() {
+  const names = (await readdir(LANGUAGES)).filter((name) => name.endsWith('.json'));
+  const files = names.map((name) => readFile(join(LANGUAGES, name), 'utf8'));
+  return (await Promise.all(files)).map((file) => JSON.parse(file));
+}
+
+function escaped(text) {
+  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/"/g, '&quot;');
+}
+
+/** The catalogue without the texts of other places, as JSON that can stand within a page. */
+function textsOf({ messages, language, direction, dates, numbers }) {
+  const own = Object.entries(messages).filter(([key]) => key.startsWith(OF_PAGES));
+  const texts = { language, direction, dates, numbers, messages: Object.fromEntries(own) };
+  return JSON.stringify(texts).replace(/</g, '\\u003c');
+}
+
+function pageOf(template, name, body, catalogue) {
+  const { language, direction, messages } = catalogue;
+  const values = { language, direction };
+  const filled = (html) =>
+    html.replace(PLACE, (place, key) => {
+      if (place === '{{texts}}') return place;
+      const value = values[key] ?? messages[key];
+      if (value === undefined) throw new Error(`${name}.html: there is no text ${key}.`);
+      return escaped(value);
+    });
+  const whole = template.replace(/NAME/g, name).replace('BODY', () => body.trim());
+  return filled(whole).replace('{{texts}}', () => textsOf(catalogue));
+}
+
+/** Writes `renderer/<language>/<page>.html` for each of `names`, and `languages/<language>.json` below `dist`. */
+export async function makePages(dist, names) {
+  const template = await readFile(TEMPLATE, 'utf8');
+  await mkdir(join(dist, 'languages'), { recursive: true });
+  for (const catalogue of await catalogues()) {
+    const { language } = catalogue;
+    await mkdir(join(dist, 'renderer', language), { recursive: true });
+    await writeFile(join(dist, 'languages', `${language}.json`), JSON.stringify(catalogue));
+    for (const name of names) {
+      const body = await readFile(join(RENDERER, name, `${name}.html`), 'utf8');
+      const page = pageOf(template, name, body, catalogue);
+      await writeFile(join(dist, 'renderer', language, `${name}.html`), page);
+    }
+  }
+}

@@ -1,0 +1,8 @@
+import { Language, type TextCatalogue } from '../common/language/language';
+
+/** The language of this page; the build puts its texts into the page itself. */
+export const language = new Language(
+  JSON.parse(document.getElementById('texts')?.textContent ?? '') as TextCatalogue,
+);
+
+export const text = language.text.bind(language);

@@ -1,0 +1,72 @@
+"""What a person reads in a real Electron is in the language of the shell's locale."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from demo.devtools import Page
+from demo.electron import ALLOW, DENY, ElectronSession
+from deskbus.languages.language import Language, language_for
+from tests.electron.conftest import Starter
+
+pytestmark = pytest.mark.slow
+
+LOCALES = ["de-AT", "ar-XB"]
+
+OVERFLOWS = """[...document.querySelectorAll('main *')]
+    .filter((each) => each.scrollWidth > each.clientWidth + 1 && each.clientWidth > 0)
+    .filter((each) => getComputedStyle(each).overflow !== 'visible' || each.tagName === 'BUTTON')
+    .map((each) => each.id || each.tagName)"""
+"""Elements whose texts don't fit them."""
+
+
+@pytest.fixture(scope="module", params=LOCALES)
+async def session(
+    request: pytest.FixtureRequest, electron_with: Starter
+) -> AsyncIterator[tuple[ElectronSession, Language]]:
+    """One Electron for each locale."""
+    locale: str = request.param
+    async with electron_with("test.asker", env={"DESKBUS_LOCALE": locale}) as electron:
+        yield electron, language_for(locale)
+
+
+async def texts(page: Page, *selectors: str) -> list[str]:
+    return [str(await page.text(selector)) for selector in selectors]
+
+
+@pytest.mark.requirement("3.1")
+async def test_the_consent_dialog_is_in_the_persons_language(
+    session: tuple[ElectronSession, Language],
+) -> None:
+    electron, language = session
+    say = language.text
+    window = await electron.window("?asker")
+    await window.until("window.deskbus")
+    await window.evaluate(
+        "(() => { deskbus.subscribe('consent.words', () => 0).catch(() => 0); })()"
+    )
+    dialog = await electron.dialog()
+    await dialog.until(f"document.querySelector('{ALLOW}').disabled === false")
+    assert await dialog.evaluate("document.documentElement.lang") == language.code
+    assert await dialog.evaluate("getComputedStyle(document.body).direction") == language.direction
+    assert await texts(dialog, ALLOW, DENY, "#statement", "#scope-words", "#origin") == [
+        say("page.dialog.allow"),
+        say("page.dialog.deny"),
+        say("permission.messaging.read.statement", app="Asker"),
+        say("scope.topics.one", topic="consent.words"),
+        say("consent.origin.page"),
+    ]
+    assert await texts(dialog, "#risk-label", "#verified", "legend", "label") == [
+        say("page.dialog.risk.medium"),
+        say("page.dialog.not-signed"),
+        say("page.dialog.remember"),
+        say("holds.once"),
+    ]
+    first, last = [
+        await dialog.evaluate(f"document.querySelector('{each}').getBoundingClientRect().left")
+        for each in (DENY, ALLOW)
+    ]
+    assert (first < last) is (language.direction == "ltr"), "Allow stands where a line ends"
+    assert await dialog.evaluate(OVERFLOWS) == []
+    await dialog.click(DENY)
+    await electron.browser.gone(dialog)
