@@ -1,6 +1,6 @@
 """Messages in a subset of ICU MessageFormat: `{name}`, `{name, number}`, plural and select. Pure.
 
-`electron-bridge/src/common/language/message-format.ts` reads the same; a test holds the two together.
+`electron-bridge/src/common/language/message-format.ts` reads the same; a test holds them together.
 """
 
 from typing import Literal, NamedTuple
