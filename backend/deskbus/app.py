@@ -13,6 +13,7 @@ import anyio
 import structlog
 
 from deskbus.components.access.access_control import AccessControl
+from deskbus.components.access.shell_safe_storage import ShellSafeStorage, UnlockByShell
 from deskbus.components.apps.app_processes import AppProcesses
 from deskbus.components.apps.app_traces import AppTraces
 from deskbus.components.audit.auditing import Auditing
@@ -109,7 +110,8 @@ class Backend:
 
         vault_changed = Listeners[VaultStatus]()
         damage_found = AsyncListeners[Purpose | None]()
-        keys = Vault(settings.data_dir / VAULT_FOLDER)
+        safe_storage = ShellSafeStorage(user_interface.shell)
+        keys = Vault(settings.data_dir / VAULT_FOLDER, safe=safe_storage)
         vault = VaultService(
             keys, vault_changed, on_refused=damage_found, passes=logs.secrets.learn
         )
@@ -311,6 +313,7 @@ class Backend:
             messaging,
             health,
             user_interface,
+            UnlockByShell(user_interface.shell, vault, loops),
             access,
             acceptor,
             federation_bridge,

@@ -385,6 +385,7 @@ def _add_vault(commands: Any, reach: argparse.ArgumentParser) -> None:
     )
     add("change-password", "put it under a master password, or another one", new=True)
     add("use-keychain", "move its key into the keychain", operand="[KEYCHAIN]")
+    add("use-safe-storage", "have Electron's safeStorage keep its key; needs the running shell")
     add("export", "write its content to a file under a password", operand="FILE", new=True)
     add("import", "take in what another machine exported", operand="FILE", new=True)
     add("set", "keep a secret of the configuration, read from standard input", operand="NAME")

@@ -280,7 +280,9 @@ class VaultLocked(Event, frozen=True, kw_only=True, tag="vault.locked"):
 
 
 class VaultRotated(Event, frozen=True, kw_only=True, tag="vault.rotated"):
-    """`what` is `kek`, `keys` or `all`; `password` or `keychain` where the key moved there."""
+    """`what` is `kek`, `keys` or `all`; where the key moved, `password`, `keychain` or
+    `safeStorage`.
+    """
 
     severity: ClassVar[Severity] = "notice"
 

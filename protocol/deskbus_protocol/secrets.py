@@ -18,6 +18,10 @@ SecretValue = Annotated[str, Meta(max_length=65_536)]
 MAX_PASSWORD_CHARACTERS = 1024
 """The longest master password."""
 
+MAX_KEY_CHARACTERS = 1024
+MAX_SEALED_CHARACTERS = 16 * 1024
+"""Of the vault's key as a text, and of what safeStorage makes of it."""
+
 Password = Annotated[str, Meta(max_length=MAX_PASSWORD_CHARACTERS)]
 VaultState = Literal["closed", "unlocked", "locked", "memory"]
 
@@ -94,6 +98,30 @@ class UseKeychainParams(Params, frozen=True, kw_only=True):
     """`keychain` is one of a name; without, that of this desktop."""
 
     keychain: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
+
+
+class SealKeyParams(Params, frozen=True, kw_only=True):
+    """The vault's key in a text that safeStorage is to encrypt."""
+
+    text: Annotated[str, Meta(max_length=MAX_KEY_CHARACTERS)]
+
+
+class SealedKey(Result, frozen=True, kw_only=True):
+    """`sealed` is base64. `store` is what safeStorage has behind it, in Electron's word."""
+
+    sealed: Annotated[str, Meta(max_length=MAX_SEALED_CHARACTERS)]
+    store: Annotated[str, Meta(max_length=64)]
+
+
+class OpenKeyParams(Params, frozen=True, kw_only=True):
+    sealed: Annotated[str, Meta(max_length=MAX_SEALED_CHARACTERS)]
+
+
+class OpenedKey(Result, frozen=True, kw_only=True):
+    """`stale`: safeStorage has another key by now, and would encrypt it anew."""
+
+    text: Annotated[str, Meta(max_length=MAX_KEY_CHARACTERS)]
+    stale: bool = False
 
 
 class TransferParams(Params, frozen=True, kw_only=True):
@@ -194,6 +222,27 @@ METHODS = (
         params=UseKeychainParams,
         result=VaultResult,
         callers="shell",
+    ),
+    Method(
+        name="vault.useSafeStorage",
+        summary="Has Electron's safeStorage keep the vault's key; the shell encrypts it.",
+        params=NoParams,
+        result=VaultResult,
+        callers="shell",
+    ),
+    Method(
+        name="vault.sealKey",
+        summary="Has safeStorage encrypt the vault's key; refused where no keychain is behind it.",
+        params=SealKeyParams,
+        result=SealedKey,
+        handled_by="shell",
+    ),
+    Method(
+        name="vault.openKey",
+        summary="Has safeStorage decrypt the vault's key.",
+        params=OpenKeyParams,
+        result=OpenedKey,
+        handled_by="shell",
     ),
     Method(
         name="vault.setSecret",

@@ -11,6 +11,7 @@ from demo.devtools import Page
 from demo.electron import ElectronSession
 from demo.processes import eventually, remains
 from tests.electron.conftest import Starter
+from tests.electron.mainprocess import in_main
 from tests.electron.test_survival import backend_of
 from tests.integration.secretservice import SecretService
 from tests.integration.test_vault import vault_command
@@ -175,3 +176,15 @@ async def test_dismissing_a_notice_that_is_the_only_window_does_not_end_electron
         await notice.until("document.visibilityState === 'hidden'")
         assert await remains(tree[:1], ENDS_WITHIN_S) != []
         assert backend_of(electron) is not None
+
+
+async def test_an_electron_without_safe_storage_says_so(electron: ElectronSession) -> None:
+    """Electron 9, that is; what a later one answers is tested against a stand-in."""
+    await electron.window("?sender")  # by then the backend is up
+    if await in_main(electron, "Boolean(electron.safeStorage)"):
+        pytest.skip("this Electron has safeStorage")
+    told = await in_main(
+        electron,
+        "await shell.call('vault.useSafeStorage').then(() => '', (error) => error.message)",
+    )
+    assert "has no safeStorage" in told

@@ -250,7 +250,7 @@ async def make_keyset(place: DataFolder, patch: pytest.MonkeyPatch) -> None:
 
 async def make_head(place: DataFolder, patch: pytest.MonkeyPatch) -> None:
     await make_vault(place, patch)
-    replace(place.folder / "vault" / KEYSET, b'"version":1', b'"version":2')
+    replace(place.folder / "vault" / KEYSET, b'"version":1', b'"version":3')
 
 
 async def make_manifest(place: DataFolder, patch: pytest.MonkeyPatch) -> None:
@@ -477,7 +477,12 @@ FORMATS = [
     ),
     Format("sealed record", ("vault.cipher._VERSION",), make_record, start_record),
     Format("keyset", ("vault.keys.keyset._MAGIC",), make_keyset, start_vault),
-    Format("keyset's head", ("vault.keys.keyset.VERSION",), make_head, start_vault),
+    Format(
+        "keyset's head",
+        ("vault.keys.keyset.VERSION", "vault.keys.keyset.KeysetHead"),
+        make_head,
+        start_vault,
+    ),
     Format("manifest", ("vault.records.sealed_records.VERSION",), make_manifest, start_vault),
     Format("keychain entry", ("vault.keys.kek_providers.VERSION",), make_entry, start_vault),
     Format("export", ("vault.records.vault_archive._MAGIC",), make_export, start_import),

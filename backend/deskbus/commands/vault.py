@@ -40,7 +40,7 @@ NEW_FD = "--new-password-fd"
 OF_EXPORT = "Password of the export"
 
 _NEEDS_VAULT = frozenset({"rotate", "export", "unset", "lock"})
-_MAKES_VAULT = frozenset({"change-password", "use-keychain"})
+_MAKES_VAULT = frozenset({"change-password", "use-keychain", "use-safe-storage"})
 
 
 def run(options: Namespace) -> int:
@@ -113,6 +113,8 @@ async def _act(access: VaultAccess, vault: Vault, options: Namespace) -> int:
         )
     elif what == "use-keychain":
         await access.use_keychain(options.name)
+    elif what == "use-safe-storage":
+        await access.use_safe_storage()
     elif what == "set":
         await access.put(options.name, _secret(options.name))
     elif what == "unset" and not await access.delete(options.name):

@@ -50,6 +50,8 @@ class VaultAccess(Protocol):
 
     async def use_keychain(self, name: str | None) -> None: ...
 
+    async def use_safe_storage(self) -> None: ...
+
     async def put(self, name: str, value: bytes) -> None: ...
 
     async def delete(self, name: str) -> bool:
@@ -91,6 +93,9 @@ class VaultThroughBackend:
 
     async def use_keychain(self, name: str | None) -> None:
         await self._call("vault.useKeychain", {} if name is None else {"keychain": name})
+
+    async def use_safe_storage(self) -> None:
+        await self._call("vault.useSafeStorage")
 
     async def put(self, name: str, value: bytes) -> None:
         await self._call("vault.setSecret", {"name": name, "value": value.decode()})
@@ -148,6 +153,10 @@ class VaultOnDisk:
     async def use_keychain(self, name: str | None) -> None:
         with _as_command_errors():
             self._vault.use_keychain(name)
+
+    async def use_safe_storage(self) -> None:
+        with _as_command_errors():
+            self._vault.use_safe_storage()
 
     async def put(self, name: str, value: bytes) -> None:
         with _as_command_errors():

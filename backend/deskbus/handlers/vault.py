@@ -61,6 +61,7 @@ class VaultHandlers:
             "vault.lock": self._lock,
             "vault.changePassword": self._change_password,
             "vault.useKeychain": self._use_keychain,
+            "vault.useSafeStorage": self._use_safe_storage,
             "vault.setSecret": self._set_config,
             "vault.deleteSecret": self._delete_config,
             "vault.export": self._export,
@@ -77,6 +78,8 @@ class VaultHandlers:
             await self._vault.unlock(password)
             return VaultResult(status=before)
         kek_provider = "master password" if before.needs_password else "keychain"
+        if self._vault.needs_shell:
+            kek_provider = "safeStorage"
         event = VaultUnlocked(app=call.identity.app, actor="person", kek_provider=kek_provider)
         with self._by_person():
             if self._log_is_open():
@@ -144,6 +147,11 @@ class VaultHandlers:
             await self._vault.use_keychain(
                 None if isinstance(params.keychain, UnsetType) else params.keychain
             )
+        return VaultResult(status=self._vault.status())
+
+    async def _use_safe_storage(self, call: Call, _: NoParams) -> VaultResult:
+        async with self._recorded(self._rotation(call, "safeStorage")):
+            await self._vault.use_safe_storage()
         return VaultResult(status=self._vault.status())
 
     async def _set_config(self, call: Call, params: SetSecretParams) -> VaultResult:

@@ -195,6 +195,21 @@ class VaultService:
     async def use_keychain(self, name: str | None) -> None:
         await self._run(lambda: self._vault.use_keychain(name), by_person=True)
 
+    async def use_safe_storage(self) -> None:
+        await self._run(self._vault.use_safe_storage, by_person=True)
+
+    @property
+    def needs_shell(self) -> bool:
+        return self._vault.exists and self._vault.needs_shell
+
+    async def shell_came(self) -> None:
+        """Opens a vault that was wanted while no shell was there to open it.
+
+        Raises `DeskbusError`; one that a person locked stays so.
+        """
+        if self._vault.state == "locked" and self.needs_shell:
+            await self._run(self._vault.open, by_person=True)
+
     async def put_config(self, name: str, value: str) -> None:
         """Keeps what `secret:NAME` of the configuration stands for, where it lasts."""
         self._passes(value)

@@ -20,9 +20,11 @@ from deskbus.vault.keys.keyset import (
     Keyset,
     KeysetHead,
     Purpose,
+    SafeStorageWrap,
     open_keyset,
     read_head,
 )
+from deskbus.vault.keys.safe_storage import SafeStorage, SafeStorageKekProvider
 from deskbus.vault.records.sealed_records import MANIFEST, Name, Records
 from deskbus.vault.records.vault_folder import Folder
 
@@ -98,6 +100,11 @@ class UnlockedVault:
         """Raises `OSError`."""
         self._folder.write(KEYSET, self.keys.seal(self.head, self.kek))
 
+    def encrypt_anew(self) -> None:
+        """The same key in a new head; raises `VaultLockedError`, `OSError`."""
+        self.head = self.kek_provider.head(self.head.installation, self.head.kek, self.kek)
+        self.save_keys()
+
     def forget_unused_keys(self) -> None:
         """To be called when no record is outdated; raises `OSError`."""
         old = {k.id for k in self.keys if not k.primary and k.purpose not in OUTSIDE}
@@ -122,12 +129,15 @@ class UnlockedVault:
             self.kek_provider.leave()
 
 
-def open_existing(folder: Folder, find: FindKeychain, password: bytearray | None) -> UnlockedVault:
+def open_existing(
+    folder: Folder, find: FindKeychain, password: bytearray | None, safe: SafeStorage
+) -> UnlockedVault:
     """Raises `VaultLockedError`, `SealError`, `OSError`."""
     file = folder.read(KEYSET)
     head = read_head(file)
     kek_provider: KekProvider
     spare: set[bytes] = set()
+    stale = False
     if head.password is not None:
         if password is None:
             raise VaultLockedError("the master password is needed")
@@ -135,6 +145,9 @@ def open_existing(folder: Folder, find: FindKeychain, password: bytearray | None
             kek_provider, kek = PasswordKekProvider.open(head, password)
         except SealError:
             raise VaultLockedError("the master password is wrong") from None
+    elif isinstance(head.safe_storage, SafeStorageWrap):
+        in_safe = kek_provider = SafeStorageKekProvider(safe, head.safe_storage.store)
+        kek, stale = in_safe.open(head)
     else:
         keychain = find(head.keychain)
         if keychain is None:
@@ -149,6 +162,8 @@ def open_existing(folder: Folder, find: FindKeychain, password: bytearray | None
     opened.load()
     if spare:
         try_to(lambda: kek_provider.settle(head.kek, kek))
+    if stale:
+        try_to(opened.encrypt_anew)
     return opened
 
 
@@ -172,10 +187,21 @@ def open_new(folder: Folder, kek_provider: KekProvider) -> UnlockedVault:
 
 def needs_password(folder: Folder) -> bool:
     """False where that can't be told."""
+    head = _head_of(folder)
+    return head is not None and head.password is not None
+
+
+def needs_shell(folder: Folder) -> bool:
+    """False where that can't be told."""
+    head = _head_of(folder)
+    return head is not None and isinstance(head.safe_storage, SafeStorageWrap)
+
+
+def _head_of(folder: Folder) -> KeysetHead | None:
     try:
-        return read_head(folder.read(KEYSET)).password is not None
+        return read_head(folder.read(KEYSET))
     except (OSError, SealError):
-        return False
+        return None
 
 
 def installation_of(folder: Folder) -> str:

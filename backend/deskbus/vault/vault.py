@@ -25,6 +25,7 @@ from deskbus.vault.keys.kek_providers import (
 )
 from deskbus.vault.keys.keychain import Keychain, find_keychain
 from deskbus.vault.keys.keyset import Purpose
+from deskbus.vault.keys.safe_storage import SafeStorage, SafeStorageKekProvider, WithoutShell
 from deskbus.vault.records.memory_records import MemoryRecords
 from deskbus.vault.records.sealed_records import Name, Records, has_records
 from deskbus.vault.records.vault_folder import (
@@ -40,6 +41,7 @@ from deskbus.vault.unlocked_vault import (
     UnlockedVault,
     installation_of,
     needs_password,
+    needs_shell,
     open_existing,
     open_new,
     try_to,
@@ -64,10 +66,16 @@ class Vault:
     """
 
     def __init__(
-        self, path: Path, *, find: FindKeychain = find_keychain, step: Step = no_step
+        self,
+        path: Path,
+        *,
+        find: FindKeychain = find_keychain,
+        safe: SafeStorage | None = None,
+        step: Step = no_step,
     ) -> None:
         self._folder = Folder(path, step)
         self._find = find
+        self._safe = safe or WithoutShell()
         self._opened: UnlockedVault | None = None
         self._memory: MemoryRecords | None = None
         self._locked_because = ""
@@ -85,6 +93,11 @@ class Vault:
     def needs_password(self) -> bool:
         """Whether a master password opens it; false where that can't be told."""
         return needs_password(self._folder)
+
+    @property
+    def needs_shell(self) -> bool:
+        """Whether Electron's safeStorage opens it; false where that can't be told."""
+        return needs_shell(self._folder)
 
     @property
     def is_newer(self) -> bool:
@@ -163,6 +176,8 @@ class Vault:
         """Whether `open` would ask nobody, and make no vault; blocks."""
         if self.exists and self.needs_password:
             return True
+        if self.exists and self.needs_shell:
+            return self._safe.connected
         keychain = self._find(None)
         return keychain is None if not self.exists else keychain is None or not keychain.would_ask()
 
@@ -297,6 +312,16 @@ class Vault:
                 kek_provider = KeychainKekProvider(keychain, installation_of(self._folder))
                 self._leave_memory(memory, kek_provider)
 
+    def use_safe_storage(self) -> None:
+        """Electron's safeStorage has the key from here on; what was in memory only is kept."""
+        with self._turn:
+            memory = self._open_for_change()
+            kek_provider = SafeStorageKekProvider(self._safe)
+            if memory is None:
+                self._move(kek_provider)
+            else:
+                self._leave_memory(memory, kek_provider)
+
     def close(self) -> None:
         """Forgets every key until one is next needed, and what was in memory only.
 
@@ -328,7 +353,7 @@ class Vault:
         try:
             self._folder.open()
             if self.exists:
-                self._opened = open_existing(self._folder, self._find_unasked, password)
+                self._opened = open_existing(self._folder, self._find_unasked, password, self._safe)
                 self._tidy_at_leisure(self._opened)
                 log.info("vault.unlocked", kek_provider=self._opened.kek_provider.name)
             elif not self._make():
@@ -399,7 +424,7 @@ class Vault:
         """The memory stays what counts until all that is in it is on the disk."""
         if self._opened is None and self.exists:
             # An earlier try came so far.
-            self._opened = open_existing(self._folder, self._find, password)
+            self._opened = open_existing(self._folder, self._find, password, self._safe)
         elif self._opened is None:
             self._opened = open_new(self._folder, kek_provider)
         with self._change():

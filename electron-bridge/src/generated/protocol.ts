@@ -1391,6 +1391,29 @@ export interface UseKeychainParams {
   keychain?: string;
 }
 
+/** The vault's key in a text that safeStorage is to encrypt. */
+export interface SealKeyParams {
+  _meta?: TraceContext;
+  text: string;
+}
+
+/** `sealed` is base64. `store` is what safeStorage has behind it, in Electron's word. */
+export interface SealedKey {
+  sealed: string;
+  store: string;
+}
+
+export interface OpenKeyParams {
+  _meta?: TraceContext;
+  sealed: string;
+}
+
+/** `stale`: safeStorage has another key by now, and would encrypt it anew. */
+export interface OpenedKey {
+  text: string;
+  stale?: boolean;
+}
+
 /** `file` is an absolute path on the backend's machine, `password` that of the export. */
 export interface TransferParams {
   _meta?: TraceContext;
@@ -2694,6 +2717,12 @@ export interface Methods {
   "vault.changePassword": { params: NewPasswordParams; result: VaultResult; handledBy: "backend" };
   /** Moves the vault's key into the keychain. */
   "vault.useKeychain": { params: UseKeychainParams; result: VaultResult; handledBy: "backend" };
+  /** Has Electron's safeStorage keep the vault's key; the shell encrypts it. */
+  "vault.useSafeStorage": { params: NoParams; result: VaultResult; handledBy: "backend" };
+  /** Has safeStorage encrypt the vault's key; refused where no keychain is behind it. */
+  "vault.sealKey": { params: SealKeyParams; result: SealedKey; handledBy: "shell" };
+  /** Has safeStorage decrypt the vault's key. */
+  "vault.openKey": { params: OpenKeyParams; result: OpenedKey; handledBy: "shell" };
   /** Keeps a secret of the configuration, which secret:NAME in it stands for. */
   "vault.setSecret": { params: SetSecretParams; result: VaultResult; handledBy: "backend" };
   /** Forgets a secret of the configuration. */

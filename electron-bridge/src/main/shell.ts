@@ -1,4 +1,4 @@
-import { app, MessageChannelMain, utilityProcess, type BrowserWindow } from 'electron';
+import { app, MessageChannelMain, safeStorage, utilityProcess, type BrowserWindow } from 'electron';
 import { existsSync } from 'fs';
 import { join } from 'path';
 import type {
@@ -43,6 +43,7 @@ import { Panels } from './windows/panels';
 import { RelaysInProcess } from './relay-process';
 import { RelaysInMain, type Relays } from './relays';
 import { killTree } from './backend/process-tree';
+import { SafeStorageKeys, type AnySafeStorage } from './backend/safe-storage';
 import { Utilities } from './backend/utilities';
 
 export interface ShellOptions {
@@ -146,6 +147,9 @@ export class Shell extends Emitter<ShellEvents> {
     this.appWindows.on('closed-by-person', (window) => this.forgetWindow(window));
     this.appWindows.on('crashed', (crash) => this.emit('window-crashed', crash));
     this.utilities = new Utilities(this.backend, forker?.fork.bind(forker));
+    // Not there before Electron 15.
+    const safe = safeStorage as AnySafeStorage | undefined;
+    new SafeStorageKeys(this.backend, safe, () => app.whenReady());
     this.panels = new Panels(this.backend);
     this.panels.on('opened', ({ descriptor: { name }, browserWindow }) =>
       this.emit('panel-opened', { name, browserWindow }),

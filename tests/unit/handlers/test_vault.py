@@ -28,6 +28,7 @@ CHANGES = {
     "vault.rotate": RotateParams(),
     "vault.changePassword": NewPasswordParams(new_password="a long new password"),
     "vault.useKeychain": UseKeychainParams(),
+    "vault.useSafeStorage": NoParams(),
     "vault.setSecret": SetSecretParams(name="n", value="v"),
     "vault.deleteSecret": SecretParams(name="n"),
     "vault.import": TransferParams(file="/tmp/export", password="a long new password"),
@@ -41,6 +42,7 @@ class Recorder:
     def __init__(self, fails: str = "") -> None:
         self.done: list[str] = []
         self.fails = fails
+        self.needs_shell = False
 
     def status(self) -> Any:
         return SimpleNamespace(records=UNSET, state="locked", needs_password=False)

@@ -1,7 +1,8 @@
-"""A keychain in memory that can be locked, broken or forget its entries."""
+"""A keychain and a safeStorage in memory that can be locked, broken, or forget."""
 
 from pathlib import Path
 
+from deskbus.vault.keys.kek_providers import VaultLockedError
 from deskbus.vault.keys.keychain import (
     AbsentEntry,
     FoundEntry,
@@ -10,6 +11,7 @@ from deskbus.vault.keys.keychain import (
     LockedEntry,
     Why,
 )
+from deskbus.vault.keys.safe_storage import NO_SHELL, Opened, SafeStorage, Sealed
 from deskbus.vault.records.sealed_records import Name
 from deskbus.vault.records.vault_folder import Step, no_step
 from deskbus.vault.vault import Vault
@@ -50,13 +52,56 @@ class FakeKeychain:
         return self.why is not None
 
 
-def vault_in(folder: Path, *keychains: Keychain, step: Step = no_step) -> Vault:
+class FakeSafeStorage:
+    """Encrypts under one of its keys, of which there are more after `rotate`; fails as told."""
+
+    def __init__(self, *, connected: bool = True) -> None:
+        self.connected = connected
+        self.fault = ""
+        self._keys = [b"\x01"]
+
+    def rotate(self) -> None:
+        self._keys.insert(0, bytes([len(self._keys) + 1]))
+
+    def forget_old_keys(self) -> None:
+        del self._keys[1:]
+
+    def encrypt(self, text: str) -> Sealed:
+        self._must_answer()
+        if self.fault == "answers with another's":
+            text = text.upper()
+        if self.fault == "forgets":
+            text = ""
+        key = self._keys[0]
+        return Sealed(key + bytes(byte ^ key[0] for byte in text.encode()), "gnome_libsecret")
+
+    def decrypt(self, ciphertext: bytes) -> Opened:
+        self._must_answer()
+        key, body = ciphertext[:1], ciphertext[1:]
+        if key not in self._keys:
+            raise VaultLockedError("safeStorage could not decrypt")
+        text = bytes(byte ^ key[0] for byte in body).decode()
+        return Opened(text, stale=key != self._keys[0])
+
+    def _must_answer(self) -> None:
+        if not self.connected:
+            raise VaultLockedError(NO_SHELL)
+        if self.fault == "refuses":
+            raise VaultLockedError("safeStorage could not encrypt")
+
+
+def vault_in(
+    folder: Path,
+    *keychains: Keychain,
+    safe: SafeStorage | None = None,
+    step: Step = no_step,
+) -> Vault:
     """A vault that finds these keychains, the first one unless asked for another."""
 
     def find(name: str | None) -> Keychain | None:
         return next((found for found in keychains if name in (None, found.name)), None)
 
-    return Vault(folder, find=find, step=step)
+    return Vault(folder, find=find, safe=safe, step=step)
 
 
 def reopened(vault: Vault, folder: Path, *keychains: FakeKeychain) -> Vault:

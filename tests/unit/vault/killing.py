@@ -10,7 +10,7 @@ from pathlib import Path
 from deskbus.vault.keys.keychain import AbsentEntry, FoundEntry
 from deskbus.vault.records.vault_folder import Step, no_step
 from deskbus.vault.vault import Vault
-from tests.unit.vault.fakes import vault_in
+from tests.unit.vault.fakes import FakeSafeStorage, vault_in
 
 
 class FileKeychain:
@@ -44,12 +44,12 @@ class FileKeychain:
 
 
 def opened(folder: Path, step: Step = no_step) -> Vault:
-    """The vault of that folder, with two keychains to be had."""
+    """The vault of that folder, with two keychains and a shell to be had."""
     keychains = [
         FileKeychain(name, folder / "keychains" / name, step)
         for name in ("secret-service", "kwallet")
     ]
-    return vault_in(folder / "vault", *keychains, step=step)
+    return vault_in(folder / "vault", *keychains, safe=FakeSafeStorage(), step=step)
 
 
 def killed_at(at: int, action: Callable[[Step], object]) -> bool:

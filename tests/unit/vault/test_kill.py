@@ -86,6 +86,12 @@ def to_another_keychain_by_a_password(vault: Vault) -> None:
     vault.use_keychain("kwallet")
 
 
+def to_safe_storage_and_back(vault: Vault) -> None:
+    vault.use_safe_storage()
+    vault.rotate_kek()
+    vault.use_keychain()
+
+
 CHANGES: dict[str, Callable[[Vault], object]] = {
     "write": write,
     "delete": lambda vault: vault.delete(SPARE),
@@ -98,6 +104,8 @@ CHANGES: dict[str, Callable[[Vault], object]] = {
     "between keychains and back": between_keychains,
     "to a password and back": to_a_password_and_back,
     "to another keychain by a password": to_another_keychain_by_a_password,
+    "to safeStorage": Vault.use_safe_storage,
+    "to safeStorage and back": to_safe_storage_and_back,
 }
 
 

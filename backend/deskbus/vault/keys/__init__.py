@@ -1,3 +1,3 @@
 """The vault's keys and where they are kept."""
 
-__all__ = ["kek_providers", "keychain", "keyset", "master_password"]
+__all__ = ["kek_providers", "keychain", "keyset", "master_password", "safe_storage"]

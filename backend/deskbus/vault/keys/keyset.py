@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from deskbus.storage.clocks import wall_ms
 from deskbus.storage.newer_format import NewerFormatError, refuse_newer, refuse_newer_magic
@@ -29,7 +29,10 @@ from deskbus.vault.cipher import (
 from deskbus.vault.keys.password_derivation import Derivation
 
 MAX_HEAD_BYTES = 64 * 1024
-VERSION: Final = 1
+VERSION: Final = 2
+SAFE_STORAGE_VERSION: Final = 2
+"""Heads that need nothing of it say 1, and open with earlier versions of deskbus."""
+
 WHAT = "the vault's keyset"
 _MAGIC = b"deskbus keyset 1\n"
 
@@ -50,14 +53,22 @@ class PasswordWrap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sealed: bytes
 
 
-class KeysetHead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The parameters needed to open the keyset. No `password` means a keychain."""
+class SafeStorageWrap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The key-encryption key, encrypted by Electron's safeStorage with `store` behind it."""
 
-    version: Literal[1] = VERSION
+    store: str
+    sealed: bytes
+
+
+class KeysetHead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The parameters needed to open the keyset. Neither wrap means a keychain."""
+
+    version: Literal[1, 2] = 1
     installation: str
     kek: bytes
     keychain: str | None = None
     password: PasswordWrap | None = None
+    safe_storage: SafeStorageWrap | UnsetType = UNSET
 
 
 class DataKey(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
