@@ -4,14 +4,15 @@ The checks that JSON parsers leave out are made here: UTF-8, nesting depth, dupl
 envelope and in its parameters. Each has a cheap test that clears an honest frame.
 """
 
-import json
-from typing import Any, Literal
+import re
+from collections.abc import Generator, Iterator
+from typing import Literal
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from deskbus_protocol.errors import INVALID_REQUEST, PARSE_ERROR, DeskbusError, ErrorObject
-from deskbus_protocol.wire.jsontext import HALF_PAIR, MAX_DEPTH, has_half_pair, is_too_deep
+from deskbus_protocol.wire.jsontext import HALF_PAIR, MAX_DEPTH, encode, has_half_pair, nesting
 
 MAX_BATCH = 256
 
@@ -31,6 +32,12 @@ class Frame(msgspec.Struct, gc=False):
 
 MAX_EXPLAINED_BYTES = 64 * 1024
 
+LARGE_BYTES = 512 * 1024
+"""Of a frame that is read in steps, for going through all of it takes a millisecond and more."""
+
+_KEY = re.compile(rb'[ \t\r\n]*"(?:[^"\\]++|\\.)*+"[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
+_AFTER_VALUE = re.compile(rb"[ \t\r\n]*[,}]")
+
 _decode_frame = msgspec.json.Decoder(Frame).decode
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_list = msgspec.json.Decoder(list[Raw]).decode
@@ -39,13 +46,21 @@ _decode_id = msgspec.json.Decoder(RequestId).decode
 
 def check_text(frame: bytes) -> None:
     """Raises `DeskbusError` (parse_error) for bytes that aren't UTF-8, or nested too deep."""
+    for _ in checking(frame):
+        pass
+
+
+def checking(frame: bytes) -> Iterator[bool]:
+    """As `check_text`, in steps that say whether the next may be in the same turn of the loop."""
     if not frame.isascii():
         try:
             frame.decode()
         except UnicodeDecodeError:
             raise DeskbusError(PARSE_ERROR, "The frame is not UTF-8.") from None
-    if is_too_deep(frame):
-        raise DeskbusError(PARSE_ERROR, f"The frame is nested more than {MAX_DEPTH} deep.")
+    for is_too_deep in nesting(frame):
+        if is_too_deep:
+            raise DeskbusError(PARSE_ERROR, f"The frame is nested more than {MAX_DEPTH} deep.")
+        yield True
 
 
 def is_batch(frame: bytes) -> bool:
@@ -65,21 +80,41 @@ def split_batch(frame: bytes) -> list[bytes]:
 
 def read(frame: bytes) -> Frame:
     """Reads one checked frame; raises `DeskbusError` (parse_error, invalid_request)."""
+    steps = reading(frame)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Frame = end.value
+            return found
+
+
+def reading(frame: bytes) -> Generator[bool, None, Frame]:
+    """As `read`; a large frame in steps that say whether the next may be in the same turn."""
     try:
         members = _decode_members(frame)
     except msgspec.ValidationError:
         raise DeskbusError(INVALID_REQUEST) from None
     except (msgspec.DecodeError, RecursionError):
         raise DeskbusError(PARSE_ERROR, _syntax_fault(frame)) from None
-    params = members.get("params", Raw(b""))
-    if _may_repeat_keys(members, len(frame)) or _params_may_repeat_keys(params):
-        _refuse_repeated_keys(frame)
+    is_large = len(frame) > LARGE_BYTES
+    if is_large:
+        yield True
+    params = bytes(members.get("params", b""))
+    if _repeats_keys(frame, members) or (
+        params.startswith(b"{") and _repeats_keys(params, _decode_members(params))
+    ):
+        raise DeskbusError(PARSE_ERROR, "The frame repeats a key.")
+    if is_large:
+        yield True
     try:
-        read = _decode_frame(frame)
-        _check_kind(read)
+        found = _decode_frame(_envelope(members) if is_large else frame)
+        if is_large and params:
+            found.params = Raw(params)
+        _check_kind(found)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise DeskbusError(INVALID_REQUEST) from None
-    return read
+    return found
 
 
 def _syntax_fault(frame: bytes) -> str:
@@ -97,31 +132,31 @@ def _check_kind(frame: Frame) -> None:
         raise DeskbusError(INVALID_REQUEST, "params must be an object.")
 
 
-def _may_repeat_keys(members: dict[str, Raw], size: int) -> bool:
-    """Whether the text holds more than its members do: white space, escapes or a second key.
+def _envelope(members: dict[str, Raw]) -> bytes:
+    """The frame without its parameters, which need not be gone through once more."""
+    return b"{%b}" % b",".join(
+        encode(key) + b":" + bytes(value) for key, value in members.items() if key != "params"
+    )
 
-    A repeated key is lost in the dictionary but not in the text, so a frame whose length its
-    members explain can't contain one.
+
+def _repeats_keys(text: bytes, members: dict[str, Raw]) -> bool:
+    """Whether the text of an object holds more members than these.
+
+    Of a repeated key a decoder keeps one value, so the text is more than the members explain.
     """
     explained = 1 + sum(len(key.encode()) + len(value) + 4 for key, value in members.items())
-    return size != max(explained, 2)
+    return len(text) != max(explained, 2) and not _is_walked_through(text, members)
 
 
-def _params_may_repeat_keys(params: Raw) -> bool:
-    if not bytes(params).startswith(b"{"):
-        return False
-    return _may_repeat_keys(_decode_members(params), len(params))
-
-
-class _Members(list[tuple[str, Any]]):
-    """A JSON object with every one of its keys, repeated ones too."""
-
-
-def _refuse_repeated_keys(frame: bytes) -> None:
-    try:
-        envelope = json.loads(frame, object_pairs_hook=_Members)
-    except (ValueError, RecursionError):
-        raise DeskbusError(PARSE_ERROR) from None
-    for members in (envelope, dict(envelope).get("params")):
-        if isinstance(members, _Members) and len(dict(members)) < len(members):
-            raise DeskbusError(PARSE_ERROR, "The frame repeats a key.")
+def _is_walked_through(text: bytes, members: dict[str, Raw]) -> bool:
+    """Whether these members, in their order, are all that stands in the text of an object."""
+    at = text.index(b"{") + 1
+    for value in members.values():
+        key = _KEY.match(text, at)
+        if key is None or not text.startswith(bytes(value), key.end()):
+            return False
+        after = _AFTER_VALUE.match(text, key.end() + len(value))
+        if after is None:
+            return False
+        at = after.end()
+    return not members or text[at - 1 : at] == b"}"

@@ -41,7 +41,7 @@ from deskbus_protocol.errors import (
     ErrorObject,
 )
 from deskbus_protocol.wire import rpc
-from deskbus_protocol.wire.framing import RefusedFrame
+from deskbus_protocol.wire.framing import RefusedFrame, lines_of
 
 HOLD_S = 0.05
 """How long an app that sends more than it may is not read from."""
@@ -205,7 +205,8 @@ class Peer:
 
     def receive(self, block: bytes) -> None:
         """Takes whole frames, each ended by a newline."""
-        if self._steps is None and not self._unbegun and self.turns.is_free:
+        is_short = len(block) <= frames.LARGE_BYTES
+        if is_short and self._steps is None and not self._unbegun and self.turns.is_free:
             # The hot path: what is short is routed at once, without steps.
             began_s = perf_counter()
             routing = self.fastpath.take(block, self._start)
@@ -270,12 +271,21 @@ class Peer:
                 self._is_admitted(len(arrived.head))
                 self._refuse_frame(arrived.head, arrived.error, self._answer)
                 yield True
-                continue
-            if (routing := self.fastpath.take(arrived, self._start)) is not None:
+            elif len(arrived) > frames.LARGE_BYTES:
+                yield from self._serve_large(arrived)
+            elif (routing := self.fastpath.take(arrived, self._start)) is not None:
                 yield True
                 yield from routing
             else:
                 yield from self._serve_runs(arrived)
+
+    def _serve_large(self, block: bytes) -> Iterator[bool]:
+        """Serves a block in which a frame may be so long that it is read in steps."""
+        for line in lines_of(block):
+            if len(line) > frames.LARGE_BYTES:
+                yield from self._receive(line[:-1])
+            else:
+                yield from self._serve_runs(line)
 
     def _serve_runs(self, block: bytes) -> Iterator[bool]:
         for run in compact_frames.marked_apart(block):
@@ -303,7 +313,7 @@ class Peer:
 
     def _receive(self, frame: bytes) -> Iterator[bool]:
         try:
-            frames.check_text(frame)
+            yield from frames.checking(frame)
             members = frames.split_batch(frame) if frames.is_batch(frame) else None
         except DeskbusError as error:
             self._is_admitted(len(frame))
@@ -320,7 +330,7 @@ class Peer:
 
     def _accept(self, text: bytes, answer: Answer) -> Iterator[bool]:
         try:
-            frame = frames.read(text)
+            frame = yield from frames.reading(text)
         except DeskbusError as error:
             self._is_admitted(len(text))
             self._refuse_frame(text, error, answer)

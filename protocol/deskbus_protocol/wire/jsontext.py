@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import Any
 
@@ -20,15 +20,59 @@ HALF_PAIR = "A string holds half of a surrogate pair."
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|(u[dD][89a-fA-F])|.)", re.DOTALL
 )
-_ONLY_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
-_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+WINDOW_BYTES = 32 * 1024
+"""Text whose nesting is counted at once, which takes about a millisecond at most."""
+
+_CHUNK_BYTES = 64
+_MARKS = bytes.maketrans(b"[{]}", b"(())")
+_NO_MARKS = bytes(byte for byte in range(256) if byte not in b'[]{}"')
+_STEP = {ord("("): 1, ord(")"): -1}
+_BACKSLASHES = re.compile(rb"\\*")
 
 encode = msgspec.json.Encoder().encode
 
 
 def is_too_deep(text: bytes, limit: int = MAX_DEPTH) -> bool:
     """Whether JSON text is nested more than `limit` deep."""
-    return text.count(b"{") + text.count(b"[") > limit and _depth(text) > limit
+    return any(nesting(text, limit))
+
+
+def nesting(text: bytes, limit: int = MAX_DEPTH) -> Iterator[bool]:
+    """Counts window by window, and says of each whether the text is nested too deep by its end.
+
+    Brackets within strings don't count.
+    """
+    if text.count(b"{") + text.count(b"[") <= limit:
+        return
+    depth, quoted, start = 0, False, 0
+    while start < len(text):
+        end = _window_end(text, start)
+        window = text[start:end].replace(b"\\\\", b"").replace(b'\\"', b"")
+        # Two quotes with no bracket between them leave what is around them within, or without.
+        marks = window.translate(_MARKS, delete=_NO_MARKS).replace(b'""', b"")
+        parts = marks.split(b'"')
+        outside = b"".join(parts[quoted::2])
+        quoted ^= len(parts) % 2 == 0
+        for first in range(0, len(outside), _CHUNK_BYTES):
+            chunk = outside[first : first + _CHUNK_BYTES]
+            opened = chunk.count(b"(")
+            if depth + opened > limit:
+                steps = map(_STEP.__getitem__, chunk)
+                if max(accumulate(steps, initial=depth)) > limit:
+                    yield True
+                    return
+            depth += 2 * opened - len(chunk)
+        yield False
+        start = end
+
+
+def _window_end(text: bytes, start: int) -> int:
+    """The end of a window that cuts no escape in two."""
+    end = start + WINDOW_BYTES
+    if text[end - 1 : end] != b"\\":
+        return end
+    run = _BACKSLASHES.match(text, end)
+    return end if run is None else run.end() + 1
 
 
 def has_half_pair(text: bytes, limit_bytes: int = MAX_FRAME_BYTES) -> bool:
@@ -97,16 +141,3 @@ def _checked(build: Callable[[], bytes]) -> bytes:
 
 def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is no number")
-
-
-def _depth(text: bytes) -> int:
-    """The deepest nesting; brackets within strings don't count."""
-    outside = b"".join(_outside_strings(text))
-    steps = map(_STEP.__getitem__, outside.translate(None, delete=_ONLY_BRACKETS))
-    return max(accumulate(steps), default=0)
-
-
-def _outside_strings(text: bytes) -> list[bytes]:
-    """The text outside quotes; escaped backslashes and quotes are removed first."""
-    plain = text.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return plain.split(b'"')[::2]
