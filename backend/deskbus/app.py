@@ -189,7 +189,7 @@ class Backend:
             epoch,
             shell=user_interface.shell,
             loops=loops,
-            messages_in=lambda: messaging.bus.broker.messages_in,
+            taken_in=lambda: traffic.received_bytes,
             checks={
                 "bus": bus_check(messaging.bus),
                 "persistence": persistence_check(messaging.persistence),

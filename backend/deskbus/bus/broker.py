@@ -37,6 +37,11 @@ that level comes or goes; beyond, the readers of all topics are worked out anew.
 MAX_SUBSCRIPTIONS = 1_000
 """Of one client."""
 
+FEW_SUBSCRIPTIONS = 32
+"""Of one client that end together; where they are more, the readers of all topics are worked out
+anew, for that costs others less than to look for the topics of each.
+"""
+
 
 class Plain(Protocol):
     """A message without options."""
@@ -276,25 +281,42 @@ class MessageBroker:
 
     def unsubscribe(self, client: BusClient, pattern: str) -> None:
         """Raises `DeskbusError` (not_found) where the client has no such subscription."""
-        reader = client.subscriptions.pop(pattern, None)
-        if reader is None:
+        if not self._take_out(client, pattern):
             raise DeskbusError(NOT_FOUND, "There is no subscription to this pattern.")
         if is_wildcard(pattern):
-            self._wild.remove(pattern, reader, client.identity.app)
             self._expire_below(pattern)
+        else:
+            self._expire_targets(pattern)
+
+    def unsubscribe_all(self, client: BusClient, *, but: Reader | None = None) -> None:
+        """Ends the subscriptions of a client, except those that lead to one of its readers."""
+        patterns = [name for name, reader in client.subscriptions.items() if reader is not but]
+        if len(patterns) <= FEW_SUBSCRIPTIONS:
+            for pattern in patterns:
+                self.unsubscribe(client, pattern)
+            return
+        for pattern in patterns:
+            self._take_out(client, pattern)
+        self._expire_all()
+
+    def remove(self, client: BusClient) -> None:
+        """The client has ended."""
+        self.unsubscribe_all(client)
+        client.writable.clear()
+        self._writers.discard(client)
+
+    def _take_out(self, client: BusClient, pattern: str) -> bool:
+        reader = client.subscriptions.pop(pattern, None)
+        if reader is None:
+            return False
+        if is_wildcard(pattern):
+            self._wild.remove(pattern, reader, client.identity.app)
         else:
             readers = self._exact[pattern]
             readers.discard(reader)
             if not readers:
                 del self._exact[pattern]
-            self._expire_targets(pattern)
-
-    def remove(self, client: BusClient) -> None:
-        """The client has ended."""
-        for pattern in list(client.subscriptions):
-            self.unsubscribe(client, pattern)
-        client.writable.clear()
-        self._writers.discard(client)
+        return True
 
     def readers(self, name: str) -> dict[BusClient, Reader]:
         """The best reader of each client that has subscribed to the topic."""

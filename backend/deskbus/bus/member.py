@@ -1,22 +1,25 @@
 """A client as the bus keeps it: here or away, with what waits for it."""
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from deskbus.bus.delivery.acknowledged import AcknowledgedOutlet, PendingMessage
-from deskbus.bus.delivery.dead_letters import DeadLetterQueue
+from deskbus.bus.delivery.acknowledged import AcknowledgedOutlet, Later, PendingMessage, at_once
+from deskbus.bus.delivery.dead_letters import MAX_LETTERS, DeadLetterQueue
 from deskbus.bus.delivery.gap_notices import GapNotices
 from deskbus.bus.delivery.offline_queue import Loss, OfflineQueue, QueueBudget, Queued
 from deskbus.bus.delivery.source_filter import SourceFilter
 from deskbus.bus.line import topic_of
 from deskbus.bus.recovery.acknowledged_catchup import AcknowledgedCatchup
 from deskbus.bus.route import BusClient, Outlet, Rank, Reader
+from deskbus.reliability.fair_queue import Piece
 from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.history import DeadLetterReason
 
 MAX_JITTER_MS = 100
+
+_DONE = object()
 
 
 class Connected(Outlet, Protocol):
@@ -58,11 +61,12 @@ class Member:
         awake_ms: ClockMs,
         dead_letters: DeadLetterQueue,
         budget: QueueBudget,
+        later: Later = at_once,
     ) -> None:
         self.client = BusClient(identity, epoch)
         self._losses = losses = _Losses(identity, epoch, dead_letters)
         self.queue = OfflineQueue(losses.in_queue, budget)
-        self.window = AcknowledgedOutlet(clock_ms, awake_ms, losses.in_window, _jitter_ms)
+        self.window = AcknowledgedOutlet(clock_ms, awake_ms, losses.in_window, _jitter_ms, later)
         self.live = Reader(self.client, Rank.LIVE, self.queue)
         self.sources = SourceFilter(self.live.forward)
         self.filtered = Reader(self.client, Rank.FILTERED, self.sources)
@@ -74,6 +78,7 @@ class Member:
         self.intact = True
         self._clock_ms = clock_ms
         self._awake_ms = awake_ms
+        self._return: Iterator[None] = iter(())
 
     @property
     def identity(self) -> ClientId:
@@ -90,7 +95,7 @@ class Member:
         missed: Iterable[tuple[bytes, str, int]] = (),
     ) -> None:
         """Lets everything out that waited: first word of gaps, then what was `missed` on the way,
-        then the queue, then live messages.
+        then the queue, then live messages. `go_on` does it, piece by piece.
 
         What the client may no longer read stays behind as a dead letter.
         """
@@ -100,27 +105,48 @@ class Member:
         self.intact = True
         connection.on_dropped = self.lost_when_slow
         connection.on_drained = self._tell_gaps
-        deliverable = []
-        for item in self.queue.drain(self._clock_ms()):
-            if may_read(item.topic):
-                deliverable.append(item)
-            else:
-                self._losses.in_queue(item, "revoked")
+        self._return = self._let_out(connection, may_read, missed)
+        self.window.connect(connection, may_read)
+
+    def go_on(self) -> bool:
+        """Lets out some of what waited; whether there is more. Until then live messages wait."""
+        return next(self._return, _DONE) is not _DONE
+
+    def _let_out(
+        self,
+        connection: Connected,
+        may_read: Callable[[str], bool],
+        missed: Iterable[tuple[bytes, str, int]],
+    ) -> Iterator[None]:
+        while self.queue.sweep_some(self._clock_ms()):
+            yield
         self._tell_gaps()
+        piece = Piece()
         for line, topic, seq in missed:
             if may_read(topic):
-                self._put_again(connection, line, topic, seq)
-        for item in deliverable:
-            connection.put(item.line, item.topic, item.seq)
+                connection.put(line, topic, seq)
+            if piece.is_over:
+                yield
+                piece.begin()
+        while len(self.queue):
+            for item in self.queue.in_order():
+                if self.queue.take(item):
+                    if may_read(item.topic):
+                        connection.put(item.line, item.topic, item.seq)
+                    else:
+                        self._losses.in_queue(item, "revoked")
+                if piece.is_over:
+                    yield
+                    piece.begin()
+        self._tell_gaps()
         self.live.lead_to(connection)
-        self.window.revoke(may_read)
-        self.window.connect(connection)
 
     def disconnect(self) -> None:
         """From now on messages wait."""
         if self.connection is not None:
             self.connection.on_dropped = self.connection.on_drained = None
         self.connection = None
+        self._return = iter(())
         self.away_since = self._awake_ms()
         self.live.lead_to(self.queue)
         self.window.disconnect()
@@ -141,8 +167,7 @@ class Member:
         """Nobody reads what waits in the queue any more; the client begins anew."""
         self.intact = False
         self.joined_at = self._clock_ms()
-        for item in self.queue.drain(self._clock_ms()):
-            self._losses.dead_letter(item.line, item.topic, item.seq, "no_subscriber")
+        self._losses.all_of(self.queue.drain(self._clock_ms()), "no_subscriber")
         for _ in self._losses.gaps.take_lines():
             pass
 
@@ -154,9 +179,12 @@ class Member:
         for reader in (self.live, self.filtered, self.acknowledged):
             reader.end()
 
-    def tick(self) -> None:
-        self.queue.sweep(self._clock_ms())
+    def tick(self) -> bool:
+        """Does some of what is due; whether there is more."""
+        if self.queue.sweep_some(self._clock_ms()):
+            return True
         self.window.tick()
+        return False
 
     def _tell_gaps(self) -> None:
         if self.connection is not None:
@@ -166,12 +194,6 @@ class Member:
     def lost_on_the_way(self, topic: str, first: int, last: int) -> None:
         """Messages that a cut connection swallowed and that are not kept any more."""
         self._losses.gaps.add_range(topic, first, last, "disconnected")
-
-    def _put_again(self, connection: Connected, line: bytes, topic: str, seq: int) -> None:
-        reader = self.client.reader_of(topic)
-        if reader is self.filtered and not self.sources.wants(line, topic):
-            return
-        connection.put(line, topic, seq)
 
     def lost_when_slow(self, topic: str, seq: int) -> None:
         """The client read too slowly for this message; it is told so.
@@ -200,6 +222,13 @@ class _Losses:
 
     def in_window(self, pending: PendingMessage, reason: DeadLetterReason) -> None:
         self.dead_letter(pending.line, pending.topic, pending.seq, reason, pending.attempts)
+
+    def all_of(self, items: Sequence[Queued], reason: DeadLetterReason) -> None:
+        """Keeps the newest of many, and counts the others."""
+        first = max(len(items) - MAX_LETTERS, 0)
+        self._dead_letters.count(reason, first)
+        for item in items[first:]:
+            self.dead_letter(item.line, item.topic, item.seq, reason)
 
     def dead_letter(
         self, line: bytes, topic: str, seq: int, reason: DeadLetterReason, attempts: int = 0

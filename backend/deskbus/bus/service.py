@@ -1,12 +1,14 @@
 """InterApplicationBus: what apps see of the bus. Joins members, broker, and request/response."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import anyio
 from msgspec import UNSET, Raw, UnsetType
 
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.delivery.dead_letters import DeadLetterQueue
+from deskbus.bus.delivery.gap_notices import MAX_TOPICS as MAX_TOPICS_TOLD
 from deskbus.bus.delivery.offline_queue import QueueBudget
 from deskbus.bus.line import envelope
 from deskbus.bus.member import Connected, Member
@@ -18,6 +20,7 @@ from deskbus.bus.traced_stages import Stages, continued
 from deskbus.contracts.bus_access import BusAccess
 from deskbus.observability.metrics.delivery_latency import DeliveryLatency
 from deskbus.observability.tracing import call_trace, conventions
+from deskbus.reliability.fair_queue import Chores, Piece, Pieces
 from deskbus.storage.clocks import ClockMs, awake_ms
 from deskbus_protocol.bus import (
     Mode,
@@ -49,6 +52,12 @@ KEEP_ACKNOWLEDGED_MS = 24 * 60 * 60 * 1000
 SAMPLED_READERS = 16
 """Of one message; more would tell the same."""
 
+MAX_PIECES_WAITING = 1024
+"""Of one app: as many as it may have calls in progress."""
+
+OWN = ""
+"""Stands for no app, where apps take turns with the backend itself."""
+
 MAX_AWAY = 512
 """Clients of one app that may come back; beyond, who is away longest can't any more."""
 
@@ -75,10 +84,14 @@ class InterApplicationBus:
         self.dead_letters = DeadLetterQueue(broker.clock_ms)
         self.pending_requests = PendingRequests()
         self._acl = acl
-        self._watchers = SubscriberPresence(acl.may_write_all)
+        self._chores = Chores()
+        self.pieces = Pieces(MAX_PIECES_WAITING)
+        later = partial(self._chores.add, OWN)
+        self._watchers = SubscriberPresence(acl.may_write_all, later)
         self._on_gone = on_gone
         self._on_ended = on_ended
         self._awake_ms = awake_ms
+        self._ticking: Iterator[Member] | None = None
         self._members: dict[ClientId, Member] = {}
         self._budgets: dict[str, QueueBudget] = {}
 
@@ -89,18 +102,22 @@ class InterApplicationBus:
         *,
         resume: bool,
         catchup: SessionCatchup | None = None,
+        at_once: bool = True,
     ) -> bool:
         """Lets a client take part; returns whether it took up where it had left.
 
         It then gets its `catchup`, where it told the last messages that it has. Without `resume`
         it starts afresh: what waited for its live subscriptions is dead, what it has not
-        acknowledged comes again once it subscribes.
+        acknowledged comes again once it subscribes. Not `at_once`, what waited for it goes out by
+        its `Member.go_on`.
         """
         member = self._members.get(identity)
         if member is not None and member.here:
             self.detach(identity)
-        if member is not None and resume and member.intact:
+        if member is not None and resume and member.intact and _can_be_told(catchup):
             self._take_up(member, connection, catchup)
+            while at_once and member.go_on():
+                pass
             return True
         if member is not None:
             self._restart(member)
@@ -112,10 +129,12 @@ class InterApplicationBus:
                 awake_ms=self._awake_ms,
                 dead_letters=self.dead_letters,
                 budget=self._budgets.setdefault(identity.app, QueueBudget()),
+                later=partial(self._chores.add, identity.app),
             )
         if not any(m.here for m in self._members.values() if m.identity.app == identity.app):
             self._on_gone(identity.app)
         member.connect(connection, self.reads_of(identity))
+        member.go_on()
         return False
 
     def catchup(self, identity: ClientId, last_seqs: Mapping[str, int]) -> SessionCatchup | None:
@@ -166,11 +185,39 @@ class InterApplicationBus:
 
     def tick(self) -> None:
         """Does what is due: expiry, redelivery, and members who stay away too long."""
-        now = self._awake_ms()
+        for _ in self._tick():
+            pass
+
+    def begin_tick(self) -> None:
+        """As `tick`, piece by piece in turns of the loop that follow."""
+        if self._ticking is None:
+            self._ticking = self._tick()
+            self._chores.add(OWN, self._go_on_ticking)
+
+    def _go_on_ticking(self) -> bool:
+        try:
+            is_left = self._ticking is not None and next(self._ticking, None) is not None
+        except BaseException:
+            self._ticking = None
+            raise
+        if not is_left:
+            self._ticking = None
+        return is_left
+
+    def _tick(self) -> Iterator[Member]:
+        """Each step gives the member that it has come to."""
+        piece = Piece()
         for member in self.members:
-            member.tick()
-            if member.away_since is not None and now - member.away_since >= SESSION_GRACE_MS:
-                self._end_grace(member, now - member.away_since)
+            while member.tick():
+                yield member
+                piece.begin()
+            now = self._awake_ms()
+            away_ms = 0 if member.away_since is None else now - member.away_since
+            if away_ms >= SESSION_GRACE_MS and self._members.get(member.identity) is member:
+                self._end_grace(member, away_ms)
+            if piece.is_over:
+                yield member
+                piece.begin()
 
     def grants_changed(self, app: str, epoch: int) -> None:
         """Applies changed permissions of `app` to what is cached, read, and waiting for it.
@@ -216,12 +263,21 @@ class InterApplicationBus:
         """Raises `DeskbusError` (not_found)."""
         self._close(self.member(identity), pattern)
 
-    def watch_subscribers(self, identity: ClientId, *, enabled: bool) -> list[SubscriberParams]:
-        """Starts or ends telling a client who subscribes; returns who does now."""
-        if enabled:
-            return self._watchers.watch(self.member(identity), self.members)
-        self._watchers.unwatch(identity)
-        return []
+    async def watch_subscribers(
+        self, identity: ClientId, *, enabled: bool
+    ) -> list[SubscriberParams]:
+        """Starts or ends telling a client who subscribes; returns who does now.
+
+        Raises `DeskbusError` (session_required, overloaded).
+        """
+        if not enabled:
+            self._watchers.unwatch(identity)
+            return []
+        steps = self._watchers.watch(self.member(identity), self.members)
+        while (found := next(steps)) is None:
+            async with self.pieces.take(identity.app):
+                pass
+        return found
 
     def send(self, client: BusClient, params: SendParams) -> SendResult:
         """Raises `DeskbusError` (permission_denied, no_subscriber, invalid_topic)."""
@@ -413,9 +469,7 @@ class InterApplicationBus:
 
     def _restart(self, member: Member) -> None:
         """The client begins anew under its identity; only what it owes an answer for stays."""
-        for pattern, reader in list(member.client.subscriptions.items()):
-            if reader is not member.acknowledged:
-                self.broker.unsubscribe(member.client, pattern)
+        self.broker.unsubscribe_all(member.client, but=member.acknowledged)
         member.forget_live()
 
     def _end_grace(self, member: Member, away_ms: int) -> None:
@@ -471,6 +525,11 @@ class InterApplicationBus:
             # A message without a receiver uses up nothing.
             self._acl.spend(sender, "app.send", app)
         return found
+
+
+def _can_be_told(catchup: SessionCatchup | None) -> bool:
+    """Whether a client can be told of all that it has missed; it begins anew where it can't."""
+    return catchup is None or len(catchup.gaps) <= MAX_TOPICS_TOLD
 
 
 def needs(params: SendParams | RequestParams) -> Grant:

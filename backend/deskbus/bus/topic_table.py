@@ -7,7 +7,6 @@ from itertools import islice
 from deskbus.bus.route import Topic
 from deskbus.contracts.message_log import SequenceLog
 from deskbus_protocol.bus import DIRECTED_SEQ
-from deskbus_protocol.topics import is_wildcard, literal_start
 
 MAX_TOPICS = 100_000
 """Topics whose state is kept; beyond, the app with most loses those published on longest ago."""
@@ -49,14 +48,6 @@ class TopicTable:
 
     def all(self) -> list[Topic]:
         return list(self._topics.values())
-
-    def below(self, pattern: str) -> list[Topic]:
-        """Those that may fit `pattern`, for its levels before a wildcard tell what fits at all."""
-        if not is_wildcard(pattern):
-            found = self._topics.get(pattern)
-            return [] if found is None else [found]
-        start = literal_start(pattern)
-        return [topic for name, topic in self._topics.items() if name.startswith(start)]
 
     def find(self, name: str) -> Topic | None:
         return self._topics.get(name)

@@ -41,6 +41,14 @@ with 0 it would hand the memory over, with 1 it does not. And no core fits into 
 """
 
 
+YOUNG_OBJECTS = 4_000
+YOUNG_COLLECTIONS = 8
+NEVER = 10_000
+"""The collector looks at as many new objects at once, and now and then at those that are left of so
+many times, which takes one and some milliseconds; at everything only when it is told to.
+"""
+
+
 def spare_the_collector() -> None:
     """Lets the garbage collector leave what lives as long as the process alone.
 
@@ -49,7 +57,7 @@ def spare_the_collector() -> None:
     leaves nothing to collect, and to look for it would take a tenth of the start.
     """
     gc.freeze()
-    gc.set_threshold(20_000, 50, 10_000)
+    gc.set_threshold(YOUNG_OBJECTS, YOUNG_COLLECTIONS, NEVER)
     gc.enable()
 
 

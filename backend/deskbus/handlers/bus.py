@@ -50,7 +50,7 @@ def handlers(
         return Empty()
 
     async def watch(call: Call, params: WatchParams) -> WatchResult:
-        found = bus.watch_subscribers(call.identity, enabled=params.enabled)
+        found = await bus.watch_subscribers(call.identity, enabled=params.enabled)
         return WatchResult(subscribers=found)
 
     async def send(call: Call, params: SendParams) -> SendResult:

@@ -77,6 +77,8 @@ class SessionsPort(Protocol):
         self, connection: Connection, identity: ClientId, last_seqs: Mapping[str, int]
     ) -> SessionCatchup | None: ...
 
+    async def let_out(self, connection: Connection) -> None: ...
+
     def keep_token(self, token: str, role: Role, identity: ClientId) -> None: ...
 
     def leave_for_good(self, connection: Connection) -> None: ...
@@ -167,6 +169,7 @@ class SessionHandlers:
             call.connection, role, identity, resume=params.resume, catchup=catchup
         )
         self._trail.note(TicketUsed(app=identity.app, client=identity.client))
+        await self._sessions.let_out(call.connection)
         return self._opened(role, identity, resumed=resumed, samples=params.samples)
 
     async def resume(self, call: Call, params: ResumeParams) -> OpenResult:
@@ -188,6 +191,7 @@ class SessionHandlers:
         resumed = self._sessions.join(call.connection, role, identity, resume=True, catchup=catchup)
         resumption = SessionResumed(app=identity.app, client=identity.client)
         self._violations.note(resumption)
+        await self._sessions.let_out(call.connection)
         return self._opened(role, identity, resumed=resumed, samples=params.samples)
 
     async def ping(self, _: Call, __: NoParams) -> Empty:

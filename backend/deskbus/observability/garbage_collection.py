@@ -9,7 +9,7 @@ import anyio
 LOOK_EVERY_S = 1.0
 IDLE_EVERY_S = 30.0
 BUSY_EVERY_S = 600.0
-"""How often everything is looked through: when nothing was routed for a second, and at the latest.
+"""How often everything is looked through: when nothing was read for a second, and at the latest.
 
 Messages and sessions make no cycles, so this is for what a library leaves behind.
 """

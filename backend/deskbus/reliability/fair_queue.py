@@ -1,15 +1,24 @@
 """Fair turns: what several apps want done with one scarce thing, one app after the other."""
 
+import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from time import perf_counter
 
 import anyio
 import anyio.lowlevel
+import structlog
 
 from deskbus_protocol.errors import OVERLOADED, DeskbusError
 
 MAX_WAITING = 256
+
+PIECE_S = 0.001
+"""Work of the event loop that others wait for at once."""
+
+
+log = structlog.get_logger()
 
 
 class FairQueue:
@@ -84,6 +93,21 @@ class FairQueue:
             del self._waiting[owner]
 
 
+class Piece:
+    """The time of one piece of long work, from when it begins."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        self._until_s = perf_counter() + PIECE_S
+
+    @property
+    def is_over(self) -> bool:
+        """Whether others have waited long enough."""
+        return perf_counter() >= self._until_s
+
+
 class Pieces:
     """Long work of the event loop in pieces, one in a turn of the loop, the owners in turn.
 
@@ -100,3 +124,31 @@ class Pieces:
             # Work that came meanwhile is served first.
             await anyio.lowlevel.checkpoint()
             yield
+
+
+class Chores:
+    """Long work of the event loop that no call waits for: a piece in a turn of the loop, the
+    owners in turn.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[str, deque[Callable[[], bool]]] = OrderedDict()
+
+    def add(self, owner: str, work: Callable[[], bool]) -> None:
+        """Has `work` called, a piece each time, until it says that nothing is left."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._next)
+        self._waiting.setdefault(owner, deque()).append(work)
+
+    def _next(self) -> None:
+        owner, works = self._waiting.popitem(last=False)
+        work = works.popleft()
+        try:
+            if work():
+                works.append(work)
+        except Exception:
+            log.exception("chore.failed")
+        if works:
+            self._waiting[owner] = works
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._next)

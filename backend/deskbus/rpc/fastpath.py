@@ -16,6 +16,7 @@ from deskbus.rpc import compact_frames
 from deskbus.rpc.compact_frames import Ask, BlockKind, CompactParams, Publish, Reply
 from deskbus.rpc.dispatch.calls_in_progress import CallsInProgress
 from deskbus.rpc.rejection_notices import RejectionNotices
+from deskbus.rpc.value_count import check_values
 from deskbus.transport.outbox import Outbox
 from deskbus_protocol.bus import (
     AckParams,
@@ -197,6 +198,7 @@ class FastPath:
             if self._publisher is None:
                 raise DeskbusError(SESSION_REQUIRED)
             if method == ACK:
+                check_values(AckParams, params)
                 read = _decode_ack(params)
                 epoch = "" if isinstance(read.epoch, UnsetType) else read.epoch
                 self._publisher.acknowledge(read.topic, read.seqs, epoch)
@@ -205,6 +207,7 @@ class FastPath:
                 self._publisher.respond(_decode_response(params))
                 self._done(request_id, answer)
             else:
+                check_values(PublishParams, params)
                 self._publish(_decode_params(params), request_id, self._publisher, answer)
         except msgspec.MsgspecError as error:
             refusal = DeskbusError(INVALID_PARAMS, f"{method}: {error}")
@@ -218,6 +221,7 @@ class FastPath:
         if publisher is None or self._outbox.slow:
             return False
         try:
+            check_values(RequestParams if method == REQUEST else SendParams, params)
             if method == REQUEST:
                 return self._ask(_decode_request(params), request_id, publisher, answer)
             sent = publisher.send(_decode_send(params))

@@ -20,5 +20,9 @@ class TrafficCounts:
     def __init__(self) -> None:
         self.of: dict[TransportName, TransportTraffic] = {}
 
+    @property
+    def received_bytes(self) -> int:
+        return sum(each.received_bytes for each in self.of.values())
+
     def on(self, transport: TransportName) -> TransportTraffic:
         return self.of.setdefault(transport, TransportTraffic())

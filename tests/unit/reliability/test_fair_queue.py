@@ -1,12 +1,15 @@
 """Turns go round: no owner waits for the whole of what another has asked for."""
 
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 
 import anyio
+import anyio.lowlevel
 import pytest
 from anyio.abc import TaskGroup
+from structlog.testing import capture_logs
 
-from deskbus.reliability.fair_queue import MAX_WAITING, FairQueue
+from deskbus.reliability.fair_queue import MAX_WAITING, Chores, FairQueue, Pieces
 from deskbus_protocol.errors import OVERLOADED, DeskbusError
 
 
@@ -96,3 +99,74 @@ async def test_too_much_of_one_owner_is_refused_and_of_no_other() -> None:
         assert "other" in work.begun
 
     await play(FairQueue(1, of_one=1), scene)
+
+
+async def test_chores_are_done_a_piece_in_a_turn_of_the_loop_and_the_owners_in_turn() -> None:
+    done: list[str] = []
+    turns: list[int] = []
+    turn = 0
+
+    def work(owner: str, pieces: int) -> Callable[[], bool]:
+        left = iter(range(pieces))
+
+        def piece() -> bool:
+            next(left)
+            done.append(owner)
+            turns.append(turn)
+            return len(done) < 100 and done.count(owner) < pieces
+
+        return piece
+
+    chores = Chores()
+    for _ in range(3):
+        chores.add("busy", work("busy", 9))
+    chores.add("other", work("other", 2))
+    with anyio.fail_after(5):
+        while len(done) < 11:
+            turn += 1
+            await anyio.lowlevel.checkpoint()
+    assert done[:4] == ["busy", "other", "busy", "other"]
+    assert len(set(turns)) == len(turns)
+
+
+async def test_a_chore_that_fails_is_told_and_ends_alone() -> None:
+    chores = Chores()
+    done = anyio.Event()
+
+    def fail() -> bool:
+        raise ValueError("on purpose")
+
+    def end() -> bool:
+        done.set()
+        return False
+
+    with capture_logs() as log:
+        chores.add("one", fail)
+        chores.add("one", end)
+        with anyio.fail_after(5):
+            await done.wait()
+    assert [entry["event"] for entry in log] == ["chore.failed"]
+
+
+async def test_pieces_are_taken_by_the_owners_in_turn_one_in_a_turn_of_the_loop() -> None:
+    pieces = Pieces(100)
+    done: list[str] = []
+
+    async def work(owner: str, count: int) -> None:
+        for _ in range(count):
+            async with pieces.take(owner):
+                done.append(owner)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(work, "busy", 5)
+        await anyio.lowlevel.checkpoint()
+        tasks.start_soon(work, "other", 5)
+        with anyio.fail_after(5):
+            while done.count("other") < 5:
+                before = len(done)
+                await anyio.lowlevel.checkpoint()
+                assert len(done) <= before + 1
+    assert len(done) == 105
+    places = [place for place, owner in enumerate(done) if owner == "other"]
+    assert max(after - before for before, after in pairwise(places)) <= 3

@@ -102,3 +102,61 @@ def test_a_batch_is_split_and_bounded() -> None:
         with pytest.raises(DeskbusError) as refused:
             frames.split_batch(bad)
         assert refused.value.kind.name == "invalid_request"
+
+
+@st.composite
+def members(draw: st.DrawFn) -> list[tuple[str, str]]:
+    """Keys and values of an object as text, some of them repeated or written with escapes."""
+    keys = draw(st.lists(st.sampled_from(["a", "b", "\\u0061", "c d"]), max_size=4))
+    values = [json.dumps(draw(JSON_VALUES), separators=draw(SPACES)) for _ in keys]
+    return list(zip(keys, values, strict=True))
+
+
+SPACES = st.sampled_from([(",", ":"), (" , ", " :  ")])
+
+
+@given(members(), SPACES, st.booleans())
+def test_a_repeated_key_is_found_however_the_frame_is_written_and_however_long_it_is(
+    parts: list[tuple[str, str]], spaces: tuple[str, str], is_large: bool
+) -> None:
+    comma, colon = spaces
+    params = "{" + comma.join(f'"{key}"{colon}{value}' for key, value in parts) + "}"
+    text = f'{{"jsonrpc":"2.0"{comma}"method"{colon}"a.b"{comma}"params"{colon}{params}}}'.encode()
+    names = [json.loads(f'"{key}"') for key, _ in parts]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frames, "LARGE_BYTES", 0 if is_large else frames.LARGE_BYTES)
+        if len(set(names)) == len(names):
+            found = read(text)
+            assert (found.method, bytes(found.params)) == ("a.b", params.encode())  # type: ignore[arg-type]
+        else:
+            with pytest.raises(DeskbusError, match="repeats a key"):
+                read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (b'{"jsonrpc":"2.0","id":7,"method":"a.b","params":{"x":[1,2]}}', None),
+        (b'{"jsonrpc":"2.0","id":7,"result":{"x":[1,2]}}', None),
+        (b'{"jsonrpc":"2.0","id":7,"error":{"code":1,"message":"x","data":{}}}', None),
+        (b'{"jsonrpc":"1.0","id":7,"method":"a.b","params":{}}', "invalid_request"),
+        (b'{"jsonrpc":"2.0","id":true,"method":"a.b"}', "invalid_request"),
+        (b'{"jsonrpc":"2.0","method":"a.b","params":5}', "invalid_request"),
+        (b'{"jsonrpc":"2.0","method":"a.b","params":{}', "parse_error"),
+        (b'{"jsonrpc":"2.0","method":"a.b","params":{"x":"\xff"}}', "parse_error"),
+    ],
+)
+def test_a_long_frame_is_judged_as_a_short_one(
+    monkeypatch: pytest.MonkeyPatch, text: bytes, kind: str | None
+) -> None:
+    def outcome() -> object:
+        try:
+            found = read(text)
+        except DeskbusError as error:
+            return error.kind.name
+        return found
+
+    short = outcome()
+    monkeypatch.setattr(frames, "LARGE_BYTES", 0)
+    assert outcome() == short
+    assert kind is None or short == kind

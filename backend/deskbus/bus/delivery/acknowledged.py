@@ -2,7 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from functools import cache
+from typing import NamedTuple, Protocol
 
 import anyio
 
@@ -17,6 +18,9 @@ MAX_IN_FLIGHT_BYTES = 8 * 1024 * 1024
 
 MAX_WAITING = 10_000
 MAX_WAITING_BYTES = 16 * 1024 * 1024
+SENT_AT_ONCE = 128
+"""Messages that are sent in one turn of the loop where many are due, which takes about 1 ms."""
+
 RETRY_AFTER_MS = (1000, 2000, 4000)
 """A message is sent again after each of these; then it is dead."""
 
@@ -49,12 +53,38 @@ class PendingMessage:
 
 Died = Callable[[PendingMessage, DeadLetterReason], None]
 
+Later = Callable[[Callable[[], bool]], None]
+"""Has work done piece by piece, until it says that nothing is left."""
+
+
+class _Due(NamedTuple):
+    """A message in flight that is to be sent again, or is dead for a `reason`.
+
+    A `repeat` after a reconnect says that it is one, but counts as no further attempt.
+    """
+
+    pending: PendingMessage
+    reason: DeadLetterReason | None = None
+    repeat: bool = False
+
+
+def _anything(topic: str) -> bool:
+    return True
+
+
+def at_once(work: Callable[[], bool]) -> None:
+    """Does all of it, where nobody waits for turns of the loop."""
+    while work():
+        pass
+
 
 class AcknowledgedOutlet:
     """Stands between the broker and one client for its acknowledged subscriptions.
 
     Per topic the oldest unacknowledged message goes first: when one is sent again, so is what was
-    sent after it on that topic, in order. While the client is away everything waits.
+    sent after it on that topic, in order. While the client is away everything waits. Where many
+    are to be sent, a part of them is sent at once, and the rest by `later`; what comes meanwhile
+    waits behind them.
     """
 
     def __init__(
@@ -63,6 +93,7 @@ class AcknowledgedOutlet:
         awake_ms: ClockMs,
         on_dead: Died,
         jitter_ms: Callable[[], int] = lambda: 0,
+        later: Later = at_once,
     ) -> None:
         """Messages expire by `clock_ms` (Unix ms) and are sent again by `awake_ms`.
 
@@ -78,6 +109,10 @@ class AcknowledgedOutlet:
         self._waiting: deque[PendingMessage] = deque()
         self._waiting_bytes = 0
         self._changed: anyio.Event | None = None
+        self._later = later
+        self._due: dict[tuple[str, int], _Due] = {}
+        self._goes_on = False
+        self._may_read: Callable[[str], bool] = _anything
 
     def __len__(self) -> int:
         return len(self._in_flight) + len(self._waiting)
@@ -85,7 +120,7 @@ class AcknowledgedOutlet:
     @property
     def sends_at_once(self) -> bool:
         """Whether the client is there, and has acknowledged enough to be sent more."""
-        return self._outlet is not None and not self._waiting
+        return self._outlet is not None and not self._is_behind
 
     def put(self, line: bytes, topic: str | None, seq: int) -> None:
         if topic is None:
@@ -110,7 +145,7 @@ class AcknowledgedOutlet:
         Raises `DeskbusError` (connection_lost) if the client leaves meanwhile.
         """
         outlet = self._outlet
-        while outlet is not None and (self._waiting or not self._has_room()):
+        while outlet is not None and (self._is_behind or not self._has_room()):
             if self._changed is None:
                 self._changed = anyio.Event()
             await self._changed.wait()
@@ -124,7 +159,7 @@ class AcknowledgedOutlet:
         return (topic, seq) in self._in_flight
 
     def _take(self, pending: PendingMessage) -> None:
-        if self._outlet is not None and not self._waiting and self._has_room():
+        if self._outlet is not None and not self._is_behind and self._has_room():
             self._send(pending)
             return
         self._waiting.append(pending)
@@ -132,24 +167,30 @@ class AcknowledgedOutlet:
         while len(self._waiting) > MAX_WAITING or self._waiting_bytes > MAX_WAITING_BYTES:
             self._on_dead(self._next_waiting(), "overflow")
 
-    def connect(self, outlet: BoundedOutlet) -> None:
-        """The client is there: what it may have missed is sent again, then what waits."""
+    def connect(self, outlet: BoundedOutlet, may_read: Callable[[str], bool] = _anything) -> None:
+        """The client is there: what it may have missed is sent again, then what waits.
+
+        Of both only what it `may_read` when its turn comes.
+        """
         self._outlet = outlet
+        self._may_read = may_read
         self.send_again(lambda _: True)
-        self._fill()
 
     def send_again(self, wanted: Callable[[str], bool]) -> None:
         """Sends again what was sent on the topics that `wanted` names."""
-        now = self._clock_ms()
-        for key, pending in list(self._in_flight.items()):
-            if pending.expires_at is not None and pending.expires_at <= now:
-                self._dead_letter(key, pending, "expired")
-            elif wanted(pending.topic):
-                self._send(pending, repeat=True)
+        due = self._due
+        self._due = {
+            key: due.get(key) or _Due(pending, repeat=True)
+            for key, pending in self._in_flight.items()
+            if key in due or wanted(pending.topic)
+        }
+        self._fill()
 
     def disconnect(self) -> None:
         """The client has left; time away is no failed attempt."""
         self._outlet = None
+        self._may_read = _anything
+        self._due.clear()
         self._tell_changed()
 
     def acknowledge(self, topic: str, seqs: list[int], epoch: str = "") -> int:
@@ -169,27 +210,34 @@ class AcknowledgedOutlet:
         if self._outlet is None or self._outlet.slow:
             # Messages that were not read yet need not come again.
             return
+        if self._due:
+            # The messages of the last time are under way still.
+            return
         now_ms, awake_ms = self._clock_ms(), self._awake_ms()
         again: set[str] = set()
-        for key, pending in list(self._in_flight.items()):
+        for key, pending in self._in_flight.items():
             if pending.expires_at is not None and pending.expires_at <= now_ms:
-                self._dead_letter(key, pending, "expired")
+                self._due[key] = _Due(pending, "expired")
             elif pending.due <= awake_ms and pending.attempts > len(RETRY_AFTER_MS):
-                self._dead_letter(key, pending, "retries_spent")
+                self._due[key] = _Due(pending, "retries_spent")
             elif pending.due <= awake_ms or pending.topic in again:
                 again.add(pending.topic)
-                self._send(pending)
+                self._due[key] = _Due(pending)
         self._fill()
 
     def revoke(self, may_read: Callable[[str], bool]) -> None:
         """Drops what the client may no longer read."""
+        may_read = cache(may_read)
         for key, pending in list(self._in_flight.items()):
             if not may_read(pending.topic):
                 self._dead_letter(key, pending, "revoked")
+        kept = []
         for pending in self._waiting:
-            if not may_read(pending.topic):
+            if may_read(pending.topic):
+                kept.append(pending)
+            else:
                 self._on_dead(pending, "revoked")
-        self._keep([pending for pending in self._waiting if may_read(pending.topic)])
+        self._keep(kept)
 
     def first_seqs(self) -> dict[str, int]:
         """The lowest seq of each topic that is not acknowledged."""
@@ -215,6 +263,7 @@ class AcknowledgedOutlet:
         """Everything that is not acknowledged, in order; nothing is left."""
         everything = [*self._in_flight.values(), *self._waiting]
         self._in_flight.clear()
+        self._due.clear()
         self._in_flight_bytes = 0
         self._waiting.clear()
         self._waiting_bytes = 0
@@ -227,16 +276,56 @@ class AcknowledgedOutlet:
     def _has_room(self) -> bool:
         return len(self._in_flight) < MAX_IN_FLIGHT and self._in_flight_bytes < MAX_IN_FLIGHT_BYTES
 
+    @property
+    def _is_behind(self) -> bool:
+        """Whether something is to be sent before what comes."""
+        return bool(self._waiting or self._due)
+
     def _fill(self) -> None:
-        if not self._waiting:
-            return
+        if not self._goes_on and self._is_behind and self._send_some():
+            self._goes_on = True
+            self._later(self._go_on)
+
+    def _go_on(self) -> bool:
+        self._goes_on = self._send_some()
+        if not self._goes_on:
+            self._tell_changed()
+        return self._goes_on
+
+    def _send_some(self) -> bool:
+        """Sends a part of what is to be sent; whether more can be sent now."""
         now_ms = self._clock_ms()
-        while self._waiting and self._outlet is not None and self._has_room():
-            pending = self._next_waiting()
-            if pending.expires_at is not None and pending.expires_at <= now_ms:
-                self._on_dead(pending, "expired")
+        for _ in range(SENT_AT_ONCE):
+            if self._outlet is None:
+                return False
+            if self._due:
+                self._send_due(next(iter(self._due)), now_ms)
+            elif self._waiting and self._has_room():
+                self._send_waiting(self._next_waiting(), now_ms)
             else:
-                self._send(pending)
+                return False
+        return self._outlet is not None and bool(self._due or (self._waiting and self._has_room()))
+
+    def _send_due(self, key: tuple[str, int], now_ms: int) -> None:
+        pending, reason, repeat = self._due.pop(key)
+        if reason is None:
+            reason = self._reason_against(pending, now_ms)
+        if reason is None:
+            self._send(pending, repeat=repeat)
+        else:
+            self._dead_letter(key, pending, reason)
+
+    def _send_waiting(self, pending: PendingMessage, now_ms: int) -> None:
+        reason = self._reason_against(pending, now_ms)
+        if reason is None:
+            self._send(pending)
+        else:
+            self._on_dead(pending, reason)
+
+    def _reason_against(self, pending: PendingMessage, now_ms: int) -> DeadLetterReason | None:
+        if pending.expires_at is not None and pending.expires_at <= now_ms:
+            return "expired"
+        return None if self._may_read(pending.topic) else "revoked"
 
     def _next_waiting(self) -> PendingMessage:
         pending = self._waiting.popleft()
@@ -244,7 +333,6 @@ class AcknowledgedOutlet:
         return pending
 
     def _send(self, pending: PendingMessage, *, repeat: bool = False) -> None:
-        """A repeat after a reconnect says that it is one, but counts as no further attempt."""
         if self._outlet is None:
             return
         again = pending.attempts
@@ -266,6 +354,7 @@ class AcknowledgedOutlet:
 
     def _complete(self, topic: str, seq: int) -> None:
         self._in_flight_bytes -= len(self._in_flight.pop((topic, seq)).line)
+        self._due.pop((topic, seq), None)
         self._tell_changed()
 
     def _tell_changed(self) -> None:

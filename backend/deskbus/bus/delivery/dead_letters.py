@@ -62,6 +62,11 @@ class DeadLetterQueue:
         while len(self._letters) > MAX_LETTERS or self._bytes > MAX_BYTES:
             self._bytes -= len(self._letters.popleft().line)
 
+    def count(self, reason: DeadLetterReason, letters: int) -> None:
+        """Counts messages that died before so many others that they would not be kept."""
+        self._numbers += letters
+        self.counts[reason] += letters
+
     def newest(self, limit: int, reason: DeadLetterReason | None = None) -> list[DeadLetter]:
         found = (letter for letter in reversed(self._letters) if reason in (None, letter.reason))
         return [

@@ -1,13 +1,20 @@
 """The logged messages that a restarted client lacks: by run, topic and seq, not by time."""
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import NamedTuple
 
 from msgspec import UnsetType
 
 from deskbus.bus.line import Origin
-from deskbus_protocol.bus import ContinueParams, GapParams, Mark, Unacknowledged
+from deskbus.reliability.fair_queue import Piece
+from deskbus_protocol.bus import (
+    ContinueParams,
+    GapParams,
+    Mark,
+    Unacknowledged,
+    UnacknowledgedSeqs,
+)
 
 
 class Last(NamedTuple):
@@ -22,7 +29,7 @@ class ClientProgress:
 
     `again` is what it has and did not acknowledge, by run, topic and seq. A client without a mark
     goes by the time of its last message, `since_ms` (Unix). `known` is a message of each topic that
-    it has, with all before it.
+    it has, with all before it. `look` is to be gone through before anything is asked.
     """
 
     def __init__(self, params: ContinueParams) -> None:
@@ -31,15 +38,13 @@ class ClientProgress:
         self.start = 0
         self.since_ms = params.since
         self.again: set[tuple[str, str, int]] = set()
+        self.first_seqs_again: dict[str, int] = {}
+        self.known: dict[str, Last] = {}
+        self._named: set[str] = set()
+        self._unacknowledged: Mapping[str, UnacknowledgedSeqs] = {}
         if isinstance(params.unacknowledged, Unacknowledged):
             self.since_ms = min(self.since_ms, params.unacknowledged.since)
-            self.again = {
-                (run, topic, seq)
-                for run, topics in params.unacknowledged.seqs.items()
-                for topic, seqs in topics.items()
-                for seq in seqs
-            }
-        self._named = {topic for seqs in params.seen.values() for topic in seqs}
+            self._unacknowledged = params.unacknowledged.seqs
         self._by_time = self.mark is None
         self._unnamed_since_ms = params.since if params.partial else 0
         if self.mark is not None:
@@ -47,7 +52,37 @@ class ClientProgress:
             self.start = 0 if isinstance(self.mark.position, UnsetType) else self.mark.position
         else:
             self._unnamed_since_ms = params.since
-        self.known = _known(params.seen)
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many messages the client has and did not acknowledge."""
+        runs = self._unacknowledged.values()
+        return sum(len(seqs) for topics in runs for seqs in topics.values())
+
+    def look(self) -> Iterator[None]:
+        """Goes through what the client tells, piece by piece."""
+        piece = Piece()
+        for _ in chain(self._look_at_seen(), self._look_at_unacknowledged()):
+            if piece.is_over:
+                yield
+                piece.begin()
+
+    def _look_at_seen(self) -> Iterator[None]:
+        for epoch, seqs in self.seen.items():
+            for topic, seq in seqs.items():
+                self._named.add(topic)
+                # The lowest of a topic's last messages in several runs is the likeliest to be kept.
+                if seq > 0 and (topic not in self.known or seq < self.known[topic].seq):
+                    self.known[topic] = Last(epoch, seq)
+                yield
+
+    def _look_at_unacknowledged(self) -> Iterator[None]:
+        for epoch, topics in self._unacknowledged.items():
+            for topic, seqs in topics.items():
+                self.again.update((epoch, topic, seq) for seq in seqs)
+                first = self.first_seqs_again
+                first[topic] = min(*seqs, first.get(topic, seqs[0]))
+                yield
 
     def is_new(self, read: Origin) -> bool:
         """Whether the client has not had a message that lies behind `start`."""
@@ -63,14 +98,6 @@ class ClientProgress:
 
     def is_again(self, read: Origin) -> bool:
         return (read.epoch, read.topic, read.seq) in self.again
-
-    @cached_property
-    def first_seqs_again(self) -> dict[str, int]:
-        """The lowest seq of each topic of which something was not acknowledged."""
-        first: dict[str, int] = {}
-        for _, topic, seq in self.again:
-            first[topic] = min(seq, first.get(topic, seq))
-        return first
 
     def first_seqs(self, met: Mapping[str, Origin]) -> dict[str, int]:
         """From which seq on a topic is to be looked for in the log.
@@ -99,13 +126,3 @@ class ClientProgress:
             for topic, last in self.known.items()
             if topic in met and met[topic].seq > last.seq + 1
         ]
-
-
-def _known(seen: Mapping[str, Mapping[str, int]]) -> dict[str, Last]:
-    """The lowest of a topic's last messages in several runs: it is the likeliest to be kept."""
-    known: dict[str, Last] = {}
-    for epoch, seqs in seen.items():
-        for topic, seq in seqs.items():
-            if seq > 0 and (topic not in known or seq < known[topic].seq):
-                known[topic] = Last(epoch, seq)
-    return known

@@ -1,6 +1,7 @@
 """Replay: persisted messages again, then live ones, with no gap between and none twice."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import pairwise
 from math import inf
@@ -20,7 +21,6 @@ from deskbus.bus.route import Rank, Reader
 from deskbus.bus.service import InterApplicationBus
 from deskbus.contracts.log_query import LogQuery
 from deskbus.contracts.message_log import MessageLogReader
-from deskbus.reliability.fair_queue import Pieces
 from deskbus_protocol.bus import ContinuedParams, ContinueParams, ContinueResult, GapParams, Mark
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import CONFLICT, OVERLOADED, DeskbusError
@@ -43,9 +43,6 @@ MAX_ANSWER_BYTES = 3 * 1024 * 1024
 LINES_A_PIECE = 256
 """Lines of the log that are looked at in one turn of the loop, which takes less than 1 ms."""
 
-MAX_PIECES_WAITING = 1024
-"""Of one app: as many as it may have calls in progress."""
-
 MAX_OWED = MAX_SUBSCRIPTIONS
 MAX_OWED_MESSAGES = 20_000
 """Subscriptions that one session continues, and messages that it names as not acknowledged."""
@@ -62,6 +59,8 @@ class _Capture:
 
     def __init__(self, limit_bytes: int, limit: float = inf) -> None:
         self.held: list[tuple[bytes, str, int]] = []
+        self.first: dict[str, int] = {}
+        """The seq of the first message that came, by topic."""
         self._bytes = 0
         self._limit_bytes = limit_bytes
         self._limit = limit
@@ -71,13 +70,23 @@ class _Capture:
         return self._bytes > self._limit_bytes or len(self.held) > self._limit
 
     def put(self, line: bytes, topic: str | None, seq: int) -> None:
-        if topic is not None and not self.overflowed:
+        if topic is None:
+            return
+        self.first.setdefault(topic, seq)
+        if not self.overflowed:
             self.held.append((line, topic, seq))
             self._bytes += len(line)
 
     def reset(self) -> list[tuple[bytes, str, int]]:
         held, self.held, self._bytes = self.held, [], 0
         return held
+
+
+class _Following(NamedTuple):
+    """Live messages are in `capture`, and all before them is below `position` of the log."""
+
+    capture: _Capture
+    position: int
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,11 +116,21 @@ class Stretch(NamedTuple):
     since_ms: int
 
 
+def _coming(*first_seqs: Mapping[str, int]) -> Callable[[str], int | None]:
+    """The lowest seq of a topic in any of these, as they are when it is asked for."""
+
+    def coming(topic: str) -> int | None:
+        found = [seqs[topic] for seqs in first_seqs if topic in seqs]
+        return min(found, default=None)
+
+    return coming
+
+
 class Replays:
     def __init__(self, bus: InterApplicationBus, log: MessageLogReader) -> None:
         self._bus = bus
         self._log = log
-        self._pieces = Pieces(MAX_PIECES_WAITING)
+        self._pieces = bus.pieces
 
     def mark(self) -> Mark:
         """This moment, for a client that may have to go on from it."""
@@ -129,8 +148,11 @@ class Replays:
         """
         pattern = params.pattern
         wants = self._wants(identity, pattern)
-        async with self._pieces.take(identity.app):
-            behind = ClientProgress(params)
+        behind = ClientProgress(params)
+        self._check_owed(self._bus.member(identity), behind)
+        for _ in behind.look():
+            async with self._pieces.take(identity.app):
+                pass
         # A mark may lie behind the last messages that the client has: those are before it.
         met = await self._met(identity.app, wants, 0, behind.known)
         wanted = Wanted(
@@ -143,62 +165,78 @@ class Replays:
         )
         removed = behind.removed(met) if behind.start < self._log_start else []
         withheld = await self._withheld(self._bus.member(identity), wanted, behind)
-        async with self._pieces.take(identity.app):
-            member = self._bus.member(identity)
-            connection = member.connection
-            if connection is None:
-                return ContinueResult(messages=0, mark=self.mark())
-            self._check_owed(member, behind)
-            self._bus.subscribe(identity, pattern, params.mode, params.sources or ())
-            mark = self.mark()
-            owed = self._begin(member, connection, params, behind, (*removed, *withheld), recent_ms)
-        if not self._log.available:
-            return ContinueResult(messages=0, mark=mark)
-        sent = await self._follow(member, connection, pattern, wanted, owed)
+        with ExitStack() as stack:
+            async with self._pieces.take(identity.app):
+                member = self._bus.member(identity)
+                connection = member.connection
+                mark = self.mark()
+                if connection is None:
+                    return ContinueResult(messages=0, mark=mark)
+                self._check_owed(member, behind)
+                self._bus.subscribe(identity, pattern, params.mode, params.sources or ())
+                owed = self._owe(member, params, behind, recent_ms)
+                following = stack.enter_context(self._following(member, pattern, owed))
+                coming = _coming(member.window.first_seqs(), following.capture.first)
+            for gap in (*removed, *withheld):
+                connection.put(notification("bus.gap", gap) + b"\n", None, 0)
+            await self._tell_gaps(identity.app, connection, wants, behind, params, coming)
+            begun = notification("bus.continued", ContinuedParams(pattern=pattern))
+            connection.put(begun + b"\n", None, 0)
+            if owed is not None:
+                owed.send_again()
+            sent = 0
+            if self._log.available:
+                sent = await self._bring(member, connection, wanted, following, owed)
         return ContinueResult(messages=sent, mark=mark)
 
-    def _begin(
-        self,
-        member: Member,
-        connection: Connected,
-        params: ContinueParams,
-        behind: ClientProgress,
-        lost: Iterable[GapParams],
-        recent_ms: int | None,
+    def _owe(
+        self, member: Member, params: ContinueParams, behind: ClientProgress, recent_ms: int | None
     ) -> AcknowledgedCatchup | None:
-        """Tells what is lost, and that what is owed begins; returns what goes on to be owed."""
+        """What goes on to be owed, where the client is to acknowledge it."""
+        if params.mode != "acknowledged":
+            return None
+        owed = AcknowledgedCatchup(
+            member.window,
+            self._wants(member.identity, params.pattern),
+            behind,
+            epoch=self._bus.broker.epoch,
+            earlier=tuple(member.owed),
+        )
+        member.owed.append(owed)
+        owed.release(partial(self._may_send, recent_ms))
+        return owed
+
+    async def _tell_gaps(
+        self,
+        app: str,
+        connection: Connected,
+        wants: Callable[[str], bool],
+        behind: ClientProgress,
+        params: ContinueParams,
+        coming: Callable[[str], int | None],
+    ) -> None:
+        """Tells what is lost of topics that are not in the log."""
         from_log = self._log.persists
-        wants = self._wants(member.identity, params.pattern)
-        owed = None
-        if params.mode == "acknowledged":
-            epoch = self._bus.broker.epoch
-            owed = AcknowledgedCatchup(
-                member.window, wants, behind, epoch=epoch, earlier=tuple(member.owed)
-            )
-            member.owed.append(owed)
-            owed.release(partial(self._may_send, recent_ms))
-        of_others = restart_gaps(
+        gaps = restart_gaps(
             self._bus.broker,
             params.pattern,
             lambda topic: wants(topic) and not from_log(topic),
             mark=behind.mark,
             since_ms=params.since,
             seen=params.seen,
-            waiting=member.window.first_seqs(),
+            coming=coming,
         )
-        for gap in (*lost, *of_others):
-            connection.put(notification("bus.gap", gap) + b"\n", None, 0)
-        begun = notification("bus.continued", ContinuedParams(pattern=params.pattern))
-        connection.put(begun + b"\n", None, 0)
-        if owed is not None:
-            owed.send_again()
-        return owed
+        for found in gaps:
+            for gap in found:
+                connection.put(notification("bus.gap", gap) + b"\n", None, 0)
+            async with self._pieces.take(app):
+                pass
 
     @staticmethod
     def _check_owed(member: Member, behind: ClientProgress) -> None:
         """Raises `DeskbusError` (overloaded): what is owed is remembered until the session ends."""
         known = sum(len(each.behind.again) for each in member.owed)
-        if len(member.owed) >= MAX_OWED or known + len(behind.again) > MAX_OWED_MESSAGES:
+        if len(member.owed) >= MAX_OWED or known + behind.unacknowledged > MAX_OWED_MESSAGES:
             raise DeskbusError(
                 OVERLOADED,
                 "This client has continued too many subscriptions in one session.",
@@ -225,14 +263,19 @@ class Replays:
         return await self._follow(member, connection, params.pattern, wanted)
 
     async def _follow(
-        self,
-        member: Member,
-        connection: Connected,
-        pattern: str,
-        wanted: Wanted,
-        owed: AcknowledgedCatchup | None = None,
+        self, member: Member, connection: Connected, pattern: str, wanted: Wanted
     ) -> int:
-        position = self._log.position
+        with self._following(member, pattern) as following:
+            return await self._bring(member, connection, wanted, following)
+
+    @contextmanager
+    def _following(
+        self, member: Member, pattern: str, owed: AcknowledgedCatchup | None = None
+    ) -> Iterator["_Following"]:
+        """Holds live messages of a pattern back for the length of a `with` block.
+
+        Raises `DeskbusError` (conflict, overloaded).
+        """
         before = member.client.subscriptions.get(pattern, member.live)
         if before.rank == Rank.REPLAY:
             raise DeskbusError(CONFLICT, "A replay of this pattern is under way.")
@@ -241,19 +284,30 @@ class Replays:
         capture = _Capture(MAX_CAPTURED_BYTES) if owed is None else _Capture(*WINDOW_LIMITS)
         reader = Reader(member.client, Rank.REPLAY, capture)
         # Publishes from here on are captured, and all before them is below this position.
+        position = self._log.position if self._log.available else 0
         self._bus.broker.subscribe(member.client, pattern, reader)
         try:
-            sent, start = 0, 0
-            while True:
-                sent += await self._send(
-                    member.identity.app, connection, wanted, start, position, owed
-                )
-                if not capture.overflowed:
-                    return sent
-                self._tell_lost(member, capture.reset())
-                start, position = position, self._log.position
+            yield _Following(capture, position)
         finally:
             self._hand_over(member, pattern, reader, before, capture)
+
+    async def _bring(
+        self,
+        member: Member,
+        connection: Connected,
+        wanted: Wanted,
+        following: "_Following",
+        owed: AcknowledgedCatchup | None = None,
+    ) -> int:
+        """Sends what the log has, until live messages can follow; returns their number."""
+        capture, position = following
+        sent, start = 0, 0
+        while True:
+            sent += await self._send(member.identity.app, connection, wanted, start, position, owed)
+            if not capture.overflowed:
+                return sent
+            self._tell_lost(member, capture.reset())
+            start, position = position, self._log.position
 
     def _hand_over(
         self, member: Member, pattern: str, reader: Reader, before: Reader, capture: _Capture

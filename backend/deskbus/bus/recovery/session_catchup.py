@@ -6,8 +6,10 @@ from deskbus.bus.broker import MessageBroker
 from deskbus.bus.line import stamps
 from deskbus.bus.member import Member
 from deskbus.bus.route import Rank, Topic
+from deskbus.reliability.fair_queue import Piece
 
-TOPICS_A_STEP = 256
+MAX_LINES = 20_000
+"""Messages of one client that are sent again; what is beyond is told as gaps."""
 
 
 class SessionCatchup:
@@ -45,10 +47,12 @@ class SessionCatchup:
         ]
 
     def _look(self, topics: list[Topic]) -> Iterator[bool]:
-        for number, topic in enumerate(topics):
+        piece = Piece()
+        for topic in topics:
             self._look_at(topic)
-            if number % TOPICS_A_STEP == TOPICS_A_STEP - 1:
+            if piece.is_over:
                 yield True
+                piece.begin()
 
     def _look_at(self, topic: Topic) -> None:
         reader = self.member.client.reader_of(topic.name)
@@ -64,4 +68,13 @@ class SessionCatchup:
             oldest = min((read.seq for _, read in kept), default=topic.seq + 1)
             if known + 1 < oldest:
                 self.gaps.append((topic.name, known + 1, oldest - 1))
-        self.lines.extend((line, topic.name, read.seq) for line, read in wanted)
+        is_filtered = reader is self.member.filtered
+        if len(self.lines) >= MAX_LINES:
+            if wanted:
+                self.gaps.append((topic.name, wanted[0][1].seq, wanted[-1][1].seq))
+            return
+        self.lines.extend(
+            (line, topic.name, read.seq)
+            for line, read in wanted
+            if not is_filtered or self.member.sources.wants(line, topic.name)
+        )

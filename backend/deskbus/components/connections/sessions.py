@@ -11,7 +11,6 @@ from deskbus.bus.recovery.session_catchup import SessionCatchup
 from deskbus.bus.service import InterApplicationBus
 from deskbus.contracts.message_log import DurabilityLog
 from deskbus.observability.tracing.tracer import Tracer
-from deskbus.reliability.fair_queue import Pieces
 from deskbus.rpc.connection import Connection, Role
 from deskbus.rpc.connection_table import ConnectionTable
 from deskbus.rpc.fastpath import Denied
@@ -30,9 +29,6 @@ from deskbus_protocol.errors import (
     DeskbusError,
 )
 from deskbus_protocol.events import Actor
-
-MAX_RETURNING = 1024
-"""Clients of one app that come back at once."""
 
 
 class Sessions:
@@ -62,7 +58,7 @@ class Sessions:
         self._connections = connections
         self._tracer = tracer
         self._trusted: set[ClientId] = set()
-        self._pieces = Pieces(MAX_RETURNING)
+        self._pieces = bus.pieces
         self._open: dict[ClientId, Connection] = {}
         self.rate_limits = RateLimits(self._limited)
         self._developers = count(1)
@@ -175,13 +171,28 @@ class Sessions:
         self._judge(role, identity)
         self._open[identity] = connection
         self._share(connection, identity.app)
-        resumed = self._bus.attach(identity, connection.peer.outbox, resume=resume, catchup=catchup)
+        resumed = self._bus.attach(
+            identity, connection.peer.outbox, resume=resume, catchup=catchup, at_once=False
+        )
         if not resumed:
             self._security.forget_client(identity)
         self._open_fastpath(connection)
         if connection.shell_link:
             self._shell.connect(connection.peer)
         return resumed
+
+    async def let_out(self, connection: Connection) -> None:
+        """Sends what has waited for a client that came back, in many turns of the loop.
+
+        Raises `DeskbusError` (connection_lost) where it is gone again meanwhile.
+        """
+        identity = connection.identity
+        member = self._bus.member(identity)
+        while self._open.get(identity) is connection and member.go_on():
+            async with self._pieces.take(identity.app):
+                pass
+        if self._open.get(identity) is not connection:
+            raise DeskbusError(CONNECTION_LOST)
 
     def notify(self, app: str, client: str, method: str, params: object) -> bool:
         """Sends a notification to one client of an app; False where it is not connected."""

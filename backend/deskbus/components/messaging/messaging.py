@@ -72,7 +72,7 @@ class Messaging:
         async with AsyncExitStack() as stack:
             if self.persistence is not None:
                 await stack.enter_async_context(self.persistence.running())
-            tick = partial(tick_every, TICK_S, self.bus.tick)
+            tick = partial(tick_every, TICK_S, self.bus.begin_tick)
             await stack.enter_async_context(self._loops.running(tick, self._note_uses))
             yield
 

@@ -29,12 +29,12 @@ class HealthWatch:
         *,
         shell: Shell,
         loops: Loops,
-        messages_in: Callable[[], int],
+        taken_in: Callable[[], int],
         checks: Mapping[str, Check],
         breakers: Iterable[CircuitBreaker],
         on_changed: Callable[[str, ComponentHealth], None] = lambda _, __: None,
     ) -> None:
-        """`messages_in` counts what the bus took in: a collection waits until it is idle.
+        """`taken_in` counts what peers have sent: a collection waits until that stands still.
 
         `on_changed` is told each change, beside the shell.
         """
@@ -43,7 +43,7 @@ class HealthWatch:
         self._loops = loops
         self.lag = LoopLag()
         self.disk = DiskSpace(settings.data_dir, lambda folder: exposure(folder)[1])
-        self._collector = GarbageCollection(messages_in)
+        self._collector = GarbageCollection(taken_in)
         self.monitor = HealthMonitor(epoch, on_changed=self._tell)
         for component, check in checks.items():
             self.monitor.watch(component, check)

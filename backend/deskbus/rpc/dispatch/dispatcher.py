@@ -19,6 +19,7 @@ from deskbus.observability.tracing.span import Value
 from deskbus.observability.tracing.tracer import Tracer
 from deskbus.reliability.resource_shortage import is_shortage, refusal
 from deskbus.rpc.connection import Call
+from deskbus.rpc.value_count import check_values
 from deskbus_protocol.errors import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
@@ -112,6 +113,7 @@ class Dispatcher:
         async def answer(call: Call, raw: Raw) -> object:
             try:
                 authorize(call, row)
+                check_values(row.params, raw)
                 return await handler(call, decode(raw))
             except msgspec.ValidationError as error:
                 # The text describes the peer's own input, nothing of ours.

@@ -1,5 +1,7 @@
 """Acknowledged delivery: at least once, in order, with redelivery after 1, 2 and 4 seconds."""
 
+from collections.abc import Callable
+
 import anyio
 import pytest
 
@@ -198,3 +200,96 @@ def test_a_reader_that_is_only_slow_is_not_sent_more_copies(rig: Rig) -> None:
     assert rig.tick(60_000) == []
     rig.slow = False
     assert rig.tick(61_000) == [(1, 1)]
+
+
+class Turns:
+    """Work that is done a piece at a time, when the test says so."""
+
+    def __init__(self) -> None:
+        self.works: list[Callable[[], bool]] = []
+
+    def later(self, work: Callable[[], bool]) -> None:
+        self.works.append(work)
+
+    def pass_one(self) -> None:
+        self.works = [work for work in self.works if work()]
+
+
+@pytest.fixture
+def turns(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Turns:
+    made = Turns()
+    monkeypatch.setattr(acknowledged, "SENT_AT_ONCE", 2)
+    rig.outlet = AcknowledgedOutlet(lambda: rig.now, lambda: rig.now, rig._die, later=made.later)
+    return made
+
+
+@pytest.mark.requirement("C")
+def test_many_messages_go_out_in_pieces_and_what_comes_meanwhile_goes_behind_them(
+    rig: Rig, turns: Turns
+) -> None:
+    rig.publish(5)
+    rig.outlet.connect(rig)
+    assert [seq for seq, _ in rig.sent] == [1, 2]
+    rig.publish(1)
+    turns.pass_one()
+    assert [seq for seq, _ in rig.sent] == [1, 2, 3, 4]
+    turns.pass_one()
+    assert [seq for seq, _ in rig.sent] == [1, 2, 3, 4, 5, 6]
+    assert turns.works == []
+    rig.publish(1)
+    assert [seq for seq, _ in rig.sent] == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.requirement("C")
+def test_messages_come_again_in_pieces_before_those_that_came_meanwhile(
+    rig: Rig, turns: Turns
+) -> None:
+    rig.outlet.connect(rig)
+    rig.publish(5)
+    assert rig.tick(1000) == [(1, 1), (2, 1)]
+    rig.publish(1)
+    rig.outlet.acknowledge("a", [4])
+    rig.outlet.tick()
+    while turns.works:
+        turns.pass_one()
+    assert rig.sent == [(1, 1), (2, 1), (3, 1), (5, 1), (6, None)]
+
+
+def test_a_client_that_leaves_between_two_pieces_gets_all_of_it_in_order_when_it_is_back(
+    rig: Rig, turns: Turns
+) -> None:
+    rig.publish(5)
+    rig.outlet.connect(rig)
+    rig.outlet.disconnect()
+    turns.pass_one()
+    assert turns.works == []
+    rig.sent.clear()
+    rig.outlet.connect(rig)
+    while turns.works:
+        turns.pass_one()
+    assert [seq for seq, _ in rig.sent] == [1, 2, 3, 4, 5]
+    assert len(rig.outlet) == 5
+
+
+def test_what_may_not_be_read_any_more_when_its_turn_comes_is_a_dead_letter(
+    rig: Rig, turns: Turns
+) -> None:
+    rig.publish(3)
+    rig.publish(2, topic="b")
+    rig.outlet.connect(rig, lambda topic: topic == "b")
+    while turns.works:
+        turns.pass_one()
+    assert [seq for seq, _ in rig.sent] == [1, 2]
+    assert {reason for _, reason, _ in rig.dead} == {"revoked"}
+    assert len(rig.outlet) == 2
+
+
+async def test_room_is_there_once_the_last_piece_went_out(rig: Rig, turns: Turns) -> None:
+    rig.publish(5)
+    rig.outlet.connect(rig)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(rig.outlet.room)
+            await anyio.wait_all_tasks_blocked()
+            while turns.works:
+                turns.pass_one()

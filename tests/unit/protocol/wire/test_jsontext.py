@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from deskbus_protocol.errors import INVALID_PARAMS, TOO_LARGE, DeskbusError
-from deskbus_protocol.wire import rpc
+from deskbus_protocol.wire import jsontext, rpc
 from deskbus_protocol.wire.framing import MAX_FRAME_BYTES
 from deskbus_protocol.wire.jsontext import MAX_DEPTH, encoded, has_half_pair, sendable, written_anew
 
@@ -115,3 +115,40 @@ def test_a_frame_may_be_as_large_as_the_backend_takes_to_the_byte() -> None:
 )
 def test_half_a_pair_is_told_from_a_whole_one(text: bytes, half: bool) -> None:
     assert has_half_pair(text) is half
+
+
+JSON_TEXT = st.text(alphabet='[]{}"\\\\a,', max_size=60).map(str.encode)
+
+
+def deepest(text: bytes) -> int:
+    """Nesting outside strings, letter by letter."""
+    depth = most = 0
+    quoted = escaped = False
+    for letter in text.decode():
+        if escaped:
+            escaped = False
+        elif letter == "\\":
+            escaped = True
+        elif letter == '"':
+            quoted = not quoted
+        elif not quoted:
+            depth += (letter in "[{") - (letter in "]}")
+            most = max(most, depth)
+    return most
+
+
+@given(JSON_TEXT, st.integers(1, 6), st.integers(1, 9))
+def test_nesting_is_counted_outside_strings_wherever_the_windows_end(
+    text: bytes, limit: int, window_bytes: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jsontext, "WINDOW_BYTES", window_bytes)
+        patch.setattr(jsontext, "_CHUNK_BYTES", 2)
+        assert jsontext.is_too_deep(text, limit) is (deepest(text) > limit)
+
+
+def test_the_nesting_of_a_long_text_is_counted_in_many_steps() -> None:
+    text = b"[" + b",".join([b'[["]"]]'] * 100_000) + b"]"
+    steps = list(jsontext.nesting(text))
+    assert len(steps) == len(text) // jsontext.WINDOW_BYTES + 1
+    assert not any(steps)
