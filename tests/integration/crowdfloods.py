@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -17,10 +17,14 @@ from deskbus_protocol import PROTOCOL_VERSION
 from deskbus_protocol.bus import MAX_ACKNOWLEDGED_SEQS, MAX_UNACKNOWLEDGED
 from deskbus_protocol.methods import METHODS
 from deskbus_protocol.session import MAX_LAST_SEQS
+from deskbus_protocol.traces import MAX_RECORDED
+from deskbus_protocol.web import FrameCapability
 from deskbus_protocol.wire import rpc
 
 APP = "crowd.busy"
 NEIGHBOUR = "crowd.calm"
+FRAMED = "crowd.framed"
+CHANNEL = "fdc3.channel.1"
 LINKS = 4
 AHEAD = 200
 """Requests of one link that wait for their answers."""
@@ -75,6 +79,38 @@ def costly(n: int) -> str:
 
 def unacknowledged(n: int) -> dict[str, list[int]]:
     return {"busy.log.n0": list(range(1, MAX_UNACKNOWLEDGED + 1)), f"busy.log.n{n}": [1]}
+
+
+def span(n: int) -> dict[str, object]:
+    return {
+        "traceId": f"{n + 1:032x}",
+        "spanId": f"{n + 1:016x}",
+        "name": "flood " * 40,
+        "topic": unlike(n),
+        "start": 0,
+        "end": 1,
+    }
+
+
+def request_of(method: str, n: int, **payload: object) -> dict[str, object]:
+    """A request of FDC3's DACP."""
+    meta = {"requestUuid": f"r{n}", "timestamp": "2026-01-01T00:00:00Z"}
+    return {"type": f"{method}Request", "meta": meta, "payload": payload}
+
+
+def dacp(n: int) -> dict[str, object]:
+    """One of the requests that make the agent work most."""
+    context = {"type": f"busy.type{n}", "id": {"n": str(n)}, "name": "x" * 500}
+    return (
+        request_of("broadcast", n, channelId=CHANNEL, context=context),
+        request_of("addContextListener", n, channelId=CHANNEL, contextType=f"busy.type{n}"),
+        request_of("findIntentsByContext", n, context=context),
+        request_of("createPrivateChannel", n),
+        request_of("getOrCreateChannel", n, channelId=f"busy{n}"),
+        request_of("raiseIntent", n, intent=f"Intent{n}", context=context),
+        request_of("getUserChannels", n),
+        request_of("getInfo", n),
+    )[n % 8]
 
 
 LAST_SEQS = {f"busy.seen.n{n}": 1 for n in range(MAX_LAST_SEQS)}
@@ -146,6 +182,19 @@ OF_METHODS: Mapping[str, Flood] = {
     "secrets.delete": calls("secrets.delete", lambda n: {"name": f"s{n % 50}"}),
     "apps.launch": calls("apps.launch", lambda _: {"app": APP}),
     "apps.heartbeat": tells("apps.heartbeat", lambda n: {"trouble": f"trouble {n}"}),
+    "traces.record": calls("traces.record", lambda n: {"spans": [span(n)] * MAX_RECORDED}),
+    "fdc3.send": calls(
+        "fdc3.send",
+        lambda n: {"message": dacp(n)},
+        setup=[
+            ("fdc3.connect", {}),
+            ("fdc3.send", {"message": request_of("joinUserChannel", 0, channelId=CHANNEL)}),
+        ],
+    ),
+    "web.describeFrame": calls(
+        "web.describeFrame",
+        lambda _: {"app": FRAMED, "capabilities": list(get_args(FrameCapability))[:32]},
+    ),
     "apps.saveState": calls("apps.saveState", lambda n: {"state": {"n": n, "x": "y" * 10_000}}),
 }
 
@@ -153,7 +202,16 @@ REFUSED_TO_APPS = [
     row.name for row in METHODS.values() if row.handled_by == "backend" and row.callers == "shell"
 ]
 
-LARGE = '"%s"' % ("x" * 1_000_000)
+LARGE = b'"%b"' % (b"x" * 1_000_000)
+NESTED = b"[%b]" % b",".join([b'{"a":[[]],"b":"["}'] * 190_000)
+MANY = b"[%b]" % b",".join([b"1"] * 1_900_000)
+
+
+def payload(text: bytes) -> Flood:
+    """Messages with one large payload, in frames that are written with white space."""
+    head = b'{ "jsonrpc" : "2.0", "method":"bus.publish","params": {"topic":"busy.large"'
+    frame = b'%b, "payload":%b} }' % (head, text)
+    return plain(lambda _: frame)
 
 
 def batch(n: int) -> bytes:
@@ -184,11 +242,15 @@ OTHERS: Mapping[str, Flood] = {
         setup=subscribed("busy.#"),
         links=20,
     ),
-    "messages of a megabyte": plain(
+    "messages of a megabyte": payload(LARGE),
+    "messages of four megabytes, nested": payload(NESTED),
+    "messages of four megabytes, of many values": payload(MANY),
+    "lists that are too long": plain(
         lambda n: (
-            b'{"jsonrpc":"2.0","method":"bus.publish","params":'
-            b'{"topic":"busy.large","payload":%b}}' % LARGE.encode()
-        )
+            b'{"jsonrpc":"2.0","id":%d,"method":"bus.ack","params":{"topic":"a","seqs":%b}}'
+            % (n, MANY)
+        ),
+        answered=True,
     ),
     "messages with every option": tells(
         "bus.publish",
@@ -227,6 +289,12 @@ OTHERS: Mapping[str, Flood] = {
         links=1,
     ),
     "batches": plain(batch, answered=True),
+    "bus.continue of all topics": calls("bus.continue", lambda _: {"pattern": "busy.#"}),
+    "bus.watchSubscribers with many subscriptions": calls(
+        "bus.watchSubscribers",
+        lambda n: {"enabled": True},
+        setup=[("bus.subscribe", {"pattern": f"busy.seen.n{n}"}) for n in range(500)],
+    ),
     "session.resume with ten thousand seqs": Flood(
         frames=lambda _: b"", visits=lambda visit, n: visit.resume(n, LAST_SEQS), links=2
     ),

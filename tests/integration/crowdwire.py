@@ -39,7 +39,7 @@ class Wire:
         while True:
             frame = self._read()
             if "method" in frame:
-                self.told.append(frame)
+                self._take(frame)
             elif frame["id"] == self._last_id:
                 return frame
 
@@ -51,13 +51,20 @@ class Wire:
             if frame.get("method") == "bus.message":
                 assert frame["params"]["payload"] == payload
                 return
-            self.told.append(frame)
+            self._take(frame)
 
     def send(self, frame: bytes) -> None:
         self._socket.sendall(frame + b"\n")
 
     def close(self) -> None:
         self._socket.close()
+
+    def _take(self, frame: dict[str, Any]) -> None:
+        if frame["method"] == "session.ping":
+            # It was silent for long, as it may where the machine is busy.
+            self.send(rpc.success(rpc.encode(frame["id"]), {}))
+        else:
+            self.told.append(frame)
 
     def _read(self) -> dict[str, Any]:
         while b"\n" not in self._held:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from deskbus.config import runtime_dir_for
 from deskbus_protocol.wire import rpc
 from tests.integration.crowdfloods import (
     APP,
+    FRAMED,
     LOGGED,
     LOGGED_TOPICS,
     NEIGHBOUR,
@@ -31,10 +32,16 @@ from tests.integration.crowdwire import ProcessClock, Wire
 
 TIMES_QUIET = 5
 FLOOR_S = 0.010
-"""Requirement C: a p99 of at most five times that of a quiet backend, or of this."""
+CEILING_S = 0.050
+"""Requirement C: a p99 of at most five times that of a quiet backend, or of the floor, and less
+than the ceiling, beyond what other work on the same processors costs.
+"""
+
+BUSY_PROCESSES = 2
 
 SAMPLES = 100
 PAUSE_S = 0.002
+ROUNDS = 3
 ENOUGH = 2
 """Rounds of which the median of three follows."""
 
@@ -65,23 +72,23 @@ grants = [
     {{ permission = "messaging.write", scope = "calm.#" }},
 ]
 
+[[apps]]
+id = "{FRAMED}"
+name = "Framed"
+web = {{ framed_by = ["{APP}"] }}
+windows = [{{ url = "framed/index.html" }}]
+
 [persistence]
 topics = ["busy.log.#"]
+
+[tracing]
+enabled = true
+
+[fdc3]
+consent = "allow"
+
+[web]
 """
-
-
-OVER_THE_BOUND = frozenset(
-    {
-        "messages of a megabyte",
-        "messages to acknowledged readers that do not",
-        "messages past patterns that cost most",
-        "answers to its own requests",
-        "batches",
-        "bus.continue",
-        "session.resume with ten thousand seqs",
-    }
-)
-"""Floods that were measured beyond the bound, by up to 14 ms: what is known to be missing."""
 
 
 class Waits(NamedTuple):
@@ -89,6 +96,9 @@ class Waits(NamedTuple):
 
     message: float
     call: float
+
+    def is_within(self, bound: "Waits") -> bool:
+        return self.message <= bound.message and self.call <= bound.call
 
 
 class Desk:
@@ -99,13 +109,14 @@ class Desk:
         self.folder = folder
         self._backend = ProcessClock(pid)
         self._developer_ticket = developer_ticket
-        self.calm = Wire(pipe, NEIGHBOUR, self.ticket(NEIGHBOUR, "main"))
-        self.calm.call("bus.subscribe", {"pattern": "calm.tick"})
         self._number = 0
         self.refusals = 0
         self._ask_as_shell("apps.launch", {"app": APP})
         self._fill()
+        self.calm = Wire(pipe, NEIGHBOUR, self.ticket(NEIGHBOUR, "main"))
+        self.calm.call("bus.subscribe", {"pattern": "calm.tick"})
         self.quiet = self.waits()
+        self.control = self._beside_other_work()
 
     def ticket(self, app: str, client: str) -> str:
         minted = self._ask_as_shell("session.mintTicket", {"app": app, "client": client})
@@ -119,6 +130,28 @@ class Desk:
             answers.append(self._wait_for(self._ping))
             time.sleep(PAUSE_S)
         return Waits(_p99(messages), _p99(answers))
+
+    @property
+    def bound(self) -> Waits:
+        """What the neighbour may wait while it is flooded."""
+        return Waits(
+            *(
+                control_s + min(max(TIMES_QUIET * quiet_s, FLOOR_S), CEILING_S)
+                for quiet_s, control_s in zip(self.quiet, self.control, strict=True)
+            )
+        )
+
+    def _beside_other_work(self) -> Waits:
+        """The median of three rounds in which processes that have nothing to do with the backend
+        take as much of the processors as a flood and what serves it.
+        """
+        with ExitStack() as stack:
+            for _ in range(BUSY_PROCESSES):
+                command = [sys.executable, "-c", "while True: pass"]
+                busy = stack.enter_context(subprocess.Popen(command))
+                stack.callback(busy.kill)
+            rounds = [self.waits() for _ in range(ROUNDS)]
+        return Waits(*(sorted(times)[ROUNDS // 2] for times in zip(*rounds, strict=True)))
 
     @contextmanager
     def flooded(self, name: str) -> Iterator[None]:
@@ -203,6 +236,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     (folder / "large.txt").write_text("x" * 1_000_000)
     for number in range(3_000):
         (folder / f"f{number}").touch()
+    (base / "framed").mkdir()
+    (base / "framed" / "index.html").write_text("<!doctype html><title>Framed</title>")
     config = base / "deskbus.toml"
     config.write_text(CONFIG.replace("FOLDER", str(folder)))
     data = base / "data"
@@ -232,27 +267,16 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 @pytest.mark.slow
 @pytest.mark.serial
 @pytest.mark.requirement("C")
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            name,
-            marks=pytest.mark.xfail(name in OVER_THE_BOUND, reason="over the bound", strict=False),
-        )
-        for name in names()
-    ],
-)
+@pytest.mark.parametrize("name", names())
 def test_a_neighbour_is_served_while_one_app_floods_the_backend(desk: Desk, name: str) -> None:
-    bound = Waits(*(max(TIMES_QUIET * quiet_s, FLOOR_S) for quiet_s in desk.quiet))
     within: list[Waits] = []
     beyond: list[Waits] = []
     with desk.flooded(name):
         while len(within) < ENOUGH and len(beyond) < ENOUGH:
             waits = desk.waits()
-            is_within = waits.message <= bound.message and waits.call <= bound.call
-            (within if is_within else beyond).append(waits)
+            (within if waits.is_within(desk.bound) else beyond).append(waits)
             desk.be_refused()
-    assert len(within) == ENOUGH, (desk.quiet, beyond)
+    assert len(within) == ENOUGH, (desk.quiet, desk.control, beyond)
     assert desk.calm.told == []
 
 

@@ -229,6 +229,7 @@ class Replays:
         for found in gaps:
             for gap in found:
                 connection.put(notification("bus.gap", gap) + b"\n", None, 0)
+            await connection.writable()
             async with self._pieces.take(app):
                 pass
 
