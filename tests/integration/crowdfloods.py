@@ -337,20 +337,31 @@ class Visit:
     def _come(self, method: str, params: Mapping[str, object], n: int) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
             link.connect(self._pipe)
+            answers = Answers(link)
             full = {**params, "protocolVersion": PROTOCOL_VERSION}
             link.sendall(rpc.request(method, full, 1) + b"\n")
-            self._token = _answer(link)["result"]["resumeToken"]
+            self._token = answers.next()["result"]["resumeToken"]
             pattern = {"pattern": f"busy.*.s{n // 2 % 50}.#"}
             subscribing = ("bus.subscribe", "bus.unsubscribe")[n % 2]
             link.sendall(rpc.request(subscribing, pattern, 2) + b"\n")
-            _answer(link)
+            answers.next()
 
 
-def _answer(link: socket.socket) -> dict[str, Any]:
-    held = b""
-    while True:
-        held += link.recv(65536)
-        for line in held.split(b"\n")[:-1]:
+class Answers:
+    """The answers that come on a link, one after the other."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        self._held = b""
+
+    def next(self) -> dict[str, Any]:
+        while True:
+            while b"\n" not in self._held:
+                data = self._link.recv(65536)
+                if not data:
+                    raise ConnectionResetError("the backend closed the link")
+                self._held += data
+            line, _, self._held = self._held.partition(b"\n")
             frame: dict[str, Any] = msgspec.json.decode(line)
             if "method" not in frame:
                 return frame
@@ -367,10 +378,11 @@ class Link:
         self._folder = json.dumps(folder)[1:-1].encode()
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.connect(pipe)
+        answers = Answers(self.socket)
         opening = {"ticket": ticket, "app": APP, "protocolVersion": PROTOCOL_VERSION}
         for method, params in (("session.open", opening), *flood.setup):
             self.socket.sendall(rpc.request(method, params, 1) + b"\n")
-            _answer(self.socket)
+            answers.next()
         self.socket.setblocking(False)
         self._out = b""
         self._tail = b""

@@ -133,7 +133,7 @@ class Desk:
 
     @property
     def bound(self) -> Waits:
-        """What the neighbour may wait while it is flooded."""
+        """The longest p99 that the neighbour may have while it is flooded."""
         return Waits(
             *(
                 control_s + min(max(TIMES_QUIET * quiet_s, FLOOR_S), CEILING_S)

@@ -141,7 +141,7 @@ class OfflineQueue:
                 self._lose(level, number, "revoked")
 
     def in_order(self) -> list[Queued]:
-        """What waits now, in the order in which it is to be delivered."""
+        """The messages that wait now, in the order in which they are to be delivered."""
         levels = [level for level in self._levels if level]
         if len(levels) == 1:
             return list(levels[0].values())

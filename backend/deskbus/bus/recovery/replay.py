@@ -192,7 +192,7 @@ class Replays:
     def _owe(
         self, member: Member, params: ContinueParams, behind: ClientProgress, recent_ms: int | None
     ) -> AcknowledgedCatchup | None:
-        """What goes on to be owed, where the client is to acknowledge it."""
+        """The messages that go on to be owed, where the client is to acknowledge them."""
         if params.mode != "acknowledged":
             return None
         owed = AcknowledgedCatchup(
