@@ -20,7 +20,7 @@ from deskbus.bus.traced_stages import Stages, continued
 from deskbus.contracts.bus_access import BusAccess
 from deskbus.observability.metrics.delivery_latency import DeliveryLatency
 from deskbus.observability.tracing import call_trace, conventions
-from deskbus.reliability.fair_queue import Chores, Piece, Pieces
+from deskbus.reliability.fair_queue import Chores, FairQueue, Piece, Pieces
 from deskbus.storage.clocks import ClockMs, awake_ms
 from deskbus_protocol.bus import (
     Mode,
@@ -55,6 +55,9 @@ SAMPLED_READERS = 16
 MAX_PIECES_WAITING = 1024
 """Of one app: as many as it may have calls in progress."""
 
+SCANS_AT_ONCE = 8
+"""Of all topics, each of which holds a list of them."""
+
 OWN = ""
 """Stands for no app, where apps take turns with the backend itself."""
 
@@ -86,6 +89,7 @@ class InterApplicationBus:
         self._acl = acl
         self._chores = Chores()
         self.pieces = Pieces(MAX_PIECES_WAITING)
+        self.scans = FairQueue(SCANS_AT_ONCE, of_one=1, max_waiting=MAX_PIECES_WAITING)
         later = partial(self._chores.add, OWN)
         self._watchers = SubscriberPresence(acl.may_write_all, later)
         self._on_gone = on_gone

@@ -14,8 +14,10 @@ from deskbus_protocol.errors import OVERLOADED, DeskbusError
 
 MAX_WAITING = 256
 
-PIECE_S = 0.001
-"""Work of the event loop that others wait for at once."""
+PIECE_S = 0.0005
+"""Work of the event loop that others wait for at once; half of what an app may do in a turn, so
+that its other calls get on meanwhile.
+"""
 
 
 log = structlog.get_logger()
@@ -133,22 +135,28 @@ class Chores:
 
     def __init__(self) -> None:
         self._waiting: OrderedDict[str, deque[Callable[[], bool]]] = OrderedDict()
+        self._is_due = False
 
     def add(self, owner: str, work: Callable[[], bool]) -> None:
         """Has `work` called, a piece each time, until it says that nothing is left."""
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._next)
         self._waiting.setdefault(owner, deque()).append(work)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if self._waiting and not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._next)
 
     def _next(self) -> None:
-        owner, works = self._waiting.popitem(last=False)
+        self._is_due = False
+        owner, works = next(iter(self._waiting.items()))
+        self._waiting.move_to_end(owner)
         work = works.popleft()
         try:
             if work():
                 works.append(work)
         except Exception:
             log.exception("chore.failed")
-        if works:
-            self._waiting[owner] = works
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._next)
+        if not works:
+            del self._waiting[owner]
+        self._schedule()

@@ -101,9 +101,9 @@ class Peer:
         self._unbegun = 0
         self._waits = False
         """Whether the next step is one for the next turn, once the calls before have begun."""
-        self._has_ended = False
         self._replies: dict[int, _Reply] = {}
         self._last_id = 0
+        self._left = anyio.Event()
         self._closed = anyio.Event()
         # The outbox itself, which knows no peer: so a peer that has ended is freed at once.
         self._refusals = RejectionNotices(link.outbox.send, self._errors)
@@ -133,6 +133,9 @@ class Peer:
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
                 self._link.bind(self)
+                await self._left.wait()
+                # No answer can be sent any more, though some frames that came may be left to serve.
+                await self._cancel_all()
                 await self._closed.wait()
                 await self._cancel_all()
         finally:
@@ -223,7 +226,7 @@ class Peer:
         self._take(refused)
 
     def link_closed(self) -> None:
-        self._has_ended = True
+        self._left.set()
         if self._steps is None:
             self._end()
 
@@ -245,7 +248,7 @@ class Peer:
         if self._steps is not None:
             self._link.occupy()
             return True
-        if self._has_ended:
+        if self._left.is_set():
             self._end()
         else:
             self._link.vacate()
@@ -413,6 +416,9 @@ class Peer:
             self._unbegun += 1
             self.turns.begin()
             self._tasks.start_soon(self._serve, scope, method, params, request_id, ended, answer)
+            if self._left.is_set():
+                # It does what can be done at once, and waits for nothing: nobody is there.
+                asyncio.get_running_loop().call_soon(scope.cancel)
         elif refusal is not None and request_id:
             answer(self._errors.failure(request_id, refusal))
         elif refusal is not None:

@@ -129,6 +129,31 @@ async def test_chores_are_done_a_piece_in_a_turn_of_the_loop_and_the_owners_in_t
     assert len(set(turns)) == len(turns)
 
 
+async def test_a_chore_may_add_another() -> None:
+    chores = Chores()
+    done: list[str] = []
+    ended = anyio.Event()
+
+    def first() -> bool:
+        done.append("first")
+        chores.add("one", second)
+        chores.add("other", second)
+        return False
+
+    def second() -> bool:
+        done.append("second")
+        if len(done) == 3:
+            ended.set()
+        return False
+
+    chores.add("one", first)
+    with capture_logs() as log, anyio.fail_after(5):
+        await ended.wait()
+        await anyio.lowlevel.checkpoint()
+    assert done == ["first", "second", "second"]
+    assert log == []
+
+
 async def test_a_chore_that_fails_is_told_and_ends_alone() -> None:
     chores = Chores()
     done = anyio.Event()

@@ -165,21 +165,25 @@ class Replays:
         )
         removed = behind.removed(met) if behind.start < self._log_start else []
         withheld = await self._withheld(self._bus.member(identity), wanted, behind)
+        connection = self._bus.member(identity).connection
+        if connection is not None:
+            await connection.writable()
         with ExitStack() as stack:
-            async with self._pieces.take(identity.app):
-                member = self._bus.member(identity)
-                connection = member.connection
-                mark = self.mark()
-                if connection is None:
-                    return ContinueResult(messages=0, mark=mark)
-                self._check_owed(member, behind)
-                self._bus.subscribe(identity, pattern, params.mode, params.sources or ())
-                owed = self._owe(member, params, behind, recent_ms)
-                following = stack.enter_context(self._following(member, pattern, owed))
-                coming = _coming(member.window.first_seqs(), following.capture.first)
-            for gap in (*removed, *withheld):
-                connection.put(notification("bus.gap", gap) + b"\n", None, 0)
-            await self._tell_gaps(identity.app, connection, wants, behind, params, coming)
+            async with self._bus.scans.take(identity.app):
+                async with self._pieces.take(identity.app):
+                    member = self._bus.member(identity)
+                    connection = member.connection
+                    mark = self.mark()
+                    if connection is None:
+                        return ContinueResult(messages=0, mark=mark)
+                    self._check_owed(member, behind)
+                    self._bus.subscribe(identity, pattern, params.mode, params.sources or ())
+                    owed = self._owe(member, params, behind, recent_ms)
+                    following = stack.enter_context(self._following(member, pattern, owed))
+                    coming = _coming(member.window.first_seqs(), following.capture.first)
+                for gap in (*removed, *withheld):
+                    connection.put(notification("bus.gap", gap) + b"\n", None, 0)
+                await self._tell_gaps(identity.app, connection, wants, behind, params, coming)
             begun = notification("bus.continued", ContinuedParams(pattern=pattern))
             connection.put(begun + b"\n", None, 0)
             if owed is not None:
@@ -229,7 +233,6 @@ class Replays:
         for found in gaps:
             for gap in found:
                 connection.put(notification("bus.gap", gap) + b"\n", None, 0)
-            await connection.writable()
             async with self._pieces.take(app):
                 pass
 

@@ -136,10 +136,11 @@ class Sessions:
         if before is not None:
             self.leave(before)
             before.peer.close()
-        catchup = self._bus.catchup(identity, last_seqs)
-        while catchup is not None and catchup.advance():
-            async with self._pieces.take(identity.app):
-                pass
+        async with self._bus.scans.take(identity.app):
+            catchup = self._bus.catchup(identity, last_seqs)
+            while catchup is not None and catchup.advance():
+                async with self._pieces.take(identity.app):
+                    pass
         if identity in self._open or connection.has_session:
             raise DeskbusError(CONFLICT, "This client came back on another link meanwhile.")
         if connection.peer.closed:
