@@ -152,6 +152,12 @@ class AppInstalled(Event, frozen=True, kw_only=True, tag="app.installed"):
     hash: str = ""
 
 
+class AppUninstalled(Event, frozen=True, kw_only=True, tag="app.uninstalled"):
+    """It is recorded before its saved state is deleted."""
+
+    severity: ClassVar[Severity] = "notice"
+
+
 class AppLaunched(Event, frozen=True, kw_only=True, tag="app.launched"):
     pid: int | UnsetType = UNSET
 
@@ -437,6 +443,7 @@ AuditEvent = (
     | TicketRefused
     | SessionResumed
     | AppInstalled
+    | AppUninstalled
     | AppLaunched
     | AppReady
     | AppCrashed

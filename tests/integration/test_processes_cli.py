@@ -73,7 +73,13 @@ async def test_an_app_is_installed_launched_measured_and_there_after_a_restart(
         assert json.loads(out)["apps"] == []
         code, out, _ = await run("call", "audit.query", '{"apps": ["desk.sleeper"]}', data_dir=data)
         types = [record["type"] for record in json.loads(out)["records"]]
-    for event in ("app.installed", "app.launched", "app.ready", "app.terminated"):
+    for event in (
+        "app.installed",
+        "app.launched",
+        "app.ready",
+        "app.terminated",
+        "app.uninstalled",
+    ):
         assert event in types
 
 

@@ -19,7 +19,7 @@ from deskbus.audit.proof.proof_bundle import Prover, make_bundle, read_chain
 from deskbus.audit.query.index import AuditIndex
 from deskbus.audit.query.search import AuditSearch, SearchResult
 from deskbus.audit.report import export
-from deskbus.audit.report.export_file import Exporter, TooManyError
+from deskbus.audit.report.export_file import Exporter, MadeExport, TooManyError
 from deskbus.audit.store.audit_folder import DamagedFileError, list_files
 from deskbus.audit.verify.verifier import NO_KEYCHAIN, KnownHead, Verifier, known_head_of
 from deskbus.storage.newer_format import NewerFormatError
@@ -98,22 +98,23 @@ class AuditReader:
         Raises `DeskbusError` (too_large) for more than one file can prove.
         """
 
-        def write(_: int) -> int:
+        def make(_: int) -> MadeExport:
             exporter = Exporter(self._folder, self._index, self._search, self._logger.key)
             try:
-                return exporter.write(wanted, form, path)
+                return exporter.make(wanted, form)
             except TooManyError as error:
                 raise DeskbusError(
                     TOO_LARGE, "These are too many records for one file.", action=f"{error}."
                 ) from None
 
-        records = await self._indexed(write)
-        await self._logger.commit(
-            AuditExported(
-                app=caller.app, client=caller.client, actor="person", format=form, records=records
-            )
+        made = await self._indexed(make)
+        exported = AuditExported(
+            app=caller.app, client=caller.client, actor="person", format=form, records=made.records
         )
-        return records
+        # There is no file before the log says so.
+        await self._logger.commit(exported)
+        await self._indexed(lambda _: made.write(path))
+        return made.records
 
     async def stats(self) -> AuditStats:
         def count(total: int) -> AuditStats:

@@ -20,7 +20,7 @@ HALF_PAIR = "A string holds half of a surrogate pair."
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|(u[dD][89a-fA-F])|.)", re.DOTALL
 )
-WINDOW_BYTES = 32 * 1024
+COUNTED_AT_ONCE_BYTES = 32 * 1024
 """Text whose nesting is counted at once, which takes about a millisecond at most."""
 
 _CHUNK_BYTES = 64
@@ -68,7 +68,7 @@ def nesting(text: bytes, limit: int = MAX_DEPTH) -> Iterator[bool]:
 
 def _window_end(text: bytes, start: int) -> int:
     """The end of a window that cuts no escape in two."""
-    end = start + WINDOW_BYTES
+    end = start + COUNTED_AT_ONCE_BYTES
     if text[end - 1 : end] != b"\\":
         return end
     run = _BACKSLASHES.match(text, end)

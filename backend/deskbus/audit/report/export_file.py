@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,6 +25,19 @@ class TooManyError(ValueError):
     """More than `MAX_PROVEN` records fit."""
 
 
+class MadeExport(NamedTuple):
+    """An export that is in no file yet."""
+
+    content: bytes
+    proof: bytes
+    records: int
+
+    def write(self, path: Path) -> None:
+        """Raises `OSError`."""
+        write_private(path, self.content)
+        write_private(proof_of(path), self.proof)
+
+
 class Exporter:
     """Its methods raise `OSError`, `ProofError`, `DamagedFileError`."""
 
@@ -35,6 +49,12 @@ class Exporter:
 
     def write(self, wanted: AuditFilter, form: AuditFormat, path: Path) -> int:
         """How many records are in the file; raises `TooManyError`, and writes nothing then."""
+        made = self.make(wanted, form)
+        made.write(path)
+        return made.records
+
+    def make(self, wanted: AuditFilter, form: AuditFormat) -> MadeExport:
+        """Raises `TooManyError`."""
         lines: list[bytes] = []
         seqs: list[int] = []
         cursor = None
@@ -48,9 +68,8 @@ class Exporter:
             if cursor is None:
                 break
         bundle = self.prove(seqs)
-        write_private(path, export.encode(lines, form).encode())
-        write_private(proof_of(path), msgspec.json.encode(bundle))
-        return len(lines)
+        content = export.encode(lines, form).encode()
+        return MadeExport(content, msgspec.json.encode(bundle), len(lines))
 
     def prove(self, seqs: Sequence[int]) -> Bundle:
         """The proof of these records under the newest checkpoint."""

@@ -60,7 +60,8 @@ VIOLATIONS = Figure(
 )
 CRASHED = Figure("crashed", ("app.crashed",))
 CHANGES = Figure(
-    "changes", ("policy.changed", "config.changed", "vault.*", "app.installed", "audit.*")
+    "changes",
+    ("policy.changed", "config.changed", "vault.*", "app.installed", "app.uninstalled", "audit.*"),
 )
 
 SHARED = Figure("contexts and intents", ("fdc3.delivered",))

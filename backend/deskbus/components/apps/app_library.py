@@ -15,7 +15,7 @@ from deskbus.processes.ports import StateStore
 from deskbus.processes.runtime.environment import names_secret
 from deskbus.processes.spec import AppSpec
 from deskbus_protocol.errors import CONFLICT, DeskbusError
-from deskbus_protocol.events import AppInstalled, AppLimitsChanged
+from deskbus_protocol.events import AppInstalled, AppLimitsChanged, AppUninstalled
 from deskbus_protocol.manifest import Limits, Manifest
 from deskbus_protocol.session import is_reserved
 
@@ -102,8 +102,11 @@ class AppLibrary:
         return app
 
     async def uninstall(self, app: str) -> None:
-        """Raises `DeskbusError`: not_found, degraded, unavailable (the vault is locked)."""
+        """Raises `DeskbusError`: not_found, degraded, unavailable (the vault is locked),
+        audit_unavailable.
+        """
         if self._installed.find(app) is not None:
+            await self._trail.commit(AppUninstalled(app=app, actor="person"))
             await self._apps.terminate(app)
             await self._state_store.clear(app)
         await self._installed.remove(app)
@@ -111,13 +114,13 @@ class AppLibrary:
         self._admission.withdraw(app)
 
     async def set_limits(self, app: str, limits: Limits) -> None:
-        """Raises `DeskbusError`: not_found, degraded."""
+        """Raises `DeskbusError`: not_found, degraded, audit_unavailable."""
         before = self._apps.find(app).limit_monitor.limits
-        await self._installed.set_limits(app, limits)
-        self._apps.set_limits(app, limits)
-        self._trail.note(
+        await self._trail.commit(
             AppLimitsChanged(app=app, actor="person", before=_words(before), after=_words(limits))
         )
+        await self._installed.set_limits(app, limits)
+        self._apps.set_limits(app, limits)
 
     def _register(self, app: InstalledApp) -> None:
         spec = self._spec_of(app.manifest, Path(app.folder))

@@ -142,7 +142,7 @@ def test_nesting_is_counted_outside_strings_wherever_the_windows_end(
     text: bytes, limit: int, window_bytes: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jsontext, "WINDOW_BYTES", window_bytes)
+        patch.setattr(jsontext, "COUNTED_AT_ONCE_BYTES", window_bytes)
         patch.setattr(jsontext, "_CHUNK_BYTES", 2)
         assert jsontext.is_too_deep(text, limit) is (deepest(text) > limit)
 
@@ -150,5 +150,5 @@ def test_nesting_is_counted_outside_strings_wherever_the_windows_end(
 def test_the_nesting_of_a_long_text_is_counted_in_many_steps() -> None:
     text = b"[" + b",".join([b'[["]"]]'] * 100_000) + b"]"
     steps = list(jsontext.nesting(text))
-    assert len(steps) == len(text) // jsontext.WINDOW_BYTES + 1
+    assert len(steps) == len(text) // jsontext.COUNTED_AT_ONCE_BYTES + 1
     assert not any(steps)
