@@ -1,6 +1,7 @@
 """A link: one connection to a peer, whatever carries it."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from deskbus.transport.outbox import Flusher, Outbox
@@ -67,6 +68,9 @@ class Link(asyncio.Protocol):
         """The id of the peer's process when it connected, as the kernel knows it."""
         self.only_app: str | None = None
         """The one app whose sessions may be opened on it; None where it may be any app's."""
+        self.on_held: Callable[[], None] | None = None
+        """Is called after each read, while what this link holds is to be looked at."""
+        self._unserved_bytes = 0
         self._flusher = flusher
         self._framing = FramingDecoder()
         self._receiver: Receiver | None = None
@@ -118,6 +122,9 @@ class Link(asyncio.Protocol):
         elif refused or block:
             self._early.append((refused, block))
         self._flusher.flush()
+        if self.on_held is not None:
+            self._unserved_bytes = len(block)
+            self.on_held()
         if latency is not None and latency.since_s:
             latency.read_ends()
         self._stall_if_congested()
@@ -128,6 +135,15 @@ class Link(asyncio.Protocol):
             receiver.receive(block)
         for frame in refused:
             receiver.receive_refused(frame)
+
+    @property
+    def held_bytes(self) -> int:
+        """Of frames that are not there whole, or wait to be served; while `on_held` is set."""
+        return self._framing.held_bytes + (self._unserved_bytes if self._is_occupied else 0)
+
+    def drop_held(self) -> None:
+        """Forgets the frame that is not there whole; nothing more is to be read."""
+        self._framing = FramingDecoder()
 
     def flush(self) -> None:
         """Writes what was sent to anybody meanwhile."""

@@ -54,6 +54,10 @@ class Decoder(Protocol):
 
     def take_refused(self) -> list[RefusedFrame]: ...
 
+    @property
+    def held_bytes(self) -> int:
+        """Of a frame that is not there whole yet."""
+
 
 class LineDecoder:
     """Newline-delimited JSON: https://github.com/ndjson/ndjson-spec."""
@@ -61,7 +65,7 @@ class LineDecoder:
     def __init__(self, limit_bytes: int = MAX_FRAME_BYTES) -> None:
         self._limit_bytes = limit_bytes
         self._held: list[bytes] = []
-        self._held_bytes = 0
+        self.held_bytes = 0
         self._skipping = False
         self._refused: list[RefusedFrame] = []
 
@@ -79,7 +83,7 @@ class LineDecoder:
             self._held.append(data[:end])
             block = b"".join(self._held)
             self._held.clear()
-            self._held_bytes = 0
+            self.held_bytes = 0
         else:
             block = data[:end] if end < len(data) else data
         if end < len(data):
@@ -96,11 +100,11 @@ class LineDecoder:
         if self._skipping:
             return
         self._held.append(data)
-        self._held_bytes += len(data)
-        if self._held_bytes > self._limit_bytes:
+        self.held_bytes += len(data)
+        if self.held_bytes > self._limit_bytes:
             self._refuse(b"".join(self._held))
             self._held.clear()
-            self._held_bytes = 0
+            self.held_bytes = 0
             self._skipping = True
 
     def _without_oversized(self, block: bytes) -> bytes:
@@ -147,6 +151,10 @@ class ContentLengthDecoder:
             if body:
                 frames += (body, b"\n")
         return b"".join(frames)
+
+    @property
+    def held_bytes(self) -> int:
+        return len(self._buffer)
 
     def take_refused(self) -> list[RefusedFrame]:
         refused, self._refused = self._refused, []
@@ -204,6 +212,11 @@ class FramingDecoder:
     def content_length(self) -> bool:
         """Whether the peer speaks, and so wants to be answered in, `Content-Length` framing."""
         return isinstance(self._decoder, ContentLengthDecoder)
+
+    @property
+    def held_bytes(self) -> int:
+        """Of a frame that is not there whole yet."""
+        return self._decoder.held_bytes if self._decoder else 0
 
     def feed(self, data: bytes) -> bytes:
         if self._decoder is None:
