@@ -140,12 +140,19 @@ def find_electron() -> str:
     return found
 
 
-def electron_command(main: Path, profile: Path, *switches: str) -> list[str]:
-    """The command that starts Electron with a main-process script; raises `ElectronError`."""
+def electron_command(
+    main: Path | None, profile: Path, *switches: str, program: Path | None = None
+) -> list[str]:
+    """The command that starts Electron with a main-process script, or a packaged `program`.
+
+    Raises `ElectronError`.
+    """
     # Chromium's sandbox refuses to work for root.
     as_root = hasattr(os, "geteuid") and os.geteuid() == 0
     unsandboxed = ["--no-sandbox"] if as_root else []
-    return [find_electron(), f"--user-data-dir={profile}", *unsandboxed, *switches, str(main)]
+    scripts = [] if main is None else [str(main)]
+    electron = find_electron() if program is None else str(program)
+    return [electron, f"--user-data-dir={profile}", *unsandboxed, *switches, *scripts]
 
 
 def has_display() -> bool:
@@ -157,14 +164,17 @@ def has_display() -> bool:
 
 @asynccontextmanager
 async def electron_session(
-    main: Path,
+    main: Path | None,
     scratch: Path,
     *,
+    program: Path | None = None,
     switches: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     display: Screen | None = None,
 ) -> AsyncIterator[ElectronSession]:
-    """Runs `main`, a main-process script, until the block ends; raises `ElectronError`.
+    """Runs `main`, a main-process script, or a packaged `program`, until the block ends.
+
+    Raises `ElectronError`.
 
     `scratch` gets Electron's profile and log. On the way out every process of the tree is ended.
     """
@@ -175,7 +185,8 @@ async def electron_session(
         environment["DISPLAY"] = display.name
         environment.pop("WAYLAND_DISPLAY", None)
     driven = ["--remote-debugging-port=0", "--inspect=0", *(["--disable-gpu"] if display else [])]
-    command = electron_command(main, scratch / "profile", *driven, *switches)
+    profile = scratch / "profile"
+    command = electron_command(main, profile, *driven, *switches, program=program)
     process = await anyio.open_process(
         command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, env=environment
     )

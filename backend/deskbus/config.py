@@ -45,6 +45,9 @@ SOCKET_NAME = "bus.sock"
 SOCKET_PATH_BYTES = 107 if sys.platform == "linux" else 103
 """At most; the rest of `sockaddr_un` is the path's end."""
 
+BUNDLE_MANIFEST = "bundle.json"
+"""The file by which a folder is known as a bundle."""
+
 VAULT_FOLDER = "vault"
 AUDIT_FOLDER = "audit"
 
@@ -373,6 +376,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The version of FDC3 that pages have; unset where it is off."""
         fdc3 = self.config.fdc3
         return UNSET if isinstance(fdc3, UnsetType) else fdc3.version
+
+
+def bundle_folder() -> Path | None:
+    """The bundle from which this runs; None where the interpreter is in none."""
+    folder = Path(sys.prefix)
+    return folder if (folder / BUNDLE_MANIFEST).is_file() else None
 
 
 def load(path: Path | None) -> Config:

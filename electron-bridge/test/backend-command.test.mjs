@@ -6,9 +6,10 @@ import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { source } from './source.mjs';
 
-const { backendCommand, backendEnvironment, Backend, PROTOCOL_VERSION } = await source(
+const { backendCommand, backendEnvironment, Backend, leftOf, PROTOCOL_VERSION } = await source(
   'main/backend/command.ts',
   'main/backend/backend.ts',
+  'main/backend/process-tree.ts',
   'generated/protocol.ts',
 );
 
@@ -85,6 +86,42 @@ test('a backend of the same major version is taken', async (t) => {
   const backend = await speaking(t, `${major}.${minor + 1}`);
   await backend.start();
   assert.equal(backend.state, 'up');
+});
+
+for (const [difference, side] of [
+  [1, 'Update deskbus-electron'],
+  [-1, 'Update the backend'],
+]) {
+  test(`a backend of another major version is refused: ${side}`, async (t) => {
+    const [major] = PROTOCOL_VERSION.split('.').map(Number);
+    const backend = await speaking(t, `${major + difference}.0`);
+    await assert.rejects(backend.start(), (error) => error.action.startsWith(side));
+  });
+}
+
+test('whatever was started is proven to be gone, and a kill is told', async () => {
+  const program = join(folder, 'obstinate.mjs');
+  const lines = [
+    `#!${process.execPath}`,
+    "import { spawn } from 'node:child_process';",
+    "import { createInterface } from 'node:readline';",
+    "const child = spawn('sleep', ['60'], { detached: true });",
+    "const result = { protocolVersion: '1.0', pipe: '/none', epoch: String(child.pid) };",
+    "createInterface({ input: process.stdin }).on('line', (line) => {",
+    '  const { id, method } = JSON.parse(line);',
+    "  const answer = JSON.stringify({ jsonrpc: '2.0', id, result });",
+    "  if (method !== 'session.shutdown') process.stdout.write(`${answer}\\n`);",
+    '});',
+    'setInterval(() => {}, 1000);',
+  ];
+  await writeFile(program, lines.join('\n'));
+  await chmod(program, 0o700);
+  const command = { file: program, args: [] };
+  const options = { command, env: {}, dataDir: folder, shellName: 'tests', log: () => {} };
+  const backend = new Backend(options);
+  const { epoch } = await backend.start();
+  assert.deepEqual(await backend.stopWhole(50), { isClean: false, left: [] });
+  assert.deepEqual(await leftOf([Number(epoch)], 0), []);
 });
 
 test('a backend of another major version is refused, and no other is started', async (t) => {

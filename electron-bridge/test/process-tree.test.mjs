@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { source } from './source.mjs';
 
-const { descendantsOf, killTree, parseProcesses } = await source('main/backend/process-tree.ts');
+const { descendantsOf, killTree, leftOf, parseProcesses } = await source(
+  'main/backend/process-tree.ts',
+);
 
 test('descendants are found whatever the order of the list', () => {
   const processes = parseProcesses('  40  30\n  20   1\n  30  20\n  50   1\n\nnonsense\n');
@@ -37,3 +39,16 @@ test(
     assert.match(state.trim(), /^(Z.*)?$/);
   },
 );
+
+test('a process that stays is told after the limit, and one that has ended is not', async () => {
+  const [stays, ends] = [
+    ['-e', 'setInterval(() => {}, 1000)'],
+    ['-e', ''],
+  ].map((words) => spawn(process.execPath, words, { stdio: 'ignore' }));
+  await once(ends, 'exit');
+  assert.deepEqual(await leftOf([stays.pid, ends.pid], 30), [stays.pid]);
+  const ended = once(stays, 'exit');
+  stays.kill('SIGKILL');
+  await ended;
+  assert.deepEqual(await leftOf([stays.pid], 0), []);
+});

@@ -73,6 +73,38 @@ class AppList(Result, frozen=True, kw_only=True):
     apps: list[AppStatus]
 
 
+MAX_HOLDERS = 64
+"""Processes that are listed as holding files; whoever closes those finds the next."""
+
+
+class FileHolder(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A process that an update has to wait for, and a file that it holds or its program."""
+
+    pid: int
+    name: str
+    path: str
+
+
+class PrepareForUpdateParams(Params, frozen=True, kw_only=True):
+    """`folder` is what the update replaces; the bundle from which the backend runs unless given."""
+
+    folder: Annotated[str, Meta(min_length=1, max_length=4096)] | UnsetType = UNSET
+
+
+class PrepareForUpdateResult(Result, frozen=True, kw_only=True):
+    """`ready`: nothing but the backend itself holds a file, and no app can be started any more.
+
+    Otherwise `holders` are in the way, and apps can be started again. `ended` are apps that ran.
+    `unreadable` processes could not be looked at: those of other users.
+    """
+
+    ready: bool
+    ended: list[AppId]
+    holders: list[FileHolder]
+    unreadable: int
+    folder: str | UnsetType = UNSET
+
+
 class OneAppParams(Params, frozen=True, kw_only=True):
     app: AppId
 
@@ -210,6 +242,13 @@ METHODS = (
         result=Empty,
         callers="shell",
         permission="control.act",
+    ),
+    Method(
+        name="apps.prepareForUpdate",
+        summary="Ends every app, and tells which processes hold files that an update replaces.",
+        params=PrepareForUpdateParams,
+        result=PrepareForUpdateResult,
+        callers="shell",
     ),
     Method(
         name="apps.restart",

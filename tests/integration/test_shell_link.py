@@ -33,10 +33,21 @@ def test_stray_output_can_not_touch_the_wire_and_children_can_not_eat_it() -> No
         assert stray in done.stderr
 
 
-async def test_a_hello_of_another_version_is_refused(shell: TestShell) -> None:
+@pytest.mark.parametrize(
+    ("version", "side"),
+    [
+        ("9.0", "Update the backend to a deskbus that speaks protocol 9"),
+        ("0.9", "Update deskbus-electron, or the client"),
+        ("x", "Update deskbus-electron, or the client"),
+    ],
+)
+async def test_a_hello_of_another_version_is_told_which_side_to_update(
+    shell: TestShell, version: str, side: str
+) -> None:
     with pytest.raises(DeskbusError) as refused:
-        await shell.client.call("session.hello", {"protocolVersion": "9.0", "shell": "x"})
+        await shell.client.call("session.hello", {"protocolVersion": version, "shell": "x"})
     assert refused.value.kind.name == "version_mismatch"
+    assert refused.value.action.startswith(side)
 
 
 async def test_shutdown_answers_and_ends_the_backend(shell: TestShell) -> None:

@@ -16,10 +16,11 @@ import msgspec
 from deskbus import __version__
 from deskbus.commands.bundling import distributions, interpreter
 from deskbus.commands.bundling.contents import WORDS, BundleContents, survey_bundle
-from deskbus.commands.bundling.layout import MANIFEST, BundleLayout
+from deskbus.commands.bundling.layout import BundleLayout
 from deskbus.commands.bundling.verification import verify
 from deskbus.commands.terminal import output
 from deskbus.commands.terminal.failures import CommandError
+from deskbus.config import BUNDLE_MANIFEST
 from deskbus_protocol import PROTOCOL_VERSION
 
 SITE_PACKAGES = "import site; print(site.getsitepackages()[-1])"
@@ -98,7 +99,7 @@ def _check_target(target: Path) -> None:
         return
     if target.is_symlink() or not target.is_dir():
         raise CommandError(f"{target} is no folder", "Name one that is not there yet.")
-    if any(target.iterdir()) and not (target / MANIFEST).is_file():
+    if any(target.iterdir()) and not (target / BUNDLE_MANIFEST).is_file():
         raise CommandError(
             f"{target} has other files in it", "Name a folder that is empty or not there yet."
         )

@@ -17,10 +17,9 @@ import msgspec
 
 from deskbus import __version__
 from deskbus.commands.backend.developer_session import run_with_client
-from deskbus.commands.bundling.layout import MANIFEST
 from deskbus.commands.terminal import output
 from deskbus.commands.terminal.failures import DONE, FAILED, KEEP_PRIVATE, describe
-from deskbus.config import VAULT_FOLDER, ConfigError, load, runtime_dir_for
+from deskbus.config import VAULT_FOLDER, ConfigError, bundle_folder, load, runtime_dir_for
 from deskbus.storage.folder_exposure import exposure
 from deskbus.transport.pipe import check_runtime_folder, is_held
 from deskbus.transport.pipe_state import UnsafeDirectoryError
@@ -113,7 +112,7 @@ def as_text(health: HealthResult) -> str:
 
 
 def _python() -> DoctorFinding:
-    place = ", in a bundle" if (Path(sys.prefix) / MANIFEST).is_file() else ""
+    place = ", in a bundle" if bundle_folder() else ""
     return DoctorFinding("ok", platform.python_version() + place)
 
 

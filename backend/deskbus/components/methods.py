@@ -17,6 +17,7 @@ from deskbus.components.monitoring.metrics import Metrics
 from deskbus.components.monitoring.support_reports import SupportReports
 from deskbus.components.monitoring.tracing import Tracing
 from deskbus.components.user_interface import UserInterface
+from deskbus.config import bundle_folder
 from deskbus.handlers import apps as apps_handlers
 from deskbus.handlers import bus as bus_handlers
 from deskbus.handlers import control as control_handlers
@@ -124,6 +125,7 @@ def dispatcher_of(
                 vault, auditing.trail, auditing.trail.opened.is_set, auditing.by_person
             ).table(),
             apps_handlers.handlers(apps.manager, apps.library, permissions, access.check_launch),
+            apps_handlers.update_handlers(apps.manager, bundle_folder()),
             apps_handlers.own_handlers(apps.manager, apps.state_store, vault_turns),
             ui_handlers.handlers(
                 user_interface.dialogs, apps.manager, apps.renderers, apps.utilities

@@ -28,6 +28,8 @@ from deskbus_protocol.apps import (
     InstallResult,
     LoadStateResult,
     OneAppParams,
+    PrepareForUpdateParams,
+    PrepareForUpdateResult,
     SavedState,
     SaveStateParams,
     SaveStateResult,
@@ -35,7 +37,7 @@ from deskbus_protocol.apps import (
     StatsParams,
     StatsResult,
 )
-from deskbus_protocol.errors import CONFLICT, RATE_LIMITED, DeskbusError
+from deskbus_protocol.errors import CONFLICT, INVALID_PARAMS, RATE_LIMITED, DeskbusError
 from deskbus_protocol.manifest import Limits
 from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.permissions import Grant
@@ -146,6 +148,28 @@ def handlers(
         "apps.stats": stats,
         "apps.setLimits": set_limits,
     }
+
+
+def update_handlers(apps: ProcessIsolationManager, bundle: Path | None) -> Mapping[str, Handler]:
+    """`bundle` is the folder from which this runs, where that is one."""
+
+    async def prepare_for_update(_: Call, params: PrepareForUpdateParams) -> PrepareForUpdateResult:
+        wanted = None if isinstance(params.folder, UnsetType) else Path(params.folder)
+        if wanted is not None and not wanted.is_absolute():
+            raise DeskbusError(
+                INVALID_PARAMS, "The folder's path is not absolute.", action="Give all of it."
+            )
+        folder = bundle if wanted is None else wanted
+        ended, held = await apps.prepare_for_update(folder)
+        return PrepareForUpdateResult(
+            ready=not held.holders,
+            ended=ended,
+            holders=held.holders,
+            unreadable=held.unreadable,
+            folder=UNSET if folder is None else str(folder),
+        )
+
+    return {"apps.prepareForUpdate": prepare_for_update}
 
 
 def own_handlers(

@@ -247,7 +247,14 @@ def _check_can_open(call: Call, version: str) -> None:
 def _check_version(version: str) -> None:
     """Raises `DeskbusError` (version_mismatch) for another major version."""
     if version.partition(".")[0] != PROTOCOL_VERSION.partition(".")[0]:
+        ours, theirs = PROTOCOL_VERSION.partition(".")[0], version.partition(".")[0]
+        peer_is_newer = theirs.isdecimal() and len(theirs) < 9 and int(theirs) > int(ours)
         raise DeskbusError(
             VERSION_MISMATCH,
             f"The backend speaks protocol {PROTOCOL_VERSION}, this peer {version[:20]}.",
+            action=(
+                f"Update the backend to a deskbus that speaks protocol {theirs}, or its bundle."
+                if peer_is_newer
+                else f"Update deskbus-electron, or the client, to one that speaks protocol {ours}."
+            ),
         )

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import anyio
@@ -16,6 +17,7 @@ from deskbus.processes.policy.limit_policy import QUICK_SAMPLE_S
 from deskbus.processes.ports import AppPorts
 from deskbus.processes.runtime.process_starter import ProcessStarter
 from deskbus.processes.spec import MAIN_CLIENT, AppSpec
+from deskbus.processes.system.file_holders import HeldFiles, descendants_of, find_holders
 from deskbus.processes.system.orphan_reaper import OrphanReaper
 from deskbus.processes.system.process_queries import names_of, open_files, processes, row_of
 from deskbus.processes.system.process_table import ProcessRow, UnreadableError
@@ -67,6 +69,13 @@ class Figures(NamedTuple):
     open_files: int | None
 
 
+class ReadinessForUpdate(NamedTuple):
+    """The apps that ran, and what is in the way of an update."""
+
+    ended: list[str]
+    held: HeldFiles
+
+
 class ProcessIsolationManager:
     def __init__(self, specs: Iterable[AppSpec], ports: AppPorts, starter: ProcessStarter) -> None:
         self._ports = ports
@@ -78,6 +87,7 @@ class ProcessIsolationManager:
         self._unreadable = ""
         self._hunts = 0
         self._hunting = anyio.Lock()
+        self._updating = False
         for spec in specs:
             self.add(spec)
 
@@ -131,6 +141,7 @@ class ProcessIsolationManager:
 
         Raises `DeskbusError`: not_found, conflict (it is starting or ending), unavailable.
         """
+        self._refuse_while_updating()
         status = await self.find(app).launch(progress)
         self._woken.set()
         return status
@@ -140,6 +151,7 @@ class ProcessIsolationManager:
 
         `on_client` is told the instance's client on the bus before its page is loaded.
         """
+        self._refuse_while_updating()
         await self.find(app).open_instance(on_client)
         self._woken.set()
 
@@ -162,6 +174,38 @@ class ProcessIsolationManager:
         """Ends the app where it runs, and starts it; raises `DeskbusError` as `launch` does."""
         await self.terminate(app)
         return await self.launch(app, progress)
+
+    async def prepare_for_update(self, folder: Path | None) -> ReadinessForUpdate:
+        """Ends every app, and looks for what holds files of `folder`, this process not counted.
+
+        Where nothing does, no app is started any more: the caller ends the backend next.
+        """
+        self._updating = True
+        ready = False
+        try:
+            running = [app for app in self._apps.values() if not app.is_idle]
+            async with anyio.create_task_group() as ending:
+                for app in running:
+                    ending.start_soon(app.terminate)
+            await self.end_orphans()
+            ours = frozenset([os.getpid(), *self._starter.watchdog.pids])
+            left = await anyio.to_thread.run_sync(descendants_of, os.getpid(), ours)
+            held = HeldFiles(left, 0)
+            if not left and folder is not None:
+                held = await anyio.to_thread.run_sync(find_holders, folder, ours)
+            ready = not held.holders
+        finally:
+            self._updating = ready
+        return ReadinessForUpdate([app.spec.app for app in running], held)
+
+    def _refuse_while_updating(self) -> None:
+        """Raises `DeskbusError` (unavailable)."""
+        if self._updating:
+            raise DeskbusError(
+                UNAVAILABLE,
+                "An update is being installed.",
+                action="Start apps again when it is done.",
+            )
 
     async def stats(self, app: str | None) -> list[Figures]:
         """Measures now; raises `DeskbusError`: not_found, unavailable."""

@@ -1491,6 +1491,33 @@ export interface AppResult {
   status: AppStatus;
 }
 
+/** `folder` is what the update replaces; the bundle from which the backend runs unless given. */
+export interface PrepareForUpdateParams {
+  _meta?: TraceContext;
+  folder?: string;
+}
+
+/**
+ * `ready`: nothing but the backend itself holds a file, and no app can be started any more.
+ *
+ * Otherwise `holders` are in the way, and apps can be started again. `ended` are apps that ran.
+ * `unreadable` processes could not be looked at: those of other users.
+ */
+export interface PrepareForUpdateResult {
+  ready: boolean;
+  ended: Array<string>;
+  holders: Array<FileHolder>;
+  unreadable: number;
+  folder?: string;
+}
+
+/** A process that an update has to wait for, and a file that it holds or its program. */
+export interface FileHolder {
+  pid: number;
+  name: string;
+  path: string;
+}
+
 /** `manifest` is the absolute path of a manifest, a JSON file in the app's own folder. */
 export interface InstallParams {
   _meta?: TraceContext;
@@ -2739,6 +2766,8 @@ export interface Methods {
   "apps.launch": { params: OneAppParams; result: AppResult; handledBy: "backend" };
   /** Ends an app: its process tree is gone and its window closed when this answers. */
   "apps.terminate": { params: OneAppParams; result: Empty; handledBy: "backend" };
+  /** Ends every app, and tells which processes hold files that an update replaces. */
+  "apps.prepareForUpdate": { params: PrepareForUpdateParams; result: PrepareForUpdateResult; handledBy: "backend" };
   /** Ends an app where it runs, and starts it; also one that has failed. */
   "apps.restart": { params: OneAppParams; result: AppResult; handledBy: "backend" };
   /** Takes an app in, to be launched now and after a restart of the backend. */

@@ -1,7 +1,13 @@
 // For Electron's main process.
 import './only-in-main';
 
-export { createShell, Shell, type ShellEvents, type ShellOptions } from './shell';
+export {
+  createShell,
+  Shell,
+  type ShellEvents,
+  type ShellOptions,
+  type UpdateReadiness,
+} from './shell';
 export type { OpenWindow } from './windows/app-windows';
 export type { BackendDown, BackendState } from './backend/backend';
 export { DeskbusError } from '../common/error';
@@ -10,6 +16,7 @@ export type {
   AppStatus,
   CrashPage,
   DialogAnswer,
+  FileHolder,
   HelloResult,
   Methods,
   Notice,

@@ -1,6 +1,6 @@
 import { app, MessageChannelMain, safeStorage, utilityProcess, type BrowserWindow } from 'electron';
 import { existsSync } from 'fs';
-import { join } from 'path';
+import { join, resolve } from 'path';
 import type {
   AppChangedParams,
   AppStatus,
@@ -8,6 +8,7 @@ import type {
   ChoiceDialog,
   CrashPage,
   DialogAnswer,
+  FileHolder,
   HelloResult,
   Notice,
   PanelQuery,
@@ -100,6 +101,23 @@ export interface ShellEvents {
   notice: { descriptor: Notice; browserWindow?: BrowserWindow };
 }
 
+/** The outcome of `prepareForUpdate`. */
+export interface UpdateReadiness {
+  /** The backend and all that it started are gone, and nothing holds a file that is replaced. */
+  ready: boolean;
+  /** The processes that are in the way, each with a file that it holds, or its program. */
+  holders: FileHolder[];
+  /** Processes of other users, which could not be looked at. */
+  unreadable: number;
+  /** False where the backend did not end by itself in time, and was killed. */
+  clean: boolean;
+}
+
+/** Apps are given their time to end, and every process of the machine is looked at. */
+const PREPARE_LIMIT_MS = 60_000;
+/** For writing what the log and the audit log have in memory. */
+const LAST_WRITE_LIMIT_MS = 10_000;
+
 /** The keychain's own dialog may wait for a person. */
 const UNLOCK_LIMIT_MS = 150_000;
 
@@ -191,7 +209,11 @@ export class Shell extends Emitter<ShellEvents> {
 
   /** Ends the backend with all that it spawned, within about 2 s, and closes its windows. */
   async stop(): Promise<void> {
-    await this.backend.stop();
+    await this.end(() => this.backend.stop());
+  }
+
+  private async end<Outcome>(stopBackend: () => Promise<Outcome>): Promise<Outcome> {
+    const outcome = await stopBackend();
     app.removeListener('will-quit', this.onWillQuit);
     process.removeListener('exit', this.killAppsAtExit);
     this.notices.closeAll();
@@ -200,6 +222,23 @@ export class Shell extends Emitter<ShellEvents> {
     this.panels.closeAll();
     this.controlCentre.close();
     this.utilities.endAll();
+    return outcome;
+  }
+
+  /**
+   * Makes the app's folder replaceable: ends every app, then the backend, with everything written,
+   * and proves that each process is gone. `folder` is what the update replaces; without it, the
+   * bundle from which the backend runs. Where something else holds a file of it, the backend stays
+   * up, apps can be launched again, and `holders` says what to close. Rejects with `DeskbusError`.
+   */
+  async prepareForUpdate({ folder }: { folder?: string } = {}): Promise<UpdateReadiness> {
+    const params = folder === undefined ? {} : { folder: resolve(folder) };
+    const limit = { timeout: PREPARE_LIMIT_MS };
+    const { ready, holders, unreadable } = await this.call('apps.prepareForUpdate', params, limit);
+    if (!ready) return { ready, holders, unreadable, clean: true };
+    const { isClean, left } = await this.end(() => this.backend.stopWhole(LAST_WRITE_LIMIT_MS));
+    const remaining = left.map((pid) => ({ pid, name: 'a process of the backend', path: '' }));
+    return { ready: left.length === 0, holders: remaining, unreadable, clean: isClean };
   }
 
   /** Starts an app: its process and its window. Resolves when the page has loaded. */

@@ -2,7 +2,7 @@
 'use strict';
 
 const path = require('path');
-const { app, dialog } = require('electron');
+const { app, dialog, Menu } = require('electron');
 const { createShell } = require('deskbus-electron');
 
 const APPS = ['example.statistics', 'example.board'];
@@ -22,12 +22,32 @@ async function start() {
   for (const id of APPS) await shell.launch(id);
 }
 
+async function installUpdate() {
+  const { ready, holders } = await shell.prepareForUpdate();
+  if (ready) {
+    app.quit(); // An app with an updater calls autoUpdater.quitAndInstall() here.
+    return;
+  }
+  const list = holders.map(({ pid, name }) => `${name} (${pid})`).join('\n');
+  await dialog.showMessageBox({ message: 'Close these programs first.', detail: list });
+}
+
+function showFailure(error) {
+  dialog.showErrorBox(error.message, error.action || '');
+}
+
+const file = [
+  { id: 'update', label: 'Install update', click: () => installUpdate().catch(showFailure) },
+  { role: 'quit' },
+];
+Menu.setApplicationMenu(Menu.buildFromTemplate([{ label: 'File', submenu: file }]));
+
 app.on('window-all-closed', () => app.quit());
 
 if (!app.requestSingleInstanceLock()) app.quit();
 else {
   start().catch((error) => {
-    dialog.showErrorBox(error.message, error.action || '');
+    showFailure(error);
     app.exit(1);
   });
 }

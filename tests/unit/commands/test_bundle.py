@@ -9,8 +9,9 @@ import pytest
 
 from deskbus.commands import bundle, serve
 from deskbus.commands.bundling import interpreter
-from deskbus.commands.bundling.layout import MANIFEST, BundleLayout
+from deskbus.commands.bundling.layout import BundleLayout
 from deskbus.commands.terminal.failures import CommandError
+from deskbus.config import BUNDLE_MANIFEST as MANIFEST
 
 
 def run(out: Path, extras: str | None = None) -> int:

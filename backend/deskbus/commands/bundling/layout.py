@@ -6,9 +6,7 @@ import sysconfig
 from pathlib import Path
 
 from deskbus.commands.terminal.failures import CommandError
-
-MANIFEST = "bundle.json"
-"""The file by which a folder is known as a bundle."""
+from deskbus.config import BUNDLE_MANIFEST
 
 APP_PACKAGES = "app-packages"
 """The folder of the packages that only apps import."""
@@ -31,7 +29,7 @@ class BundleLayout:
         self.libraries = root / ("." if os.name == "nt" else "lib")
         self.command = root / COMMAND
         self.app_packages = root / APP_PACKAGES
-        self.manifest = root / MANIFEST
+        self.manifest = root / BUNDLE_MANIFEST
 
 
 def source_interpreter() -> Path:

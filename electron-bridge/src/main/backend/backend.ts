@@ -16,7 +16,7 @@ import {
 } from '../../node/link/link';
 import { backendEnvironment, backendFolder, lacksDeskbus, type Command } from './command';
 import { speak } from '../languages';
-import { killTree } from './process-tree';
+import { killTree, leftOf, treeOf } from './process-tree';
 
 export type BackendState = 'starting' | 'up' | 'down' | 'stopped';
 
@@ -146,15 +146,15 @@ export class Backend extends Emitter<BackendEvents> {
     return new Promise((resolve) => this.once('up', resolve));
   }
 
-  /** Asks the backend to end, waits 2 s at most, then kills its tree. */
-  async stop(): Promise<void> {
+  /** Asks the backend to end, waits for so long at most, then kills its tree. */
+  async stop(limitMs = STOP_LIMIT_MS): Promise<void> {
     clearTimeout(this.timer);
     const { run, current } = this;
     this.current = 'stopped';
     if (run) {
-      const limit = setTimeout(() => this.kill(), STOP_LIMIT_MS);
+      const limit = setTimeout(() => this.kill(), limitMs);
       if (current === 'up') {
-        const bounded = { timeout: STOP_LIMIT_MS };
+        const bounded = { timeout: limitMs };
         await run.link.call('session.shutdown', {}, bounded).catch(() => undefined);
       }
       run.child.stdin?.end();
@@ -162,6 +162,17 @@ export class Backend extends Emitter<BackendEvents> {
       clearTimeout(limit);
     }
     process.removeListener('exit', this.killAtExit);
+  }
+
+  /**
+   * Ends the backend and proves it: resolves with the processes of its tree that are still there.
+   * `isClean` says that it ended by itself, with everything written.
+   */
+  async stopWhole(limitMs: number): Promise<{ isClean: boolean; left: number[] }> {
+    const { run } = this;
+    const members = run?.child.pid === undefined ? [] : treeOf(run.child.pid);
+    await this.stop(limitMs);
+    return { isClean: run?.child.exitCode === 0, left: await leftOf(members, STOP_LIMIT_MS) };
   }
 
   private async launch(ready: Promise<unknown> = Promise.resolve()): Promise<HelloResult> {
@@ -240,10 +251,7 @@ export class Backend extends Emitter<BackendEvents> {
     }
     const theirs = hello.protocolVersion;
     if (major(theirs) !== major(PROTOCOL_VERSION)) {
-      throw DeskbusError.of(
-        'version_mismatch',
-        `The backend speaks protocol ${theirs}, deskbus-electron speaks ${PROTOCOL_VERSION}.`,
-      );
+      throw mismatch(theirs);
     }
     return hello;
   }
@@ -290,6 +298,19 @@ function wait(ms: number): Promise<void> {
 
 function major(version: string): string {
   return version.split('.', 1)[0] ?? '';
+}
+
+/** Another major version of the protocol: the side with the lower one is to be updated. */
+function mismatch(theirs: string): DeskbusError {
+  const isBackendOlder = Number(major(theirs)) < Number(major(PROTOCOL_VERSION));
+  const action = isBackendOlder
+    ? `Update the backend: a deskbus that speaks protocol ${major(PROTOCOL_VERSION)}, or a bundle of it.`
+    : `Update deskbus-electron to a version that speaks protocol ${major(theirs)}.`;
+  return DeskbusError.of(
+    'version_mismatch',
+    `The backend speaks protocol ${theirs}, deskbus-electron speaks ${PROTOCOL_VERSION}.`,
+    { action, retryable: false },
+  );
 }
 
 function isError(error: unknown, name: ErrorName): boolean {

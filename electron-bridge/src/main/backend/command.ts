@@ -15,7 +15,8 @@ interface CommandOptions {
 
 const IS_WINDOWS = process.platform === 'win32';
 const PYTHON = IS_WINDOWS ? 'python' : 'python3';
-const BUNDLED = join('backend', IS_WINDOWS ? 'deskbus.exe' : 'deskbus');
+/** A bundle's command. On Windows that is a batch file, which only a shell can run, so this is its Python. */
+const BUNDLED = join('backend', IS_WINDOWS ? 'python.exe' : 'deskbus');
 
 /**
  * Isolated: of the working folder, the user's site-packages and PYTHON* variables nothing is imported.
