@@ -17,6 +17,7 @@ from demo.processes import Process
 ROOT = Path(__file__).resolve().parents[3]
 READERS = {
     "demo/processes.py",
+    "backend/deskbus/processes/system/file_holders.py",
     "backend/deskbus/processes/system/portable_processes.py",
     "backend/deskbus/observability/port_holder.py",
     # They tell of themselves, or compare with what psutil sees.
