@@ -116,7 +116,7 @@ export interface UpdateReadiness {
 /** Apps are given their time to end, and every process of the machine is looked at. */
 const PREPARE_LIMIT_MS = 60_000;
 /** For writing what the log and the audit log have in memory. */
-const LAST_WRITE_LIMIT_MS = 10_000;
+const LAST_WRITE_LIMIT_MS = 8_000;
 
 /** The keychain's own dialog may wait for a person. */
 const UNLOCK_LIMIT_MS = 150_000;
