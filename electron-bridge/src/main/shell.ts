@@ -140,6 +140,8 @@ export class Shell extends Emitter<ShellEvents> {
     ({ descriptor, browserWindow }) => this.emit('notice', { descriptor, browserWindow }),
   );
   private readonly apps = new Map<string, AppStatus>();
+  /** Settles with what `prepareForUpdate` does, and never rejects. */
+  private preparing: Promise<unknown> = Promise.resolve();
   private readonly onWillQuit = (event: { preventDefault(): void }): void => this.delayQuit(event);
   private readonly killAppsAtExit = (): void => this.killApps();
 
@@ -232,6 +234,13 @@ export class Shell extends Emitter<ShellEvents> {
    * up, apps can be launched again, and `holders` says what to close. Rejects with `DeskbusError`.
    */
   async prepareForUpdate({ folder }: { folder?: string } = {}): Promise<UpdateReadiness> {
+    // The last window closes on the way, with which many an app quits.
+    const preparing = this.preparing.then(() => this.prepare(folder));
+    this.preparing = preparing.catch(() => undefined);
+    return preparing;
+  }
+
+  private async prepare(folder: string | undefined): Promise<UpdateReadiness> {
     const params = folder === undefined ? {} : { folder: resolve(folder) };
     const limit = { timeout: PREPARE_LIMIT_MS };
     const { ready, holders, unreadable } = await this.call('apps.prepareForUpdate', params, limit);
@@ -392,7 +401,7 @@ export class Shell extends Emitter<ShellEvents> {
   /** Holds the quit back until the backend has ended. */
   private delayQuit(event: { preventDefault(): void }): void {
     event.preventDefault();
-    void this.stop().finally(() => app.quit());
+    void this.preparing.then(() => this.stop()).finally(() => app.quit());
   }
 }
 

@@ -18,11 +18,14 @@ const shell = createShell({
 });
 
 async function start() {
-  await shell.start();
+  if (shell.state === 'stopped') await shell.start();
   for (const id of APPS) await shell.launch(id);
 }
 
+let updating = false;
+
 async function installUpdate() {
+  updating = true;
   const { ready, holders } = await shell.prepareForUpdate();
   if (ready) {
     app.quit(); // An app with an updater calls autoUpdater.quitAndInstall() here.
@@ -30,6 +33,8 @@ async function installUpdate() {
   }
   const list = holders.map(({ pid, name }) => `${name} (${pid})`).join('\n');
   await dialog.showMessageBox({ message: 'Close these programs first.', detail: list });
+  updating = false;
+  await start();
 }
 
 function showFailure(error) {
@@ -42,7 +47,8 @@ const file = [
 ];
 Menu.setApplicationMenu(Menu.buildFromTemplate([{ label: 'File', submenu: file }]));
 
-app.on('window-all-closed', () => app.quit());
+// Preparing an update closes every window; that alone is no reason to quit.
+app.on('window-all-closed', () => updating || app.quit());
 
 if (!app.requestSingleInstanceLock()) app.quit();
 else {
