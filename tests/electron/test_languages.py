@@ -1,10 +1,12 @@
 """What a person reads in a real Electron is in the language of the shell's locale."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
+import anyio
 import pytest
 
-from demo.devtools import Page
+from demo.devtools import DevToolsError, Page
 from demo.electron import ALLOW, DENY, ElectronSession
 from deskbus.languages.language import Language, language_for
 from tests.electron.conftest import Starter
@@ -70,3 +72,39 @@ async def test_the_consent_dialog_is_in_the_persons_language(
     assert await dialog.evaluate(OVERFLOWS) == []
     await dialog.click(DENY)
     await electron.browser.gone(dialog)
+
+
+@pytest.mark.requirement("3.3")
+async def test_a_notice_is_in_the_persons_language(
+    session: tuple[ElectronSession, Language],
+) -> None:
+    electron, language = session
+    notice = await electron.window("/notice.html")
+    await notice.until("document.getElementById('title').textContent")
+    assert await texts(notice, "#title", "#dismiss") == [
+        language.text("vault.memory.title"),
+        language.text("page.notice.dismiss"),
+    ]
+    assert await notice.evaluate("getComputedStyle(document.body).direction") == language.direction
+    assert await notice.evaluate(OVERFLOWS) == []
+
+
+@pytest.mark.requirement("4.2")
+async def test_a_crash_page_is_in_the_persons_language(
+    session: tuple[ElectronSession, Language],
+) -> None:
+    electron, language = session
+    window = await electron.window("?asker")
+    with suppress(DevToolsError):
+        with anyio.move_on_after(2):
+            await window.call("Page.crash")
+    page = await electron.window("/crash.html")
+    await page.until("!document.getElementById('crash').hidden")
+    assert await texts(page, "#headline", "#restart", "#close", "dt") == [
+        language.text("page.crash.headline.renderer", name="Asker"),
+        language.text("page.crash.open-again"),
+        language.text("page.crash.close"),
+        language.text("page.crash.when"),
+    ]
+    assert await page.evaluate("getComputedStyle(document.body).direction") == language.direction
+    assert await page.evaluate(OVERFLOWS) == []

@@ -7,8 +7,10 @@ import structlog
 from anyio.abc import TaskGroup
 from msgspec import UNSET, UnsetType
 
+from deskbus.languages.catalogue import FALLBACK
+from deskbus.languages.language import Language
 from deskbus.ui.shell import Shell
-from deskbus_protocol.apps import AppStatus
+from deskbus_protocol.apps import AppStatus, Crash
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.method import Empty
 from deskbus_protocol.windows import MAX_LOG_LINES, CrashPage, CrashRestart, ShowCrashParams
@@ -40,7 +42,7 @@ class CrashPages:
     def on_app_changed(self, status: AppStatus) -> None:
         """An app's state has changed."""
         if self._tasks is not None:
-            for page in crash_pages(status, self._wall_ms()):
+            for page in crash_pages(status, self._wall_ms(), self._shell.language):
                 self._tasks.start_soon(self._show, page)
 
     async def _show(self, page: CrashPage) -> None:
@@ -52,7 +54,7 @@ class CrashPages:
             log.info("crash.not_shown", window=page.window, reason=error.kind.name)
 
 
-def crash_pages(status: AppStatus, now_ms: int) -> list[CrashPage]:
+def crash_pages(status: AppStatus, now_ms: int, language: Language) -> list[CrashPage]:
     """A page for each window of an app that has died; none for one that has not.
 
     Where only what draws one window has died, and it comes back, the others go on as they are.
@@ -69,7 +71,7 @@ def crash_pages(status: AppStatus, now_ms: int) -> list[CrashPage]:
             at=crash.at,
             exit_code=crash.exit_code,
             signal=crash.signal,
-            detail=_line(crash.detail) or UNSET,
+            detail=crash_detail(crash, language)[:MAX_LINE] or UNSET,
             uptime_ms=max(0, crash.uptime_ms),
             sample=crash.sample,
             log=[_line(line) for line in crash.log[-MAX_LOG_LINES:]],
@@ -78,6 +80,18 @@ def crash_pages(status: AppStatus, now_ms: int) -> list[CrashPage]:
         for window in status.windows
         if status.state != "restarting" or crash.window in (window, UNSET)
     ]
+
+
+def crash_detail(crash: Crash, language: Language) -> str:
+    """The reason of a crash, which is recorded in English.
+
+    In other languages the limit that was exceeded; of other causes the page has words itself.
+    """
+    if language.code == FALLBACK:
+        return _line(crash.detail)
+    if isinstance(crash.limit, UnsetType):
+        return ""
+    return language.text(f"crash.limit.{crash.limit}")
 
 
 def _restart(status: AppStatus, now_ms: int) -> CrashRestart:

@@ -4,6 +4,8 @@ import os
 import shlex
 from pathlib import Path
 
+from deskbus.languages.catalogue import FALLBACK
+from deskbus.languages.language import Language
 from deskbus.ui.shell import Shell
 from deskbus_protocol.secrets import VaultChangedParams, VaultStatus
 from deskbus_protocol.ui import CloseNoticeParams, Notice, ShowNoticeParams
@@ -31,7 +33,7 @@ class VaultNotice:
         if self._status is None:
             return
         self._shell.notify("vault.changed", VaultChangedParams(status=self._status))
-        notice = notice_of(self._status, self._data_dir)
+        notice = notice_of(self._status, self._data_dir, self._shell.language)
         if self._shown is not None and (notice is None or notice.notice != self._shown.notice):
             self._shell.notify("ui.closeNotice", CloseNoticeParams(notice=self._shown.notice))
         if notice is not None:
@@ -39,35 +41,41 @@ class VaultNotice:
         self._shown = notice
 
 
-def notice_of(status: VaultStatus, data_dir: Path) -> Notice | None:
+def notice_of(status: VaultStatus, data_dir: Path, language: Language) -> Notice | None:
     """The notice for a person; None where secrets are kept and accessible."""
     if status.state == "memory":
         return Notice(
             notice="vault.memory",
             severity="warning",
-            title="Secrets are not kept",
-            words="No keychain was found on this computer. Passwords and tokens that apps store "
-            "are held in memory, and are gone when this program ends.",
-            action="Set up a keychain; or close this program and choose a master password:",
+            title=language.text("vault.memory.title"),
+            words=language.text("vault.memory.words"),
+            action=language.text("vault.memory.action"),
+            dismiss_label=language.text("page.notice.dismiss"),
             command=visible(
                 f"deskbus vault change-password --data-dir {shlex.quote(_printable(data_dir))}"
             ),
         )
     if status.state == "locked":
-        words = f"Apps can't read the secrets that they keep: {visible(status.detail)}."
+        key = "vault.locked.password" if status.needs_password else "vault.locked.keychain"
         return Notice(
             notice="vault.locked",
             severity="warning",
-            title="The vault is locked",
-            words=f"{words} Nothing is lost or overwritten.",
-            action="Type the master password to open it."
-            if status.needs_password
-            else "Unlock your keychain if it is locked, then try again here.",
+            title=language.text("vault.locked.title"),
+            words=_locked(status, language),
+            action=language.text(f"{key}.action"),
+            dismiss_label=language.text("page.notice.dismiss"),
             offer="vault.unlock",
             asks_password=status.needs_password,
-            offer_label="Unlock" if status.needs_password else "Try again",
+            offer_label=language.text(f"{key}.offer"),
         )
     return None
+
+
+def _locked(status: VaultStatus, language: Language) -> str:
+    """The reason stands in English, which is the language of the vault's own words."""
+    if language.code == FALLBACK:
+        return language.text("vault.locked.because", reason=visible(status.detail))
+    return language.text("vault.locked.words")
 
 
 def _printable(folder: Path) -> str:

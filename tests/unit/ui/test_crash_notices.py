@@ -99,3 +99,15 @@ def test_a_shell_that_comes_later_is_told_too() -> None:
     CrashNotices(shell).on_app_changed(status("failed"))
     shell.connect(peer)
     assert [method for method, _ in peer.on_app_changed] == ["ui.showNotice"]
+
+
+def test_a_shell_that_comes_later_reads_it_in_its_own_language() -> None:
+    shell, peer = Shell(), Peer()
+    CrashNotices(shell).on_app_changed(status("failed"))
+    shell.speak("de-DE")
+    shell.connect(peer)
+    [(_, params)] = peer.on_app_changed
+    notice = params["descriptor"]
+    assert notice["title"] == r"Feed\u{202e} stürzt immer wieder ab"
+    assert notice["offerLabel"] == "Neu starten"
+    assert "It ended" not in notice["words"]

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from deskbus.languages.language import language_for
 from deskbus.ui.shell import Shell
 from deskbus.ui.vault_notice import VaultNotice
 from deskbus_protocol.secrets import VaultStatus
@@ -89,3 +90,17 @@ def test_a_locked_vault_says_why_and_offers_to_try_again_or_asks_for_its_passwor
     assert (by_keychain["offer"], by_keychain["asksPassword"]) == ("vault.unlock", False)
     assert "master password is needed" in by_password["words"]
     assert (by_password["offer"], by_password["asksPassword"]) == ("vault.unlock", True)
+
+
+@pytest.mark.requirement("3.3")
+@pytest.mark.parametrize("status", [MEMORY, LOCKED])
+def test_a_notice_is_in_the_language_of_the_shell(status: VaultStatus) -> None:
+    shell, peer = Shell(), Peer()
+    VaultNotice(shell, DATA).changed(status)
+    shell.speak("de")
+    shell.connect(peer)
+    [notice] = peer.notices
+    text = language_for("de").text
+    assert notice["title"] == text(f"vault.{status.state}.title")
+    assert notice["dismissLabel"] == text("page.notice.dismiss")
+    assert status.detail not in notice["words"]

@@ -6,6 +6,7 @@ import { AppPolicy } from '../policy/app-policy';
 import { AppWindow } from './app-window';
 import type { Backend } from '../backend/backend';
 import { CrashWindow } from './crash-window';
+import { spoken } from '../languages';
 import { readCloseWindow, readOpenWindow, readShowCrash } from '../descriptors';
 import { Grants } from '../policy/grants';
 import type { Relays } from '../relays';
@@ -183,7 +184,7 @@ export class AppWindows extends Emitter<AppWindowsEvents> {
       cause: 'renderer',
       at: Date.now(),
       ...code,
-      ...(reason === 'oom' ? { detail: 'It ran out of memory.' } : {}),
+      ...(reason === 'oom' ? { detail: spoken().text('main.crash.oom') } : {}),
       restart: { state: 'manual' },
     });
   }

@@ -3,6 +3,7 @@ import type { CrashPage } from '../../generated/protocol';
 import type { CrashBridge } from '../../ipc/crash-channels';
 import { bytes, duration, wordsOf } from './words';
 import { byId, fill, make, setText } from '../panel/element';
+import { text } from '../language';
 import { fullTime, shortTime } from '../panel/time';
 
 declare const crash: CrashBridge;
@@ -46,19 +47,25 @@ function drawFacts({
 }: CrashPage): void {
   const when = new Date(at);
   const facts: [string, string | undefined][] = [
-    ['When', shortTime(when, new Date())],
-    ['Ran for', uptimeMs === undefined ? undefined : duration(uptimeMs)],
-    ['Signal', signal],
-    ['Exit code', signal === undefined && exitCode !== undefined ? String(exitCode) : undefined],
-    ['Restarts so far', attempt !== undefined && attempt > 1 ? String(attempt - 1) : undefined],
+    [text('page.crash.when'), shortTime(when, new Date())],
+    [text('page.crash.ran-for'), uptimeMs === undefined ? undefined : duration(uptimeMs)],
+    [text('page.crash.signal'), signal],
+    [
+      text('page.crash.exit-code'),
+      signal === undefined && exitCode !== undefined ? String(exitCode) : undefined,
+    ],
+    [
+      text('page.crash.restarts'),
+      attempt !== undefined && attempt > 1 ? String(attempt - 1) : undefined,
+    ],
   ];
   fill(
     byId('facts'),
-    ...facts.flatMap(([label, text]) => {
-      if (text === undefined) return [];
+    ...facts.flatMap(([label, shown]) => {
+      if (shown === undefined) return [];
       const fact = make('div');
-      const value = make('dd', '', text);
-      if (label === 'When') value.title = fullTime(when);
+      const value = make('dd', '', shown);
+      if (label === text('page.crash.when')) value.title = fullTime(when);
       fact.append(make('dt', '', label), value);
       return [fact];
     }),
@@ -69,10 +76,16 @@ function drawSample({ sample }: CrashPage): void {
   byId('sample').hidden = sample === undefined;
   if (!sample) return;
   const { memoryBytes, memoryLimitBytes, cpuPercent, cpuLimitPercent, processes } = sample;
-  const memoryOf = memoryLimitBytes === undefined ? '' : ` of ${bytes(memoryLimitBytes)}`;
-  const count = processes === 1 ? '1 process' : `${processes} processes`;
   meter('memory', memoryLimitBytes === undefined ? undefined : memoryBytes / memoryLimitBytes);
-  setText('memory-text', `${bytes(memoryBytes)}${memoryOf} in ${count}`);
+  setText(
+    'memory-text',
+    text('page.crash.memory-of', {
+      used: bytes(memoryBytes),
+      limited: memoryLimitBytes === undefined ? 'no' : 'yes',
+      limit: memoryLimitBytes === undefined ? '' : bytes(memoryLimitBytes),
+      processes,
+    }),
+  );
   const cpuOf = cpuLimitPercent === undefined ? '' : ` of ${cpuLimitPercent.toFixed(0)} %`;
   meter('cpu', cpuPercent / (cpuLimitPercent ?? 100));
   setText('cpu-text', `${cpuPercent.toFixed(0)} %${cpuOf}`);
@@ -90,13 +103,20 @@ function tick(): void {
   if (!page || isRestarting) return;
   const { state, at } = page.restart ?? { state: 'manual' };
   restart.disabled = false;
-  restart.textContent = page.cause === 'renderer' ? 'Open again' : 'Restart';
+  restart.textContent = text(
+    page.cause === 'renderer' ? 'page.crash.open-again' : 'page.crash.restart',
+  );
   if (state === 'scheduled' && at !== undefined) {
-    restart.textContent = 'Restart now';
+    restart.textContent = text('page.crash.restart-now');
     const left = Math.ceil((at - Date.now()) / 1000) * 1000;
-    setText('status', left > 0 ? `Restarts by itself in ${duration(left)}` : 'Restarting…');
+    setText(
+      'status',
+      left > 0
+        ? text('page.crash.restarts-in', { time: duration(left) })
+        : text('page.crash.restarting'),
+    );
   } else if (state === 'loop') {
-    setText('status', 'It crashed too often to be restarted by itself.');
+    setText('status', text('page.crash.loop'));
   } else {
     setText('status', '');
   }
@@ -106,7 +126,7 @@ restart.addEventListener('click', () => {
   isRestarting = true;
   restart.disabled = true;
   byId('status').className = '';
-  setText('status', 'Restarting…');
+  setText('status', text('page.crash.restarting'));
   crash.restart();
 });
 byId('close').addEventListener('click', () => crash.close());

@@ -1,5 +1,6 @@
 // The page of a notice. Everything in it is set as text, never as markup.
 import type { NoticeBridge } from '../../ipc/notice-channels';
+import { text } from '../language';
 
 declare const notice: NoticeBridge;
 
@@ -44,8 +45,8 @@ async function show(): Promise<void> {
   setText('action', descriptor.action);
   setText('command', descriptor.command ?? '');
   byId('command').hidden = descriptor.command === undefined;
-  setText('dismiss', descriptor.dismissLabel ?? 'Dismiss');
-  setText('accept', descriptor.offerLabel ?? 'Unlock');
+  setText('dismiss', descriptor.dismissLabel ?? text('page.notice.dismiss'));
+  setText('accept', descriptor.offerLabel ?? text('page.notice.unlock'));
   accept.hidden = descriptor.offer === undefined;
   password.hidden = descriptor.asksPassword !== true;
   byId('dismiss').addEventListener('click', () => notice.dismiss());

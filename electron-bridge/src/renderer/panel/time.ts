@@ -1,10 +1,13 @@
-const TIME = new Intl.DateTimeFormat('en-GB', {
+import { language } from '../language';
+
+const { dates } = language;
+const TIME = new Intl.DateTimeFormat(dates, {
   hour: '2-digit',
   minute: '2-digit',
   second: '2-digit',
 });
-const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
-const MINUTE = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
+const DAY = new Intl.DateTimeFormat(dates, { day: 'numeric', month: 'short', year: 'numeric' });
+const MINUTE = new Intl.DateTimeFormat(dates, { hour: '2-digit', minute: '2-digit' });
 
 /** Local time: of today with its seconds, of any other day with its date. */
 export function shortTime(at: Date, now: Date): string {
