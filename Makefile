@@ -46,6 +46,7 @@ help:
 	@echo 'make docs                the pages of docs/ as a site, in build/site; every link checked'
 	@echo 'make bench               speed beside other brokers; BENCH_ARGS=--docs writes docs/performance.md'
 	@echo 'make bench-compiled      the same, with the hot path compiled'
+	@echo 'make load                100 to 1,000 apps with mixed traffic, and the knee; fails at its thresholds'
 	@echo 'make soak MINUTES=10     steady load; fails on growth'
 	@echo 'make fuzz SECONDS=60     hostile bytes on every entrance'
 	@echo 'make crash-test          kill -9 at random moments; nothing acknowledged is lost, no process left'
@@ -102,6 +103,11 @@ packages: setup
 
 requirements: setup
 	$(PYTHON) -m tests.requirements_page
+
+.PHONY: load
+load:
+	@scripts/setup --bench
+	$(PYTHON) -m tests.performance.mixed_load
 
 .PHONY: scan
 scan:

@@ -17,7 +17,7 @@ from tests.requirements_page import (
 COMMANDS = {
     "unit": "test-quick",
     "integration": "test",
-    "load": "bench",
+    "load": "load",
     "throughput": "bench",
     "latency": "bench",
     "soak": "soak",
