@@ -16,7 +16,7 @@ QUICK_TESTS := tests/unit tests/contract/test_vscode_jsonrpc.py
 COMPILED := $(CURDIR)/build/compiled/site
 COMPILED_TESTS := tests/unit/test_compiled.py tests/unit/bus tests/unit/handlers tests/unit/rpc \
 	tests/unit/transport tests/contract/behaviour tests/integration/test_bus.py
-# `make test` plays a hundred of each.
+# `make test` plays three hundred of the second, and a hundred of the first.
 HISTORIES := tests/contract/behaviour/test_outages.py tests/unit/bus/test_histories.py
 
 PYTHON_PRODUCT := backend protocol demo
@@ -37,7 +37,7 @@ help:
 	@echo 'make test-quick          in less than a minute, what needs neither Electron nor servers'
 	@echo 'make test-packaged       what is shipped: the bundle, and the example that is packaged with it'
 	@echo 'make test-compiled       the tests of the hot path, on it as mypyc compiles it for the platform wheel'
-	@echo 'make histories           2,000 random histories of clients, outages and resumptions'
+	@echo 'make histories           10,000 random histories of clients, outages, grants, slow readers and replays'
 	@echo 'make check               format, lint, types, schema drift'
 	@echo 'make schemas             schemas/, the TypeScript types and the references in docs/, from the source'
 	@echo 'make packages            builds wheel, sdist and npm tarball, checks them, and installs each in an empty folder'

@@ -97,6 +97,6 @@ def keychain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Secret
 
 settings.register_profile("quick", max_examples=20, deadline=None)
 settings.register_profile("short", max_examples=100, deadline=None)
-settings.register_profile("histories", max_examples=2_000, deadline=None)
+settings.register_profile("histories", max_examples=10_000, deadline=None)
 settings.register_profile("long", max_examples=10_000, deadline=None)
 settings.load_profile("short")

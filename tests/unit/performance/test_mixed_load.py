@@ -40,7 +40,7 @@ def test_a_sound_run_has_no_fault() -> None:
 
 
 def test_spans_in_which_the_machine_was_busy_are_no_fault() -> None:
-    assert find_faults([run(each=[span(), span(), *[span(80.0)] * 6])]) == []
+    assert find_faults([run(each=[span(80.0), span(), *[span(80.0)] * 6])]) == []
 
 
 @pytest.mark.parametrize(
