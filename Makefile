@@ -9,6 +9,8 @@ LOAD ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 SCAN_ARGS ?=
+PACKAGE ?= trie
+MUTATE_ARGS ?=
 PYTEST := $(PYTHON) -m pytest --numprocesses auto
 # The parts without Electron, keychain and servers; they take less than a minute.
 QUICK_TESTS := tests/unit tests/contract/test_vscode_jsonrpc.py
@@ -49,6 +51,8 @@ help:
 	@echo 'make load                100 to 1,000 apps with mixed traffic, and the knee; fails at its thresholds'
 	@echo 'make soak MINUTES=10     steady load; fails on growth'
 	@echo 'make fuzz SECONDS=60     hostile bytes on every entrance'
+	@echo 'make chaos               a machine whose disk, memory, descriptors, clock, keys or parts fail, amid traffic'
+	@echo 'make mutate PACKAGE=trie small faults in the source of a part that its tests have to find'
 	@echo 'make crash-test          kill -9 at random moments; nothing acknowledged is lost, no process left'
 	@echo 'make format              formats Python and TypeScript'
 	@echo 'make clean               removes what these commands made'
@@ -108,6 +112,14 @@ requirements: setup
 load:
 	@scripts/setup --bench
 	$(PYTHON) -m tests.performance.mixed_load
+
+.PHONY: chaos
+chaos: setup
+	$(PYTHON) -m tests.performance.faults
+
+.PHONY: mutate
+mutate: setup
+	$(PYTHON) -m tests.mutation $(PACKAGE) $(MUTATE_ARGS)
 
 .PHONY: scan
 scan:

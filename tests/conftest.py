@@ -95,6 +95,7 @@ def keychain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Secret
         yield started
 
 
+settings.register_profile("mutation", max_examples=30, deadline=None, database=None)
 settings.register_profile("quick", max_examples=20, deadline=None)
 settings.register_profile("short", max_examples=100, deadline=None)
 settings.register_profile("histories", max_examples=10_000, deadline=None)

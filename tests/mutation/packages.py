@@ -1,0 +1,71 @@
+"""The modules that are mutated, the tests that have to notice, and the mutants that nobody can."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+
+class Package(NamedTuple):
+    """Paths are relative to backend/deskbus and tests/. `equivalent` has, by module, the words of
+    mutants that change nothing that can be observed, each with the reason.
+    """
+
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+    equivalent: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+
+
+PACKAGES = {
+    "trie": Package(("bus/trie.py",), ("unit/bus/test_trie.py", "unit/bus/test_pattern_budget.py")),
+    "permissions": Package(
+        (
+            "security/permission_checker.py",
+            "security/model/effective_permissions.py",
+            "security/model/grant_matching.py",
+        ),
+        (
+            "unit/security/model",
+            "unit/security/policy",
+            "unit/security/test_service.py",
+            "unit/security/test_trust.py",
+            "unit/security/test_catalogue.py",
+            "unit/security/decisions/test_one_time_grants.py",
+        ),
+    ),
+    "chain": Package(
+        ("audit/write/chain_writer.py", "audit/verify/chain_verifier.py"),
+        (
+            "unit/audit/verify",
+            "unit/audit/write",
+            "unit/audit/store/test_retention.py",
+            "unit/audit/test_logger.py",
+        ),
+    ),
+    "cipher": Package(
+        ("vault/cipher.py",),
+        ("unit/vault/test_vectors.py", "unit/vault/test_cipher.py", "unit/test_formats.py"),
+    ),
+    "supervision": Package(
+        (
+            "processes/policy/app_state_machine.py",
+            "processes/policy/restart_policy.py",
+            "processes/policy/limit_policy.py",
+            "processes/policy/liveness.py",
+        ),
+        ("unit/processes/policy",),
+    ),
+    "delivery": Package(
+        (
+            "bus/delivery/acknowledged.py",
+            "bus/delivery/offline_queue.py",
+            "bus/delivery/dead_letters.py",
+            "bus/delivery/gap_notices.py",
+        ),
+        (
+            "unit/bus/delivery",
+            "unit/bus/test_histories.py",
+            "unit/bus/test_grace.py",
+            "unit/bus/test_shares.py",
+        ),
+    ),
+}
