@@ -39,7 +39,7 @@ UNNOTICED = ("log", "logger")
 
 
 class Mutant(NamedTuple):
-    """`source` is the whole module with the one fault in `line`."""
+    """`source` is the whole module with the one fault in `line`, which `words` begin with."""
 
     number: int
     line: int
@@ -58,12 +58,14 @@ def mutants(source: str) -> list[Mutant]:
     """Every mutant, in the order of lines."""
     tree = ast.parse(source)
     changes = sorted(_changes(tree), key=lambda change: getattr(change.node, "lineno", 0))
+    lines = source.splitlines()
     found: list[Mutant] = []
     for change in changes:
         text = _with(tree, change)
         if text is not None:
             line = getattr(change.node, "lineno", 0)
-            found.append(Mutant(len(found), line, change.words, text))
+            words = f"{lines[line - 1].strip()} | {change.words}"
+            found.append(Mutant(len(found), line, words, text))
     return found
 
 

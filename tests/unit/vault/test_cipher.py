@@ -1,5 +1,7 @@
 """Sealed values open whole, or not at all."""
 
+import struct
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -179,3 +181,23 @@ def test_wiping_leaves_zeros() -> None:
     assert any(key)
     cipher.wipe(key)
     assert key == bytes(32)
+
+
+@pytest.mark.parametrize(("size", "suite"), [(65_536, 1), (65_537, 2)])
+def test_what_is_longer_than_64_kib_is_made_of_chunks(size: int, suite: int) -> None:
+    sealed = seal(KEY_ID, KEY, CONTEXT, bytes(size))
+    assert sealed[5] == suite
+    assert len(sealed) == cipher.HEADER_BYTES + size + suite * cipher.TAG_BYTES
+
+
+def test_a_stream_ends_before_its_counter_would_begin_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The counter has 32 bits in the nonce: one more chunk would use a nonce twice."""
+    assert cipher.MAX_CHUNKS == 2**32 == 1 << 8 * struct.calcsize(">I")
+    monkeypatch.setattr(cipher, "MAX_CHUNKS", 3)
+    assert len(list(seal_chunks(KEY_ID, KEY, CONTEXT, [b"x"] * 3))) == 4
+    with pytest.raises(OverflowError):
+        list(seal_chunks(KEY_ID, KEY, CONTEXT, [b"x"] * 4))
+
+
+def test_the_one_error_says_nothing_of_why() -> None:
+    assert str(SealError()) == "this sealed value can't be opened"
