@@ -201,3 +201,12 @@ def test_a_stream_ends_before_its_counter_would_begin_anew(monkeypatch: pytest.M
 
 def test_the_one_error_says_nothing_of_why() -> None:
     assert str(SealError()) == "this sealed value can't be opened"
+
+
+@pytest.mark.parametrize(
+    "sealed", [b"XVLT" + bytes(200), b"DVLT" + bytes(cipher.HEADER_BYTES + cipher.TAG_BYTES - 5)]
+)
+def test_what_is_no_sealed_value_names_no_key(sealed: bytes) -> None:
+    with pytest.raises(SealError):
+        cipher.key_id_of(sealed)
+    assert cipher.key_id_of(b"DVLT" + bytes(cipher.HEADER_BYTES + cipher.TAG_BYTES - 4)) == bytes(8)
