@@ -89,3 +89,35 @@ def test_a_common_pattern_costs_each_level_once_and_its_last_wildcard_nothing() 
 def test_an_owner_has_two_thousand_visits_a_topic() -> None:
     """The figure behind the millisecond: another one needs another measurement."""
     assert MAX_VISITS == 2_000
+
+
+@given(st.lists(PATTERNS, min_size=1, max_size=12), st.data())
+def test_what_is_taken_away_leaves_nothing_behind_and_takes_nothing_of_others(
+    patterns: list[str], data: st.DataObject
+) -> None:
+    """Values that share nodes, of owners that share patterns; taken away one by one."""
+    trie: PatternTrie[tuple[str, str]] = PatternTrie()
+    kept = {(pattern, owner) for pattern in patterns for owner in ("one", "two")}
+    for pattern, owner in sorted(kept):
+        trie.add(pattern, (pattern, owner), owner)
+    for gone in data.draw(st.permutations(sorted(kept))):
+        trie.remove(gone[0], gone, gone[1])
+        trie.remove(gone[0], gone, gone[1])
+        kept.remove(gone)
+        for pattern in patterns:
+            topic = pattern.replace("*", "a").replace("#", "b")
+            assert trie.match(topic) == {each for each in kept if matches(each[0], topic)}
+    assert trie._root.children == {}
+    assert trie._root.rest == set()
+    assert trie._work == {}
+
+
+def test_room_is_free_again_for_who_took_a_pattern_away() -> None:
+    trie: PatternTrie[int] = PatternTrie()
+    trie.add("a.*.b", 1, "one")
+    trie.add("a.*.c", 2, "one")
+    assert (trie.work("one"), trie.added_work("a.*.d", "one")) == (4, 1)
+    trie.remove("a.*.b", 1, "one")
+    assert trie.work("one") == 3
+    trie.remove("a.*.c", 2, "one")
+    assert (trie.work("one"), trie.added_work("a.*.d", "one")) == (0, 3)
