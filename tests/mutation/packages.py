@@ -36,6 +36,7 @@ PACKAGES = {
         (
             "unit/security/model",
             "unit/security/policy",
+            "unit/security/test_permission_checker.py",
             "unit/security/test_service.py",
             "unit/security/test_trust.py",
             "unit/security/test_catalogue.py",
