@@ -16,6 +16,7 @@ class Package(NamedTuple):
 
 
 ROOT_NODE = "def __init__(self, *, is_many: bool = False, visits: int = 1) -> None:"
+STRICT_ZIP = "for level, parent in zip(reversed(levels), reversed(path[:-1]), strict=True):"
 
 PACKAGES = {
     "trie": Package(
@@ -23,7 +24,8 @@ PACKAGES = {
         ("unit/bus/test_trie.py", "unit/bus/test_pattern_budget.py"),
         {
             "bus/trie.py": {
-                f"{ROOT_NODE} | 1 becomes 2": "visits of the root are counted for nobody"
+                f"{ROOT_NODE} | 1 becomes 2": "visits of the root are counted for nobody",
+                f"{STRICT_ZIP} | True becomes False": "both sides have the pattern's length",
             }
         },
     ),
