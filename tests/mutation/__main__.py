@@ -25,7 +25,6 @@ import cryptography.hazmat.primitives.ciphers.aead
 import hypothesis.stateful
 import jsonschema
 import msgspec
-import psutil
 import pytest
 import structlog
 import xdist
@@ -35,7 +34,7 @@ from tests.mutation.packages import PACKAGES, Package
 
 ROOT = Path(__file__).parents[2]
 INSTALLED = [each for each in sys.path if "site-packages" in each]
-PRELOADED = (anyio, cryptography, hypothesis, jsonschema, msgspec, psutil, structlog, xdist)
+PRELOADED = (anyio, cryptography, hypothesis, jsonschema, msgspec, structlog, xdist)
 KILLED_AT_LEAST = 0.9
 Z_95 = 1.959964
 SLOWER = 5.0
