@@ -138,6 +138,17 @@ def test_a_key_file_that_is_behind_the_log_catches_up(rig: Rig) -> None:
 
 
 @pytest.mark.requirement("8.4")
+def test_the_keys_of_the_last_batches_are_gone_after_an_orderly_end(rig: Rig) -> None:
+    """They are saved every few seconds only; a thief of the folder must not find an older one."""
+    opening = rig.open()
+    at_first = (rig.path / KEYS).read_bytes()
+    rig.write(opening.chain_writer, [event(0, at) for at in range(3)])
+    assert (rig.path / KEYS).read_bytes() == at_first
+    rig.end(opening.chain_writer)
+    assert (rig.path / KEYS).read_bytes() != at_first
+    assert verdict_of(rig) != "TAMPERED"
+
+
 def test_a_stolen_signing_key_does_not_rewrite_the_past(rig: Rig) -> None:
     """The thief has every secret of this moment, and the files; the officer has the public key."""
     chain_writer = rig.open().chain_writer
