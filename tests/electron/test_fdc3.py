@@ -15,6 +15,7 @@ from demo.processes import eventually, kill
 from tests.electron.conftest import PAGES, Starter
 from tests.electron.mainprocess import shell_call
 from tests.electron.test_survival import BACK_WITHIN_S, backend_of
+from tests.support.finos_page import finos_script
 
 pytestmark = pytest.mark.requirement("F")
 
@@ -113,6 +114,25 @@ async def begin(desk: ElectronSession, name: str) -> Page:
     await page.until("!window.old && window.fdc3")
     await page.evaluate("fdc3.leaveCurrentChannel()")
     return page
+
+
+async def test_an_unmodified_page_finds_the_agent_by_getagent(
+    blotter: Page, chart: Page, tmp_path: Path
+) -> None:
+    """FINOS's public package, made for the engine of this Electron."""
+    script = finos_script(tmp_path, target="chrome83")
+    for page in (blotter, chart):
+        await page.evaluate(f"(0, eval)({json.dumps(script)}), 1")
+        assert await page.evaluate("outcome") == "found"
+        await page.evaluate("wanted.then((fdc3) => fdc3.joinUserChannel('fdc3.channel.1'))")
+    await chart.evaluate(
+        "wanted.then((fdc3) => fdc3.addContextListener('fdc3.instrument',"
+        " (context) => heard.push(context))).then(() => 1)"
+    )
+    await blotter.evaluate(f"wanted.then((fdc3) => fdc3.broadcast({INSTRUMENT}))")
+    await chart.until("heard.length > 0")
+    heard = await chart.evaluate("heard.map(({ id }) => id.ticker)")
+    assert heard == ["EURUSD"]
 
 
 async def test_a_page_has_the_standards_methods_and_nothing_of_ours(blotter: Page) -> None:

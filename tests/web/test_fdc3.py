@@ -1,7 +1,6 @@
 """FDC3 in a browser: unmodified pages with FINOS's `getAgent()`, in a real Chromium."""
 
 import json
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from playwright.async_api import BrowserContext, Frame, Page
 
 from deskbus_protocol.desktop import DESKTOP_APP
 from tests.integration.shell import TestShell, start_shell
+from tests.support.finos_page import finos_script
 from tests.web.chromium import browser, open_app
 from tests.web.desk import LIMIT_S, WebDesk
 from tests.web.hostile import HostilePages, hostile_pages
@@ -19,14 +19,8 @@ from tests.web.hostile import HostilePages, hostile_pages
 pytestmark = [pytest.mark.slow, pytest.mark.requirement("F")]
 
 ROOT = Path(__file__).parents[2]
-BRIDGE = ROOT / "electron-bridge"
 PICTURES = ROOT / "build/web"
 
-APP_SCRIPT = """import { getAgent } from '@finos/fdc3';
-window.wanted = getAgent({ timeoutMs: 4000 });
-window.outcome = wanted.then(({}) => 'found', (error) => String(error));
-window.heard = [];
-"""
 INSTRUMENT = "{ type: 'fdc3.instrument', id: { ticker: 'EURUSD' } }"
 CONTACT = "{ type: 'fdc3.contact', name: 'Jane' }"
 RED = "fdc3.channel.1"
@@ -107,7 +101,7 @@ async def desk(
     anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[FdcDesk]:
     folder = tmp_path_factory.mktemp("fdc3")
-    script = bundled(folder)
+    script = finos_script(folder)
     async with hostile_pages() as pages:
         page = f"<!doctype html><title>app</title><script>{script}</script>"
         pages.pages |= {"/app": page, "/app/other": page, "/stranger": page}
@@ -133,24 +127,6 @@ async def desk(
 async def alone(desk: FdcDesk) -> AsyncIterator[None]:
     yield
     await desk.close_apps()
-
-
-def bundled(folder: Path) -> str:
-    """The app's script, with FINOS's package as npm has it."""
-    source = folder / "app.js"
-    source.write_text(APP_SCRIPT)
-    made = subprocess.run(
-        [
-            *(BRIDGE / "node_modules/.bin/esbuild", source, "--bundle", "--format=iife"),
-            "--target=es2020",
-            "--log-level=error",
-        ],
-        env={"NODE_PATH": str(BRIDGE / "node_modules"), "PATH": "/usr/bin:/bin:/usr/local/bin"},
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    return made.stdout
 
 
 async def outcome(page: Page | Frame) -> str:

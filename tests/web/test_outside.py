@@ -1,0 +1,85 @@
+"""Pages of a listed origin from elsewhere, with the SDK, in a real Chromium."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import BrowserContext, Page, Route
+
+from tests.web.chromium import browser
+from tests.web.desk import BLOTTER, LIMIT_S, OUTSIDE, WebDesk
+
+pytestmark = [pytest.mark.slow, pytest.mark.requirement("5.2")]
+
+SDK = Path(__file__).parents[2] / "electron-bridge/dist/web/index.mjs"
+PAGE = """<!doctype html><title>outside</title>
+<script type="module">import * as sdk from '/sdk.js'; window.sdk = sdk;</script>"""
+CONNECT = """(options) => sdk.connectFromOutside(options).then(
+  (client) => { window.client = client; return client.app; },
+  (error) => error.message,
+)"""
+
+
+@pytest.fixture(scope="module")
+async def context(
+    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[BrowserContext]:
+    async with browser(tmp_path_factory.mktemp("outside")) as started:
+        started.set_default_timeout(LIMIT_S * 1000)
+        yield started
+
+
+async def outside_page(context: BrowserContext, origin: str) -> Page:
+    """A page that the browser takes for one of this origin."""
+
+    async def answer(route: Route) -> None:
+        if route.request.url.endswith("/sdk.js"):
+            await route.fulfill(body=SDK.read_text(), content_type="text/javascript")
+        else:
+            await route.fulfill(body=PAGE, content_type="text/html")
+
+    await context.route(f"{origin}/**", answer)
+    page = await context.new_page()
+    await page.goto(f"{origin}/")
+    await page.wait_for_function("window.sdk")
+    return page
+
+
+async def options(desk: WebDesk, pairing: str = "") -> dict[str, Any]:
+    wish = {"app": BLOTTER, "origin": OUTSIDE}
+    made = await desk.shell.client.call("web.pairOrigin", wish, result=dict)
+    return {"app": BLOTTER, "site": desk.origins[BLOTTER], "pairing": pairing or made["pairing"]}
+
+
+async def test_a_listed_page_connects_once_the_browser_and_a_person_let_it(
+    desk: WebDesk, context: BrowserContext
+) -> None:
+    await context.grant_permissions(["local-network-access"], origin=OUTSIDE)
+    page = await outside_page(context, OUTSIDE)
+    assert await page.evaluate("sdk.loopbackAccess()") == "granted"
+    assert await page.evaluate(CONNECT, await options(desk)) == BLOTTER
+    answer = await page.evaluate("client.publish('from.outside', 1, { confirm: true })")
+    assert answer["seq"] >= 1
+    guessed = await page.evaluate(CONNECT, await options(desk, "guessed"))
+    assert guessed == "This browser was not let in."
+
+
+async def test_a_page_over_plain_http_is_told_why_it_can_t(
+    desk: WebDesk, context: BrowserContext
+) -> None:
+    page = await outside_page(context, "http://plain.example.com")
+    told = await page.evaluate(CONNECT, await options(desk))
+    assert told.startswith("This page came over plain http")
+
+
+async def test_a_page_whose_person_said_no_to_the_browser_is_told_so(
+    desk: WebDesk, context: BrowserContext
+) -> None:
+    origin = "https://denied.example.com"
+    page = await outside_page(context, origin)
+    browser_itself = await context.new_cdp_session(page)
+    refusal = {"permission": {"name": "loopback-network"}, "setting": "denied", "origin": origin}
+    await browser_itself.send("Browser.setPermission", refusal)
+    assert await page.evaluate("sdk.loopbackAccess()") == "denied"
+    assert "site settings" in await page.evaluate(CONNECT, await options(desk))
