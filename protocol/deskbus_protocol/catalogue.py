@@ -76,6 +76,13 @@ BUILT_IN = (
         points=("fdc3.send",),
     ),
     PermissionEntry(
+        name="fdc3.choose",
+        risk="low",
+        scope="choices",
+        enforced_by="method",
+        points=("fdc3.send",),
+    ),
+    PermissionEntry(
         name="process.launch",
         risk="high",
         scope="app",

@@ -89,6 +89,11 @@ def intent_scope(intent: str | None, context_type: str | None) -> str:
     return f"{level}.{'#' if context_type is None else type_levels(context_type)}"
 
 
+def choice_scope(intent: str, app_id: str, context_type: str) -> str:
+    """The scope of `fdc3.choose`: this app takes the intent with such a context."""
+    return f"{one_level(intent)}.{one_level(app_id)}.{type_levels(context_type)}"
+
+
 def one_level(name: str) -> str:
     """A name as one level of a topic: percent-encoded (RFC 3986), its dots too."""
     return quote(name, safe="").replace(".", "%2E")

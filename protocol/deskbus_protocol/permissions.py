@@ -33,13 +33,16 @@ Reason = Annotated[str, Meta(max_length=200)]
 State = Literal["granted", "denied", "prompt"]
 Risk = Literal["low", "medium", "high"]
 Holds = Literal["once", "session", "always"]
-ScopeKind = Literal["topics", "app", "path", "origin", "word", "fixed", "contexts", "intents"]
+ScopeKind = Literal[
+    "topics", "app", "path", "origin", "word", "fixed", "contexts", "intents", "choices"
+]
 """`word` is any text, compared whole; `fixed` has one value only.
 
 `contexts` are patterns of a channel and a context type of FDC3 (`fdc3%2Echannel%2E1.fdc3.contact`),
-`intents` of an intent and a context type (`ViewChart.#`).
+`intents` of an intent and a context type (`ViewChart.#`), `choices` of an intent, the app that
+takes it, and a context type (`ViewChart.Chart.#`).
 """
-PATTERN_KINDS: frozenset[ScopeKind] = frozenset({"topics", "contexts", "intents"})
+PATTERN_KINDS: frozenset[ScopeKind] = frozenset({"topics", "contexts", "intents", "choices"})
 """Kinds whose scopes are patterns, as those of topics are."""
 Enforcer = Literal["broker", "method", "shell", "nobody"]
 """The part that enforces a permission. One that none enforces is not offered."""

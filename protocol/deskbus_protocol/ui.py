@@ -127,7 +127,7 @@ class ChoiceDialog(Descriptor, frozen=True, kw_only=True, tag_field="kind", tag=
     """A person chooses one of several: the app that takes an intent, or a channel for an app.
 
     `statement` says what is chosen and for which app. `chosen` is marked at first. Closing it, or
-    its time, chooses none.
+    its time, chooses none. With `remember_label` the person can have the choice kept.
     """
 
     dialog: DialogId
@@ -138,6 +138,7 @@ class ChoiceDialog(Descriptor, frozen=True, kw_only=True, tag_field="kind", tag=
     choices: Annotated[list[Choice], Meta(min_length=1, max_length=1000)]
     chosen: Annotated[str, Meta(max_length=64)] | UnsetType = UNSET
     cancel_label: Text = "Cancel"
+    remember_label: Text | UnsetType = UNSET
     timeout: Annotated[int, Meta(ge=1000, le=600_000)]
 
 
@@ -225,12 +226,16 @@ class ShowChoiceParams(Params, frozen=True, kw_only=True):
 
 
 class ChoiceAnswer(Result, frozen=True, kw_only=True):
-    """Without a choice the person wants none of them, or did nothing in time (`timed_out`)."""
+    """Without a choice the person wants none of them, or did nothing in time (`timed_out`).
+
+    `remember` says that the person wants the choice kept.
+    """
 
     dialog: str
     nonce: str
     choice: str | UnsetType = UNSET
     timed_out: bool = False
+    remember: bool = False
 
 
 class CloseDialogParams(Params, frozen=True, kw_only=True):

@@ -210,6 +210,38 @@ async def test_a_person_chooses_the_app_in_the_desktop_page(desk: FdcDesk) -> No
         assert await refused == "UserCancelledResolution"
 
 
+async def test_a_choice_that_a_person_has_remembered_is_listed_and_taken_back(
+    desk: FdcDesk,
+) -> None:
+    blotter, news = await desk.open("Blotter"), await desk.open("News")
+    await news.evaluate(
+        "wanted.then((fdc3) => fdc3.addIntentListener('ViewNews', async () => undefined))"
+    )
+    raising = f"wanted.then((fdc3) => fdc3.raiseIntent('ViewNews', {CONTACT}))"
+    dialog = desk.desktop.locator("#choice")
+
+    async def choose(*, remember: bool) -> None:
+        await dialog.get_by_role("option", name="running").wait_for()
+        if remember:
+            await dialog.get_by_role("checkbox").check()
+        await dialog.get_by_role("option", name="running").click()
+
+    await blotter.evaluate(f"void (window.raised = {raising})")
+    await choose(remember=True)
+    assert (await blotter.evaluate("raised"))["source"]["appId"] == "News"
+    # Nobody answers a dialog now.
+    assert (await blotter.evaluate(raising))["source"]["appId"] == "News"
+    listed = await desk.shell.client.call("permissions.list", {}, result=dict)
+    [kept] = [each for each in listed["records"] if each["permission"] == "fdc3.choose"]
+    assert kept["source"] == "person"
+    assert kept["scopeWords"] == "News, for: ViewNews, with contacts"
+    taken = {name: kept[name] for name in ("app", "permission", "scope")}
+    await desk.shell.client.call("permissions.revoke", taken, result=dict)
+    await blotter.evaluate(f"void (window.raised = {raising})")
+    await choose(remember=False)
+    await blotter.evaluate("raised")
+
+
 async def test_a_person_moves_an_app_to_another_channel(desk: FdcDesk) -> None:
     blotter = await desk.open("Blotter")
     await desk.desktop.get_by_role("button", name="Channel of Blotter").click()

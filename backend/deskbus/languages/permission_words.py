@@ -13,7 +13,8 @@ from deskbus_protocol.wording.display import visible
 REMEMBER: tuple[Remember, ...] = ("once", "session", "month", "always")
 """Those of `Holds` are among them: a month is `always` with an end."""
 
-_EVERYTHING = {"topics": "#", "path": "/", "origin": "*", "contexts": "#", "intents": "#"}
+_PATTERNS = {"topics": "#", "contexts": "#", "intents": "#", "choices": "#"}
+_EVERYTHING = {**_PATTERNS, "path": "/", "origin": "*"}
 
 
 def worded(language: Language, entry: PermissionEntry) -> PermissionEntry:
@@ -65,6 +66,8 @@ def scope_words(language: Language, entry: PermissionEntry, scope: str) -> str:
             return _contexts(language, scope)
         case "intents":
             return _intents(language, scope)
+        case "choices":
+            return _choices(language, scope)
         case "app":
             return language.text("scope.app", app=shown)
         case "path":
@@ -107,6 +110,17 @@ def _contexts(language: Language, scope: str) -> str:
     if channel == "*":
         return language.text("scope.contexts.every-channel", data=data)
     return language.text("scope.contexts.channel", data=data, channel=visible(unquote(channel)))
+
+
+def _choices(language: Language, scope: str) -> str:
+    """An intent, the app that takes it, and a type, as in `ViewChart.Chart.fdc3.contact`."""
+    intent, _, rest = scope.partition(".")
+    app, _, kind = rest.partition(".")
+    if not kind:
+        return language.text("scope.choices.all")
+    taker = language.text("scope.choices.any-app") if app == "*" else visible(unquote(app))
+    what = _intents(language, f"{intent}.{kind}")
+    return language.text("scope.choices.app", app=taker, what=what)
 
 
 def _intents(language: Language, scope: str) -> str:

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 from msgspec import UNSET, UnsetType
@@ -22,6 +22,13 @@ ANSWER_MARGIN_S = 5.0
 """How much longer than the dialog's own time the shell has to send the answer."""
 
 log = structlog.get_logger()
+
+
+class Chosen(NamedTuple):
+    """The id of what a person chose, and whether it is to be kept."""
+
+    id: str
+    remember: bool
 
 
 class ChoiceScreen(Protocol):
@@ -77,8 +84,9 @@ class ChoiceDialogs:
         choices: Sequence[Choice],
         chosen: str | None = None,
         screen: ChoiceScreen | None = None,
-    ) -> str | None:
-        """The id of the choice; None where the person wants none. The shell is the usual screen.
+        remember_label: str = "",
+    ) -> Chosen | None:
+        """None where the person wants none. The shell is the usual screen.
 
         Texts come escaped.
 
@@ -95,6 +103,7 @@ class ChoiceDialogs:
             choices=list(choices),
             cancel_label=self.language.text("page.choice.cancel"),
             chosen=UNSET if chosen is None else chosen,
+            remember_label=remember_label or UNSET,
             timeout=int(self._timeout_s * 1000),
         )
         answered = False
@@ -114,4 +123,5 @@ class ChoiceDialogs:
         offered = answer.choice in {each.id for each in descriptor.choices}
         if not offered:
             log.error("choice.answer_not_offered", app=app)
-        return answer.choice if offered else None
+            return None
+        return Chosen(answer.choice, answer.remember and remember_label != "")

@@ -1050,7 +1050,7 @@ export const choiceSchema = {
   "$defs": {
     "ChoiceDialog": {
       "title": "ChoiceDialog",
-      "description": "A person chooses one of several: the app that takes an intent, or a channel for an app.\n\n    `statement` says what is chosen and for which app. `chosen` is marked at first. Closing it, or\n    its time, chooses none.",
+      "description": "A person chooses one of several: the app that takes an intent, or a channel for an app.\n\n    `statement` says what is chosen and for which app. `chosen` is marked at first. Closing it, or\n    its time, chooses none. With `remember_label` the person can have the choice kept.",
       "type": "object",
       "properties": {
         "kind": {
@@ -1099,6 +1099,10 @@ export const choiceSchema = {
           "type": "string",
           "maxLength": 2000,
           "default": "Cancel"
+        },
+        "rememberLabel": {
+          "type": "string",
+          "maxLength": 2000
         },
         "timeout": {
           "type": "integer",

@@ -287,7 +287,7 @@ export interface Notice {
  * A person chooses one of several: the app that takes an intent, or a channel for an app.
  *
  * `statement` says what is chosen and for which app. `chosen` is marked at first. Closing it, or
- * its time, chooses none.
+ * its time, chooses none. With `remember_label` the person can have the choice kept.
  */
 export interface ChoiceDialog {
   kind: "choice";
@@ -300,6 +300,7 @@ export interface ChoiceDialog {
   choices: Array<Choice>;
   chosen?: string;
   cancelLabel?: string;
+  rememberLabel?: string;
   timeout: number;
 }
 
@@ -927,7 +928,7 @@ export interface PermissionEntry {
   statement?: string;
   detail?: string;
   risk: "high" | "low" | "medium";
-  scope: "app" | "contexts" | "fixed" | "intents" | "origin" | "path" | "topics" | "word";
+  scope: "app" | "choices" | "contexts" | "fixed" | "intents" | "origin" | "path" | "topics" | "word";
   enforcedBy: "broker" | "method" | "nobody" | "shell";
   word?: string;
   implies?: Array<string>;
@@ -1720,12 +1721,17 @@ export interface ShowChoiceParams {
   descriptor: ChoiceDialog;
 }
 
-/** Without a choice the person wants none of them, or did nothing in time (`timed_out`). */
+/**
+ * Without a choice the person wants none of them, or did nothing in time (`timed_out`).
+ *
+ * `remember` says that the person wants the choice kept.
+ */
 export interface ChoiceAnswer {
   dialog: string;
   nonce: string;
   choice?: string;
   timedOut?: boolean;
+  remember?: boolean;
 }
 
 export interface CloseDialogParams {

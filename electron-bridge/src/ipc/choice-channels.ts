@@ -6,7 +6,7 @@ export const ChoiceChannel = {
   descriptor: 'deskbus-choice:descriptor',
   /** The dialog is drawn: the height that it needs. */
   drawn: 'deskbus-choice:drawn',
-  /** The id of the person's choice, or null for none. */
+  /** The `id` of the person's choice, or null for none; and whether to `remember` it. */
   choose: 'deskbus-choice:choose',
 } as const;
 
@@ -14,5 +14,5 @@ export const ChoiceChannel = {
 export interface ChoiceBridge {
   descriptor(): Promise<ChoiceDialog>;
   drawn(height: number): void;
-  choose(id: string | null): void;
+  choose(id: string | null, remember: boolean): void;
 }

@@ -6,7 +6,8 @@ import { ChoiceChannel, type ChoiceBridge } from '../ipc/choice-channels';
 const bridge: ChoiceBridge = {
   descriptor: () => ipcRenderer.invoke(ChoiceChannel.descriptor) as Promise<ChoiceDialog>,
   drawn: (height: number) => ipcRenderer.send(ChoiceChannel.drawn, height),
-  choose: (id: string | null) => ipcRenderer.send(ChoiceChannel.choose, id),
+  choose: (id: string | null, remember: boolean) =>
+    ipcRenderer.send(ChoiceChannel.choose, { id, remember }),
 };
 
 contextBridge.exposeInMainWorld('choice', bridge);

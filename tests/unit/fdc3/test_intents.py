@@ -7,7 +7,7 @@ from anyio.lowlevel import checkpoint
 
 from deskbus.fdc3.ports import Candidate
 from deskbus_protocol.envelope import ClientId
-from deskbus_protocol.fdc3 import LAUNCH_TIMEOUT_MS, LISTENER_TIMEOUT_MS
+from deskbus_protocol.fdc3 import LAUNCH_TIMEOUT_MS, LISTENER_TIMEOUT_MS, choice_scope
 from deskbus_protocol.permissions import Grant
 from tests.unit.fdc3.desk import CONTACT, INSTRUMENT, Desk, Page, unavailable
 
@@ -339,3 +339,21 @@ async def test_metadata_of_the_app_is_passed_on_but_for_what_the_agent_knows() -
     assert told["source"]["appId"] == "blotter"
     assert told["traceId"].startswith("trace-")
     assert refused == {"error": "InvalidArguments"}
+
+
+async def test_a_choice_that_was_remembered_is_not_asked_for_again() -> None:
+    desk = Desk()
+    blotter, chart = desk.join("blotter"), desk.join("chart")
+    await chart.listen("ViewNews")
+    handles = [Grant("fdc3.handle", "#")]
+    news = desk.agent.directory.app_of("News@example.com") or ""
+    others = {"chart": handles, news: handles}
+    raises = Grant("fdc3.raise", "#")
+    chosen = Grant("fdc3.choose", choice_scope("ViewNews", "chart", "fdc3.instrument"))
+    async with desk.service.running():
+        desk.grants = {"blotter": [raises, chosen], **others}
+        answer = await settled(blotter, await raise_intent(blotter, "ViewNews"))
+        desk.grants = {"blotter": [raises, Grant("fdc3.choose", "#")], **others}
+        several = await settled(blotter, await raise_intent(blotter, "ViewNews"))
+    assert answer["intentResolution"]["source"]["instanceId"] == chart.instance.id  # type: ignore[index]
+    assert several == {"error": "ResolverUnavailable"}

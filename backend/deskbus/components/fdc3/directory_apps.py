@@ -19,6 +19,9 @@ EVERYTHING = tuple(
     Grant(permission, "#")
     for permission in ("fdc3.raise", "fdc3.handle", "fdc3.context.read", "fdc3.context.write")
 )
+REMEMBERED = Grant("fdc3.choose", "#")
+"""A person's choices of the app for an intent, which may be remembered for every app."""
+
 MAX_GRANTS = 1_000
 """Of one app, by its record."""
 
@@ -78,7 +81,7 @@ def directory_app(
         publisher=_publisher(record),
         windows=window,
         process=process,
-        declares=wanted[:MAX_GRANTS],
+        declares=[REMEMBERED, *wanted][:MAX_GRANTS],
     )
     can_run = bool(window) or not isinstance(process, UnsetType)
     return DirectoryApp(manifest, grants[:MAX_GRANTS], can_run)

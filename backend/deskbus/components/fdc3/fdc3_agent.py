@@ -46,7 +46,7 @@ from deskbus_protocol.fdc3 import (
     intent_scope,
 )
 from deskbus_protocol.health import ComponentHealth
-from deskbus_protocol.permissions import Grant
+from deskbus_protocol.permissions import Grant, GrantParams
 from deskbus_protocol.topics import overlaps
 
 TICK_S = 0.1
@@ -103,7 +103,9 @@ class Fdc3Agent:
                 bus=self._bus,
                 access=AgentAccess(access),
                 launcher=InstanceLauncher(access, apps, self.desktops, shell),
-                chooser=PersonChooses(self.choices, lambda: self.agent, self.desktops.screen_of),
+                chooser=PersonChooses(
+                    self.choices, lambda: self.agent, self.desktops.screen_of, self._remember
+                ),
                 clock_ms=messaging.bus.broker.clock_ms,
                 now_s=awake_s,
                 new_id=lambda: str(uuid.uuid4()),
@@ -159,6 +161,11 @@ class Fdc3Agent:
         """Has a person choose the user channel of a window; raises `DeskbusError`."""
         screen = self.desktops.screen_of(identity)
         await choose_channel(self.agent, self.choices, identity, screen)
+
+    async def _remember(self, app: str, chosen: Grant) -> None:
+        """Keeps a person's choice among the app's permissions; raises `DeskbusError`."""
+        wanted = GrantParams(app=app, permission=chosen.permission, scope=chosen.scope)
+        await self._access.settings.grant(wanted)
 
     def health(self) -> ComponentHealth:
         if self.service is None:

@@ -1,7 +1,8 @@
 """Choices of FDC3 that a person makes: the app for an intent, and the channel of an app."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
+import structlog
 from msgspec import UNSET
 
 from deskbus.fdc3.agent import AgentCore
@@ -12,8 +13,12 @@ from deskbus.languages.permission_words import kind_words
 from deskbus.ui.choice_dialogs import ChoiceDialogs, ChoiceScreen
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import NOT_FOUND, TIMEOUT, DeskbusError
+from deskbus_protocol.fdc3 import choice_scope
+from deskbus_protocol.permissions import Grant
 from deskbus_protocol.ui import Choice
 from deskbus_protocol.wording.display import visible
+
+log = structlog.get_logger()
 
 NO_CHANNEL = "none"
 """The id of the choice that takes an app off its channel."""
@@ -27,7 +32,10 @@ class PersonChooses:
         dialogs: ChoiceDialogs,
         agent: Callable[[], AgentCore],
         screen_of: Callable[[ClientId], ChoiceScreen | None],
+        remember: Callable[[str, Grant], Awaitable[None]],
     ) -> None:
+        """`remember` is told the app that asked, and the permission that its choice becomes."""
+        self._remember = remember
         self._dialogs = dialogs
         self._agent = agent
         self._screen_of = screen_of
@@ -50,11 +58,24 @@ class PersonChooses:
                 ),
                 choices,
                 screen=self._screen_of(asker),
+                remember_label=language.text(
+                    "choice.app.remember", data=kind_words(language, context_type)
+                ),
             )
         except DeskbusError as error:
             late = error.kind is TIMEOUT
             raise DacpError("ResolverTimeout" if late else "ResolverUnavailable") from None
-        return None if chosen is None else candidates[int(chosen)]
+        if chosen is None:
+            return None
+        candidate = candidates[int(chosen.id)]
+        if chosen.remember:
+            scope = choice_scope(candidate.intent, candidate.app_id, context_type)
+            try:
+                await self._remember(asker.app, Grant("fdc3.choose", scope))
+            except DeskbusError as error:
+                # The intent goes on: the person is asked again the next time.
+                log.warning("fdc3.choice_not_remembered", app=asker.app, reason=error.kind.name)
+        return candidate
 
     def _describe(self, agent: AgentCore, number: int, candidate: Candidate) -> Choice:
         takers = agent.directory.takers(intent=candidate.intent)
@@ -105,7 +126,7 @@ async def choose_channel(
         screen,
     )
     if chosen is not None and agent.instances.of(identity) is instance:
-        move(agent, instance, None if chosen == NO_CHANNEL else chosen)
+        move(agent, instance, None if chosen.id == NO_CHANNEL else chosen.id)
 
 
 def _name(agent: AgentCore, app_id: str) -> str:

@@ -28,6 +28,7 @@ from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.fdc3 import (
     AppIdentifier,
     Fdc3TraceEntry,
+    choice_scope,
     context_type_of,
     intent_scope,
 )
@@ -35,6 +36,7 @@ from deskbus_protocol.permissions import Grant
 
 RAISE = "fdc3.raise"
 HANDLE = "fdc3.handle"
+CHOOSE = "fdc3.choose"
 
 Accepted = Callable[[], None]
 """Called once nobody has to be asked any more, and only the agent's own work is left."""
@@ -204,8 +206,9 @@ async def _resolve(
         found = candidates(agent, raised.intents, raised.context_type)
         if not found:
             raise DacpError("NoAppsFound")
+        found = _remembered(agent, raiser, found, raised.context_type)
         running = [each for each in found if each.instance_id is not None]
-        if len({(each.intent, each.app_id) for each in found}) == 1 and len(running) <= 1:
+        if len(_ways(found)) == 1 and len(running) <= 1:
             return (running or found)[0]
     if len(found) == 1:
         return found[0]
@@ -213,6 +216,24 @@ async def _resolve(
     if chosen is None:
         raise DacpError("UserCancelledResolution")
     return chosen
+
+
+def _ways(found: Sequence[Candidate]) -> set[tuple[str, str]]:
+    return {(each.intent, each.app_id) for each in found}
+
+
+def _remembered(
+    agent: AgentCore, raiser: Instance, found: list[Candidate], context_type: str
+) -> list[Candidate]:
+    """The candidates of the one app that a person, or a policy, has chosen; else all of them."""
+    chosen = [
+        each
+        for each in found
+        if agent.around.access.may(
+            raiser.identity, Grant(CHOOSE, choice_scope(each.intent, each.app_id, context_type))
+        )
+    ]
+    return chosen if len(_ways(chosen)) == 1 else found
 
 
 def candidates(agent: AgentCore, intents: Sequence[str], context_type: str) -> list[Candidate]:

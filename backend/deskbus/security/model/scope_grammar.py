@@ -119,6 +119,7 @@ GRAMMARS: dict[ScopeKind, Grammar] = {
     "fixed": Words(),
     "contexts": Topics(),
     "intents": Topics(),
+    "choices": Topics(),
 }
 
 

@@ -13,7 +13,7 @@ const MAX_HEIGHT = 640;
 export class ChoiceWindow {
   readonly page: OwnPage;
   readonly answer: Promise<ChoiceAnswer>;
-  private settle: (outcome: Pick<ChoiceAnswer, 'choice' | 'timedOut'>) => void = () => undefined;
+  private settle: (outcome: Omit<ChoiceAnswer, 'dialog' | 'nonce'>) => void = () => undefined;
 
   constructor(
     readonly descriptor: ChoiceDialog,
@@ -66,9 +66,10 @@ export class ChoiceWindow {
     this.browserWindow.focus();
   }
 
-  choose(id: unknown): void {
+  choose(given: unknown): void {
+    const { id, remember } = (given ?? {}) as { id?: unknown; remember?: unknown };
     const chosen = this.descriptor.choices.find((choice) => choice.id === id);
-    this.settle(chosen ? { choice: chosen.id } : {});
+    this.settle(chosen ? { choice: chosen.id, ...(remember === true ? { remember } : {}) } : {});
   }
 }
 
@@ -77,7 +78,7 @@ const dialogs = new OwnIpc<ChoiceWindow>(
     [ChoiceChannel.drawn]: (dialog, height) => {
       if (typeof height === 'number' && Number.isFinite(height)) dialog.drawn(height);
     },
-    [ChoiceChannel.choose]: (dialog, id) => dialog.choose(id),
+    [ChoiceChannel.choose]: (dialog, given) => dialog.choose(given),
   },
   { [ChoiceChannel.descriptor]: (dialog) => dialog.descriptor },
 );

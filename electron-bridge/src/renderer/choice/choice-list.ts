@@ -11,15 +11,21 @@ export interface ChoiceElements {
   nothing: HTMLElement;
   /** The mark of a choice that runs already. */
   running: string;
+  /** A checkbox within its label, whose words stand beside it. */
+  remember: HTMLInputElement;
+  rememberWords: HTMLElement;
 }
 
 export class ChoiceList {
   constructor(
     private readonly elements: ChoiceElements,
     private readonly dialog: ChoiceDialog,
-    private readonly choose: (id: string | null) => void,
+    private readonly answer: (id: string | null, remember: boolean) => void,
   ) {
-    const { search } = elements;
+    const { search, remember, rememberWords } = elements;
+    remember.checked = false;
+    rememberWords.textContent = dialog.rememberLabel ?? '';
+    (remember.closest('label') ?? remember).hidden = dialog.rememberLabel === undefined;
     search.value = '';
     search.hidden = dialog.choices.length < SEARCHED_FROM;
     search.oninput = () => this.draw();
@@ -44,6 +50,10 @@ export class ChoiceList {
     else return;
     event.preventDefault();
   };
+
+  private choose(id: string | null): void {
+    this.answer(id, id !== null && this.elements.remember.checked);
+  }
 
   private draw(): void {
     const { search, list, nothing } = this.elements;

@@ -15,14 +15,16 @@ async function show(): Promise<void> {
   const descriptor = await choice.descriptor();
   byId('statement').textContent = descriptor.statement;
   byId('cancel').textContent = descriptor.cancelLabel ?? text('page.choice.cancel');
-  byId('cancel').addEventListener('click', () => choice.choose(null));
+  byId('cancel').addEventListener('click', () => choice.choose(null, false));
   const elements = {
     search: byId('search') as HTMLInputElement,
     list: byId('choices'),
     nothing: byId('nothing'),
     running: text('page.choice.running'),
+    remember: byId('remember') as HTMLInputElement,
+    rememberWords: byId('remember-words'),
   };
-  const list = new ChoiceList(elements, descriptor, (id) => choice.choose(id));
+  const list = new ChoiceList(elements, descriptor, (id, remember) => choice.choose(id, remember));
   document.addEventListener('keydown', list.onKey);
   choice.drawn(Math.ceil(byId('dialog').getBoundingClientRect().height));
   list.focus();

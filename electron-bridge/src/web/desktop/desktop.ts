@@ -156,6 +156,8 @@ function showChoice(descriptor: ChoiceDialog): void {
     list: byId('choices'),
     nothing: byId('choice-nothing'),
     running: 'running',
+    remember: byId('remember') as HTMLInputElement,
+    rememberWords: byId('remember-words'),
   };
   const list = new ChoiceList(elements, descriptor, answer);
   shown = { descriptor, list };
@@ -171,11 +173,11 @@ function closeChoice(dialog: string): void {
   choice.close();
 }
 
-function answer(id: string | null): void {
+function answer(id: string | null, remember = false): void {
   if (!shown) return;
   const { dialog, nonce } = shown.descriptor;
   closeChoice(dialog);
-  const given = { dialog, nonce, ...(id === null ? {} : { choice: id }) };
+  const given = { dialog, nonce, ...(id === null ? {} : { choice: id, remember }) };
   // It may have been too late: then nobody waits for it.
   client.call('desktop.answerChoice', { answer: given }).catch(() => undefined);
 }
