@@ -28,7 +28,7 @@ MAX_TOPIC_ROWS = 100_000
 MAX_TAIL_MESSAGES = 100
 """Messages of a topic in one answer."""
 
-CentrePage = Annotated[str, Meta(pattern=r"^[a-z][a-z-]{0,63}(/[\x20-\x7e]{0,256})?$")]
+CentrePage = Annotated[str, Meta(pattern=r"^[a-z][a-z:-]{0,71}(/[\x20-\x7e]{0,256})?$")]
 
 Series = Literal[
     "received",

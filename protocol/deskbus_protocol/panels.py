@@ -1,4 +1,4 @@
-"""Panels: a list with search, filters and actions, described by the backend, drawn by the shell.
+"""Panels: lists, charts, graphs and trees, with search, filters and actions, drawn by the shell.
 
 A panel's window knows nothing of what it shows. The backend sends the whole content anew when it
 changes; the shell sends back what the person looks for, and which action was taken on which row.
@@ -15,6 +15,15 @@ from deskbus_protocol.ui import Descriptor, Text
 
 MAX_ROWS = 500
 """Of one page."""
+
+MAX_POINTS = 2_000
+"""Of one line of a chart."""
+
+MAX_NODES = 500
+"""Of one graph or tree."""
+
+MAX_REGISTERED = 32
+"""Panels of a shell's own."""
 
 PanelName = Annotated[str, Meta(pattern=whole(r"[a-z][a-z-]*"), max_length=64)]
 PanelId = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -130,8 +139,84 @@ class PanelMessage(Descriptor, frozen=True, kw_only=True):
     text: Text = ""
 
 
+class PanelTab(Descriptor, frozen=True, kw_only=True):
+    """One of several views of a panel; which one is asked for comes back as the query's `tab`."""
+
+    id: PartId
+    label: Text
+    note: Text = ""
+
+
+class PanelSeries(Descriptor, frozen=True, kw_only=True):
+    """A line of a chart: a value for each of its times, null where there was none."""
+
+    label: Text
+    values: Annotated[list[float | None], Meta(max_length=MAX_POINTS)]
+    tone: Tone = "plain"
+
+
+class PanelChart(Descriptor, frozen=True, kw_only=True, tag_field="kind", tag="chart"):
+    """Values over time. `times` are Unix milliseconds, ascending; seconds and bytes are scaled to
+    what is readable.
+    """
+
+    id: PartId
+    title: Text
+    unit: Literal["count", "rate", "bytes", "seconds", "percent"] = "count"
+    times: Annotated[list[int], Meta(max_length=MAX_POINTS)]
+    series: Annotated[list[PanelSeries], Meta(min_length=1, max_length=6)]
+
+
+class PanelNode(Descriptor, frozen=True, kw_only=True):
+    """`column` is the node's place from the start: edges lead from a column to the next."""
+
+    id: RowId
+    label: Text
+    note: Text = ""
+    column: Annotated[int, Meta(ge=0, le=2)] = 0
+    tone: Tone = "plain"
+
+
+class PanelEdge(Descriptor, frozen=True, kw_only=True):
+    """An edge between the nodes of two ids, as wide as its weight beside the others."""
+
+    source: RowId
+    target: RowId
+    weight: Annotated[float, Meta(ge=0)] = 1.0
+    tone: Tone = "plain"
+
+
+class PanelGraph(Descriptor, frozen=True, kw_only=True, tag_field="kind", tag="graph"):
+    """Nodes in up to three columns, in the order in which they are given."""
+
+    id: PartId
+    title: Text
+    nodes: Annotated[list[PanelNode], Meta(max_length=MAX_NODES)]
+    edges: Annotated[list[PanelEdge], Meta(max_length=2 * MAX_NODES)]
+
+
+class PanelTreeNode(Descriptor, frozen=True, kw_only=True):
+    """A line of a tree, below the line of its `parent`, which comes before it."""
+
+    id: RowId
+    label: Text
+    note: Text = ""
+    parent: RowId | UnsetType = UNSET
+    tone: Tone = "plain"
+
+
+class PanelTree(Descriptor, frozen=True, kw_only=True, tag_field="kind", tag="tree"):
+    """Lines below lines."""
+
+    id: PartId
+    title: Text
+    nodes: Annotated[list[PanelTreeNode], Meta(max_length=MAX_NODES)]
+
+
 class PanelContent(Descriptor, frozen=True, kw_only=True):
     """A panel's content. `error` stands above the rows; `empty` in place of none.
+
+    `parts` stand above the rows; a panel of parts alone has no columns. Of `tabs` one is chosen.
 
     `next` and `previous` are cursors of other pages. `live` tells whether new rows come by
     themselves; a panel that has no such switch leaves it out.
@@ -143,7 +228,12 @@ class PanelContent(Descriptor, frozen=True, kw_only=True):
     verdict: PanelVerdict | UnsetType = UNSET
     search: PanelSearch | UnsetType = UNSET
     filters: Annotated[list[PanelFilter], Meta(max_length=12)] = msgspec.field(default_factory=list)
-    columns: Annotated[list[PanelColumn], Meta(min_length=1, max_length=12)]
+    tabs: Annotated[list[PanelTab], Meta(max_length=8)] = msgspec.field(default_factory=list)
+    tab: PartId | UnsetType = UNSET
+    parts: Annotated[list[PanelChart | PanelGraph | PanelTree], Meta(max_length=8)] = msgspec.field(
+        default_factory=list
+    )
+    columns: Annotated[list[PanelColumn], Meta(max_length=12)] = msgspec.field(default_factory=list)
     groups: Annotated[list[PanelGroup], Meta(max_length=MAX_ROWS)] = msgspec.field(
         default_factory=list
     )
@@ -178,10 +268,22 @@ class PanelQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     )
     cursor: Cursor = ""
     live: bool = False
+    tab: PartId | UnsetType = UNSET
+
+
+class ListedPanel(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`own` says that the shell has added it."""
+
+    name: str
+    title: str
+    own: bool = False
 
 
 class PanelList(Result, frozen=True, kw_only=True):
+    """`panels` tells of each what people call it."""
+
     names: list[str]
+    panels: list[ListedPanel] = msgspec.field(default_factory=list)
 
 
 class OpenPanelParams(Params, frozen=True, kw_only=True):
@@ -220,6 +322,37 @@ class PanelActionResult(Result, frozen=True, kw_only=True):
     message: str = ""
 
 
+class PerformParams(Params, frozen=True, kw_only=True):
+    """An action of the panel that this `query` shows, on a row or a group where one is named."""
+
+    name: PanelName
+    query: PanelQuery = PanelQuery()
+    action: PartId
+    row: RowId | UnsetType = UNSET
+
+
+class RegisterPanelParams(Params, frozen=True, kw_only=True):
+    """`title` names it in lists."""
+
+    name: PanelName
+    title: Text
+
+
+class DescribePanelParams(Params, frozen=True, kw_only=True):
+    """Asks a shell for the content of a panel of its own."""
+
+    name: PanelName
+    query: PanelQuery = PanelQuery()
+
+
+class ActInPanelParams(Params, frozen=True, kw_only=True):
+    """Asks a shell to do what a person chose in a panel of its own."""
+
+    name: PanelName
+    action: PartId
+    row: RowId | UnsetType = UNSET
+
+
 class PanelParams(Params, frozen=True, kw_only=True):
     panel: PanelId
 
@@ -247,6 +380,35 @@ METHODS = (
         result=PanelContent,
         callers="shell",
         permission="control.view",
+    ),
+    Method(
+        name="panels.perform",
+        summary="Does an action of a panel, if it is offered there now.",
+        params=PerformParams,
+        result=PanelActionResult,
+        callers="shell",
+        permission="control.act",
+    ),
+    Method(
+        name="panels.register",
+        summary="Adds a panel of the shell's own, whose content it describes when asked.",
+        params=RegisterPanelParams,
+        result=Empty,
+        callers="shell",
+    ),
+    Method(
+        name="ui.describePanel",
+        summary="Asks for the content of a panel of the shell's own.",
+        params=DescribePanelParams,
+        result=PanelContent,
+        handled_by="shell",
+    ),
+    Method(
+        name="ui.actInPanel",
+        summary="Does what a person chose in a panel of the shell's own.",
+        params=ActInPanelParams,
+        result=PanelActionResult,
+        handled_by="shell",
     ),
     Method(
         name="ui.openPanel",

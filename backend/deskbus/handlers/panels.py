@@ -17,18 +17,30 @@ from deskbus_protocol.panels import (
     PanelList,
     PanelParams,
     PanelQueryParams,
+    PerformParams,
+    RegisterPanelParams,
 )
 
 
 def handlers(panels: Panels) -> Mapping[str, Handler]:
     async def list_panels(_: Call, __: NoParams) -> PanelList:
-        return PanelList(names=panels.names)
+        return PanelList(names=panels.names, panels=panels.listed())
 
     async def open_panel(_: Call, params: OpenPanelParams) -> OpenedPanel:
         return OpenedPanel(panel=await panels.open(params.name, params.query))
 
     async def describe(_: Call, params: OpenPanelParams) -> PanelContent:
         return await panels.describe(params.name, params.query)
+
+    async def perform(_: Call, params: PerformParams) -> PanelActionResult:
+        row = params.row if isinstance(params.row, str) else None
+        words = await panels.perform(params.name, params.query, params.action, row)
+        return PanelActionResult(message=words)
+
+    async def register(call: Call, params: RegisterPanelParams) -> Empty:
+        _only_shell_link(call)
+        panels.register(params.name, params.title)
+        return Empty()
 
     async def query(call: Call, params: PanelQueryParams) -> Empty:
         _only_shell_link(call)
@@ -51,6 +63,8 @@ def handlers(panels: Panels) -> Mapping[str, Handler]:
         "panels.list": list_panels,
         "panels.open": open_panel,
         "panels.describe": describe,
+        "panels.perform": perform,
+        "panels.register": register,
         "ui.panelQuery": query,
         "ui.panelAction": action,
         "ui.panelClosed": closed,

@@ -7,7 +7,7 @@ import { ask } from './modal';
 import { Keys } from './keys';
 import type { Command, Context, Page, PageEntry, Question } from './page';
 import { fitting, Palette } from './palette';
-import { PAGES } from './pages';
+import { PAGES, panelEntry } from './pages';
 import { Poll } from './poll';
 import { text } from './texts';
 import type { Transport } from './transport';
@@ -15,6 +15,8 @@ import type { Transport } from './transport';
 const STATUS_MS = 2000;
 const NOTICE_MS = 6000;
 const MAX_TOPIC_COMMANDS = 12;
+/** Places in the list above which there is a gap. */
+const FIRST_OF_GROUP = new Set([3, 6, 10]);
 
 /** The control centre as a whole: where one is, how the backend is, and what one page needs of it. */
 export class Centre implements Context {
@@ -36,6 +38,9 @@ export class Centre implements Context {
   private entry: PageEntry | undefined;
   private noticeTimer: number | undefined;
   private apps: { app: string; name: string }[] = [];
+  private entries: readonly PageEntry[] = PAGES;
+  private readonly list = h('ul');
+  private wanted = '';
 
   constructor(private readonly transport: Transport) {
     this.api = new Api(transport);
@@ -60,18 +65,19 @@ export class Centre implements Context {
   }
 
   show(name: string, what = ''): void {
-    const entry = PAGES.find((each) => each.name === name) ?? PAGES[0];
+    const found = this.entries.find((each) => each.name === name);
+    // A panel of the shell's own may be listed only in a moment.
+    this.wanted = found ? '' : name;
+    const entry = found ?? PAGES[0];
     if (!entry) return;
     if (entry !== this.entry) {
       this.page?.close();
       this.entry = entry;
       this.page = entry.make(this);
       fill(this.host, this.page.element);
-      setText(this.title, text(entry.title));
-      document.title = `${text(entry.title)} – ${text('control.title')}`;
-      for (const [link, element] of this.links) {
-        setAttribute(element, 'aria-current', link === entry.name ? 'page' : undefined);
-      }
+      setText(this.title, entry.title);
+      document.title = `${entry.title} – ${text('control.title')}`;
+      this.markLink();
     }
     this.page?.show(what);
   }
@@ -113,30 +119,60 @@ export class Centre implements Context {
   }
 
   private nav(): HTMLElement {
-    const list = h('ul');
-    PAGES.forEach((entry, at) => {
-      const link = h(
-        'a',
-        { href: `#${entry.name}`, title: text(entry.title) },
-        icon(entry.icon),
-        h('span', { class: 'label' }, text(entry.title)),
-        entry.name === 'overview' && this.badge,
-      );
-      link.addEventListener('click', (event) => {
-        event.preventDefault();
-        this.show(entry.name);
-      });
-      this.links.set(entry.name, link);
-      list.append(h('li', { class: at === 3 || at === 6 ? 'first' : '' }, link));
-    });
+    this.drawLinks();
     add(this.foot, this.dot, this.uptime);
     return h(
       'nav',
       { id: 'nav', 'aria-label': text('control.nav') },
       h('div', { class: 'brand' }, mark(), h('span', { class: 'label' }, text('control.title'))),
-      list,
+      this.list,
       this.foot,
     );
+  }
+
+  private drawLinks(): void {
+    fill(
+      this.list,
+      ...this.entries.map((entry, at) =>
+        h('li', { class: FIRST_OF_GROUP.has(at) ? 'first' : '' }, this.linkTo(entry)),
+      ),
+    );
+    this.markLink();
+  }
+
+  private linkTo(entry: PageEntry): HTMLElement {
+    const link = h(
+      'a',
+      { href: `#${entry.name}`, title: entry.title },
+      icon(entry.icon),
+      h('span', { class: 'label' }, entry.title),
+      entry.name === 'overview' && this.badge,
+    );
+    link.addEventListener('click', (event) => {
+      event.preventDefault();
+      this.show(entry.name);
+    });
+    this.links.set(entry.name, link);
+    return link;
+  }
+
+  private markLink(): void {
+    for (const [name, element] of this.links) {
+      setAttribute(element, 'aria-current', name === this.entry?.name ? 'page' : undefined);
+    }
+  }
+
+  /** The panels that the shell has added are pages too. */
+  private async lookForPanels(): Promise<void> {
+    const { panels = [] } = await this.api.call('panels.list', {});
+    const own = panels.filter((panel) => panel.own);
+    const names = own.map(({ name }) => `panel:${name}`);
+    const known = this.entries.slice(PAGES.length).map(({ name }) => name);
+    if (names.join(' ') !== known.join(' ')) {
+      this.entries = [...PAGES, ...own.map(({ name, title }) => panelEntry(name, title))];
+      this.drawLinks();
+    }
+    if (names.includes(this.wanted)) this.show(this.wanted);
   }
 
   private header(): HTMLElement {
@@ -156,6 +192,7 @@ export class Centre implements Context {
     try {
       const overview = await this.api.call('control.overview', {});
       this.draw(overview);
+      await this.lookForPanels();
     } catch {
       this.dot.className = 'dot bad';
     }
@@ -173,9 +210,9 @@ export class Centre implements Context {
   }
 
   private async commands(typed: string): Promise<Command[]> {
-    const pages: Command[] = PAGES.map((entry) => ({
+    const pages: Command[] = this.entries.map((entry) => ({
       id: entry.name,
-      label: text(entry.title),
+      label: entry.title,
       note: text('control.palette.page'),
       icon: entry.icon,
       run: () => this.show(entry.name),
@@ -263,7 +300,8 @@ export class Centre implements Context {
     else if (isTyping(event.target)) return;
     else if (key === '/') this.page?.search?.();
     else if (key === '?') this.keys.open();
-    else if (/^[0-9]$/.test(key)) this.show(PAGES[(Number(key) + 9) % 10]?.name ?? 'overview');
+    else if (/^[0-9]$/.test(key))
+      this.show(this.entries[(Number(key) + 9) % 10]?.name ?? 'overview');
     else return;
     event.preventDefault();
   }

@@ -1,19 +1,6 @@
 import type { Methods } from '../generated/protocol';
 import type { Api, ControlMethod } from './api';
 import type { IconName } from './icons';
-import type { TextKey } from './texts';
-
-export type PageName =
-  | 'overview'
-  | 'bus'
-  | 'apps'
-  | 'permissions'
-  | 'audit'
-  | 'traces'
-  | 'storage'
-  | 'vault'
-  | 'federation'
-  | 'web';
 
 export interface Question {
   title: string;
@@ -70,8 +57,8 @@ export interface Page {
 }
 
 export interface PageEntry {
-  name: PageName;
-  title: TextKey;
+  name: string;
+  title: string;
   icon: IconName;
   make(context: Context): Page;
 }

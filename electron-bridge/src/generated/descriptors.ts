@@ -328,7 +328,7 @@ export const panelSchema = {
     },
     "PanelContent": {
       "title": "PanelContent",
-      "description": "A panel's content. `error` stands above the rows; `empty` in place of none.\n\n    `next` and `previous` are cursors of other pages. `live` tells whether new rows come by\n    themselves; a panel that has no such switch leaves it out.",
+      "description": "A panel's content. `error` stands above the rows; `empty` in place of none.\n\n    `parts` stand above the rows; a panel of parts alone has no columns. Of `tabs` one is chosen.\n\n    `next` and `previous` are cursors of other pages. `live` tells whether new rows come by\n    themselves; a panel that has no such switch leaves it out.",
       "type": "object",
       "properties": {
         "title": {
@@ -362,13 +362,52 @@ export const panelSchema = {
           "maxItems": 12,
           "default": []
         },
+        "tabs": {
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/PanelTab"
+          },
+          "maxItems": 8,
+          "default": []
+        },
+        "tab": {
+          "type": "string",
+          "maxLength": 64,
+          "pattern": "^(?:[A-Za-z][A-Za-z0-9_-]*)$(?!\\n)"
+        },
+        "parts": {
+          "type": "array",
+          "items": {
+            "anyOf": [
+              {
+                "$ref": "#/$defs/PanelChart"
+              },
+              {
+                "$ref": "#/$defs/PanelGraph"
+              },
+              {
+                "$ref": "#/$defs/PanelTree"
+              }
+            ],
+            "discriminator": {
+              "propertyName": "kind",
+              "mapping": {
+                "chart": "#/$defs/PanelChart",
+                "graph": "#/$defs/PanelGraph",
+                "tree": "#/$defs/PanelTree"
+              }
+            }
+          },
+          "maxItems": 8,
+          "default": []
+        },
         "columns": {
           "type": "array",
           "items": {
             "$ref": "#/$defs/PanelColumn"
           },
           "maxItems": 12,
-          "minItems": 1
+          "default": []
         },
         "groups": {
           "type": "array",
@@ -426,8 +465,7 @@ export const panelSchema = {
         }
       },
       "required": [
-        "title",
-        "columns"
+        "title"
       ],
       "additionalProperties": false
     },
@@ -571,6 +609,328 @@ export const panelSchema = {
       },
       "required": [
         "value",
+        "label"
+      ],
+      "additionalProperties": false
+    },
+    "PanelTab": {
+      "title": "PanelTab",
+      "description": "One of several views of a panel; which one is asked for comes back as the query's `tab`.",
+      "type": "object",
+      "properties": {
+        "id": {
+          "type": "string",
+          "maxLength": 64,
+          "pattern": "^(?:[A-Za-z][A-Za-z0-9_-]*)$(?!\\n)"
+        },
+        "label": {
+          "type": "string",
+          "maxLength": 2000
+        },
+        "note": {
+          "type": "string",
+          "maxLength": 2000,
+          "default": ""
+        }
+      },
+      "required": [
+        "id",
+        "label"
+      ],
+      "additionalProperties": false
+    },
+    "PanelChart": {
+      "title": "PanelChart",
+      "description": "Values over time. `times` are Unix milliseconds, ascending; seconds and bytes are scaled to\n    what is readable.",
+      "type": "object",
+      "properties": {
+        "kind": {
+          "enum": [
+            "chart"
+          ]
+        },
+        "id": {
+          "type": "string",
+          "maxLength": 64,
+          "pattern": "^(?:[A-Za-z][A-Za-z0-9_-]*)$(?!\\n)"
+        },
+        "title": {
+          "type": "string",
+          "maxLength": 2000
+        },
+        "unit": {
+          "enum": [
+            "bytes",
+            "count",
+            "percent",
+            "rate",
+            "seconds"
+          ],
+          "default": "count"
+        },
+        "times": {
+          "type": "array",
+          "items": {
+            "type": "integer"
+          },
+          "maxItems": 2000
+        },
+        "series": {
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/PanelSeries"
+          },
+          "maxItems": 6,
+          "minItems": 1
+        }
+      },
+      "required": [
+        "kind",
+        "id",
+        "title",
+        "times",
+        "series"
+      ],
+      "additionalProperties": false
+    },
+    "PanelSeries": {
+      "title": "PanelSeries",
+      "description": "A line of a chart: a value for each of its times, null where there was none.",
+      "type": "object",
+      "properties": {
+        "label": {
+          "type": "string",
+          "maxLength": 2000
+        },
+        "values": {
+          "type": "array",
+          "items": {
+            "anyOf": [
+              {
+                "type": "number"
+              },
+              {
+                "type": "null"
+              }
+            ]
+          },
+          "maxItems": 2000
+        },
+        "tone": {
+          "enum": [
+            "accent",
+            "bad",
+            "caution",
+            "good",
+            "plain",
+            "quiet"
+          ],
+          "default": "plain"
+        }
+      },
+      "required": [
+        "label",
+        "values"
+      ],
+      "additionalProperties": false
+    },
+    "PanelGraph": {
+      "title": "PanelGraph",
+      "description": "Nodes in up to three columns, in the order in which they are given.",
+      "type": "object",
+      "properties": {
+        "kind": {
+          "enum": [
+            "graph"
+          ]
+        },
+        "id": {
+          "type": "string",
+          "maxLength": 64,
+          "pattern": "^(?:[A-Za-z][A-Za-z0-9_-]*)$(?!\\n)"
+        },
+        "title": {
+          "type": "string",
+          "maxLength": 2000
+        },
+        "nodes": {
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/PanelNode"
+          },
+          "maxItems": 500
+        },
+        "edges": {
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/PanelEdge"
+          },
+          "maxItems": 1000
+        }
+      },
+      "required": [
+        "kind",
+        "id",
+        "title",
+        "nodes",
+        "edges"
+      ],
+      "additionalProperties": false
+    },
+    "PanelNode": {
+      "title": "PanelNode",
+      "description": "`column` is the node's place from the start: edges lead from a column to the next.",
+      "type": "object",
+      "properties": {
+        "id": {
+          "type": "string",
+          "maxLength": 512,
+          "minLength": 1
+        },
+        "label": {
+          "type": "string",
+          "maxLength": 2000
+        },
+        "note": {
+          "type": "string",
+          "maxLength": 2000,
+          "default": ""
+        },
+        "column": {
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 2,
+          "default": 0
+        },
+        "tone": {
+          "enum": [
+            "accent",
+            "bad",
+            "caution",
+            "good",
+            "plain",
+            "quiet"
+          ],
+          "default": "plain"
+        }
+      },
+      "required": [
+        "id",
+        "label"
+      ],
+      "additionalProperties": false
+    },
+    "PanelEdge": {
+      "title": "PanelEdge",
+      "description": "An edge between the nodes of two ids, as wide as its weight beside the others.",
+      "type": "object",
+      "properties": {
+        "source": {
+          "type": "string",
+          "maxLength": 512,
+          "minLength": 1
+        },
+        "target": {
+          "type": "string",
+          "maxLength": 512,
+          "minLength": 1
+        },
+        "weight": {
+          "type": "number",
+          "minimum": 0,
+          "default": 1.0
+        },
+        "tone": {
+          "enum": [
+            "accent",
+            "bad",
+            "caution",
+            "good",
+            "plain",
+            "quiet"
+          ],
+          "default": "plain"
+        }
+      },
+      "required": [
+        "source",
+        "target"
+      ],
+      "additionalProperties": false
+    },
+    "PanelTree": {
+      "title": "PanelTree",
+      "description": "Lines below lines.",
+      "type": "object",
+      "properties": {
+        "kind": {
+          "enum": [
+            "tree"
+          ]
+        },
+        "id": {
+          "type": "string",
+          "maxLength": 64,
+          "pattern": "^(?:[A-Za-z][A-Za-z0-9_-]*)$(?!\\n)"
+        },
+        "title": {
+          "type": "string",
+          "maxLength": 2000
+        },
+        "nodes": {
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/PanelTreeNode"
+          },
+          "maxItems": 500
+        }
+      },
+      "required": [
+        "kind",
+        "id",
+        "title",
+        "nodes"
+      ],
+      "additionalProperties": false
+    },
+    "PanelTreeNode": {
+      "title": "PanelTreeNode",
+      "description": "A line of a tree, below the line of its `parent`, which comes before it.",
+      "type": "object",
+      "properties": {
+        "id": {
+          "type": "string",
+          "maxLength": 512,
+          "minLength": 1
+        },
+        "label": {
+          "type": "string",
+          "maxLength": 2000
+        },
+        "note": {
+          "type": "string",
+          "maxLength": 2000,
+          "default": ""
+        },
+        "parent": {
+          "type": "string",
+          "maxLength": 512,
+          "minLength": 1
+        },
+        "tone": {
+          "enum": [
+            "accent",
+            "bad",
+            "caution",
+            "good",
+            "plain",
+            "quiet"
+          ],
+          "default": "plain"
+        }
+      },
+      "required": [
+        "id",
         "label"
       ],
       "additionalProperties": false

@@ -103,6 +103,8 @@ export interface PanelDescriptor {
 /**
  * A panel's content. `error` stands above the rows; `empty` in place of none.
  *
+ * `parts` stand above the rows; a panel of parts alone has no columns. Of `tabs` one is chosen.
+ *
  * `next` and `previous` are cursors of other pages. `live` tells whether new rows come by
  * themselves; a panel that has no such switch leaves it out.
  */
@@ -113,7 +115,10 @@ export interface PanelContent {
   verdict?: PanelVerdict;
   search?: PanelSearch;
   filters?: Array<PanelFilter>;
-  columns: Array<PanelColumn>;
+  tabs?: Array<PanelTab>;
+  tab?: string;
+  parts?: Array<PanelChart | PanelGraph | PanelTree>;
+  columns?: Array<PanelColumn>;
   groups?: Array<PanelGroup>;
   rows?: Array<PanelRow>;
   rowActions?: Array<PanelAction>;
@@ -158,6 +163,76 @@ export interface PanelFilter {
 export interface PanelOption {
   value: string;
   label: string;
+}
+
+/** One of several views of a panel; which one is asked for comes back as the query's `tab`. */
+export interface PanelTab {
+  id: string;
+  label: string;
+  note?: string;
+}
+
+/**
+ * Values over time. `times` are Unix milliseconds, ascending; seconds and bytes are scaled to
+ * what is readable.
+ */
+export interface PanelChart {
+  kind: "chart";
+  id: string;
+  title: string;
+  unit?: "bytes" | "count" | "percent" | "rate" | "seconds";
+  times: Array<number>;
+  series: Array<PanelSeries>;
+}
+
+/** A line of a chart: a value for each of its times, null where there was none. */
+export interface PanelSeries {
+  label: string;
+  values: Array<number | null>;
+  tone?: "accent" | "bad" | "caution" | "good" | "plain" | "quiet";
+}
+
+/** Nodes in up to three columns, in the order in which they are given. */
+export interface PanelGraph {
+  kind: "graph";
+  id: string;
+  title: string;
+  nodes: Array<PanelNode>;
+  edges: Array<PanelEdge>;
+}
+
+/** `column` is the node's place from the start: edges lead from a column to the next. */
+export interface PanelNode {
+  id: string;
+  label: string;
+  note?: string;
+  column?: number;
+  tone?: "accent" | "bad" | "caution" | "good" | "plain" | "quiet";
+}
+
+/** An edge between the nodes of two ids, as wide as its weight beside the others. */
+export interface PanelEdge {
+  source: string;
+  target: string;
+  weight?: number;
+  tone?: "accent" | "bad" | "caution" | "good" | "plain" | "quiet";
+}
+
+/** Lines below lines. */
+export interface PanelTree {
+  kind: "tree";
+  id: string;
+  title: string;
+  nodes: Array<PanelTreeNode>;
+}
+
+/** A line of a tree, below the line of its `parent`, which comes before it. */
+export interface PanelTreeNode {
+  id: string;
+  label: string;
+  note?: string;
+  parent?: string;
+  tone?: "accent" | "bad" | "caution" | "good" | "plain" | "quiet";
 }
 
 /** `weight` is the column's share of the width that the others leave; 0 fits the content. */
@@ -1785,8 +1860,17 @@ export interface WindowGoneParams {
   exitCode?: number;
 }
 
+/** `panels` tells of each what people call it. */
 export interface PanelList {
   names: Array<string>;
+  panels?: Array<ListedPanel>;
+}
+
+/** `own` says that the shell has added it. */
+export interface ListedPanel {
+  name: string;
+  title: string;
+  own?: boolean;
 }
 
 export interface OpenPanelParams {
@@ -1801,10 +1885,47 @@ export interface PanelQuery {
   filters?: Record<string, string>;
   cursor?: string;
   live?: boolean;
+  tab?: string;
 }
 
 export interface OpenedPanel {
   panel: string;
+}
+
+/** An action of the panel that this `query` shows, on a row or a group where one is named. */
+export interface PerformParams {
+  _meta?: TraceContext;
+  name: string;
+  query?: PanelQuery;
+  action: string;
+  row?: string;
+}
+
+/** `message` tells the person what came of it; empty where the panel shows it anyway. */
+export interface PanelActionResult {
+  message?: string;
+}
+
+/** `title` names it in lists. */
+export interface RegisterPanelParams {
+  _meta?: TraceContext;
+  name: string;
+  title: string;
+}
+
+/** Asks a shell for the content of a panel of its own. */
+export interface DescribePanelParams {
+  _meta?: TraceContext;
+  name: string;
+  query?: PanelQuery;
+}
+
+/** Asks a shell to do what a person chose in a panel of its own. */
+export interface ActInPanelParams {
+  _meta?: TraceContext;
+  name: string;
+  action: string;
+  row?: string;
 }
 
 export interface DrawPanelParams {
@@ -1832,11 +1953,6 @@ export interface PanelActionParams {
   action: string;
   row?: string;
   path?: string;
-}
-
-/** `message` tells the person what came of it; empty where the panel shows it anyway. */
-export interface PanelActionResult {
-  message?: string;
 }
 
 /**
@@ -2836,6 +2952,14 @@ export interface Methods {
   "panels.open": { params: OpenPanelParams; result: OpenedPanel; handledBy: "backend" };
   /** Tells what a panel would show, without opening it. */
   "panels.describe": { params: OpenPanelParams; result: PanelContent; handledBy: "backend" };
+  /** Does an action of a panel, if it is offered there now. */
+  "panels.perform": { params: PerformParams; result: PanelActionResult; handledBy: "backend" };
+  /** Adds a panel of the shell's own, whose content it describes when asked. */
+  "panels.register": { params: RegisterPanelParams; result: Empty; handledBy: "backend" };
+  /** Asks for the content of a panel of the shell's own. */
+  "ui.describePanel": { params: DescribePanelParams; result: PanelContent; handledBy: "shell" };
+  /** Does what a person chose in a panel of the shell's own. */
+  "ui.actInPanel": { params: ActInPanelParams; result: PanelActionResult; handledBy: "shell" };
   /** Draws a panel in a window of its own. */
   "ui.openPanel": { params: DrawPanelParams; result: Empty; handledBy: "shell" };
   /** Draws new content in an open panel. */
@@ -2974,6 +3098,7 @@ export const CONTROL_METHODS = [
   "apps.setLimits",
   "panels.list",
   "panels.describe",
+  "panels.perform",
   "metrics.get",
   "traces.query",
   "traces.get",

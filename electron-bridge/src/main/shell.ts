@@ -40,6 +40,7 @@ import {
 import { Notices } from './windows/notices';
 import { pageIpc } from './ipc';
 import { ControlCentre } from './windows/control-window';
+import { OwnPanels, type OwnPanel } from './windows/own-panels';
 import { Panels } from './windows/panels';
 import { RelaysInProcess } from './relay-process';
 import { RelaysInMain, type Relays } from './relays';
@@ -133,6 +134,7 @@ export class Shell extends Emitter<ShellEvents> {
   private readonly appWindows: AppWindows;
   private readonly panels: Panels;
   private readonly controlCentre: ControlCentre;
+  private readonly ownPanels: OwnPanels;
   private readonly utilities: Utilities;
   private readonly dialogs = new Map<string, { dismiss(): void }>();
   private readonly notices = new Notices(
@@ -175,6 +177,7 @@ export class Shell extends Emitter<ShellEvents> {
       this.emit('panel-opened', { name, browserWindow }),
     );
     this.panels.on('closed', (name) => this.emit('panel-closed', { name }));
+    this.ownPanels = new OwnPanels(this.backend);
     this.controlCentre = new ControlCentre(this.backend);
     this.controlCentre.on('opened', (browserWindow) =>
       this.emit('control-centre-opened', { browserWindow }),
@@ -283,6 +286,7 @@ export class Shell extends Emitter<ShellEvents> {
    * with `DeskbusError`: not_found where there is no such panel.
    */
   async openPanel(name: string, query: PanelQuery = {}): Promise<BrowserWindow> {
+    if (this.ownPanels.has(name)) return this.controlCentre.open(`panel:${name}`);
     const panel = await this.panels.open(name, query);
     return panel.browserWindow;
   }
@@ -293,6 +297,14 @@ export class Shell extends Emitter<ShellEvents> {
    */
   async openControlCentre(page = 'overview'): Promise<BrowserWindow> {
     return this.controlCentre.open(page);
+  }
+
+  /**
+   * Adds a panel of the program's own: a page in the control centre, and a window by `openPanel`. Rejects with
+   * `DeskbusError`: conflict where there is such a panel already.
+   */
+  async addPanel(panel: OwnPanel): Promise<void> {
+    await this.ownPanels.add(panel);
   }
 
   private async showDialog(params: unknown, context: CallContext): Promise<DialogAnswer> {

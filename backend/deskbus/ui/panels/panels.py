@@ -10,11 +10,22 @@ import structlog
 from anyio.abc import TaskGroup
 from msgspec import UnsetType, structs
 
+from deskbus.ui.panels.shell_panel import ShellPanel
 from deskbus.ui.shell import Shell
-from deskbus_protocol.errors import CONFLICT, INTERNAL_ERROR, NOT_FOUND, UNAVAILABLE, DeskbusError
+from deskbus_protocol.control import OpenCentreParams
+from deskbus_protocol.errors import (
+    CONFLICT,
+    INTERNAL_ERROR,
+    NOT_FOUND,
+    OVERLOADED,
+    UNAVAILABLE,
+    DeskbusError,
+)
 from deskbus_protocol.method import Empty
 from deskbus_protocol.panels import (
+    MAX_REGISTERED,
     DrawPanelParams,
+    ListedPanel,
     PanelColumn,
     PanelContent,
     PanelDescriptor,
@@ -76,6 +87,8 @@ class _Open:
 class Panels:
     """Opens each panel in one window of the shell, and draws it anew when it has changed.
 
+    A panel that the shell has added is a page of the control centre.
+
     An action counts if it was offered on what the person saw and is offered still.
     """
 
@@ -110,6 +123,10 @@ class Panels:
                 "No shell is connected, so there is no window to draw a panel in.",
                 action="Use panels.describe, or start the backend from Electron.",
             )
+        if isinstance(provider, ShellPanel):
+            page = OpenCentreParams(page=f"panel:{name}")
+            await self._shell.call("ui.openControlCentre", page, Empty, timeout_s=OPEN_TIMEOUT_S)
+            return name
         panel = self._opened(name) or _Open(provider, query)
         panel.query = query
         is_new = panel.id not in self._open
@@ -125,6 +142,40 @@ class Panels:
         if is_new:
             self._tasks.start_soon(self._keep_drawn, panel)
         return panel.id
+
+    def register(self, name: str, title: str) -> None:
+        """Adds a panel that the shell describes; raises `DeskbusError`: conflict, overloaded."""
+        known = self._providers.get(name)
+        if known is not None and not isinstance(known, ShellPanel):
+            raise DeskbusError(CONFLICT, f"There is a panel {name} already.")
+        own = sum(isinstance(provider, ShellPanel) for provider in self._providers.values())
+        if known is None and own >= MAX_REGISTERED:
+            raise DeskbusError(OVERLOADED, f"A shell may add {MAX_REGISTERED} panels, no more.")
+        self._providers[name] = ShellPanel(self._shell, name, title)
+        self.changed(name)
+
+    def listed(self) -> list[ListedPanel]:
+        return [
+            ListedPanel(
+                name=name,
+                title=provider.title if isinstance(provider, ShellPanel) else name.capitalize(),
+                own=isinstance(provider, ShellPanel),
+            )
+            for name, provider in sorted(self._providers.items())
+        ]
+
+    async def perform(self, name: str, query: PanelQuery, action: str, row: str | None) -> str:
+        """Does an action that the panel offers at this moment.
+
+        Raises `DeskbusError`: not_found, conflict, or what the panel's service says.
+        """
+        provider = self._find(name)
+        if not _offers(await provider.describe(query), action, row, None):
+            raise DeskbusError(CONFLICT, "That is not there any more.", action="Look again.")
+        try:
+            return await provider.act(action, row, None)
+        finally:
+            self.changed(name)
 
     def changed(self, name: str) -> None:
         """The panel's content is out of date."""

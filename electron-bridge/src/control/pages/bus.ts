@@ -3,6 +3,7 @@ import { colourOf } from '../colours';
 import { Drawer } from '../drawer';
 import { add, fill, h, keyed, setText } from '../dom';
 import { Flow } from '../flow';
+import { isTopicNode, topicNode, trafficPicture } from '../traffic-picture';
 import { bytes, duration, fineTime, number, percent, rate, time } from '../format';
 import { Grid } from '../grid';
 import { icon } from '../icons';
@@ -59,10 +60,15 @@ export class Bus implements Page {
     spellcheck: 'false',
   });
   private readonly about = h('span', { class: 'quiet about' });
-  private readonly flow = new Flow((side, name) => {
-    if (side === 'topic') this.openTopic(name);
-    else this.context.show('apps', name);
-  });
+  private readonly flow = new Flow(
+    text('control.bus.map'),
+    [text('control.bus.writers'), text('control.bus.topics'), text('control.bus.readers')],
+    text('control.bus.quiet'),
+    (node) => {
+      if (isTopicNode(node)) this.openTopic(node.name);
+      else this.context.show('apps', node.name);
+    },
+  );
   private readonly topics: Grid<TopicRow>;
   private readonly letters: Grid<DeadLetter>;
   private readonly queues: Grid<ClientInfo>;
@@ -159,7 +165,8 @@ export class Bus implements Page {
       switch (this.tabs.shown as View) {
         case 'map': {
           const found = await api.call('control.traffic', { search, limit: MAP_TOPICS });
-          this.flow.draw(found.topics);
+          const { nodes, edges } = trafficPicture(found.topics);
+          this.flow.draw(nodes, edges);
           const shown = found.topics.length;
           const counts = { shown, count: found.topicCount };
           setText(
@@ -262,7 +269,7 @@ export class Bus implements Page {
   }
 
   private openTopic(topic: string): void {
-    this.flow.select(topic);
+    this.flow.select(topicNode(topic));
     this.topics.select(topic);
     this.inspector.open(topic);
     this.poll.now();

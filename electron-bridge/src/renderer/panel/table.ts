@@ -72,7 +72,7 @@ export class Table {
     if (this.content) this.draw(this.content);
   }
 
-  private drawHead({ columns, rowActions }: PanelContent): void {
+  private drawHead({ columns = [], rowActions }: PanelContent): void {
     const key = JSON.stringify([columns, (rowActions ?? []).length > 0]);
     if (key === this.columns) return;
     this.columns = key;
@@ -116,7 +116,7 @@ export class Table {
     element.dataset['row'] = row.id;
     element.tabIndex = -1;
     row.cells.forEach((cell, index) => {
-      const column = content.columns[index];
+      const column = content.columns?.[index];
       const td = make('td', column ? classOf(column) : '');
       td.append(cellOf(cell));
       element.append(td);
@@ -133,7 +133,7 @@ export class Table {
     element.tabIndex = -1;
     const th = make('th');
     th.scope = 'rowgroup';
-    th.colSpan = content.columns.length;
+    th.colSpan = (content.columns ?? []).length;
     const avatar = make('span', 'avatar', initialOf(group.title));
     avatar.setAttribute('aria-hidden', 'true');
     const words = make('span', 'words');
