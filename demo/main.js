@@ -18,6 +18,11 @@ function addMenu(shell) {
     click: () => shell.openPanel(name).catch((error) => console.error(error.message)),
   });
   const items = [
+    {
+      label: 'Control centre…',
+      accelerator: 'CmdOrCtrl+Shift+C',
+      click: () => shell.openControlCentre().catch((error) => console.error(error.message)),
+    },
     panel('Permissions…', 'permissions', 'CmdOrCtrl+Shift+P'),
     panel('Audit log…', 'audit', 'CmdOrCtrl+Shift+A'),
     { type: 'separator' },

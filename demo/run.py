@@ -93,6 +93,7 @@ class Story:
         chaos = await self._session.window("/chaos/index.html")
         await self.picture(chaos, "06-chaos")
         await self.desk_picture("07-desk")
+        await self.control_centre()
         for deed in DEEDS:
             await self.chaos(deed, {"Ticker": ticker, "Blotter": blotter})
         chaos = await self._session.window("/chaos/index.html")
@@ -168,6 +169,27 @@ class Story:
         status = await blotter.text("#orders tr .status")
         self.tell("person", f"clicks “{label}”; Blotter shows the order as {status}")
         require(status.split()[0] in expected, f"the order is {status}, not {expected}")
+
+    async def control_centre(self) -> None:
+        """An operator looks at all of it: what runs, and who talks to whom."""
+        await self._open_centre("overview")
+        centre = await self._session.window("/control.html")
+        await centre.until("document.querySelectorAll('.bar').length > 2")
+        await centre.until("document.querySelectorAll('.uplot canvas').length === 6")
+        self.tell("operator", f"opens the control centre: “{await centre.text('.headline')}”")
+        await self.picture(centre, "14-control-centre")
+        await self._open_centre("bus")
+        await centre.until("document.querySelectorAll('.edge').length > 4")
+        topics = await centre.evaluate("document.querySelectorAll('.node.column-1').length")
+        self.tell("operator", f"sees who talks to whom on {topics} topics")
+        await self.picture(centre, "15-control-centre-bus")
+        await centre.close()
+        await self._session.browser.gone(centre)
+
+    async def _open_centre(self, page: str) -> None:
+        async with self._session.main_process() as main:
+            shell = "process.mainModule.exports.shell"
+            await main.evaluate(f"{shell}.openControlCentre('{page}').then(() => true)")
 
     async def chaos(self, deed: Deed, others: dict[str, Page]) -> None:
         """An app misbehaves until it is ended; it comes back, and nobody else notices."""

@@ -99,7 +99,7 @@ function make(part: Part): Drawn {
   if (part.kind === 'chart') {
     const chart = new Chart(
       part.title,
-      (part.unit ?? 'count'),
+      part.unit ?? 'count',
       part.series.map(({ label, tone }, at) => ({
         label,
         colour: TONES[tone ?? ''] ?? LINES[at % LINES.length] ?? 'c1',

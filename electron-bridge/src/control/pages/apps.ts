@@ -223,8 +223,8 @@ export class Apps implements Page {
   }
 
   private usageColumn(kind: 'cpu' | 'memory', title: TextKey, colour: Colour): Column<AppRow> {
-    const now = ({ stats }: AppRow): number =>
-      kind === 'cpu' ? (stats?.sample?.cpuPercent ?? 0) : (stats?.sample?.memoryBytes ?? 0);
+    const now = (row: AppRow): number =>
+      kind === 'cpu' ? cpuOf(row) : (row.stats?.sample?.memoryBytes ?? 0);
     return {
       id: kind,
       title: text(title),
@@ -498,7 +498,8 @@ function crashOf(crash: Crash): HTMLElement {
   );
 }
 
-function factsOf({ status, stats }: AppRow): HTMLElement {
+function factsOf(row: AppRow): HTMLElement {
+  const { status, stats } = row;
   const sample = stats?.sample;
   const limits = stats?.limits ?? {};
   const against = (value: string, limit: string | undefined): string =>
@@ -508,7 +509,7 @@ function factsOf({ status, stats }: AppRow): HTMLElement {
     [
       text('control.apps.cpu'),
       against(
-        sample ? percent(sample.cpuPercent) : NOTHING,
+        sample ? percent(cpuOf(row)) : NOTHING,
         limits.cpu_percent === undefined ? undefined : percent(limits.cpu_percent),
       ),
     ],
@@ -557,6 +558,11 @@ function inOrder(processes: readonly AppProcessInfo[]): TreeRow[] {
       .filter((each) => (parent === undefined ? !pids.has(each.parent) : each.parent === parent))
       .flatMap((process) => [{ process, depth }, ...below(process.pid, depth + 1)]);
   return below(undefined, 0);
+}
+
+/** Of the last period; what is measured at the moment of a call covers no time. */
+function cpuOf({ cpu }: AppRow): number {
+  return cpu[cpu.length - 1] ?? 0;
 }
 
 function stateOf(status: AppStatus): string {

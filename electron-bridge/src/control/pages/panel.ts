@@ -17,6 +17,8 @@ import { facts } from './bus';
 
 const LOOK_MS = 2000;
 const TYPING_MS = 200;
+const FITTED = '104px';
+const BUTTONS = '116px';
 const TRACE_ID = /^[0-9a-f]{32}$/;
 
 type Line = { row: PanelRow } | { group: string };
@@ -84,9 +86,9 @@ export class PanelPage implements Page {
           { class: 'page-bar flowing' },
           this.tabs.element,
           this.field,
+          this.actions,
           this.filters,
           this.subtitle,
-          this.actions,
         ),
         this.verdict,
       ),
@@ -242,9 +244,11 @@ export class PanelPage implements Page {
   private drawRows(content: PanelContent): void {
     const { columns = [], rows = [], groups = [] } = content;
     const tracks = columns.map(({ weight = 1 }) =>
-      weight === 0 ? 'max-content' : `minmax(0, ${weight}fr)`,
+      weight === 0 ? FITTED : `minmax(0, ${weight}fr)`,
     );
-    this.table.style.setProperty('--panel-tracks', `${tracks.join(' ')} minmax(0, max-content)`);
+    // Each row is a grid of its own, so no track may follow what is in it.
+    if ((content.rowActions ?? []).length > 0 && this.context.acts) tracks.push(BUTTONS);
+    this.table.style.setProperty('--panel-tracks', tracks.join(' '));
     this.table.hidden = rows.length === 0;
     this.empty.hidden = rows.length > 0 || (content.parts ?? []).length > 0;
     fill(

@@ -5,6 +5,7 @@ import type {
   MetricSample,
   VaultStatus,
 } from '../../generated/protocol';
+import { CallError } from '../api';
 import { add, fill, h } from '../dom';
 import { bytes, NOTHING, number, time } from '../format';
 import { icon } from '../icons';
@@ -75,7 +76,7 @@ abstract class StatusPage implements Page {
     try {
       const { components } = await this.context.api.call('control.overview', {});
       const health = components[this.component];
-      const cards = await this.draw();
+      const cards = await this.draw().catch((error: unknown) => [failure(error)]);
       const state = `${JSON.stringify(health)} ${cards.map((card) => card.outerHTML).join('')}`;
       // What is drawn anew loses focus and selection, so nothing is unless it says something else.
       if (state === this.drawn) return;
@@ -112,6 +113,12 @@ abstract class StatusPage implements Page {
     button.addEventListener('click', act);
     return button;
   }
+}
+
+/** The card in place of those that can't be had, such as of what is switched off. */
+function failure(error: unknown): HTMLElement {
+  const action = error instanceof CallError ? error.action : '';
+  return section(error instanceof Error ? error.message : String(error), action);
 }
 
 /** The log of messages on disk. */
