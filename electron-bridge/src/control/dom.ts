@@ -68,6 +68,22 @@ export function keyed<Item>(
   known.set(parent, now);
 }
 
+/** Keeps an element for each item, at places that the style sheet turns into transforms. */
+export function placed<Item>(
+  parent: HTMLElement,
+  items: readonly Item[],
+  key: (item: Item) => string,
+  make: (item: Item) => HTMLElement,
+  update: (element: HTMLElement, item: Item) => void,
+): void {
+  const places = new Map(items.map((item, at) => [key(item), at]));
+  parent.style.setProperty('--count', String(places.size));
+  keyed(parent, items, key, make, (element, item) => {
+    element.style.setProperty('--at', String(places.get(key(item)) ?? 0));
+    update(element, item);
+  });
+}
+
 const TEXT_FIELDS = ['text', 'search', 'url', 'email', 'tel', 'password', 'number'];
 
 /** Whether a letter that is typed now goes into a text. */

@@ -82,7 +82,7 @@ export class PanelTabs {
   }
 }
 
-/** What can't be changed in a part without making it anew. */
+/** The features of a part that can't be changed without making it anew. */
 function shapeOf(part: Part): string {
   if (part.kind === 'chart') {
     return JSON.stringify([

@@ -1,7 +1,7 @@
 import type { ClientInfo, DeadLetter, TopicTraffic } from '../../generated/protocol';
 import { colourOf } from '../colours';
 import { Drawer } from '../drawer';
-import { add, fill, h, keyed, setText } from '../dom';
+import { add, fill, h, keyed, placed, setText } from '../dom';
 import { Flow } from '../flow';
 import { isTopicNode, topicNode, trafficPicture } from '../traffic-picture';
 import { bytes, duration, fineTime, number, percent, rate, time } from '../format';
@@ -644,7 +644,7 @@ class TopicInspector {
       this.nothing,
       text(traffic.sensitive ? 'control.bus.hidden' : 'control.bus.no-messages'),
     );
-    keyed(
+    placed(
       this.list,
       [...this.messages].reverse(),
       ({ id }) => id,

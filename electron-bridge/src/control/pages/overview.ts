@@ -8,7 +8,7 @@ import type {
 } from '../../generated/protocol';
 import { Chart } from '../chart';
 import { colourOf, type Colour } from '../colours';
-import { fill, h, keyed, setAttribute, setText } from '../dom';
+import { fill, h, keyed, placed, setAttribute, setText } from '../dom';
 import { bytes, latency, NOTHING, rate, short } from '../format';
 import { icon } from '../icons';
 import type { Context, Page } from '../page';
@@ -367,7 +367,7 @@ export class Overview implements Page {
 
   private drawTalkers(talkers: readonly Talker[]): void {
     const most = Math.max(1e-9, ...talkers.map((talker) => talker.rate));
-    keyed(
+    placed(
       this.talkers,
       talkers,
       ({ app, client }) => `${app} ${client}`,
@@ -385,7 +385,7 @@ export class Overview implements Page {
 
   private drawTopics(topics: readonly BusyTopic[]): void {
     const most = Math.max(1e-9, ...topics.map((topic) => topic.rate));
-    keyed(
+    placed(
       this.topics,
       topics,
       ({ topic }) => topic,

@@ -78,7 +78,7 @@ abstract class StatusPage implements Page {
       const health = components[this.component];
       const cards = await this.draw().catch((error: unknown) => [failure(error)]);
       const state = `${JSON.stringify(health)} ${cards.map((card) => card.outerHTML).join('')}`;
-      // What is drawn anew loses focus and selection, so nothing is unless it says something else.
+      // An element that is drawn anew loses focus and selection, so none is that says the same.
       if (state === this.drawn) return;
       this.drawn = state;
       const actions = this.context.acts ? this.actions() : [];

@@ -12,7 +12,7 @@ import { facts, plain } from './bus';
 
 const LOOK_MS = 2000;
 const TYPING_MS = 200;
-const TRACES = 500;
+const SHOWN_TRACES = 400;
 const TRACE_ID = /^[0-9a-f]{32}$/;
 const CONVERSATION = 'messaging.message.conversation_id';
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
@@ -82,7 +82,7 @@ export class Traces implements Page {
     this.poll.start();
   }
 
-  /** What is searched for, such as `topic:prices.EURUSD` or `id:` and a trace's id. */
+  /** Searches, for instance for `topic:prices.EURUSD` or `id:` and the id of a trace. */
   show(what: string): void {
     if (what !== '') {
       this.field.value = what.startsWith('id:') ? what.slice(3) : what;
@@ -115,7 +115,7 @@ export class Traces implements Page {
         ...filterOf(this.field.value.trim()),
         ...(minDuration > 0 ? { minDuration } : {}),
         ...(this.errors.checked ? { error: true } : {}),
-        limit: TRACES,
+        limit: SHOWN_TRACES,
       });
       this.grid.draw(traces);
       setText(

@@ -15,6 +15,7 @@ from deskbus_protocol.method import Empty
 from deskbus_protocol.panels import (
     DrawPanelParams,
     PanelAction,
+    PanelActionResult,
     PanelCell,
     PanelColumn,
     PanelContent,
@@ -261,3 +262,68 @@ async def test_without_a_shell_there_is_no_window_but_a_description(fruit: Fruit
 async def test_a_panel_that_does_not_exist_is_told_with_those_that_do(fruit: Fruit) -> None:
     with pytest.raises(DeskbusError, match="fruit"):
         await Panels(Shell(), [fruit]).describe("vegetables", PanelQuery())
+
+
+class OwnScreen(Screen):
+    """A shell with a panel of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[str, object]] = []
+        self.offers = True
+
+    async def call(
+        self, method: str, params: object, result: type[Any], *, timeout_s: float
+    ) -> Any:
+        self.asked.append((method, params))
+        if method == "ui.describePanel":
+            return PanelContent(
+                title="Orders",
+                actions=[PanelAction(id="close", label="Close")] if self.offers else [],
+            )
+        if method == "ui.actInPanel":
+            return PanelActionResult(message="Closed.")
+        return Empty()
+
+
+async def test_a_panel_of_the_shells_own_is_described_and_acted_in_by_the_shell() -> None:
+    shell, screen = Shell(), OwnScreen()
+    shell.connect(screen)
+    panels = Panels(shell, [Fruit()])
+    panels.register("orders", "Orders")
+    assert [(one.name, one.title, one.own) for one in panels.listed()] == [
+        ("fruit", "Fruit", False),
+        ("orders", "Orders", True),
+    ]
+    assert (await panels.describe("orders", PanelQuery())).title == "Orders"
+    assert await panels.perform("orders", PanelQuery(), "close", None) == "Closed."
+    assert [method for method, _ in screen.asked] == [
+        "ui.describePanel",
+        "ui.describePanel",
+        "ui.actInPanel",
+    ]
+    screen.offers = False
+    with pytest.raises(DeskbusError) as refused:
+        await panels.perform("orders", PanelQuery(), "close", None)
+    assert refused.value.kind is CONFLICT
+    screen.close()
+
+
+async def test_a_shell_can_replace_its_own_panel_and_none_of_ours() -> None:
+    panels = Panels(Shell(), [Fruit()])
+    panels.register("orders", "Orders")
+    panels.register("orders", "All orders")
+    assert [one.title for one in panels.listed()] == ["Fruit", "All orders"]
+    with pytest.raises(DeskbusError) as refused:
+        panels.register("fruit", "Vegetables")
+    assert refused.value.kind is CONFLICT
+
+
+async def test_an_action_is_done_by_name_only_while_it_is_offered() -> None:
+    fruit = Fruit()
+    panels = Panels(Shell(), [fruit])
+    await panels.perform("fruit", PanelQuery(), "eat", "apple")
+    assert fruit.eaten == ["apple"]
+    with pytest.raises(DeskbusError) as refused:
+        await panels.perform("fruit", PanelQuery(), "eat", "apple")
+    assert refused.value.kind is CONFLICT
