@@ -214,6 +214,19 @@ def payload(text: bytes) -> Flood:
     return plain(lambda _: frame)
 
 
+HEADER = "x" * 100_000
+LONG_ID = b"x" * 100_000
+
+
+def cancelled(method: str, params: object) -> Frames:
+    """Each call, and behind it its cancellation."""
+    return lambda n: (
+        rpc.request(method, params, n // 2)
+        if n % 2 == 0
+        else rpc.notification("$/cancelRequest", {"id": n // 2})
+    )
+
+
 def batch(n: int) -> bytes:
     members = [
         rpc.request("bus.ack", {"topic": "busy.acked", "seqs": list(range(1, 500))}, member)
@@ -289,6 +302,20 @@ OTHERS: Mapping[str, Flood] = {
         links=1,
     ),
     "batches": plain(batch, answered=True),
+    "batches within batches": plain(lambda n: b"[%b]" % b",".join([b"[[],[{}]]"] * 256)),
+    "replays that are cancelled": plain(cancelled("bus.replay", PATTERN)),
+    "messages with long headers": tells(
+        "bus.publish",
+        lambda n: {"topic": "busy.heads", "payload": n, "headers": {"a": HEADER, "b": HEADER}},
+        setup=subscribed("busy.heads"),
+    ),
+    "requests with long ids": plain(
+        lambda n: (
+            rpc.request("session.ping", {}, n)
+            .replace(b'"id":', b'"id":"%b' % LONG_ID, 1)
+            .replace(b',"method"', b'","method"', 1)
+        )
+    ),
     "bus.continue of all topics": calls("bus.continue", lambda _: {"pattern": "busy.#"}),
     "bus.watchSubscribers with many subscriptions": calls(
         "bus.watchSubscribers",
