@@ -75,7 +75,14 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   );
   await chmod(program, 0o700);
   const command = { file: program, args: [] };
-  const options = { command, env: {}, dataDir: folder, shellName: 'tests', log: () => {} };
+  const options = {
+    command,
+    env: {},
+    dataDir: folder,
+    shellName: 'tests',
+    log: () => {},
+    locale: () => 'en',
+  };
   const backend = new Backend(options);
   t.after(() => backend.stop());
   return backend;
@@ -117,7 +124,14 @@ test('whatever was started is proven to be gone, and a kill is told', async () =
   await writeFile(program, lines.join('\n'));
   await chmod(program, 0o700);
   const command = { file: program, args: [] };
-  const options = { command, env: {}, dataDir: folder, shellName: 'tests', log: () => {} };
+  const options = {
+    command,
+    env: {},
+    dataDir: folder,
+    shellName: 'tests',
+    log: () => {},
+    locale: () => 'en',
+  };
   const backend = new Backend(options);
   const { epoch } = await backend.start();
   assert.deepEqual(await backend.stopWhole(50), { isClean: false, left: [] });

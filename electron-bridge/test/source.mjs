@@ -21,6 +21,8 @@ export async function bundled(...paths) {
     platform: 'node',
     target: 'node12',
     external: ['electron'],
+    // Files of the package are read from where it was built.
+    define: { __dirname: JSON.stringify(fileURLToPath(new URL('../dist/main', import.meta.url))) },
     plugins: [validators],
   });
   return { file, remove: () => rm(folder, { recursive: true }) };
