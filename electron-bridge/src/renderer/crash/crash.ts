@@ -3,7 +3,7 @@ import type { CrashPage } from '../../generated/protocol';
 import type { CrashBridge } from '../../ipc/crash-channels';
 import { bytes, duration, wordsOf } from './words';
 import { byId, fill, make, setText } from '../panel/element';
-import { text } from '../language';
+import { language, text } from '../language';
 import { fullTime, shortTime } from '../panel/time';
 
 declare const crash: CrashBridge;
@@ -86,9 +86,11 @@ function drawSample({ sample }: CrashPage): void {
       processes,
     }),
   );
-  const cpuOf = cpuLimitPercent === undefined ? '' : ` of ${cpuLimitPercent.toFixed(0)} %`;
   meter('cpu', cpuPercent / (cpuLimitPercent ?? 100));
-  setText('cpu-text', `${cpuPercent.toFixed(0)} %${cpuOf}`);
+  const used = language.number(cpuPercent);
+  const limit = cpuLimitPercent === undefined ? '' : language.number(cpuLimitPercent);
+  const limited = limit === '' ? 'no' : 'yes';
+  setText('cpu-text', text('page.crash.cpu-of', { used, limited, limit }));
 }
 
 function meter(id: string, share: number | undefined): void {
