@@ -75,7 +75,7 @@ def running_from(folder: Path) -> list[str]:
 
 async def board_of(session: ElectronSession) -> Page:
     board = await session.window("board/index.html")
-    await board.until("window.deskbus && document.querySelector('button')")
+    await board.until("window.deskbus && document.querySelector('button') !== null")
     return board
 
 
