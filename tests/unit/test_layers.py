@@ -1,6 +1,8 @@
 """Who may import whom: down the list of the architecture page, and third parties behind fences."""
 
 import ast
+import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
@@ -11,6 +13,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BACKEND = ROOT / "backend/deskbus"
 PROTOCOL = ROOT / "protocol/deskbus_protocol"
+TYPESCRIPT = ROOT / "electron-bridge/src"
+
+TYPESCRIPT_IMPORT = re.compile(r"""(?:from|import) ['"](\.{1,2}/[^'"]+)['"]""")
 
 SERVICES = {
     "bus", "persistence", "security", "vault", "audit", "processes", "ui", "federation", "fdc3",
@@ -60,6 +65,17 @@ def import_graph(modules: Mapping[str, Path]) -> dict[str, set[str]]:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 named = {f"{node.module}.{alias.name}" for alias in node.names}
                 graph[name] |= (named | {node.module}) & modules.keys()
+    return graph
+
+
+def typescript_graph(root: Path) -> dict[str, set[str]]:
+    """Each source of the npm package with those that it imports, for their types alone too."""
+    graph: dict[str, set[str]] = {}
+    for path in root.rglob("*.ts"):
+        targets = TYPESCRIPT_IMPORT.findall(path.read_text("utf-8"))
+        graph[str(path.relative_to(root).with_suffix(""))] = {
+            os.path.relpath(path.parent / target, root) for target in targets
+        }
     return graph
 
 
@@ -133,6 +149,15 @@ def test_the_protocol_package_is_pure(path: Path) -> None:
 def test_modules_import_each_other_in_no_circle(root: Path) -> None:
     try:
         TopologicalSorter(import_graph(modules_of(root))).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_typescript_modules_import_each_other_in_no_circle() -> None:
+    graph = typescript_graph(TYPESCRIPT)
+    assert "page/link" in graph["page/index"] | graph["page/begin"]
+    try:
+        TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
 

@@ -80,17 +80,35 @@ export class DeskbusError extends Error {
   }
 }
 
+/**
+ * Whether a thrown value is a DeskbusError, of this bundle or of another: a program may load two of
+ * them, and a page and its preload script each have a class of their own.
+ */
+function isDeskbusError(thrown: unknown): thrown is Failure {
+  if (typeof thrown !== 'object' || thrown === null) return false;
+  const { name, code, message } = thrown as Partial<Record<keyof Failure, unknown>>;
+  return name === 'DeskbusError' && typeof code === 'number' && typeof message === 'string';
+}
+
 /** Any thrown value as an error that may cross the wire: an unknown one tells nothing. */
 export function asDeskbusError(thrown: unknown): DeskbusError {
-  return thrown instanceof DeskbusError ? thrown : DeskbusError.of('internal_error');
+  if (thrown instanceof DeskbusError) return thrown;
+  return isDeskbusError(thrown)
+    ? DeskbusError.fromFailure(asFailure(thrown))
+    : DeskbusError.of('internal_error');
+}
+
+/** Whether a thrown value is the error of this row of the table. */
+export function isError(thrown: unknown, name: ErrorName): boolean {
+  return isDeskbusError(thrown) && thrown.code === ERRORS[name].code;
 }
 
 /** Whether a call was not answered because its connection ended. */
 export function isLoss(thrown: unknown): boolean {
-  return asDeskbusError(thrown).code === ERRORS.connection_lost.code;
+  return isError(thrown, 'connection_lost');
 }
 
-export function asFailure(error: DeskbusError): Failure {
+export function asFailure(error: DeskbusError | Failure): Failure {
   const { code, message, category, retryable, action, correlationId } = error;
   const known = { name: 'DeskbusError' as const, code, message, category, retryable, action };
   return correlationId === undefined ? known : { ...known, correlationId };

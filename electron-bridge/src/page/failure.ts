@@ -1,5 +1,5 @@
 import { ERRORS } from '../generated/protocol';
-import { asDeskbusError, DeskbusError, type ErrorName } from '../common/error';
+import { DeskbusError, type ErrorName } from '../common/error';
 import type { Refusal, Refused } from './api';
 
 export function failure(name: ErrorName, message?: string): DeskbusError {
@@ -12,8 +12,4 @@ export function refusalOf(refusal: Refused): Refusal {
   const row = Object.values(ERRORS).find((known) => known.code === code) ?? ERRORS.internal_error;
   const error = new DeskbusError({ code, message, data: { ...row.data, action } });
   return Object.assign(error, refusal) as Refusal;
-}
-
-export function isFailure(thrown: unknown, name: ErrorName): boolean {
-  return asDeskbusError(thrown).code === DeskbusError.of(name).code;
 }

@@ -1,4 +1,5 @@
 import { MESSAGE_HEAD } from '../generated/constants';
+import type { MessageParams as Message } from '../generated/protocol';
 import { Batching, type BatchStats } from '../common/bus/batching';
 import { DeskbusError } from '../common/error';
 import { checkSize } from '../common/json';
@@ -12,7 +13,6 @@ import {
   type Told,
   type Word,
 } from '../ipc/page-lines';
-import type { Message } from './api';
 
 /** A carrier of text to main and back. */
 export interface Pipe {

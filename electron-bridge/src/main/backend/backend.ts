@@ -5,7 +5,7 @@ import type { Readable, Writable } from 'stream';
 import { PROTOCOL_VERSION, type HelloResult } from '../../generated/protocol';
 import { Backoff } from '../../common/backoff';
 import { Emitter } from '../../common/emitter';
-import { asDeskbusError, DeskbusError, type ErrorName } from '../../common/error';
+import { asDeskbusError, DeskbusError, isError, type ErrorName } from '../../common/error';
 import {
   Link,
   type BackendMethod,
@@ -311,10 +311,6 @@ function mismatch(theirs: string): DeskbusError {
     `The backend speaks protocol ${theirs}, deskbus-electron speaks ${PROTOCOL_VERSION}.`,
     { action, retryable: false },
   );
-}
-
-function isError(error: unknown, name: ErrorName): boolean {
-  return error instanceof DeskbusError && error.code === DeskbusError.of(name).code;
 }
 
 async function whyNotStarted(

@@ -19,7 +19,7 @@ import { throwLater } from '../../common/uncaught';
 import type { ConnectResult } from '../../generated/protocol';
 import { FDC3_EXCHANGE_TIMEOUT_MS, FDC3_LAUNCH_TIMEOUT_MS } from '../../generated/constants';
 import type { PageBus } from '../bus';
-import { isFailure } from '../failure';
+import { isError } from '../../common/error';
 import { PageChannels } from './channels';
 import { BridgeMessaging } from './messaging';
 import { ask, extendChannels, listenWithContext, onContextCleared } from './newer';
@@ -140,7 +140,7 @@ export async function connect(bus: PageBus, isNewer: boolean): Promise<BridgeAge
         return;
       } catch (error) {
         // The call waits for the next connection where there is none.
-        if (!isFailure(error, 'connection_lost')) throw error;
+        if (!isError(error, 'connection_lost')) throw error;
       }
     }
   };

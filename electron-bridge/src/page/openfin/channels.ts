@@ -1,6 +1,7 @@
 import { MAX_REQUEST_TIMEOUT_MS } from '../../generated/constants';
 import { Emitter } from '../../common/emitter';
-import { failure, isFailure } from '../failure';
+import { isError } from '../../common/error';
+import { failure } from '../failure';
 import type { PageBus } from '../bus';
 import { ChannelClient } from './channel-client';
 import { ChannelProvider } from './channel-provider';
@@ -102,7 +103,7 @@ export class Channels extends Emitter<{ opened: ChannelEvent; closed: ChannelEve
         await client.connect(payload);
         return;
       } catch (error) {
-        if (!isFailure(error, 'no_subscriber')) throw error;
+        if (!isError(error, 'no_subscriber')) throw error;
         if (!wait) throw failure('no_subscriber', `The channel ${name} has no provider.`);
         await opened.within(limit - performance.now());
       } finally {
