@@ -14,7 +14,8 @@ from deskbus.contracts.progress import ReportProgress
 from deskbus.storage.folder_lock import FolderBusyError
 from deskbus.storage.newer_format import NewerFormatError
 from deskbus.vault import cipher
-from deskbus.vault.cipher import Context, SealError, new_key, new_key_id, wipe
+from deskbus.vault.cipher import Context, SealError
+from deskbus.vault.key_rotation import KeyRotation
 from deskbus.vault.keys.kek_providers import (
     KekProvider,
     KeychainKekProvider,
@@ -44,12 +45,8 @@ from deskbus.vault.unlocked_vault import (
     needs_shell,
     open_existing,
     open_new,
-    try_to,
 )
 from deskbus_protocol.secrets import VaultState
-
-BATCH = 256
-"""Records that are sealed anew with one change of the manifest."""
 
 CLOSE_WITHIN_S = 1.0
 
@@ -247,7 +244,7 @@ class Vault:
         """A new key-encryption key; the data keys are wrapped anew, records stay as they are."""
         with self._turn:
             self._open()
-            self._move(self._unlocked.kek_provider)
+            self._rotation().rotate_kek(self._unlocked.kek_provider)
 
     def rotate_keys(self, *, reseal: bool = True, progress: ReportProgress | None = None) -> None:
         """A new data key for every purpose; the old ones open what they sealed.
@@ -257,37 +254,20 @@ class Vault:
         """
         with self._turn:
             self._open()
-            opened = self._unlocked
-            with self._change():
-                opened.keys.rotate()
-                opened.save_keys()
-                opened.records.save_under_primary()
+            rotation = self._rotation()
+            rotation.rotate_data_keys()
             if reseal:
-                self.reseal(progress)
+                rotation.reseal(progress)
             log.info("vault.keys_rotated", resealed=reseal)
 
     def reseal(self, progress: ReportProgress | None = None) -> None:
         """Seals every record anew that an old key seals, and forgets those keys.
 
-        Damaged ones hold up no others: they are passed over, keep their key, and in the end it is
-        `SealError`.
+        Raises `SealError` in the end where some are damaged: those keep their key.
         """
         with self._turn:
             self._open()
-            opened = self._unlocked
-            outdated = opened.records.outdated()
-            damaged: list[Name] = []
-            with self._change():
-                for start in range(0, len(outdated), BATCH):
-                    batch = outdated[start : start + BATCH]
-                    opened.records.put(opened.records.readable(batch, damaged))
-                    if progress:
-                        progress(start + len(batch), len(outdated))
-                if not damaged:
-                    opened.forget_unused_keys()
-            if damaged:
-                log.error("vault.not_resealed", damaged=len(damaged))
-                raise SealError
+            self._rotation().reseal(progress)
 
     def use_password(self, password: bytearray) -> None:
         """A master password from here on, or another one; what was in memory only is kept."""
@@ -295,7 +275,7 @@ class Vault:
             memory = self._open_for_change()
             kek_provider = PasswordKekProvider.new(password)
             if memory is None:
-                self._move(kek_provider)
+                self._rotation().rotate_kek(kek_provider)
             else:
                 self._leave_memory(memory, kek_provider, password)
 
@@ -307,7 +287,9 @@ class Vault:
                 raise VaultLockedError("this keychain is not to be had here")
             memory = self._open_for_change()
             if memory is None:
-                self._move(KeychainKekProvider(keychain, self._unlocked.head.installation))
+                self._rotation().rotate_kek(
+                    KeychainKekProvider(keychain, self._unlocked.head.installation)
+                )
             else:
                 kek_provider = KeychainKekProvider(keychain, installation_of(self._folder))
                 self._leave_memory(memory, kek_provider)
@@ -432,26 +414,10 @@ class Vault:
         self._memory = None
         self._locked_because = ""
         if self._unlocked.kek_provider is not kek_provider:
-            self._move(kek_provider)
+            self._rotation().rotate_kek(kek_provider)
 
-    def _move(self, kek_provider: KekProvider) -> None:
-        """Moves to a new key-encryption key; the one that the keyset names is kept throughout."""
-        opened = self._unlocked
-        kek_id, kek = new_key_id(), new_key()
-        kek_provider.prepare({opened.head.kek: opened.kek, kek_id: kek})
-        self._folder.step("key prepared")
-        head, before = kek_provider.head(opened.head.installation, kek_id, kek), opened.kek_provider
-        with self._change():
-            opened.keys.kek_changed()
-            self._folder.write(KEYSET, opened.keys.seal(head, kek))
-        wipe(opened.kek)
-        opened.head, opened.kek_provider, opened.kek = head, kek_provider, kek
-        # Where this fails the old key stays beside the new one until the vault is next opened.
-        try_to(lambda: kek_provider.settle(kek_id, kek))
-        self._folder.step("key settled")
-        if before is not kek_provider and not kek_provider.shares_place_with(before):
-            try_to(before.leave)
-        log.info("vault.kek_rotated", kek_provider=kek_provider.name)
+    def _rotation(self) -> KeyRotation:
+        return KeyRotation(self._unlocked, self._folder, self._change)
 
     def _tidy_at_leisure(self, opened: UnlockedVault) -> None:
         """Clean-up that a full disk prevents is no reason to be locked."""

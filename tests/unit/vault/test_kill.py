@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.vault import vault as vault_module
+from deskbus.vault import key_rotation
 from deskbus.vault.records import sealed_records
 from deskbus.vault.records.sealed_records import Name
 from deskbus.vault.records.vault_archive import export_vault, import_vault
@@ -37,7 +37,7 @@ PASSWORD = b"correct horse"
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vault_module, "BATCH", BATCH)
+    monkeypatch.setattr(key_rotation, "BATCH", BATCH)
 
 
 def unlocked(folder: Path, step: Step | None = None) -> Vault:
