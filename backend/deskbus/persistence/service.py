@@ -17,26 +17,25 @@ from deskbus.observability.metrics.histogram import DISK_BOUNDS_S, Histogram
 from deskbus.persistence.batch_sealer import BatchSealer, SealingError, WithoutVault
 from deskbus.persistence.commit.backlog import Backlog
 from deskbus.persistence.commit.durability import Durable, Waiter, call_all
-from deskbus.persistence.commit.unsealed_batches import UnsealedBatches, named
 from deskbus.persistence.log.batch import MAX_BATCH_BYTES, Messages
 from deskbus.persistence.log.file_operations import Files
 from deskbus.persistence.log.message_log import MessageLog, Statistics, WrittenBatches
 from deskbus.persistence.log.reader import LineBlock, read_ahead
 from deskbus.persistence.log.retention import LogRetention
 from deskbus.persistence.log.selection import Selection
+from deskbus.persistence.sensitive_messages import SensitiveMessages
 from deskbus.persistence.state import (
     NO_ANSWER,
     TOO_SLOW,
     PersistenceState,
     degraded,
     reason_of,
-    unsealed,
 )
 from deskbus.reliability.circuit_breaker import Attempt, CircuitBreaker
 from deskbus.storage.clocks import ClockMs, SteadyClock
 from deskbus.storage.timers import CallLater, Timers
 from deskbus.storage.worker_thread import WorkerThread
-from deskbus_protocol.errors import DEGRADED, UNAVAILABLE, DeskbusError
+from deskbus_protocol.errors import DEGRADED, DeskbusError
 
 SYNC_AFTER_S = 0.9
 """Leaves the disk a tenth of the second after which every message is to be on it."""
@@ -49,9 +48,6 @@ MAX_FLIGHT_BYTES = 4 * 1024 * 1024
 
 RETRY_AFTER_S = (1.0, 2.0, 4.0, 8.0)
 """Beyond, the breaker is open and says when."""
-
-OPEN_AGAIN_S = (1.0, 2.0, 4.0, 8.0, 30.0)
-"""How soon the vault is looked at again; who unlocks it here is heard at once."""
 
 STALLED_AFTER_S = 5.0
 CLEAN_UP_EVERY_S = 3600.0
@@ -116,15 +112,7 @@ class MessagePersistence:
         self._pending = Messages(0)
         self._backlog = Backlog()
         self._too_large = 0
-        self._sealer = sealer
-        self._without_vault = without_vault
-        self._unsealed = UnsealedBatches()
-        self._for_vault: list[Waiter] = []
-        self._opening = False
-        self._seal_failed = False
-        self._opened_in_vain = 0
-        self._not_sealable = 0
-        self._sealing_reported = ""
+        self._sensitive = SensitiveMessages(sealer, without_vault, self._write_released)
         self._waiting: list[Waiter] = []
         self._in_flight: list[Waiter] = []
         self._placed = False
@@ -160,14 +148,12 @@ class MessagePersistence:
         self._loop = asyncio.get_running_loop()
         self._timers = Timers(self._given_call_later or self._loop.call_later)
         self._worker = WorkerThread("persistence")
-        self._vault_worker = WorkerThread("sealing")
         opened = asyncio.Event()
         self._in_flight.append(Waiter(lambda _ok: opened.set()))
         self._flush_group(sync=False)
         await opened.wait()
         self._suspended = False
-        if self._sealer is not None:
-            self._vault_worker.submit(self._sealer.look, self._vault_looked_at)
+        self._sensitive.start(self._loop, self._timers)
         self._go_on()
         self._timers.set(CLEAN_UP_EVERY_S, self._clean_up)
 
@@ -205,59 +191,25 @@ class MessagePersistence:
                 self._due()
 
     def is_sensitive(self, topic: str) -> bool:
-        return self._sealer is not None and self._sealer.covers((topic,))
+        return self._sensitive.covers(topic)
 
     def admit(self, topic: str, *, foreign: bool = False) -> bool:
         """Whether a message on a sensitive topic would wait in memory until it can be encrypted.
 
-        Raises `DeskbusError` (unavailable) where it may not, or too many do. Another machine's may
-        while the vault is locked: it is still to be had there if it is lost here.
+        Raises `DeskbusError` (unavailable) where it may not, or too many do; see
+        `SensitiveMessages.admit`.
         """
-        if self._sealer is None or self._sealable():
+        if self._sensitive.sealable():
             return False
         self._close_pending()
-        self._open_again_later()
-        readiness = self._sealer.readiness
-        if self._without_vault == "refuse" and (
-            readiness == "none" or (readiness == "locked" and not foreign)
-        ):
-            self._not_sealable += 1
-            self._tell_sealing()
-            raise DeskbusError(
-                UNAVAILABLE,
-                f"Messages on {topic} are written encrypted only, and {self._sealer.why}.",
-                action="Unlock the vault, or give it a master password or a keychain; see "
-                "deskbus vault status.",
-            )
-        if self._unsealed.full:
-            self._not_sealable += 1
-            self._tell_sealing()
-            raise DeskbusError(
-                UNAVAILABLE,
-                f"Too many messages wait in memory to be encrypted, so none more on {topic}.",
-                action="Unlock the vault, or give it a master password or a keychain; then they "
-                "are written.",
-            )
+        self._sensitive.admit(topic, foreign=foreign)
         return True
 
     def check_durable(self, topic: str) -> None:
         """Raises `DeskbusError` (degraded, unavailable) where a message could not be kept now."""
         if self._reason:
             raise DeskbusError(DEGRADED, "Messages can't be written to disk at the moment.")
-        if (
-            self._sealer is not None
-            and self.is_sensitive(topic)
-            and not self._sealable()
-            and self._sealer.readiness in ("locked", "none")
-        ):
-            self._not_sealable += 1
-            self._open_again_later()
-            raise DeskbusError(
-                UNAVAILABLE,
-                f"Messages on {topic} are written encrypted only, and {self._sealer.why}.",
-                action="Unlock the vault, or give it a master password or a keychain; see "
-                "deskbus vault status.",
-            )
+        self._sensitive.check_durable(topic)
 
     def when_durable(self, callback: Durable, topic: str | None = None) -> None:
         """Calls back when everything appended so far is on the disk; False if it did not get there.
@@ -268,9 +220,9 @@ class MessagePersistence:
         sealed = topic is not None and self.is_sensitive(topic)
         if self._reason or self._suspended:
             self._loop.call_soon(callback, False)
-        elif sealed and not self._sealable():
+        elif sealed and not self._sensitive.sealable():
             self._close_pending()
-            self._wait_for_vault(Waiter(callback, sealed))
+            self._sensitive.wait(Waiter(callback, sealed))
         elif self._unsynced_since is not None:
             self._waiting.append(Waiter(callback, sealed))
             self._flush_soon()
@@ -281,15 +233,11 @@ class MessagePersistence:
 
     def vault_changed(self) -> None:
         """Somebody has unlocked the vault, or made one: what waits for it is written."""
-        if not self._suspended and self._sealer is not None:
-            self._seal_failed = False
-            self._timers.cancel(self._open_vault)
-            self._sealable()
-            self._tell_sealing()
+        self._sensitive.vault_changed()
 
     def waits(self, topic: str) -> bool:
         """Whether messages of the topic wait to be encrypted."""
-        return bool(self._unsealed) and topic in self._unsealed.topics
+        return self._sensitive.waits(topic)
 
     async def flush(self) -> bool:
         """Whether all that can be is on the disk now; tries even while degraded."""
@@ -316,12 +264,13 @@ class MessagePersistence:
         if self._suspended:
             return
         self._close_pending()
-        self._sealable()
+        self._sensitive.sealable()
         try:
             async with asyncio.timeout(within_s):
                 if not await self.flush():
                     log.error("persistence.lost", messages=self._backlog.messages)
                 self._suspended = True
+                self._sensitive.suspend()
                 await self._worker.run(partial(self._log.close, self.position))
         except (OSError, TimeoutError) as error:
             log.error(  # noqa: TRY400
@@ -330,15 +279,7 @@ class MessagePersistence:
         self._suspended = self._closed = True
         self._timers.cancel_all()
         self._worker.stop()
-        self._vault_worker.stop()
-        if self._unsealed and self._sealer is not None:
-            log.error(
-                "persistence.sensitive_lost",
-                messages=self._unsealed.messages,
-                topics=named(self._unsealed.topics),
-                detail=f"they could not be encrypted: {self._sealer.why}",
-            )
-        call_all(self._in_flight + self._waiting + self._for_vault, ok=False)
+        call_all(self._in_flight + self._waiting + self._sensitive.close(), ok=False)
 
     async def read(self, query: LogQuery) -> AsyncIterator[LineBlock]:
         """Blocks of wanted lines, oldest first, those still in memory too.
@@ -348,7 +289,7 @@ class MessagePersistence:
         """
         self._close_pending()
         selection = Selection(query, self.position)
-        held = [*self._backlog.batches, *self._unsealed.batches]
+        held = [*self._backlog.batches, *self._sensitive.held.batches]
         held.sort(key=lambda batch: batch.first_position)
         starts = [batch.first_position for batch in held]
         not_late = [batch.first_position for batch in held if not batch.late]
@@ -409,32 +350,20 @@ class MessagePersistence:
     @property
     def state(self) -> PersistenceState:
         states = [] if not self._reason else [degraded(self._reason, self._held, self._dropped)]
-        states += [PersistenceState("degraded", words)] if (words := self._sealing_words()) else []
+        states += [PersistenceState("degraded", words)] if (words := self._sensitive.words) else []
         if not states:
             return PersistenceState("ok")
         return PersistenceState("degraded", "; ".join(state.detail for state in states))
 
-    def _sealing_words(self) -> str:
-        sealer = self._sealer
-        if sealer is None or (not self._unsealed and sealer.readiness not in ("locked", "none")):
-            return ""
-        return unsealed(
-            sealer.why,
-            waiting=self._unsealed.messages,
-            topics=len(self._unsealed.topics),
-            refuse=self._without_vault == "refuse",
-            refused=self._not_sealable,
-        )
-
     def statistics(self) -> PersistenceStatistics:
         return PersistenceStatistics(
             log=self._log.statistics(),
-            held=self._held + self._unsealed.messages,
-            unsealed=self._unsealed.messages,
-            refused=self._not_sealable,
+            held=self._held + self._sensitive.held.messages,
+            unsealed=self._sensitive.held.messages,
+            refused=self._sensitive.refused,
             held_bytes=self._backlog.size_bytes
             + self._pending.size_bytes
-            + self._unsealed.size_bytes,
+            + self._sensitive.held.size_bytes,
             dropped=self._dropped,
         )
 
@@ -566,99 +495,32 @@ class MessagePersistence:
         """The log is open for the first time: what was taken before comes after what it has."""
         if self._log.opened and not self._placed:
             self._placed = True
-            for waiting in (self._backlog, self._unsealed):
+            for waiting in (self._backlog, self._sensitive.held):
                 waiting.shift(self._log.position)
             self._pending.first_position += self._log.position
 
     def _set_aside(self, in_flight: list[Waiter]) -> None:
         """The vault can't be used any more: what is sensitive waits for it, all else goes on."""
-        for batch in self._backlog.take_late(self.is_sensitive):
-            self._unsealed.add(batch)
+        late = self._backlog.take_late(self.is_sensitive)
         if self._flight_since is not None:
             self._unsynced_since, self._flight_since = self._flight_since, None
-        self._waiting = [w for w in in_flight if not w.sealed] + self._waiting
         sealed = [w for w in in_flight + self._waiting if w.sealed]
-        self._waiting = [w for w in self._waiting if not w.sealed]
-        self._seal_failed = True
-        self._timers.set(OPEN_AGAIN_S[0], self._open_vault)
-        for waiter in sealed:
-            self._wait_for_vault(waiter)
+        self._waiting = [w for w in in_flight + self._waiting if not w.sealed]
+        self._sensitive.set_aside(late, sealed)
         if self._failures:
             self._timers.set(0.0, self._retry)
-        self._tell_sealing()
 
-    def _sealable(self) -> bool:
-        """Whether sensitive messages go the way of all others; lets those go that wait."""
-        if self._sealer is None:
-            return True
-        if self._seal_failed or self._sealer.readiness != "ready":
-            return False
-        self._opened_in_vain = 0
-        batches = self._unsealed.take()
+    def _write_released(self, batches: list[Messages], waiters: list[Waiter]) -> None:
+        """What has waited for the vault goes the way of all others."""
         if batches:
             self._backlog.add_late(batches)
             if self._unsynced_since is None:
                 self._unsynced_since = self._monotonic_s()
-        waiters, self._for_vault = self._for_vault, []
-        self._timers.cancel(self._vault_stalled)
         if self._reason:
             self._loop.call_soon(partial(call_all, waiters, ok=False))
         else:
             self._waiting += waiters
-        if batches or waiters:
-            self._go_on()
-            self._tell_sealing()
-        return True
-
-    def _wait_for_vault(self, waiter: Waiter) -> None:
-        """Nobody waits long: perhaps a person is asked, and perhaps that person is away."""
-        if self._sealer is None or self._sealer.readiness in ("locked", "none"):
-            self._loop.call_soon(waiter.callback, False)
-            return
-        self._for_vault.append(waiter)
-        if self._vault_stalled not in self._timers:
-            self._timers.set(STALLED_AFTER_S, self._vault_stalled)
-
-    def _vault_stalled(self) -> None:
-        self._timers.cancel(self._vault_stalled)
-        waiters, self._for_vault = self._for_vault, []
-        call_all(waiters, ok=False)
-
-    def _open_again_later(self) -> None:
-        """Looks at the vault again after a while, unless that is to be anyway."""
-        if not (self._suspended or self._opening or self._open_vault in self._timers):
-            tries = min(self._opened_in_vain, len(OPEN_AGAIN_S) - 1)
-            self._timers.set(OPEN_AGAIN_S[tries], self._open_vault)
-
-    def _open_vault(self) -> None:
-        self._timers.cancel(self._open_vault)
-        if self._sealer is not None and not (self._opening or self._suspended):
-            self._opening = True
-            self._vault_worker.submit(self._sealer.open, self._vault_answered)
-
-    def _vault_answered(self, outcome: BaseException | None) -> None:
-        self._opening = self._seal_failed = False
-        if self._closed or self._sealable():
-            return
-        self._opened_in_vain += 1
-        self._vault_stalled()
-        self._open_again_later()
-        self._tell_sealing()
-
-    def _vault_looked_at(self, outcome: BaseException | None) -> None:
-        if not self._closed:
-            self._tell_sealing()
-
-    def _tell_sealing(self) -> None:
-        """Warns once of each reason, and tells when it is over."""
-        why = self._sealer.why if self._sealer is not None and self._sealing_words() else ""
-        if why == self._sealing_reported:
-            return
-        self._sealing_reported = why
-        if why:
-            log.warning("persistence.sensitive_topics", detail=self.state.detail)
-        else:
-            log.info("persistence.sensitive_topics", detail="they are encrypted and written")
+        self._go_on()
 
     def _fail(self, error: BaseException) -> None:
         if self._flight_since is not None:
@@ -696,19 +558,15 @@ class MessagePersistence:
 
     def _keep(self, batch: Messages) -> bool:
         """Whether nothing had to be dropped for it."""
-        sealer = self._sealer
-        if sealer is None or not sealer.covers(set(batch.topics)) or self._sealable():
+        if not self._sensitive.must_wait(set(batch.topics)):
             return self._backlog.add(batch)
         whole = True
         for part in batch.split(self.is_sensitive):
             if part.late:
-                self._unsealed.add(part)
+                self._sensitive.hold(part)
             else:
                 whole = self._backlog.add(part) and whole
-        if sealer.readiness == "unopened":
-            self._open_vault()
-        else:
-            self._open_again_later()
+        self._sensitive.ask_vault()
         return whole
 
     def _give_up_waiting(self) -> None:
