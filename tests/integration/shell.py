@@ -151,7 +151,7 @@ async def start_shell(
                         result=HelloResult,
                     )
                 yield TestShell(process, client, greeting)
-            except Exception as error:
+            except Exception as error:  # raised again below, not in a group
                 failed = error
             finally:
                 tasks.cancel_scope.cancel()

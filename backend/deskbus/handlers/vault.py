@@ -1,7 +1,7 @@
 """`vault.*`: what the shell, or a person at the command line, does with the vault."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -97,8 +97,9 @@ class VaultHandlers:
     async def _commit_or_lock(self, event: AuditEvent) -> None:
         try:
             await self._trail.commit(event)
-        except BaseException:
-            with anyio.CancelScope(shield=True):
+        except BaseException:  # what is not recorded does not stand; nor does a cancelled call
+            # What is in memory only can't be locked; it was open before.
+            with anyio.CancelScope(shield=True), suppress(DeskbusError):
                 await self._vault.lock()
             raise
 

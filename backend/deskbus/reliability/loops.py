@@ -35,7 +35,7 @@ class Loops:
         while True:
             try:
                 await loop()
-            except Exception as error:
+            except Exception as error:  # whatever ended it, it is begun anew
                 log.exception("component.failed")
                 words = "file descriptors or threads" if is_shortage(error) else "failures"
                 self._shortage.note(f"rounds of a component, for {words}")

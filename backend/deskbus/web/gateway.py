@@ -205,7 +205,7 @@ class Gateway:
             response = _failure(STATUS_OF_CATEGORY[error.kind.category], error)
         except ClientDisconnect:
             return
-        except Exception:
+        except Exception:  # no text of it leaves, and no other request is lost
             log.exception("web.request_failed")
             response = _failure(500, DeskbusError(INTERNAL_ERROR))
         for name, value in EVERYWHERE.items():

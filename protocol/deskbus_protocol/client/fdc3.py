@@ -203,7 +203,7 @@ class _Link:
                 value = call()
                 if inspect.isawaitable(value):
                     await value
-            except Exception:
+            except Exception:  # raised again where nobody is to be told
                 if failed is None:
                     raise
                 await failed()

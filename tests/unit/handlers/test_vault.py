@@ -124,6 +124,16 @@ async def test_a_vault_with_the_log_s_own_keys_is_locked_again_where_that_stays_
     assert recorder.done == ["unlock", "lock"]
 
 
+async def test_an_unlocking_that_is_not_recorded_says_so_also_where_nothing_can_be_locked() -> None:
+    class InMemory(Recorder):
+        async def lock(self) -> None:
+            raise DeskbusError(UNAVAILABLE, "Secrets are in memory only.")
+
+    with pytest.raises(DeskbusError) as refused:
+        await table_of(InMemory("commit"), log_is_open=False)["vault.unlock"](CALL, UnlockParams())
+    assert refused.value.kind is AUDIT_UNAVAILABLE
+
+
 async def test_what_has_no_effect_is_not_recorded() -> None:
     class Without(Recorder):
         async def has_config(self, _: str) -> bool:

@@ -68,8 +68,7 @@ def killed_at(at: int, action: Callable[[Step], object]) -> bool:
         try:
             action(step)
             code = 0
-        except BaseException:
-            # Nobody else would tell why: the child must not return into the test.
+        except BaseException:  # nobody else would tell why: the child must not return
             traceback.print_exc()
         finally:
             sys.stderr.flush()

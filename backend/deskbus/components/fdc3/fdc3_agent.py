@@ -308,10 +308,9 @@ class _Outlet:
         self._take = take
 
     def put(self, line: bytes, topic: str | None, _: int) -> None:
-        """A context that breaks the agent must not break the publish that brought it."""
         try:
             self._take(line)
-        except Exception:
+        except Exception:  # a context that breaks the agent must not break its publish
             log.exception("fdc3.context_not_handed_out", topic=topic)
 
 

@@ -39,7 +39,7 @@ class MetricsExposition:
         for source in self._sources:
             try:
                 found += source()
-            except Exception:
+            except Exception:  # one part's fault must not hide the others' metrics
                 log.exception("metrics.source_failed")
                 self._failures += 1
         found.append(

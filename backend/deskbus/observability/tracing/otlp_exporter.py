@@ -98,7 +98,7 @@ class OtlpExporter(Generic[T]):
             else:
                 self.dropped += len(batch)
             return False
-        except Exception:
+        except Exception:  # a span that can't be encoded must not end the export
             attempt.failed()
             log.exception("otlp.failed")
             self._problem = "a batch could not be encoded"

@@ -22,5 +22,5 @@ def call_all(waiters: list[Waiter], *, ok: bool) -> None:
     for waiter in waiters:
         try:
             waiter.callback(ok)
-        except Exception:
+        except Exception:  # one waiter's fault must not keep the others waiting
             log.exception("persistence.callback_failed")

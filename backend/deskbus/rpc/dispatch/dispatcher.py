@@ -124,7 +124,7 @@ class Dispatcher:
                     error.correlation_id = error.correlation_id or current().correlation_id
                     await on_refused(call, row.name, error)
                 return error
-            except Exception as error:
+            except Exception as error:  # it is this call's alone, and no text of it leaves
                 if is_shortage(error):
                     log.warning("rpc.shortage", method=row.name, reason=str(error))
                     return refusal(error)

@@ -109,7 +109,7 @@ class Prompts:
             with prompt.scope:
                 async with turn, self._slots:
                     prompt.outcome = await self._ask(prompt.request)
-        except Exception:
+        except Exception:  # the outcome stays what it was made with: a denial
             log.exception("permission.prompt_failed", app=app)
         finally:
             self._close((app, prompt.request.grant), prompt)

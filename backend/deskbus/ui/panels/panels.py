@@ -243,7 +243,7 @@ async def _content(panel: _Open) -> PanelContent:
         return await panel.provider.describe(panel.query)
     except DeskbusError as error:
         problem = error
-    except Exception:
+    except Exception:  # the panel says so; others are drawn all the same
         log.exception("panel.failed", panel=panel.provider.name)
         problem = DeskbusError(INTERNAL_ERROR)
     last = panel.seen.get(panel.revision) or PanelContent(
