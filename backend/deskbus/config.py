@@ -234,7 +234,7 @@ class MetricsConfig(Section, frozen=True, kw_only=True):
     """With `socket`, Prometheus' text is served at `metrics.sock` beside the pipe, over HTTP.
 
     Of apps that stand in labels, the first `apps` are told by name, all others as `other`.
-    `latency` measures how long messages take, by samples. Who comes with the `token`, which may be
+    `latency` measures how long messages take, by samples. A request with the `token`, which may be
     `secret:NAME`, gets the same at /metrics of the web gateway; without one there is none.
     """
 

@@ -22,7 +22,7 @@ export class Backend {
   };
   /** Answers to methods, in place of the usual ones. */
   answers = {};
-  /** What a subscription is said to begin with. */
+  /** The beginning that a subscription is told. */
   mark = { epoch: 'e1', timestamp: 1, position: 0 };
   /** Whether it says nothing. */
   mute = false;

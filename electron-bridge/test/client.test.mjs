@@ -114,7 +114,7 @@ test('a paused client reads nothing until it goes on', async () => {
   const arrived = await collect('a', 1);
   client.pause();
   backend.send({ topic: 'a', seq: 1 });
-  // Whatever the socket had would be read before this server's answers to another client.
+  // The socket's content would be read before this server's answers to another client.
   const other = new Client({
     dial,
     app: 'com.example.app',

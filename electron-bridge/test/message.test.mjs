@@ -36,7 +36,7 @@ function assertReads(params, reader) {
   assert.deepEqual(read(params, reader).toJSON(), params);
 }
 
-/** What is given to JSON.parse while `action` runs. */
+/** The texts given to JSON.parse while `action` runs. */
 function parsed(action) {
   const { parse } = JSON;
   const texts = [];

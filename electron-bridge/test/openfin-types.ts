@@ -57,7 +57,7 @@ declare const providerIdentity: Facade.ProviderIdentity;
 export const sameProviderIdentity: OpenFin.ProviderIdentity = providerIdentity;
 export const options: Facade.ConnectOptions = {} as OpenFin.ChannelConnectOptions;
 
-// What differs is seen: else the comparisons above would prove nothing.
+// A difference is seen: else the comparisons above would prove nothing.
 interface Other extends Omit<Facade.ChannelClient, 'dispatch'> {
   dispatch(action: number): Promise<unknown>;
 }

@@ -39,7 +39,7 @@ function lastSeqs(progress, expected) {
   return Object.fromEntries(Object.keys(expected).map((topic) => [topic, known[topic] ?? null]));
 }
 
-/** What the client does at the end of each block that it read; nothing is asked before that. */
+/** The client's step at the end of each block that it read; nothing is asked before that. */
 const settled = (progress) => {
   progress.settleLast();
   return progress;

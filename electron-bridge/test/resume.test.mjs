@@ -161,7 +161,7 @@ test('what was not acknowledged before a restart is asked for, and acknowledged,
   assert.deepEqual(
     continued.map(({ pattern, unacknowledged }) => [pattern, unacknowledged]),
     [
-      // What came for the last time is dead by now.
+      // A message that came for the last time is dead by now.
       ['jobs.#', { since: 5, seqs: { e1: { 'jobs.a': [1, 3] } } }],
       ['news', undefined],
     ],

@@ -91,7 +91,7 @@ class DeadLetterList(Result, frozen=True, kw_only=True):
 
 
 class LettersParams(Params, frozen=True, kw_only=True):
-    """Which dead letters; all of them without `numbers`."""
+    """Dead letters by their numbers; all of them without `numbers`."""
 
     numbers: Annotated[list[int], Meta(max_length=1000)] | UnsetType = UNSET
 

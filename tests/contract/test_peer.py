@@ -1,4 +1,4 @@
-"""What a peer promises over every carrier and in both framings."""
+"""A peer's promises, over every carrier and in both framings."""
 
 import tempfile
 from collections.abc import AsyncIterator

@@ -9,7 +9,7 @@ SHELL = "process.mainModule.exports.shell"
 
 
 async def shell_call(session: ElectronSession, method: str, **params: object) -> Any:
-    """What the backend answers the shell."""
+    """The backend's answers to the shell."""
     async with session.main_process() as main:
         return await main.evaluate(f"{SHELL}.call({json.dumps(method)}, {json.dumps(params)})")
 

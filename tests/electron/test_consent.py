@@ -53,7 +53,7 @@ async def subscribe(page: Page, topic: str) -> None:
 
 
 async def outcome(page: Page, topic: str) -> Any:
-    """What the subscription to `topic` came to: "granted", or an error."""
+    """The outcome of the subscription to `topic`: "granted", or an error."""
     return await page.until(f"asked['{topic}'].outcome")
 
 

@@ -143,7 +143,7 @@ async def test_a_killed_app_shows_what_happened_and_a_click_brings_it_back(
     for expected in ("Mortal has crashed", "Other apps are not affected", "SIGSEGV"):
         assert expected in words
     assert "so far all is well" in words
-    # What an app writes is text.
+    # An app's output is text.
     assert "<b>bold</b>" in words
     assert await page.evaluate("document.querySelector('#log b')") is None
 

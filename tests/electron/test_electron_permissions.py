@@ -82,7 +82,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def opened(folder: Path) -> Path:
-    """What other programs were asked to open, a line each."""
+    """The addresses that other programs were asked to open, a line each."""
     return folder / "opened"
 
 
@@ -262,7 +262,7 @@ async def test_a_link_opens_another_program_only_where_that_is_granted(
     plain = await electron.window("?plain-device")
     await plain.evaluate(link.format("refused"))
     await decide(electron, APP, "external.open", "all")
-    # Whatever is granted: this one is no link for pages.
+    # Under every grant this one is no link for pages.
     await device.evaluate("void location.assign('ms-msdt:/id')")
     await device.evaluate(link.format("granted"))
     assert await eventually(opened.exists, 5)

@@ -1,4 +1,4 @@
-"""What pages in a real Electron can't do."""
+"""Pages in a real Electron, and the ways out that they do not have."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is on the network, or beside the app's folder, is loaded where it is granted, else never."""
+"""Files on the network, or beside the app's folder, are loaded where granted, else never."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -211,7 +211,7 @@ async def test_a_hosted_app_reaches_its_own_site_and_no_other(desk: Desk) -> Non
     before = len(desk.granted.asked)
     assert not await page.evaluate(ways(desk.granted.origin, "")["blind fetch"])
     assert len(desk.granted.asked) == before
-    # What is on the network has no business on the disk.
+    # A page from the network has no business on the disk.
     style = element("link", rel="stylesheet", href=(desk.folder / "own.css").as_uri())
     assert not await page.evaluate(style)
 

@@ -43,7 +43,7 @@ SHOWN: dict[str, tuple[list[Any], list[Any]]] = {
         ],
     ),
 }
-"""What the samples of each of the guide's sections show, the trader's and the viewer's."""
+"""The output of each section's samples in the guide, the trader's and the viewer's."""
 
 
 @pytest.fixture(scope="module")

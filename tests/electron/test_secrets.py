@@ -28,7 +28,7 @@ ENDS_WITHIN_S = 1.0
 
 
 async def call(page: Page, expression: str) -> Any:
-    """What `deskbus.secrets.…` resolves to, or the error that it rejects with."""
+    """The value that `deskbus.secrets.…` resolves to, or the error that it rejects with."""
     await page.until("window.deskbus")
     return await page.evaluate(f"deskbus.secrets.{expression}.catch((error) => error)")
 

@@ -1,4 +1,4 @@
-"""What is left when Electron is killed, and what comes back when the backend is."""
+"""Electron killed leaves nothing behind; a backend killed comes back with everything."""
 
 from functools import partial
 

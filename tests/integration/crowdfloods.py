@@ -1,4 +1,4 @@
-"""What an app can keep the backend busy with: a flood for every method that it may call, and more.
+"""Ways to keep the backend busy: a flood for every method that an app may call, and more.
 
 As a program it is the app that does it: it says "flooding" once it does, until its input ends.
 """

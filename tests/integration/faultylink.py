@@ -47,7 +47,7 @@ class _Half(asyncio.Protocol):
         return CHUNK_BYTES
 
     def _handed_on(self, size_bytes: int) -> None:
-        """So much has gone to the other side."""
+        """Bytes that have gone to the other side."""
 
 
 class _Far(_Half):
@@ -63,7 +63,7 @@ class _Far(_Half):
         self._link.left_bytes -= size_bytes
         if self._link.left_bytes == 0:
             self._link.left_bytes = None
-            # What was handed on still arrives; no more does.
+            # Bytes that were handed on still arrive; no more do.
             if self.other is not None and self.other.transport is not None:
                 self.other.transport.close()
             if self.transport is not None:

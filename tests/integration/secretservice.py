@@ -58,7 +58,7 @@ class SecretService:
             assert self._keyring.poll() is None, "gnome-keyring ended"
 
     def unlock(self, password: str = PASSWORD) -> None:
-        """What the keychain's own dialog does once a person has typed a password."""
+        """The work of the keychain's own dialog once a person has typed a password."""
         guts = DBusAddress(
             "/org/freedesktop/secrets",
             bus_name="org.freedesktop.secrets",
@@ -96,7 +96,7 @@ class SecretService:
         self._bus.stdout.close()
 
     def _names(self) -> str:
-        """Who is on the bus."""
+        """The names on the bus."""
         return subprocess.run(
             [
                 "dbus-send", "--session", "--print-reply", "--dest=org.freedesktop.DBus",

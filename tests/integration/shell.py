@@ -25,7 +25,7 @@ LIMIT_S = 60
 
 
 class TestShell:
-    """What Electron's main process is to the backend, without windows.
+    """A peer that is to the backend what Electron's main process is, without windows.
 
     `person` decides what a shown dialog is answered with; by default nobody touches it.
     """

@@ -121,7 +121,7 @@ async def test_a_cut_end_is_never_ok_whatever_became_of_the_vault(
     cut(tmp_path / "cut")
     code, verdict, _ = verify(tmp_path / "cut")
     assert (code, verdict["verdict"]) == (1, "TAMPERED")
-    # What the keychain knows of is nobody's to make up beside the log.
+    # An end that the keychain knows can't be made up beside the log.
     (tmp_path / "cut" / AUDIT_FOLDER / ANCHOR).write_bytes(leftover)
     code, verdict, _ = verify(tmp_path / "cut")
     assert (code, verdict["verdict"]) == (1, "TAMPERED")

@@ -273,7 +273,7 @@ async def test_a_subscriber_s_reader_that_stands_still_costs_it_no_memory_and_ge
         async with shell.app("desk.feed", honest=False) as feed:
 
             async def printed(count: int) -> tuple[int, int]:
-                """What reads late, once it has its first line and as many more lie behind it."""
+                """A reader that begins late, when as many more lines lie behind its first."""
                 words = command("sub", "orders.#", "--count", str(count), data_dir=data_dir)
                 with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
                     with anyio.fail_after(LIMIT_S):

@@ -189,7 +189,7 @@ async def test_a_start_under_another_clock_deletes_nothing(step: Step, tmp_path:
     data = tmp_path / "data"
     async with start_shell(data, config=CONFIG, consent="allow") as first:
         await publish(first, 1, 2, durable=True)
-    # What a start would delete, or its end, the next one shows; the last clock has two.
+    # Files that a start deletes, or its end, show at the next one; the last clock has two.
     for step_s in (*STEPS_S, STEPS_S[-1]):
         step(step_s)
         async with start_shell(data, config=CONFIG, consent="allow") as later:

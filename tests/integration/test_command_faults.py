@@ -45,7 +45,7 @@ WRITES = {
         for what in ("unlock", "change-password", "use-keychain", "import", "set", "export")
     ),
 }
-"""What may make files; every other command only looks, or asks a backend."""
+"""The commands that may make files; every other one only looks, or asks a backend."""
 
 Case = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""Whatever one app keeps the backend busy with costs another app a bounded share.
+"""An app that keeps the backend busy costs another app a bounded share.
 
 What counts is the time for which the backend itself kept a neighbour waiting: without what other
 programs kept it, or the neighbour, from a processor. So a machine that is busy fails nothing.

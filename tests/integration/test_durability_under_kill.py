@@ -1,4 +1,4 @@
-"""What was acknowledged as durable survives SIGKILL; `make crash-test` is the long form."""
+"""A message acknowledged as durable survives SIGKILL; `make crash-test` is the long form."""
 
 import random
 from pathlib import Path

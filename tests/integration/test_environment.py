@@ -1,4 +1,4 @@
-"""Whatever the environment says, a backend finds its folders, and is found again."""
+"""In any environment a backend finds its folders, and is found again."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Whatever bytes JSON allows in a payload come back as they were, wherever messages are kept."""
+"""All bytes that JSON allows in a payload come back as they were, wherever messages are kept."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

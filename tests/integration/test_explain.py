@@ -69,7 +69,7 @@ async def test_a_persons_answer_is_told_with_its_record_and_its_trace(shell: Tes
 
 async def test_the_policys_rule_is_told_with_its_line(shell: TestShell, tmp_path: Path) -> None:
     with anyio.fail_after(LIMIT_S):
-        # What nobody waits for is written a moment later.
+        # Records that nobody waits for are written a moment later.
         while "record" not in (found := await explain(shell, "messaging.read", "secret.plans")):
             await anyio.sleep(0.05)
     assert (found["state"], found["decidedBy"]) == ("denied", "policy")

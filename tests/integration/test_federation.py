@@ -1,4 +1,4 @@
-"""What goes over from one real backend to another, through a real nats-server."""
+"""Messages from one real backend to another, through a real nats-server."""
 
 import sys
 from contextlib import AsyncExitStack

@@ -130,7 +130,7 @@ async def test_whoever_is_killed_what_was_acknowledged_arrives_once(
     assert len(acknowledged) > 100
     assert len(arrived) == len(set(arrived))
     assert set(acknowledged) <= set(arrived)
-    # What was on its way to the sender's disk when it was killed may have arrived all the same.
+    # Messages on their way to the sender's disk when it was killed may have arrived all the same.
     assert [number for number in arrived if number in set(kept)] == kept
 
 

@@ -164,7 +164,7 @@ def test_a_backend_forced_by_environment_or_file_is_ignored(
 
 
 class PromptDismissedException(Exception):  # noqa: N818  # SecretStorage calls it so
-    """What a person causes who closes the keychain's dialog."""
+    """The outcome of closing the keychain's dialog."""
 
 
 class Backend:

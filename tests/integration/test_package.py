@@ -80,7 +80,7 @@ def npm() -> str:
 
 @pytest.fixture(scope="module")
 def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a fresh, unbuilt clone packs."""
+    """The package of a fresh, unbuilt clone."""
     clone = tmp_path_factory.mktemp("clone")
     shutil.copytree(
         BRIDGE, clone / "electron-bridge",

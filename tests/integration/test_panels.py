@@ -26,7 +26,7 @@ GRANT = {"app": "test.app", "permission": "messaging.read", "scope": "prices.#"}
 
 
 class Screen:
-    """What the shell was asked to draw, newest last."""
+    """The descriptors that the shell was asked to draw, newest last."""
 
     def __init__(self, shell: TestShell) -> None:
         self.drawn: list[PanelDescriptor] = []

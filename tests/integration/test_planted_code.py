@@ -61,7 +61,7 @@ def planted(tmp_path: Path, home: Path) -> Path:
 def shell(
     tmp_path: Path, home: Path, python: str, *args: str, cwd: Path
 ) -> Iterator[dict[str, Any]]:
-    """What the shell in `startbackend.mjs` told."""
+    """The words of the shell in `startbackend.mjs`."""
     app = tmp_path / "app" / "app.py"
     app.parent.mkdir()
     app.write_text(APP)

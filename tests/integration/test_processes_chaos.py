@@ -69,7 +69,7 @@ async def check_the_others(ring: Ring) -> None:
 
 
 def left_of(ring: Ring) -> list[Process]:
-    """What the backend still has as a descendant, besides the neighbours and its watchdog."""
+    """The backend's descendants, besides the neighbours and its watchdog."""
     known = {"neighbour.js", "watchdog.py"}
     return [
         process

@@ -1,4 +1,4 @@
-"""What an app leaves behind or runs out of, on the real system: ended, and told."""
+"""Processes that an app leaves behind, and shortages: ended, and told, on the real system."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What an app says of itself and keeps for itself hurts no other app, and no person's terminal."""
+"""An app's own words and files hurt no other app, and no person's terminal."""
 
 import sys
 from collections.abc import AsyncIterator

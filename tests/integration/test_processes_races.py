@@ -97,7 +97,7 @@ grants = [{{ permission = "process.launch", scope = "desk.board" }}]
 
 
 class Statuses:
-    """What the shell was told of each app, in order."""
+    """The states of each app that the shell was told, in order."""
 
     def __init__(self, desk: TestShell) -> None:
         self.told: list[dict[str, Any]] = []
@@ -228,7 +228,7 @@ async def test_a_person_restarts_an_app_that_waits_to_come_back(desk: TestShell)
     for _ in range(3):
         await told.until("desk.patient", "restarting")
         told.told.clear()
-        # What it waited for is over at once, and stands in nobody's way.
+        # The wait is over at once, and stands in nobody's way.
         await desk.client.call("apps.restart", {"app": "desk.patient"})
 
 

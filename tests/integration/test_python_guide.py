@@ -15,7 +15,7 @@ SAMPLES = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text("utf-8"), re.DOT
 
 
 class Shown:
-    """What the samples show."""
+    """The output of the samples."""
 
     def __init__(self) -> None:
         self.words: list[tuple[Any, ...]] = []

@@ -1,4 +1,4 @@
-"""What is taken back ends at once, also where it is under way."""
+"""A permission that is taken back ends at once, also where it is in use."""
 
 from collections.abc import AsyncIterator
 from functools import partial

@@ -112,7 +112,7 @@ async def test_a_notification_is_told_to_be_refused_and_health_tells_of_what_is_
                     await anyio.sleep(0.05)
             feed.on_refused = refused.append
             await feed.publish("orders.private.bonus", {"text": CANARY})
-            # What is refused is told before what comes behind it is answered.
+            # A refusal is told before the call behind it is answered.
             await feed.call("session.ping")
             told = await persistence(shell)
         assert [word.topic for word in refused] == ["orders.private.bonus"] * (choice == "refuse")

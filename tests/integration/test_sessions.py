@@ -1,4 +1,4 @@
-"""Who is who: the shell's hello, tickets, roles, and the wire's inability to change them."""
+"""Identities: the shell's hello, tickets, roles, and the wire's inability to change them."""
 
 import json
 import stat

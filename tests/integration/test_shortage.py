@@ -53,7 +53,7 @@ def limit(shell: TestShell, descriptors: int) -> None:
 
 
 async def refusal(shell: TestShell) -> dict[str, Any]:
-    """What a link is told that comes now."""
+    """The answer to a link that comes now."""
     async with await anyio.connect_unix(shell.hello.pipe) as link:
         told = b""
         with anyio.fail_after(LIMIT_S):

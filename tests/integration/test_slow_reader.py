@@ -106,7 +106,7 @@ async def test_it_loses_the_oldest_and_is_told_which_while_all_others_get_everyt
 
 
 def check(frames: list[dict[str, Any]]) -> None:
-    """What came and what is told as gone make up all seqs, in order, and none of them twice."""
+    """Seqs that came and seqs told as gone are all of them, in order, and none twice."""
     expected, gone = 1, 0
     for frame in frames:
         params = frame["params"]

@@ -33,7 +33,7 @@ async def test_a_request_of_node_is_one_trace_with_its_handler_in_python(tmp_pat
         async with await anyio.open_process(command, stderr=subprocess.PIPE) as node:
             with anyio.fail_after(LIMIT_S):
                 await done.receive()
-                # What its handler publishes belongs to the message that it handles.
+                # A handler's messages belong to the message that it handles.
                 await blotter.publish("orders.seen", 1)
                 await noted.receive()
 

@@ -1,4 +1,4 @@
-"""What is shipped, as a user's machine gets it. It takes minutes: `make test-packaged` runs it."""
+"""The shipped bundle, as a user's machine gets it; minutes long: `make test-packaged` runs it."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What scripts/packages built, installed into empty folders, and used as the README says.
+"""The packages of scripts/packages, installed into empty folders, and used as the README says.
 
 `make packages` runs it; it asks the package indexes, and takes a minute.
 """

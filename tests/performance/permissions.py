@@ -1,4 +1,4 @@
-"""What permissions cost: one check, and a publish by an app that has many grants."""
+"""The cost of permissions: one check, and a publish by an app that has many grants."""
 
 import time
 from statistics import median

@@ -1,4 +1,4 @@
-"""What came out: a table for people, and results.json for programs."""
+"""The outcome: a table for people, and results.json for programs."""
 
 import math
 import random

@@ -303,7 +303,7 @@ def own_rows() -> Iterator[Row]:
 
 
 def permission_rows() -> Iterator[Row]:
-    """What permissions cost; nothing that is measured beside has any."""
+    """The cost of permissions; nothing that is measured beside has any."""
     yield Row(
         name="permission check, cached",
         unit="µs",

@@ -60,7 +60,7 @@ ALLOWED = {
 """By how much a run may end higher than it began, whatever its length, and the unit.
 
 A visitor holds a descriptor and a task or two, and there may be some more of them at the end than
-in the beginning; the allocator returns memory late. What leaks goes on beyond that.
+in the beginning; the allocator returns memory late. A leak goes on beyond that.
 """
 
 CONFIG = f"""
@@ -344,7 +344,7 @@ def verdicts(samples: Sequence[Sample]) -> dict[str, Verdict]:
 
 
 def find_faults(samples: Sequence[Sample], judged: dict[str, Verdict]) -> list[str]:
-    """What must not be."""
+    """Faults of the run, each in words; none where all is well."""
     faults = [f"{name} grows: {found.words}" for name, found in judged.items() if found.grows]
     last = samples[-1]
     if last.lost:

@@ -40,7 +40,7 @@ NOT_ANSWERED = "did not answer, so this was not asked: "
 LIMIT_S = 300
 
 Scan = Callable[[], tuple[list[str], list[str]]]
-"""What was found, and what is worth saying beside."""
+"""Findings, and remarks worth making beside them."""
 
 
 def sources() -> tuple[list[str], list[str]]:

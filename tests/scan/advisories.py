@@ -54,7 +54,7 @@ def _covers(spec: str, version: str) -> bool:
 
 
 def answer_of(report: str) -> Answer:
-    """What pip-audit's JSON says."""
+    """The advisories in pip-audit's JSON."""
     weaknesses, unanswered = [], set()
     for package in json.loads(report)["dependencies"]:
         if "skip_reason" in package:

@@ -25,7 +25,7 @@ class Part(NamedTuple):
 
 
 def python_parts(project: Path) -> list[Part]:
-    """What an installation of the wheel with every extra for users brings, as installed here."""
+    """Packages that the wheel brings with every extra for users, as installed here."""
     said = tomllib.loads(project.read_text("utf-8"))["project"]
     ours = normalized(said["name"])
     wanted = [*said["dependencies"]]
@@ -65,7 +65,7 @@ def normalized(name: str) -> str:
 
 
 def node_parts(lock: dict[str, Any]) -> Iterator[Part]:
-    """What the npm package brings: what its lock does not call a tool of its development."""
+    """Packages that the npm package brings: those that its lock does not call tools."""
     for path, package in lock["packages"].items():
         if path and not package.get("dev") and not package.get("devOptional"):
             name = path.rpartition("node_modules/")[2]

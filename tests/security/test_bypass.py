@@ -276,7 +276,7 @@ async def test_undeclared_permission(shell: TestShell) -> None:
 
 
 async def test_two_windows_of_one_app(shell: TestShell) -> None:
-    """What one was allowed once is not the other's, nor a new one's of the same name."""
+    """A permission of one for once is not the other's, nor a new one's of the same name."""
     shell.person = always(shell, "once")
     order = {"topic": "orders.new", "payload": 1}
     async with shell.app("desk.ticker", "one") as one, shell.app("desk.ticker", "two") as two:
@@ -354,7 +354,7 @@ async def test_where_a_link_leads_is_not_told(shell: TestShell, folder: Path, me
                 words = f"{error.value.kind.name} {error.value.message} {error.value.action}"
                 assert path in words
                 told.setdefault(app, set()).add(words.replace(path, "PATH"))
-    # Whatever is there, it is refused in the same words.
+    # The words of the refusal are the same whether anything is there or not.
     assert [len(words) for words in told.values()] == [1, 1]
     assert shell.dialogs == []
 

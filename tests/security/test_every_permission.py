@@ -96,7 +96,7 @@ ONE_BY_ONE = [
         files_write={"path": "{folder}/written/note", "content": "new"},
     ),
 ]
-"""What the backend enforces, used over an app's own link: every method that a permission is for."""
+"""Uses of the permissions that the backend enforces: every method that needs one, by an app."""
 
 
 def _named(uses: list[Use]) -> dict[str, Use]:

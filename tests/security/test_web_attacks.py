@@ -500,7 +500,7 @@ ATTACKS = [
     Attack("reflected CORS", reflected, "cors"),
     Attack("a preflight of a foreign origin", bare("OPTIONS", "/ticket", {**PREFLIGHT, "origin": EVIL}), "cors"),
     Attack("a listed origin asks for another app", bare("OPTIONS", "/ticket", {**PREFLIGHT, "origin": OUTSIDE}), bare("OPTIONS", "/ticket", {**PREFLIGHT, "origin": OUTSIDE}, app=BLOTTER)),
-    # Who is let in.
+    # The browsers that are let in.
     Attack("a page without a pairing", unpaired_page, paired_page),
     Attack("a cookie without the proof, as another port steals it", asks("POST", "/ticket", body=b"{}", x_deskbus_proof=None), "proof"),
     Attack("a cookie without the token", asks("POST", "/ticket", body=b"{}", x_deskbus_csrf=None), "csrf"),

@@ -53,7 +53,7 @@ def test_anywhere_else_a_secret_is_an_error_and_not_taken_literally(
 
 
 def problem(folder: Path, text: str) -> str:
-    """What a person is told of the file, beginning with the line that it is in."""
+    """The words for a person on the file, beginning with the line of the fault."""
     file = ConfigFile(file_with(folder, text))
     with pytest.raises(ConfigError) as found:
         check_apps(file, file.load())

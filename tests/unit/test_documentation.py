@@ -27,7 +27,7 @@ SOURCES = (
     "protocol/deskbus_protocol",
     "electron-bridge/src",
 )
-"""What a page may name a source file from."""
+"""Folders from which a page may name a source file."""
 
 SOURCE = re.compile(r"(?:\w[\w.-]*/)+\w[\w.-]*\.(?:py|ts|mjs|js)(?![\w/])")
 DECISIONS = sorted((ROOT / "docs/adr").iterdir())

@@ -1,4 +1,4 @@
-"""What each service offers the rest of the backend: the modules in its package's `__all__`."""
+"""The face of each service to the rest of the backend: the modules in its package's `__all__`."""
 
 import ast
 from collections.abc import Iterator

@@ -117,7 +117,7 @@ class Format(NamedTuple):
 
 
 async def refusal_of(asked: Awaitable[object]) -> str:
-    """What is said by the error of the table that it must raise."""
+    """Words by the error of the table that must be raised."""
     with pytest.raises(DeskbusError) as refused:
         await asked
     assert refused.value.kind is NEWER_FORMAT
@@ -298,7 +298,7 @@ async def start_import(place: DataFolder) -> str:
     return refused.value.words
 
 
-# What the vault keeps for others
+# Values that the vault keeps for others
 
 
 async def make_decisions(place: DataFolder, patch: pytest.MonkeyPatch) -> None:
@@ -506,7 +506,7 @@ FORMATS = [
 
 
 NOT_STORED = {"security.identity.content_hash._DOMAIN", "security.identity.signatures._DOMAIN"}
-"""What is put in front of that which is hashed or signed; another one fits no signature."""
+"""Text in front of that which is hashed or signed; another one fits no signature."""
 
 
 @pytest.mark.requirement("2.4")

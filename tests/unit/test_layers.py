@@ -1,4 +1,4 @@
-"""Who may import whom: down the list of the architecture page, and third parties behind fences."""
+"""Imports go down the architecture page's list of layers, and third parties stay behind fences."""
 
 import ast
 import os

@@ -1,4 +1,4 @@
-"""What the broker writes, the log picks by topic, time and seq, whatever a sender chose."""
+"""The log picks the broker's lines by topic, time and seq, whatever a sender chose."""
 
 import json
 import tempfile

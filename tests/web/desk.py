@@ -62,7 +62,7 @@ class Reply(NamedTuple):
 
 
 class Paired(NamedTuple):
-    """What a browser that was let in holds."""
+    """The credentials of a browser that was let in."""
 
     cookie: str
     proof: str
@@ -124,7 +124,7 @@ class WebDesk:
         return reply_of(await self.raw("\r\n".join((*lines, "", "")).encode() + body))
 
     async def pair(self, app: str = TICKER) -> Paired:
-        """What `deskbus open` and a browser do."""
+        """The steps of `deskbus open` and a browser."""
         made = await self.shell.client.call("web.pair", {"app": app}, result=dict)
         form = {"content-type": "application/x-www-form-urlencoded", "origin": "null"}
         body = f"code={made['code']}".encode()

@@ -1,4 +1,4 @@
-"""What a real browser makes of it: Chromium, as Debian has it."""
+"""The gateway in a real browser: Chromium, as Debian has it."""
 
 import json
 import shutil

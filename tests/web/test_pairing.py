@@ -1,4 +1,4 @@
-"""Who gets a ticket: a browser that a person let in, and nobody else."""
+"""Tickets for a browser that a person let in, and for nobody else."""
 
 import json
 
@@ -108,7 +108,7 @@ async def test_what_was_refused_stands_in_the_audit_log(desk: WebDesk) -> None:
 
 
 async def test_a_ticket_opens_no_session_on_another_apps_site(desk: WebDesk) -> None:
-    """Whoever shows it there is refused, and the ticket is spent."""
+    """A request that shows it there is refused, and the ticket is spent."""
     made = (await desk.ticket(await desk.pair())).json()
     async with desk.socket(BLOTTER) as socket:
         stolen = await call(socket, "session.open", opening(made["ticket"]))

@@ -247,7 +247,7 @@ class MessageBroker:
     async def note_uses(self, note_read: Callable[[ClientId, str], None]) -> None:
         """Tells `note_read` whom each topic has reached since the last call.
 
-        Who writes is looked up in the access control anew, and is noted by that.
+        The writers are looked up in the access control anew, and are noted by that.
         """
         self._forget_writable()
         noted = 0

@@ -26,7 +26,7 @@ class _Topic(msgspec.Struct):
 
 
 class Origin(msgspec.Struct):
-    """Which message a line is; `timestamp` is Unix ms."""
+    """The message that a line is; `timestamp` is Unix ms."""
 
     topic: str
     epoch: str

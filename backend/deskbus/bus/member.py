@@ -97,7 +97,7 @@ class Member:
         """Lets everything out that waited: first word of gaps, then what was `missed` on the way,
         then the queue, then live messages. `go_on` does it, piece by piece.
 
-        What the client may no longer read stays behind as a dead letter.
+        Messages that the client may no longer read stay behind as dead letters.
         """
         self.connection = connection
         self.owed = []

@@ -113,7 +113,7 @@ class Outlet(Protocol):
 
 
 class Rank(IntEnum):
-    """Which reader of a client gets a message that several of its subscriptions match."""
+    """The reader of a client that gets a message which several of its subscriptions match."""
 
     FILTERED = 0
     LIVE = 1

@@ -1,6 +1,6 @@
 """`deskbus audit`: the audit log, read from its files; no backend is needed, and none in the way.
 
-What it proves, it proves with the log's public key alone.
+Its proofs need the log's public key alone.
 """
 
 from argparse import Namespace

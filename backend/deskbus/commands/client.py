@@ -122,7 +122,7 @@ async def _alive_meanwhile(
 ) -> AsyncIterator[None]:
     """Tells the backend of this client, which reads nothing while its own reader is slow.
 
-    Runs `tasks` beside the block. What the block raises comes as it is. Raises `ReaderGoneError`
+    Runs `tasks` beside the block. An error of the block comes as it is. Raises `ReaderGoneError`
     once nobody reads standard output, though nothing is written.
     """
 

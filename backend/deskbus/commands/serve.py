@@ -182,7 +182,7 @@ def _check_ready_fd(descriptor: int | None) -> None:
 def _tell_ready(options: Namespace, pipe: str) -> None:
     """A line on the descriptor that was asked for, and on standard output where no shell has it.
 
-    Who does not read it any more is no reason to end.
+    A reader that is gone is no reason to end.
     """
     result = {
         "ready": True,

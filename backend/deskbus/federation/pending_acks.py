@@ -1,4 +1,4 @@
-"""Which messages given to JetStream it has not confirmed yet."""
+"""Messages given to JetStream that it has not confirmed yet."""
 
 import anyio
 import msgspec

@@ -1,4 +1,4 @@
-"""LoopLag: how late the event loop is. Whatever blocks it holds every app up."""
+"""LoopLag: how late the event loop is. Anything that blocks it holds every app up."""
 
 import time
 from collections import deque

@@ -175,7 +175,7 @@ class SensitiveMessages:
 
     @property
     def words(self) -> str:
-        """What waits or is refused, and why; empty where nothing does."""
+        """A description of the messages that wait or are refused, and why; empty where none are."""
         sealer = self._sealer
         if sealer is None or (not self.held and sealer.readiness not in ("locked", "none")):
             return ""

@@ -259,7 +259,7 @@ class MessagePersistence:
     async def close(self, within_s: float = CLOSE_WITHIN_S) -> None:
         """Writes what is left and lets go of the folder; gives up after `within_s`.
 
-        Whoever still waits is told that it did not get there, and the log which messages are lost.
+        Waiters are told that it did not get there, and the log says which messages are lost.
         """
         if self._suspended:
             return
@@ -511,7 +511,7 @@ class MessagePersistence:
             self._timers.set(0.0, self._retry)
 
     def _write_released(self, batches: list[Messages], waiters: list[Waiter]) -> None:
-        """What has waited for the vault goes the way of all others."""
+        """Batches that have waited for the vault go the way of all others."""
         if batches:
             self._backlog.add_late(batches)
             if self._unsynced_since is None:

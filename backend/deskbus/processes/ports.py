@@ -67,7 +67,7 @@ class StateStore(Protocol):
 
 
 class RendererList(Protocol):
-    """Which processes draw an app's windows."""
+    """The processes that draw an app's windows."""
 
     def of(self, app: str) -> list[int]: ...
 

@@ -73,7 +73,7 @@ class HealthMonitor:
     async def statuses(self) -> HealthResult:
         """As of a look after the call, without words.
 
-        Who calls while looks rest waits for the next, and all who wait share it: however many
+        A caller while looks rest waits for the next, and all who wait share it: however many
         calls come, looks take a bounded share of the loop.
         """
         came = self._looks

@@ -1,6 +1,6 @@
 """FastPath: messages, requests and their answers without task, dispatcher or logging.
 
-Whatever needs a person first, or a reader that is behind, is dispatched as any other call.
+A call that needs a person first, or whose reader is behind, is dispatched as any other.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -55,7 +55,7 @@ LONG_S = 0.0005
 QUICK_S = 0.0002
 """Messages are routed in steps, of so many that one takes between these, by how long the last took.
 
-What one costs depends on how many read it, and on whether its topic is known already.
+The cost of one depends on how many read it, and on whether its topic is known already.
 """
 
 REQUESTS_A_STEP = 16

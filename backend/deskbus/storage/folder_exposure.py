@@ -13,8 +13,8 @@ MAX_LINKS = 40
 def exposure(folder: Path) -> tuple[bool, str]:
     """How others than this user can get at a folder's content, and whether anybody can.
 
-    Who can write into a folder on the way to it, without the sticky bit, can put another in its
-    place. "" where nobody can; a folder that is not there yet counts as safe itself. Raises
+    A user who can write into a folder on the way to it, without the sticky bit, can put another
+    in its place. "" where nobody can; a folder that is not there yet counts as safe itself. Raises
     `OSError`.
     """
     found: list[tuple[bool, str]] = []

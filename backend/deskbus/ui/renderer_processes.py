@@ -1,4 +1,4 @@
-"""Which processes render the windows of which app, as the shell tells it."""
+"""Processes that render the windows of each app, as the shell tells them."""
 
 
 class RendererProcesses:

@@ -15,7 +15,7 @@ from deskbus_protocol.wording.display import visible
 class VaultNotice:
     """Says it when it changes, and to a shell that connects later.
 
-    Whoever has read a notice does not see it again: the shell shows one of a name once a session.
+    A notice that was read does not come again: the shell shows one of a name once a session.
     """
 
     def __init__(self, shell: Shell, data_dir: Path) -> None:

@@ -104,7 +104,7 @@ def open_sealed(key: Secret, context: Context, sealed: bytes) -> bytes:
 
 
 def key_id_of(sealed: bytes) -> bytes:
-    """Which key opens it, before that is proven; raises `SealError`."""
+    """The id of the key that opens it, before that is proven; raises `SealError`."""
     if len(sealed) < HEADER_BYTES + TAG_BYTES:
         raise SealError
     magic, _version, _suite, key_id, *_ = _HEADER.unpack_from(sealed)

@@ -1,7 +1,7 @@
 """RpcExchange: one JSON-RPC exchange without a connection of its own, through the very same peer.
 
 A call over HTTP opens a session, is served as over any link, and leaves: so it has the same
-identity, checks, limits and audit. What the backend would tell it later goes nowhere.
+identity, checks, limits and audit. Notifications for it go nowhere.
 """
 
 import asyncio

@@ -903,7 +903,7 @@ export interface DeadLetter {
   message: unknown;
 }
 
-/** Which dead letters; all of them without `numbers`. */
+/** Dead letters by their numbers; all of them without `numbers`. */
 export interface LettersParams {
   _meta?: TraceContext;
   numbers?: Array<number>;

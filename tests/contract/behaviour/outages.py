@@ -30,7 +30,7 @@ BLOCK = 3
 
 
 class Log:
-    """What is on the disk outlives a kill; `between` is called between two blocks of a reading."""
+    """Messages on the disk outlive a kill; `between` is called between two blocks of a reading."""
 
     available = True
 

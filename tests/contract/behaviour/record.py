@@ -1,4 +1,4 @@
-"""What happened to a client, as its driver tells it."""
+"""Events of a client, as its driver tells them."""
 
 from collections import defaultdict
 from collections.abc import Callable

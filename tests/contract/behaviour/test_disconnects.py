@@ -98,7 +98,7 @@ async def test_what_was_not_acknowledged_comes_again_though_the_backend_was_kill
         await feed.publish(topic, {"number": 3, "held": True}, durable=True, confirm=True)
         await publish(feed, topic, 4, 5, durable=True)
         await desk.reader.number(topic, 5)
-        # What left before this is acknowledged at the backend.
+        # Messages that left before this are acknowledged at the backend.
         answered = await desk.call("prices.done", 1)
         await desk.reader.until(lambda: answered in desk.reader.outcomes)
     before = len(desk.reader.states)

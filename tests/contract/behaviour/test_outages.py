@@ -194,7 +194,7 @@ class Outages(RuleBasedStateMachine):
 
     @rule(reader=st.sampled_from(list(WISHES)), noticed=st.booleans())
     def cut(self, reader: str, noticed: bool) -> None:
-        """Whatever is on its way is lost."""
+        """All that is on its way is lost."""
         if self.readers[reader].connection is not None:
             self.readers[reader].lose()
             if noticed:

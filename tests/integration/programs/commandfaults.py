@@ -29,7 +29,7 @@ LATE = (
     "keyring.backends.SecretService",
     "uvloop",
 )
-"""What commands import when they need it."""
+"""Modules that commands import when they need them."""
 
 _CAPABILITIES_VERSION = 0x20080522
 _OVERRIDES = 0b110
@@ -43,7 +43,7 @@ def run(case: dict[str, Any]) -> dict[str, Any]:
         if not child:
             become(case, out.fileno(), err.fileno())
             code = cli.main(case["words"])
-            # What the interpreter does at its end, without the time that it takes.
+            # The work of the interpreter at its end, without the time that it takes.
             for stream in (sys.stdout, sys.stderr):
                 if stream is not None:
                     stream.flush()

@@ -8,7 +8,7 @@ exports.connect = async ({ pipe, app, ticketFile }) => {
   return asBenchClient(await connect({ pipe, app, ticket }));
 };
 
-// What the load programs do with a client, over whatever carries it.
+// The load programs' use of a client, over whatever carries it.
 function asBenchClient(client) {
   client.on('refused', (refusal) => {
     throw new Error(`refused: ${refusal.message}`);

@@ -51,7 +51,7 @@ exports.connect = async ({ port, iterates, library }) => {
       return (payload) => stream.publish(topic, payload);
     },
 
-    // What the ordered consumer is made of: pushed, with flow control, nothing acknowledged. It is
+    // Settings of the ordered consumer: pushed, with flow control, nothing acknowledged. It is
     // the fastest way that JetStream has to read a stream from its beginning.
     async replay(_topic, onMessage) {
       const inbox = `replay.${process.pid}`;

@@ -1,4 +1,4 @@
-"""What holds for the decoders whatever bytes come; each check raises `AssertionError`."""
+"""Invariants of the decoders under any bytes; each check raises `AssertionError`."""
 
 import json
 import random

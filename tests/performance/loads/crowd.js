@@ -28,7 +28,7 @@ async function main() {
     for (; sent < due; sent++) {
       const from = clients[sent % clients.length];
       const stamped = `${now()} ${text}`.slice(0, text.length);
-      // Who hears it moves on by one with each round, so everybody meets everybody.
+      // Its reader moves on by one with each round, so everybody meets everybody.
       const to = (sent + 1 + Math.floor(sent / clients.length)) % clients.length;
       from.publish(`crowd.${to}`, stamped);
     }

@@ -1,4 +1,4 @@
-// What every load program shares: its task comes as one JSON argument, its figure leaves as one JSON
+// The frame of every load program: its task comes as one JSON argument, its figure leaves as one JSON
 // line on stdout, and its connections stay open until stdin ends, so that the broker can be looked
 // at while they are there.
 'use strict';

@@ -15,7 +15,7 @@ _COMMITTED = re.compile(rb'"target":"committed-(\d+)"')
 
 
 class Round(NamedTuple):
-    """What one life left: how much it said was on disk, and what the verifier says."""
+    """The remains of one life: how much it said was on disk, and what the verifier says."""
 
     committed: int
     found: int
@@ -64,7 +64,7 @@ class Killer:
         assert found == sorted(set(found)), "a record is there twice, or out of order"
         self._next = max(last, *found, self._next - 1) + 1 if found else last + 1
         if verdict.checkpoint:
-            # What was signed once must be there for good.
+            # A signed record must be there for good.
             self._marks = [known_head_of(verdict.checkpoint, "the round before")]
         set_aside = any(self._folder.glob("set-aside-*"))
         missing = [number for number in range(last + 1) if number not in set(found)]

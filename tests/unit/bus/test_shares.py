@@ -1,4 +1,4 @@
-"""What one app publishes, or leaves waiting, takes nothing of another's share."""
+"""An app's messages, sent or waiting, take nothing of another's share."""
 
 import pytest
 from msgspec import Raw

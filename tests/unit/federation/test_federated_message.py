@@ -1,4 +1,4 @@
-"""What leaves a machine, and what is taken for a message when it comes."""
+"""The form of a message between machines, and what is taken for one."""
 
 import json
 

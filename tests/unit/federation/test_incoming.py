@@ -1,4 +1,4 @@
-"""What is taken in: once, in order, only what may be, and never our own."""
+"""Messages from elsewhere are taken in once, in order, if they may be, and never our own."""
 
 from collections.abc import AsyncGenerator
 

@@ -1,4 +1,4 @@
-"""What leaves: live messages at most once, the log at least once and in order."""
+"""Messages to elsewhere: live ones at most once, the log at least once and in order."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""What an app's calls in progress hold is bounded over all of its links together."""
+"""An app's calls in progress are bounded over all of its links together."""
 
 from deskbus.rpc.dispatch.calls_in_progress import MAX_PENDING_BYTES
 from deskbus_protocol.errors import OVERLOADED

@@ -282,7 +282,7 @@ class TestPermissions:
             assert dispatched.count("bus.request") == 1
             await answers.call("bus.respond", {"replyTo": token, "payload": 2})
             assert (await outcomes(asks, 1))[7]["payload"] == 2
-            # What was allowed once is used up: the person is asked anew.
+            # A permission for once is used up: the person is asked anew.
             home.desk.person = says("deny")
             asks.say_as(8, "bus.request", {"topic": "orders.new", "payload": 1})
             assert (await outcomes(asks, 2))[8] == PERMISSION_DENIED.code

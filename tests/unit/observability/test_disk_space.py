@@ -1,4 +1,4 @@
-"""What is left on the disk."""
+"""Room that is left on the disk."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the tests of the log begin with."""
+"""Fixtures of the tests of the log."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

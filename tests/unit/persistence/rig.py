@@ -1,4 +1,4 @@
-"""What the persistence tests stand on: lines as the wire has them, a disk that fails, a clock."""
+"""Ground of the persistence tests: lines as the wire has them, a disk that fails, a clock."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""What is wrong is said in plain words."""
+"""The state of the log is told in plain words."""
 
 import errno
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What Python's client knows to be unacknowledged."""
+"""The messages that Python's client knows to be unacknowledged."""
 
 import pytest
 from msgspec import UNSET, Raw

@@ -170,7 +170,7 @@ def test_each_change_of_state_is_told_once(breaker: CircuitBreaker, clock: Clock
 
 
 class AnyHistory(RuleBasedStateMachine):
-    """Whatever happens: one trial at a time, no attempt before its time, no closing unearned."""
+    """In every history: one trial at a time, no attempt before its time, no closing unearned."""
 
     policy = BreakerPolicy(failures=3, open_s=10.0, successes=2)
 

@@ -21,7 +21,7 @@ def keep_the_loop(seconds: float) -> None:
 
 
 class Work:
-    """So many steps, each of which says its worker's name and its number."""
+    """Steps, each of which says its worker's name and its number."""
 
     def __init__(self, turns: Turns, name: str, done: list[tuple[str, int]]) -> None:
         self.turns = turns

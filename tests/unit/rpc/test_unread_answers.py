@@ -1,4 +1,4 @@
-"""What a peer does not read of its answers is bounded; until it reads, nothing is done for it."""
+"""Answers that a peer does not read are bounded; until it reads, nothing is done for it."""
 
 import anyio
 from msgspec import Raw

@@ -1,4 +1,4 @@
-"""What `make scan` finds when it is there to be found."""
+"""Findings of `make scan`, where there is something to be found."""
 
 import json
 from email.message import Message

@@ -172,7 +172,7 @@ def test_a_hard_link_reaches_nothing_that_its_other_name_does_not(
             act()
     assert (place / "closed/deep/key").read_text() == "key"
     assert (place / "sealed/file").read_text() == "sealed"
-    # What nobody is to change may be read, and an app's own links are its own.
+    # A file that nobody may change may be read, and an app's own links are its own.
     assert files.read(str(place / "open/config"), 0, 100).content == b"sealed"
     files.write(str(place / "open/other"), b"!", "append")
     assert files.read(str(place / "open/file"), 0, 100).content == b"open!"

@@ -1,4 +1,4 @@
-"""What the security manager grants, for how long, and to whom."""
+"""The security manager's grants: for what, for how long, and to whom."""
 
 import json
 from typing import Any

@@ -107,7 +107,7 @@ class World:
         self.desk.person = person
         granted = await self.desk.security.permissions.request(step.client, step.wanted)
         if granted:
-            # Who answers for an app that is another by then, or has ended, answers nobody.
+            # An answer for an app that is another by then, or has ended, goes to nobody.
             is_for_it = answered and step.meanwhile not in ("change", "session")
             was_allowed = is_for_it or self.has(step.client, step.wanted)
             assert was_allowed, f"{step} was granted, and nobody said so"

@@ -1,4 +1,4 @@
-"""Who stands above the policy: by how a session was opened, and by no id."""
+"""Trust above the policy comes from how a session was opened, and from no id."""
 
 import pytest
 

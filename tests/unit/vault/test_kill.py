@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 ROUNDS = 100
-"""So many kills does one vault live through."""
+"""Kills that one vault lives through."""
 
 BATCH = 8
 """Records that are resealed at a time; fewer than the vault's, for every step costs all records."""

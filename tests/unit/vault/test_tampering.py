@@ -1,4 +1,4 @@
-"""What was changed from outside opens nothing, and what is not ours is not followed."""
+"""A vault changed from outside opens nothing, and no file that is not ours is followed."""
 
 import stat
 from collections.abc import Callable

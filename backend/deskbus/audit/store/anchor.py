@@ -53,7 +53,9 @@ def decode_anchor(content: bytes | None) -> Anchor | None:
 
 
 def load_file_anchor(folder: AuditFolder) -> Anchor | None:
-    """The anchor beside the log, where no keychain has it. Who can change the one can the other.
+    """The anchor beside the log, where no keychain has it.
+
+    A process that can change the one can change the other.
 
     Raises `NewerFormatError`.
     """

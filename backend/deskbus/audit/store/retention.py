@@ -1,4 +1,4 @@
-"""Which files of the log may go: the oldest, and never the newest. Pure."""
+"""Retention of the log's files: the oldest go, never the newest. Pure."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -7,7 +7,7 @@ import anyio
 
 
 class ReadWriteLock:
-    """Any number may read at a time. Who changes files waits until nobody reads, alone."""
+    """Any number may read at a time. A change of files waits until nobody reads, and is alone."""
 
     def __init__(self) -> None:
         self._changed = anyio.Condition()

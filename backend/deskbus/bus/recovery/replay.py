@@ -90,7 +90,7 @@ class _Following(NamedTuple):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Which messages of the log are sent: from the position `start`, by time and by seq.
+    """The messages of the log that are sent: from the position `start`, by time and by seq.
 
     `first_seqs` counts within the topics that it names, `from_seq` within each. With `recent_ms`
     none is older. Those before `start` come only from the seqs in `again` on.

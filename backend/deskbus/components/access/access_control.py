@@ -54,7 +54,7 @@ from deskbus_protocol.ui import AppIdentity, Remember
 from deskbus_protocol.wording.display import look_alike, visible
 
 DECISIONS_WITHIN_S = 2.0
-"""The keychain may wait for a person; nobody else does. What it has counts when it comes."""
+"""The keychain may wait for a person; nobody else does. Its rules count when it comes."""
 
 TICK_S = 0.1
 """How late a decision's end is noticed."""

@@ -40,7 +40,7 @@ class HeadSampler:
         self._pass = self._draw()
 
     def first_of(self, count: int) -> int:
-        """Which of the next `count` is the first to be traced; `count` for none of them.
+        """The number, among the next `count`, of the first to be traced; `count` for none of them.
 
         Those before it have gone by, and with it the draw is used up.
         """

@@ -1,4 +1,4 @@
-"""Those who wait for the disk."""
+"""Waiters for the disk, and their callbacks."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Which segments are kept: pure, time comes in as an argument."""
+"""Retention of segments: pure, time comes in as an argument."""
 
 from collections.abc import Sequence
 

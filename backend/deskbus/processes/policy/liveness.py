@@ -13,7 +13,7 @@ STOOD_STILL_S = 1.0
 class Liveness:
     """Watches one run of an app. Times are monotonic seconds.
 
-    Whoever holds it calls `look` at `due_at`, which every other call may move. An app that never
+    Its owner calls `look` at `due_at`, which every other call may move. An app that never
     beats is only held to `ready_within_s`.
     """
 

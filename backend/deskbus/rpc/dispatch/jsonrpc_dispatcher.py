@@ -23,7 +23,7 @@ with warnings.catch_warnings():
     from jsonrpcserver.request import Request
     from jsonrpcserver.response import to_serializable_one
 
-# Its errors never come: no exception leaves a method of ours. What it would log is params.
+# Its errors never come: no exception leaves a method of ours. Its log lines would hold params.
 logging.getLogger("jsonrpcserver").disabled = True
 
 Run = Callable[[Call, Raw], Awaitable[object]]

@@ -48,7 +48,7 @@ log = structlog.get_logger()
 
 
 Prompt = Callable[[PermissionRequest], Awaitable[ConsentAnswer]]
-"""Asks a person. What it raises counts as no answer."""
+"""Asks a person. An exception of it counts as no answer."""
 
 
 class ConsentService:

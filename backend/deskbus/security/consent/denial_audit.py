@@ -29,7 +29,7 @@ _WORDS = {
 class DenialAudit:
     """Records the same refusal at most once a minute, and `MAX_RECORDED` of one client.
 
-    What goes beyond is a violation with a count, recorded as it begins and a minute later.
+    Beyond that they are a violation with a count, recorded as it begins and a minute later.
     """
 
     def __init__(self, trail: AuditSink, clock: ClockMs) -> None:

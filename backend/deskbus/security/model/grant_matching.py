@@ -59,8 +59,8 @@ class GrantMatching:
     def denies(self, denied: Grant, wanted: Grant) -> bool:
         """Whether a denial of `denied` also denies `wanted`: for the same, less, or more of it.
 
-        Who was refused a weak permission is not given a stronger one that includes it, and who was
-        refused one topic is not given it under a wider pattern.
+        An app that was refused a weak permission is not given a stronger one that includes it,
+        and one refused one topic is not given it under a wider pattern.
         """
         if denied.permission not in self._includes.get(wanted.permission, ()):
             return False

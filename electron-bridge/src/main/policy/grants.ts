@@ -15,7 +15,7 @@ type Known = GrantsResult & { readonly heardAt: number };
 /**
  * The apps' permissions, kept for the places that can't wait for the backend's answer.
  *
- * What is not known is not allowed: before the first answer, while the backend is away, and from
+ * A permission that is not known is not granted: before the first answer, while the backend is away, and from
  * the news of a change until its answer is here.
  */
 export class Grants extends Emitter<GrantsEvents> {

@@ -9,7 +9,7 @@ const FIRST_HEIGHT = 360;
 const MIN_HEIGHT = 200;
 const MAX_HEIGHT = 640;
 
-/** One dialog in which a person chooses. Whatever happens to it, it answers once. */
+/** One dialog in which a person chooses. It answers once, in any event. */
 export class ChoiceWindow {
   readonly page: OwnPage;
   readonly answer: Promise<ChoiceAnswer>;

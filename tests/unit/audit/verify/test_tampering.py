@@ -32,7 +32,7 @@ def key(rig: Rig) -> str:
 
 @pytest.fixture
 def anchor(rig: Rig, key: str) -> KnownHead:
-    """What the keychain knows."""
+    """The end of the log that the keychain knows."""
     verdict = Verifier(rig.path, key).run()
     return known_head_of(verdict.checkpoint, "the keychain")
 

@@ -96,7 +96,7 @@ def test_no_key_signs_twice_whatever_the_moment_of_the_crash(rig: Rig, tmp_path:
 
 
 def signatures(line: bytes) -> list[tuple[str, str]]:
-    """What was signed, and the first bytes of each signature, which name its key."""
+    """The signed text, and the first bytes of each signature, which name its key."""
     if line.startswith(CHECKPOINT):
         note = read_checkpoint(line)
     elif line.startswith(HEAD):

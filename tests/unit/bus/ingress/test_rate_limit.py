@@ -19,7 +19,7 @@ class Clock:
 
 
 class Publisher:
-    """What would stand behind the rate_limit."""
+    """The publisher behind the rate limit."""
 
     def __init__(self) -> None:
         self.routed: list[str] = []

@@ -1,4 +1,4 @@
-"""What an acknowledging client is owed after a new beginning, in a bus that is all in memory."""
+"""The debt to an acknowledging client after a new beginning, in a bus that is all in memory."""
 
 import anyio
 import pytest

@@ -1,4 +1,4 @@
-"""What is told of a finished bundle."""
+"""The contents of a finished bundle, as they are told."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Which libraries a bundle ships, and which are the system's."""
+"""Libraries that a bundle ships, and those that are the system's."""
 
 import shutil
 import sys

@@ -1,4 +1,4 @@
-"""What begins and ends leaves nothing behind, and needs no garbage collector for that."""
+"""A session that has ended leaves nothing behind, and needs no garbage collector for that."""
 
 import gc
 from collections import Counter
@@ -16,7 +16,7 @@ from tests.unit.handlers.house import House, Visitor, house
 WARM_UP = 30
 TIMES = 60
 SLACK = 20
-"""What caches may still grow by; an object that each visit leaves behind comes to `TIMES`."""
+"""Objects by which caches may still grow; one left behind by each visit comes to `TIMES`."""
 
 CANCELLED_TIMERS = ("asyncio.events.TimerHandle", "_contextvars.Context")
 """asyncio keeps up to a hundred of them; they hold nothing."""

@@ -72,7 +72,7 @@ def publish(folder: Path, step: Step) -> None:
 
 
 def check(folder: Path) -> list[int]:
-    """What is in the log, all of which opens; it holds what was promised, in order."""
+    """The lines in the log, all of which open; it holds what was promised, in order."""
     log, vault = opened(folder)
     found = seqs(read(log))
     assert found == list(range(1, len(found) + 1))

@@ -1,4 +1,4 @@
-"""What the bus says of itself: it is well only while it loses nothing."""
+"""The bus's own health: it is well only while it loses nothing."""
 
 from types import SimpleNamespace
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""What a stranger causes is logged so often a minute, and counted beyond that."""
+"""Lines that a stranger causes are bounded for each minute, and counted beyond that."""
 
 import structlog
 from structlog.testing import capture_logs

@@ -1,4 +1,4 @@
-"""What a call leads to carries the call's ids; what comes after it does not."""
+"""Messages that a call leads to carry the call's ids; those after it do not."""
 
 import asyncio
 

@@ -54,7 +54,7 @@ def test_beyond_the_bound_the_oldest_are_dropped_and_counted(
     backlog.add(first)
     backlog.next_group(10_000)
     assert backlog.add(second)
-    # What is on its way can't be dropped, so the next goes.
+    # A batch on its way can't be dropped, so the next one goes.
     assert not backlog.add(third)
     assert backlog.batches == [first, third]
     backlog.add(fourth)

@@ -1,4 +1,4 @@
-"""What an app writes: kept, rotated, private, and not faster than it may."""
+"""An app's output: kept, rotated, private, and not faster than it may be."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""What the backend would refuse unread is refused where it is written."""
+"""Text that the backend would refuse unread is refused where it is written."""
 
 import json
 from typing import Any

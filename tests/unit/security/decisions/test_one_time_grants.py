@@ -1,4 +1,4 @@
-"""What was permitted once is used up by what was let in, and by nothing that was refused."""
+"""A permission for once is used up by a call that was let in, and by none that was refused."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -1,4 +1,4 @@
-"""What an app is: its files, or its publisher's signature over them."""
+"""An app's identity: its files, or its publisher's signature over them."""
 
 import secrets
 from pathlib import Path

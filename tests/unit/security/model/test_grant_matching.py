@@ -1,4 +1,4 @@
-"""What a grant covers and a denial denies, under every order of strong and weak."""
+"""Coverage of grants and denials, under every order of strong and weak."""
 
 import pytest
 from hypothesis import given

@@ -205,7 +205,7 @@ def test_a_permission_that_is_not_there_is_told_with_those_that_come_near(tmp_pa
 async def test_only_where_none_is_configured_at_all_there_is_none(
     tmp_path: Path, what: str, required: bool
 ) -> None:
-    """Whatever else is there in its place denies everything, and health says so."""
+    """Anything else in its place denies everything, and health says so."""
     path = tmp_path / "policy.toml"
     desk = Desk(grants=(READ,))
     assert PolicyFile(path, Catalogue(), required=False).read() is NO_POLICY

@@ -201,7 +201,7 @@ async def test_every_row_is_on_one_page_and_no_page_outgrows_a_frame(
     shown = [row.id for page in pages for row in page.rows]
     assert len(shown) == len(set(shown)) == 1501
     for content in pages:
-        # What the descriptor's schema demands: lengths of ids and lists.
+        # The demands of the descriptor's schema: lengths of ids and lists.
         msgspec.convert(msgspec.to_builtins(content), PanelContent)
     assert "1,501 decisions" in pages[0].summary
     back = pages[-1]

@@ -1,4 +1,4 @@
-"""Whose socket is at the other end of a loopback connection."""
+"""The user of the socket at the other end of a loopback connection."""
 
 import os
 import socket
