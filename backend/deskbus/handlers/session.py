@@ -210,7 +210,7 @@ class SessionHandlers:
     def _check_place(self, call: Call, identity: ClientId) -> None:
         """Raises `DeskbusError` (ticket_refused) where only another app's clients may be.
 
-        What was shown is spent by then: who shows it in the wrong place may have stolen it.
+        The ticket is spent by then: a peer that shows it in the wrong place may have stolen it.
         """
         only_app = call.connection.only_app
         if only_app not in (None, identity.app) and not self._may_join(str(only_app), identity):

@@ -1,4 +1,4 @@
-"""Which app a page in a browser is, by its address (FDC3 2.2, Validating app identity)."""
+"""Identity of a page in a browser as an app, by its address (FDC3 2.2, Validating app identity)."""
 
 import pytest
 
