@@ -1,6 +1,6 @@
 import type { PageBus } from './bus';
 import type { DeskbusApi } from './api';
-import { refusalOf } from './failure';
+import { refusalOf } from './refusal';
 import { filesOf } from './files';
 import { openfinOf } from './openfin/bridge';
 import { secretsOf } from './secrets';
