@@ -247,7 +247,7 @@ _decode_sender = msgspec.json.Decoder(ClientId).decode
 
 
 def _writers(topic: Topic) -> list[TrafficWriter]:
-    """Whose the last messages are, those with most first."""
+    """Senders of the last messages, those with most first."""
     counts = Counter(sender_of(line) for line in topic.history[-HISTORY_MESSAGES:])
     total = sum(counts.values())
     found = []
