@@ -1,4 +1,4 @@
-"""What a person has to see to: told once, the worst first, and nothing while all is well."""
+"""Matters for a person to see to: told once, the worst first, and nothing while all is well."""
 
 import pytest
 from msgspec import UNSET
