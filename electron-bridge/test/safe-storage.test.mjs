@@ -8,7 +8,7 @@ const { SafeStorageKeys } = await source('main/backend/safe-storage.ts');
 const UNAVAILABLE = -32020;
 const KEY = 'deskbus-kek-1 0f 1a c2VjcmV0';
 
-/** What Electron's does, with its own words for what goes wrong. */
+/** Electron's own behaviour, with its words for what goes wrong. */
 class Safe {
   constructor({ form = 'sync', store = 'gnome_libsecret' } = {}) {
     this.key = randomBytes(32);

@@ -1,4 +1,4 @@
-"""What a person reads in a real Electron is in the language of the shell's locale."""
+"""Texts for a person in a real Electron are in the language of the shell's locale."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress

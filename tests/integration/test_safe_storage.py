@@ -19,7 +19,7 @@ pytestmark = pytest.mark.requirement("3.3")
 
 
 def with_safe_storage(shell: TestShell, key: bytes) -> None:
-    """What deskbus-electron answers; its own code is tested where it lies."""
+    """The answers of deskbus-electron; its own code is tested where it lies."""
 
     async def seal(params: Raw) -> dict[str, Any]:
         text = msgspec.json.decode(params)["text"]

@@ -75,14 +75,14 @@ class Stage:
         return await self.raw(frame("session.open", opened_by(ticket, app)))
 
     async def raw(self, *frames: bytes, answers: int = 1) -> str:
-        """What a stranger's bytes get: the last of so many answers."""
+        """The answer to a stranger's bytes: the last of so many answers."""
         async with await anyio.connect_unix(self.shell.hello.pipe) as link:
             for each in frames:
                 await link.send(each)
             return await last_answer(link, answers)
 
     async def in_session(self, *frames: bytes, answers: int = 1, app: str = EVIL) -> str:
-        """What bytes get behind an honest `session.open`."""
+        """The answer to bytes behind an honest `session.open`."""
         ticket = await self.shell.ticket(app, "raw")
         async with await anyio.connect_unix(self.shell.hello.pipe) as link:
             await link.send(frame("session.open", opened_by(ticket, app)))
@@ -177,7 +177,7 @@ PUBLISHED = sends(publishing(b"1"))
 PING = frame("session.ping", {}, 2)
 
 
-# Who somebody is.
+# Identity.
 
 
 async def guessed_ticket(stage: Stage) -> str:
@@ -238,7 +238,7 @@ async def opened_with_headers(stage: Stage) -> str:
     return IN if b'"result":' in taken else "refused"
 
 
-# What somebody may see.
+# Limits of what somebody may see.
 
 
 async def answer_to_anothers_request(stage: Stage, app: str) -> str:
@@ -304,7 +304,7 @@ async def forged_record(stage: Stage, reason: str) -> str:
 
 
 ATTACKS = [
-    # Who somebody is.
+    # Identity.
     Attack("a ticket that was guessed", guessed_ticket, own_ticket),
     Attack("a ticket of another app", ticket_of_another, own_ticket),
     Attack("a ticket that was used", used_ticket, own_ticket),
@@ -319,7 +319,7 @@ ATTACKS = [
     Attack("a ticket for a name of our own", by_shell("session.mintTicket", app="deskbus.shell", client="main"), by_shell("session.mintTicket", app=EVIL, client="x")),
     Attack("an app makes a ticket for another", by(EVIL, "session.mintTicket", app=FRIEND, client="x"), by_shell("session.mintTicket", app=FRIEND, client="x")),
     Attack("a protocol of another age", stranger(frame("session.open", {**opened_by("A" * 43, EVIL), "protocolVersion": "0.1"})), own_ticket),
-    # What somebody may see and do.
+    # Limits of what somebody may see and do.
     Attack("a publish without a grant", by(EVIL, "bus.publish", topic="friend.t", payload=1), by(FRIEND, "bus.publish", topic="friend.t", payload=1)),
     Attack("a topic whose name begins as a granted one", by(EVIL, "bus.publish", topic="evilest.t", payload=1), by(EVIL, "bus.publish", topic="evil.est.t", payload=1)),
     Attack("a subscription that is wider than the grant", by(EVIL, "bus.subscribe", pattern="friend.#"), by(FRIEND, "bus.subscribe", pattern="friend.#")),
@@ -410,7 +410,7 @@ async def test_an_attack_fails_and_its_control_does_not(
     assert got != IN
     assert got not in (LEFT_OUT, "internal_error")
     assert control == IN
-    # Whatever it was, everybody else goes on.
+    # After each attempt everybody else goes on.
     assert await by(FRIEND, "bus.publish", topic="friend.after", payload=1)(stage) == IN
 
 

@@ -48,7 +48,7 @@ class ShellWithSafe:
 
 
 class Desk:
-    """What a backend has of it: the shell, and the vault's service over the folder."""
+    """The backend's parts of it: the shell, and the vault's service over the folder."""
 
     def __init__(self, folder: Path) -> None:
         self.states: list[str] = []
