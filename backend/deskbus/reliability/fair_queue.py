@@ -155,7 +155,7 @@ class Chores:
         try:
             if work():
                 works.append(work)
-        except Exception:
+        except Exception:  # one chore's fault must not stop the others
             log.exception("chore.failed")
         if not works:
             del self._waiting[owner]
