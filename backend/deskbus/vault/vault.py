@@ -300,7 +300,7 @@ class Vault:
             memory = self._open_for_change()
             kek_provider = SafeStorageKekProvider(self._safe)
             if memory is None:
-                self._move(kek_provider)
+                self._rotation().rotate_kek(kek_provider)
             else:
                 self._leave_memory(memory, kek_provider)
 
