@@ -87,7 +87,8 @@ async def test_a_crash_page_is_in_the_persons_language(
     await page.until("!document.getElementById('crash').hidden")
     # It comes back by itself soon, so all of it is read at once.
     assert await page.evaluate(
-        """[...['#headline', '#close', 'dt'].map((each) => document.querySelector(each).textContent),
+        """[...['#headline', '#close', 'dt'].map(
+                (each) => document.querySelector(each).textContent),
             getComputedStyle(document.body).direction]"""
     ) == [
         language.text("page.crash.headline.renderer", name="Asker"),
