@@ -51,13 +51,18 @@ class _Ring:
         self, now_s: float, values: Mapping[str, float], combine: Mapping[str, Combine]
     ) -> None:
         step = int(now_s // self.tier.step_s)
-        if self.last_step is None or step > self.last_step:
+        before = self.last_step
+        if before is None or step > before:
             self._advance(step)
         for name, pending in self._pending.items():
             value = values.get(name, nan)
             if not isnan(value):
                 pending.append(value)
-                self.columns[name][step % self.tier.steps] = combine[name](pending)
+                column = self.columns[name]
+                column[step % self.tier.steps] = combine[name](pending)
+                if before is not None and step == before + 2:
+                    # A sample that comes a moment late leaves no hole before it.
+                    column[(step - 1) % self.tier.steps] = column[step % self.tier.steps]
 
     def _advance(self, step: int) -> None:
         first = step if self.last_step is None else self.last_step + 1

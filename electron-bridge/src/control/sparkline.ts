@@ -50,15 +50,15 @@ export class Sparkline {
     context.lineWidth = 1.5 * scale;
     context.lineJoin = 'round';
     context.stroke(line);
-    const area = new Path2D(line);
-    area.lineTo((values.length - 1) * step, height);
-    area.lineTo(
-      Math.max(
-        0,
-        values.findIndex((value) => value !== null),
-      ) * step,
-      height,
-    );
+    const area = new Path2D();
+    values.forEach((value, at) => {
+      const next = values[at + 1];
+      if (value === null || next === null || next === undefined) return;
+      area.moveTo(at * step, height);
+      area.lineTo(at * step, y(value));
+      area.lineTo((at + 1) * step, y(next));
+      area.lineTo((at + 1) * step, height);
+    });
     context.globalAlpha = 0.12;
     context.fillStyle = stroke;
     context.fill(area);

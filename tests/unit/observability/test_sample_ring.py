@@ -80,3 +80,10 @@ def test_several_samples_of_one_step_are_one_value() -> None:
     course = kept.course(10)
     assert course.series["rate"] == [pytest.approx(34.0)]
     assert course.series["peak"] == [3.9]
+
+
+def test_a_sample_that_comes_a_moment_late_leaves_no_hole() -> None:
+    kept = ring()
+    for at in (0.9, 1.95, 3.01):
+        kept.add(at, {"rate": at, "peak": at})
+    assert kept.course(10).series["rate"] == [0.9, 1.95, 3.01, 3.01]

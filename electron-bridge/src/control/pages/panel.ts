@@ -247,7 +247,7 @@ export class PanelPage implements Page {
       weight === 0 ? FITTED : `minmax(0, ${weight}fr)`,
     );
     // Each row is a grid of its own, so no track may follow what is in it.
-    if ((content.rowActions ?? []).length > 0 && this.context.acts) tracks.push(BUTTONS);
+    if (this.hasButtons) tracks.push(BUTTONS);
     this.table.style.setProperty('--panel-tracks', tracks.join(' '));
     this.table.hidden = rows.length === 0;
     this.empty.hidden = rows.length > 0 || (content.parts ?? []).length > 0;
@@ -287,6 +287,10 @@ export class PanelPage implements Page {
     this.mark(this.opened);
   }
 
+  private get hasButtons(): boolean {
+    return this.context.acts && (this.content?.rowActions ?? []).length > 0;
+  }
+
   private groupOf(id: string): HTMLElement {
     const group = this.content?.groups?.find((each) => each.id === id);
     return h(
@@ -312,11 +316,12 @@ export class PanelPage implements Page {
       'div',
       { class: 'panel-row', role: 'row', tabindex: '-1', 'data-id': row.id },
       ...row.cells.map((cell, at) => cellOf(cell, aligns[at] === 'end')),
-      h(
-        'div',
-        { class: 'buttons', role: 'gridcell' },
-        ...this.buttonsOf(row.actions ?? [], row.id),
-      ),
+      this.hasButtons &&
+        h(
+          'div',
+          { class: 'buttons', role: 'gridcell' },
+          ...this.buttonsOf(row.actions ?? [], row.id),
+        ),
     );
     element.addEventListener('click', (event) => {
       if (event.target instanceof Element && event.target.closest('button')) return;
