@@ -14,6 +14,7 @@ from deskbus_protocol.bus import Topic
 from deskbus_protocol.envelope import Headers
 from deskbus_protocol.health import ComponentHealth, Status
 from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
+from deskbus_protocol.pattern import whole
 from deskbus_protocol.session import AppId
 
 MAX_TRAFFIC_TOPICS = 200
@@ -28,7 +29,7 @@ MAX_TOPIC_ROWS = 100_000
 MAX_TAIL_MESSAGES = 100
 """Messages of a topic in one answer."""
 
-CentrePage = Annotated[str, Meta(pattern=r"^[a-z][a-z:-]{0,71}(/[\x20-\x7e]{0,256})?$")]
+CentrePage = Annotated[str, Meta(pattern=whole(r"[a-z][a-z:-]{0,71}(/[\x20-\x7e]{0,256})?"))]
 
 Series = Literal[
     "received",
