@@ -123,7 +123,7 @@ class Trial:
             os._exit(int(code))
 
     def _await_one(self) -> Outcome | None:
-        """What the next run that ends says; None where the tests pass without a mutant."""
+        """The word of the next run that ends; None where the tests pass without a mutant."""
         pid, status = os.waitpid(-1, 0)
         copy, path, whole, outcome = self._runs.pop(pid)
         if path is not None:

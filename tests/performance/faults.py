@@ -167,7 +167,7 @@ class Machine:
 
 
 def find_faults(acknowledged: set[int], heard: Sequence[int], stored: Sequence[int]) -> list[str]:
-    """What must not be, of messages: numbers in the order in which they came."""
+    """Faults of messages: numbers in the order in which they came."""
     faults = []
     for name, numbers in (("heard", heard), ("in the log", stored)):
         missing = acknowledged - set(numbers)
@@ -192,7 +192,7 @@ async def stored(shell: TestShell) -> list[int]:
 
 
 async def wrong(machine: Machine, traffic: Traffic, feed: Client, descriptors: int) -> list[str]:
-    """What does not hold now."""
+    """Promises that do not hold now."""
     if machine.shell.process.returncode is not None:
         return ["the backend has ended"]
     if not await traffic.publish_one(feed):

@@ -108,7 +108,7 @@ def find_knee(runs: Sequence[Run]) -> Run | None:
 
 
 def find_faults(runs: Sequence[Run]) -> list[str]:
-    """What must not be, at the rate that is promised."""
+    """Faults at the rate that is promised."""
     faults = []
     for each in runs:
         quiet, name = each.quiet, f"{each.apps} apps"

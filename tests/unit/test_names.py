@@ -12,7 +12,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("backend/deskbus", "protocol/deskbus_protocol")
-PROSE = ("backend", "protocol", "electron-bridge/src", "demo", "examples")
+PROSE = (
+    "backend", "protocol", "electron-bridge/src", "electron-bridge/test", "demo", "examples",
+    "tests",
+)  # fmt: skip
 PYTHON, SCRIPT = {".py"}, {".ts", ".js", ".mjs"}
 
 SAME_NAME: dict[str, str] = {
@@ -20,7 +23,9 @@ SAME_NAME: dict[str, str] = {
 }
 """Classes that share a name with another, each with the reason."""
 
-FRAGMENT = re.compile(r"(What|Who|Whoever|Whatever|So many|So much|So long|So often)\b(?!.*\?)")
+FRAGMENT = re.compile(
+    r"(What|Who|Whoever|Whatever|Whose|Which|Those who|So many|So much|So long|So often)\b(?!.*\?)"
+)
 """The beginning of a sentence whose subject is no noun. A question may begin so."""
 
 _DELIMITED = re.compile(r"/\*+(.*?)\*/", re.DOTALL)

@@ -112,7 +112,7 @@ class Line:
         await anyio.lowlevel.checkpoint()
 
     def withdraw(self, keeps: Callable[[bytes, str | None], bool]) -> None:
-        """Whatever is not waiting has arrived."""
+        """All that is not waiting has arrived."""
         self._waiting = [each for each in self._waiting if keeps(each[0], each[1])]
 
 
@@ -195,7 +195,7 @@ class BusHistories(RuleBasedStateMachine):
 
     @rule(reader=st.sampled_from([LIVE, SURE]), topic=st.sampled_from(TOPICS))
     def lose_or_get_a_permission(self, reader: ClientId, topic: str) -> None:
-        """What was published until now and has not been read is owed no more, nor is what comes."""
+        """Messages published until now and not read are owed no more, nor are those to come."""
         self._collect()
         self.permissions.unreadable ^= {(reader.app, topic)}
         self._excuse(reader, topic)

@@ -1,4 +1,4 @@
-"""What waited for a client goes out piece by piece, before what comes meanwhile."""
+"""Messages that waited for a client go out piece by piece, before those that come meanwhile."""
 
 import pytest
 

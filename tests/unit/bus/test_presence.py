@@ -1,4 +1,4 @@
-"""Who watches subscribers hears of each change in order, however many there are at once."""
+"""A watcher of subscribers hears of each change in order, however many there are at once."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What `make chaos` calls a loss."""
+"""Losses, as `make chaos` has them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What `make load` asserts, and what it calls the knee."""
+"""The assertions of `make load`, and its knee."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a verdict rests on, and whether an operation that was permitted may go on."""
+"""The grounds of a verdict, and whether an operation that was permitted may go on."""
 
 import pytest
 

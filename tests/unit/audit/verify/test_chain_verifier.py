@@ -1,4 +1,4 @@
-"""What the verifier of the chain notices in one file, before others are compared with it."""
+"""Faults that the chain's verifier notices in one file, before others are compared with it."""
 
 from pathlib import Path
 

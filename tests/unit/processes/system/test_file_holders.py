@@ -1,4 +1,4 @@
-"""Who holds files of a folder that an update replaces."""
+"""Holders of files in a folder that an update replaces."""
 
 import os
 import shutil
