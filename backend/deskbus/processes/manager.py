@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
 import anyio.to_thread
@@ -17,7 +17,6 @@ from deskbus.processes.policy.limit_policy import QUICK_SAMPLE_S
 from deskbus.processes.ports import AppPorts
 from deskbus.processes.runtime.process_starter import ProcessStarter
 from deskbus.processes.spec import MAIN_CLIENT, AppSpec
-from deskbus.processes.system.file_holders import HeldFiles, descendants_of, find_holders
 from deskbus.processes.system.orphan_reaper import OrphanReaper
 from deskbus.processes.system.process_queries import names_of, open_files, processes, row_of
 from deskbus.processes.system.process_table import ProcessRow, UnreadableError
@@ -50,6 +49,9 @@ ORPHANS_WITHIN_S = 2.0
 
 ORPHANS_AGAIN_S = 0.01
 
+if TYPE_CHECKING:
+    from deskbus.processes.system.file_holders import HeldFiles
+
 log = structlog.get_logger()
 
 
@@ -73,7 +75,7 @@ class ReadinessForUpdate(NamedTuple):
     """The apps that ran, and what is in the way of an update."""
 
     ended: list[str]
-    held: HeldFiles
+    held: "HeldFiles"
 
 
 class ProcessIsolationManager:
@@ -189,6 +191,12 @@ class ProcessIsolationManager:
                     ending.start_soon(app.terminate)
             await self.end_orphans()
             ours = frozenset([os.getpid(), *self._starter.watchdog.pids])
+            from deskbus.processes.system.file_holders import (  # with psutil
+                HeldFiles,
+                descendants_of,
+                find_holders,
+            )
+
             left = await anyio.to_thread.run_sync(descendants_of, os.getpid(), ours)
             held = HeldFiles(left, 0)
             if not left and folder is not None:
