@@ -9,8 +9,8 @@ const RENDERER = fileURLToPath(new URL('src/renderer', import.meta.url));
 const TEMPLATE = join(RENDERER, 'page.html');
 const PLACE = /\{\{([\w.-]+)\}\}/g;
 
-/** Texts whose keys begin so are those of pages. */
-const OF_PAGES = 'page.';
+/** The texts of a page are those whose keys begin with `page.` and its name, and the units. */
+const UNITS = 'page.unit.';
 
 async function catalogues() {
   const names = (await readdir(LANGUAGES)).filter((name) => name.endsWith('.json'));
@@ -23,8 +23,10 @@ function escaped(text) {
 }
 
 /** The catalogue without the texts of other places, as JSON that can stand within a page. */
-function textsOf({ messages, language, direction, dates, numbers }) {
-  const own = Object.entries(messages).filter(([key]) => key.startsWith(OF_PAGES));
+function textsOf(name, { messages, language, direction, dates, numbers }) {
+  const own = Object.entries(messages).filter(
+    ([key]) => key.startsWith(`page.${name}.`) || key.startsWith(UNITS),
+  );
   const texts = { language, direction, dates, numbers, messages: Object.fromEntries(own) };
   return JSON.stringify(texts).replace(/</g, '\\u003c');
 }
@@ -40,7 +42,7 @@ function pageOf(template, name, body, catalogue) {
       return escaped(value);
     });
   const whole = template.replace(/NAME/g, name).replace('BODY', () => body.trim());
-  return filled(whole).replace('{{texts}}', () => textsOf(catalogue));
+  return filled(whole).replace('{{texts}}', () => textsOf(name, catalogue));
 }
 
 /** Writes `renderer/<language>/<page>.html` for each of `names`, and `languages/<language>.json` below `dist`. */

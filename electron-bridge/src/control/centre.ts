@@ -9,7 +9,7 @@ import type { Command, Context, Page, PageEntry, Question } from './page';
 import { fitting, Palette } from './palette';
 import { PAGES, panelEntry } from './pages';
 import { Poll } from './poll';
-import { text } from './texts';
+import { text } from '../renderer/language';
 import type { Transport } from './transport';
 
 const STATUS_MS = 2000;
@@ -24,7 +24,11 @@ export class Centre implements Context {
   acts = false;
   private readonly title = h('h1', { id: 'title', tabindex: '-1' });
   private readonly host = h('div', { id: 'page' });
-  private readonly away = h('p', { id: 'away', role: 'alert', hidden: true }, text('control.away'));
+  private readonly away = h(
+    'p',
+    { id: 'away', role: 'alert', hidden: true },
+    text('page.control.away'),
+  );
   private readonly notice = h('div', { id: 'notice', role: 'status', 'aria-live': 'polite' });
   private readonly links = new Map<string, HTMLAnchorElement>();
   private readonly badge = h('span', { class: 'nav-badge', hidden: true });
@@ -47,7 +51,7 @@ export class Centre implements Context {
   }
 
   start(): void {
-    document.title = text('control.title');
+    document.title = text('page.control.title');
     const main = h('main', { id: 'main' }, this.header(), this.away, this.host);
     add(document.body, h('div', { id: 'centre' }, this.nav(), main), this.notice);
     document.addEventListener('keydown', (event) => this.key(event));
@@ -76,7 +80,7 @@ export class Centre implements Context {
       this.page = entry.make(this);
       fill(this.host, this.page.element);
       setText(this.title, entry.title);
-      document.title = `${entry.title} – ${text('control.title')}`;
+      document.title = `${entry.title} – ${text('page.control.title')}`;
       this.markLink();
     }
     this.page?.show(what);
@@ -87,7 +91,7 @@ export class Centre implements Context {
     this.notice.className = isGood ? 'shown good' : 'shown bad';
     const close = h(
       'button',
-      { type: 'button', class: 'ghost', 'aria-label': text('control.close') },
+      { type: 'button', class: 'ghost', 'aria-label': text('page.control.close') },
       icon('close'),
     );
     close.addEventListener('click', () => this.hush());
@@ -123,8 +127,13 @@ export class Centre implements Context {
     add(this.foot, this.dot, this.uptime);
     return h(
       'nav',
-      { id: 'nav', 'aria-label': text('control.nav') },
-      h('div', { class: 'brand' }, mark(), h('span', { class: 'label' }, text('control.title'))),
+      { id: 'nav', 'aria-label': text('page.control.nav') },
+      h(
+        'div',
+        { class: 'brand' },
+        mark(),
+        h('span', { class: 'label' }, text('page.control.title')),
+      ),
       this.list,
       this.foot,
     );
@@ -180,8 +189,8 @@ export class Centre implements Context {
       'button',
       { type: 'button', id: 'go', 'aria-keyshortcuts': 'Control+K' },
       icon('search'),
-      h('span', { class: 'label' }, text('control.go')),
-      h('kbd', {}, 'Ctrl K'),
+      h('span', { class: 'label' }, text('page.control.go')),
+      h('kbd', {}, text('page.control.key.palette')),
     );
     go.addEventListener('click', () => this.palette.open());
     return h('header', { id: 'top' }, this.title, h('div', { id: 'tools' }), go);
@@ -202,7 +211,7 @@ export class Centre implements Context {
     this.acts = overview.acts;
     const bad = overview.needs.some(({ severity }) => severity === 'bad');
     this.dot.className = `dot ${bad ? 'bad' : overview.needs.length > 0 ? 'caution' : 'good'}`;
-    setText(this.uptime, text('control.up', { time: duration(overview.uptime) }));
+    setText(this.uptime, text('page.control.up', { time: duration(overview.uptime) }));
     this.foot.title = `deskbus ${overview.version}`;
     this.badge.hidden = overview.needs.length === 0;
     this.badge.classList.toggle('bad', bad);
@@ -213,7 +222,7 @@ export class Centre implements Context {
     const pages: Command[] = this.entries.map((entry) => ({
       id: entry.name,
       label: entry.title,
-      note: text('control.palette.page'),
+      note: text('page.control.palette.page'),
       icon: entry.icon,
       run: () => this.show(entry.name),
     }));
@@ -223,15 +232,15 @@ export class Centre implements Context {
       ? [
           {
             id: 'lock',
-            label: text('control.vault.lock'),
-            note: text('control.vault'),
+            label: text('page.control.vault.lock'),
+            note: text('page.control.vault'),
             icon: 'lock',
             run: () => this.show('vault', 'lock'),
           },
           {
             id: 'publish',
-            label: text('control.bus.publish'),
-            note: text('control.bus'),
+            label: text('page.control.bus.publish'),
+            note: text('page.control.bus'),
             icon: 'send',
             run: () => this.show('bus', '#publish'),
           },
@@ -263,11 +272,15 @@ export class Centre implements Context {
       open,
       {
         id: `restart:${app}`,
-        label: text('control.apps.restart-name', { name }),
+        label: text('page.control.apps.restart-name', { name }),
         note: app,
         icon: 'restart',
         run: () =>
-          void this.act('apps.restart', () => ({ app }), text('control.apps.restarted', { name })),
+          void this.act(
+            'apps.restart',
+            () => ({ app }),
+            text('page.control.apps.restarted', { name }),
+          ),
       },
     ];
   }
@@ -281,7 +294,7 @@ export class Centre implements Context {
       return topics.map(({ topic }) => ({
         id: `topic:${topic}`,
         label: topic,
-        note: text('control.palette.topic'),
+        note: text('page.control.palette.topic'),
         icon: 'bus',
         run: () => this.show('bus', topic),
       }));

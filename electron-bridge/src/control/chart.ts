@@ -1,7 +1,17 @@
 import uPlot from 'uplot';
 import { colour, onScheme, type Colour } from './colours';
 import { h, setText } from './dom';
-import { axisTime, bytes, latency, NOTHING, number, percent, rate, short } from './format';
+import {
+  axisTime,
+  bytes,
+  latency,
+  NOTHING,
+  number,
+  percent,
+  perSecond,
+  rate,
+  short,
+} from './format';
 
 export type Unit = 'count' | 'rate' | 'bytes' | 'byteRate' | 'seconds' | 'percent';
 
@@ -15,7 +25,7 @@ const FORMATS: Record<Unit, (value: number) => string> = {
   count: (value) => number(Math.round(value * 100) / 100),
   rate,
   bytes,
-  byteRate: (value) => `${bytes(value)}/s`,
+  byteRate: (value) => perSecond(bytes(value)),
   seconds: latency,
   percent,
 };

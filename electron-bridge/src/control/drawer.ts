@@ -1,6 +1,6 @@
 import { fill, h, setText, type Child } from './dom';
 import { icon } from './icons';
-import { text } from './texts';
+import { text } from '../renderer/language';
 
 /** The details beside a table or a map; Escape closes them. */
 export class Drawer {
@@ -14,13 +14,13 @@ export class Drawer {
   constructor(private readonly onClose: () => void) {
     const close = h(
       'button',
-      { type: 'button', class: 'ghost', 'aria-label': text('control.close') },
+      { type: 'button', class: 'ghost', 'aria-label': text('page.control.close') },
       icon('close'),
     );
     close.addEventListener('click', () => this.close());
     this.element = h(
       'aside',
-      { class: 'drawer', hidden: true, 'aria-label': text('control.details') },
+      { class: 'drawer', hidden: true, 'aria-label': text('page.control.details') },
       h('div', { class: 'drawer-head' }, h('div', {}, this.title, this.note), close),
       this.actions,
       this.body,

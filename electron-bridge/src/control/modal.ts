@@ -1,6 +1,6 @@
 import { add, fill, h } from './dom';
 import type { Question } from './page';
-import { text } from './texts';
+import { text } from '../renderer/language';
 
 /** A dialog over the page; what it is about has the focus, and gives it back. */
 export class Modal {
@@ -43,7 +43,7 @@ export function ask(question: Question): Promise<string | undefined> {
     autocomplete: 'off',
     'aria-label': question.secret ?? '',
   });
-  const cancel = h('button', { type: 'button' }, text('control.cancel'));
+  const cancel = h('button', { type: 'button' }, text('page.control.cancel'));
   const style = question.isDangerous ? 'danger-fill' : 'primary';
   const doIt = h('button', { type: 'submit', class: style }, question.label);
   const form = h('form', { method: 'dialog', class: 'ask' });

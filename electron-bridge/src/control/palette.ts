@@ -2,18 +2,18 @@ import { fill, h, setAttribute } from './dom';
 import { icon } from './icons';
 import { Modal } from './modal';
 import type { Command } from './page';
-import { text } from './texts';
+import { text } from '../renderer/language';
 
 const MAX_SHOWN = 60;
 
 /** Goes anywhere and does anything by typing a few letters of it. */
 export class Palette {
-  private readonly modal = new Modal(text('control.palette'));
+  private readonly modal = new Modal(text('page.control.palette'));
   private readonly field = h('input', {
     type: 'text',
     role: 'combobox',
-    placeholder: text('control.palette.placeholder'),
-    'aria-label': text('control.palette'),
+    placeholder: text('page.control.palette.placeholder'),
+    'aria-label': text('page.control.palette'),
     'aria-expanded': 'true',
     'aria-controls': 'palette-list',
     'aria-autocomplete': 'list',
@@ -53,7 +53,7 @@ export class Palette {
     this.chosen = 0;
     fill(this.list, ...this.shown.map((command, at) => this.optionOf(command, at)));
     if (this.shown.length === 0)
-      fill(this.list, h('p', { class: 'none' }, text('control.palette.none')));
+      fill(this.list, h('p', { class: 'none' }, text('page.control.palette.none')));
     this.mark();
   }
 

@@ -49,7 +49,9 @@ export class Tabs {
   }
 
   private key(event: KeyboardEvent): void {
-    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
+    const [forth, back] =
+      document.dir === 'rtl' ? ['ArrowLeft', 'ArrowRight'] : ['ArrowRight', 'ArrowLeft'];
+    const step = event.key === forth ? 1 : event.key === back ? -1 : 0;
     if (step === 0) return;
     const at = this.tabs.findIndex(({ id }) => id === this.current);
     const next = this.tabs[(at + step + this.tabs.length) % this.tabs.length];

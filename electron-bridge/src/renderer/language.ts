@@ -6,3 +6,4 @@ export const language = new Language(
 );
 
 export const text = language.text.bind(language);
+export const textOr = language.textOr.bind(language);

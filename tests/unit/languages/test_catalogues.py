@@ -20,7 +20,7 @@ BRIDGE = ROOT / "electron-bridge/src"
 KEYS = read_catalogue("en").messages
 
 IN_HTML = re.compile(r"\{\{([\w.-]+)\}\}")
-IN_SCRIPT = re.compile(r"(?<!\w)text\(\s*(['`])([^'`]*)\1")
+IN_SCRIPT = re.compile(r"(?<!\w)text(?:Or)?\(\s*(['`])([^'`]*)\1")
 CHOSEN_IN_SCRIPT = re.compile(r"'((?:page|main|error)\.[\w.-]+)'")
 OF_THE_TEMPLATE = {"language", "direction", "texts", "page.NAME.title"}
 
@@ -68,8 +68,6 @@ def used() -> set[str]:
         if "languages" in path.read_text():
             found |= set(python_keys(path))
     for path in BRIDGE.rglob("*.ts"):
-        if "control" in path.parts:
-            continue
         found |= set(script_keys(path))
     pages = list((BRIDGE / "renderer").glob("*/*.html"))
     for path in pages:

@@ -50,6 +50,11 @@ export class Language implements Habits {
     return fill(message, values, this);
   }
 
+  /** The text of a key that is made of what others sent; `otherwise` where there is none. */
+  textOr(key: string, otherwise: string, values: Values = {}): string {
+    return this.has(key) ? this.text(key, values) : otherwise;
+  }
+
   number(value: number, decimals = 0): string {
     const { group, decimal } = this.catalogue.numbers;
     const [whole = '', rest] = value.toFixed(decimals).split('.');

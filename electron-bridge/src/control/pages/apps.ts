@@ -15,7 +15,7 @@ import { icon } from '../icons';
 import type { Context, Page } from '../page';
 import { Poll } from '../poll';
 import { Sparkline } from '../sparkline';
-import { text, textOr, type TextKey } from '../texts';
+import { text, textOr } from '../../renderer/language';
 import { facts, pill, plain } from './bus';
 
 const LOOK_MS = 2000;
@@ -36,15 +36,15 @@ const TONES: Record<AppStatus['state'], string> = {
 };
 const AWAY: readonly AppStatus['state'][] = ['stopped', 'crashed', 'failed'];
 
-const LIMITS: readonly [keyof Limits, TextKey, string][] = [
-  ['memory_mb', 'control.limit.memory', 'MB'],
-  ['cpu_percent', 'control.limit.cpu', '%'],
-  ['processes', 'control.limit.processes', ''],
-  ['open_files', 'control.limit.files', ''],
-  ['messages_per_s', 'control.limit.messages', '/s'],
-  ['bus_kb_per_s', 'control.limit.bus', 'kB/s'],
-  ['log_kb_per_s', 'control.limit.log', 'kB/s'],
-  ['strikes', 'control.limit.strikes', ''],
+const LIMITS: readonly [keyof Limits, string, string][] = [
+  ['memory_mb', 'page.control.limit.memory', 'MB'],
+  ['cpu_percent', 'page.control.limit.cpu', '%'],
+  ['processes', 'page.control.limit.processes', ''],
+  ['open_files', 'page.control.limit.files', ''],
+  ['messages_per_s', 'page.control.limit.messages', '/s'],
+  ['bus_kb_per_s', 'page.control.limit.bus', 'kB/s'],
+  ['log_kb_per_s', 'page.control.limit.log', 'kB/s'],
+  ['strikes', 'page.control.limit.strikes', ''],
 ];
 
 interface AppRow {
@@ -59,8 +59,8 @@ export class Apps implements Page {
   readonly element: HTMLElement;
   private readonly field = h('input', {
     type: 'search',
-    placeholder: text('control.apps.search'),
-    'aria-label': text('control.apps.search'),
+    placeholder: text('page.control.apps.search'),
+    'aria-label': text('page.control.apps.search'),
     autocomplete: 'off',
     spellcheck: 'false',
   });
@@ -75,9 +75,9 @@ export class Apps implements Page {
 
   constructor(private readonly context: Context) {
     this.grid = new Grid<AppRow>({
-      label: text('control.apps'),
+      label: text('page.control.apps'),
       key: ({ status }) => status.app,
-      empty: text('control.apps.none'),
+      empty: text('page.control.apps.none'),
       height: ROW_PX,
       onOpen: ({ status }) => this.open(status.app),
       columns: this.columns(),
@@ -134,7 +134,7 @@ export class Apps implements Page {
       }));
       setText(
         this.about,
-        text('control.apps.about', { count: apps.length, enforced: stats.enforced }),
+        text('page.control.apps.about', { count: apps.length, enforced: stats.enforced }),
       );
       this.draw();
       if (this.wanted !== '') await this.lookAtOne(this.wanted);
@@ -156,7 +156,7 @@ export class Apps implements Page {
     return [
       {
         id: 'name',
-        title: text('control.apps.app'),
+        title: text('page.control.apps.app'),
         width: 'minmax(150px, 1.2fr)',
         by: ({ status }) => status.name,
         make: (cell) =>
@@ -179,7 +179,7 @@ export class Apps implements Page {
       },
       {
         id: 'state',
-        title: text('control.apps.state'),
+        title: text('page.control.apps.state'),
         width: '128px',
         by: ({ status }) => status.state,
         make: (cell) => add(cell, h('span', { class: 'pill' })),
@@ -188,11 +188,11 @@ export class Apps implements Page {
           cell.title = status.detail ?? status.crash?.detail ?? '';
         },
       },
-      this.usageColumn('cpu', 'control.apps.cpu', 'c1'),
-      this.usageColumn('memory', 'control.apps.memory', 'c4'),
+      this.usageColumn('cpu', 'page.control.apps.cpu', 'c1'),
+      this.usageColumn('memory', 'page.control.apps.memory', 'c4'),
       {
         id: 'processes',
-        title: text('control.apps.processes'),
+        title: text('page.control.apps.processes'),
         width: '84px',
         isEnd: true,
         from: 900,
@@ -201,7 +201,7 @@ export class Apps implements Page {
       },
       {
         id: 'restarts',
-        title: text('control.apps.restarts'),
+        title: text('page.control.apps.restarts'),
         width: '84px',
         isEnd: true,
         from: 760,
@@ -211,7 +211,7 @@ export class Apps implements Page {
       },
       {
         id: 'uptime',
-        title: text('control.apps.uptime'),
+        title: text('page.control.apps.uptime'),
         width: '110px',
         isEnd: true,
         from: 900,
@@ -222,7 +222,7 @@ export class Apps implements Page {
     ];
   }
 
-  private usageColumn(kind: 'cpu' | 'memory', title: TextKey, colour: Colour): Column<AppRow> {
+  private usageColumn(kind: 'cpu' | 'memory', title: string, colour: Colour): Column<AppRow> {
     const now = (row: AppRow): number =>
       kind === 'cpu' ? cpuOf(row) : (row.stats?.sample?.memoryBytes ?? 0);
     return {
@@ -292,20 +292,20 @@ export class Apps implements Page {
       'button',
       { type: 'button', class: isAway ? 'primary' : '' },
       icon(isAway ? 'play' : 'restart'),
-      text(isAway ? 'control.apps.start' : 'control.apps.restart'),
+      text(isAway ? 'page.control.apps.start' : 'page.control.apps.restart'),
     );
     restart.addEventListener('click', () => {
       void this.context
         .act(
           'apps.restart',
           () => ({ app }),
-          text(isAway ? 'control.apps.started' : 'control.apps.restarted', { name }),
+          text(isAway ? 'page.control.apps.started' : 'page.control.apps.restarted', { name }),
           isAway
             ? undefined
             : {
-                title: text('control.apps.restart-title', { name }),
-                text: text('control.apps.restart-text'),
-                label: text('control.apps.restart'),
+                title: text('page.control.apps.restart-title', { name }),
+                text: text('page.control.apps.restart-text'),
+                label: text('page.control.apps.restart'),
               },
         )
         .then(() => this.poll.now());
@@ -314,22 +314,22 @@ export class Apps implements Page {
       'button',
       { type: 'button', class: 'danger' },
       icon('stop'),
-      text('control.apps.stop'),
+      text('page.control.apps.stop'),
     );
     stop.disabled = isAway;
     stop.addEventListener('click', () => {
       void this.context
-        .act('apps.terminate', () => ({ app }), text('control.apps.stopped', { name }), {
-          title: text('control.apps.stop-title', { name }),
-          text: text('control.apps.stop-text'),
-          label: text('control.apps.stop'),
+        .act('apps.terminate', () => ({ app }), text('page.control.apps.stopped', { name }), {
+          title: text('page.control.apps.stop-title', { name }),
+          text: text('page.control.apps.stop-text'),
+          label: text('page.control.apps.stop'),
           isDangerous: true,
         })
         .then(() => this.poll.now());
     });
-    const limits = h('button', { type: 'button' }, text('control.apps.limits-change'));
+    const limits = h('button', { type: 'button' }, text('page.control.apps.limits-change'));
     limits.addEventListener('click', () => this.changeLimits(app, name, stats?.limits ?? {}));
-    const audit = h('button', { type: 'button' }, icon('audit'), text('control.audit'));
+    const audit = h('button', { type: 'button' }, icon('audit'), text('page.control.audit'));
     audit.addEventListener('click', () => this.context.show('audit', `app:${app}`));
     return [restart, stop, limits, audit];
   }
@@ -340,20 +340,20 @@ export class Apps implements Page {
       const field = h('input', { type: 'number', min: '1', step: 'any', name: key });
       const value = limits[key];
       field.value = value === undefined ? '' : String(value);
-      field.placeholder = text('control.limit.none');
+      field.placeholder = text('page.control.limit.none');
       const words = unit === '' ? text(label) : `${text(label)} (${unit})`;
       return { key, field, element: h('label', { class: 'field' }, h('span', {}, words), field) };
     });
-    const cancel = h('button', { type: 'button' }, text('control.cancel'));
+    const cancel = h('button', { type: 'button' }, text('page.control.cancel'));
     const save = h(
       'button',
       { type: 'submit', class: 'primary' },
-      text('control.apps.limits-save'),
+      text('page.control.apps.limits-save'),
     );
     const form = h(
       'form',
       { class: 'limits-form' },
-      h('p', { class: 'quiet' }, text('control.apps.limits-text')),
+      h('p', { class: 'quiet' }, text('page.control.apps.limits-text')),
       h('div', { class: 'fields' }, ...fields.map(({ element }) => element)),
       h('div', { class: 'buttons' }, cancel, save),
     );
@@ -371,7 +371,7 @@ export class Apps implements Page {
         .act(
           'apps.setLimits',
           () => ({ app, limits: changed }),
-          text('control.apps.limits-saved', { name }),
+          text('page.control.apps.limits-saved', { name }),
         )
         .then((isDone) => {
           if (!isDone) return;
@@ -380,7 +380,7 @@ export class Apps implements Page {
         });
     });
     this.wanted = '';
-    this.drawer.open(text('control.apps.limits-of', { name }), app, [], form);
+    this.drawer.open(text('page.control.apps.limits-of', { name }), app, [], form);
     fields[0]?.field.focus();
   }
 
@@ -399,7 +399,7 @@ class AppDetails {
   private readonly log = h('pre', {
     class: 'log',
     tabindex: '0',
-    'aria-label': text('control.apps.log'),
+    'aria-label': text('page.control.apps.log'),
   });
   private readonly crashes = h('ol', { class: 'crashes' });
   private readonly problem = h('p', { class: 'problem', role: 'alert', hidden: true });
@@ -410,11 +410,11 @@ class AppDetails {
       { class: 'inspector' },
       this.problem,
       this.figures,
-      h('h3', { class: 'section' }, text('control.apps.tree')),
+      h('h3', { class: 'section' }, text('page.control.apps.tree')),
       this.tree,
-      h('h3', { class: 'section' }, text('control.apps.log')),
+      h('h3', { class: 'section' }, text('page.control.apps.log')),
       this.log,
-      h('h3', { class: 'section' }, text('control.apps.crashes')),
+      h('h3', { class: 'section' }, text('page.control.apps.crashes')),
       this.crashes,
     );
   }
@@ -466,18 +466,21 @@ class AppDetails {
         element.style.setProperty('--depth', String(depth));
         setText(
           name,
-          process.window ? `${process.name} (${text('control.apps.window')})` : process.name,
+          process.window ? `${process.name} (${text('page.control.apps.window')})` : process.name,
         );
         setText(pid, String(process.pid));
         setText(memory, bytes(process.memoryBytes));
-        setText(cpu, text('control.apps.cpu-time', { time: duration(process.cpu) }));
+        setText(cpu, text('page.control.apps.cpu-time', { time: duration(process.cpu) }));
       },
     );
     const atEnd = this.log.scrollTop + this.log.clientHeight >= this.log.scrollHeight - 4;
-    setText(this.log, found.log.length > 0 ? found.log.join('\n') : text('control.apps.no-log'));
+    setText(
+      this.log,
+      found.log.length > 0 ? found.log.join('\n') : text('page.control.apps.no-log'),
+    );
     if (atEnd) this.log.scrollTop = this.log.scrollHeight;
     if (found.crashes.length === 0) {
-      fill(this.crashes, h('li', { class: 'quiet' }, text('control.apps.no-crashes')));
+      fill(this.crashes, h('li', { class: 'quiet' }, text('page.control.apps.no-crashes')));
     } else {
       fill(this.crashes, ...found.crashes.map(crashOf));
     }
@@ -487,8 +490,10 @@ class AppDetails {
 function crashOf(crash: Crash): HTMLElement {
   const how = [
     crash.signal,
-    crash.exitCode === undefined ? undefined : text('control.apps.exit', { code: crash.exitCode }),
-    text('control.apps.after', { time: duration(crash.uptimeMs) }),
+    crash.exitCode === undefined
+      ? undefined
+      : text('page.control.apps.exit', { code: crash.exitCode }),
+    text('page.control.apps.after', { time: duration(crash.uptimeMs) }),
   ].filter((each) => each !== undefined);
   return h(
     'li',
@@ -503,45 +508,47 @@ function factsOf(row: AppRow): HTMLElement {
   const sample = stats?.sample;
   const limits = stats?.limits ?? {};
   const against = (value: string, limit: string | undefined): string =>
-    limit === undefined ? value : text('control.apps.of', { value, limit });
+    limit === undefined ? value : text('page.control.apps.of', { value, limit });
   const memory = megabytes(limits.memory_mb);
   return facts([
     [
-      text('control.apps.cpu'),
+      text('page.control.apps.cpu'),
       against(
         sample ? percent(cpuOf(row)) : NOTHING,
         limits.cpu_percent === undefined ? undefined : percent(limits.cpu_percent),
       ),
     ],
     [
-      text('control.apps.memory'),
+      text('page.control.apps.memory'),
       against(
         sample ? bytes(sample.memoryBytes) : NOTHING,
         memory === undefined ? undefined : bytes(memory),
       ),
     ],
     [
-      text('control.apps.processes'),
+      text('page.control.apps.processes'),
       against(
         countOf(sample?.processes),
         limits.processes === undefined ? undefined : number(limits.processes),
       ),
     ],
     [
-      text('control.limit.files'),
+      text('page.control.limit.files'),
       against(
         countOf(stats?.openFiles),
         limits.open_files === undefined ? undefined : number(limits.open_files),
       ),
     ],
     [
-      text('control.limit.messages'),
+      text('page.control.limit.messages'),
       limits.messages_per_s === undefined
-        ? text('control.limit.none')
+        ? text('page.control.limit.none')
         : number(limits.messages_per_s),
     ],
-    [text('control.apps.restarts'), number(status.restarts ?? 0)],
-    ...(status.detail === undefined ? [] : [[text('control.apps.detail'), status.detail] as const]),
+    [text('page.control.apps.restarts'), number(status.restarts ?? 0)],
+    ...(status.detail === undefined
+      ? []
+      : [[text('page.control.apps.detail'), status.detail] as const]),
   ]);
 }
 
@@ -566,7 +573,7 @@ function cpuOf({ cpu }: AppRow): number {
 }
 
 function stateOf(status: AppStatus): string {
-  const words = textOr(`control.app-state.${status.state}`, status.state);
+  const words = textOr(`page.control.app-state.${status.state}`, status.state);
   return status.restartIn === undefined ? words : `${words} (${duration(status.restartIn)})`;
 }
 

@@ -11,7 +11,7 @@ import { briefly, jsonOf } from '../json-view';
 import type { Context, Page } from '../page';
 import { Poll } from '../poll';
 import { Tabs } from '../tabs';
-import { text, textOr, type TextKey } from '../texts';
+import { text, textOr } from '../../renderer/language';
 
 const LOOK_MS = 1000;
 const TYPING_MS = 180;
@@ -54,16 +54,20 @@ export class Bus implements Page {
   readonly element: HTMLElement;
   private readonly field = h('input', {
     type: 'search',
-    placeholder: text('control.bus.search'),
-    'aria-label': text('control.bus.search'),
+    placeholder: text('page.control.bus.search'),
+    'aria-label': text('page.control.bus.search'),
     autocomplete: 'off',
     spellcheck: 'false',
   });
   private readonly about = h('span', { class: 'quiet about' });
   private readonly flow = new Flow(
-    text('control.bus.map'),
-    [text('control.bus.writers'), text('control.bus.topics'), text('control.bus.readers')],
-    text('control.bus.quiet'),
+    text('page.control.bus.map'),
+    [
+      text('page.control.bus.writers'),
+      text('page.control.bus.topics'),
+      text('page.control.bus.readers'),
+    ],
+    text('page.control.bus.quiet'),
     (node) => {
       if (isTopicNode(node)) this.openTopic(node.name);
       else this.context.show('apps', node.name);
@@ -88,10 +92,10 @@ export class Bus implements Page {
     this.tabs = new Tabs(
       VIEWS.map((id) => ({
         id,
-        label: text(`control.bus.view.${id}`),
+        label: text(`page.control.bus.view.${id}`),
         make: () => this.viewOf(id),
       })),
-      text('control.bus.views'),
+      text('page.control.bus.views'),
       (id) => this.viewShown(id as View),
     );
     this.field.addEventListener('input', () => {
@@ -171,7 +175,10 @@ export class Bus implements Page {
           const counts = { shown, count: found.topicCount };
           setText(
             this.about,
-            text(shown < found.topicCount ? 'control.bus.some' : 'control.bus.all', counts),
+            text(
+              shown < found.topicCount ? 'page.control.bus.some' : 'page.control.bus.all',
+              counts,
+            ),
           );
           break;
         }
@@ -184,7 +191,7 @@ export class Bus implements Page {
           this.queues.draw(
             clients.filter(({ app, client }) => `${app} ${client}`.toLowerCase().includes(wanted)),
           );
-          setText(this.about, text('control.bus.clients', { count: clients.length }));
+          setText(this.about, text('page.control.bus.clients', { count: clients.length }));
           break;
         }
         case 'letters':
@@ -212,7 +219,7 @@ export class Bus implements Page {
     const counts = { shown: found.topics.length, count: found.topicCount };
     setText(
       this.about,
-      text(counts.shown < counts.count ? 'control.bus.some' : 'control.bus.all', counts),
+      text(counts.shown < counts.count ? 'page.control.bus.some' : 'page.control.bus.all', counts),
     );
   }
 
@@ -223,7 +230,7 @@ export class Bus implements Page {
       `${letter.app} ${letter.reason} ${topicOf(letter)}`.toLowerCase().includes(wanted),
     );
     this.letters.draw(this.found);
-    setText(this.about, text('control.bus.letters', { count: total }));
+    setText(this.about, text('page.control.bus.letters', { count: total }));
     this.drawLettersBar(total);
   }
 
@@ -234,14 +241,18 @@ export class Bus implements Page {
       'button',
       { type: 'button' },
       icon('restart'),
-      text('control.bus.redrive-all'),
+      text('page.control.bus.redrive-all'),
     );
     redrive.addEventListener('click', () => void this.letterAct('bus.redrive', this.found));
-    const purge = h('button', { type: 'button', class: 'danger' }, text('control.bus.purge-all'));
+    const purge = h(
+      'button',
+      { type: 'button', class: 'danger' },
+      text('page.control.bus.purge-all'),
+    );
     purge.addEventListener('click', () => void this.letterAct('bus.purge', this.found));
     add(
       this.lettersBar,
-      h('span', { class: 'quiet' }, text('control.bus.letters-hint')),
+      h('span', { class: 'quiet' }, text('page.control.bus.letters-hint')),
       redrive,
       purge,
     );
@@ -253,11 +264,11 @@ export class Bus implements Page {
   ): Promise<void> {
     const count = letters.length;
     const isPurge = method === 'bus.purge';
-    const done = text(isPurge ? 'control.bus.purged' : 'control.bus.redriven', { count });
+    const done = text(isPurge ? 'page.control.bus.purged' : 'page.control.bus.redriven', { count });
     const question = {
-      title: text('control.bus.purge-title', { count }),
-      text: text('control.bus.purge-text'),
-      label: text('control.bus.purge'),
+      title: text('page.control.bus.purge-title', { count }),
+      text: text('page.control.bus.purge-text'),
+      label: text('page.control.bus.purge'),
       isDangerous: true,
     };
     const numbers = letters.map((letter) => letter.number);
@@ -285,21 +296,21 @@ export class Bus implements Page {
 
   private topicGrid(): Grid<TopicRow> {
     return new Grid<TopicRow>({
-      label: text('control.bus.topics'),
+      label: text('page.control.bus.topics'),
       key: (row) => row.topic,
-      empty: text('control.bus.no-topics'),
+      empty: text('page.control.bus.no-topics'),
       onOpen: (row) => this.openTopic(row.topic),
       columns: [
         {
           id: 'topic',
-          title: text('control.bus.topic'),
+          title: text('page.control.bus.topic'),
           width: 'minmax(150px, 1fr)',
           by: (row) => row.topic,
           draw: (cell, row) => plain(cell, row.topic, 'strong'),
         },
         {
           id: 'rate',
-          title: text('control.bus.rate'),
+          title: text('page.control.bus.rate'),
           width: '110px',
           isEnd: true,
           by: (row) => row.rate,
@@ -307,7 +318,7 @@ export class Bus implements Page {
         },
         {
           id: 'messages',
-          title: text('control.bus.messages'),
+          title: text('page.control.bus.messages'),
           width: '110px',
           isEnd: true,
           from: 460,
@@ -316,7 +327,7 @@ export class Bus implements Page {
         },
         {
           id: 'readers',
-          title: text('control.bus.readers'),
+          title: text('page.control.bus.readers'),
           width: '90px',
           isEnd: true,
           from: 560,
@@ -325,7 +336,7 @@ export class Bus implements Page {
         },
         {
           id: 'last',
-          title: text('control.bus.last'),
+          title: text('page.control.bus.last'),
           width: '130px',
           isEnd: true,
           from: 660,
@@ -338,28 +349,28 @@ export class Bus implements Page {
 
   private letterGrid(): Grid<DeadLetter> {
     return new Grid<DeadLetter>({
-      label: text('control.bus.view.letters'),
+      label: text('page.control.bus.view.letters'),
       key: (row) => String(row.number),
-      empty: text('control.bus.no-letters'),
+      empty: text('page.control.bus.no-letters'),
       onOpen: (row) => this.openLetter(row),
       columns: [
         {
           id: 'reason',
-          title: text('control.bus.reason'),
+          title: text('page.control.bus.reason'),
           width: '170px',
           by: (row) => row.reason,
           draw: (cell, row) => plain(cell, reasonOf(row), 'strong'),
         },
         {
           id: 'topic',
-          title: text('control.bus.topic'),
+          title: text('page.control.bus.topic'),
           width: 'minmax(120px, 1fr)',
           by: topicOf,
           draw: (cell, row) => plain(cell, topicOf(row)),
         },
         {
           id: 'app',
-          title: text('control.bus.for'),
+          title: text('page.control.bus.for'),
           width: 'minmax(110px, 0.7fr)',
           from: 520,
           by: (row) => row.app,
@@ -367,7 +378,7 @@ export class Bus implements Page {
         },
         {
           id: 'attempts',
-          title: text('control.bus.attempts'),
+          title: text('page.control.bus.attempts'),
           width: '90px',
           isEnd: true,
           from: 640,
@@ -376,7 +387,7 @@ export class Bus implements Page {
         },
         {
           id: 'died',
-          title: text('control.bus.died'),
+          title: text('page.control.bus.died'),
           width: '130px',
           isEnd: true,
           by: (row) => row.diedAt,
@@ -389,37 +400,41 @@ export class Bus implements Page {
   private openLetter(letter: DeadLetter): void {
     this.inspector.close();
     this.letters.select(String(letter.number));
-    const redrive = h('button', { type: 'button', class: 'primary' }, text('control.bus.redrive'));
+    const redrive = h(
+      'button',
+      { type: 'button', class: 'primary' },
+      text('page.control.bus.redrive'),
+    );
     redrive.addEventListener('click', () => void this.letterAct('bus.redrive', [letter]));
-    const purge = h('button', { type: 'button', class: 'danger' }, text('control.bus.purge'));
+    const purge = h('button', { type: 'button', class: 'danger' }, text('page.control.bus.purge'));
     purge.addEventListener('click', () => void this.letterAct('bus.purge', [letter]));
     const message = letter.message as Envelope;
     this.drawer.open(
       reasonOf(letter),
-      text('control.bus.letter-note', { app: letter.app, attempts: letter.attempts }),
+      text('page.control.bus.letter-note', { app: letter.app, attempts: letter.attempts }),
       this.context.acts ? [redrive, purge] : [],
-      h('p', { class: 'hint' }, textOr(`control.bus.why.${letter.reason}`, '')),
+      h('p', { class: 'hint' }, textOr(`page.control.bus.why.${letter.reason}`, '')),
       messageOf(this.context, message),
     );
   }
 
   private queueGrid(): Grid<ClientInfo> {
     return new Grid<ClientInfo>({
-      label: text('control.bus.view.queues'),
+      label: text('page.control.bus.view.queues'),
       key: (row) => `${row.app} ${row.client}`,
-      empty: text('control.bus.no-clients'),
+      empty: text('page.control.bus.no-clients'),
       onOpen: (row) => this.openClient(row),
       columns: [
         {
           id: 'app',
-          title: text('control.bus.client'),
+          title: text('page.control.bus.client'),
           width: 'minmax(150px, 1fr)',
           by: (row) => `${row.app} ${row.client}`,
           draw: (cell, row) => plain(cell, `${row.app} · ${row.client}`, 'strong'),
         },
         {
           id: 'state',
-          title: text('control.bus.state'),
+          title: text('page.control.bus.state'),
           width: '150px',
           by: (row) => stateOf(row),
           make: (cell) => add(cell, h('span', { class: 'pill' })),
@@ -428,7 +443,7 @@ export class Bus implements Page {
         },
         {
           id: 'queued',
-          title: text('control.bus.queued'),
+          title: text('page.control.bus.queued'),
           width: '90px',
           isEnd: true,
           by: (row) => row.queued,
@@ -437,7 +452,7 @@ export class Bus implements Page {
         },
         {
           id: 'bytes',
-          title: text('control.bus.size'),
+          title: text('page.control.bus.size'),
           width: '90px',
           isEnd: true,
           from: 560,
@@ -446,7 +461,7 @@ export class Bus implements Page {
         },
         {
           id: 'oldest',
-          title: text('control.bus.oldest'),
+          title: text('page.control.bus.oldest'),
           width: '110px',
           isEnd: true,
           by: (row) => row.oldest ?? 0,
@@ -455,7 +470,7 @@ export class Bus implements Page {
         },
         {
           id: 'unacknowledged',
-          title: text('control.bus.unacknowledged'),
+          title: text('page.control.bus.unacknowledged'),
           width: '130px',
           isEnd: true,
           from: 680,
@@ -475,14 +490,17 @@ export class Bus implements Page {
       client.client,
       [],
       facts([
-        [text('control.bus.state'), stateOf(client)],
-        [text('control.bus.queued'), `${number(client.queued)} (${bytes(client.queuedBytes)})`],
-        [text('control.bus.unacknowledged'), number(client.unacknowledged)],
+        [text('page.control.bus.state'), stateOf(client)],
+        [
+          text('page.control.bus.queued'),
+          `${number(client.queued)} (${bytes(client.queuedBytes)})`,
+        ],
+        [text('page.control.bus.unacknowledged'), number(client.unacknowledged)],
         ...((client.away ?? 0) > 0
-          ? [[text('control.bus.away'), duration(client.away ?? 0)] as const]
+          ? [[text('page.control.bus.away'), duration(client.away ?? 0)] as const]
           : []),
       ]),
-      h('h3', { class: 'section' }, text('control.bus.subscriptions')),
+      h('h3', { class: 'section' }, text('page.control.bus.subscriptions')),
       h(
         'ul',
         { class: 'plain-list mono' },
@@ -515,16 +533,16 @@ class TopicInspector {
       'div',
       { class: 'inspector' },
       this.figures,
-      h('h3', { class: 'section' }, text('control.bus.writers')),
+      h('h3', { class: 'section' }, text('page.control.bus.writers')),
       this.writers,
-      h('h3', { class: 'section' }, text('control.bus.readers')),
+      h('h3', { class: 'section' }, text('page.control.bus.readers')),
       this.readers,
       h(
         'h3',
         { class: 'section tail-head' },
-        text('control.bus.messages'),
+        text('page.control.bus.messages'),
         this.sample,
-        h('label', { class: 'switch' }, this.live, h('span', {}, text('control.bus.live'))),
+        h('label', { class: 'switch' }, this.live, h('span', {}, text('page.control.bus.live'))),
       ),
       this.nothing,
       this.list,
@@ -578,7 +596,7 @@ class TopicInspector {
 
   private showOverview(): void {
     this.isDetail = false;
-    const traces = h('button', { type: 'button' }, icon('traces'), text('control.traces'));
+    const traces = h('button', { type: 'button' }, icon('traces'), text('page.control.traces'));
     const { topic } = this;
     traces.addEventListener('click', () => this.context.show('traces', `topic:${topic}`));
     this.drawer.open(topic, '', [traces], this.overview);
@@ -588,17 +606,17 @@ class TopicInspector {
     fill(
       this.figures,
       facts([
-        [text('control.bus.rate'), rate(traffic.rate)],
-        [text('control.bus.count'), number(traffic.messages)],
-        [text('control.bus.last'), time(traffic.last)],
+        [text('page.control.bus.rate'), rate(traffic.rate)],
+        [text('page.control.bus.count'), number(traffic.messages)],
+        [text('page.control.bus.last'), time(traffic.last)],
         [
-          text('control.bus.kept'),
+          text('page.control.bus.kept'),
           text(
             traffic.sensitive
-              ? 'control.bus.kept-sensitive'
+              ? 'page.control.bus.kept-sensitive'
               : traffic.persisted
-                ? 'control.bus.kept-disk'
-                : 'control.bus.kept-memory',
+                ? 'page.control.bus.kept-disk'
+                : 'page.control.bus.kept-memory',
           ),
         ],
       ]),
@@ -637,12 +655,12 @@ class TopicInspector {
     );
     setText(
       this.sample,
-      skipped > 0 ? text('control.bus.sampled', { shown: came, count: skipped + came }) : '',
+      skipped > 0 ? text('page.control.bus.sampled', { shown: came, count: skipped + came }) : '',
     );
     this.nothing.hidden = this.messages.length > 0;
     setText(
       this.nothing,
-      text(traffic.sensitive ? 'control.bus.hidden' : 'control.bus.no-messages'),
+      text(traffic.sensitive ? 'page.control.bus.hidden' : 'page.control.bus.no-messages'),
     );
     placed(
       this.list,
@@ -663,11 +681,11 @@ class TopicInspector {
     );
     row.addEventListener('click', () => {
       this.isDetail = true;
-      const back = h('button', { type: 'button' }, text('control.back'));
+      const back = h('button', { type: 'button' }, text('page.control.back'));
       back.addEventListener('click', () => this.back());
       this.drawer.open(
         this.topic,
-        text('control.bus.seq', { seq: message.seq }),
+        text('page.control.bus.seq', { seq: message.seq }),
         [back],
         messageOf(this.context, message),
       );
@@ -681,7 +699,7 @@ class TopicInspector {
 function messageOf(context: Context, message: Envelope): HTMLElement {
   const traceparent = message._meta?.traceparent ?? '';
   const traceId = traceparent.split('-')[1] ?? '';
-  const find = (label: TextKey, what: string): HTMLElement => {
+  const find = (label: string, what: string): HTMLElement => {
     const button = h('button', { type: 'button', class: 'small' }, text(label));
     button.addEventListener('click', () => context.show('traces', what));
     return button;
@@ -698,9 +716,9 @@ function messageOf(context: Context, message: Envelope): HTMLElement {
     'div',
     { class: 'message-detail' },
     facts([
-      [text('control.bus.topic'), message.topic],
-      [text('control.bus.sender'), `${message.sender.app} · ${message.sender.client}`],
-      [text('control.bus.sent'), fineTime(message.timestamp)],
+      [text('page.control.bus.topic'), message.topic],
+      [text('page.control.bus.sender'), `${message.sender.app} · ${message.sender.client}`],
+      [text('page.control.bus.sent'), fineTime(message.timestamp)],
       ['id', message.id],
       ['correlationId', message.correlationId],
       ...more.filter(([, value]) => value !== ''),
@@ -709,13 +727,13 @@ function messageOf(context: Context, message: Envelope): HTMLElement {
       'div',
       { class: 'drawer-actions' },
       find(
-        'control.bus.trace',
+        'page.control.bus.trace',
         traceId === '' ? `correlation:${message.correlationId}` : `id:${traceId}`,
       ),
     ),
-    headers.length > 0 && h('h3', { class: 'section' }, text('control.bus.headers')),
+    headers.length > 0 && h('h3', { class: 'section' }, text('page.control.bus.headers')),
     headers.length > 0 && facts(headers),
-    h('h3', { class: 'section' }, text('control.bus.payload')),
+    h('h3', { class: 'section' }, text('page.control.bus.payload')),
     jsonOf(message.payload),
   );
 }
@@ -743,16 +761,16 @@ function publisher(context: Context, onSent: (topic: string) => void): HTMLEleme
     'button',
     { type: 'submit', class: 'primary' },
     icon('send'),
-    text('control.bus.send'),
+    text('page.control.bus.send'),
   );
   const form = h(
     'form',
     { class: 'publisher' },
-    h('h2', {}, text('control.bus.publish')),
-    h('p', { class: 'quiet' }, text('control.bus.publish-text')),
-    h('label', { class: 'field' }, h('span', {}, text('control.bus.topic')), topic),
-    h('label', { class: 'field' }, h('span', {}, text('control.bus.payload-json')), payload),
-    h('label', { class: 'field' }, h('span', {}, text('control.bus.headers-lines')), headers),
+    h('h2', {}, text('page.control.bus.publish')),
+    h('p', { class: 'quiet' }, text('page.control.bus.publish-text')),
+    h('label', { class: 'field' }, h('span', {}, text('page.control.bus.topic')), topic),
+    h('label', { class: 'field' }, h('span', {}, text('page.control.bus.payload-json')), payload),
+    h('label', { class: 'field' }, h('span', {}, text('page.control.bus.headers-lines')), headers),
     problem,
     h('div', { class: 'buttons' }, send),
   );
@@ -765,7 +783,7 @@ function publisher(context: Context, onSent: (topic: string) => void): HTMLEleme
     } catch (error) {
       setText(
         problem,
-        text('control.bus.bad-json', { reason: error instanceof Error ? error.message : '' }),
+        text('page.control.bus.bad-json', { reason: error instanceof Error ? error.message : '' }),
       );
       payload.focus();
       return;
@@ -777,7 +795,7 @@ function publisher(context: Context, onSent: (topic: string) => void): HTMLEleme
       ...(Object.keys(named).length > 0 ? { headers: named } : {}),
     });
     void context
-      .act('control.publish', params, text('control.bus.sent-to', { topic: topic.value }))
+      .act('control.publish', params, text('page.control.bus.sent-to', { topic: topic.value }))
       .then((isDone) => {
         if (isDone) onSent(topic.value);
       });
@@ -799,12 +817,12 @@ function topicOf(letter: DeadLetter): string {
 }
 
 function reasonOf(letter: DeadLetter): string {
-  return textOr(`control.bus.reason.${letter.reason}`, letter.reason);
+  return textOr(`page.control.bus.reason.${letter.reason}`, letter.reason);
 }
 
 function stateOf(client: ClientInfo): string {
-  if (client.slow) return text('control.bus.slow');
-  return text(client.online ? 'control.bus.online' : 'control.bus.offline');
+  if (client.slow) return text('page.control.bus.slow');
+  return text(client.online ? 'page.control.bus.online' : 'page.control.bus.offline');
 }
 
 export function plain(cell: HTMLElement, words: string, kind = ''): void {

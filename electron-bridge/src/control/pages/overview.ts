@@ -14,36 +14,36 @@ import { icon } from '../icons';
 import type { Context, Page } from '../page';
 import { Poll } from '../poll';
 import { Sparkline } from '../sparkline';
-import { text, textOr, type TextKey } from '../texts';
+import { text, textOr } from '../../renderer/language';
 
 type Series = SamplesResult['series'];
 type SeriesName = keyof Series;
 
 const LOOK_MS = 1000;
 const SPARK_POINTS = 90;
-const SPANS: readonly [TextKey, number][] = [
-  ['control.span.5m', 300_000],
-  ['control.span.10m', 600_000],
-  ['control.span.2h', 7_200_000],
-  ['control.span.24h', 86_400_000],
+const SPANS: readonly [string, number][] = [
+  ['page.control.span.5m', 300_000],
+  ['page.control.span.10m', 600_000],
+  ['page.control.span.2h', 7_200_000],
+  ['page.control.span.24h', 86_400_000],
 ];
 /** Samples of longer spans change no faster. */
 const SLOW_SPAN_MS = 600_000;
 const SLOW_LOOKS = 10;
 
 interface Tile {
-  title: TextKey;
+  title: string;
   series: SeriesName;
   colour: Colour;
   say(value: number): string;
 }
 
 const TILES: readonly Tile[] = [
-  { title: 'control.tile.received', series: 'received', colour: 'c1', say: rate },
-  { title: 'control.tile.latency', series: 'latencyP99', colour: 'c3', say: latency },
-  { title: 'control.tile.clients', series: 'clients', colour: 'c2', say: short },
-  { title: 'control.tile.errors', series: 'errors', colour: 'c5', say: rate },
-  { title: 'control.tile.memory', series: 'memory', colour: 'c4', say: bytes },
+  { title: 'page.control.tile.received', series: 'received', colour: 'c1', say: rate },
+  { title: 'page.control.tile.latency', series: 'latencyP99', colour: 'c3', say: latency },
+  { title: 'page.control.tile.clients', series: 'clients', colour: 'c2', say: short },
+  { title: 'page.control.tile.errors', series: 'errors', colour: 'c5', say: rate },
+  { title: 'page.control.tile.memory', series: 'memory', colour: 'c4', say: bytes },
 ];
 
 /** How all of it is, and what needs a person. */
@@ -57,7 +57,7 @@ export class Overview implements Page {
     'p',
     { class: 'calm' },
     icon('good'),
-    h('span', {}, text('control.needs.none')),
+    h('span', {}, text('page.control.needs.none')),
   );
   private readonly needCount = h('span', { class: 'count' });
   private readonly talkers = h('ol', { class: 'bars' });
@@ -74,27 +74,29 @@ export class Overview implements Page {
 
   constructor(private readonly context: Context) {
     this.charts = [
-      this.chartOf('control.chart.throughput', 'rate', [
-        ['received', 'control.line.received', 'c1', true],
-        ['delivered', 'control.line.delivered', 'c2', false],
+      this.chartOf('page.control.chart.throughput', 'rate', [
+        ['received', 'page.control.line.received', 'c1', true],
+        ['delivered', 'page.control.line.delivered', 'c2', false],
       ]),
-      this.chartOf('control.chart.latency', 'seconds', [
-        ['latencyP50', 'control.line.p50', 'c2', false],
-        ['latencyP95', 'control.line.p95', 'c4', false],
-        ['latencyP99', 'control.line.p99', 'c3', false],
+      this.chartOf('page.control.chart.latency', 'seconds', [
+        ['latencyP50', 'page.control.line.p50', 'c2', false],
+        ['latencyP95', 'page.control.line.p95', 'c4', false],
+        ['latencyP99', 'page.control.line.p99', 'c3', false],
       ]),
-      this.chartOf('control.chart.errors', 'rate', [
-        ['errors', 'control.line.errors', 'c5', true],
-        ['refused', 'control.line.refused', 'c4', false],
+      this.chartOf('page.control.chart.errors', 'rate', [
+        ['errors', 'page.control.line.errors', 'c5', true],
+        ['refused', 'page.control.line.refused', 'c4', false],
       ]),
-      this.chartOf('control.chart.clients', 'count', [
-        ['clients', 'control.line.clients', 'c2', true],
-        ['queued', 'control.line.queued', 'c6', false],
+      this.chartOf('page.control.chart.clients', 'count', [
+        ['clients', 'page.control.line.clients', 'c2', true],
+        ['queued', 'page.control.line.queued', 'c6', false],
       ]),
-      this.chartOf('control.chart.memory', 'bytes', [
-        ['memory', 'control.line.memory', 'c4', true],
+      this.chartOf('page.control.chart.memory', 'bytes', [
+        ['memory', 'page.control.line.memory', 'c4', true],
       ]),
-      this.chartOf('control.chart.lag', 'seconds', [['loopLag', 'control.line.lag', 'c7', true]]),
+      this.chartOf('page.control.chart.lag', 'seconds', [
+        ['loopLag', 'page.control.line.lag', 'c7', true],
+      ]),
     ];
     this.element = h(
       'div',
@@ -108,7 +110,7 @@ export class Overview implements Page {
       ),
       h(
         'section',
-        { class: 'tiles', 'aria-label': text('control.tiles') },
+        { class: 'tiles', 'aria-label': text('page.control.tiles') },
         ...TILES.map((tile) => this.tileOf(tile)),
       ),
       h(
@@ -120,28 +122,28 @@ export class Overview implements Page {
           { class: 'side' },
           h(
             'section',
-            { class: 'card needs-card', 'aria-label': text('control.needs') },
-            h('h3', { class: 'card-title' }, text('control.needs'), this.needCount),
+            { class: 'card needs-card', 'aria-label': text('page.control.needs') },
+            h('h3', { class: 'card-title' }, text('page.control.needs'), this.needCount),
             h('div', { class: 'scroll' }, this.needs, this.calm),
           ),
           h(
             'section',
-            { class: 'card', 'aria-label': text('control.talkers') },
-            h('h3', { class: 'card-title' }, text('control.talkers')),
+            { class: 'card', 'aria-label': text('page.control.talkers') },
+            h('h3', { class: 'card-title' }, text('page.control.talkers')),
             h('div', { class: 'scroll' }, this.talkers),
           ),
           h(
             'section',
-            { class: 'card', 'aria-label': text('control.topics') },
-            h('h3', { class: 'card-title' }, text('control.topics')),
+            { class: 'card', 'aria-label': text('page.control.topics') },
+            h('h3', { class: 'card-title' }, text('page.control.topics')),
             h('div', { class: 'scroll' }, this.topics),
           ),
         ),
       ),
       h(
         'section',
-        { class: 'card components-card', 'aria-label': text('control.components') },
-        h('h3', { class: 'card-title' }, text('control.components')),
+        { class: 'card components-card', 'aria-label': text('page.control.components') },
+        h('h3', { class: 'card-title' }, text('page.control.components')),
         this.components,
       ),
     );
@@ -158,9 +160,9 @@ export class Overview implements Page {
   }
 
   private chartOf(
-    title: TextKey,
+    title: string,
     unit: 'rate' | 'seconds' | 'count' | 'bytes',
-    lines: readonly [SeriesName, TextKey, Colour, boolean][],
+    lines: readonly [SeriesName, string, Colour, boolean][],
   ): { chart: Chart; series: SeriesName[] } {
     const drawn = lines.map(([, label, colour, isFilled]) => ({
       label: text(label),
@@ -190,7 +192,7 @@ export class Overview implements Page {
     const group = h('div', {
       class: 'segments',
       role: 'group',
-      'aria-label': text('control.span'),
+      'aria-label': text('page.control.span'),
     });
     for (const [label, span] of SPANS) {
       const button = h(
@@ -257,12 +259,12 @@ export class Overview implements Page {
     setText(
       this.headline,
       needs.length === 0
-        ? text('control.well')
-        : text('control.needs-you', { count: needs.length }),
+        ? text('page.control.well')
+        : text('page.control.needs-you', { count: needs.length }),
     );
     setText(
       this.subline,
-      text('control.subline', {
+      text('page.control.subline', {
         running: overview.appsRunning,
         apps: overview.apps,
         clients: overview.clients,
@@ -318,12 +320,12 @@ export class Overview implements Page {
         await context.act(
           'vault.unlock',
           (password) => (password === '' ? {} : { password }),
-          text('control.vault.unlocked'),
+          text('page.control.vault.unlocked'),
           need.name === 'password'
             ? {
-                title: text('control.vault.unlock-title'),
-                label: text('control.vault.unlock'),
-                secret: text('control.vault.password'),
+                title: text('page.control.vault.unlock-title'),
+                label: text('page.control.vault.unlock'),
+                secret: text('page.control.vault.password'),
               }
             : undefined,
         );
@@ -333,7 +335,7 @@ export class Overview implements Page {
         await context.act(
           'apps.restart',
           () => ({ app: subject }),
-          text('control.apps.restarted', { name }),
+          text('page.control.apps.restarted', { name }),
         );
         break;
       case 'app_unresponsive':
@@ -391,7 +393,7 @@ export class Overview implements Page {
       ({ topic }) => topic,
       ({ topic }) => this.barOf('c1', () => this.context.show('bus', topic)),
       (element, { topic, readers, rate: each }) =>
-        drawBar(element, topic, text('control.readers', { count: readers }), each, most),
+        drawBar(element, topic, text('page.control.readers', { count: readers }), each, most),
     );
   }
 
@@ -418,13 +420,14 @@ export class Overview implements Page {
           'li',
           {},
           h('i', { class: 'dot' }),
-          h('strong', {}, textOr(`control.component.${name}`, name)),
+          h('strong', {}, textOr(`page.control.component.${name}`, name)),
           h('span', { class: 'component-detail' }),
         ),
       (element, [, health]) => {
         const dot = element.querySelector('.dot');
         const detail = element.querySelector<HTMLElement>('.component-detail');
-        const words = health.detail ?? textOr(`control.status.${health.status}`, health.status);
+        const words =
+          health.detail ?? textOr(`page.control.status.${health.status}`, health.status);
         if (dot) dot.className = `dot ${TONES[health.status]}`;
         if (!detail) return;
         setText(detail, words);
@@ -438,20 +441,20 @@ const TONES = { ok: 'good', degraded: 'caution', failed: 'bad', off: 'off' } as 
 
 function titleOf(need: Need): string {
   const subject = need.subject ?? '';
-  return text(`control.need.${need.kind}` as TextKey, {
+  return textOr(`page.control.need.${need.kind}`, need.kind, {
     name:
       need.name !== undefined && need.name !== ''
         ? need.name
-        : textOr(`control.component.${subject}`, subject),
+        : textOr(`page.control.component.${subject}`, subject),
     count: need.count ?? 0,
   });
 }
 
 function deedOf({ kind }: Need): string {
-  if (kind === 'vault_locked') return text('control.vault.unlock');
-  if (kind === 'app_failed') return text('control.apps.restart');
-  if (kind === 'app_restarting') return text('control.apps.restart-now');
-  return text('control.look');
+  if (kind === 'vault_locked') return text('page.control.vault.unlock');
+  if (kind === 'app_failed') return text('page.control.apps.restart');
+  if (kind === 'app_restarting') return text('page.control.apps.restart-now');
+  return text('page.control.look');
 }
 
 function drawBar(

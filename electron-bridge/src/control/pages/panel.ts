@@ -12,7 +12,7 @@ import { icon } from '../icons';
 import type { Context, Page, Question } from '../page';
 import { PanelTabs, Parts } from '../parts';
 import { Poll } from '../poll';
-import { text } from '../texts';
+import { text } from '../../renderer/language';
 import { facts } from './bus';
 
 const LOOK_MS = 2000;
@@ -45,12 +45,12 @@ export class PanelPage implements Page {
   private readonly previous = h(
     'button',
     { type: 'button', class: 'small' },
-    text('control.panel.previous'),
+    text('page.control.panel.previous'),
   );
   private readonly next = h(
     'button',
     { type: 'button', class: 'small' },
-    text('control.panel.next'),
+    text('page.control.panel.next'),
   );
   private readonly drawer = new Drawer(() => this.mark(''));
   private readonly poll = new Poll(LOOK_MS, () => this.look());
@@ -171,7 +171,7 @@ export class PanelPage implements Page {
     this.field.placeholder = content.search?.placeholder ?? '';
     this.field.setAttribute(
       'aria-label',
-      content.search?.placeholder ?? text('control.panel.search'),
+      content.search?.placeholder ?? text('page.control.panel.search'),
     );
     this.tabs.draw(content.tabs ?? [], content.tab ?? '');
     this.parts.draw(content.parts ?? []);
@@ -253,7 +253,7 @@ export class PanelPage implements Page {
     this.empty.hidden = rows.length > 0 || (content.parts ?? []).length > 0;
     fill(
       this.empty,
-      h('strong', {}, content.empty?.title ?? text('control.panel.nothing')),
+      h('strong', {}, content.empty?.title ?? text('page.control.panel.nothing')),
       h('br'),
       content.empty?.text ?? '',
     );
@@ -350,7 +350,7 @@ export class PanelPage implements Page {
     if (details.length === 0) return;
     this.mark(row.id);
     const trace = details.find(({ text: value }) => TRACE_ID.test(value))?.text;
-    const look = h('button', { type: 'button' }, icon('traces'), text('control.bus.trace'));
+    const look = h('button', { type: 'button' }, icon('traces'), text('page.control.bus.trace'));
     look.addEventListener('click', () => this.context.show('traces', `id:${trace ?? ''}`));
     const [first] = row.cells;
     const title = row.cells.find((cell) => cell.look === 'strong') ?? first;
@@ -387,7 +387,7 @@ export class PanelPage implements Page {
     await this.context.act(
       'panels.perform',
       params,
-      text('control.panel.done', { action: action.label }),
+      text('page.control.panel.done', { action: action.label }),
       question,
     );
     this.poll.now();

@@ -7,11 +7,11 @@ import type {
 } from '../../generated/protocol';
 import { CallError } from '../api';
 import { add, fill, h } from '../dom';
-import { bytes, NOTHING, number, time } from '../format';
+import { bytes, latency, NOTHING, number, time } from '../format';
 import { icon } from '../icons';
 import type { Context, Page } from '../page';
 import { Poll } from '../poll';
-import { text, textOr, type TextKey } from '../texts';
+import { text, textOr } from '../../renderer/language';
 import { facts } from './bus';
 
 const LOOK_MS = 3000;
@@ -47,7 +47,7 @@ abstract class StatusPage implements Page {
   constructor(
     protected readonly context: Context,
     private readonly component: string,
-    private readonly intro: TextKey,
+    private readonly intro: string,
   ) {
     add(this.element, this.head, this.cards);
     this.poll.start();
@@ -90,7 +90,7 @@ abstract class StatusPage implements Page {
           h(
             'span',
             { class: `pill ${health ? TONES[health.status] : 'quiet'}` },
-            health ? textOr(`control.status.${health.status}`, health.status) : NOTHING,
+            health ? textOr(`page.control.status.${health.status}`, health.status) : NOTHING,
           ),
           h('span', { class: 'quiet' }, health?.detail ?? ''),
           h('p', { class: 'quiet' }, text(this.intro)),
@@ -108,7 +108,7 @@ abstract class StatusPage implements Page {
     return metrics?.find((family) => family.name === name)?.samples ?? [];
   }
 
-  protected button(label: TextKey, style: string, act: () => void): HTMLElement {
+  protected button(label: string, style: string, act: () => void): HTMLElement {
     const button = h('button', { type: 'button', class: style }, text(label));
     button.addEventListener('click', act);
     return button;
@@ -124,55 +124,53 @@ function failure(error: unknown): HTMLElement {
 /** The log of messages on disk. */
 export class Storage extends StatusPage {
   constructor(context: Context) {
-    super(context, 'persistence', 'control.storage.intro');
+    super(context, 'persistence', 'page.control.storage.intro');
   }
 
   protected async draw(): Promise<HTMLElement[]> {
     const stats = await this.context.api.call('bus.logStats', {});
     if (!stats.enabled) {
-      return [section(text('control.storage.log'), text('control.storage.off'))];
+      return [section(text('page.control.storage.log'), text('page.control.storage.off'))];
     }
     const { log, rest } = figuresOf(stats);
     const free = (await this.metric('deskbus_disk_free_bytes'))[0]?.value;
     const flushes = await this.metric('deskbus_persistence_flush_seconds');
     return [
       section(
-        text('control.storage.log'),
+        text('page.control.storage.log'),
         '',
         facts([
-          [text('control.storage.messages'), numberOf(log['messages'])],
-          [text('control.storage.size'), bytes(Number(log['size_bytes'] ?? 0))],
-          [text('control.storage.segments'), numberOf(log['segments'])],
+          [text('page.control.storage.messages'), numberOf(log['messages'])],
+          [text('page.control.storage.size'), bytes(Number(log['size_bytes'] ?? 0))],
+          [text('page.control.storage.segments'), numberOf(log['segments'])],
           [
-            text('control.storage.damage'),
+            text('page.control.storage.damage'),
             Number(log['findings'] ?? 0) === 0
-              ? text('control.storage.no-damage')
+              ? text('page.control.storage.no-damage')
               : numberOf(log['findings']),
           ],
-          [text('control.storage.free'), free === undefined ? NOTHING : bytes(free)],
+          [text('page.control.storage.free'), free === undefined ? NOTHING : bytes(free)],
         ]),
       ),
       section(
-        text('control.storage.backlog'),
-        text('control.storage.backlog-note'),
+        text('page.control.storage.backlog'),
+        text('page.control.storage.backlog-note'),
         facts([
           [
-            text('control.storage.held'),
+            text('page.control.storage.held'),
             `${numberOf(rest['held'])} (${bytes(Number(rest['held_bytes'] ?? 0))})`,
           ],
-          [text('control.storage.unsealed'), numberOf(rest['unsealed'])],
-          [text('control.storage.refused'), numberOf(rest['refused'])],
-          [text('control.storage.dropped'), numberOf(rest['dropped'])],
+          [text('page.control.storage.unsealed'), numberOf(rest['unsealed'])],
+          [text('page.control.storage.refused'), numberOf(rest['refused'])],
+          [text('page.control.storage.dropped'), numberOf(rest['dropped'])],
           ...flushes.map(({ labels, quantiles }): Fact => [
-            text('control.storage.flush', { step: labels['step'] ?? '' }),
-            quantiles?.['p99'] === undefined
-              ? NOTHING
-              : `p99 ${number(quantiles['p99'] * 1000)} ms`,
+            text('page.control.storage.flush', { step: labels['step'] ?? '' }),
+            quantiles?.['p99'] === undefined ? NOTHING : `p99 ${latency(quantiles['p99'])}`,
           ]),
         ]),
       ),
-      section(text('control.storage.retention'), text('control.storage.retention-note')),
-      section(text('control.storage.sensitive'), text('control.storage.sensitive-note')),
+      section(text('page.control.storage.retention'), text('page.control.storage.retention-note')),
+      section(text('page.control.storage.sensitive'), text('page.control.storage.sensitive-note')),
     ];
   }
 }
@@ -182,7 +180,7 @@ export class Vault extends StatusPage {
   private status: VaultStatus | undefined;
 
   constructor(context: Context) {
-    super(context, 'vault', 'control.vault.intro');
+    super(context, 'vault', 'page.control.vault.intro');
   }
 
   override show(what: string): void {
@@ -196,85 +194,85 @@ export class Vault extends StatusPage {
     const operations = await this.metric('deskbus_vault_operations');
     return [
       section(
-        text('control.vault.state'),
+        text('page.control.vault.state'),
         '',
         facts([
           [
-            text('control.vault.state'),
-            textOr(`control.vault.state.${status.state}`, status.state),
+            text('page.control.vault.state'),
+            textOr(`page.control.vault.state.${status.state}`, status.state),
           ],
-          [text('control.vault.home'), status.home ?? NOTHING],
-          [text('control.vault.strength'), status.strength ?? NOTHING],
+          [text('page.control.vault.home'), status.home ?? NOTHING],
+          [text('page.control.vault.strength'), status.strength ?? NOTHING],
           [
-            text('control.vault.records'),
+            text('page.control.vault.records'),
             status.records === undefined ? NOTHING : number(status.records),
           ],
           [
-            text('control.vault.outdated'),
+            text('page.control.vault.outdated'),
             status.outdated === undefined ? NOTHING : number(status.outdated),
           ],
         ]),
       ),
       section(
-        text('control.vault.keys'),
-        text('control.vault.keys-note'),
+        text('page.control.vault.keys'),
+        text('page.control.vault.keys-note'),
         facts([
           [
-            text('control.vault.kek'),
+            text('page.control.vault.kek'),
             status.kekRotated === undefined ? NOTHING : time(status.kekRotated),
           ],
           [
-            text('control.vault.data-keys'),
+            text('page.control.vault.data-keys'),
             status.keysRotated === undefined ? NOTHING : time(status.keysRotated),
           ],
           ...operations.map(({ labels, value }): Fact => [
-            text('control.vault.operations', { outcome: labels['outcome'] ?? '' }),
+            text('page.control.vault.operations', { outcome: labels['outcome'] ?? '' }),
             number(value),
           ]),
         ]),
       ),
-      section(text('control.vault.homes'), text('control.vault.homes-note')),
+      section(text('page.control.vault.homes'), text('page.control.vault.homes-note')),
     ];
   }
 
   protected override actions(): HTMLElement[] {
     if (this.status?.state === 'locked') {
-      return [this.button('control.vault.unlock', 'primary', () => void this.unlock())];
+      return [this.button('page.control.vault.unlock', 'primary', () => void this.unlock())];
     }
     if (this.status?.state !== 'unlocked') return [];
     return [
-      this.button('control.vault.rotate', '', () => void this.rotate()),
-      this.button('control.vault.lock', 'danger', () => void this.lock()),
+      this.button('page.control.vault.rotate', '', () => void this.rotate()),
+      this.button('page.control.vault.lock', 'danger', () => void this.lock()),
     ];
   }
 
   private async unlock(): Promise<void> {
     const secret = this.status?.needsPassword
       ? {
-          title: text('control.vault.unlock-title'),
-          label: text('control.vault.unlock'),
-          secret: text('control.vault.password'),
+          title: text('page.control.vault.unlock-title'),
+          label: text('page.control.vault.unlock'),
+          secret: text('page.control.vault.password'),
         }
       : undefined;
     const params = (password: string) => (password === '' ? {} : { password });
-    await this.context.act('vault.unlock', params, text('control.vault.unlocked'), secret);
+    await this.context.act('vault.unlock', params, text('page.control.vault.unlocked'), secret);
     this.again();
   }
 
   private async rotate(): Promise<void> {
-    await this.context.act('vault.rotate', () => ({}), text('control.vault.rotated'), {
-      title: text('control.vault.rotate-title'),
-      text: text('control.vault.rotate-text'),
-      label: text('control.vault.rotate'),
+    await this.context.act('vault.rotate', () => ({}), text('page.control.vault.rotated'), {
+      title: text('page.control.vault.rotate-title'),
+      text: text('page.control.vault.rotate-text'),
+      label: text('page.control.vault.rotate'),
     });
     this.again();
   }
 
   private async lock(): Promise<void> {
-    await this.context.act('vault.lock', () => ({}), text('control.vault.locked'), {
-      title: text('control.vault.lock-title'),
-      text: text('control.vault.lock-text'),
-      label: text('control.vault.lock'),
+    await this.context.act('vault.lock', () => ({}), text('page.control.vault.locked'), {
+      title: text('page.control.vault.lock-title'),
+      text: text('page.control.vault.lock-text'),
+      label: text('page.control.vault.lock'),
       isDangerous: true,
     });
     this.again();
@@ -284,36 +282,36 @@ export class Vault extends StatusPage {
 /** The link to other machines. */
 export class Federation extends StatusPage {
   constructor(context: Context) {
-    super(context, 'federation', 'control.federation.intro');
+    super(context, 'federation', 'page.control.federation.intro');
   }
 
   protected async draw(): Promise<HTMLElement[]> {
     const messages = await this.metric('deskbus_federation_messages');
     if (messages.length === 0) {
-      return [section(text('control.federation.link'), text('control.federation.off'))];
+      return [section(text('page.control.federation.link'), text('page.control.federation.off'))];
     }
     const connected = (await this.metric('deskbus_federation_connected'))[0]?.value;
     const connects = (await this.metric('deskbus_federation_connects'))[0]?.value;
     const lag = (await this.metric('deskbus_federation_lag_messages'))[0]?.value;
     return [
       section(
-        text('control.federation.link'),
+        text('page.control.federation.link'),
         '',
         facts([
           [
-            text('control.federation.connected'),
-            text(connected === 1 ? 'control.yes' : 'control.no'),
+            text('page.control.federation.connected'),
+            text(connected === 1 ? 'page.control.yes' : 'page.control.no'),
           ],
-          [text('control.federation.connects'), numberOf(connects)],
-          [text('control.federation.lag'), numberOf(lag)],
+          [text('page.control.federation.connects'), numberOf(connects)],
+          [text('page.control.federation.lag'), numberOf(lag)],
         ]),
       ),
       section(
-        text('control.bus.messages'),
-        text('control.federation.messages-note'),
+        text('page.control.bus.messages'),
+        text('page.control.federation.messages-note'),
         facts(
-          messages.map(({ labels, value }): Fact => [
-            textOr(`control.federation.${labels['outcome'] ?? ''}`, labels['outcome'] ?? ''),
+          messages.map(({ labels: { outcome = '' }, value }): Fact => [
+            textOr(`page.control.federation.${outcome}`, outcome),
             number(value),
           ]),
         ),
@@ -324,17 +322,17 @@ export class Federation extends StatusPage {
   protected override actions(): HTMLElement[] {
     const reconnect = (): void => {
       void this.context
-        .act('federation.reconnect', () => ({}), text('control.federation.reconnected'))
+        .act('federation.reconnect', () => ({}), text('page.control.federation.reconnected'))
         .then(() => this.again());
     };
-    return [this.button('control.federation.reconnect', '', reconnect)];
+    return [this.button('page.control.federation.reconnect', '', reconnect)];
   }
 }
 
 /** Apps in browsers, and what pages tried that they may not. */
 export class Web extends StatusPage {
   constructor(context: Context) {
-    super(context, 'web', 'control.web.intro');
+    super(context, 'web', 'page.control.web.intro');
   }
 
   protected async draw(): Promise<HTMLElement[]> {
@@ -348,44 +346,44 @@ export class Web extends StatusPage {
     });
     return [
       section(
-        text('control.web.origins'),
+        text('page.control.web.origins'),
         problem === '' ? '' : problem,
         h('ul', { class: 'rows' }, ...sites.map((site) => this.siteOf(site))),
       ),
       section(
-        text('control.web.traffic'),
+        text('page.control.web.traffic'),
         '',
         facts([
-          [text('control.web.sockets'), numberOf(sockets)],
+          [text('page.control.web.sockets'), numberOf(sockets)],
           ...responses.map(({ labels, value }): Fact => [
-            text('control.web.status', { status: labels['status'] ?? '' }),
+            text('page.control.web.status', { status: labels['status'] ?? '' }),
             number(value),
           ]),
           ...kinds.map(({ labels, value }): Fact => [
-            text('control.web.violation', { kind: labels['kind'] ?? '' }),
+            text('page.control.web.violation', { kind: labels['kind'] ?? '' }),
             number(value),
           ]),
         ]),
       ),
       section(
-        text('control.web.violations'),
-        records.length === 0 ? text('control.web.no-violations') : '',
+        text('page.control.web.violations'),
+        records.length === 0 ? text('page.control.web.no-violations') : '',
         h('ul', { class: 'rows' }, ...records.map(violationOf)),
       ),
     ];
   }
 
   private siteOf(site: { app: string; url: string; browsers: number }): HTMLElement {
-    const forget = this.button('control.web.forget', 'small danger', () => {
+    const forget = this.button('page.control.web.forget', 'small danger', () => {
       void this.context
         .act(
           'web.forgetBrowsers',
           () => ({ app: site.app }),
-          text('control.web.forgotten', { app: site.app }),
+          text('page.control.web.forgotten', { app: site.app }),
           {
-            title: text('control.web.forget-title', { app: site.app }),
-            text: text('control.web.forget-text'),
-            label: text('control.web.forget'),
+            title: text('page.control.web.forget-title', { app: site.app }),
+            text: text('page.control.web.forget-text'),
+            label: text('page.control.web.forget'),
             isDangerous: true,
           },
         )
@@ -400,7 +398,7 @@ export class Web extends StatusPage {
         h('strong', {}, site.app),
         h('span', { class: 'quiet mono' }, site.url),
       ),
-      h('span', { class: 'quiet' }, text('control.web.browsers', { count: site.browsers })),
+      h('span', { class: 'quiet' }, text('page.control.web.browsers', { count: site.browsers })),
       this.context.acts && site.browsers > 0 ? forget : h('span'),
     );
   }

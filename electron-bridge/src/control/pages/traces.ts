@@ -7,7 +7,7 @@ import { Grid } from '../grid';
 import { icon } from '../icons';
 import type { Context, Page } from '../page';
 import { Poll } from '../poll';
-import { text, type TextKey } from '../texts';
+import { text } from '../../renderer/language';
 import { facts, plain } from './bus';
 
 const LOOK_MS = 2000;
@@ -16,12 +16,12 @@ const SHOWN_TRACES = 400;
 const TRACE_ID = /^[0-9a-f]{32}$/;
 const CONVERSATION = 'messaging.message.conversation_id';
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
-const SLOWER: readonly [TextKey, string][] = [
-  ['control.traces.any', '0'],
-  ['control.traces.1ms', '1'],
-  ['control.traces.10ms', '10'],
-  ['control.traces.100ms', '100'],
-  ['control.traces.1s', '1000'],
+const SLOWER: readonly [string, string][] = [
+  ['page.control.traces.any', '0'],
+  ['page.control.traces.1ms', '1'],
+  ['page.control.traces.10ms', '10'],
+  ['page.control.traces.100ms', '100'],
+  ['page.control.traces.1s', '1000'],
 ];
 
 interface Filter {
@@ -36,12 +36,12 @@ export class Traces implements Page {
   readonly element: HTMLElement;
   private readonly field = h('input', {
     type: 'search',
-    placeholder: text('control.traces.search'),
-    'aria-label': text('control.traces.search'),
+    placeholder: text('page.control.traces.search'),
+    'aria-label': text('page.control.traces.search'),
     autocomplete: 'off',
     spellcheck: 'false',
   });
-  private readonly slower = h('select', { 'aria-label': text('control.traces.slower') });
+  private readonly slower = h('select', { 'aria-label': text('page.control.traces.slower') });
   private readonly errors = h('input', { type: 'checkbox' });
   private readonly about = h('span', { class: 'quiet about' });
   private readonly grid: Grid<TraceSummary>;
@@ -69,7 +69,12 @@ export class Traces implements Page {
         { class: 'page-bar flowing' },
         this.field,
         this.slower,
-        h('label', { class: 'switch' }, this.errors, h('span', {}, text('control.traces.errors'))),
+        h(
+          'label',
+          { class: 'switch' },
+          this.errors,
+          h('span', {}, text('page.control.traces.errors')),
+        ),
         this.about,
       ),
       h(
@@ -121,14 +126,14 @@ export class Traces implements Page {
       setText(
         this.about,
         enabled
-          ? text('control.traces.count', { count: traces.length })
-          : text('control.traces.off'),
+          ? text('page.control.traces.count', { count: traces.length })
+          : text('page.control.traces.off'),
       );
       const [first] = traces;
       if (this.opens !== '') {
         this.opens = '';
         if (first) await this.open(first.traceId);
-        else this.context.tell(text('control.traces.gone'), false);
+        else this.context.tell(text('page.control.traces.gone'), false);
       }
     } catch {
       // The page says above that the backend is away, or may not be asked.
@@ -142,7 +147,12 @@ export class Traces implements Page {
       const conversation = trace.spans
         .map((span) => span.attributes?.[CONVERSATION])
         .find((each): each is string => typeof each === 'string' && each !== '');
-      const audit = h('button', { type: 'button' }, icon('audit'), text('control.traces.audit'));
+      const audit = h(
+        'button',
+        { type: 'button' },
+        icon('audit'),
+        text('page.control.traces.audit'),
+      );
       audit.addEventListener('click', () =>
         this.context.show('audit', `correlation:${conversation ?? ''}`),
       );
@@ -159,28 +169,28 @@ export class Traces implements Page {
 
   private makeGrid(): Grid<TraceSummary> {
     return new Grid<TraceSummary>({
-      label: text('control.traces'),
+      label: text('page.control.traces'),
       key: (row) => row.traceId,
-      empty: text('control.traces.none'),
+      empty: text('page.control.traces.none'),
       onOpen: (row) => void this.open(row.traceId),
       columns: [
         {
           id: 'start',
-          title: text('control.traces.start'),
+          title: text('page.control.traces.start'),
           width: '106px',
           by: (row) => row.start,
           draw: (cell, row) => plain(cell, fineTime(row.start), 'quiet'),
         },
         {
           id: 'name',
-          title: text('control.traces.name'),
+          title: text('page.control.traces.name'),
           width: 'minmax(130px, 1fr)',
           by: (row) => row.name,
           draw: (cell, row) => plain(cell, row.name, 'strong'),
         },
         {
           id: 'app',
-          title: text('control.apps.app'),
+          title: text('page.control.apps.app'),
           width: 'minmax(90px, 0.6fr)',
           from: 560,
           by: (row) => row.app,
@@ -188,7 +198,7 @@ export class Traces implements Page {
         },
         {
           id: 'error',
-          title: text('control.traces.error'),
+          title: text('page.control.traces.error'),
           width: '110px',
           from: 640,
           by: (row) => row.error ?? '',
@@ -196,7 +206,7 @@ export class Traces implements Page {
         },
         {
           id: 'spans',
-          title: text('control.traces.spans'),
+          title: text('page.control.traces.spans'),
           width: '70px',
           isEnd: true,
           from: 480,
@@ -205,7 +215,7 @@ export class Traces implements Page {
         },
         {
           id: 'duration',
-          title: text('control.traces.duration'),
+          title: text('page.control.traces.duration'),
           width: '90px',
           isEnd: true,
           by: (row) => row.duration,
@@ -241,10 +251,10 @@ function waterfall(trace: TraceResult): HTMLElement {
       detail,
       h('h3', { class: 'section' }, span.name),
       facts([
-        [text('control.traces.start'), `+${latency(span.start / 1000)}`],
-        [text('control.traces.duration'), latency(span.duration / 1000)],
-        [text('control.traces.kind'), span.kind],
-        ...(span.error ? [[text('control.traces.error'), span.error] as const] : []),
+        [text('page.control.traces.start'), `+${latency(span.start / 1000)}`],
+        [text('page.control.traces.duration'), latency(span.duration / 1000)],
+        [text('page.control.traces.kind'), span.kind],
+        ...(span.error ? [[text('page.control.traces.error'), span.error] as const] : []),
         ...attributes,
       ]),
     );
@@ -277,7 +287,11 @@ function waterfall(trace: TraceResult): HTMLElement {
     ),
     rows,
     (trace.leftOut ?? 0) > 0 &&
-      h('p', { class: 'hint' }, text('control.traces.left-out', { count: trace.leftOut ?? 0 })),
+      h(
+        'p',
+        { class: 'hint' },
+        text('page.control.traces.left-out', { count: trace.leftOut ?? 0 }),
+      ),
     detail,
   );
 }
