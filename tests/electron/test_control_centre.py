@@ -216,7 +216,7 @@ async def test_a_panel_of_the_programs_own_is_a_page_with_its_parts(
     await centre.click(".segments [role=tab]:last-child")
     await centre.until("!!document.querySelector('.parts .legend').textContent.includes('week')")
     await centre.click(".panel-row button")
-    await centre.until("!!document.querySelector('#notice.good')")
+    await centre.until("document.querySelector('#notice').textContent.includes('Cancel order')")
     assert await in_main(electron, "globalThis.cancelled") == "cancel 7"
 
 

@@ -10,6 +10,7 @@ from demo.devtools import DevToolsError, Page
 from demo.electron import ALLOW, DENY, ElectronSession
 from deskbus.languages.language import Language, language_for
 from tests.electron.conftest import Starter
+from tests.electron.mainprocess import in_main, shell_call
 
 pytestmark = pytest.mark.slow
 
@@ -20,6 +21,11 @@ OVERFLOWS = """[...document.querySelectorAll('main *')]
     .filter((each) => getComputedStyle(each).overflow !== 'visible' || each.tagName === 'BUTTON')
     .map((each) => each.id || each.tagName)"""
 """Elements whose texts don't fit them."""
+
+CUT = """[...document.querySelectorAll('button, h1, h2, h3, dt, #nav .label, .tile-title')]
+    .filter((each) => each.scrollWidth > each.clientWidth + 1 && each.clientWidth > 0)
+    .map((each) => each.textContent)"""
+"""Words of the control centre that don't fit their place; names and values of others may be cut."""
 
 
 @pytest.fixture(scope="module", params=LOCALES)
@@ -96,3 +102,42 @@ async def test_a_crash_page_is_in_the_persons_language(
         language.text("page.crash.when"),
         language.direction,
     ]
+
+
+@pytest.mark.requirement("7.1")
+async def test_the_control_centre_is_in_the_persons_language(
+    session: tuple[ElectronSession, Language],
+) -> None:
+    electron, language = session
+    say = language.text
+    await in_main(electron, "shell.openControlCentre('vault').then(() => true)")
+    centre = await electron.window("/control.html")
+    await centre.until("document.querySelectorAll('.block').length === 3")
+    assert await texts(centre, "#title", ".brand .label", "#go .label", ".block-title") == [
+        say("page.control.vault"),
+        say("page.control.title"),
+        say("page.control.go"),
+        say("page.control.vault.state"),
+    ]
+    assert await centre.evaluate(CUT) == []
+    await in_main(electron, "shell.openControlCentre('overview').then(() => true)")
+    none = say("page.unit.per-s", value="0")
+    await centre.until(f"document.querySelectorAll('.tile strong')[3].textContent === '{none}'")
+    assert await centre.evaluate(CUT) == []
+
+
+async def test_the_map_of_the_bus_has_its_writers_where_a_line_begins(
+    session: tuple[ElectronSession, Language],
+) -> None:
+    electron, language = session
+    await shell_call(electron, "control.publish", topic="words.map", payload=1)
+    await in_main(electron, "shell.openControlCentre('bus').then(() => true)")
+    centre = await electron.window("/control.html")
+    await centre.until("!!document.querySelector('.node.column-1')")
+    head, writer, topic = [
+        await centre.evaluate(f"document.querySelector('{each}').getBoundingClientRect().left")
+        for each in (".flow-head span", ".node.column-0", ".node.column-1")
+    ]
+    assert abs(head - writer) < abs(head - topic)
+    assert (writer < topic) is (language.direction == "ltr")
+    assert await centre.evaluate(CUT) == []

@@ -52,7 +52,7 @@ def _is_one(file_name: str) -> bool:
 
 @functools.cache
 def read_catalogue(language: str) -> TextCatalogue:
-    """The catalogue of one of `languages()`, some 30 kB."""
+    """The catalogue of one of `languages()`, 40 to 80 kB."""
     file = resources.files("deskbus.languages") / f"{language}.json"
     return msgspec.json.decode(file.read_bytes(), type=TextCatalogue)
 

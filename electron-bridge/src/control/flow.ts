@@ -119,7 +119,7 @@ export class Flow {
     const button = h(
       'button',
       { type: 'button', class: `node column-${node.column} ${node.colour}`, 'data-id': node.id },
-      h('span', { class: 'node-name' }),
+      h('span', { class: 'node-name', dir: 'auto' }),
       h('span', { class: 'node-note' }),
     );
     const point = (id: string) => (): void => {

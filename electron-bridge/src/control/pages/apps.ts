@@ -163,7 +163,12 @@ export class Apps implements Page {
           add(
             cell,
             h('span', { class: 'avatar' }),
-            h('div', { class: 'two-lines' }, h('strong'), h('span', { class: 'quiet mono' })),
+            h(
+              'div',
+              { class: 'two-lines' },
+              h('strong', { dir: 'auto' }),
+              h('span', { class: 'quiet mono' }),
+            ),
           ),
         draw: (cell, { status }) => {
           const [avatar, lines] = cell.children;
@@ -455,7 +460,7 @@ class AppDetails {
         h(
           'li',
           {},
-          h('span', { class: 'process-name' }),
+          h('span', { class: 'process-name', dir: 'auto' }),
           h('span', { class: 'quiet mono' }),
           h('span', { class: 'end' }),
           h('span', { class: 'end quiet' }),

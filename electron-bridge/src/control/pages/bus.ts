@@ -630,7 +630,11 @@ class TopicInspector {
           'li',
           { class: 'share' },
           h('i', { class: `fill ${colourOf(app)}` }),
-          h('span', { class: 'bar-name', title: `${app} · ${client}` }, `${app} · ${client}`),
+          h(
+            'span',
+            { class: 'bar-name', dir: 'auto', title: `${app} · ${client}` },
+            `${app} · ${client}`,
+          ),
           h('span', { class: 'bar-value' }),
         ),
       (element, { share }) => {
@@ -748,12 +752,12 @@ function publisher(context: Context, onSent: (topic: string) => void): HTMLEleme
     spellcheck: 'false',
     placeholder: 'prices.TEST',
   });
-  const payload = h('textarea', { rows: '9', spellcheck: 'false', class: 'mono' });
+  const payload = h('textarea', { rows: '9', spellcheck: 'false', class: 'mono code-field' });
   payload.value = '{\n  "test": true\n}';
   const headers = h('textarea', {
     rows: '3',
     spellcheck: 'false',
-    class: 'mono',
+    class: 'mono code-field',
     placeholder: 'name: value',
   });
   const problem = h('p', { class: 'problem', role: 'alert' });

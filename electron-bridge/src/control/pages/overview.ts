@@ -305,7 +305,12 @@ export class Overview implements Page {
       'li',
       { class: `need ${need.severity}` },
       h('i', { class: `dot ${need.severity}` }),
-      h('div', {}, h('strong', { class: 'need-title' }), h('span', { class: 'need-detail' })),
+      h(
+        'div',
+        {},
+        h('strong', { class: 'need-title' }),
+        h('span', { class: 'need-detail', dir: 'auto' }),
+      ),
       deed,
     );
   }
@@ -402,7 +407,7 @@ export class Overview implements Page {
       'button',
       { type: 'button', class: 'bar' },
       h('i', { class: `fill ${colour}` }),
-      h('span', { class: 'bar-name' }),
+      h('span', { class: 'bar-name', dir: 'auto' }),
       h('span', { class: 'bar-note' }),
       h('span', { class: 'bar-value' }),
     );
@@ -421,7 +426,7 @@ export class Overview implements Page {
           {},
           h('i', { class: 'dot' }),
           h('strong', {}, textOr(`page.control.component.${name}`, name)),
-          h('span', { class: 'component-detail' }),
+          h('span', { class: 'component-detail', dir: 'auto' }),
         ),
       (element, [, health]) => {
         const dot = element.querySelector('.dot');
