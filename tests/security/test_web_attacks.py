@@ -36,7 +36,7 @@ from tests.web.desk import (
     reply_of,
     web_desk,
 )
-from tests.web.weakened import VARIABLE
+from tests.web.weakened import OFF, VARIABLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.requirement("5.4")]
 
@@ -588,3 +588,13 @@ async def test_an_attack_fails_and_its_control_does_not(
 def test_there_are_enough_attacks_and_each_is_its_own() -> None:
     names = [attack.name for attack in ATTACKS]
     assert len(set(names)) == len(names) >= 45
+
+
+def test_each_defence_that_can_be_switched_off_is_where_it_was() -> None:
+    gone = [
+        (word, name)
+        for word, changes in OFF.items()
+        for owner, name, _ in changes
+        if not hasattr(owner, name)
+    ]
+    assert gone == []

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from deskbus import cli
-from deskbus.handlers import session
+from deskbus.handlers.session import SessionHandlers
 from deskbus.security.tickets.one_time_tickets import TicketIssuer
 from deskbus.web import gateway
 from deskbus.web.origins.browser_sessions import Browser, BrowserSessions
@@ -107,7 +107,7 @@ OFF: dict[str, list[tuple[Any, str, object]]] = {
     "csrf": [(BrowserSessions, "is_csrf_token", _yes)],
     "proof": [(Browser, "is_proof", _yes)],
     "session-binding": [(BrowserSessions, "find", _find)],
-    "place": [(session, "_check_place", _nothing)],
+    "place": [(SessionHandlers, "_check_place", _nothing)],
     "once": [(TicketIssuer, "redeem", _redeem)],
     "code-once": [(BrowserSessions, "redeem", _redeem_code)],
     "media-type": [(gateway, "_media_type", _constant("application/json"))],
