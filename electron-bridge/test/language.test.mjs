@@ -38,4 +38,7 @@ test('a text that is not there, or a value, is an error', () => {
   const language = new Language({ ...file(`${LANGUAGES}en.json`), messages: { key: '{a}' } });
   assert.throws(() => language.text('other'));
   assert.throws(() => language.text('key'));
+  assert.throws(() => language.textOr('key', ''));
+  assert.equal(language.textOr('key', '', { a: 'b' }), 'b');
+  assert.equal(language.textOr('other', 'in place of it'), 'in place of it');
 });

@@ -77,6 +77,7 @@ def used() -> set[str]:
 
 
 USED = used()
+PAGES = sorted(path.stem for path in (BRIDGE / "renderer").glob("*/*.html"))
 
 
 @pytest.mark.parametrize("code", languages())
@@ -107,6 +108,16 @@ def test_a_plural_has_the_forms_of_its_language(code: str) -> None:
 def test_every_text_that_is_looked_up_is_there() -> None:
     missing = [key for key in USED if not any(re.fullmatch(key, known) for known in KEYS)]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_looks_up_only_the_texts_that_the_build_puts_into_it(page: str) -> None:
+    scripts = [*(BRIDGE / "renderer" / page).glob("*.ts"), *(BRIDGE / page).rglob("*.ts")]
+    html = (BRIDGE / "renderer" / page / f"{page}.html").read_text()
+    keys = {key for path in scripts for key in script_keys(path)}
+    keys |= {re.escape(key) for key in IN_HTML.findall(html)}
+    own = (re.escape(f"page.{page}."), re.escape("page.unit."))
+    assert [key for key in keys if not key.startswith(own)] == []
 
 
 def test_every_text_is_looked_up_somewhere() -> None:

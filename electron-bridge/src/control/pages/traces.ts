@@ -184,7 +184,7 @@ export class Traces implements Page {
         {
           id: 'name',
           title: text('page.control.traces.name'),
-          width: 'minmax(130px, 1fr)',
+          width: 'minmax(100px, 1fr)',
           by: (row) => row.name,
           draw: (cell, row) => plain(cell, row.name, 'strong'),
         },
