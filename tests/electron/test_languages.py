@@ -40,6 +40,7 @@ async def session(
     """One Electron for each locale."""
     locale: str = request.param
     async with electron_with("test.asker", env={"DESKBUS_LOCALE": locale}) as electron:
+        await (await electron.window("?asker")).until("window.deskbus")
         yield electron, language_for(locale)
 
 
