@@ -42,7 +42,7 @@ async def test_another_major_version_is_refused_with_what_to_do(shell: TestShell
                 "session.open", {"ticket": "x" * 20, "app": "a", "protocolVersion": "2.0"}
             )
     assert refused.value.kind.name == "version_mismatch"
-    assert "matching versions" in refused.value.action
+    assert "Update the backend to a deskbus that speaks protocol 2" in refused.value.action
 
 
 async def test_a_ticket_opens_a_session_once(shell: TestShell) -> None:

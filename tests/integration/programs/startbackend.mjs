@@ -6,7 +6,15 @@ const [command, dataDir, config, ...args] = process.argv.slice(2);
 const { backendCommand } = await source('main/backend/command.ts');
 const { Backend } = await source('main/backend/backend.ts');
 const chosen = backendCommand({ command, args: args.length ? args : undefined }, undefined);
-const options = { command: chosen, dataDir, config, env: {}, shellName: 'tests', log: () => {} };
+const options = {
+  command: chosen,
+  dataDir,
+  config,
+  env: {},
+  shellName: 'tests',
+  locale: () => 'en',
+  log: () => {},
+};
 const backend = new Backend(options);
 const tell = (told) => process.stdout.write(`${JSON.stringify(told)}\n`);
 try {
