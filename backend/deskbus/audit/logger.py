@@ -165,6 +165,17 @@ class AuditLogger:
         self.events[str(event.__struct_config__.tag)] += 1
         self._writer.put(Stamped(traced(event), self._clock.now_ms(), self._clock.mono_us()))
 
+    async def settle(self) -> None:
+        """Returns once the log is open, or it is known why it is not; after 10 s in any case.
+
+        Before that there is neither its key nor its end.
+        """
+        if not self.opened.is_set():
+            with anyio.move_on_after(OPEN_WITHIN_S):
+                await self._keys_known.wait()
+                if not self._problem:
+                    await self.opened.wait()
+
     async def commit(self, event: AuditEvent) -> None:
         began_us = self._clock.mono_us()
         try:
@@ -176,11 +187,7 @@ class AuditLogger:
         self.commit_times.observe((self._clock.mono_us() - began_us) / 1_000_000)
 
     async def _commit(self, event: AuditEvent) -> None:
-        if not self.opened.is_set():
-            with anyio.move_on_after(OPEN_WITHIN_S):
-                await self._keys_known.wait()
-                if not self._problem:
-                    await self.opened.wait()
+        await self.settle()
         if not self.opened.is_set():
             raise _unavailable(self._problem or self._not_open_yet(), KEYS_ACTION)
         loop = asyncio.get_running_loop()

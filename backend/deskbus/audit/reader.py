@@ -78,6 +78,7 @@ class AuditReader:
                 cursor=UNSET if behind is None else behind,
             )
 
+        await self._logger.settle()
         made = await self._indexed(make)
         await self._logger.commit(
             AuditExported(
@@ -107,6 +108,7 @@ class AuditReader:
                     TOO_LARGE, "These are too many records for one file.", action=f"{error}."
                 ) from None
 
+        await self._logger.settle()
         made = await self._indexed(make)
         exported = AuditExported(
             app=caller.app, client=caller.client, actor="person", format=form, records=made.records
@@ -149,6 +151,7 @@ class AuditReader:
     ) -> AuditVerdict:
         """Reads all files, and holds the log against its anchor and `against`."""
         loop = asyncio.get_running_loop()
+        await self._logger.settle()
         await self._logger.keep_anchor()
         marks = self._marks(against)
         unanchored = self._logger.anchor_keeper.unanchored
@@ -187,6 +190,7 @@ class AuditReader:
         return verdict
 
     async def head(self) -> AuditHeadResult:
+        await self._logger.settle()
         checkpoint = self._logger.checkpoint
         return AuditHeadResult(checkpoint=checkpoint, key=self._logger.key, size=self._logger.size)
 

@@ -407,6 +407,25 @@ async def test_a_verdict_is_ok_only_where_the_vault_vouches_for_the_end(
 
 
 @pytest.mark.requirement("8.4")
+async def test_what_needs_the_logs_end_waits_at_the_start_until_it_is_open(tmp_path: Path) -> None:
+    async with logger_in(tmp_path).running() as _:
+        pass
+    who = ClientId("shell", "test")
+    logger = logger_in(tmp_path)
+    async with logger.running():
+        assert not logger.opened.is_set()
+        reader = AuditReader(logger)
+        verdict = await reader.verify([], lambda *_: None, who)
+        reader.close()
+    assert (verdict.verdict, verdict.findings) == ("UNANCHORED", [])
+    logger = logger_in(tmp_path)
+    async with logger.running():
+        assert not logger.opened.is_set()
+        head = await AuditReader(logger).head()
+    assert head.key == own_key(tmp_path)
+
+
+@pytest.mark.requirement("8.4")
 async def test_a_log_that_was_rolled_back_is_set_aside_and_told(tmp_path: Path) -> None:
     safe = Safe()
     safe.content = b"{}"
