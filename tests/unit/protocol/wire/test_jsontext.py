@@ -117,7 +117,13 @@ def test_half_a_pair_is_told_from_a_whole_one(text: bytes, half: bool) -> None:
     assert has_half_pair(text) is half
 
 
-JSON_TEXT = st.text(alphabet='[]{}"\\\\a,', max_size=60).map(str.encode)
+STRING = st.lists(st.sampled_from([*"[]{}a,", '\\"', "\\\\"]), max_size=12).map(
+    lambda parts: f'"{"".join(parts)}"'
+)
+JSON_TEXT = st.lists(st.sampled_from([*"[]{}a,"]) | STRING, max_size=30).map(
+    lambda parts: "".join(parts).encode()
+)
+"""Brackets and strings in any order: a backslash is nowhere but in a string."""
 
 
 def deepest(text: bytes) -> int:
