@@ -240,7 +240,7 @@ class Traffic:
         )
         for topic in islice(recent, FIRST_RATES):
             began = origin(topic.history[0]).timestamp
-            rates[topic.name] = (len(topic.history) - 1) * 1000 / max(1, topic.timestamp - began)
+            rates[topic.name] = (len(topic.history) - 1) * 1000 / max(MIN_PERIOD_MS, now_ms - began)
 
 
 _decode_sender = msgspec.json.Decoder(ClientId).decode
