@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
 import { source } from './source.mjs';
 
-const { TopFrame } = await source('main/windows/top-frame.ts');
+const { TopFrame } = await source('main/windows/own/top-frame.ts');
 
 test('with frame objects, only the main frame speaks', () => {
   const main = { processId: 4, routingId: 1 };

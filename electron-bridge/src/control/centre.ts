@@ -1,16 +1,16 @@
 import type { ControlOverview } from '../generated/protocol';
-import { Api, CallError } from './api';
+import { Api, CallError } from './backend/api';
 import { add, fill, h, isTyping, setAttribute, setText } from './dom';
 import { duration } from './format';
 import { icon } from './icons';
-import { ask } from './modal';
-import { Keys } from './keys';
-import type { Command, Context, Page, PageEntry, Question } from './page';
-import { fitting, Palette } from './palette';
-import { PAGES, panelEntry } from './pages';
-import { Poll } from './poll';
+import { ask } from './widgets/modal';
+import { Keys } from './widgets/keys';
+import type { Command, Context, Page, PageEntry, Question } from './pages/page';
+import { fitting, Palette } from './widgets/palette';
+import { PAGES, panelEntry } from './pages/pages';
+import { Poll } from './backend/poll';
 import { text } from '../renderer/language';
-import type { Transport } from './transport';
+import type { Transport } from './backend/transport';
 
 const STATUS_MS = 2000;
 const NOTICE_MS = 6000;

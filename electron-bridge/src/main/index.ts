@@ -8,7 +8,7 @@ export {
   type ShellOptions,
   type UpdateReadiness,
 } from './shell';
-export type { OpenWindow } from './windows/app-windows';
+export type { OpenWindow } from './windows/apps/app-windows';
 export type { BackendDown, BackendState } from './backend/backend';
 export { DeskbusError } from '../common/error';
 export type { BackendMethod, CallArguments, CallOptions, Params, Result } from '../node/link/link';

@@ -1,7 +1,7 @@
 import { ipcMain, type IpcMainEvent, type WebContents } from 'electron';
 import { Channel } from '../ipc/page-lines';
 import type { Endpoint } from '../relay/relay';
-import { TopFrame } from './windows/top-frame';
+import { TopFrame } from './windows/own/top-frame';
 
 /**
  * The one entrance from pages. A line counts only if it comes from the top frame of a window that was

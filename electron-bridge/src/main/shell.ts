@@ -25,11 +25,11 @@ import type {
   CallOptions,
   Result,
 } from '../node/link/link';
-import { AppWindows, type OpenWindow } from './windows/app-windows';
+import { AppWindows, type OpenWindow } from './windows/apps/app-windows';
 import { Backend, type BackendDown, type BackendState } from './backend/backend';
 import { backendCommand } from './backend/command';
-import { ChoiceWindow } from './windows/choice-window';
-import { ConsentDialog } from './windows/consent-dialog';
+import { ChoiceWindow } from './windows/dialogs/choice-window';
+import { ConsentDialog } from './windows/dialogs/consent-dialog';
 import {
   readCloseDialog,
   readCloseNotice,
@@ -37,11 +37,11 @@ import {
   readShowDialog,
   readShowNotice,
 } from './descriptors';
-import { Notices } from './windows/notices';
+import { Notices } from './windows/dialogs/notices';
 import { pageIpc } from './ipc';
-import { ControlCentre } from './windows/control-window';
-import { OwnPanels, type OwnPanel } from './windows/own-panels';
-import { Panels } from './windows/panels';
+import { ControlCentre } from './windows/panels/control-window';
+import { OwnPanels, type OwnPanel } from './windows/panels/own-panels';
+import { Panels } from './windows/panels/panels';
 import { RelaysInProcess } from './relay-process';
 import { RelaysInMain, type Relays } from './relays';
 import { killTree } from './backend/process-tree';

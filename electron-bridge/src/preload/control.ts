@@ -1,6 +1,6 @@
 // The preload script of the control centre: its transport, with nothing of the bus in it.
 import { contextBridge, ipcRenderer } from 'electron';
-import type { Transport } from '../control/transport';
+import type { Transport } from '../control/backend/transport';
 import { ControlChannel, type Answer } from '../ipc/control-channels';
 
 const transport: Transport = {

@@ -6,17 +6,17 @@ import type {
   Crash,
   Limits,
 } from '../../generated/protocol';
-import { colourOf, type Colour } from '../colours';
-import { Drawer } from '../drawer';
+import { colourOf, type Colour } from '../charts/colours';
+import { Drawer } from '../widgets/drawer';
 import { add, fill, h, keyed, setText } from '../dom';
 import { bytes, duration, NOTHING, number, percent, time } from '../format';
-import { Grid, type Column } from '../grid';
+import { Grid, type Column } from '../widgets/grid';
 import { icon } from '../icons';
-import type { Context, Page } from '../page';
-import { Poll } from '../poll';
-import { Sparkline } from '../sparkline';
+import type { Context, Page } from './page';
+import { Poll } from '../backend/poll';
+import { Sparkline } from '../charts/sparkline';
 import { text, textOr } from '../../renderer/language';
-import { facts, pill, plain } from './bus';
+import { facts, pill, plain } from './bus/bus';
 
 const LOOK_MS = 2000;
 const ROW_PX = 58;

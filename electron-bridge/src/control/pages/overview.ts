@@ -6,14 +6,14 @@ import type {
   SamplesResult,
   Talker,
 } from '../../generated/protocol';
-import { Chart } from '../chart';
-import { colourOf, type Colour } from '../colours';
+import { Chart } from '../charts/chart';
+import { colourOf, type Colour } from '../charts/colours';
 import { fill, h, keyed, placed, setAttribute, setText } from '../dom';
 import { bytes, latency, NOTHING, rate, short } from '../format';
 import { icon } from '../icons';
-import type { Context, Page } from '../page';
-import { Poll } from '../poll';
-import { Sparkline } from '../sparkline';
+import type { Context, Page } from './page';
+import { Poll } from '../backend/poll';
+import { Sparkline } from '../charts/sparkline';
 import { text, textOr } from '../../renderer/language';
 
 type Series = SamplesResult['series'];

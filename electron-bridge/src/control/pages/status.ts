@@ -5,14 +5,14 @@ import type {
   MetricSample,
   VaultStatus,
 } from '../../generated/protocol';
-import { CallError } from '../api';
+import { CallError } from '../backend/api';
 import { add, fill, h } from '../dom';
 import { bytes, latency, NOTHING, number, time } from '../format';
 import { icon } from '../icons';
-import type { Context, Page } from '../page';
-import { Poll } from '../poll';
+import type { Context, Page } from './page';
+import { Poll } from '../backend/poll';
 import { text, textOr } from '../../renderer/language';
-import { facts } from './bus';
+import { facts } from './bus/bus';
 
 const LOOK_MS = 3000;
 const RECORDS = 50;

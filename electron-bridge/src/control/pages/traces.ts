@@ -1,14 +1,14 @@
 import type { TraceResult, TraceSpan, TraceSummary } from '../../generated/protocol';
-import { colourOf } from '../colours';
-import { Drawer } from '../drawer';
+import { colourOf } from '../charts/colours';
+import { Drawer } from '../widgets/drawer';
 import { add, fill, h, setText } from '../dom';
 import { fineTime, latency, number } from '../format';
-import { Grid } from '../grid';
+import { Grid } from '../widgets/grid';
 import { icon } from '../icons';
-import type { Context, Page } from '../page';
-import { Poll } from '../poll';
+import type { Context, Page } from './page';
+import { Poll } from '../backend/poll';
 import { text } from '../../renderer/language';
-import { facts, plain } from './bus';
+import { facts, plain } from './bus/bus';
 
 const LOOK_MS = 2000;
 const TYPING_MS = 200;
