@@ -1,10 +1,13 @@
 import type { PageEntry } from './page';
-import { Apps } from './apps';
+import { Apps } from './apps/apps';
 import { Bus } from './bus/bus';
 import { Overview } from './overview';
 import { PanelPage } from './panel/panel';
-import { Federation, Storage, Vault, Web } from './status';
-import { Traces } from './traces';
+import { Federation } from './status/federation';
+import { Storage } from './status/storage';
+import { Vault } from './status/vault';
+import { Web } from './status/web';
+import { Traces } from './traces/traces';
 import { text } from '../../renderer/language';
 
 /** The pages that are always there, in the order in which they are listed. */

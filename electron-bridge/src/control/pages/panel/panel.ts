@@ -13,7 +13,7 @@ import type { Context, Page, Question } from '../page';
 import { PanelTabs, Parts } from './parts';
 import { Poll } from '../../backend/poll';
 import { text } from '../../../renderer/language';
-import { facts } from '../bus/bus';
+import { facts } from '../../widgets/facts';
 
 const LOOK_MS = 2000;
 const TYPING_MS = 200;

@@ -1,21 +1,21 @@
-import type { TraceResult, TraceSpan, TraceSummary } from '../../generated/protocol';
-import { colourOf } from '../charts/colours';
-import { Drawer } from '../widgets/drawer';
-import { add, fill, h, setText } from '../dom';
-import { fineTime, latency, number } from '../format';
-import { Grid } from '../widgets/grid';
-import { icon } from '../icons';
-import type { Context, Page } from './page';
-import { Poll } from '../backend/poll';
-import { text } from '../../renderer/language';
-import { facts, plain } from './bus/bus';
+import type { TraceSummary } from '../../../generated/protocol';
+import { Poll } from '../../backend/poll';
+import { add, h, setText } from '../../dom';
+import { fineTime, latency, number } from '../../format';
+import { button } from '../../widgets/button';
+import { plain } from '../../widgets/cells';
+import { Drawer } from '../../widgets/drawer';
+import { Grid } from '../../widgets/grid';
+import { SearchField } from '../../widgets/search-field';
+import { text } from '../../../renderer/language';
+import type { Context, Page } from '../page';
+import { pageFrame, soleTable } from '../page-frame';
+import { waterfall } from './waterfall';
 
 const LOOK_MS = 2000;
-const TYPING_MS = 200;
 const SHOWN_TRACES = 400;
 const TRACE_ID = /^[0-9a-f]{32}$/;
 const CONVERSATION = 'messaging.message.conversation_id';
-const TICKS = [0, 0.25, 0.5, 0.75, 1];
 const SLOWER: readonly [string, string][] = [
   ['page.control.traces.any', '0'],
   ['page.control.traces.1ms', '1'],
@@ -34,55 +34,35 @@ interface Filter {
 /** Recent traces, and each as a waterfall. */
 export class Traces implements Page {
   readonly element: HTMLElement;
-  private readonly field = h('input', {
-    type: 'search',
-    placeholder: text('page.control.traces.search'),
-    'aria-label': text('page.control.traces.search'),
-    autocomplete: 'off',
-    spellcheck: 'false',
-  });
+  private readonly field = new SearchField(text('page.control.traces.search'), () =>
+    this.poll.now(),
+  );
   private readonly slower = h('select', { 'aria-label': text('page.control.traces.slower') });
   private readonly errors = h('input', { type: 'checkbox' });
   private readonly about = h('span', { class: 'quiet about' });
   private readonly grid: Grid<TraceSummary>;
   private readonly drawer = new Drawer(() => this.grid.select(''));
   private readonly poll = new Poll(LOOK_MS, () => this.look());
-  private timer: number | undefined;
   private opens = '';
 
   constructor(private readonly context: Context) {
     this.grid = this.makeGrid();
     this.drawer.element.classList.add('wide');
     for (const [label, value] of SLOWER) add(this.slower, h('option', { value }, text(label)));
-    this.field.addEventListener('input', () => {
-      window.clearTimeout(this.timer);
-      this.timer = window.setTimeout(() => this.poll.now(), TYPING_MS);
-    });
     for (const control of [this.slower, this.errors]) {
       control.addEventListener('change', () => this.poll.now());
     }
-    this.element = h(
-      'div',
-      { class: 'page-frame' },
-      h(
-        'div',
-        { class: 'page-bar flowing' },
-        this.field,
-        this.slower,
-        h(
-          'label',
-          { class: 'switch' },
-          this.errors,
-          h('span', {}, text('page.control.traces.errors')),
-        ),
-        this.about,
-      ),
-      h(
-        'div',
-        { class: 'page-split' },
-        h('div', { class: 'tab-host' }, h('div', { class: 'card view' }, this.grid.element)),
-        this.drawer.element,
-      ),
+    const isError = h(
+      'label',
+      { class: 'switch' },
+      this.errors,
+      h('span', {}, text('page.control.traces.errors')),
+    );
+    this.element = pageFrame(
+      [this.field.element, this.slower, isError, this.about],
+      soleTable(this.grid.element),
+      this.drawer,
+      'flowing',
     );
     this.poll.start();
   }
@@ -90,7 +70,7 @@ export class Traces implements Page {
   /** Searches, for instance for `topic:prices.EURUSD` or `id:` and the id of a trace. */
   show(what: string): void {
     if (what !== '') {
-      this.field.value = what.startsWith('id:') ? what.slice(3) : what;
+      this.field.words = what.startsWith('id:') ? what.slice(3) : what;
       this.slower.value = '0';
       this.errors.checked = false;
       // The one trace that is asked for is opened at once.
@@ -101,7 +81,6 @@ export class Traces implements Page {
 
   search(): void {
     this.field.focus();
-    this.field.select();
   }
 
   escape(): boolean {
@@ -117,7 +96,7 @@ export class Traces implements Page {
     const minDuration = Number(this.slower.value);
     try {
       const { enabled, traces } = await this.context.api.call('traces.query', {
-        ...filterOf(this.field.value.trim()),
+        ...filterOf(this.field.words),
         ...(minDuration > 0 ? { minDuration } : {}),
         ...(this.errors.checked ? { error: true } : {}),
         limit: SHOWN_TRACES,
@@ -147,14 +126,10 @@ export class Traces implements Page {
       const conversation = trace.spans
         .map((span) => span.attributes?.[CONVERSATION])
         .find((each): each is string => typeof each === 'string' && each !== '');
-      const audit = h(
-        'button',
-        { type: 'button' },
-        icon('audit'),
+      const audit = button(
         text('page.control.traces.audit'),
-      );
-      audit.addEventListener('click', () =>
-        this.context.show('audit', `correlation:${conversation ?? ''}`),
+        () => this.context.show('audit', `correlation:${conversation ?? ''}`),
+        { sign: 'audit' },
       );
       this.drawer.open(
         trace.spans[0]?.name ?? traceId,
@@ -234,83 +209,4 @@ function filterOf(search: string): Filter {
   if (kind === 'app') return { app: value };
   if (kind === 'correlation') return { correlationId: value };
   return { topic: value };
-}
-
-/** Every span on one line of time, below the span that led to it. */
-function waterfall(trace: TraceResult): HTMLElement {
-  const total = Math.max(trace.duration, 1e-6);
-  const detail = h('div', { class: 'span-detail' });
-  const rows = h('ol', { class: 'spans' });
-  const show = (span: TraceSpan, row: Element): void => {
-    for (const each of rows.children) each.firstElementChild?.removeAttribute('aria-pressed');
-    row.setAttribute('aria-pressed', 'true');
-    const attributes = Object.entries(span.attributes ?? {}).map(
-      ([name, value]) => [name, String(value)] as const,
-    );
-    fill(
-      detail,
-      h('h3', { class: 'section' }, span.name),
-      facts([
-        [text('page.control.traces.start'), `+${latency(span.start / 1000)}`],
-        [text('page.control.traces.duration'), latency(span.duration / 1000)],
-        [text('page.control.traces.kind'), span.kind],
-        ...(span.error ? [[text('page.control.traces.error'), span.error] as const] : []),
-        ...attributes,
-      ]),
-    );
-  };
-  for (const { span, depth } of inOrder(trace.spans)) {
-    const bar = h('i', { class: `span-bar fill ${span.error ? 'c5' : colourOf(appOf(span))}` });
-    bar.style.left = `${((100 * span.start) / total).toFixed(3)}%`;
-    bar.style.width = `${Math.max(0.4, (100 * span.duration) / total).toFixed(3)}%`;
-    const row = h(
-      'button',
-      { type: 'button', class: 'span-row', title: span.name },
-      h('span', { class: 'span-name' }, span.name),
-      h('span', { class: 'span-track' }, bar),
-      h('span', { class: 'span-time' }, latency(span.duration / 1000)),
-    );
-    row.style.setProperty('--depth', String(depth));
-    row.addEventListener('click', () => show(span, row));
-    add(rows, h('li', {}, row));
-  }
-  const [first] = trace.spans;
-  const firstRow = rows.querySelector('.span-row');
-  if (first && firstRow) show(first, firstRow);
-  return h(
-    'div',
-    { class: 'waterfall' },
-    h(
-      'div',
-      { class: 'span-scale', 'aria-hidden': 'true' },
-      ...TICKS.map((tick) => h('span', {}, latency((total * tick) / 1000))),
-    ),
-    rows,
-    (trace.leftOut ?? 0) > 0 &&
-      h(
-        'p',
-        { class: 'hint' },
-        text('page.control.traces.left-out', { count: trace.leftOut ?? 0 }),
-      ),
-    detail,
-  );
-}
-
-interface SpanRow {
-  span: TraceSpan;
-  depth: number;
-}
-
-function inOrder(spans: readonly TraceSpan[]): SpanRow[] {
-  const ids = new Set(spans.map(({ spanId }) => spanId));
-  const below = (parent: string | undefined, depth: number): SpanRow[] =>
-    spans
-      .filter((each) => (parent === undefined ? !ids.has(each.parentId) : each.parentId === parent))
-      .flatMap((span) => [{ span, depth }, ...below(span.spanId, depth + 1)]);
-  return below(undefined, 0);
-}
-
-function appOf(span: TraceSpan): string {
-  const app = span.attributes?.['deskbus.app'];
-  return typeof app === 'string' ? app : span.kind;
 }

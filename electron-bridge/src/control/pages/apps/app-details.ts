@@ -1,0 +1,182 @@
+import type { AppProcessInfo, ControlAppResult, Crash } from '../../../generated/protocol';
+import { fill, h, keyed, setText } from '../../dom';
+import { bytes, duration, NOTHING, number, percent, time } from '../../format';
+import { facts } from '../../widgets/facts';
+import { text } from '../../../renderer/language';
+import { countOf, cpuOf, megabytes, type AppRow } from './app-row';
+
+/** An app in the drawer. */
+export class AppDetails {
+  readonly element: HTMLElement;
+  private readonly figures = h('div');
+  private readonly tree = h('ul', { class: 'process-tree' });
+  private readonly log = h('pre', {
+    class: 'log',
+    tabindex: '0',
+    'aria-label': text('page.control.apps.log'),
+  });
+  private readonly crashes = h('ol', { class: 'crashes' });
+  private readonly problem = h('p', { class: 'problem', role: 'alert', hidden: true });
+
+  constructor() {
+    this.element = h(
+      'div',
+      { class: 'inspector' },
+      this.problem,
+      this.figures,
+      h('h3', { class: 'section' }, text('page.control.apps.tree')),
+      this.tree,
+      h('h3', { class: 'section' }, text('page.control.apps.log')),
+      this.log,
+      h('h3', { class: 'section' }, text('page.control.apps.crashes')),
+      this.crashes,
+    );
+  }
+
+  clear(): void {
+    this.problem.hidden = true;
+    this.fail('');
+    for (const part of [this.figures, this.log]) part.textContent = '';
+    keyed(
+      this.tree,
+      [],
+      String,
+      () => h('li'),
+      () => undefined,
+    );
+    keyed(
+      this.crashes,
+      [],
+      String,
+      () => h('li'),
+      () => undefined,
+    );
+  }
+
+  fail(words: string): void {
+    this.problem.hidden = words === '';
+    setText(this.problem, words);
+  }
+
+  draw(found: ControlAppResult, row: AppRow | undefined): void {
+    this.fail('');
+    if (row) fill(this.figures, factsOf(row));
+    keyed(
+      this.tree,
+      inOrder(found.processes),
+      ({ process }) => String(process.pid),
+      () =>
+        h(
+          'li',
+          {},
+          h('span', { class: 'process-name', dir: 'auto' }),
+          h('span', { class: 'quiet mono' }),
+          h('span', { class: 'end' }),
+          h('span', { class: 'end quiet' }),
+        ),
+      (element, { process, depth }) => {
+        const [name, pid, memory, cpu] = element.children;
+        if (!name || !pid || !memory || !cpu) return;
+        element.style.setProperty('--depth', String(depth));
+        setText(
+          name,
+          process.window ? `${process.name} (${text('page.control.apps.window')})` : process.name,
+        );
+        setText(pid, String(process.pid));
+        setText(memory, bytes(process.memoryBytes));
+        setText(cpu, text('page.control.apps.cpu-time', { time: duration(process.cpu) }));
+      },
+    );
+    const atEnd = this.log.scrollTop + this.log.clientHeight >= this.log.scrollHeight - 4;
+    setText(
+      this.log,
+      found.log.length > 0 ? found.log.join('\n') : text('page.control.apps.no-log'),
+    );
+    if (atEnd) this.log.scrollTop = this.log.scrollHeight;
+    if (found.crashes.length === 0) {
+      fill(this.crashes, h('li', { class: 'quiet' }, text('page.control.apps.no-crashes')));
+    } else {
+      fill(this.crashes, ...found.crashes.map(crashOf));
+    }
+  }
+}
+
+function crashOf(crash: Crash): HTMLElement {
+  const how = [
+    crash.signal,
+    crash.exitCode === undefined
+      ? undefined
+      : text('page.control.apps.exit', { code: crash.exitCode }),
+    text('page.control.apps.after', { time: duration(crash.uptimeMs) }),
+  ].filter((each) => each !== undefined);
+  return h(
+    'li',
+    {},
+    h('span', { class: 'quiet mono' }, time(crash.at)),
+    h('div', {}, h('strong', {}, crash.detail), h('span', { class: 'quiet' }, how.join(' · '))),
+  );
+}
+
+function factsOf(row: AppRow): HTMLElement {
+  const { status, stats } = row;
+  const sample = stats?.sample;
+  const limits = stats?.limits ?? {};
+  const against = (value: string, limit: string | undefined): string =>
+    limit === undefined ? value : text('page.control.apps.of', { value, limit });
+  const memory = megabytes(limits.memory_mb);
+  return facts([
+    [
+      text('page.control.apps.cpu'),
+      against(
+        sample ? percent(cpuOf(row)) : NOTHING,
+        limits.cpu_percent === undefined ? undefined : percent(limits.cpu_percent),
+      ),
+    ],
+    [
+      text('page.control.apps.memory'),
+      against(
+        sample ? bytes(sample.memoryBytes) : NOTHING,
+        memory === undefined ? undefined : bytes(memory),
+      ),
+    ],
+    [
+      text('page.control.apps.processes'),
+      against(
+        countOf(sample?.processes),
+        limits.processes === undefined ? undefined : number(limits.processes),
+      ),
+    ],
+    [
+      text('page.control.limit.files'),
+      against(
+        countOf(stats?.openFiles),
+        limits.open_files === undefined ? undefined : number(limits.open_files),
+      ),
+    ],
+    [
+      text('page.control.limit.messages'),
+      limits.messages_per_s === undefined
+        ? text('page.control.limit.none')
+        : number(limits.messages_per_s),
+    ],
+    [text('page.control.apps.restarts'), number(status.restarts ?? 0)],
+    ...(status.detail === undefined
+      ? []
+      : [[text('page.control.apps.detail'), status.detail] as const]),
+  ]);
+}
+
+interface TreeRow {
+  process: AppProcessInfo;
+  depth: number;
+}
+
+/** Each process below its parent. */
+function inOrder(processes: readonly AppProcessInfo[]): TreeRow[] {
+  const pids = new Set(processes.map(({ pid }) => pid));
+  const below = (parent: number | undefined, depth: number): TreeRow[] =>
+    processes
+      .filter((each) => (parent === undefined ? !pids.has(each.parent) : each.parent === parent))
+      .flatMap((process) => [{ process, depth }, ...below(process.pid, depth + 1)]);
+  return below(undefined, 0);
+}

@@ -1,0 +1,22 @@
+import { h, type Child } from '../dom';
+import type { Drawer } from '../widgets/drawer';
+
+/** A page with a bar at its head, and details beside what it shows. */
+export function pageFrame(
+  bar: readonly Child[],
+  content: HTMLElement,
+  drawer: Drawer,
+  barClass = '',
+): HTMLElement {
+  return h(
+    'div',
+    { class: 'page-frame' },
+    h('div', { class: `page-bar ${barClass}` }, ...bar),
+    h('div', { class: 'page-split' }, content, drawer.element),
+  );
+}
+
+/** A table that is all that a page shows. */
+export function soleTable(table: HTMLElement): HTMLElement {
+  return h('div', { class: 'tab-host' }, h('div', { class: 'card view' }, table));
+}
