@@ -30,7 +30,7 @@ const LARGE = JSON.stringify('x'.repeat(WINDOW_CHARACTERS / 8));
 test('what is said in one turn leaves together and in order, calls among posts', async () => {
   link.post('publish', '{"n":1}');
   void link.call('request', '{"n":2}');
-  link.post('publish', '{"n":3}', true);
+  link.post('publish', '{"n":3}', { queues: true });
   assert.deepEqual(sent, []);
   await turn();
   assert.deepEqual(sent, [

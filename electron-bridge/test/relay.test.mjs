@@ -28,7 +28,17 @@ beforeEach(() => {
     full: false,
     published: [],
     called: [],
-    publishJson: (...given) => client.published.push(given),
+    publishJson: ({ text }, choice) => client.published.push([text, choice, client.context]),
+    notifyJson: (...given) => client.notified.push(given),
+    notified: [],
+    tracing: undefined,
+    context: undefined,
+    onBehalf: (traceparent, work) => {
+      client.context = traceparent;
+      const result = work();
+      client.context = undefined;
+      return result;
+    },
     callJson: (method, { text }, options) => {
       client.called.push([method, text, options]);
       return client.answer(method, options);
@@ -161,14 +171,14 @@ test('what a page says is done in its order, as it wrote it', async () => {
   relay.lines(
     PAGE,
     [
-      pageLine(0, 'publish', publish, true),
+      pageLine(0, 'publish', publish, { queues: true }),
       pageLine(7, 'request', request),
       pageLine(0, 'publish', publish),
     ].join('\n'),
   );
   assert.deepEqual(client.published, [
-    [publish, 'a', { whileClosed: 'queue' }],
-    [publish, 'a', {}],
+    [publish, { whileClosed: 'queue' }, ''],
+    [publish, {}, ''],
   ]);
   const [[method, text, { signal }]] = client.called;
   assert.deepEqual([method, text], ['bus.request', request]);
@@ -227,7 +237,7 @@ const FAKES = [
 for (const line of FAKES) {
   test(`a line of another form is refused, and said to be, and harms no other: ${line}`, async () => {
     relay.lines(PAGE, `${line}\n${pageLine(0, 'publish', '{"topic":"b"}')}`);
-    assert.deepEqual(client.published, [['{"topic":"b"}', 'b', {}]]);
+    assert.deepEqual(client.published, [['{"topic":"b"}', {}, '']]);
     assert.deepEqual(client.called, []);
     assert.equal((await refusals()).length, 1);
   });
@@ -339,4 +349,52 @@ test('a page that speaks before it can hear gets its answer once it can', async 
     sent.some((line) => line.startsWith('1 {"result":')),
     true,
   );
+});
+
+const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+
+test('what a page traces goes on in its connection, and nothing else does', async () => {
+  const traced = { traceparent: TRACEPARENT };
+  const heard = [];
+  client.answer = () => {
+    heard.push(client.context);
+    return Promise.resolve('{}');
+  };
+  relay.lines(
+    PAGE,
+    [
+      pageLine(0, 'publish', '{"topic":"a"}', traced),
+      pageLine(0, 'publish', '{"topic":"b"}'),
+      pageLine(1, 'request', '{"topic":"c"}', { ...traced, queues: true }),
+      pageLine(0, 'respond', '{"replyTo":"d"}', traced),
+      pageLine(0, 'respond', '{"replyTo":"e"}'),
+    ].join('\n'),
+  );
+  await turn();
+  assert.deepEqual(client.published, [
+    ['{"topic":"a"}', {}, TRACEPARENT],
+    ['{"topic":"b"}', {}, ''],
+  ]);
+  assert.deepEqual(
+    client.called.map(([, text]) => text),
+    ['{"topic":"c"}', '{"replyTo":"d"}', '{"replyTo":"e"}'],
+  );
+  assert.deepEqual(heard, [TRACEPARENT, TRACEPARENT, '']);
+});
+
+test('the steps of a page are told to the backend while there is a connection', () => {
+  const steps = '{"spans":[]}';
+  relay.lines(PAGE, pageLine(0, 'trace', steps));
+  client.state = 'resuming';
+  relay.lines(PAGE, pageLine(0, 'trace', steps));
+  assert.deepEqual(client.notified, [['traces.record', steps]]);
+});
+
+test('a page hears how much to trace with every connection that stands', async () => {
+  await turn();
+  client.tracing = { ratio: 1, topics: [], maxPerS: 9 };
+  listeners.state('resuming');
+  listeners.state('open');
+  await turn();
+  assert.deepEqual(tells('tracing'), [null, client.tracing]);
 });

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 
 from demo.electron import ALLOW, ROOT
@@ -13,8 +12,6 @@ from deskbus_protocol.client import Client
 from tests.electron.conftest import PAGES, Starter
 from tests.electron.test_consent import click_when_enabled
 from tests.integration.otlp import attributes_of, collector
-
-LIMIT_S = 30
 
 CONFIG = """
 tools = true
@@ -59,15 +56,28 @@ BUTTON = """(() => {
 })()"""
 
 STEPS = {
-    "bus.request orders.route": "demo.blotter",  # the page's call, as its window's link sends it
-    "bus.request": "demo.blotter",
+    "bus.request orders.route": "demo.blotter",  # the page's call
+    "bridge bus.request orders.route": "demo.blotter",  # the main process, which passes it on
+    "bus.request": "demo.blotter",  # the backend
     "permission.check": None,
     "prompt": "demo.blotter",
     "route": None,
     "persist": None,
     "deliver orders.route": "test.router",
+    "handle orders.route": "test.router",  # the page that answers
+    "bus.respond": "test.router",
+    "bridge bus.respond": "test.router",
+    "respond": "test.router",
     "reply orders.route": None,
 }
+CHILDREN = {
+    "bridge bus.request orders.route": "bus.request orders.route",
+    "bus.request": "bridge bus.request orders.route",
+    "bus.respond": "handle orders.route",
+    "bridge bus.respond": "bus.respond",
+    "respond": "bridge bus.respond",
+}
+"""Steps, each with the one that has led to it."""
 """The steps of the click, each with its app where it has one."""
 
 
@@ -93,19 +103,22 @@ async def test_one_click_is_one_trace_everywhere(electron_with: Starter, tmp_pat
             answer = await blotter.until("window.routed")
             assert answer == [{"symbol": "EURUSD", "quantity": 7}, "routed"]
 
+            sent = await receiver.until_spans(set(STEPS))
             async with developer_session(data, 10.0) as client:
                 trace_id, spans, ids = await the_trace(client)
                 records = await client.call(
                     "audit.query", {"correlationId": trace_id, "order": "oldest"}, result=dict
                 )
                 kept = await client.call("bus.query", {"pattern": "orders.route"}, result=dict)
-            sent = await receiver.until_spans(set(STEPS), trace_id)
 
     for name, app in STEPS.items():
         assert app is None or spans[name]["attributes"]["deskbus.app"] == app, name
     root = spans["bus.request orders.route"]
     assert root["parentId"] == ""
-    assert spans["bus.request"]["parentId"] == root["spanId"]
+    for name, parent in CHILDREN.items():
+        assert spans[name]["parentId"] == spans[parent]["spanId"], name
+    # The page that answers goes on with what the message carried.
+    assert spans["handle orders.route"]["parentId"] in ids
     assert spans["prompt"]["duration"] < spans["bus.request"]["duration"] <= root["duration"]
     # The collector has the same spans.
     assert {span.span_id.hex() for span in receiver.spans if span.trace_id.hex() == trace_id} >= ids
@@ -123,15 +136,10 @@ async def test_one_click_is_one_trace_everywhere(electron_with: Starter, tmp_pat
 
 
 async def the_trace(client: Client) -> tuple[str, dict[str, Any], set[str]]:
-    """The one trace of the topic, once all steps of it are there."""
-    with anyio.fail_after(LIMIT_S):
-        while True:
-            page = await client.call("traces.query", {"topic": "orders.route"}, result=dict)
-            if page["traces"]:
-                (one,) = page["traces"]
-                params = {"traceId": one["traceId"]}
-                found = await client.call("traces.get", params, result=dict)
-                spans = {span["name"]: span for span in found["spans"]}
-                if STEPS.keys() <= spans.keys():
-                    return one["traceId"], spans, {each["spanId"] for each in found["spans"]}
-            await anyio.sleep(0.1)
+    """The one trace of the topic: its id, its spans by name, and the ids of them all."""
+    page = await client.call("traces.query", {"topic": "orders.route"}, result=dict)
+    (one,) = page["traces"]
+    found = await client.call("traces.get", {"traceId": one["traceId"]}, result=dict)
+    spans = {span["name"]: span for span in found["spans"]}
+    assert STEPS.keys() <= spans.keys()
+    return one["traceId"], spans, {each["spanId"] for each in found["spans"]}

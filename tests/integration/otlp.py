@@ -26,6 +26,7 @@ class Collector:
         self.resources: list[Any] = []
         self.logs: list[Any] = []
         self.asked = 0
+        self._arrived = threading.Condition()
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -34,7 +35,9 @@ class Collector:
                 collector.asked += 1
                 collector.gate.wait(LIMIT_S)
                 if collector.status == 200:
-                    collector.take(self.path, body, dict(self.headers))
+                    with collector._arrived:
+                        collector.take(self.path, body, dict(self.headers))
+                        collector._arrived.notify_all()
                 self.send_response(collector.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -84,16 +87,21 @@ class Collector:
 
     async def until_spans(self, names: set[str], trace_id: str = "") -> dict[str, Any]:
         """Waits until spans of these names have come; by name."""
-        with anyio.fail_after(LIMIT_S):
-            while True:
-                found = {
-                    span.name: span
-                    for span in self.spans
-                    if not trace_id or span.trace_id.hex() == trace_id
-                }
-                if names <= found.keys():
-                    return found
-                await anyio.sleep(0.02)
+
+        def found() -> dict[str, Any]:
+            return {
+                span.name: span
+                for span in self.spans
+                if not trace_id or span.trace_id.hex() == trace_id
+            }
+
+        def wait() -> dict[str, Any]:
+            with self._arrived:
+                if self._arrived.wait_for(lambda: names <= found().keys(), LIMIT_S):
+                    return found()
+                raise TimeoutError(f"never came: {sorted(names - found().keys())}")
+
+        return await anyio.to_thread.run_sync(wait)
 
 
 @contextmanager

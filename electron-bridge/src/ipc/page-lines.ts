@@ -1,11 +1,16 @@
 import type { Failure } from '../common/error';
-import type { SubscriberParams, SubscriberRemovedParams } from '../generated/protocol';
+import type {
+  SubscriberParams,
+  SubscriberRemovedParams,
+  TracingTerms,
+} from '../generated/protocol';
 import type { BackendMethod } from '../node/link/link';
 
 // The IPC between an app's page and the main process: text, a line for each thing that is said, those
 // of one turn together. Pages and main write and read it with what is here.
 //
-// A page says `<number> <operation> <choice> <JSON>`. An answer is wanted where the number is not 0.
+// A page says `<number> <operation> <choice> <JSON>`, with a traceparent before the JSON of what is
+// traced. An answer is wanted where the number is not 0.
 // Main says `<number> <JSON>`, which is a `Reply`; `<event> <JSON>`; or a `bus.message` frame, as it
 // came from the backend.
 
@@ -33,8 +38,11 @@ export const OPERATIONS = {
 
 export type Operation = keyof typeof OPERATIONS;
 
-/** Words of a page besides: the call of this number is not wanted; these messages were taken. */
-export type Word = Operation | 'cancel' | 'acknowledge';
+/**
+ * Words of a page besides: the call of this number is not wanted; these messages were taken; these
+ * steps of traces.
+ */
+export type Word = Operation | 'cancel' | 'acknowledge' | 'trace';
 
 export const Channel = {
   /** A page began: its token. */
@@ -52,6 +60,8 @@ export const Channel = {
 /** News of main for a page, by the names of the lines. */
 export interface Told {
   state: 'connecting' | 'open' | 'resuming' | 'closed';
+  /** How much of what the page says is to be traced; null for nothing. */
+  tracing: TracingTerms | null;
   refused: unknown;
   gap: unknown;
   permissions: unknown;
@@ -80,16 +90,33 @@ export const ROOM_CHARACTERS = 512 * 1024;
 /** A page tells main that it has taken lines whenever there were so many characters. */
 export const TAKEN_CHARACTERS = 128 * 1024;
 
+/** No JSON begins as a traceparent does. */
+const TRACED = '00-';
+
 export interface PageLine {
   readonly number: number;
   readonly word: string;
   /** Whether it waits for a connection where there is none. */
   readonly queues: boolean;
+  /** The context of the page's step, W3C Trace Context; empty where it is not traced. */
+  readonly traceparent: string;
   readonly json: string;
 }
 
-export function pageLine(number: number, word: Word, json: string, queues = false): string {
-  return `${number} ${word} ${queues ? 'queue' : 'refuse'} ${json}`;
+/** The part of a line that says how it is to be taken. */
+export interface LineChoice {
+  readonly queues?: boolean | undefined;
+  readonly traceparent?: string | undefined;
+}
+
+export function pageLine(
+  number: number,
+  word: Word,
+  json: string,
+  { queues, traceparent }: LineChoice = {},
+): string {
+  const traced = traceparent === undefined ? '' : `${traceparent} `;
+  return `${number} ${word} ${queues ? 'queue' : 'refuse'} ${traced}${json}`;
 }
 
 /** Undefined where it has another form. */
@@ -100,11 +127,16 @@ export function readPageLine(line: string): PageLine | undefined {
   if (afterNumber < 1 || afterWord < 0 || afterChoice < 0) return undefined;
   const number = Number(line.slice(0, afterNumber));
   if (!Number.isSafeInteger(number) || number < 0) return undefined;
+  const afterTrace = line.startsWith(TRACED, afterChoice + 1)
+    ? line.indexOf(' ', afterChoice + 1)
+    : afterChoice;
+  if (afterTrace < 0) return undefined;
   return {
     number,
     word: line.slice(afterNumber + 1, afterWord),
     queues: line.slice(afterWord + 1, afterChoice) === 'queue',
-    json: line.slice(afterChoice + 1),
+    traceparent: line.slice(afterChoice + 1, afterTrace),
+    json: line.slice(afterTrace + 1),
   };
 }
 

@@ -3,7 +3,7 @@ import { Client } from '../node/client';
 import { dial } from '../node/link/dial';
 import type { Ticket } from '../node/connection';
 import { Channel } from '../ipc/page-lines';
-import { Relay } from '../relay/relay';
+import { BRIDGE_STEPS, Relay } from '../relay/relay';
 import { pageIpc } from './ipc';
 
 /** One window's connection to the bus, and its page's way there. */
@@ -35,6 +35,7 @@ export class RelaysInMain implements Relays {
       ticketProvider: mintTicket,
       renewable: true,
       onMessageLine: (line) => relay.message(line),
+      stepPrefix: BRIDGE_STEPS,
     });
     const send = (text: string): void => {
       if (!contents.isDestroyed()) contents.send(Channel.lines, text);

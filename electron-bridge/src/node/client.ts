@@ -15,12 +15,14 @@ import {
   type StopParams,
   type SubscriberParams,
   type SubscriberRemovedParams,
+  type TracingTerms,
 } from '../generated/protocol';
 import { Acknowledgements, type Numbered } from '../common/bus/acknowledgements';
 import type { BatchStats } from '../common/bus/batching';
 import { CallQueue } from './call-queue';
-import { ClientTracer, traceMember, withTrace, type OpenSpan } from './client-tracer';
+import { unixMs } from './link/clock';
 import { Connection, type ConnectionOptions, type ConnectionState } from './connection';
+import { ClientTracer, traceMember, withTrace, type OpenSpan } from '../common/client-tracer';
 import { asDeskbusError, DeskbusError, isLoss } from '../common/error';
 import { Emitter } from '../common/emitter';
 import { AROUND_PAYLOAD, asPayload, checkSize, toJson } from '../common/json';
@@ -89,6 +91,14 @@ export interface ClientOptions extends ConnectionOptions {
   whileClosed?: WhileClosed;
   /** Takes `bus.message` frames unparsed; no listener gets a message then. */
   onMessageLine?: (line: string) => void;
+  /** A word before the names of its steps in traces. */
+  stepPrefix?: string;
+}
+
+/** Parameters as JSON, and what that says. */
+export interface JsonParams {
+  readonly text: string;
+  readonly value: object;
 }
 
 export interface CloseOptions {
@@ -122,6 +132,7 @@ export class Client extends Emitter<ClientEvents> {
   private readonly connection: Connection;
   private watching: Promise<void> = Promise.resolve();
   private watch: SubscriberWatch | undefined;
+  private terms: TracingTerms | undefined;
   private tracer: ClientTracer | undefined;
   private name = '';
   private run = '';
@@ -182,7 +193,7 @@ export class Client extends Emitter<ClientEvents> {
   /** As `call`, with the parameters as JSON too, and the result as JSON. */
   async callJson(
     method: BackendMethod,
-    { text, value }: { text: string; value: object },
+    { text, value }: JsonParams,
     options: ClientCallOptions = {},
   ): Promise<string> {
     return this.ask(method, value, text, options, (link, traced, limits) =>
@@ -193,6 +204,11 @@ export class Client extends Emitter<ClientEvents> {
   /** Throws connection_lost while there is no connection. */
   notify<Name extends BackendMethod>(method: Name, params: Params<Name>): void {
     this.opened().notify(method, params);
+  }
+
+  /** As `notify`, with the parameters as JSON. */
+  notifyJson(method: BackendMethod, text: string): void {
+    this.opened().notifyWith(method, text);
   }
 
   /**
@@ -229,15 +245,26 @@ export class Client extends Emitter<ClientEvents> {
     return !link?.full;
   }
 
-  /** As `publish`, with the parameters as JSON: `topic` is the one that these name. */
-  publishJson(text: string, topic: string, choice?: Choice): boolean {
-    const span = this.beginPublish(topic);
+  /** As `publish`, with the parameters as JSON. */
+  publishJson({ text, value }: JsonParams, choice?: Choice): boolean {
+    const { topic, _meta } = value as { topic?: unknown; _meta?: unknown };
+    const span = _meta === undefined ? this.beginPublish(String(topic)) : undefined;
     const params = withTrace(text, span);
     span?.end();
     const { link } = this.connection;
-    if (!link && this.queues(choice)) return this.publishLater(topic, params);
+    if (!link && this.queues(choice)) return this.publishLater(String(topic), params);
     this.opened().notifyWith('bus.publish', params);
     return !link?.full;
+  }
+
+  /** How much of what is said here is to be traced; undefined while the backend traces nothing. */
+  get tracing(): TracingTerms | undefined {
+    return this.terms;
+  }
+
+  /** Runs `work`, which belongs to a step that was taken elsewhere; to none where that is empty. */
+  onBehalf<T>(traceparent: string, work: () => T): T {
+    return this.tracer ? this.tracer.onBehalf(traceparent, work) : work();
   }
 
   /** Whether so much is unwritten that a sender should wait for `drained()`. */
@@ -338,7 +365,9 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   private begin(link: Link, { client, epoch, resumed, tracing }: OpenResult): void {
-    this.tracer = tracing && new ClientTracer(tracing, (spans) => this.tellSpans(spans));
+    this.terms = tracing;
+    const hooks = { now: unixMs, tell: (spans: ClientSpan[]) => this.tellSpans(spans) };
+    this.tracer = tracing && new ClientTracer(tracing, hooks);
     this.name = client;
     this.run = epoch;
     const takenUp = this.progress.open(epoch, resumed);
@@ -379,7 +408,7 @@ export class Client extends Emitter<ClientEvents> {
   private beginPublish(topic: string): OpenSpan | undefined {
     const { tracer } = this;
     if (!tracer?.due(topic)) return undefined;
-    return tracer.begin(`bus.publish ${topic}`, 'producer', topic);
+    return tracer.begin(this.stepName(`bus.publish ${topic}`), 'producer', topic);
   }
 
   /** A step for a call, where it is sampled, and does not name its context itself. */
@@ -388,7 +417,16 @@ export class Client extends Emitter<ClientEvents> {
     const { topic, _meta } = params as { topic?: unknown; _meta?: unknown };
     if (!tracer || _meta !== undefined || UNTRACED.test(method)) return undefined;
     const name = typeof topic === 'string' ? `${method} ${topic}` : method;
-    return tracer.begin(name, 'client', typeof topic === 'string' ? topic : undefined);
+    return tracer.begin(
+      this.stepName(name),
+      'client',
+      typeof topic === 'string' ? topic : undefined,
+    );
+  }
+
+  private stepName(name: string): string {
+    const { stepPrefix } = this.options;
+    return stepPrefix === undefined ? name : `${stepPrefix} ${name}`;
   }
 
   /** Lets listeners have a message, as a step of the trace that it carries. */

@@ -1,8 +1,10 @@
 import { FDC3_AGENT_APP, FDC3_INBOX_TOPICS, PAYLOAD_MEMBER } from '../generated/constants';
-import type { RequestResult } from '../generated/protocol';
+import type { ClientSpan, RequestResult } from '../generated/protocol';
 import { OPERATIONS, type Operation, type SubscriberWord, type Told } from '../ipc/page-lines';
 import type { Numbered } from '../common/bus/acknowledgements';
+import { ClientTracer, type OpenSpan } from '../common/client-tracer';
 import { Emitter } from '../common/emitter';
+import { asDeskbusError } from '../common/error';
 import { toJson, wholeJson } from '../common/json';
 import { answerWith } from '../common/bus/responder';
 import { Subscriptions, type SubscribeOptions } from '../common/bus/subscriptions';
@@ -35,6 +37,9 @@ interface Signals {
   fdc3Lost: undefined;
 }
 
+/** Unix milliseconds, of a clock that never steps. */
+const NOW = (): number => performance.timeOrigin + performance.now();
+
 type Confirmable = PublishOptions & CallOptions & { confirm?: boolean; durable?: boolean };
 /** Options of a call, and parameters of its method. */
 type AskOptions = CallOptions & Record<string, unknown>;
@@ -52,6 +57,8 @@ export class PageBus extends Emitter<Signals> {
   private readonly link: PageLink;
   // A window connects before it loads its page.
   private connection: ConnectionState = 'open';
+  /** There while the backend traces. */
+  private tracer: ClientTracer | undefined;
   /** Messages that were taken in this turn. */
   private taken: Numbered[] = [];
 
@@ -81,7 +88,7 @@ export class PageBus extends Emitter<Signals> {
   }
 
   call(operation: Operation, params: object, options: CallOptions = {}): Promise<unknown> {
-    return this.callWith(operation, options, () => toJson(params));
+    return this.callWith(operation, params, options, () => toJson(params));
   }
 
   /** Throws invalid_params for what JSON can't say, connection_lost, too_large, overloaded. */
@@ -98,7 +105,9 @@ export class PageBus extends Emitter<Signals> {
     const json = paramsOf({ topic }, payload, rest);
     const queues = whileClosed === 'queue';
     if (this.connection !== 'open' && !queues) throw failure('connection_lost');
-    return this.link.post('publish', json, queues);
+    const span = this.tracer?.due(topic) ? this.beginPublish(topic, rest) : undefined;
+    span?.end();
+    return this.link.post('publish', json, { queues, traceparent: span?.traceparent });
   }
 
   /** Resolves when there is room for more; rejects with connection_lost. */
@@ -109,6 +118,7 @@ export class PageBus extends Emitter<Signals> {
 
   /** The page goes away: what was said is sent at once. */
   leave(): void {
+    this.tracer?.flush();
     this.link.leave();
   }
 
@@ -122,10 +132,13 @@ export class PageBus extends Emitter<Signals> {
 
   /** Answers one message that asks for it. */
   answer(message: Message, handler: Responder): void {
+    const handling = this.tracer?.current;
     void answerWith(handler, message, ({ payload, ...rest }) => {
       const json = 'error' in rest ? toJson(rest) : paramsOf(rest, payload, {});
       // Nobody waits for what becomes of an answer; main tells of one that is refused.
-      this.link.post('respond', json);
+      const span = handling && this.tracer?.goOn(handling.traceparent, 'bus.respond', 'client');
+      this.link.post('respond', json, { traceparent: span?.traceparent });
+      span?.end();
       return Promise.resolve();
     });
   }
@@ -146,21 +159,70 @@ export class PageBus extends Emitter<Signals> {
     options: AskOptions = {},
   ): Promise<unknown> {
     const rest = { ...options, whileClosed: undefined, signal: undefined };
-    return this.callWith(operation, options, () => paramsOf(members, payload, rest));
+    const params = { ...options, ...members };
+    return this.callWith(operation, params, options, () => paramsOf(members, payload, rest));
   }
 
   /** Rejects with what `write` throws, too. */
   private async callWith(
     operation: Operation,
+    params: object,
     { whileClosed, signal }: CallOptions,
     write: () => string,
   ): Promise<unknown> {
-    return this.link.call(operation, write(), { queues: whileClosed === 'queue', signal });
+    const json = write();
+    const span = this.tracer && this.beginCall(operation, params);
+    const traceparent = span?.traceparent;
+    const queues = whileClosed === 'queue';
+    try {
+      const result = await this.link.call(operation, json, { queues, signal, traceparent });
+      span?.end();
+      return result;
+    } catch (error) {
+      span?.end(asDeskbusError(error).category);
+      throw error;
+    }
+  }
+
+  private beginPublish(topic: string, options: object): OpenSpan | undefined {
+    if ('_meta' in options) return undefined;
+    return this.tracer?.begin(`${OPERATIONS.publish} ${topic}`, 'producer', topic);
+  }
+
+  /** A step for a call, unless the page names its context itself. */
+  private beginCall(operation: Operation, params: object): OpenSpan | undefined {
+    if ('_meta' in params) return undefined;
+    const { topic } = params as { topic?: unknown };
+    const method = OPERATIONS[operation];
+    if (typeof topic !== 'string') return this.tracer?.begin(method, 'client');
+    return this.tracer?.begin(`${method} ${topic}`, 'client', topic);
   }
 
   private deliver(message: Message): void {
-    if (!isInbox(message.topic)) this.subscriptions.deliver(message);
+    if (!isInbox(message.topic)) this.handle(message);
     else if (message.sender.app === FDC3_AGENT_APP) this.emit('fdc3', message.payload);
+  }
+
+  /** Lets listeners have a message, as a step of the trace that it carries. */
+  private handle(message: Message): void {
+    const { tracer } = this;
+    const { topic } = message;
+    const carried = tracer && message._meta?.traceparent;
+    const span = carried && tracer.goOn(carried, `handle ${topic}`, 'consumer', topic);
+    if (!tracer || !span) {
+      this.subscriptions.deliver(message);
+      return;
+    }
+    tracer.within(span, () => this.subscriptions.deliver(message));
+    span.end();
+  }
+
+  private traceAs(terms: Told['tracing']): void {
+    this.tracer?.flush();
+    const tell = (spans: ClientSpan[]): void => {
+      this.link.post('trace', toJson({ spans }));
+    };
+    this.tracer = terms ? new ClientTracer(terms, { now: NOW, tell }) : undefined;
   }
 
   private acknowledge({ topic, epoch, seq }: Message): void {
@@ -179,6 +241,9 @@ export class PageBus extends Emitter<Signals> {
         this.connection = value as ConnectionState;
         if (value !== 'open') this.link.lose();
         break;
+      case 'tracing':
+        this.traceAs(value as Told['tracing']);
+        return;
       case 'refused': {
         // A renewal was refused: to subscribe again has to ask again.
         const { method, topic } = value as Refused;

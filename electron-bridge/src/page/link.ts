@@ -7,6 +7,7 @@ import type { CancelSignal } from '../node/link/link';
 import {
   BATCH_CHARACTERS,
   BATCH_LINES,
+  type LineChoice,
   pageLine,
   WINDOW_CHARACTERS,
   type Reply,
@@ -25,9 +26,8 @@ export interface PageLinkHooks {
   told<Event extends keyof Told>(event: Event, value: Told[Event]): void;
 }
 
-/** Of calls and publishes: whether they wait for a connection, and what ends them. */
-export interface LineOptions {
-  queues?: boolean;
+/** Of calls, and what ends them. */
+export interface CallLineOptions extends LineChoice {
   signal?: CancelSignal | undefined;
 }
 
@@ -79,11 +79,12 @@ export class PageLink {
   }
 
   /** Resolves with the answer's result. Rejects with `DeskbusError`. */
-  call(word: Word, json: string, { queues, signal }: LineOptions = {}): Promise<unknown> {
+  call(word: Word, json: string, options: CallLineOptions = {}): Promise<unknown> {
+    const { signal } = options;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) throw DeskbusError.of('cancelled');
       const number = ++this.lastNumber;
-      this.write(pageLine(number, word, json, queues));
+      this.write(pageLine(number, word, json, options));
       const abort = (): void => this.write(pageLine(number, 'cancel', 'null'));
       signal?.addEventListener('abort', abort);
       const release = (): void => signal?.removeEventListener('abort', abort);
@@ -104,8 +105,8 @@ export class PageLink {
    * Says something that has no answer; returns whether there is room for more. Throws
    * `DeskbusError`: too_large, and overloaded where too much waits already.
    */
-  post(word: Word, json: string, queues?: boolean): boolean {
-    this.write(pageLine(0, word, json, queues));
+  post(word: Word, json: string, choice?: LineChoice): boolean {
+    this.write(pageLine(0, word, json, choice));
     return !this.full;
   }
 

@@ -3,7 +3,7 @@ import { dial } from '../node/link/dial';
 import type { Ticket } from '../node/connection';
 import { asDeskbusError, asFailure, DeskbusError, type Failure } from '../common/error';
 import type { PortWord } from '../ipc/page-lines';
-import { Relay } from './relay';
+import { BRIDGE_STEPS, Relay } from './relay';
 
 /** As much of a MessagePort as is used: Electron's, or one of Node's worker threads. */
 export interface Port {
@@ -66,6 +66,7 @@ export class RelayHost {
       renewable: true,
       ticketProvider: () => this.ticket(id),
       onMessageLine: (line) => relay.message(line),
+      stepPrefix: BRIDGE_STEPS,
     });
     const window: Open = {
       client,

@@ -22,6 +22,8 @@ import { parsed, readPageParams, type PageParams } from './page-params';
 /** Characters that may lie between here and a page that does not take its messages. */
 const PAUSE_CHARACTERS = 4 * 1024 * 1024;
 const RESUME_CHARACTERS = 1024 * 1024;
+/** The word before the steps of a relay in traces. */
+export const BRIDGE_STEPS = 'bridge';
 /** The longest text that the client in a page sends: a batch, and one line more. */
 const MAX_TEXT_CHARACTERS = BATCH_CHARACTERS + MAX_FRAME_BYTES;
 
@@ -70,7 +72,7 @@ export class Relay implements Endpoint {
     private readonly send: (text: string) => void,
     private readonly client: Client,
   ) {
-    client.on('state', (state) => this.tell('state', state));
+    client.on('state', (state) => this.tellState(state));
     client.on('refused', (refusal) => {
       if (refusal.topic === this.inbox) this.inbox = undefined;
       // A renewal was refused: to subscribe again has to ask again.
@@ -88,7 +90,7 @@ export class Relay implements Endpoint {
     this.dropPage();
     this.page = page;
     this.holds = true;
-    this.tell('state', this.client.state);
+    this.tellState(this.client.state);
   }
 
   lines(page: string, text: string): void {
@@ -150,6 +152,7 @@ export class Relay implements Endpoint {
     else if (word === 'publish') this.publish(line);
     else if (word === 'respond') void this.respond(line);
     else if (word === 'acknowledge') this.acknowledge(line);
+    else if (word === 'trace') this.record(line);
     else this.refuse('', DeskbusError.of('invalid_request'));
   }
 
@@ -160,7 +163,8 @@ export class Relay implements Endpoint {
     this.cancels.set(number, cancel);
     let reply: string;
     try {
-      reply = `{"result":${await this.perform(line, cancel)}}`;
+      const perform = (): Promise<string> => this.perform(line, cancel);
+      reply = `{"result":${await this.client.onBehalf(line.traceparent, perform)}}`;
     } catch (error) {
       reply = JSON.stringify({ error: asFailure(asDeskbusError(error)) });
     }
@@ -168,20 +172,23 @@ export class Relay implements Endpoint {
     if (page === this.page) this.write(`${number} ${reply}`);
   }
 
-  private publish({ json, queues }: PageLine): void {
+  private publish({ json, queues, traceparent }: PageLine): void {
     let topic: unknown;
     try {
       const params = readPageParams(json);
       ({ topic } = params.value);
-      this.client.publishJson(params.text, String(topic), choiceOf(queues));
+      const publish = (): boolean => this.client.publishJson(params, choiceOf(queues));
+      this.client.onBehalf(traceparent, publish);
     } catch (error) {
       this.refuse(OPERATIONS.publish, error, topic);
     }
   }
 
-  private async respond(line: PageLine): Promise<void> {
+  private async respond({ json, traceparent }: PageLine): Promise<void> {
     try {
-      await this.client.callJson(OPERATIONS.respond, readPageParams(line.json));
+      const params = readPageParams(json);
+      const respond = (): Promise<string> => this.client.callJson(OPERATIONS.respond, params);
+      await this.client.onBehalf(traceparent, respond);
     } catch (error) {
       if (!isExpected(error)) this.refuse(OPERATIONS.respond, error);
     }
@@ -194,6 +201,17 @@ export class Relay implements Endpoint {
       for (const message of messages) if (isNumbered(message)) this.client.acknowledge(message);
     } catch (error) {
       this.refuse('bus.ack', error);
+    }
+  }
+
+  /** Tells the backend of steps that the page has taken. */
+  private record({ json }: PageLine): void {
+    // Nobody misses them while there is no connection.
+    if (this.client.state !== 'open') return;
+    try {
+      this.client.notifyJson('traces.record', readPageParams(json).text);
+    } catch (error) {
+      this.refuse('traces.record', error);
     }
   }
 
@@ -293,6 +311,12 @@ export class Relay implements Endpoint {
   private resume(): void {
     this.paused = false;
     this.client.resume();
+  }
+
+  private tellState(state: Told['state']): void {
+    this.tell('state', state);
+    // The terms are those of the connection that stands.
+    if (state === 'open') this.tell('tracing', this.client.tracing ?? null);
   }
 
   private tell<Event extends keyof Told>(event: Event, value: Told[Event]): void {

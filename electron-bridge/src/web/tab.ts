@@ -1,5 +1,5 @@
 import { MESSAGE_HEAD } from '../generated/constants';
-import { Relay } from '../relay/relay';
+import { BRIDGE_STEPS, Relay } from '../relay/relay';
 import { Client } from '../node/client';
 import type { Ticket } from '../node/connection';
 import type { Dial } from '../node/link/dialed-link';
@@ -43,6 +43,7 @@ export class Tab {
       renewable: true,
       ticketProvider: () => hooks.ticket(),
       onMessageLine: (line) => this.message(line),
+      stepPrefix: BRIDGE_STEPS,
     });
     // Its state tells the page of a failure.
     this.opening = this.client.open().catch(() => undefined);

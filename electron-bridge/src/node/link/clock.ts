@@ -5,6 +5,11 @@ export function monotonicMs(): number {
   return performance.now();
 }
 
+/** Unix milliseconds with fractions; the wall clock was read once, at the start. */
+export function unixMs(): number {
+  return performance.timeOrigin + performance.now();
+}
+
 /** Node lets a timer that should take longer go off at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 

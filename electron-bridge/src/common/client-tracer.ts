@@ -1,12 +1,12 @@
-import { performance } from 'perf_hooks';
 import type { ClientSpan, TracingTerms } from '../generated/protocol';
-import { matches } from '../common/bus/topics';
+import { matches } from './bus/topics';
 
 /** Spans in one call of `traces.record`; more are told in the next. */
 const BATCH = 64;
 /** Spans that wait for a backend that does not take them; beyond, they are left out. */
 const MAX_WAITING_STEPS = 1000;
 const TELL_AFTER_MS = 200;
+const NO_MEMBERS = /^\s*\{\s*$/;
 const SAMPLED = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f][13579bdf]$/;
 
 /** A step in progress of a trace that is sampled. */
@@ -17,6 +17,12 @@ export interface OpenSpan {
 }
 
 type Kind = NonNullable<ClientSpan['kind']>;
+
+export interface TracerHooks {
+  /** Unix milliseconds, with fractions, of a clock that never steps. */
+  now(): number;
+  tell(spans: ClientSpan[]): void;
+}
 
 /**
  * Begins traces as the backend's terms say, goes on with those that messages carry, and tells the
@@ -34,7 +40,7 @@ export class ClientTracer {
 
   constructor(
     private readonly terms: TracingTerms,
-    private readonly tell: (spans: ClientSpan[]) => void,
+    private readonly hooks: TracerHooks,
   ) {
     this.pass = draw(terms.ratio);
   }
@@ -65,11 +71,19 @@ export class ClientTracer {
     }
   }
 
+  /**
+   * Runs `work`, which another has asked for: what it says before it returns goes on with that one's
+   * step, and is no step where there is none.
+   */
+  onBehalf<T>(traceparent: string, work: () => T): T {
+    return this.within({ traceparent, end: () => undefined }, work);
+  }
+
   /** Tells what waits. */
   flush(): void {
     if (this.timer) clearTimeout(this.timer);
     this.timer = undefined;
-    while (this.waiting.length > 0) this.tell(this.waiting.splice(0, BATCH));
+    while (this.waiting.length > 0) this.hooks.tell(this.waiting.splice(0, BATCH));
   }
 
   /**
@@ -91,7 +105,7 @@ export class ClientTracer {
     }
     if (this.pass < 0) this.pass = draw(this.terms.ratio);
     else if (!wanted) return false;
-    const now = performance.now();
+    const now = this.hooks.now();
     if (now >= this.secondEnds) {
       this.secondEnds = now + 1000;
       this.begun = 0;
@@ -112,7 +126,7 @@ export class ClientTracer {
     topic: string | undefined,
   ): OpenSpan {
     const spanId = hex(16);
-    const start = nowMicros();
+    const start = this.nowMicros();
     let ended = false;
     return {
       traceparent: `00-${traceId}-${spanId}-01`,
@@ -126,12 +140,16 @@ export class ClientTracer {
           name,
           kind,
           start,
-          end: Math.max(start, nowMicros()),
+          end: Math.max(start, this.nowMicros()),
           ...(topic === undefined ? {} : { topic }),
           ...(error === undefined ? {} : { error }),
         });
       },
     };
+  }
+
+  private nowMicros(): number {
+    return Math.round(this.hooks.now() * 1000);
   }
 
   private add(span: ClientSpan): void {
@@ -146,11 +164,12 @@ export class ClientTracer {
   }
 }
 
-/** Parameters as JSON with the context of a step; untouched without one. */
+/** Parameters, a JSON object without `_meta`, with the context of a step; untouched without one. */
 export function withTrace(text: string, span: OpenSpan | undefined): string {
   if (!span) return text;
-  const comma = text === '{}' ? '' : ',';
-  return `${text.slice(0, -1)}${comma}${traceMember(span)}}`;
+  const members = text.slice(0, text.lastIndexOf('}'));
+  const comma = NO_MEMBERS.test(members) ? '' : ',';
+  return `${members}${comma}${traceMember(span)}}`;
 }
 
 /** The member that carries the context. */
@@ -163,10 +182,6 @@ function draw(ratio: number): number {
   if (ratio <= 0) return Infinity;
   if (ratio >= 1) return 0;
   return Math.floor(Math.log(1 - Math.random()) / Math.log(1 - ratio));
-}
-
-function nowMicros(): number {
-  return Math.round((performance.timeOrigin + performance.now()) * 1000);
 }
 
 /** Random digits, not all zero. No secret depends on them. */
