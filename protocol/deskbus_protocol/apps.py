@@ -242,6 +242,7 @@ METHODS = (
         result=Empty,
         callers="shell",
         permission="control.act",
+        recorded="before",
     ),
     Method(
         name="apps.prepareForUpdate",
@@ -249,6 +250,7 @@ METHODS = (
         params=PrepareForUpdateParams,
         result=PrepareForUpdateResult,
         callers="shell",
+        recorded="before",
     ),
     Method(
         name="apps.restart",
@@ -257,6 +259,7 @@ METHODS = (
         result=AppResult,
         callers="shell",
         permission="control.act",
+        recorded="before",
     ),
     Method(
         name="apps.install",
@@ -264,6 +267,7 @@ METHODS = (
         params=InstallParams,
         result=InstallResult,
         callers="shell",
+        recorded="itself",
     ),
     Method(
         name="apps.uninstall",
@@ -271,6 +275,7 @@ METHODS = (
         params=OneAppParams,
         result=Empty,
         callers="shell",
+        recorded="itself",
     ),
     Method(
         name="apps.stats",
@@ -287,6 +292,7 @@ METHODS = (
         result=Empty,
         callers="shell",
         permission="control.act",
+        recorded="before",
     ),
     Method(
         name="apps.begin",

@@ -375,5 +375,6 @@ METHODS = (
         result=ControlPublishResult,
         callers="shell",
         permission="control.act",
+        recorded="before",
     ),
 )

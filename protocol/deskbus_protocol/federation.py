@@ -16,5 +16,6 @@ METHODS = (
         result=FederationResult,
         callers="shell",
         permission="control.act",
+        recorded="before",
     ),
 )

@@ -204,6 +204,7 @@ METHODS = (
         result=LettersResult,
         callers="shell",
         permission="control.act",
+        recorded="before",
     ),
     Method(
         name="bus.purge",
@@ -212,5 +213,6 @@ METHODS = (
         result=LettersResult,
         callers="shell",
         permission="control.act",
+        recorded="before",
     ),
 )

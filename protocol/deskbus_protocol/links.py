@@ -85,6 +85,7 @@ METHODS = (
         params=CloseLinkParams,
         result=Empty,
         callers="shell",
+        recorded="itself",
     ),
     Method(
         name="links.setLimits",
@@ -92,5 +93,6 @@ METHODS = (
         params=SetLinkLimitsParams,
         result=LinkLimits,
         callers="shell",
+        recorded="itself",
     ),
 )

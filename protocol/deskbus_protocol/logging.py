@@ -45,5 +45,6 @@ METHODS = (
         params=SetLoggingParams,
         result=LoggingResult,
         callers="shell",
+        recorded="before",
     ),
 )

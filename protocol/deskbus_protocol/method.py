@@ -40,13 +40,20 @@ Caller = Literal["shell", "session", "anyone"]
 
 ControlPermission = Literal["control.view", "control.act"]
 
+Recorded = Literal["before", "itself", "regardless"]
+"""The way in which an administrator's act gets into the audit log.
+
+`before`: as `control.acted`, on disk before the effect, and there is none where that can't be.
+`itself`: the same with an event of the handler's own. `regardless`: it only takes a right away, so
+it stands, recorded or not.
+"""
+
 
 class Method(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table. A method without a result is a notification.
 
     One that is the shell's alone may also be called by an app that was granted its `permission`;
-    nobody is asked. A call that needs `control.act`, whoever makes it, is in the audit log
-    afterwards; where its handler records an event of its own, that is the record.
+    nobody is asked. `recorded` is told of each that acts, whoever calls it.
     """
 
     name: str
@@ -56,4 +63,4 @@ class Method(msgspec.Struct, frozen=True, kw_only=True):
     handled_by: Side = "backend"
     callers: Caller = "session"
     permission: ControlPermission | None = None
-    records_itself: bool = False
+    recorded: Recorded | None = None

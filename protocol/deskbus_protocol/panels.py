@@ -388,6 +388,7 @@ METHODS = (
         result=PanelActionResult,
         callers="shell",
         permission="control.act",
+        recorded="before",
     ),
     Method(
         name="panels.register",
@@ -442,6 +443,7 @@ METHODS = (
         params=PanelActionParams,
         result=PanelActionResult,
         callers="shell",
+        recorded="itself",
     ),
     Method(
         name="ui.panelClosed",

@@ -311,6 +311,7 @@ METHODS = (
         params=AskForParams,
         result=PermissionResult,
         callers="shell",
+        recorded="itself",
     ),
     Method(
         name="permissions.grantsOf",
@@ -333,6 +334,7 @@ METHODS = (
         params=GrantParams,
         result=Empty,
         callers="shell",
+        recorded="itself",
     ),
     Method(
         name="permissions.revoke",
@@ -341,6 +343,7 @@ METHODS = (
         result=RevokeResult,
         callers="shell",
         permission="control.act",
+        recorded="regardless",
     ),
     Method(
         name="permissions.resetEmbargo",
@@ -348,5 +351,6 @@ METHODS = (
         params=ResetEmbargoParams,
         result=ResetEmbargoResult,
         callers="shell",
+        recorded="itself",
     ),
 )

@@ -38,5 +38,6 @@ METHODS = (
         result=PolicyResult,
         callers="shell",
         permission="control.act",
+        recorded="before",
     ),
 )

@@ -189,7 +189,7 @@ METHODS = (
         result=VaultResult,
         callers="shell",
         permission="control.act",
-        records_itself=True,
+        recorded="itself",
     ),
     Method(
         name="vault.rotate",
@@ -198,7 +198,7 @@ METHODS = (
         result=VaultResult,
         callers="shell",
         permission="control.act",
-        records_itself=True,
+        recorded="itself",
     ),
     Method(
         name="vault.lock",
@@ -207,7 +207,7 @@ METHODS = (
         result=VaultResult,
         callers="shell",
         permission="control.act",
-        records_itself=True,
+        recorded="itself",
     ),
     Method(
         name="vault.changePassword",
@@ -215,6 +215,7 @@ METHODS = (
         params=NewPasswordParams,
         result=VaultResult,
         callers="shell",
+        recorded="itself",
     ),
     Method(
         name="vault.useKeychain",
@@ -222,6 +223,7 @@ METHODS = (
         params=UseKeychainParams,
         result=VaultResult,
         callers="shell",
+        recorded="itself",
     ),
     Method(
         name="vault.useSafeStorage",
@@ -229,6 +231,7 @@ METHODS = (
         params=NoParams,
         result=VaultResult,
         callers="shell",
+        recorded="itself",
     ),
     Method(
         name="vault.sealKey",
@@ -250,6 +253,7 @@ METHODS = (
         params=SetSecretParams,
         result=VaultResult,
         callers="shell",
+        recorded="itself",
     ),
     Method(
         name="vault.deleteSecret",
@@ -257,6 +261,7 @@ METHODS = (
         params=SecretParams,
         result=DeletedResult,
         callers="shell",
+        recorded="itself",
     ),
     Method(
         name="vault.export",
@@ -264,6 +269,7 @@ METHODS = (
         params=TransferParams,
         result=ExportResult,
         callers="shell",
+        recorded="itself",
     ),
     Method(
         name="vault.import",
@@ -271,6 +277,7 @@ METHODS = (
         params=TransferParams,
         result=ImportResult,
         callers="shell",
+        recorded="itself",
     ),
     Method(
         name="vault.changed",

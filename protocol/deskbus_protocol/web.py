@@ -120,6 +120,7 @@ METHODS = (
         params=PairBrowserParams,
         result=PairBrowserResult,
         callers="shell",
+        recorded="before",
     ),
     Method(
         name="web.pairOrigin",
@@ -127,6 +128,7 @@ METHODS = (
         params=PairOriginParams,
         result=PairOriginResult,
         callers="shell",
+        recorded="before",
     ),
     Method(
         name="web.forgetBrowsers",
@@ -135,6 +137,7 @@ METHODS = (
         result=ForgetBrowsersResult,
         callers="shell",
         permission="control.act",
+        recorded="before",
     ),
     Method(
         name="web.policyFor",

@@ -186,11 +186,12 @@ async def test_every_action_is_recorded_with_who_and_on_what(shell: TestShell) -
         with pytest.raises(DeskbusError):
             await told(operator, "control.publish", topic="prices.one", payload=1)
         await told(operator, "bus.purge", numbers=[])
-    found = await records(shell, "control.acted", ["desk.operator"], 3)
+    found = await records(shell, "control.acted", ["desk.operator"], 4)
     what = [(one["app"], one["details"]["method"], one["details"].get("target")) for one in found]
     assert ("desk.operator", "control.publish", "tests.one") in what
     assert ("desk.operator", "bus.purge", None) in what
-    [failed] = [one for one in found if one["details"].get("target") == "prices.one"]
+    failed, attempted = [one for one in found if one["details"].get("target") == "prices.one"]
+    assert not attempted["reason"]
     assert failed["reason"].startswith("failed: ")
 
 

@@ -147,5 +147,5 @@ def dispatcher_of(
         errors,
         tracing.tracer,
         permits=control.permits,
-        on_acted=auditing.acted,
+        acting=auditing.acting,
     )

@@ -7,7 +7,7 @@ import msgspec
 import structlog
 from msgspec import UNSET, UnsetType
 
-from deskbus.contracts.audit_sink import AuditSink
+from deskbus.contracts.audit_sink import AuditSink, committed
 from deskbus.rpc.connection import Call
 from deskbus.rpc.connection_table import ConnectionTable, OpenConnection
 from deskbus.rpc.dispatch.dispatcher import Handler
@@ -46,16 +46,15 @@ def handlers(table: ConnectionTable, trail: AuditSink) -> Mapping[str, Handler]:
         if found.connection.shell_link:
             raise DeskbusError(CONFLICT, "The shell's link closes with the shell.")
         state = _state(found)
-        await trail.commit(
-            LinkClosed(
-                app=state.app or "",
-                client=state.client or "",
-                actor="person",
-                transport=state.transport,
-            )
+        closed = LinkClosed(
+            app=state.app or "",
+            client=state.client or "",
+            actor="person",
+            transport=state.transport,
         )
-        log.info("link.closed_by_operator", number=found.number, app=state.app or "")
-        found.link.close()
+        async with committed(trail, closed):
+            log.info("link.closed_by_operator", number=found.number, app=state.app or "")
+            found.link.close()
         return Empty()
 
     async def set_limits(_: Call, params: SetLinkLimitsParams) -> LinkLimits:
@@ -65,15 +64,14 @@ def handlers(table: ConnectionTable, trail: AuditSink) -> Mapping[str, Handler]:
             if not isinstance(value := getattr(params, name), UnsetType)
         }
         wanted = msgspec.structs.replace(limits(), **changes)
-        await trail.commit(
-            LinkLimitsChanged(
-                actor="person",
-                max_links=wanted.max_links,
-                max_links_of_app=wanted.max_links_of_app,
-            )
+        changed = LinkLimitsChanged(
+            actor="person",
+            max_links=wanted.max_links,
+            max_links_of_app=wanted.max_links_of_app,
         )
-        table.max_links = wanted.max_links
-        table.max_links_of_app = wanted.max_links_of_app
+        async with committed(trail, changed):
+            table.max_links = wanted.max_links
+            table.max_links_of_app = wanted.max_links_of_app
         return limits()
 
     return {

@@ -1,13 +1,13 @@
 """`vault.*`: what the shell, or a person at the command line, does with the vault."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import anyio
 from msgspec import UnsetType, structs
 
-from deskbus.contracts.audit_sink import AuditSink
+from deskbus.contracts.audit_sink import AuditSink, committed
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus.vault.service import VaultService
@@ -83,7 +83,7 @@ class VaultHandlers:
         event = VaultUnlocked(app=call.identity.app, actor="person", kek_provider=kek_provider)
         with self._by_person():
             if self._log_is_open():
-                async with self._recorded(event):
+                async with committed(self._trail, event):
                     await self._vault.unlock(password)
             else:
                 # The log's own keys are in the vault: it can tell of this only once that is open.
@@ -104,7 +104,7 @@ class VaultHandlers:
             raise
 
     async def _rotate(self, call: Call, params: RotateParams) -> VaultResult:
-        async with self._recorded(self._rotation(call, params.what)):
+        async with committed(self._trail, self._rotation(call, params.what)):
             await self._vault.rotate(
                 kek=params.what != "keys",
                 keys=params.what != "kek",
@@ -117,41 +117,27 @@ class VaultHandlers:
         records = self._vault.status().records
         return VaultRotated(app=call.identity.app, actor="person", what=what, records=records)
 
-    @asynccontextmanager
-    async def _recorded(self, event: AuditEvent) -> AsyncIterator[None]:
-        """Makes the change of the `with` block once `event` is on disk, and not where it can't be.
-
-        Raises `DeskbusError` (audit_unavailable), and what the block raises.
-        """
-        await self._trail.commit(event)
-        try:
-            yield
-        except BaseException as error:
-            why = error.message if isinstance(error, DeskbusError) else "it was broken off"
-            self._trail.note(structs.replace(event, reason=f"failed: {why}"))
-            raise
-
     async def _lock(self, call: Call, _: NoParams) -> VaultResult:
         event = VaultLocked(app=call.identity.app, actor="person", reason="a person locked it")
         with self._by_person():
-            async with self._recorded(event):
+            async with committed(self._trail, event):
                 await self._vault.lock()
         return VaultResult(status=self._vault.status())
 
     async def _change_password(self, call: Call, params: NewPasswordParams) -> VaultResult:
-        async with self._recorded(self._rotation(call, "password")):
+        async with committed(self._trail, self._rotation(call, "password")):
             await self._vault.use_password(params.new_password)
         return VaultResult(status=self._vault.status())
 
     async def _use_keychain(self, call: Call, params: UseKeychainParams) -> VaultResult:
-        async with self._recorded(self._rotation(call, "keychain")):
+        async with committed(self._trail, self._rotation(call, "keychain")):
             await self._vault.use_keychain(
                 None if isinstance(params.keychain, UnsetType) else params.keychain
             )
         return VaultResult(status=self._vault.status())
 
     async def _use_safe_storage(self, call: Call, _: NoParams) -> VaultResult:
-        async with self._recorded(self._rotation(call, "safeStorage")):
+        async with committed(self._trail, self._rotation(call, "safeStorage")):
             await self._vault.use_safe_storage()
         return VaultResult(status=self._vault.status())
 
@@ -159,7 +145,7 @@ class VaultHandlers:
         if not params.value:
             raise DeskbusError(INVALID_PARAMS, "A secret of the configuration is not empty.")
         changed = ConfigSecretChanged(app=call.identity.app, actor="person", name=params.name)
-        async with self._recorded(changed):
+        async with committed(self._trail, changed):
             await self._vault.put_config(params.name, params.value)
         return VaultResult(status=self._vault.status())
 
@@ -169,14 +155,14 @@ class VaultHandlers:
         changed = ConfigSecretChanged(
             app=call.identity.app, actor="person", name=params.name, deleted=True
         )
-        async with self._recorded(changed):
+        async with committed(self._trail, changed):
             deleted = await self._vault.delete_config(params.name)
         return DeletedResult(deleted=deleted)
 
     async def _export(self, call: Call, params: TransferParams) -> ExportResult:
         file, records = _absolute(params.file), self._vault.status().records
         exported = VaultExported(app=call.identity.app, actor="person", records=records)
-        async with self._recorded(exported):
+        async with committed(self._trail, exported):
             left_out = await self._vault.export(file, params.password)
         return ExportResult(left_out=left_out, status=self._vault.status())
 
@@ -184,7 +170,7 @@ class VaultHandlers:
         file = _absolute(params.file)
         coming = await self._vault.count_in(file, params.password)
         imported = VaultImported(app=call.identity.app, actor="person", records=coming)
-        async with self._recorded(imported):
+        async with committed(self._trail, imported):
             records = await self._vault.import_records(
                 file,
                 params.password,

@@ -89,6 +89,17 @@ class InstalledApps:
     def find(self, app: str) -> InstalledApp | None:
         return next((each for each in self._content.apps if each.manifest.id == app), None)
 
+    def require(self, app: str) -> InstalledApp:
+        """Raises `DeskbusError` (not_found)."""
+        found = self.find(app)
+        if found is None:
+            raise DeskbusError(
+                NOT_FOUND,
+                f"{app} was not installed.",
+                action="What is in the configuration is taken out there.",
+            )
+        return found
+
     async def read(self, path: Path) -> InstalledApp:
         """The manifest in a file, checked; raises `DeskbusError` (invalid_params)."""
         return await anyio.to_thread.run_sync(self._read, path)
@@ -102,12 +113,7 @@ class InstalledApps:
 
     async def remove(self, app: str) -> None:
         """Raises `DeskbusError`: not_found, degraded."""
-        if self.find(app) is None:
-            raise DeskbusError(
-                NOT_FOUND,
-                f"{app} was not installed.",
-                action="What is in the configuration is taken out there.",
-            )
+        self.require(app)
         limits = {name: each for name, each in self._content.limits.items() if name != app}
         apps = [each for each in self._content.apps if each.manifest.id != app]
         await self._save(_InstalledFile(apps=apps, limits=limits))

@@ -7,7 +7,7 @@ from typing import Protocol
 import structlog
 from msgspec import UnsetType, to_builtins
 
-from deskbus.contracts.audit_sink import AuditSink
+from deskbus.contracts.audit_sink import AuditSink, committed
 from deskbus.processes.installed_apps import InstalledApp, InstalledApps
 from deskbus.processes.manager import ProcessIsolationManager
 from deskbus.processes.policy.secret_names import secret_refused, secret_violation
@@ -88,39 +88,39 @@ class AppLibrary:
         self._admission.admit(app.manifest)
         if self._installed.find(name) is not None and not self._apps.find(name).is_idle:
             raise DeskbusError(CONFLICT, f"{name} is running.", action="Terminate it first.")
-        await self._trail.commit(
-            AppInstalled(
-                app=name,
-                actor="person",
-                version=app.manifest.version,
-                publisher=app.manifest.publisher,
-                hash=app.hash,
-            )
+        event = AppInstalled(
+            app=name,
+            actor="person",
+            version=app.manifest.version,
+            publisher=app.manifest.publisher,
+            hash=app.hash,
         )
-        await self._installed.add(app)
-        self._register(app)
+        async with committed(self._trail, event):
+            await self._installed.add(app)
+            self._register(app)
         return app
 
     async def uninstall(self, app: str) -> None:
         """Raises `DeskbusError`: not_found, degraded, unavailable (the vault is locked),
         audit_unavailable.
         """
-        if self._installed.find(app) is not None:
-            await self._trail.commit(AppUninstalled(app=app, actor="person"))
+        self._installed.require(app)
+        async with committed(self._trail, AppUninstalled(app=app, actor="person")):
             await self._apps.terminate(app)
             await self._state_store.clear(app)
-        await self._installed.remove(app)
-        await self._apps.remove(app)
-        self._admission.withdraw(app)
+            await self._installed.remove(app)
+            await self._apps.remove(app)
+            self._admission.withdraw(app)
 
     async def set_limits(self, app: str, limits: Limits) -> None:
         """Raises `DeskbusError`: not_found, degraded, audit_unavailable."""
         before = self._apps.find(app).limit_monitor.limits
-        await self._trail.commit(
-            AppLimitsChanged(app=app, actor="person", before=_words(before), after=_words(limits))
+        event = AppLimitsChanged(
+            app=app, actor="person", before=_words(before), after=_words(limits)
         )
-        await self._installed.set_limits(app, limits)
-        self._apps.set_limits(app, limits)
+        async with committed(self._trail, event):
+            await self._installed.set_limits(app, limits)
+            self._apps.set_limits(app, limits)
 
     def _register(self, app: InstalledApp) -> None:
         spec = self._spec_of(app.manifest, Path(app.folder))

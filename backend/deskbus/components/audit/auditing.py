@@ -13,7 +13,7 @@ from deskbus.components.audit.late_audit_reader import LateAuditReader
 from deskbus.components.audit.refused_calls import RefusedCalls
 from deskbus.components.component_settings import audit_of, has_keychain
 from deskbus.config import AUDIT_FOLDER, Settings, hash_of
-from deskbus.observability.tracing.call_trace import traced
+from deskbus.contracts.audit_sink import committed, note_failure
 from deskbus.rpc.connection import Call
 from deskbus.ui.panels.audit_panel import AuditPanel
 from deskbus.ui.panels.panels import Panels
@@ -75,29 +75,37 @@ class Auditing:
     def minted(self, identity: ClientId, actor: Actor) -> None:
         self.trail.note(TicketMinted(app=identity.app, client=identity.client, actor=actor))
 
-    def acted(self, call: Call, row: Method, params: object, why_not: str) -> None:
-        """Records what an operator did. Of the parameters only the app or the topic is told."""
+    @asynccontextmanager
+    async def acting(self, call: Call, row: Method, params: object) -> AsyncIterator[None]:
+        """Records what an administrator does in the block. Of the parameters only the app, topic,
+        name or component is told. Raises `DeskbusError` (audit_unavailable).
+        """
         identity = call.identity
         target = next(
             (
                 str(value)
-                for name in ("app", "topic", "name")
+                for name in ("app", "topic", "name", "component")
                 if isinstance(value := getattr(params, name, None), str)
             ),
             "",
         )
-        self.trail.note(
-            traced(
-                ControlActed(
-                    app=identity.app,
-                    client=identity.client,
-                    actor="person",
-                    method=row.name,
-                    target=target,
-                    reason=f"failed: {why_not}" if why_not else "",
-                )
-            )
+        event = ControlActed(
+            app=identity.app,
+            client=identity.client,
+            actor="person",
+            method=row.name,
+            target=target,
         )
+        if row.recorded != "regardless":
+            async with committed(self.trail, event):
+                yield
+            return
+        self.trail.note(event)
+        try:
+            yield
+        except BaseException as error:
+            note_failure(self.trail, event, error)
+            raise
 
     def vault_changed(self, status: VaultStatus) -> None:
         before, self._vault_state = self._vault_state, status.state

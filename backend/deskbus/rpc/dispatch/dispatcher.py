@@ -5,6 +5,7 @@ So nothing of an exception reaches the wire. Calls go through jsonrpcserver once
 
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -21,6 +22,7 @@ from deskbus.reliability.resource_shortage import is_shortage, refusal
 from deskbus.rpc.connection import Call
 from deskbus.rpc.value_count import check_values
 from deskbus_protocol.errors import (
+    AUDIT_UNAVAILABLE,
     INTERNAL_ERROR,
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
@@ -41,8 +43,10 @@ Handler = Callable[[Call, Any], Awaitable[object]]
 Refused = Callable[[Call, str, DeskbusError], Awaitable[None]]
 """Told of a call that was refused for want of a permission, before its caller is."""
 
-Acted = Callable[[Call, Method, object, str], None]
-"""Told of an action of the control centre, with its parameters, and why it failed or ""."""
+Acting = Callable[[Call, Method, object], AbstractAsyncContextManager[None]]
+"""Records an administrator's act, given its parameters, around its effect; raises `DeskbusError`
+where there must be no effect.
+"""
 
 Authorize = Callable[[Call, Method], None]
 """Raises `DeskbusError` unless the call may go on."""
@@ -57,9 +61,10 @@ class Dispatcher:
         on_refused: Refused | None = None,
         errors: ErrorCounts | None = None,
         tracer: Tracer | None = None,
-        on_acted: Acted = lambda *_: None,
+        acting: Acting | None = None,
     ) -> None:
-        self._on_acted = on_acted
+        """Without `acting`, what must be recorded is refused."""
+        self._acting = acting or _nowhere_recorded
         self._errors = errors or ErrorCounts()
         self._tracer = tracer
         self._authorize = authorize
@@ -101,8 +106,8 @@ class Dispatcher:
         on_refused = self._on_refused
 
         tracer = self._tracer
-        if row.permission == "control.act" and not row.records_itself:
-            handler = _recorded(row, handler, self._on_acted)
+        if row.recorded in ("before", "regardless"):
+            handler = _recorded(row, handler, self._acting)
 
         async def run(call: Call, raw: Raw) -> object:
             if tracer is not None and row.name not in UNTRACED:
@@ -135,18 +140,16 @@ class Dispatcher:
         return run
 
 
-def _recorded(row: Method, handler: Handler, on_acted: Acted) -> Handler:
-    async def acted(call: Call, params: Any) -> object:
-        try:
-            outcome = await handler(call, params)
-        except BaseException as error:
-            why = error.message if isinstance(error, DeskbusError) else "it was broken off"
-            on_acted(call, row, params, why)
-            raise
-        on_acted(call, row, params, "")
-        return outcome
+def _recorded(row: Method, handler: Handler, acting: Acting) -> Handler:
+    async def act(call: Call, params: Any) -> object:
+        async with acting(call, row, params):
+            return await handler(call, params)
 
-    return acted
+    return act
+
+
+def _nowhere_recorded(*_: object) -> AbstractAsyncContextManager[None]:
+    raise DeskbusError(AUDIT_UNAVAILABLE)
 
 
 def _app_of(call: Call) -> str:

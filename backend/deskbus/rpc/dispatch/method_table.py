@@ -6,7 +6,7 @@ from functools import partial
 from deskbus.observability.error_counts import ErrorCounts
 from deskbus.observability.tracing.tracer import Tracer
 from deskbus.rpc.connection import Call
-from deskbus.rpc.dispatch.dispatcher import Acted, Dispatcher, Handler, Refused
+from deskbus.rpc.dispatch.dispatcher import Acting, Dispatcher, Handler, Refused
 from deskbus.rpc.fastpath import METHODS
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import PERMISSION_DENIED, SESSION_REQUIRED, DeskbusError
@@ -28,16 +28,14 @@ def build_dispatcher(
     tracer: Tracer | None = None,
     *,
     permits: Permits = lambda _, __: False,
-    on_acted: Acted = lambda *_: None,
+    acting: Acting | None = None,
 ) -> Dispatcher:
     """Raises `IncompleteTableError`."""
     table = {name: handler for group in handlers for name, handler in group.items()}
     wanted = {row.name for row in rows.values() if row.handled_by == "backend"} - METHODS
     if wanted != table.keys():
         raise IncompleteTableError(f"rows and handlers differ: {sorted(wanted ^ table.keys())}")
-    dispatcher = Dispatcher(
-        partial(authorize, permits=permits), on_refused, errors, tracer, on_acted
-    )
+    dispatcher = Dispatcher(partial(authorize, permits=permits), on_refused, errors, tracer, acting)
     for name, handler in table.items():
         dispatcher.add(rows[name], handler)
     return dispatcher

@@ -5,7 +5,7 @@ from typing import TypedDict
 
 from msgspec import UNSET, UnsetType
 
-from deskbus.contracts.audit_sink import AuditSink
+from deskbus.contracts.audit_sink import AuditSink, committed
 from deskbus.languages.language import english
 from deskbus.languages.permission_words import permission_title, scope_words, worded
 from deskbus.security.decisions.decision_store import DecisionStore
@@ -127,28 +127,27 @@ class PermissionSettings:
         now = self._clock()
         until = None if isinstance(params.expires_in, UnsetType) else now + params.expires_in
         event = PermissionGranted if params.allowed else PermissionDenied
-        await self._trail.commit(
-            event(
-                app=app,
-                actor="person",
-                permission=wanted.permission,
-                scope=wanted.scope,
-                holds=params.holds,
-                until=UNSET if until is None else until,
-                reason="decided in the settings",
-            )
+        decided = event(
+            app=app,
+            actor="person",
+            permission=wanted.permission,
+            scope=wanted.scope,
+            holds=params.holds,
+            until=UNSET if until is None else until,
+            reason="decided in the settings",
         )
-        self._decisions.add(
-            UserDecision(
-                app=app,
-                bound=self._security.apps.identity(app).bound,
-                grant=wanted,
-                allowed=params.allowed,
-                holds=params.holds,
-                since=now,
-                until=until,
+        async with committed(self._trail, decided):
+            self._decisions.add(
+                UserDecision(
+                    app=app,
+                    bound=self._security.apps.identity(app).bound,
+                    grant=wanted,
+                    allowed=params.allowed,
+                    holds=params.holds,
+                    since=now,
+                    until=until,
+                )
             )
-        )
         self._security.changed(app)
         await self._store.save_in_time()
 
