@@ -1,22 +1,11 @@
 """Every method of the backend, joined with the parts that it asks."""
 
-from collections.abc import Callable
-
-from deskbus.components.access.access_control import AccessControl
 from deskbus.components.access.permission_explanations import PermissionExplanations
-from deskbus.components.apps.app_processes import AppProcesses
-from deskbus.components.audit.auditing import Auditing
-from deskbus.components.connections.sessions import Sessions
+from deskbus.components.backend_run import BackendRun
 from deskbus.components.control.control_centre import ControlCentre
-from deskbus.components.fdc3.fdc3_agent import Fdc3Agent
-from deskbus.components.messaging.federation_bridge import FederationBridge
-from deskbus.components.messaging.messaging import Messaging
 from deskbus.components.monitoring.health_checks import log_statistics
-from deskbus.components.monitoring.health_watch import HealthWatch
-from deskbus.components.monitoring.metrics import Metrics
-from deskbus.components.monitoring.support_reports import SupportReports
-from deskbus.components.monitoring.tracing import Tracing
-from deskbus.components.user_interface import UserInterface
+from deskbus.components.monitoring.monitoring import Monitoring
+from deskbus.components.parts import Parts
 from deskbus.config import bundle_folder
 from deskbus.handlers import apps as apps_handlers
 from deskbus.handlers import bus as bus_handlers
@@ -41,45 +30,25 @@ from deskbus.handlers import web as web_handlers
 from deskbus.handlers.audit import AuditHandlers
 from deskbus.handlers.session import SessionHandlers
 from deskbus.handlers.vault import VaultHandlers
-from deskbus.observability.error_counts import ErrorCounts
 from deskbus.observability.logs.log_levels import LogLevels
 from deskbus.reliability.fair_queue import FairQueue
-from deskbus.rpc.connection_table import ConnectionTable
 from deskbus.rpc.dispatch.dispatcher import Dispatcher
 from deskbus.rpc.dispatch.method_table import build_dispatcher
 from deskbus.security.permission_explainer import PermissionExplainer
-from deskbus.vault.service import VaultService
-from deskbus.web.web_apps import WebApps
-from deskbus.web.web_state import WebState
 from deskbus_protocol.methods import METHODS
 
 
 def dispatcher_of(
-    *,
-    epoch: str,
-    pipe: str,
-    shut_down: Callable[[], None],
-    user_interface: UserInterface,
-    vault: VaultService,
-    auditing: Auditing,
-    access: AccessControl,
-    messaging: Messaging,
-    sessions: Sessions,
-    connections: ConnectionTable,
-    apps: AppProcesses,
-    federation_bridge: FederationBridge,
-    fdc3: Fdc3Agent,
-    health: HealthWatch,
-    errors: ErrorCounts,
-    metrics: Metrics,
-    tracing: Tracing,
-    levels: LogLevels,
-    support: SupportReports,
-    web_apps: WebApps | None,
-    web_state: WebState,
+    run: BackendRun,
+    parts: Parts,
+    monitoring: Monitoring,
     control: ControlCentre,
+    levels: LogLevels,
 ) -> Dispatcher:
     """Raises `IncompleteTableError` where a method has no handler, or a handler no method."""
+    user_interface, vault, auditing = parts.user_interface, parts.vault, parts.auditing
+    access, messaging, apps, fdc3 = parts.access, parts.messaging, parts.apps, parts.fdc3
+    tracing, sessions = parts.tracing, parts.connections.sessions
     permissions = access.security.permissions
     explanations = PermissionExplanations(PermissionExplainer(access.security), auditing.reader)
     bus, replays = messaging.bus, messaging.replays
@@ -95,12 +64,12 @@ def dispatcher_of(
         METHODS,
         [
             SessionHandlers(
-                epoch=epoch,
-                pipe=pipe,
+                epoch=run.epoch,
+                pipe=run.pipe,
                 sessions=sessions,
                 trail=auditing.trail,
                 violations=auditing.violations,
-                shut_down=shut_down,
+                shut_down=run.stopping.set,
                 on_shell=shell_comes,
                 on_opened=apps.manager.session_opened,
                 tracing=tracing.terms,
@@ -131,20 +100,22 @@ def dispatcher_of(
                 user_interface.dialogs, apps.manager, apps.renderers, apps.utilities
             ),
             panels_handlers.handlers(user_interface.panels),
-            health_handlers.handlers(health.monitor),
-            metrics_handlers.handlers(metrics.exposition),
-            links_handlers.handlers(connections, auditing.trail),
+            health_handlers.handlers(monitoring.health.monitor),
+            metrics_handlers.handlers(monitoring.metrics.exposition),
+            links_handlers.handlers(parts.connections.table, auditing.trail),
             logging_handlers.handlers(levels),
-            support_handlers.handlers(support.collect),
+            support_handlers.handlers(monitoring.support.collect),
             traces_handlers.handlers(tracing.ring, tracing.tracer),
-            federation_handlers.handlers(federation_bridge.federation),
+            federation_handlers.handlers(parts.federation_bridge.federation),
             fdc3_handlers.handlers(fdc3.here, fdc3.choose_channel),
             desktop_handlers.handlers(fdc3.browsers, fdc3.choose_channel),
-            web_handlers.handlers(web_apps, lambda: web_state.problem),
+            web_handlers.handlers(
+                parts.browser_apps.apps, lambda: parts.browser_apps.state.problem
+            ),
             control_handlers.handlers(control, control.traffic, bus, user_interface.shell),
         ],
         auditing.refused.by_dispatcher,
-        errors,
+        run.errors,
         tracing.tracer,
         permits=control.permits,
         acting=auditing.acting,

@@ -4,8 +4,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from deskbus.config import Settings
-from deskbus.reliability.loops import Loops
+from deskbus.components.backend_run import BackendRun
 from deskbus.storage.clocks import wall_ms
 from deskbus.ui.consent_dialogs import ConsentDialogs
 from deskbus.ui.crash_notices import CrashNotices
@@ -18,18 +17,18 @@ from deskbus_protocol.secrets import VaultStatus
 
 
 class UserInterface:
-    def __init__(self, settings: Settings, loops: Loops) -> None:
-        self._loops = loops
+    def __init__(self, run: BackendRun) -> None:
+        self._loops = run.loops
         self.shell = Shell()
         self.dialogs = ConsentDialogs(
             self.shell,
-            timeout_s=settings.config.consent.timeout_s,
+            timeout_s=run.settings.config.consent.timeout_s,
             monotonic_s=time.monotonic,
         )
         self.panels = Panels(self.shell)
         self._crash_pages = CrashPages(self.shell, wall_ms)
         self._crash_notices = CrashNotices(self.shell)
-        self._vault_notice = VaultNotice(self.shell, settings.data_dir.absolute())
+        self._vault_notice = VaultNotice(self.shell, run.settings.data_dir.absolute())
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

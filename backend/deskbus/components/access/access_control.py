@@ -17,12 +17,12 @@ from msgspec import UNSET, UnsetType
 
 import deskbus
 from deskbus.components.audit.auditing import Auditing
+from deskbus.components.backend_run import BackendRun
 from deskbus.components.component_settings import check_files
 from deskbus.components.user_interface import UserInterface
-from deskbus.config import VAULT_FOLDER, Settings
+from deskbus.config import VAULT_FOLDER
 from deskbus.contracts.listeners import Listeners
 from deskbus.languages.language import Language
-from deskbus.reliability.loops import Loops
 from deskbus.reliability.os_signals import receive_signals
 from deskbus.security.canonical_scope import resolve
 from deskbus.security.confined_files import ConfinedFiles
@@ -79,18 +79,16 @@ class AccessControl:
 
     def __init__(
         self,
-        settings: Settings,
+        run: BackendRun,
         mode: ConsentMode,
-        *,
         vault: VaultService,
         user_interface: UserInterface,
         auditing: Auditing,
-        loops: Loops,
     ) -> None:
-        self._settings = settings
+        self._settings = settings = run.settings
         self._user_interface = user_interface
         self._auditing = auditing
-        self._loops = loops
+        self._loops = run.loops
         self.changed = Listeners[str]()
         self.manifest_declared = Listeners[tuple[Manifest, Path]]()
         self.manifest_withdrawn = Listeners[str]()

@@ -9,11 +9,13 @@ import anyio
 
 from deskbus.components.access.access_control import AccessControl
 from deskbus.components.apps.app_library import AppLibrary
+from deskbus.components.apps.app_traces import AppTraces
+from deskbus.components.audit.auditing import Auditing
+from deskbus.components.backend_run import BackendRun
 from deskbus.components.component_settings import spec_of
-from deskbus.components.connections.sessions import Sessions
+from deskbus.components.connections.connections import Connections
+from deskbus.components.monitoring.tracing import Tracing
 from deskbus.components.user_interface import UserInterface
-from deskbus.config import Settings
-from deskbus.contracts.audit_sink import AuditSink
 from deskbus.contracts.listeners import Listeners
 from deskbus.processes.installed_apps import InstalledApps
 from deskbus.processes.manager import ProcessIsolationManager
@@ -21,7 +23,6 @@ from deskbus.processes.ports import AppPorts
 from deskbus.processes.runtime.process_starter import ProcessStarter
 from deskbus.processes.spec import MAIN_CLIENT
 from deskbus.processes.system.resource_group import find_resource_groups
-from deskbus.transport.pipe import address
 from deskbus.ui.renderer_processes import RendererProcesses
 from deskbus.ui.utility_processes import UtilityProcesses
 from deskbus.ui.windows import Windows
@@ -42,18 +43,21 @@ class AppProcesses:
 
     def __init__(
         self,
-        settings: Settings,
-        *,
+        run: BackendRun,
         user_interface: UserInterface,
         vault: VaultService,
-        trail: AuditSink,
-        sessions: Sessions,
+        auditing: Auditing,
+        connections: Connections,
         access: AccessControl,
+        tracing: Tracing,
     ) -> None:
+        settings, sessions, trail = run.settings, connections.sessions, auditing.trail
         self._access = access
         self.changed = Listeners[AppStatus]()
         self.changed.add(user_interface.app_changed)
         self.changed.add(self._forget_ended)
+        if tracing.tracer is not None:
+            self.changed.add(AppTraces(tracing.tracer).changed)
         self.renderers = RendererProcesses()
         self.utilities = UtilityProcesses(user_interface.shell)
         self.state_store = PerAppStore(vault, "appstate", STATE_BYTES)
@@ -64,7 +68,7 @@ class AppProcesses:
             resource_groups=find_resource_groups(),
             forker=self.utilities,
             log_dir=settings.data_dir / LOG_FOLDER,
-            pipe=address(settings.runtime_dir),
+            pipe=run.pipe,
         )
         ports = AppPorts(
             windows=Windows(user_interface.shell),

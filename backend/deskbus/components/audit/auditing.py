@@ -11,8 +11,9 @@ from deskbus.audit.logger import AuditLogger
 from deskbus.audit.violation_recorder import ViolationRecorder
 from deskbus.components.audit.late_audit_reader import LateAuditReader
 from deskbus.components.audit.refused_calls import RefusedCalls
+from deskbus.components.backend_run import BackendRun
 from deskbus.components.component_settings import audit_of, has_keychain
-from deskbus.config import AUDIT_FOLDER, Settings, hash_of
+from deskbus.config import AUDIT_FOLDER, hash_of
 from deskbus.contracts.audit_sink import committed, note_failure
 from deskbus.rpc.connection import Call
 from deskbus.ui.panels.audit_panel import AuditPanel
@@ -40,13 +41,12 @@ log = structlog.get_logger()
 
 
 class Auditing:
-    """`boot` is the id of this run of the backend."""
-
-    def __init__(self, settings: Settings, vault: VaultService, panels: Panels, boot: str) -> None:
+    def __init__(self, run: BackendRun, vault: VaultService, panels: Panels) -> None:
+        settings = run.settings
         self.trail = AuditLogger(
             settings.data_dir / AUDIT_FOLDER,
             SecretSlot(vault, "audit", "anchor"),
-            boot=boot,
+            boot=run.epoch,
             settings=audit_of(settings.config.audit),
             has_keychain=has_keychain,
         )

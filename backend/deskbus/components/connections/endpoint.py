@@ -7,15 +7,12 @@ from functools import partial
 import anyio
 
 from deskbus.components.access.access_control import AccessControl
+from deskbus.components.backend_run import BackendRun
 from deskbus.components.connections.connection_acceptor import ConnectionAcceptor
-from deskbus.components.connections.sessions import Sessions
-from deskbus.config import Settings
-from deskbus.reliability.loops import Loops
+from deskbus.components.connections.connections import Connections
 from deskbus.security.tickets.developer_ticket import DeveloperTicket
 from deskbus.transport.link import Link
-from deskbus.transport.outbox import Flusher
-from deskbus.transport.pipe import address, listen
-from deskbus.transport.pipe_state import PipeState
+from deskbus.transport.pipe import listen
 from deskbus.transport.standard_descriptors import ClaimedDescriptors
 from deskbus.transport.stdio import open_stdio
 
@@ -26,28 +23,23 @@ LOOK_EVERY_S = 1.0
 class Endpoint:
     def __init__(
         self,
-        settings: Settings,
+        run: BackendRun,
         claimed: ClaimedDescriptors | None,
-        *,
         access: AccessControl,
         acceptor: ConnectionAcceptor,
-        sessions: Sessions,
-        pipe_state: PipeState,
-        flusher: Flusher,
-        loops: Loops,
+        connections: Connections,
     ) -> None:
         """With `claimed` descriptors a shell is at the other end of them; without, the backend is
         headless and writes a developer ticket beside its pipe.
         """
-        self._settings = settings
+        self._settings = run.settings
         self._claimed = claimed
         self._access = access
         self._acceptor = acceptor
-        self._sessions = sessions
-        self._pipe_state = pipe_state
-        self._loops = loops
-        self._flusher = flusher
-        self.pipe = address(settings.runtime_dir)
+        self._sessions = connections.sessions
+        self._pipe_state = connections.pipe_state
+        self._loops = run.loops
+        self._flusher = run.flusher
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -2,26 +2,20 @@
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import anyio
 from msgspec import UnsetType
 
-from deskbus.audit.violation_recorder import ViolationRecorder
-from deskbus.components.access.access_control import AccessControl
 from deskbus.components.apps.app_processes import LOG_FOLDER
+from deskbus.components.backend_run import BackendRun
 from deskbus.components.connections.connection_acceptor import ConnectionAcceptor
-from deskbus.components.connections.sessions import Sessions
-from deskbus.config import AUDIT_FOLDER, MESSAGE_FOLDER, VAULT_FOLDER, ConfigError, Settings
-from deskbus.observability.metrics.exposition import MetricsExposition
-from deskbus.storage.awake_clock import awake_s
-from deskbus.transport.outbox import Flusher
-from deskbus.vault.service import VaultService
+from deskbus.components.monitoring.monitoring import Monitoring
+from deskbus.components.parts import Parts
+from deskbus.config import AUDIT_FOLDER, MESSAGE_FOLDER, VAULT_FOLDER
 from deskbus.web.web_apps import WebApps
-from deskbus.web.web_state import WebState
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import NOT_FOUND, DeskbusError
 from deskbus_protocol.events import CspViolation, CsrfViolation, OriginViolation
@@ -34,64 +28,26 @@ CHECK_EVERY_S = 2.0
 """How often an app's files are read anew, however often its pages are asked for."""
 
 
-def web_apps_of(settings: Settings, access: AccessControl) -> WebApps | None:
-    """None without `[web]`; raises `ConfigError` where its server is not installed."""
-    config = settings.config.web
-    if isinstance(config, UnsetType):
-        return None
-    if find_spec("starlette") is None or find_spec("uvicorn") is None:
-        raise ConfigError("[web] needs its server: pip install 'deskbus[web]'")
-    from deskbus.web.server.listener import port_for
-
-    wanted = None if isinstance(config.port, UnsetType) else config.port
-    try:
-        port = port_for(settings.data_dir, wanted)
-    except OSError as error:
-        raise ConfigError(f"[web]: no port can be had: {error.strerror}") from error
-    apps = WebApps(config, port, awake_s)
-    access.follow_manifests(apps.declare, apps.withdraw)
-    return apps
-
-
 class WebGateway:
-    """`status` tells the worst of the backend's components."""
-
     def __init__(
-        self,
-        settings: Settings,
-        apps: WebApps | None,
-        *,
-        sessions: Sessions,
-        acceptor: ConnectionAcceptor,
-        violations: ViolationRecorder,
-        access: AccessControl,
-        flusher: Flusher,
-        status: Callable[[], Status],
-        state: WebState,
-        metrics: MetricsExposition,
-        vault: VaultService,
+        self, run: BackendRun, parts: Parts, acceptor: ConnectionAcceptor, monitoring: Monitoring
     ) -> None:
-        self._metrics = metrics
-        self._vault = vault
-        self._scrape_token = settings.config.metrics.token
-        self._state = state
-        self._sessions = sessions
-        self._violations = violations
-        self._access = access
-        self._status = status
+        self._metrics = monitoring.metrics.exposition
+        self._monitor = monitoring.health.monitor
+        self._vault = parts.vault
+        self._scrape_token = run.settings.config.metrics.token
+        self._state = parts.browser_apps.state
+        self._sessions = parts.connections.sessions
+        self._violations = parts.auditing.violations
+        self._access = parts.access
         self._checked: dict[str, float] = {}
         self._turn = anyio.Lock()
         self._listener: WebListener | None = None
-        if apps is not None:
-            self._listener = self._listen(settings, apps, acceptor, flusher, state)
+        if parts.browser_apps.apps is not None:
+            self._listener = self._listen(run, parts.browser_apps.apps, acceptor)
 
     def _listen(
-        self,
-        settings: Settings,
-        apps: WebApps,
-        acceptor: ConnectionAcceptor,
-        flusher: Flusher,
-        state: WebState,
+        self, run: BackendRun, apps: WebApps, acceptor: ConnectionAcceptor
     ) -> "WebListener":
         # Imported here, so that a backend without a gateway starts without its server.
         from deskbus.web.gateway import Gateway
@@ -100,7 +56,7 @@ class WebGateway:
         from deskbus.web.server.listener import WebListener
         from deskbus.web.websocket.sockets import WebSockets
 
-        data_dir = settings.data_dir
+        data_dir, flusher, state = run.settings.data_dir, run.flusher, self._state
         private = (MESSAGE_FOLDER, VAULT_FOLDER, AUDIT_FOLDER, LOG_FOLDER)
         gateway = Gateway(
             self,
@@ -108,7 +64,7 @@ class WebGateway:
             browsers=apps.browsers,
             exchange=RpcExchange(acceptor.accept, flusher),
             policy_of=apps.policy_of,
-            closed=(settings.runtime_dir, *(data_dir / name for name in private)),
+            closed=(run.settings.runtime_dir, *(data_dir / name for name in private)),
             state=state,
             monotonic_s=time.monotonic,
         )
@@ -149,4 +105,5 @@ class WebGateway:
         return self._metrics.render(accept)
 
     def status(self) -> Status:
-        return self._status()
+        """The worst of the backend's components."""
+        return self._monitor.report().status

@@ -7,18 +7,13 @@ from functools import partial
 from math import isnan, nan
 
 from deskbus.bus.traffic import Traffic
-from deskbus.components.access.access_control import AccessControl
-from deskbus.components.apps.app_processes import AppProcesses
+from deskbus.components.backend_run import BackendRun
 from deskbus.components.control.operator_needs import needs_of
-from deskbus.components.messaging.messaging import Messaging
 from deskbus.components.monitoring.health_watch import HealthWatch
-from deskbus.observability.error_counts import ErrorCounts
-from deskbus.observability.metrics.delivery_latency import DeliveryLatency
+from deskbus.components.parts import Parts
 from deskbus.observability.metrics.histogram import HistogramSnapshot
 from deskbus.observability.sample_ring import Combine, SampleRing, mean
-from deskbus.reliability.loops import Loops
 from deskbus.storage.awake_clock import tick_every
-from deskbus.vault.service import VaultService
 from deskbus_protocol.control import (
     AppProcessInfo,
     AppUsage,
@@ -66,35 +61,23 @@ REFUSALS = frozenset({"permission", "rate"})
 
 
 class ControlCentre:
-    def __init__(
-        self,
-        *,
-        loops: Loops,
-        messaging: Messaging,
-        apps: AppProcesses,
-        access: AccessControl,
-        vault: VaultService,
-        health: HealthWatch,
-        errors: ErrorCounts,
-        latency: DeliveryLatency | None,
-        tracing: bool,
-    ) -> None:
-        self._loops = loops
-        self._messaging = messaging
-        self._clock_ms = messaging.bus.broker.clock_ms
-        self._apps = apps
-        self._permissions = access.security.permissions
-        self._vault = vault
+    def __init__(self, run: BackendRun, parts: Parts, health: HealthWatch) -> None:
+        self._loops = run.loops
+        self._messaging = parts.messaging
+        self._clock_ms = parts.messaging.bus.broker.clock_ms
+        self._apps = parts.apps
+        self._permissions = parts.access.security.permissions
+        self._vault = parts.vault
         self._health = health
-        self._errors = errors
-        self._latency = latency
-        self._tracing = tracing
+        self._errors = run.errors
+        self._latency = run.latency
+        self._tracing = parts.tracing.tracer is not None
         self._ring = SampleRing({str(name): combine for name, combine in COMBINE.items()})
         self._before: tuple[float, dict[Series, float]] | None = None
         self._latency_before: list[int] = []
         self._ticks = 0
         self._usage: dict[str, deque[tuple[float, int]]] = {}
-        self.traffic = Traffic(messaging.bus)
+        self.traffic = Traffic(parts.messaging.bus)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

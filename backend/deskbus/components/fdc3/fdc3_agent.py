@@ -14,26 +14,27 @@ from msgspec import UNSET, Raw, UnsetType
 from deskbus.bus.route import BusClient, Rank, Reader
 from deskbus.components.access.access_control import AccessControl
 from deskbus.components.apps.app_processes import AppProcesses
+from deskbus.components.audit.auditing import Auditing
+from deskbus.components.backend_run import BackendRun
 from deskbus.components.component_settings import spec_of
-from deskbus.components.connections.sessions import Sessions
+from deskbus.components.connections.browser_apps import BrowserApps
+from deskbus.components.connections.connections import Connections
 from deskbus.components.fdc3.browser_desktops import BrowserDesktops
 from deskbus.components.fdc3.directory_apps import directory_app, records_of_configuration
 from deskbus.components.fdc3.fdc3_choices import PersonChooses, choose_channel
 from deskbus.components.messaging.channel_access import AGENT
 from deskbus.components.messaging.messaging import Messaging
-from deskbus.config import Fdc3Config, Settings
+from deskbus.config import Fdc3Config
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus.contracts.log_query import LogQuery
 from deskbus.fdc3.agent import CLEARED, AgentCore, Surroundings
 from deskbus.fdc3.dacp.service import Fdc3Service
 from deskbus.fdc3.directory.app_directory import AppDirectory, own_id
 from deskbus.fdc3.directory.sources import DirectorySources, Loaded
-from deskbus.reliability.loops import Loops
 from deskbus.security.permission_request import Permit
 from deskbus.storage.awake_clock import awake_s, tick_every
 from deskbus.ui.choice_dialogs import ChoiceDialogs
 from deskbus.ui.shell import Shell
-from deskbus.web.web_apps import WebApps
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
@@ -69,25 +70,23 @@ class Fdc3Agent:
 
     def __init__(
         self,
-        settings: Settings,
-        *,
+        run: BackendRun,
         messaging: Messaging,
         access: AccessControl,
         apps: AppProcesses,
         shell: Shell,
-        trail: AuditSink,
-        loops: Loops,
-        sessions: Sessions,
-        web_apps: WebApps | None = None,
+        auditing: Auditing,
+        connections: Connections,
+        browser_apps: BrowserApps,
     ) -> None:
-        self._settings = settings
+        self._settings = settings = run.settings
         self._messaging = messaging
         self._access = access
         self._apps = apps
-        self._loops = loops
+        self._loops = run.loops
         self.choices = ChoiceDialogs(shell, timeout_s=settings.config.consent.timeout_s)
         self.service: Fdc3Service | None = None
-        self.desktops = BrowserDesktops(lambda: self.agent, sessions, web_apps)
+        self.desktops = BrowserDesktops(lambda: self.agent, connections.sessions, browser_apps.apps)
         config = settings.config.fdc3
         if isinstance(config, UnsetType):
             return
@@ -110,7 +109,7 @@ class Fdc3Agent:
                 now_s=awake_s,
                 new_id=lambda: str(uuid.uuid4()),
                 new_trace=lambda: secrets.token_hex(16),
-                delivered=DeliveryAudit(access, trail).note,
+                delivered=DeliveryAudit(access, auditing.trail).note,
             ),
             provider_version=version("deskbus"),
             version=config.version,
@@ -118,8 +117,8 @@ class Fdc3Agent:
         self.service = Fdc3Service(agent)
         messaging.client_ended.add(agent.client_ended)
         messaging.client_ended.add(self.desktops.client_ended)
-        if web_apps is not None:
-            web_apps.show_desktop(self.desktops.frame_origins)
+        if browser_apps.apps is not None:
+            browser_apps.apps.show_desktop(self.desktops.frame_origins)
         access.changed.add(lambda _: agent.listeners_changed())
 
     @asynccontextmanager

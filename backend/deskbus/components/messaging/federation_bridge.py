@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from msgspec import UnsetType
 
 from deskbus.bus.route import BusClient, Rank, Reader
+from deskbus.components.backend_run import BackendRun
 from deskbus.components.messaging.messaging import Messaging
 from deskbus.config import ConfigError, FederationConfig, Settings
-from deskbus.reliability.loops import Loops
 from deskbus.security.service import SecurityManager
 from deskbus.vault.service import VaultService
 from deskbus_protocol.envelope import ClientId
@@ -34,20 +34,19 @@ class FederationBridge:
 
     def __init__(
         self,
-        settings: Settings,
+        run: BackendRun,
         messaging: Messaging,
         vault: VaultService,
         security: SecurityManager,
-        loops: Loops,
     ) -> None:
         """Raises `ConfigError` where the client of the federation is not installed."""
-        config = settings.config.federation
-        self._loops = loops
+        config = run.settings.config.federation
+        self._loops = run.loops
         self.federation: Federation | None = None
         if not isinstance(config, UnsetType):
             identity = ClientId(FEDERATION_APP, config.name)
             security.trust(identity)
-            self.federation = _join(settings, config, messaging, vault, identity)
+            self.federation = _join(run.settings, config, messaging, vault, identity)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

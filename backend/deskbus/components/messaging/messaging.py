@@ -10,13 +10,11 @@ from deskbus.bus.broker import MessageBroker
 from deskbus.bus.recovery.replay import Replays
 from deskbus.bus.service import InterApplicationBus
 from deskbus.components.access.access_control import AccessControl
+from deskbus.components.backend_run import BackendRun
 from deskbus.components.component_settings import persistence_of
 from deskbus.components.messaging.channel_access import ChannelAccess
-from deskbus.config import Settings
 from deskbus.contracts.listeners import Listeners
-from deskbus.observability.metrics.delivery_latency import DeliveryLatency
 from deskbus.persistence.topic_log import TopicLog
-from deskbus.reliability.loops import Loops
 from deskbus.storage.awake_clock import tick_every
 from deskbus.storage.clocks import SteadyClock
 from deskbus.vault.vault import Vault
@@ -34,34 +32,26 @@ NOTE_USES_EVERY_S = 60.0
 class Messaging:
     """`client_ended` tells of each client whose time to come back is over."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        vault: Vault,
-        access: AccessControl,
-        loops: Loops,
-        epoch: str,
-        latency: DeliveryLatency | None = None,
-    ) -> None:
-        self._loops = loops
+    def __init__(self, run: BackendRun, vault: Vault, access: AccessControl) -> None:
+        self._loops = run.loops
         self._security = security = access.security
         clock = SteadyClock()
-        self.persistence = persistence_of(settings, vault, clock)
+        self.persistence = persistence_of(run.settings, vault, clock)
         # Nobody replays an inbox, or a private channel.
         self.log = TopicLog(
             self.persistence,
-            settings.config.persistence.topics,
+            run.settings.config.persistence.topics,
             never=(f"{INBOX_TOPICS}.#", f"{CHANNEL_TOPICS}.private.#"),
         )
         self.access = ChannelAccess(security.checker)
         self.client_ended = Listeners[ClientId]()
         self.client_ended.add(security.forget_client)
         self.bus = InterApplicationBus(
-            MessageBroker(epoch, self.access, self.log, clock),
+            MessageBroker(run.epoch, self.access, self.log, clock),
             self.access,
             on_gone=security.forget_session,
             on_ended=self.client_ended,
-            latency=latency,
+            latency=run.latency,
         )
         self.replays = Replays(self.bus, self.log)
         access.changed.add(self._grants_changed)

@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 from msgspec import UNSET, UnsetType
 
 from deskbus.components.audit.auditing import Auditing
+from deskbus.components.backend_run import BackendRun
 from deskbus.components.monitoring.tracing import check_installed
-from deskbus.config import ForwardConfig, Settings
+from deskbus.config import ForwardConfig
 from deskbus.observability.forwarding.alert import Alert
 from deskbus.observability.forwarding.bookmark import ForwardBookmark
 from deskbus.observability.forwarding.destination import Destination
 from deskbus.observability.forwarding.forwarder import Forwarder, NewRecords
 from deskbus.reliability.health_monitor import Check
-from deskbus.reliability.loops import Loops
 from deskbus.storage.clocks import ClockMs, SteadyClock
 from deskbus.vault.service import VaultService
 from deskbus_protocol.audit import AuditPage, AuditQueryParams
@@ -35,28 +35,26 @@ class AuditQueries(Protocol):
 class Forwarding:
     def __init__(
         self,
-        settings: Settings,
+        run: BackendRun,
         auditing: Auditing,
         vault: VaultService,
-        loops: Loops,
-        epoch: str,
         clock_ms: ClockMs | None = None,
     ) -> None:
         """Raises `ConfigError` where what an export needs is not installed."""
-        self._loops = loops
+        self._loops = run.loops
         self._clock_ms = clock_ms or SteadyClock()
-        folder = settings.data_dir / FOLDER
+        folder = run.settings.data_dir / FOLDER
         self.forwarders = [
             Forwarder(
                 wanted.name,
-                _destination(wanted, settings.folder, vault, epoch),
+                _destination(wanted, run.settings.folder, vault, run.epoch),
                 ForwardBookmark(folder, wanted.name),
                 newest=lambda: auditing.trail.size - 1,
                 read=partial(_read, auditing.reader, wanted),
                 with_alerts=wanted.alerts,
                 from_beginning=wanted.since == "beginning",
             )
-            for wanted in settings.config.forward
+            for wanted in run.settings.config.forward
         ]
 
     @property

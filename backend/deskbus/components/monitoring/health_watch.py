@@ -6,13 +6,12 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from deskbus.config import Settings
+from deskbus.components.backend_run import BackendRun
 from deskbus.observability.disk_space import DiskSpace
 from deskbus.observability.garbage_collection import GarbageCollection
 from deskbus.observability.loop_lag import LoopLag
 from deskbus.reliability.circuit_breaker import CircuitBreaker
 from deskbus.reliability.health_monitor import Check, HealthMonitor
-from deskbus.reliability.loops import Loops
 from deskbus.storage.awake_clock import awake_s
 from deskbus.storage.folder_exposure import exposure
 from deskbus.ui.shell import Shell
@@ -24,27 +23,22 @@ log = structlog.get_logger()
 class HealthWatch:
     def __init__(
         self,
-        settings: Settings,
-        epoch: str,
+        run: BackendRun,
         *,
         shell: Shell,
-        loops: Loops,
-        taken_in: Callable[[], int],
         checks: Mapping[str, Check],
         breakers: Iterable[CircuitBreaker],
         on_changed: Callable[[str, ComponentHealth], None] = lambda _, __: None,
     ) -> None:
-        """`taken_in` counts what peers have sent: a collection waits until that stands still.
-
-        `on_changed` is told each change, beside the shell.
-        """
+        """`on_changed` is told each change, beside the shell."""
         self._shell = shell
         self._on_changed = on_changed
-        self._loops = loops
+        self._loops = run.loops
         self.lag = LoopLag()
-        self.disk = DiskSpace(settings.data_dir, lambda folder: exposure(folder)[1])
-        self._collector = GarbageCollection(taken_in)
-        self.monitor = HealthMonitor(epoch, on_changed=self._tell)
+        self.disk = DiskSpace(run.settings.data_dir, lambda folder: exposure(folder)[1])
+        # A collection waits until no bytes come in.
+        self._collector = GarbageCollection(lambda: run.traffic.received_bytes)
+        self.monitor = HealthMonitor(run.epoch, on_changed=self._tell)
         for component, check in checks.items():
             self.monitor.watch(component, check)
         self.monitor.watch("eventLoop", self.lag.health)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET, UnsetType
 
-from deskbus.config import ConfigError, Settings
+from deskbus.components.backend_run import BackendRun
+from deskbus.config import ConfigError
 from deskbus.observability.tracing.sampling import HeadSampler
 from deskbus.observability.tracing.span import Span
 from deskbus.observability.tracing.trace_ring import TraceRing
 from deskbus.observability.tracing.tracer import Recorder, Tracer
-from deskbus.reliability.loops import Loops
 from deskbus.vault.service import VaultService
 from deskbus_protocol.health import ComponentHealth
 from deskbus_protocol.traces import TracingTerms
@@ -29,10 +29,10 @@ TRACES_PATH = "/v1/traces"
 class Tracing:
     """`tracer` is None where tracing is off, and `exporter` where no collector is named."""
 
-    def __init__(self, settings: Settings, vault: VaultService, loops: Loops, epoch: str) -> None:
+    def __init__(self, run: BackendRun, vault: VaultService) -> None:
         """Raises `ConfigError` where what the export needs is not installed."""
-        config = settings.config.tracing
-        self._loops = loops
+        config = run.settings.config.tracing
+        self._loops = run.loops
         self._vault = vault
         self._config = config
         self.ring = TraceRing()
@@ -44,7 +44,7 @@ class Tracing:
         if not isinstance(config.endpoint, UnsetType):
             check_installed("tracing.endpoint")
             url = config.endpoint.rstrip("/") + TRACES_PATH
-            self.exporter = self._exporter(url, epoch)
+            self.exporter = self._exporter(url, run.epoch)
             recorders.append(self.exporter.put)
         sampler = HeadSampler(config.ratio, config.topics, max_per_s=config.max_per_s)
         # Steps of one trace, of several clients, that each keep to the terms.

@@ -7,10 +7,9 @@ import pytest
 
 import deskbus
 from deskbus.components.access.access_control import AccessControl
+from deskbus.components.backend_run import BackendRun
 from deskbus.components.user_interface import UserInterface
 from deskbus.config import Config, Settings
-from deskbus.reliability.loops import Loops
-from deskbus.reliability.resource_shortage import ResourceShortage
 from deskbus.vault.service import VaultService
 from deskbus.vault.vault import Vault
 from deskbus_protocol.errors import DeskbusError
@@ -28,14 +27,13 @@ def access(tmp_path: Path) -> AccessControl:
         data_dir=tmp_path / "data",
         runtime_dir=tmp_path / "runtime",
     )
-    loops = Loops(ResourceShortage())
+    run = BackendRun(settings)
     return AccessControl(
-        settings,
+        run,
         "ask",
-        vault=VaultService(Vault(settings.data_dir / "vault"), lambda _: None),
-        user_interface=UserInterface(settings, loops),
-        auditing=SimpleNamespace(trail=FakeTrail()),  # type: ignore[arg-type]
-        loops=loops,
+        VaultService(Vault(settings.data_dir / "vault"), lambda _: None),
+        UserInterface(run),
+        SimpleNamespace(trail=FakeTrail()),  # type: ignore[arg-type]
     )
 
 

@@ -7,7 +7,7 @@ import anyio
 import msgspec
 import pytest
 
-from deskbus.components.access.shell_safe_storage import ShellSafeStorage, UnlockByShell
+from deskbus.components.secrets.shell_safe_storage import ShellSafeStorage, UnlockByShell
 from deskbus.reliability.loops import Loops
 from deskbus.reliability.resource_shortage import ResourceShortage
 from deskbus.ui.shell import Shell

@@ -1,0 +1,1 @@
+"""Secrets at rest: the vault, and the places that have its key."""
