@@ -11,7 +11,7 @@ SOURCES = [Path(__file__).resolve().parents[2] / part for part in ("backend", "p
 READERS = {
     "deskbus/storage/clocks.py": "once at a start; from there on a monotonic clock counts",
     "deskbus/audit/logger.py": "stamps records, each with a monotonic time beside it",
-    "deskbus/app.py": "names a run",
+    "deskbus/components/backend_run.py": "names a run",
     "deskbus/components/user_interface.py": "says on a crash page when it was",
     "deskbus/commands/audit.py": "dates a report",
     "deskbus/ui/panels/audit_panel.py": "what a person means by the last hours",
