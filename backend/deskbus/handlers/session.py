@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import structlog
@@ -55,7 +56,9 @@ class SessionsPort(Protocol):
 
     def mint(self, identity: ClientId, actor: Actor) -> str: ...
 
-    def check_room(self, app: str, client: str | None = None) -> None: ...
+    def room(self, identity: ClientId) -> AbstractContextManager[None]: ...
+
+    def bearer(self, ticket: str, app: str) -> ClientId | None: ...
 
     def redeem(self, ticket: str, app: str) -> tuple[Role, ClientId]: ...
 
@@ -153,21 +156,26 @@ class SessionHandlers:
 
     async def open(self, call: Call, params: OpenParams) -> OpenResult:
         _check_can_open(call, params.protocol_version)
-        self._sessions.check_room(params.app)
-        try:
-            role, identity = self._sessions.redeem(params.ticket, params.app)
-            self._check_place(call, identity)
-        except DeskbusError:
-            self._refusals.log("session.ticket_refused")
-            await self._refused(params.app, "the ticket is unknown, used, late or another app's")
-            raise
-        catchup = None
-        if params.resume and not isinstance(params.last_seqs, UnsetType):
-            catchup = await self._sessions.look_back(call.connection, identity, params.last_seqs)
-        call.connection.samples = params.samples
-        resumed = self._sessions.join(
-            call.connection, role, identity, resume=params.resume, catchup=catchup
-        )
+        bearer = self._sessions.bearer(params.ticket, params.app)
+        # A ticket that finds no room stays good.
+        with nullcontext() if bearer is None else self._sessions.room(bearer):
+            try:
+                role, identity = self._sessions.redeem(params.ticket, params.app)
+                self._check_place(call, identity)
+            except DeskbusError:
+                self._refusals.log("session.ticket_refused")
+                why = "the ticket is unknown, used, late or another app's"
+                await self._refused(params.app, why)
+                raise
+            catchup = None
+            if params.resume and not isinstance(params.last_seqs, UnsetType):
+                catchup = await self._sessions.look_back(
+                    call.connection, identity, params.last_seqs
+                )
+            call.connection.samples = params.samples
+            resumed = self._sessions.join(
+                call.connection, role, identity, resume=params.resume, catchup=catchup
+            )
         self._trail.note(TicketUsed(app=identity.app, client=identity.client))
         await self._sessions.let_out(call.connection)
         return self._opened(role, identity, resumed=resumed, samples=params.samples)
@@ -182,13 +190,17 @@ class SessionHandlers:
             await self._refused("", "there is no session to resume")
             raise
         try:
-            self._sessions.check_room(identity.app, identity.client)
-            catchup = await self._sessions.look_back(call.connection, identity, params.last_seqs)
+            with self._sessions.room(identity):
+                catchup = await self._sessions.look_back(
+                    call.connection, identity, params.last_seqs
+                )
+                call.connection.samples = params.samples
+                resumed = self._sessions.join(
+                    call.connection, role, identity, resume=True, catchup=catchup
+                )
         except BaseException:
             self._sessions.keep_token(params.resume_token, role, identity)
             raise
-        call.connection.samples = params.samples
-        resumed = self._sessions.join(call.connection, role, identity, resume=True, catchup=catchup)
         resumption = SessionResumed(app=identity.app, client=identity.client)
         self._violations.note(resumption)
         await self._sessions.let_out(call.connection)

@@ -13,6 +13,7 @@ from deskbus_protocol.errors import (
     NOT_FOUND,
     OVERLOADED,
     PERMISSION_DENIED,
+    TICKET_REFUSED,
     UNAVAILABLE,
 )
 from deskbus_protocol.events import LinkClosed, LinkLimitsChanged
@@ -48,7 +49,7 @@ async def test_a_link_tells_whose_it_is_and_what_it_carried() -> None:
     assert not after["slow"]
 
 
-async def test_frames_of_one_turn_go_out_in_one_write() -> None:
+async def test_frames_of_one_turn_go_out_together() -> None:
     async with house() as home:
         operator, reader = await home.operator(), await home.visit("app.reader")
         await reader.call("bus.subscribe", {"pattern": "t.#"})
@@ -60,7 +61,8 @@ async def test_frames_of_one_turn_go_out_in_one_write() -> None:
         (after,) = await links_of(operator, "app.reader")
     frames = after["sentFrames"] - before["sentFrames"]
     assert frames == 10
-    assert after["writes"] - before["writes"] == 1
+    # One where the ten took less than a turn may.
+    assert 1 <= after["writes"] - before["writes"] < frames
 
 
 async def test_a_link_without_a_session_is_listed_without_an_app() -> None:
@@ -144,6 +146,73 @@ async def test_a_client_that_comes_back_in_its_own_place_takes_no_other() -> Non
         }
         assert (await home.link().ask("session.resume", params)).error is None
         assert len(await links_of(operator, "app.one")) == 1
+
+
+async def with_ticket(home: House, ticket: str, **more: object) -> Any:
+    """The error of `session.open` on a new link; None where it opened."""
+    params = {"ticket": ticket, "app": "app.one", "protocolVersion": PROTOCOL_VERSION, **more}
+    return (await home.link().ask("session.open", params)).error
+
+
+@pytest.mark.requirement("6.3")
+@pytest.mark.parametrize("more", [{}, {"resume": True}, {"resume": True, "lastSeqs": {}}])
+async def test_a_client_takes_its_own_place_with_a_new_ticket_at_the_limit(
+    more: dict[str, object],
+) -> None:
+    async with house() as home:
+        operator = await home.operator()
+        await operator.call("links.setLimits", {"maxLinksOfApp": 1})
+        first = await home.visit("app.one", "a")
+        ticket = home.tickets.mint(ClientId("app.one", "a"))
+        assert await with_ticket(home, ticket, **more) is None
+        with anyio.fail_after(5):
+            await first.closed.wait()
+        assert len(await links_of(operator, "app.one")) == 1
+
+
+async def test_a_ticket_that_finds_no_room_stays_good_and_a_wrong_one_learns_nothing() -> None:
+    async with house() as home:
+        operator = await home.operator()
+        await operator.call("links.setLimits", {"maxLinksOfApp": 1})
+        first = await home.visit("app.one", "a")
+        ticket = home.tickets.mint(ClientId("app.one", "b"))
+        assert (await with_ticket(home, ticket))["code"] == OVERLOADED.code
+        assert (await with_ticket(home, "x" * 43))["code"] == TICKET_REFUSED.code
+        await first.leave()
+        with anyio.fail_after(5):
+            while await links_of(operator, "app.one"):
+                await anyio.lowlevel.checkpoint()
+        assert await with_ticket(home, ticket) is None
+
+
+async def test_clients_that_come_back_at_the_same_time_are_no_more_than_the_limit() -> None:
+    async with house() as home:
+        operator = await home.operator()
+        tokens = []
+        for client in "abcdef":
+            visitor = await home.visit("app.one", client)
+            tokens.append(visitor.token)
+            await visitor.leave()
+        await operator.call("links.setLimits", {"maxLinksOfApp": 2})
+        # Many topics are looked through in many turns of the loop.
+        feed = await home.visit("app.two")
+        for number in range(4000):
+            feed.say("bus.publish", {"topic": f"prices.{number}", "payload": 1})
+        await feed.call("session.ping", {})
+        seqs = {f"prices.{number}": 0 for number in range(0, 4000, 4)}
+        refusals: list[int] = []
+
+        async def come_back(token: str) -> None:
+            params = {"resumeToken": token, "lastSeqs": seqs, "protocolVersion": PROTOCOL_VERSION}
+            error = (await home.link().ask("session.resume", params)).error
+            if error:
+                refusals.append(error["code"])
+
+        async with anyio.create_task_group() as tasks:
+            for token in tokens:
+                tasks.start_soon(come_back, token)
+        assert refusals == [OVERLOADED.code] * 4
+        assert len(await links_of(operator, "app.one")) == 2
 
 
 async def test_a_client_that_finds_no_room_keeps_its_way_back() -> None:

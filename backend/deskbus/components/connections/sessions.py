@@ -1,7 +1,9 @@
 """Sessions: joins a connection, its identity and its place on the bus, until it closes."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import count
 
 from deskbus.bus.ingress.client_publisher import ClientPublisher
@@ -61,6 +63,7 @@ class Sessions:
         self._pieces = bus.pieces
         self._open: dict[ClientId, Connection] = {}
         self.rate_limits = RateLimits(self._limited)
+        self._coming: Counter[ClientId] = Counter()
         self._developers = count(1)
         self._tokens: ResumeTokens[Role] = ResumeTokens()
         self.developer_ticket: str | None = None
@@ -71,19 +74,33 @@ class Sessions:
         self._minted(identity, actor)
         return ticket
 
-    def check_room(self, app: str, client: str | None = None) -> None:
-        """Raises `DeskbusError` (overloaded) where another session would be one too many.
+    @contextmanager
+    def room(self, identity: ClientId) -> Iterator[None]:
+        """Holds a place for a session that is about to open within the block.
 
-        A client that comes back in its own place takes none.
+        A client that comes back in its own place takes no other. Raises `DeskbusError`
+        (overloaded) where this would be one too many.
         """
-        if app == DEVELOPER_APP or (client and ClientId(app, client) in self._open):
-            return
-        if len(self._connections.of_app(app)) >= self._connections.max_links_of_app:
+        app = identity.app
+        taken = {each for each in (*self._open, *self._coming) if each.app == app}
+        has_room = identity in taken or len(taken) < self._connections.max_links_of_app
+        if not has_room and app != DEVELOPER_APP:
             raise DeskbusError(
                 OVERLOADED,
                 f"{app} has as many links as it may.",
                 action="Close some, or raise max_links_of_app in [links] of the configuration.",
             )
+        self._coming[identity] += 1
+        try:
+            yield
+        finally:
+            self._coming[identity] -= 1
+            if not self._coming[identity]:
+                del self._coming[identity]
+
+    def bearer(self, ticket: str, app: str) -> ClientId | None:
+        """The client that a ticket is good for, without spending it; None for any other ticket."""
+        return self._tickets.bearer(ticket, app)
 
     def redeem(self, ticket: str, app: str) -> tuple[Role, ClientId]:
         """A ticket's role and identity; raises `DeskbusError` (ticket_refused)."""
@@ -132,10 +149,7 @@ class Sessions:
         Many topics are looked through in many turns of the loop. Raises `DeskbusError`: conflict
         where it came back elsewhere meanwhile, connection_lost where it is gone again.
         """
-        before = self._open.get(identity)
-        if before is not None:
-            self.leave(before)
-            before.peer.close()
+        self._give_way(identity)
         async with self._bus.scans.take(identity.app):
             catchup = self._bus.catchup(identity, last_seqs)
             while catchup is not None and catchup.advance():
@@ -164,10 +178,7 @@ class Sessions:
 
         The newest connection of an identity is the one that counts; an older one is closed.
         """
-        before = self._open.get(identity)
-        if before is not None:
-            self.leave(before)
-            before.peer.close()
+        self._give_way(identity)
         connection.become(role, identity)
         self._judge(role, identity)
         self._open[identity] = connection
@@ -214,6 +225,22 @@ class Sessions:
         else:
             self._bus.detach(identity)
         self._shell.disconnect(connection.peer)
+
+    def _give_way(self, identity: ClientId) -> None:
+        """The client's earlier connection ends: at once where its app has no link to spare, so
+        that one that is not read from does not linger beside the newer.
+        """
+        before = self._open.get(identity)
+        if before is None:
+            return
+        self.leave(before)
+        links = self._connections.of_app(identity.app)
+        if len(links) < self._connections.max_links_of_app:
+            before.peer.close()
+            return
+        for each in links:
+            if each.connection is before:
+                each.link.abort()
 
     def _judge(self, role: Role, identity: ClientId) -> None:
         """Trust follows from how this session was opened, whoever had the identity before."""

@@ -34,6 +34,13 @@ class TicketIssuer:
         self._open[_digest(ticket)] = _Minted(identity, expires_at)
         return ticket
 
+    def bearer(self, ticket: str, app: str) -> ClientId | None:
+        """The identity that `redeem` would return, None where it would refuse; nothing is spent."""
+        minted = self._open.get(_digest(ticket))
+        if minted is None or minted.identity.app != app:
+            return None
+        return minted.identity if self._monotonic_s() < minted.expires_at else None
+
     def redeem(self, ticket: str, app: str) -> ClientId:
         """The identity that the ticket was minted for; the ticket is spent, whatever comes out.
 
