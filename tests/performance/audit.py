@@ -34,7 +34,8 @@ from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.events import AuditEvent, PermissionGranted, TicketUsed, Violation
 from tests.performance.load import Figures
-from tests.unit.security.desk import FakeTrail
+from tests.support.audit_trail import FakeTrail
+from tests.support.bus_access import OpenAccess
 
 GROUP = 8192
 APPENDED = 200_000
@@ -174,20 +175,6 @@ def _median_ms(search: AuditSearch, filters: list[AuditFilter]) -> float:
     return median(taken) * 1000
 
 
-class _AllMay:
-    def may_read(self, identity: ClientId, topic: str) -> bool:
-        return True
-
-    def may_write(self, identity: ClientId, topic: str) -> bool:
-        return True
-
-    def may_spend(self, identity: ClientId, permission: str, scope: str) -> bool:
-        return False
-
-    def spend(self, identity: ClientId, permission: str, scope: str) -> bool:
-        return False
-
-
 class _Publisher:
     """A client's place on a real broker."""
 
@@ -205,7 +192,7 @@ class _Publisher:
 def hot_path() -> Figures:
     """How much longer a publish takes with the audit of refusals in place, in per cent."""
     identity = ClientId("bench.app", "main")
-    broker = MessageBroker("bench", _AllMay())
+    broker = MessageBroker("bench", OpenAccess())
     publisher = _Publisher(broker, BusClient(identity, "bench"))
     frame = (
         b'{"jsonrpc":"2.0","method":"bus.publish","params":{"topic":"bench.topic","payload":"%b"}}\n'

@@ -17,6 +17,7 @@ from tests.performance.load import load
 from tests.performance.report import Curve, number
 from tests.performance.rows import LOAD_LIMIT_S, SERVERS
 from tests.performance.server import started
+from tests.support.bus_access import OpenAccess
 
 SUBSCRIPTIONS = (10, 100, 1_000, 10_000, 100_000)
 RECEIVERS = (1, 5, 20, 50, 100, 200, 500)
@@ -113,22 +114,6 @@ def _delivered(receivers: int, payload_bytes: int, span_s: float) -> float:
             return figures["per_second"]
 
 
-class _Everything:
-    """An access control that allows all."""
-
-    def may_read(self, identity: ClientId, topic: str) -> bool:
-        return True
-
-    def may_write(self, identity: ClientId, topic: str) -> bool:
-        return True
-
-    def may_spend(self, identity: ClientId, permission: str, scope: str) -> bool:
-        return False
-
-    def spend(self, identity: ClientId, permission: str, scope: str) -> bool:
-        return False
-
-
 class _Counter:
     """An outlet that only counts."""
 
@@ -156,7 +141,7 @@ def _never(error: DeskbusError, topic: str) -> None:
 
 def _routing(patterns: Sequence[str]) -> float:
     """Nanoseconds that the broker takes for one message, the topics taken in turn."""
-    broker = MessageBroker("epoch", _Everything())
+    broker = MessageBroker("epoch", OpenAccess())
     clients = [BusClient(ClientId("app", f"client-{at}"), "epoch") for at in range(READERS)]
     readers = [Reader(client, Rank.LIVE, _Counter()) for client in clients]
     for at, pattern in enumerate(patterns):

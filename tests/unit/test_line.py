@@ -18,7 +18,7 @@ from deskbus.persistence.log.batch import Messages
 from deskbus.persistence.log.message_log import MessageLog
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import ClientId
-from tests.unit.bus.lines import Anyone
+from tests.support.bus_access import OpenAccess
 
 WORDS = st.sampled_from(['"', ',"seq":9', ',"timestamp":9', ',"sender":', "x", "\\"])
 TEXTS = st.lists(WORDS, min_size=1, max_size=4).map("".join)
@@ -28,7 +28,7 @@ TEXTS = st.lists(WORDS, min_size=1, max_size=4).map("".join)
 @given(st.lists(st.tuples(TEXTS, TEXTS, st.dictionaries(TEXTS, TEXTS)), min_size=1, max_size=6))
 def test_a_line_is_found_by_its_own_stamps(sent: list[tuple[str, str, dict[str, str]]]) -> None:
     now = [1000]
-    broker = MessageBroker("e1", Anyone(), clock_ms=lambda: now[0])
+    broker = MessageBroker("e1", OpenAccess(), clock_ms=lambda: now[0])
     sender = BusClient(ClientId("desk.feed", "main"), "e1")
     batch = Messages(0)
     for number, (topic, correlation, headers) in enumerate(sent):

@@ -21,7 +21,8 @@ from deskbus_protocol.client import Message, SteadyClient
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.topics import matches
-from tests.contract.behaviour.outages import Connection, Log, Run, Told
+from tests.contract.behaviour.outages import Connection, Told
+from tests.support.memory_bus import BusRun, MemoryLog
 
 TOPICS = ("kept.a", "kept.b", "brief.a", "brief.b")
 WISHES: dict[str, tuple[Mode, tuple[str, ...]]] = {
@@ -142,7 +143,7 @@ class Outages(RuleBasedStateMachine):
         self.loop = asyncio.Runner()
         self.now = 1_000 * DAY_MS
         self.step_ms = 0
-        self.log = Log()
+        self.log = MemoryLog()
         self.runs = 0
         self.published: list[Id] = []
         self.order: dict[Id, int] = {}
@@ -297,7 +298,7 @@ class Outages(RuleBasedStateMachine):
     def _start(self) -> None:
         self.runs += 1
         offset_ms = self.step_ms
-        self.run = Run(self.runs, self.log, lambda: self.now + offset_ms)
+        self.run = BusRun(self.runs, self.log, lambda: self.now + offset_ms)
 
 
 TestOutages = Outages.TestCase

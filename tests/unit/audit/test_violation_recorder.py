@@ -4,31 +4,13 @@ import anyio
 import pytest
 
 from deskbus.audit.violation_recorder import MAX_KINDS, STRANGERS, ViolationRecorder
-from deskbus_protocol.errors import AUDIT_UNAVAILABLE, DeskbusError
 from deskbus_protocol.events import (
-    AuditEvent,
     CspViolation,
     SessionResumed,
     TicketRefused,
     Violation,
 )
-
-
-class Trail:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.noted: list[AuditEvent] = []
-        self.committed: list[AuditEvent] = []
-        self.full = False
-
-    def note(self, event: AuditEvent) -> None:
-        self.noted.append(event)
-
-    async def commit(self, event: AuditEvent) -> None:
-        if self.full:
-            raise DeskbusError(AUDIT_UNAVAILABLE)
-        self.committed.append(event)
+from tests.support.audit_trail import FakeTrail
 
 
 def refused(app: str = "a", kind: str = "acl", method: str = "bus.publish") -> Violation:
@@ -36,11 +18,11 @@ def refused(app: str = "a", kind: str = "acl", method: str = "bus.publish") -> V
 
 
 @pytest.fixture
-def trail() -> Trail:
-    return Trail()
+def trail() -> FakeTrail:
+    return FakeTrail()
 
 
-async def test_the_first_is_on_disk_before_anybody_is_told(trail: Trail) -> None:
+async def test_the_first_is_on_disk_before_anybody_is_told(trail: FakeTrail) -> None:
     violations = ViolationRecorder(trail)
     told = anyio.Event()
     violations.record_then(refused(), told.set)
@@ -52,7 +34,7 @@ async def test_the_first_is_on_disk_before_anybody_is_told(trail: Trail) -> None
 
 
 @pytest.mark.requirement("3.4")
-async def test_more_of_the_same_are_counted_and_told_together(trail: Trail) -> None:
+async def test_more_of_the_same_are_counted_and_told_together(trail: FakeTrail) -> None:
     violations = ViolationRecorder(trail)
     for _ in range(1000):
         await violations.record(refused())
@@ -66,7 +48,7 @@ async def test_more_of_the_same_are_counted_and_told_together(trail: Trail) -> N
     violations.tell()
 
 
-async def test_each_client_rule_and_method_has_a_count_of_its_own(trail: Trail) -> None:
+async def test_each_client_rule_and_method_has_a_count_of_its_own(trail: FakeTrail) -> None:
     violations = ViolationRecorder(trail)
     for one in (refused(), refused("b"), refused(kind="role"), refused(method="bus.send")):
         await violations.record(one)
@@ -76,7 +58,7 @@ async def test_each_client_rule_and_method_has_a_count_of_its_own(trail: Trail) 
     assert [event.count for event in trail.noted if isinstance(event, Violation)] == [1] * 4
 
 
-async def test_ever_new_names_can_not_flood_the_log(trail: Trail) -> None:
+async def test_ever_new_names_can_not_flood_the_log(trail: FakeTrail) -> None:
     violations = ViolationRecorder(trail)
     for number in range(MAX_KINDS * 20):
         await violations.record(TicketRefused(claimed=f"app{number}"))
@@ -87,15 +69,15 @@ async def test_ever_new_names_can_not_flood_the_log(trail: Trail) -> None:
     assert flood.count == MAX_KINDS * 19 - 1
 
 
-async def test_a_refusal_stands_though_the_disk_is_full(trail: Trail) -> None:
+async def test_a_refusal_stands_though_the_disk_is_full(trail: FakeTrail) -> None:
     violations = ViolationRecorder(trail)
-    trail.full = True
+    trail.is_full = True
     await violations.record(refused())
     assert trail.noted == [refused()]
     violations.tell()
 
 
-async def test_a_report_of_a_browser_counts_too(trail: Trail) -> None:
+async def test_a_report_of_a_browser_counts_too(trail: FakeTrail) -> None:
     violations = ViolationRecorder(trail)
     for _ in range(3):
         await violations.record(CspViolation(directive="script-src", blocked="inline"))
@@ -107,7 +89,7 @@ async def test_a_report_of_a_browser_counts_too(trail: Trail) -> None:
 
 @pytest.mark.requirement("3.4")
 async def test_what_strangers_claim_takes_nothing_of_what_an_app_may_have_recorded(
-    trail: Trail,
+    trail: FakeTrail,
 ) -> None:
     violations = ViolationRecorder(trail)
     for number in range(MAX_KINDS * 20):
@@ -120,7 +102,7 @@ async def test_what_strangers_claim_takes_nothing_of_what_an_app_may_have_record
 
 
 @pytest.mark.requirement("3.4")
-async def test_a_flood_of_one_app_hides_nothing_of_another(trail: Trail) -> None:
+async def test_a_flood_of_one_app_hides_nothing_of_another(trail: FakeTrail) -> None:
     violations = ViolationRecorder(trail)
     for number in range(MAX_KINDS * 20):
         await violations.record(refused("noisy", method=f"m{number}"))
@@ -132,7 +114,9 @@ async def test_a_flood_of_one_app_hides_nothing_of_another(trail: Trail) -> None
 
 
 @pytest.mark.requirement("3.4")
-async def test_the_first_of_each_rule_is_recorded_in_the_middle_of_a_flood(trail: Trail) -> None:
+async def test_the_first_of_each_rule_is_recorded_in_the_middle_of_a_flood(
+    trail: FakeTrail,
+) -> None:
     violations = ViolationRecorder(trail)
     for number in range(MAX_KINDS * 2):
         await violations.record(refused(method=f"m{number}"))
@@ -144,7 +128,7 @@ async def test_the_first_of_each_rule_is_recorded_in_the_middle_of_a_flood(trail
 
 
 @pytest.mark.requirement("8.3")
-async def test_resumptions_without_end_come_as_one_record_and_a_count(trail: Trail) -> None:
+async def test_resumptions_without_end_come_as_one_record_and_a_count(trail: FakeTrail) -> None:
     violations = ViolationRecorder(trail)
     for _ in range(1900):
         violations.note(SessionResumed(app="a", client="main"))

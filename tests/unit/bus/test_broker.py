@@ -2,7 +2,6 @@
 
 import json
 import time
-from typing import Any
 
 import pytest
 from msgspec import Raw
@@ -13,47 +12,15 @@ from deskbus.bus.topic_table import MAX_TOPICS
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
+from tests.support.bus_access import OpenAccess
+from tests.support.messages import Inbox
 
 ONE = Raw(b"1")
 
 
-class Inbox:
-    """Keeps the lines that a client was given."""
-
-    def __init__(self) -> None:
-        self.lines: list[bytes] = []
-
-    def put(self, line: bytes, topic: str | None, seq: int) -> None:
-        self.lines.append(line)
-
-    @property
-    def messages(self) -> list[dict[str, Any]]:
-        return [json.loads(line)["params"] for line in self.lines]
-
-
-class Permissions:
-    """Permits everything that was not taken away by name."""
-
-    def __init__(self) -> None:
-        self.unreadable: set[tuple[str, str]] = set()
-        self.unwritable: set[tuple[str, str]] = set()
-
-    def may_read(self, identity: ClientId, topic: str) -> bool:
-        return (identity.app, topic) not in self.unreadable
-
-    def may_write(self, identity: ClientId, topic: str) -> bool:
-        return (identity.app, topic) not in self.unwritable
-
-    def may_spend(self, identity: ClientId, permission: str, scope: str) -> bool:
-        return False
-
-    def spend(self, identity: ClientId, permission: str, scope: str) -> bool:
-        return False
-
-
 class Desk:
     def __init__(self) -> None:
-        self.permissions = Permissions()
+        self.permissions = OpenAccess()
         self.broker = MessageBroker("e1", self.permissions, clock_ms=lambda: 1_700_000_000_000)
         self.readers: dict[BusClient, Reader] = {}
 

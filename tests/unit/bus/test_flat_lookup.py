@@ -12,7 +12,7 @@ from deskbus.bus import broker as broker_module
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.route import BusClient, Rank, Reader
 from deskbus_protocol.envelope import ClientId
-from tests.unit.bus.lines import Anyone
+from tests.support.bus_access import OpenAccess
 
 FEW, MANY = 10, 100_000
 CLIENTS = 100
@@ -38,7 +38,7 @@ class House:
     """A broker with so many subscriptions to exact topics, one topic each."""
 
     def __init__(self, subscriptions: int) -> None:
-        self.broker = MessageBroker("e1", Anyone())
+        self.broker = MessageBroker("e1", OpenAccess())
         self.outlet = Counting()
         clients = [BusClient(ClientId("app", f"c{at}"), "e1") for at in range(CLIENTS)]
         readers = [Reader(client, Rank.LIVE, self.outlet) for client in clients]

@@ -9,8 +9,8 @@ from deskbus.bus.service import KEEP_ACKNOWLEDGED_MS
 from deskbus_protocol.bus import ContinueParams, Mode
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.reconnection import SESSION_GRACE_MS
-from tests.contract.behaviour.outages import Line, Log, Run
-from tests.unit.bus.lines import read
+from tests.support.memory_bus import BusRun, MemoryLine, MemoryLog
+from tests.support.messages import read
 
 READER = ClientId("reader", "main")
 pytestmark = pytest.mark.requirement("6.3")
@@ -19,9 +19,9 @@ pytestmark = pytest.mark.requirement("6.3")
 class Desk:
     def __init__(self, mode: Mode) -> None:
         self.now = 1_000_000
-        self.run = Run(1, Log(), lambda: self.now)
+        self.run = BusRun(1, MemoryLog(), lambda: self.now)
         self.bus = self.run.bus
-        self.bus.attach(READER, Line(), resume=False)
+        self.bus.attach(READER, MemoryLine(), resume=False)
         self.bus.subscribe(READER, "#", mode)
         self.run.publish("brief.a")
         self.bus.detach(READER)
@@ -39,7 +39,7 @@ def test_live_subscriptions_are_kept_for_the_grace_and_not_longer(
 ) -> None:
     desk = Desk("live")
     desk.pass_ms(away_ms)
-    assert desk.bus.attach(READER, Line(), resume=True) is resumed
+    assert desk.bus.attach(READER, MemoryLine(), resume=True) is resumed
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_acknowledged_subscriptions_keep_their_queue_for_a_day(away_ms: int, kep
     desk.pass_ms(SESSION_GRACE_MS)
     desk.run.publish("brief.a")
     desk.pass_ms(away_ms - SESSION_GRACE_MS)
-    line = Line()
+    line = MemoryLine()
     desk.bus.attach(READER, line, resume=True)
     assert [read(frame)["seq"] for frame in line.frames] == ([1, 2] if kept else [])
     assert len(desk.bus.dead_letters) == (0 if kept else 2)
@@ -69,7 +69,7 @@ def test_what_is_too_old_to_be_sent_is_told_as_gone_unless_it_waits(
     desk.pass_ms(SESSION_GRACE_MS)
     for _ in range(2):
         desk.run.publish("kept.a")
-    line = Line()
+    line = MemoryLine()
     desk.bus.attach(READER, line, resume=True)
     line.frames.clear()
     params = ContinueParams(
@@ -87,7 +87,7 @@ def test_after_the_grace_a_client_goes_on_and_hears_exactly_what_is_gone() -> No
     desk.pass_ms(SESSION_GRACE_MS)
     for topic in ("brief.a", "kept.a", "brief.new"):
         desk.run.publish(topic)
-    line = Line()
+    line = MemoryLine()
     desk.bus.attach(READER, line, resume=True)
     params = ContinueParams(pattern="#", since=1_000_000, seen={"e001": {"brief.a": 1}})
     sent = anyio.run(desk.run.replays.go_on, READER, params)

@@ -26,8 +26,9 @@ from deskbus_protocol.bus import Mode, PublishParams
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.history import ReplayParams
 from deskbus_protocol.reconnection import SESSION_GRACE_MS
-from tests.contract.behaviour.outages import Log
-from tests.unit.bus.lines import Anyone, read
+from tests.support.bus_access import OpenAccess
+from tests.support.memory_bus import MemoryLog
+from tests.support.messages import read
 
 LIVE, SURE = ClientId("live", "main"), ClientId("sure", "main")
 PAST = ClientId("past", "main")
@@ -44,16 +45,6 @@ ROOM = 4
 """Messages that a slow reader's outbox holds."""
 
 pytestmark = [pytest.mark.requirement("1.3"), pytest.mark.requirement("1.4")]
-
-
-class Permissions(Anyone):
-    """Everything is permitted but what was taken away."""
-
-    def __init__(self) -> None:
-        self.unreadable: set[tuple[str, str]] = set()
-
-    def may_read(self, identity: ClientId, topic: str) -> bool:
-        return (identity.app, topic) not in self.unreadable
 
 
 class Line:
@@ -122,8 +113,8 @@ class BusHistories(RuleBasedStateMachine):
         self.now = 1_000_000
         self.slept = 0
         self.epoch = 1
-        self.permissions = Permissions()
-        self.log = Log()
+        self.permissions = OpenAccess()
+        self.log = MemoryLog()
         self.log.now_ms = self._clock_ms
         self.bus = InterApplicationBus(
             MessageBroker("e1", self.permissions, self.log, clock_ms=self._clock_ms),

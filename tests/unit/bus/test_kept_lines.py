@@ -11,11 +11,11 @@ from deskbus.bus.route import BusClient, Rank, Reader
 from deskbus.rpc.compact_frames import CompactParams
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
-from tests.contract.behaviour.outages import Log
-from tests.unit.bus.lines import Anyone
+from tests.support.bus_access import OpenAccess
+from tests.support.memory_bus import MemoryLog
 
 
-class Grouped(Log):
+class Grouped(MemoryLog):
     """Keeps the calls too; `secret` topics are admitted one by one."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ def log() -> Grouped:
 
 @pytest.fixture
 def broker(log: Grouped) -> MessageBroker:
-    return MessageBroker("e1", Anyone(), log, clock_ms=lambda: 1)
+    return MessageBroker("e1", OpenAccess(), log, clock_ms=lambda: 1)
 
 
 def refuse(error: DeskbusError, _: str) -> None:

@@ -10,7 +10,7 @@ from deskbus.bus.line import as_redelivery, envelope, sender_of, stamps
 from deskbus.bus.route import BusClient
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import ClientId
-from tests.unit.bus.lines import Anyone
+from tests.support.bus_access import OpenAccess
 
 TRAPS = [
     {"a": "b", "payload": "x"},
@@ -21,7 +21,7 @@ TRAPS = [
 
 @pytest.fixture(params=TRAPS, ids=["key", "value", "quotes"])
 def line(request: pytest.FixtureRequest) -> bytes:
-    broker = MessageBroker("e1", Anyone(), clock_ms=lambda: 1000)
+    broker = MessageBroker("e1", OpenAccess(), clock_ms=lambda: 1000)
     sender = BusClient(ClientId("desk.feed", "main"), "e1")
     payload = Raw(json.dumps({"payload": request.param}).encode())
     options = PublishParams(

@@ -4,22 +4,22 @@ import pytest
 
 from deskbus.reliability import fair_queue
 from deskbus_protocol.envelope import ClientId
-from tests.contract.behaviour.outages import Line, Log, Run
-from tests.unit.bus.lines import read
+from tests.support.memory_bus import BusRun, MemoryLine, MemoryLog
+from tests.support.messages import read
 
 READER = ClientId("reader", "main")
 
 
 class Desk:
     def __init__(self) -> None:
-        self.run = Run(1, Log(), lambda: 0)
+        self.run = BusRun(1, MemoryLog(), lambda: 0)
         self.bus = self.run.bus
-        self.bus.attach(READER, Line(), resume=False)
+        self.bus.attach(READER, MemoryLine(), resume=False)
         self.bus.subscribe(READER, "#", "live")
         self.bus.detach(READER)
 
-    def come_back(self) -> Line:
-        line = Line()
+    def come_back(self) -> MemoryLine:
+        line = MemoryLine()
         assert self.bus.attach(READER, line, resume=True, at_once=False)
         return line
 
@@ -34,7 +34,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     return Desk()
 
 
-def seqs(line: Line) -> list[int]:
+def seqs(line: MemoryLine) -> list[int]:
     return [read(frame)["seq"] for frame in line.frames]
 
 

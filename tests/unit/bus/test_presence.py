@@ -9,7 +9,7 @@ from deskbus.bus.member import Member
 from deskbus.bus.presence import SubscriberPresence
 from deskbus.reliability import fair_queue
 from deskbus_protocol.envelope import ClientId
-from tests.contract.behaviour.outages import Line, Log, Run
+from tests.support.memory_bus import BusRun, MemoryLine, MemoryLog
 
 WATCHER = ClientId("watcher", "main")
 BUSY = ClientId("busy", "main")
@@ -17,10 +17,10 @@ BUSY = ClientId("busy", "main")
 
 class Desk:
     def __init__(self) -> None:
-        self.bus = Run(1, Log(), lambda: 0).bus
-        self.line = Line()
+        self.bus = BusRun(1, MemoryLog(), lambda: 0).bus
+        self.line = MemoryLine()
         self.bus.attach(WATCHER, self.line, resume=False)
-        self.bus.attach(BUSY, Line(), resume=False)
+        self.bus.attach(BUSY, MemoryLine(), resume=False)
         self.works: list[Callable[[], bool]] = []
         self.presence = SubscriberPresence(lambda *_: True, self.works.append)
         self.watcher, self.busy = self.bus.member(WATCHER), self.bus.member(BUSY)

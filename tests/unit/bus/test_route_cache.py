@@ -15,36 +15,12 @@ from deskbus.bus.broker import MessageBroker
 from deskbus.bus.route import BusClient, Rank, Reader
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.topics import matches
+from tests.support.bus_access import OpenAccess
 
 CHURNING = 500
 PATTERNS = ("a.b", "a.*", "a.#", "*.b", "#", "a.b.#", "c.*", "a.*.d")
 TOPICS = ("a", "a.b", "a.b.d", "c.b", "d")
 APPS = ("one", "two")
-
-
-class Access:
-    """Every app may write everything, and read topics but for those that are taken from it."""
-
-    def __init__(self) -> None:
-        self.taken: set[tuple[str, str]] = set()
-
-    def may_read(self, identity: ClientId, topic: str) -> bool:
-        return (identity.app, topic) not in self.taken
-
-    def may_write(self, identity: ClientId, topic: str) -> bool:
-        return True
-
-    def may_send(self, identity: ClientId, app: str) -> bool:
-        return True
-
-    def may_subscribe(self, identity: ClientId, pattern: str) -> bool:
-        return True
-
-    def may_spend(self, identity: ClientId, permission: str, scope: str) -> bool:
-        return False
-
-    def spend(self, identity: ClientId, permission: str, scope: str) -> bool:
-        return False
 
 
 class Inbox:
@@ -56,7 +32,7 @@ class Inbox:
 
 
 def test_a_client_that_has_ended_is_kept_by_nothing() -> None:
-    broker = MessageBroker("e1", Access(), clock_ms=lambda: 0)
+    broker = MessageBroker("e1", OpenAccess(), clock_ms=lambda: 0)
     feed = BusClient(ClientId("feed", "main"), "e1")
     broker.subscribe(feed, "a.#", Reader(feed, Rank.LIVE, Inbox()))
     broker.publish(feed, "a.b", Raw(b"1"))
@@ -67,7 +43,7 @@ def test_a_client_that_has_ended_is_kept_by_nothing() -> None:
 
 
 def test_clients_that_subscribe_and_leave_cost_others_no_route() -> None:
-    broker = MessageBroker("e1", Access(), clock_ms=lambda: 0)
+    broker = MessageBroker("e1", OpenAccess(), clock_ms=lambda: 0)
     feed = BusClient(ClientId("feed", "main"), "e1")
     blotter = BusClient(ClientId("blotter", "main"), "e1")
     broker.subscribe(blotter, "prices.#", Reader(blotter, Rank.LIVE, Inbox()))
@@ -89,7 +65,7 @@ class Routes(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.access = Access()
+        self.access = OpenAccess()
         self.broker = MessageBroker("e1", self.access, clock_ms=lambda: 0)
         self.feed = BusClient(ClientId("feed", "main"), "e1")
         self.clients = {app: BusClient(ClientId(app, "main"), "e1") for app in APPS}
@@ -119,7 +95,7 @@ class Routes(RuleBasedStateMachine):
 
     @rule(app=st.sampled_from(APPS), topic=st.sampled_from(TOPICS))
     def change_a_permission(self, app: str, topic: str) -> None:
-        self.access.taken ^= {(app, topic)}
+        self.access.unreadable ^= {(app, topic)}
         self.broker.grants_changed([self.feed])
 
     @rule()
@@ -132,7 +108,7 @@ class Routes(RuleBasedStateMachine):
             self.broker.publish(self.feed, topic, Raw(b"1"))
             for app, client in self.clients.items():
                 subscribed = any(matches(pattern, topic) for pattern in client.subscriptions)
-                self.expected[app] += subscribed and (app, topic) not in self.access.taken
+                self.expected[app] += subscribed and (app, topic) not in self.access.unreadable
         assert {app: inbox.got for app, inbox in self.inboxes.items()} == {
             app: self.expected[app] for app in APPS
         }

@@ -8,26 +8,26 @@ from deskbus.bus.delivery import offline_queue
 from deskbus.bus.service import MAX_AWAY
 from deskbus_protocol.bus import Mode
 from deskbus_protocol.envelope import ClientId
-from tests.contract.behaviour.outages import FEED, Line, Log, Run
+from tests.support.memory_bus import FEED, BusRun, MemoryLine, MemoryLog
 
 QUIET, NOISY = ClientId("app.quiet", "main"), ClientId("app.noisy", "main")
 
 
 @pytest.fixture
-def run() -> Run:
-    made = Run(1, Log(), lambda: 1_000_000)
+def run() -> BusRun:
+    made = BusRun(1, MemoryLog(), lambda: 1_000_000)
     for who in (QUIET, NOISY):
-        made.bus.attach(who, Line(), resume=False)
+        made.bus.attach(who, MemoryLine(), resume=False)
     return made
 
 
-def publish(run: Run, who: ClientId, topic: str, size: int = 10) -> None:
+def publish(run: BusRun, who: ClientId, topic: str, size: int = 10) -> None:
     run.bus.broker.publish(run.bus.member(who).client, topic, Raw(b'"%b"' % (b"x" * size)))
 
 
 @pytest.mark.requirement("1.5")
 def test_a_flood_of_one_apps_topics_empties_its_own_histories(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+    run: BusRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topic_table, "MAX_HISTORY_BYTES", 1024 * 1024)
     for _ in range(100):
@@ -41,7 +41,7 @@ def test_a_flood_of_one_apps_topics_empties_its_own_histories(
 
 @pytest.mark.requirement("1.5")
 def test_topics_that_others_began_are_emptied_too(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+    run: BusRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topic_table, "MAX_HISTORY_BYTES", 256 * 1024)
     for number in range(500):
@@ -55,7 +55,7 @@ def test_topics_that_others_began_are_emptied_too(
 
 
 def test_one_app_that_makes_topics_without_end_forgets_its_own(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+    run: BusRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topic_table, "MAX_TOPICS", 100)
     publish(run, QUIET, "quiet.a")
@@ -65,15 +65,15 @@ def test_one_app_that_makes_topics_without_end_forgets_its_own(
     assert len(run.bus.broker.history("quiet.a")) == 1
 
 
-def visit(run: Run, app: str, number: int, mode: Mode = "live") -> ClientId:
+def visit(run: BusRun, app: str, number: int, mode: Mode = "live") -> ClientId:
     who = ClientId(app, f"client-{number}")
-    run.bus.attach(who, Line(), resume=False)
+    run.bus.attach(who, MemoryLine(), resume=False)
     run.bus.subscribe(who, "feed.#", mode)
     run.bus.detach(who)
     return who
 
 
-def waiting(run: Run) -> dict[str, int]:
+def waiting(run: BusRun) -> dict[str, int]:
     counts: dict[str, int] = {}
     for each in run.bus.queues():
         counts[each.app] = counts.get(each.app, 0) + each.queued
@@ -82,7 +82,7 @@ def waiting(run: Run) -> dict[str, int]:
 
 @pytest.mark.requirement("1.3")
 def test_what_waits_for_the_away_clients_of_one_app_has_one_budget(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+    run: BusRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(offline_queue, "APP_MESSAGES", 200)
     visit(run, "app.one", 0)
@@ -94,7 +94,7 @@ def test_what_waits_for_the_away_clients_of_one_app_has_one_budget(
     assert waiting(run)["app.one"] == 50
 
 
-def test_too_many_away_clients_of_one_app_end_the_longest_away(run: Run) -> None:
+def test_too_many_away_clients_of_one_app_end_the_longest_away(run: BusRun) -> None:
     other = visit(run, "app.one", 0)
     visitors = [visit(run, "app.many", number) for number in range(MAX_AWAY + 3)]
     assert [run.bus.knows(each) for each in visitors] == [False] * 3 + [True] * MAX_AWAY
@@ -102,9 +102,9 @@ def test_too_many_away_clients_of_one_app_end_the_longest_away(run: Run) -> None
 
 
 @pytest.mark.parametrize("mode", ["live", "acknowledged"])
-def test_who_has_left_for_good_is_forgotten_and_nothing_waits(run: Run, mode: Mode) -> None:
+def test_who_has_left_for_good_is_forgotten_and_nothing_waits(run: BusRun, mode: Mode) -> None:
     who = ClientId("app.one", "main")
-    run.bus.attach(who, Line(), resume=False)
+    run.bus.attach(who, MemoryLine(), resume=False)
     run.bus.subscribe(who, "feed.#", mode)
     run.bus.leave(who)
     publish(run, FEED, "feed.a")

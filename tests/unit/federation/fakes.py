@@ -11,7 +11,7 @@ from deskbus.contracts.log_query import LogQuery
 from deskbus.federation.nats_port import Delivery, NatsPortError, StreamState
 from deskbus_protocol.bus import MessageParams, PublishParams
 from deskbus_protocol.envelope import ClientId
-from tests.unit.bus.lines import Anyone
+from tests.support.bus_access import OpenAccess
 
 NOW_MS = 1_700_000_000_000
 
@@ -109,7 +109,7 @@ class Desk:
     """A broker that makes the lines of one feed and of other machines."""
 
     def __init__(self) -> None:
-        self._broker = MessageBroker("e1", Anyone(), clock_ms=lambda: NOW_MS)
+        self._broker = MessageBroker("e1", OpenAccess(), clock_ms=lambda: NOW_MS)
         self._feed = BusClient(ClientId("feed", "main"), "e1")
 
     def line(

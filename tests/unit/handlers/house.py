@@ -37,8 +37,9 @@ from deskbus_protocol.methods import METHODS
 from deskbus_protocol.reconnection import SESSION_GRACE_MS
 from deskbus_protocol.wire import rpc
 from deskbus_protocol.wire.framing import RefusedFrame
-from tests.contract.behaviour.outages import Log
-from tests.unit.security.desk import Desk, FakeTrail
+from tests.support.audit_trail import FakeTrail
+from tests.support.memory_bus import MemoryLog
+from tests.unit.security.desk import Desk
 
 
 class _Frame(msgspec.Struct):
@@ -49,7 +50,7 @@ class _Frame(msgspec.Struct):
     error: dict[str, Any] | None = None
 
 
-class _Log(Log):
+class _Log(MemoryLog):
     def append(self, topic: str, seq: int, timestamp_ms: int, line: bytes) -> None:
         super().append(topic, seq, timestamp_ms, line)
         del self.entries[:-1]

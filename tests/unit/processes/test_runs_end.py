@@ -16,7 +16,7 @@ from deskbus.processes.runtime.spawn import Program
 from deskbus.processes.spec import AppSpec, ProcessSpec
 from deskbus.processes.system.resource_group import NoResourceGroups
 from deskbus_protocol.apps import AppStatus
-from tests.unit.security.desk import FakeTrail
+from tests.support.audit_trail import FakeTrail
 
 APP = "app.brief"
 WARM_UP, TIMES, SLACK = 10, 50, 20

@@ -9,23 +9,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from deskbus.reliability.circuit_breaker import Attempt, BreakerPolicy, CircuitBreaker
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
+from tests.support.clocks import ManualClock
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> ManualClock:
+    return ManualClock(0.0)
 
 
 @pytest.fixture
-def breaker(clock: Clock) -> CircuitBreaker:
+def breaker(clock: ManualClock) -> CircuitBreaker:
     return CircuitBreaker("disk", monotonic_s=clock)
 
 
@@ -56,7 +49,7 @@ def succeed(breaker: CircuitBreaker, times: int) -> None:
 
 @pytest.mark.requirement("6.1")
 def test_five_failures_in_a_row_open_it_for_thirty_seconds(
-    breaker: CircuitBreaker, clock: Clock
+    breaker: CircuitBreaker, clock: ManualClock
 ) -> None:
     fail(breaker, 4)
     assert state_of(breaker) == "closed"
@@ -70,7 +63,7 @@ def test_five_failures_in_a_row_open_it_for_thirty_seconds(
 
 
 @pytest.mark.requirement("6.1")
-def test_three_successes_close_it_again(breaker: CircuitBreaker, clock: Clock) -> None:
+def test_three_successes_close_it_again(breaker: CircuitBreaker, clock: ManualClock) -> None:
     fail(breaker, 5)
     clock.now_s = 30.0
     succeed(breaker, 2)
@@ -80,7 +73,7 @@ def test_three_successes_close_it_again(breaker: CircuitBreaker, clock: Clock) -
 
 
 def test_a_failed_trial_opens_it_for_the_whole_time_again(
-    breaker: CircuitBreaker, clock: Clock
+    breaker: CircuitBreaker, clock: ManualClock
 ) -> None:
     fail(breaker, 5)
     clock.now_s = 30.0
@@ -100,7 +93,9 @@ def test_a_success_in_between_starts_the_count_anew(breaker: CircuitBreaker) -> 
     assert state_of(breaker) == "closed"
 
 
-def test_half_open_lets_one_trial_through_at_a_time(breaker: CircuitBreaker, clock: Clock) -> None:
+def test_half_open_lets_one_trial_through_at_a_time(
+    breaker: CircuitBreaker, clock: ManualClock
+) -> None:
     fail(breaker, 5)
     clock.now_s = 30.0
     trial = begin(breaker)
@@ -110,7 +105,7 @@ def test_half_open_lets_one_trial_through_at_a_time(breaker: CircuitBreaker, clo
 
 
 def test_what_began_before_a_change_of_state_counts_no_more(
-    breaker: CircuitBreaker, clock: Clock
+    breaker: CircuitBreaker, clock: ManualClock
 ) -> None:
     slow = [begin(breaker) for _ in range(4)]
     fail(breaker, 5)
@@ -141,7 +136,7 @@ def test_an_attempt_counts_only_the_exceptions_that_blame_the_component(
 
 
 def test_a_cancelled_attempt_tells_nothing_and_frees_its_place(
-    breaker: CircuitBreaker, clock: Clock
+    breaker: CircuitBreaker, clock: ManualClock
 ) -> None:
     fail(breaker, 5)
     clock.now_s = 30.0
@@ -158,7 +153,7 @@ def test_a_new_component_starts_closed(breaker: CircuitBreaker) -> None:
     assert state_of(breaker) == "closed"
 
 
-def test_each_change_of_state_is_told_once(breaker: CircuitBreaker, clock: Clock) -> None:
+def test_each_change_of_state_is_told_once(breaker: CircuitBreaker, clock: ManualClock) -> None:
     told: list[str] = []
     breaker.on_changed = lambda changed: told.append(changed.state)
     fail(breaker, 5)
@@ -176,7 +171,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock = Clock()
+        self.clock = ManualClock(0.0)
         self.breaker = CircuitBreaker("part", policy=self.policy, monotonic_s=self.clock)
         self.breaker.on_changed = self.changed
         self.running: list[tuple[Attempt, int]] = []

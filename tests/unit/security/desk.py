@@ -17,9 +17,9 @@ from deskbus.security.service import SecurityManager
 from deskbus.storage.clocks import SteadyClock
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.envelope import ClientId
-from deskbus_protocol.errors import AUDIT_UNAVAILABLE, CONFLICT, UNAVAILABLE, DeskbusError
-from deskbus_protocol.events import AuditEvent
+from deskbus_protocol.errors import CONFLICT, UNAVAILABLE, DeskbusError
 from deskbus_protocol.permissions import Grant
+from tests.support.audit_trail import FakeTrail
 
 START_MS = 1_800_000_000_000
 TICKER = ClientId("desk.ticker", "main")
@@ -70,25 +70,6 @@ class FakeClock:
 
     def steady(self) -> SteadyClock:
         return SteadyClock(lambda: self.wall, lambda: self.running)
-
-
-class FakeTrail:
-    def __init__(self) -> None:
-        self.noted: list[AuditEvent] = []
-        self.committed: list[AuditEvent] = []
-        self.is_full = False
-
-    def note(self, event: AuditEvent) -> None:
-        self.noted.append(event)
-
-    async def commit(self, event: AuditEvent) -> None:
-        await anyio.lowlevel.checkpoint()
-        if self.is_full:
-            raise DeskbusError(AUDIT_UNAVAILABLE)
-        self.committed.append(event)
-
-    def kinds(self) -> list[str]:
-        return [type(event).__name__ for event in (*self.noted, *self.committed)]
 
 
 Person = Callable[[PermissionRequest], Awaitable[ConsentAnswer]]

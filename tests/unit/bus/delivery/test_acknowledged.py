@@ -9,7 +9,7 @@ from deskbus.bus.delivery import acknowledged
 from deskbus.bus.delivery.acknowledged import AcknowledgedOutlet, PendingMessage
 from deskbus_protocol.errors import CONNECTION_LOST, DeskbusError
 from deskbus_protocol.history import DeadLetterReason
-from tests.unit.bus.lines import Mint, read
+from tests.support.messages import Mint, read
 
 
 class Rig:

@@ -5,7 +5,7 @@ import pytest
 from deskbus.bus.delivery import dead_letters
 from deskbus.bus.delivery.dead_letters import MAX_LETTERS, DeadLetterQueue
 from deskbus_protocol.envelope import ClientId
-from tests.unit.bus.lines import Mint, read
+from tests.support.messages import Mint, read
 
 READER = ClientId("desk.blotter", "main")
 

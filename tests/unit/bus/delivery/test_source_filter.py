@@ -4,7 +4,7 @@ import pytest
 
 from deskbus.bus.delivery.source_filter import SourceFilter
 from deskbus_protocol.bus import Source
-from tests.unit.bus.lines import Mint, read
+from tests.support.messages import Mint, read
 
 
 @pytest.fixture

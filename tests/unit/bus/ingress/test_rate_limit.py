@@ -9,13 +9,7 @@ from msgspec import UNSET, Raw
 from deskbus.bus.ingress.rate_limit import HOLD_S, RateLimitedPublisher, RateLimits
 from deskbus_protocol.errors import RATE_LIMITED, DeskbusError
 from deskbus_protocol.manifest import Limits
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clocks import ManualClock
 
 
 class Publisher:
@@ -39,8 +33,8 @@ def message(topic: str, size: int = 10) -> Any:
     return SimpleNamespace(topic=topic, payload=Raw(b"x" * size), durable=False)
 
 
-def metered(limits: Limits) -> tuple[Any, Publisher, list[float], Clock, RateLimits]:
-    clock, holds, behind = Clock(), list[float](), Publisher()
+def metered(limits: Limits) -> tuple[Any, Publisher, list[float], ManualClock, RateLimits]:
+    clock, holds, behind = ManualClock(0.0), list[float](), Publisher()
     rate_limits = RateLimits(lambda _: None, clock)
     rate_limits.limit("desk.app", limits)
     rate_limit = rate_limits.of("desk.app")
@@ -75,7 +69,7 @@ def test_what_is_beyond_the_budget_is_refused_and_the_app_held_back() -> None:
     assert behind.routed == ["a", "b", "c"]
     assert refused == [("rate_limited", "d"), ("rate_limited", "e")]
     assert holds == [HOLD_S]
-    clock.now = 1.0
+    clock.now_s = 1.0
     assert rate_limits.excess_per_s("desk.app") == (5, 0)
     assert publisher.publish_plain([message("f")], refuse) == "routed"
     assert rate_limits.excess_per_s("desk.app") == (0, 0)
@@ -88,10 +82,10 @@ def test_a_large_message_is_paid_for_afterwards() -> None:
         publisher.publish("more", Raw(b"x"), UNSET)
     assert refused.value.kind is RATE_LIMITED
     assert refused.value.kind.retryable
-    clock.now = 2.0
+    clock.now_s = 2.0
     assert rate_limits.excess_per_s("desk.app")[1] > 1024
     with pytest.raises(DeskbusError):
         rate_limits.check("desk.app", 1)
-    clock.now = 3.5
+    clock.now_s = 3.5
     assert publisher.publish("more", Raw(b"x"), UNSET)
     assert behind.routed == ["large", "more"]

@@ -11,20 +11,13 @@ from deskbus_protocol.bus import MessageParams
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.method import TraceContext
-from tests.unit.bus.lines import Anyone, read
+from tests.support.bus_access import OpenAccess
+from tests.support.messages import Inbox, read
 
 NOW_MS = 1_700_000_000_000
 
 
-class Inbox:
-    def __init__(self) -> None:
-        self.lines: list[bytes] = []
-
-    def put(self, line: bytes, topic: str | None, seq: int) -> None:
-        self.lines.append(line)
-
-
-class NoOrders(Anyone):
+class NoOrders(OpenAccess):
     """Lets nobody read orders."""
 
     def may_read(self, identity: ClientId, topic: str) -> bool:
@@ -50,8 +43,8 @@ def foreign(topic: str = "prices.EURUSD", **members: object) -> MessageParams:
 class Desk:
     """A broker, the door to it for other machines, and somebody who reads everything."""
 
-    def __init__(self, acl: Anyone | None = None) -> None:
-        self.broker = MessageBroker("e1", acl or Anyone(), clock_ms=lambda: NOW_MS)
+    def __init__(self, acl: OpenAccess | None = None) -> None:
+        self.broker = MessageBroker("e1", acl or OpenAccess(), clock_ms=lambda: NOW_MS)
         self.inbox = Inbox()
         self._door = BusClient(ClientId("deskbus.federation", "desk-a"), "e1")
         blotter = BusClient(ClientId("blotter", "main"), "e1")

@@ -7,8 +7,8 @@ from msgspec import UNSET
 from deskbus.bus.delivery import acknowledged
 from deskbus_protocol.bus import ContinueParams, Unacknowledged
 from deskbus_protocol.envelope import ClientId
-from tests.contract.behaviour.outages import Line, Log, Run
-from tests.unit.bus.lines import read
+from tests.support.memory_bus import BusRun, MemoryLine, MemoryLog
+from tests.support.messages import read
 
 READER = ClientId("reader", "main")
 pytestmark = pytest.mark.requirement("6.3")
@@ -18,14 +18,14 @@ class Desk:
     """The second run of a backend; in the first `before` messages were published."""
 
     def __init__(self, before: int, topics: tuple[str, ...] = ("kept.a",)) -> None:
-        self.log = Log()
-        first = Run(1, self.log, lambda: 1_000)
+        self.log = MemoryLog()
+        first = BusRun(1, self.log, lambda: 1_000)
         for _ in range(before):
             for topic in topics:
                 first.publish(topic)
         self.now = 2_000
-        self.run = Run(2, self.log, lambda: self.now)
-        self.line = Line()
+        self.run = BusRun(2, self.log, lambda: self.now)
+        self.line = MemoryLine()
         self.run.bus.attach(READER, self.line, resume=True)
         self.window = self.run.bus.member(READER).window
 

@@ -17,7 +17,7 @@ from deskbus.contracts.log_query import LogQuery
 from deskbus_protocol.bus import Mode
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.history import ReplayParams
-from tests.unit.bus.lines import Anyone
+from tests.support.bus_access import OpenAccess
 from tests.unit.bus.test_histories import Line
 
 READER = ClientId("reader", "main")
@@ -96,8 +96,8 @@ def test_every_message_comes_once_and_in_order(
 ) -> None:
     log = Log(block)
     bus = InterApplicationBus(
-        MessageBroker("e1", Anyone(), log, clock_ms=lambda: 0),
-        Anyone(),
+        MessageBroker("e1", OpenAccess(), log, clock_ms=lambda: 0),
+        OpenAccess(),
         on_gone=lambda _: None,
         awake_ms=lambda: 0,
     )

@@ -13,7 +13,7 @@ from deskbus.config import Config, Settings
 from deskbus.vault.service import VaultService
 from deskbus.vault.vault import Vault
 from deskbus_protocol.errors import DeskbusError
-from tests.unit.security.desk import FakeTrail
+from tests.support.audit_trail import FakeTrail
 
 assert deskbus.__file__ is not None
 PACKAGE = Path(deskbus.__file__).resolve().parent

@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import PERMISSION_DENIED, TICKET_REFUSED
-from tests.contract.behaviour.outages import Line
+from tests.support.memory_bus import MemoryLine
 from tests.unit.handlers.house import House, Visitor, house
 
 WARM_UP = 30
@@ -177,7 +177,7 @@ async def test_ten_thousand_clients_come_and_go_and_leave_the_bus_as_it_was(home
 
     def come_and_go(number: int) -> None:
         who = ClientId("app.one", f"client-{number}")
-        bus.attach(who, Line(), resume=False)
+        bus.attach(who, MemoryLine(), resume=False)
         bus.subscribe(who, "t.#", "acknowledged" if number % 2 else "live")
         bus.broker.publish(bus.member(who).client, "t.a", Raw(b"1"))
         bus.detach(who)

@@ -3,17 +3,10 @@
 import anyio
 
 from deskbus.observability.metrics.delivery_latency import BEAT_S, SAMPLES_A_BEAT, DeliveryLatency
+from tests.support.clocks import ManualClock
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-def reads(latency: DeliveryLatency, clock: Clock, count: int, *, within_s: float) -> int:
+def reads(latency: DeliveryLatency, clock: ManualClock, count: int, *, within_s: float) -> int:
     """How many of so many reads, evenly spread over a time, were measured."""
     sampled = 0
     for _ in range(count):
@@ -27,13 +20,13 @@ def reads(latency: DeliveryLatency, clock: Clock, count: int, *, within_s: float
 
 
 async def test_a_quiet_bus_is_measured_whole() -> None:
-    clock = Clock()
+    clock = ManualClock()
     latency = DeliveryLatency(clock)
     assert reads(latency, clock, 50, within_s=60.0) == 50
 
 
 async def test_a_busy_bus_is_measured_a_bounded_number_of_times_a_second() -> None:
-    clock = Clock()
+    clock = ManualClock()
     latency = DeliveryLatency(clock)
     reads(latency, clock, 25_000, within_s=BEAT_S)  # learns the rate
     sampled = reads(latency, clock, 400_000, within_s=4.0)
@@ -42,7 +35,7 @@ async def test_a_busy_bus_is_measured_a_bounded_number_of_times_a_second() -> No
 
 
 async def test_a_sample_lasts_until_the_loop_has_written() -> None:
-    clock = Clock()
+    clock = ManualClock()
     latency = DeliveryLatency(clock)
     latency.read_begins()
     latency.delivered("live")
@@ -56,7 +49,7 @@ async def test_a_sample_lasts_until_the_loop_has_written() -> None:
 
 
 async def test_a_read_that_reaches_nobody_is_no_sample() -> None:
-    latency = DeliveryLatency(Clock())
+    latency = DeliveryLatency(ManualClock())
     latency.read_begins()
     latency.read_ends()
     await anyio.lowlevel.checkpoint()

@@ -15,27 +15,20 @@ from deskbus.processes.runtime.app_logs import (
     AppLogFile,
     LogCapture,
 )
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clocks import ManualClock
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
-def capture(folder: Path, clock: Clock, bytes_per_s: int = 1000) -> LogCapture:
+def capture(folder: Path, clock: ManualClock, bytes_per_s: int = 1000) -> LogCapture:
     return LogCapture(AppLogFile(folder / "app.log"), bytes_per_s, clock)
 
 
 async def test_lines_go_to_a_private_file_and_the_last_are_remembered(
-    tmp_path: Path, clock: Clock
+    tmp_path: Path, clock: ManualClock
 ) -> None:
     taken = capture(tmp_path, clock, 1_000_000)
     for number in range(100):
@@ -48,12 +41,14 @@ async def test_lines_go_to_a_private_file_and_the_last_are_remembered(
     assert taken.tail[-2:] == ["line 99", "half  [31ma line"]
 
 
-async def test_what_is_too_much_is_dropped_counted_and_told(tmp_path: Path, clock: Clock) -> None:
+async def test_what_is_too_much_is_dropped_counted_and_told(
+    tmp_path: Path, clock: ManualClock
+) -> None:
     taken = capture(tmp_path, clock)
     assert await taken.add(b"x" * int(1000 * BURST_S))
     assert not await taken.add(b"y" * 700)
     assert not await taken.add(b"z" * 700)
-    clock.now += 2
+    clock.now_s += 2
     assert taken.excess_per_s() == pytest.approx((1000 * BURST_S + 1400) / 2)
     assert await taken.add(b"again\n")
     assert taken.excess_per_s() == 0
@@ -62,7 +57,7 @@ async def test_what_is_too_much_is_dropped_counted_and_told(tmp_path: Path, cloc
     assert b"y" * 10 not in written
 
 
-async def test_an_endless_line_takes_no_memory(tmp_path: Path, clock: Clock) -> None:
+async def test_an_endless_line_takes_no_memory(tmp_path: Path, clock: ManualClock) -> None:
     taken = capture(tmp_path, clock, 10_000_000)
     for _ in range(100):
         await taken.add(b"x" * 65_536)
@@ -77,7 +72,9 @@ def test_files_rotate_and_the_oldest_goes(tmp_path: Path) -> None:
     assert kept == {"app.log": b"9", "app.log.1": b"8", "app.log.2": b"7"}
 
 
-async def test_a_file_that_hangs_holds_nobody_and_is_told(tmp_path: Path, clock: Clock) -> None:
+async def test_a_file_that_hangs_holds_nobody_and_is_told(
+    tmp_path: Path, clock: ManualClock
+) -> None:
     # Nobody reads the fifo, so opening it waits.
     os.mkfifo(tmp_path / "app.log")
     taken = capture(tmp_path, clock, 10_000_000)
@@ -92,7 +89,7 @@ async def test_a_file_that_hangs_holds_nobody_and_is_told(tmp_path: Path, clock:
 
 
 async def test_a_file_that_can_not_be_written_is_told_until_it_can(
-    tmp_path: Path, clock: Clock
+    tmp_path: Path, clock: ManualClock
 ) -> None:
     (tmp_path / "app.log").symlink_to("/dev/full")
     taken = capture(tmp_path, clock, 10_000)

@@ -26,7 +26,7 @@ from deskbus_protocol.errors import (
 from deskbus_protocol.history import HistoryParams
 from deskbus_protocol.method import NoParams
 from deskbus_protocol.permissions import Grant
-from tests.contract.behaviour.outages import Line, Log
+from tests.support.memory_bus import MemoryLine, MemoryLog
 from tests.unit.security.desk import TICKER, Desk, says
 
 pytestmark = pytest.mark.requirement("3.2")
@@ -39,7 +39,7 @@ SENSITIVE = "kept.secret"
 CALL: Any = SimpleNamespace(identity=TICKER)
 
 
-class LockedLog(Log):
+class LockedLog(MemoryLog):
     """A log that can't take sensitive messages, as with a locked vault."""
 
     locked = True
@@ -61,7 +61,7 @@ class Bus:
         security = self.security = self.desk.security
         broker = MessageBroker("e1", security.checker, self.log)
         self.bus = InterApplicationBus(broker, security.checker, on_gone=lambda _: None)
-        self.bus.attach(TICKER, Line(), resume=False)
+        self.bus.attach(TICKER, MemoryLine(), resume=False)
         replays = Replays(self.bus, self.log)
         self.table = {
             **bus_handlers.handlers(

@@ -17,7 +17,8 @@ from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.permissions import Grant
 from deskbus_protocol.topics import matches
-from tests.unit.security.desk import READ, TICKER, WRITE, Desk, FakeTrail, says
+from tests.support.audit_trail import FakeTrail
+from tests.unit.security.desk import READ, TICKER, WRITE, Desk, says
 
 pytestmark = pytest.mark.requirement("3.2")
 

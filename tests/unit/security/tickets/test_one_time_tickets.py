@@ -5,25 +5,18 @@ import pytest
 from deskbus.security.tickets.one_time_tickets import MAX_OPEN_TICKETS, TICKET_LIFE_S, TicketIssuer
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
+from tests.support.clocks import ManualClock
 
 FEED = ClientId("desk.feed", "main")
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def office(clock: Clock) -> TicketIssuer:
+def office(clock: ManualClock) -> TicketIssuer:
     return TicketIssuer(clock)
 
 
@@ -40,7 +33,7 @@ def test_a_ticket_gives_its_identity_once(office: TicketIssuer) -> None:
 
 
 def test_unknown_foreign_used_and_expired_tickets_are_refused_alike(
-    office: TicketIssuer, clock: Clock
+    office: TicketIssuer, clock: ManualClock
 ) -> None:
     used, foreign, expired = (office.mint(FEED) for _ in range(3))
     office.redeem(used, "desk.feed")
@@ -49,14 +42,14 @@ def test_unknown_foreign_used_and_expired_tickets_are_refused_alike(
         refusal(office, used, "desk.feed"),
         refusal(office, foreign, "desk.bank"),
     }
-    clock.now += TICKET_LIFE_S
+    clock.now_s += TICKET_LIFE_S
     words.add(refusal(office, expired, "desk.feed"))
     assert len(words) == 1
 
 
-def test_a_ticket_is_good_until_its_last_moment(office: TicketIssuer, clock: Clock) -> None:
+def test_a_ticket_is_good_until_its_last_moment(office: TicketIssuer, clock: ManualClock) -> None:
     ticket = office.mint(FEED)
-    clock.now += TICKET_LIFE_S - 0.001
+    clock.now_s += TICKET_LIFE_S - 0.001
     assert office.redeem(ticket, "desk.feed") == FEED
 
 
@@ -67,12 +60,12 @@ def test_a_ticket_tried_for_another_app_is_spent(office: TicketIssuer) -> None:
 
 
 def test_open_tickets_are_bounded_and_expired_ones_make_room(
-    office: TicketIssuer, clock: Clock
+    office: TicketIssuer, clock: ManualClock
 ) -> None:
     for _ in range(MAX_OPEN_TICKETS):
         office.mint(FEED)
     with pytest.raises(DeskbusError) as refused:
         office.mint(FEED)
     assert refused.value.kind.name == "overloaded"
-    clock.now += TICKET_LIFE_S
+    clock.now_s += TICKET_LIFE_S
     assert office.redeem(office.mint(FEED), "desk.feed") == FEED

@@ -11,25 +11,18 @@ from deskbus.web.limits import (
 )
 from deskbus.web.origins.browser_sessions import Browser, BrowserSessions
 from deskbus_protocol.errors import DeskbusError
+from tests.support.clocks import ManualClock
 
 APP, ORIGIN = "a.page", "http://a.localhost:1"
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def sessions(clock: Clock) -> BrowserSessions:
+def sessions(clock: ManualClock) -> BrowserSessions:
     return BrowserSessions(clock)
 
 
@@ -39,7 +32,7 @@ def found(sessions: BrowserSessions, secret: str) -> Browser:
     return browser
 
 
-def test_a_code_is_good_once_for_a_minute(sessions: BrowserSessions, clock: Clock) -> None:
+def test_a_code_is_good_once_for_a_minute(sessions: BrowserSessions, clock: ManualClock) -> None:
     code = sessions.new_code(APP)
     assert sessions.redeem(code, APP, ORIGIN) is not None
     assert sessions.redeem(code, APP, ORIGIN) is None
@@ -56,7 +49,7 @@ def test_a_code_of_another_app_is_spent(sessions: BrowserSessions) -> None:
 
 
 def test_codes_are_bounded_and_make_room_as_they_age(
-    sessions: BrowserSessions, clock: Clock
+    sessions: BrowserSessions, clock: ManualClock
 ) -> None:
     for _ in range(MAX_CODES):
         sessions.new_code(APP)
@@ -67,7 +60,7 @@ def test_codes_are_bounded_and_make_room_as_they_age(
 
 
 def test_a_session_is_of_one_app_and_origin_and_ends(
-    sessions: BrowserSessions, clock: Clock
+    sessions: BrowserSessions, clock: ManualClock
 ) -> None:
     secret, _ = sessions.let_in(APP, ORIGIN)
     assert sessions.find(secret, "b.page", ORIGIN) is None
@@ -89,7 +82,7 @@ def test_the_browser_that_was_unused_longest_gives_way(sessions: BrowserSessions
 
 @pytest.mark.requirement("5.4")
 def test_a_csrf_token_is_signed_bound_and_short_lived(
-    sessions: BrowserSessions, clock: Clock
+    sessions: BrowserSessions, clock: ManualClock
 ) -> None:
     one = found(sessions, sessions.let_in(APP, ORIGIN).secret)
     other = found(sessions, sessions.let_in(APP, ORIGIN).secret)

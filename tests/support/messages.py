@@ -9,42 +9,28 @@ from deskbus.bus.broker import MessageBroker
 from deskbus.bus.route import BusClient
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import ClientId
-from deskbus_protocol.permissions import Grant
+from tests.support.bus_access import OpenAccess
 
 
-class Anyone:
-    """Permits everything."""
+class Inbox:
+    """Keeps the lines that a client was given."""
 
-    def is_granted(self, identity: ClientId, wanted: Grant) -> bool:
-        return True
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
 
-    def may_read(self, identity: ClientId, topic: str) -> bool:
-        return True
+    def put(self, line: bytes, topic: str | None, seq: int) -> None:
+        self.lines.append(line)
 
-    def may_write(self, identity: ClientId, topic: str) -> bool:
-        return True
-
-    def may_subscribe(self, identity: ClientId, pattern: str) -> bool:
-        return True
-
-    def may_spend(self, identity: ClientId, permission: str, scope: str) -> bool:
-        return False
-
-    def spend(self, identity: ClientId, permission: str, scope: str) -> bool:
-        return False
-
-    def may_write_all(self, identity: ClientId, pattern: str) -> bool:
-        return True
-
-    def may_send(self, identity: ClientId, app: str) -> bool:
-        return True
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        return [read(line) for line in self.lines]
 
 
 class Mint:
     """Makes lines through a real broker whose clock stands still."""
 
     def __init__(self, now_ms: int = 0) -> None:
-        self._broker = MessageBroker("e1", Anyone(), clock_ms=lambda: now_ms)
+        self._broker = MessageBroker("e1", OpenAccess(), clock_ms=lambda: now_ms)
         self._senders: dict[str, BusClient] = {}
 
     def line(
