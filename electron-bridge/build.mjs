@@ -125,13 +125,14 @@ await Promise.all([
       target: PAGE_TARGET,
     }),
   ),
-  ...pages.map((name) =>
-    copyFile(src('renderer', name, `${name}.css`), dist('renderer', `${name}.css`)),
-  ),
-  copyFile(src('renderer', 'tokens.css'), dist('renderer', 'tokens.css')),
-  copyFile(
-    join(root, 'node_modules', 'uplot', 'dist', 'uPlot.min.css'),
-    dist('renderer', 'uplot.css'),
+  ...['tokens', ...pages.map((name) => join(name, name))].map((name) =>
+    build({
+      bundle: true,
+      target: PAGE_TARGET,
+      logLevel: 'warning',
+      entryPoints: [src('renderer', `${name}.css`)],
+      outfile: dist('renderer', basename(`${name}.css`)),
+    }),
   ),
   makePages(dist(), pages),
   copyFile(join(root, '..', 'LICENSE'), join(root, 'LICENSE')),

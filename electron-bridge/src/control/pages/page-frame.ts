@@ -15,8 +15,3 @@ export function pageFrame(
     h('div', { class: 'page-split' }, content, drawer.element),
   );
 }
-
-/** A table that is all that a page shows. */
-export function soleTable(table: HTMLElement): HTMLElement {
-  return h('div', { class: 'tab-host' }, h('div', { class: 'card view' }, table));
-}

@@ -6,7 +6,7 @@ import { fullTime, shortTime } from './time';
 export function cellOf(cell: PanelCell): HTMLElement {
   const box = make('div', 'cell');
   const tag = cell.look === 'code' ? 'code' : 'span';
-  const line = make(tag, `value ${cell.look ?? 'text'} tone-${cell.tone ?? 'plain'}`);
+  const line = make(tag, `value ${cell.look ?? 'text'} ${cell.tone ?? 'plain'}`);
   if (cell.time === undefined) {
     line.textContent = cell.text ?? '';
     if (line.textContent.length > 24) line.title = line.textContent;
@@ -33,7 +33,7 @@ export function factsOf(facts: PanelFact[], list: HTMLElement): void {
       const pair = make('div', 'fact');
       pair.append(
         make('dt', '', fact.label),
-        make('dd', `${fact.look ?? 'text'} tone-${fact.tone ?? 'plain'}`, fact.text),
+        make('dd', `${fact.look ?? 'text'} ${fact.tone ?? 'plain'}`, fact.text),
       );
       return pair;
     }),

@@ -53,7 +53,7 @@ function drawVerdict(verdict: PanelVerdict | undefined): void {
   const box = byId('verdict');
   box.hidden = verdict === undefined;
   if (!verdict) return;
-  box.className = `tone-${verdict.tone ?? 'plain'}`;
+  box.className = verdict.tone ?? 'plain';
   setText('verdict-text', verdict.text);
   setText('verdict-detail', verdict.detail ?? '');
   byId('verdict-detail').title = verdict.detail ?? '';
@@ -118,7 +118,7 @@ async function act(action: PanelAction, subject: string, row?: string): Promise<
 function tell({ ok, message }: Outcome): void {
   const notice = byId('notice');
   clearTimeout(noticeTimer);
-  notice.className = ok ? 'tone-good' : 'tone-bad';
+  notice.className = ok ? 'good' : 'bad';
   setText('notice', message);
   // A failure stays until something else happens.
   if (ok) noticeTimer = window.setTimeout(() => setText('notice', ''), NOTICE_MS);

@@ -1,6 +1,7 @@
-import type { AppProcessInfo, ControlAppResult, Crash } from '../../../generated/protocol';
+import type { ControlAppResult, Crash } from '../../../generated/protocol';
 import { fill, h, keyed, setText } from '../../dom';
 import { bytes, duration, NOTHING, number, percent, time } from '../../format';
+import { asTree } from '../../tree';
 import { facts } from '../../widgets/facts';
 import { text } from '../../../renderer/language';
 import { countOf, cpuOf, megabytes, type AppRow } from './app-row';
@@ -63,8 +64,12 @@ export class AppDetails {
     if (row) fill(this.figures, factsOf(row));
     keyed(
       this.tree,
-      inOrder(found.processes),
-      ({ process }) => String(process.pid),
+      asTree(
+        found.processes,
+        ({ pid }) => pid,
+        ({ parent }) => parent,
+      ),
+      ({ item }) => String(item.pid),
       () =>
         h(
           'li',
@@ -74,7 +79,7 @@ export class AppDetails {
           h('span', { class: 'end' }),
           h('span', { class: 'end quiet' }),
         ),
-      (element, { process, depth }) => {
+      (element, { item: process, depth }) => {
         const [name, pid, memory, cpu] = element.children;
         if (!name || !pid || !memory || !cpu) return;
         element.style.setProperty('--depth', String(depth));
@@ -164,19 +169,4 @@ function factsOf(row: AppRow): HTMLElement {
       ? []
       : [[text('page.control.apps.detail'), status.detail] as const]),
   ]);
-}
-
-interface TreeRow {
-  process: AppProcessInfo;
-  depth: number;
-}
-
-/** Each process below its parent. */
-function inOrder(processes: readonly AppProcessInfo[]): TreeRow[] {
-  const pids = new Set(processes.map(({ pid }) => pid));
-  const below = (parent: number | undefined, depth: number): TreeRow[] =>
-    processes
-      .filter((each) => (parent === undefined ? !pids.has(each.parent) : each.parent === parent))
-      .flatMap((process) => [{ process, depth }, ...below(process.pid, depth + 1)]);
-  return below(undefined, 0);
 }

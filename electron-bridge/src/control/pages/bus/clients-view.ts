@@ -1,7 +1,8 @@
 import type { ClientInfo } from '../../../generated/protocol';
 import { add, h } from '../../dom';
 import { bytes, duration, number } from '../../format';
-import { pill, plain } from '../../widgets/cells';
+import { pill } from '../../widgets/cells';
+import { column, figures } from '../../widgets/columns';
 import type { Drawer } from '../../widgets/drawer';
 import { facts, type Fact } from '../../widgets/facts';
 import { Grid } from '../../widgets/grid';
@@ -70,13 +71,10 @@ function gridOf(open: (client: ClientInfo) => void): Grid<ClientInfo> {
     empty: text('page.control.bus.no-clients'),
     onOpen: (row) => open(row),
     columns: [
-      {
-        id: 'app',
-        title: text('page.control.bus.client'),
-        width: 'minmax(150px, 1fr)',
-        by: keyOf,
-        draw: (cell, row) => plain(cell, `${row.app} · ${row.client}`, 'strong'),
-      },
+      column('app', text('page.control.bus.client'), 'minmax(150px, 1fr)', keyOf, {
+        say: (row) => `${row.app} · ${row.client}`,
+        kind: 'strong',
+      }),
       {
         id: 'state',
         title: text('page.control.bus.state'),
@@ -86,41 +84,30 @@ function gridOf(open: (client: ClientInfo) => void): Grid<ClientInfo> {
         draw: (cell, row) =>
           pill(cell, stateOf(row), row.slow ? 'caution' : row.online ? 'good' : 'quiet'),
       },
-      {
-        id: 'queued',
-        title: text('page.control.bus.queued'),
-        width: '90px',
-        isEnd: true,
-        by: (row) => row.queued,
-        draw: (cell, row) => plain(cell, number(row.queued), row.queued === 0 ? 'quiet' : 'strong'),
-      },
-      {
-        id: 'bytes',
-        title: text('page.control.bus.size'),
-        width: '90px',
-        isEnd: true,
+      figures('queued', text('page.control.bus.queued'), '90px', (row) => row.queued, {
+        say: (row) => number(row.queued),
+        kind: (row) => (row.queued === 0 ? 'quiet' : 'strong'),
+      }),
+      figures('bytes', text('page.control.bus.size'), '90px', (row) => row.queuedBytes, {
+        say: (row) => bytes(row.queuedBytes),
+        kind: 'quiet',
         from: 560,
-        by: (row) => row.queuedBytes,
-        draw: (cell, row) => plain(cell, bytes(row.queuedBytes), 'quiet'),
-      },
-      {
-        id: 'oldest',
-        title: text('page.control.bus.oldest'),
-        width: '110px',
-        isEnd: true,
-        by: (row) => row.oldest ?? 0,
-        draw: (cell, row) => plain(cell, row.queued > 0 ? duration(row.oldest ?? 0) : '', 'quiet'),
-      },
-      {
-        id: 'unacknowledged',
-        title: text('page.control.bus.unacknowledged'),
-        width: '130px',
-        isEnd: true,
-        from: 680,
-        by: (row) => row.unacknowledged,
-        draw: (cell, row) =>
-          plain(cell, number(row.unacknowledged), row.unacknowledged === 0 ? 'quiet' : ''),
-      },
+      }),
+      figures('oldest', text('page.control.bus.oldest'), '110px', (row) => row.oldest ?? 0, {
+        say: (row) => (row.queued > 0 ? duration(row.oldest ?? 0) : ''),
+        kind: 'quiet',
+      }),
+      figures(
+        'unacknowledged',
+        text('page.control.bus.unacknowledged'),
+        '130px',
+        (row) => row.unacknowledged,
+        {
+          say: (row) => number(row.unacknowledged),
+          kind: (row) => (row.unacknowledged === 0 ? 'quiet' : ''),
+          from: 680,
+        },
+      ),
     ],
   });
 }

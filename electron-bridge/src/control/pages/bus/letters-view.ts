@@ -2,7 +2,7 @@ import type { DeadLetter } from '../../../generated/protocol';
 import { add, h } from '../../dom';
 import { number, time } from '../../format';
 import { button } from '../../widgets/button';
-import { plain } from '../../widgets/cells';
+import { column, figures } from '../../widgets/columns';
 import type { Drawer } from '../../widgets/drawer';
 import { Grid } from '../../widgets/grid';
 import { text, textOr } from '../../../renderer/language';
@@ -107,45 +107,22 @@ function gridOf(open: (letter: DeadLetter) => void): Grid<DeadLetter> {
     empty: text('page.control.bus.no-letters'),
     onOpen: (row) => open(row),
     columns: [
-      {
-        id: 'reason',
-        title: text('page.control.bus.reason'),
-        width: '170px',
-        by: (row) => row.reason,
-        draw: (cell, row) => plain(cell, reasonOf(row), 'strong'),
-      },
-      {
-        id: 'topic',
-        title: text('page.control.bus.topic'),
-        width: 'minmax(120px, 1fr)',
-        by: topicOf,
-        draw: (cell, row) => plain(cell, topicOf(row)),
-      },
-      {
-        id: 'app',
-        title: text('page.control.bus.for'),
-        width: 'minmax(110px, 0.7fr)',
+      column('reason', text('page.control.bus.reason'), '170px', (row) => row.reason, {
+        say: (row) => reasonOf(row),
+        kind: 'strong',
+      }),
+      column('topic', text('page.control.bus.topic'), 'minmax(120px, 1fr)', topicOf),
+      column('app', text('page.control.bus.for'), 'minmax(110px, 0.7fr)', (row) => row.app, {
         from: 520,
-        by: (row) => row.app,
-        draw: (cell, row) => plain(cell, row.app),
-      },
-      {
-        id: 'attempts',
-        title: text('page.control.bus.attempts'),
-        width: '90px',
-        isEnd: true,
+      }),
+      figures('attempts', text('page.control.bus.attempts'), '90px', (row) => row.attempts, {
+        say: (row) => number(row.attempts),
         from: 640,
-        by: (row) => row.attempts,
-        draw: (cell, row) => plain(cell, number(row.attempts)),
-      },
-      {
-        id: 'died',
-        title: text('page.control.bus.died'),
-        width: '130px',
-        isEnd: true,
-        by: (row) => row.diedAt,
-        draw: (cell, row) => plain(cell, time(row.diedAt), 'quiet'),
-      },
+      }),
+      figures('died', text('page.control.bus.died'), '130px', (row) => row.diedAt, {
+        say: (row) => time(row.diedAt),
+        kind: 'quiet',
+      }),
     ],
   });
 }

@@ -1,6 +1,6 @@
 import { h } from '../../dom';
 import { number, rate, time } from '../../format';
-import { plain } from '../../widgets/cells';
+import { column, figures } from '../../widgets/columns';
 import { Grid } from '../../widgets/grid';
 import { text } from '../../../renderer/language';
 import type { Context } from '../page';
@@ -62,48 +62,26 @@ function gridOf(openTopic: (topic: string) => void): Grid<TopicRow> {
     empty: text('page.control.bus.no-topics'),
     onOpen: (row) => openTopic(row.topic),
     columns: [
-      {
-        id: 'topic',
-        title: text('page.control.bus.topic'),
-        width: 'minmax(150px, 1fr)',
-        by: (row) => row.topic,
-        draw: (cell, row) => plain(cell, row.topic, 'strong'),
-      },
-      {
-        id: 'rate',
-        title: text('page.control.bus.rate'),
-        width: '110px',
-        isEnd: true,
-        by: (row) => row.rate,
-        draw: (cell, row) => plain(cell, rate(row.rate), row.rate === 0 ? 'quiet' : ''),
-      },
-      {
-        id: 'messages',
-        title: text('page.control.bus.messages'),
-        width: '110px',
-        isEnd: true,
+      column('topic', text('page.control.bus.topic'), 'minmax(150px, 1fr)', (row) => row.topic, {
+        kind: 'strong',
+      }),
+      figures('rate', text('page.control.bus.rate'), '110px', (row) => row.rate, {
+        say: (row) => rate(row.rate),
+        kind: (row) => (row.rate === 0 ? 'quiet' : ''),
+      }),
+      figures('messages', text('page.control.bus.messages'), '110px', (row) => row.messages, {
+        say: (row) => number(row.messages),
         from: 460,
-        by: (row) => row.messages,
-        draw: (cell, row) => plain(cell, number(row.messages)),
-      },
-      {
-        id: 'readers',
-        title: text('page.control.bus.readers'),
-        width: '90px',
-        isEnd: true,
+      }),
+      figures('readers', text('page.control.bus.readers'), '90px', (row) => row.readers, {
+        say: (row) => number(row.readers),
         from: 560,
-        by: (row) => row.readers,
-        draw: (cell, row) => plain(cell, number(row.readers)),
-      },
-      {
-        id: 'last',
-        title: text('page.control.bus.last'),
-        width: '130px',
-        isEnd: true,
+      }),
+      figures('last', text('page.control.bus.last'), '130px', (row) => row.last, {
+        say: (row) => time(row.last),
+        kind: 'quiet',
         from: 660,
-        by: (row) => row.last,
-        draw: (cell, row) => plain(cell, time(row.last), 'quiet'),
-      },
+      }),
     ],
   });
 }

@@ -2,6 +2,7 @@ import type { PanelChart, PanelGraph, PanelTab, PanelTree } from '../../../gener
 import { Chart } from '../../charts/chart';
 import type { Colour } from '../../charts/colours';
 import { h, keyed, setAttribute, setText } from '../../dom';
+import { asTree } from '../../tree';
 import { Flow, type FlowNode } from '../../charts/flow';
 
 export type Part = PanelChart | PanelGraph | PanelTree;
@@ -167,18 +168,19 @@ function edgesOf(graph: PanelGraph) {
 }
 
 function drawTree(list: HTMLElement, { nodes }: PanelTree): void {
-  const depths = new Map<string, number>();
-  for (const { id, parent } of nodes)
-    depths.set(id, parent === undefined ? 0 : (depths.get(parent) ?? 0) + 1);
   keyed(
     list,
-    nodes,
-    ({ id }) => id,
+    asTree(
+      nodes,
+      ({ id }) => id,
+      ({ parent }) => parent,
+    ),
+    ({ item }) => item.id,
     () => h('li', {}, h('i', { class: 'dot' }), h('span', {}), h('span', { class: 'quiet' })),
-    (element, { id, label, note, tone }) => {
+    (element, { item: { label, note, tone }, depth }) => {
       const [dot, name, words] = element.children;
       if (!dot || !name || !words) return;
-      element.style.setProperty('--depth', String(depths.get(id) ?? 0));
+      element.style.setProperty('--depth', String(depth));
       dot.className = `dot ${tone ?? 'quiet'}`;
       setText(name, label);
       setText(words, note ?? '');

@@ -1,15 +1,12 @@
 import type { TraceSummary } from '../../../generated/protocol';
-import { Poll } from '../../backend/poll';
-import { add, h, setText } from '../../dom';
+import { add, h } from '../../dom';
 import { fineTime, latency, number } from '../../format';
 import { button } from '../../widgets/button';
-import { plain } from '../../widgets/cells';
-import { Drawer } from '../../widgets/drawer';
-import { Grid } from '../../widgets/grid';
-import { SearchField } from '../../widgets/search-field';
+import { column, figures } from '../../widgets/columns';
+import type { Column } from '../../widgets/grid';
 import { text } from '../../../renderer/language';
-import type { Context, Page } from '../page';
-import { pageFrame, soleTable } from '../page-frame';
+import type { Context } from '../page';
+import { TablePage } from '../table-page';
 import { waterfall } from './waterfall';
 
 const LOOK_MS = 2000;
@@ -32,38 +29,35 @@ interface Filter {
 }
 
 /** Recent traces, and each as a waterfall. */
-export class Traces implements Page {
-  readonly element: HTMLElement;
-  private readonly field = new SearchField(text('page.control.traces.search'), () =>
-    this.poll.now(),
-  );
-  private readonly slower = h('select', { 'aria-label': text('page.control.traces.slower') });
-  private readonly errors = h('input', { type: 'checkbox' });
-  private readonly about = h('span', { class: 'quiet about' });
-  private readonly grid: Grid<TraceSummary>;
-  private readonly drawer = new Drawer(() => this.grid.select(''));
-  private readonly poll = new Poll(LOOK_MS, () => this.look());
+export class Traces extends TablePage<TraceSummary> {
+  private readonly slower: HTMLSelectElement;
+  private readonly errors: HTMLInputElement;
   private opens = '';
 
-  constructor(private readonly context: Context) {
-    this.grid = this.makeGrid();
+  constructor(context: Context) {
+    const slower = h('select', { 'aria-label': text('page.control.traces.slower') });
+    for (const [label, value] of SLOWER) add(slower, h('option', { value }, text(label)));
+    const errors = h('input', { type: 'checkbox' });
+    const label = h('span', {}, text('page.control.traces.errors'));
+    super(
+      context,
+      text('page.control.traces.search'),
+      LOOK_MS,
+      {
+        label: text('page.control.traces'),
+        key: (row) => row.traceId,
+        empty: text('page.control.traces.none'),
+        onOpen: (row) => void this.open(row.traceId),
+        columns: columns(),
+      },
+      [slower, h('label', { class: 'switch' }, errors, label)],
+    );
+    this.slower = slower;
+    this.errors = errors;
     this.drawer.element.classList.add('wide');
-    for (const [label, value] of SLOWER) add(this.slower, h('option', { value }, text(label)));
-    for (const control of [this.slower, this.errors]) {
+    for (const control of [slower, errors]) {
       control.addEventListener('change', () => this.poll.now());
     }
-    const isError = h(
-      'label',
-      { class: 'switch' },
-      this.errors,
-      h('span', {}, text('page.control.traces.errors')),
-    );
-    this.element = pageFrame(
-      [this.field.element, this.slower, isError, this.about],
-      soleTable(this.grid.element),
-      this.drawer,
-      'flowing',
-    );
     this.poll.start();
   }
 
@@ -79,44 +73,24 @@ export class Traces implements Page {
     this.poll.now();
   }
 
-  search(): void {
-    this.field.focus();
-  }
-
-  escape(): boolean {
-    return this.drawer.close();
-  }
-
-  close(): void {
-    this.poll.stop();
-    this.grid.close();
-  }
-
-  private async look(): Promise<void> {
+  protected async look(): Promise<string> {
     const minDuration = Number(this.slower.value);
-    try {
-      const { enabled, traces } = await this.context.api.call('traces.query', {
-        ...filterOf(this.field.words),
-        ...(minDuration > 0 ? { minDuration } : {}),
-        ...(this.errors.checked ? { error: true } : {}),
-        limit: SHOWN_TRACES,
-      });
-      this.grid.draw(traces);
-      setText(
-        this.about,
-        enabled
-          ? text('page.control.traces.count', { count: traces.length })
-          : text('page.control.traces.off'),
-      );
-      const [first] = traces;
-      if (this.opens !== '') {
-        this.opens = '';
-        if (first) await this.open(first.traceId);
-        else this.context.tell(text('page.control.traces.gone'), false);
-      }
-    } catch {
-      // The page says above that the backend is away, or may not be asked.
+    const { enabled, traces } = await this.context.api.call('traces.query', {
+      ...filterOf(this.field.words),
+      ...(minDuration > 0 ? { minDuration } : {}),
+      ...(this.errors.checked ? { error: true } : {}),
+      limit: SHOWN_TRACES,
+    });
+    this.grid.draw(traces);
+    const [first] = traces;
+    if (this.opens !== '') {
+      this.opens = '';
+      if (first) await this.open(first.traceId);
+      else this.context.tell(text('page.control.traces.gone'), false);
     }
+    return enabled
+      ? text('page.control.traces.count', { count: traces.length })
+      : text('page.control.traces.off');
   }
 
   private async open(traceId: string): Promise<void> {
@@ -141,64 +115,32 @@ export class Traces implements Page {
       this.context.tell(error instanceof Error ? error.message : '', false);
     }
   }
+}
 
-  private makeGrid(): Grid<TraceSummary> {
-    return new Grid<TraceSummary>({
-      label: text('page.control.traces'),
-      key: (row) => row.traceId,
-      empty: text('page.control.traces.none'),
-      onOpen: (row) => void this.open(row.traceId),
-      columns: [
-        {
-          id: 'start',
-          title: text('page.control.traces.start'),
-          width: '106px',
-          by: (row) => row.start,
-          draw: (cell, row) => plain(cell, fineTime(row.start), 'quiet'),
-        },
-        {
-          id: 'name',
-          title: text('page.control.traces.name'),
-          width: 'minmax(100px, 1fr)',
-          by: (row) => row.name,
-          draw: (cell, row) => plain(cell, row.name, 'strong'),
-        },
-        {
-          id: 'app',
-          title: text('page.control.apps.app'),
-          width: 'minmax(90px, 0.6fr)',
-          from: 560,
-          by: (row) => row.app,
-          draw: (cell, row) => plain(cell, row.app),
-        },
-        {
-          id: 'error',
-          title: text('page.control.traces.error'),
-          width: '110px',
-          from: 640,
-          by: (row) => row.error ?? '',
-          draw: (cell, row) => plain(cell, row.error ?? '', 'failed'),
-        },
-        {
-          id: 'spans',
-          title: text('page.control.traces.spans'),
-          width: '70px',
-          isEnd: true,
-          from: 480,
-          by: (row) => row.spans,
-          draw: (cell, row) => plain(cell, number(row.spans)),
-        },
-        {
-          id: 'duration',
-          title: text('page.control.traces.duration'),
-          width: '90px',
-          isEnd: true,
-          by: (row) => row.duration,
-          draw: (cell, row) => plain(cell, latency(row.duration / 1000)),
-        },
-      ],
-    });
-  }
+function columns(): Column<TraceSummary>[] {
+  return [
+    column('start', text('page.control.traces.start'), '106px', (row) => row.start, {
+      say: (row) => fineTime(row.start),
+      kind: 'quiet',
+    }),
+    column('name', text('page.control.traces.name'), 'minmax(100px, 1fr)', (row) => row.name, {
+      kind: 'strong',
+    }),
+    column('app', text('page.control.apps.app'), 'minmax(90px, 0.6fr)', (row) => row.app, {
+      from: 560,
+    }),
+    column('error', text('page.control.traces.error'), '110px', (row) => row.error ?? '', {
+      kind: 'failed',
+      from: 640,
+    }),
+    figures('spans', text('page.control.traces.spans'), '70px', (row) => row.spans, {
+      say: (row) => number(row.spans),
+      from: 480,
+    }),
+    figures('duration', text('page.control.traces.duration'), '90px', (row) => row.duration, {
+      say: (row) => latency(row.duration / 1000),
+    }),
+  ];
 }
 
 function filterOf(search: string): Filter {

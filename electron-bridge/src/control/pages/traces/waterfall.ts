@@ -2,6 +2,7 @@ import type { TraceResult, TraceSpan } from '../../../generated/protocol';
 import { colourOf } from '../../charts/colours';
 import { add, fill, h } from '../../dom';
 import { latency } from '../../format';
+import { asTree } from '../../tree';
 import { facts } from '../../widgets/facts';
 import { text } from '../../../renderer/language';
 
@@ -30,7 +31,12 @@ export function waterfall(trace: TraceResult): HTMLElement {
       ]),
     );
   };
-  for (const { span, depth } of inOrder(trace.spans)) {
+  const spans = asTree(
+    trace.spans,
+    ({ spanId }) => spanId,
+    ({ parentId }) => parentId,
+  );
+  for (const { item: span, depth } of spans) {
     const bar = h('i', { class: `span-bar fill ${span.error ? 'c5' : colourOf(appOf(span))}` });
     bar.style.left = `${((100 * span.start) / total).toFixed(3)}%`;
     bar.style.width = `${Math.max(0.4, (100 * span.duration) / total).toFixed(3)}%`;
@@ -65,20 +71,6 @@ export function waterfall(trace: TraceResult): HTMLElement {
       ),
     detail,
   );
-}
-
-interface SpanRow {
-  span: TraceSpan;
-  depth: number;
-}
-
-function inOrder(spans: readonly TraceSpan[]): SpanRow[] {
-  const ids = new Set(spans.map(({ spanId }) => spanId));
-  const below = (parent: string | undefined, depth: number): SpanRow[] =>
-    spans
-      .filter((each) => (parent === undefined ? !ids.has(each.parentId) : each.parentId === parent))
-      .flatMap((span) => [{ span, depth }, ...below(span.spanId, depth + 1)]);
-  return below(undefined, 0);
 }
 
 function appOf(span: TraceSpan): string {

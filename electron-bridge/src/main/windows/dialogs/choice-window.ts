@@ -2,7 +2,7 @@ import type { BrowserWindow } from 'electron';
 import type { ChoiceAnswer, ChoiceDialog } from '../../../generated/protocol';
 import { ChoiceChannel } from '../../../ipc/choice-channels';
 import { OwnIpc } from '../own/own-ipc';
-import { openOwnPage, type OwnPage } from '../own/own-page';
+import { DIALOG_LOOK, onPageLost, openOwnPage, type OwnPage } from '../own/own-page';
 
 const WIDTH = 440;
 const FIRST_HEIGHT = 360;
@@ -25,12 +25,7 @@ export class ChoiceWindow {
       title,
       width: WIDTH,
       height: FIRST_HEIGHT,
-      useContentSize: true,
-      resizable: false,
-      minimizable: false,
-      maximizable: false,
-      fullscreenable: false,
-      alwaysOnTop: true,
+      ...DIALOG_LOOK,
     });
     this.answer = new Promise((resolve) => {
       const limit = setTimeout(() => this.settle({ timedOut: true }), timeout);
@@ -43,10 +38,7 @@ export class ChoiceWindow {
     });
     const none = (): void => this.dismiss();
     this.browserWindow.once('closed', none);
-    const { webContents } = this.browserWindow;
-    webContents.on('render-process-gone', none);
-    webContents.on('crashed' as 'render-process-gone', none);
-    this.page.loaded.catch(none);
+    onPageLost(this.page, none);
     dialogs.add(this);
   }
 

@@ -1,15 +1,11 @@
-import { join } from 'path';
-import { pathToFileURL } from 'url';
-import { BrowserWindow, ipcMain, type IpcMainEvent, type IpcMainInvokeEvent } from 'electron';
+import type { BrowserWindow } from 'electron';
 import { ALLOW_DELAY_MS } from '../../../generated/constants';
 import type { DialogAnswer, ShowDialogParams } from '../../../generated/protocol';
 import { DialogChannel, type Remember } from '../../../ipc/dialog-channels';
 import { spoken } from '../../languages';
-import { lockContents, lockedPreferences, OWN_LOOK } from '../../policy/lockdown';
-import { ownPagePath } from '../own/own-page';
-import { TopFrame } from '../own/top-frame';
+import { OwnIpc } from '../own/own-ipc';
+import { DIALOG_LOOK, onPageLost, openOwnPage, type OwnPage } from '../own/own-page';
 
-const PRELOAD = join(__dirname, '..', 'preload', 'dialog.js');
 const WIDTH = 460;
 const FIRST_HEIGHT = 420;
 const MIN_HEIGHT = 200;
@@ -26,9 +22,8 @@ type Choice = DialogAnswer['choice'];
  * Allow is heard only after it was in view, unchanged, for the descriptor's delay.
  */
 export class ConsentDialog {
-  readonly browserWindow: BrowserWindow;
+  readonly page: OwnPage;
   readonly answer: Promise<DialogAnswer>;
-  private readonly frame: TopFrame;
   private settle: (choice: Choice, remember: Remember) => void = () => undefined;
   private inViewSince: number | undefined;
 
@@ -38,34 +33,35 @@ export class ConsentDialog {
     private readonly onShown: (isFirst: boolean) => void,
   ) {
     const { descriptor } = params;
-    this.browserWindow = createWindow(descriptor.identity.name, parent);
-    const { webContents } = this.browserWindow;
-    this.frame = new TopFrame(webContents);
-    const page = ownPagePath('dialog');
-    lockContents(webContents, pathToFileURL(page).href);
+    const { name } = descriptor.identity;
+    this.page = openOwnPage('dialog', {
+      ...(parent ? { parent } : {}),
+      title: spoken().text('main.consent.title', { app: name }),
+      width: WIDTH,
+      height: FIRST_HEIGHT,
+      ...DIALOG_LOOK,
+    });
     this.answer = this.settled(descriptor.timeout);
-    const fail = (): void => this.settle('failed', 'once');
+    const { webContents } = this.browserWindow;
     this.browserWindow.once('closed', () => this.dismiss());
-    webContents.on('render-process-gone', fail);
-    webContents.on('crashed' as 'render-process-gone', fail);
+    onPageLost(this.page, () => this.settle('failed', 'once'));
     for (const change of CHANGES) {
       this.browserWindow.on(change as 'resize', () => this.changed());
     }
     this.browserWindow.once('show', () => webContents.send(DialogChannel.inView));
-    dialogs.add(webContents.id, this);
-    this.browserWindow.loadFile(page).catch(fail);
+    dialogs.add(this);
+  }
+
+  get browserWindow(): BrowserWindow {
+    return this.page.window;
   }
 
   dismiss(): void {
     this.settle('dismissed', 'once');
   }
 
-  /** Whether the dialog's own page says it, and not a frame in it. */
-  hears(event: IpcMainEvent | IpcMainInvokeEvent): boolean {
-    return this.frame.sent(event);
-  }
-
-  drawn(height: number): void {
+  drawn(height: unknown): void {
+    if (typeof height !== 'number' || !Number.isFinite(height)) return;
     if (this.browserWindow.isVisible()) return;
     const fitted = Math.round(Math.min(MAX_HEIGHT, Math.max(MIN_HEIGHT, height)));
     this.browserWindow.setContentSize(WIDTH, fitted);
@@ -80,14 +76,13 @@ export class ConsentDialog {
     this.onShown(true);
   }
 
-  private choose(choice: 'allow' | 'deny', remember: Remember): void {
-    if (choice === 'deny' || this.allowCounts()) this.settle(choice, remember);
-  }
-
   /** The choice must be one that the dialog offers. */
-  answered(choice: 'allow' | 'deny', remember: unknown): void {
+  answered(choice: unknown, remember: unknown): void {
     const offered = this.params.descriptor.choices.find(({ id }) => id === remember);
-    if (offered) this.choose(choice, offered.id);
+    if (!offered) return;
+    if (choice === 'deny' || (choice === 'allow' && this.allowCounts())) {
+      this.settle(choice, offered.id);
+    }
   }
 
   /** The time before Allow counts begins anew, here, in the page and in the backend. */
@@ -106,13 +101,11 @@ export class ConsentDialog {
   private settled(timeout: number): Promise<DialogAnswer> {
     const { descriptor, descriptorHash } = this.params;
     const { dialog, nonce } = descriptor;
-    const { id } = this.browserWindow.webContents;
     return new Promise((resolve) => {
       const limit = setTimeout(() => this.settle('timeout', 'once'), timeout);
       this.settle = (choice, remember) => {
         this.settle = () => undefined;
         clearTimeout(limit);
-        dialogs.remove(id);
         if (!this.browserWindow.isDestroyed()) this.browserWindow.destroy();
         resolve({ dialog, nonce, descriptorHash, choice, remember });
       };
@@ -134,61 +127,16 @@ export class ConsentDialog {
   }
 }
 
-/** The open dialogs, and the one entrance from their pages. */
-class DialogIpc {
-  private readonly open = new Map<number, ConsentDialog>();
-  private listening = false;
-
-  add(contentsId: number, dialog: ConsentDialog): void {
-    this.listen();
-    this.open.set(contentsId, dialog);
-  }
-
-  remove(contentsId: number): void {
-    this.open.delete(contentsId);
-  }
-
-  private listen(): void {
-    if (this.listening) return;
-    this.listening = true;
-    ipcMain.handle(DialogChannel.descriptor, (event) => this.from(event)?.params.descriptor);
-    ipcMain.on(DialogChannel.drawn, (event, height: unknown) => {
-      if (typeof height === 'number' && Number.isFinite(height)) this.from(event)?.drawn(height);
-    });
-    ipcMain.handle(DialogChannel.painted, (event) => this.from(event)?.painted());
-    ipcMain.on(DialogChannel.answer, (event, choice: unknown, remember: unknown) => {
-      if (choice !== 'allow' && choice !== 'deny') return;
-      this.from(event)?.answered(choice, remember);
-    });
-  }
-
-  private from(event: IpcMainEvent | IpcMainInvokeEvent): ConsentDialog | undefined {
-    const dialog = this.open.get(event.sender.id);
-    return dialog?.hears(event) ? dialog : undefined;
-  }
-}
-
-const dialogs = new DialogIpc();
-
-function createWindow(appName: string, parent: BrowserWindow | undefined): BrowserWindow {
-  const window = new BrowserWindow({
-    ...OWN_LOOK,
-    ...(parent ? { parent } : {}),
-    title: spoken().text('main.consent.title', { app: appName }),
-    width: WIDTH,
-    height: FIRST_HEIGHT,
-    useContentSize: true,
-    resizable: false,
-    minimizable: false,
-    maximizable: false,
-    fullscreenable: false,
-    alwaysOnTop: true,
-    webPreferences: lockedPreferences(PRELOAD, 'deskbus-consent'),
-  });
-  window.removeMenu();
-  window.on('page-title-updated', (event) => event.preventDefault());
-  return window;
-}
+const dialogs = new OwnIpc<ConsentDialog>(
+  {
+    [DialogChannel.drawn]: (dialog, height) => dialog.drawn(height),
+    [DialogChannel.answer]: (dialog, choice, remember) => dialog.answered(choice, remember),
+  },
+  {
+    [DialogChannel.descriptor]: (dialog) => dialog.params.descriptor,
+    [DialogChannel.painted]: (dialog) => dialog.painted(),
+  },
+);
 
 function elapsedMs(since: number): number {
   return (process.uptime() - since) * 1000;

@@ -4,7 +4,7 @@ import type { Notice } from '../../../generated/protocol';
 import { asDeskbusError } from '../../../common/error';
 import { NoticeChannel } from '../../../ipc/notice-channels';
 import { OwnIpc } from '../own/own-ipc';
-import { openOwnPage, type OwnPage } from '../own/own-page';
+import { onPageLost, openOwnPage, type OwnPage } from '../own/own-page';
 
 const WIDTH = 380;
 const FIRST_HEIGHT = 180;
@@ -35,13 +35,10 @@ export class NoticeWindow {
     private readonly events: NoticeEvents,
   ) {
     this.page = openNotice(descriptor.title);
-    const { webContents, id } = this.browserWindow;
-    this.windowId = id;
+    this.windowId = this.browserWindow.id;
     const dismiss = (): void => this.dismiss();
     this.browserWindow.once('closed', dismiss);
-    webContents.on('render-process-gone', dismiss);
-    webContents.on('crashed' as 'render-process-gone', dismiss);
-    this.page.loaded.catch(dismiss);
+    onPageLost(this.page, dismiss);
     notices.add(this);
   }
 

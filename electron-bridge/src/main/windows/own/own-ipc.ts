@@ -1,7 +1,7 @@
 import { ipcMain, type IpcMainEvent, type IpcMainInvokeEvent } from 'electron';
 import type { OwnPage } from './own-page';
 
-type Heard<Target> = (target: Target, argument: unknown) => unknown;
+type Heard<Target> = (target: Target, ...said: unknown[]) => unknown;
 
 interface Talker {
   readonly page: OwnPage;
@@ -30,15 +30,15 @@ export class OwnIpc<Target extends Talker> {
     if (this.listening) return;
     this.listening = true;
     for (const [channel, heard] of Object.entries(this.sent)) {
-      ipcMain.on(channel, (event, argument: unknown) => {
+      ipcMain.on(channel, (event, ...said: unknown[]) => {
         const target = this.from(event);
-        if (target) heard(target, argument);
+        if (target) heard(target, ...said);
       });
     }
     for (const [channel, heard] of Object.entries(this.invoked)) {
-      ipcMain.handle(channel, (event, argument: unknown) => {
+      ipcMain.handle(channel, (event, ...said: unknown[]) => {
         const target = this.from(event);
-        return target && heard(target, argument);
+        return target && heard(target, ...said);
       });
     }
   }

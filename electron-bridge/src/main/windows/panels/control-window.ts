@@ -6,8 +6,9 @@ import type { BackendMethod } from '../../../node/link/link';
 import type { Backend } from '../../backend/backend';
 import { readOpenCentre } from '../../descriptors';
 import { ControlChannel, type Answer, type Question } from '../../../ipc/control-channels';
+import { spoken } from '../../languages';
 import { OwnIpc } from '../own/own-ipc';
-import { openOwnPage, type OwnPage } from '../own/own-page';
+import { OwnWindow } from '../own/own-window';
 
 const SIZE = { width: 1360, height: 860, minWidth: 420, minHeight: 420 };
 
@@ -68,42 +69,16 @@ export class ControlCentre extends Emitter<ControlCentreEvents> {
   }
 }
 
-interface ControlWindowEvents {
-  ready: undefined;
-  closed: undefined;
-}
-
-class ControlWindow extends Emitter<ControlWindowEvents> {
-  readonly page: OwnPage;
-  /** Resolves when it is in view; rejects where its page can't be shown. */
-  readonly inView: Promise<void>;
-  private isReady = false;
+class ControlWindow extends OwnWindow {
   private isConnected = true;
   private wanted = 'overview';
 
   constructor(private readonly backend: Backend) {
-    super();
-    this.page = openOwnPage('control', { ...SIZE, title: 'Control centre' });
-    const { window, loaded } = this.page;
-    const close = (): void => this.close();
-    window.webContents.on('render-process-gone', close);
-    window.webContents.on('crashed' as 'render-process-gone', close);
-    loaded.catch(close);
-    window.once('closed', () => this.emit('closed', undefined));
-    this.inView = new Promise((resolve, reject) => {
-      this.once('ready', () => resolve());
-      this.once('closed', () =>
-        reject(DeskbusError.of('unavailable', 'The control centre was closed.')),
-      );
-    });
-    this.inView.catch(() => undefined);
+    super('control', { ...SIZE, title: spoken().text('page.control.title') });
     controlPages.add(this);
   }
 
-  get browserWindow(): BrowserWindow {
-    return this.page.window;
-  }
-
+  /** Goes to a page, and to what it looks at behind a slash. */
   show(page: string): void {
     this.wanted = page;
     this.send(ControlChannel.show, page);
@@ -112,23 +87,6 @@ class ControlWindow extends Emitter<ControlWindowEvents> {
   connected(connected: boolean): void {
     this.isConnected = connected;
     this.send(ControlChannel.connected, connected);
-  }
-
-  focus(): void {
-    if (this.browserWindow.isMinimized()) this.browserWindow.restore();
-    if (this.browserWindow.isVisible()) this.browserWindow.focus();
-  }
-
-  close(): void {
-    if (!this.browserWindow.isDestroyed()) this.browserWindow.destroy();
-  }
-
-  ready(): void {
-    this.isReady = true;
-    this.send(ControlChannel.connected, this.isConnected);
-    this.send(ControlChannel.show, this.wanted);
-    this.browserWindow.show();
-    this.emit('ready', undefined);
   }
 
   async answer(question: unknown): Promise<Answer> {
@@ -146,9 +104,9 @@ class ControlWindow extends Emitter<ControlWindowEvents> {
     }
   }
 
-  private send(channel: string, argument: unknown): void {
-    if (!this.isReady || this.browserWindow.isDestroyed()) return;
-    this.browserWindow.webContents.send(channel, argument);
+  protected override tellAll(): void {
+    this.send(ControlChannel.connected, this.isConnected);
+    this.send(ControlChannel.show, this.wanted);
   }
 }
 

@@ -1,9 +1,8 @@
-import { dialog, type BrowserWindow } from 'electron';
+import { dialog } from 'electron';
 import type { PanelAction, PanelDescriptor, PanelQuery } from '../../../generated/protocol';
-import { Emitter } from '../../../common/emitter';
-import { asDeskbusError, DeskbusError } from '../../../common/error';
+import { asDeskbusError } from '../../../common/error';
 import { OwnIpc } from '../own/own-ipc';
-import { openOwnPage, type OwnPage } from '../own/own-page';
+import { OwnWindow, type OwnWindowEvents } from '../own/own-window';
 import { PanelChannel, type Deed, type Outcome } from '../../../ipc/panel-channels';
 
 const SIZE = { width: 1120, height: 720, minWidth: 640, minHeight: 480 };
@@ -11,45 +10,22 @@ const SIZE = { width: 1120, height: 720, minWidth: 640, minHeight: 480 };
 /** Does an action; resolves with words for the person, rejects with `DeskbusError`. */
 export type Act = (panel: PanelDescriptor, deed: Deed, path?: string) => Promise<string>;
 
-interface PanelEvents {
-  ready: undefined;
+interface PanelEvents extends OwnWindowEvents {
   query: PanelQuery;
-  closed: undefined;
 }
 
 /** The window of a panel. It holds no more than what it shows. */
-export class PanelWindow extends Emitter<PanelEvents> {
-  readonly page: OwnPage;
+export class PanelWindow extends OwnWindow<PanelEvents> {
   /** The person's last search. */
   lastQuery: PanelQuery = {};
-  /** Resolves when it is in view; rejects where its page can't be shown. */
-  readonly inView: Promise<void>;
-  private isReady = false;
   private isConnected = true;
 
   constructor(
     private shown: PanelDescriptor,
     private readonly act: Act,
   ) {
-    super();
-    this.page = openOwnPage('panel', { ...SIZE, title: shown.content.title });
-    const { window, loaded } = this.page;
-    const { webContents } = window;
-    const close = (): void => this.close();
-    webContents.on('render-process-gone', close);
-    webContents.on('crashed' as 'render-process-gone', close);
-    loaded.catch(close);
-    window.once('closed', () => this.emit('closed', undefined));
-    this.inView = new Promise((resolve, reject) => {
-      this.once('ready', () => resolve());
-      this.once('closed', () => reject(DeskbusError.of('unavailable', 'The panel was closed.')));
-    });
-    this.inView.catch(() => undefined);
+    super('panel', { ...SIZE, title: shown.content.title });
     panelPages.add(this);
-  }
-
-  get browserWindow(): BrowserWindow {
-    return this.page.window;
   }
 
   get descriptor(): PanelDescriptor {
@@ -62,29 +38,13 @@ export class PanelWindow extends Emitter<PanelEvents> {
     if (descriptor.panel === panel && descriptor.revision < revision) return;
     this.shown = descriptor;
     this.browserWindow.setTitle(descriptor.content.title);
-    this.sendShown();
+    this.tellAll();
   }
 
   /** Says on the panel whether the backend is there. */
   connected(connected: boolean): void {
     this.isConnected = connected;
-    this.sendShown();
-  }
-
-  focus(): void {
-    if (this.browserWindow.isMinimized()) this.browserWindow.restore();
-    if (this.browserWindow.isVisible()) this.browserWindow.focus();
-  }
-
-  close(): void {
-    if (!this.browserWindow.isDestroyed()) this.browserWindow.destroy();
-  }
-
-  ready(): void {
-    this.isReady = true;
-    this.sendShown();
-    this.browserWindow.show();
-    this.emit('ready', undefined);
+    this.tellAll();
   }
 
   look(query: unknown): void {
@@ -109,11 +69,9 @@ export class PanelWindow extends Emitter<PanelEvents> {
     }
   }
 
-  private sendShown(): void {
-    if (!this.isReady || this.browserWindow.isDestroyed()) return;
-    const { webContents } = this.browserWindow;
-    webContents.send(PanelChannel.draw, this.shown);
-    webContents.send(PanelChannel.connected, this.isConnected);
+  protected override tellAll(): void {
+    this.send(PanelChannel.draw, this.shown);
+    this.send(PanelChannel.connected, this.isConnected);
   }
 }
 
