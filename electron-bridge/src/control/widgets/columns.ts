@@ -2,7 +2,7 @@ import { plain } from './cells';
 import type { Column } from './grid';
 
 interface Options<Row> {
-  /** What is said of a row; the value that it is sorted by, where that is words. */
+  /** The words of a row; where given, they stand in place of the value that it is sorted by. */
   say?: (row: Row) => string;
   /** The style of its words. */
   kind?: string | ((row: Row) => string);

@@ -297,7 +297,7 @@ function usageColumn(kind: 'cpu' | 'memory', title: string, colour: Colour): Col
   };
 }
 
-/** What is drawn in the cells of a column of usage. */
+/** The sparkline and the figure in each cell of a column of usage. */
 const sparks = new WeakMap<HTMLElement, { spark: Sparkline; words: HTMLElement }>();
 
 function processesOf({ stats }: AppRow): number {
