@@ -15,6 +15,7 @@ class AppRegistry:
         self._rules = dict(apps)
         self._identities: dict[str, CodeIdentity] = {}
         self._identified = anyio.Event()
+        self._being_read: dict[str, anyio.Event] = {}
         self._on_changed = on_changed
 
     def __iter__(self) -> Iterator[str]:
@@ -32,26 +33,46 @@ class AppRegistry:
         return NOT_CHECKED if rules is not None and rules.signed else NOT_KNOWN
 
     def register(self, app: str, rules: AppRules, identity: CodeIdentity | None) -> None:
-        """Without an identity, nothing that the app was allowed counts until one is known."""
-        if self._rules.get(app) == rules and self._identities.get(app) == identity:
-            return
-        self._rules[app] = rules
+        """Without an identity, nothing that the app was allowed counts until one is known.
+
+        Whoever registers it so reads its files, and then registers it with what it is.
+        """
         if identity is None:
             self._identities.pop(app, None)
+            self._being_read.setdefault(app, anyio.Event())
         else:
+            self._read(app)
+            if self._rules.get(app) == rules and self._identities.get(app) == identity:
+                return
             self._identities[app] = identity
+        self._rules[app] = rules
         self._on_changed(app)
+
+    def change_rules(self, app: str, rules: AppRules) -> None:
+        """The app itself is the same as before."""
+        if self._rules.get(app) != rules:
+            self._rules[app] = rules
+            self._on_changed(app)
 
     def unregister(self, app: str) -> None:
         self._rules.pop(app, None)
         self._identities.pop(app, None)
+        self._read(app)
         self._on_changed(app)
 
     def all_identified(self) -> None:
         """Every app of the configuration was registered; requests wait for that."""
         self._identified.set()
 
-    async def identified(self) -> None:
+    async def identified(self, app: str) -> None:
+        """Returns when the app's files have been read, or it has gone."""
         # A call that gave up its turn here would be overtaken by the message behind it.
         if not self._identified.is_set():
             await self._identified.wait()
+        while (being_read := self._being_read.get(app)) is not None:
+            await being_read.wait()
+
+    def _read(self, app: str) -> None:
+        waited_for = self._being_read.pop(app, None)
+        if waited_for is not None:
+            waited_for.set()

@@ -21,7 +21,7 @@ class PermissionExplainer:
     async def explain(self, app: str, worded: Grant) -> PermissionExplanation:
         """Raises `DeskbusError` (invalid_params) for a scope outside its permission's grammar."""
         security = self._security
-        await security.apps.identified()
+        await security.apps.identified(app)
         security.rules.check_offered(worded.permission)
         wanted = await security.permissions.resolve(worded)
         state = security.permissions.state_of(ClientId(app, "main"), wanted)

@@ -62,6 +62,7 @@ class PermissionService:
 
         Raises `DeskbusError` (invalid_params) for a bad scope, or a permission not offered.
         """
+        await self._apps.identified(identity.app)
         self._rules.check_offered(wanted.permission)
         resolved = await self._resolve_for(identity, wanted)
         return "denied" if resolved is None else self.state_of(identity, resolved)
@@ -228,7 +229,7 @@ class PermissionService:
         origin: str | None,
         check: Callable[[str], None] | None,
     ) -> Permit | None:
-        await self._apps.identified()
+        await self._apps.identified(identity.app)
         try:
             self._rules.check_offered(worded.permission)
         except DeskbusError:

@@ -412,10 +412,9 @@ async def test_prompts_taken_back_count_over_all_permissions_until_a_person_answ
         assert await desk.security.permissions.state(TICKER, wishes[9]) == "denied"
 
 
-async def test_nothing_is_granted_to_an_app_while_it_is_not_known_what_it_is() -> None:
-    desk = Desk()
+async def test_nothing_is_granted_to_an_app_of_which_it_can_t_be_known_what_it_is() -> None:
+    desk = Desk(identity=CodeIdentity(bound="", problem="its files can't be read"))
     async with desk.running():
-        desk.security.apps.register(TICKER.app, desk.rules, None)
         grant = GrantParams(
             app=TICKER.app, permission=READ.permission, scope=READ.scope, holds="always"
         )
@@ -428,6 +427,40 @@ async def test_nothing_is_granted_to_an_app_while_it_is_not_known_what_it_is() -
         )
         desk.security.changed(TICKER.app)
         assert await desk.security.permissions.state(TICKER, READ) != "granted"
+
+
+@pytest.mark.parametrize("goes", [False, True])
+async def test_what_is_asked_about_an_app_waits_until_its_files_are_read(goes: bool) -> None:
+    desk = Desk()
+    answers: list[str] = []
+
+    async def ask() -> None:
+        answers.append(await desk.security.permissions.state(TICKER, READ))
+
+    async with desk.running():
+        grant = GrantParams(app=TICKER.app, permission=READ.permission, scope=READ.scope)
+        await desk.settings.grant(grant)
+        desk.security.apps.register(TICKER.app, desk.rules, None)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            await anyio.wait_all_tasks_blocked()
+            assert answers == []
+            if goes:
+                desk.security.apps.unregister(TICKER.app)
+            else:
+                desk.security.apps.register(TICKER.app, desk.rules, ITSELF)
+        assert answers == (["denied"] if goes else ["granted"])
+
+
+async def test_an_app_that_is_given_more_is_the_same_as_before() -> None:
+    desk = Desk()
+    async with desk.running():
+        grown = desk.rules._replace(grants=(READ,))
+        desk.security.apps.change_rules(TICKER.app, grown)
+        assert desk.security.apps.identity(TICKER.app) == ITSELF
+        assert desk.changed[-1] == TICKER.app
+        with anyio.fail_after(5):
+            assert await desk.security.permissions.state(TICKER, READ) == "granted"
 
 
 @pytest.mark.requirement("3.4")

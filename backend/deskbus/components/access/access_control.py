@@ -264,11 +264,12 @@ class AccessControl:
         rules = self._rules_of(manifest, grants)
         known = self.security.apps.rules(app)
         if app in self._manifests and known is not None:
-            rules = known._replace(
+            grown = known._replace(
                 grants=(*known.grants, *rules.grants), declares=(*known.declares, *rules.declares)
             )
-        else:
-            self._manifests[app] = (manifest, folder, False)
+            self.security.apps.change_rules(app, grown)
+            return
+        self._manifests[app] = (manifest, folder, False)
         self.security.apps.register(app, rules, None)
         if self._tasks is not None:
             self._tasks.start_soon(self.identify, app)

@@ -106,7 +106,7 @@ class PermissionSettings:
     async def grant(self, params: GrantParams) -> None:
         """Raises `DeskbusError`: conflict where the app may not have it, audit_unavailable."""
         app = params.app
-        await self._security.apps.identified()
+        await self._security.apps.identified(app)
         self._security.rules.check_offered(params.permission)
         wanted = await self._security.permissions.resolve(Grant(params.permission, params.scope))
         rules = self._security.apps.rules(app)

@@ -15,6 +15,9 @@ MAX_FILES = 20_000
 MAX_BYTES = 1024 * 1024 * 1024
 BLOCK_BYTES = 1024 * 1024
 
+ATTEMPTS = 5
+"""How often the files are listed anew because one of them has gone before it was read."""
+
 MANY_ENTRIES = 5_000
 """In a folder with code: beyond, what a package manager has put there is left out."""
 
@@ -47,23 +50,32 @@ def content_hash(manifest: Manifest, folder: Path, *, owns_folder: bool = False)
     Programs found on PATH, and what an interpreter has of its own, are the system's, not the app's.
     Blocks; raises `ContentError`.
     """
+    for _ in range(ATTEMPTS):
+        try:
+            return _content_hash(manifest, folder, owns_folder=owns_folder)
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # a program rotates its log there, or an update is being unpacked
+        except OSError as error:
+            raise ContentError(f"{manifest.id}: {error.strerror}") from None
+        except ValueError:
+            raise ContentError(f"{manifest.id}: no file can have that name") from None
+    raise ContentError(f"{manifest.id}: its files come and go while they are read")
+
+
+def _content_hash(manifest: Manifest, folder: Path, *, owns_folder: bool) -> str:
     digest = hashlib.sha256(_DOMAIN)
     _feed(digest, msgspec.json.encode(_said(manifest), order="sorted"))
-    seen = size = 0
-    try:
-        root = folder.resolve()
-        files = _files(manifest, root)
-        if owns_folder:
-            files |= _all(manifest, root)
-        for path in sorted(files):
-            seen += 1
-            size += path.lstat().st_size if os.path.lexists(path) else 0
-            if seen > MAX_FILES or size > MAX_BYTES:
-                raise ContentError(f"{manifest.id} has more than {MAX_FILES} files or 1 GiB.")
-            _feed(digest, os.fsencode(os.path.relpath(path, root)))
-            _feed(digest, _content(path))
-    except OSError as error:
-        raise ContentError(f"{manifest.id}: {error.strerror}") from None
+    size = 0
+    root = folder.resolve()
+    files = _files(manifest, root)
+    if owns_folder:
+        files |= _all(manifest, root)
+    for path in sorted(files):
+        size += path.lstat().st_size
+        if len(files) > MAX_FILES or size > MAX_BYTES:
+            raise ContentError(f"{manifest.id} has more than {MAX_FILES} files or 1 GiB.")
+        _feed(digest, os.fsencode(os.path.relpath(path, root)))
+        _feed(digest, _content(path))
     return digest.hexdigest()
 
 
@@ -90,8 +102,9 @@ def _files(manifest: Manifest, folder: Path) -> set[Path]:
         if "://" not in window.url:
             page = folder / window.url.partition("?")[0].partition("#")[0]
             if page.parent.resolve() == folder:
-                found.add(page)
                 found.update(_code_below(folder))
+                if page.is_file():
+                    found.add(page)
             else:
                 found.update(_below(page.parent))
     if not isinstance(manifest.process, UnsetType):
@@ -174,8 +187,6 @@ def _content(path: Path) -> bytes:
     if path.is_symlink():
         said = b"link " + os.fsencode(path.readlink()) + b"\0"
         return said + (_file_content(path) if path.is_file() else b"none")
-    if not path.exists():
-        return b"none"
     return _file_content(path)
 
 

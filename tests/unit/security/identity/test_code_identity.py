@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from deskbus.security.identity.code_identity import identify
+from deskbus.security.identity.content_hash import ATTEMPTS, _content
 from deskbus.security.identity.signatures import public_key, sign
 from deskbus_protocol.manifest import Limits, Manifest, ProgramSpec, WindowSpec
 
@@ -26,6 +27,10 @@ def folder(tmp_path: Path) -> Path:
     for name in ("page/index.html", "page/lib/own.js", "feed.py", "other.txt"):
         (tmp_path / name).write_text(name)
     return tmp_path
+
+
+CONTENT = "deskbus.security.identity.content_hash._content"
+"""The reading of one file, after all were listed."""
 
 
 def bound(folder: Path, manifest: Manifest = MANIFEST, *, owns: bool = False) -> str:
@@ -168,3 +173,42 @@ def test_an_app_that_its_publisher_did_not_sign_is_not_trusted(folder: Path, how
     identity = identify(claimed, folder)
     assert identity.problem
     assert not identity.verified
+
+
+def test_a_file_that_goes_while_the_others_are_read_is_as_one_that_was_never_there(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = bound(folder, owns=True)
+    passing = [folder / f"feed.log.{number}" for number in range(ATTEMPTS - 1)]
+    for path in passing:
+        path.touch()
+
+    def read(path: Path) -> bytes:
+        if path in passing:
+            path.unlink()
+        return _content(path)
+
+    monkeypatch.setattr(CONTENT, read)
+    assert bound(folder, owns=True) == before
+
+
+def test_files_that_come_and_go_without_end_are_given_up(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "feed.log").touch()
+
+    def read(path: Path) -> bytes:
+        if path.name != "feed.log":
+            return _content(path)
+        path.unlink()
+        try:
+            return _content(path)
+        finally:
+            path.touch()
+
+    monkeypatch.setattr(CONTENT, read)
+    assert identify(MANIFEST, folder, owns_folder=True).problem == "its files can't be read"
+
+
+def test_a_name_that_no_file_can_have_is_a_problem_of_the_app(folder: Path) -> None:
+    assert identify(with_page("a\0b/index.html"), folder).problem == "its files can't be read"
