@@ -132,7 +132,7 @@ does; `opened` is such a page.
 
 
 class WebSpec(Part, frozen=True, kw_only=True):
-    """How the web gateway serves the app's pages.
+    """How the web gateway serves the app's pages, and which scripts run in them in Electron.
 
     `origins` are from elsewhere: their pages may ask a person to come as this app. Its own pages
     may load scripts from `scripts`, reach `connect`, make the Trusted Types policies in

@@ -6,12 +6,22 @@ import msgspec
 from msgspec import Meta
 
 from deskbus_protocol.manifest import Origin
-from deskbus_protocol.method import Method, NoParams, Params, Result
+from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
 from deskbus_protocol.session import AppId
 from deskbus_protocol.ui import FrameDescriptor
 
 NONCE_PLACEHOLDER = "{nonce}"
 """Stands in a policy for what is made anew for each response."""
+
+FILES_ORIGIN = "file://"
+"""Stands for files that a shell loads as they are."""
+
+SHELL_REPORT_URL = "http://deskbus.invalid/csp-report"
+"""The address of reports of pages from the disk (RFC 6761: nobody has it). The shell takes them on
+their way.
+"""
+
+MAX_REPORT_CHARACTERS = 64 * 1024
 
 FrameCapability = Literal[
     "scripts",
@@ -84,7 +94,9 @@ class ForgetBrowsersResult(Result, frozen=True, kw_only=True):
 
 
 class PolicyForParams(Params, frozen=True, kw_only=True):
-    """`origin` is where the shell serves the app's pages from, such as `app://com.example.x`."""
+    """`origin` is where the shell serves the app's pages from, such as `app://com.example.x`, or
+    `FILES_ORIGIN`.
+    """
 
     app: AppId
     origin: Annotated[str, Meta(min_length=1, max_length=256)]
@@ -92,10 +104,19 @@ class PolicyForParams(Params, frozen=True, kw_only=True):
 
 class PolicyForResult(Result, frozen=True, kw_only=True):
     """Headers for the app's pages. `{nonce}` in them stands for 128 random bits in base64, made
-    anew for each response, which its own scripts carry.
+    anew for each response, which its own scripts carry; those of `file://` have none.
     """
 
     headers: dict[str, str]
+
+
+class ReportViolationParams(Params, frozen=True, kw_only=True):
+    """`report` is the body that the browser sent about a page of `app`: `application/csp-report`
+    (CSP level 3, section 5.3).
+    """
+
+    app: AppId
+    report: Annotated[str, Meta(max_length=MAX_REPORT_CHARACTERS)]
 
 
 class DescribeFrameParams(Params, frozen=True, kw_only=True):
@@ -144,6 +165,13 @@ METHODS = (
         summary="Tells the security headers for an app's pages that the shell serves itself.",
         params=PolicyForParams,
         result=PolicyForResult,
+        callers="shell",
+    ),
+    Method(
+        name="web.reportViolation",
+        summary="Records what the policy refused a page that the shell serves itself.",
+        params=ReportViolationParams,
+        result=Empty,
         callers="shell",
     ),
     Method(

@@ -62,6 +62,12 @@ grants = [
 url = "{(PAGES / "framed.html").as_uri()}"
 
 [[apps]]
+id = "test.inline"
+name = "With scripts in its page"
+[[apps.windows]]
+url = "{(PAGES / "inline.html").as_uri()}"
+
+[[apps]]
 id = "test.plain"
 name = "Framed without the preload script in iframes"
 grants = [{{ permission = "messaging.write", scope = "framed.#" }}]
@@ -189,6 +195,6 @@ def electron_with(display: Screen | None, tmp_path_factory: pytest.TempPathFacto
 async def electron(electron_with: Starter) -> AsyncIterator[ElectronSession]:
     """One Electron for all tests that leave it as they found it."""
     async with electron_with(
-        "test.sender", "test.receiver", "test.asker", "test.plain", "test.framed"
+        "test.sender", "test.receiver", "test.asker", "test.plain", "test.framed", "test.inline"
     ) as session:
         yield session

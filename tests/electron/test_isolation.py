@@ -1,8 +1,12 @@
 """Pages in a real Electron, and the ways out that they do not have."""
 
+import anyio
 import pytest
 
 from demo.electron import ElectronSession
+from tests.electron.mainprocess import shell_call
+
+RECORDED_WITHIN_S = 10
 
 REQUESTS = {
     "geolocation": """new Promise((done) => navigator.geolocation.getCurrentPosition(
@@ -61,6 +65,29 @@ async def test_a_page_gets_the_api_and_nothing_else_of_the_bridge(
         "listen",
         "send",
     ]
+
+
+@pytest.mark.requirement("5.3")
+async def test_a_page_from_the_disk_runs_its_files_alone_and_what_was_refused_is_recorded(
+    electron: ElectronSession,
+) -> None:
+    page = await electron.window("inline.html")
+    assert await page.until("window.sink") == "TypeError"
+    assert await page.evaluate("[window.inline, window.handler]") == [None, None]
+    wish = {"types": ["web.csp"], "apps": ["test.inline"], "limit": 100}
+    refused = {
+        "script-src-elem inline",
+        "script-src-attr inline",
+        "require-trusted-types-for trusted-types-sink",
+    }
+
+    with anyio.fail_after(RECORDED_WITHIN_S):
+        recorded: set[str] = set()
+        while recorded < refused:
+            found = await shell_call(electron, "audit.query", **wish)
+            told = [record["details"] for record in found["records"]]
+            recorded = {f"{each['directive']} {each['blocked']}" for each in told}
+    assert recorded == refused
 
 
 async def test_an_iframe_gets_no_api(electron: ElectronSession) -> None:

@@ -16,6 +16,7 @@ from tests.electron.site import Site, site
 
 APP, OTHER, HOSTED = "test.guarded", "test.other", "test.hosted"
 
+# The page's policy is no part of this: it lets scripts of these sites run.
 PAGE = "<!doctype html><meta charset='utf-8'><title>guarded</title><p>A page</p>"
 
 CONFIG = """
@@ -23,6 +24,7 @@ CONFIG = """
 id = "test.guarded"
 name = "Guarded"
 declares = [{{ permission = "network", scope = "*" }}]
+web = {{ scripts = ["{refused}", "{granted}"], trusted_types = ["ways"] }}
 [[apps.windows]]
 url = "{folder}/index.html?guarded"
 
@@ -48,6 +50,10 @@ SETTLED = """new Promise((done) => {{
 }})"""
 
 
+TRUSTED = """void (window.ways =
+    trustedTypes.createPolicy('ways', { createScriptURL: (url) => url }))"""
+
+
 def element(tag: str, **properties: str) -> str:
     made = f"Object.assign(document.createElement('{tag}'), {properties!r})"
     return SETTLED.format(it=f"document.body.appendChild({made})")
@@ -61,7 +67,10 @@ def ways(http: str, ws: str) -> dict[str, str]:
         "request": SETTLED.format(
             it=f"((r) => (r.open('GET', '{http}/xhr'), r.send(), r))(new XMLHttpRequest())"
         ),
-        "script": element("script", src=f"{http}/script.js"),
+        "script": SETTLED.format(
+            it=f"document.body.appendChild(Object.assign(document.createElement('script'),"
+            f" {{ src: ways.createScriptURL('{http}/script.js') }}))"
+        ),
         "style": element("link", rel="stylesheet", href=f"{http}/style.css"),
         "socket": SETTLED.format(it=f"new WebSocket('{ws}/socket')"),
         "events": SETTLED.format(it=f"new EventSource('{http}/events.sse')"),
@@ -78,8 +87,8 @@ BLIND = {
         document.createElement('link'), {{ rel: 'prefetch', href: '{http}/pre' }}))""",
     "preconnect": """void document.head.appendChild(
         Object.assign(document.createElement('link'), {{ rel: 'preconnect', href: '{http}' }}))""",
-    "worker": """void new Worker(URL.createObjectURL(
-        new Blob(["fetch('{http}/worker'); importScripts('{http}/import.js')"])))""",
+    "worker": """void new Worker(ways.createScriptURL(URL.createObjectURL(
+        new Blob(["fetch('{http}/worker'); importScripts('{http}/import.js')"]))))""",
     "font": """void document.fonts.add(new FontFace('leak', 'url({http}/font)')),
         void new FontFace('leak', 'url({http}/font)').load().catch(() => 0)""",
     "form": """void (() => {{
@@ -110,10 +119,16 @@ async def desk(
     (folder / "own.css").write_text("body { --own: yes; }")
     async with AsyncExitStack() as stack:
         refused, granted, home = [await stack.enter_async_context(site()) for _ in range(3)]
-        config = CONFIG.format(folder=folder.as_uri(), origin=home.origin)
+        config = CONFIG.format(
+            folder=folder.as_uri(),
+            origin=home.origin,
+            refused=refused.origin,
+            granted=granted.origin,
+        )
         electron = await stack.enter_async_context(electron_with(APP, OTHER, HOSTED, config=config))
         page = await electron.window("?guarded")
         await page.until("window.deskbus && deskbus.state() === 'open'")
+        await page.evaluate(TRUSTED)
         for origin in (granted.origin, granted.socket_origin):
             await decide(electron, APP, "network", origin)
         yield Desk(electron, page, refused, granted, home, folder)

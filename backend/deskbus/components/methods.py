@@ -49,6 +49,7 @@ def dispatcher_of(
     user_interface, vault, auditing = parts.user_interface, parts.vault, parts.auditing
     access, messaging, apps, fdc3 = parts.access, parts.messaging, parts.apps, parts.fdc3
     tracing, sessions = parts.tracing, parts.connections.sessions
+    browser_apps = parts.browser_apps
     permissions = access.security.permissions
     explanations = PermissionExplanations(PermissionExplainer(access.security), auditing.reader)
     bus, replays = messaging.bus, messaging.replays
@@ -109,8 +110,9 @@ def dispatcher_of(
             federation_handlers.handlers(parts.federation_bridge.federation),
             fdc3_handlers.handlers(fdc3.here, fdc3.choose_channel),
             desktop_handlers.handlers(fdc3.browsers, fdc3.choose_channel),
-            web_handlers.handlers(
-                parts.browser_apps.apps, lambda: parts.browser_apps.state.problem
+            web_handlers.handlers(browser_apps.apps, lambda: browser_apps.state.problem),
+            web_handlers.shell_page_handlers(
+                browser_apps.apps, browser_apps.shell_pages, auditing.violations
             ),
             control_handlers.handlers(control, control.traffic, bus, user_interface.shell),
         ],

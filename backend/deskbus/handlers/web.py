@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Mapping
 
+from deskbus.audit.violation_recorder import ViolationRecorder
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch.dispatcher import Handler
+from deskbus.web.pages import violation_reports
+from deskbus.web.pages.shell_pages import ShellPages
 from deskbus.web.web_apps import WebApps
-from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
-from deskbus_protocol.method import NoParams
+from deskbus_protocol.errors import INVALID_PARAMS, UNAVAILABLE, DeskbusError
+from deskbus_protocol.method import Empty, NoParams
 from deskbus_protocol.ui import FrameDescriptor
 from deskbus_protocol.web import (
+    FILES_ORIGIN,
     DescribeFrameParams,
     ForgetBrowsersParams,
     ForgetBrowsersResult,
@@ -18,6 +22,7 @@ from deskbus_protocol.web import (
     PairOriginResult,
     PolicyForParams,
     PolicyForResult,
+    ReportViolationParams,
     WebSitesResult,
 )
 
@@ -25,23 +30,14 @@ from deskbus_protocol.web import (
 def handlers(apps: WebApps | None, problem: Callable[[], str]) -> Mapping[str, Handler]:
     """`apps` is None where no gateway is configured; `problem` says why it does not listen."""
 
-    def configured() -> WebApps:
-        if apps is None:
-            raise DeskbusError(
-                UNAVAILABLE,
-                "This backend has no web gateway.",
-                action="Add [web] to the configuration.",
-            )
-        return apps
-
     def listening() -> WebApps:
-        known = configured()
+        known = _configured(apps)
         if why := problem():
             raise DeskbusError(UNAVAILABLE, f"The web gateway does not listen: {why}.")
         return known
 
     async def sites(_: Call, __: NoParams) -> WebSitesResult:
-        return WebSitesResult(sites=configured().sites_known(), problem=problem())
+        return WebSitesResult(sites=_configured(apps).sites_known(), problem=problem())
 
     async def pair(_: Call, params: PairBrowserParams) -> PairBrowserResult:
         return listening().pair(params.app)
@@ -50,19 +46,50 @@ def handlers(apps: WebApps | None, problem: Callable[[], str]) -> Mapping[str, H
         return PairOriginResult(pairing=listening().pair_origin(params.app, params.origin))
 
     async def forget(_: Call, params: ForgetBrowsersParams) -> ForgetBrowsersResult:
-        return ForgetBrowsersResult(browsers=configured().browsers.forget(params.app))
-
-    async def policy_for(_: Call, params: PolicyForParams) -> PolicyForResult:
-        return PolicyForResult(headers=configured().headers_for(params.app, params.origin))
+        return ForgetBrowsersResult(browsers=_configured(apps).browsers.forget(params.app))
 
     async def describe_frame(call: Call, params: DescribeFrameParams) -> FrameDescriptor:
-        return configured().describe_frame(params.app, call.identity.app, params.capabilities)
+        host, capabilities = call.identity.app, params.capabilities
+        return _configured(apps).describe_frame(params.app, host, capabilities)
 
     return {
         "web.sites": sites,
         "web.pair": pair,
         "web.pairOrigin": pair_origin,
         "web.forgetBrowsers": forget,
-        "web.policyFor": policy_for,
         "web.describeFrame": describe_frame,
     }
+
+
+def shell_page_handlers(
+    apps: WebApps | None, pages: ShellPages, violations: ViolationRecorder
+) -> Mapping[str, Handler]:
+    """The policies of pages that a shell serves itself."""
+
+    async def policy_for(_: Call, params: PolicyForParams) -> PolicyForResult:
+        if params.origin == FILES_ORIGIN:
+            return PolicyForResult(headers=pages.headers_for(params.app))
+        headers = _configured(apps).headers_for(params.app, params.origin)
+        return PolicyForResult(headers=headers)
+
+    async def report_violation(_: Call, params: ReportViolationParams) -> Empty:
+        media_type = violation_reports.REPORT_URI_TYPE
+        found = violation_reports.read(media_type, params.report.encode(), params.app)
+        if found is None:
+            raise DeskbusError(INVALID_PARAMS, "This is no report of a browser's.")
+        for violation in found:
+            await violations.record(violation)
+        return Empty()
+
+    return {"web.policyFor": policy_for, "web.reportViolation": report_violation}
+
+
+def _configured(apps: WebApps | None) -> WebApps:
+    """Raises `DeskbusError` (unavailable)."""
+    if apps is None:
+        raise DeskbusError(
+            UNAVAILABLE,
+            "This backend has no web gateway.",
+            action="Add [web] to the configuration.",
+        )
+    return apps

@@ -109,6 +109,17 @@ export const ALLOW_DELAY_MS = 500;
 /** The longest master password. */
 export const MAX_PASSWORD_CHARACTERS = 1024;
 
+/** Stands for files that a shell loads as they are. */
+export const FILES_ORIGIN = "file://";
+
+export const MAX_REPORT_CHARACTERS = 65536;
+
+/**
+ * The address of reports of pages from the disk (RFC 6761: nobody has it). The shell takes them on
+ * their way.
+ */
+export const SHELL_REPORT_URL = "http://deskbus.invalid/csp-report";
+
 /** The longest piece of a utility process's output in one message. */
 export const MAX_OUTPUT_CHARACTERS = 65536;
 

@@ -2713,7 +2713,10 @@ export interface ForgetBrowsersResult {
   browsers: number;
 }
 
-/** `origin` is where the shell serves the app's pages from, such as `app://com.example.x`. */
+/**
+ * `origin` is where the shell serves the app's pages from, such as `app://com.example.x`, or
+ * `FILES_ORIGIN`.
+ */
 export interface PolicyForParams {
   _meta?: TraceContext;
   /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
@@ -2723,10 +2726,21 @@ export interface PolicyForParams {
 
 /**
  * Headers for the app's pages. `{nonce}` in them stands for 128 random bits in base64, made
- * anew for each response, which its own scripts carry.
+ * anew for each response, which its own scripts carry; those of `file://` have none.
  */
 export interface PolicyForResult {
   headers: Record<string, string>;
+}
+
+/**
+ * `report` is the body that the browser sent about a page of `app`: `application/csp-report`
+ * (CSP level 3, section 5.3).
+ */
+export interface ReportViolationParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  report: string;
 }
 
 /** The frame of `app` in a page of the app that calls, with no more than `capabilities`. */
@@ -3070,6 +3084,8 @@ export interface Methods {
   "web.forgetBrowsers": { params: ForgetBrowsersParams; result: ForgetBrowsersResult; handledBy: "backend" };
   /** Tells the security headers for an app's pages that the shell serves itself. */
   "web.policyFor": { params: PolicyForParams; result: PolicyForResult; handledBy: "backend" };
+  /** Records what the policy refused a page that the shell serves itself. */
+  "web.reportViolation": { params: ReportViolationParams; result: Empty; handledBy: "backend" };
   /** Describes the frame of another app in the caller's page. */
   "web.describeFrame": { params: DescribeFrameParams; result: FrameDescriptor; handledBy: "backend" };
 }

@@ -15,6 +15,7 @@ from deskbus_protocol import (
     session,
     ui,
     utility,
+    web,
 )
 from deskbus_protocol.wire import framing, jsontext, line
 
@@ -74,6 +75,7 @@ SHARED: dict[ModuleType, tuple[str, ...]] = {
     ),
     ui: ("ALLOW_DELAY_MS",),
     secrets: ("MAX_PASSWORD_CHARACTERS",),
+    web: ("FILES_ORIGIN", "MAX_REPORT_CHARACTERS", "SHELL_REPORT_URL"),
     utility: ("MAX_OUTPUT_CHARACTERS",),
     appenv: ("APP_VARIABLE", "PIPE_VARIABLE", "TICKET_FD_VARIABLE", "LIFE_FD_VARIABLE"),
 }

@@ -7,12 +7,16 @@ from msgspec import UnsetType
 from deskbus.components.access.access_control import AccessControl
 from deskbus.config import ConfigError, Settings
 from deskbus.storage.awake_clock import awake_s
+from deskbus.web.pages.shell_pages import ShellPages
 from deskbus.web.web_apps import WebApps
 from deskbus.web.web_state import WebState
 
 
 class BrowserApps:
-    """`apps` is None without `[web]`; `state` tells of the gateway that serves them."""
+    """`apps` is None without `[web]`; `state` tells of the gateway that serves them.
+
+    `shell_pages` are those that a shell loads from the disk, with or without a gateway.
+    """
 
     def __init__(self, settings: Settings, access: AccessControl) -> None:
         """Raises `ConfigError` where the gateway's server is not installed, or has no port."""
@@ -20,6 +24,8 @@ class BrowserApps:
         self.state = WebState(configured=self.apps is not None)
         if self.apps is not None:
             access.follow_manifests(self.apps.declare, self.apps.withdraw)
+        self.shell_pages = ShellPages()
+        access.follow_manifests(self.shell_pages.declare, self.shell_pages.withdraw)
 
 
 def _apps(settings: Settings) -> WebApps | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from deskbus_protocol.manifest import Isolation, WebSpec
+from deskbus_protocol.web import SHELL_REPORT_URL
 
 REPORT_PATH = "/csp-report"
 REPORT_GROUP = "deskbus"
@@ -94,6 +95,33 @@ class PagePolicy(NamedTuple):
         if not self.secure:
             return {}
         return {"reporting-endpoints": f'{REPORT_GROUP}="{self.origin}{REPORT_PATH}"'}
+
+
+def file_headers(spec: WebSpec) -> dict[str, str]:
+    """The headers of an app's pages where a shell loads them from the disk.
+
+    A file is handed on as it is, so its scripts go by where they lie. The sites that the page may
+    reach, and the powers that it may have, are left to the shell: it asks for each permission as
+    the page needs it.
+    """
+    directives = [
+        "default-src * data: blob:",
+        f"script-src 'self' {_list(spec.scripts)}".rstrip(),
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        f"trusted-types {_list([OWN_TRUSTED_TYPES, *spec.trusted_types])}",
+        "require-trusted-types-for 'script'",
+        f"report-uri {SHELL_REPORT_URL}",
+    ]
+    return {
+        "content-security-policy": "; ".join(directives),
+        "cross-origin-opener-policy": COOP[spec.isolation],
+        "referrer-policy": BASE["referrer-policy"],
+        "x-content-type-options": BASE["x-content-type-options"],
+    }
 
 
 NONE = "'none'"

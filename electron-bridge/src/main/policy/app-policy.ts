@@ -4,6 +4,7 @@ import type { Backend } from '../backend/backend';
 import type { Grants } from './grants';
 import { networkOrigin, parsed } from './origins';
 import { OwnFolder } from './own-folder';
+import { PageHeaders, type Headers } from './page-headers';
 import { Reach } from './reach';
 import {
   isExternal,
@@ -22,6 +23,7 @@ export class AppPolicy implements SessionPolicy {
   private readonly folders: OwnFolder[] = [];
   private readonly origins = new Set<string>();
   private readonly clients = new WeakMap<WebContents, string>();
+  private readonly headers: PageHeaders;
   private reach: Reach | undefined;
 
   constructor(
@@ -29,6 +31,7 @@ export class AppPolicy implements SessionPolicy {
     private readonly backend: Backend,
     private readonly grants: Grants,
   ) {
+    this.headers = new PageHeaders(app, backend);
     grants.on('changed', (changed) => {
       if (changed === app) void this.limitReach().catch(() => undefined);
     });
@@ -104,6 +107,14 @@ export class AppPolicy implements SessionPolicy {
         return this.origins.has(origin) || this.grants.allows(this.app, NETWORK, origin);
       })
     );
+  }
+
+  pageHeaders(): Promise<Headers> {
+    return this.headers.forPage();
+  }
+
+  reported(body: string): void {
+    this.headers.report(body);
   }
 
   private async limitReach(): Promise<void> {

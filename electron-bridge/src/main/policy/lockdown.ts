@@ -3,10 +3,12 @@ import {
   type BrowserWindowConstructorOptions,
   type Session,
   type Streams,
+  type UploadData,
   type WebContents,
   type WebPreferences,
 } from 'electron';
 import { OwnFolder } from './own-folder';
+import { isReport } from './page-headers';
 import { isExternal, nothingBut, type AskDetails, type SessionPolicy } from './session-policy';
 
 const guarded = new WeakSet<Session>();
@@ -16,6 +18,8 @@ const guarded = new WeakSet<Session>();
  * it. Frames obey the switch too; a person's own keys and menus are not held by it.
  */
 const NO_CLIPBOARD = '--blink-settings=dOMPasteAllowed=false,javaScriptCanAccessClipboard=false';
+
+const FROM_DISK = { urls: ['file:///*'] };
 
 /**
  * The web preferences of every window here; `words` are told to the preload script.
@@ -68,8 +72,26 @@ export function guardSession(session: Session, policy: SessionPolicy): void {
     policy.has(permission, urlOf(details) ?? origin, details),
   );
   guardDevices(session, policy);
-  session.webRequest.onBeforeRequest(({ url, resourceType }, callback) => {
+  session.webRequest.onBeforeRequest((details, callback) => {
+    const { url, resourceType } = details;
+    if (isReport(url)) {
+      const uploadData = details.uploadData as UploadData[] | undefined;
+      policy.reported((uploadData ?? []).map(({ bytes }) => bytes.toString()).join(''));
+      callback({ cancel: true });
+      return;
+    }
     settle(policy.mayLoad({ url, resourceType }), (may) => callback({ cancel: !may }));
+  });
+  session.webRequest.onHeadersReceived(FROM_DISK, ({ resourceType, responseHeaders }, callback) => {
+    // A page in a frame has no bus and is of no origin; in a sandbox it could load no script.
+    if (resourceType !== 'mainFrame') {
+      callback({});
+      return;
+    }
+    policy.pageHeaders().then(
+      (headers) => callback({ responseHeaders: { ...responseHeaders, ...headers } }),
+      () => callback({ cancel: true }),
+    );
   });
   session.on('will-download', (event, item) => {
     if (!policy.mayDownload([item.getURL(), ...item.getURLChain()])) event.preventDefault();

@@ -1,4 +1,5 @@
 import type { WebContents } from 'electron';
+import type { Headers } from './page-headers';
 import { parsed } from './origins';
 
 /** Electron's details of a permission that a page asks for; most are not always there. */
@@ -26,6 +27,10 @@ export interface SessionPolicy {
   mayCapture(requestingUrl: string): Promise<boolean>;
   mayLoad(details: LoadDetails): Promise<boolean>;
   mayDownload(urls: string[]): boolean;
+  /** The headers of a page that is loaded from the disk. */
+  pageHeaders(): Promise<Headers>;
+  /** A browser's report of what the headers refused. */
+  reported(body: string): void;
 }
 
 /** Links that another program opens; it is made for that. Other kinds have been ways into a machine. */
@@ -36,7 +41,7 @@ export function isExternal(address: string): boolean {
   return EXTERNAL.has(parsed(address)?.protocol ?? '');
 }
 
-/** For pages that need nothing: the bridge's own. */
+/** For pages that need nothing, and have their policy in themselves: the bridge's own. */
 export function nothingBut(mayLoad: (details: LoadDetails) => Promise<boolean>): SessionPolicy {
   return {
     asks: () => Promise.resolve(false),
@@ -45,5 +50,7 @@ export function nothingBut(mayLoad: (details: LoadDetails) => Promise<boolean>):
     mayCapture: () => Promise.resolve(false),
     mayLoad,
     mayDownload: () => false,
+    pageHeaders: () => Promise.resolve({}),
+    reported: () => undefined,
   };
 }
