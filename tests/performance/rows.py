@@ -103,7 +103,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     unit: str
     figure: str
-    better: Literal["more", "less"]
     measure: Measure
     goals: tuple[Goal, ...]
     peers: tuple[str, ...] = ()
@@ -111,6 +110,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     max_rounds: int = 100
     min_rounds: int = 1
     needs: str = "bus.publish"
+
+    @property
+    def better(self) -> Literal["more", "less"]:
+        """Rates and shares are the better the more, times and sizes the less."""
+        return (
+            "more" if self.unit.endswith(("/s", "fps")) or self.unit.startswith("of ") else "less"
+        )
 
     @property
     def possible(self) -> bool:
@@ -227,7 +233,6 @@ def page_rows() -> Iterator[Row]:
             name=name,
             unit=unit,
             figure=figure,
-            better="more" if unit.endswith(("/s", "fps", "of them")) else "less",
             measure=measure,
             goals=goals,
             peers=peers,
@@ -295,7 +300,6 @@ def own_rows() -> Iterator[Row]:
             name=name,
             unit=unit,
             figure=figure,
-            better="less",
             measure=lambda _, __, measure=measure: measure(),  # type: ignore[misc]
             goals=(Goal(limit=goal),),
             max_rounds=3,
@@ -308,7 +312,6 @@ def permission_rows() -> Iterator[Row]:
         name="permission check, cached",
         unit="µs",
         figure="check_us",
-        better="less",
         measure=lambda _, __: permissions.check(),
         goals=(Goal(limit=1.0),),
         max_rounds=1,
@@ -318,7 +321,6 @@ def permission_rows() -> Iterator[Row]:
         name="publish rate with 1,000 grants",
         unit="of that with one",
         figure="share",
-        better="more",
         measure=lambda _, __: permissions.publish(),
         goals=(Goal(limit=0.95),),
         max_rounds=1,
@@ -331,7 +333,6 @@ def matching_rows() -> Iterator[Row]:
         name="publish past the worst patterns of one app",
         unit="ms",
         figure="match_ms",
-        better="less",
         measure=lambda _, __: patterns.match(),
         goals=(Goal(limit=1.0),),
         max_rounds=1,
@@ -340,7 +341,6 @@ def matching_rows() -> Iterator[Row]:
         name="publish rate while 500 clients subscribe and leave",
         unit="of that without",
         figure="churn_share",
-        better="more",
         measure=lambda _, __: patterns.churn(),
         goals=(Goal(limit=0.8),),
         max_rounds=1,
@@ -356,7 +356,6 @@ def audit_rows() -> Iterator[Row]:
             name=name,
             unit=unit,
             figure=figure,
-            better="more" if unit == "records/s" else "less",
             measure=measure,
             goals=(Goal(limit=goal),),
             max_rounds=1,
@@ -389,7 +388,6 @@ def observability_rows() -> Iterator[Row]:
             name=name,
             unit="msg/s",
             figure="per_second",
-            better="more",
             measure=one_to_one,
             ours=server,
             peers=("unobserved",),
@@ -404,7 +402,6 @@ ROWS = (
         name="1 → 1",
         unit="msg/s",
         figure="per_second",
-        better="more",
         measure=one_to_one,
         peers=(
             *("nats", "nats-2.15", "nats-iterator", "mosquitto", "redis"),
@@ -421,7 +418,6 @@ ROWS = (
         name="1 → 100",
         unit="deliveries/s",
         figure="per_second",
-        better="more",
         measure=one_to_many,
         peers=(
             *("redis", "nats", "nats-2.15", "nats-iterator", "mosquitto"),
@@ -437,7 +433,6 @@ ROWS = (
         name="round trip, idle",
         unit="µs p50",
         figure="p50_us",
-        better="less",
         measure=round_trip,
         peers=("mosquitto", "aedes", "nats", "redis", "vscode-jsonrpc", "vscode-jsonrpc-10"),
         goals=(Goal(limit=1.0, against="mosquitto"),),
@@ -446,7 +441,6 @@ ROWS = (
         name="1 → 1 over WebSocket",
         unit="msg/s",
         figure="per_second",
-        better="more",
         measure=one_to_one,
         ours="deskbus-web",
         peers=("ws", "deskbus"),
@@ -457,7 +451,6 @@ ROWS = (
         name="round trip over WebSocket, idle",
         unit="µs p50",
         figure="p50_us",
-        better="less",
         measure=round_trip,
         ours="deskbus-web",
         peers=("ws", "deskbus"),
@@ -468,7 +461,6 @@ ROWS = (
         name="1 → 1 on a persisted topic",
         unit="msg/s",
         figure="per_second",
-        better="more",
         measure=one_to_one,
         ours="persisted",
         needs="bus.publish:durable",
@@ -479,7 +471,6 @@ ROWS = (
         name="durable publish",
         unit="answers/s",
         figure="per_second",
-        better="more",
         measure=durable,
         ours="persisted",
         needs="bus.publish:durable",
@@ -490,7 +481,6 @@ ROWS = (
         name="replay",
         unit="msg/s",
         figure="per_second",
-        better="more",
         measure=replay,
         ours="persisted",
         needs="bus.replay",
@@ -501,7 +491,6 @@ ROWS = (
         name="request and response",
         unit="answers/s",
         figure="per_second",
-        better="more",
         measure=request,
         needs="bus.request",
         peers=REQUEST_PEERS,
@@ -516,7 +505,6 @@ ROWS = (
         name="request and response, alone",
         unit="µs p50",
         figure="p50_us",
-        better="less",
         measure=request,
         needs="bus.request",
         peers=REQUEST_PEERS,
@@ -529,7 +517,6 @@ ROWS = (
         name="resume, 10,000 queued",
         unit="ms",
         figure="resume_ms",
-        better="less",
         measure=resume,
         needs="session.resume",
         goals=(Goal(limit=500.0),),
@@ -538,7 +525,6 @@ ROWS = (
         name="500 clients, 10,000 msg/s",
         unit="ms p99",
         figure="p99_ms",
-        better="less",
         measure=crowd,
         peers=("nats", "mosquitto", "redis"),
         goals=(Goal(limit=5.0),),
@@ -548,7 +534,6 @@ ROWS = (
         name="start to first answer",
         unit="ms",
         figure="start_ms",
-        better="less",
         measure=start,
         peers=("nats", "mosquitto", "redis"),
         goals=(Goal(limit=300.0),),
@@ -557,7 +542,6 @@ ROWS = (
         name="start to first answer, nothing compiled",
         unit="ms",
         figure="start_ms",
-        better="less",
         measure=start,
         ours="uncompiled",
         goals=(Goal(limit=400.0),),
@@ -566,7 +550,6 @@ ROWS = (
         name="memory, idle",
         unit="MB",
         figure="memory_mb",
-        better="less",
         measure=memory_idle,
         peers=("nats", "mosquitto", "redis"),
         goals=(Goal(limit=60.0),),
@@ -576,7 +559,6 @@ ROWS = (
         name="memory, 500 clients",
         unit="MB",
         figure="memory_mb",
-        better="less",
         measure=memory_crowd,
         peers=("nats", "mosquitto", "redis"),
         goals=(Goal(limit=200.0),),

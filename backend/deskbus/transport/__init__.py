@@ -9,4 +9,5 @@ __all__ = [
     "stdio",
     "traffic",
     "unauthenticated",
+    "unbuffered",
 ]

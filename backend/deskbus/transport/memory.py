@@ -4,9 +4,10 @@ import asyncio
 
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
+from deskbus.transport.unbuffered import UnbufferedTransport
 
 
-class MemoryTransport(asyncio.Transport):
+class MemoryTransport(UnbufferedTransport):
     """Hands what is written to the other link in the next loop turn, in order."""
 
     def __init__(self) -> None:
@@ -15,7 +16,6 @@ class MemoryTransport(asyncio.Transport):
         self._far: Link | None = None
         self._near: Link | None = None
         self._other: MemoryTransport | None = None
-        self._closing = False
 
     def join(self, near: Link, far: Link, other: "MemoryTransport") -> None:
         self._near, self._far, self._other = near, far, other
@@ -34,24 +34,6 @@ class MemoryTransport(asyncio.Transport):
         if self._other:
             self._loop.call_soon(self._other.close)
         self._near = self._far = self._other = None
-
-    def abort(self) -> None:
-        self.close()
-
-    def is_closing(self) -> bool:
-        return self._closing
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Nothing is buffered here, so no limit applies."""
-
-    def pause_reading(self) -> None:
-        """Nothing is buffered here, so there is nothing to hold back."""
-
-    def resume_reading(self) -> None:
-        """See `pause_reading`."""
 
 
 def memory_pair(flusher: Flusher) -> tuple[Link, Link]:

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 
-import anyio
 import structlog
-from anyio.abc import TaskGroup
 from msgspec import UNSET, UnsetType
 
 from deskbus.languages.catalogue import FALLBACK
 from deskbus.languages.language import Language
+from deskbus.reliability.background_tasks import BackgroundTasks
 from deskbus.ui.shell import Shell
 from deskbus_protocol.apps import AppStatus, Crash
 from deskbus_protocol.errors import DeskbusError
@@ -32,18 +31,16 @@ class CrashPages:
     def __init__(self, shell: Shell, wall_ms: Callable[[], int]) -> None:
         self._shell = shell
         self._wall_ms = wall_ms
-        self._tasks: TaskGroup | None = None
+        self._tasks = BackgroundTasks()
 
     async def run(self) -> None:
         """Shows pages until cancelled."""
-        async with anyio.create_task_group() as self._tasks:
-            await anyio.sleep_forever()
+        await self._tasks.run()
 
     def on_app_changed(self, status: AppStatus) -> None:
         """An app's state has changed."""
-        if self._tasks is not None:
-            for page in crash_pages(status, self._wall_ms(), self._shell.language):
-                self._tasks.start_soon(self._show, page)
+        for page in crash_pages(status, self._wall_ms(), self._shell.language):
+            self._tasks.start(self._show, page)
 
     async def _show(self, page: CrashPage) -> None:
         try:

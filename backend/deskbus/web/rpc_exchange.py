@@ -14,6 +14,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
+from deskbus.transport.unbuffered import UnbufferedTransport
 from deskbus.web.limits import RPC_WITHIN_S
 from deskbus_protocol import PROTOCOL_VERSION
 from deskbus_protocol.errors import (
@@ -38,7 +39,7 @@ class _AnswerFrame(msgspec.Struct):
     error: ErrorObject | UnsetType | None = UNSET
 
 
-class _AnswerCollector(asyncio.Transport):
+class _AnswerCollector(UnbufferedTransport):
     """A link's transport that keeps answers, and drops what else the backend says."""
 
     def __init__(self) -> None:
@@ -46,7 +47,6 @@ class _AnswerCollector(asyncio.Transport):
         self._decoder = FramingDecoder()
         self._answers: list[bytes] = []
         self._changed = anyio.Event()
-        self._closing = False
         self.link: Link
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -68,24 +68,6 @@ class _AnswerCollector(asyncio.Transport):
             self._closing = True
             asyncio.get_running_loop().call_soon(self.link.connection_lost, None)
             self._wake()
-
-    def abort(self) -> None:
-        self.close()
-
-    def is_closing(self) -> bool:
-        return self._closing
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Nothing is buffered here."""
-
-    def pause_reading(self) -> None:
-        """There is nothing to read but what was given already."""
-
-    def resume_reading(self) -> None:
-        """See `pause_reading`."""
 
     def _wake(self) -> None:
         self._changed.set()

@@ -31,7 +31,7 @@ from deskbus_protocol.bus import (
 )
 from deskbus_protocol.client.inbox import Inbox, Message
 from deskbus_protocol.client.pipe import open_pipe
-from deskbus_protocol.client.responder import Responder, Stop, answer_requests
+from deskbus_protocol.client.responder import RespondingClient
 from deskbus_protocol.client.steps import ClientTracer
 from deskbus_protocol.errors import (
     CONNECTION_LOST,
@@ -70,7 +70,7 @@ class _IncomingFrame(msgspec.Struct):
     error: ErrorObject | UnsetType | None = UNSET
 
 
-class Client:
+class Client(RespondingClient):
     """One connection, used by any number of tasks; closing it wakes every waiter."""
 
     def __init__(
@@ -229,29 +229,10 @@ class Client:
         )
         return answer
 
-    @overload
-    async def respond(self, pattern: str, handler: Responder, /) -> Stop: ...
-    @overload
-    async def respond(
-        self, pattern: Message, handler: object = None, /, *, error: str | None = None
-    ) -> None: ...
-    async def respond(
-        self, pattern: str | Message, handler: Any = None, /, *, error: str | None = None
-    ) -> Stop | None:
-        """Answers the requests on a topic or pattern with what `handler` returns, while `run`
-        does; returns, once the subscription stands, a function that ends it.
-
-        A `ValueError` or `LookupError` of the handler is told to the asking app, by its words; any
-        other ends `run`. With a message and its answer it is deprecated: see `answer`.
-        """
-        if not isinstance(pattern, str):
-            warnings.warn("respond to a message is now answer", DeprecationWarning, stacklevel=2)
-            await self.answer(pattern, handler, error=error)
-            return None
+    async def _responders(self) -> TaskGroup:
         if self._tasks is None or self.closed.is_set():
             raise DeskbusError(CONNECTION_LOST)
-        stop: Stop = await self._tasks.start(answer_requests, self, pattern, handler)
-        return stop
+        return self._tasks
 
     async def answer(
         self, message: Message, payload: object = None, *, error: str | None = None

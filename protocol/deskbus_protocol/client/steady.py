@@ -30,7 +30,7 @@ from deskbus_protocol.client.inbox import Inbox, Message
 from deskbus_protocol.client.life import keep_alive
 from deskbus_protocol.client.pipe import open_pipe
 from deskbus_protocol.client.progress import DeliveryProgress
-from deskbus_protocol.client.responder import Responder, Stop, answer_requests
+from deskbus_protocol.client.responder import RespondingClient
 from deskbus_protocol.errors import (
     CONNECTION_LOST,
     OVERLOADED,
@@ -59,7 +59,7 @@ Tickets = Callable[[], Awaitable[str]]
 """Gets a fresh ticket, for when there is no session to resume."""
 
 
-class SteadyClient:
+class SteadyClient(RespondingClient):
     """Connects, and connects again with backoff; takes its session up where it was cut.
 
     Subscriptions and their streams stay. Where the session can't be taken up, as after a restart
@@ -95,7 +95,7 @@ class SteadyClient:
         self._delay_s = FIRST_DELAY_S
         self._was_open = False
         self._queued = 0
-        self._responders: TaskGroup | None = None
+        self._tasks: TaskGroup | None = None
         self._queued_bytes = 0
         self._closing = False
         self.state: ClientState = "connecting"
@@ -104,9 +104,9 @@ class SteadyClient:
 
     async def run(self) -> None:
         """Keeps the client connected until `close`."""
-        async with anyio.create_task_group() as self._responders:
+        async with anyio.create_task_group() as self._tasks:
             await self._stay_connected()
-            self._responders.cancel_scope.cancel()
+            self._tasks.cancel_scope.cancel()
 
     async def _stay_connected(self) -> None:
         while not self._closing:
@@ -230,30 +230,11 @@ class SteadyClient:
             app, topic, given, client=client, headers=headers, correlation_id=correlation_id
         )
 
-    @overload
-    async def respond(self, pattern: str, handler: Responder, /) -> Stop: ...
-    @overload
-    async def respond(
-        self, pattern: Message, handler: object = None, /, *, error: str | None = None
-    ) -> None: ...
-    async def respond(
-        self, pattern: str | Message, handler: Any = None, /, *, error: str | None = None
-    ) -> Stop | None:
-        """Answers the requests on a topic or pattern with what `handler` returns, through any
-        number of connections; returns, once the subscription stands, a function that ends it.
-
-        A `ValueError` or `LookupError` of the handler is told to the asking app, by its words; any
-        other ends `run`. With a message and its answer it is deprecated: see `answer`.
-        """
-        if not isinstance(pattern, str):
-            warnings.warn("respond to a message is now answer", DeprecationWarning, stacklevel=2)
-            await self.answer(pattern, handler, error=error)
-            return None
+    async def _responders(self) -> TaskGroup:
         await self._connected(None)
-        if self._responders is None:
+        if self._tasks is None:
             raise DeskbusError(CONNECTION_LOST)
-        stop: Stop = await self._responders.start(answer_requests, self, pattern, handler)
-        return stop
+        return self._tasks
 
     @contextmanager
     def handling(self, message: Message) -> Iterator[None]:

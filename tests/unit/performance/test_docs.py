@@ -49,7 +49,7 @@ def test_a_rate_of_nothing_misses_its_goal(ours: float, met: bool) -> None:
 
 def test_a_row_with_several_goals_tells_of_the_hardest() -> None:
     row = Row(
-        name="x", unit="u", figure="f", better="less", measure=lambda _, __: {}, peers=("p", "q"),
+        name="x", unit="u", figure="f", measure=lambda _, __: {}, peers=("p", "q"),
         goals=(Goal(limit=1.0, against="p"), Goal(limit=1.0, against="q")),
     )  # fmt: skip
     each = Measured(

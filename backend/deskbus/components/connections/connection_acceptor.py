@@ -6,13 +6,13 @@ from typing import Any
 
 import anyio
 import structlog
-from anyio.abc import TaskGroup
 from msgspec import Raw
 
 from deskbus.components.connections.sessions import Sessions
 from deskbus.config import HeartbeatConfig
 from deskbus.observability.error_counts import ErrorCounts
 from deskbus.observability.logs.log_throttle import LogThrottle
+from deskbus.reliability.background_tasks import BackgroundTasks
 from deskbus.rpc.connection import Call, Connection
 from deskbus.rpc.connection_table import ConnectionTable
 from deskbus.rpc.dispatch.dispatcher import Dispatcher
@@ -63,17 +63,13 @@ class ConnectionAcceptor:
         self._unauthenticated = UnauthenticatedLinks()
         self._strangers = Turns()
         self._refusals = LogThrottle(log, REFUSALS_LOGGED)
-        self._tasks: TaskGroup | None = None
+        self._tasks = BackgroundTasks()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Serves links meanwhile. One that comes at any other time is closed."""
-        try:
-            async with anyio.create_task_group() as self._tasks:
-                yield
-                self._tasks.cancel_scope.cancel()
-        finally:
-            self._tasks = None
+        async with self._tasks.running():
+            yield
 
     def accept(self, link: Link) -> None:
         """One beyond the number of links that there may be is told why, and closed."""
@@ -89,10 +85,8 @@ class ConnectionAcceptor:
         self._start(self._serve_shell, link)
 
     def _start(self, serve: Callable[[Link], Coroutine[Any, Any, None]], link: Link) -> None:
-        if self._tasks is None:
+        if not self._tasks.start(serve, link):
             link.close()
-        else:
-            self._tasks.start_soon(serve, link)
 
     async def _serve_shell(self, link: Link) -> None:
         try:

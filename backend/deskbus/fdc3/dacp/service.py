@@ -8,7 +8,6 @@ from typing import Any
 import anyio
 import msgspec
 import structlog
-from anyio.abc import TaskGroup
 from msgspec import Raw
 
 from deskbus.fdc3.agent import AgentCore
@@ -16,6 +15,7 @@ from deskbus.fdc3.dacp.messages import Payload, Request, context_in, response_ty
 from deskbus.fdc3.dacp.table import NEWER_REQUESTS, REQUESTS, AnswersLater, Row
 from deskbus.fdc3.errors import DacpError
 from deskbus.fdc3.state.instances import Instance
+from deskbus.reliability.background_tasks import BackgroundTasks
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import (
     CONFLICT,
@@ -39,16 +39,14 @@ log = structlog.get_logger()
 class Fdc3Service:
     def __init__(self, agent: AgentCore) -> None:
         self.agent = agent
-        self._tasks: TaskGroup | None = None
+        self._tasks = BackgroundTasks()
         self._under_way: dict[str, int] = {}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Launches that are under way at its end are given up."""
-        async with anyio.create_task_group() as self._tasks:
+        async with self._tasks.running():
             yield
-            self._tasks.cancel_scope.cancel()
-        self._tasks = None
 
     def disconnect(self, identity: ClientId) -> None:
         """The client's page is gone; its identity stays, for the page that comes next."""
@@ -110,15 +108,13 @@ class Fdc3Service:
         self, instance: Instance, request: Request, later: AnswersLater, payload: Payload
     ) -> None:
         under_way = self._under_way.get(instance.id, 0)
-        if self._tasks is None:
+        if not self._tasks.running_now:
             raise DeskbusError(UNAVAILABLE)
         if under_way >= MAX_AT_ONCE:
             raise DeskbusError(OVERLOADED, "Too many launches and intents are under way.")
         self._under_way[instance.id] = under_way + 1
         accepted = anyio.Event()
-        self._tasks.start_soon(
-            partial(self._run_later, instance, request, later, payload, accepted)
-        )
+        self._tasks.start(partial(self._run_later, instance, request, later, payload, accepted))
         await accepted.wait()
 
     async def _run_later(

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import anyio
 import structlog
-from anyio.abc import TaskGroup
 
+from deskbus.reliability.background_tasks import BackgroundTasks
 from deskbus.security.permission_request import PermissionRequest, Permit
 from deskbus_protocol.errors import OVERLOADED, DeskbusError
 from deskbus_protocol.events import PermissionDenied, PermissionGranted
@@ -53,17 +53,13 @@ class Prompts:
         self._open: dict[tuple[str, Grant], _Prompt] = {}
         self._turns: dict[str, anyio.Lock] = {}
         self._slots = anyio.Semaphore(MAX_OPEN_PROMPTS)
-        self._tasks: TaskGroup | None = None
+        self._tasks = BackgroundTasks()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """At any other time every request is denied."""
-        try:
-            async with anyio.create_task_group() as self._tasks:
-                yield
-                self._tasks.cancel_scope.cancel()
-        finally:
-            self._tasks = None
+        async with self._tasks.running():
+            yield
 
     async def join(self, request: PermissionRequest) -> PromptOutcome:
         """Joins the prompt for the same request, or opens one; the last to leave closes it.
@@ -71,7 +67,7 @@ class Prompts:
         What is allowed once goes to the client that asked first, and to no other.
         Raises `DeskbusError` (overloaded).
         """
-        if self._tasks is None:
+        if not self._tasks.running_now:
             return PromptOutcome(None)
         app = request.identity.app
         key = (app, request.grant)
@@ -82,7 +78,7 @@ class Prompts:
             if sum(known[0] == app for known in self._open) >= MAX_WAITING_OF_AN_APP:
                 raise DeskbusError(OVERLOADED, "This app has too many prompts waiting already.")
             prompt = self._open[key] = _Prompt(request._replace(prompt=secrets.token_hex(8)))
-            self._tasks.start_soon(self._run, prompt)
+            self._tasks.start(self._run, prompt)
         prompt.waiting += 1
         try:
             await prompt.decided.wait()

@@ -7,9 +7,9 @@ from typing import Protocol
 
 import anyio
 import structlog
-from anyio.abc import TaskGroup
 from msgspec import UnsetType, structs
 
+from deskbus.reliability.background_tasks import BackgroundTasks
 from deskbus.ui.panels.shell_panel import ShellPanel
 from deskbus.ui.shell import Shell
 from deskbus_protocol.control import OpenCentreParams
@@ -96,7 +96,7 @@ class Panels:
         self._shell = shell
         self._providers = {provider.name: provider for provider in providers}
         self._open: dict[str, _Open] = {}
-        self._tasks: TaskGroup | None = None
+        self._tasks = BackgroundTasks()
 
     def add(self, provider: PanelProvider) -> None:
         self._providers[provider.name] = provider
@@ -107,8 +107,7 @@ class Panels:
 
     async def run(self) -> None:
         """Draws until cancelled."""
-        async with anyio.create_task_group() as self._tasks:
-            await anyio.sleep_forever()
+        await self._tasks.run()
 
     async def describe(self, name: str, query: PanelQuery) -> PanelContent:
         """Raises `DeskbusError`: not_found, or what the panel's service says."""
@@ -117,7 +116,7 @@ class Panels:
     async def open(self, name: str, query: PanelQuery) -> str:
         """Returns the panel's id once its window is there; raises `DeskbusError`."""
         provider = self._find(name)
-        if self._tasks is None or not self._shell.connected:
+        if not self._tasks.running_now or not self._shell.connected:
             raise DeskbusError(
                 UNAVAILABLE,
                 "No shell is connected, so there is no window to draw a panel in.",
@@ -140,7 +139,7 @@ class Panels:
                 self.closed(panel.id)
             raise
         if is_new:
-            self._tasks.start_soon(self._keep_drawn, panel)
+            self._tasks.start(self._keep_drawn, panel)
         return panel.id
 
     def register(self, name: str, title: str) -> None:

@@ -1,0 +1,40 @@
+"""BackgroundTasks: tasks that a part begins while it is at work."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+
+class BackgroundTasks:
+    """Those still under way when the part ends are cancelled; a failure of one ends the part."""
+
+    def __init__(self) -> None:
+        self._group: TaskGroup | None = None
+
+    @property
+    def running_now(self) -> bool:
+        return self._group is not None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        try:
+            async with anyio.create_task_group() as self._group:
+                yield
+                self._group.cancel_scope.cancel()
+        finally:
+            self._group = None
+
+    async def run(self) -> None:
+        """Runs tasks until cancelled."""
+        async with self.running():
+            await anyio.sleep_forever()
+
+    def start(self, task: Callable[..., Coroutine[Any, Any, object]], *args: object) -> bool:
+        """Whether it was begun: false where the part is not at work."""
+        if self._group is None:
+            return False
+        self._group.start_soon(task, *args)
+        return True
