@@ -9,10 +9,14 @@ from typing import Any, get_args
 import anyio
 import pytest
 
+from deskbus.audit.store.audit_folder import KEYS
+from deskbus.config import AUDIT_FOLDER
 from deskbus_protocol.client import connect, open_session
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.events import AuditEvent
-from tests.integration.shell import LIMIT_S, TestShell, start_shell
+from deskbus_protocol.ui import ShowDialogParams
+from tests.integration.full_disk import no_room
+from tests.integration.shell import LIMIT_S, TestShell, answer_to, start_shell
 
 FEED, TICKER, CRASHER = "desk.feed", "desk.ticker", "desk.crasher"
 GUEST, HANGER = "desk.guest", "desk.hanger"
@@ -107,10 +111,26 @@ async def permissions(scene: Scene) -> None:
             await ticker.call("bus.subscribe", {"pattern": "orders.#"})
         with pytest.raises(DeskbusError):
             await ticker.call("bus.publish", {"topic": "orders.a", "payload": 1})
+        moment = {"app": TICKER, "permission": "messaging.read", "scope": "news.#"}
+        await scene.call("permissions.grant", **moment, expiresIn=1)
+        shell.person = dismissing(shell)
+        for _ in range(3):
+            await ticker.call("permissions.request", {**wanted, "scope": "trades.#"})
+        await scene.call("permissions.resetEmbargo", app=TICKER)
     (scene.folder / "policy.toml").write_text(
         '[[rules]]\npermission = "history"\neffect = "deny"\n'
     )
     await scene.call("policy.reload")
+
+
+def dismissing(shell: TestShell) -> Callable[[ShowDialogParams], Awaitable[dict[str, Any]]]:
+    """A person who closes each dialog without an answer."""
+
+    async def dismiss(asked: ShowDialogParams) -> dict[str, Any]:
+        await shell.shown(asked)
+        return answer_to(asked, "dismissed")
+
+    return dismiss
 
 
 async def apps(scene: Scene) -> None:
@@ -163,6 +183,7 @@ LIVE: Mapping[Action, frozenset[str]] = {
     ),
     permissions: frozenset(
         {"permission.requested", "permission.granted", "permission.revoked", "permission.denied"}
+        | {"permission.expired", "permission.embargoed", "permission.embargo_reset"}
         | {"violation", "policy.changed"}
     ),
     apps: frozenset(
@@ -178,6 +199,7 @@ LIVE: Mapping[Action, frozenset[str]] = {
 """The actions, and what is recorded because of each."""
 
 ELSEWHERE = {
+    "fdc3.delivered": "tests/integration/test_fdc3.py",
     "app.limited": "tests/integration/test_processes_left.py",
     "control.acted": "tests/integration/test_control_centre.py",
     "vault.record_refused": "tests/integration/test_vault.py",
@@ -185,30 +207,17 @@ ELSEWHERE = {
     "web.csrf": "tests/web/test_pairing.py",
     "web.csp": "tests/security/test_web_attacks.py",
 }
-"""The live tests of what needs more than such a backend."""
-
-OF_PARTS = {
-    "permission.expired": "tests/unit/security/test_service.py",
-    "permission.embargoed": "tests/unit/security/test_service.py",
-    "permission.embargo_reset": "tests/unit/security/test_service.py",
-    "audit.pruned": "tests/unit/audit/store/test_retention.py",
-    "audit.dropped": "tests/unit/audit/test_logger.py",
-    "audit.set_aside": "tests/unit/audit/test_logger.py",
-    "fdc3.delivered": "tests/unit/commands/test_fdc3.py",
-}
-"""Events of long times, of faults, and of a person who dismisses again and again: tests of the
-parts look for them.
-"""
+"""The live tests, with running backends too, of what needs more than such a one."""
 
 CLASSES = {str(kind.__struct_config__.tag): kind.__name__ for kind in get_args(AuditEvent)}
 
 
-def test_every_event_of_the_catalogue_is_in_one_of_the_tables() -> None:
+def test_every_event_of_the_catalogue_has_a_live_test() -> None:
     live = [kind for kinds in LIVE.values() for kind in kinds]
-    assert sorted([*live, *ELSEWHERE, *OF_PARTS]) == sorted(CLASSES)
+    assert sorted([*live, *OF_THE_LOG, *ELSEWHERE]) == sorted(CLASSES)
 
 
-@pytest.mark.parametrize(("kind", "where"), [*ELSEWHERE.items(), *OF_PARTS.items()])
+@pytest.mark.parametrize(("kind", "where"), ELSEWHERE.items())
 def test_a_test_elsewhere_looks_for_the_event(kind: str, where: str) -> None:
     text = (Path(__file__).resolve().parents[2] / where).read_text("utf-8")
     assert f'"{kind}"' in text or CLASSES[kind] in text
@@ -228,3 +237,59 @@ async def test_an_action_is_recorded(tmp_path: Path, action: Action) -> None:
             while missing := LIVE[action] - (await scene.types() - before):
                 await anyio.sleep(0.05)
         assert not missing
+
+
+async def told(shell: TestShell, kind: str) -> dict[str, Any]:
+    """The newest record of `kind`, once there is one."""
+    with anyio.fail_after(LIMIT_S):
+        while True:
+            page = await shell.client.call("audit.query", {"types": [kind]}, result=dict)
+            for record in page["records"]:
+                return dict(record["details"])
+            await anyio.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("8.4")
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are Linux's")
+async def test_events_beyond_what_waits_for_the_disk_are_told_by_their_number(
+    tmp_path: Path,
+) -> None:
+    command = (sys.executable, "-m", "tests.integration.programs.forgetful_audit")
+    async with start_shell(tmp_path, command=command) as shell:
+        async with no_room(shell):
+            for number in range(50):
+                await shell.ticket(TICKER, f"client-{number}")
+        # Twenty of the hundred may wait; a few more are with the disk when it fails first.
+        assert 20 <= (await told(shell, "audit.dropped"))["count"] <= 50
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("8.4")
+async def test_what_retention_removes_is_told(tmp_path: Path) -> None:
+    config = "[audit]\nfile_bytes = 100_000\nmax_age_days = 1e-9\n"
+    async with start_shell(tmp_path, config=config) as shell:
+        for number in range(2000):
+            await shell.ticket(TICKER, f"client-{number}")
+        pruned = await told(shell, "audit.pruned")
+    assert pruned["files"] >= 1
+    assert pruned["through"] > 100
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("8.4")
+async def test_a_log_whose_keys_are_damaged_is_set_aside_and_told(tmp_path: Path) -> None:
+    async with start_shell(tmp_path) as shell:
+        await told(shell, "config.changed")
+    (tmp_path / AUDIT_FOLDER / KEYS).write_bytes(b"damaged")
+    async with start_shell(tmp_path) as shell:
+        aside = await told(shell, "audit.set_aside")
+    assert (tmp_path / AUDIT_FOLDER / aside["folder"]).is_dir()
+
+
+OF_THE_LOG = {
+    "audit.dropped": test_events_beyond_what_waits_for_the_disk_are_told_by_their_number,
+    "audit.pruned": test_what_retention_removes_is_told,
+    "audit.set_aside": test_a_log_whose_keys_are_damaged_is_set_aside_and_told,
+}
+"""The live tests of what befalls the log itself."""

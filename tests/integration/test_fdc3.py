@@ -129,6 +129,7 @@ class Heard:
         return not self._kept
 
 
+@pytest.mark.requirement("8.1")
 async def test_apps_share_a_context_on_a_user_channel(tmp_path: Path) -> None:
     async with (
         desk(tmp_path) as shell,
@@ -149,6 +150,22 @@ async def test_apps_share_a_context_on_a_user_channel(tmp_path: Path) -> None:
         late = Heard()
         await chart.add_context_listener(None, late)
         assert (await late.next())[0] == INSTRUMENT
+
+        seen = await delivered(shell)
+        assert (seen["app"], seen["traceId"]) == ("desk.blotter", metadata.trace_id)
+        assert seen["details"]["contextType"] == "fdc3.instrument"
+        assert "desk.chart/main" in seen["details"]["readers"]
+
+
+async def delivered(shell: TestShell) -> dict[str, Any]:
+    """The audit record of the first context that was handed over."""
+    wanted = {"types": ["fdc3.delivered"], "order": "oldest"}
+    with anyio.fail_after(LIMIT_S):
+        while True:
+            page = await shell.client.call("audit.query", wanted, result=dict)
+            for record in page["records"]:
+                return dict(record)
+            await anyio.sleep(0.05)
 
 
 async def test_an_app_without_fdc3_takes_part_by_topics(tmp_path: Path) -> None:

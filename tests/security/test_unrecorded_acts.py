@@ -1,10 +1,8 @@
 """Administrators' acts while the audit log can't be written: none has an effect."""
 
 import json
-import resource
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 from deskbus_protocol.client import Client
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, DeskbusError
 from deskbus_protocol.methods import METHODS
+from tests.integration.full_disk import no_room
 from tests.integration.shell import LIMIT_S, TestShell, answer_to, start_shell
 
 pytestmark = [
@@ -220,21 +219,6 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
         yield scene
 
 
-@asynccontextmanager
-async def no_room(scene: Scene) -> AsyncIterator[None]:
-    """The backend can't make any file larger for the length of the block."""
-    pid = scene.shell.process.pid
-    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, before[1]))
-    try:
-        yield
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
-    with anyio.fail_after(LIMIT_S):
-        while (await scene.call("health.get"))["components"]["audit"]["status"] != "ok":
-            await anyio.sleep(0.05)
-
-
 async def refusal(scene: Scene, method: str, params: Mapping[str, object]) -> str:
     try:
         await scene.call(method, **params)
@@ -253,7 +237,7 @@ async def test_no_administrator_s_act_has_an_effect_when_the_log_can_not_be_writ
     alone = {"permissions.requestFor", "vault.unlock"}
     assert sorted(acts) == sorted(recorded - alone), "a new act needs parameters here"
     before = await scene.picture()
-    async with no_room(scene):
+    async with no_room(scene.shell):
         outcomes = {name: await refusal(scene, name, params) for name, params in acts.items()}
         after = await scene.picture()
         # The app's link is open still.
@@ -281,7 +265,7 @@ async def attempts_are_recorded(scene: Scene, methods: set[str]) -> None:
 async def test_a_person_s_yes_that_can_not_be_recorded_permits_nothing(scene: Scene) -> None:
     scene.shell.person = scene.shell.allow
     wanted = {**READ, "scope": "secrets.a", "client": "main"}
-    async with no_room(scene):
+    async with no_room(scene.shell):
         told = await scene.call("permissions.requestFor", **wanted)
     assert told["state"] == "denied"
     found = await scene.ticker.call(
@@ -297,7 +281,7 @@ async def test_a_permission_is_taken_back_also_where_that_can_not_be_recorded(
     grant = {**READ, "scope": "orders.#"}
     await scene.call("permissions.grant", **grant)
     await scene.ticker.call("bus.subscribe", {"pattern": "orders.a"})
-    async with no_room(scene):
+    async with no_room(scene.shell):
         assert await refusal(scene, "permissions.revoke", grant) == AUDIT_UNAVAILABLE.name
     found = await scene.ticker.call(
         "permissions.query", {"permission": "messaging.read", "scope": "orders.a"}, result=dict
@@ -309,7 +293,7 @@ async def test_a_permission_is_taken_back_also_where_that_can_not_be_recorded(
 async def test_a_vault_stays_locked_while_its_unlocking_can_not_be_recorded(scene: Scene) -> None:
     await scene.call("vault.lock")
     key = {"password": PASSWORD}
-    async with no_room(scene):
+    async with no_room(scene.shell):
         assert await refusal(scene, "vault.unlock", key) == AUDIT_UNAVAILABLE.name
         assert (await scene.call("vault.status"))["status"]["state"] == "locked"
     await scene.call("vault.unlock", **key)
