@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from deskbus.rpc.value_count import MAX_FRAME_VALUES
 from deskbus_protocol import PROTOCOL_VERSION
 from deskbus_protocol.bus import MAX_ACKNOWLEDGED_SEQS, MAX_UNACKNOWLEDGED
 from deskbus_protocol.methods import METHODS
@@ -203,8 +204,11 @@ REFUSED_TO_APPS = [
 ]
 
 LARGE = b'"%b"' % (b"x" * 1_000_000)
-NESTED = b"[%b]" % b",".join([b'{"a":[[]],"b":"["}'] * 190_000)
-MANY = b"[%b]" % b",".join([b"1"] * 1_900_000)
+NESTED = b"[%b]" % b",".join(
+    [b'{"a":[[]],"b":"[,,,,,,,,,,,,,,,,,,,,"}'] * (MAX_FRAME_VALUES // 5 - 1)
+)
+MANY = b"[%b]" % b",".join([b"1234567"] * (MAX_FRAME_VALUES - 100))
+TOO_MANY = b"[%b]" % b",".join([b"1"] * 1_900_000)
 
 
 def payload(text: bytes) -> Flood:
@@ -258,6 +262,13 @@ OTHERS: Mapping[str, Flood] = {
     "messages of a megabyte": payload(LARGE),
     "messages of four megabytes, nested": payload(NESTED),
     "messages of four megabytes, of many values": payload(MANY),
+    "messages of more values than a frame may have": payload(TOO_MANY),
+    "calls of four megabytes, of many values": plain(
+        lambda n: (
+            b'{"jsonrpc":"2.0","id":%d,"method":"apps.saveState","params":{"state":%b}}' % (n, MANY)
+        ),
+        answered=True,
+    ),
     "lists that are too long": plain(
         lambda n: (
             b'{"jsonrpc":"2.0","id":%d,"method":"bus.ack","params":{"topic":"a","seqs":%b}}'

@@ -3,7 +3,7 @@
 A call that needs a person first, or whose reader is behind, is dispatched as any other.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, islice
 from time import perf_counter
@@ -46,6 +46,14 @@ METHODS = frozenset({PUBLISH, ACK, RESPOND})
 
 ASKING = frozenset({REQUEST, SEND})
 """Served here where nobody need be asked for a permission."""
+
+PARAMS: Mapping[str, type[msgspec.Struct]] = {
+    PUBLISH: PublishParams,
+    ACK: AckParams,
+    RESPOND: RespondParams,
+    REQUEST: RequestParams,
+    SEND: SendParams,
+}
 
 RATE_LIMITED_ON_FAST_PATH = frozenset({PUBLISH, RESPOND})
 
@@ -192,13 +200,23 @@ class FastPath:
             pass
         return None
 
+    def admits(self, method: str, params: Raw, request_id: bytes, answer: Answer) -> bool:
+        """Whether a frame of `METHODS` or `ASKING` has no longer lists than its method takes; one
+        that has is refused.
+        """
+        try:
+            check_values(PARAMS[method], params)
+        except DeskbusError as error:
+            self._refuse(method, error, "", request_id, answer)
+            return False
+        return True
+
     def take_one(self, method: str, params: Raw, request_id: bytes, answer: Answer) -> None:
-        """Serves one frame of `METHODS` that was read the careful way."""
+        """Serves one frame of `METHODS` that was read the careful way, and admitted."""
         try:
             if self._publisher is None:
                 raise DeskbusError(SESSION_REQUIRED)
             if method == ACK:
-                check_values(AckParams, params)
                 read = _decode_ack(params)
                 epoch = "" if isinstance(read.epoch, UnsetType) else read.epoch
                 self._publisher.acknowledge(read.topic, read.seqs, epoch)
@@ -207,7 +225,6 @@ class FastPath:
                 self._publisher.respond(_decode_response(params))
                 self._done(request_id, answer)
             else:
-                check_values(PublishParams, params)
                 self._publish(_decode_params(params), request_id, self._publisher, answer)
         except msgspec.MsgspecError as error:
             refusal = DeskbusError(INVALID_PARAMS, f"{method}: {error}")
@@ -216,12 +233,13 @@ class FastPath:
             self._refuse(method, error, "", request_id, answer)
 
     def ask_one(self, method: str, params: Raw, request_id: bytes, answer: Answer) -> bool:
-        """Serves one frame of `ASKING`; false, with nothing done, where it has to be dispatched."""
+        """Serves one frame of `ASKING` that was admitted; false, with nothing done, where it has to
+        be dispatched.
+        """
         publisher = self._publisher
         if publisher is None or self._outbox.slow:
             return False
         try:
-            check_values(RequestParams if method == REQUEST else SendParams, params)
             if method == REQUEST:
                 return self._ask(_decode_request(params), request_id, publisher, answer)
             sent = publisher.send(_decode_send(params))

@@ -1,7 +1,8 @@
 """Judges one frame and reads it: a request, a notification, a response, or a batch.
 
-The checks that JSON parsers leave out are made here: UTF-8, nesting depth, duplicate keys in the
-envelope and in its parameters. Each has a cheap test that clears an honest frame.
+The checks that JSON parsers leave out are made here: UTF-8, nesting depth, the number of values,
+duplicate keys in the envelope and in its parameters. Each has a cheap test that clears an honest
+frame.
 """
 
 import re
@@ -11,6 +12,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from deskbus.rpc.value_count import checking_values
 from deskbus_protocol.errors import INVALID_REQUEST, PARSE_ERROR, DeskbusError, ErrorObject
 from deskbus_protocol.wire.jsontext import HALF_PAIR, MAX_DEPTH, encode, has_half_pair, nesting
 
@@ -45,7 +47,9 @@ _decode_id = msgspec.json.Decoder(RequestId).decode
 
 
 def check_text(frame: bytes) -> None:
-    """Raises `DeskbusError` (parse_error) for bytes that aren't UTF-8, or nested too deep."""
+    """Raises `DeskbusError`: parse_error for bytes that aren't UTF-8, or nested too deep, and
+    too_large for too many values.
+    """
     for _ in checking(frame):
         pass
 
@@ -57,6 +61,9 @@ def checking(frame: bytes) -> Iterator[bool]:
             frame.decode()
         except UnicodeDecodeError:
             raise DeskbusError(PARSE_ERROR, "The frame is not UTF-8.") from None
+    if len(frame) > LARGE_BYTES:
+        yield True
+        yield from checking_values(frame)
     for is_too_deep in nesting(frame):
         if is_too_deep:
             raise DeskbusError(PARSE_ERROR, f"The frame is nested more than {MAX_DEPTH} deep.")

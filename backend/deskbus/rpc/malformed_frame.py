@@ -10,7 +10,9 @@ import msgspec
 
 from deskbus.rpc.frames import RequestId
 
-MAX_TOKENS = 10_000
+MAX_TOKENS = 2000
+"""Of a refused frame that are looked at, which takes about a millisecond."""
+
 MAX_METHOD_CHARACTERS = 100
 
 _TOKEN = re.compile(rb'[ \t\r\n]*("(?:[^"\\]++|\\.)*+"|[{}\[\]:,]|[^\s"{}\[\]:,]++)', re.DOTALL)

@@ -351,15 +351,28 @@ class Peer:
             self._settle(frame)
         elif frame.method == CANCEL:
             self._cancel(params)
-        elif frame.method in METHODS:
-            self.fastpath.take_one(frame.method, params, request_id, answer)
-        elif frame.method not in ASKING or not self.fastpath.ask_one(
-            frame.method, params, request_id, answer
-        ):
-            while self.turns.is_over:
-                yield False
-            self._start(frame.method, params, request_id, answer)
+        elif frame.method in METHODS or frame.method in ASKING:
+            yield from self._take_fast(frame.method, params, request_id, answer)
+        else:
+            yield from self._begin(frame.method, params, request_id, answer)
         yield True
+
+    def _take_fast(
+        self, method: str, params: Raw, request_id: bytes, answer: Answer
+    ) -> Iterator[bool]:
+        if not self.fastpath.admits(method, params, request_id, answer):
+            return
+        if len(params) > frames.LARGE_BYTES:
+            yield True
+        if method in METHODS:
+            self.fastpath.take_one(method, params, request_id, answer)
+        elif not self.fastpath.ask_one(method, params, request_id, answer):
+            yield from self._begin(method, params, request_id, answer)
+
+    def _begin(self, method: str, params: Raw, request_id: bytes, answer: Answer) -> Iterator[bool]:
+        while self.turns.is_over:
+            yield False
+        self._start(method, params, request_id, answer)
 
     @staticmethod
     def _is_dispatched(frame: Frame) -> bool:

@@ -1,17 +1,24 @@
-"""The number of values in a call's parameters, bounded before an object is made of each."""
+"""The number of values in a frame and in a call's parameters, bounded before they are decoded."""
 
+from collections.abc import Iterator
 from functools import cache
 
 import msgspec
 from msgspec import Raw, inspect
 
 from deskbus_protocol.errors import TOO_LARGE, DeskbusError
+from deskbus_protocol.wire.jsontext import value_counts
 
 UNCOUNTED_BYTES = 256 * 1024
 """Parameters that decode in no time, whatever they are."""
 
 MAX_VALUES = 120_000
 """In lists and objects; a client that continues a subscription may tell as many seqs."""
+
+MAX_FRAME_VALUES = 500_000
+"""In all lists and objects of a frame. The decoder goes through a text in one piece, which for as
+many values takes some milliseconds; strings of the same length take less than one.
+"""
 
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 _PLAIN = (
@@ -26,12 +33,29 @@ _PLAIN = (
 )
 
 
+def checking_values(frame: bytes) -> Iterator[bool]:
+    """Raises `DeskbusError` (too_large) for a frame with too many values, in steps."""
+    if frame.count(b",") + frame.count(b"[") + frame.count(b"{") <= MAX_FRAME_VALUES:
+        # Not even all of them together, those in strings included.
+        return
+    values = 0
+    for more in value_counts(frame):
+        values += more
+        if values > MAX_FRAME_VALUES:
+            raise DeskbusError(
+                TOO_LARGE,
+                f"The frame has more than {MAX_FRAME_VALUES} values.",
+                action="Send it in parts, or as one string.",
+            )
+        yield True
+
+
 def check_values(params: type[msgspec.Struct], raw: Raw) -> None:
     """Raises `DeskbusError` (too_large) for longer lists and objects than any method takes.
 
     A limit of the schema is looked at when all is decoded, which takes 50 ms for 4 MiB.
     """
-    if len(raw) <= UNCOUNTED_BYTES:
+    if len(raw) <= UNCOUNTED_BYTES or bytes(raw).count(b",") <= MAX_VALUES:
         return
     counted = _counted_members(params)
     try:

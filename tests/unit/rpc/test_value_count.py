@@ -1,13 +1,26 @@
 """The values of a call's parameters are counted before objects are made of them."""
 
+import json
+from typing import Any
+
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import Raw
 
-from deskbus.rpc.value_count import MAX_VALUES, UNCOUNTED_BYTES, check_values
+from deskbus.rpc.value_count import (
+    MAX_FRAME_VALUES,
+    MAX_VALUES,
+    UNCOUNTED_BYTES,
+    check_values,
+    checking_values,
+)
 from deskbus_protocol.bus import AckParams, ContinueParams, PublishParams
-from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.errors import TOO_LARGE, DeskbusError
 from deskbus_protocol.files import WriteFileParams
+from deskbus_protocol.wire import jsontext
+from deskbus_protocol.wire.jsontext import value_counts
 from deskbus_protocol.wire.rpc import encode
 
 MANY = list(range(MAX_VALUES + 2))
@@ -46,3 +59,51 @@ def test_a_payload_and_a_text_are_passed_on_however_long_they_are(
 
 def test_what_is_no_object_is_left_to_the_decoder() -> None:
     check_values(AckParams, Raw(b"[" + b"1," * UNCOUNTED_BYTES + b"1]"))
+
+
+def is_refused(frame: bytes) -> bool:
+    try:
+        list(checking_values(frame))
+    except DeskbusError as error:
+        return error.kind is TOO_LARGE
+    return False
+
+
+@pytest.mark.requirement("C")
+def test_a_frame_with_more_values_than_one_may_have_is_refused_in_steps() -> None:
+    most = b"[%b]" % b",".join([b"1"] * MAX_FRAME_VALUES)
+    assert not is_refused(most)
+    assert is_refused(b"[" + most + b"]")
+    steps = checking_values(b"[" + most + b"]")
+    assert next(steps)
+    assert next(steps)
+
+
+def test_a_text_with_many_commas_is_one_value() -> None:
+    table = json.dumps("1,2,3,[{\\" * (MAX_FRAME_VALUES // 3)).encode()
+    assert table.count(b",") + table.count(b"[") > MAX_FRAME_VALUES
+    assert not is_refused(b"[%b]" % table)
+
+
+TEXTS = st.text(alphabet='a,[]{}:"\\ ', max_size=12)
+VALUES = st.recursive(
+    st.integers() | TEXTS,
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(TEXTS, inner, max_size=5),
+    max_leaves=30,
+)
+
+
+def size_of(value: Any) -> int:
+    """Its elements and members, and theirs; an empty list or object counts as one."""
+    if isinstance(value, str | int):
+        return 0
+    inner = list(value.values()) if isinstance(value, dict) else value
+    return max(len(inner), 1) + sum(map(size_of, inner))
+
+
+@given(VALUES, st.integers(3, 40))
+def test_values_are_counted_alike_wherever_windows_end(value: Any, window: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jsontext, "COUNTED_AT_ONCE_BYTES", window)
+        counted = sum(value_counts(json.dumps(value).encode()))
+    assert counted == size_of(value)
