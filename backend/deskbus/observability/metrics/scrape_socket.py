@@ -65,8 +65,8 @@ class ScrapeSocket:
                 await writer.drain()
                 writer.close()
                 await writer.wait_closed()
-        except (OSError, TimeoutError):
-            pass
+        except (ConnectionError, TimeoutError):
+            log.debug("metrics.scraper_left")
         finally:
             self._open -= 1
             writer.transport.abort()
@@ -90,7 +90,11 @@ class ScrapeSocket:
         if method not in ("GET", "HEAD"):
             return _response(HTTPStatus.METHOD_NOT_ALLOWED)
         accept = next((f[7:] for f in fields if f.lower().startswith("accept:")), "")
-        content_type, body = self._metrics.render(accept)
+        try:
+            content_type, body = self._metrics.render(accept)
+        except Exception:  # whatever it is, the scraper hears of it, and so does the log
+            log.exception("metrics.not_rendered")
+            return _response(HTTPStatus.INTERNAL_SERVER_ERROR)
         return _response(HTTPStatus.OK, content_type, body, with_body=method == "GET")
 
 
