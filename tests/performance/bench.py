@@ -16,7 +16,7 @@ import msgspec
 
 from tests.performance import chart, docs, growth, memory, report
 from tests.performance.load import ROOT, Figures, LoadError
-from tests.performance.rows import QUICK, ROWS, SERVERS, Row, Scale
+from tests.performance.rows import EARLIER, QUICK, ROWS, SERVERS, Row, Scale
 from tests.performance.server import ServerError, started
 from tests.performance.versions import versions
 
@@ -34,22 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.rounds:
         scale = msgspec.structs.replace(scale, rounds=options.rounds)
     OUTPUT.mkdir(parents=True, exist_ok=True)
+    EARLIER.commit = options.earlier
 
     before = os.getloadavg()
-    measured: list[report.Measured] = []
     curves: list[report.Curve] = []
     left_out: list[str] = []
-    broken = False
-    for row in _chosen(options.rows):
-        if not row.possible:
-            left_out.append(f"{row.name}: not measured, deskbus has no {row.needs} yet")
-            continue
-        try:
-            shared = next((each for each in measured if each.row.runs_as(row)), None)
-            measured.append(_measure(row, scale) if shared is None else shared.read_as(row))
-        except (LoadError, ServerError) as error:
-            left_out.append(f"{row.name}: {row.ours} could not be measured: {error}")
-            broken = True
+    measured, broken = _measure_all(_chosen(options.rows), scale, left_out)
     if not options.rows or GROWTH in options.rows:
         try:
             curves = growth.measure(quick=options.quick) + memory.measure(quick=options.quick)
@@ -77,6 +67,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if broken else 0
 
 
+def _measure_all(
+    rows: Sequence[Row], scale: Scale, left_out: list[str]
+) -> tuple[list[report.Measured], bool]:
+    """The rows that can be measured, and whether one of ours failed; `left_out` is told of both."""
+    measured: list[report.Measured] = []
+    broken = False
+    for row in rows:
+        if not row.possible:
+            left_out.append(f"{row.name}: not measured, deskbus has no {row.needs} yet")
+            continue
+        if not _comparable(row):
+            left_out.append(f"{row.name}: not measured, there is nothing to compare it with")
+            continue
+        try:
+            shared = next((each for each in measured if each.row.runs_as(row)), None)
+            measured.append(_measure(row, scale) if shared is None else shared.read_as(row))
+        except (LoadError, ServerError) as error:
+            left_out.append(f"{row.name}: {row.ours} could not be measured: {error}")
+            broken = True
+    return measured, broken
+
+
+def _comparable(row: Row) -> bool:
+    """Whether a goal bounds ours itself, or ours over a peer that is there."""
+    return any(goal.against is None or SERVERS[goal.against].installed() for goal in row.goals)
+
+
 def _measure(row: Row, scale: Scale) -> report.Measured:
     """Runs a row; raises where ours fails, and leaves out a peer that does."""
     names = [row.ours, *(name for name in row.peers if SERVERS[name].installed())]
@@ -85,7 +102,9 @@ def _measure(row: Row, scale: Scale) -> report.Measured:
     if scale is not QUICK:
         rounds = max(rounds, row.min_rounds)
     for turn in range(1, rounds + 1):
-        for name in [name for name in names if name in runs]:
+        # The other way round each time, so that none has the place behind another.
+        order = names if turn % 2 else names[::-1]
+        for name in [name for name in order if name in runs]:
             try:
                 with started(SERVERS[name]) as running:
                     figures = row.measure(running, scale)
@@ -133,6 +152,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one short run each")
     parser.add_argument(
         "--docs", action="store_true", help="write the table of docs/performance.md, of a whole run"
+    )
+    parser.add_argument(
+        "--earlier", metavar="COMMIT", default="", help="measure the backend of this commit too"
     )
     options = parser.parse_args(arguments)
     if options.docs and (options.rows or options.quick):

@@ -15,11 +15,14 @@ from deskbus.config import runtime_dir_for
 from deskbus.web.origins.sites import label_of
 from deskbus_protocol import PROTOCOL_VERSION
 from deskbus_protocol.wire import rpc
-from tests.performance.load import ROOT
+from tests.performance import collectors
+from tests.performance.load import NODE_MODULES, ROOT
 from tests.performance.server import Launch, free_port
 
 APP = "deskbus.developer"
 PACKAGES = (ROOT / "backend" / "deskbus", ROOT / "protocol" / "deskbus_protocol")
+NODE_SOURCES = "electron-bridge/src"
+CLIENT_FILE = "client.js"
 NODE_CLIENT = ROOT / "electron-bridge" / "dist" / "node" / "index.js"
 
 
@@ -43,12 +46,19 @@ class Deskbus:
     """The backend of this checkout; what is published on `topic` is measured."""
 
     def __init__(
-        self, name: str, topic: str = "bench.topic", config: str = "", *, compiled: bool = True
+        self,
+        name: str,
+        topic: str = "bench.topic",
+        config: str = "",
+        *,
+        collector: str = "",
+        compiled: bool = True,
     ) -> None:
-        """`config` is more of the configuration, as TOML.
+        """`config` is more of the configuration, as TOML; traces go to the kind of `collector`.
 
         `compiled`: whether its modules were compiled before it starts.
         """
+        self._collector = collector
         self.name = name
         self._topic = topic
         self._config = config
@@ -60,7 +70,10 @@ class Deskbus:
     def prepare(self, sockets: Path, store: Path) -> Launch:
         store.mkdir(parents=True, exist_ok=True)
         config = store / "bench.toml"
-        config.write_text(f'[persistence]\ntopics = ["stored.#"]\n{self._config}')
+        more = self._config
+        if self._collector:
+            more += f'endpoint = "{collectors.url(self._collector)}"\n'
+        config.write_text(f'[persistence]\ntopics = ["stored.#"]\n{more}')
         runtime = runtime_dir_for(store)
         pipe = runtime / "bus.sock"
         return Launch(
@@ -102,6 +115,45 @@ def _uncompiled_environment(folder: Path) -> dict[str, str]:
         shutil.copytree(package, folder / "source" / package.name, ignore=ignored)
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     return {**environment, "PYTHONPATH": str(folder / "source")}
+
+
+class EarlierDeskbus(Deskbus):
+    """Backend and Node client as they were at `commit`; they are there once that is given."""
+
+    commit = ""
+
+    def installed(self) -> bool:
+        return bool(self.commit) and super().installed()
+
+    def prepare(self, sockets: Path, store: Path) -> Launch:
+        launch = super().prepare(sockets, store)
+        folder = built(self.commit)
+        places = [str(folder / package.parent.name) for package in PACKAGES]
+        environment = {**compiled_environment(), "PYTHONPATH": os.pathsep.join(places)}
+        address = {**launch.address, "library": str(folder / CLIENT_FILE)}
+        return msgspec.structs.replace(launch, env=environment, address=address)
+
+
+@cache
+def built(commit: str) -> Path:
+    """A folder with the sources of a commit, compiled, and its Node client as one file.
+
+    Raises `CalledProcessError` where there is no such commit, or it can't be built.
+    """
+    folder = ROOT / "build" / "bench" / "earlier"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    names = [package.parent.name for package in PACKAGES]
+    command = ["git", "-C", str(ROOT), "archive", commit, *names, NODE_SOURCES]
+    archive = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    subprocess.run(["tar", "-x", "-C", str(folder)], check=True, input=archive)
+    command = [sys.executable, "-m", "compileall", "-qq", *(str(folder / name) for name in names)]
+    subprocess.run(command, check=True, env=compiled_environment())
+    entry = str(folder / NODE_SOURCES / "node" / "index.ts")
+    command = [str(NODE_MODULES / ".bin" / "esbuild"), entry, "--bundle", "--platform=node"]
+    output = f"--outfile={folder / CLIENT_FILE}"
+    subprocess.run([*command, output, "--log-level=error"], check=True)
+    return folder
 
 
 class DeskbusWeb(Deskbus):

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from demo.processes import files_of, memory_of, process, tree
+from demo.processes import files_of, memory_of, process, processor_of, tree
 from tests.performance.child import child, tail
 from tests.performance.load import ROOT
 
@@ -73,6 +73,10 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     def memory_mb(self) -> float:
         """Resident memory of the process, and of any it started, in 10⁶ bytes."""
         return sum(memory_of(each) or 0 for each in tree(self.pid)) / 1e6
+
+    def processor_s(self) -> float:
+        """Time of processors that the process has used, and those it started and that run."""
+        return sum(processor_of(each) or 0.0 for each in tree(self.pid))
 
     def files(self) -> int:
         """How many descriptors the process holds."""

@@ -1,9 +1,11 @@
 // deskbus through its own Node client, each connection with the developer ticket of headless mode.
 'use strict';
 const { readFileSync } = require('fs');
-const { connect } = require('../../../electron-bridge/dist/node/index.js');
 
-exports.connect = async ({ pipe, app, ticketFile }) => {
+const BUILT = '../../../electron-bridge/dist/node/index.js';
+
+exports.connect = async ({ pipe, app, ticketFile, library = BUILT }) => {
+  const { connect } = require(library);
   const ticket = readFileSync(ticketFile, 'utf8').trim();
   return asBenchClient(await connect({ pipe, app, ticket }));
 };

@@ -29,7 +29,7 @@ async function main() {
   const seconds = Number(process.hrtime.bigint() - began) / 1e9;
   const rate = (deliveries - before) / seconds;
   publisher.disconnect();
-  report({ per_second: rate });
+  report({ per_second: rate, deliveries });
 }
 
 void main();
