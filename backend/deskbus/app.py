@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 import structlog
+from msgspec import UnsetType
 
 from deskbus.components.access.access_control import AccessControl
 from deskbus.components.apps.app_processes import AppProcesses
@@ -18,7 +19,7 @@ from deskbus.components.connections.connections import Connections
 from deskbus.components.connections.endpoint import Endpoint
 from deskbus.components.connections.web_gateway import WebGateway
 from deskbus.components.control.control_centre import ControlCentre
-from deskbus.components.fdc3.fdc3_agent import Fdc3Agent
+from deskbus.components.fdc3.fdc3 import Fdc3, Fdc3Off
 from deskbus.components.late_imports import LateImports
 from deskbus.components.messaging.federation_bridge import FederationBridge
 from deskbus.components.messaging.messaging import Messaging
@@ -72,7 +73,22 @@ class Backend:
         federation_bridge = FederationBridge(run, messaging, vault, access.security)
         forwarding = Forwarding(run, auditing, vault)
         browser_apps = BrowserApps(settings, access)
-        fdc3 = Fdc3Agent(run, messaging, access, apps, shell, auditing, connections, browser_apps)
+        fdc3: Fdc3 = Fdc3Off()
+        if not isinstance(settings.config.fdc3, UnsetType):
+            # Here, so that a backend without FDC3 starts without its modules.
+            from deskbus.components.fdc3.fdc3_agent import Fdc3Agent
+
+            fdc3 = Fdc3Agent(
+                run,
+                settings.config.fdc3,
+                messaging,
+                access,
+                apps,
+                shell,
+                auditing,
+                connections,
+                browser_apps,
+            )
         parts = Parts(
             user_interface=user_interface,
             vault=vault,

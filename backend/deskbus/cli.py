@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from deskbus.observability.logs import lean_structlog  # noqa: F401  # before what logs
+
+# isort: split
 from deskbus.commands.arguments import numbers
 from deskbus.commands.terminal import failures, output
 

@@ -74,7 +74,7 @@ def dispatcher_of(
                 on_shell=shell_comes,
                 on_opened=apps.manager.session_opened,
                 tracing=tracing.terms,
-                may_join=fdc3.desktops.may_join,
+                may_join=fdc3.may_join,
             ).table(),
             bus_handlers.handlers(
                 bus, replays, permissions, sessions.rate_limits, messaging.access.owns

@@ -7,7 +7,7 @@ from deskbus.components.apps.app_processes import AppProcesses
 from deskbus.components.audit.auditing import Auditing
 from deskbus.components.connections.browser_apps import BrowserApps
 from deskbus.components.connections.connections import Connections
-from deskbus.components.fdc3.fdc3_agent import Fdc3Agent
+from deskbus.components.fdc3.fdc3 import Fdc3
 from deskbus.components.messaging.federation_bridge import FederationBridge
 from deskbus.components.messaging.messaging import Messaging
 from deskbus.components.monitoring.forwarding import Forwarding
@@ -28,4 +28,4 @@ class Parts(NamedTuple):
     federation_bridge: FederationBridge
     forwarding: Forwarding
     browser_apps: BrowserApps
-    fdc3: Fdc3Agent
+    fdc3: Fdc3

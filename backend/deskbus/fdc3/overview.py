@@ -1,4 +1,4 @@
-"""Overviews of FDC3 for operators: channels, contexts, intents, the trace. Pure."""
+"""Overview of FDC3 for operators: channels, contexts, intents, the trace. Pure."""
 
 from msgspec import UNSET, UnsetType
 
@@ -20,57 +20,62 @@ from deskbus_protocol.fdc3 import (
 )
 
 
-def channels(agent: AgentCore) -> Fdc3Channels:
-    return Fdc3Channels(channels=[_channel(agent, channel) for channel in agent.channels])
+class Overview:
+    """What there is in an agent, as operators see it."""
 
+    def __init__(self, agent: AgentCore) -> None:
+        self._agent = agent
 
-def contexts(agent: AgentCore, params: ChannelParams) -> Fdc3Contexts:
-    """Contexts of private channels stay private; raises `DeskbusError` (not_found)."""
-    if isinstance(params.channel, UnsetType):
-        wanted = [channel for channel in agent.channels if channel.type != "private"]
-    else:
-        found = agent.channels.get(params.channel)
-        if found is None or found.type == "private":
-            raise DeskbusError(NOT_FOUND, "There is no such user or app channel.")
-        wanted = [found]
-    return Fdc3Contexts(
-        contexts=[
-            LastContext(
-                channel=channel.id,
-                type=context_type,
-                context=kept.context,
-                source=kept.source,
-                timestamp=kept.timestamp,
-                trace_id=kept.trace_id,
-            )
-            for channel in wanted
-            for context_type, kept in channel.newest()
-        ]
-    )
+    def channels(self) -> Fdc3Channels:
+        return Fdc3Channels(
+            channels=[_channel(self._agent, channel) for channel in self._agent.channels]
+        )
 
+    def contexts(self, params: ChannelParams) -> Fdc3Contexts:
+        """Contexts of private channels stay private; raises `DeskbusError` (not_found)."""
+        if isinstance(params.channel, UnsetType):
+            wanted = [channel for channel in self._agent.channels if channel.type != "private"]
+        else:
+            found = self._agent.channels.get(params.channel)
+            if found is None or found.type == "private":
+                raise DeskbusError(NOT_FOUND, "There is no such user or app channel.")
+            wanted = [found]
+        return Fdc3Contexts(
+            contexts=[
+                LastContext(
+                    channel=channel.id,
+                    type=context_type,
+                    context=kept.context,
+                    source=kept.source,
+                    timestamp=kept.timestamp,
+                    trace_id=kept.trace_id,
+                )
+                for channel in wanted
+                for context_type, kept in channel.newest()
+            ]
+        )
 
-def intents(agent: AgentCore) -> Fdc3Intents:
-    apps: dict[str, list[str]] = {}
-    for taker in agent.directory.takers():
-        apps.setdefault(taker.intent, []).append(taker.app_id)
-    heard: dict[str, list[Fdc3Listener]] = {}
-    for instance in agent.instances:
-        for intent, _ in instance.intents.values():
-            heard.setdefault(intent, []).append(
-                Fdc3Listener(app=instance.identity.app, instance_id=instance.id, intent=intent)
-            )
-    names = sorted(apps.keys() | heard.keys())
-    return Fdc3Intents(
-        intents=[
-            Fdc3Intent(intent=name, apps=apps.get(name, []), listeners=heard.get(name, []))
-            for name in names
-        ]
-    )
+    def intents(self) -> Fdc3Intents:
+        apps: dict[str, list[str]] = {}
+        for taker in self._agent.directory.takers():
+            apps.setdefault(taker.intent, []).append(taker.app_id)
+        heard: dict[str, list[Fdc3Listener]] = {}
+        for instance in self._agent.instances:
+            for intent, _ in instance.intents.values():
+                heard.setdefault(intent, []).append(
+                    Fdc3Listener(app=instance.identity.app, instance_id=instance.id, intent=intent)
+                )
+        names = sorted(apps.keys() | heard.keys())
+        return Fdc3Intents(
+            intents=[
+                Fdc3Intent(intent=name, apps=apps.get(name, []), listeners=heard.get(name, []))
+                for name in names
+            ]
+        )
 
-
-def trace(agent: AgentCore, params: Fdc3TraceParams) -> Fdc3Trace:
-    wanted = None if isinstance(params.trace_id, UnsetType) else params.trace_id
-    return Fdc3Trace(entries=agent.trace.newest(params.limit, wanted))
+    def trace(self, params: Fdc3TraceParams) -> Fdc3Trace:
+        wanted = None if isinstance(params.trace_id, UnsetType) else params.trace_id
+        return Fdc3Trace(entries=self._agent.trace.newest(params.limit, wanted))
 
 
 def _channel(agent: AgentCore, channel: ChannelState) -> Fdc3Channel:

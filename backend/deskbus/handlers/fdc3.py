@@ -1,9 +1,8 @@
 """`fdc3.*`."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
 
-from deskbus.fdc3.dacp.service import Fdc3Service
-from deskbus.fdc3.overview import channels, contexts, intents, trace
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus_protocol.envelope import ClientId
@@ -21,9 +20,12 @@ from deskbus_protocol.fdc3 import (
 )
 from deskbus_protocol.method import Empty, NoParams
 
+if TYPE_CHECKING:
+    from deskbus.fdc3.dacp.service import Fdc3Service
+
 
 def handlers(
-    service: Callable[[], Fdc3Service], choose_channel: Callable[[ClientId], Awaitable[None]]
+    service: "Callable[[], Fdc3Service]", choose_channel: Callable[[ClientId], Awaitable[None]]
 ) -> Mapping[str, Handler]:
     """`service` raises `DeskbusError` (unavailable) where FDC3 is off."""
 
@@ -46,16 +48,16 @@ def handlers(
         return Empty()
 
     async def list_channels(_: Call, __: NoParams) -> Fdc3Channels:
-        return channels(service().agent)
+        return service().overview.channels()
 
     async def list_contexts(_: Call, params: ChannelParams) -> Fdc3Contexts:
-        return contexts(service().agent, params)
+        return service().overview.contexts(params)
 
     async def list_intents(_: Call, __: NoParams) -> Fdc3Intents:
-        return intents(service().agent)
+        return service().overview.intents()
 
     async def tell_trace(_: Call, params: Fdc3TraceParams) -> Fdc3Trace:
-        return trace(service().agent, params)
+        return service().overview.trace(params)
 
     async def choose(_: Call, params: ChooseChannelParams) -> Empty:
         await choose_channel(ClientId(params.app, params.client))

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from importlib.metadata import version
 
 import anyio
 import anyio.to_thread
@@ -37,7 +38,7 @@ from deskbus.ui.choice_dialogs import ChoiceDialogs
 from deskbus.ui.shell import Shell
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import ClientId
-from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
+from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.events import Fdc3Delivered
 from deskbus_protocol.fdc3 import (
     CHANNEL_TOPICS,
@@ -66,11 +67,12 @@ log = structlog.get_logger()
 
 
 class Fdc3Agent:
-    """`service` is None where FDC3 is off."""
+    """`Fdc3` where it is on."""
 
     def __init__(
         self,
         run: BackendRun,
+        config: Fdc3Config,
         messaging: Messaging,
         access: AccessControl,
         apps: AppProcesses,
@@ -80,18 +82,13 @@ class Fdc3Agent:
         browser_apps: BrowserApps,
     ) -> None:
         self._settings = settings = run.settings
+        self._config = config
         self._messaging = messaging
         self._access = access
         self._apps = apps
         self._loops = run.loops
         self.choices = ChoiceDialogs(shell, timeout_s=settings.config.consent.timeout_s)
-        self.service: Fdc3Service | None = None
         self.desktops = BrowserDesktops(lambda: self.agent, connections.sessions, browser_apps.apps)
-        config = settings.config.fdc3
-        if isinstance(config, UnsetType):
-            return
-        from importlib.metadata import version
-
         self._bus = AgentBus(messaging)
         self._sources = DirectorySources(
             config.directories, settings.folder, settings.data_dir / DIRECTORY_FOLDER
@@ -123,13 +120,9 @@ class Fdc3Agent:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        config = self._settings.config.fdc3
-        if self.service is None or isinstance(config, UnsetType):
-            yield
-            return
-        agent = self.service.agent
+        agent = self.agent
         loaded = await anyio.to_thread.run_sync(self._sources.load)
-        self._take_in(agent, config, loaded)
+        self._take_in(agent, loaded)
         await self._take_back(agent)
         self._bus.listen(agent.take)
         tick = partial(tick_every, TICK_S, agent.tick)
@@ -138,23 +131,16 @@ class Fdc3Agent:
 
     @property
     def agent(self) -> AgentCore:
-        """Raises `DeskbusError` (unavailable) where FDC3 is off."""
-        return self.here().agent
+        return self.service.agent
 
     def browsers(self) -> BrowserDesktops:
-        """Raises `DeskbusError` (unavailable) where FDC3 is off."""
-        self.here()
         return self.desktops
 
     def here(self) -> Fdc3Service:
-        """Raises `DeskbusError` (unavailable) where FDC3 is off."""
-        if self.service is None:
-            raise DeskbusError(
-                UNAVAILABLE,
-                "FDC3 is switched off here.",
-                action="An administrator adds a section [fdc3] to the configuration.",
-            )
         return self.service
+
+    def may_join(self, only_app: str, identity: ClientId) -> bool:
+        return self.desktops.may_join(only_app, identity)
 
     async def choose_channel(self, identity: ClientId) -> None:
         """Has a person choose the user channel of a window; raises `DeskbusError`."""
@@ -167,8 +153,6 @@ class Fdc3Agent:
         await self._access.settings.grant(wanted)
 
     def health(self) -> ComponentHealth:
-        if self.service is None:
-            return ComponentHealth(status="off", detail="no [fdc3] in the configuration")
         if self._sources.problems:
             words = "; ".join(f"{name}: {why}" for name, why in self._sources.problems.items())
             return ComponentHealth(status="degraded", detail=f"app directory: {words}"[:2000])
@@ -176,8 +160,9 @@ class Fdc3Agent:
             status="ok", detail=f"{len(self.service.agent.directory)} apps in the directory"
         )
 
-    def _take_in(self, agent: AgentCore, config: Fdc3Config, loaded: list[Loaded]) -> None:
+    def _take_in(self, agent: AgentCore, loaded: list[Loaded]) -> None:
         """An app of the configuration is what that says; its record adds what FDC3 knows of it."""
+        config = self._config
         loaded = [one for one in loaded if one.record.speaks(config.version)]
         own = records_of_configuration(self._settings.config.apps)
         agent.directory_changed(AppDirectory([*(one.record for one in loaded), *own]))

@@ -14,6 +14,7 @@ from deskbus.fdc3.agent import AgentCore
 from deskbus.fdc3.dacp.messages import Payload, Request, context_in, response_type
 from deskbus.fdc3.dacp.table import NEWER_REQUESTS, REQUESTS, AnswersLater, Row
 from deskbus.fdc3.errors import DacpError
+from deskbus.fdc3.overview import Overview
 from deskbus.fdc3.state.instances import Instance
 from deskbus.reliability.background_tasks import BackgroundTasks
 from deskbus_protocol.envelope import ClientId
@@ -39,6 +40,7 @@ log = structlog.get_logger()
 class Fdc3Service:
     def __init__(self, agent: AgentCore) -> None:
         self.agent = agent
+        self.overview = Overview(agent)
         self._tasks = BackgroundTasks()
         self._under_way: dict[str, int] = {}
 
