@@ -21,7 +21,7 @@ from deskbus_protocol.fdc3 import (
 
 
 class Overview:
-    """What there is in an agent, as operators see it."""
+    """An agent as operators see it."""
 
     def __init__(self, agent: AgentCore) -> None:
         self._agent = agent
