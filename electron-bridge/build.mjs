@@ -6,7 +6,7 @@ import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { makePages } from './pages.mjs';
+import { makePages, makeServedPages } from './pages.mjs';
 import { validators } from './validators.mjs';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
@@ -28,6 +28,17 @@ const shared = {
 function script(entry, output, options) {
   if (!existsSync(entry)) return [];
   return [build({ ...shared, ...options, entryPoints: [entry], outfile: output })];
+}
+
+/** A style sheet below src/renderer, with all that it imports in one file. */
+function styles(name, folder) {
+  return build({
+    bundle: true,
+    target: PAGE_TARGET,
+    logLevel: 'warning',
+    entryPoints: [src('renderer', `${name}.css`)],
+    outfile: join(folder, basename(`${name}.css`)),
+  });
 }
 
 /** The names of our own pages: each has a folder, with its script, HTML and CSS. */
@@ -75,6 +86,8 @@ const DESKTOP_FILES = [
   src('renderer', 'tokens.css'),
   src('renderer', 'choice', 'choice.css'),
 ];
+/** The control centre as the gateway serves it: a page for each language, one script, its styles. */
+const CONTROL = join(GATEWAY_ASSETS, 'control');
 const gatewayScript = (name, output) =>
   script(src('web', `${name}.ts`), join(GATEWAY_ASSETS, output), {
     ...web,
@@ -84,6 +97,7 @@ const gatewayScript = (name, output) =>
   });
 
 await rm(dist(), { recursive: true, force: true });
+await rm(CONTROL, { recursive: true, force: true });
 await mkdir(dist('renderer'), { recursive: true });
 await mkdir(GATEWAY_ASSETS, { recursive: true });
 
@@ -118,6 +132,9 @@ await Promise.all([
   mkdir(join(GATEWAY_ASSETS, 'desktop'), { recursive: true }).then(() =>
     Promise.all(DESKTOP_FILES.map((file) => copyFile(file, DESKTOP(basename(file))))),
   ),
+  ...gatewayScript('control/control', 'control/control.js'),
+  ...['tokens', join('control', 'control')].map((name) => styles(name, CONTROL)),
+  makeServedPages(CONTROL, 'control'),
   ...pages.flatMap((name) =>
     script(src('renderer', name, `${name}.ts`), dist('renderer', `${name}.js`), {
       format: 'iife',
@@ -126,13 +143,7 @@ await Promise.all([
     }),
   ),
   ...['tokens', ...pages.map((name) => join(name, name))].map((name) =>
-    build({
-      bundle: true,
-      target: PAGE_TARGET,
-      logLevel: 'warning',
-      entryPoints: [src('renderer', `${name}.css`)],
-      outfile: dist('renderer', basename(`${name}.css`)),
-    }),
+    styles(name, dist('renderer')),
   ),
   makePages(dist(), pages),
   copyFile(join(root, '..', 'LICENSE'), join(root, 'LICENSE')),

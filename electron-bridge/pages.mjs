@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 const LANGUAGES = fileURLToPath(new URL('../backend/deskbus/languages', import.meta.url));
 const RENDERER = fileURLToPath(new URL('src/renderer', import.meta.url));
 const TEMPLATE = join(RENDERER, 'page.html');
+/** In the template; a page that is served has its policy in the response's head. */
+const POLICY = /\s*<meta\s+http-equiv="Content-Security-Policy"[^>]*>/;
 const PLACE = /\{\{([\w.-]+)\}\}/g;
 
 /** The texts of a page are those whose keys begin with `page.` and its name, and the units. */
@@ -54,9 +56,24 @@ export async function makePages(dist, names) {
     await mkdir(join(dist, 'renderer', language), { recursive: true });
     await writeFile(join(dist, 'languages', `${language}.json`), JSON.stringify(catalogue));
     for (const name of names) {
-      const body = await readFile(join(RENDERER, name, `${name}.html`), 'utf8');
-      const page = pageOf(template, name, body, catalogue);
-      await writeFile(join(dist, 'renderer', language, `${name}.html`), page);
+      await writePage(join(dist, 'renderer', language), template, name, catalogue);
     }
   }
+}
+
+/** Browsers ask for an icon where a page names none. */
+const NO_ICON = '\n    <link rel="icon" href="data:," />';
+
+/** Writes `<language>/<name>.html` below `folder`, for a server that sets the policy itself. */
+export async function makeServedPages(folder, name) {
+  const template = (await readFile(TEMPLATE, 'utf8')).replace(POLICY, NO_ICON);
+  for (const catalogue of await catalogues()) {
+    await mkdir(join(folder, catalogue.language), { recursive: true });
+    await writePage(join(folder, catalogue.language), template, name, catalogue);
+  }
+}
+
+async function writePage(folder, template, name, catalogue) {
+  const body = await readFile(join(RENDERER, name, `${name}.html`), 'utf8');
+  await writeFile(join(folder, `${name}.html`), pageOf(template, name, body, catalogue));
 }

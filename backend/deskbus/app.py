@@ -72,7 +72,7 @@ class Backend:
         apps = AppProcesses(run, user_interface, vault, auditing, connections, access, tracing)
         federation_bridge = FederationBridge(run, messaging, vault, access.security)
         forwarding = Forwarding(run, auditing, vault)
-        browser_apps = BrowserApps(settings, access)
+        browser_apps = BrowserApps(run, access, auditing, messaging, shell)
         fdc3: Fdc3 = Fdc3Off()
         if not isinstance(settings.config.fdc3, UnsetType):
             # Here, so that a backend without FDC3 starts without its modules.

@@ -315,7 +315,9 @@ def _add_apps(commands: Any, reach: argparse.ArgumentParser) -> None:
     panel.add_argument("--print", action="store_true", help="print it, even where there is a shell")
 
     centre = commands.add_parser(
-        "control-centre", parents=[reach], help="open the control centre in the shell"
+        "control-centre",
+        parents=[reach],
+        help="open the control centre, in the shell or in a browser",
     )
     centre.add_argument(
         "page",
@@ -324,6 +326,22 @@ def _add_apps(commands: Any, reach: argparse.ArgumentParser) -> None:
         type=_text,
         metavar="PAGE",
         help="overview (default), bus, apps, traces …; also bus/TOPIC and apps/APP",
+    )
+    way = centre.add_mutually_exclusive_group()
+    way.add_argument("--browser", action="store_true", help="let a browser in, to look for an hour")
+    way.add_argument(
+        "--act",
+        nargs="?",
+        const="",
+        type=_text,
+        metavar="BROWSER",
+        help="print a code with which a browser that was let in may act for ten minutes",
+    )
+    way.add_argument(
+        "--revoke", action="store_true", help="let no browser in any more that was let in"
+    )
+    centre.add_argument(
+        "--print", action="store_true", help="with --browser: tell where the page is that opens it"
     )
 
     opening = commands.add_parser("open", parents=[reach], help="open an app in a browser")

@@ -17,6 +17,11 @@ from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
 from deskbus_protocol.pattern import whole
 from deskbus_protocol.session import AppId
 
+CONTROL_APP = "deskbus.control"
+"""The app as which pages of the control centre come through the web gateway. It has no grants:
+each browser that a person let in has what its codes gave it, and for as long.
+"""
+
 MAX_TRAFFIC_TOPICS = 200
 """Topics in one picture of the traffic: those with the highest rates."""
 
@@ -118,7 +123,7 @@ class BusyTopic(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ControlOverview(Result, frozen=True, kw_only=True):
-    """`acts` says whether the caller may act as well; `reads_audit` whether it sees the log."""
+    """`acts` says whether the caller may act as well; `acts_until` where that ends by itself."""
 
     status: Status
     version: str
@@ -137,6 +142,7 @@ class ControlOverview(Result, frozen=True, kw_only=True):
     apps: int
     acts: bool
     tracing: bool
+    acts_until: int | UnsetType = UNSET
 
 
 class TrafficParams(Params, frozen=True, kw_only=True):
@@ -276,7 +282,7 @@ class ControlAppResult(Result, frozen=True, kw_only=True):
 
 
 class ControlPublishParams(Params, frozen=True, kw_only=True):
-    """A message of the caller's own, which it needs to be permitted to write."""
+    """A message of the caller's own, which an app needs to be permitted to write."""
 
     topic: Topic
     payload: Raw

@@ -413,6 +413,45 @@ class ControlActed(Event, frozen=True, kw_only=True, tag="control.acted"):
     target: str = ""
 
 
+class ControlEntered(Event, frozen=True, kw_only=True, tag="control.entered"):
+    """The browser `client` was let in to the control centre by a one-time code.
+
+    It may look until `until`, in Unix milliseconds.
+    """
+
+    severity: ClassVar[Severity] = "notice"
+    decision: ClassVar[Decision | None] = "allowed"
+
+    until: int
+
+
+class ControlSteppedUp(Event, frozen=True, kw_only=True, tag="control.stepped_up"):
+    """The browser `client` may act as an operator until `until`, by a one-time code of its own."""
+
+    severity: ClassVar[Severity] = "notice"
+    decision: ClassVar[Decision | None] = "allowed"
+
+    until: int
+
+
+class ControlRefused(Event, frozen=True, kw_only=True, tag="control.refused"):
+    """A code that is unknown, used, late or meant for something else was shown.
+
+    `client` is the browser that wanted to act; empty where one wanted to be let in.
+    """
+
+    severity: ClassVar[Severity] = "warning"
+    decision: ClassVar[Decision | None] = "denied"
+
+    count: int = 1
+
+
+class ControlLeft(Event, frozen=True, kw_only=True, tag="control.left"):
+    """The browser `client` may not look at the control centre any more; `reason` tells why."""
+
+    severity: ClassVar[Severity] = "notice"
+
+
 class Fdc3Delivered(Event, frozen=True, kw_only=True, tag="fdc3.delivered"):
     """A context or an intent of FDC3 was handed to its readers; what was in it is not recorded.
 
@@ -472,6 +511,10 @@ AuditEvent = (
     | AuditDropped
     | AuditSetAside
     | ControlActed
+    | ControlEntered
+    | ControlSteppedUp
+    | ControlRefused
+    | ControlLeft
     | Fdc3Delivered
 )
 """Any of them; a record's `type` names which."""

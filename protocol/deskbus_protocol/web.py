@@ -3,10 +3,11 @@
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from deskbus_protocol.manifest import Origin
 from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
+from deskbus_protocol.pattern import whole
 from deskbus_protocol.session import AppId
 from deskbus_protocol.ui import FrameDescriptor
 
@@ -66,6 +67,20 @@ class PairBrowserResult(Result, frozen=True, kw_only=True):
     """A browser that posts `code` to `url` in a form is let in, once; within `expires_in` ms."""
 
     url: str
+    code: str
+    expires_in: int
+
+
+class PairToActParams(Params, frozen=True, kw_only=True):
+    """`browser` is the name that the control centre shows there; without it, the only one."""
+
+    browser: Annotated[str, Meta(pattern=whole(r"[0-9a-f]{8}"))] | UnsetType = UNSET
+
+
+class PairToActResult(Result, frozen=True, kw_only=True):
+    """A person enters `code` in the control centre of `browser`, once; within `expires_in` ms."""
+
+    browser: str
     code: str
     expires_in: int
 
@@ -144,6 +159,14 @@ METHODS = (
         recorded="before",
     ),
     Method(
+        name="web.pairToAct",
+        summary="Makes a one-time code with which a browser may act in the control centre.",
+        params=PairToActParams,
+        result=PairToActResult,
+        callers="shell",
+        recorded="before",
+    ),
+    Method(
         name="web.pairOrigin",
         summary="Makes a token with which pages of a listed origin from elsewhere come as an app.",
         params=PairOriginParams,
@@ -158,7 +181,7 @@ METHODS = (
         result=ForgetBrowsersResult,
         callers="shell",
         permission="control.act",
-        recorded="before",
+        recorded="regardless",
     ),
     Method(
         name="web.policyFor",

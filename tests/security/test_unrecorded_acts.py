@@ -11,10 +11,12 @@ import msgspec
 import pytest
 
 from deskbus_protocol.client import Client
+from deskbus_protocol.control import CONTROL_APP
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, DeskbusError
 from deskbus_protocol.methods import METHODS
 from tests.integration.full_disk import no_room
 from tests.integration.shell import LIMIT_S, TestShell, answer_to, start_shell
+from tests.integration.test_control_browser import ask
 
 pytestmark = [
     pytest.mark.slow,
@@ -38,6 +40,8 @@ declares = [
     {{ permission = "messaging.read", scope = "#" }},
     {{ permission = "messaging.write", scope = "#" }},
 ]
+
+[web]
 """
 
 EXEMPT = {
@@ -67,6 +71,7 @@ EXEMPT = {
     "fdc3.intents": "reads",
     "fdc3.trace": "reads",
     "web.policyFor": "reads",
+    "web.reportViolation": "records itself what a page tried",
 }
 """The methods of administrators that are not recorded, each with the reason."""
 
@@ -98,7 +103,7 @@ def test_every_act_of_an_administrator_is_recorded_or_says_why_not() -> None:
 
 def test_only_what_takes_a_right_away_has_an_effect_without_a_record() -> None:
     regardless = [row.name for row in METHODS.values() if row.recorded == "regardless"]
-    assert regardless == ["permissions.revoke"]
+    assert regardless == ["permissions.revoke", "web.forgetBrowsers"]
 
 
 class Scene:
@@ -201,7 +206,7 @@ class Scene:
             "federation.reconnect": {},
             "web.pair": {"app": TICKER},
             "web.pairOrigin": {"app": TICKER, "origin": "https://example.com"},
-            "web.forgetBrowsers": {"app": TICKER},
+            "web.pairToAct": {},
         }
 
 
@@ -297,6 +302,28 @@ async def test_a_vault_stays_locked_while_its_unlocking_can_not_be_recorded(scen
         assert await refusal(scene, "vault.unlock", key) == AUDIT_UNAVAILABLE.name
         assert (await scene.call("vault.status"))["status"]["state"] == "locked"
     await scene.call("vault.unlock", **key)
+
+
+async def browsers(scene: Scene) -> int:
+    sites = (await scene.call("web.sites"))["sites"]
+    return sum(site["browsers"] for site in sites if site["app"] == CONTROL_APP)
+
+
+@pytest.mark.requirement("5.4")
+async def test_no_browser_enters_while_that_can_not_be_recorded_and_each_can_be_shut_out(
+    scene: Scene,
+) -> None:
+    codes = [await scene.call("web.pair", app=CONTROL_APP) for _ in range(2)]
+    first, last = (f"code={made['code']}" for made in codes)
+    url = codes[0]["url"]
+    assert (await ask(url, first, origin="null")).status == 200
+    assert await browsers(scene) == 1
+    async with no_room(scene.shell):
+        assert (await ask(url, last, origin="null")).status == 503
+        assert await browsers(scene) == 1
+        assert await refusal(scene, "web.forgetBrowsers", {"app": CONTROL_APP}) == "done"
+        assert await browsers(scene) == 0
+    assert (await ask(url, last, origin="null")).status == 403
 
 
 def test_the_picture_shows_what_the_acts_change() -> None:

@@ -21,7 +21,16 @@ async def test_the_document_is_served_on_the_gateways_own_hosts_alone(desk: WebD
     reply = await desk.ask("GET", "/openapi.json", host=f"127.0.0.1:{desk.port}")
     assert reply.json()["openapi"] == "3.1.0"
     described = set(reply.json()["paths"])
-    own = {"/health", "/openapi.json", "/metrics", "/rpc", "/ticket", "/pair", "/csp-report"}
+    own = {
+        "/health",
+        "/openapi.json",
+        "/metrics",
+        "/rpc",
+        "/ticket",
+        "/pair",
+        "/step-up",
+        "/csp-report",
+    }
     assert described == own
 
 

@@ -8,6 +8,7 @@ from msgspec import structs
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.events import (
+    ControlRefused,
     CspViolation,
     CsrfViolation,
     OriginViolation,
@@ -25,7 +26,9 @@ but for the first of each rule, which is always recorded.
 STRANGERS = ""
 """The app of a caller that has proven no identity: all of them share one budget."""
 
-Refused = Violation | TicketRefused | OriginViolation | CsrfViolation | CspViolation
+Refused = (
+    Violation | TicketRefused | OriginViolation | CsrfViolation | CspViolation | ControlRefused
+)
 Counted = Refused | SessionResumed
 _Kind = tuple[str, ...]
 

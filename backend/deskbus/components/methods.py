@@ -48,8 +48,7 @@ def dispatcher_of(
     """Raises `IncompleteTableError` where a method has no handler, or a handler no method."""
     user_interface, vault, auditing = parts.user_interface, parts.vault, parts.auditing
     access, messaging, apps, fdc3 = parts.access, parts.messaging, parts.apps, parts.fdc3
-    tracing, sessions = parts.tracing, parts.connections.sessions
-    browser_apps = parts.browser_apps
+    tracing, sessions, browsers = parts.tracing, parts.connections.sessions, parts.browser_apps
     permissions = access.security.permissions
     explanations = PermissionExplanations(PermissionExplainer(access.security), auditing.reader)
     bus, replays = messaging.bus, messaging.replays
@@ -89,7 +88,7 @@ def dispatcher_of(
             permissions_handlers.handlers(permissions, access.settings, explanations.explain),
             policy_handlers.handlers(access.policies),
             files_handlers.handlers(access.files, permissions),
-            AuditHandlers(auditing.trail, auditing.reader, permissions).table(),
+            AuditHandlers(auditing.trail, auditing.reader, permissions, control.permits).table(),
             secrets_handlers.handlers(vault, permissions, vault_turns),
             VaultHandlers(
                 vault, auditing.trail, auditing.trail.opened.is_set, auditing.by_person
@@ -110,11 +109,15 @@ def dispatcher_of(
             federation_handlers.handlers(parts.federation_bridge.federation),
             fdc3_handlers.handlers(fdc3.here, fdc3.choose_channel),
             desktop_handlers.handlers(fdc3.browsers, fdc3.choose_channel),
-            web_handlers.handlers(browser_apps.apps, lambda: browser_apps.state.problem),
-            web_handlers.shell_page_handlers(
-                browser_apps.apps, browser_apps.shell_pages, auditing.violations
+            web_handlers.handlers(
+                browsers.apps, browsers.operators, lambda: browsers.state.problem
             ),
-            control_handlers.handlers(control, control.traffic, bus, user_interface.shell),
+            web_handlers.shell_page_handlers(
+                browsers.apps, browsers.shell_pages, auditing.violations
+            ),
+            control_handlers.handlers(
+                control, control.traffic, bus, user_interface.shell, messaging.access.operating
+            ),
         ],
         auditing.refused.by_dispatcher,
         run.errors,

@@ -1,6 +1,6 @@
 """`audit.*`."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from msgspec import structs
@@ -25,11 +25,8 @@ from deskbus_protocol.audit import (
 )
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import PERMISSION_DENIED, DeskbusError
-from deskbus_protocol.method import Empty, NoParams
+from deskbus_protocol.method import ControlPermission, Empty, NoParams
 from deskbus_protocol.permissions import Grant
-
-PERMISSIONS = (Grant("audit", "all"), Grant("control.view", "all"))
-"""Either of them; an operator reads the log as an administrator does."""
 
 READERS_AT_ONCE = 4
 READERS_OF_APP = 2
@@ -37,11 +34,19 @@ READERS_OF_APP = 2
 
 
 class AuditHandlers:
-    """For the shell, and for apps that were granted `audit`; nobody is asked."""
+    """For the shell, for apps that were granted `audit`, and for operators; nobody is asked.
+
+    `permits` says whether a client may look at the control centre.
+    """
 
     def __init__(
-        self, logger: AuditLogger, reader: AuditReading, permissions: PermissionService
+        self,
+        logger: AuditLogger,
+        reader: AuditReading,
+        permissions: PermissionService,
+        permits: Callable[[ClientId, ControlPermission], bool],
     ) -> None:
+        self._permits = permits
         self._logger = logger
         self._reader = reader
         self._turns = FairQueue(READERS_AT_ONCE, of_one=READERS_OF_APP)
@@ -125,6 +130,6 @@ class AuditHandlers:
         connection = call.connection
         if connection.role == "shell" or connection.shell_link:
             return True
-        return any(
-            self._permissions.state_of(call.identity, wanted) == "granted" for wanted in PERMISSIONS
-        )
+        who = call.identity
+        may_audit = self._permissions.state_of(who, Grant("audit", "all")) == "granted"
+        return may_audit or self._permits(who, "control.view")

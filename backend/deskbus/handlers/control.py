@@ -1,6 +1,7 @@
 """`control.*`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from deskbus.bus.service import InterApplicationBus
@@ -43,14 +44,22 @@ class CentrePort(Protocol):
 
     def usage(self) -> UsageResult: ...
 
-    async def overview(self, *, acts: bool) -> ControlOverview: ...
+    def acts_until_ms(self, identity: ClientId) -> int | None: ...
+
+    async def overview(self, *, acts: bool, acts_until: int | None) -> ControlOverview: ...
 
     async def app(self, name: str) -> ControlAppResult: ...
 
 
 def handlers(
-    centre: CentrePort, traffic: Traffic, bus: InterApplicationBus, shell: Shell
+    centre: CentrePort,
+    traffic: Traffic,
+    bus: InterApplicationBus,
+    shell: Shell,
+    lending: Callable[[ClientId, str], AbstractContextManager[None]],
 ) -> Mapping[str, Handler]:
+    """`lending` lets a client that acts as an operator publish a message, within its block."""
+
     async def open_centre(_: Call, params: OpenCentreParams) -> Empty:
         if not shell.connected:
             raise DeskbusError(
@@ -65,7 +74,8 @@ def handlers(
         connection = call.connection
         is_shell = connection.role == "shell" or connection.shell_link
         acts = is_shell or centre.permits(call.identity, "control.act")
-        return await centre.overview(acts=acts)
+        until = None if is_shell else centre.acts_until_ms(call.identity)
+        return await centre.overview(acts=acts, acts_until=until)
 
     async def samples(_: Call, params: SamplesParams) -> SamplesResult:
         return centre.samples(params.span)
@@ -91,7 +101,8 @@ def handlers(
     async def publish(call: Call, params: ControlPublishParams) -> ControlPublishResult:
         client = bus.member(call.identity).client
         options = PublishParams(topic=params.topic, payload=params.payload, headers=params.headers)
-        topic = bus.broker.publish(client, params.topic, params.payload, options)
+        with lending(call.identity, params.topic):
+            topic = bus.broker.publish(client, params.topic, params.payload, options)
         readers = len(bus.broker.targets_of(topic))
         return ControlPublishResult(id=topic.last_id.decode(), seq=topic.seq, receivers=readers)
 

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
+from msgspec import UnsetType
+
 from deskbus.audit.violation_recorder import ViolationRecorder
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch.dispatcher import Handler
+from deskbus.web.limits import CODE_LIFE_S
+from deskbus.web.origins.operator_access import OperatorAccess
 from deskbus.web.pages import violation_reports
 from deskbus.web.pages.shell_pages import ShellPages
 from deskbus.web.web_apps import WebApps
@@ -20,6 +24,8 @@ from deskbus_protocol.web import (
     PairBrowserResult,
     PairOriginParams,
     PairOriginResult,
+    PairToActParams,
+    PairToActResult,
     PolicyForParams,
     PolicyForResult,
     ReportViolationParams,
@@ -27,8 +33,13 @@ from deskbus_protocol.web import (
 )
 
 
-def handlers(apps: WebApps | None, problem: Callable[[], str]) -> Mapping[str, Handler]:
-    """`apps` is None where no gateway is configured; `problem` says why it does not listen."""
+def handlers(
+    apps: WebApps | None, operators: OperatorAccess | None, problem: Callable[[], str]
+) -> Mapping[str, Handler]:
+    """`apps` and `operators` are None where no gateway is configured.
+
+    `problem` says why it does not listen.
+    """
 
     def listening() -> WebApps:
         known = _configured(apps)
@@ -41,6 +52,13 @@ def handlers(apps: WebApps | None, problem: Callable[[], str]) -> Mapping[str, H
 
     async def pair(_: Call, params: PairBrowserParams) -> PairBrowserResult:
         return listening().pair(params.app)
+
+    async def pair_to_act(_: Call, params: PairToActParams) -> PairToActResult:
+        listening()
+        assert operators is not None
+        name = "" if isinstance(params.browser, UnsetType) else params.browser
+        browser, code = operators.new_code(name)
+        return PairToActResult(browser=browser, code=code, expires_in=int(CODE_LIFE_S * 1000))
 
     async def pair_origin(_: Call, params: PairOriginParams) -> PairOriginResult:
         return PairOriginResult(pairing=listening().pair_origin(params.app, params.origin))
@@ -55,6 +73,7 @@ def handlers(apps: WebApps | None, problem: Callable[[], str]) -> Mapping[str, H
     return {
         "web.sites": sites,
         "web.pair": pair,
+        "web.pairToAct": pair_to_act,
         "web.pairOrigin": pair_origin,
         "web.forgetBrowsers": forget,
         "web.describeFrame": describe_frame,

@@ -20,6 +20,7 @@ from deskbus.security.permission_request import Permit
 from deskbus.security.policy.policy import NO_POLICY, Policy
 from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.catalogue import Catalogue
+from deskbus_protocol.control import CONTROL_APP
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.permissions import EffectiveRule, Grant
 
@@ -157,9 +158,12 @@ class PermissionChecker:
         self._standings.pop(app, None)
         self._forget_verdicts()
 
-    def is_trusted(self, _: str) -> bool:
-        """Whether the policy and people have no say about an app: in `allow` mode alone."""
-        return self._mode == "allow"
+    def is_trusted(self, app: str) -> bool:
+        """Whether the policy and people have no say about an app: in `allow` mode alone.
+
+        What a browser may do in the control centre follows from its codes, in any mode.
+        """
+        return self._mode == "allow" and app != CONTROL_APP
 
     def trust(self, identity: ClientId) -> None:
         self._trusted.add(identity)

@@ -6,12 +6,14 @@ often. Only then is a route asked. Every response has the security headers.
 
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
+from urllib.parse import quote
 
 import anyio
 import anyio.to_thread
 import msgspec
 import structlog
+from msgspec import Meta
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -20,6 +22,7 @@ from deskbus.reliability.token_bucket import TokenBucket
 from deskbus.web import openapi
 from deskbus.web.limits import (
     MAX_FORM_BYTES,
+    MAX_PAGE_NAME,
     MAX_READS,
     MAX_REPORT_BYTES,
     MAX_RPC_BYTES,
@@ -28,7 +31,13 @@ from deskbus.web.limits import (
     REQUESTS_PER_S,
     TICKETS_PER_S,
 )
-from deskbus.web.origins.browser_sessions import COOKIE, Browser, BrowserSessions
+from deskbus.web.origins.browser_sessions import (
+    COOKIE,
+    Browser,
+    BrowserAdmission,
+    BrowserSessions,
+)
+from deskbus.web.origins.operator_access import OperatorAccess
 from deskbus.web.origins.request_origin import SAFE_METHODS, Source, is_foreign_embedding, source_of
 from deskbus.web.origins.sites import Site, Sites
 from deskbus.web.pages import app_files, violation_reports
@@ -37,8 +46,9 @@ from deskbus.web.pages.security_headers import EVERYWHERE, REPORT_PATH, PagePoli
 from deskbus.web.pages.violation_reports import shown
 from deskbus.web.rpc_exchange import RpcExchange
 from deskbus.web.server.http_connection import is_within_limits
+from deskbus.web.web_apps import OWN_APPS
 from deskbus.web.web_state import WebState
-from deskbus_protocol.desktop import DESKTOP_APP
+from deskbus_protocol.control import CONTROL_APP
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import (
     INTERNAL_ERROR,
@@ -59,6 +69,9 @@ JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 SDK_PATH = "/deskbus.js"
 WORKER_PATH = "/deskbus-worker.js"
+STEP_UP_PATH = "/step-up"
+"""Where a browser of the control centre shows the code by which it may act."""
+
 ASSETS = Path(__file__).with_name("assets")
 CSRF_HEADER = "x-deskbus-csrf"
 PROOF_HEADER = "x-deskbus-proof"
@@ -148,6 +161,17 @@ class TicketRequest(msgspec.Struct, forbid_unknown_fields=True):
     client: ClientName = ""
 
 
+class StepUpRequest(msgspec.Struct, forbid_unknown_fields=True):
+    code: Annotated[str, Meta(max_length=128)]
+
+
+class StepUpAnswer(msgspec.Struct, rename="camel"):
+    """The browser may act for `expires_in` milliseconds."""
+
+    expires_in: int
+    csrf: str
+
+
 class TicketAnswer(msgspec.Struct, rename="camel"):
     ticket: str
     app: str
@@ -164,8 +188,10 @@ class Gateway:
         *,
         sites: Sites,
         browsers: BrowserSessions,
+        operators: OperatorAccess,
         exchange: RpcExchange,
         policy_of: Callable[[Site], PagePolicy],
+        home_of: Callable[[Site], str],
         closed: tuple[Path, ...],
         state: WebState,
         monotonic_s: Callable[[], float],
@@ -173,8 +199,10 @@ class Gateway:
         self._backend = backend
         self._sites = sites
         self._browsers = browsers
+        self._operators = operators
         self._exchange = exchange
         self._policy_of = policy_of
+        self._home_of = home_of
         self._closed = closed
         self._state = state
         self._monotonic_s = monotonic_s
@@ -189,6 +217,7 @@ class Gateway:
             ("POST", "/rpc"): self._rpc,
             ("POST", "/ticket"): self._ticket,
             ("POST", "/pair"): self._pair,
+            ("POST", STEP_UP_PATH): self._step_up,
             ("POST", REPORT_PATH): self._report,
         }
         self._paths = {path for _, path in self._routes}
@@ -335,7 +364,7 @@ class Gateway:
         request = asked.request
         path = request.scope["path"]
         if path == "/":
-            return Response(status_code=307, headers={"location": site.home})
+            return Response(status_code=307, headers={"location": self._home_of(site)})
         try:
             file = await anyio.to_thread.run_sync(
                 app_files.read, site, path, self._closed, limiter=self._reads
@@ -354,7 +383,7 @@ class Gateway:
         return Response(file.content, media_type=file.media_type, headers=headers)
 
     async def _page(self, asked: CheckedRequest, site: Site, file: app_files.AppFile) -> Response:
-        is_own = site.app == DESKTOP_APP
+        is_own = site.app in OWN_APPS
         if not is_own:
             await self._backend.check_app(site.app)
         try:
@@ -381,16 +410,18 @@ class Gateway:
         site = asked.on_site()
         self._spend(site.app, "pairings", TICKETS_PER_S)
         fields = await _form(asked.request)
-        admission = self._browsers.redeem(fields.get("code", ""), site.app, site.origin)
+        admission = await self._admit(site, fields.get("code", ""))
         if admission is None:
-            await self._backend.record(CsrfViolation(app="", path="/pair"))
-            words = "This code is unknown, used, or older than a minute."
-            raise refused(403, PERMISSION_DENIED, words, action=f"Run: deskbus open {site.app}")
+            action = f"Run: {way_in_to(site.app)}"
+            raise refused(403, PERMISSION_DENIED, BAD_CODE, action=action)
         nonce = new_nonce()
+        home = self._home_of(site)
+        if shown_first := fields.get("page", "")[:MAX_PAGE_NAME]:
+            home += f"#{quote(shown_first, safe='/:')}"
         page = (
             '<!doctype html><html lang="en"><meta charset="utf-8"><title>deskbus</title>'
             f'<meta name="deskbus-proof" content="{admission.proof}">'
-            f'<meta name="deskbus-home" content="{_attribute(site.home)}">'
+            f'<meta name="deskbus-home" content="{_attribute(home)}">'
             f'<script nonce="{nonce}" src="{SDK_PATH}"></script><p>One moment …</p></html>'
         )
         response = Response(
@@ -398,6 +429,33 @@ class Gateway:
         )
         response.set_cookie(COOKIE, admission.secret, path="/", httponly=True, samesite="strict")
         return response
+
+    async def _admit(self, site: Site, code: str) -> BrowserAdmission | None:
+        """Raises `DeskbusError` (audit_unavailable) where who enters has to be on record."""
+        if site.app == CONTROL_APP:
+            return await self._operators.enter(code, site.origin)
+        admission = self._browsers.redeem(code, site.app, site.origin)
+        if admission is None:
+            await self._backend.record(CsrfViolation(app="", path="/pair"))
+        return admission
+
+    async def _step_up(self, asked: CheckedRequest) -> Response:
+        site = asked.on_site()
+        if site.app != CONTROL_APP:
+            raise not_found()
+        self._spend(site.app, "pairings", TICKETS_PER_S)
+        browser = await self._browser(asked, site)
+        body = await _body(asked.request, MAX_FORM_BYTES, JSON)
+        try:
+            code = msgspec.json.decode(body, type=StepUpRequest).code
+        except msgspec.MsgspecError:
+            raise refused(400, INVALID_PARAMS, "There is no code in this.") from None
+        life_s = await self._operators.step_up(browser, code)
+        if life_s is None:
+            action = f"Run: deskbus control-centre --act {browser.name}"
+            raise refused(403, PERMISSION_DENIED, BAD_CODE, action=action)
+        answer = StepUpAnswer(int(life_s * 1000), self._browsers.csrf_token(browser))
+        return _json(msgspec.to_builtins(answer))
 
     async def _ticket(self, asked: CheckedRequest) -> Response:
         site = asked.on_site()
@@ -471,11 +529,11 @@ class Gateway:
         if asked.source == "outside":
             browser = self._browsers.find(_bearer(asked.request), site.app, asked.origin)
             if browser is None:
-                raise _unauthorized()
+                raise _unauthorized(site.app)
             return browser
         browser = self._with_cookie(asked)
         if browser is None:
-            raise _unauthorized()
+            raise _unauthorized(site.app)
         proven = browser.is_proof(headers.get(PROOF_HEADER, ""))
         if not proven or not self._browsers.is_csrf_token(browser, headers.get(CSRF_HEADER, "")):
             path = asked.request.scope["path"]
@@ -495,16 +553,24 @@ def refused(
     return RefusedError(status, DeskbusError(kind, words, action=action), headers)
 
 
+BAD_CODE = "This code is unknown, used, older than a minute, or meant for something else."
+
+
+def way_in_to(app: str) -> str:
+    """The command that lets a browser in."""
+    return "deskbus control-centre --browser" if app == CONTROL_APP else f"deskbus open {app}"
+
+
 def not_found() -> RefusedError:
     return refused(404, NOT_FOUND, "There is nothing here.", action="Look at the address.")
 
 
-def _unauthorized() -> RefusedError:
+def _unauthorized(app: str = "APP") -> RefusedError:
     return refused(
         401,
         SESSION_REQUIRED,
         "This browser was not let in.",
-        action="Open the app with: deskbus open APP",
+        action=f"Let it in with: {way_in_to(app)}",
         **{"www-authenticate": 'Bearer realm="deskbus"'},
     )
 

@@ -32,6 +32,9 @@ MAX_FORM_BYTES = 4 * 1024
 this is also the size that it is unpacked to.
 """
 
+MAX_PAGE_NAME = 330
+"""Characters of what a page is asked to show, as it is first opened."""
+
 RPC_WITHIN_S = 60.0
 """A call over HTTP is answered, or given up, within this time."""
 
@@ -67,6 +70,12 @@ MAX_CODES = 64
 BROWSER_LIFE_S = 12 * 3600.0
 MAX_BROWSERS = 64
 """Browsers that are let in for one app; one more takes the place of the one unused longest."""
+
+CONTROL_LIFE_S = 3600.0
+"""How long a browser that was let in to the control centre may look."""
+
+ACT_LIFE_S = 600.0
+"""How long it may act, by one code."""
 
 CSRF_LIFE_S = 3600.0
 

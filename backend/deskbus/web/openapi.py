@@ -3,7 +3,7 @@
 from typing import Any
 
 from deskbus import __version__
-from deskbus.web.limits import MAX_FORM_BYTES, MAX_REPORT_BYTES, MAX_RPC_BYTES
+from deskbus.web.limits import MAX_FORM_BYTES, MAX_PAGE_NAME, MAX_REPORT_BYTES, MAX_RPC_BYTES
 from deskbus.web.pages.violation_reports import REPORT_TO_TYPE, REPORT_URI_TYPE
 
 _ERROR = {"$ref": "#/components/responses/Refused"}
@@ -33,6 +33,7 @@ def document() -> dict[str, Any]:
             "/rpc": {"post": _rpc()},
             "/ticket": {"post": _ticket()},
             "/pair": {"post": _pair()},
+            "/step-up": {"post": _step_up()},
             "/csp-report": {"post": _report()},
         },
         "components": {
@@ -138,7 +139,10 @@ def _pair() -> dict[str, Any]:
     schema = {
         "type": "object",
         "required": ["code"],
-        "properties": {"code": {"type": "string", "maxLength": 128}},
+        "properties": {
+            "code": {"type": "string", "maxLength": 128},
+            "page": {"type": "string", "maxLength": MAX_PAGE_NAME},
+        },
     }
     return {
         "operationId": "pair",
@@ -154,6 +158,24 @@ def _pair() -> dict[str, Any]:
                 "description": "A page that goes on to the app.",
                 "content": {"text/html": {"schema": {"type": "string"}}},
             },
+        },
+    }
+
+
+def _step_up() -> dict[str, Any]:
+    body = _object({"code": {"type": "string", "maxLength": 128}})
+    answer = _object({"expiresIn": {"type": "integer"}, "csrf": {"type": "string"}})
+    return {
+        "operationId": "stepUp",
+        "summary": "Lets a browser act in the control centre, with a one-time code of its own.",
+        "security": _BROWSER,
+        "requestBody": {
+            "required": True,
+            "content": _json({**body, "additionalProperties": False}),
+        },
+        "responses": {
+            **_REFUSALS,
+            "200": {"description": "It may, for so many ms.", "content": _json(answer)},
         },
     }
 

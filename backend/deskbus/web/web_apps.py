@@ -5,10 +5,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from deskbus.config import WebConfig
+from deskbus.languages.catalogue import FALLBACK
 from deskbus.web.limits import CODE_LIFE_S
 from deskbus.web.origins.browser_sessions import BrowserSessions
 from deskbus.web.origins.sites import Site, Sites
 from deskbus.web.pages.security_headers import PagePolicy
+from deskbus_protocol.control import CONTROL_APP
 from deskbus_protocol.desktop import DESKTOP_APP
 from deskbus_protocol.errors import NOT_FOUND, PERMISSION_DENIED, DeskbusError
 from deskbus_protocol.manifest import Manifest, WebSpec, WindowSpec
@@ -52,13 +54,35 @@ DESKTOP = Manifest(
 """The desktop page: the gateway's own, on a site like any app's."""
 
 
-class WebApps:
-    """Times are those of `monotonic_s`."""
+CONTROL_FOLDER = DESKTOP_FOLDER.with_name("control")
+CONTROL_PAGE = "control.html"
+CONTROL = Manifest(
+    id=CONTROL_APP,
+    name="Control centre",
+    publisher="deskbus",
+    windows=[WindowSpec(url=f"{FALLBACK}/{CONTROL_PAGE}")],
+)
+"""The control centre's pages, a folder for each language."""
 
-    def __init__(self, config: WebConfig, port: int, monotonic_s: Callable[[], float]) -> None:
+OWN_APPS = frozenset({DESKTOP_APP, CONTROL_APP})
+"""Apps that are the gateway's own: nobody installs them, and their pages need no SDK."""
+
+
+class WebApps:
+    """Times are those of `monotonic_s`; `language` tells that of the control centre's pages."""
+
+    def __init__(
+        self,
+        config: WebConfig,
+        port: int,
+        monotonic_s: Callable[[], float],
+        language: Callable[[], str] = lambda: FALLBACK,
+    ) -> None:
         self.sites = Sites(config, port)
         self.browsers = BrowserSessions(monotonic_s)
+        self._language = language
         self._desktop_frames: Callable[[], Iterable[str]] = tuple
+        self.sites.add(CONTROL, CONTROL_FOLDER)
 
     def show_desktop(self, frames: Callable[[], Iterable[str]]) -> None:
         """Serves the desktop page, in which pages of the origins that `frames` tells may stand."""
@@ -84,11 +108,17 @@ class WebApps:
         self.sites.remove(app)
         self.browsers.forget(app)
 
+    def home_of(self, site: Site) -> str:
+        """The path of an app's first page; of the control centre, in the shell's language."""
+        if site.app == CONTROL_APP:
+            return f"/{self._language()}/{CONTROL_PAGE}"
+        return site.home
+
     def sites_known(self) -> list[SiteInfo]:
         return [
             SiteInfo(
                 app=site.app,
-                url=f"{site.origin}{site.home}",
+                url=f"{site.origin}{self.home_of(site)}",
                 browsers=self.browsers.count_of(site.app),
             )
             for site in self.sites

@@ -5,6 +5,7 @@ import { duration } from './format';
 import { icon } from './icons';
 import { ask } from './widgets/modal';
 import { Keys } from './widgets/keys';
+import { OperatorButton, shutOut } from './widgets/operator-button';
 import type { Command, Context, Page, PageEntry, Question } from './pages/page';
 import { fitting, Palette } from './widgets/palette';
 import { PAGES, panelEntry } from './pages/pages';
@@ -39,15 +40,22 @@ export class Centre implements Context {
   private readonly keys = new Keys();
   private readonly health = new Poll(STATUS_MS, () => this.look());
   private page: Page | undefined;
+  private what = '';
   private entry: PageEntry | undefined;
   private noticeTimer: number | undefined;
   private apps: { app: string; name: string }[] = [];
   private entries: readonly PageEntry[] = PAGES;
   private readonly list = h('ul');
   private wanted = '';
+  private isOver = false;
+  private readonly operator: OperatorButton | undefined;
 
   constructor(private readonly transport: Transport) {
     this.api = new Api(transport);
+    const { operator } = transport;
+    if (!operator) return;
+    this.operator = new OperatorButton(operator, this, () => this.health.now());
+    operator.onShutOut(() => this.shutOut());
   }
 
   start(): void {
@@ -64,8 +72,8 @@ export class Centre implements Context {
       this.away.hidden = connected;
       if (connected) this.health.now();
     });
-    this.health.start();
     this.transport.ready();
+    this.health.start();
   }
 
   show(name: string, what = ''): void {
@@ -73,7 +81,7 @@ export class Centre implements Context {
     // A panel of the shell's own may be listed only in a moment.
     this.wanted = found ? '' : name;
     const entry = found ?? PAGES[0];
-    if (!entry) return;
+    if (!entry || this.isOver) return;
     if (entry !== this.entry) {
       this.page?.close();
       this.entry = entry;
@@ -83,7 +91,9 @@ export class Centre implements Context {
       document.title = `${entry.title} – ${text('page.control.title')}`;
       this.markLink();
     }
+    this.what = what;
     this.page?.show(what);
+    this.transport.shown?.(what ? `${name}/${what}` : name);
   }
 
   tell(message: string, isGood: boolean): void {
@@ -116,6 +126,22 @@ export class Centre implements Context {
     this.tell(done, true);
     return true;
   };
+
+  private showAnew(): void {
+    const { entry } = this;
+    this.entry = undefined;
+    if (entry) this.show(entry.name, this.what);
+  }
+
+  /** Nothing of the pages is left in a browser that may not look any more. */
+  private shutOut(): void {
+    this.isOver = true;
+    this.health.stop();
+    this.page?.close();
+    this.page = undefined;
+    this.hush();
+    fill(document.body, shutOut());
+  }
 
   private hush(): void {
     this.notice.className = '';
@@ -193,7 +219,14 @@ export class Centre implements Context {
       h('kbd', {}, text('page.control.key.palette')),
     );
     go.addEventListener('click', () => this.palette.open());
-    return h('header', { id: 'top' }, this.title, h('div', { id: 'tools' }), go);
+    return h(
+      'header',
+      { id: 'top' },
+      this.title,
+      h('div', { id: 'tools' }),
+      this.operator?.element,
+      go,
+    );
   }
 
   /** How the backend is, beside every page. */
@@ -208,7 +241,11 @@ export class Centre implements Context {
   }
 
   private draw(overview: ControlOverview): void {
+    const mayActAnew = this.acts !== overview.acts;
     this.acts = overview.acts;
+    this.operator?.draw(overview);
+    // The buttons of a page follow from it.
+    if (mayActAnew && this.operator) this.showAnew();
     const bad = overview.needs.some(({ severity }) => severity === 'bad');
     this.dot.className = `dot ${bad ? 'bad' : overview.needs.length > 0 ? 'caution' : 'good'}`;
     setText(this.uptime, text('page.control.up', { time: duration(overview.uptime) }));

@@ -2231,7 +2231,7 @@ export interface OpenCentreParams {
   page?: string;
 }
 
-/** `acts` says whether the caller may act as well; `reads_audit` whether it sees the log. */
+/** `acts` says whether the caller may act as well; `acts_until` where that ends by itself. */
 export interface ControlOverview {
   status: "degraded" | "failed" | "off" | "ok";
   version: string;
@@ -2250,6 +2250,7 @@ export interface ControlOverview {
   apps: number;
   acts: boolean;
   tracing: boolean;
+  actsUntil?: number;
 }
 
 /**
@@ -2428,7 +2429,7 @@ export interface AppProcessInfo {
   window?: boolean;
 }
 
-/** A message of the caller's own, which it needs to be permitted to write. */
+/** A message of the caller's own, which an app needs to be permitted to write. */
 export interface ControlPublishParams {
   _meta?: TraceContext;
   topic: string;
@@ -2684,6 +2685,19 @@ export interface PairBrowserParams {
 /** A browser that posts `code` to `url` in a form is let in, once; within `expires_in` ms. */
 export interface PairBrowserResult {
   url: string;
+  code: string;
+  expiresIn: number;
+}
+
+/** `browser` is the name that the control centre shows there; without it, the only one. */
+export interface PairToActParams {
+  _meta?: TraceContext;
+  browser?: string;
+}
+
+/** A person enters `code` in the control centre of `browser`, once; within `expires_in` ms. */
+export interface PairToActResult {
+  browser: string;
   code: string;
   expiresIn: number;
 }
@@ -3078,6 +3092,8 @@ export interface Methods {
   "web.sites": { params: NoParams; result: WebSitesResult; handledBy: "backend" };
   /** Makes a one-time code that lets one browser in for an app. */
   "web.pair": { params: PairBrowserParams; result: PairBrowserResult; handledBy: "backend" };
+  /** Makes a one-time code with which a browser may act in the control centre. */
+  "web.pairToAct": { params: PairToActParams; result: PairToActResult; handledBy: "backend" };
   /** Makes a token with which pages of a listed origin from elsewhere come as an app. */
   "web.pairOrigin": { params: PairOriginParams; result: PairOriginResult; handledBy: "backend" };
   /** Lets no browser in any more that was let in for an app. */

@@ -1,34 +1,62 @@
 """BrowserApps: the apps that an ordinary browser may open, where that is configured."""
 
+from collections.abc import Callable
 from importlib.util import find_spec
 
 from msgspec import UnsetType
 
 from deskbus.components.access.access_control import AccessControl
+from deskbus.components.audit.auditing import Auditing
+from deskbus.components.backend_run import BackendRun
+from deskbus.components.messaging.messaging import Messaging
 from deskbus.config import ConfigError, Settings
-from deskbus.storage.awake_clock import awake_s
+from deskbus.storage.clocks import running_ms
+from deskbus.ui.shell import Shell
+from deskbus.web.origins.operator_access import OperatorAccess
 from deskbus.web.pages.shell_pages import ShellPages
 from deskbus.web.web_apps import WebApps
 from deskbus.web.web_state import WebState
 
 
 class BrowserApps:
-    """`apps` is None without `[web]`; `state` tells of the gateway that serves them.
+    """`apps` is None without `[web]`, and so is `operators`, which lets browsers look and act in
+    the control centre; `state` tells of the gateway that serves them.
 
     `shell_pages` are those that a shell loads from the disk, with or without a gateway.
     """
 
-    def __init__(self, settings: Settings, access: AccessControl) -> None:
+    def __init__(
+        self,
+        run: BackendRun,
+        access: AccessControl,
+        auditing: Auditing,
+        messaging: Messaging,
+        shell: Shell,
+    ) -> None:
         """Raises `ConfigError` where the gateway's server is not installed, or has no port."""
-        self.apps = _apps(settings)
+        self.apps = _apps(run.settings, lambda: shell.language.code)
         self.state = WebState(configured=self.apps is not None)
-        if self.apps is not None:
-            access.follow_manifests(self.apps.declare, self.apps.withdraw)
         self.shell_pages = ShellPages()
         access.follow_manifests(self.shell_pages.declare, self.shell_pages.withdraw)
+        self.operators: OperatorAccess | None = None
+        if self.apps is None:
+            return
+        access.follow_manifests(self.apps.declare, self.apps.withdraw)
+        self.operators = OperatorAccess(
+            self.apps.browsers,
+            trail=auditing.trail,
+            violations=auditing.violations,
+            monotonic_s=running_s,
+            clock_ms=messaging.bus.broker.clock_ms,
+        )
 
 
-def _apps(settings: Settings) -> WebApps | None:
+def running_s() -> float:
+    """Time that goes by while the machine sleeps, too: a browser's time is a person's."""
+    return running_ms() / 1000
+
+
+def _apps(settings: Settings, language: Callable[[], str]) -> WebApps | None:
     config = settings.config.web
     if isinstance(config, UnsetType):
         return None
@@ -41,4 +69,4 @@ def _apps(settings: Settings) -> WebApps | None:
         port = port_for(settings.data_dir, wanted)
     except OSError as error:
         raise ConfigError(f"[web]: no port can be had: {error.strerror}") from error
-    return WebApps(config, port, awake_s)
+    return WebApps(config, port, running_s, language)

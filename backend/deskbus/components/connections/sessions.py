@@ -242,6 +242,16 @@ class Sessions:
             if each.connection is before:
                 each.link.abort()
 
+    def end_clients(self, app: str, is_meant: Callable[[str], bool]) -> None:
+        """Clients of an app that may be here no more: their links close, and none comes back."""
+        for identity, connection in list(self._open.items()):
+            if identity.app == app and is_meant(identity.client):
+                self.leave_for_good(connection)
+                connection.peer.close()
+        for identity in [member.client.identity for member in self._bus.members]:
+            if identity.app == app and is_meant(identity.client):
+                self._bus.leave(identity)
+
     def _judge(self, role: Role, identity: ClientId) -> None:
         """Trust follows from how this session was opened, whoever had the identity before."""
         gone = {each for each in self._trusted if each == identity or not self._bus.knows(each)}

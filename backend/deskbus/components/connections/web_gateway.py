@@ -15,6 +15,9 @@ from deskbus.components.connections.connection_acceptor import ConnectionAccepto
 from deskbus.components.monitoring.monitoring import Monitoring
 from deskbus.components.parts import Parts
 from deskbus.config import AUDIT_FOLDER, MESSAGE_FOLDER, VAULT_FOLDER
+from deskbus.storage.awake_clock import tick_every
+from deskbus.web.origins.browser_sessions import BrowserEnd
+from deskbus.web.origins.operator_access import OperatorAccess
 from deskbus.web.web_apps import WebApps
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import NOT_FOUND, DeskbusError
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 
 CHECK_EVERY_S = 2.0
 """How often an app's files are read anew, however often its pages are asked for."""
+
+SWEEP_S = 1.0
+"""How soon a browser whose time is over loses its links; what it asks is refused at once."""
 
 
 class WebGateway:
@@ -43,11 +49,17 @@ class WebGateway:
         self._checked: dict[str, float] = {}
         self._turn = anyio.Lock()
         self._listener: WebListener | None = None
-        if parts.browser_apps.apps is not None:
-            self._listener = self._listen(run, parts.browser_apps.apps, acceptor)
+        self._apps, operators = parts.browser_apps.apps, parts.browser_apps.operators
+        if self._apps is not None and operators is not None:
+            self._apps.browsers.ended.add(self._browser_ended)
+            self._listener = self._listen(run, self._apps, operators, acceptor)
 
     def _listen(
-        self, run: BackendRun, apps: WebApps, acceptor: ConnectionAcceptor
+        self,
+        run: BackendRun,
+        apps: WebApps,
+        operators: OperatorAccess,
+        acceptor: ConnectionAcceptor,
     ) -> "WebListener":
         # Imported here, so that a backend without a gateway starts without its server.
         from deskbus.web.gateway import Gateway
@@ -62,8 +74,10 @@ class WebGateway:
             self,
             sites=apps.sites,
             browsers=apps.browsers,
+            operators=operators,
             exchange=RpcExchange(acceptor.accept, flusher),
             policy_of=apps.policy_of,
+            home_of=apps.home_of,
             closed=(run.settings.runtime_dir, *(data_dir / name for name in private)),
             state=state,
             monotonic_s=time.monotonic,
@@ -74,11 +88,17 @@ class WebGateway:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        if self._listener is None:
+        if self._listener is None or self._apps is None:
             yield
             return
-        async with self._listener.running():
-            yield
+        browsers = self._apps.browsers
+        async with self._listener.running(), anyio.create_task_group() as tasks:
+            tasks.start_soon(tick_every, SWEEP_S, browsers.sweep)
+            try:
+                yield
+            finally:
+                browsers.close()
+                tasks.cancel_scope.cancel()
 
     def mint(self, identity: ClientId) -> str:
         return self._sessions.mint(identity)
@@ -103,6 +123,9 @@ class WebGateway:
         if not secrets.compare_digest(token.encode(), expected.encode()):
             return None
         return self._metrics.render(accept)
+
+    def _browser_ended(self, end: BrowserEnd) -> None:
+        self._sessions.end_clients(end.browser.app, end.browser.is_own_client)
 
     def status(self) -> Status:
         """The worst of the backend's components."""

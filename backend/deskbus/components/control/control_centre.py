@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from math import isnan, nan
 
+from msgspec import UNSET
+
 from deskbus.bus.traffic import Traffic
 from deskbus.components.backend_run import BackendRun
 from deskbus.components.control.operator_needs import needs_of
@@ -15,6 +17,7 @@ from deskbus.observability.metrics.histogram import HistogramSnapshot
 from deskbus.observability.sample_ring import Combine, SampleRing, mean
 from deskbus.storage.awake_clock import tick_every
 from deskbus_protocol.control import (
+    CONTROL_APP,
     AppProcessInfo,
     AppUsage,
     ControlAppResult,
@@ -63,6 +66,7 @@ REFUSALS = frozenset({"permission", "rate"})
 class ControlCentre:
     def __init__(self, run: BackendRun, parts: Parts, health: HealthWatch) -> None:
         self._loops = run.loops
+        self._operators = parts.browser_apps.operators
         self._messaging = parts.messaging
         self._clock_ms = parts.messaging.bus.broker.clock_ms
         self._apps = parts.apps
@@ -85,8 +89,17 @@ class ControlCentre:
             yield
 
     def permits(self, identity: ClientId, permission: ControlPermission) -> bool:
-        """Whether an app was granted the permission; nobody is asked."""
+        """Whether an app was granted the permission, or a browser let in with it.
+
+        Nobody is asked.
+        """
+        if identity.app == CONTROL_APP:
+            return self._operators is not None and self._operators.permits(identity, permission)
         return self._permissions.state_of(identity, Grant(permission, "all")) == "granted"
+
+    def acts_until_ms(self, identity: ClientId) -> int | None:
+        """When the right to act ends by itself, in Unix milliseconds; None where it does not."""
+        return None if self._operators is None else self._operators.acts_until_ms(identity)
 
     def sample(self) -> None:
         """Takes a sample of everything."""
@@ -128,7 +141,7 @@ class ControlCentre:
             ],
         )
 
-    async def overview(self, *, acts: bool) -> ControlOverview:
+    async def overview(self, *, acts: bool, acts_until: int | None = None) -> ControlOverview:
         report = self._health.monitor.report()
         bus = self._messaging.bus
         stats = bus.statistics()
@@ -160,6 +173,7 @@ class ControlCentre:
             apps_running=sum(app.is_alive for app in self._apps.manager.apps),
             apps=len(apps),
             acts=acts,
+            acts_until=UNSET if acts_until is None else acts_until,
             tracing=self._tracing,
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from deskbus.security.permission_checker import PermissionChecker
+from deskbus_protocol.control import CONTROL_APP
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.fdc3 import (
     AGENT_APP,
@@ -51,6 +52,18 @@ class ChannelAccess:
             yield
         finally:
             self._lent = None
+
+    @contextmanager
+    def operating(self, identity: ClientId, topic: str) -> Iterator[None]:
+        """Lets a page of the control centre, which may act, publish one message within the block.
+
+        What is the agent's alone stays so; an app needs its own permission.
+        """
+        if identity.app != CONTROL_APP or topic.startswith((_INBOX, _PRIVATE)):
+            yield
+            return
+        with self.lending(identity, topic):
+            yield
 
     def may_read(self, identity: ClientId, topic: str) -> bool:
         if topic.startswith(_INBOX):

@@ -8,12 +8,17 @@ from deskbus.observability.tracing.tracer import Tracer
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch.dispatcher import Acting, Dispatcher, Handler, Refused
 from deskbus.rpc.fastpath import METHODS
+from deskbus_protocol.control import CONTROL_APP
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import PERMISSION_DENIED, SESSION_REQUIRED, DeskbusError
 from deskbus_protocol.method import ControlPermission, Method
 
 Permits = Callable[[ClientId, ControlPermission], bool]
 """Whether a client was granted a permission of the control centre."""
+
+
+OPERATORS_OWN = frozenset({"session.ping", "session.leave"})
+"""Methods that a session needs to live and to end."""
 
 
 class IncompleteTableError(Exception):
@@ -47,11 +52,24 @@ def authorize(call: Call, row: Method, permits: Permits = lambda _, __: False) -
     An app that calls a method of the shell's is told that it may not, and nothing more.
     """
     connection = call.connection
+    if connection.has_session and call.identity.app == CONTROL_APP:
+        _authorize_operator(call, row, permits)
+        return
     is_shell = connection.role == "shell" or connection.shell_link
     if row.callers == "shell" and not is_shell and not _is_permitted(call, row, permits):
         raise DeskbusError(PERMISSION_DENIED)
     if row.callers == "session" and not connection.has_session:
         raise DeskbusError(SESSION_REQUIRED)
+
+
+def _authorize_operator(call: Call, row: Method, permits: Permits) -> None:
+    """A browser in the control centre calls what the centre consists of, and nothing else.
+
+    Raises `DeskbusError` (permission_denied).
+    """
+    if row.name in OPERATORS_OWN or (row.permission and permits(call.identity, row.permission)):
+        return
+    raise DeskbusError(PERMISSION_DENIED)
 
 
 def _is_permitted(call: Call, row: Method, permits: Permits) -> bool:

@@ -17,30 +17,35 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
+from deskbus.contracts.listeners import Listeners
 from deskbus.web.limits import (
     BROWSER_LIFE_S,
     CODE_LIFE_S,
+    CONTROL_LIFE_S,
     CSRF_LIFE_S,
     MAX_BROWSERS,
     MAX_CODES,
 )
+from deskbus_protocol.control import CONTROL_APP
 from deskbus_protocol.errors import OVERLOADED, DeskbusError
 
 COOKIE = "deskbus-session"
 SECRET_BYTES = 32
 CLIENT_PREFIX = "tab-"
+EXPIRED = "its time was over"
 
 
 class Browser:
     """A browser that was let in for one app; `origin` is the one that its pages have."""
 
-    def __init__(self, app: str, origin: str, key: bytes, proof: bytes, now_s: float) -> None:
+    def __init__(self, app: str, origin: str, key: bytes, proof: bytes, ends_at_s: float) -> None:
         self.app = app
         self.origin = origin
         self.key = key
         self._proof = proof
-        self.used_at_s = now_s
-        self.began_at_s = now_s
+        self.ends_at_s = ends_at_s
+        self.acts_until_s = 0.0
+        """Of the control centre: how long it may act, and not only look."""
         self.name = hashlib.sha256(b"name" + key).hexdigest()[:8]
 
     def is_proof(self, proof: str) -> bool:
@@ -54,53 +59,87 @@ class Browser:
         return f"{CLIENT_PREFIX}{self.name}-{secrets.token_hex(4)}"
 
 
+class BrowserEnd(NamedTuple):
+    """A browser that is not let in any more, and why."""
+
+    browser: Browser
+    reason: str
+
+
 class BrowserAdmission(NamedTuple):
-    """The keepsakes of a browser that is let in: the secret of its session, and the proof."""
+    """A browser, and its keepsakes: the secret of its session, and the proof."""
 
     secret: str
     proof: str
+    browser: Browser
 
 
 class _Code(NamedTuple):
+    """`browser` is the one that may act by it; empty where it lets one in."""
+
     app: str
+    browser: str
     expires_at_s: float
 
 
 class BrowserSessions:
-    """Times are those of `monotonic_s`; after a restart of the backend nobody is let in."""
+    """Times are those of `monotonic_s`; after a restart of the backend nobody is let in.
+
+    `ended` tells of each browser whose time is over, which has to lose its links then.
+    """
 
     def __init__(self, monotonic_s: Callable[[], float]) -> None:
         self._monotonic_s = monotonic_s
+        self.ended = Listeners[BrowserEnd]()
         self._codes: dict[bytes, _Code] = {}
         self._browsers: OrderedDict[bytes, Browser] = OrderedDict()
         self._csrf_key = secrets.token_bytes(SECRET_BYTES)
 
     def new_code(self, app: str) -> str:
         """A code that lets one browser in, once; raises `DeskbusError` (overloaded)."""
+        code = secrets.token_urlsafe(SECRET_BYTES)
+        self.keep_code(code, app)
+        return code
+
+    def keep_code(self, code: str, app: str, browser: str = "") -> None:
+        """Makes `code` good once, for `CODE_LIFE_S`; raises `DeskbusError` (overloaded)."""
         now_s = self._monotonic_s()
         self._codes = {key: code for key, code in self._codes.items() if code.expires_at_s > now_s}
         if len(self._codes) >= MAX_CODES:
             raise DeskbusError(OVERLOADED, "Too many pairing codes wait to be used.")
-        code = secrets.token_urlsafe(SECRET_BYTES)
-        self._codes[_digest(code)] = _Code(app, now_s + CODE_LIFE_S)
-        return code
+        self._codes[_digest(code)] = _Code(app, browser, now_s + CODE_LIFE_S)
 
     def redeem(self, code: str, app: str, origin: str) -> BrowserAdmission | None:
         """A session for an unused code of this app. The code is spent in any case."""
+        return self.let_in(app, origin) if self.spend(code, app) else None
+
+    def spend(self, code: str, app: str, browser: str = "") -> bool:
+        """Whether the code was good for this. It is spent in any case."""
         found = self._codes.pop(_digest(code), None)
-        if found is None or found.app != app or found.expires_at_s <= self._monotonic_s():
-            return None
-        return self.let_in(app, origin)
+        if found is None or found.expires_at_s <= self._monotonic_s():
+            return False
+        return (found.app, found.browser) == (app, browser)
 
     def let_in(self, app: str, origin: str) -> BrowserAdmission:
         """A new session."""
+        admission = self.prepare(app, origin)
+        self.admit(admission.browser)
+        return admission
+
+    def prepare(self, app: str, origin: str) -> BrowserAdmission:
+        """A session that is worth nothing before `admit`."""
         secret, proof = secrets.token_urlsafe(SECRET_BYTES), secrets.token_urlsafe(SECRET_BYTES)
-        key = _digest(secret)
-        of_app = [each for each, browser in self._browsers.items() if browser.app == app]
+        ends_at_s = self._monotonic_s() + life_s_of(app)
+        browser = Browser(app, origin, _digest(secret), _digest(proof), ends_at_s)
+        return BrowserAdmission(secret, proof, browser)
+
+    def admit(self, browser: Browser) -> None:
+        """The one of its app that was unused longest gives way where there are too many."""
+        self.sweep()
+        of_app = self.of_app(browser.app)
         if len(of_app) >= MAX_BROWSERS:
-            del self._browsers[of_app[0]]
-        self._browsers[key] = Browser(app, origin, key, _digest(proof), self._monotonic_s())
-        return BrowserAdmission(secret, proof)
+            self._end(of_app[0], "another browser took its place")
+        self._browsers[browser.key] = browser
 
     def find(self, secret: str, app: str, origin: str) -> Browser | None:
         """The browser that holds `secret`, if it was let in for this app and as this origin."""
@@ -108,24 +147,46 @@ class BrowserSessions:
         browser = self._browsers.get(key)
         if browser is None or browser.app != app or browser.origin != origin:
             return None
-        now_s = self._monotonic_s()
-        if now_s - browser.began_at_s > BROWSER_LIFE_S:
-            del self._browsers[key]
+        if not self.is_in(browser):
+            self._end(browser, EXPIRED)
             return None
-        browser.used_at_s = now_s
         self._browsers.move_to_end(key)
         return browser
 
+    def is_in(self, browser: Browser) -> bool:
+        """Whether the browser is let in at this moment."""
+        return browser.key in self._browsers and browser.ends_at_s > self._monotonic_s()
+
+    def of_app(self, app: str) -> list[Browser]:
+        """The one that was unused longest comes first."""
+        return [browser for browser in self._browsers.values() if browser.app == app]
+
     def forget(self, app: str) -> int:
         """Lets no browser of this app in any more; returns how many there were."""
-        gone = [key for key, browser in self._browsers.items() if browser.app == app]
-        for key in gone:
-            del self._browsers[key]
         self._codes = {key: code for key, code in self._codes.items() if code.app != app}
+        gone = self.of_app(app)
+        for browser in gone:
+            self._end(browser, "a person ended it")
         return len(gone)
 
+    def sweep(self) -> None:
+        """Ends the browsers whose time is over."""
+        now_s = self._monotonic_s()
+        for browser in [each for each in self._browsers.values() if each.ends_at_s <= now_s]:
+            self._end(browser, EXPIRED)
+
+    def close(self) -> None:
+        """The backend ends, and all that was permitted with it."""
+        self._codes.clear()
+        for browser in list(self._browsers.values()):
+            self._end(browser, "the backend has ended")
+
+    def _end(self, browser: Browser, reason: str) -> None:
+        del self._browsers[browser.key]
+        self.ended(BrowserEnd(browser, reason))
+
     def count_of(self, app: str) -> int:
-        return sum(browser.app == app for browser in self._browsers.values())
+        return len(self.of_app(app))
 
     def csrf_token(self, browser: Browser) -> str:
         """Proves that a page which read it is this browser's own; for `CSRF_LIFE_S`.
@@ -145,6 +206,11 @@ class BrowserSessions:
     def _signature(self, browser: Browser, body: str) -> str:
         signed = b"%b.%b" % (browser.key, body.encode())
         return hmac.new(self._csrf_key, signed, hashlib.sha256).hexdigest()
+
+
+def life_s_of(app: str) -> float:
+    """How long a browser is let in for an app."""
+    return CONTROL_LIFE_S if app == CONTROL_APP else BROWSER_LIFE_S
 
 
 def _digest(secret: str) -> bytes:

@@ -14,4 +14,18 @@ export interface Transport {
   /** The page can draw. */
   ready(): void;
   close(): void;
+  /** Keeps the page that is shown, as `name` or `name/what`, for one that is loaded anew. */
+  shown?(page: string): void;
+  /** The browser that shows the page; absent where whoever has the page may act. */
+  readonly operator?: Operator;
+}
+
+/** A browser looks by one code, and acts by another. */
+export interface Operator {
+  /** Its name, which a person gives to have a code made for it. */
+  readonly browser: string;
+  /** Shows the code by which it may act; the result is for how many milliseconds. */
+  stepUp(code: string): Promise<Answer>;
+  /** Tells that the browser is not let in, or not any more. */
+  onShutOut(listener: () => void): void;
 }

@@ -10,6 +10,10 @@ export interface Question {
   isDangerous?: boolean;
   /** A field that is to be filled in first, and its label. */
   secret?: string;
+  /** The field shows what is typed. */
+  isPlain?: boolean;
+  /** A command that is to be run first, in a terminal. */
+  command?: string;
 }
 
 /** An entry of the command palette. */

@@ -39,7 +39,8 @@ export class Modal {
 export function ask(question: Question): Promise<string | undefined> {
   const modal = new Modal(question.title);
   const field = h('input', {
-    type: 'password',
+    type: question.isPlain ? 'text' : 'password',
+    spellcheck: 'false',
     autocomplete: 'off',
     'aria-label': question.secret ?? '',
   });
@@ -51,6 +52,7 @@ export function ask(question: Question): Promise<string | undefined> {
     form,
     h('h2', {}, question.title),
     question.text !== undefined && h('p', {}, question.text),
+    question.command !== undefined && h('code', { class: 'command-line' }, question.command),
     question.secret !== undefined &&
       h('label', { class: 'field' }, h('span', {}, question.secret), field),
     h('div', { class: 'buttons' }, cancel, doIt),

@@ -62,7 +62,7 @@ def test_codes_are_bounded_and_make_room_as_they_age(
 def test_a_session_is_of_one_app_and_origin_and_ends(
     sessions: BrowserSessions, clock: ManualClock
 ) -> None:
-    secret, _ = sessions.let_in(APP, ORIGIN)
+    secret, *_ = sessions.let_in(APP, ORIGIN)
     assert sessions.find(secret, "b.page", ORIGIN) is None
     assert sessions.find(secret, APP, "http://b.localhost:1") is None
     assert sessions.find(secret + "x", APP, ORIGIN) is None
@@ -100,8 +100,8 @@ def test_a_csrf_token_is_signed_bound_and_short_lived(
 
 
 def test_a_proof_is_the_browsers_own(sessions: BrowserSessions) -> None:
-    secret, proof = sessions.let_in(APP, ORIGIN)
-    _, other = sessions.let_in(APP, ORIGIN)
+    secret, proof, _ = sessions.let_in(APP, ORIGIN)
+    _, other, _ = sessions.let_in(APP, ORIGIN)
     browser = found(sessions, secret)
     assert browser.is_proof(proof)
     assert not browser.is_proof(other)
