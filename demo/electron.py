@@ -18,6 +18,7 @@ from websockets.exceptions import WebSocketException
 from demo.devtools import DevTools, DevToolsError, MainProcess, Page, devtools, main_process
 from demo.processes import Process as Member
 from demo.processes import kill, look, tree
+from demo.processes import process as member
 from demo.screen import Box, Screen, ScreenError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -236,10 +237,14 @@ async def _end(process: Process) -> None:
     """Asks a process to quit, then kills what is left of it and of its tree."""
     if process.returncode is not None:
         return
-    members = tree(process.pid)
-    look(process.terminate, None)
+    # Not by anyio: its way of sending a signal looks whether the process has ended, and so may
+    # take the exit status from whoever waits for it.
+    root, members = member(process.pid), tree(process.pid)
+    if root is not None:
+        look(root.terminate, None)
     with anyio.move_on_after(QUIT_LIMIT_S):
         await process.wait()
     kill(reversed(members))
-    look(process.kill, None)
+    if root is not None:
+        kill([root])
     await process.wait()

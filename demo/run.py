@@ -58,10 +58,10 @@ class Deed(NamedTuple):
 
 
 DEEDS = (
-    Deed("memory", "Eat memory", "limit", "08-memory", comes_back=True),
-    Deed("crash", "Crash", "signal", "09-crash"),
-    Deed("hang", "Hang", "hung", "10-hang"),
-    Deed("flood", "Flood", "limit", "11-flood"),
+    Deed("memory", "Eat memory", "limit", "10-memory", comes_back=True),
+    Deed("crash", "Crash", "signal", "11-crash"),
+    Deed("hang", "Hang", "hung", "12-hang"),
+    Deed("flood", "Flood", "limit", "13-flood"),
 )
 
 
@@ -97,7 +97,7 @@ class Story:
         for deed in DEEDS:
             await self.chaos(deed, {"Ticker": ticker, "Blotter": blotter})
         chaos = await self._session.window("/chaos/index.html")
-        await self.picture(chaos, "13-chaos")
+        await self.picture(chaos, "15-chaos")
         await self.account_for(ticker, blotter)
         await self.end()
 
@@ -177,12 +177,12 @@ class Story:
         await centre.until("document.querySelectorAll('.bar').length > 2")
         await centre.until("document.querySelectorAll('.uplot canvas').length === 6")
         self.tell("operator", f"opens the control centre: “{await centre.text('.headline')}”")
-        await self.picture(centre, "14-control-centre")
+        await self.picture(centre, "08-control-centre")
         await self._open_centre("bus")
         await centre.until("document.querySelectorAll('.edge').length > 4")
         topics = await centre.evaluate("document.querySelectorAll('.node.column-1').length")
         self.tell("operator", f"sees who talks to whom on {topics} topics")
-        await self.picture(centre, "15-control-centre-bus")
+        await self.picture(centre, "09-control-centre-bus")
         await centre.close()
         await self._session.browser.gone(centre)
 
@@ -209,7 +209,7 @@ class Story:
         require(cause == deed.cause, f"its window says {cause}, not {deed.cause}: {why}")
         await self.picture(page, deed.picture)
         if deed.name == "flood":
-            await self.desk_picture("12-desk")
+            await self.desk_picture("14-desk")
         if not deed.comes_back:
             await page.click("#restart")
             self.tell("person", "clicks Restart there")
@@ -221,8 +221,10 @@ class Story:
             f"document.querySelectorAll('#list li').length === {self._deeds}",
             timeout_s=BACK_WITHIN_S,
         )
-        remembers = await chaos.text("#list li")
-        self.tell("Chaos", f"is back, with its state: “{remembers}”")
+        time_of_day, done = await chaos.evaluate(
+            "Array.from(document.querySelector('#list li').childNodes, (each) => each.textContent)"
+        )
+        self.tell("Chaos", f"is back, with its state: “{done}” at {time_of_day}")
         await self.unharmed(before, others, since)
 
     async def unharmed(
@@ -258,6 +260,7 @@ class Story:
         require(not left, f"still running {CLEAN_EXIT_S:g} s after the end: {left}")
         took = time.monotonic() - asked
         self.tell("Electron", f"has quit; all {len(tree)} processes are gone after {took:.1f} s")
+        self.tell("demo", f"all of it happened; the pictures are in {PICTURES.relative_to(ROOT)}/")
 
     async def picture(self, page: Page, name: str) -> None:
         """No picture is worth the story."""
