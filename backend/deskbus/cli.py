@@ -5,13 +5,12 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from deskbus.observability.logs import lean_structlog  # noqa: F401  # before what logs
 
 # isort: split
-from deskbus.commands.arguments import numbers
+from deskbus.commands.arguments import numbers, paths
 from deskbus.commands.terminal import failures, output
 
 CLIENT_COMMANDS = frozenset({"call", "pub", "sub", "replay"})
@@ -91,7 +90,7 @@ def parser(*, only_serve: bool = False) -> argparse.ArgumentParser:
     place = argparse.ArgumentParser(add_help=False)
     place.add_argument(
         "--data-dir",
-        type=Path,
+        type=paths.path,
         help=f"where the backend keeps its files (default: {_default_words()})",
     )
 
@@ -108,7 +107,7 @@ def parser(*, only_serve: bool = False) -> argparse.ArgumentParser:
     how = serve.add_mutually_exclusive_group(required=True)
     how.add_argument("--stdio", action="store_true", help="a shell speaks on stdin and stdout")
     how.add_argument("--headless", action="store_true", help="no shell; tools use the pipe")
-    serve.add_argument("--config", type=Path, help="the configuration file (TOML)")
+    serve.add_argument("--config", type=paths.path, help="the configuration file (TOML)")
     serve.add_argument(
         "--consent",
         choices=("ask", "allow", "deny"),
@@ -201,9 +200,11 @@ def parser(*, only_serve: bool = False) -> argparse.ArgumentParser:
     _add_links(commands, reach)
 
     bundle = commands.add_parser("bundle", help="make a folder that runs where there is no Python")
-    bundle.add_argument("out", type=Path, metavar="OUT", help="the folder, which is not there yet")
     bundle.add_argument(
-        "--requirements", type=Path, metavar="FILE", help="packages that apps need, for pip"
+        "out", type=paths.path, metavar="OUT", help="the folder, which is not there yet"
+    )
+    bundle.add_argument(
+        "--requirements", type=paths.path, metavar="FILE", help="packages that apps need, for pip"
     )
     bundle.add_argument(
         "--extras", metavar="NAMES", help="web,nats … (default: those that are installed)"
@@ -213,7 +214,7 @@ def parser(*, only_serve: bool = False) -> argparse.ArgumentParser:
     completion.add_argument("shell", choices=SHELLS)
 
     doctor = commands.add_parser("doctor", parents=[reach], help="tell what works on this machine")
-    doctor.add_argument("--config", type=Path, help="the configuration to check")
+    doctor.add_argument("--config", type=paths.path, help="the configuration to check")
     doctor.add_argument(
         "--running", action="store_true", help="tell how the backend is that is running"
     )
@@ -246,7 +247,9 @@ def _add_observability(commands: Any, reach: argparse.ArgumentParser) -> None:
     support = commands.add_parser(
         "support", parents=[reach], help="write an archive for who helps, without secrets"
     )
-    support.add_argument("file", type=Path, metavar="FILE", help="a .tar.gz that is not there yet")
+    support.add_argument(
+        "file", type=paths.path, metavar="FILE", help="a .tar.gz that is not there yet"
+    )
     levels = commands.add_parser(
         "log-level", parents=[reach], help="change how much the backend logs, or show it"
     )
@@ -290,18 +293,20 @@ def _add_policy(commands: Any, reach: argparse.ArgumentParser) -> None:
     actions.add_parser("status", parents=[reach], help="which policy stands")
     actions.add_parser("reload", parents=[reach], help="read the file again; applies at once")
     check = actions.add_parser("check", help="whether a file can be used; needs no backend")
-    check.add_argument("file", type=Path)
-    check.add_argument("--config", type=Path, help="the configuration whose permissions count")
+    check.add_argument("file", type=paths.path)
+    check.add_argument(
+        "--config", type=paths.path, help="the configuration whose permissions count"
+    )
 
     publisher = commands.add_parser(
         "publisher", help="sign apps, so that updates keep their grants"
     )
     steps = publisher.add_subparsers(dest="what", required=True, metavar="ACTION")
     keygen = steps.add_parser("keygen", help="make a key; prints the public one")
-    keygen.add_argument("key", type=Path, help="the file to write the private key to")
+    keygen.add_argument("key", type=paths.path, help="the file to write the private key to")
     sign = steps.add_parser("sign", help="sign an app's manifest and files, in the manifest")
-    sign.add_argument("manifest", type=Path)
-    sign.add_argument("key", type=Path, help="the private key's file")
+    sign.add_argument("manifest", type=paths.path)
+    sign.add_argument("key", type=paths.path, help="the private key's file")
 
 
 def _add_apps(commands: Any, reach: argparse.ArgumentParser) -> None:

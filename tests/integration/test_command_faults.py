@@ -47,6 +47,8 @@ WRITES = {
 }
 """The commands that may make files; every other one only looks, or asks a backend."""
 
+FEW_FILES = 16
+
 Case = dict[str, Any]
 
 
@@ -119,6 +121,10 @@ def faults(tmp_path: Path, short_path: Path) -> dict[str, tuple[Path, Case]]:
     locked = tmp_path / "locked"
     locked.mkdir()
     locked.chmod(0o555)
+    pipes = tmp_path / "pipes"
+    pipes.mkdir()
+    for name in {*OPERANDS.values(), "x"}:
+        os.mkfifo(pipes / name)
     return {
         "the data folder is a file": (tmp_path / "file", {"env": env}),
         "the data folder is below a file": (below_file, {"env": env}),
@@ -144,10 +150,14 @@ def faults(tmp_path: Path, short_path: Path) -> dict[str, tuple[Path, Case]]:
             {"encoding": "ascii", "env": {**env, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}},
         ),
         "it is interrupted": (good, {"interrupt_s": 0.001, "env": env}),
+        "the files are pipes": (good, {"folder": str(pipes), "env": env}),
+        "descriptors are few": (good, {"open_files": FEW_FILES, "env": env}),
     }
 
 
-STARTS_ALL_THE_SAME = ("standard", "locale", "interrupted", "path is long")
+NOT_OF_PLACES = ("the locale is C", "it is interrupted", "the files are pipes")
+
+STARTS_ALL_THE_SAME = ("standard", "locale", "interrupted", "path is long", "pipes")
 """Faults with which `serve` runs, and ends only when it is told to."""
 
 
@@ -167,6 +177,9 @@ def test_no_command_shows_a_traceback_whatever_is_wrong(
             if path == ("serve",) and any(word in title for word in STARTS_ALL_THE_SAME):
                 continue
             words = words_of(path, leaf, data_dir)
+            options = {option for action in leaf._actions for option in action.option_strings}
+            if "pipes" in title and "--config" in options:
+                words += ["--config", "file"]
             cases.append({"words": words, "folder": str(tmp_path), **surroundings})
             titles.append(f"{title}: {' '.join(path)}")
     bad = [
@@ -232,7 +245,7 @@ def test_doctor_finds_each_fault_of_the_places_before_a_start_does(
     tmp_path: Path, short_path: Path
 ) -> None:
     for title, (data_dir, surroundings) in faults(tmp_path, short_path).items():
-        if "standard" in title or title in ("the locale is C", "it is interrupted"):
+        if "standard" in title or title in NOT_OF_PLACES:
             continue
         words = ["--data-dir", str(data_dir)]
         cases = [
@@ -241,7 +254,7 @@ def test_doctor_finds_each_fault_of_the_places_before_a_start_does(
         ]
         (doctor, _) = run_all(cases)
         checks = json.loads(doctor["out"])["checks"]
-        places = {checks[name]["verdict"] for name in ("dataFolder", "runtimeFolder")}
+        places = {checks[name]["verdict"] for name in ("dataFolder", "runtimeFolder", "limits")}
         assert doctor["code"] == 1
         assert ("broken" in places) == (title != "the data folder's path is long"), title
 

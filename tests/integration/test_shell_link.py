@@ -73,9 +73,10 @@ async def test_a_hostile_connection_harms_nobody(shell: TestShell, attack: bytes
         async with await anyio.connect_unix(shell.hello.pipe) as hostile:
             await hostile.send(attack)
         async with connect(shell.hello.pipe) as other:
-            with pytest.raises(DeskbusError) as stranger:
-                await other.call("rpc.discover")
-            assert stranger.value.kind is SESSION_REQUIRED
+            for method in ("rpc.discover", "audit.head"):
+                with pytest.raises(DeskbusError) as stranger:
+                    await other.call(method)
+                assert stranger.value.kind is SESSION_REQUIRED
         await feed.call("rpc.discover")
         assert (await feed.publish("prices.EURUSD", 1, confirm=True)).seq == 1
 

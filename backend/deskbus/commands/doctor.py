@@ -16,6 +16,7 @@ from typing import Literal
 import msgspec
 
 from deskbus import __version__
+from deskbus.commands.backend import open_files
 from deskbus.commands.backend.developer_session import run_with_client
 from deskbus.commands.terminal import output
 from deskbus.commands.terminal.failures import DONE, FAILED, KEEP_PRIVATE, describe
@@ -31,7 +32,6 @@ Verdict = Literal["ok", "optional", "degraded", "broken"]
 """`optional` is not there and not missed; `degraded` works less well; `broken` stops a start."""
 
 ANSWER_WITHIN_S = 10.0
-MIN_OPEN_FILES = 1024
 MIN_FREE_BYTES = 100_000_000
 
 _SIGNS: dict[Status, str] = {"ok": "✓", "degraded": "!", "failed": "✗", "off": "·"}
@@ -217,16 +217,18 @@ def _electron() -> DoctorFinding:
 
 
 def _limits() -> DoctorFinding:
-    if sys.platform == "win32":
+    limits = open_files.limits()
+    if limits is None:
         return DoctorFinding("ok", "no limit on open files")
-    else:
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        words = f"open files {soft} of {hard}"
-        if soft < MIN_OPEN_FILES:
-            return DoctorFinding("degraded", f"{words}; 500 apps need at least {MIN_OPEN_FILES}")
-        return DoctorFinding("ok", words)
+    soft, hard = limits
+    words = f"open files {soft} of {hard}"
+    if soft < open_files.NEEDED:
+        needed = f"a backend needs {open_files.NEEDED} without any app"
+        return DoctorFinding("broken", f"{words}; {needed} (ulimit -n 4096)")
+    if soft < open_files.RECOMMENDED:
+        needed = f"500 apps need at least {open_files.RECOMMENDED}"
+        return DoctorFinding("degraded", f"{words}; {needed}")
+    return DoctorFinding("ok", words)
 
 
 def _locale() -> DoctorFinding:

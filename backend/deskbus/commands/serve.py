@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
+from deskbus.commands.backend import open_files
 from deskbus.commands.terminal import output
 from deskbus.commands.terminal.failures import KEEP_PRIVATE, MAKE_SAFE, CommandError, MisuseError
 from deskbus.commands.terminal.output import OutputError, ReaderGoneError
@@ -88,6 +89,7 @@ def run(options: Namespace) -> int:
     except NoShellError as error:
         raise CommandError(str(error), "Without a shell, use deskbus serve --headless.") from None
     _check_ready_fd(options.ready_fd)
+    _check_limit_of_files()
     _check_data_folder(options.data_dir)
     stderr = take_standard_error(and_output=options.stdio)
     runtime_dir = runtime_dir_for(options.data_dir)
@@ -112,6 +114,14 @@ def _lock_folders(locks: ExitStack, runtime_dir: Path, data_dir: Path) -> None:
         who = f"a backend (pid {error.pid})" if error.pid else "a backend"
         words = f"{who} already runs on {data_dir}"
         raise CommandError(words, USE_THAT_ONE, code=ALREADY_RUNNING) from None
+
+
+def _check_limit_of_files() -> None:
+    """Raises `CommandError`: with too few, the event loop ends the process without a word."""
+    limits = open_files.limits()
+    if limits is not None and limits[0] < open_files.NEEDED:
+        words = f"{limits[0]} open files are allowed, and {open_files.NEEDED} needed"
+        raise CommandError(words, "Raise the limit: ulimit -n 4096.")
 
 
 def _check_data_folder(data_dir: Path) -> None:

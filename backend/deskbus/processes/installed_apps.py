@@ -14,6 +14,7 @@ from deskbus.processes.runtime.environment import is_refused
 from deskbus.processes.spec import MAIN_CLIENT
 from deskbus.storage import durable_files
 from deskbus.storage.clocks import wall_ms
+from deskbus.storage.given_file import read_given
 from deskbus.storage.newer_format import NewerFormatError, refuse_newer
 from deskbus.storage.written_file import Written, WrittenError
 from deskbus_protocol.errors import DEGRADED, INVALID_PARAMS, NOT_FOUND, DeskbusError
@@ -129,10 +130,7 @@ class InstalledApps:
         if not path.is_absolute():
             raise DeskbusError(INVALID_PARAMS, "The manifest's path must be absolute.")
         try:
-            with path.open("rb") as file:
-                content = file.read(MAX_MANIFEST_BYTES + 1)
-            if len(content) > MAX_MANIFEST_BYTES:
-                raise DeskbusError(INVALID_PARAMS, "The manifest is larger than 256 KiB.")
+            content = read_given(path, MAX_MANIFEST_BYTES)
             written = WrittenManifest(path, Manifest)
             manifest = written.read_json(content)
             check_manifest(written, manifest)

@@ -13,6 +13,8 @@ from deskbus_protocol.errors import INVALID_PARAMS, TOO_LARGE, DeskbusError
 from deskbus_protocol.wire.framing import MAX_FRAME_BYTES
 
 MAX_DEPTH = 128
+MAX_DIGITS = 4_300
+"""Of a whole number that a person writes; Python reads no longer ones."""
 """Levels of nesting that a frame may have."""
 
 HALF_PAIR = "A string holds half of a surrogate pair."
@@ -100,7 +102,7 @@ def written_anew(text: str | bytes) -> Raw:
     Raises `DeskbusError` (invalid_params): it is no JSON, or the backend would refuse it.
     """
     try:
-        value = json.loads(text, parse_constant=_no_number)
+        value = json.loads(text, parse_constant=_no_number, parse_int=_whole_number)
         written = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         anew = written.encode()
     except UnicodeEncodeError:
@@ -155,3 +157,9 @@ def _checked(build: Callable[[], bytes]) -> bytes:
 
 def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is no number")
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number has at most {MAX_DIGITS:,} digits")
+    return int(digits)

@@ -10,6 +10,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -66,6 +67,8 @@ def become(case: dict[str, Any], out: int, err: int) -> None:
     place(os.open(os.devnull, os.O_RDONLY), 0, case.get("stdin"))
     if case.get("unprivileged"):
         obey_modes()
+    if "open_files" in case:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (case["open_files"], case["open_files"]))
     # As the interpreter does it at its start.
     for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:

@@ -1,10 +1,9 @@
 """The words and options of `deskbus audit`."""
 
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
-from deskbus.commands.arguments import numbers
+from deskbus.commands.arguments import numbers, paths
 
 
 def add_audit(commands: Any, place: ArgumentParser) -> None:
@@ -12,7 +11,7 @@ def add_audit(commands: Any, place: ArgumentParser) -> None:
     actions = audit.add_subparsers(dest="what", required=True, metavar="ACTION")
     log = ArgumentParser(add_help=False)
     log.add_argument(
-        "--log", type=Path, metavar="FOLDER", help="a copy of a log, in place of --data-dir"
+        "--log", type=paths.path, metavar="FOLDER", help="a copy of a log, in place of --data-dir"
     )
     log.add_argument(
         "--key",
@@ -22,7 +21,7 @@ def add_audit(commands: Any, place: ArgumentParser) -> None:
     against = ArgumentParser(add_help=False)
     against.add_argument(
         "--against",
-        type=Path,
+        type=paths.path,
         action="append",
         default=[],
         metavar="FILE",
@@ -55,19 +54,19 @@ def add_audit(commands: Any, place: ArgumentParser) -> None:
         help="default: 100; 0 prints all",
     )
     export = add("export", "write records to a file, and their proof beside it", _filters())
-    export.add_argument("file", type=Path, metavar="FILE")
+    export.add_argument("file", type=paths.path, metavar="FILE")
     export.add_argument("--format", choices=("json", "ndjson", "csv"), default="json")
     report = add("report", "write a report of a period as HTML", against)
-    report.add_argument("file", type=Path, metavar="FILE")
+    report.add_argument("file", type=paths.path, metavar="FILE")
     _add_times(report)
     add("head", "print the newest checkpoint, to be kept elsewhere")
     prove = add("prove", "print the proof of one record, or of what came since a checkpoint")
     prove.add_argument("seq", type=numbers.sequence, nargs="?", metavar="SEQUENCE")
     prove.add_argument(
-        "--since-checkpoint", type=Path, metavar="FILE", help="a checkpoint that was kept"
+        "--since-checkpoint", type=paths.path, metavar="FILE", help="a checkpoint that was kept"
     )
     check = add("check", "check an export, or what prove printed, without the log")
-    check.add_argument("file", type=Path, metavar="FILE")
+    check.add_argument("file", type=paths.path, metavar="FILE")
 
 
 def _filters() -> ArgumentParser:

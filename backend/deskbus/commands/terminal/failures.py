@@ -31,6 +31,8 @@ _ACTIONS = {
     errno.EEXIST: "Move what is there away, or choose another name.",
     errno.EISDIR: "A file is needed there; name another.",
     errno.ENAMETOOLONG: "Choose a shorter name.",
+    errno.EFBIG: "Give a smaller one, or raise the limit of a file's size: ulimit -f.",
+    errno.ESPIPE: "Give an ordinary file.",
     errno.EMFILE: "Raise the limit of open files: ulimit -n 4096.",
     errno.EAGAIN: "Stop what uses it, or name another place, as with --data-dir.",
     errno.ELOOP: "Name the place itself, not a link to it.",
@@ -84,6 +86,9 @@ def _words(error: BaseException) -> tuple[str, int]:
         return _joined(f"standard output: {error}", "Write to another file or pipe."), FAILED
     if isinstance(error, OSError):
         return describe(error), FAILED
+    if isinstance(error, MemoryError):
+        action = "Raise its limit (ulimit -v), or end other programs."
+        return _joined("there is not enough memory", action), FAILED
     # Imported by those commands alone that talk to a backend.
     known = sys.modules.get("deskbus_protocol.errors")
     if known is not None and isinstance(error, known.DeskbusError):

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from deskbus.fdc3.directory.app_record import AppRecord
+from deskbus.storage.given_file import open_given
 
 MAX_BYTES = 16 * 1024 * 1024
 """Of one source."""
@@ -60,7 +61,7 @@ class DirectorySources:
     def _files(self, source: str) -> Iterator[bytes]:
         path = self._folder / source
         for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
-            with file.open("rb") as opened:
+            with open_given(file) as opened:
                 yield _limited(opened.read(MAX_BYTES + 1))
 
     def _download(self, address: str) -> bytes:

@@ -56,10 +56,11 @@ def authorize(call: Call, row: Method, permits: Permits = lambda _, __: False) -
         _authorize_operator(call, row, permits)
         return
     is_shell = connection.role == "shell" or connection.shell_link
+    needs_session = row.callers == "session" or (row.callers == "shell" and not is_shell)
+    if needs_session and not connection.has_session:
+        raise DeskbusError(SESSION_REQUIRED)
     if row.callers == "shell" and not is_shell and not _is_permitted(call, row, permits):
         raise DeskbusError(PERMISSION_DENIED)
-    if row.callers == "session" and not connection.has_session:
-        raise DeskbusError(SESSION_REQUIRED)
 
 
 def _authorize_operator(call: Call, row: Method, permits: Permits) -> None:
@@ -73,6 +74,4 @@ def _authorize_operator(call: Call, row: Method, permits: Permits) -> None:
 
 
 def _is_permitted(call: Call, row: Method, permits: Permits) -> bool:
-    if row.permission is None or not call.connection.has_session:
-        return False
-    return permits(call.identity, row.permission)
+    return row.permission is not None and permits(call.identity, row.permission)

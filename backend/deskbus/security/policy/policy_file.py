@@ -22,6 +22,7 @@ from msgspec import Meta, UnsetType
 from deskbus.security.canonical_scope import resolve
 from deskbus.security.model.grant_matching import GrantMatching
 from deskbus.security.policy.policy import ANY, NO_POLICY, Policy, PolicyRule
+from deskbus.storage.given_file import open_given
 from deskbus.storage.written_file import Written, WrittenError, near
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.errors import DeskbusError
@@ -78,12 +79,8 @@ class PolicyFile:
         return Policy(checked, text, places)
 
     def _bytes(self) -> bytes:
-        # Without waiting: a pipe would keep the start for ever.
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(self.path, flags), "rb") as file:
+        with open_given(self.path) as file:
             known = os.fstat(file.fileno())
-            if not stat.S_ISREG(known.st_mode):
-                raise PolicyError(f"{self.path} is no ordinary file")
             if os.name == "posix" and known.st_mode & stat.S_IWOTH:
                 raise PolicyError(f"{self.path} can be written to by everybody")
             text = file.read(MAX_BYTES + 1)

@@ -12,7 +12,14 @@ from msgspec import Raw
 from deskbus_protocol.errors import INVALID_PARAMS, TOO_LARGE, DeskbusError
 from deskbus_protocol.wire import jsontext, rpc
 from deskbus_protocol.wire.framing import MAX_FRAME_BYTES
-from deskbus_protocol.wire.jsontext import MAX_DEPTH, encoded, has_half_pair, sendable, written_anew
+from deskbus_protocol.wire.jsontext import (
+    MAX_DEPTH,
+    MAX_DIGITS,
+    encoded,
+    has_half_pair,
+    sendable,
+    written_anew,
+)
 
 cycle: list[Any] = []
 cycle.append(cycle)
@@ -39,12 +46,17 @@ def test_what_is_written_anew_means_the_same(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "NaN", "[Infinity]", "1e400", "'a'", '"\\ud83d"', "\udc80", '"a\nb"', b"\xff"]
+    "text",
+    [
+        *("", "{", "NaN", "[Infinity]", "1e400", "'a'", '"\\ud83d"', "\udc80", '"a\nb"', b"\xff"),
+        *("9" * (MAX_DIGITS + 1), "[-1" + "0" * MAX_DIGITS + "]"),
+    ],
 )
 def test_what_is_no_json_is_told(text: str | bytes) -> None:
     with pytest.raises(DeskbusError) as refused:
         written_anew(text)
     assert refused.value.kind is INVALID_PARAMS
+    assert "sys." not in refused.value.message
 
 
 @pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 5_000, 200_000])

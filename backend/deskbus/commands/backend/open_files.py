@@ -1,0 +1,20 @@
+"""The limit of open files, as a backend needs it."""
+
+import sys
+
+NEEDED = 48
+"""Of these a backend without any app has some 27 open."""
+
+RECOMMENDED = 1024
+"""For 500 apps."""
+
+
+def limits() -> tuple[int, int] | None:
+    """The soft and the hard limit; None where there is none."""
+    if sys.platform == "win32":
+        return None
+    else:
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return None if soft == resource.RLIM_INFINITY else (soft, hard)
