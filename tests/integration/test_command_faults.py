@@ -157,6 +157,8 @@ def faults(tmp_path: Path, short_path: Path) -> dict[str, tuple[Path, Case]]:
 
 NOT_OF_PLACES = ("the locale is C", "it is interrupted", "the files are pipes")
 
+STARTS = "the data folder's path is long"
+
 STARTS_ALL_THE_SAME = ("standard", "locale", "interrupted", "path is long", "pipes")
 """Faults with which `serve` runs, and ends only when it is told to."""
 
@@ -214,16 +216,20 @@ def test_a_command_that_only_looks_makes_nothing(tmp_path: Path) -> None:
 def test_an_output_that_fails_is_told_unless_nobody_reads_on(
     tmp_path: Path, stdout: str, code: int, told: str
 ) -> None:
-    for words in (["completion", "bash"], ["--help"], ["doctor"]):
-        (found,) = run_all([{"words": words, "folder": str(tmp_path), "stdout": stdout}])
+    commands = (["completion", "bash"], ["--help"], ["doctor"])
+    cases = [{"words": words, "folder": str(tmp_path), "stdout": stdout} for words in commands]
+    for found in run_all(cases):
         assert (found["code"], told in found["err"]) == (code, True), found
 
 
 def test_an_error_names_the_path_the_cause_and_what_to_do(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    for words in (["serve", "--headless"], ["vault", "unlock"], ["doctor"]):
-        (found,) = run_all([{"words": [*words, "--data-dir", str(file)], "folder": str(tmp_path)}])
+    commands = (["serve", "--headless"], ["vault", "unlock"], ["doctor"])
+    place = ["--data-dir", str(file)]
+    for found in run_all(
+        [{"words": [*words, *place], "folder": str(tmp_path)} for words in commands]
+    ):
         text = found["out"] + found["err"]
         assert found["code"] == 1
         assert str(file) in text
@@ -244,19 +250,26 @@ def test_an_interrupted_command_answers_130_in_silence(tmp_path: Path) -> None:
 def test_doctor_finds_each_fault_of_the_places_before_a_start_does(
     tmp_path: Path, short_path: Path
 ) -> None:
-    for title, (data_dir, surroundings) in faults(tmp_path, short_path).items():
-        if "standard" in title or title in NOT_OF_PLACES:
-            continue
-        words = ["--data-dir", str(data_dir)]
-        cases = [
-            {"words": [*start, *words], "folder": str(tmp_path), **surroundings}
-            for start in (["doctor"], ["serve", "--headless", "--ready-fd", "99"])
-        ]
-        (doctor, _) = run_all(cases)
+    places = {
+        title: (data_dir, surroundings)
+        for title, (data_dir, surroundings) in faults(tmp_path, short_path).items()
+        if "standard" not in title and title not in NOT_OF_PLACES
+    }
+    cases = [
+        {"words": [*start, "--data-dir", str(data_dir)], "folder": str(tmp_path), **surroundings}
+        for title, (data_dir, surroundings) in places.items()
+        for start in (["doctor"], *([["serve", "--headless"]] if title != STARTS else []))
+    ]
+    results = iter(run_all(cases))
+    for title in places:
+        doctor = next(results)
         checks = json.loads(doctor["out"])["checks"]
-        places = {checks[name]["verdict"] for name in ("dataFolder", "runtimeFolder", "limits")}
+        verdicts = {checks[name]["verdict"] for name in ("dataFolder", "runtimeFolder", "limits")}
         assert doctor["code"] == 1
-        assert ("broken" in places) == (title != "the data folder's path is long"), title
+        assert ("broken" in verdicts) == (title != STARTS), title
+        if title != STARTS:
+            assert next(results)["code"] == 1, title
+    assert not list(results)
 
 
 async def test_a_backend_that_dies_is_told_to_who_is_connected(tmp_path: Path) -> None:

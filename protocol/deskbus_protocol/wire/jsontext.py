@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import Any
@@ -13,8 +14,6 @@ from deskbus_protocol.errors import INVALID_PARAMS, TOO_LARGE, DeskbusError
 from deskbus_protocol.wire.framing import MAX_FRAME_BYTES
 
 MAX_DEPTH = 128
-MAX_DIGITS = 4_300
-"""Of a whole number that a person writes; Python reads no longer ones."""
 """Levels of nesting that a frame may have."""
 
 HALF_PAIR = "A string holds half of a surrogate pair."
@@ -160,6 +159,7 @@ def _no_number(name: str) -> Any:
 
 
 def _whole_number(digits: str) -> int:
-    if len(digits) > MAX_DIGITS:
-        raise ValueError(f"a number has at most {MAX_DIGITS:,} digits")
+    most = sys.int_info.default_max_str_digits
+    if len(digits) > most:
+        raise ValueError(f"a number has at most {most:,} digits")
     return int(digits)

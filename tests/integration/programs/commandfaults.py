@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pkgutil import walk_packages
 from typing import Any
 
@@ -124,7 +125,10 @@ def place(given: int, descriptor: int, fault: str | None) -> None:
 
 
 if __name__ == "__main__":
-    cli.parser()
+    # It takes half of what a command does, and is the same for all.
+    cli.parser = cache(cli.parser)
+    for only_serve in (True, False):
+        cli.parser(only_serve=only_serve)
     commands = walk_packages(deskbus.commands.__path__, "deskbus.commands.")
     for name in [*(module.name for module in commands), *LATE]:
         importlib.import_module(name)
