@@ -1,4 +1,4 @@
-"""What a person is told of a failure."""
+"""The words in which a person is told of a failure."""
 
 import errno
 
