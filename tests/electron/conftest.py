@@ -18,6 +18,7 @@ from demo.electron import (
 )
 from demo.screen import Screen, virtual_display
 from tests.conftest import absent
+from tests.support.configuration import app, configuration
 
 HERE = Path(__file__).resolve().parent
 PAGES = HERE / "pages"
@@ -25,109 +26,60 @@ PAGES = HERE / "pages"
 SWITCHES = ["--use-fake-device-for-media-stream"]
 """Without a camera and a microphone there is nothing to deny."""
 
-CONFIG = f"""
-[[apps]]
-id = "test.sender"
-name = "Sender"
-grants = [
-    {{ permission = "messaging.read", scope = "talk.#" }},
-    {{ permission = "messaging.write", scope = "#" }},
-]
-[[apps.windows]]
-url = "{(PAGES / "page.html").as_uri()}?sender"
 
-[[apps]]
-id = "test.receiver"
-name = "Receiver"
-grants = [{{ permission = "messaging.read", scope = "#" }}]
-[[apps.windows]]
-url = "{(PAGES / "page.html").as_uri()}?receiver"
+def _page(query: str, file: str = "page.html") -> str:
+    return f'[[apps.windows]]\nurl = "{(PAGES / file).as_uri()}{query}"\n'
 
-[[apps]]
-id = "test.asker"
-name = "Asker"
-publisher = "Northwind Desk Tools (test)"
-declares = [{{ permission = "messaging.read", scope = "consent.#" }}]
-[[apps.windows]]
-url = "{(PAGES / "page.html").as_uri()}?asker"
 
-[[apps]]
-id = "test.framed"
-name = "Framed"
-grants = [
-    {{ permission = "messaging.read", scope = "framed.#" }},
-    {{ permission = "messaging.write", scope = "framed.#" }},
-]
-[[apps.windows]]
-url = "{(PAGES / "framed.html").as_uri()}"
+def _python(entry: Path) -> str:
+    return f"[apps.process]\nkind = 'python'\nentry = '{entry}'\n"
 
-[[apps]]
-id = "test.inline"
-name = "With scripts in its page"
-[[apps.windows]]
-url = "{(PAGES / "inline.html").as_uri()}"
 
-[[apps]]
-id = "test.plain"
-name = "Framed without the preload script in iframes"
-grants = [{{ permission = "messaging.write", scope = "framed.#" }}]
-[[apps.windows]]
-url = "{(PAGES / "framed.html").as_uri()}?plain"
-
-[[apps]]
-id = "test.trader"
-name = "Trader"
-grants = [
-    {{ permission = "messaging.read", scope = "desk.#" }},
-    {{ permission = "messaging.write", scope = "desk.#" }},
-    {{ permission = "app.send", scope = "test.viewer" }},
-    {{ permission = "messaging.read", scope = "channel.#" }},
-    {{ permission = "messaging.write", scope = "channel.#" }},
-]
-[[apps.windows]]
-url = "{(PAGES / "page.html").as_uri()}?trader"
-
-[[apps]]
-id = "test.viewer"
-name = "Viewer"
-grants = [
-    {{ permission = "messaging.read", scope = "desk.#" }},
-    {{ permission = "messaging.write", scope = "desk.#" }},
-    {{ permission = "messaging.write", scope = "channel.*.provider" }},
-    {{ permission = "messaging.read", scope = "channel.*.client.*" }},
-]
-[[apps.windows]]
-url = "{(PAGES / "page.html").as_uri()}?viewer"
-
-[[apps]]
-id = "test.keeper"
-name = "Keeper"
-grants = [{{ permission = "secrets", scope = "own" }}]
-[[apps.windows]]
-url = "{(PAGES / "page.html").as_uri()}?keeper"
-
-[[apps]]
-id = "test.curious"
-name = "Curious"
-grants = [{{ permission = "secrets", scope = "own" }}]
-[[apps.windows]]
-url = "{(PAGES / "page.html").as_uri()}?curious"
-
-[[apps]]
-id = "test.feed"
-name = "Feed"
-grants = [{{ permission = "messaging.write", scope = "prices.#" }}]
-[apps.process]
-kind = 'python'
-entry = '{ROOT / "demo" / "feed.py"}'
-
-[[apps]]
-id = "test.family"
-name = "Family"
-[apps.process]
-kind = 'python'
-entry = '{PAGES / "family.py"}'
-"""
+CONFIG = configuration(
+    app(
+        "test.sender",
+        grants=["messaging.read talk.#", "messaging.write #"],
+        more=_page("?sender"),
+    ),
+    app("test.receiver", grants=["messaging.read #"], more=_page("?receiver")),
+    app(
+        "test.asker",
+        declares=["messaging.read consent.#"],
+        more=f'publisher = "Northwind Desk Tools (test)"\n{_page("?asker")}',
+    ),
+    app(
+        "test.framed",
+        grants=["messaging.read framed.#", "messaging.write framed.#"],
+        more=_page("", "framed.html"),
+    ),
+    app("test.inline", "With scripts in its page", more=_page("", "inline.html")),
+    app(
+        "test.plain",
+        "Framed without the preload script in iframes",
+        grants=["messaging.write framed.#"],
+        more=_page("?plain", "framed.html"),
+    ),
+    app(
+        "test.trader",
+        grants=[
+            *("messaging.read desk.#", "messaging.write desk.#", "app.send test.viewer"),
+            *("messaging.read channel.#", "messaging.write channel.#"),
+        ],
+        more=_page("?trader"),
+    ),
+    app(
+        "test.viewer",
+        grants=[
+            *("messaging.read desk.#", "messaging.write desk.#"),
+            *("messaging.write channel.*.provider", "messaging.read channel.*.client.*"),
+        ],
+        more=_page("?viewer"),
+    ),
+    app("test.keeper", grants=["secrets own"], more=_page("?keeper")),
+    app("test.curious", grants=["secrets own"], more=_page("?curious")),
+    app("test.feed", grants=["messaging.write prices.#"], more=_python(ROOT / "demo" / "feed.py")),
+    app("test.family", more=_python(PAGES / "family.py")),
+)
 
 
 class Starter(Protocol):
@@ -143,11 +95,6 @@ class Starter(Protocol):
         config: str = CONFIG,
         env: Mapping[str, str] | None = None,
     ) -> AbstractAsyncContextManager[ElectronSession]: ...
-
-
-@pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import msgspec
 
 from deskbus_protocol.client import Client, Message
 from tests.integration.shell import TestShell, start_shell
+from tests.support.configuration import app
 
 PROGRAMS = Path(__file__).parent / "programs"
 NEIGHBOURS = 9
@@ -50,15 +51,7 @@ ready = "told"
 {process}
 """
 
-WATCH = """
-[[apps]]
-id = "ring.watch"
-name = "Watch"
-grants = [
-    { permission = "messaging.read", scope = "told.#" },
-    { permission = "messaging.write", scope = "bad.go" },
-]
-"""
+WATCH = app("ring.watch", grants=["messaging.read told.#", "messaging.write bad.go"])
 
 
 class Ring:

@@ -19,26 +19,16 @@ from deskbus.config import AUDIT_FOLDER
 from deskbus_protocol.client import Client, connect, open_session
 from deskbus_protocol.errors import DeskbusError
 from tests.integration.shell import LIMIT_S, TestShell, start_shell
+from tests.support.configuration import app, configuration
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
 
-CONFIG = """
-[[apps]]
-id = "desk.feed"
-name = "Feed"
-grants = [{ permission = "messaging.write", scope = "prices.#" }]
-
-[[apps]]
-id = "desk.ticker"
-name = "Ticker"
-declares = [{ permission = "messaging.read", scope = "#" }]
-
-[[apps]]
-id = "desk.auditor"
-name = "Auditor"
-grants = [{ permission = "audit", scope = "all" }]
-"""
+CONFIG = configuration(
+    app("desk.feed", grants=["messaging.write prices.#"]),
+    app("desk.ticker", declares=["messaging.read #"]),
+    app("desk.auditor", grants=["audit all"]),
+)
 
 
 @asynccontextmanager

@@ -20,13 +20,9 @@ from deskbus.vault.vault import Vault
 from deskbus_protocol.errors import DeskbusError
 from tests.integration.secretservice import SecretService
 from tests.integration.shell import LIMIT_S, TestShell, start_shell
+from tests.support.configuration import app
 
-CONFIG = """
-[[apps]]
-id = "desk.feed"
-name = "Feed"
-grants = [{ permission = "secrets", scope = "own" }]
-"""
+CONFIG = app("desk.feed", grants=["secrets own"])
 ANCHOR_NAME = Name("audit", "", "anchor")
 
 

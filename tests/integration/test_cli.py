@@ -19,6 +19,7 @@ from anyio.abc import Process
 from demo.processes import process, processor_of, runs
 from deskbus.config import runtime_dir_for
 from tests.integration.shell import LIMIT_S, start_shell
+from tests.support.configuration import app
 
 
 def command(*words: str, data_dir: Path) -> list[str]:
@@ -44,11 +45,6 @@ async def headless(data_dir: Path, *options: str) -> AsyncIterator[Process]:
             process.terminate()
         with anyio.CancelScope(shield=True):
             await process.wait()
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +182,7 @@ async def test_tools_reach_a_shell_s_backend_where_the_configuration_lets_them_i
 
 async def test_a_configuration_mistake_is_told_and_nothing_starts(tmp_path: Path) -> None:
     config = tmp_path / "bad.toml"
-    config.write_text('[[apps]]\nid = "Desk Feed"\nname = "x"\n')
+    config.write_text(app("Desk Feed", "x"))
     code, out, err = await run("serve", "--headless", "--config", str(config), data_dir=tmp_path)
     assert (code, out) == (78, "")
     assert "id" in err
@@ -238,12 +234,7 @@ async def test_replay_and_log_show_what_is_on_disk(tmp_path: Path) -> None:
 LARGE = 6000
 PAYLOAD_CHARACTERS = 6000
 IDLE_S = 0.5
-FEED = """
-[[apps]]
-id = "desk.feed"
-name = "Feed"
-grants = [{ permission = "messaging.write", scope = "orders.#" }]
-"""
+FEED = app("desk.feed", grants=["messaging.write orders.#"])
 
 
 async def test_a_large_replay_takes_no_more_memory_than_a_small_one_and_ends_with_its_reader(

@@ -51,11 +51,6 @@ ACTIONS = sorted(row.name for row in METHODS.values() if row.permission == "cont
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def shell(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TestShell]:
     async with start_shell(tmp_path_factory.mktemp("control") / "data", config=CONFIG) as running:
         yield running

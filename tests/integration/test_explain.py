@@ -9,18 +9,13 @@ import pytest
 
 from deskbus_protocol.errors import DeskbusError
 from tests.integration.shell import LIMIT_S, TestShell, start_shell
+from tests.support.configuration import app
 
-CONFIG = """
-[[apps]]
-id = "desk.blotter"
-name = "Blotter"
-declares = [
-    { permission = "messaging.read", scope = "prices.#" },
-    { permission = "messaging.read", scope = "secret.#" },
-    { permission = "messaging.read", scope = "orders.#" },
-]
-grants = [{ permission = "messaging.write", scope = "orders.#" }]
-"""
+CONFIG = app(
+    "desk.blotter",
+    grants=["messaging.write orders.#"],
+    declares=["messaging.read prices.#", "messaging.read secret.#", "messaging.read orders.#"],
+)
 POLICY = """# The desk's own rules.
 
 [[rules]]

@@ -12,13 +12,9 @@ from deskbus_protocol.errors import DeskbusError
 from tests.integration.otlp import attributes_of, collector
 from tests.integration.shell import LIMIT_S, TestShell, start_shell
 from tests.integration.syslogserver import Syslogged, SyslogServer
+from tests.support.configuration import app
 
-APPS = """
-[[apps]]
-id = "desk.feed"
-name = "Feed"
-declares = [{ permission = "messaging.write", scope = "orders.#" }]
-"""
+APPS = app("desk.feed", declares=["messaging.write orders.#"])
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 

@@ -30,11 +30,6 @@ pytestmark = pytest.mark.serial
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def ring(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ring]:
     async with running_ring(tmp_path_factory.mktemp("ring"), BAD) as started:
         yield started

@@ -15,28 +15,17 @@ from deskbus_protocol.client.steady import SteadyClient
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.history import DeadLetterList
 from tests.integration.shell import LIMIT_S, TestShell, start_shell
+from tests.support.configuration import app, configuration
 
 pytestmark = pytest.mark.requirement("3.2")
 
-CONFIG = """
-[[apps]]
-id = "desk.ticker"
-name = "Ticker"
-declares = [
-    { permission = "messaging.read", scope = "#" },
-    { permission = "messaging.write", scope = "#" },
-    { permission = "history", scope = "#" },
-    { permission = "process.launch", scope = "desk.feed" },
-]
-
-[[apps]]
-id = "desk.feed"
-name = "Feed"
-grants = [
-    { permission = "messaging.write", scope = "#" },
-    { permission = "messaging.read", scope = "#" },
-]
-"""
+CONFIG = configuration(
+    app(
+        "desk.ticker",
+        declares=["messaging.read #", "messaging.write #", "history #", "process.launch desk.feed"],
+    ),
+    app("desk.feed", grants=["messaging.write #", "messaging.read #"]),
+)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from deskbus.transport.outbox import MAX_QUEUED_BYTES
 from deskbus_protocol.client import Client
 from tests.integration.crowdwire import Wire
 from tests.integration.shell import LIMIT_S, TestShell, start_shell
+from tests.support.configuration import app, configuration
 
 TOPIC = "prices.EURUSD"
 TEXT = "x" * 65_536
@@ -20,20 +21,11 @@ MESSAGES = 1_500
 """98 MB: more than the outbox's 64 MiB, and than what its sockets hold on top."""
 LAST = "the last"
 
-CONFIG = """
-[[apps]]
-id = "desk.feed"
-name = "Feed"
-grants = [{ permission = "messaging.write", scope = "prices.#" }]
-[[apps]]
-id = "desk.slow"
-name = "Slow"
-grants = [{ permission = "messaging.read", scope = "prices.#" }]
-[[apps]]
-id = "desk.quick"
-name = "Quick"
-grants = [{ permission = "messaging.read", scope = "prices.#" }]
-"""
+CONFIG = configuration(
+    app("desk.feed", grants=["messaging.write prices.#"]),
+    app("desk.slow", grants=["messaging.read prices.#"]),
+    app("desk.quick", grants=["messaging.read prices.#"]),
+)
 
 
 class SlowWire(Wire):

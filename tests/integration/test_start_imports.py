@@ -55,11 +55,6 @@ main(words)
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def imported(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """The modules that a backend without apps has when its first answer has come."""
     folder = tmp_path_factory.mktemp("start")

@@ -28,11 +28,6 @@ HERE = Path(__file__).resolve().parent
 
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="session")
 def made_bundle() -> Path:
     """The bundle as `deskbus bundle` made it, with what the example's apps need."""
     BUILD.mkdir(parents=True, exist_ok=True)

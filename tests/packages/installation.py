@@ -75,11 +75,6 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def display() -> AsyncIterator[Screen | None]:
     if sys.platform != "linux" and has_display():
         yield None

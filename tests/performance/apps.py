@@ -10,6 +10,7 @@ import msgspec
 
 from tests.integration.shell import start_shell
 from tests.performance.load import Figures
+from tests.support.configuration import app
 
 PROGRAM = Path(__file__).parent / "loads" / "idle-app.js"
 FEW = 10
@@ -28,12 +29,7 @@ entry = "{program}"
 ready = "told"
 ready_within_s = 120
 """
-WATCH = """
-[[apps]]
-id = "bench.watch"
-name = "Watch"
-grants = [{ permission = "messaging.read", scope = "up.#" }]
-"""
+WATCH = app("bench.watch", grants=["messaging.read up.#"])
 
 
 @cache

@@ -14,20 +14,12 @@ from deskbus.vault.vault import Vault
 from deskbus_protocol.errors import DeskbusError
 from tests.integration.secretservice import SecretService
 from tests.integration.shell import start_shell
+from tests.support.configuration import app, configuration
 
 CANARY = "canary-7f3a9c-sings"
 NAME = "name-of-a-canary-5e1d"
 PASSWORD = "password-of-a-canary-2b8f"
-CONFIG = """
-[[apps]]
-id = "desk.feed"
-name = "Feed"
-grants = [{ permission = "secrets", scope = "own" }]
-
-[[apps]]
-id = "desk.stranger"
-name = "Stranger"
-"""
+CONFIG = configuration(app("desk.feed", grants=["secrets own"]), app("desk.stranger"))
 
 
 def forms(secret: bytes) -> list[bytes]:

@@ -211,11 +211,6 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
     folder = tmp_path_factory.mktemp("unrecorded")
     async with start_shell(folder / "data", config=CONFIG) as shell, shell.app(TICKER) as ticker:

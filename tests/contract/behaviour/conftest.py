@@ -30,11 +30,6 @@ grants = [
 CONFIG += APP.format(id="desk.feed") + APP.format(id=READER)
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="module", params=["python", "node", "page"])
 async def desk(
     request: pytest.FixtureRequest, anyio_backend: str, tmp_path_factory: pytest.TempPathFactory

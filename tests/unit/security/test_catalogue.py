@@ -11,6 +11,7 @@ from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.events import PermissionDenied
 from deskbus_protocol.methods import METHODS
 from deskbus_protocol.permissions import Grant, GrantParams, PermissionEntry
+from tests.support.configuration import app
 from tests.unit.security.desk import TICKER, Desk, says
 
 pytestmark = pytest.mark.requirement("3.1")
@@ -110,7 +111,7 @@ statement = "{app} wants to print."
 detail = "It can use paper and ink."
 scope = "word"
 """
-APP = '[[apps]]\nid = "desk.a"\nname = "A"\n'
+APP = app("desk.a")
 
 
 async def test_a_configuration_adds_permissions_that_its_shell_enforces(tmp_path: Path) -> None:
