@@ -19,7 +19,7 @@ COMPILED := $(CURDIR)/build/compiled/site
 COMPILED_TESTS := tests/unit/test_compiled.py tests/unit/bus tests/unit/handlers tests/unit/rpc \
 	tests/unit/transport tests/contract/behaviour tests/integration/test_bus.py
 # `make test` plays three hundred of the second, and a hundred of the first.
-HISTORIES := tests/contract/behaviour/test_outages.py tests/unit/bus/test_histories.py
+HISTORIES := tests/contract/behaviour/test_outages.py tests/unit/bus/test_service_histories.py
 
 PYTHON_PRODUCT := backend protocol demo
 PYTHON_SOURCES := $(PYTHON_PRODUCT) examples tests

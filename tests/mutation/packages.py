@@ -21,7 +21,7 @@ STRICT_ZIP = "for level, parent in zip(reversed(levels), reversed(path[:-1]), st
 PACKAGES = {
     "trie": Package(
         ("bus/trie.py",),
-        ("unit/bus/test_trie.py", "unit/bus/test_pattern_budget.py"),
+        ("unit/bus/test_trie.py", "unit/bus/test_broker_pattern_budget.py"),
         {
             "bus/trie.py": {
                 f"{ROOT_NODE} | 1 becomes 2": "visits of the root are counted for nobody",
@@ -40,8 +40,8 @@ PACKAGES = {
             "unit/security/policy",
             "unit/security/test_permission_checker.py",
             "unit/security/test_service.py",
-            "unit/security/test_trust.py",
-            "unit/security/test_catalogue.py",
+            "unit/security/test_permission_checker_trust.py",
+            "unit/protocol/test_catalogue.py",
             "unit/security/decisions/test_one_time_grants.py",
         ),
     ),
@@ -56,7 +56,7 @@ PACKAGES = {
     ),
     "cipher": Package(
         ("vault/cipher.py",),
-        ("unit/vault/test_vectors.py", "unit/vault/test_cipher.py", "unit/test_formats.py"),
+        ("unit/vault/test_cipher_vectors.py", "unit/vault/test_cipher.py", "unit/test_formats.py"),
     ),
     "supervision": Package(
         (
@@ -76,9 +76,9 @@ PACKAGES = {
         ),
         (
             "unit/bus/delivery",
-            "unit/bus/test_histories.py",
-            "unit/bus/test_grace.py",
-            "unit/bus/test_shares.py",
+            "unit/bus/test_service_histories.py",
+            "unit/bus/test_service_grace.py",
+            "unit/bus/test_service_shares.py",
         ),
     ),
 }

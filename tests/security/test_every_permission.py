@@ -147,8 +147,8 @@ PROOFS |= {
     ),
 }
 PROOFS["fdc3.choose"] = (
-    "tests/unit/fdc3/test_intents.py::test_a_person_chooses_where_several_apps_take_the_intent",
-    "tests/unit/fdc3/test_intents.py::test_a_choice_that_was_remembered_is_not_asked_for_again",
+    "tests/unit/fdc3/dacp/test_intents.py::test_a_person_chooses_where_several_apps_take_the_intent",
+    "tests/unit/fdc3/dacp/test_intents.py::test_a_choice_that_was_remembered_is_not_asked_for_again",
 )
 PROOFS |= {
     "external.open": (LINK, LINK),

@@ -5,13 +5,13 @@ from msgspec import Raw
 
 from deskbus.bus.traffic import Traffic
 from deskbus_protocol.envelope import ClientId
-from tests.unit.handlers.house import House, house
+from tests.support.linked_backend import LinkedBackend, linked_backend
 
 
-def publish(home: House, times: int, topic: str = "t.x") -> None:
-    writer = home.bus.member(ClientId("app.one", "main"))
+def publish(backend: LinkedBackend, times: int, topic: str = "t.x") -> None:
+    writer = backend.bus.member(ClientId("app.one", "main"))
     for _ in range(times):
-        home.bus.broker.publish(writer.client, topic, Raw(b"1"))
+        backend.bus.broker.publish(writer.client, topic, Raw(b"1"))
 
 
 async def rate(traffic: Traffic, topic: str = "t.x") -> float:
@@ -21,32 +21,34 @@ async def rate(traffic: Traffic, topic: str = "t.x") -> float:
 
 @pytest.mark.requirement("7.1")
 async def test_two_messages_of_one_moment_are_no_thousand_a_second() -> None:
-    async with house() as home:
-        await home.visit("app.one")
-        publish(home, 2)
-        home.now_ms += 1
-        assert await rate(Traffic(home.bus, lambda: home.now_ms)) < 2
+    async with linked_backend() as backend:
+        await backend.connect("app.one")
+        publish(backend, 2)
+        backend.now_ms += 1
+        assert await rate(Traffic(backend.bus, lambda: backend.now_ms)) < 2
 
 
 @pytest.mark.requirement("7.1")
 async def test_a_first_look_tells_the_rate_of_the_last_messages() -> None:
-    async with house() as home:
-        await home.visit("app.one")
+    async with linked_backend() as backend:
+        await backend.connect("app.one")
         for _ in range(21):
-            publish(home, 1)
-            home.now_ms += 100
-        assert await rate(Traffic(home.bus, lambda: home.now_ms)) == pytest.approx(10, rel=0.1)
+            publish(backend, 1)
+            backend.now_ms += 100
+        assert await rate(Traffic(backend.bus, lambda: backend.now_ms)) == pytest.approx(
+            10, rel=0.1
+        )
 
 
 @pytest.mark.requirement("7.1")
 async def test_a_later_look_tells_what_came_since_the_one_before() -> None:
-    async with house() as home:
-        await home.visit("app.one")
-        traffic = Traffic(home.bus, lambda: home.now_ms)
-        publish(home, 1)
+    async with linked_backend() as backend:
+        await backend.connect("app.one")
+        traffic = Traffic(backend.bus, lambda: backend.now_ms)
+        publish(backend, 1)
         await rate(traffic)
-        publish(home, 50)
-        home.now_ms += 2_000
+        publish(backend, 50)
+        backend.now_ms += 2_000
         assert await rate(traffic) == 25
-        home.now_ms += 2_000
+        backend.now_ms += 2_000
         assert await rate(traffic) == 0

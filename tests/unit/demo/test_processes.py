@@ -24,7 +24,7 @@ READERS = {
     "demo/chaos/chaos.py",
     "tests/unit/demo/test_processes.py",
     "tests/unit/processes/system/test_process_tree.py",
-    "tests/unit/processes/test_unreadable.py",
+    "tests/unit/processes/system/test_process_table.py",
 }
 
 FAULTS = [

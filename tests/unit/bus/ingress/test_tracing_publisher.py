@@ -10,7 +10,7 @@ from deskbus.observability.tracing.sampling import HeadSampler
 from deskbus.observability.tracing.span import Span
 from deskbus.observability.tracing.tracer import Tracer
 from deskbus.rpc.compact_frames import CompactParams
-from tests.unit.handlers.house import house
+from tests.support.linked_backend import linked_backend
 
 
 async def test_a_block_keeps_its_order_and_loses_nothing_where_some_of_it_is_traced() -> None:
@@ -18,10 +18,10 @@ async def test_a_block_keeps_its_order_and_loses_nothing_where_some_of_it_is_tra
     draws = iter([0.9, 0.2, 0.5, 0.99, 0.1] * 100)
     sampler = HeadSampler(0.2, ["orders.#"], chance=lambda: next(draws))
     tracer = Tracer(sampler, [spans.append], slow_ns=10**12)
-    async with house() as desk:
-        reader = await desk.visit("app.two")
+    async with linked_backend() as desk:
+        reader = await desk.connect("app.two")
         await reader.call("bus.subscribe", {"pattern": "#"})
-        await desk.visit("app.one")
+        await desk.connect("app.one")
         bus: InterApplicationBus = desk.bus
         assert isinstance(bus.broker, MessageBroker)
         (member,) = [m for m in bus.members if m.identity.app == "app.one"]

@@ -18,7 +18,7 @@ from deskbus_protocol.bus import Mode
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.history import ReplayParams
 from tests.support.bus_access import OpenAccess
-from tests.unit.bus.test_histories import Line
+from tests.unit.bus.test_service_histories import Line
 
 READER = ClientId("reader", "main")
 COUNTS = st.integers(0, 12)

@@ -62,7 +62,7 @@ class _Log(MemoryLog):
         callback(True)
 
 
-class Visitor:
+class LinkClient:
     """The other end of a link: calls, and keeps what it is told."""
 
     def __init__(self, link: Link) -> None:
@@ -120,7 +120,7 @@ class Visitor:
         self.closed.set()
 
 
-class House:
+class LinkedBackend:
     def __init__(self, desk: Desk) -> None:
         self.now_ms = 1_000_000
         self.desk = desk
@@ -176,36 +176,36 @@ class House:
         )
         self._flusher = Flusher()
 
-    def link(self) -> Visitor:
+    def link(self) -> LinkClient:
         """A stranger's link."""
         here, there = memory_pair(self._flusher)
         self.acceptor.accept(here)
-        return Visitor(there)
+        return LinkClient(there)
 
-    def shell_link(self) -> Visitor:
+    def shell_link(self) -> LinkClient:
         here, there = memory_pair(self._flusher)
         self.acceptor.accept_shell(here)
-        return Visitor(there)
+        return LinkClient(there)
 
-    async def visit(self, app: str = "app.one", client: str = "main") -> Visitor:
-        visitor = self.link()
+    async def connect(self, app: str = "app.one", client: str = "main") -> LinkClient:
+        caller = self.link()
         ticket = self.tickets.mint(ClientId(app, client))
         params = {"ticket": ticket, "app": app, "protocolVersion": PROTOCOL_VERSION}
-        opened = await visitor.call("session.open", params)
-        visitor.token = opened["resumeToken"]
-        return visitor
+        opened = await caller.call("session.open", params)
+        caller.token = opened["resumeToken"]
+        return caller
 
-    async def operator(self) -> Visitor:
+    async def operator(self) -> LinkClient:
         """A tool of the person who runs the backend."""
         self.sessions.developer_ticket = "developer-ticket"
-        visitor = self.link()
+        caller = self.link()
         params = {
             "ticket": "developer-ticket",
             "app": DEVELOPER_APP,
             "protocolVersion": PROTOCOL_VERSION,
         }
-        await visitor.call("session.open", params)
-        return visitor
+        await caller.call("session.open", params)
+        return caller
 
     def _ended(self, identity: ClientId) -> None:
         self.sessions.forget_token(identity)
@@ -234,9 +234,9 @@ class House:
 
 
 @asynccontextmanager
-async def house(mode: ConsentMode = "allow") -> AsyncIterator[House]:
+async def linked_backend(mode: ConsentMode = "allow") -> AsyncIterator[LinkedBackend]:
     desk = Desk(mode=mode)
     desk.security.apps.all_identified()
-    built = House(desk)
-    async with built.acceptor.running():
-        yield built
+    backend = LinkedBackend(desk)
+    async with backend.acceptor.running():
+        yield backend

@@ -22,7 +22,7 @@ APP = "app.brief"
 WARM_UP, TIMES, SLACK = 10, 50, 20
 
 
-class House:
+class RunningManager:
     def __init__(self, folder: Path) -> None:
         self.over = anyio.Event()
         self.trail = FakeTrail()
@@ -72,8 +72,8 @@ def _nobody(app: str, *, method: str, params: object) -> bool:
 
 
 @asynccontextmanager
-async def house(folder: Path) -> AsyncIterator[House]:
-    built = House(folder)
+async def running_manager(folder: Path) -> AsyncIterator[RunningManager]:
+    built = RunningManager(folder)
     async with built.apps.running():
         yield built
 
@@ -85,17 +85,17 @@ def live_objects() -> Counter[str]:
 
 
 async def test_a_run_that_ended_leaves_no_object_behind(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+    async with running_manager(tmp_path) as running:
         gc.collect()
         gc.disable()
         try:
             for number in range(WARM_UP):
-                await home.run_once(terminate=bool(number % 2))
+                await running.run_once(terminate=bool(number % 2))
             # Counting for the first time fills caches of its own.
             live_objects()
             before = live_objects()
             for number in range(TIMES):
-                await home.run_once(terminate=bool(number % 2))
+                await running.run_once(terminate=bool(number % 2))
             more = live_objects() - before
             grown = {name: count for name, count in more.items() if count > SLACK}
             assert grown == {}

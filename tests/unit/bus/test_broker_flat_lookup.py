@@ -34,7 +34,7 @@ class Counting:
         self.lines += 1
 
 
-class House:
+class LoadedBroker:
     """A broker with so many subscriptions to exact topics, one topic each."""
 
     def __init__(self, subscriptions: int) -> None:
@@ -65,7 +65,7 @@ class House:
         return time.perf_counter() - began
 
 
-def steps(house: House, *, anew: bool) -> int:
+def steps(loaded: LoadedBroker, *, anew: bool) -> int:
     """How many instructions the interpreter executes."""
     counted = 0
 
@@ -78,20 +78,20 @@ def steps(house: House, *, anew: bool) -> int:
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        house.publish_anew() if anew else house.publish()
+        loaded.publish_anew() if anew else loaded.publish()
     finally:
         sys.settrace(before)
     return counted
 
 
 @pytest.fixture(scope="module")
-def few() -> House:
-    return House(FEW)
+def few() -> LoadedBroker:
+    return LoadedBroker(FEW)
 
 
 @pytest.fixture(scope="module")
-def many() -> House:
-    return House(MANY)
+def many() -> LoadedBroker:
+    return LoadedBroker(MANY)
 
 
 @pytest.mark.skipif(
@@ -100,7 +100,7 @@ def many() -> House:
 @pytest.mark.requirement("1.1")
 @pytest.mark.parametrize("anew", [False, True], ids=["known", "looked up anew"])
 def test_a_lookup_takes_as_many_steps_among_100_000_subscriptions_as_among_ten(
-    few: House, many: House, *, anew: bool
+    few: LoadedBroker, many: LoadedBroker, *, anew: bool
 ) -> None:
     assert 0 < steps(many, anew=anew) <= GOAL * steps(few, anew=anew)
 
@@ -108,7 +108,7 @@ def test_a_lookup_takes_as_many_steps_among_100_000_subscriptions_as_among_ten(
 @pytest.mark.serial
 @pytest.mark.requirement("1.1")
 def test_a_lookup_takes_as_long_among_100_000_subscriptions_as_among_ten(
-    few: House, many: House
+    few: LoadedBroker, many: LoadedBroker
 ) -> None:
     """The least of many times, taken in turn: what others do on this machine only adds to some."""
     times = [(few.took_s(), many.took_s()) for _ in range(ROUNDS)]
@@ -116,7 +116,7 @@ def test_a_lookup_takes_as_long_among_100_000_subscriptions_as_among_ten(
     assert least_many <= LOUDEST * least_few
 
 
-def test_each_message_reached_the_one_reader_of_its_topic(many: House) -> None:
+def test_each_message_reached_the_one_reader_of_its_topic(many: LoadedBroker) -> None:
     before = many.outlet.lines
     many.publish()
     assert many.outlet.lines - before == PUBLISHED

@@ -2,20 +2,20 @@
 
 import anyio.lowlevel
 
-from tests.unit.handlers.house import Visitor, house
+from tests.support.linked_backend import LinkClient, linked_backend
 
 AT_ONCE = 40
 
 
-def pile_up(visitor: Visitor) -> None:
+def pile_up(caller: LinkClient) -> None:
     for number in range(AT_ONCE):
-        visitor.say_as(1000 + number, "session.ping", {})
+        caller.say_as(1000 + number, "session.ping", {})
 
 
 async def test_another_app_is_answered_before_all_that_one_has_piled_up() -> None:
-    async with house() as home:
-        busy = [await home.visit("app.busy", f"client-{number}") for number in range(4)]
-        other = await home.visit("app.other")
+    async with linked_backend() as backend:
+        busy = [await backend.connect("app.busy", f"client-{number}") for number in range(4)]
+        other = await backend.connect("app.other")
         for link in busy:
             pile_up(link)
         await other.call("session.ping", {})
@@ -27,12 +27,12 @@ async def test_another_app_is_answered_before_all_that_one_has_piled_up() -> Non
 
 
 async def test_calls_of_a_link_that_closed_before_their_turn_hold_nothing() -> None:
-    async with house() as home:
-        stays = await home.visit("app.busy")
-        leaves = await home.visit("app.busy", "other")
+    async with linked_backend() as backend:
+        stays = await backend.connect("app.busy")
+        leaves = await backend.connect("app.busy", "other")
         pile_up(leaves)
         await leaves.leave()
         for _ in range(AT_ONCE):
             await stays.call("session.ping", {})
-        connection = next(c for who, c in home.sessions._open.items() if who.client == "main")
+        connection = next(c for who, c in backend.sessions._open.items() if who.client == "main")
         assert connection.peer.calls.pending.calls <= 1

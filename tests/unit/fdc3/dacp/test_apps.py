@@ -6,8 +6,8 @@ from deskbus.fdc3.dacp.table import REQUESTS
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.fdc3 import HEARTBEAT_MS, LISTENER_TIMEOUT_MS
+from tests.unit.fdc3.dacp.test_intents import raise_intent, settled
 from tests.unit.fdc3.desk import CONTACT, INSTRUMENT, Desk, Page
-from tests.unit.fdc3.test_intents import raise_intent, settled
 
 OPENED = "openResponse"
 PAYLOADS: list[dict[str, object]] = [

@@ -43,7 +43,7 @@ async def publish(folder: Path) -> None:
 def run_and_kill(folder: Path, after: int) -> int:
     """The last seq that a publisher acknowledged; it is killed after `after` lines."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.unit.persistence.test_crash", str(folder)],
+        [sys.executable, "-m", "tests.unit.persistence.test_service_crash", str(folder)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[3],

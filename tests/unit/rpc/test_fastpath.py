@@ -29,7 +29,7 @@ from deskbus_protocol.errors import (
 from deskbus_protocol.events import Violation
 from deskbus_protocol.manifest import Limits
 from deskbus_protocol.permissions import Grant
-from tests.unit.handlers.house import House, Visitor, house
+from tests.support.linked_backend import LinkClient, LinkedBackend, linked_backend
 from tests.unit.security.desk import TICKER, says
 
 ASKER = "desk.ticker"
@@ -50,15 +50,17 @@ def dispatched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-async def home(anyio_backend: str) -> AsyncIterator[House]:
-    async with house() as built:
+async def backend(anyio_backend: str) -> AsyncIterator[LinkedBackend]:
+    async with linked_backend() as built:
         yield built
 
 
-async def responder(home: House, pattern: str = "t.#", app: str = "app.responder") -> Visitor:
-    visitor = await home.visit(app)
-    await visitor.call("bus.subscribe", {"pattern": pattern})
-    return visitor
+async def responder(
+    backend: LinkedBackend, pattern: str = "t.#", app: str = "app.responder"
+) -> LinkClient:
+    caller = await backend.connect(app)
+    await caller.call("bus.subscribe", {"pattern": pattern})
+    return caller
 
 
 async def until(holds: Any) -> None:
@@ -67,27 +69,29 @@ async def until(holds: Any) -> None:
             await anyio.lowlevel.checkpoint()
 
 
-def asked(visitor: Visitor) -> list[dict[str, Any]]:
-    return [params for method, params in visitor.told if method == "bus.message"]
+def asked(caller: LinkClient) -> list[dict[str, Any]]:
+    return [params for method, params in caller.told if method == "bus.message"]
 
 
-async def next_question(visitor: Visitor, at: int = 0) -> dict[str, Any]:
-    await until(lambda: len(asked(visitor)) > at)
-    return asked(visitor)[at]
+async def next_question(caller: LinkClient, at: int = 0) -> dict[str, Any]:
+    await until(lambda: len(asked(caller)) > at)
+    return asked(caller)[at]
 
 
-async def outcomes(visitor: Visitor, count: int) -> dict[int, Any]:
+async def outcomes(caller: LinkClient, count: int) -> dict[int, Any]:
     """Results, or codes of errors, by the number of the call."""
-    await until(lambda: len(visitor.unasked) >= count)
+    await until(lambda: len(caller.unasked) >= count)
     return {
         frame.id: frame.error["code"] if frame.error else frame.result
-        for frame in visitor.unasked
+        for frame in caller.unasked
         if frame.id is not None
     }
 
 
-async def test_neither_request_nor_answer_is_dispatched(home: House, dispatched: list[str]) -> None:
-    answers, asks = await responder(home), await home.visit(ASKER)
+async def test_neither_request_nor_answer_is_dispatched(
+    backend: LinkedBackend, dispatched: list[str]
+) -> None:
+    answers, asks = await responder(backend), await backend.connect(ASKER)
     dispatched.clear()
     asks.say_as(7, "bus.request", {"topic": "t.a", "payload": {"n": 1}, "correlationId": "own"})
     question = await next_question(answers)
@@ -103,9 +107,9 @@ async def test_neither_request_nor_answer_is_dispatched(home: House, dispatched:
 
 
 async def test_a_block_of_requests_and_a_block_of_answers_are_taken_as_one(
-    home: House, dispatched: list[str]
+    backend: LinkedBackend, dispatched: list[str]
 ) -> None:
-    answers, asks = await responder(home), await home.visit(ASKER)
+    answers, asks = await responder(backend), await backend.connect(ASKER)
     dispatched.clear()
     for number in range(50):
         asks.say_as(number + 100, "bus.request", {"topic": "t.a", "payload": number})
@@ -121,8 +125,8 @@ async def test_a_block_of_requests_and_a_block_of_answers_are_taken_as_one(
     assert dispatched == []
 
 
-async def test_an_answer_is_told_what_it_was(home: House) -> None:
-    answers, asks = await responder(home), await home.visit(ASKER)
+async def test_an_answer_is_told_what_it_was(backend: LinkedBackend) -> None:
+    answers, asks = await responder(backend), await backend.connect(ASKER)
     asks.say_as(7, "bus.request", {"topic": "t.a", "payload": 1})
     asks.say_as(8, "bus.request", {"topic": "t.a", "payload": 2})
     refuses = await next_question(answers)
@@ -142,48 +146,52 @@ async def test_an_answer_is_told_what_it_was(home: House) -> None:
 
 
 async def test_an_answer_counts_only_from_who_was_asked_and_the_refusal_is_recorded(
-    home: House,
+    backend: LinkedBackend,
 ) -> None:
-    answers, asks, other = await responder(home), await home.visit(ASKER), await home.visit("spy")
+    answers, asks, other = (
+        await responder(backend),
+        await backend.connect(ASKER),
+        await backend.connect("spy"),
+    )
     asks.say_as(7, "bus.request", {"topic": "t.a", "payload": 1})
     token = (await next_question(answers))["replyTo"]
     for number in (1, 2):
         other.say_as(number, "bus.respond", {"replyTo": token, "payload": "forged"})
     assert set((await outcomes(other, 2)).values()) == {PERMISSION_DENIED.code}
-    home.violations.tell()
-    assert "Violation" in home.trail.kinds()
+    backend.violations.tell()
+    assert "Violation" in backend.trail.kinds()
     await answers.call("bus.respond", {"replyTo": token, "payload": "true"})
     assert (await outcomes(asks, 1))[7]["payload"] == "true"
 
 
-async def test_without_a_responder_the_request_fails_at_once(home: House) -> None:
-    asks = await home.visit(ASKER)
+async def test_without_a_responder_the_request_fails_at_once(backend: LinkedBackend) -> None:
+    asks = await backend.connect(ASKER)
     for number in range(3):
         asks.say_as(number, "bus.request", {"topic": "t.a", "payload": number})
     assert set((await outcomes(asks, 3)).values()) == {NO_SUBSCRIBER.code}
 
 
-async def test_a_responder_that_leaves_ends_the_wait(home: House) -> None:
-    answers, asks = await responder(home), await home.visit(ASKER)
+async def test_a_responder_that_leaves_ends_the_wait(backend: LinkedBackend) -> None:
+    answers, asks = await responder(backend), await backend.connect(ASKER)
     asks.say_as(7, "bus.request", {"topic": "t.a", "payload": 1})
     await next_question(answers)
     await answers.leave()
     assert (await outcomes(asks, 1))[7] == NO_SUBSCRIBER.code
 
 
-async def test_a_request_that_nobody_answers_times_out_and_is_gone(home: House) -> None:
-    answers, asks = await responder(home), await home.visit(ASKER)
+async def test_a_request_that_nobody_answers_times_out_and_is_gone(backend: LinkedBackend) -> None:
+    answers, asks = await responder(backend), await backend.connect(ASKER)
     asks.say_as(7, "bus.request", {"topic": "t.a", "payload": 1, "timeout": 1})
     token = (await next_question(answers))["replyTo"]
     assert (await outcomes(asks, 1))[7] == TIMEOUT.code
     late = await answers.ask("bus.respond", {"replyTo": token, "payload": 1})
     assert late.error is not None
     assert late.error["code"] == NOT_FOUND.code
-    assert len(home.bus.pending_requests) == 0
+    assert len(backend.bus.pending_requests) == 0
 
 
-async def test_a_cancelled_request_is_answered_once(home: House) -> None:
-    answers, asks = await responder(home), await home.visit(ASKER)
+async def test_a_cancelled_request_is_answered_once(backend: LinkedBackend) -> None:
+    answers, asks = await responder(backend), await backend.connect(ASKER)
     asks.say_as(7, "bus.request", {"topic": "t.a", "payload": 1})
     token = (await next_question(answers))["replyTo"]
     for _ in range(2):
@@ -192,19 +200,19 @@ async def test_a_cancelled_request_is_answered_once(home: House) -> None:
     assert (await answers.ask("bus.respond", {"replyTo": token, "payload": 1})).error is not None
     await asks.call("session.ping", {})
     assert len(asks.unasked) == 1
-    assert len(home.bus.pending_requests) == 0
+    assert len(backend.bus.pending_requests) == 0
 
 
-async def test_a_link_that_closes_leaves_no_question_open(home: House) -> None:
-    answers, asks = await responder(home), await home.visit(ASKER)
+async def test_a_link_that_closes_leaves_no_question_open(backend: LinkedBackend) -> None:
+    answers, asks = await responder(backend), await backend.connect(ASKER)
     asks.say_as(7, "bus.request", {"topic": "t.a", "payload": 1})
     await next_question(answers)
     await asks.leave()
-    await until(lambda: len(home.bus.pending_requests) == 0)
+    await until(lambda: len(backend.bus.pending_requests) == 0)
 
 
-async def test_requests_in_flight_are_bounded_and_ids_count_once(home: House) -> None:
-    answers, asks = await responder(home), await home.visit(ASKER)
+async def test_requests_in_flight_are_bounded_and_ids_count_once(backend: LinkedBackend) -> None:
+    answers, asks = await responder(backend), await backend.connect(ASKER)
     for number in range(MAX_IN_FLIGHT + 3):
         asks.say_as(1000 + number, "bus.request", {"topic": "t.a", "payload": number})
     found = await outcomes(asks, 3)
@@ -216,15 +224,15 @@ async def test_requests_in_flight_are_bounded_and_ids_count_once(home: House) ->
     assert (await outcomes(asks, 5))[1001] == INVALID_REQUEST.code
 
 
-async def test_a_request_before_the_session_is_refused(home: House) -> None:
-    stranger = home.link()
+async def test_a_request_before_the_session_is_refused(backend: LinkedBackend) -> None:
+    stranger = backend.link()
     answer = await stranger.ask("bus.request", {"topic": "t.a", "payload": 1})
     assert answer.error is not None
     assert answer.error["code"] == SESSION_REQUIRED.code
 
 
-async def test_parameters_that_break_their_schema_are_refused(home: House) -> None:
-    asks = await home.visit(ASKER)
+async def test_parameters_that_break_their_schema_are_refused(backend: LinkedBackend) -> None:
+    asks = await backend.connect(ASKER)
     for params in ({"topic": "t.a"}, {"topic": "t.a", "payload": 1, "timeout": 0}, {"payload": 1}):
         answer = await asks.ask("bus.request", params)
         assert answer.error is not None
@@ -233,12 +241,12 @@ async def test_parameters_that_break_their_schema_are_refused(home: House) -> No
 
 
 async def test_an_app_over_its_rate_is_refused_and_not_read_from(
-    home: House, monkeypatch: pytest.MonkeyPatch
+    backend: LinkedBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers, asks = await responder(home), await home.visit(ASKER)
-    home.sessions.rate_limits.limit(ASKER, Limits(messages_per_s=2))
+    answers, asks = await responder(backend), await backend.connect(ASKER)
+    backend.sessions.rate_limits.limit(ASKER, Limits(messages_per_s=2))
     held: list[float] = []
-    peer = next(c.peer for who, c in home.sessions._open.items() if who.app == ASKER)
+    peer = next(c.peer for who, c in backend.sessions._open.items() if who.app == ASKER)
     monkeypatch.setattr(peer._link, "hold", held.append)
     for number in range(2):
         asks.say("bus.publish", {"topic": "t.a", "payload": number})
@@ -249,8 +257,8 @@ async def test_an_app_over_its_rate_is_refused_and_not_read_from(
     assert held == [HOLD_S] * 2
 
 
-async def test_what_one_client_sends_in_any_way_stays_in_order(home: House) -> None:
-    answers, asks = await responder(home), await home.visit(ASKER)
+async def test_what_one_client_sends_in_any_way_stays_in_order(backend: LinkedBackend) -> None:
+    answers, asks = await responder(backend), await backend.connect(ASKER)
     for number in range(0, 30, 3):
         asks.say("bus.publish", {"topic": "t.a", "payload": number})
         asks.say_as(100 + number, "bus.request", {"topic": "t.a", "payload": number + 1})
@@ -260,8 +268,10 @@ async def test_what_one_client_sends_in_any_way_stays_in_order(home: House) -> N
     assert [message["payload"] for message in asked(answers)] == list(range(30))
 
 
-async def test_a_request_without_an_id_is_asked_and_its_failure_told(home: House) -> None:
-    answers, asks = await responder(home, "t.a"), await home.visit(ASKER)
+async def test_a_request_without_an_id_is_asked_and_its_failure_told(
+    backend: LinkedBackend,
+) -> None:
+    answers, asks = await responder(backend, "t.a"), await backend.connect(ASKER)
     asks.say("bus.request", {"topic": "t.a", "payload": 1})
     assert "replyTo" in await next_question(answers)
     await answers.leave()
@@ -273,56 +283,56 @@ class TestPermissions:
     """Where a person has to be asked the request waits for that, as any dispatched call."""
 
     async def test_a_person_is_asked_first(self, dispatched: list[str]) -> None:
-        async with house("ask") as home, home.desk.running():
-            home.desk.person = says("allow")
-            answers = await developer(home)
-            asks = await home.visit(ASKER)
+        async with linked_backend("ask") as backend, backend.desk.running():
+            backend.desk.person = says("allow")
+            answers = await developer(backend)
+            asks = await backend.connect(ASKER)
             asks.say_as(7, "bus.request", {"topic": "orders.new", "payload": 1})
             token = (await next_question(answers))["replyTo"]
             assert dispatched.count("bus.request") == 1
             await answers.call("bus.respond", {"replyTo": token, "payload": 2})
             assert (await outcomes(asks, 1))[7]["payload"] == 2
             # A permission for once is used up: the person is asked anew.
-            home.desk.person = says("deny")
+            backend.desk.person = says("deny")
             asks.say_as(8, "bus.request", {"topic": "orders.new", "payload": 1})
             assert (await outcomes(asks, 2))[8] == PERMISSION_DENIED.code
 
     async def test_what_is_granted_is_not_dispatched_and_ends_when_taken_back(
         self, dispatched: list[str]
     ) -> None:
-        async with house("ask") as home, home.desk.running():
-            home.desk.person = says("allow", "session")
-            answers = await developer(home)
-            asks = await home.visit(ASKER)
+        async with linked_backend("ask") as backend, backend.desk.running():
+            backend.desk.person = says("allow", "session")
+            answers = await developer(backend)
+            asks = await backend.connect(ASKER)
             wanted = Grant("messaging.write", "orders.#")
-            assert await home.desk.security.permissions.request(TICKER, wanted)
+            assert await backend.desk.security.permissions.request(TICKER, wanted)
             dispatched.clear()
             asks.say_as(7, "bus.request", {"topic": "orders.new", "payload": 1})
             await next_question(answers)
             assert dispatched == []
-            home.desk.security.forget_session(ASKER)
-            home.bus.grants_changed(ASKER, 99)
+            backend.desk.security.forget_session(ASKER)
+            backend.bus.grants_changed(ASKER, 99)
             assert (await outcomes(asks, 1))[7] == PERMISSION_REVOKED.code
 
     async def test_a_refusal_is_recorded_as_that_of_any_call(self) -> None:
-        async with house("deny") as home:
-            asks = await home.visit(ASKER)
+        async with linked_backend("deny") as backend:
+            asks = await backend.connect(ASKER)
             asks.say_as(7, "bus.request", {"topic": "orders.new", "payload": 1})
             assert (await outcomes(asks, 1))[7] == PERMISSION_DENIED.code
-            home.violations.tell()
+            backend.violations.tell()
             [violation] = [
                 event
-                for event in (*home.trail.noted, *home.trail.committed)
+                for event in (*backend.trail.noted, *backend.trail.committed)
                 if isinstance(event, Violation)
             ]
             assert (violation.kind, violation.method) == ("permission", "bus.request")
 
 
-async def developer(home: House) -> Visitor:
+async def developer(backend: LinkedBackend) -> LinkClient:
     """A responder that reads without asking anybody: its session is a tool's."""
-    ticket = home.sessions.developer_ticket = "t" * 43
-    visitor = home.link()
+    ticket = backend.sessions.developer_ticket = "t" * 43
+    caller = backend.link()
     params = {"ticket": ticket, "app": "deskbus.developer", "protocolVersion": PROTOCOL_VERSION}
-    await visitor.call("session.open", params)
-    await visitor.call("bus.subscribe", {"pattern": "orders.#"})
-    return visitor
+    await caller.call("session.open", params)
+    await caller.call("bus.subscribe", {"pattern": "orders.#"})
+    return caller
