@@ -63,16 +63,22 @@ class DecisionState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     strikes: list[DenialCount] = []
 
 
+MAX_REMOVALS = 1000
+"""Removals that are kept until the decisions of earlier runs are known; what is beyond stands for
+all of an app, or of every app.
+"""
+
+
 class Removal(NamedTuple):
     """A removal of decisions; None stands for all."""
 
-    app: str
+    app: str | None
     permission: str | None
     scope: str | None
 
     def means(self, decision: UserDecision) -> bool:
         return (
-            self.app == decision.app
+            self.app in (None, decision.app)
             and self.permission in (None, decision.grant.permission)
             and self.scope in (None, decision.grant.scope)
         )
@@ -85,7 +91,7 @@ class DecisionTable:
         self._decisions: dict[str, dict[Grant, UserDecision]] = {}
         self._embargoes: dict[tuple[str, str], Embargoed] = {}
         self._strikes: dict[tuple[str, str], DenialCount] = {}
-        self._taken_back: list[Removal] | None = []
+        self._taken_back: set[Removal] | None = set()
 
     def __iter__(self) -> Iterator[UserDecision]:
         for decisions in self._decisions.values():
@@ -95,9 +101,14 @@ class DecisionTable:
     def apps(self) -> set[str]:
         return set(self._decisions)
 
+    @property
+    def removals(self) -> int:
+        """How many removals are kept for the decisions of earlier runs."""
+        return len(self._taken_back or ())
+
     def restore(self, state: DecisionState) -> None:
         """Takes in what an earlier run has left; what was decided or taken back since stays so."""
-        taken_back, self._taken_back = self._taken_back or [], None
+        taken_back, self._taken_back = self._taken_back or set(), None
         for decision in state.decisions:
             if any(removal.means(decision) for removal in taken_back):
                 continue
@@ -137,7 +148,7 @@ class DecisionTable:
         """Takes decisions back, those of earlier runs too that are not known yet; None is all."""
         removal = Removal(app, permission, scope)
         if self._taken_back is not None:
-            self._taken_back.append(removal)
+            self._taken_back = _bounded({*self._taken_back, removal})
         return self._take(app, removal.means)
 
     def end_session(self, app: str) -> list[UserDecision]:
@@ -206,3 +217,11 @@ class DecisionTable:
         if app in self._decisions and not decisions:
             del self._decisions[app]
         return taken
+
+
+def _bounded(removals: set[Removal]) -> set[Removal]:
+    """No more than `MAX_REMOVALS` that take back as much, or more."""
+    if len(removals) <= MAX_REMOVALS:
+        return removals
+    of_apps = {Removal(each.app, None, None) for each in removals}
+    return of_apps if len(of_apps) <= MAX_REMOVALS else {Removal(None, None, None)}

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from deskbus.security.decisions.decision_table import (
     EMBARGO_MS,
     MAX_DISMISSALS,
+    MAX_REMOVALS,
     MAX_TIMEOUTS,
+    DecisionState,
     DecisionTable,
     Neglect,
     UserDecision,
@@ -137,3 +139,23 @@ def test_an_embargo_is_of_one_app_and_permission_for_seven_days_over_restarts() 
     assert not last.is_embargoed("desk.b", "history", 0)
     assert [e.permission for e in last.reset_embargoes("desk.a")] == ["history"]
     assert not last.is_embargoed("desk.a", "history", 0)
+
+
+def kept(app: str, scope: str) -> UserDecision:
+    grant = Grant("messaging.read", scope)
+    return UserDecision(app=app, bound="", grant=grant, allowed=True, holds="always", since=0)
+
+
+@pytest.mark.requirement("C")
+@pytest.mark.parametrize(("apps", "left"), [(1, {"app.other"}), (MAX_REMOVALS + 1, set())])
+def test_what_is_taken_back_before_it_is_known_never_comes_again_however_much_that_is(
+    apps: int, left: set[str]
+) -> None:
+    table = DecisionTable()
+    for number in range(MAX_REMOVALS + 1):
+        table.remove(f"app.n{number % apps}", "messaging.read", f"t.n{number}")
+    assert table.removals == 1
+    taken = [kept(f"app.n{number % apps}", f"t.n{number}") for number in (0, MAX_REMOVALS)]
+    table.restore(DecisionState(decisions=[*taken, kept("app.other", "t.a")]))
+    assert {each.app for each in table} == left
+    assert table.removals == 0
