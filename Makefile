@@ -10,6 +10,9 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 SCAN_ARGS ?=
 PACKAGE ?= trie
+FDC3 ?=
+ROUTE ?= electron
+ONLY ?= All
 MUTATE_ARGS ?=
 PYTEST := $(PYTHON) -m pytest --numprocesses auto
 # The parts without Electron, keychain and servers; they take less than a minute.
@@ -52,6 +55,7 @@ help:
 	@echo 'make soak MINUTES=10     steady load; fails on growth'
 	@echo 'make fuzz SECONDS=60     hostile bytes on every entrance'
 	@echo 'make chaos               a machine whose disk, memory, descriptors, clock, keys or parts fail, amid traffic'
+	@echo 'make fdc3-conformance FDC3=PATH  the suite of a checkout of finos/FDC3; ROUTE=electron or browser'
 	@echo 'make mutate PACKAGE=trie small faults in the source of a part that its tests have to find'
 	@echo 'make crash-test          kill -9 at random moments; nothing acknowledged is lost, no process left'
 	@echo 'make format              formats Python and TypeScript'
@@ -120,6 +124,12 @@ chaos: setup
 .PHONY: mutate
 mutate: setup
 	$(PYTHON) -m tests.mutation $(PACKAGE) $(MUTATE_ARGS)
+
+# FDC3 is a checkout of https://github.com/finos/FDC3, at the tag whose suite is to run.
+.PHONY: fdc3-conformance
+fdc3-conformance: setup
+	@test -n '$(FDC3)' || { echo 'FDC3=PATH names a checkout of finos/FDC3' >&2; exit 2; }
+	$(PYTHON) -m tests.conformance '$(FDC3)' --route '$(ROUTE)' --only '$(ONLY)'
 
 .PHONY: scan
 scan:

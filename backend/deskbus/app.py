@@ -19,6 +19,7 @@ from deskbus.components.connections.connections import Connections
 from deskbus.components.connections.endpoint import Endpoint
 from deskbus.components.connections.web_gateway import WebGateway
 from deskbus.components.control.control_centre import ControlCentre
+from deskbus.components.desk_layouts import DeskLayouts
 from deskbus.components.fdc3.fdc3 import Fdc3, Fdc3Off
 from deskbus.components.late_imports import LateImports
 from deskbus.components.messaging.federation_bridge import FederationBridge
@@ -89,6 +90,7 @@ class Backend:
                 connections,
                 browser_apps,
             )
+        layouts = DeskLayouts(run, user_interface, access, apps, fdc3.layout)
         parts = Parts(
             user_interface=user_interface,
             vault=vault,
@@ -102,6 +104,7 @@ class Backend:
             forwarding=forwarding,
             browser_apps=browser_apps,
             fdc3=fdc3,
+            layouts=layouts,
         )
         monitoring = Monitoring(run, parts, stderr, logs)
         control = ControlCentre(run, parts, monitoring.health)
@@ -127,6 +130,7 @@ class Backend:
             federation_bridge,
             apps,
             fdc3,
+            layouts,
             EndingSignals(run.stopping.set),
             monitoring.metrics,
             control,

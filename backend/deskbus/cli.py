@@ -190,6 +190,17 @@ def parser(*, only_serve: bool = False) -> argparse.ArgumentParser:
     trace.add_argument("trace", nargs="?", help="of this trace id alone")
     who = views.add_parser("who", parents=[reach], help="who saw a context, and who allowed it")
     who.add_argument("trace", help="the trace id of the context or intent")
+    session = commands.add_parser("session", help="save the desk's layout, and bring it back")
+    deeds = session.add_subparsers(dest="what", required=True, metavar="WHAT")
+    for deed, words in (
+        ("save", "apps, windows, channels and contexts into a file"),
+        ("restore", "a layout, or the desk as the last run left it"),
+    ):
+        one = deeds.add_parser(deed, parents=[reach], help=words)
+        one.add_argument("name", nargs="?", type=_text, help="the layout's name (default: last)")
+    deeds.add_parser("list", parents=[reach], help="the layouts that there are")
+    remove = deeds.add_parser("remove", parents=[reach], help="delete a layout")
+    remove.add_argument("name", type=_text)
     federation = commands.add_parser("federation", help="look after the link to other machines")
     doings = federation.add_subparsers(dest="what", required=True, metavar="ACTION")
     doings.add_parser("reconnect", parents=[reach], help="connect to NATS at once")

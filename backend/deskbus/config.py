@@ -261,6 +261,15 @@ class Fdc3Config(Section, frozen=True, kw_only=True):
     ] = []
 
 
+class SessionConfig(Section, frozen=True, kw_only=True):
+    """With `keep` the desk is kept as it changes: apps, windows and their places, channels.
+
+    `session.restore`, or `deskbus session restore`, brings it back after a restart.
+    """
+
+    keep: bool = False
+
+
 class ForwardConfig(Section, frozen=True, kw_only=True):
     """A place that audit records go to as they are made, at least once, and `alerts` about health.
 
@@ -361,6 +370,7 @@ class Config(Section, frozen=True, kw_only=True):
     forward: Annotated[list[ForwardConfig], Meta(max_length=16)] = []
     federation: FederationConfig | UnsetType = UNSET
     fdc3: Fdc3Config | UnsetType = UNSET
+    session: SessionConfig = SessionConfig()
     web: WebConfig | UnsetType = UNSET
 
 

@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from deskbus_protocol.fdc3 import Version
 from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
 from deskbus_protocol.session import AppId, ClientName
-from deskbus_protocol.ui import ChoiceAnswer, ChoiceDialog
+from deskbus_protocol.ui import ChoiceAnswer, ChoiceDialog, IconData
 
 DESKTOP_APP = "deskbus.desktop"
 """The app id of desktop pages. It has a site, which browsers are let in to, and no permission."""
@@ -30,6 +30,7 @@ class DesktopEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", om
     title: str
     url: str
     description: str = ""
+    icon: IconData | UnsetType = UNSET
 
 
 class DesktopChannel(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

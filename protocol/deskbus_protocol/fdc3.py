@@ -277,6 +277,7 @@ METHODS = (
         params=NoParams,
         result=Fdc3Channels,
         callers="shell",
+        permission="control.view",
     ),
     Method(
         name="fdc3.contexts",
@@ -284,6 +285,7 @@ METHODS = (
         params=ChannelParams,
         result=Fdc3Contexts,
         callers="shell",
+        permission="control.view",
     ),
     Method(
         name="fdc3.intents",
@@ -291,6 +293,7 @@ METHODS = (
         params=NoParams,
         result=Fdc3Intents,
         callers="shell",
+        permission="control.view",
     ),
     Method(
         name="fdc3.trace",
@@ -298,6 +301,7 @@ METHODS = (
         params=Fdc3TraceParams,
         result=Fdc3Trace,
         callers="shell",
+        permission="control.view",
     ),
 )
 

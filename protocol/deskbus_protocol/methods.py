@@ -11,6 +11,7 @@ from deskbus_protocol import (
     files,
     health,
     history,
+    layouts,
     links,
     logging,
     metrics,
@@ -32,6 +33,7 @@ METHODS: dict[str, Method] = {
     row.name: row
     for domain in (
         session,
+        layouts,
         bus,
         history,
         permissions,

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from deskbus_protocol.fdc3 import Version
 from deskbus_protocol.manifest import Colour
-from deskbus_protocol.method import Empty, Method, Params, Result
+from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
 from deskbus_protocol.pattern import whole
 from deskbus_protocol.session import AppId, ClientName
 
@@ -54,6 +54,15 @@ class WindowDescriptor(Descriptor, frozen=True, kw_only=True, tag_field="kind", 
     ) = UNSET
     background_color: Colour | UnsetType = UNSET
     fdc3: Version | UnsetType = UNSET
+
+
+class Bounds(Descriptor, frozen=True, kw_only=True):
+    """The place and size of a window on the desk, in pixels that don't depend on its scale."""
+
+    x: Annotated[int, Meta(ge=-32_768, le=32_767)]
+    y: Annotated[int, Meta(ge=-32_768, le=32_767)]
+    width: Pixels
+    height: Pixels
 
 
 class AppIdentity(Descriptor, frozen=True, kw_only=True):
@@ -107,6 +116,19 @@ class PermissionDialog(Descriptor, frozen=True, kw_only=True, tag_field="kind", 
     timeout: Annotated[int, Meta(ge=1000, le=600_000)]
 
 
+MAX_ICON_BYTES = 48 * 1024
+"""Of one icon, as a file."""
+
+IconData = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"data:image/(png|jpeg|gif);base64,[A-Za-z0-9+/]+={0,2}"),
+        max_length=MAX_ICON_BYTES * 4 // 3 + 64,
+    ),
+]
+"""An icon that whoever draws it has not to load from anywhere."""
+
+
 class Choice(Descriptor, frozen=True, kw_only=True):
     """One thing to choose. `label` and `detail` come escaped; `group` is the heading above it.
 
@@ -121,6 +143,7 @@ class Choice(Descriptor, frozen=True, kw_only=True):
     colour: Annotated[str, Meta(pattern=whole(r"[a-zA-Z]{1,32}|#[0-9A-Fa-f]{6}"))] | UnsetType = (
         UNSET
     )
+    icon: IconData | UnsetType = UNSET
 
 
 class ChoiceDialog(Descriptor, frozen=True, kw_only=True, tag_field="kind", tag="choice"):
@@ -260,6 +283,18 @@ class WindowClosedParams(Params, frozen=True, kw_only=True):
     window: WindowId
 
 
+class WindowMovedParams(Params, frozen=True, kw_only=True):
+    """The bounds that a window has when it is neither maximised nor minimised."""
+
+    window: WindowId
+    bounds: Bounds
+
+
+class PlaceWindowParams(Params, frozen=True, kw_only=True):
+    window: WindowId
+    bounds: Bounds
+
+
 METHODS = (
     Method(
         name="ui.openWindow",
@@ -317,6 +352,25 @@ METHODS = (
         name="ui.windowClosed",
         summary="Tells the backend that a person closed an app's window.",
         params=WindowClosedParams,
+        callers="shell",
+    ),
+    Method(
+        name="ui.placeWindow",
+        summary="Moves a window; to where it can be seen, if its display is gone.",
+        params=PlaceWindowParams,
+        result=Empty,
+        handled_by="shell",
+    ),
+    Method(
+        name="ui.windowMoved",
+        summary="Tells the backend where a window is, when it has been opened, moved or resized.",
+        params=WindowMovedParams,
+        callers="shell",
+    ),
+    Method(
+        name="ui.quitting",
+        summary="Tells the backend that a person ends the shell, before its windows are closed.",
+        params=NoParams,
         callers="shell",
     ),
 )

@@ -159,6 +159,7 @@ async def test_audit_and_permissions_are_pages_and_a_filter_finds_an_app(
         ("vault", "Vault", "document.querySelectorAll('.block').length === 3"),
         ("federation", "Federation", "document.querySelectorAll('.block').length === 1"),
         ("web", "Web", "document.querySelectorAll('.block').length === 1"),
+        ("fdc3", "FDC3", "document.querySelector('.about').textContent.includes('[fdc3]')"),
     ],
 )
 async def test_every_other_page_shows_what_is_so(

@@ -13,13 +13,15 @@ from demo.devtools import Page, PageGoneError
 from demo.electron import ROOT, ElectronSession
 from demo.processes import eventually, kill
 from tests.electron.conftest import PAGES, Starter
-from tests.electron.mainprocess import shell_call
+from tests.electron.mainprocess import in_main, shell_call
 from tests.electron.test_survival import BACK_WITHIN_S, backend_of
 from tests.support.finos_page import finos_script
+from tests.support.pictures import data_url, png
 
 pytestmark = pytest.mark.requirement("F")
 
 PAGE = (PAGES / "page.html").as_uri()
+PICTURES = ROOT / "build/fdc3"
 
 METHODS = {
     *("addContextListener", "addEventListener", "addIntentListener", "broadcast"),
@@ -40,6 +42,7 @@ RECORDS = [
         "appId": "Chart",
         "name": "Chart",
         "type": "web",
+        "icons": [{"src": data_url(png(64)), "size": "64x64"}],
         "hostManifests": {"deskbus": {"app": "test.chart"}},
         "interop": {
             "intents": {
@@ -347,6 +350,11 @@ async def test_a_person_chooses_the_app_that_takes_an_intent(
     await dialog.until("document.querySelectorAll('.choice').length >= 3")
     words = await dialog.evaluate("document.querySelector('#statement').textContent")
     assert words == "Blotter has contacts for another app. Which one takes it?"
+    icons = "[...document.querySelectorAll('.choice')].map((row) => row.querySelector('img'))"
+    await dialog.until(f"{icons}.some((icon) => icon && icon.naturalWidth === 64)")
+    assert await dialog.evaluate(f"{icons}.some((icon) => !icon)"), "an app without an icon"
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    await desk.picture(dialog, PICTURES / "choice.png")
     running = """[...document.querySelectorAll('.choice')].find(({ textContent: words }) =>
         words.includes('Chart') && words.includes('running') && !words.includes('window-'))"""
     await click(dialog, running)
@@ -362,6 +370,34 @@ async def test_a_person_who_wants_none_of_them_cancels_with_the_keyboard(
     await dialog.until("!!document.querySelector('.choice')")
     await dialog.press("Escape", 27)
     assert await blotter.evaluate("resolved") == "UserCancelledResolution"
+
+
+async def test_the_control_centre_shows_channels_contexts_intents_and_deliveries(
+    desk: ElectronSession, blotter: Page, chart: Page
+) -> None:
+    for page in (blotter, chart):
+        await page.evaluate("fdc3.joinUserChannel('fdc3.channel.4')")
+    await chart.evaluate("fdc3.addContextListener('fdc3.contact', () => undefined).then(() => 1)")
+    await blotter.evaluate(f"fdc3.broadcast({CONTACT})")
+    await in_main(desk, "shell.openControlCentre('fdc3').then(() => true)")
+    centre = await desk.window("/control.html")
+    row = "[...document.querySelectorAll('.grid-row:not([hidden])')].find((e) => {})"
+    green = row.format("e.innerText.includes('Channel 4') && e.innerText.includes('fdc3.contact')")
+    await centre.until(f"!!{green}")
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    await centre.evaluate(f"{green}.click()")
+    await centre.until("document.querySelector('.drawer').innerText.includes('test.chart')")
+    await desk.picture(centre, PICTURES / "control-fdc3.png")
+    for view, words in (
+        ("contexts", "fdc3.contact"), ("intents", "ViewChart"), ("deliveries", "fdc3.channel.4"),
+    ):  # fmt: skip
+        await in_main(desk, f"shell.openControlCentre('fdc3/{view}').then(() => true)")
+        found = row.format(f"e.innerText.includes('{words}')")
+        await centre.until(f"!!{found}")
+        await centre.evaluate(f"{found}.click()")
+        await centre.until("!document.querySelector('.drawer').hidden")
+        await desk.picture(centre, PICTURES / f"control-fdc3-{view}.png")
+    await centre.close()
 
 
 async def test_a_person_moves_a_window_to_a_channel(

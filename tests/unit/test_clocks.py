@@ -12,6 +12,7 @@ READERS = {
     "deskbus/storage/clocks.py": "once at a start; from there on a monotonic clock counts",
     "deskbus/audit/logger.py": "stamps records, each with a monotonic time beside it",
     "deskbus/components/backend_run.py": "names a run",
+    "deskbus/components/desk_layouts.py": "says when a layout was saved",
     "deskbus/components/user_interface.py": "says on a crash page when it was",
     "deskbus/commands/audit.py": "dates a report",
     "deskbus/ui/panels/audit_panel.py": "what a person means by the last hours",

@@ -12,6 +12,7 @@ from playwright.async_api import BrowserContext, Frame, Page
 from deskbus_protocol.desktop import DESKTOP_APP
 from tests.integration.shell import TestShell, start_shell
 from tests.support.finos_page import finos_script
+from tests.support.pictures import data_url, png
 from tests.web.chromium import browser, open_app
 from tests.web.desk import LIMIT_S, WebDesk
 from tests.web.hostile import HostilePages, hostile_pages
@@ -62,6 +63,7 @@ def records(pages: HostilePages) -> list[dict[str, Any]]:
             "appId": "News",
             "name": "News",
             "type": "web",
+            "icons": [{"src": data_url(png(64))}],
             "details": {"url": pages.url("news.localhost", "/app")},
             "interop": {"intents": {"listensFor": news_intents}},
         },
@@ -191,6 +193,8 @@ async def test_a_person_chooses_the_app_in_the_desktop_page(desk: FdcDesk) -> No
     )
     dialog = desk.desktop.locator("#choice")
     await dialog.get_by_role("option", name="running").wait_for()
+    icon = dialog.get_by_role("option", name="running").locator("img")
+    assert await icon.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 64
     await desk.desktop.screenshot(path=PICTURES / "desktop-choice.png")
     await dialog.get_by_role("option", name="running").click()
     assert (await blotter.evaluate("raised"))["source"]["appId"] == "News"

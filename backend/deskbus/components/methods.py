@@ -16,6 +16,7 @@ from deskbus.handlers import federation as federation_handlers
 from deskbus.handlers import files as files_handlers
 from deskbus.handlers import health as health_handlers
 from deskbus.handlers import history as history_handlers
+from deskbus.handlers import layouts as layouts_handlers
 from deskbus.handlers import links as links_handlers
 from deskbus.handlers import logging as logging_handlers
 from deskbus.handlers import metrics as metrics_handlers
@@ -97,8 +98,13 @@ def dispatcher_of(
             apps_handlers.update_handlers(apps.manager, bundle_folder()),
             apps_handlers.own_handlers(apps.manager, apps.state_store, vault_turns),
             ui_handlers.handlers(
-                user_interface.dialogs, apps.manager, apps.renderers, apps.utilities
+                user_interface.dialogs,
+                apps.manager,
+                apps.renderers,
+                apps.utilities,
+                user_interface.window_places,
             ),
+            layouts_handlers.handlers(parts.layouts),
             panels_handlers.handlers(user_interface.panels),
             health_handlers.handlers(monitoring.health.monitor),
             metrics_handlers.handlers(monitoring.metrics.exposition),

@@ -7,6 +7,7 @@ from deskbus.components.apps.app_processes import AppProcesses
 from deskbus.components.audit.auditing import Auditing
 from deskbus.components.connections.browser_apps import BrowserApps
 from deskbus.components.connections.connections import Connections
+from deskbus.components.desk_layouts import DeskLayouts
 from deskbus.components.fdc3.fdc3 import Fdc3
 from deskbus.components.messaging.federation_bridge import FederationBridge
 from deskbus.components.messaging.messaging import Messaging
@@ -29,3 +30,4 @@ class Parts(NamedTuple):
     forwarding: Forwarding
     browser_apps: BrowserApps
     fdc3: Fdc3
+    layouts: DeskLayouts

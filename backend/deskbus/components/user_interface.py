@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from deskbus.components.backend_run import BackendRun
+from deskbus.contracts.listeners import Listeners
 from deskbus.storage.clocks import wall_ms
 from deskbus.ui.consent_dialogs import ConsentDialogs
 from deskbus.ui.crash_notices import CrashNotices
@@ -12,6 +13,7 @@ from deskbus.ui.crash_pages import CrashPages
 from deskbus.ui.panels.panels import Panels
 from deskbus.ui.shell import Shell
 from deskbus.ui.vault_notice import VaultNotice
+from deskbus.ui.windows import WindowPlaces
 from deskbus_protocol.apps import AppChangedParams, AppStatus
 from deskbus_protocol.secrets import VaultStatus
 
@@ -26,6 +28,10 @@ class UserInterface:
             monotonic_s=time.monotonic,
         )
         self.panels = Panels(self.shell)
+        self.window_moved = Listeners[str]()
+        """Tells of each window whose place has changed."""
+
+        self.window_places = WindowPlaces(self.window_moved)
         self._crash_pages = CrashPages(self.shell, wall_ms)
         self._crash_notices = CrashNotices(self.shell)
         self._vault_notice = VaultNotice(self.shell, run.settings.data_dir.absolute())

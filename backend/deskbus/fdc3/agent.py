@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from deskbus.contracts.listeners import Listeners
 from deskbus.fdc3.directory.app_directory import AppDirectory
 from deskbus.fdc3.errors import DacpError
 from deskbus.fdc3.ports import Access, Chooser, ContextBus, Launcher
@@ -39,6 +40,13 @@ PASSED_ON = ("signature", "antiReplay", "custom")
 FDC3_VERSIONS: dict[Version, str] = {"2.2": "2.2", "3.0": "3.0"}
 
 encode = msgspec.json.Encoder().encode
+
+
+class Moved(NamedTuple):
+    """A client is on this user channel now, or on none."""
+
+    identity: ClientId
+    channel: str | None
 
 
 class Surroundings(NamedTuple):
@@ -103,6 +111,11 @@ class AgentCore:
         self.instances = InstanceTable(around.new_id)
         self.deliveries = Deliveries()
         self.trace = Trace()
+        self.began = Listeners[ClientId]()
+        """Tells of each client whose page, or program, has begun with FDC3."""
+
+        self.moved = Listeners[Moved]()
+
         self._provider_version = provider_version
         self._readers: dict[tuple[str, str], tuple[Instance, ...]] = {}
         self._beat_due_s = around.now_s()
@@ -120,6 +133,7 @@ class AgentCore:
         self.around.bus.open_inbox(identity, instance.inbox)
         instance.connected = True
         instance.heard_s = self.around.now_s()
+        self.began(identity)
         return instance
 
     def expect(self, identity: ClientId) -> Instance:
@@ -244,6 +258,14 @@ class AgentCore:
     def listeners_changed(self) -> None:
         """Listeners, memberships or permissions are not the same as before."""
         self._readers.clear()
+
+    def move(self, instance: Instance, channel: str | None) -> None:
+        """Onto a user channel, or off it."""
+        instance.channel = channel
+        self.listeners_changed()
+        payload = {"newChannelId": channel, "currentChannelId": channel, "identity": instance.name}
+        self.tell(instance, "channelChangedEvent", payload)
+        self.moved(Moved(instance.identity, channel))
 
     def left_private(self, instance: Instance, channel_id: str) -> None:
         """Tells who listens to a private channel's events that the instance listens no more."""

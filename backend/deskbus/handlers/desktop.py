@@ -23,7 +23,7 @@ from deskbus_protocol.ui import ChoiceAnswer
 class DesktopsPort(Protocol):
     """Methods raise `DeskbusError` (permission_denied) for a client that is no desktop page."""
 
-    def begin(self, desktop: ClientId) -> BeginDesktopResult: ...
+    async def begin(self, desktop: ClientId) -> BeginDesktopResult: ...
 
     def admit(self, desktop: ClientId, params: AdmitParams) -> AdmitResult: ...
 
@@ -44,7 +44,7 @@ def handlers(
     """`desktops` raises `DeskbusError` (unavailable) where FDC3 is off."""
 
     async def begin(call: Call, _: NoParams) -> BeginDesktopResult:
-        return desktops().begin(call.identity)
+        return await desktops().begin(call.identity)
 
     async def admit(call: Call, params: AdmitParams) -> AdmitResult:
         return desktops().admit(call.identity, params)

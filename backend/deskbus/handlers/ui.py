@@ -10,8 +10,9 @@ from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus.ui.consent_dialogs import ConsentDialogs
 from deskbus.ui.renderer_processes import RendererProcesses
 from deskbus.ui.utility_processes import UtilityProcesses
+from deskbus.ui.windows import WindowPlaces
 from deskbus_protocol.method import Empty
-from deskbus_protocol.ui import DialogShownParams, WindowClosedParams
+from deskbus_protocol.ui import DialogShownParams, WindowClosedParams, WindowMovedParams
 from deskbus_protocol.utility import UtilityExitedParams, UtilityOutputParams
 from deskbus_protocol.windows import WindowGoneParams, WindowProcessesParams
 
@@ -21,6 +22,7 @@ def handlers(
     apps: ProcessIsolationManager,
     renderers: RendererProcesses,
     utilities: UtilityProcesses,
+    places: WindowPlaces,
 ) -> Mapping[str, Handler]:
     async def dialog_shown(_: Call, params: DialogShownParams) -> Empty:
         dialogs.shown(params.dialog)
@@ -28,6 +30,10 @@ def handlers(
 
     async def window_closed(_: Call, params: WindowClosedParams) -> Empty:
         apps.window_closed(params.window)
+        return Empty()
+
+    async def window_moved(_: Call, params: WindowMovedParams) -> Empty:
+        places.moved(params.window, params.bounds)
         return Empty()
 
     async def window_processes(_: Call, params: WindowProcessesParams) -> Empty:
@@ -50,6 +56,7 @@ def handlers(
     return {
         "ui.dialogShown": dialog_shown,
         "ui.windowClosed": window_closed,
+        "ui.windowMoved": window_moved,
         "ui.windowProcesses": window_processes,
         "ui.windowGone": window_gone,
         "apps.utilityOutput": utility_output,

@@ -1,7 +1,7 @@
 """ManagedApp: carries out the orders of an app's state machine, on processes, windows, timers."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import anyio
 import msgspec
@@ -18,7 +18,7 @@ from deskbus.processes.runtime.crash_report import crash_of
 from deskbus.processes.runtime.pending_restart import PendingRestart
 from deskbus.processes.runtime.process_run import ProcessRun
 from deskbus.processes.runtime.process_starter import ProcessStarter
-from deskbus.processes.spec import MAIN_CLIENT, AppSpec
+from deskbus.processes.spec import MAIN_CLIENT, AppSpec, PlacedWindow
 from deskbus.processes.system.sampling import Measured, Subject
 from deskbus.storage.awake_clock import awake_s
 from deskbus_protocol.apps import AppState, AppStatus, Crash, StopParams
@@ -46,6 +46,10 @@ class ManagedApp:
         self._more_windows: dict[str, WindowDescriptor] = {}
         self._first: WindowDescriptor | None = None
         """In place of its first window: the same under another name."""
+
+        self._layout: dict[str, PlacedWindow] | None = None
+        """The windows of its manifest that are open by a layout; None where all of them are."""
+
         self._opened_windows = 0
         self._pending_restart = PendingRestart()
         self._starting: anyio.CancelScope | None = None
@@ -102,6 +106,7 @@ class ManagedApp:
             words = f"{self.spec.app} is starting or ending already."
             raise DeskbusError(CONFLICT, words) from None
         try:
+            self._layout = None
             await self._launch(progress)
             return self.status()
         finally:
@@ -126,9 +131,41 @@ class ManagedApp:
                 return
             window = self._another(first)
             on_client(window.client)
-            await self._ports.windows.open(window)
-            self._more_windows[window.window] = window
-            self._machine.instance_opened(window.window)
+            await self._open_another(window)
+
+    async def restore(
+        self, windows: Sequence[PlacedWindow], on_client: Callable[[PlacedWindow, str], None]
+    ) -> None:
+        """Starts the app with these windows; one that is open already is put in its place.
+
+        A window of the manifest has its own name, any other a new one: `on_client` is told the
+        client of each before its page is loaded. Raises `DeskbusError`.
+        """
+        async with self._changing:
+            own = {window.client: window for window in self.spec.windows}
+            there = {window.rpartition("/")[2] for window in self.windows}
+            more: list[WindowDescriptor] = []
+            for wanted in windows:
+                if wanted.client in there:
+                    await self._put(wanted)
+                    on_client(wanted, wanted.client)
+                elif own:
+                    first = self.spec.windows[0]
+                    window = own.get(wanted.client) or self._another(first)
+                    more.append(wanted.put(window))
+                    on_client(wanted, window.client)
+            if self.is_alive:
+                for window in more:
+                    await self._open_another(window)
+                return
+            self._opened_windows += 1
+            self._layout = {each.client: each for each in windows if each.client in own}
+            self._more_windows |= {each.window: each for each in more if each.client not in own}
+            await self._launch(lambda _: None)
+
+    async def _put(self, wanted: PlacedWindow) -> None:
+        if wanted.bounds is not None:
+            await self._ports.windows.place(f"{self.spec.app}/{wanted.client}", wanted.bounds)
 
     async def terminate(self, grace_s: float | None = None) -> None:
         """Returns when the app's process tree and windows are gone."""
@@ -151,6 +188,11 @@ class ManagedApp:
                 with anyio.CancelScope(shield=True):
                     await self._stop()
             raise
+
+    async def _open_another(self, window: WindowDescriptor) -> None:
+        await self._ports.windows.open(window)
+        self._more_windows[window.window] = window
+        self._machine.instance_opened(window.window)
 
     def _another(self, first: WindowDescriptor) -> WindowDescriptor:
         """A window as its first, under a name that no client has had: nobody's is taken for it."""
@@ -244,13 +286,19 @@ class ManagedApp:
             run.expect_ready()
             self._supervisor.start_soon(run.watch, self._ended)
             progress("process started")
-        first = () if self._first is None else (self._first,)
-        others = self.spec.windows[len(first) :]
-        for window in (*first, *others, *self._more_windows.values()):
+        for window in (*self._own_windows(), *self._more_windows.values()):
             await self._ports.windows.open(window)
             self._machine.window_opened(window.window)
             progress("window open")
         self._machine.start_ends(time.monotonic())
+
+    def _own_windows(self) -> list[WindowDescriptor]:
+        """Those of its manifest, as far as a layout has them, and in their places there."""
+        if self._layout is not None:
+            wanted = [each for each in self.spec.windows if each.client in self._layout]
+            return [self._layout[each.client].put(each) for each in wanted]
+        first = () if self._first is None else (self._first,)
+        return [*first, *self.spec.windows[len(first) :]]
 
     async def _stop(self, grace_s: float | None = None) -> None:
         run = self.run
@@ -268,7 +316,7 @@ class ManagedApp:
 
     async def _close_windows(self) -> None:
         self._more_windows.clear()
-        self._first = None
+        self._first = self._layout = None
         for window in self._machine.take_windows():
             await self._ports.windows.close(window)
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +16,7 @@ from deskbus.processes.managed_app import ManagedApp
 from deskbus.processes.policy.limit_policy import QUICK_SAMPLE_S
 from deskbus.processes.ports import AppPorts
 from deskbus.processes.runtime.process_starter import ProcessStarter
-from deskbus.processes.spec import MAIN_CLIENT, AppSpec
+from deskbus.processes.spec import MAIN_CLIENT, AppSpec, PlacedWindow
 from deskbus.processes.system.orphan_reaper import OrphanReaper
 from deskbus.processes.system.process_queries import names_of, open_files, processes, row_of
 from deskbus.processes.system.process_table import ProcessRow, UnreadableError
@@ -155,6 +155,20 @@ class ProcessIsolationManager:
         """
         self._refuse_while_updating()
         await self.find(app).open_instance(on_client)
+        self._woken.set()
+
+    async def restore(
+        self,
+        app: str,
+        windows: Sequence[PlacedWindow],
+        on_client: Callable[[PlacedWindow, str], None],
+    ) -> None:
+        """Starts an app with the windows of a layout; raises `DeskbusError` as `launch` does.
+
+        `on_client` is told the client on the bus of each before its page is loaded.
+        """
+        self._refuse_while_updating()
+        await self.find(app).restore(windows, on_client)
         self._woken.set()
 
     async def close_window(self, window: str) -> bool:

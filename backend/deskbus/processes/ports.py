@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus_protocol.apps import AppStatus
 from deskbus_protocol.manifest import Limits
-from deskbus_protocol.ui import WindowDescriptor
+from deskbus_protocol.ui import Bounds, WindowDescriptor
 
 
 class WindowOpener(Protocol):
@@ -14,6 +14,9 @@ class WindowOpener(Protocol):
 
     async def open(self, descriptor: WindowDescriptor) -> None:
         """Opens it, or takes its crash page away; raises `DeskbusError`."""
+
+    async def place(self, window: str, bounds: Bounds) -> None:
+        """Moves an open window; raises `DeskbusError`."""
 
     async def close(self, window: str) -> None: ...
 

@@ -3,7 +3,7 @@
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -59,7 +59,7 @@ class Written(Generic[Content]):
             raise self._error(line, f"It is not TOML: {cause}", action) from error
         except RecursionError:
             raise self._too_deep() from None
-        return self._converted()
+        return self._checked(lambda: msgspec.convert(self.content, self._kind))
 
     def read_json(self, content: bytes) -> Content:
         """Raises `WrittenError`."""
@@ -75,7 +75,7 @@ class Written(Generic[Content]):
         except RecursionError:
             raise self._too_deep() from None
         self._places = _places(text)
-        return self._converted()
+        return self._checked(lambda: msgspec.json.decode(content, type=self._kind))
 
     def error(self, place: str, cause: str, action: str, *, word: str = "") -> WrittenError:
         """An error at a key such as `apps[0].grants[1].scope`; `word` stands in its line."""
@@ -102,9 +102,9 @@ class Written(Generic[Content]):
         self._lines = text.split("\n")
         return text
 
-    def _converted(self) -> Content:
+    def _checked(self, read: Callable[[], Content]) -> Content:
         try:
-            return msgspec.convert(self.content, self._kind)
+            return read()
         except msgspec.ValidationError as error:
             raise self._explained(str(error)) from error
         except RecursionError:

@@ -5,6 +5,7 @@ __all__ = [
     "consent_dialogs",
     "crash_notices",
     "crash_pages",
+    "layout_files",
     "panels",
     "renderer_processes",
     "shell",

@@ -1513,6 +1513,11 @@ export const choiceSchema = {
         "colour": {
           "type": "string",
           "pattern": "^(?:[a-zA-Z]{1,32}|#[0-9A-Fa-f]{6})$(?!\\n)"
+        },
+        "icon": {
+          "type": "string",
+          "maxLength": 65600,
+          "pattern": "^(?:data:image/(png|jpeg|gif);base64,[A-Za-z0-9+/]+={0,2})$(?!\\n)"
         }
       },
       "required": [

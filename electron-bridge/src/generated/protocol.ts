@@ -391,6 +391,7 @@ export interface Choice {
   group?: string;
   running?: boolean;
   colour?: string;
+  icon?: string;
 }
 
 /**
@@ -521,6 +522,52 @@ export interface NoParams {
 
 /** The result of a method that only needs to say "done". */
 export interface Empty {
+}
+
+export interface LayoutParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII, for it is a part of a file's name. */
+  name?: string;
+}
+
+/** `path` is the file, which may be copied to another machine's folder of layouts. */
+export interface SaveLayoutResult {
+  layout: LayoutSummary;
+  path: string;
+}
+
+/** A layout by its counts. `saved_at` is Unix milliseconds. */
+export interface LayoutSummary {
+  /** Lower-case ASCII, for it is a part of a file's name. */
+  name: string;
+  savedAt: number;
+  apps: number;
+  windows: number;
+  contexts: number;
+}
+
+/** The apps and windows that are there again, and the apps that are not. */
+export interface RestoreLayoutResult {
+  apps: number;
+  windows: number;
+  failed: Array<NotRestored>;
+}
+
+/** An app of a layout that did not come back, and why, in words for a person. */
+export interface NotRestored {
+  /** Lower-case ASCII in dotted levels, as in a reverse domain name. */
+  app: string;
+  reason: string;
+}
+
+export interface LayoutList {
+  layouts: Array<LayoutSummary>;
+}
+
+export interface NamedLayoutParams {
+  _meta?: TraceContext;
+  /** Lower-case ASCII, for it is a part of a file's name. */
+  name: string;
 }
 
 /**
@@ -1835,6 +1882,27 @@ export interface WindowClosedParams {
   window: string;
 }
 
+export interface PlaceWindowParams {
+  _meta?: TraceContext;
+  window: string;
+  bounds: Bounds;
+}
+
+/** The place and size of a window on the desk, in pixels that don't depend on its scale. */
+export interface Bounds {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+/** The bounds that a window has when it is neither maximised nor minimised. */
+export interface WindowMovedParams {
+  _meta?: TraceContext;
+  window: string;
+  bounds: Bounds;
+}
+
 export interface ShowCrashParams {
   _meta?: TraceContext;
   descriptor: CrashPage;
@@ -2578,6 +2646,7 @@ export interface DesktopEntry {
   title: string;
   url: string;
   description?: string;
+  icon?: string;
 }
 
 /** A user channel, as it is shown. */
@@ -2780,6 +2849,14 @@ export interface Methods {
   "session.leave": { params: NoParams; result: Empty; handledBy: "backend" };
   /** Ends the backend: everything is flushed and every child ended. */
   "session.shutdown": { params: NoParams; result: Empty; handledBy: "backend" };
+  /** Keeps the desk in a file: apps, windows and their places, channels, contexts. */
+  "session.save": { params: LayoutParams; result: SaveLayoutResult; handledBy: "backend" };
+  /** Brings a layout back: its apps, windows, channels; contexts where there are none. */
+  "session.restore": { params: LayoutParams; result: RestoreLayoutResult; handledBy: "backend" };
+  /** Lists the layouts that were saved. */
+  "session.list": { params: NoParams; result: LayoutList; handledBy: "backend" };
+  /** Deletes a layout. */
+  "session.remove": { params: NamedLayoutParams; result: Empty; handledBy: "backend" };
   /** Starts delivery of the topics that fit a pattern; may ask a person first. */
   "bus.subscribe": { params: SubscribeParams; result: SubscribeResult; handledBy: "backend" };
   /** Takes a subscription up again: what the log has comes first, then live messages. */
@@ -2968,6 +3045,12 @@ export interface Methods {
   "ui.closeNotice": { params: CloseNoticeParams; result: void; handledBy: "shell" };
   /** Tells the backend that a person closed an app's window. */
   "ui.windowClosed": { params: WindowClosedParams; result: void; handledBy: "backend" };
+  /** Moves a window; to where it can be seen, if its display is gone. */
+  "ui.placeWindow": { params: PlaceWindowParams; result: Empty; handledBy: "shell" };
+  /** Tells the backend where a window is, when it has been opened, moved or resized. */
+  "ui.windowMoved": { params: WindowMovedParams; result: void; handledBy: "backend" };
+  /** Tells the backend that a person ends the shell, before its windows are closed. */
+  "ui.quitting": { params: NoParams; result: void; handledBy: "backend" };
   /** Shows a crash page in place of a window; opening the window takes it away. */
   "ui.showCrash": { params: ShowCrashParams; result: Empty; handledBy: "shell" };
   /** Tells the backend which processes render an app's windows, when they change. */
@@ -3107,6 +3190,10 @@ export interface Methods {
 }
 
 export const CONTROL_METHODS = [
+  "session.save",
+  "session.restore",
+  "session.list",
+  "session.remove",
   "bus.stats",
   "bus.logStats",
   "bus.queued",
@@ -3144,6 +3231,10 @@ export const CONTROL_METHODS = [
   "control.app",
   "control.publish",
   "federation.reconnect",
+  "fdc3.channels",
+  "fdc3.contexts",
+  "fdc3.intents",
+  "fdc3.trace",
   "web.sites",
   "web.forgetBrowsers"
 ] as const;

@@ -19,6 +19,7 @@ import type {
   OpenWindowParams,
   PanelDescriptor,
   PanelParams,
+  PlaceWindowParams,
   ShowChoiceParams,
   ShowCrashParams,
   ShowDialogParams,
@@ -39,6 +40,14 @@ export function readCloseWindow(params: unknown): string {
   const { window } = (params ?? {}) as Partial<CloseWindowParams>;
   if (typeof window !== 'string') throw invalid('There is no window id.');
   return window;
+}
+
+export function readPlaceWindow(params: unknown): PlaceWindowParams {
+  const { window, bounds } = (params ?? {}) as Partial<PlaceWindowParams>;
+  const { x, y, width, height } = bounds ?? {};
+  const areWhole = [x, y, width, height].every(Number.isInteger);
+  if (typeof window !== 'string' || !bounds || !areWhole) throw invalid('There is no place.');
+  return { window, bounds };
 }
 
 /** The descriptor that is drawn is the one whose hash the answer will carry. */

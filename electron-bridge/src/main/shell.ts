@@ -145,6 +145,11 @@ export class Shell extends Emitter<ShellEvents> {
   /** Settles with what `prepareForUpdate` does, and never rejects. */
   private preparing: Promise<unknown> = Promise.resolve();
   private readonly onWillQuit = (event: { preventDefault(): void }): void => this.delayQuit(event);
+  /** Windows are closed after this, and a restart is to find them as they are now. */
+  private readonly onBeforeQuit = (): void => {
+    this.appWindows.tellPlaces();
+    this.backend.notify('ui.quitting', {});
+  };
   private readonly killAppsAtExit = (): void => this.killApps();
 
   constructor(private readonly options: ShellOptions) {
@@ -207,6 +212,7 @@ export class Shell extends Emitter<ShellEvents> {
    * version_mismatch where it is of another major version of the protocol.
    */
   async start(): Promise<HelloResult> {
+    app.on('before-quit', this.onBeforeQuit);
     app.on('will-quit', this.onWillQuit);
     process.on('exit', this.killAppsAtExit);
     return this.backend.start(app.whenReady());
@@ -219,6 +225,7 @@ export class Shell extends Emitter<ShellEvents> {
 
   private async end<Outcome>(stopBackend: () => Promise<Outcome>): Promise<Outcome> {
     const outcome = await stopBackend();
+    app.removeListener('before-quit', this.onBeforeQuit);
     app.removeListener('will-quit', this.onWillQuit);
     process.removeListener('exit', this.killAppsAtExit);
     this.notices.closeAll();

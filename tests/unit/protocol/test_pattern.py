@@ -62,6 +62,7 @@ def all_patterns() -> dict[str, str]:
 FITTING = (
     *("a", "a.b", "A", "*", "a.*", "#a0b1c2", "https://a", "file:///a"),
     *("a" * count for count in (8, 16, 32)),
+    "data:image/png;base64,iVBORw==",
 )
 
 

@@ -1,17 +1,18 @@
 """BrowserDesktops: the FDC3 agent's pages in a browser, their windows, and their choices."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 import anyio
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 
 from deskbus.fdc3.agent import AgentCore
 from deskbus.fdc3.browser.hosted_instances import Hosted, HostedInstances, Launch
 from deskbus.fdc3.browser.page_identity import is_consistent, origin_of, record_of_page
 from deskbus.fdc3.directory.app_directory import own_id
 from deskbus.fdc3.directory.app_record import AppRecord
+from deskbus.fdc3.directory.icons import Icons
 from deskbus.storage.awake_clock import happens_within
 from deskbus_protocol.desktop import (
     DESKTOP_APP,
@@ -42,6 +43,9 @@ from deskbus_protocol.wording.display import visible
 OPEN_WITHIN_S = 10.0
 """How long a desktop page has to open a window."""
 
+ARRIVE_WITHIN_S = 5.0
+"""How long an app's page has to find the agent before the app counts as open without it."""
+
 MAX_ENTRIES = 1_000
 TITLE_CHARACTERS = 200
 
@@ -70,24 +74,37 @@ class BrowserDesktops:
     """Raises `DeskbusError` (permission_denied) to everybody who is no desktop page."""
 
     def __init__(
-        self, agent: Callable[[], AgentCore], clients: ClientPort, pages: PagePort | None
+        self,
+        agent: Callable[[], AgentCore],
+        clients: ClientPort,
+        pages: PagePort | None,
+        icons: Icons,
     ) -> None:
         self._agent = agent
+        self._icons = icons
         self._clients = clients
         self._pages = pages
         self._instances = HostedInstances(secrets.token_bytes(32))
         self._choices: dict[str, _OpenChoice] = {}
+        self._arriving: dict[ClientId, anyio.Event] = {}
+
+    def began(self, identity: ClientId) -> None:
+        """A client has begun with FDC3, or never will."""
+        arrived = self._arriving.get(identity)
+        if arrived is not None:
+            arrived.set()
 
     def may_join(self, only_app: str, identity: ClientId) -> bool:
         """Whether a client of another app may have its session on this app's socket."""
         return only_app == DESKTOP_APP and self._instances.desktop_of(identity) is not None
 
-    def begin(self, desktop: ClientId) -> BeginDesktopResult:
+    async def begin(self, desktop: ClientId) -> BeginDesktopResult:
         _check(desktop)
         agent = self._agent()
         self._instances.begin(desktop)
+        icons = await self._icons.of(agent.directory)
         return BeginDesktopResult(
-            apps=list(self._entries(agent))[:MAX_ENTRIES],
+            apps=list(self._entries(agent, icons))[:MAX_ENTRIES],
             channels=[
                 DesktopChannel(
                     id=channel.id,
@@ -145,6 +162,7 @@ class BrowserDesktops:
         if not isinstance(params.instance_id, UnsetType):
             hosted = self._instances.of(desktop, params.instance_id)
             if hosted is not None:
+                self.began(hosted.identity)
                 self._agent().client_ended(hosted.identity)
                 self.client_ended(hosted.identity)
 
@@ -173,7 +191,10 @@ class BrowserDesktops:
     async def open(
         self, desktop: ClientId, app: str, on_client: Callable[[ClientId], None]
     ) -> None:
-        """Raises `DeskbusError`: unavailable where no window opens in time, overloaded."""
+        """Returns when its page has found the agent, or takes too long for it.
+
+        Raises `DeskbusError`: unavailable where no window opens in time, overloaded.
+        """
         agent = self._agent()
         record = agent.directory.record(agent.directory.app_id_of(app))
         url = None if record is None else self._url_of(record)
@@ -194,9 +215,14 @@ class BrowserDesktops:
         wanted = OpenAppWindowParams(
             launch=name, app_id=record.app_id, title=_title(record), url=url
         )
-        sent = self._tell(desktop, "desktop.openWindow", wanted)
-        if sent and await happens_within(answered, OPEN_WITHIN_S) and outcome[0]:
-            return
+        arrived = self._arriving[launch.identity] = anyio.Event()
+        try:
+            sent = self._tell(desktop, "desktop.openWindow", wanted)
+            if sent and await happens_within(answered, OPEN_WITHIN_S) and outcome[0]:
+                await happens_within(arrived, ARRIVE_WITHIN_S)
+                return
+        finally:
+            del self._arriving[launch.identity]
         self._give_up(name, launch)
         raise DeskbusError(
             UNAVAILABLE,
@@ -250,6 +276,7 @@ class BrowserDesktops:
     def _give_up(self, name: str, launch: Launch) -> None:
         self._instances.launched(name)
         launch.settle(False)
+        self.began(launch.identity)
         self._agent().client_ended(launch.identity)
 
     def _known(self, desktop: ClientId, app: str, params: AdmitParams) -> Hosted | None:
@@ -291,7 +318,7 @@ class BrowserDesktops:
             return url
         return None if self._pages is None else self._pages.address_of(own_id(record))
 
-    def _entries(self, agent: AgentCore) -> Iterator[DesktopEntry]:
+    def _entries(self, agent: AgentCore, icons: Mapping[str, str]) -> Iterator[DesktopEntry]:
         for record in agent.directory:
             url = self._url_of(record)
             if url is not None:
@@ -301,6 +328,7 @@ class BrowserDesktops:
                     title=_title(record),
                     url=url,
                     description="" if isinstance(words, UnsetType) else visible(words)[:1000],
+                    icon=icons.get(record.app_id, UNSET),
                 )
 
     def _hosted(self, desktop: ClientId, instance_id: str) -> Hosted:

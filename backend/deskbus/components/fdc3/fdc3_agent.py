@@ -31,7 +31,9 @@ from deskbus.contracts.log_query import LogQuery
 from deskbus.fdc3.agent import CLEARED, AgentCore, Surroundings
 from deskbus.fdc3.dacp.service import Fdc3Service
 from deskbus.fdc3.directory.app_directory import AppDirectory, own_id
+from deskbus.fdc3.directory.icons import Icons
 from deskbus.fdc3.directory.sources import DirectorySources, Loaded
+from deskbus.fdc3.layout import ChannelLayout
 from deskbus.security.permission_request import Permit
 from deskbus.storage.awake_clock import awake_s, tick_every
 from deskbus.ui.choice_dialogs import ChoiceDialogs
@@ -88,7 +90,10 @@ class Fdc3Agent:
         self._apps = apps
         self._loops = run.loops
         self.choices = ChoiceDialogs(shell, timeout_s=settings.config.consent.timeout_s)
-        self.desktops = BrowserDesktops(lambda: self.agent, connections.sessions, browser_apps.apps)
+        self._icons = Icons()
+        self.desktops = BrowserDesktops(
+            lambda: self.agent, connections.sessions, browser_apps.apps, self._icons
+        )
         self._bus = AgentBus(messaging)
         self._sources = DirectorySources(
             config.directories, settings.folder, settings.data_dir / DIRECTORY_FOLDER
@@ -100,7 +105,11 @@ class Fdc3Agent:
                 access=AgentAccess(access),
                 launcher=InstanceLauncher(access, apps, self.desktops, shell),
                 chooser=PersonChooses(
-                    self.choices, lambda: self.agent, self.desktops.screen_of, self._remember
+                    self.choices,
+                    lambda: self.agent,
+                    self.desktops.screen_of,
+                    self._remember,
+                    self._icons,
                 ),
                 clock_ms=messaging.bus.broker.clock_ms,
                 now_s=awake_s,
@@ -112,6 +121,8 @@ class Fdc3Agent:
             version=config.version,
         )
         self.service = Fdc3Service(agent)
+        self.layout = ChannelLayout(agent)
+        agent.began.add(self.desktops.began)
         messaging.client_ended.add(agent.client_ended)
         messaging.client_ended.add(self.desktops.client_ended)
         if browser_apps.apps is not None:
@@ -166,6 +177,14 @@ class Fdc3Agent:
         loaded = [one for one in loaded if one.record.speaks(config.version)]
         own = records_of_configuration(self._settings.config.apps)
         agent.directory_changed(AppDirectory([*(one.record for one in loaded), *own]))
+        self._icons.directory_changed(
+            {
+                one.record.app_id: one.folder
+                for one in loaded
+                if one.folder is not None
+                and agent.directory.record(one.record.app_id) is one.record
+            }
+        )
         configured = {app.id for app in self._settings.config.apps}
         wanted = {own_id(record) for record in agent.directory}
         for one in loaded:

@@ -1,12 +1,12 @@
 """Choices of FDC3 that a person makes: the app for an intent, and the channel of an app."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 from msgspec import UNSET
 
 from deskbus.fdc3.agent import AgentCore
-from deskbus.fdc3.dacp.channels import move
+from deskbus.fdc3.directory.icons import Icons
 from deskbus.fdc3.errors import DacpError
 from deskbus.fdc3.ports import Candidate
 from deskbus.languages.permission_words import kind_words
@@ -33,18 +33,24 @@ class PersonChooses:
         agent: Callable[[], AgentCore],
         screen_of: Callable[[ClientId], ChoiceScreen | None],
         remember: Callable[[str, Grant], Awaitable[None]],
+        icons: Icons,
     ) -> None:
         """`remember` is told the app that asked, and the permission that its choice becomes."""
         self._remember = remember
         self._dialogs = dialogs
         self._agent = agent
         self._screen_of = screen_of
+        self._icons = icons
 
     async def choose(
         self, asker: ClientId, candidates: Sequence[Candidate], context_type: str
     ) -> Candidate | None:
         agent = self._agent()
-        choices = [self._describe(agent, number, each) for number, each in enumerate(candidates)]
+        records = (agent.directory.record(each.app_id) for each in candidates)
+        icons = await self._icons.of(record for record in records if record is not None)
+        choices = [
+            self._describe(agent, number, each, icons) for number, each in enumerate(candidates)
+        ]
         app_id = agent.directory.app_id_of(asker.app)
         language = self._dialogs.language
         try:
@@ -77,7 +83,9 @@ class PersonChooses:
                 log.warning("fdc3.choice_not_remembered", app=asker.app, reason=error.kind.name)
         return candidate
 
-    def _describe(self, agent: AgentCore, number: int, candidate: Candidate) -> Choice:
+    def _describe(
+        self, agent: AgentCore, number: int, candidate: Candidate, icons: Mapping[str, str]
+    ) -> Choice:
         takers = agent.directory.takers(intent=candidate.intent)
         names = [taker.display_name for taker in takers if taker.app_id == candidate.app_id]
         instance = None if candidate.instance_id is None else candidate.instance_id
@@ -94,6 +102,7 @@ class PersonChooses:
             detail=where,
             group=visible(names[0] if names else candidate.intent),
             running=known is not None,
+            icon=icons.get(candidate.app_id, UNSET),
         )
 
 
@@ -126,7 +135,7 @@ async def choose_channel(
         screen,
     )
     if chosen is not None and agent.instances.of(identity) is instance:
-        move(agent, instance, None if chosen.id == NO_CHANNEL else chosen.id)
+        agent.move(instance, None if chosen.id == NO_CHANNEL else chosen.id)
 
 
 def _name(agent: AgentCore, app_id: str) -> str:

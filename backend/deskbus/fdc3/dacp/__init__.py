@@ -1,3 +1,3 @@
 """DACP, the Desktop Agent Communication Protocol: its messages, its table, its handlers."""
 
-__all__ = ["channels", "service"]
+__all__ = ["service"]

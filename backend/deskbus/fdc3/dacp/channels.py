@@ -169,21 +169,13 @@ def join_user_channel(
     channel = agent.channels.get(payload.channel_id)
     if channel is None or channel.type != "user":
         raise DacpError("NoChannelFound")
-    move(agent, instance, channel.id)
+    agent.move(instance, channel.id)
     return {}
 
 
 def leave_current_channel(agent: AgentCore, instance: Instance, _: NoPayload) -> dict[str, Any]:
-    move(agent, instance, None)
+    agent.move(instance, None)
     return {}
-
-
-def move(agent: AgentCore, instance: Instance, channel: str | None) -> None:
-    """Onto a user channel, or off it."""
-    instance.channel = channel
-    agent.listeners_changed()
-    payload = {"newChannelId": channel, "currentChannelId": channel, "identity": instance.name}
-    agent.tell(instance, "channelChangedEvent", payload)
 
 
 def get_or_create_channel(

@@ -1,9 +1,10 @@
 """Sources of an app directory: files, folders and https addresses. Blocks."""
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,6 +20,12 @@ MAX_RECORDS = 10_000
 FETCH_WITHIN_S = 10.0
 """For each step of a download; a directory that does not answer is taken from the last copy."""
 
+BODY_WITHIN_S = 30.0
+"""For all of a download's body, however slowly it comes."""
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
+
 log = structlog.get_logger()
 
 
@@ -27,10 +34,15 @@ class SourceError(Exception):
 
 
 class Loaded(NamedTuple):
-    """`local` says that the record is from a file of this machine, as an administrator put it."""
+    """`folder` has the file that the record is from; None where it was downloaded."""
 
     record: AppRecord
-    local: bool
+    folder: Path | None
+
+    @property
+    def local(self) -> bool:
+        """Whether it is from a file of this machine, as an administrator put it there."""
+        return self.folder is not None
 
 
 class DirectorySources:
@@ -50,19 +62,19 @@ class DirectorySources:
         for source in self._sources:
             local = "://" not in source
             try:
-                texts = list(self._files(source)) if local else [self._download(source)]
+                texts = list(self._files(source)) if local else [(None, self._download(source))]
             except (OSError, SourceError) as error:
                 self._problem(source, str(error))
                 continue
-            for text in texts:
-                found += [Loaded(record, local) for record in self._records(source, text)]
+            for folder, text in texts:
+                found += [Loaded(record, folder) for record in self._records(source, text)]
         return found[:MAX_RECORDS]
 
-    def _files(self, source: str) -> Iterator[bytes]:
+    def _files(self, source: str) -> Iterator[tuple[Path | None, bytes]]:
         path = self._folder / source
         for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
             with open_given(file) as opened:
-                yield _limited(opened.read(MAX_BYTES + 1))
+                yield file.parent, _limited(opened.read(MAX_BYTES + 1))
 
     def _download(self, address: str) -> bytes:
         copy = self._cache / f"{hashlib.sha256(address.encode()).hexdigest()}.json"
@@ -98,8 +110,8 @@ class DirectorySources:
         self.problems.setdefault(source, words)
 
 
-def fetch(address: str) -> bytes:
-    """Downloads a directory; raises `OSError`, `SourceError`."""
+def fetch(address: str, limit: int = MAX_BYTES, accept: str = "application/json") -> bytes:
+    """Downloads a directory, or what belongs to one; raises `OSError`, `SourceError`."""
     # HTTP's parts, which no start needs whose directories are files.
     from urllib.error import URLError
     from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -114,10 +126,10 @@ def fetch(address: str) -> bytes:
             return super().redirect_request(req, fp, code, msg, headers, newurl)
 
     _check_address(address)
-    request = Request(address, headers={"Accept": "application/json"})  # noqa: S310 - https alone
+    request = Request(address, headers={"Accept": accept})  # noqa: S310 - https alone
     try:
         with build_opener(HttpsOnly).open(request, timeout=FETCH_WITHIN_S) as answer:
-            return _limited(answer.read(MAX_BYTES + 1))
+            return _limited(_body(answer, limit), limit)
     except URLError as error:
         raise SourceError(f"it can't be had: {error.reason}") from None
 
@@ -127,7 +139,18 @@ def _check_address(address: str) -> None:
         raise SourceError("a directory's address begins with https://")
 
 
-def _limited(text: bytes) -> bytes:
-    if len(text) > MAX_BYTES:
-        raise SourceError(f"it is larger than {MAX_BYTES // 1024 // 1024} MiB")
+def _body(answer: "HTTPResponse", limit: int) -> bytes:
+    """Up to one byte beyond the limit; raises `SourceError` where it takes too long."""
+    end_s = time.monotonic() + BODY_WITHIN_S
+    body = bytearray()
+    while len(body) <= limit and (block := answer.read1(limit + 1 - len(body))):
+        if time.monotonic() > end_s:
+            raise SourceError(f"it took longer than {BODY_WITHIN_S:.0f} s")
+        body += block
+    return bytes(body)
+
+
+def _limited(text: bytes, limit: int = MAX_BYTES) -> bytes:
+    if len(text) > limit:
+        raise SourceError(f"it is larger than {limit // 1024} KiB")
     return text

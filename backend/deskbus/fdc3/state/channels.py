@@ -69,6 +69,11 @@ class ChannelState:
         if len(self._contexts) > MAX_TYPES:
             del self._contexts[next(iter(self._contexts))]
 
+    def keep_older(self, context_type: str, kept: KeptContext) -> None:
+        """It counts as older than all that the channel has."""
+        if len(self._contexts) < MAX_TYPES:
+            self._contexts = {context_type: kept, **self._contexts}
+
     def context(self, context_type: str) -> KeptContext | None:
         return self._contexts.get(context_type)
 

@@ -1,6 +1,7 @@
 import type { PageEntry } from './page';
 import { Apps } from './apps/apps';
 import { Bus } from './bus/bus';
+import { Fdc3 } from './fdc3/fdc3';
 import { Overview } from './overview';
 import { PanelPage } from './panel/panel';
 import { Federation } from './status/federation';
@@ -57,6 +58,12 @@ export const PAGES: readonly PageEntry[] = [
     make: (its) => new Federation(its),
   },
   { name: 'web', title: text('page.control.web'), icon: 'web', make: (its) => new Web(its) },
+  {
+    name: 'fdc3',
+    title: text('page.control.fdc3'),
+    icon: 'fdc3',
+    make: (its) => new Fdc3(its),
+  },
 ];
 
 /** A page for a panel that the shell has added. */

@@ -101,6 +101,11 @@ export class BridgeAgent extends DesktopAgentProxy {
       : Promise.reject(new Error('UnknownEventType'));
   }
 
+  override async connect(): Promise<void> {
+    await super.connect();
+    await this.pageChannels.recall();
+  }
+
   /** Tells an agent that has forgotten this page of its channel and its listeners. */
   async renew(): Promise<void> {
     const { current } = this.pageChannels;

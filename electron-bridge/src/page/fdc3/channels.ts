@@ -94,6 +94,11 @@ export class PageChannels extends DefaultChannelSupport {
     await this.shown;
   }
 
+  /** Learns which channel the page is on from before: of an earlier load, or of a layout. */
+  async recall(): Promise<void> {
+    this.current = (await this.getUserChannel())?.id ?? null;
+  }
+
   /** FDC3's own event for a change of the user channel. */
   onChanged(handler: EventHandler): Promise<Listener> {
     return this.addChannelChangedEventHandler(({ details }: ApiEvent) => {

@@ -72,7 +72,10 @@ export class ChoiceList {
     nothing.hidden = fitting.length > 0;
   }
 
-  private row({ id, label, detail, running, colour }: Choice, isChosen: boolean): HTMLElement {
+  private row(
+    { id, label, detail, running, colour, icon }: Choice,
+    isChosen: boolean,
+  ): HTMLElement {
     const button = element('button', '', 'choice') as HTMLButtonElement;
     button.type = 'button';
     button.dataset['id'] = id;
@@ -81,7 +84,7 @@ export class ChoiceList {
     const words = document.createElement('span');
     words.append(element('div', label, 'label'));
     if (detail) words.append(element('div', detail, 'detail'));
-    button.append(avatar(label, colour), words);
+    button.append(avatar(label, { colour, icon }), words);
     if (running) button.append(element('span', this.elements.running, 'mark'));
     button.addEventListener('click', () => this.choose(id));
     return button;
@@ -99,8 +102,21 @@ export function element(name: string, text: string, className?: string): HTMLEle
   return made;
 }
 
-/** A label's first letter, or a colour in its place. */
-export function avatar(label: string, colour?: string): HTMLElement {
+export interface Looks {
+  colour?: string | undefined;
+  /** A `data:` URL: nothing is loaded from elsewhere. */
+  icon?: string | undefined;
+}
+
+/** An icon, a colour, or else the label's first letter. */
+export function avatar(label: string, { colour, icon }: Looks = {}): HTMLElement {
+  if (icon !== undefined) {
+    const image = element('img', '', 'avatar') as HTMLImageElement;
+    image.alt = '';
+    image.addEventListener('error', () => image.replaceWith(avatar(label, { colour })));
+    image.src = icon;
+    return image;
+  }
   const [letter = '?'] = Array.from(label.trim());
   const made = element('span', colour === undefined ? letter.toUpperCase() : '', 'avatar');
   made.setAttribute('aria-hidden', 'true');

@@ -104,13 +104,13 @@ function drawApps(): void {
   byId('nothing').hidden = fitting.length > 0;
 }
 
-function appButton({ appId, title, url, description }: DesktopEntry): HTMLElement {
+function appButton({ appId, title, url, description, icon }: DesktopEntry): HTMLElement {
   const button = element('button', '', 'choice') as HTMLButtonElement;
   button.type = 'button';
   const words = element('span', '');
   words.append(element('div', title, 'label'));
   if (description) words.append(element('div', description, 'detail'));
-  button.append(avatar(title), words);
+  button.append(avatar(title, { icon }), words);
   button.addEventListener('click', () => {
     if (!connected.open({ appId, title, url })) say('The browser did not let it be opened.');
   });

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from deskbus.components.fdc3.browser_desktops import BrowserDesktops
+from deskbus.fdc3.directory.icons import Icons
 from deskbus_protocol.desktop import (
     AdmitParams,
     ClosedParams,
@@ -37,8 +38,7 @@ class Browsers:
         self.desk = Desk(RECORDS)
         self.told: list[tuple[str, object]] = []
         self.is_connected = True
-        self.desktops = BrowserDesktops(lambda: self.desk.agent, self, None)
-        self.desktops.begin(DESKTOP)
+        self.desktops = BrowserDesktops(lambda: self.desk.agent, self, None, Icons())
 
     def notify(self, app: str, client: str, method: str, params: object) -> bool:
         self.told.append((method, params))
@@ -53,14 +53,17 @@ class Browsers:
 
 
 @pytest.fixture
-def browsers() -> Browsers:
-    return Browsers()
+async def browsers() -> Browsers:
+    made = Browsers()
+    await made.desktops.begin(DESKTOP)
+    return made
 
 
-def test_nobody_but_a_desktop_page_lets_pages_in(browsers: Browsers) -> None:
+async def test_nobody_but_a_desktop_page_lets_pages_in(browsers: Browsers) -> None:
     app = ClientId("chart", "window")
+    with pytest.raises(DeskbusError, match="Only the desktop page"):
+        await browsers.desktops.begin(app)
     for attempt in (
-        lambda: browsers.desktops.begin(app),
         lambda: browsers.desktops.admit(app, browsers.admit()),
         lambda: browsers.desktops.ticket(app, HostedParams(instance_id="x")),
         lambda: browsers.desktops.opened(app, OpenedParams(launch="x", opened=True)),
@@ -71,7 +74,7 @@ def test_nobody_but_a_desktop_page_lets_pages_in(browsers: Browsers) -> None:
             attempt()
 
 
-def test_a_page_is_the_app_of_its_origin_and_of_no_other(browsers: Browsers) -> None:
+async def test_a_page_is_the_app_of_its_origin_and_of_no_other(browsers: Browsers) -> None:
     admitted = browsers.desktops.admit(DESKTOP, browsers.admit())
     assert admitted.app_id == "chart"
     assert browsers.desktops.may_join("deskbus.desktop", ClientId("chart", admitted.client))
@@ -89,7 +92,7 @@ def test_a_page_is_the_app_of_its_origin_and_of_no_other(browsers: Browsers) -> 
         )
 
 
-def test_a_page_that_knows_its_secret_is_the_same_instance_again(browsers: Browsers) -> None:
+async def test_a_page_that_knows_its_secret_is_the_same_instance_again(browsers: Browsers) -> None:
     first = browsers.desktops.admit(DESKTOP, browsers.admit())
     proof = {"instanceId": first.instance_id, "instanceUuid": first.instance_uuid}
     again = browsers.desktops.admit(DESKTOP, browsers.admit(**proof))
@@ -101,17 +104,41 @@ def test_a_page_that_knows_its_secret_is_the_same_instance_again(browsers: Brows
 
 async def test_a_launch_is_the_page_that_comes_in_its_window(browsers: Browsers) -> None:
     begun: list[ClientId] = []
-    launch = ""
+    opened = anyio.Event()
+
+    async def open_chart() -> None:
+        await browsers.desktops.open(DESKTOP, "chart", begun.append)
+        opened.set()
+
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(browsers.desktops.open, DESKTOP, "chart", begun.append)
+        tasks.start_soon(open_chart)
         await anyio.wait_all_tasks_blocked()
         [(_, wish)] = browsers.told
         assert isinstance(wish, OpenAppWindowParams)
         assert wish.url == CHART
         launch = wish.launch
         browsers.desktops.opened(DESKTOP, OpenedParams(launch=launch, opened=True))
-    admitted = browsers.desktops.admit(DESKTOP, browsers.admit(launch=launch))
-    assert [admitted.client] == [each.client for each in begun]
+        admitted = browsers.desktops.admit(DESKTOP, browsers.admit(launch=launch))
+        assert [admitted.client] == [each.client for each in begun]
+        await anyio.wait_all_tasks_blocked()
+        assert not opened.is_set()
+        browsers.desktops.began(begun[0])
+        with anyio.fail_after(1):
+            await opened.wait()
+
+
+async def test_a_window_that_closes_before_its_page_has_begun_is_waited_for_no_longer(
+    browsers: Browsers,
+) -> None:
+    with anyio.fail_after(1):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(browsers.desktops.open, DESKTOP, "chart", lambda _: None)
+            await anyio.wait_all_tasks_blocked()
+            [(_, wish)] = browsers.told
+            assert isinstance(wish, OpenAppWindowParams)
+            browsers.desktops.opened(DESKTOP, OpenedParams(launch=wish.launch, opened=True))
+            await anyio.wait_all_tasks_blocked()
+            browsers.desktops.closed(DESKTOP, ClosedParams(launch=wish.launch))
 
 
 async def test_a_window_that_the_browser_does_not_open_is_no_instance(browsers: Browsers) -> None:
@@ -127,7 +154,7 @@ async def test_a_window_that_the_browser_does_not_open_is_no_instance(browsers: 
     assert browsers.desk.agent.instances.of(begun[0]) is None
 
 
-def test_an_app_is_opened_where_its_opener_is(browsers: Browsers) -> None:
+async def test_an_app_is_opened_where_its_opener_is(browsers: Browsers) -> None:
     admitted = browsers.desktops.admit(DESKTOP, browsers.admit())
     page, window = ClientId("chart", admitted.client), ClientId("chart", "window")
     place_for = browsers.desktops.place_for
@@ -170,7 +197,7 @@ async def test_a_choice_is_answered_by_the_desktop_page_that_shows_it(browsers: 
         browsers.desktops.answer(DESKTOP, answer)
 
 
-def test_a_closed_window_is_no_instance_any_more(browsers: Browsers) -> None:
+async def test_a_closed_window_is_no_instance_any_more(browsers: Browsers) -> None:
     admitted = browsers.desktops.admit(DESKTOP, browsers.admit())
     browsers.desktops.closed(DESKTOP, ClosedParams(instance_id=admitted.instance_id))
     assert browsers.desk.agent.instances.get(admitted.instance_id) is None

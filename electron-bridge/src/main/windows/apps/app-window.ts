@@ -5,6 +5,7 @@ import { Emitter } from '../../../common/emitter';
 import { DeskbusError } from '../../../common/error';
 import type { AppPolicy } from '../../policy/app-policy';
 import type { Relays, WindowRelay } from '../../relays';
+import { visiblePlace, WindowPlace } from './window-place';
 import { lockContents, lockedPreferences, WINDOW_LOOK } from '../../policy/lockdown';
 import { APP_ARGUMENT, CLIENT_ARGUMENT, FDC3_ARGUMENT } from '../../../ipc/page-lines';
 
@@ -12,6 +13,8 @@ interface WindowEvents {
   closed: undefined;
   /** The process that renders it is gone. */
   gone: Partial<RenderProcessGoneDetails>;
+  /** It is here now. */
+  placed: Rectangle;
 }
 
 /** One window of an app: a locked BrowserWindow with a connection of its own to the bus. */
@@ -19,6 +22,7 @@ export class AppWindow extends Emitter<WindowEvents> {
   readonly browserWindow: BrowserWindow;
   private readonly relay: WindowRelay;
   private readonly loaded: Promise<void>;
+  private readonly ownPlace: WindowPlace;
 
   constructor(
     readonly descriptor: WindowDescriptor,
@@ -31,6 +35,7 @@ export class AppWindow extends Emitter<WindowEvents> {
     super();
     this.browserWindow = createWindow(descriptor, preload, bounds, relays.arguments);
     const { webContents } = this.browserWindow;
+    this.ownPlace = new WindowPlace(this.browserWindow, (place) => this.emit('placed', place));
     this.relay = relays.open(descriptor.app, webContents, mintTicket);
     policy.own(descriptor, webContents);
     lockContents(webContents, descriptor.url, policy);
@@ -58,6 +63,16 @@ export class AppWindow extends Emitter<WindowEvents> {
     if (this.isOpen) this.browserWindow.destroy();
   }
 
+  /** Moves it, to where it can be seen. */
+  put(bounds: Rectangle): void {
+    this.browserWindow.setBounds(visiblePlace(bounds));
+    this.tellPlace();
+  }
+
+  tellPlace(): void {
+    this.ownPlace.now();
+  }
+
   private async load(): Promise<void> {
     const gone = new Promise<never>((_resolve, reject) => {
       this.once('closed', () => reject(unavailable('The window was closed.')));
@@ -78,6 +93,7 @@ export class AppWindow extends Emitter<WindowEvents> {
       throw error;
     }
     if (!this.browserWindow.isVisible()) this.browserWindow.show();
+    this.tellPlace();
   }
 }
 
@@ -95,7 +111,7 @@ function createWindow(
     height,
     // The colour below a page, seen before its first paint.
     backgroundColor,
-    ...(x === undefined || y === undefined ? {} : { x, y }),
+    ...(x === undefined || y === undefined ? {} : visiblePlace({ x, y, width, height })),
     ...bounds,
     webPreferences: lockedPreferences(preload, `deskbus-app:${app}`, [
       APP_ARGUMENT + app,

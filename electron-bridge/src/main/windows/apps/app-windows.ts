@@ -1,5 +1,5 @@
 import type { BrowserWindow, RenderProcessGoneDetails } from 'electron';
-import type { CrashPage, WindowDescriptor } from '../../../generated/protocol';
+import type { CrashPage, PlaceWindowParams, WindowDescriptor } from '../../../generated/protocol';
 import { Emitter } from '../../../common/emitter';
 import { asDeskbusError, DeskbusError } from '../../../common/error';
 import { AppPolicy } from '../../policy/app-policy';
@@ -7,7 +7,7 @@ import { AppWindow } from './app-window';
 import type { Backend } from '../../backend/backend';
 import { CrashWindow } from './crash-window';
 import { spoken } from '../../languages';
-import { readCloseWindow, readOpenWindow, readShowCrash } from '../../descriptors';
+import { readCloseWindow, readOpenWindow, readPlaceWindow, readShowCrash } from '../../descriptors';
 import { Grants } from '../../policy/grants';
 import type { Relays } from '../../relays';
 import { WindowProcesses } from './window-processes';
@@ -47,8 +47,12 @@ export class AppWindows extends Emitter<AppWindowsEvents> {
     this.processes = new WindowProcesses((app, pids) => {
       backend.notify('ui.windowProcesses', { app, pids });
     });
-    backend.on('up', () => this.processes.tellAll());
+    backend.on('up', () => {
+      this.processes.tellAll();
+      this.tellPlaces();
+    });
     backend.handle('ui.openWindow', (params) => this.openWindow(readOpenWindow(params)));
+    backend.handle('ui.placeWindow', (params) => this.placeWindow(readPlaceWindow(params)));
     backend.handle('ui.closeWindow', (params) => this.closeWindow(readCloseWindow(params)));
     backend.handle('ui.showCrash', (params) => this.showCrash(readShowCrash(params)));
   }
@@ -63,6 +67,11 @@ export class AppWindows extends Emitter<AppWindowsEvents> {
     return windows.find(
       ({ descriptor, browserWindow }) => descriptor.app === app && !browserWindow.isDestroyed(),
     )?.browserWindow;
+  }
+
+  /** Tells the backend where each window is. */
+  tellPlaces(): void {
+    for (const window of this.open.values()) window.tellPlace();
   }
 
   closeAll(): void {
@@ -88,6 +97,10 @@ export class AppWindows extends Emitter<AppWindowsEvents> {
     this.processes.watch(descriptor.app, window.browserWindow.webContents);
     window.on('closed', () => this.windowClosed(window));
     window.on('gone', (details) => this.rendererGone(window, details));
+    window.on('placed', (bounds) => {
+      if (this.open.get(id) === window)
+        this.backend.notify('ui.windowMoved', { window: id, bounds });
+    });
     await window.ready();
     if (this.open.get(id) !== window) {
       throw DeskbusError.of('unavailable', 'The window was replaced while it opened.');
@@ -108,6 +121,13 @@ export class AppWindows extends Emitter<AppWindowsEvents> {
     const { pipe } = await this.backend.up();
     const { ticket } = await this.backend.call('session.mintTicket', { app: id, client });
     return { ticket, pipe };
+  }
+
+  private placeWindow({ window: id, bounds }: PlaceWindowParams): object {
+    const window = this.open.get(id);
+    if (!window) throw DeskbusError.of('not_found', 'There is no such window.');
+    window.put(bounds);
+    return {};
   }
 
   private closeWindow(id: string): object {

@@ -1,0 +1,71 @@
+"""ChannelLayout: FDC3's part of a layout of the desk."""
+
+from collections.abc import Callable, Iterable
+
+from deskbus.fdc3.agent import AgentCore
+from deskbus.fdc3.overview import Overview
+from deskbus.fdc3.state.channels import KeptContext
+from deskbus_protocol.envelope import ClientId
+from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.fdc3 import ChannelParams, LastContext, channel_topic, is_channel_id
+
+
+class ChannelLayout:
+    """The user channel that each client is on, and the last contexts."""
+
+    def __init__(self, agent: AgentCore) -> None:
+        self._agent = agent
+
+    def on_moved(self, tell: Callable[[ClientId, str | None], None]) -> None:
+        """Tells of each client that is on another channel, or on none."""
+        self._agent.moved.add(lambda moved: tell(*moved))
+
+    def join(self, identity: ClientId, channel: str) -> None:
+        """Puts a client on a user channel, also one that has not connected yet.
+
+        A channel that there is not any more is passed over.
+        """
+        found = self._agent.channels.get(channel)
+        if found is not None and found.type == "user":
+            self._agent.move(self._agent.expect(identity), channel)
+
+    def give_up(self, identity: ClientId) -> None:
+        """The client was expected, and will not come."""
+        instance = self._agent.instances.of(identity)
+        if instance is not None and not instance.connected:
+            self._agent.client_ended(identity)
+
+    def last_contexts(self, is_sensitive: Callable[[str], bool], limit: int) -> list[LastContext]:
+        """Those of user and app channels whose topic is not sensitive, a channel's newest first."""
+        kept: list[LastContext] = []
+        for last in Overview(self._agent).contexts(ChannelParams()).contexts:
+            channel = self._agent.channels.get(last.channel)
+            if channel is not None and not is_sensitive(
+                channel_topic(channel.type, channel.id, last.type)
+            ):
+                kept.append(last)
+        return kept[:limit]
+
+    def bring_back(self, lasts: Iterable[LastContext]) -> None:
+        """They are the channels' last contexts, where those have none of their type.
+
+        Nobody is told: a context of an earlier run is for whoever joins the channel, or asks. What
+        can be no channel, and no context of one, is passed over.
+        """
+        for last in lasts:
+            self._bring_back(last)
+
+    def _bring_back(self, last: LastContext) -> None:
+        channels = self._agent.channels
+        channel = channels.get(last.channel)
+        if channel is None and is_channel_id(last.channel):
+            channel = channels.make(last.channel, "app", last.source.app)
+        if channel is None or channel.type == "private" or channel.context(last.type) is not None:
+            return
+        try:
+            topic = channel_topic(channel.type, channel.id, last.type)
+        except DeskbusError:
+            return
+        channel.topics.add(topic)
+        kept = KeptContext(last.context, last.source, last.timestamp, last.trace_id)
+        channel.keep_older(last.type, kept)

@@ -1,0 +1,1 @@
+globalThis.sourceMapSupport = { install() {} };
