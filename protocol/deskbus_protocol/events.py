@@ -456,7 +456,8 @@ class Fdc3Delivered(Event, frozen=True, kw_only=True, tag="fdc3.delivered"):
     """A context or an intent of FDC3 was handed to its readers; what was in it is not recorded.
 
     `app` and `client` sent it, `allowed_by` permitted that. `readers` are "app/client (what
-    permitted it)", the first of `count`.
+    permitted it)", the first of `count`. `app_trace_id` is the trace id that the app gave (FDC3
+    3.0), beside the agent's own.
     """
 
     kind: Literal["broadcast", "intent", "open"]
@@ -466,6 +467,7 @@ class Fdc3Delivered(Event, frozen=True, kw_only=True, tag="fdc3.delivered"):
     allowed_by: str = ""
     readers: str = ""
     count: int = 0
+    app_trace_id: str = ""
 
 
 AuditEvent = (

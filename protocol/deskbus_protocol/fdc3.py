@@ -50,6 +50,7 @@ LISTENER_TIMEOUT_MS = 20_000
 
 HEARTBEAT_MS = 5_000
 MAX_CHANNEL_ID = 100
+MAX_TRACE_ID = 64
 MAX_TYPE = 120
 """Characters of a context type, and of an intent's name."""
 
@@ -219,14 +220,15 @@ class Fdc3Intents(Result, frozen=True, kw_only=True):
 class Fdc3TraceParams(Params, frozen=True, kw_only=True):
     """One trace id, or the newest `limit` entries of all."""
 
-    trace_id: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
+    trace_id: Annotated[str, Meta(min_length=1, max_length=MAX_TRACE_ID)] | UnsetType = UNSET
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
 
 
 class Fdc3TraceEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One step of a context or an intent. `timestamp` is Unix milliseconds.
 
-    `to` is who got it, by app and client. The audit log has what permitted that.
+    `to` is who got it, by app and client. The audit log has what permitted that. `app_trace_id` is
+    the trace id that the app gave, as FDC3 3.0 lets it, where `trace_id` is the agent's.
     """
 
     timestamp: int
@@ -239,6 +241,7 @@ class Fdc3TraceEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", 
     intent: str = ""
     private: bool = False
     detail: str = ""
+    app_trace_id: str = ""
 
 
 class Fdc3Trace(Result, frozen=True, kw_only=True):

@@ -461,6 +461,41 @@ async def test_a_page_goes_on_listening_when_the_backend_was_killed(
         assert await chart.until("window.asked") == 1
 
 
+async def metadata_goes_along(blotter: Page, chart: Page) -> None:
+    """A page's own metadata, on a channel, with an intent, and with its result."""
+    await chart.evaluate(
+        """(async () => {
+            window.told = [];
+            const channel = await fdc3.getOrCreateChannel('own');
+            await channel.addContextListener(null, (_, metadata) => told.push(metadata));
+            await fdc3.addIntentListener('ViewNews', (context, metadata) => {
+                told.push(metadata);
+                return Promise.resolve({ context, metadata: { signature: 'of the result' } });
+            });
+        })()"""
+    )
+    given = {"traceId": "mine", "signature": "s", "custom": {"a": [1]}, "source": {"appId": "x"}}
+    metadata = await blotter.evaluate(
+        f"""(async () => {{
+            const given = {json.dumps(given)};
+            const channel = await fdc3.getOrCreateChannel('own');
+            await channel.broadcast({CONTACT}, given);
+            const [chart] = await fdc3.findInstances({{ appId: 'Chart' }});
+            const raised = await fdc3.raiseIntent('ViewNews', {CONTACT}, chart, given);
+            await raised.getResult();
+            return raised.getResultMetadata();
+        }})()"""
+    )
+    await chart.until("told.length === 2")
+    for told in await chart.evaluate("told"):
+        assert told["source"]["appId"] == "test.blotter"
+        assert {name: told[name] for name in given if name != "source"} == {
+            name: value for name, value in given.items() if name != "source"
+        }
+    assert metadata["signature"] == "of the result"
+    assert metadata["source"]["appId"] == "Chart"
+
+
 async def test_a_page_has_what_fdc3_3_adds_where_the_configuration_says_so(
     electron_with: Starter, tmp_path: Path
 ) -> None:
@@ -500,6 +535,7 @@ async def test_a_page_has_what_fdc3_3_adds_where_the_configuration_says_so(
         assert told["error"] == "IntentHandlerRejected"
         gone = await chart.until("window.gone")
         assert gone == {"channelId": "own", "contextType": "fdc3.contact"}
+        await metadata_goes_along(blotter, chart)
         with suppress(PageGoneError):
             await chart.evaluate("(() => { fdc3.close(); })()")
         await blotter.until(

@@ -4,7 +4,7 @@ import json
 import sys
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +302,35 @@ async def test_what_was_shared_last_is_there_after_a_restart(tmp_path: Path) -> 
         assert (await heard.next())[0] == INSTRUMENT
         own = await chart.get_or_create_channel("orders.own")
         assert await own.get_current_context() == CONTACT
+
+
+async def test_five_hundred_contexts_reach_fifty_listeners_and_none_is_lost(
+    tmp_path: Path,
+) -> None:
+    heard: list[list[int]] = [[] for _ in range(50)]
+    whole, all_came = list(range(500)), anyio.Event()
+
+    def listener(seen: list[int]) -> Any:
+        def hear(context: dict[str, Any], _: ContextMetadata) -> None:
+            seen.append(context["number"])
+            if len(seen) == len(whole) and all(len(each) == len(whole) for each in heard):
+                all_came.set()
+
+        return hear
+
+    async with desk(tmp_path) as shell, AsyncExitStack() as stack:
+        for client in range(5):
+            chart = await stack.enter_async_context(agent(shell, "desk.chart", f"window-{client}"))
+            channel = await chart.get_or_create_channel("flood")
+            for seen in heard[client * 10 : client * 10 + 10]:
+                await channel.add_context_listener("test.number", listener(seen))
+        blotter = await stack.enter_async_context(agent(shell, "desk.blotter"))
+        channel = await blotter.get_or_create_channel("flood")
+        for number in whole:
+            await channel.broadcast({"type": "test.number", "number": number})
+        with anyio.fail_after(LIMIT_S):
+            await all_came.wait()
+    assert all(seen == whole for seen in heard)
 
 
 USES: dict[str, tuple[str, str]] = {

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Meta, Raw, UnsetType
 
 from deskbus.contracts.listeners import Listeners
 from deskbus.fdc3.directory.app_directory import AppDirectory
@@ -18,6 +18,7 @@ from deskbus.fdc3.trace import Trace
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.fdc3 import (
     HEARTBEAT_MS,
+    MAX_TRACE_ID,
     METADATA_HEADER,
     Fdc3TraceEntry,
     Version,
@@ -34,8 +35,8 @@ SILENT_S = 60.0
 CLEARED = Raw(b"null")
 """The payload of a message on a channel's topic that clears its context."""
 
-PASSED_ON = ("signature", "antiReplay", "custom")
-"""Members of an app's metadata that FDC3 3.0 has passed through, never inspected."""
+PASSED_ON = ("traceId", "signature", "antiReplay", "custom")
+"""Members of an app's metadata that FDC3 3.0 has passed through untouched."""
 
 FDC3_VERSIONS: dict[Version, str] = {"2.2": "2.2", "3.0": "3.0"}
 
@@ -75,6 +76,10 @@ class _Line(msgspec.Struct, frozen=True, rename="camel"):
     origin: str | UnsetType = UNSET
 
 
+class _OwnTrace(msgspec.Struct, frozen=True, rename="camel"):
+    trace_id: Annotated[str, Meta(max_length=MAX_TRACE_ID)] = ""
+
+
 class _Frame(msgspec.Struct, frozen=True):
     params: _Line
 
@@ -90,6 +95,15 @@ def _kept(message: _Line) -> KeptContext:
         more = CLEARED
     trace_id = message.correlation_id
     return KeptContext(message.payload, message.sender, message.timestamp, trace_id, more)
+
+
+def app_trace_id(more: Raw) -> str:
+    """The trace id in an app's own metadata (FDC3 3.0); empty where there is none."""
+    try:
+        given = msgspec.json.decode(more, type=_OwnTrace | None)
+    except msgspec.MsgspecError:
+        return ""
+    return "" if given is None else given.trace_id
 
 
 class AgentCore:
@@ -400,6 +414,7 @@ class AgentCore:
                 context_type=context_type,
                 channel=channel.id,
                 private=channel.type == "private",
+                app_trace_id=app_trace_id(kept.more),
             )
         )
 
@@ -423,10 +438,10 @@ class AgentCore:
         """FDC3 3.0, ContextMetadata; an app of 2.2 passes over it."""
         own = {} if kept.more == CLEARED else msgspec.json.decode(kept.more, type=dict[str, Raw])
         return {
+            "traceId": kept.trace_id,
             **own,
             "source": source,
             "timestamp": self.timestamp(kept.timestamp),
-            "traceId": kept.trace_id,
         }
 
     def _forget_channel(self, channel: ChannelState) -> None:

@@ -20,7 +20,7 @@ class Trace:
         """Oldest first, as things happened."""
         found: list[Fdc3TraceEntry] = []
         for entry in self._backwards():
-            if trace_id in (None, entry.trace_id):
+            if trace_id is None or trace_id in (entry.trace_id, entry.app_trace_id):
                 found.append(entry)
             if len(found) >= limit:
                 break

@@ -2619,7 +2619,8 @@ export interface Fdc3Trace {
 /**
  * One step of a context or an intent. `timestamp` is Unix milliseconds.
  *
- * `to` is who got it, by app and client. The audit log has what permitted that.
+ * `to` is who got it, by app and client. The audit log has what permitted that. `app_trace_id` is
+ * the trace id that the app gave, as FDC3 3.0 lets it, where `trace_id` is the agent's.
  */
 export interface Fdc3TraceEntry {
   timestamp: number;
@@ -2632,6 +2633,7 @@ export interface Fdc3TraceEntry {
   intent?: string;
   private?: boolean;
   detail?: string;
+  appTraceId?: string;
 }
 
 export interface BeginDesktopResult {

@@ -245,6 +245,7 @@ class DeliveryAudit:
                 allowed_by=self._why(entry.source, sends),
                 readers=", ".join(named),
                 count=len(entry.to),
+                app_trace_id=entry.app_trace_id,
             )
         )
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from deskbus.fdc3.agent import AgentCore
+from deskbus.fdc3.agent import AgentCore, app_trace_id
 from deskbus.fdc3.dacp.intents import Accepted
 from deskbus.fdc3.dacp.launches import ListenerWait, opened
 from deskbus.fdc3.dacp.messages import AppPayload, NoPayload, OpenPayload, context_in
@@ -31,7 +31,7 @@ async def open_app(
     app = agent.directory.app_of(payload.app.app_id)
     if app is None:
         raise DacpError("AppNotFound")
-    context = context_in(payload)
+    context, more = context_in(payload), agent.own_metadata(payload.metadata)
     context_type = None if context is None else context_type_of(context)
     if context is None or context_type is None:
         instance = await _opened(agent, app, opener, None)
@@ -45,7 +45,7 @@ async def open_app(
         if not heard and not await wait.come():
             raise DacpError("AppTimeout")
     now_ms, trace_id = agent.around.clock_ms(), agent.around.new_trace()
-    kept = KeptContext(context, opener.identity, now_ms, trace_id)
+    kept = KeptContext(context, opener.identity, now_ms, trace_id, more)
     agent.tell(
         instance,
         "broadcastEvent",
@@ -59,6 +59,7 @@ async def open_app(
             source=opener.identity,
             to=[instance.identity],
             context_type=context_type,
+            app_trace_id=app_trace_id(more),
         )
     )
     return {"appIdentifier": instance.name}

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Raw, UnsetType
 
-from deskbus.fdc3.agent import AgentCore
+from deskbus.fdc3.agent import AgentCore, app_trace_id
 from deskbus.fdc3.dacp.channels import room_for_listener
 from deskbus.fdc3.dacp.launches import ListenerWait, opened
 from deskbus.fdc3.dacp.messages import (
@@ -389,6 +389,7 @@ def _deliver(
             to=[taker.identity],
             context_type=raised.context_type,
             intent=intent,
+            app_trace_id=app_trace_id(raised.more),
         )
     )
 
@@ -396,6 +397,7 @@ def _deliver(
 def intent_result(
     agent: AgentCore, handler: Instance, payload: IntentResultPayload
 ) -> dict[str, Any]:
+    more = agent.own_metadata(payload.metadata)
     owed = agent.deliveries.paid(payload.raise_intent_request_uuid, handler.id)
     if owed is None:
         raise DacpError("InvalidArguments")
@@ -411,5 +413,10 @@ def intent_result(
         result = {"channel": channel.describe()}
     elif given.context != ABSENT:
         result = {"context": given.context}
-    agent.answer_raiser(owed, {"intentResult": result})
+    answer: dict[str, Any] = {"intentResult": result}
+    if agent.version == "3.0":
+        now_ms = agent.around.clock_ms()
+        kept = KeptContext(ABSENT, handler.identity, now_ms, owed.trace_id, more)
+        answer["resultMetadata"] = agent.context_metadata(handler.name, kept)
+    agent.answer_raiser(owed, answer)
     return {}

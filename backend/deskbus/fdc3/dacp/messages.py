@@ -127,10 +127,14 @@ class IntentResult(msgspec.Struct, frozen=True):
 
 
 class IntentResultPayload(Payload, frozen=True):
-    """`error` is ours: the handler has thrown, for which DACP 2.2 has no word."""
+    """`error` is ours: the handler has thrown, for which DACP 2.2 has no word.
+
+    `metadata` is of FDC3 3.0.
+    """
 
     raise_intent_request_uuid: Uuid
     intent_result: IntentResult = IntentResult()
+    metadata: Raw = ABSENT
     error: Literal["IntentHandlerRejected"] | UnsetType = UNSET
 
 
@@ -139,7 +143,10 @@ class AppPayload(Payload, frozen=True):
 
 
 class OpenPayload(AppPayload, frozen=True):
+    """`metadata` is of FDC3 3.0."""
+
     context: Raw = ABSENT
+    metadata: Raw = ABSENT
 
 
 def context_in(payload: Payload) -> Raw | None:

@@ -15,6 +15,8 @@ import {
   type IntentResult,
   type Listener,
 } from '@finos/fdc3-standard';
+import type { AppIdentifier, IntentResolution } from '@finos/fdc3-standard';
+import type { Context } from '@finos/fdc3-context';
 import { throwLater } from '../../common/uncaught';
 import type { ConnectResult } from '../../generated/protocol';
 import { FDC3_EXCHANGE_TIMEOUT_MS, FDC3_LAUNCH_TIMEOUT_MS } from '../../generated/constants';
@@ -29,6 +31,14 @@ interface ResultPromises {
   createResultPromise(request: { meta: { requestUuid: string } }): Promise<IntentResult>;
 }
 
+/** FDC3 3.0, ContextWithMetadata; a context has a type, and a channel an id. */
+interface WithMetadata {
+  context: Context;
+  metadata: object;
+  type: string;
+  id: unknown;
+}
+
 /** People choose in a dialog of the shell, so a page has nothing to draw. */
 const resolver: IntentResolver = {
   connect: () => Promise.resolve(),
@@ -39,8 +49,13 @@ const resolver: IntentResolver = {
 /** FINOS's own agent for pages, over messages that the bridge carries. */
 export class BridgeAgent extends DesktopAgentProxy {
   private readonly pageChannels: PageChannels;
+  private readonly metadataOf: WeakMap<Promise<IntentResult>, Promise<object>>;
 
-  constructor(private readonly messaging: BridgeMessaging) {
+  /** With `isNewer` it has the additions of FDC3 3.0. */
+  constructor(
+    private readonly messaging: BridgeMessaging,
+    private readonly isNewer: boolean,
+  ) {
     const heartbeat = new DefaultHeartbeatSupport(messaging);
     const channels = new PageChannels(messaging);
     const intents = new DefaultIntentSupport(
@@ -52,7 +67,7 @@ export class BridgeAgent extends DesktopAgentProxy {
     const apps = new DefaultAppSupport(messaging, FDC3_EXCHANGE_TIMEOUT_MS, FDC3_LAUNCH_TIMEOUT_MS);
     super(heartbeat, channels, intents, apps, [heartbeat], LogLevel.NONE);
     this.pageChannels = channels;
-    rejectResults(intents as unknown as ResultPromises, messaging);
+    this.metadataOf = rejectResults(intents as unknown as ResultPromises, messaging);
   }
 
   override addIntentListener(intent: string, handler: IntentHandler): Promise<Listener> {
@@ -85,11 +100,21 @@ export class BridgeAgent extends DesktopAgentProxy {
         const { metadata: more } = (event?.payload ?? {}) as { metadata?: ContextMetadata };
         const known = { ...metadata, ...more } as ContextMetadata;
         const done = handler(context, known) as Promise<IntentResult> | undefined;
-        return done === undefined ? undefined : Promise.resolve(done).catch(rejected);
+        if (done === undefined) return undefined;
+        return Promise.resolve(done)
+          .then((result) => (this.isNewer ? this.unwrap(result) : result))
+          .catch(rejected);
       } catch (error) {
         return rejected(error);
       }
     };
+  }
+
+  /** A result may be a context with metadata of the page's own (FDC3 3.0). */
+  private unwrap(result: IntentResult): IntentResult {
+    const { context, metadata, type, id } = (result ?? {}) as Partial<WithMetadata>;
+    const isPair = context !== undefined && metadata !== undefined && !type && !id;
+    return isPair ? this.messaging.carrying(context, metadata) : result;
   }
 
   override addEventListener(type: FDC3EventTypes | null, handler: EventHandler): Promise<Listener> {
@@ -99,6 +124,45 @@ export class BridgeAgent extends DesktopAgentProxy {
     return name === null || name === 'userChannelChanged'
       ? this.pageChannels.onChanged(handler)
       : Promise.reject(new Error('UnknownEventType'));
+  }
+
+  // FDC3 3.0 has metadata of the page's own behind what 2.2 takes.
+
+  override broadcast(context: Context, ...[metadata]: unknown[]): Promise<void> {
+    return super.broadcast(this.messaging.carrying(context, metadata));
+  }
+
+  override open(
+    app: string | AppIdentifier,
+    context?: Context,
+    ...[metadata]: unknown[]
+  ): Promise<AppIdentifier> {
+    return super.open(app, this.messaging.carrying(context, metadata));
+  }
+
+  override raiseIntent(
+    intent: string,
+    context: Context,
+    app?: string | AppIdentifier,
+    ...[metadata]: unknown[]
+  ): Promise<IntentResolution> {
+    const raised = super.raiseIntent(intent, this.messaging.carrying(context, metadata), app);
+    return raised.then((resolution) => this.withMetadata(resolution));
+  }
+
+  override raiseIntentForContext(
+    context: Context,
+    app?: string | AppIdentifier,
+    ...[metadata]: unknown[]
+  ): Promise<IntentResolution> {
+    const raised = super.raiseIntentForContext(this.messaging.carrying(context, metadata), app);
+    return raised.then((resolution) => this.withMetadata(resolution));
+  }
+
+  private withMetadata(resolution: IntentResolution): IntentResolution {
+    const { result } = resolution as unknown as { result: Promise<IntentResult> };
+    const getResultMetadata = (): Promise<object> | undefined => this.metadataOf.get(result);
+    return this.isNewer ? Object.assign(resolution, { getResultMetadata }) : resolution;
   }
 
   override async connect(): Promise<void> {
@@ -124,15 +188,22 @@ export class BridgeAgent extends DesktopAgentProxy {
   }
 }
 
-function rejectResults(intents: ResultPromises, messaging: BridgeMessaging): void {
+/** Results that are errors are told to the page; returns the metadata by the result's promise. */
+function rejectResults(
+  intents: ResultPromises,
+  messaging: BridgeMessaging,
+): WeakMap<Promise<IntentResult>, Promise<object>> {
+  const metadataOf = new WeakMap<Promise<IntentResult>, Promise<object>>();
   const create = intents.createResultPromise.bind(intents);
   intents.createResultPromise = (request) => {
-    const failed = messaging.resultError(request.meta.requestUuid);
+    const { failed, metadata } = messaging.resultOf(request.meta.requestUuid);
     const result = Promise.race([create(request), failed]);
     // A page need not ask for the result of what it raises.
     result.catch(() => undefined);
+    metadataOf.set(result, metadata);
     return result;
   };
+  return metadataOf;
 }
 
 /** Begins with the agent; rejects where it can't be reached. */
@@ -152,7 +223,7 @@ export async function connect(bus: PageBus, isNewer: boolean): Promise<BridgeAge
   const messaging = new BridgeMessaging(bus);
   if (isNewer) extendChannels(messaging);
   await begin();
-  const agent = new BridgeAgent(messaging);
+  const agent = new BridgeAgent(messaging, isNewer);
   await agent.connect();
   bus.on('fdc3Lost', () => {
     begin()

@@ -14,7 +14,7 @@ import { newUuid } from './uuid';
 interface Incoming {
   type: string;
   meta: { requestUuid?: string };
-  payload: { error?: string };
+  payload: { error?: string; resultMetadata?: object };
 }
 
 interface Shared {
@@ -23,9 +23,19 @@ interface Shared {
   metadata?: object;
 }
 
+interface Carried {
+  context?: Context | null;
+}
+
 type ContextListener = RegisterableListener & {
   handler(context: Context, metadata: object): void;
 };
+
+/** The result of an intent, where it is an error, and its metadata (FDC3 3.0), where it is none. */
+interface Outcome {
+  reject(error: Error): void;
+  tell(metadata: object): void;
+}
 
 interface Exchange {
   readonly type: string;
@@ -41,7 +51,9 @@ export class BridgeMessaging extends AbstractMessaging {
   handling: IntentEvent | undefined;
   private readonly listeners = new Map<string, RegisterableListener>();
   private readonly exchanges = new Map<string, Exchange>();
-  private readonly results = new Map<string, (error: Error) => void>();
+  private readonly results = new Map<string, Outcome>();
+  /** Metadata that the page gave with a context (FDC3 3.0), by that very object. */
+  private readonly given = new WeakMap<object, object>();
   private readonly queue: Incoming[] = [];
   private readonly turn = new MessageChannel();
 
@@ -80,6 +92,14 @@ export class BridgeMessaging extends AbstractMessaging {
     };
   }
 
+  /** The context, for one request, which takes the page's own metadata along. */
+  carrying<Shared extends Context | null | undefined>(context: Shared, metadata: unknown): Shared {
+    if (!context || typeof metadata !== 'object' || metadata === null) return context;
+    const copy = { ...context };
+    this.given.set(copy, metadata);
+    return copy;
+  }
+
   async post(message: AppRequestMessage | WebConnectionProtocol6Goodbye): Promise<void> {
     await this.bus.call('fdc3.send', { message });
   }
@@ -99,9 +119,19 @@ export class BridgeMessaging extends AbstractMessaging {
     return all;
   }
 
-  /** Rejects with the error that an intent's result is; else it never settles. */
-  resultError(requestUuid: string): Promise<never> {
-    return new Promise((_resolve, reject) => this.results.set(requestUuid, reject));
+  /**
+   * Beside the result of an intent: `failed` rejects with the error that it is, else it never
+   * settles; `metadata` is that of FDC3 3.0.
+   */
+  resultOf(requestUuid: string): { failed: Promise<never>; metadata: Promise<object> } {
+    let reject: Outcome['reject'] = () => undefined;
+    let tell: Outcome['tell'] = () => undefined;
+    const failed = new Promise<never>((_resolve, refuse) => (reject = refuse));
+    const told = new Promise<object>((resolve) => (tell = resolve));
+    this.results.set(requestUuid, { reject, tell });
+    const metadata = Promise.race([told, failed]);
+    metadata.catch(() => undefined);
+    return { failed, metadata };
   }
 
   /**
@@ -114,6 +144,7 @@ export class BridgeMessaging extends AbstractMessaging {
     timeoutMs: number,
   ): Promise<X> {
     const { requestUuid } = message.meta;
+    this.complete(message.payload);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const answer = new Promise<Incoming>((resolve, reject) => {
       this.exchanges.set(requestUuid, { type: expectedTypeName, settle: resolve });
@@ -132,6 +163,13 @@ export class BridgeMessaging extends AbstractMessaging {
     }
   }
 
+  private complete(payload: object): void {
+    const { context, intentResult } = payload as Carried & { intentResult?: Carried };
+    const carried = context ?? intentResult?.context;
+    const metadata = carried ? this.given.get(carried) : undefined;
+    if (metadata) Object.assign(payload, { metadata });
+  }
+
   disconnect(): Promise<void> {
     return Promise.resolve();
   }
@@ -144,13 +182,15 @@ export class BridgeMessaging extends AbstractMessaging {
       return;
     }
     if (message.type === 'raiseIntentResultResponse' && requestUuid !== undefined) {
-      const reject = this.results.get(requestUuid);
+      const outcome = this.results.get(requestUuid);
       this.results.delete(requestUuid);
-      if (message.payload.error !== undefined) {
+      const { error, resultMetadata = {} } = message.payload;
+      if (error !== undefined) {
         this.dropWaiters(message);
-        reject?.(new Error(message.payload.error));
+        outcome?.reject(new Error(error));
         return;
       }
+      outcome?.tell(resultMetadata);
     }
     this.tell(message as unknown as IntentEvent);
   }

@@ -34,6 +34,11 @@ export async function ask(
 
 /** Gives every channel of the proxy its methods of 3.0. */
 export function extendChannels(messaging: BridgeMessaging): void {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its channel below
+  const { broadcast } = DefaultChannel.prototype;
+  DefaultChannel.prototype.broadcast = function (context: Context, ...[metadata]: unknown[]) {
+    return broadcast.call(this, messaging.carrying(context, metadata));
+  };
   const methods = {
     async clearContext(this: { id: string }, contextType: string | null = null): Promise<void> {
       await ask(messaging, 'clearContext', { channelId: this.id, contextType });

@@ -333,12 +333,38 @@ async def test_metadata_of_the_app_is_passed_on_but_for_what_the_agent_knows() -
         refused = await settled(blotter, await raise_intent(blotter, metadata=7))
     (event,) = chart.events("intentEvent")
     told = event["metadata"]
-    assert [told[name] for name in ("signature", "antiReplay", "custom")] == [
-        given["signature"], given["antiReplay"], given["custom"],
+    assert [told[name] for name in ("traceId", "signature", "antiReplay", "custom")] == [
+        given["traceId"], given["signature"], given["antiReplay"], given["custom"],
     ]  # fmt: skip
     assert told["source"]["appId"] == "blotter"
-    assert told["traceId"].startswith("trace-")
     assert refused == {"error": "InvalidArguments"}
+    # The agent has an id of its own; what it hands out is found by either.
+    (entry,) = desk.agent.trace.newest(10, "mine")
+    assert entry.trace_id.startswith("trace-")
+    assert desk.agent.trace.newest(10, entry.trace_id) == [entry]
+
+
+async def test_a_result_has_metadata_of_the_agent_and_of_who_gave_it() -> None:
+    desk = Desk(version="3.0")
+    blotter, chart = desk.join("blotter"), desk.join("chart")
+    await chart.listen("ViewChart")
+    async with desk.service.running():
+        request = await raise_intent(blotter)
+        await settled(blotter, request)
+        (event,) = chart.events("intentEvent")
+        answer = {
+            "raiseIntentRequestUuid": event["raiseIntentRequestUuid"],
+            "intentEventUuid": "x",
+            "intentResult": {"context": CONTACT},
+            "metadata": {"signature": "s", "source": {"appId": "bank"}},
+        }
+        await chart.send("intentResultRequest", **answer)
+    result = blotter.answer_to(request, "raiseIntentResultResponse")
+    assert result is not None
+    assert result["intentResult"] == {"context": CONTACT}
+    told = result["resultMetadata"]
+    assert (told["signature"], told["source"]["appId"]) == ("s", "chart")
+    assert {"timestamp", "traceId"} <= set(told)
 
 
 async def test_a_choice_that_was_remembered_is_not_asked_for_again() -> None:
