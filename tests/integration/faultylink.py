@@ -1,10 +1,12 @@
-"""A relay between a client and the backend's pipe that can be cut, in the middle of a frame too."""
+"""A relay between a client and the backend's pipe or gateway, which can be cut within a frame."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
+
+LOOPBACK = "127.0.0.1"
 
 CHUNK_BYTES = 700
 """Small and odd, so that a cut falls into a frame."""
@@ -18,12 +20,15 @@ class _Half(asyncio.Protocol):
         self._held = bytearray()
         self.transport: asyncio.Transport | None = None
         self.other: _Half | None = None
+        self.swallows = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self._link.halves.add(self)
 
     def data_received(self, data: bytes) -> None:
+        if self.swallows:
+            return
         if not self._held:
             asyncio.get_running_loop().call_soon(self._hand_on)
         self._held += data
@@ -44,7 +49,7 @@ class _Half(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._hand_on)
 
     def _allowed(self) -> int:
-        return CHUNK_BYTES
+        return self._link.chunk_bytes
 
     def _handed_on(self, size_bytes: int) -> None:
         """Bytes that have gone to the other side."""
@@ -55,7 +60,8 @@ class _Far(_Half):
 
     def _allowed(self) -> int:
         left = self._link.left_bytes
-        return CHUNK_BYTES if left is None else min(CHUNK_BYTES, left)
+        chunk_bytes = super()._allowed()
+        return chunk_bytes if left is None else min(chunk_bytes, left)
 
     def _handed_on(self, size_bytes: int) -> None:
         if self._link.left_bytes is None:
@@ -81,8 +87,12 @@ class _Near(_Half):
     async def _connect(self) -> None:
         far = _Far(self._link)
         far.other = self
+        loop, target = asyncio.get_running_loop(), self._link.target
         try:
-            await asyncio.get_running_loop().create_unix_connection(lambda: far, self._link.target)
+            if isinstance(target, int):
+                await loop.create_connection(lambda: far, LOOPBACK, target)
+            else:
+                await loop.create_unix_connection(lambda: far, target)
         except OSError:
             if self.transport is not None:
                 self.transport.abort()
@@ -92,17 +102,26 @@ class _Near(_Half):
 
 
 class FaultyLink:
-    def __init__(self, path: str, target: str) -> None:
+    """`target` is the path of a pipe, or a port; `port` is the relay's own, where it has one."""
+
+    def __init__(self, path: str, target: str | int) -> None:
         self.path = path
         self.target = target
+        self.port = 0
         self.halves: set[_Half] = set()
         self.connections = 0
         self.left_bytes: int | None = None
+        self.chunk_bytes = CHUNK_BYTES
         self._changed = asyncio.Event()
 
     def cut_after(self, size_bytes: int) -> None:
         """Ends the connection when the client has got so many more bytes."""
         self.left_bytes = size_bytes
+
+    def swallow(self) -> None:
+        """Hands nothing on for whoever is connected now, and tells neither side."""
+        for half in self.halves:
+            half.swallows = True
 
     async def quiet(self) -> None:
         """Returns when nobody is connected."""
@@ -121,9 +140,17 @@ class FaultyLink:
 
 
 @asynccontextmanager
-async def faulty_link(folder: Path, target: str) -> AsyncIterator[FaultyLink]:
+async def faulty_link(
+    folder: Path, target: str | int, *, over_tcp: bool = False
+) -> AsyncIterator[FaultyLink]:
+    """Clients come to the link's path, or to its port."""
     link = FaultyLink(str(folder / "faulty.sock"), target)
-    server = await asyncio.get_running_loop().create_unix_server(lambda: _Near(link), link.path)
+    loop = asyncio.get_running_loop()
+    if over_tcp:
+        server = await loop.create_server(lambda: _Near(link), LOOPBACK, 0)
+        link.port = server.sockets[0].getsockname()[1]
+    else:
+        server = await loop.create_unix_server(lambda: _Near(link), link.path)
     try:
         yield link
     finally:

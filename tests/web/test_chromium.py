@@ -281,8 +281,9 @@ async def test_two_apps_are_cross_site_and_share_no_cookies(
 
 
 @pytest.mark.requirement("6.3")
+@pytest.mark.parametrize("has_shared_worker", [True, False])
 async def test_a_reload_loses_nothing_and_repeats_nothing(
-    desk: WebDesk, context: BrowserContext
+    desk: WebDesk, context: BrowserContext, has_shared_worker: bool
 ) -> None:
     (desk.folder / "ticker/counting.js").write_text(
         "const read = () => JSON.parse(sessionStorage.getItem('got') ?? '[]');\n"
@@ -293,7 +294,10 @@ async def test_a_reload_loses_nothing_and_repeats_nothing(
         '<!doctype html><title>counting</title><script src="counting.js"></script>'
     )
     first = await open_app(desk, context)
-    page = await visit(context, f"{desk.origins[TICKER]}/ticker/counting.html")
+    page = await context.new_page()
+    if not has_shared_worker:
+        await page.add_init_script("delete window.SharedWorker")
+    await page.goto(f"{desk.origins[TICKER]}/ticker/counting.html")
     name = await page.evaluate("deskbus.client")
     sent = 0
     async with desk.shell.app(BLOTTER) as blotter:

@@ -1,36 +1,51 @@
 import { dial } from './link/dial';
+import { dialSite } from './link/dial-site';
 import { handedOver } from './link/badge';
 import { Client, type ClientOptions } from './client';
 import type { Ticket } from './connection';
 
-interface ConnectTarget extends Pick<
-  ClientOptions,
-  'whileClosed' | 'heartbeat' | 'retry' | 'batch'
-> {
-  /** The path of the backend's pipe. */
-  pipe: string;
+interface Who extends Pick<ClientOptions, 'whileClosed' | 'heartbeat' | 'retry' | 'batch'> {
   /** The id of the app that connects. */
   app: string;
 }
 
-interface WithTicket extends ConnectTarget {
-  /** Works once: after a loss the client resumes its session, within the backend's grace. */
-  ticket: string;
+interface OverPipe extends Who {
+  /** The path of the backend's pipe. */
+  pipe: string;
+  site?: undefined;
 }
 
-interface WithProvider extends ConnectTarget {
+interface OverWebSocket extends Who {
+  /**
+   * The origin of the app's site behind the web gateway, such as
+   * `http://com-example-x-….localhost:24800`. All clients of a process for one site share a
+   * WebSocket; each has its name, order and budget.
+   */
+  site: string;
+  pipe?: undefined;
+}
+
+type ConnectTarget = OverPipe | OverWebSocket;
+
+type WithTicket = ConnectTarget & {
+  /** Works once: after a loss the client resumes its session, within the backend's grace. */
+  ticket: string;
+};
+
+type WithProvider = ConnectTarget & {
   /** Called for each session; lets the client come back even when the backend has forgotten it. */
   ticketProvider: () => Promise<string | Ticket>;
-}
+};
 
 export type ConnectOptions = WithTicket | WithProvider;
 
-/** Connects to the backend's pipe and opens the app's session; rejects with `DeskbusError`. */
+/** Connects to the backend's pipe, or to its web gateway, and opens the app's session; rejects with `DeskbusError`. */
 export async function connect(options: ConnectOptions): Promise<Client> {
-  const { pipe, app, whileClosed, heartbeat, retry, batch } = options;
+  const { app, whileClosed, heartbeat, retry, batch } = options;
+  const pipe = options.site ?? options.pipe;
   const renewable = 'ticketProvider' in options;
   const client = new Client({
-    dial,
+    dial: options.site === undefined ? dial : dialSite,
     app,
     renewable,
     ...(whileClosed ? { whileClosed } : {}),

@@ -37,6 +37,8 @@ export interface ConnectionOptions {
   batch?: BatchOptions;
   /** Whether the first session takes up where an earlier process of this client left off. */
   takeUp?: boolean;
+  /** The last message of each topic that the earlier process was given. */
+  takenSeqs?: Record<string, number>;
 }
 
 export interface RetryOptions {
@@ -154,8 +156,9 @@ export class Connection {
     if (this.state === 'closed') throw DeskbusError.of('connection_lost');
     const link = await this.dial(pipe);
     const params = { ticket, app: this.options.app, protocolVersion: PROTOCOL_VERSION };
-    const resume = this.known || this.options.takeUp === true;
-    const again = this.known ? { resume, lastSeqs: this.hooks.lastSeqs() } : { resume };
+    const { takeUp = false, takenSeqs } = this.options;
+    const lastSeqs = this.known ? this.hooks.lastSeqs() : takenSeqs;
+    const again = { resume: this.known || takeUp, ...(lastSeqs ? { lastSeqs } : {}) };
     const opened = await introduce(link, 'session.open', { ...params, ...again, samples: true });
     this.pipe = pipe;
     this.begin(link, opened);

@@ -3,7 +3,7 @@
 export { connectFromOutside, type OutsideOptions } from './outside';
 export { hostFrame, type FrameOptions } from './frame-host';
 export { loopbackAccess, whyUnreachable, type LoopbackAccess } from './loopback-access';
-export { SocketPool, type Socket, type SocketFactory } from './socket-pool';
+export { SocketPool, type Socket, type SocketFactory } from '../node/link/socket-pool';
 export { DeskbusError, type ErrorCategory, type ErrorName } from '../common/error';
 export type { FrameDescriptor } from '../generated/protocol';
 export { Client } from '../node/client';

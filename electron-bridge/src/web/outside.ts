@@ -2,7 +2,7 @@ import { DeskbusError } from '../common/error';
 import { Client } from '../node/client';
 import type { Ticket } from '../node/connection';
 import { loopbackAccess, whyUnreachable } from './loopback-access';
-import { SocketPool, type Socket } from './socket-pool';
+import { SocketPool, type Socket } from '../node/link/socket-pool';
 import { BUS_PATH, TICKET_PATH } from './words';
 
 export interface OutsideOptions {

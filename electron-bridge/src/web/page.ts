@@ -4,6 +4,7 @@ import type { Pipe } from '../page/link';
 import { apiOf } from '../page/whole-api';
 import { hostPipe } from './framed';
 import { forgetTabName, tabName, told } from './tab-name';
+import { TakenMessages } from './taken-messages';
 import { OWN_NAMES, WORKER_PATH, type PageWord, type WorkerWord } from './words';
 
 interface TrustedPolicies {
@@ -13,6 +14,7 @@ interface TrustedPolicies {
   ): { createScriptURL(url: string): string };
 }
 
+const hasSharedWorker = typeof SharedWorker !== 'undefined';
 const PROOF = `${OWN_NAMES}proof`;
 
 const home = told('home');
@@ -30,17 +32,20 @@ function begin(): void {
   const hosts = told('hosts').split(' ').filter(Boolean);
   const isFramed = window.parent !== window;
   if (app === '' || (isFramed && hosts.length === 0)) return;
-  const client = isFramed ? '' : tabName();
+  const client = isFramed ? '' : tabName(hasSharedWorker);
   const pipe = isFramed ? hostPipe(hosts) : workerPipe(app, client);
   const value = apiOf(new PageBus(app, client, pipe));
   Object.defineProperty(window, 'deskbus', { value, enumerable: true });
 }
 
-/** The lines of a page, to the worker that all pages of its origin share. */
+/** The lines of a page, to the worker that all pages of its origin share, or to one of its own. */
 function workerPipe(app: string, tab: string): Pipe {
-  const { port } = new SharedWorker(trusted(WORKER_PATH), workerOptions());
+  const port = hasSharedWorker
+    ? new SharedWorker(trusted(WORKER_PATH), workerOptions()).port
+    : ownWorker();
   const say = (word: PageWord): void => port.postMessage(word);
   const page = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
+  const taken = hasSharedWorker ? undefined : new TakenMessages();
   let listener: (text: string) => void = () => undefined;
   port.onmessage = ({ data }: MessageEvent<WorkerWord>) => {
     if (data.kind === 'occupied') {
@@ -51,6 +56,7 @@ function workerPipe(app: string, tab: string): Pipe {
     }
     try {
       listener(data.text);
+      taken?.note(data.text);
     } finally {
       say({ kind: 'taken', characters: data.text.length });
     }
@@ -62,9 +68,13 @@ function workerPipe(app: string, tab: string): Pipe {
     app,
     csrf: told('csrf'),
     proof: localStorage.getItem(PROOF) ?? '',
+    ...(taken ? { takenSeqs: taken.before() } : {}),
   });
   window.addEventListener('load', () => setTimeout(() => say({ kind: 'settled' })));
-  window.addEventListener('pagehide', () => say({ kind: 'leave' }));
+  window.addEventListener('pagehide', () => {
+    say({ kind: 'leave' });
+    taken?.keep();
+  });
   window.addEventListener('pageshow', ({ persisted }) => {
     if (persisted) location.reload();
   });
@@ -79,6 +89,18 @@ function workerPipe(app: string, tab: string): Pipe {
 /** Keeps the worker while its only page reloads, where a browser can. */
 function workerOptions(): WorkerOptions {
   return { name: 'deskbus', extendedLifetime: true } as WorkerOptions;
+}
+
+/** The worker's script, in this page: a reload ends it, and the next page takes its client up. */
+function ownWorker(): MessagePort {
+  const { port1, port2 } = new MessageChannel();
+  const script = document.createElement('script');
+  script.src = trusted(WORKER_PATH);
+  script.addEventListener('load', () => {
+    script.dispatchEvent(new MessageEvent('connect', { ports: [port2] }));
+  });
+  document.head.append(script);
+  return port1;
 }
 
 /** Trusted Types want it said that the worker is our own. */

@@ -8,14 +8,23 @@ export function told(name: string): string {
   return found?.content ?? '';
 }
 
-/** The client's name of this tab, which a reload keeps. */
-export function tabName(): string {
+/**
+ * The client's name of this tab, which a reload keeps. Without a shared worker nobody else can tell
+ * that another tab has it, as one that was duplicated does: then a reload alone keeps it.
+ */
+export function tabName(isShared: boolean): string {
   const fresh = told('client');
   const browser = fresh.slice(0, fresh.lastIndexOf('-'));
-  const kept = sessionStorage.getItem(TAB) ?? '';
+  const kept = isShared || isReload() ? (sessionStorage.getItem(TAB) ?? '') : '';
   const name = kept.startsWith(`${browser}-`) ? kept : fresh;
   sessionStorage.setItem(TAB, name);
   return name;
+}
+
+/** Whether the page before in this tab was the same. */
+export function isReload(): boolean {
+  const [navigation] = performance.getEntriesByType('navigation');
+  return (navigation as PerformanceNavigationTiming | undefined)?.type === 'reload';
 }
 
 /** Another tab has the name: the next page gets one of its own. */

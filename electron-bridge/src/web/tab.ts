@@ -12,6 +12,7 @@ const MAX_HELD_CHARACTERS = 8 * 1024 * 1024;
 export interface TabHooks {
   dial: Dial;
   ticket(): Promise<Ticket>;
+  takenSeqs?: Record<string, number>;
   /** The tab has no page any more, and none comes back. */
   ended(): void;
 }
@@ -41,6 +42,9 @@ export class Tab {
       app,
       dial: hooks.dial,
       renewable: true,
+      // Where there is no worker that outlives a reload, or it ended, the backend keeps the client.
+      takeUp: true,
+      ...(hooks.takenSeqs ? { takenSeqs: hooks.takenSeqs } : {}),
       ticketProvider: () => hooks.ticket(),
       onMessageLine: (line) => this.message(line),
       stepPrefix: BRIDGE_STEPS,
@@ -113,7 +117,7 @@ export class Tab {
     this.stale = this.relay;
     this.waiting = setTimeout(() => {
       if (this.port !== undefined) return;
-      void this.client.close();
+      void this.client.close({ keep: false });
       this.hooks.ended();
     }, RELOAD_WITHIN_MS);
   }

@@ -1,8 +1,21 @@
 // The words of a page and of the worker of its origin.
 
-/** A page's words. `tab` is its client's name; `page` tells it from the one before a reload. */
+export interface BeginWord {
+  kind: 'begin';
+  /** The name of the tab's client. */
+  tab: string;
+  /** Tells a page from the one before a reload. */
+  page: string;
+  app: string;
+  csrf: string;
+  proof: string;
+  /** The last message of each topic that the page before was given, where no worker knows it. */
+  takenSeqs?: Record<string, number>;
+}
+
+/** A page's words. */
 export type PageWord =
-  | { kind: 'begin'; tab: string; page: string; app: string; csrf: string; proof: string }
+  | BeginWord
   | { kind: 'lines'; text: string }
   | { kind: 'taken'; characters: number }
   | { kind: 'settled' }

@@ -1,9 +1,9 @@
 // The worker of one origin: it has the WebSocket that all of the origin's pages share, and keeps it
-// over reloads.
-import { SocketPool, type Socket } from './socket-pool';
+// over reloads. Where a browser has no SharedWorker, a page runs this itself, for itself.
+import { SocketPool, type Socket } from '../node/link/socket-pool';
 import { Tab } from './tab';
 import { TicketOffice } from './tickets';
-import type { PageWord, WorkerWord } from './words';
+import type { BeginWord, PageWord, WorkerWord } from './words';
 
 interface ConnectEvent {
   readonly ports: readonly MessagePort[];
@@ -11,6 +11,7 @@ interface ConnectEvent {
 
 const scope = globalThis as unknown as {
   location: Location;
+  document?: Document;
   onconnect: ((event: ConnectEvent) => void) | null;
 };
 
@@ -18,9 +19,12 @@ const office = new TicketOffice(scope.location.origin);
 const pool = new SocketPool(office.busUrl, (url) => new WebSocket(url) as unknown as Socket);
 const tabs = new Map<string, Tab>();
 
-scope.onconnect = ({ ports: [port] }) => {
+const connected = ({ ports: [port] }: ConnectEvent): void => {
   if (port) attend(port);
 };
+const script = scope.document?.currentScript;
+if (script) script.addEventListener('connect', (event) => connected(event as MessageEvent));
+else scope.onconnect = connected;
 
 function attend(port: MessagePort): void {
   let tab: Tab | undefined;
@@ -49,7 +53,7 @@ function attend(port: MessagePort): void {
   port.addEventListener('close', leave);
 }
 
-function begin(port: MessagePort, word: PageWord & { kind: 'begin' }): Tab | undefined {
+function begin(port: MessagePort, word: BeginWord): Tab | undefined {
   const { tab: name, app, csrf, proof, page } = word;
   // The newest page's, for every page has the same session.
   office.credentials = { csrf, proof };
@@ -59,14 +63,15 @@ function begin(port: MessagePort, word: PageWord & { kind: 'begin' }): Tab | und
     port.postMessage(occupied);
     return undefined;
   }
-  const tab = known && !known.isOver ? known : newTab(name, app);
+  const tab = known && !known.isOver ? known : newTab(name, app, word.takenSeqs);
   tabs.set(name, tab);
   tab.begin(port, page);
   return tab;
 }
 
-function newTab(name: string, app: string): Tab {
+function newTab(name: string, app: string, takenSeqs?: Record<string, number>): Tab {
   const tab = new Tab(app, {
+    ...(takenSeqs ? { takenSeqs } : {}),
     dial: (_address, hooks, onHeard) => pool.dial(hooks, onHeard),
     ticket: () => office.ticketFor(name),
     ended: () => {

@@ -6,6 +6,7 @@ import pytest
 
 from demo.electron import ElectronError, find_electron
 from tests.conftest import absent
+from tests.contract.behaviour.browser import browser_desk
 from tests.contract.behaviour.desk import READER, Desk, program_desk
 from tests.contract.behaviour.page import WINDOW, page_desk
 
@@ -28,15 +29,28 @@ grants = [
 ]
 """
 CONFIG += APP.format(id="desk.feed") + APP.format(id=READER)
+ON_THE_WEB = """
+[[apps.windows]]
+url = "reader.html"
+
+[web]
+"""
+
+DRIVERS = ("python", "node", "websocket", "page", "browser")
 
 
-@pytest.fixture(scope="module", params=["python", "node", "page"])
+@pytest.fixture(scope="module", params=DRIVERS)
 async def desk(
     request: pytest.FixtureRequest, anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Desk]:
     folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "browser":
+        async with browser_desk(folder, CONFIG + ON_THE_WEB) as started:
+            yield started
+        return
     if request.param != "page":
-        async with program_desk(request.param, folder, CONFIG) as started:
+        config = CONFIG + ON_THE_WEB if request.param == "websocket" else CONFIG
+        async with program_desk(request.param, folder, config) as started:
             yield started
         return
     try:

@@ -16,12 +16,14 @@ from anyio.abc import Process, TaskGroup
 from deskbus_protocol.bus import Mode
 from deskbus_protocol.client import Client
 from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.web import WebSitesResult
 from tests.contract.behaviour.record import LIMIT_S, Record
 from tests.integration.faultylink import FaultyLink, faulty_link
 from tests.integration.shell import TestShell, start_shell
 
 READERS = Path(__file__).resolve().parent / "readers"
 READER = "desk.reader"
+PAGE = '<!doctype html><html lang="en"><title>A client that the tests drive</title></html>'
 
 
 class Desk(Protocol):
@@ -29,6 +31,8 @@ class Desk(Protocol):
 
     link: FaultyLink
     reader: Record
+    cuts: int
+    """How often the link is cut where it is cut often."""
 
     def feed(self) -> AbstractAsyncContextManager[Client]:
         """Somebody who publishes, on a link without faults, to the backend that runs now."""
@@ -60,6 +64,8 @@ async def reconnected(desk: Desk) -> None:
 class ProgramDesk:
     """The client is a program that is driven by lines; the tests are the shell."""
 
+    cuts = 100
+
     def __init__(self, command: list[str], data_dir: Path, config: str, link: FaultyLink) -> None:
         self.link = link
         self.reader = Record()
@@ -68,21 +74,32 @@ class ProgramDesk:
         self._config = config
         self._ids = 0
         self._up = anyio.Event()
+        data_dir.mkdir()
+        (data_dir / "reader.html").write_text(PAGE)
         self._tasks: TaskGroup
         self._shell: TestShell
         self._process: Process
 
-    async def run(self, tasks: TaskGroup) -> None:
+    async def begin(self, tasks: TaskGroup) -> None:
+        """Returns when there is a backend."""
         self._tasks = tasks
         tasks.start_soon(self._keep_backend)
         await self._up.wait()
-        self.link.target = self._shell.hello.pipe
-        command = [*self._command, self.link.path, READER]
+
+    async def run(self, tasks: TaskGroup) -> None:
+        await self.begin(tasks)
+        command = [*self._command, await self._address(), READER]
+        env = {**os.environ, "DESKBUS_TEST_LINK": self.link.path}
         self._process = await anyio.open_process(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None, env=env
         )
         tasks.start_soon(self._listen)
         await self.reader.until(lambda: self.reader.state == "open")
+
+    async def _address(self) -> str:
+        """The address that the client is given; the link leads to the same place."""
+        self.link.target = self._shell.hello.pipe
+        return self.link.path
 
     async def end(self) -> None:
         self.thaw()
@@ -158,16 +175,36 @@ class ProgramDesk:
         await self._process.stdin.send(msgspec.json.encode(word) + b"\n")
 
 
-COMMANDS = {
-    "python": [sys.executable, str(READERS / "steady.py")],
-    "node": ["node", str(READERS / "steady.js")],
+class WebSocketDesk(ProgramDesk):
+    """The client comes over a WebSocket, through the gateway."""
+
+    cuts = 20
+
+    async def _address(self) -> str:
+        origin = await origin_of_reader(self._shell)
+        self.link.target = int(origin.rpartition(":")[2])
+        return origin
+
+
+async def origin_of_reader(shell: TestShell) -> str:
+    known = await shell.client.call("web.sites", {}, result=WebSitesResult)
+    url: str = next(site.url for site in known.sites if site.app == READER)
+    return url.rpartition("/")[0]
+
+
+NODE = ["node", str(READERS / "steady.js")]
+COMMANDS: dict[str, tuple[type[ProgramDesk], list[str]]] = {
+    "python": (ProgramDesk, [sys.executable, str(READERS / "steady.py")]),
+    "node": (ProgramDesk, NODE),
+    "websocket": (WebSocketDesk, NODE),
 }
 
 
 @asynccontextmanager
 async def program_desk(driver: str, folder: Path, config: str) -> AsyncIterator[Desk]:
+    kind, command = COMMANDS[driver]
     async with faulty_link(folder, os.devnull) as link, anyio.create_task_group() as tasks:
-        desk = ProgramDesk(COMMANDS[driver], folder / "data", config, link)
+        desk = kind(command, folder / "data", config, link)
         await desk.run(tasks)
         try:
             yield desk

@@ -62,6 +62,8 @@ POST = """(() => {
 
 
 class PageDesk:
+    cuts = 100
+
     def __init__(self, session: ElectronSession, pipe: str, link: FaultyLink) -> None:
         self.link = link
         self.reader = Record()

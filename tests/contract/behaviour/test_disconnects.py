@@ -1,4 +1,5 @@
-"""No disconnect is felt: one set of scenarios over Python's client, Node's, and a page's.
+"""No disconnect is felt: one set of scenarios over Python's client, Node's over pipe and WebSocket,
+a page's in Electron, and a page's in a browser.
 
 Numbered messages arrive in order and once, or a gap says what is gone.
 """
@@ -11,10 +12,13 @@ from deskbus_protocol.client import Client
 from deskbus_protocol.errors import CONNECTION_LOST
 from tests.contract.behaviour.desk import Desk, reconnected
 from tests.contract.behaviour.record import LIMIT_S
+from tests.integration.faultylink import CHUNK_BYTES
 
 pytestmark = pytest.mark.requirement("6.3")
 
-CUTS, EACH = 100, 20
+EACH = 20
+SLOW_BYTES = 16
+"""In one turn of the link's loop."""
 
 
 def numbered(number: int, padding: int = 0) -> dict[str, object]:
@@ -131,13 +135,39 @@ async def test_a_machine_that_sleeps(desk: Desk) -> None:
     assert desk.reader.numbers[topic] == list(range(1, 16))
 
 
+@pytest.mark.requirement("6.4")
+async def test_a_link_that_goes_silent_without_a_word(desk: Desk) -> None:
+    topic = "prices.silent"
+    await desk.subscribe(topic)
+    async with desk.feed() as feed:
+        await publish(feed, topic, 1, 5)
+        await desk.reader.number(topic, 5)
+        desk.link.swallow()
+        await publish(feed, topic, 6, 9)
+        await desk.reader.number(topic, 9)
+        await publish(feed, topic, 10, 12)
+        await desk.reader.number(topic, 12)
+    assert desk.reader.numbers[topic] == list(range(1, 13))
+
+
+async def test_a_link_that_is_slow(desk: Desk) -> None:
+    topic = "prices.slow"
+    await desk.subscribe(topic)
+    desk.link.chunk_bytes = SLOW_BYTES
+    async with desk.feed() as feed:
+        await publish(feed, topic, 1, 50)
+        await desk.reader.number(topic, 50)
+    desk.link.chunk_bytes = CHUNK_BYTES
+    assert desk.reader.numbers[topic] == list(range(1, 51))
+
+
 async def test_a_hundred_reconnects_under_load(desk: Desk) -> None:
-    live, sure, last = "prices.load", "jobs.load", CUTS * EACH
+    live, sure, last = "prices.load", "jobs.load", desk.cuts * EACH
     await desk.subscribe(live)
     await desk.subscribe(sure, "acknowledged")
     connections = desk.link.connections
     async with desk.feed() as feed:
-        for round_ in range(CUTS):
+        for round_ in range(desk.cuts):
             for number in range(round_ * EACH + 1, (round_ + 1) * EACH + 1):
                 await feed.publish(live, numbered(number))
                 await feed.publish(sure, numbered(number))
@@ -150,12 +180,13 @@ async def test_a_hundred_reconnects_under_load(desk: Desk) -> None:
     assert got == sorted(set(got)), "out of order, or twice"
     assert len(got) + told >= last
     assert desk.reader.numbers[sure] == list(range(1, last + 1))
-    assert desk.link.connections - connections >= CUTS
+    assert desk.link.connections - connections >= desk.cuts
 
 
 @pytest.mark.requirement("6.1")
 async def test_a_call_meanwhile_is_refused_or_waits_as_the_caller_chose(desk: Desk) -> None:
     topic = "prices.meanwhile"
+    await desk.reader.until(lambda: desk.reader.state == "open")
     target, desk.link.target = desk.link.target, "/nowhere"
     states = len(desk.reader.states)
     desk.link.cut()

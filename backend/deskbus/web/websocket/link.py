@@ -106,7 +106,7 @@ class SocketChannel(asyncio.Transport):
         """The socket has one limit for all, and each channel the window."""
 
     def is_closing(self) -> bool:
-        return self._closing
+        return self._closing or self._socket.is_closing
 
     def pause_reading(self) -> None:
         self._reading = False
@@ -136,6 +136,7 @@ class SocketChannel(asyncio.Transport):
             self._socket.abort()
         else:
             self.close()
+            self._socket.drop_unused()
 
     def acknowledge(self, size: int) -> None:
         """The peer has taken so many more bytes."""
@@ -222,6 +223,10 @@ class WebSocketConnection(asyncio.Protocol):
             self.data_received(data)
 
     @property
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    @property
     def unwritten(self) -> int:
         return self._transport.get_write_buffer_size()
 
@@ -234,6 +239,9 @@ class WebSocketConnection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def send(self, head: bytes, data: bytes) -> None:
+        """Writes one message, unless the socket is closing: uvloop's transport raises then."""
+        if self._transport.is_closing():
+            return
         size = len(head) + len(data)
         if size <= COPIED_BYTES:
             self._transport.write(encode_head(Opcode.TEXT, size) + head + data)
@@ -356,6 +364,11 @@ class WebSocketConnection(asyncio.Protocol):
     def abort(self) -> None:
         if not self.closed:
             self._transport.abort()
+
+    def drop_unused(self) -> None:
+        """Ends the socket whose last client was found dead: the network is gone, most likely."""
+        if not self._channels:
+            self.abort()
 
     def pause_writing(self) -> None:
         self.full = True

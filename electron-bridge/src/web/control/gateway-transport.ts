@@ -3,7 +3,7 @@ import type { Operator, Transport } from '../../control/backend/transport';
 import type { Answer } from '../../ipc/control-channels';
 import { Client } from '../../node/client';
 import type { BackendMethod } from '../../node/link/link';
-import { SocketPool, type Socket } from '../socket-pool';
+import { SocketPool, type Socket } from '../../node/link/socket-pool';
 import { told } from '../tab-name';
 import { TicketOffice } from '../tickets';
 import { CSRF_HEADER, OWN_NAMES, PROOF_HEADER } from '../words';

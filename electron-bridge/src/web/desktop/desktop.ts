@@ -11,7 +11,7 @@ import type {
 } from '../../generated/protocol';
 import { Client, type ClientEvents } from '../../node/client';
 import { avatar, ChoiceList, element } from '../../renderer/choice/choice-list';
-import { SocketPool, type Socket } from '../socket-pool';
+import { SocketPool, type Socket } from '../../node/link/socket-pool';
 import { tabName, told } from '../tab-name';
 import { TicketOffice } from '../tickets';
 import { OWN_NAMES } from '../words';
@@ -41,7 +41,7 @@ const client = new Client({
   app: told('app'),
   dial: (_address, hooks, onHeard) => pool.dial(hooks, onHeard),
   renewable: true,
-  ticketProvider: () => office.ticketFor(tabName()),
+  ticketProvider: () => office.ticketFor(tabName(true)),
 });
 const connected = new ConnectedApps({
   call: client.call.bind(client),

@@ -1,10 +1,19 @@
 // The Node client, told what to do in lines on stdin; what happens to it is told in lines on stdout.
+// It connects to a pipe, or to a site behind the gateway over a link that the tests cut.
 'use strict';
 
+const net = require('net');
 const { createInterface } = require('readline');
 const { connect } = require('../../../../electron-bridge/dist/node');
 
-const [pipe, app] = process.argv.slice(2);
+const [address, app] = process.argv.slice(2);
+const place = /^http:/.test(address) ? { site: address } : { pipe: address };
+const { DESKBUS_TEST_LINK: link } = process.env;
+if (link) {
+  const { connect: connectAnywhere } = net;
+  net.connect = (options, ...rest) =>
+    connectAnywhere(options.port ? { path: link } : options, ...rest);
+}
 const tell = (word) => process.stdout.write(`${JSON.stringify(word)}\n`);
 const tickets = [];
 let client;
@@ -37,7 +46,7 @@ async function main() {
     .on('line', (line) => void perform(JSON.parse(line)))
     .on('close', () => process.exit());
   client = await connect({
-    pipe,
+    ...place,
     app,
     retry: { firstMs: 20 },
     ticketProvider: () => {

@@ -1,7 +1,7 @@
-import { DeskbusError } from '../common/error';
-import type { DialedLink } from '../node/link/dialed-link';
-import type { Line, LineOutput } from '../node/link/line';
-import { Link, type LinkHooks } from '../node/link/link';
+import { DeskbusError } from '../../common/error';
+import type { DialedLink } from './dialed-link';
+import type { Line, LineOutput } from './line';
+import { Link, type LinkHooks } from './link';
 
 /** As much of a WebSocket as is used, a browser's or another. */
 export interface Socket {
@@ -21,8 +21,14 @@ export const WINDOW_BYTES = 1024 * 1024;
 /** The gateway is told when so much was taken. */
 const TOLD_BYTES = WINDOW_BYTES / 4;
 
-/** How long a socket is kept that no client has any more. */
+/** How long a socket is kept that no client has any more, unless told. */
 const IDLE_MS = 10_000;
+
+/** An answer that is due comes within this time, or the network has gone. */
+const ANSWER_LIMIT_MS = 5_000;
+
+/** Clients that share a WebSocket, as the gateway has it. */
+const MAX_CHANNELS = 64;
 
 const HEAD = /^#([1-9][0-9]{0,8})(?:(\.)|\+([0-9]{1,9}))?(?:\n|$)/;
 const encoder = new TextEncoder();
@@ -35,22 +41,55 @@ export function bytesOf(text: string): number {
 }
 
 /**
- * One WebSocket for many clients of one app, each with a channel of its own: its order, its window.
- * A client that takes nothing holds up none of the others.
+ * Clients of one app on as few WebSockets as there can be. Each has a channel of its own: its order,
+ * its window. A client that takes nothing holds up none of the others.
  */
 export class SocketPool {
+  private readonly sockets: SharedSocket[] = [];
+
+  constructor(
+    private readonly url: string,
+    private readonly open: SocketFactory,
+    private readonly idleMs = IDLE_MS,
+  ) {}
+
+  /** As `Dial` in `dialed-link.ts`; the address is always the pool's own. */
+  dial(hooks: LinkHooks, onHeard: () => void): DialedLink {
+    let shared = this.sockets.find(({ hasRoom }) => hasRoom);
+    if (!shared) {
+      shared = new SharedSocket(this.url, this.open, this.idleMs);
+      this.sockets.push(shared);
+    }
+    return shared.dial(hooks, onHeard);
+  }
+}
+
+/**
+ * One WebSocket, which is opened for its first channel and closed some time after its last.
+ *
+ * A network that has gone says nothing. So when a channel is given up here, which the gateway
+ * answers, the socket is doubtful until something comes of it: a new channel waits for that, and
+ * where nothing comes there is another socket.
+ */
+class SharedSocket {
   private readonly channels = new Map<number, Channel>();
   private socket: Socket | undefined;
   private isOpen = false;
   private lastNumber = 0;
   private idle: ReturnType<typeof setTimeout> | undefined;
+  /** Runs while the gateway owes an answer. */
+  private doubt: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly url: string,
     private readonly open: SocketFactory,
+    private readonly idleMs: number,
   ) {}
 
-  /** As `Dial` in `node/line.ts`; the address is always the pool's own. */
+  get hasRoom(): boolean {
+    return this.channels.size < MAX_CHANNELS;
+  }
+
   dial(hooks: LinkHooks, onHeard: () => void): DialedLink {
     clearTimeout(this.idle);
     const number = ++this.lastNumber;
@@ -59,20 +98,23 @@ export class SocketPool {
       closed: () => this.forget(number),
     });
     this.channels.set(number, channel);
-    if (this.isOpen) channel.opened();
-    else this.socket ??= this.connect();
+    this.socket ??= this.connect();
+    if (this.isOpen && this.doubt === undefined) channel.opened();
     return channel;
   }
 
   private connect(): Socket {
     const socket = this.open(this.url);
+    this.expectAnswer();
     socket.onopen = () => {
       if (this.socket !== socket) return;
       this.isOpen = true;
-      for (const channel of this.channels.values()) channel.opened();
+      this.answered();
     };
     socket.onmessage = ({ data }) => {
-      if (this.socket === socket && typeof data === 'string') this.take(data);
+      if (this.socket !== socket || typeof data !== 'string') return;
+      if (this.doubt !== undefined) this.answered();
+      this.take(data);
     };
     socket.onclose = () => {
       if (this.socket === socket) this.lose();
@@ -80,12 +122,22 @@ export class SocketPool {
     return socket;
   }
 
+  private expectAnswer(): void {
+    this.doubt ??= setTimeout(() => this.drop(), ANSWER_LIMIT_MS);
+  }
+
+  private answered(): void {
+    clearTimeout(this.doubt);
+    this.doubt = undefined;
+    for (const channel of this.channels.values()) channel.opened();
+  }
+
   private take(text: string): void {
     const found = HEAD.exec(text);
     if (!found) return;
     const channel = this.channels.get(Number(found[1]));
     if (!channel) return;
-    if (found[2] !== undefined) channel.destroy();
+    if (found[2] !== undefined) this.end(channel);
     else if (found[3] !== undefined) channel.acknowledged(Number(found[3]));
     else channel.take(text.slice(found[0].length));
   }
@@ -94,22 +146,42 @@ export class SocketPool {
     if (this.isOpen) this.socket?.send(text);
   }
 
+  /** The gateway has ended a channel. */
+  private end(channel: Channel): void {
+    this.channels.delete(channel.number);
+    channel.destroy();
+    this.lookIdle();
+  }
+
+  /** A channel was given up here. */
   private forget(number: number): void {
     if (!this.channels.delete(number)) return;
-    this.send(`#${number}.`);
+    if (this.isOpen) {
+      this.send(`#${number}.`);
+      this.expectAnswer();
+    }
+    this.lookIdle();
+  }
+
+  private lookIdle(): void {
     if (this.channels.size > 0) return;
     clearTimeout(this.idle);
     this.idle = setTimeout(() => {
-      const { socket } = this;
-      if (this.channels.size > 0) return;
-      this.lose();
-      socket?.close();
-    }, IDLE_MS);
+      if (this.channels.size === 0) this.drop();
+    }, this.idleMs);
+  }
+
+  private drop(): void {
+    const { socket } = this;
+    this.lose();
+    socket?.close();
   }
 
   private lose(): void {
     this.socket = undefined;
     this.isOpen = false;
+    clearTimeout(this.doubt);
+    this.doubt = undefined;
     for (const channel of [...this.channels.values()]) channel.destroy();
   }
 }
@@ -140,7 +212,7 @@ class Channel implements DialedLink, Line, LineOutput {
   private refuse: (error: DeskbusError) => void = () => undefined;
 
   constructor(
-    private readonly number: number,
+    readonly number: number,
     hooks: LinkHooks,
     private readonly onHeard: () => void,
     private readonly pool: ChannelHooks,
