@@ -124,7 +124,7 @@ class HeartbeatConfig(Section, frozen=True, kw_only=True):
 
 
 class LinksConfig(Section, frozen=True, kw_only=True):
-    """How many links there may be at once, the shell's aside, and how many of one app.
+    """The most links at a time, the shell's not counted, and the most of one app.
 
     `links.setLimits` changes both while the backend runs.
     """

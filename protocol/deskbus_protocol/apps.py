@@ -31,7 +31,7 @@ LimitName = Literal["cpu", "memory", "processes", "open_files", "log", "messages
 
 
 class Crash(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """How an app ended that should not have. `detail` is a plain sentence for a person.
+    """The end of an app that should not have ended. `detail` is a plain sentence for a person.
 
     `window` is the one whose renderer ended, where that is all that did.
     `at` is Unix milliseconds, `sample` what its tree used last, `log` its last lines, oldest first.

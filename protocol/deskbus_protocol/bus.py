@@ -288,8 +288,8 @@ class RefusedParams(Params, frozen=True, kw_only=True):
 class GapParams(Params, frozen=True, kw_only=True):
     """Messages of a topic that this client will not get: `first` to `last`, both included.
 
-    What is lost lies between them; not every one of them was meant for this client, and after a
-    restart nobody knows how many there were.
+    The lost messages lie between them; not every one was meant for this client, and after a restart
+    nobody knows how many there were.
     """
 
     topic: str

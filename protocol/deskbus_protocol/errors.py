@@ -236,14 +236,14 @@ PERMISSION_REVOKED = _kind(
     "permission_revoked",
     -32027,
     "permission",
-    "What permits this was taken back while it was under way.",
+    "The permission for this was taken back while it was under way.",
     "Ask for the permission again, if it is still needed.",
 )
 NEWER_FORMAT = _kind(
     "newer_format",
     -32028,
     "conflict",
-    "What is on the disk was written by a newer deskbus; it is left as it is.",
+    "The files were written by a newer deskbus; they are left as they are.",
     "Install the newer deskbus, or use another data folder.",
 )
 

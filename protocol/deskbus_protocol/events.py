@@ -346,7 +346,7 @@ class LinkClosed(Event, frozen=True, kw_only=True, tag="link.closed"):
 
 
 class LinkLimitsChanged(Event, frozen=True, kw_only=True, tag="link.limits_changed"):
-    """How many links there may be, and how many of one app, until the backend ends."""
+    """The most links at a time, and the most of one app, until the backend ends."""
 
     severity: ClassVar[Severity] = "notice"
 

@@ -183,7 +183,7 @@ METHODS = (
     ),
     Method(
         name="bus.queued",
-        summary="What waits for each client.",
+        summary="The messages that wait for each client.",
         params=NoParams,
         result=QueueList,
         callers="shell",

@@ -37,7 +37,7 @@ class LinkState(Result, frozen=True, kw_only=True):
 
 
 class LinkLimits(Result, frozen=True, kw_only=True):
-    """How many links there may be at once, the shell link aside, and how many of one app."""
+    """The most links at a time, the shell link not counted, and the most of one app."""
 
     max_links: int
     max_links_of_app: int

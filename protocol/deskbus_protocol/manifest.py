@@ -82,9 +82,9 @@ class ProgramSpec(Part, frozen=True, kw_only=True):
 class Limits(Part, frozen=True, kw_only=True):
     """Limits of an app's whole process tree, windows included; an omitted one does not limit.
 
-    `cpu_percent` is of one core. Over a limit it is warned, and ended at the `strikes`-th sample
-    in a row. What it logs beyond `log_kb_per_s` is dropped; what it publishes beyond
-    `messages_per_s` or `bus_kb_per_s` is refused.
+    `cpu_percent` is of one core. Over a limit it is warned, and ended at the `strikes`-th sample in
+    a row. Log output beyond `log_kb_per_s` is dropped; messages beyond `messages_per_s` or
+    `bus_kb_per_s` are refused.
     """
 
     cpu_percent: Annotated[float, Meta(ge=1, le=100_000)] | UnsetType = UNSET
@@ -132,7 +132,8 @@ does; `opened` is such a page.
 
 
 class WebSpec(Part, frozen=True, kw_only=True):
-    """How the web gateway serves the app's pages, and which scripts run in them in Electron.
+    """The terms on which the web gateway serves the app's pages, and which scripts run in them in
+    Electron.
 
     `origins` are from elsewhere: their pages may ask a person to come as this app. Its own pages
     may load scripts from `scripts`, reach `connect`, make the Trusted Types policies in

@@ -24,7 +24,7 @@ Scope = Annotated[
         min_length=1,
         max_length=1024,
         description=(
-            "What exactly, in the permission's own grammar: a topic pattern, an app id, "
+            "The object, in the permission's own grammar: a topic pattern, an app id, "
             "an absolute path, an origin, or the one word that it has."
         ),
     ),
@@ -108,7 +108,7 @@ class PermissionEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
 
 
 class CatalogueResult(Result, frozen=True, kw_only=True):
-    """Those that are offered: each has somebody who enforces it."""
+    """The permissions that are offered: each has a place that enforces it."""
 
     permissions: list[PermissionEntry]
 
@@ -130,7 +130,7 @@ class GrantsResult(Result, frozen=True, kw_only=True):
     """An app's effective rules: the first that fits decides; without one, denied.
 
     `epoch` grows with every change; a copy is good until `permissions.changed` brings a higher one.
-    `trusted` means that nothing is refused. What is allowed once is not among the rules. `now` is
+    `trusted` means that nothing is refused. A permission for once is not among the rules. `now` is
     the time (Unix ms) by which the rules end, whatever the clock of their reader says.
     """
 

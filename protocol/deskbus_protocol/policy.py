@@ -7,10 +7,10 @@ from deskbus_protocol.method import Method, NoParams, Result
 
 
 class PolicyStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """`rules` are how many there are. With a `problem` the file as it is now does not apply.
+    """`rules` is their number. With a `problem` the file as it is now does not apply.
 
-    What stands then is the policy as it was last read; or, where none was, everything is denied.
-    `hash` is SHA-256 in hex of the policy that stands, "" where there is none.
+    The policy as it was last read then applies; where none was read, everything is denied. `hash`
+    is SHA-256 in hex of the policy that stands, "" where there is none.
     """
 
     file: str

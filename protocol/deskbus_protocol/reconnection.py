@@ -1,4 +1,4 @@
-"""How links are kept alive, and how a client comes back: the figures of both ends and both SDKs."""
+"""Heartbeat and reconnection: the figures that the backend and both SDKs share."""
 
 HEARTBEAT_INTERVAL_MS = 10_000
 """A peer that was silent this long is asked for a sign of life."""

@@ -21,7 +21,7 @@ class TracingTerms(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The sampling that a client does by itself: a share of what it sends, and all of some topics,
     but no more than `max_per_s` a second.
 
-    What is sampled goes out with a `traceparent` (W3C Trace Context) whose flags are 01, and the
+    A sampled message goes out with a `traceparent` (W3C Trace Context) whose flags are 01, and the
     client tells its own spans by `traces.record`.
     """
 

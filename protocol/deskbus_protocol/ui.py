@@ -203,8 +203,8 @@ beside `allow-scripts`, with which it could take its own sandbox away.
 class FrameDescriptor(Descriptor, frozen=True, kw_only=True, tag_field="kind", tag="frame"):
     """An iframe, as its host has to make it: with an origin that nobody shares.
 
-    `allow` is the attribute of that name, a permissions policy; `origin` is where `url` is. What a
-    frame says comes from the origin `null`, so its host knows it by its window.
+    `allow` is the attribute of that name, a permissions policy; `origin` is where `url` is.
+    Messages of a frame come from the origin `null`, so its host knows it by its window.
     """
 
     app: AppId

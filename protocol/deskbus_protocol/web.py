@@ -103,7 +103,7 @@ class ForgetBrowsersParams(Params, frozen=True, kw_only=True):
 
 
 class ForgetBrowsersResult(Result, frozen=True, kw_only=True):
-    """How many browsers were let in until now."""
+    """The number of browsers that were let in until now."""
 
     browsers: int
 

@@ -39,7 +39,7 @@ class MemoryLog:
     def is_sensitive(self, topic: str) -> bool:
         return False
 
-    def admit(self, topic: str, *, foreign: bool = False) -> bool:
+    def admit(self, topic: str, *, remote: bool = False) -> bool:
         return False
 
     def persists(self, topic: str) -> bool:

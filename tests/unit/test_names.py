@@ -28,6 +28,11 @@ FRAGMENT = re.compile(
 )
 """The beginning of a sentence whose subject is no noun. A question may begin so."""
 
+SENTENCE = re.compile(
+    r"(?:^|[.!:]\s+|\n\s*\n\s*)"
+    r"((?:What|Who|Whoever|Whatever|Whose|Those who|So many|So much)\b[^?.]*\.)"
+)
+
 _DELIMITED = re.compile(r"/\*+(.*?)\*/", re.DOTALL)
 _TO_THE_END = re.compile(r"(?m)^[^'\"`\n]*?(?<![:/])//[ \t]*(.*)$")
 
@@ -84,6 +89,17 @@ def fragments(folder: str) -> list[str]:
                 if FRAGMENT.match(text.strip())
             ]
     return found
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_sentence_of_a_docstring_has_a_pronoun_in_place_of_its_subject(package: str) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {match[0]}"
+        for path in sources(package, PYTHON)
+        for line, text in python_prose(path.read_text())
+        for match in SENTENCE.finditer(text)
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize("folder", PROSE)

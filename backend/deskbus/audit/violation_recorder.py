@@ -23,7 +23,7 @@ MAX_KINDS = 30
 but for the first of each rule, which is always recorded.
 """
 
-STRANGERS = ""
+UNAUTHENTICATED = ""
 """The app of a caller that has proven no identity: all of them share one budget."""
 
 Refused = (
@@ -44,8 +44,8 @@ class _ViolationBudget:
 class ViolationRecorder:
     """The first of a client and kind is recorded at once; more are counted, and told together.
 
-    Each app has a budget of its own, by the identity that its session proves: what a stranger
-    claims to be takes nothing of it.
+    Each app has a budget of its own, by the identity that its session proves; clients
+    without a session share one.
     """
 
     def __init__(self, trail: AuditSink) -> None:

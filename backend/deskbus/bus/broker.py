@@ -201,7 +201,7 @@ class MessageBroker:
         unavailable).
         """
         name = message.topic
-        topic = client.writable.get(name) or self._writable_topic(client, name, foreign=True)
+        topic = client.writable.get(name) or self._writable_topic(client, name, remote=True)
         if topic.generation != self._generation:
             self._find_targets(topic)
         topic.timestamp = self.clock_ms()
@@ -425,7 +425,7 @@ class MessageBroker:
         self.messages_out += delivered
         self.bytes_in += read_bytes
 
-    def _writable_topic(self, client: BusClient, name: str, *, foreign: bool = False) -> Topic:
+    def _writable_topic(self, client: BusClient, name: str, *, remote: bool = False) -> Topic:
         """The topic, if this client may publish on it now; a sensitive one is asked for each time.
 
         Raises `DeskbusError` (invalid_topic, permission_denied, unavailable).
@@ -435,7 +435,7 @@ class MessageBroker:
         always = acl.may_write(identity, name)
         if not always and not acl.may_spend(identity, "messaging.write", name):
             raise DeskbusError(PERMISSION_DENIED, f"This app may not write to {name}.")
-        topic = self._admitted(self.topics.find_or_make(name, identity.app), foreign=foreign)
+        topic = self._admitted(self.topics.find_or_make(name, identity.app), remote=remote)
         if not always:
             # A message that is refused after all uses up nothing.
             acl.spend(identity, "messaging.write", name)
@@ -448,9 +448,9 @@ class MessageBroker:
         self._writers.add(client)
         return topic
 
-    def _admitted(self, topic: Topic, *, foreign: bool) -> Topic:
+    def _admitted(self, topic: Topic, *, remote: bool) -> Topic:
         if topic.sensitive and self._log is not None:
-            topic.in_memory = self._log.admit(topic.name, foreign=foreign)
+            topic.in_memory = self._log.admit(topic.name, remote=remote)
         return topic
 
     def _find_targets(self, topic: Topic) -> None:

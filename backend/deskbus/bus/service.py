@@ -477,7 +477,7 @@ class InterApplicationBus:
         member.forget_live()
 
     def _end_grace(self, member: Member, away_ms: int) -> None:
-        """Live subscriptions go. What is owed to an acknowledged reader is kept for longer."""
+        """Ends live subscriptions; messages owed to an acknowledged reader are kept for longer."""
         if member.intact:
             self._restart(member)
             self._tell_gone(member.identity.app)

@@ -44,7 +44,7 @@ class PatternTrie(Generic[T]):
         self.visited = 0
 
     def work(self, owner: str) -> int:
-        """How many visits a topic may cost for this owner's patterns."""
+        """The largest number of node visits that a topic may cost for this owner's patterns."""
         return self._work[owner]
 
     def added_work(self, pattern: str, owner: str) -> int:

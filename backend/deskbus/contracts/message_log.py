@@ -26,7 +26,7 @@ class MessageLogWriter(SequenceLog, Protocol):
     def extend(self, topic: str, first_seq: int, timestamp_ms: int, lines: Sequence[bytes]) -> None:
         """As `append`, for messages of one topic whose seqs follow each other."""
 
-    def admit(self, topic: str, *, foreign: bool = False) -> bool:
+    def admit(self, topic: str, *, remote: bool = False) -> bool:
         """Whether a message on a sensitive topic would wait in memory; raises `DeskbusError`."""
 
 

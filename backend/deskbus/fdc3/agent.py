@@ -50,7 +50,7 @@ class Moved(NamedTuple):
     channel: str | None
 
 
-class Surroundings(NamedTuple):
+class AgentPorts(NamedTuple):
     """The parts that the agent works with. `clock_ms` gives Unix ms, `now_s` counts steadily."""
 
     bus: ContextBus
@@ -112,7 +112,7 @@ class AgentCore:
     def __init__(
         self,
         directory: AppDirectory,
-        around: Surroundings,
+        around: AgentPorts,
         *,
         provider_version: str,
         channels: ChannelTable | None = None,
@@ -312,7 +312,7 @@ class AgentCore:
 
     def take(self, line: bytes) -> None:
         """A context was published on a channel's topic: by a request of ours, by any app with the
-        permission, or on another machine. What is no context is passed over.
+        permission, or on another machine. A payload that is no context is passed over.
         """
         message = _read_frame(line).params
         channel = self._channel_of(message)

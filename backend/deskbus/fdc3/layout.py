@@ -49,8 +49,8 @@ class ChannelLayout:
     def bring_back(self, lasts: Iterable[LastContext]) -> None:
         """They are the channels' last contexts, where those have none of their type.
 
-        Nobody is told: a context of an earlier run is for whoever joins the channel, or asks. What
-        can be no channel, and no context of one, is passed over.
+        Nobody is told: a context of an earlier run is for whoever joins the channel, or asks.
+        Entries that can be no channel, or no context of one, are passed over.
         """
         for last in lasts:
             self._bring_back(last)

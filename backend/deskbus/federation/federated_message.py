@@ -53,7 +53,7 @@ def pack(line: bytes, origin: str) -> FederatedMessage | None:
 
 
 def key_of(line: bytes) -> str | None:
-    """The key under which a foreign message of our own log had left its machine."""
+    """The key under which a remote message of our own log had left its machine."""
     stamps = _stamps(line[len(_LINE_START) : -len(_LINE_END)])
     return None if stamps.origin is UNSET else f"{stamps.origin}:{stamps.id}"
 

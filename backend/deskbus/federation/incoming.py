@@ -195,7 +195,7 @@ class StreamIncoming:
 
 
 async def expect_from(blocks: AsyncGenerator[bytes, None], arrivals: Arrivals) -> None:
-    """Recognizes from now on the foreign messages that are in these blocks of our log."""
+    """Recognizes from now on the remote messages that are in these blocks of our log."""
     async with aclosing(blocks):
         async for block in blocks:
             for line in block.split(b"\n")[:-1]:

@@ -60,8 +60,8 @@ def address_of(prefix: str, subject: str) -> Address:
 def filters_of(prefix: str, kind: Kind, pattern: str) -> list[str]:
     """NATS subscriptions that bring every message of `pattern`, from any machine.
 
-    No two of them bring the same. What a `#` before the end would let through and they do too has
-    to be sorted out by `matches`.
+    No two of them bring the same. Topics that a `#` before the end lets through beside those of the
+    pattern are to be filtered out by `matches`.
     """
     levels = pattern.split(".")
     many = levels.index(MANY) if MANY in levels else len(levels)

@@ -26,7 +26,7 @@ YIELD_EVERY = 64
 
 
 LOOK_AGAIN_S = 1.0
-"""How late the log is looked at where there was no call for it, only foreign messages."""
+"""How late the log is looked at where there was no call for it, only remote messages."""
 
 
 SEND_AT_ONCE = 1000
@@ -139,7 +139,8 @@ class LogOutgoing:
 
     @property
     def lag_s(self) -> float:
-        """How long the oldest message that JetStream has not confirmed has waited; 0 for none.
+        """Seconds for which the oldest message that JetStream has not confirmed has waited; 0 for
+        none.
 
         After a start it counts from there.
         """

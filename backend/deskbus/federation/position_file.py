@@ -18,8 +18,8 @@ log = structlog.get_logger()
 class Position(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Positions count the messages of our log, seqs those of the stream with that identity.
 
-    Everything before `sent` is with JetStream. Everything up to `taken` is in our log. What is
-    there of the stream after that stands at `position` or later.
+    Everything before `sent` is with JetStream. Everything up to `taken` is in our log. The messages
+    of the stream after that are at `position` or later in it.
     """
 
     version: Literal[1] = 1
@@ -36,7 +36,7 @@ class PositionFile:
     def load(self, log_position: int) -> Position:
         """The place that was saved; at the first start that of our log now.
 
-        What can't be read counts as the beginning: to send twice is better than not at all.
+        A file that can't be read counts as the beginning: to send twice is better than not at all.
         Raises `NewerFormatError`.
         """
         try:

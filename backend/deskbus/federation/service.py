@@ -111,7 +111,7 @@ class Federation:
         self._tried = anyio.Event()
 
     def put(self, line: bytes, topic: str | None, seq: int) -> None:
-        """A message of our own broker, foreign ones among them."""
+        """A message of our own broker, remote ones among them."""
         if topic is None:
             return
         if self._log_out is not None and self._log is not None and self._log.persists(topic):

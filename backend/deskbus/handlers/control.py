@@ -36,7 +36,7 @@ OPEN_WITHIN_S = 10.0
 
 
 class CentrePort(Protocol):
-    """How everything is and was; raises `DeskbusError`."""
+    """The state of the whole, as the overview shows it; raises `DeskbusError`."""
 
     def permits(self, identity: ClientId, permission: ControlPermission) -> bool: ...
 

@@ -43,7 +43,7 @@ from deskbus_protocol.traces import TracingTerms
 SHELL = ClientId("deskbus.shell", "main")
 
 CLAIM_CHARACTERS = 128
-"""Of what a stranger says that it is, in the audit log."""
+"""Characters of the name that an unauthenticated client gives, in the audit log."""
 
 REFUSALS_LOGGED = 10
 """Lines of each kind a minute; those beyond are counted. The audit log has a bound of its own."""
@@ -229,7 +229,7 @@ class SessionHandlers:
             raise DeskbusError(TICKET_REFUSED)
 
     async def _refused(self, app: str, reason: str) -> None:
-        """`app` is what the stranger claims to be."""
+        """`app` is the name that the unauthenticated client gives."""
         await self._violations.record(TicketRefused(claimed=app[:CLAIM_CHARACTERS], reason=reason))
 
     def _opened(

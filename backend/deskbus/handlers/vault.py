@@ -98,7 +98,7 @@ class VaultHandlers:
         try:
             await self._trail.commit(event)
         except BaseException:  # what is not recorded does not stand; nor does a cancelled call
-            # What is in memory only can't be locked; it was open before.
+            # Records in memory alone can't be locked; they were open before.
             with anyio.CancelScope(shield=True), suppress(DeskbusError):
                 await self._vault.lock()
             raise

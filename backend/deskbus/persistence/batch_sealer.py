@@ -1,4 +1,4 @@
-"""How bodies of batches with sensitive topics are encrypted; somebody else has the keys."""
+"""BatchSealer: encryption of batches with sensitive topics; the vault has the keys."""
 
 from collections.abc import Iterable
 from typing import Literal, Protocol
@@ -11,7 +11,7 @@ WithoutVault = Literal["refuse", "memory"]
 
 
 class SealingError(OSError):
-    """The key can't be had now. What was to be sealed waits; it is never written plain."""
+    """The key can't be had now. The batch waits; it is never written in plain text."""
 
 
 class UnsealableError(Exception):

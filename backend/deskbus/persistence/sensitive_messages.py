@@ -100,7 +100,7 @@ class SensitiveMessages:
             self._tell()
         return True
 
-    def admit(self, topic: str, *, foreign: bool) -> None:
+    def admit(self, topic: str, *, remote: bool) -> None:
         """Raises `DeskbusError` (unavailable) where a message may not wait, or too many do.
 
         To be asked where nothing is `sealable`. Another machine's message may wait while the vault
@@ -111,7 +111,7 @@ class SensitiveMessages:
         self._open_again_later()
         readiness = self._sealer.readiness
         if self._without_vault == "refuse" and (
-            readiness == "none" or (readiness == "locked" and not foreign)
+            readiness == "none" or (readiness == "locked" and not remote)
         ):
             self._refuse()
             raise self._encrypted_only(topic, self._sealer)

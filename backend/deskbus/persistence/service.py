@@ -193,7 +193,7 @@ class MessagePersistence:
     def is_sensitive(self, topic: str) -> bool:
         return self._sensitive.covers(topic)
 
-    def admit(self, topic: str, *, foreign: bool = False) -> bool:
+    def admit(self, topic: str, *, remote: bool = False) -> bool:
         """Whether a message on a sensitive topic would wait in memory until it can be encrypted.
 
         Raises `DeskbusError` (unavailable) where it may not, or too many do; see
@@ -202,7 +202,7 @@ class MessagePersistence:
         if self._sensitive.sealable():
             return False
         self._close_pending()
-        self._sensitive.admit(topic, foreign=foreign)
+        self._sensitive.admit(topic, remote=remote)
         return True
 
     def check_durable(self, topic: str) -> None:
@@ -314,7 +314,7 @@ class MessagePersistence:
 
     @property
     def position(self) -> int:
-        """That of the next message: how many have been kept before it."""
+        """The position of the next message: the number of messages kept before it."""
         return self._pending.end_position
 
     @property
@@ -340,7 +340,7 @@ class MessagePersistence:
     def since_ms(self, ago_ms: int, position: int) -> int:
         """The Unix ms from which on a message behind `position` is no older than `ago_ms`.
 
-        Those of earlier runs, whose clocks may have been others, are as old as the log vouches for.
+        Messages of earlier runs, whose clocks may have been others, count as old as the log proves.
         """
         now_ms, found = self._clock_ms(), self._log.found
         if found is None or found.newest_ms is None or position >= found.position:

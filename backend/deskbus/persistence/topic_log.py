@@ -62,12 +62,12 @@ class TopicLog:
             and self._persistence.is_sensitive(topic)
         )
 
-    def admit(self, topic: str, *, foreign: bool = False) -> bool:
+    def admit(self, topic: str, *, remote: bool = False) -> bool:
         """Whether a message on a sensitive topic would wait in memory to be encrypted.
 
         Raises `DeskbusError` (unavailable) where it is not to be published.
         """
-        return self._persistence is not None and self._persistence.admit(topic, foreign=foreign)
+        return self._persistence is not None and self._persistence.admit(topic, remote=remote)
 
     def waits(self, topic: str) -> bool:
         """Whether messages of the topic wait in memory to be encrypted."""

@@ -84,7 +84,7 @@ class InstalledApps:
         return list(self._content.apps)
 
     def limits_of(self, app: str) -> Limits | None:
-        """Those that were set for it, if any."""
+        """Limits that a person set for it, if any."""
         return self._content.limits.get(app)
 
     def find(self, app: str) -> InstalledApp | None:
@@ -97,7 +97,7 @@ class InstalledApps:
             raise DeskbusError(
                 NOT_FOUND,
                 f"{app} was not installed.",
-                action="What is in the configuration is taken out there.",
+                action="An app of the configuration is removed by taking it out there.",
             )
         return found
 

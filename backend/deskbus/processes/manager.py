@@ -377,10 +377,10 @@ class ProcessIsolationManager:
             self._tasks.start_soon(task, *args)
 
     async def end_orphans(self) -> None:
-        """Returns when no process is left that came to us from an app that has ended, and hides.
+        """Kills orphans of ended apps that hide whose they are; returns when none is left.
 
-        Told by nothing but that: it is a child of ours that we did not start, and no living app's.
-        Those who come during one hunt share the next.
+        The only sign of one: it is a child of the backend that the backend did not start, and
+        belongs to no living app. Callers that come during one search share the next.
         """
         mine = self._hunts + 1
         async with self._hunting:

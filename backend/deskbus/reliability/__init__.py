@@ -1,1 +1,3 @@
-"""How the backend judges its own state, and what it does when a part fails."""
+"""Health, circuit breakers, backoff, throttles, fair queues and signals: what a part does where
+another fails.
+"""

@@ -9,7 +9,7 @@ from anyio.abc import TaskGroup
 
 
 class BackgroundTasks:
-    """Those still under way when the part ends are cancelled; a failure of one ends the part."""
+    """Tasks still under way when the part ends are cancelled; the failure of one ends the part."""
 
     def __init__(self) -> None:
         self._group: TaskGroup | None = None

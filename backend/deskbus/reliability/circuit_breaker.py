@@ -82,12 +82,12 @@ class CircuitBreaker:
 
     @property
     def openings(self) -> int:
-        """How often it has opened since the start."""
+        """The number of times it has opened since the start."""
         return self._openings
 
     @property
     def wait_s(self) -> float:
-        """How long until an attempt may be made; 0 when one may be made now."""
+        """Seconds until an attempt may be made; 0 when one may be made now."""
         if self._state != "open":
             return 0.0
         return max(self._open_until_s - self._monotonic_s(), 0.0)

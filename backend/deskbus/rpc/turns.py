@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 TURN_S = 0.001
 """Work of one app in one turn of the loop, on all of its links; what is left waits for the next.
 
-What comes from others meanwhile is read and served between them.
+Frames of others are read and served between them.
 """
 
 LEAST_SLICE_S = 0.0001

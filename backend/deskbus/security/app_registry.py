@@ -35,7 +35,7 @@ class AppRegistry:
     def register(self, app: str, rules: AppRules, identity: CodeIdentity | None) -> None:
         """Without an identity, nothing that the app was allowed counts until one is known.
 
-        Whoever registers it so reads its files, and then registers it with what it is.
+        The caller then reads its files, and registers it again with its identity.
         """
         if identity is None:
             self._identities.pop(app, None)

@@ -30,7 +30,7 @@ def resolve(catalogue: Catalogue, wanted: Grant) -> Grant:
 def as_worded(catalogue: Catalogue, wanted: Grant) -> Grant:
     """The same as far as its own text tells: for a path, no file system is asked.
 
-    What is said before an app is authorised may follow from this alone. Raises `DeskbusError`
+    An error told before an app is authorised may rest on this alone. Raises `DeskbusError`
     (invalid_params).
     """
     if not is_slow(catalogue, wanted.permission):

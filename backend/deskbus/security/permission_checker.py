@@ -161,7 +161,7 @@ class PermissionChecker:
     def is_trusted(self, app: str) -> bool:
         """Whether the policy and people have no say about an app: in `allow` mode alone.
 
-        What a browser may do in the control centre follows from its codes, in any mode.
+        A browser's permissions in the control centre follow from its codes, in any mode.
         """
         return self._mode == "allow" and app != CONTROL_APP
 

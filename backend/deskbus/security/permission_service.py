@@ -80,7 +80,7 @@ class PermissionService:
     ) -> bool:
         """Whether `wanted` is granted, after a person was asked if need be.
 
-        What is allowed once is kept for this client's next operation that it covers.
+        A permission for once is kept for this client's next operation that it covers.
         """
         permit = await self._decide(identity, wanted, reason, origin)
         if permit is not None:
@@ -132,8 +132,8 @@ class PermissionService:
     def subscribing(self, permit: Permit) -> Iterator[None]:
         """Begins a subscription in a block that does not wait, in place of one to the same pattern.
 
-        What was permitted once stays so until `release`. Where the block refuses, that is given
-        back, and the subscription before has its permission as it had.
+        A permission for once is held until `release`. Where the block refuses, that is given back,
+        and the subscription before has its permission as it had.
         """
         had = self._checker.once.release(permit.identity, permit.grant)
         try:

@@ -82,7 +82,7 @@ class SecurityManager:
 
     @property
     def answer_times(self) -> Mapping[str, Histogram]:
-        """How long prompts were open, by outcome."""
+        """Times for which prompts were open, by outcome."""
         return self._consent.answer_times
 
     def changed(self, app: str) -> None:
@@ -164,7 +164,7 @@ class SecurityManager:
     def _disown(self, app: str) -> None:
         """Takes back what was allowed to an app of other content or another publisher.
 
-        What is kept about an app that is not known, or not yet, is kept for one that is the same.
+        Decisions about an app that is not known, or not yet, stay for one that is the same.
         """
         identity = self.apps.identity(app)
         if identity.problem is None and identity.bound:

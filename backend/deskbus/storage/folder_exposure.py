@@ -11,7 +11,7 @@ MAX_LINKS = 40
 
 
 def exposure(folder: Path) -> tuple[bool, str]:
-    """How others than this user can get at a folder's content, and whether anybody can.
+    """Ways in which other users reach a folder's content, in words, and whether anybody can.
 
     A user who can write into a folder on the way to it, without the sticky bit, can put another
     in its place. "" where nobody can; a folder that is not there yet counts as safe itself. Raises

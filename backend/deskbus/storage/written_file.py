@@ -198,7 +198,7 @@ def _nearest(places: Mapping[str, int], place: str) -> int:
 
 
 def _offer(name: str, names: Sequence[str]) -> str:
-    return near(name, names) or f"Those that there are: {', '.join(names)}."
+    return near(name, names) or f"Known ones: {', '.join(names)}."
 
 
 def _misfit(root: type[msgspec.Struct], place: str, cause: str) -> tuple[str, str]:

@@ -283,7 +283,7 @@ class Listener:
 
 
 def last_descriptor_for_links() -> int:
-    """Those from here on are for files, programs and looks at the process table."""
+    """Descriptors from here on are for files, programs and reads of the process table."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return sys.maxsize

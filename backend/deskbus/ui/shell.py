@@ -34,7 +34,7 @@ Beyond so many things, those that were not told of lately are forgotten.
 
 
 class _ShellUpdate:
-    """How often the shell was told of one thing, and what it is to be told of it yet."""
+    """The number of updates sent of one subject, and the newest that is not sent yet."""
 
     def __init__(self, now_s: float) -> None:
         self.bucket = TokenBucket(1 / TELL_AGAIN_AFTER_S, TOLD_AT_ONCE, now_s)

@@ -248,7 +248,7 @@ class VaultService:
             wipe(given)
 
     async def count_in(self, file: Path, password: str) -> int:
-        """How many records an export says it has, if it may be imported; takes none in.
+        """The number of records that an export says it has, if it may be imported; imports none.
 
         Raises `DeskbusError`: unavailable where what comes in would not last, conflict for another
         password, not_found.

@@ -221,7 +221,7 @@ class Vault:
     def unlock(self, password: bytearray | None = None) -> None:
         """Opens the vault; a person may be asked. Makes one where there is none.
 
-        What is in memory only moves into a keychain that has come up since.
+        Records in memory move into a keychain that has come up since.
         """
         with self._turn:
             self._asked_in_vain = self._locked_by_person = False

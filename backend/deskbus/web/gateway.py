@@ -508,7 +508,7 @@ class Gateway:
             violation_reports.REPORT_TO_TYPE,
         )
         known = self._with_cookie(asked) is not None
-        # A report of a stranger takes nothing of the app's own budget in the audit log.
+        # Reports of unauthenticated browsers have a budget of their own in the audit log.
         violations = violation_reports.read(media_type, body, site.app if known else "")
         if violations is None:
             raise refused(400, INVALID_PARAMS, "This is no report of a browser's.")

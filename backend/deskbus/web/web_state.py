@@ -1,4 +1,4 @@
-"""How it is with the web gateway."""
+"""The state of the web gateway, for health and metrics."""
 
 from collections import Counter
 

@@ -1536,7 +1536,7 @@ export const frameSchema = {
   "$defs": {
     "FrameDescriptor": {
       "title": "FrameDescriptor",
-      "description": "An iframe, as its host has to make it: with an origin that nobody shares.\n\n    `allow` is the attribute of that name, a permissions policy; `origin` is where `url` is. What a\n    frame says comes from the origin `null`, so its host knows it by its window.",
+      "description": "An iframe, as its host has to make it: with an origin that nobody shares.\n\n    `allow` is the attribute of that name, a permissions policy; `origin` is where `url` is.\n    Messages of a frame come from the origin `null`, so its host knows it by its window.",
       "type": "object",
       "properties": {
         "kind": {

@@ -397,8 +397,8 @@ export interface Choice {
 /**
  * An iframe, as its host has to make it: with an origin that nobody shares.
  *
- * `allow` is the attribute of that name, a permissions policy; `origin` is where `url` is. What a
- * frame says comes from the origin `null`, so its host knows it by its window.
+ * `allow` is the attribute of that name, a permissions policy; `origin` is where `url` is.
+ * Messages of a frame come from the origin `null`, so its host knows it by its window.
  */
 export interface FrameDescriptor {
   kind: "frame";
@@ -493,7 +493,7 @@ export interface OpenResult {
  * The sampling that a client does by itself: a share of what it sends, and all of some topics,
  * but no more than `max_per_s` a second.
  *
- * What is sampled goes out with a `traceparent` (W3C Trace Context) whose flags are 01, and the
+ * A sampled message goes out with a `traceparent` (W3C Trace Context) whose flags are 01, and the
  * client tells its own spans by `traces.record`.
  */
 export interface TracingTerms {
@@ -822,8 +822,8 @@ export interface RefusedParams {
 /**
  * Messages of a topic that this client will not get: `first` to `last`, both included.
  *
- * What is lost lies between them; not every one of them was meant for this client, and after a
- * restart nobody knows how many there were.
+ * The lost messages lie between them; not every one was meant for this client, and after a restart
+ * nobody knows how many there were.
  */
 export interface GapParams {
   _meta?: TraceContext;
@@ -968,7 +968,7 @@ export interface ExplainParams {
   app: string;
   /** A name of the permission catalogue (permissions.catalogue). */
   permission: string;
-  /** What exactly, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
+  /** The object, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
   scope: string;
 }
 
@@ -1012,7 +1012,7 @@ export interface AskParams {
   _meta?: TraceContext;
   /** A name of the permission catalogue (permissions.catalogue). */
   permission: string;
-  /** What exactly, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
+  /** The object, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
   scope: string;
   reason?: string;
 }
@@ -1025,11 +1025,11 @@ export interface QueryPermissionParams {
   _meta?: TraceContext;
   /** A name of the permission catalogue (permissions.catalogue). */
   permission: string;
-  /** What exactly, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
+  /** The object, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
   scope: string;
 }
 
-/** Those that are offered: each has somebody who enforces it. */
+/** The permissions that are offered: each has a place that enforces it. */
 export interface CatalogueResult {
   permissions: Array<PermissionEntry>;
 }
@@ -1076,7 +1076,7 @@ export interface AskForParams {
   client: string;
   /** A name of the permission catalogue (permissions.catalogue). */
   permission: string;
-  /** What exactly, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
+  /** The object, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
   scope: string;
   reason?: string;
   origin?: string;
@@ -1092,7 +1092,7 @@ export interface AppParams {
  * An app's effective rules: the first that fits decides; without one, denied.
  *
  * `epoch` grows with every change; a copy is good until `permissions.changed` brings a higher one.
- * `trusted` means that nothing is refused. What is allowed once is not among the rules. `now` is
+ * `trusted` means that nothing is refused. A permission for once is not among the rules. `now` is
  * the time (Unix ms) by which the rules end, whatever the clock of their reader says.
  */
 export interface GrantsResult {
@@ -1108,7 +1108,7 @@ export interface GrantsResult {
 export interface EffectiveRule {
   /** A name of the permission catalogue (permissions.catalogue). */
   permission: string;
-  /** What exactly, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
+  /** The object, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
   scope?: string;
   allow: boolean;
   until?: number;
@@ -1132,7 +1132,7 @@ export interface PermissionRecord {
   name: string;
   /** A name of the permission catalogue (permissions.catalogue). */
   permission: string;
-  /** What exactly, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
+  /** The object, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
   scope: string;
   title: string;
   scopeWords: string;
@@ -1165,7 +1165,7 @@ export interface GrantParams {
   app: string;
   /** A name of the permission catalogue (permissions.catalogue). */
   permission: string;
-  /** What exactly, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
+  /** The object, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
   scope: string;
   allowed?: boolean;
   holds?: "always" | "session";
@@ -1179,7 +1179,7 @@ export interface RevokeParams {
   app: string;
   /** A name of the permission catalogue (permissions.catalogue). */
   permission?: string;
-  /** What exactly, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
+  /** The object, in the permission's own grammar: a topic pattern, an app id, an absolute path, an origin, or the one word that it has. */
   scope?: string;
 }
 
@@ -1363,10 +1363,10 @@ export interface PolicyResult {
 }
 
 /**
- * `rules` are how many there are. With a `problem` the file as it is now does not apply.
+ * `rules` is their number. With a `problem` the file as it is now does not apply.
  *
- * What stands then is the policy as it was last read; or, where none was, everything is denied.
- * `hash` is SHA-256 in hex of the policy that stands, "" where there is none.
+ * The policy as it was last read then applies; where none was read, everything is denied. `hash`
+ * is SHA-256 in hex of the policy that stands, "" where there is none.
  */
 export interface PolicyStatus {
   file: string;
@@ -1586,7 +1586,7 @@ export interface AppStatus {
 }
 
 /**
- * How an app ended that should not have. `detail` is a plain sentence for a person.
+ * The end of an app that should not have ended. `detail` is a plain sentence for a person.
  *
  * `window` is the one whose renderer ended, where that is all that did.
  * `at` is Unix milliseconds, `sample` what its tree used last, `log` its last lines, oldest first.
@@ -1685,9 +1685,9 @@ export interface AppStats {
 /**
  * Limits of an app's whole process tree, windows included; an omitted one does not limit.
  *
- * `cpu_percent` is of one core. Over a limit it is warned, and ended at the `strikes`-th sample
- * in a row. What it logs beyond `log_kb_per_s` is dropped; what it publishes beyond
- * `messages_per_s` or `bus_kb_per_s` is refused.
+ * `cpu_percent` is of one core. Over a limit it is warned, and ended at the `strikes`-th sample in
+ * a row. Log output beyond `log_kb_per_s` is dropped; messages beyond `messages_per_s` or
+ * `bus_kb_per_s` are refused.
  */
 export interface Limits {
   cpu_percent?: number;
@@ -2146,7 +2146,7 @@ export interface LinkState {
   slow: boolean;
 }
 
-/** How many links there may be at once, the shell link aside, and how many of one app. */
+/** The most links at a time, the shell link not counted, and the most of one app. */
 export interface LinkLimits {
   maxLinks: number;
   maxLinksOfApp: number;
@@ -2793,7 +2793,7 @@ export interface ForgetBrowsersParams {
   app: string;
 }
 
-/** How many browsers were let in until now. */
+/** The number of browsers that were let in until now. */
 export interface ForgetBrowsersResult {
   browsers: number;
 }
@@ -2899,7 +2899,7 @@ export interface Methods {
   "bus.stats": { params: NoParams; result: BusStats; handledBy: "backend" };
   /** Size, state and age of the log of persisted messages. */
   "bus.logStats": { params: NoParams; result: LogStats; handledBy: "backend" };
-  /** What waits for each client. */
+  /** The messages that wait for each client. */
   "bus.queued": { params: NoParams; result: QueueList; handledBy: "backend" };
   /** Messages that could not be delivered, with the reason. */
   "bus.deadLetters": { params: DeadLettersParams; result: DeadLetterList; handledBy: "backend" };
@@ -3451,7 +3451,7 @@ export const ERRORS = {
   },
   "permission_revoked": {
     "code": -32027,
-    "message": "What permits this was taken back while it was under way.",
+    "message": "The permission for this was taken back while it was under way.",
     "data": {
       "category": "permission",
       "retryable": false,
@@ -3460,7 +3460,7 @@ export const ERRORS = {
   },
   "newer_format": {
     "code": -32028,
-    "message": "What is on the disk was written by a newer deskbus; it is left as it is.",
+    "message": "The files were written by a newer deskbus; they are left as they are.",
     "data": {
       "category": "conflict",
       "retryable": false,

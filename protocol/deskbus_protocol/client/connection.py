@@ -153,7 +153,7 @@ class Client(RespondingClient):
     def handling(self, message: Message) -> Iterator[None]:
         """A block that handles a message, as a step of the trace that the message carries.
 
-        What is said within it belongs to that trace.
+        Calls and publishes within it belong to that trace.
         """
         meta = message.meta
         carried = UNSET if isinstance(meta, UnsetType) else meta.traceparent
@@ -495,7 +495,7 @@ async def open_session(
 ) -> OpenResult:
     """Opens a session; with `resume` in the place of an earlier one of the same client.
 
-    What waited comes at once, so `listen` first.
+    Messages that waited come at once, so `listen` first.
     """
     params = {"ticket": ticket, "app": app, "protocolVersion": PROTOCOL_VERSION, "resume": resume}
     opened: OpenResult = await client.call(
@@ -520,7 +520,7 @@ async def connect_as_app() -> AsyncIterator[Client]:
 
 
 def patience_s(options: dict[str, object]) -> float:
-    """How long a request with these options waits at most: for a connection, and its answer."""
+    """Seconds that a request with these options waits at most: for a connection, and its answer."""
     if "timeout" not in options:
         return REQUEST_PATIENCE_MS / 1000
     limit_ms = options["timeout"]

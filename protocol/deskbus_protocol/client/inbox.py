@@ -1,4 +1,4 @@
-"""Where a client's messages go: to the streams whose pattern they fit."""
+"""Inbox: hands a client's messages to the streams whose pattern they fit."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ Wanted = Callable[[Message], bool]
 
 
 class _Reader(NamedTuple):
-    """How a stream is subscribed; without sources it is from everybody."""
+    """One stream of a pattern and its mode; without sources it takes messages of all senders."""
 
     mode: Mode
     sources: tuple[Source, ...]

@@ -1,4 +1,4 @@
-"""How far a client has come with each topic, over connections and runs of the backend."""
+"""DeliveryProgress: the last message a client has of each topic, over connections and runs."""
 
 from typing import Any
 
@@ -83,7 +83,7 @@ class DeliveryProgress:
     def open(self, epoch: str, *, resumed: bool) -> None:
         """A session was opened, in this run of the backend.
 
-        What it says to have resumed may be one that this client never knew it had.
+        The session that it resumed may be one that this client never knew it had.
         """
         if resumed and epoch == self.epoch:
             for pattern in self._whole:

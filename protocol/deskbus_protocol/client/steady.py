@@ -68,7 +68,7 @@ class SteadyClient(RespondingClient):
     connection are refused, or wait, as `while_closed` says, of the client or of the call: in the
     order in which they were made, as they were then, a thousand and 16 MiB of payloads at most.
 
-    What an acknowledged subscription brought and nobody acknowledged comes again: also after a
+    A message of an acknowledged subscription that nobody acknowledged comes again: also after a
     restart of the backend, on a persisted topic.
     """
 
@@ -422,7 +422,7 @@ class SteadyClient(RespondingClient):
         self, while_closed: WhileClosed | None, limit_s: float = inf, size: int = 0
     ) -> Client:
         """Raises `DeskbusError`: connection_lost, timeout, or overloaded where too much waits."""
-        # Those that waited are on their way to the connection, each in one step of the loop.
+        # Calls that waited are on their way to the connection, each in one step of the loop.
         while self._client is not None and self._queued:
             await anyio.lowlevel.checkpoint()
         if self._client is None and (while_closed or self._while_closed) == "queue":

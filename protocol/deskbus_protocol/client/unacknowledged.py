@@ -14,7 +14,7 @@ from deskbus_protocol.topics import matches
 class UnacknowledgedMessages:
     """A bounded number; beyond, the oldest are forgotten, and come again no more.
 
-    What came for the last time is not among them: it is dead unless it is acknowledged now.
+    A message on its last redelivery is not among them: it is a dead letter unless acknowledged.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class UnacknowledgedMessages:
         self._sent_at.pop((message.topic, message.epoch, message.seq), None)
 
     def behind(self, pattern: str) -> Unacknowledged | None:
-        """Those on a pattern, for `bus.continue`; None where there are none."""
+        """Unacknowledged messages on a pattern, for `bus.continue`; None where there are none."""
         fitting = {key: at for key, at in self._sent_at.items() if matches(pattern, key[0])}
         runs = list(dict.fromkeys(epoch for _, epoch, _ in fitting))[-MAX_RUNS:]
         seqs: dict[str, dict[str, list[int]]] = {run: {} for run in runs}

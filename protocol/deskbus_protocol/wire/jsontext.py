@@ -62,7 +62,9 @@ def nesting(text: bytes, limit: int = MAX_DEPTH) -> Iterator[bool]:
 
 
 def value_counts(text: bytes) -> Iterator[int]:
-    """How many values begin in each window, those of lists and objects; a string is one value."""
+    """The number of values that begin in each window, with those in lists and objects; a string is
+    one value.
+    """
     for outside in _outside_strings(text, _NO_SEPARATORS):
         yield len(outside)
 

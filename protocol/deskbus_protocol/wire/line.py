@@ -1,4 +1,4 @@
-"""How a routed message is written: one line, its members always in this order.
+"""The line of a routed message: its members always in this order.
 
     {"jsonrpc":"2.0","method":"bus.message","params":{"topic":T,"sender":{…},"epoch":E,"seq":N,
     "id":I,"correlationId":C,"timestamp":MS[,options],"payload":P}}

@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from deskbus.audit.violation_recorder import MAX_KINDS, STRANGERS, ViolationRecorder
+from deskbus.audit.violation_recorder import MAX_KINDS, UNAUTHENTICATED, ViolationRecorder
 from deskbus_protocol.events import (
     CspViolation,
     SessionResumed,
@@ -97,7 +97,9 @@ async def test_what_strangers_claim_takes_nothing_of_what_an_app_may_have_record
     await violations.record(refused("a"))
     assert refused("a") in trail.committed
     violations.tell()
-    by_strangers = [each for each in (*trail.committed, *trail.noted) if each.app == STRANGERS]
+    by_strangers = [
+        each for each in (*trail.committed, *trail.noted) if each.app == UNAUTHENTICATED
+    ]
     assert len(by_strangers) == len(trail.committed) + len(trail.noted) - 1
 
 

@@ -28,7 +28,7 @@ class Grouped(MemoryLog):
     def is_sensitive(self, topic: str) -> bool:
         return topic.startswith("secret")
 
-    def admit(self, topic: str, *, foreign: bool = False) -> bool:
+    def admit(self, topic: str, *, remote: bool = False) -> bool:
         self.calls.append((f"admit {topic}", []))
         return False
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from deskbus.fdc3.agent import AgentCore, Surroundings
+from deskbus.fdc3.agent import AgentCore, AgentPorts
 from deskbus.fdc3.dacp.service import Fdc3Service
 from deskbus.fdc3.directory.app_directory import AppDirectory
 from deskbus.fdc3.directory.app_record import AppRecord
@@ -72,7 +72,7 @@ class Desk:
         self._ids = itertools.count(1)
         self.agent = AgentCore(
             AppDirectory(msgspec.convert(list(records), list[AppRecord])),
-            Surroundings(
+            AgentPorts(
                 bus=self,
                 access=self,
                 launcher=self,

@@ -91,7 +91,7 @@ def split_mac(line: bytes) -> tuple[bytes, bytes]:
 
 
 def prefix(seq: int, prev: bytes) -> bytes:
-    """How the line of that sequence, behind the line of hash `prev`, must begin."""
+    """The beginning of the line of that sequence, behind the line of hash `prev`."""
     return b'{"seq":%d,"prev":"%b","time":' % (seq, binascii.b2a_base64(prev, newline=False))
 
 

@@ -110,7 +110,7 @@ class AuditIndex:
         return (row[0] for row in self._open().execute(query, (facet, low, high)))
 
     def linked(self, key: str, low: int, high: int, *, newest: bool) -> Iterator[int]:
-        """Those whose correlation id or trace id may be `key`."""
+        """Records whose correlation id or trace id may be `key`."""
         order = "DESC" if newest else "ASC"
         query = f"SELECT seq FROM links WHERE key=? AND seq>=? AND seq<? ORDER BY seq {order}"  # noqa: S608
         return (row[0] for row in self._open().execute(query, (link_key(key), low, high)))

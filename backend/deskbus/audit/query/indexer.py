@@ -35,8 +35,8 @@ class Facet(NamedTuple):
 
 
 class LinePlace(NamedTuple):
-    """How far the log has been read: `size` records, up to `offset` of a file. `tile` has the leaf
-    hashes of the run that is not complete yet.
+    """The place up to which the log was read: `size` records, up to `offset` of a file. `tile` has
+    the leaf hashes of the run that is not complete yet.
     """
 
     file: int
@@ -68,7 +68,7 @@ def link_key(text: str) -> int:
 
 
 def head_size(line: bytes) -> int:
-    """How many records the log had before the file that begins with this head; raises
+    """The number of records in the log before the file that begins with this head; raises
     `StaleError`.
     """
     try:

@@ -48,7 +48,7 @@ class Exporter:
         self._key = key
 
     def write(self, wanted: AuditFilter, form: AuditFormat, path: Path) -> int:
-        """How many records are in the file; raises `TooManyError`, and writes nothing then."""
+        """The number of records written; raises `TooManyError`, and then writes none."""
         made = self.make(wanted, form)
         made.write(path)
         return made.records

@@ -39,12 +39,12 @@ _VERDICTS = {
     "UNANCHORED": (
         "caution",
         "The log is whole, but its end is not proven",
-        "What is there is in order, as written; records may be missing at the end.",
+        "Its records are in order, as written; some may be missing at the end.",
     ),
     "TAMPERED": (
         "bad",
         "The log was tampered with",
-        "What this report tells of it can't be relied on.",
+        "This report can't be relied on.",
     ),
 }
 

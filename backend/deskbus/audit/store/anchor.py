@@ -147,7 +147,7 @@ class AnchorKeeper:
     def unanchored(self) -> Unanchored | None:
         """Why nothing outside of the folder vouches for the log's end; None where the vault does.
 
-        What the vault told this run is known still when it is locked again.
+        An anchor that the vault told in this run stays known when the vault is locked again.
         """
         if self.sealed and self.anchor is not None and self.anchor.key:
             return None

@@ -104,7 +104,7 @@ class GroupCommitWriter:
 
     @property
     def busy_s(self) -> float:
-        """How long the disk has been at what was last given to it; 0.0 when it is done."""
+        """Seconds that the write in progress has taken so far; 0.0 where there is none."""
         since_us = self._busy_since_us
         return (self._clock.mono_us() - since_us) / 1_000_000 if since_us else 0.0
 

@@ -1,4 +1,4 @@
-"""How much an app may publish: its own limits, over all of its connections."""
+"""Rate limits of what an app publishes, over all of its connections."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -26,8 +26,8 @@ PUBLISH, SEND, REQUEST, RESPOND = "bus.publish", "bus.send", "bus.request", "bus
 
 
 class TracingPublisher:
-    """Passes all on. What its sender's traceparent or the sampler wants gets spans; what does not,
-    but is refused or slow, gets one, made from times that were taken anyway.
+    """Publishes through another publisher. A message that its sender's traceparent or the sampler
+    selects gets spans; another that is refused or slow gets one, from times that were taken anyway.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class TracingPublisher:
             span.end("respond", self._attributes(RESPOND, ""), kind="server", error=error)
 
     def _publish_split(self, messages: Sequence[Plain], first: int, refuse: Refuse) -> Topic | None:
-        """Those that are not traced go by as before, in blocks between those that are."""
+        """Messages that are not traced are passed on in blocks between those that are."""
         sampler = self._sampler
         routed: Topic | None = None
         block: list[Plain] = []

@@ -11,8 +11,9 @@ from deskbus.bus.recovery.client_progress import ClientProgress
 class AcknowledgedCatchup:
     """Messages that `wants` names: behind what the client has seen, or not acknowledged.
 
-    They go through its window, and so come again until they are acknowledged. What `earlier` ones
-    of the same connection bring is left to them. `epoch` is this run of the backend.
+    They go through its window, and so come again until they are acknowledged. Messages that
+    `earlier` ones of the same connection bring are left to them. `epoch` is this run of the
+    backend.
     """
 
     def __init__(

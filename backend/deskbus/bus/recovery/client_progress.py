@@ -55,7 +55,7 @@ class ClientProgress:
 
     @property
     def unacknowledged(self) -> int:
-        """How many messages the client has and did not acknowledge."""
+        """The number of messages that the client has and did not acknowledge."""
         runs = self._unacknowledged.values()
         return sum(len(seqs) for topics in runs for seqs in topics.values())
 

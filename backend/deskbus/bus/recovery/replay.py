@@ -143,8 +143,8 @@ class Replays:
     ) -> ContinueResult:
         """Subscribes, sends what the log has, and tells what of other topics is gone.
 
-        What was sent longer than `recent_ms` ago is told as gone too. Raises `DeskbusError`
-        (invalid_topic, invalid_params, overloaded).
+        Messages older than `recent_ms` are told as gone, too. Raises `DeskbusError` (invalid_topic,
+        invalid_params, overloaded).
         """
         pattern = params.pattern
         wants = self._wants(identity, pattern)
@@ -353,7 +353,7 @@ class Replays:
     ) -> list[GapParams]:
         """The logged messages after the last that the client has seen, which may not be sent to it.
 
-        What waits in its window is not among it.
+        Messages in its window are not among them.
         """
         if wanted.recent_ms is None or not self._log.available:
             return []

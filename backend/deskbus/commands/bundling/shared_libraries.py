@@ -66,7 +66,7 @@ def loaded_by(python: Path, modules: Collection[str]) -> list[Path]:
 
 
 def to_ship(loaded: Collection[Path]) -> list[Path]:
-    """Those among the loaded libraries that are not the system's own, and no modules."""
+    """The loaded libraries that are neither the system's own nor Python modules."""
     modules = Path(sysconfig.get_path("stdlib")).resolve()
     return [
         path

@@ -1,7 +1,7 @@
 """Standard output and standard error: JSON lines for programs, tables on a terminal.
 
-Whatever the locale, both are UTF-8. Control characters of others' data reach neither raw: in a
-table they are written as code points, in JSON as escapes, which is the same JSON.
+Both are UTF-8 in every locale. Control characters of others' data reach neither raw: in a table
+they are written as code points, in JSON as escapes, which is the same JSON.
 """
 
 import os

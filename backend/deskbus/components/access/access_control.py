@@ -275,7 +275,7 @@ class AccessControl:
             self._tasks.start_soon(self.identify, app)
 
     def withdraw(self, app: str) -> None:
-        """The app is gone. What was decided about it counts again for the same app only."""
+        """The app is gone. Decisions about it count again for the same app only."""
         self._manifests.pop(app, None)
         self.manifest_withdrawn(app)
         self.security.apps.unregister(app)

@@ -170,7 +170,7 @@ class Auditing:
             )
 
     async def _known_grants(self) -> set[tuple[str, Grant]]:
-        """Those of the configuration that the log has as granted; raises `DeskbusError`."""
+        """Grants of the configuration that stand in the log; raises `DeskbusError`."""
         known: set[tuple[str, Grant]] = set()
         wanted = AuditQueryParams(
             types=["permission.granted", "permission.revoked"],

@@ -61,7 +61,7 @@ class ConnectionAcceptor:
         self._errors = errors or ErrorCounts()
         self._on_shell_gone = on_shell_gone
         self._unauthenticated = UnauthenticatedLinks()
-        self._strangers = Turns()
+        self._unauthenticated_turns = Turns()
         self._refusals = LogThrottle(log, REFUSALS_LOGGED)
         self._tasks = BackgroundTasks()
 
@@ -99,7 +99,7 @@ class ConnectionAcceptor:
             call = Call(connection, request_id)
             return await self._dispatcher.dispatch(call, method, params, request_id)
 
-        turns = None if shell_link else self._strangers
+        turns = None if shell_link else self._unauthenticated_turns
         peer = Peer(link, dispatch, self._errors, turns)
         connection = Connection(peer, shell_link=shell_link, only_app=link.only_app)
         heartbeat = self._heartbeat(link, connection)

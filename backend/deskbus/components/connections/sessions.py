@@ -123,7 +123,7 @@ class Sessions:
 
     @property
     def tokens(self) -> int:
-        """How many clients could come back."""
+        """The number of clients that could resume their session."""
         return len(self._tokens)
 
     @property

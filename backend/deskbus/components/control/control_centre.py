@@ -226,7 +226,7 @@ class ControlCentre:
         return values
 
     def _new_latencies(self) -> HistogramSnapshot | None:
-        """Those observed since the last sample, of all modes together."""
+        """Latencies observed since the last sample, of all modes together."""
         if self._latency is None:
             return None
         snapshots = list(self._latency.snapshots().values())

@@ -28,7 +28,7 @@ from deskbus.components.messaging.messaging import Messaging
 from deskbus.config import Fdc3Config
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus.contracts.log_query import LogQuery
-from deskbus.fdc3.agent import CLEARED, AgentCore, Surroundings
+from deskbus.fdc3.agent import CLEARED, AgentCore, AgentPorts
 from deskbus.fdc3.dacp.service import Fdc3Service
 from deskbus.fdc3.directory.app_directory import AppDirectory, own_id
 from deskbus.fdc3.directory.icons import Icons
@@ -100,7 +100,7 @@ class Fdc3Agent:
         )
         agent = AgentCore(
             AppDirectory(records_of_configuration(settings.config.apps)),
-            Surroundings(
+            AgentPorts(
                 bus=self._bus,
                 access=AgentAccess(access),
                 launcher=InstanceLauncher(access, apps, self.desktops, shell),

@@ -57,7 +57,7 @@ class ChannelAccess:
     def operating(self, identity: ClientId, topic: str) -> Iterator[None]:
         """Lets a page of the control centre, which may act, publish one message within the block.
 
-        What is the agent's alone stays so; an app needs its own permission.
+        Topics of the agent stay the agent's; an app needs its own permission.
         """
         if identity.app != CONTROL_APP or topic.startswith((_INBOX, _PRIVATE)):
             yield

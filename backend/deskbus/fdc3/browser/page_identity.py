@@ -23,7 +23,7 @@ class _Address(NamedTuple):
     fragment: str
 
     def score_within(self, page: "_Address") -> int:
-        """How much of this is in the page's address; 0 where any part is not."""
+        """The number of parts that the page's address has of this; 0 where it lacks one."""
         fits = (
             self.origin == page.origin
             and self.path in ("", page.path)

@@ -1,6 +1,6 @@
 """Icons of apps as data that a dialog shows: fetched here, checked and bounded.
 
-What draws a dialog loads nothing from anywhere, so no server learns from it who chooses what.
+A page that draws a dialog loads nothing from anywhere, so no server learns of a choice.
 """
 
 import base64
@@ -29,7 +29,7 @@ MAX_PIXELS = 1024
 """The longest edge that an icon may have: a small file may hold a picture of any size."""
 
 WITHIN_S = 0.5
-"""How long a dialog waits for icons. What comes later is there for the next one."""
+"""How long a dialog waits for icons. Icons that come later are there for the next one."""
 
 AGAIN_AFTER_S = 300.0
 """From a failure to the next attempt."""

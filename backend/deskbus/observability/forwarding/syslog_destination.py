@@ -20,7 +20,9 @@ from deskbus_protocol.audit import AuditRecord
 CONNECT_WITHIN_S = 10.0
 SEND_WITHIN_S = 10.0
 SETTLE_S = 1.0
-"""Syslog answers nothing. What a server took counts once its connection has lasted that long."""
+"""Syslog answers nothing. Records count as taken once the connection that they were sent on has
+lasted that long.
+"""
 
 
 class SyslogDestination:

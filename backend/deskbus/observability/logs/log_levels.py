@@ -22,7 +22,7 @@ class LogLevels:
 
     @property
     def components(self) -> Mapping[str, str]:
-        """Those that have a level of their own."""
+        """Components that have a level of their own."""
         return self._levels
 
     def set(self, level: str, component: str | None = None) -> bool:

@@ -1,7 +1,7 @@
 """Structured logs: JSON lines, or readable text, on standard error and, where wanted, in files.
 
-What others say (apps, files, servers) may stand in a line. It moves no terminal and forges no line,
-also where a shell passes the lines on to one. Secrets of the vault stand in none.
+A line may quote others (apps, files, servers). It moves no terminal and forges no line, also where
+a shell passes the lines on to one. Secrets of the vault stand in none.
 """
 
 import logging

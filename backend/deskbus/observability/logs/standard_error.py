@@ -1,9 +1,9 @@
-"""Standard error that never blocks and never ends anything, whoever reads it or does not.
+"""Standard error that never blocks the backend, also where nobody reads it.
 
 Descriptor 2, and 1 with it where that is no longer the wire, lead into a pipe of our own, which a
-thread empties at once: what Python, a library or native code writes there can't wait. What it
-reads, and the log's own lines, go into a bounded buffer for another thread, the only one to write
-to the real standard error, and that may wait. What finds no room is dropped and counted.
+thread empties at once: what Python, a library or native code writes there can't wait. The lines
+that it reads, and the log's own, go into a bounded buffer for another thread, the only one to write
+to the real standard error, and that may wait. Lines without room are dropped and counted.
 """
 
 import atexit

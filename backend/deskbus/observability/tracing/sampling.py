@@ -42,7 +42,7 @@ class HeadSampler:
     def first_of(self, count: int) -> int:
         """The number, among the next `count`, of the first to be traced; `count` for none of them.
 
-        Those before it have gone by, and with it the draw is used up.
+        The ones before it are passed over, and the draw is used up.
         """
         at = 0
         while self._pass < count - at:

@@ -28,7 +28,7 @@ class UnsealedBatches:
 
     @property
     def topics(self) -> Counter[str]:
-        """How many messages wait, by topic."""
+        """The number of waiting messages, by topic."""
         return Counter(topic for batch in self.batches for topic in batch.topics)
 
     @property

@@ -44,7 +44,7 @@ HEAD_BYTES = _FIELDS.size + _CRC.size
 
 
 class TopicRange(NamedTuple):
-    """How many messages of a topic are in a batch, and the first and last of its seqs there."""
+    """The number of messages of a topic in a batch, and its first and last seq there."""
 
     messages: int
     first_seq: int
@@ -71,8 +71,9 @@ class BatchError(Exception):
 class Messages:
     """The messages of one batch, a column for each property; times in ms, sizes in bytes.
 
-    Of the times only the bounds are kept: most messages have the same as the one before. What is
-    `late` had to wait for the vault: it keeps its positions, whatever is in the log behind them.
+    Of the times only the bounds are kept: most messages have the same as the one before. A batch
+    that is `late` had to wait for the vault: it keeps its positions, whatever is in the log behind
+    them.
     """
 
     __slots__ = (

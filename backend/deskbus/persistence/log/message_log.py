@@ -42,7 +42,7 @@ log = structlog.get_logger()
 
 
 class WrittenBatches(NamedTuple):
-    """How many batches are in the log for good, and what kept the others out."""
+    """The number of batches that are on disk for good, and the fault that kept the others out."""
 
     batches: int
     error: BaseException | None

@@ -44,8 +44,8 @@ def read_segments(
 ) -> Iterator[LineBlock]:
     """Every wanted line in order; the last block's position is the selection's end or limit.
 
-    What is damaged is reported and left out, and so is a file that can't be read; one that was
-    removed by the retention rules meanwhile is left out.
+    Damage is reported and left out, and so is a file that can't be read; one that was removed by
+    the retention rules meanwhile is left out.
     """
     held: list[Buffer] = []
     held_bytes = 0

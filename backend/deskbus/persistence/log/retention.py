@@ -29,7 +29,7 @@ def vouched_ms(now_ms: int, opened_at_ms: int, newest_ms: int | None) -> int:
 
 
 def expired(segments: Sequence[SegmentIndex], retention: LogRetention, now_ms: int) -> int:
-    """How many of the oldest segments are to go; the newest goes by age alone.
+    """The number of the oldest segments to remove; the newest is removed by age alone.
 
     None is older than what lies before it, whatever the clock was when it was written.
     """

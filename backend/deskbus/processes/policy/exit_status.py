@@ -1,4 +1,4 @@
-"""How a process ended, told apart and in plain words. Pure."""
+"""Exit status: classifies how a process ended, and says it in plain words. Pure."""
 
 import signal
 from collections.abc import Iterable

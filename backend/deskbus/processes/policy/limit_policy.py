@@ -113,7 +113,7 @@ def excesses(limits: Limits, usage: Usage) -> Iterator[Excess]:
 
 
 def next_sample_s(limits: Limits, before: Usage | None, now: Usage, elapsed_s: float) -> float:
-    """How long the next sample can wait, by how fast the app grows."""
+    """Seconds until the next sample, by the rate at which the app grows."""
     for of, limit, factor in (
         ("memory", limits.memory_mb, MEGABYTE),
         ("processes", limits.processes, 1),

@@ -177,7 +177,7 @@ class ProcessRun:
 
 
 def kernel_memory_kills() -> int:
-    """How many processes Linux has killed for want of memory since it started."""
+    """Processes killed by Linux's out-of-memory killer since the machine started."""
     try:
         lines = Path("/proc/vmstat").read_text().split("\n")
     except OSError:

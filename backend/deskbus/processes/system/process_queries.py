@@ -36,7 +36,7 @@ def start_clock() -> float:
 
 
 def open_files(pids: Iterable[int]) -> int:
-    """How many descriptors these processes hold; those that can't be seen count none.
+    """The number of descriptors that these processes hold; one that can't be read counts none.
 
     Raises `UnreadableError`.
     """

@@ -73,7 +73,7 @@ class ProcessTable(dict[int, ProcessRow]):
 
 
 class ProcessSource(ABC):
-    """How one platform tells of its processes; each of them raises `UnreadableError`."""
+    """One platform's view of its processes; each method raises `UnreadableError`."""
 
     @abstractmethod
     def rows(self) -> Iterable[ProcessRow]:

@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 class WatchdogClient:
-    """Starts with the first app. Whatever happens to the backend then, no app outlives it."""
+    """Starts the watchdog with the first app; from then on no app outlives the backend."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None

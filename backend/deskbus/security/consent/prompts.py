@@ -64,8 +64,8 @@ class Prompts:
     async def join(self, request: PermissionRequest) -> PromptOutcome:
         """Joins the prompt for the same request, or opens one; the last to leave closes it.
 
-        What is allowed once goes to the client that asked first, and to no other.
-        Raises `DeskbusError` (overloaded).
+        A permission for once goes to the client that asked first, and to no other. Raises
+        `DeskbusError` (overloaded).
         """
         if not self._tasks.running_now:
             return PromptOutcome(None)

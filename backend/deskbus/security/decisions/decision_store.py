@@ -31,9 +31,9 @@ log = structlog.get_logger()
 class DecisionStore:
     """A store that is locked, damaged, older or gone is an empty one: nothing is allowed by it.
 
-    `is_behind` says that a change could not be saved yet, `problem` in plain words what is wrong.
-    What was damaged is kept aside first, by `keep_aside`, which returns where. What a later version
-    of deskbus wrote is left as it is, and nothing is saved over it.
+    `is_behind` says that a change could not be saved yet, `problem` in plain words what is wrong. A
+    damaged store is kept aside first, by `keep_aside`, which returns where. Files of a later
+    version are left as they are, and nothing is saved over them.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class DecisionStore:
     async def save_in_time(self) -> bool:
         """As `save`, but waits no longer than `SAVE_WITHIN_S`; false where it could not be saved.
 
-        What could not be saved stands all the same, until the backend ends; `is_behind` then.
+        A change that could not be saved applies until the backend ends; `is_behind` then.
         """
         self.is_behind = True
         try:

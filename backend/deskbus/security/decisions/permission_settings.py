@@ -152,7 +152,7 @@ class PermissionSettings:
         await self._store.save_in_time()
 
     async def revoke(self, app: str, permission: str | None, scope: str | None) -> int:
-        """How many decisions were taken back; it applies even where it can't be recorded.
+        """Takes decisions back and returns their number; applies even where it can't be recorded.
 
         Raises `DeskbusError`: conflict for what the configuration or the policy says, and once it
         applies, audit_unavailable, and degraded while the vault can't be written.
@@ -183,7 +183,7 @@ class PermissionSettings:
         return len(taken)
 
     async def reset_embargo(self, app: str, permission: str | None) -> int:
-        """How many embargoes were lifted; raises `DeskbusError` (audit_unavailable)."""
+        """Lifts embargoes and returns their number; raises `DeskbusError` (audit_unavailable)."""
         now = self._clock()
         meant = [
             embargo

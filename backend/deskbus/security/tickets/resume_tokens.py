@@ -19,7 +19,7 @@ class ResumeTokens(Generic[R]):
         self._digest_of: dict[ClientId, bytes] = {}
 
     def __len__(self) -> int:
-        """How many clients could come back."""
+        """The number of clients that could resume their session."""
         return len(self._digest_of)
 
     def issue(self, role: R, identity: ClientId) -> str:

@@ -124,7 +124,7 @@ class AuditPanel:
         previous = UNSET if isinstance(cursor, UnsetType) else await self._newer(cursor)
         return PanelContent(
             title="Audit log",
-            subtitle="What was asked for, allowed, refused and changed, newest first.",
+            subtitle="Requests, permissions, refusals and changes, newest first.",
             facts=_facts(stats),
             verdict=self._say(),
             search=PanelSearch(placeholder="Search in records", value=query.search),
@@ -317,4 +317,4 @@ def _empty(stats: AuditStats, further: str | UnsetType) -> PanelMessage:
         return PanelMessage(title="Not found so far", text="Go on with the next page.")
     if stats.records:
         return PanelMessage(title="Nothing fits", text="Search for something else.")
-    return PanelMessage(title="Nothing yet", text="What happens from now on is listed here.")
+    return PanelMessage(title="Nothing yet", text="New records are listed here as they come.")

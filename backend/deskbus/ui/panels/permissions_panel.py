@@ -115,7 +115,7 @@ class PermissionsPanel:
         ]
         return PanelContent(
             title="Permissions",
-            subtitle="What apps may do, what you refused, and how to take it back.",
+            subtitle="Permissions of apps, granted and refused; each can be taken back.",
             verdict=_verdict(found),
             search=PanelSearch(placeholder="Search apps and permissions", value=query.search),
             filters=[

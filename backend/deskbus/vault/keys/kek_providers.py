@@ -55,7 +55,7 @@ class KekProvider(Protocol):
         ...
 
     def head(self, installation: str, kek_id: bytes, kek: bytearray) -> KeysetHead:
-        """How a keyset says that its key is here."""
+        """The head of a keyset whose key is in this place."""
         ...
 
     def settle(self, kek_id: bytes, kek: bytearray) -> None:

@@ -39,7 +39,7 @@ _MAGIC = b"deskbus keyset 1\n"
 Purpose = Literal["manifest", "apps", "config", "decisions", "messages", "audit", "appstate"]
 """Purposes, each with data keys of its own: the manifest itself, secrets of apps and of the
 configuration, remembered decisions, sealed messages, the audit log's keys and anchor, and the saved
-state of apps. One value for the backend is a `Drawer`, one for each app a `Shelf`.
+state of apps. One value for the backend is a `SecretSlot`, one for each app a `PerAppStore`.
 """
 
 OUTSIDE: frozenset[Purpose] = frozenset({"messages"})

@@ -26,7 +26,7 @@ def check_strength(password: bytes | bytearray) -> None:
 def normalized(password: bytes | bytearray) -> bytearray:
     """The same in NFC: keyboards differ in how they compose an ö. For the caller to wipe.
 
-    What is no UTF-8 stays as it is.
+    Bytes that are not UTF-8 stay as they are.
     """
     try:
         return bytearray(unicodedata.normalize("NFC", password.decode()).encode())

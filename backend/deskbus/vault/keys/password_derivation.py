@@ -21,7 +21,9 @@ PBKDF2_ROUNDS = (600_000, 10_000_000)
 
 
 class Derivation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a key was derived. `memory_kib` and `lanes` are Argon2id's, zero for PBKDF2."""
+    """The parameters by which a key was derived. `memory_kib` and `lanes` are Argon2id's, zero for
+    PBKDF2.
+    """
 
     algorithm: Algorithm
     salt: bytes

@@ -1,6 +1,6 @@
 """The key-encryption key as Electron's safeStorage encrypts it; the shell is asked both ways.
 
-What is encrypted names the vault and the key, so that no other ciphertext opens it.
+The plain text names the vault and the key, so that no other ciphertext opens it.
 """
 
 import base64

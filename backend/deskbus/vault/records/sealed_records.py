@@ -113,7 +113,7 @@ class Records:
         return list(self._entries)
 
     def readable(self, names: Iterable[Name], damaged: list[Name]) -> Iterator[tuple[Name, bytes]]:
-        """Those that open, one by one; the names of the others go into `damaged`."""
+        """Records that open, one by one; the names of the others go into `damaged`."""
         for name in names:
             try:
                 value = self.get(name)

@@ -97,7 +97,7 @@ def import_vault(
 
 
 def count_export(file: BinaryIO, password: bytearray) -> int:
-    """How many records an export has; reads no further than that, so the rest may be damaged.
+    """The number of records that an export says it has; the rest is not read, and may be damaged.
 
     Raises what `import_vault` does.
     """

@@ -209,7 +209,7 @@ class BrowserSessions:
 
 
 def life_s_of(app: str) -> float:
-    """How long a browser is let in for an app."""
+    """Seconds for which a browser is let in for an app."""
     return CONTROL_LIFE_S if app == CONTROL_APP else BROWSER_LIFE_S
 
 

@@ -69,7 +69,7 @@ def segments_of(path: str) -> list[str]:
     """The names in a path that was decoded once; raises `NoSuchFileError`.
 
     No name is empty, hidden, a way up, or one that another system reads differently (Windows'
-    devices, streams, trailing dots and backslashes). What is encoded twice is a name with a percent
+    devices, streams, trailing dots and backslashes). A name that is encoded twice has a percent
     sign in it, and no such file is served.
     """
     segments = path.removeprefix("/").split("/")

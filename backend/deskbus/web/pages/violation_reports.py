@@ -94,5 +94,5 @@ def _is_address(text: str) -> bool:
 
 
 def shown(text: str) -> str:
-    """A stranger's text, short and with nothing hidden in it."""
+    """Text of an unauthenticated browser, short and with nothing hidden in it."""
     return visible(text[:MAX_CHARACTERS])

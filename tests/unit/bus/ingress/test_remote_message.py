@@ -24,7 +24,7 @@ class NoOrders(OpenAccess):
         return not topic.startswith("orders.")
 
 
-def foreign(topic: str = "prices.EURUSD", **members: object) -> MessageParams:
+def remote(topic: str = "prices.EURUSD", **members: object) -> MessageParams:
     sent = {
         "id": "e0.3.17",
         "topic": topic,
@@ -58,8 +58,8 @@ class Desk:
 def test_it_keeps_id_sender_and_correlation_id_and_is_counted_here() -> None:
     desk = Desk()
     trace = TraceContext(traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
-    desk.admit(foreign(headers={"a": '"},"origin":"x'}, ttl=9, priority=2, meta=trace))
-    desk.admit(foreign())
+    desk.admit(remote(headers={"a": '"},"origin":"x'}, ttl=9, priority=2, meta=trace))
+    desk.admit(remote())
     first, second = (read(line) for line in desk.inbox.lines)
     assert first == {
         "topic": "prices.EURUSD",
@@ -83,7 +83,7 @@ def test_it_keeps_id_sender_and_correlation_id_and_is_counted_here() -> None:
 def test_it_stands_in_the_history_beside_our_own() -> None:
     desk = Desk()
     ours = BusClient(ClientId("feed", "main"), "e1")
-    desk.admit(foreign())
+    desk.admit(remote())
     desk.broker.publish(ours, "prices.EURUSD", Raw(b"2"))
     found = [json.loads(line)["params"] for line in desk.broker.history("prices.EURUSD")]
     assert [(message["seq"], message.get("origin")) for message in found] == [
@@ -94,18 +94,18 @@ def test_it_stands_in_the_history_beside_our_own() -> None:
 
 def test_a_reader_without_the_permission_does_not_get_it() -> None:
     desk = Desk(NoOrders())
-    desk.admit(foreign("orders.new"))
+    desk.admit(remote("orders.new"))
     assert desk.inbox.lines == []
 
 
 def test_a_topic_that_is_none_is_refused() -> None:
     desk = Desk()
     with pytest.raises(DeskbusError) as refused:
-        desk.admit(foreign("prices.*"))
+        desk.admit(remote("prices.*"))
     assert refused.value.kind.name == "invalid_topic"
 
 
 def test_absent_members_are_left_out() -> None:
     desk = Desk()
-    desk.admit(foreign(ttl=UNSET))
+    desk.admit(remote(ttl=UNSET))
     assert b'"ttl"' not in desk.inbox.lines[0]

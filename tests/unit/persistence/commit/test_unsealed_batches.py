@@ -243,11 +243,11 @@ async def test_messages_of_another_machine_wait_for_a_locked_vault(
 ) -> None:
     bench = Bench(tmp_path / "log", "locked", "refuse")
     await bench.persistence.start()
-    assert bench.persistence.admit("own.a", foreign=True)
+    assert bench.persistence.admit("own.a", remote=True)
     bench.persistence.append(*message("own.a", 1))
     bench.persistence._close_pending()
     assert bench.persistence.waits("own.a")
     bench.keys.readiness = "none"
     with pytest.raises(DeskbusError):
-        bench.persistence.admit("own.a", foreign=True)
+        bench.persistence.admit("own.a", remote=True)
     await bench.persistence.close()

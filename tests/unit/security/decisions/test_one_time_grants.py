@@ -47,7 +47,7 @@ class LockedLog(MemoryLog):
     def is_sensitive(self, topic: str) -> bool:
         return topic == SENSITIVE
 
-    def admit(self, topic: str, *, foreign: bool = False) -> bool:
+    def admit(self, topic: str, *, remote: bool = False) -> bool:
         if self.locked:
             raise DeskbusError(UNAVAILABLE, "The vault is locked.")
         return False
