@@ -196,14 +196,17 @@ def opening(ticket: str, app: str = TICKER) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def web_desk(folder: Path, *, program: str = "deskbus") -> AsyncIterator[WebDesk]:
+async def web_desk(
+    folder: Path, *, program: str = "deskbus", more: str = ""
+) -> AsyncIterator[WebDesk]:
+    """`more` is configuration that a test needs beside that of all."""
     for name in ("ticker", "blotter", "frame"):
         place = folder / "data" / name
         place.mkdir(parents=True)
         (place / "index.html").write_text(PAGE.format(name=name))
         (place / "page.js").write_text("document.body.dataset.ran = 'yes';\n")
         (place / "facts.json").write_text("{}")
-    async with start_shell(folder / "data", config=CONFIG, program=program) as shell:
+    async with start_shell(folder / "data", config=CONFIG + more, program=program) as shell:
         known = await shell.client.call("web.sites", {}, result=dict)
         assert known["problem"] == ""
         urls = {site["app"]: site["url"] for site in known["sites"]}

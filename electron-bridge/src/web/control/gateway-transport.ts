@@ -2,6 +2,7 @@ import { asDeskbusError, DeskbusError, type ErrorObject } from '../../common/err
 import type { Operator, Transport } from '../../control/backend/transport';
 import type { Answer } from '../../ipc/control-channels';
 import { Client } from '../../node/client';
+import type { Ticket } from '../../node/connection';
 import type { BackendMethod } from '../../node/link/link';
 import { SocketPool, type Socket } from '../../node/link/socket-pool';
 import { told } from '../tab-name';
@@ -43,7 +44,7 @@ export class GatewayTransport implements Transport {
       app: told('app'),
       dial: (_address, hooks, onHeard) => pool.dial(hooks, onHeard),
       renewable: true,
-      ticketProvider: () => this.office.ticketFor(this.name),
+      ticketProvider: () => this.ticket(),
     });
     this.client.on('state', (state) => {
       if (state === 'closed') this.shutOut();
@@ -94,6 +95,19 @@ export class GatewayTransport implements Transport {
 
   close(): void {
     window.close();
+  }
+
+  /** Rejects with `DeskbusError`; where the browser is let in no more, it is not tried again. */
+  private async ticket(): Promise<Ticket> {
+    try {
+      return await this.office.ticketFor(this.name);
+    } catch (error) {
+      if (asDeskbusError(error).category === 'permission') {
+        this.shutOut();
+        void this.client.close();
+      }
+      throw error;
+    }
   }
 
   private async stepUp(code: string): Promise<Answer> {

@@ -27,7 +27,8 @@ export function section(title: string, note: string, ...body: (Node | false)[]):
 
 /** A page of cards about one component, with how it is at its head. */
 export abstract class StatusPage implements Page {
-  readonly element = h('div', { class: 'status-page' });
+  /** It scrolls, so the keyboard has to reach it. */
+  readonly element = h('div', { class: 'status-page', tabindex: '0' });
   protected readonly cards = h('div', { class: 'blocks' });
   private readonly head = h('div', { class: 'status-head' });
   private readonly poll = new Poll(LOOK_MS, () => this.refresh());
