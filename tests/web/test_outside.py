@@ -1,5 +1,6 @@
 """Pages of a listed origin from elsewhere, with the SDK, in a real Chromium."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,6 @@ async def outside_page(context: BrowserContext, origin: str) -> Page:
     await context.route(f"{origin}/**", answer)
     page = await context.new_page()
     await page.goto(f"{origin}/")
-    await page.wait_for_function("window.sdk")
     return page
 
 
@@ -63,6 +63,24 @@ async def test_a_listed_page_connects_once_the_browser_and_a_person_let_it(
     assert answer["seq"] >= 1
     guessed = await page.evaluate(CONNECT, await options(desk, "guessed"))
     assert guessed == "This browser was not let in."
+
+
+async def test_a_page_that_the_browser_would_ask_about_connects_after_a_click_alone(
+    desk: WebDesk, context: BrowserContext
+) -> None:
+    page = await outside_page(context, "https://asking.example.com")
+    # Playwright's own way of evaluating counts as a click.
+    devtools = await context.new_cdp_session(page)
+
+    async def evaluate(expression: str) -> str:
+        wish = {"expression": expression, "awaitPromise": True}
+        return str((await devtools.send("Runtime.evaluate", wish))["result"]["value"])
+
+    connect = f"({CONNECT})({json.dumps(await options(desk))})"
+    assert await evaluate("sdk.loopbackAccess()") == "prompt"
+    assert "from a click" in await evaluate(connect)
+    await page.mouse.click(10, 10)
+    assert "from a click" not in await evaluate(connect)
 
 
 async def test_a_page_over_plain_http_is_told_why_it_can_t(

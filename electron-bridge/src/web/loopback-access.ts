@@ -20,11 +20,18 @@ export async function loopbackAccess(): Promise<LoopbackAccess> {
 }
 
 /** Why a page from elsewhere can't reach the gateway, in words; empty where nothing is against it. */
-export function whyUnreachable(access: LoopbackAccess, isSecure: boolean): string {
+export function whyUnreachable(
+  access: LoopbackAccess,
+  isSecure: boolean,
+  isByClick = true,
+): string {
   if (!isSecure)
     return 'This page came over plain http: a browser lets none of them reach this computer.';
   if (access === 'denied') {
     return 'This browser was told not to let the site reach this computer. Allow it in the site settings.';
+  }
+  if (access === 'prompt' && !isByClick) {
+    return 'The browser will ask whether the site may reach this computer. Connect from a click.';
   }
   return '';
 }

@@ -15,13 +15,14 @@ export interface OutsideOptions {
 }
 
 /**
- * Connects a page of an origin from elsewhere. To be called from a click: the browser may ask.
+ * Connects a page of an origin from elsewhere. Where the browser would ask a person first, it is to
+ * be called from a click: nobody expects a question that no action of theirs has brought.
  *
  * Rejects with unavailable, in words for the person, where the browser won't let it; with
  * session_required where the pairing is not valid any more.
  */
 export async function connectFromOutside({ app, site, pairing }: OutsideOptions): Promise<Client> {
-  const refusal = whyUnreachable(await loopbackAccess(), isSecureContext);
+  const refusal = whyUnreachable(await loopbackAccess(), isSecureContext, isByClick());
   if (refusal !== '') throw DeskbusError.of('unavailable', refusal);
   const url = `${site.replace(/^http/, 'ws')}${BUS_PATH}`;
   const pool = new SocketPool(url, (address) => new WebSocket(address) as unknown as Socket);
@@ -33,6 +34,12 @@ export async function connectFromOutside({ app, site, pairing }: OutsideOptions)
   });
   await client.open();
   return client;
+}
+
+/** Whether a person has just done something; true where a browser does not tell. */
+function isByClick(): boolean {
+  const { userActivation } = navigator as { userActivation?: { isActive: boolean } };
+  return userActivation?.isActive ?? true;
 }
 
 async function ticketOf(site: string, pairing: string, pipe: string): Promise<Ticket> {
