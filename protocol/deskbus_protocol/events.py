@@ -273,6 +273,17 @@ class CspViolation(Event, frozen=True, kw_only=True, tag="web.csp"):
     count: int = 1
 
 
+class BrowserEntered(Event, frozen=True, kw_only=True, tag="web.entered"):
+    """The browser `client` was let in for `app`: pages of its site by a one-time code, or pages of
+    a listed `origin` from elsewhere by a token, which a person hands them.
+    """
+
+    severity: ClassVar[Severity] = "notice"
+    decision: ClassVar[Decision | None] = "allowed"
+
+    origin: str
+
+
 class VaultUnlocked(Event, frozen=True, kw_only=True, tag="vault.unlocked"):
     """`home` is where its key is."""
 
@@ -497,6 +508,7 @@ AuditEvent = (
     | OriginViolation
     | CsrfViolation
     | CspViolation
+    | BrowserEntered
     | VaultUnlocked
     | VaultLocked
     | VaultRotated

@@ -209,6 +209,7 @@ ELSEWHERE = {
     "vault.record_refused": "tests/integration/test_vault.py",
     "web.origin": "tests/security/test_web_attacks.py",
     "web.csrf": "tests/web/test_pairing.py",
+    "web.entered": "tests/web/test_pairing.py",
     "web.csp": "tests/security/test_web_attacks.py",
 }
 """The live tests, with running backends too, of what needs more than such a one."""

@@ -2,10 +2,11 @@
 
 import json
 
+import anyio
 import pytest
 
 from deskbus_protocol.errors import TICKET_REFUSED, DeskbusError
-from tests.web.desk import BLOTTER, OUTSIDE, TICKER, WebDesk, call, opening
+from tests.web.desk import BLOTTER, LIMIT_S, OUTSIDE, TICKER, WebDesk, call, opening
 
 pytestmark = pytest.mark.requirement("5.4")
 
@@ -105,6 +106,23 @@ async def test_what_was_refused_stands_in_the_audit_log(desk: WebDesk) -> None:
     told = {(each["type"], each.get("app", "")): each["details"] for each in found["records"]}
     assert told["web.csrf", BLOTTER]["path"] == "/ticket"
     assert told["web.origin", ""]["origin"] == "http://rebound.example"
+
+
+@pytest.mark.requirement("8.1")
+async def test_a_browser_and_an_origin_that_are_let_in_stand_in_the_audit_log(
+    desk: WebDesk,
+) -> None:
+    paired = await desk.pair(BLOTTER)
+    wish = {"app": BLOTTER, "origin": OUTSIDE}
+    await desk.shell.client.call("web.pairOrigin", wish, result=dict)
+    made = (await desk.ticket(paired, BLOTTER)).json()
+    expected = {made["client"].split("-")[1]: desk.origins[BLOTTER]}
+    told: dict[str, str] = {}
+    with anyio.fail_after(LIMIT_S):
+        while not (expected.items() <= told.items() and OUTSIDE in told.values()):
+            query = {"types": ["web.entered"], "apps": [BLOTTER], "limit": 100}
+            found = await desk.shell.client.call("audit.query", query, result=dict)
+            told = {each["client"]: each["details"]["origin"] for each in found["records"]}
 
 
 async def test_a_ticket_opens_no_session_on_another_apps_site(desk: WebDesk) -> None:

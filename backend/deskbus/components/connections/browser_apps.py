@@ -12,10 +12,13 @@ from deskbus.components.messaging.messaging import Messaging
 from deskbus.config import ConfigError, Settings
 from deskbus.storage.clocks import running_ms
 from deskbus.ui.shell import Shell
+from deskbus.web.origins.browser_sessions import Browser
 from deskbus.web.origins.operator_access import OperatorAccess
 from deskbus.web.pages.shell_pages import ShellPages
 from deskbus.web.web_apps import WebApps
 from deskbus.web.web_state import WebState
+from deskbus_protocol.control import CONTROL_APP
+from deskbus_protocol.events import BrowserEntered
 
 
 class BrowserApps:
@@ -42,6 +45,8 @@ class BrowserApps:
         if self.apps is None:
             return
         access.follow_manifests(self.apps.declare, self.apps.withdraw)
+        self._trail = auditing.trail
+        self.apps.browsers.entered.add(self._record_entered)
         self.operators = OperatorAccess(
             self.apps.browsers,
             trail=auditing.trail,
@@ -49,6 +54,11 @@ class BrowserApps:
             monotonic_s=running_s,
             clock_ms=messaging.bus.broker.clock_ms,
         )
+
+    def _record_entered(self, browser: Browser) -> None:
+        if browser.app != CONTROL_APP:
+            entered = BrowserEntered(app=browser.app, client=browser.name, origin=browser.origin)
+            self._trail.note(entered)
 
 
 def running_s() -> float:

@@ -90,6 +90,7 @@ class BrowserSessions:
 
     def __init__(self, monotonic_s: Callable[[], float]) -> None:
         self._monotonic_s = monotonic_s
+        self.entered = Listeners[Browser]()
         self.ended = Listeners[BrowserEnd]()
         self._codes: dict[bytes, _Code] = {}
         self._browsers: OrderedDict[bytes, Browser] = OrderedDict()
@@ -140,6 +141,7 @@ class BrowserSessions:
         if len(of_app) >= MAX_BROWSERS:
             self._end(of_app[0], "another browser took its place")
         self._browsers[browser.key] = browser
+        self.entered(browser)
 
     def find(self, secret: str, app: str, origin: str) -> Browser | None:
         """The browser that holds `secret`, if it was let in for this app and as this origin."""
