@@ -271,6 +271,15 @@ def _add_observability(commands: Any, reach: argparse.ArgumentParser) -> None:
         metavar="[COMPONENT] LEVEL",
         help="debug, info, warning, error; with a component also reset",
     )
+    chaos = commands.add_parser(
+        "chaos", parents=[reach], help="make a fault of the machine, in development mode"
+    )
+    chaos.add_argument(
+        "fault", nargs="?", type=_text, metavar="FAULT", help="without one, all are listed"
+    )
+    chaos.add_argument(
+        "--seconds", type=numbers.some_seconds, default=3.0, help="how long it lasts (default: 3)"
+    )
     metrics = commands.add_parser("metrics", parents=[reach], help="print what is counted")
     metrics.add_argument("name", nargs="?", default="", type=_text, help="a part of metrics' names")
     metrics.add_argument(

@@ -353,9 +353,11 @@ class Config(Section, frozen=True, kw_only=True):
     """With `tools`, `deskbus call` and its like reach a backend that a shell has started, too.
 
     A ticket for them then lies in the runtime folder, where this user alone can read it.
+    `development` lets `deskbus chaos` make faults; health tells that it is on.
     """
 
     tools: bool = False
+    development: bool = False
     apps: list[AppConfig] = []
     permissions: list[PermissionSpec] = []
     policy: PolicyConfig = PolicyConfig()

@@ -28,6 +28,8 @@ PASSWORD = "correct horse battery"
 READ = {"app": TICKER, "permission": "messaging.read"}
 
 CONFIG = f"""
+development = true
+
 [[apps]]
 id = "{FEED}"
 name = "Feed"
@@ -202,6 +204,7 @@ class Scene:
             "links.close": {"number": self.link},
             "links.setLimits": {"maxLinks": 77},
             "logging.set": {"level": "debug"},
+            "chaos.cause": {"fault": "vault-locked"},
             "control.publish": {"topic": "prices.a", "payload": 1},
             "federation.reconnect": {},
             "web.pair": {"app": TICKER},

@@ -3,12 +3,14 @@
 from deskbus.components.access.permission_explanations import PermissionExplanations
 from deskbus.components.backend_run import BackendRun
 from deskbus.components.control.control_centre import ControlCentre
+from deskbus.components.fault_injection import fault_injector_of
 from deskbus.components.monitoring.health_checks import log_statistics
 from deskbus.components.monitoring.monitoring import Monitoring
 from deskbus.components.parts import Parts
 from deskbus.config import bundle_folder
 from deskbus.handlers import apps as apps_handlers
 from deskbus.handlers import bus as bus_handlers
+from deskbus.handlers import chaos as chaos_handlers
 from deskbus.handlers import control as control_handlers
 from deskbus.handlers import desktop as desktop_handlers
 from deskbus.handlers import fdc3 as fdc3_handlers
@@ -124,6 +126,7 @@ def dispatcher_of(
             control_handlers.handlers(
                 control, control.traffic, bus, user_interface.shell, messaging.access.operating
             ),
+            chaos_handlers.handlers(fault_injector_of(run, parts)),
         ],
         auditing.refused.by_dispatcher,
         run.errors,

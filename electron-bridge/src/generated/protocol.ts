@@ -2511,6 +2511,26 @@ export interface ControlPublishResult {
   receivers: number;
 }
 
+/** A fault lasts for so many seconds, unless it is done in a moment. */
+export interface CauseParams {
+  _meta?: TraceContext;
+  fault: "app-killed" | "disk-full" | "loop-stall" | "no-descriptors" | "no-memory" | "shell-stall" | "vault-locked" | "watchdog-killed";
+  seconds?: number;
+}
+
+/** Comes when the fault is over. */
+export interface CauseResult {
+  before: Held;
+  after: Held;
+}
+
+/** The machine's resources that the backend holds. */
+export interface Held {
+  descriptors: number;
+  threads: number;
+  tasks: number;
+}
+
 export interface FederationResult {
   health: ComponentHealth;
 }
@@ -3133,6 +3153,8 @@ export interface Methods {
   "control.app": { params: ControlAppParams; result: ControlAppResult; handledBy: "backend" };
   /** Publishes a message of the operator's own, for a test. */
   "control.publish": { params: ControlPublishParams; result: ControlPublishResult; handledBy: "backend" };
+  /** Makes a fault of the machine; refused unless development mode is on. */
+  "chaos.cause": { params: CauseParams; result: CauseResult; handledBy: "backend" };
   /** Connects to NATS at once, and tells how that went, 5 s later at the latest. */
   "federation.reconnect": { params: NoParams; result: FederationResult; handledBy: "backend" };
   /** Begins FDC3 for a client: its identity, its inbox; earlier listeners are gone. */

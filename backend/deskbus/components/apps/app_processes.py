@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+from msgspec import UnsetType
 
 from deskbus.components.access.access_control import AccessControl
 from deskbus.components.apps.app_library import AppLibrary
@@ -109,6 +110,13 @@ class AppProcesses:
         """A shell is connected; `exec_path` is its Electron."""
         trusted = exec_path if exec_path and Path(exec_path).is_absolute() else None
         self._starter.use_electron(trusted)
+
+    def process_ids(self) -> list[int]:
+        """One of each app that runs."""
+        return [each.pid for each in self.manager.statuses() if not isinstance(each.pid, UnsetType)]
+
+    def watchdog_ids(self) -> list[int]:
+        return self._starter.watchdog.pids
 
     def _forget_ended(self, status: AppStatus) -> None:
         if status.state in ENDED:

@@ -78,13 +78,13 @@ class Auditing:
     @asynccontextmanager
     async def acting(self, call: Call, row: Method, params: object) -> AsyncIterator[None]:
         """Records what an administrator does in the block. Of the parameters only the app, topic,
-        name, component or browser is told. Raises `DeskbusError` (audit_unavailable).
+        name, component, browser or fault is told. Raises `DeskbusError` (audit_unavailable).
         """
         identity = call.identity
         target = next(
             (
                 str(value)
-                for name in ("app", "topic", "name", "component", "browser")
+                for name in ("app", "topic", "name", "component", "browser", "fault")
                 if isinstance(value := getattr(params, name, None), str)
             ),
             "",

@@ -4,6 +4,7 @@ import msgspec
 from msgspec import UNSET
 
 from deskbus.bus.service import InterApplicationBus
+from deskbus.config import Config
 from deskbus.persistence.service import MessagePersistence
 from deskbus.reliability.health_monitor import Check
 from deskbus.security.decisions.decision_store import DecisionStore
@@ -49,6 +50,14 @@ def persistence_check(persistence: MessagePersistence | None) -> Check:
         return ComponentHealth(status=status, detail=persistence.state.detail or UNSET)
 
     return check
+
+
+def development_check(config: Config) -> dict[str, Check]:
+    """None where there is nothing to tell."""
+    if not config.development:
+        return {}
+    words = "faults can be made (deskbus chaos); take development out before people work with it"
+    return {"development": lambda: ComponentHealth(status="degraded", detail=words)}
 
 
 def shell_check(shell: Shell) -> Check:

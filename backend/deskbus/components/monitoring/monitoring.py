@@ -3,6 +3,7 @@
 from deskbus.components.backend_run import BackendRun
 from deskbus.components.monitoring.health_checks import (
     bus_check,
+    development_check,
     permissions_check,
     persistence_check,
     shell_check,
@@ -75,6 +76,7 @@ class Monitoring:
                 "pipe": connections.pipe_state.health,
                 "web": web.health,
                 "resources": run.shortage.health,
+                **development_check(run.settings.config),
                 "tracing": tracing.health,
                 **forwarding.checks,
             },
