@@ -1,13 +1,14 @@
 """Frames on their way out of a link.
 
-Written once a loop turn; while the peer reads too slowly they wait here, bounded. A message may
-then be dropped, oldest first, and the drop is told; a reply may not, so a link whose replies
-overflow is closed.
+Written once a loop turn, those of an app with very many links in several turns; while the peer
+reads too slowly they wait here, bounded. A message may then be dropped, oldest first, and the drop
+is told; a reply may not, so a link whose replies overflow is closed.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from time import perf_counter
 from typing import NamedTuple, Protocol
 
 from deskbus.observability.metrics.delivery_latency import DeliveryLatency
@@ -20,6 +21,10 @@ MAX_QUEUED_FRAMES = 65_536
 
 CONGESTED_BYTES = 1024 * 1024
 """More than one read can fan out to one link: the peer has not taken what came before."""
+
+
+WRITING_S = 0.0005
+"""Writing to links of one app in one turn of the loop; those of other apps come in between."""
 
 
 class Writer(Protocol):
@@ -49,7 +54,7 @@ Dropped = Callable[[str, int], None]
 
 
 class Flusher:
-    """Writes every outbox that has something to say, once a loop turn.
+    """Writes every outbox that has something to say, once a loop turn, the apps in turn.
 
     Its links count what they carry in `traffic`, and time their reads by `latency`, where given.
     """
@@ -59,7 +64,10 @@ class Flusher:
     ) -> None:
         self.traffic = traffic or TrafficCounts()
         self.latency = latency
-        self._dirty: list[Outbox] = []
+        self._dirty: dict[str, deque[Outbox]] = {}
+        self._spent_s: dict[str, float] = {}
+        """Writing to links of each app in this turn."""
+        self._is_due = False
         self._congested: set[Outbox] = set()
 
     @property
@@ -69,16 +77,39 @@ class Flusher:
         return bool(self._congested)
 
     def mark(self, outbox: "Outbox") -> None:
-        if not self._dirty:
-            asyncio.get_running_loop().call_soon(self.flush)
-        self._dirty.append(outbox)
+        if not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._next_turn)
+        dirty = self._dirty.get(outbox.app)
+        if dirty is None:
+            self._dirty[outbox.app] = deque((outbox,))
+        else:
+            dirty.append(outbox)
 
     def flush(self) -> None:
-        dirty, self._dirty = self._dirty, []
-        for outbox in dirty:
-            outbox.flush()
-            if outbox.congested:
-                self._congested.add(outbox)
+        """Writes as many as may be in this turn; the others follow in the next."""
+        for app in list(self._dirty):
+            dirty = self._dirty[app]
+            began_s = perf_counter()
+            until_s = began_s + WRITING_S - self._spent_s.get(app, 0.0)
+            now_s = began_s
+            while dirty and now_s < until_s:
+                outbox = dirty.popleft()
+                outbox.flush()
+                if outbox.congested:
+                    self._congested.add(outbox)
+                now_s = perf_counter()
+            self._spent_s[app] = self._spent_s.get(app, 0.0) + now_s - began_s
+            if not dirty:
+                del self._dirty[app]
+
+    def _next_turn(self) -> None:
+        self._is_due = False
+        self._spent_s.clear()
+        self.flush()
+        if self._dirty:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._next_turn)
 
 
 class Outbox:
@@ -99,6 +130,8 @@ class Outbox:
         self._unpaused.set()
         self._waiting: deque[Waiting] = deque()
         self._waiting_bytes = 0
+        self.app = ""
+        """The app whose links are written to in turn with this one; of strangers it is empty."""
         self.sent_bytes = 0
         self.sent_frames = 0
         self.writes = 0

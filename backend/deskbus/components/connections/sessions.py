@@ -63,6 +63,7 @@ class Sessions:
         self._pieces = bus.pieces
         self._open: dict[ClientId, Connection] = {}
         self.rate_limits = RateLimits(self._limited)
+        self._links_of: Counter[str] = Counter()
         self._coming: Counter[ClientId] = Counter()
         self._developers = count(1)
         self._tokens: ResumeTokens[Role] = ResumeTokens()
@@ -82,9 +83,10 @@ class Sessions:
         (overloaded) where this would be one too many.
         """
         app = identity.app
-        taken = {each for each in (*self._open, *self._coming) if each.app == app}
-        has_room = identity in taken or len(taken) < self._connections.max_links_of_app
-        if not has_room and app != DEVELOPER_APP:
+        coming = {each for each in self._coming if each.app == app and each not in self._open}
+        taken = self._links_of[app] + len(coming)
+        is_in = identity in self._open or identity in coming
+        if not is_in and taken >= self._connections.max_links_of_app and app != DEVELOPER_APP:
             raise DeskbusError(
                 OVERLOADED,
                 f"{app} has as many links as it may.",
@@ -182,6 +184,7 @@ class Sessions:
         connection.become(role, identity)
         self._judge(role, identity)
         self._open[identity] = connection
+        self._links_of[identity.app] += 1
         self._share(connection, identity.app)
         resumed = self._bus.attach(
             identity, connection.peer.outbox, resume=resume, catchup=catchup, at_once=False
@@ -220,6 +223,9 @@ class Sessions:
             return
         identity = connection.identity
         del self._open[identity]
+        self._links_of[identity.app] -= 1
+        if not self._links_of[identity.app]:
+            del self._links_of[identity.app]
         if for_good:
             self._bus.leave(identity)
         else:
@@ -268,6 +274,7 @@ class Sessions:
         other = next(others, None)
         if other is not None:
             newest.peer.calls.pending = other.peer.calls.pending
+        newest.peer.outbox.app = app
         newest.peer.turns = Turns() if other is None else other.peer.turns
 
     def leave_for_good(self, connection: Connection) -> None:

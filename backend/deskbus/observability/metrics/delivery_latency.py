@@ -5,7 +5,8 @@ its readers: in the loop's next turn, for uvloop writes at the end of each. Of e
 second about `SAMPLES_A_BEAT` reads are measured, evenly spread; where fewer come, every one. Of a
 read it is the last message that counts, which has waited for those before it. So the count of the
 histogram counts samples, and its percentiles weigh each quarter of a second alike. A message that
-waits for a slow or absent reader is not sampled: the ages of queues tell of those.
+waits for a slow or absent reader is not sampled: the ages of queues tell of those. Nor are those of
+an app's readers beyond the links that are written to in one turn.
 """
 
 import asyncio
