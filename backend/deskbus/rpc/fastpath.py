@@ -3,7 +3,7 @@
 A call that needs a person first, or whose reader is behind, is dispatched as any other.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, islice
 from time import perf_counter
@@ -16,7 +16,7 @@ from deskbus.rpc import compact_frames
 from deskbus.rpc.compact_frames import Ask, BlockKind, CompactParams, Publish, Reply
 from deskbus.rpc.dispatch.calls_in_progress import CallsInProgress
 from deskbus.rpc.rejection_notices import RejectionNotices
-from deskbus.rpc.value_count import check_values
+from deskbus.rpc.value_count import checking_params
 from deskbus.transport.outbox import Outbox
 from deskbus_protocol.bus import (
     AckParams,
@@ -200,12 +200,14 @@ class FastPath:
             pass
         return None
 
-    def admits(self, method: str, params: Raw, request_id: bytes, answer: Answer) -> bool:
+    def admitting(
+        self, method: str, params: Raw, request_id: bytes, answer: Answer
+    ) -> Generator[bool, None, bool]:
         """Whether a frame of `METHODS` or `ASKING` has no longer lists than its method takes; one
-        that has is refused.
+        that has is refused. In steps.
         """
         try:
-            check_values(PARAMS[method], params)
+            yield from checking_params(PARAMS[method], params)
         except DeskbusError as error:
             self._refuse(method, error, "", request_id, answer)
             return False

@@ -37,6 +37,8 @@ MAX_EXPLAINED_BYTES = 64 * 1024
 LARGE_BYTES = 512 * 1024
 """Of a frame that is read in steps, for going through all of it takes a millisecond and more."""
 
+REPEATED_KEY = "The frame repeats a key."
+
 _KEY = re.compile(rb'[ \t\r\n]*"(?:[^"\\]++|\\.)*+"[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
 _AFTER_VALUE = re.compile(rb"[ \t\r\n]*[,}]")
 
@@ -107,11 +109,17 @@ def reading(frame: bytes) -> Generator[bool, None, Frame]:
     is_large = len(frame) > LARGE_BYTES
     if is_large:
         yield True
+    if _repeats_keys(frame, members):
+        raise DeskbusError(PARSE_ERROR, REPEATED_KEY)
+    if is_large:
+        yield True
     params = bytes(members.get("params", b""))
-    if _repeats_keys(frame, members) or (
-        params.startswith(b"{") and _repeats_keys(params, _decode_members(params))
-    ):
-        raise DeskbusError(PARSE_ERROR, "The frame repeats a key.")
+    if params.startswith(b"{"):
+        inner = _decode_members(params)
+        if is_large:
+            yield True
+        if _repeats_keys(params, inner):
+            raise DeskbusError(PARSE_ERROR, REPEATED_KEY)
     if is_large:
         yield True
     try:

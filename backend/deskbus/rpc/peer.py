@@ -360,7 +360,7 @@ class Peer:
     def _take_fast(
         self, method: str, params: Raw, request_id: bytes, answer: Answer
     ) -> Iterator[bool]:
-        if not self.fastpath.admits(method, params, request_id, answer):
+        if not (yield from self.fastpath.admitting(method, params, request_id, answer)):
             return
         if len(params) > frames.LARGE_BYTES:
             yield True

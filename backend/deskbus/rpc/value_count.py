@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Raw, inspect
 
 from deskbus_protocol.errors import TOO_LARGE, DeskbusError
-from deskbus_protocol.wire.jsontext import value_counts
+from deskbus_protocol.wire.jsontext import mark_counts, value_counts
 
 UNCOUNTED_BYTES = 256 * 1024
 """Parameters that decode in no time, whatever they are."""
@@ -35,7 +35,11 @@ _PLAIN = (
 
 def checking_values(frame: bytes) -> Iterator[bool]:
     """Raises `DeskbusError` (too_large) for a frame with too many values, in steps."""
-    if frame.count(b",") + frame.count(b"[") + frame.count(b"{") <= MAX_FRAME_VALUES:
+    marks = 0
+    for more in mark_counts(frame, b",[{"):
+        marks += more
+        yield True
+    if marks <= MAX_FRAME_VALUES:
         # Not even all of them together, those in strings included.
         return
     values = 0
@@ -51,11 +55,21 @@ def checking_values(frame: bytes) -> Iterator[bool]:
 
 
 def check_values(params: type[msgspec.Struct], raw: Raw) -> None:
-    """Raises `DeskbusError` (too_large) for longer lists and objects than any method takes.
+    """As `checking_params`, at once."""
+    for _ in checking_params(params, raw):
+        pass
+
+
+def checking_params(params: type[msgspec.Struct], raw: Raw) -> Iterator[bool]:
+    """Raises `DeskbusError` (too_large), in steps, where lists are longer than any method takes.
 
     A limit of the schema is looked at when all is decoded, which takes 50 ms for 4 MiB.
     """
-    if len(raw) <= UNCOUNTED_BYTES or bytes(raw).count(b",") <= MAX_VALUES:
+    if len(raw) <= UNCOUNTED_BYTES:
+        return
+    commas = bytes(raw).count(b",")
+    yield True
+    if commas <= MAX_VALUES:
         return
     counted = _counted_members(params)
     try:
@@ -63,6 +77,7 @@ def check_values(params: type[msgspec.Struct], raw: Raw) -> None:
     except msgspec.MsgspecError:
         # Decoding tells what is wrong.
         return
+    yield True
     values = sum(bytes(members.get(name, b"")).count(b",") for name in counted)
     if values > MAX_VALUES:
         raise DeskbusError(TOO_LARGE, f"A list or object has more than {MAX_VALUES} values.")
