@@ -3,7 +3,7 @@
 A call that needs a person first, or whose reader is behind, is dispatched as any other.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
 from time import perf_counter
@@ -16,7 +16,6 @@ from deskbus.rpc import compact_frames
 from deskbus.rpc.compact_frames import Ask, BlockKind, CompactParams, Publish, Reply
 from deskbus.rpc.dispatch.calls_in_progress import CallsInProgress
 from deskbus.rpc.rejection_notices import RejectionNotices
-from deskbus.rpc.value_count import checking_params
 from deskbus.transport.outbox import Outbox
 from deskbus_protocol.bus import (
     AckParams,
@@ -46,14 +45,6 @@ METHODS = frozenset({PUBLISH, ACK, RESPOND})
 
 ASKING = frozenset({REQUEST, SEND})
 """Served here where nobody need be asked for a permission."""
-
-PARAMS: Mapping[str, type[msgspec.Struct]] = {
-    PUBLISH: PublishParams,
-    ACK: AckParams,
-    RESPOND: RespondParams,
-    REQUEST: RequestParams,
-    SEND: SendParams,
-}
 
 RATE_LIMITED_ON_FAST_PATH = frozenset({PUBLISH, RESPOND})
 
@@ -200,21 +191,8 @@ class FastPath:
             pass
         return None
 
-    def admitting(
-        self, method: str, params: Raw, request_id: bytes, answer: Answer
-    ) -> Generator[bool, None, bool]:
-        """Whether a frame of `METHODS` or `ASKING` has no longer lists than its method takes; one
-        that has is refused. In steps.
-        """
-        try:
-            yield from checking_params(PARAMS[method], params)
-        except DeskbusError as error:
-            self._refuse(method, error, "", request_id, answer)
-            return False
-        return True
-
     def take_one(self, method: str, params: Raw, request_id: bytes, answer: Answer) -> None:
-        """Serves one frame of `METHODS` that was read the careful way, and admitted."""
+        """Serves one frame of `METHODS` that was read the careful way."""
         try:
             if self._publisher is None:
                 raise DeskbusError(SESSION_REQUIRED)
@@ -235,9 +213,7 @@ class FastPath:
             self._refuse(method, error, "", request_id, answer)
 
     def ask_one(self, method: str, params: Raw, request_id: bytes, answer: Answer) -> bool:
-        """Serves one frame of `ASKING` that was admitted; false, with nothing done, where it has to
-        be dispatched.
-        """
+        """Serves one frame of `ASKING`; false, with nothing done, where it has to be dispatched."""
         publisher = self._publisher
         if publisher is None or self._outbox.slow:
             return False

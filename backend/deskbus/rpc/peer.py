@@ -28,6 +28,7 @@ from deskbus.rpc.frames import Frame
 from deskbus.rpc.malformed_frame import Kind, recover_envelope
 from deskbus.rpc.rejection_notices import RejectionNotices
 from deskbus.rpc.turns import Turns, charged
+from deskbus.rpc.value_count import checking_params
 from deskbus.storage.awake_clock import happens_within
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Outbox
@@ -351,28 +352,32 @@ class Peer:
             self._settle(frame)
         elif frame.method == CANCEL:
             self._cancel(params)
-        elif frame.method in METHODS or frame.method in ASKING:
-            yield from self._take_fast(frame.method, params, request_id, answer)
         else:
-            yield from self._begin(frame.method, params, request_id, answer)
+            yield from self._serve_call(frame.method, params, request_id, answer)
         yield True
 
-    def _take_fast(
+    def _serve_call(
         self, method: str, params: Raw, request_id: bytes, answer: Answer
     ) -> Iterator[bool]:
-        if not (yield from self.fastpath.admitting(method, params, request_id, answer)):
+        try:
+            yield from checking_params(method, params)
+        except DeskbusError as error:
+            self._refuse_call(method, error, request_id, answer)
             return
-        if len(params) > frames.LARGE_BYTES:
-            yield True
         if method in METHODS:
             self.fastpath.take_one(method, params, request_id, answer)
-        elif not self.fastpath.ask_one(method, params, request_id, answer):
-            yield from self._begin(method, params, request_id, answer)
+        elif method not in ASKING or not self.fastpath.ask_one(method, params, request_id, answer):
+            while self.turns.is_over:
+                yield False
+            self._start(method, params, request_id, answer)
 
-    def _begin(self, method: str, params: Raw, request_id: bytes, answer: Answer) -> Iterator[bool]:
-        while self.turns.is_over:
-            yield False
-        self._start(method, params, request_id, answer)
+    def _refuse_call(
+        self, method: str, error: DeskbusError, request_id: bytes, answer: Answer
+    ) -> None:
+        if request_id:
+            answer(self._errors.failure(request_id, error))
+        else:
+            self._refusals.add(method, error)
 
     @staticmethod
     def _is_dispatched(frame: Frame) -> bool:
@@ -396,10 +401,7 @@ class Peer:
         if isinstance(frame.method, UnsetType) or frame.method == CANCEL:
             # Nothing waits for these, and the app is not read from for a while.
             return
-        if request_id:
-            answer(self._errors.failure(request_id, error))
-        else:
-            self._refusals.add(frame.method, error)
+        self._refuse_call(frame.method, error, request_id, answer)
 
     def _refuse_frame(self, frame: bytes, error: DeskbusError, answer: Answer) -> None:
         """Tells whoever waits because of a frame that could not be read, here or there."""
@@ -432,10 +434,8 @@ class Peer:
             if self._left.is_set():
                 # It does what can be done at once, and waits for nothing: nobody is there.
                 asyncio.get_running_loop().call_soon(scope.cancel)
-        elif refusal is not None and request_id:
-            answer(self._errors.failure(request_id, refusal))
         elif refusal is not None:
-            self._refusals.add(method, refusal)
+            self._refuse_call(method, refusal, request_id, answer)
 
     async def _serve(
         self,

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw, inspect
 
 from deskbus_protocol.errors import TOO_LARGE, DeskbusError
+from deskbus_protocol.methods import METHODS
 from deskbus_protocol.wire.jsontext import mark_counts, value_counts
 
 UNCOUNTED_BYTES = 256 * 1024
@@ -54,24 +55,19 @@ def checking_values(frame: bytes) -> Iterator[bool]:
         yield True
 
 
-def check_values(params: type[msgspec.Struct], raw: Raw) -> None:
-    """As `checking_params`, at once."""
-    for _ in checking_params(params, raw):
-        pass
-
-
-def checking_params(params: type[msgspec.Struct], raw: Raw) -> Iterator[bool]:
+def checking_params(method: str, raw: Raw) -> Iterator[bool]:
     """Raises `DeskbusError` (too_large), in steps, where lists are longer than any method takes.
 
     A limit of the schema is looked at when all is decoded, which takes 50 ms for 4 MiB.
     """
-    if len(raw) <= UNCOUNTED_BYTES:
+    row = METHODS.get(method)
+    if row is None or len(raw) <= UNCOUNTED_BYTES:
         return
     commas = bytes(raw).count(b",")
     yield True
     if commas <= MAX_VALUES:
         return
-    counted = _counted_members(params)
+    counted = _counted_members(row.params)
     try:
         members = _decode_members(raw) if counted else {}
     except msgspec.MsgspecError:
@@ -81,6 +77,7 @@ def checking_params(params: type[msgspec.Struct], raw: Raw) -> Iterator[bool]:
     values = sum(bytes(members.get(name, b"")).count(b",") for name in counted)
     if values > MAX_VALUES:
         raise DeskbusError(TOO_LARGE, f"A list or object has more than {MAX_VALUES} values.")
+    yield True
 
 
 @cache

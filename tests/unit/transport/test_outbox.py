@@ -1,5 +1,6 @@
 """An outbox writes once a turn, keeps order, is bounded, and tells what it dropped."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -108,3 +109,59 @@ async def test_a_peer_that_is_behind_counts_as_congested_until_it_is_slow(rig: R
     assert rig.outbox.congested
     rig.outbox.pause()
     assert not rig.outbox.congested
+
+
+class _Written:
+    """A link's transport, each write to which takes a tenth of a millisecond."""
+
+    def __init__(self, clock: "_Clock", name: str, order: list[str]) -> None:
+        self._clock = clock
+        self._name = name
+        self._order = order
+
+    def write(self, data: bytes) -> None:
+        self._order.append(self._name)
+        self._clock.now_s += 0.0001
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return False
+
+
+class _Clock:
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.mark.requirement("C")
+async def test_the_links_of_one_app_are_written_to_in_many_turns_and_those_of_others_in_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, order = _Clock(), list[str]()
+    monkeypatch.setattr(outbox_module, "perf_counter", clock)
+    flusher = Flusher()
+
+    def link(app: str) -> Outbox:
+        made = Outbox(flusher, lambda: None)
+        made.app = app
+        made.attach(_Written(clock, app, order))
+        return made
+
+    readers = [link("app.many") for _ in range(50)]
+    other = link("app.one")
+    for reader in readers:
+        reader.put(b"1\n", "t", 1)
+    other.put(b"2\n", None, 0)
+    flusher.flush()
+    flusher.flush()
+    assert order == ["app.many"] * 5 + ["app.one"]
+    other.put(b"3\n", None, 0)
+    await asyncio.sleep(0)
+    assert order[6:] == ["app.many"] * 5 + ["app.one"]
+    while len(order) < 52:
+        await asyncio.sleep(0)
+    assert order.count("app.many") == 50

@@ -21,7 +21,6 @@ from deskbus.observability.tracing.span import Value
 from deskbus.observability.tracing.tracer import Tracer
 from deskbus.reliability.resource_shortage import is_shortage, refusal
 from deskbus.rpc.connection import Call
-from deskbus.rpc.value_count import check_values
 from deskbus_protocol.errors import (
     AUDIT_UNAVAILABLE,
     INTERNAL_ERROR,
@@ -118,7 +117,6 @@ class Dispatcher:
         async def answer(call: Call, raw: Raw) -> object:
             try:
                 authorize(call, row)
-                check_values(row.params, raw)
                 return await handler(call, _decoder_of(row.params).decode(raw))
             except msgspec.ValidationError as error:
                 # The text describes the peer's own input, nothing of ours.
