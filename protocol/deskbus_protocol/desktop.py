@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from deskbus_protocol.fdc3 import Version
 from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
 from deskbus_protocol.session import AppId, ClientName
-from deskbus_protocol.ui import ChoiceAnswer, ChoiceDialog, IconData
+from deskbus_protocol.ui import ChoiceAnswer, ChoiceDialog, IconData, Text
 
 DESKTOP_APP = "deskbus.desktop"
 """The app id of desktop pages. It has a site, which browsers are let in to, and no permission."""
@@ -118,6 +118,16 @@ class AnswerChoiceParams(Params, frozen=True, kw_only=True):
     answer: ChoiceAnswer
 
 
+class AppRefusedParams(Params, frozen=True, kw_only=True):
+    """An app of the desktop page was refused what it asked for, as nobody could be asked.
+
+    `words` tell a person what, and what can be done.
+    """
+
+    instance_id: InstanceId
+    words: Text
+
+
 METHODS = (
     Method(
         name="desktop.begin",
@@ -183,6 +193,12 @@ METHODS = (
         name="desktop.closeChoice",
         summary="Has the desktop page take a choice away.",
         params=CloseDesktopChoiceParams,
+        handled_by="app",
+    ),
+    Method(
+        name="desktop.refused",
+        summary="Tells the desktop page what an app was refused, as there is no shell to ask in.",
+        params=AppRefusedParams,
         handled_by="app",
     ),
 )

@@ -101,7 +101,7 @@ def records(suite: Suite, site: str) -> str:
 
 
 def configuration(suite: Suite) -> str:
-    return f'[fdc3]\ndirectories = ["apps.json"]\nconsent = "allow"\nversion = "{suite.version}"\n'
+    return f'[fdc3]\ndirectories = ["appd.json"]\nconsent = "allow"\nversion = "{suite.version}"\n'
 
 
 async def follow(evaluate: Evaluate, name: str) -> Outcome:
@@ -125,7 +125,7 @@ async def follow(evaluate: Evaluate, name: str) -> Outcome:
 async def in_electron(suite: Suite, site: str, scratch: Path, name: str) -> Outcome:
     listed = json.loads(records(suite, site))["applications"]
     runner = next(each for each in listed if each["appId"] == RUNNER)
-    (scratch / "apps.json").write_text(records(suite, site))
+    (scratch / "appd.json").write_text(records(suite, site))
     (scratch / "deskbus.toml").write_text(configuration(suite))
     env = {
         "DESKBUS_PYTHON": sys.executable,
@@ -144,7 +144,7 @@ async def in_electron(suite: Suite, site: str, scratch: Path, name: str) -> Outc
 
 async def in_browser(suite: Suite, site: str, scratch: Path, name: str) -> Outcome:
     (scratch / "data").mkdir()
-    (scratch / "data/apps.json").write_text(records(suite, site))
+    (scratch / "data/appd.json").write_text(records(suite, site))
     config = f"[web]\n{configuration(suite)}"
     async with (
         start_shell(scratch / "data", config=config) as shell,

@@ -2754,6 +2754,17 @@ export interface CloseDesktopChoiceParams {
   dialog: string;
 }
 
+/**
+ * An app of the desktop page was refused what it asked for, as nobody could be asked.
+ *
+ * `words` tell a person what, and what can be done.
+ */
+export interface AppRefusedParams {
+  _meta?: TraceContext;
+  instanceId: string;
+  words: string;
+}
+
 /** `problem` says why nothing is served, and is empty where it is. */
 export interface WebSitesResult {
   sites: Array<SiteInfo>;
@@ -3195,6 +3206,8 @@ export interface Methods {
   "desktop.showChoice": { params: ShowDesktopChoiceParams; result: void; handledBy: "app" };
   /** Has the desktop page take a choice away. */
   "desktop.closeChoice": { params: CloseDesktopChoiceParams; result: void; handledBy: "app" };
+  /** Tells the desktop page what an app was refused, as there is no shell to ask in. */
+  "desktop.refused": { params: AppRefusedParams; result: void; handledBy: "app" };
   /** Lists the apps that the web gateway serves, with their addresses. */
   "web.sites": { params: NoParams; result: WebSitesResult; handledBy: "backend" };
   /** Makes a one-time code that lets one browser in for an app. */

@@ -70,6 +70,6 @@ async def test_an_agent_with_too_much_that_waits_says_so_at_once(
 def test_every_error_of_the_standard_is_the_answer_in_some_test() -> None:
     here = Path(__file__)
     files = [path.read_text("utf-8") for path in TESTS.rglob("test_*fdc3*.py")]
-    files += [path.read_text("utf-8") for path in here.parent.glob("test_*.py")]
+    files += [path.read_text("utf-8") for path in here.parent.rglob("test_*.py")]
     unknown = [text for text in get_args(ErrorText) if not any(f'"{text}"' in f for f in files)]
     assert unknown == []

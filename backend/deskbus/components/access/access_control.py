@@ -23,6 +23,7 @@ from deskbus.components.user_interface import UserInterface
 from deskbus.config import VAULT_FOLDER
 from deskbus.contracts.listeners import Listeners
 from deskbus.languages.language import Language
+from deskbus.languages.permission_words import permission_statement, scope_words
 from deskbus.reliability.os_signals import receive_signals
 from deskbus.security.canonical_scope import resolve
 from deskbus.security.confined_files import ConfinedFiles
@@ -254,6 +255,15 @@ class AccessControl:
         self.manifest_declared((manifest, folder))
         if self._tasks is not None:
             self._tasks.start_soon(self.identify, app)
+
+    def unasked_words(self, language: Language, app: str, wanted: Grant) -> str:
+        """What an app was refused, where there was no shell to ask in."""
+        entry = self._catalogue[wanted.permission]
+        known = self._manifests.get(app)
+        name = visible(app if known is None else known[0].name)
+        statement = permission_statement(language, entry, name)
+        request = f"{statement} {scope_words(language, entry, wanted.scope)}."
+        return language.text("desktop.refused", request=request)
 
     def declare_from_directory(self, manifest: Manifest, folder: Path, grants: list[Grant]) -> None:
         """Takes in an app of an app directory, with what the configuration gives such apps.

@@ -18,6 +18,7 @@ from deskbus_protocol.desktop import (
     DESKTOP_APP,
     AdmitParams,
     AdmitResult,
+    AppRefusedParams,
     BeginDesktopResult,
     CloseDesktopChoiceParams,
     ClosedParams,
@@ -93,6 +94,14 @@ class BrowserDesktops:
         arrived = self._arriving.get(identity)
         if arrived is not None:
             arrived.set()
+
+    def refused(self, identity: ClientId, words: str) -> None:
+        """An app's page was refused something, and nobody could be asked."""
+        desktop = self._instances.desktop_of(identity)
+        instance = self._agent().instances.of(identity)
+        if desktop is not None and instance is not None:
+            told = AppRefusedParams(instance_id=instance.id, words=words)
+            self._tell(desktop, "desktop.refused", told)
 
     def may_join(self, only_app: str, identity: ClientId) -> bool:
         """Whether a client of another app may have its session on this app's socket."""

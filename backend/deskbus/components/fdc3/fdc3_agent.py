@@ -88,6 +88,7 @@ class Fdc3Agent:
         self._messaging = messaging
         self._access = access
         self._apps = apps
+        self._shell = shell
         self._loops = run.loops
         self.choices = ChoiceDialogs(shell, timeout_s=settings.config.consent.timeout_s)
         self._icons = Icons()
@@ -102,7 +103,7 @@ class Fdc3Agent:
             AppDirectory(records_of_configuration(settings.config.apps)),
             AgentPorts(
                 bus=self._bus,
-                access=AgentAccess(access),
+                access=AgentAccess(access, self._refused),
                 launcher=InstanceLauncher(access, apps, self.desktops, shell),
                 chooser=PersonChooses(
                     self.choices,
@@ -157,6 +158,13 @@ class Fdc3Agent:
         """Has a person choose the user channel of a window; raises `DeskbusError`."""
         screen = self.desktops.screen_of(identity)
         await choose_channel(self.agent, self.choices, identity, screen)
+
+    def _refused(self, identity: ClientId, wanted: Grant) -> None:
+        """Told where the person is, if that is in a browser, and there is no shell to ask in."""
+        if self._shell.connected:
+            return
+        words = self._access.unasked_words(self._shell.language, identity.app, wanted)
+        self.desktops.refused(identity, words)
 
     async def _remember(self, app: str, chosen: Grant) -> None:
         """Keeps a person's choice among the app's permissions; raises `DeskbusError`."""
@@ -321,8 +329,12 @@ class _Outlet:
 class AgentAccess:
     """Permissions as the agent asks for them: `Access`."""
 
-    def __init__(self, access: AccessControl) -> None:
+    def __init__(
+        self, access: AccessControl, on_refused: Callable[[ClientId, Grant], None]
+    ) -> None:
+        """`on_refused` is told what was refused."""
         self._security = access.security
+        self._on_refused = on_refused
 
     def may(self, identity: ClientId, wanted: Grant) -> bool:
         granted = self._security.checker.still_permits(Permit(identity, wanted))
@@ -350,6 +362,7 @@ class AgentAccess:
         try:
             permit = await self._security.permissions.require(identity, wanted)
         except DeskbusError:
+            self._on_refused(identity, wanted)
             return False
         if permit.once and wanted.permission in HOLDING:
             self._security.checker.once.lease(identity, wanted)

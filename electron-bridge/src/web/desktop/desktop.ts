@@ -7,6 +7,7 @@ import type {
   DesktopEntry,
   HostedParams,
   OpenAppWindowParams,
+  AppRefusedParams,
   ShowDesktopChoiceParams,
 } from '../../generated/protocol';
 import { Client, type ClientEvents } from '../../node/client';
@@ -194,6 +195,8 @@ function heed({ method, params }: ClientEvents['desktop']): void {
   else if (method === 'desktop.closeWindow') connected.close((params as HostedParams).instanceId);
   else if (method === 'desktop.showChoice') {
     showChoice((params as ShowDesktopChoiceParams).descriptor);
+  } else if (method === 'desktop.refused') {
+    say((params as AppRefusedParams).words);
   } else if (method === 'desktop.closeChoice') closeChoice((params as { dialog: string }).dialog);
 }
 

@@ -49,7 +49,7 @@ export class DeliveriesView extends Fdc3View<Fdc3TraceEntry> {
           'minmax(110px, 0.7fr)',
           (row) => row.source.app,
           {
-            from: 560,
+            from: 720,
           },
         ),
         figures('to', text('page.control.fdc3.to'), '80px', (row) => row.to.length),
