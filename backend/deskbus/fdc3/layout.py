@@ -9,6 +9,9 @@ from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.fdc3 import ChannelParams, LastContext, channel_topic, is_channel_id
 
+MAX_CONTEXT_BYTES = 8 * 1024 * 1024
+"""Of all contexts in one layout; the rest of the desk is kept without those beyond."""
+
 
 class ChannelLayout:
     """The user channel that each client is on, and the last contexts."""
@@ -38,13 +41,16 @@ class ChannelLayout:
     def last_contexts(self, is_sensitive: Callable[[str], bool], limit: int) -> list[LastContext]:
         """Those of user and app channels whose topic is not sensitive, a channel's newest first."""
         kept: list[LastContext] = []
+        left = MAX_CONTEXT_BYTES
         for last in Overview(self._agent).contexts(ChannelParams()).contexts:
             channel = self._agent.channels.get(last.channel)
-            if channel is not None and not is_sensitive(
-                channel_topic(channel.type, channel.id, last.type)
-            ):
+            size = len(bytes(last.context))
+            if channel is None or size > left or len(kept) >= limit:
+                continue
+            if not is_sensitive(channel_topic(channel.type, channel.id, last.type)):
                 kept.append(last)
-        return kept[:limit]
+                left -= size
+        return kept
 
     def bring_back(self, lasts: Iterable[LastContext]) -> None:
         """They are the channels' last contexts, where those have none of their type.

@@ -257,7 +257,7 @@ class AccessControl:
             self._tasks.start_soon(self.identify, app)
 
     def unasked_words(self, language: Language, app: str, wanted: Grant) -> str:
-        """What an app was refused, where there was no shell to ask in."""
+        """The refusal of a request that there was no shell to ask about, in words for a person."""
         entry = self._catalogue[wanted.permission]
         known = self._manifests.get(app)
         name = visible(app if known is None else known[0].name)
