@@ -32,10 +32,11 @@ ESLINT := $(NODE_BIN)/eslint --config electron-bridge/eslint.config.mjs --max-wa
 PRETTIER := $(NODE_BIN)/prettier --config electron-bridge/.prettierrc.json \
 	--ignore-path electron-bridge/.prettierignore --no-error-on-unmatched-pattern
 
-.PHONY: help setup demo demo-web demo-repeat test test-quick histories check schemas requirements packages docs bench soak fuzz crash-test format test-packaged clean test-compiled bench-compiled
+.PHONY: help setup demo demo-web demo-repeat centre-pictures test test-quick histories check schemas requirements packages docs bench soak fuzz crash-test format test-packaged clean test-compiled bench-compiled
 
 help:
 	@echo 'make demo                the Electron demo; under Xvfb where there is no display'
+	@echo 'make centre-pictures     pictures of every page of the control centre, in build/centre'
 	@echo 'make demo-web            its apps in a browser; in headless Chromium where there is no display'
 	@echo 'make demo-repeat N=10    plays it N times and counts; LOAD=1: beside two busy loops'
 	@echo 'make test                every test; PYTEST_ARGS="-k name" narrows it'
@@ -69,6 +70,9 @@ demo: setup
 
 demo-web: setup
 	$(PYTHON) -m demo.web
+
+centre-pictures: setup
+	scripts/with-keyring $(PYTHON) -m tests.electron.pictures
 
 demo-repeat: setup
 	$(PYTHON) -m demo.repeat --runs $(N) $(if $(LOAD),--load)

@@ -102,7 +102,17 @@ async def virtual_display() -> AsyncIterator[Screen]:
         raise ScreenError("no display and no Xvfb: run scripts/setup")
     with tempfile.TemporaryDirectory(prefix="deskbus-screen-") as folder:
         reader, writer = os.pipe()
-        command = [xvfb, "-displayfd", str(writer), "-screen", "0", SIZE, "-nolisten", "tcp"]
+        command = [
+            xvfb,
+            "-displayfd",
+            str(writer),
+            "-screen",
+            "0",
+            SIZE,
+            "-nolisten",
+            "tcp",
+            "-nocursor",
+        ]
         try:
             process = await anyio.open_process(
                 [*command, "-fbdir", folder],

@@ -5,12 +5,25 @@ from collections.abc import AsyncIterator
 import pytest
 
 from demo.devtools import Page
-from demo.electron import ElectronSession
+from demo.electron import ROOT, ElectronSession
 from tests.electron.conftest import Starter
 from tests.electron.mainprocess import in_main, shell_call
 
 FEED, RECEIVER = "test.feed", "test.receiver"
 CENTRE_PAGE = "/control.html"
+
+AXE = (ROOT / "electron-bridge" / "node_modules" / "axe-core" / "axe.min.js").read_text()
+SERIOUS = ("serious", "critical")
+LOOKS_MS = 1200
+"""Long enough for a page to be drawn once more, with what has come meanwhile."""
+
+WATCH_SHIFTS = """(() => {
+    window.shifts = [];
+    const heard = (list) => window.shifts.push(
+        ...list.getEntries().filter((entry) => !entry.hadRecentInput).map(({ value }) => value)
+    );
+    new PerformanceObserver(heard).observe({ type: 'layout-shift', buffered: true });
+})()"""
 
 ADDITION = """shell.addPanel({
     name: 'orders',
@@ -68,7 +81,7 @@ async def test_the_overview_says_how_all_of_it_is_and_who_talks_most(centre: Pag
     words = await centre.evaluate("document.querySelector('.overview').innerText")
     assert FEED in words
     assert "prices." in words
-    assert "2 of 11 apps run" in words
+    assert "2 of 11 apps running" in words
     await centre.until("document.querySelectorAll('.uplot canvas').length === 6")
     assert await centre.evaluate("document.querySelectorAll('.components li').length") > 10
 
@@ -178,6 +191,7 @@ async def test_the_palette_goes_anywhere_by_a_few_letters(centre: Page) -> None:
     )
     await keys(centre, "Enter")
     await centre.until("document.getElementById('title').textContent === 'Bus'")
+    await centre.until("!!document.querySelector('input[type=search]')")
     await centre.evaluate("void document.activeElement.blur()")
     await keys(centre, "/")
     assert await centre.evaluate("document.activeElement.type") == "search"
@@ -219,6 +233,47 @@ async def test_a_panel_of_the_programs_own_is_a_page_with_its_parts(
     await centre.click(".panel-row button")
     await centre.until("document.querySelector('#notice').textContent.includes('Cancel order')")
     assert await in_main(electron, "globalThis.cancelled") == "cancel 7"
+
+
+@pytest.fixture(scope="module")
+async def loads(centre: Page) -> Page:
+    """The control centre with axe-core in it, and with what shifts its layout on record."""
+    await centre.evaluate(f"void {WATCH_SHIFTS}")
+    await centre.evaluate(f"{AXE}; void 0")
+    return centre
+
+
+@pytest.mark.parametrize(
+    ("page", "title", "holds"),
+    [
+        ("overview", "Overview", "document.querySelectorAll('.bar').length > 0"),
+        (f"apps/{FEED}", "Apps", "document.querySelectorAll('.process-tree li').length > 0"),
+        ("bus/prices.EURUSD", "Bus", "document.querySelectorAll('.message').length > 0"),
+        ("permissions", "Permissions", "document.querySelectorAll('.panel-row').length > 0"),
+        ("audit", "Audit", "document.querySelectorAll('.panel-row').length > 0"),
+        ("traces", "Traces", "!!document.querySelector('.grid')"),
+        ("storage", "Storage", "document.querySelectorAll('.block').length > 0"),
+        ("vault", "Vault", "document.querySelectorAll('.block').length > 0"),
+        ("federation", "Federation", "document.querySelectorAll('.block').length > 0"),
+        ("web", "Web", "document.querySelectorAll('.block').length > 0"),
+    ],
+)
+async def test_nothing_moves_once_a_page_is_there_and_axe_finds_nothing_serious(
+    electron: ElectronSession, loads: Page, page: str, title: str, holds: str
+) -> None:
+    await loads.evaluate("void window.shifts.splice(0)")
+    await go(electron, loads, page, title)
+    await loads.until(holds)
+    drawn = await loads.evaluate("performance.now()")
+    await loads.until(f"performance.now() > {drawn} + {LOOKS_MS}")
+    assert await loads.evaluate("window.shifts.splice(0)") == []
+    found = await loads.evaluate("axe.run({ resultTypes: ['violations'] })")
+    serious = [
+        (rule["id"], [node["html"] for node in rule["nodes"]][:3])
+        for rule in found["violations"]
+        if rule["impact"] in SERIOUS
+    ]
+    assert serious == []
 
 
 async def test_every_control_has_a_name_for_a_screen_reader(

@@ -1,5 +1,6 @@
 import type { ControlOverview } from '../generated/protocol';
-import { Api, CallError } from './backend/api';
+import { Api } from './backend/api';
+import { words } from './errors';
 import { add, fill, h, isTyping, setAttribute, setText } from './dom';
 import { duration } from './format';
 import { icon } from './icons';
@@ -361,12 +362,6 @@ export class Centre implements Context {
     this.hush();
     if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
   }
-}
-
-/** An error as a person is told it. */
-export function words(error: unknown): string {
-  if (error instanceof CallError) return `${error.message} ${error.action}`.trim();
-  return error instanceof Error ? error.message : String(error);
 }
 
 function mark(): HTMLElement {

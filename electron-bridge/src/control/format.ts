@@ -40,11 +40,21 @@ export function perSecond(value: string): string {
   return text('page.unit.per-s', { value });
 }
 
+/** Of what is stored or sent: 1 MB is 1,000,000 bytes. */
 export function bytes(value: number): string {
+  return sizeBy(1000, value);
+}
+
+/** Of memory, as limits of it are given: 1 MB is 1,048,576 bytes. */
+export function memory(value: number): string {
+  return sizeBy(1024, value);
+}
+
+function sizeBy(base: number, value: number): string {
   let size = value;
   let unit = 0;
-  while (Math.abs(size) >= 1000 && unit < SIZES.length - 1) {
-    size /= 1000;
+  while (Math.abs(size) >= base && unit < SIZES.length - 1) {
+    size /= base;
     unit += 1;
   }
   return text(SIZES[unit] ?? '', { size: unit === 0 ? language.number(size) : number(size) });

@@ -34,14 +34,14 @@ def test_every_permission_is_told_in_plain_words(entry: PermissionEntry) -> None
 @pytest.mark.parametrize(
     ("permission", "scope", "words", "german"),
     [
-        ("messaging.read", "#", "Every topic of every app", "Jedes Thema jeder App"),
+        ("messaging.read", "#", "Every topic of every app", "Jedes Topic jeder App"),
         ("messaging.read", "prices.#", "Everything under prices", "Alles unter prices"),
-        ("messaging.read", "prices.EURUSD", "The topic prices.EURUSD", "Das Thema prices.EURUSD"),
+        ("messaging.read", "prices.EURUSD", "The topic prices.EURUSD", "Das Topic prices.EURUSD"),
         (
             "messaging.read",
             "prices.*.bid",
             "Every topic of the form prices.*.bid",
-            "Jedes Thema der Form prices.*.bid",
+            "Jedes Topic der Form prices.*.bid",
         ),
         ("app.send", "desk.feed", "The app desk.feed", "Die App desk.feed"),
         ("filesystem.read", "/", "Every file on this computer", "Jede Datei auf diesem Computer"),

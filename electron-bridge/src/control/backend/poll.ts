@@ -2,6 +2,7 @@
 export class Poll {
   private timer: number | undefined;
   private isRunning = false;
+  private isWanted = false;
   private isStopped = true;
 
   constructor(
@@ -13,7 +14,8 @@ export class Poll {
     if (!this.isStopped) return;
     this.isStopped = false;
     document.addEventListener('visibilitychange', this.onVisible);
-    void this.run();
+    // A page is told what to show right after it was made.
+    queueMicrotask(() => this.now());
   }
 
   stop(): void {
@@ -22,9 +24,10 @@ export class Poll {
     window.clearTimeout(this.timer);
   }
 
-  /** Runs it at once. */
+  /** Runs it at once, or as soon as the run under way is over. */
   now(): void {
-    if (this.isStopped || this.isRunning) return;
+    if (this.isStopped) return;
+    this.isWanted = true;
     window.clearTimeout(this.timer);
     void this.run();
   }
@@ -36,14 +39,22 @@ export class Poll {
   private async run(): Promise<void> {
     if (this.isRunning) return;
     this.isRunning = true;
+    this.takeWish();
     try {
       await this.task();
     } finally {
       this.isRunning = false;
     }
-    window.clearTimeout(this.timer);
-    if (!this.isStopped && !document.hidden) {
+    if (this.takeWish()) this.now();
+    else if (!this.isStopped && !document.hidden) {
       this.timer = window.setTimeout(() => void this.run(), this.everyMs);
     }
+  }
+
+  /** Whether somebody has wanted another run; that is settled with it. */
+  private takeWish(): boolean {
+    const { isWanted } = this;
+    this.isWanted = false;
+    return isWanted;
   }
 }

@@ -5,6 +5,7 @@ import {
   axisTime,
   bytes,
   latency,
+  memory,
   NOTHING,
   number,
   percent,
@@ -13,7 +14,7 @@ import {
   short,
 } from '../format';
 
-export type Unit = 'count' | 'rate' | 'bytes' | 'byteRate' | 'seconds' | 'percent';
+export type Unit = 'count' | 'rate' | 'bytes' | 'memory' | 'byteRate' | 'seconds' | 'percent';
 
 export interface Line {
   label: string;
@@ -25,6 +26,7 @@ const FORMATS: Record<Unit, (value: number) => string> = {
   count: (value) => number(Math.round(value * 100) / 100),
   rate,
   bytes,
+  memory,
   byteRate: (value) => perSecond(bytes(value)),
   seconds: latency,
   percent,
@@ -35,18 +37,21 @@ const SMALLEST: Record<Unit, number> = {
   count: 4,
   rate: 4,
   bytes: 1e6,
+  memory: 1e6,
   byteRate: 1000,
   seconds: 0.0005,
   percent: 10,
 };
 
 const FINE_SPAN_S = 1200;
+/** A chart that has just begun leaves room for what comes, so that its lines do not jump. */
+const SHORTEST_SPAN_S = 60;
 
 /** One chart: its name, the value of each line now or under the pointer, and the lines. */
 export class Chart {
   readonly element: HTMLElement;
   private readonly values: HTMLElement[];
-  private readonly host = h('div', { class: 'plot' });
+  private readonly host = h('div', { class: 'plot', role: 'img' });
   private plot: uPlot | undefined;
   private data: uPlot.AlignedData = [[]];
   private readonly observer = new ResizeObserver(() => this.resize());
@@ -61,7 +66,7 @@ export class Chart {
     this.values = lines.map(() => h('strong', {}, NOTHING));
     this.element = h(
       'figure',
-      { class: 'chart card', 'aria-label': title, role: 'group' },
+      { class: 'chart card', 'aria-label': title },
       h(
         'figcaption',
         {},
@@ -119,7 +124,6 @@ export class Chart {
     this.plot?.destroy();
     this.plot = undefined;
     if (width === 0 || height === 0 || this.data[0].length === 0) return;
-    this.host.setAttribute('role', 'img');
     this.plot = new uPlot(this.options(width, height), this.data, this.host);
   }
 
@@ -138,7 +142,7 @@ export class Chart {
     return {
       width,
       height,
-      padding: [8, 6, 0, 0],
+      padding: [8, 28, 0, 0],
       legend: { show: false },
       cursor: {
         y: false,
@@ -147,7 +151,7 @@ export class Chart {
         points: { size: 7, width: 2 },
       },
       scales: {
-        x: { time: true },
+        x: { time: true, range: (_, from, to) => [Math.min(from, to - SHORTEST_SPAN_S), to] },
         y: { range: (_, __, max) => [0, Math.max((max || 0) * 1.12, smallest)] },
       },
       axes: [

@@ -6,10 +6,10 @@ import type {
   SamplesResult,
   Talker,
 } from '../../generated/protocol';
-import { Chart } from '../charts/chart';
+import { Chart, type Unit } from '../charts/chart';
 import { colourOf, type Colour } from '../charts/colours';
 import { fill, h, keyed, placed, setAttribute, setText } from '../dom';
-import { bytes, latency, NOTHING, rate, short } from '../format';
+import { latency, memory, NOTHING, rate, short } from '../format';
 import { icon } from '../icons';
 import type { Context, Page } from './page';
 import { Poll } from '../backend/poll';
@@ -43,7 +43,7 @@ const TILES: readonly Tile[] = [
   { title: 'page.control.tile.latency', series: 'latencyP99', colour: 'c3', say: latency },
   { title: 'page.control.tile.clients', series: 'clients', colour: 'c2', say: short },
   { title: 'page.control.tile.errors', series: 'errors', colour: 'c5', say: rate },
-  { title: 'page.control.tile.memory', series: 'memory', colour: 'c4', say: bytes },
+  { title: 'page.control.tile.memory', series: 'memory', colour: 'c4', say: memory },
 ];
 
 /** How all of it is, and what needs a person. */
@@ -91,7 +91,7 @@ export class Overview implements Page {
         ['clients', 'page.control.line.clients', 'c2', true],
         ['queued', 'page.control.line.queued', 'c6', false],
       ]),
-      this.chartOf('page.control.chart.memory', 'bytes', [
+      this.chartOf('page.control.chart.memory', 'memory', [
         ['memory', 'page.control.line.memory', 'c4', true],
       ]),
       this.chartOf('page.control.chart.lag', 'seconds', [
@@ -161,7 +161,7 @@ export class Overview implements Page {
 
   private chartOf(
     title: string,
-    unit: 'rate' | 'seconds' | 'count' | 'bytes',
+    unit: Unit,
     lines: readonly [SeriesName, string, Colour, boolean][],
   ): { chart: Chart; series: SeriesName[] } {
     const drawn = lines.map(([, label, colour, isFilled]) => ({

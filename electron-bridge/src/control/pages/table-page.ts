@@ -4,11 +4,12 @@ import { Drawer } from '../widgets/drawer';
 import { Grid, type GridOptions } from '../widgets/grid';
 import { SearchField } from '../widgets/search-field';
 import type { Context, Page } from './page';
-import { pageFrame } from './page-frame';
+import { PageFrame } from './page-frame';
 
 /** A page that is one table, with a search field above it and the details of a row beside it. */
 export abstract class TablePage<Row> implements Page {
   readonly element: HTMLElement;
+  private readonly frame = new PageFrame();
   protected readonly grid: Grid<Row>;
   protected readonly drawer = new Drawer(() => this.closed());
   protected readonly poll: Poll;
@@ -25,20 +26,18 @@ export abstract class TablePage<Row> implements Page {
   ) {
     this.grid = new Grid(options);
     this.field = new SearchField(search, () => this.searched());
+    const table = h('div', { class: 'card view' }, this.grid.element);
+    const content = h('div', { class: 'tab-host' }, table);
+    const bar = [this.field.element, ...tools, this.about];
     this.poll = new Poll(everyMs, async () => {
       try {
         setText(this.about, await this.look());
       } catch {
         // The page says above that the backend is away, or may not be asked.
       }
+      this.frame.fill(bar, content, this.drawer, tools.length > 0 ? 'flowing' : '');
     });
-    const table = h('div', { class: 'card view' }, this.grid.element);
-    this.element = pageFrame(
-      [this.field.element, ...tools, this.about],
-      h('div', { class: 'tab-host' }, table),
-      this.drawer,
-      tools.length > 0 ? 'flowing' : '',
-    );
+    this.element = this.frame.element;
   }
 
   abstract show(what: string): void;

@@ -58,7 +58,11 @@ export class Grid<Row> {
   constructor(private readonly options: GridOptions<Row>) {
     this.rowPx = options.height ?? ROW_PX;
     this.columns = options.columns;
-    this.empty = h('p', { class: 'none', role: 'status' }, options.empty);
+    this.empty = h(
+      'div',
+      { class: 'none', role: 'rowgroup' },
+      h('div', { role: 'row' }, h('div', { role: 'gridcell' }, options.empty)),
+    );
     this.scroller = h('div', { class: 'grid-scroll' }, this.head, this.body);
     this.element = h(
       'div',

@@ -1,6 +1,6 @@
 import type { ControlAppResult, Crash } from '../../../generated/protocol';
 import { fill, h, keyed, setText } from '../../dom';
-import { bytes, duration, NOTHING, number, percent, time } from '../../format';
+import { duration, memory, NOTHING, number, percent, time } from '../../format';
 import { asTree } from '../../tree';
 import { facts } from '../../widgets/facts';
 import { text } from '../../../renderer/language';
@@ -11,22 +11,22 @@ export class AppDetails {
   readonly element: HTMLElement;
   private readonly figures = h('div');
   private readonly tree = h('ul', { class: 'process-tree' });
+  private readonly away = h('p', { class: 'quiet' }, text('page.control.apps.no-processes'));
   private readonly log = h('pre', {
     class: 'log',
     tabindex: '0',
     'aria-label': text('page.control.apps.log'),
   });
   private readonly crashes = h('ol', { class: 'crashes' });
-  private readonly problem = h('p', { class: 'problem', role: 'alert', hidden: true });
 
   constructor() {
     this.element = h(
       'div',
       { class: 'inspector' },
-      this.problem,
       this.figures,
       h('h3', { class: 'section' }, text('page.control.apps.tree')),
       this.tree,
+      this.away,
       h('h3', { class: 'section' }, text('page.control.apps.log')),
       this.log,
       h('h3', { class: 'section' }, text('page.control.apps.crashes')),
@@ -34,34 +34,8 @@ export class AppDetails {
     );
   }
 
-  clear(): void {
-    this.problem.hidden = true;
-    this.fail('');
-    for (const part of [this.figures, this.log]) part.textContent = '';
-    keyed(
-      this.tree,
-      [],
-      String,
-      () => h('li'),
-      () => undefined,
-    );
-    keyed(
-      this.crashes,
-      [],
-      String,
-      () => h('li'),
-      () => undefined,
-    );
-  }
-
-  fail(words: string): void {
-    this.problem.hidden = words === '';
-    setText(this.problem, words);
-  }
-
-  draw(found: ControlAppResult, row: AppRow | undefined): void {
-    this.fail('');
-    if (row) fill(this.figures, factsOf(row));
+  draw(found: ControlAppResult, row: AppRow): void {
+    fill(this.figures, factsOf(row));
     keyed(
       this.tree,
       asTree(
@@ -80,18 +54,19 @@ export class AppDetails {
           h('span', { class: 'end quiet' }),
         ),
       (element, { item: process, depth }) => {
-        const [name, pid, memory, cpu] = element.children;
-        if (!name || !pid || !memory || !cpu) return;
+        const [name, pid, size, cpu] = element.children;
+        if (!name || !pid || !size || !cpu) return;
         element.style.setProperty('--depth', String(depth));
         setText(
           name,
           process.window ? `${process.name} (${text('page.control.apps.window')})` : process.name,
         );
         setText(pid, String(process.pid));
-        setText(memory, bytes(process.memoryBytes));
+        setText(size, memory(process.memoryBytes));
         setText(cpu, text('page.control.apps.cpu-time', { time: duration(process.cpu) }));
       },
     );
+    this.away.hidden = found.processes.length > 0;
     const atEnd = this.log.scrollTop + this.log.clientHeight >= this.log.scrollHeight - 4;
     setText(
       this.log,
@@ -126,9 +101,12 @@ function factsOf(row: AppRow): HTMLElement {
   const { status, stats } = row;
   const sample = stats?.sample;
   const limits = stats?.limits ?? {};
-  const against = (value: string, limit: string | undefined): string =>
-    limit === undefined ? value : text('page.control.apps.of', { value, limit });
-  const memory = megabytes(limits.memory_mb);
+  const against = (value: string, limit: string | undefined): string => {
+    if (limit === undefined) return value;
+    if (value === NOTHING) return text('page.control.apps.up-to', { limit });
+    return text('page.control.apps.of', { value, limit });
+  };
+  const most = megabytes(limits.memory_mb);
   return facts([
     [
       text('page.control.apps.cpu'),
@@ -140,8 +118,8 @@ function factsOf(row: AppRow): HTMLElement {
     [
       text('page.control.apps.memory'),
       against(
-        sample ? bytes(sample.memoryBytes) : NOTHING,
-        memory === undefined ? undefined : bytes(memory),
+        sample ? memory(sample.memoryBytes) : NOTHING,
+        most === undefined ? undefined : memory(most),
       ),
     ],
     [

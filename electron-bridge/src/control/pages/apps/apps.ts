@@ -2,7 +2,8 @@ import type { AppStats, AppStatus, Limits } from '../../../generated/protocol';
 import { colourOf, type Colour } from '../../charts/colours';
 import { Sparkline } from '../../charts/sparkline';
 import { add, h, setText } from '../../dom';
-import { bytes, duration, NOTHING, number, percent } from '../../format';
+import { words } from '../../errors';
+import { duration, memory, NOTHING, number, percent } from '../../format';
 import { button } from '../../widgets/button';
 import { pill } from '../../widgets/cells';
 import { figures } from '../../widgets/columns';
@@ -93,31 +94,36 @@ export class Apps extends TablePage<AppRow> {
     );
   }
 
+  /** Shows an app's details as soon as there is something to show. */
   private open(app: string): void {
     this.wanted = app;
     this.grid.select(app);
-    this.details.clear();
-    this.drawer.open(app, '', [], this.details.element);
     void this.lookAtOne(app);
   }
 
   private async lookAtOne(app: string): Promise<void> {
     const row = this.rows.find(({ status }) => status.app === app);
+    if (!row) return;
     try {
       const found = await this.context.api.call('control.app', { app });
       if (this.wanted !== app) return;
       this.details.draw(found, row);
-      if (row) this.drawHead(row);
+      this.drawHead(row);
     } catch (error) {
-      if (this.wanted === app) this.details.fail(error instanceof Error ? error.message : '');
+      if (this.wanted === app) this.context.tell(words(error), false);
     }
   }
 
   private drawHead({ status, stats }: AppRow): void {
     const key = `${status.app} ${status.state} ${this.context.acts}`;
-    if (this.drawer.element.dataset['key'] === key) return;
+    const known = this.drawer.element.dataset['key'] ?? '';
+    if (known === key) return;
     this.drawer.element.dataset['key'] = key;
-    this.drawer.head(status.name, `${status.app} · ${stateOf(status)}`, this.deeds(status, stats));
+    const note = `${status.app} · ${stateOf(status)}`;
+    const deeds = this.deeds(status, stats);
+    if (this.drawer.isOpen && known.startsWith(`${status.app} `)) {
+      this.drawer.head(status.name, note, deeds);
+    } else this.drawer.open(status.name, note, deeds, this.details.element);
   }
 
   private deeds(status: AppStatus, stats: AppStats | undefined): HTMLElement[] {
@@ -281,9 +287,16 @@ function usageColumn(kind: 'cpu' | 'memory', title: string, colour: Colour): Col
       if (!made) return;
       const { limits, sample } = row.stats ?? {};
       const limit = kind === 'cpu' ? limits?.cpu_percent : megabytes(limits?.memory_mb);
-      const say = kind === 'cpu' ? percent : bytes;
-      const used = sample ? say(now(row)) : NOTHING;
-      setText(made.words, limit === undefined ? used : `${used} / ${say(limit)}`);
+      const say = kind === 'cpu' ? percent : memory;
+      made.spark.element.hidden = !sample;
+      setText(
+        made.words,
+        !sample
+          ? NOTHING
+          : limit === undefined
+            ? say(now(row))
+            : `${say(now(row))} / ${say(limit)}`,
+      );
       const course = kind === 'cpu' ? row.cpu : row.memory;
       const missing = Math.max(0, SPARK_SAMPLES - course.length);
       const padded = [

@@ -5,7 +5,7 @@ import { SearchField } from '../../widgets/search-field';
 import { Tabs } from '../../widgets/tabs';
 import { text } from '../../../renderer/language';
 import type { Context, Page } from '../page';
-import { pageFrame } from '../page-frame';
+import { PageFrame } from '../page-frame';
 import { ClientsView } from './clients-view';
 import { LettersView } from './letters-view';
 import { MapView } from './map-view';
@@ -21,7 +21,8 @@ type ViewName = (typeof VIEWS)[number];
 
 /** The traffic: who talks to whom, what was said, what was not delivered, and what waits. */
 export class Bus implements Page {
-  readonly element: HTMLElement;
+  private readonly frame = new PageFrame();
+  readonly element = this.frame.element;
   private readonly field = new SearchField(text('page.control.bus.search'), () => this.poll.now());
   private readonly about = h('span', { class: 'quiet about' });
   private readonly drawer = new Drawer(() => this.select(''));
@@ -54,11 +55,6 @@ export class Bus implements Page {
       text('page.control.bus.views'),
       () => this.viewShown(),
     );
-    this.element = pageFrame(
-      [this.tabs.bar, this.field.element, this.about],
-      this.tabs.host,
-      this.drawer,
-    );
     this.tabs.show('map');
     this.poll.start();
   }
@@ -90,12 +86,15 @@ export class Bus implements Page {
   private viewShown(): void {
     const isPublishing = this.tabs.shown === 'publish';
     this.field.element.hidden = isPublishing;
-    setText(this.about, '');
     if (isPublishing) {
       this.drawer.close();
-      this.tabs.host.querySelector<HTMLElement>('input')?.focus();
+      this.focusForm();
     }
     this.poll.now();
+  }
+
+  private focusForm(): void {
+    this.tabs.host.querySelector<HTMLElement>('.publisher input')?.focus();
   }
 
   private async look(): Promise<void> {
@@ -107,6 +106,8 @@ export class Bus implements Page {
     } catch {
       // The page says above that the backend is away, or may not be asked.
     }
+    const bar = [this.tabs.bar, this.field.element, this.about];
+    if (this.frame.fill(bar, this.tabs.host, this.drawer)) this.focusForm();
   }
 
   private openTopic(topic: string): void {

@@ -1,5 +1,5 @@
 import type { DeadLetter } from '../../../generated/protocol';
-import { add, h } from '../../dom';
+import { h } from '../../dom';
 import { number, time } from '../../format';
 import { button } from '../../widgets/button';
 import { column, figures } from '../../widgets/columns';
@@ -15,7 +15,8 @@ const LETTERS = 1000;
 /** Messages that could not be delivered: why, and what may be done about them. */
 export class LettersView implements View {
   readonly element: HTMLElement;
-  private readonly bar = h('div', { class: 'view-bar', hidden: true });
+  private readonly bar: HTMLElement;
+  private readonly deeds: readonly HTMLButtonElement[];
   private readonly grid: Grid<DeadLetter>;
   private found: DeadLetter[] = [];
 
@@ -27,17 +28,17 @@ export class LettersView implements View {
     private readonly changed: () => void,
   ) {
     this.grid = gridOf((letter) => this.open(letter));
-    this.element = h('div', { class: 'card view barred' }, this.bar, this.grid.element);
-    add(
-      this.bar,
-      h('span', { class: 'quiet' }, text('page.control.bus.letters-hint')),
+    this.deeds = [
       button(text('page.control.bus.redrive-all'), () => void this.redrive(this.found), {
         sign: 'restart',
       }),
       button(text('page.control.bus.purge-all'), () => void this.purge(this.found), {
         style: 'danger',
       }),
-    );
+    ];
+    const hint = h('span', { class: 'quiet' }, text('page.control.bus.letters-hint'));
+    this.bar = h('div', { class: 'view-bar' }, hint, ...this.deeds);
+    this.element = h('div', { class: 'card view barred' }, this.bar, this.grid.element);
   }
 
   async look(search: string): Promise<string> {
@@ -47,7 +48,8 @@ export class LettersView implements View {
       `${letter.app} ${letter.reason} ${topicOf(letter)}`.toLowerCase().includes(wanted),
     );
     this.grid.draw(this.found);
-    this.bar.hidden = total === 0 || !this.context.acts;
+    this.bar.hidden = !this.context.acts;
+    for (const deed of this.deeds) deed.disabled = this.found.length === 0;
     return text('page.control.bus.letters', { count: total });
   }
 

@@ -1,6 +1,7 @@
 import type { TopicTraffic } from '../../../generated/protocol';
 import { colourOf } from '../../charts/colours';
 import { fill, h, keyed, placed, setText } from '../../dom';
+import { words } from '../../errors';
 import { fineTime, number, percent, rate, time } from '../../format';
 import { button } from '../../widgets/button';
 import type { Drawer } from '../../widgets/drawer';
@@ -19,6 +20,7 @@ export class TopicInspector {
   private readonly figures = h('div');
   private readonly writers = h('ul', { class: 'shares' });
   private readonly readers = h('ul', { class: 'chips' });
+  private readonly nobody = h('p', { class: 'quiet' }, text('page.control.bus.nobody'));
   private readonly list = h('ol', { class: 'messages' });
   private readonly sample = h('span', { class: 'sample', role: 'status' });
   private readonly live = h('input', { type: 'checkbox', checked: true });
@@ -27,6 +29,7 @@ export class TopicInspector {
   private messages: Message[] = [];
   private seen = 0;
   private isDetail = false;
+  private isOpen = false;
 
   constructor(
     private readonly context: Context,
@@ -40,6 +43,7 @@ export class TopicInspector {
       this.writers,
       h('h3', { class: 'section' }, text('page.control.bus.readers')),
       this.readers,
+      this.nobody,
       h(
         'h3',
         { class: 'section tail-head' },
@@ -52,6 +56,7 @@ export class TopicInspector {
     );
   }
 
+  /** The topic is shown once it was looked at. */
   open(topic: string): void {
     this.topic = topic;
     this.messages = [];
@@ -61,7 +66,8 @@ export class TopicInspector {
       part.textContent = '';
     }
     setText(this.nothing, '');
-    this.showOverview();
+    this.isDetail = false;
+    this.isOpen = false;
   }
 
   /** From a message back to its topic; whether it was at one. */
@@ -92,20 +98,23 @@ export class TopicInspector {
       this.messages = [...this.messages, ...came].slice(-TAIL_KEPT);
       this.draw(found.traffic, isFirst ? 0 : found.skipped, came.length);
     } catch (error) {
-      setText(this.nothing, error instanceof Error ? error.message : '');
+      if (topic !== this.topic) return;
+      setText(this.nothing, words(error));
       this.nothing.hidden = false;
     }
+    if (!this.isOpen) this.showOverview();
   }
 
   private showOverview(): void {
     this.isDetail = false;
+    this.isOpen = true;
     const { topic } = this;
     const traces = button(
       text('page.control.traces'),
       () => this.context.show('traces', `topic:${topic}`),
       { sign: 'traces' },
     );
-    this.drawer.open(topic, '', [traces], this.overview);
+    this.drawer.open(topic, text('page.control.bus.topic'), [traces], this.overview);
   }
 
   private draw(traffic: TopicTraffic, skipped: number, came: number): void {
@@ -163,6 +172,7 @@ export class TopicInspector {
         ),
       () => undefined,
     );
+    this.nobody.hidden = traffic.readers.length > 0;
     setText(
       this.sample,
       skipped > 0 ? text('page.control.bus.sampled', { shown: came, count: skipped + came }) : '',

@@ -7,7 +7,7 @@ import { Tabs } from '../../widgets/tabs';
 import { text } from '../../../renderer/language';
 import type { View } from '../bus/view';
 import type { Context, Page } from '../page';
-import { pageFrame } from '../page-frame';
+import { PageFrame } from '../page-frame';
 import { ChannelsView } from './channels-view';
 import { ContextsView } from './contexts-view';
 import { DeliveriesView } from './deliveries-view';
@@ -19,7 +19,8 @@ type ViewName = (typeof VIEWS)[number];
 
 /** FDC3: who is on which channel, what was shared last, who takes which intent, and who got what. */
 export class Fdc3 implements Page {
-  readonly element: HTMLElement;
+  private readonly frame = new PageFrame();
+  readonly element = this.frame.element;
   private readonly field = new SearchField(text('page.control.fdc3.search'), () => this.poll.now());
   private readonly about = h('span', { class: 'quiet about' });
   private readonly drawer = new Drawer(() => this.unmark());
@@ -46,11 +47,6 @@ export class Fdc3 implements Page {
       })),
       text('page.control.fdc3.views'),
       () => this.viewShown(),
-    );
-    this.element = pageFrame(
-      [this.tabs.bar, this.field.element, this.about],
-      this.tabs.host,
-      this.drawer,
     );
     this.tabs.show('channels');
     this.poll.start();
@@ -80,7 +76,6 @@ export class Fdc3 implements Page {
   }
 
   private viewShown(): void {
-    setText(this.about, '');
     this.drawer.close();
     this.poll.now();
   }
@@ -95,6 +90,7 @@ export class Fdc3 implements Page {
       const isOff = error instanceof CallError && error.category === 'unavailable';
       if (isOff) setText(this.about, text('page.control.fdc3.off'));
     }
+    this.frame.fill([this.tabs.bar, this.field.element, this.about], this.tabs.host, this.drawer);
   }
 
   private unmark(): void {

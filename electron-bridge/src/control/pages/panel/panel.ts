@@ -7,6 +7,7 @@ import type {
 } from '../../../generated/protocol';
 import { Drawer } from '../../widgets/drawer';
 import { add, fill, h, keyed, setAttribute, setText } from '../../dom';
+import { words } from '../../errors';
 import { time } from '../../format';
 import { icon } from '../../icons';
 import type { Context, Page, Question } from '../page';
@@ -25,7 +26,7 @@ type Line = { row: PanelRow } | { group: string };
 
 /** Any panel, those of a shell's own too, as a page. */
 export class PanelPage implements Page {
-  readonly element: HTMLElement;
+  readonly element = h('div', { class: 'page-frame panel-page' });
   private readonly subtitle = h('span', { class: 'quiet about' });
   private readonly verdict = h('div', { class: 'verdict', role: 'status', hidden: true });
   private readonly field = h('input', { type: 'search', autocomplete: 'off', spellcheck: 'false' });
@@ -75,40 +76,6 @@ export class PanelPage implements Page {
     this.previous.addEventListener('click', () => this.turn(this.content?.previous));
     this.next.addEventListener('click', () => this.turn(this.content?.next));
     this.table.addEventListener('keydown', (event) => this.key(event));
-    this.element = h(
-      'div',
-      { class: 'page-frame panel-page' },
-      h(
-        'div',
-        { class: 'panel-tools' },
-        h(
-          'div',
-          { class: 'page-bar flowing' },
-          this.tabs.element,
-          this.field,
-          this.actions,
-          this.filters,
-          this.subtitle,
-        ),
-        this.verdict,
-      ),
-      h(
-        'div',
-        { class: 'page-split' },
-        h(
-          'div',
-          { class: 'card view panel-view' },
-          h('div', { class: 'panel-scroll' }, this.parts.element, this.table, this.empty),
-          h(
-            'footer',
-            { class: 'panel-foot' },
-            this.summary,
-            h('span', { class: 'buttons' }, this.previous, this.next),
-          ),
-        ),
-        this.drawer.element,
-      ),
-    );
     this.poll.start();
   }
 
@@ -150,14 +117,54 @@ export class PanelPage implements Page {
   }
 
   private async look(): Promise<void> {
+    const asked = { name: this.name, query: this.query() };
     try {
-      this.draw(
-        await this.context.api.call('panels.describe', { name: this.name, query: this.query() }),
-      );
+      const content = await this.context.api.call('panels.describe', asked);
+      this.frame();
+      this.draw(content);
     } catch (error) {
+      this.frame();
       this.empty.hidden = false;
-      setText(this.empty, error instanceof Error ? error.message : '');
+      setText(this.empty, words(error));
     }
+  }
+
+  /** Makes the page once it is known what belongs on it, so that nothing is pushed aside later. */
+  private frame(): void {
+    if (this.element.childElementCount > 0) return;
+    add(
+      this.element,
+      h(
+        'div',
+        { class: 'panel-tools' },
+        h(
+          'div',
+          { class: 'page-bar flowing' },
+          this.tabs.element,
+          this.field,
+          this.actions,
+          this.filters,
+          this.subtitle,
+        ),
+        this.verdict,
+      ),
+      h(
+        'div',
+        { class: 'page-split' },
+        h(
+          'div',
+          { class: 'card view panel-view' },
+          h('div', { class: 'panel-scroll' }, this.parts.element, this.table, this.empty),
+          h(
+            'footer',
+            { class: 'panel-foot' },
+            this.summary,
+            h('span', { class: 'buttons' }, this.previous, this.next),
+          ),
+        ),
+        this.drawer.element,
+      ),
+    );
   }
 
   private draw(content: PanelContent): void {
