@@ -137,13 +137,32 @@ class BusStats(Result, frozen=True, kw_only=True):
     history_bytes: int
 
 
+class LogRules(Result, frozen=True, kw_only=True):
+    """The configuration of the log: which topics are kept and encrypted, and how much of them.
+
+    The oldest segments go once one of the limits is passed. `without_vault` says what becomes of
+    messages of sensitive topics while the vault can't encrypt them.
+    """
+
+    topics: list[str]
+    sensitive: list[str]
+    without_vault: Literal["refuse", "memory"]
+    max_segments: int
+    max_bytes: int
+    max_age_days: float
+
+
 class LogStats(Result, frozen=True, kw_only=True):
-    """The log of persisted messages; times are Unix ms, null while it is empty."""
+    """The log of persisted messages; times are Unix ms, null while it is empty.
+
+    Without `rules` nothing is persisted.
+    """
 
     enabled: bool
     state: Literal["ok", "degraded", "off"]
     detail: str
     figures: dict[str, Any]
+    rules: LogRules | UnsetType = UNSET
 
 
 METHODS = (

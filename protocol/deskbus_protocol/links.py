@@ -78,6 +78,7 @@ METHODS = (
         params=ListLinksParams,
         result=ListLinksResult,
         callers="shell",
+        permission="control.view",
     ),
     Method(
         name="links.close",
@@ -85,6 +86,7 @@ METHODS = (
         params=CloseLinkParams,
         result=Empty,
         callers="shell",
+        permission="control.act",
         recorded="itself",
     ),
     Method(
@@ -93,6 +95,7 @@ METHODS = (
         params=SetLinkLimitsParams,
         result=LinkLimits,
         callers="shell",
+        permission="control.act",
         recorded="itself",
     ),
 )

@@ -260,7 +260,10 @@ class PanelDescriptor(Descriptor, frozen=True, kw_only=True, tag_field="kind", t
 
 
 class PanelQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A person's query in a panel. `filters` holds values by filter id, without empty ones."""
+    """A person's query in a panel. `filters` holds values by filter id, without empty ones.
+
+    `locale` is of the person who looks (BCP 47); the panel is in English without one.
+    """
 
     search: Search = ""
     filters: Annotated[dict[PartId, Text], Meta(max_length=12)] = msgspec.field(
@@ -269,6 +272,7 @@ class PanelQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     cursor: Cursor = ""
     live: bool = False
     tab: PartId | UnsetType = UNSET
+    locale: Annotated[str, Meta(max_length=35)] = ""
 
 
 class ListedPanel(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

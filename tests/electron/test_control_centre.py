@@ -164,6 +164,22 @@ async def test_audit_and_permissions_are_pages_and_a_filter_finds_an_app(
     await centre.until("!!document.querySelector('.panel-page')")
 
 
+async def test_connections_are_listed_and_one_is_closed_after_a_question(
+    electron: ElectronSession, centre: Page
+) -> None:
+    await go(electron, centre, "bus/#links", "Bus")
+    row = f"[...document.querySelectorAll('.grid-row')].find((row) => /{FEED}/.test(row.innerText))"
+    await centre.until(f"!!{row}")
+    number = await centre.evaluate(f"{row}.innerText")
+    await centre.evaluate(f"void {row}.click()")
+    await centre.click(".drawer-actions .danger")
+    await centre.until("!!document.querySelector('dialog[open]')")
+    await centre.click("dialog[open] button[type=submit]")
+    await centre.until(f"!!({row}) && ({row}).innerText !== {number!r}", timeout_s=20)
+    await go(electron, centre, "audit", "Audit")
+    await centre.until("document.querySelector('.panel-table').innerText.includes('link.closed')")
+
+
 @pytest.mark.parametrize(
     ("page", "title", "holds"),
     [

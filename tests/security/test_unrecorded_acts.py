@@ -63,7 +63,6 @@ EXEMPT = {
     "panels.register": "adds a page of the shell's own to what can be shown",
     "ui.panelQuery": "shows",
     "ui.panelClosed": "tells what the screen shows",
-    "links.list": "reads",
     "logging.get": "reads",
     "support.collect": "reads, and is needed most where the log fails",
     "control.open": "shows",

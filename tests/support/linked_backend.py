@@ -16,7 +16,7 @@ from deskbus.components.audit.refused_calls import RefusedCalls
 from deskbus.components.connections.connection_acceptor import ConnectionAcceptor
 from deskbus.components.connections.sessions import Sessions
 from deskbus.components.monitoring.health_checks import log_statistics
-from deskbus.config import HeartbeatConfig
+from deskbus.config import HeartbeatConfig, PersistenceConfig
 from deskbus.handlers import bus as bus_handlers
 from deskbus.handlers import history as history_handlers
 from deskbus.handlers import links as links_handlers
@@ -165,7 +165,10 @@ class LinkedBackend:
                 self.bus, replays, security.permissions, self.sessions.rate_limits
             ),
             history_handlers.handlers(
-                self.bus, replays, security.permissions, lambda: log_statistics(None)
+                self.bus,
+                replays,
+                security.permissions,
+                lambda: log_statistics(None, PersistenceConfig()),
             ),
             links_handlers.handlers(connections, self.trail),
         ):

@@ -85,7 +85,7 @@ def dispatcher_of(
                 bus,
                 replays,
                 permissions,
-                lambda: log_statistics(messaging.persistence),
+                lambda: log_statistics(messaging.persistence, run.settings.config.persistence),
                 messaging.access.owns,
             ),
             permissions_handlers.handlers(permissions, access.settings, explanations.explain),

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from msgspec import UnsetType
 
+from deskbus.languages.language import english
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus.security.decisions.permission_settings import PermissionSettings
@@ -76,7 +77,7 @@ def handlers(
 
 def _for_operators(settings: PermissionSettings, explain: Explain) -> Mapping[str, Handler]:
     async def list_all(_: Call, __: NoParams) -> PermissionList:
-        return settings.records()
+        return settings.records(english())
 
     async def grant(_: Call, params: GrantParams) -> Empty:
         await settings.grant(params)

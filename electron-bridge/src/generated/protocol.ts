@@ -901,12 +901,32 @@ export interface BusStats {
   historyBytes: number;
 }
 
-/** The log of persisted messages; times are Unix ms, null while it is empty. */
+/**
+ * The log of persisted messages; times are Unix ms, null while it is empty.
+ *
+ * Without `rules` nothing is persisted.
+ */
 export interface LogStats {
   enabled: boolean;
   state: "degraded" | "off" | "ok";
   detail: string;
   figures: Record<string, unknown>;
+  rules?: LogRules;
+}
+
+/**
+ * The configuration of the log: which topics are kept and encrypted, and how much of them.
+ *
+ * The oldest segments go once one of the limits is passed. `without_vault` says what becomes of
+ * messages of sensitive topics while the vault can't encrypt them.
+ */
+export interface LogRules {
+  topics: Array<string>;
+  sensitive: Array<string>;
+  withoutVault: "memory" | "refuse";
+  maxSegments: number;
+  maxBytes: number;
+  maxAgeDays: number;
 }
 
 export interface QueueList {
@@ -1947,13 +1967,18 @@ export interface OpenPanelParams {
   query?: PanelQuery;
 }
 
-/** A person's query in a panel. `filters` holds values by filter id, without empty ones. */
+/**
+ * A person's query in a panel. `filters` holds values by filter id, without empty ones.
+ *
+ * `locale` is of the person who looks (BCP 47); the panel is in English without one.
+ */
 export interface PanelQuery {
   search?: string;
   filters?: Record<string, string>;
   cursor?: string;
   live?: boolean;
   tab?: string;
+  locale?: string;
 }
 
 export interface OpenedPanel {
@@ -3256,6 +3281,9 @@ export const CONTROL_METHODS = [
   "panels.describe",
   "panels.perform",
   "metrics.get",
+  "links.list",
+  "links.close",
+  "links.setLimits",
   "traces.query",
   "traces.get",
   "control.overview",

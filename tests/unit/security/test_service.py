@@ -7,6 +7,7 @@ import anyio
 import pytest
 from msgspec import UNSET, Raw
 
+from deskbus.languages.language import english
 from deskbus.observability.tracing import call_trace
 from deskbus.security.decisions.decision_table import DAY_MS, EMBARGO_MS, UserDecision
 from deskbus.security.identity.code_identity import CodeIdentity
@@ -173,7 +174,9 @@ async def test_an_embargo_can_be_lifted_before_its_end() -> None:
     async with desk.running():
         for _ in range(3):
             await desk.security.permissions.request(TICKER, READ)
-        assert [e.permission for e in desk.settings.records().embargoes] == ["messaging.read"]
+        assert [e.permission for e in desk.settings.records(english()).embargoes] == [
+            "messaging.read"
+        ]
         assert await desk.settings.reset_embargo(TICKER.app, "messaging.read") == 1
         assert await desk.security.permissions.state(TICKER, READ) == "prompt"
         assert "EmbargoReset" in desk.trail.kinds()
@@ -310,7 +313,9 @@ async def test_the_list_tells_denials_configuration_and_when_it_was_used() -> No
         await desk.security.permissions.request(TICKER, READ)
         desk.clock.pass_ms(5)
         desk.security.checker.note_read(TICKER, "prices.a")
-        found = {(r.permission, r.allowed, r.source): r for r in desk.settings.records().records}
+        found = {
+            (r.permission, r.allowed, r.source): r for r in desk.settings.records(english()).records
+        }
     assert set(found) == {
         ("app.send", True, "config"),
         ("messaging.write", False, "person"),

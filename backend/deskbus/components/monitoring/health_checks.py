@@ -4,14 +4,14 @@ import msgspec
 from msgspec import UNSET
 
 from deskbus.bus.service import InterApplicationBus
-from deskbus.config import Config
+from deskbus.config import Config, PersistenceConfig
 from deskbus.persistence.service import MessagePersistence
 from deskbus.reliability.health_monitor import Check
 from deskbus.security.decisions.decision_store import DecisionStore
 from deskbus.security.policy.policy_service import PolicyService
 from deskbus.ui.shell import Shell
 from deskbus_protocol.health import ComponentHealth, Status
-from deskbus_protocol.history import LogStats
+from deskbus_protocol.history import LogRules, LogStats
 from deskbus_protocol.wording.quantity import counted
 
 
@@ -80,9 +80,19 @@ def permissions_check(decisions: DecisionStore, policies: PolicyService) -> Chec
     return check
 
 
-def log_statistics(persistence: MessagePersistence | None) -> LogStats:
+def log_statistics(persistence: MessagePersistence | None, config: PersistenceConfig) -> LogStats:
     if persistence is None:
         return LogStats(enabled=False, state="off", detail="", figures={})
     state = persistence.state
     figures = msgspec.to_builtins(persistence.statistics())
-    return LogStats(enabled=True, state=state.status, detail=state.detail, figures=figures)
+    rules = LogRules(
+        topics=config.topics,
+        sensitive=config.sensitive,
+        without_vault=config.sensitive_without_vault,
+        max_segments=config.max_segments,
+        max_bytes=config.max_bytes,
+        max_age_days=config.max_age_days,
+    )
+    return LogStats(
+        enabled=True, state=state.status, detail=state.detail, figures=figures, rules=rules
+    )

@@ -6,7 +6,7 @@ from typing import TypedDict
 from msgspec import UNSET, UnsetType
 
 from deskbus.contracts.audit_sink import AuditSink, committed
-from deskbus.languages.language import english
+from deskbus.languages.language import Language, english
 from deskbus.languages.permission_words import permission_title, scope_words, worded
 from deskbus.security.decisions.decision_store import DecisionStore
 from deskbus.security.decisions.decision_table import DecisionTable, UserDecision
@@ -77,9 +77,13 @@ class PermissionSettings:
             rules=list(self._security.checker.effective(app)),
         )
 
-    def records(self) -> PermissionList:
+    def records(self, language: Language) -> PermissionList:
         """All that stands, by app."""
-        records = [*self._of_the_person(), *self._of_the_configuration(), *self._of_the_policy()]
+        records = [
+            *self._of_the_person(language),
+            *self._of_the_configuration(language),
+            *self._of_the_policy(language),
+        ]
         records.sort(key=lambda record: (record.app, record.permission, record.scope))
         return PermissionList(
             epoch=self._security.checker.epoch,
@@ -89,7 +93,7 @@ class PermissionSettings:
                     app=embargo.app,
                     name=self._name(embargo.app),
                     permission=embargo.permission,
-                    title=self._title(embargo.permission),
+                    title=self._title(embargo.permission, language),
                     since=embargo.since,
                     until=embargo.until,
                     because=embargo.because,
@@ -210,12 +214,12 @@ class PermissionSettings:
                 action="Change it there; what the configuration gives can also be denied here.",
             )
 
-    def _of_the_person(self) -> Iterator[PermissionRecord]:
+    def _of_the_person(self, language: Language) -> Iterator[PermissionRecord]:
         now = self._clock()
         for decision in self._decisions:
             if decision.holds_at(now):
                 yield PermissionRecord(
-                    **self._said(decision.app, decision.grant),
+                    **self._said(decision.app, decision.grant, language),
                     allowed=decision.allowed,
                     holds=decision.holds,
                     source="person",
@@ -224,35 +228,35 @@ class PermissionSettings:
                     last_used=UNSET if decision.used is None else decision.used,
                 )
 
-    def _of_the_configuration(self) -> Iterator[PermissionRecord]:
+    def _of_the_configuration(self, language: Language) -> Iterator[PermissionRecord]:
         for app, grant in self.configured():
             yield PermissionRecord(
-                **self._said(app, grant), allowed=True, holds="always", source="config"
+                **self._said(app, grant, language), allowed=True, holds="always", source="config"
             )
 
-    def _of_the_policy(self) -> Iterator[PermissionRecord]:
+    def _of_the_policy(self, language: Language) -> Iterator[PermissionRecord]:
         for app in self._security.apps:
             for rule in self._security.checker.policy.for_app(app).rules:
                 if rule.effect == "ask" or rule.permission == ANY:
                     continue
                 scope = ANY if isinstance(rule.scope, UnsetType) else rule.scope
                 yield PermissionRecord(
-                    **self._said(app, Grant(rule.permission, scope)),
+                    **self._said(app, Grant(rule.permission, scope), language),
                     allowed=rule.effect == "allow",
                     holds="always",
                     source="policy",
                 )
 
-    def _said(self, app: str, grant: Grant) -> _Said:
+    def _said(self, app: str, grant: Grant, language: Language) -> _Said:
         entry = self._catalogue.get(grant.permission)
         return {
             "app": app,
             "name": self._name(app),
             "permission": grant.permission,
             "scope": grant.scope,
-            "title": self._title(grant.permission),
+            "title": self._title(grant.permission, language),
             "scope_words": (
-                grant.scope if entry is None else scope_words(english(), entry, grant.scope)
+                grant.scope if entry is None else scope_words(language, entry, grant.scope)
             ),
             "risk": "high" if entry is None else entry.risk,
         }
@@ -261,6 +265,6 @@ class PermissionSettings:
         rules = self._security.apps.rules(app)
         return visible(rules.name) if rules and rules.name else app
 
-    def _title(self, permission: str) -> str:
+    def _title(self, permission: str, language: Language) -> str:
         entry = self._catalogue.get(permission)
-        return permission if entry is None else permission_title(english(), entry)
+        return permission if entry is None else permission_title(language, entry)

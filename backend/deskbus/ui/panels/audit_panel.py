@@ -1,11 +1,12 @@
 """The audit panel: what happened, found by what a person knows of it, and whether all is there."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from msgspec import UNSET, UnsetType, structs
 
 from deskbus.contracts.audit_reading import AuditReading
+from deskbus.languages.language import Language, english, language_for
 from deskbus.storage.clocks import ClockMs, wall_ms
 from deskbus.storage.durable_files import write_private
 from deskbus_protocol.audit import (
@@ -35,7 +36,6 @@ from deskbus_protocol.panels import (
     Tone,
 )
 from deskbus_protocol.wording.display import visible
-from deskbus_protocol.wording.quantity import counted, number
 
 PAGE_ROWS = 100
 MAX_APPS = 500
@@ -45,47 +45,38 @@ MAX_APPS = 500
 HOUR_MS = 3_600_000
 
 
-FAMILIES = {
-    "permission.*": "Permissions",
-    "violation": "Violations",
-    "auth.*": "Tickets and sessions",
-    "app.*": "Apps",
-    "vault.*": "The vault",
-    "policy.*": "Policy",
-    "config.*": "The configuration",
-    "web.*": "The web gateway",
-    "control.*": "The control centre",
-    "audit.*": "The audit log itself",
-}
-PERIODS = {"1": "The last hour", "24": "The last day", "168": "The last week", "720": "30 days"}
-DECISIONS: dict[Decision, str] = {"allowed": "Allowed", "denied": "Denied"}
-SEVERITIES: dict[Severity, str] = {
-    "critical": "Critical",
-    "warning": "Warnings",
-    "notice": "Notices",
-    "info": "Daily business",
-}
+FAMILIES = (
+    "permission.*",
+    "violation",
+    "auth.*",
+    "app.*",
+    "vault.*",
+    "policy.*",
+    "config.*",
+    "web.*",
+    "control.*",
+    "audit.*",
+)
+PERIODS = ("1", "24", "168", "720")
+"""In hours."""
+
+DECISIONS: tuple[Decision, ...] = ("allowed", "denied")
+SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "notice", "info")
+ACTORS: tuple[Actor, ...] = ("person", "policy", "system")
 TONES: dict[Severity, Tone] = {
     "critical": "bad",
     "warning": "caution",
     "notice": "plain",
     "info": "quiet",
 }
-COLUMNS = [
-    PanelColumn(id="time", title="Time", weight=3),
-    PanelColumn(id="event", title="Event", weight=4),
-    PanelColumn(id="app", title="App", weight=4),
-    PanelColumn(id="decision", title="Decision", weight=0),
-    PanelColumn(id="what", title="What", weight=7),
-]
-ACTORS: dict[Actor, str] = {"person": "A person", "policy": "A rule", "system": "The backend"}
-VERIFY = PanelAction(id="verify", label="Verify", style="primary")
-ACTIONS = [
-    VERIFY,
-    PanelAction(id="csv", label="Export CSV", saves="audit.csv"),
-    PanelAction(id="json", label="Export JSON", saves="audit.json"),
-    PanelAction(id="head", label="Keep a checkpoint", saves="audit-checkpoint.txt"),
-]
+COLUMNS = {"time": 3, "event": 4, "app": 4, "decision": 0, "what": 7}
+"""The weights of the columns."""
+
+SAVES = {"csv": "audit.csv", "json": "audit.json", "head": "audit-checkpoint.txt"}
+WORDS = "panel.audit."
+PLAIN_DETAILS = ("permission", "scope", "method", "topic", "reason")
+"""Details whose values say by themselves what they are."""
+
 FORMATS: dict[str, AuditFormat] = {"csv": "csv", "json": "json"}
 SHELL = ClientId("deskbus.shell", "audit-panel")
 
@@ -107,6 +98,8 @@ class AuditPanel:
         self._verdict: AuditVerdict | None = None
         self._wanted = AuditFilter()
         self._live = False
+        self._language = english()
+        """The language in which it was last shown, and so in which an action is answered."""
 
     def appended(self) -> None:
         """There are new records; shown at once to a person who looks at the newest and wants it."""
@@ -114,6 +107,7 @@ class AuditPanel:
             self._on_changed()
 
     async def describe(self, query: PanelQuery) -> PanelContent:
+        language = self._language = language_for(query.locale)
         self._live = query.live and not query.cursor
         self._wanted = self._filter(query)
         stats = await self._audit.stats()
@@ -123,25 +117,23 @@ class AuditPanel:
         further = UNSET if isinstance(page.cursor, UnsetType) else str(page.cursor)
         previous = UNSET if isinstance(cursor, UnsetType) else await self._newer(cursor)
         return PanelContent(
-            title="Audit log",
-            subtitle="Requests, permissions, refusals and changes, newest first.",
-            facts=_facts(stats),
+            title=language.text(WORDS + "title"),
+            subtitle=language.text(WORDS + "subtitle"),
+            facts=_facts(stats, language),
             verdict=self._say(),
-            search=PanelSearch(placeholder="Search in records", value=query.search),
+            search=PanelSearch(placeholder=language.text(WORDS + "search"), value=query.search),
             filters=self._filters(query, stats),
-            columns=COLUMNS,
-            rows=[_row(record) for record in page.records],
-            actions=[
-                VERIFY if self._progress is None else structs.replace(VERIFY, disabled=True),
-                *ACTIONS[1:],
+            columns=[
+                PanelColumn(id=name, title=language.text(f"{WORDS}column.{name}"), weight=weight)
+                for name, weight in COLUMNS.items()
             ],
-            summary=(
-                f"{counted(len(page.records), 'record')} shown, {number(stats.records)} in the log"
-            ),
+            rows=[_row(record, language) for record in page.records],
+            actions=self._actions(),
+            summary=language.text(WORDS + "summary", shown=len(page.records), count=stats.records),
             next=further,
             previous=previous,
             live=query.live,
-            empty=_empty(stats, further),
+            empty=_empty(stats, further, language),
         )
 
     async def act(self, action: str, row: str | None, path: Path | None) -> str:
@@ -156,9 +148,22 @@ class AuditPanel:
                 write_private(path, head.checkpoint.encode())  # a kilobyte
             except OSError:
                 raise DeskbusError(DEGRADED, "The file can't be written there.") from None
-            return "Kept. Store it where this computer can't change it."
+            return self._language.text(WORDS + "kept")
         count = await self._audit.export_to(path, self._wanted, FORMATS[action], SHELL)
-        return f"{counted(count, 'record')}, with a proof beside the file."
+        return self._language.text(WORDS + "exported", count=count)
+
+    def _actions(self) -> list[PanelAction]:
+        def words(name: str) -> str:
+            return self._language.text(f"{WORDS}action.{name}")
+
+        verifying = self._progress is not None
+        verify = PanelAction(
+            id="verify", label=words("verify"), style="primary", disabled=verifying
+        )
+        saving = [
+            PanelAction(id=name, label=words(name), saves=file) for name, file in SAVES.items()
+        ]
+        return [verify, *saving]
 
     async def _newer(self, cursor: int) -> str:
         """The cursor of the page before the one that begins below `cursor`; "" is the first."""
@@ -187,35 +192,35 @@ class AuditPanel:
         return ""
 
     def _say(self) -> PanelVerdict:
+        def words(name: str, **values: str | int) -> str:
+            return self._language.text(f"{WORDS}verdict.{name}", **values)
+
         if self._progress is not None:
-            return PanelVerdict(text="Reading every record …", progress=self._progress)
+            return PanelVerdict(text=words("reading"), progress=self._progress)
         verdict = self._verdict
         if verdict is None:
-            return PanelVerdict(
-                text="Not verified since the start.",
-                detail="Verify reads the whole log and proves that nothing is missing or changed.",
-                tone="quiet",
-            )
+            return PanelVerdict(text=words("none"), detail=words("none-detail"), tone="quiet")
         if verdict.verdict == "TAMPERED":
-            seq = f", record {verdict.seq}" if isinstance(verdict.seq, int) else ""
-            where = f"{verdict.file}{seq}" if verdict.file else "the log"
+            seq = verdict.seq if isinstance(verdict.seq, int) else None
+            where = visible(verdict.file) if verdict.file else words("the-log")
+            if seq is not None:
+                where = words("record", file=where, seq=seq)
             return PanelVerdict(
-                text="TAMPERED: the log was changed from outside.",
+                text=words("tampered"),
                 detail=f"{visible(verdict.reason)} ({where}).",
                 tone="bad",
             )
         if verdict.verdict == "UNANCHORED":
-            there = counted(verdict.records, "record")
             return PanelVerdict(
-                text=f"UNANCHORED: {there} fit, the end is not proven.",
+                text=words("unanchored", count=verdict.records),
                 detail=f"{visible(verdict.reason)}. {verdict.action}.",
                 tone="caution",
             )
         found = len(verdict.findings)
-        notes = f" {counted(found, 'remark')}: deskbus audit verify tells more." if found else ""
+        notes = f" {words('remarks', count=found)}" if found else ""
         return PanelVerdict(
-            text=f"OK: all {counted(verdict.records, 'record')} are there, as they were written.",
-            detail=f"Its end was held against {verdict.anchor}.{notes}",
+            text=words("ok", count=verdict.records),
+            detail=words("ok-detail", anchor=verdict.anchor) + notes,
             tone="good",
         )
 
@@ -238,63 +243,87 @@ class AuditPanel:
 
     def _filters(self, query: PanelQuery, stats: AuditStats) -> list[PanelFilter]:
         apps = sorted(stats.by_app, key=lambda app: -stats.by_app[app])[:MAX_APPS]
-        choices: list[tuple[str, str, dict[str, str]]] = [
-            ("type", "All events", FAMILIES),
-            ("app", "All apps", {app: visible(app) for app in sorted(apps)}),
-            ("decision", "All decisions", dict(_pairs(DECISIONS))),
-            ("actor", "Anybody", dict(_pairs(ACTORS))),
-            ("severity", "All severities", dict(_pairs(SEVERITIES))),
-            ("period", "All times", PERIODS),
-            ("correlation", "Correlation id", {}),
-        ]
+        language = self._language
+
+        def worded(kind: str, values: Iterable[str]) -> dict[str, str]:
+            return {
+                value: language.text(f"{WORDS}{kind}.{value.removesuffix('.*')}")
+                for value in values
+            }
+
+        choices: dict[str, dict[str, str]] = {
+            "type": worded("family", FAMILIES),
+            "app": {app: visible(app) for app in sorted(apps)},
+            "decision": worded("decision", DECISIONS),
+            "actor": worded("actor", ACTORS),
+            "severity": worded("severity", SEVERITIES),
+            "period": worded("period", PERIODS),
+            "correlation": {},
+        }
         return [
             PanelFilter(
                 id=name,
-                label=label,
+                label=language.text(f"{WORDS}filter.{name}"),
                 options=[PanelOption(value=value, label=text) for value, text in options.items()],
                 value=query.filters.get(name, ""),
             )
-            for name, label, options in choices
+            for name, options in choices.items()
         ]
 
 
-def _pairs(
-    words: Mapping[Actor, str] | Mapping[Decision, str] | Mapping[Severity, str],
-) -> list[tuple[str, str]]:
-    return list(words.items())
-
-
-def _facts(stats: AuditStats) -> list[PanelFact]:
-    size = f"{stats.bytes / 1e6:,.1f} MB" if stats.bytes >= 1e6 else f"{stats.bytes / 1e3:,.0f} kB"
-    facts = [PanelFact(label="Kept in", text=f"{counted(stats.files, 'file')}, {size}")]
+def _facts(stats: AuditStats, language: Language) -> list[PanelFact]:
+    size = language.text(
+        "page.unit.mb" if stats.bytes >= 1e6 else "page.unit.kb",
+        size=language.number(stats.bytes / 1e6, 1)
+        if stats.bytes >= 1e6
+        else language.number(stats.bytes / 1e3),
+    )
+    facts = [
+        PanelFact(
+            label=language.text(WORDS + "fact.kept"),
+            text=language.text(WORDS + "fact.kept-in", count=stats.files, size=size),
+        )
+    ]
     if stats.pruned:
-        facts.append(PanelFact(label="Removed by retention", text=counted(stats.pruned, "record")))
+        facts.append(
+            PanelFact(
+                label=language.text(WORDS + "fact.pruned"),
+                text=language.text(WORDS + "records", count=stats.pruned),
+            )
+        )
     tone: Tone = "plain" if stats.state == "ok" else "bad"
-    facts.append(PanelFact(label="State", text=visible(stats.detail), tone=tone))
+    label = language.text(WORDS + "fact.state")
+    facts.append(PanelFact(label=label, text=visible(stats.detail), tone=tone))
     return facts
 
 
-def _row(record: AuditRecord) -> PanelRow:
+def _row(record: AuditRecord, language: Language) -> PanelRow:
+    """The names and values of a record's details stay as they are on record."""
     decision = PanelCell()
     if not isinstance(record.decision, UnsetType):
-        allowed = record.decision == "allowed"
         decision = PanelCell(
-            text=DECISIONS[record.decision], look="badge", tone="good" if allowed else "bad"
+            text=language.text(f"{WORDS}decision.{record.decision}"),
+            look="badge",
+            tone="good" if record.decision == "allowed" else "bad",
         )
+    told = {
+        name: value for name, value in record.details.items() if name not in ("prompt", "holds")
+    }
     what = ", ".join(
-        f"{value}" for name, value in record.details.items() if name not in ("prompt", "holds")
+        f"{value}" if name in PLAIN_DETAILS else f"{name} {value}" for name, value in told.items()
     )
-    facts = [
-        ("Sequence", str(record.seq)),
-        ("Severity", record.severity),
-        ("Decided by", ACTORS[record.actor]),
-        ("Client", record.client),
-        ("Reason", record.reason),
-        ("Correlation id", record.correlation_id),
-        ("Trace id", record.trace_id),
-        ("Run", record.boot),
-        *((name, str(value)) for name, value in record.details.items()),
-    ]
+    facts = {
+        "sequence": str(record.seq),
+        "severity": record.severity,
+        "actor": language.text(f"{WORDS}actor.{record.actor}"),
+        "client": record.client,
+        "reason": record.reason,
+        "correlation": record.correlation_id,
+        "trace": record.trace_id,
+        "run": record.boot,
+    }
+    labelled = [(language.text(f"{WORDS}fact.{name}"), text) for name, text in facts.items()]
+    labelled += [(name, str(value)) for name, value in record.details.items()]
     return PanelRow(
         id=str(record.seq),
         cells=[
@@ -306,15 +335,18 @@ def _row(record: AuditRecord) -> PanelRow:
         ],
         details=[
             PanelFact(label=label, text=visible(text)[:10_000], look="code")
-            for label, text in facts
+            for label, text in labelled
             if text
         ],
     )
 
 
-def _empty(stats: AuditStats, further: str | UnsetType) -> PanelMessage:
+def _empty(stats: AuditStats, further: str | UnsetType, language: Language) -> PanelMessage:
+    which = "nothing-yet"
     if not isinstance(further, UnsetType):
-        return PanelMessage(title="Not found so far", text="Go on with the next page.")
-    if stats.records:
-        return PanelMessage(title="Nothing fits", text="Search for something else.")
-    return PanelMessage(title="Nothing yet", text="New records are listed here as they come.")
+        which = "not-so-far"
+    elif stats.records:
+        which = "nothing-fits"
+    return PanelMessage(
+        title=language.text(f"{WORDS}{which}"), text=language.text(f"{WORDS}{which}-text")
+    )

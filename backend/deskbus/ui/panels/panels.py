@@ -127,7 +127,7 @@ class Panels:
             await self._shell.call("ui.openControlCentre", page, Empty, timeout_s=OPEN_TIMEOUT_S)
             return name
         panel = self._opened(name) or _Open(provider, query)
-        panel.query = query
+        panel.query = self._spoken(query)
         is_new = panel.id not in self._open
         self._open[panel.id] = panel
         descriptor = panel.next(await _content(panel))
@@ -185,7 +185,7 @@ class Panels:
     def look(self, panel_id: str, query: PanelQuery) -> None:
         """A person looks for something else; raises `DeskbusError` (not_found)."""
         panel = self._panel(panel_id)
-        panel.query = query
+        panel.query = self._spoken(query)
         panel.dirty.set()
 
     async def act(
@@ -208,6 +208,10 @@ class Panels:
         panel = self._open.pop(panel_id, None)
         if panel:
             panel.scope.cancel()
+
+    def _spoken(self, query: PanelQuery) -> PanelQuery:
+        """The query of a window, which is in the shell's language."""
+        return structs.replace(query, locale=self._shell.language.code)
 
     def _find(self, name: str) -> PanelProvider:
         provider = self._providers.get(name)

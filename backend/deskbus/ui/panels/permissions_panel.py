@@ -1,14 +1,15 @@
 """The settings panel: what every app may do and may not, and taking it back."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from deskbus.contracts.permission_records import PermissionRecords
-from deskbus.languages.language import english
+from deskbus.languages.language import Language, english, language_for
 from deskbus.languages.permission_words import hold_words
 from deskbus_protocol.errors import NOT_FOUND, DeskbusError
 from deskbus_protocol.panels import (
@@ -29,7 +30,6 @@ from deskbus_protocol.panels import (
 )
 from deskbus_protocol.permissions import Embargo, PermissionList, PermissionRecord, Risk
 from deskbus_protocol.wording.display import visible
-from deskbus_protocol.wording.quantity import counted, number
 
 PAGE_ROWS = 300
 PAGE_BYTES = 1 << 20
@@ -44,34 +44,12 @@ MAX_ID = 512
 
 
 RISK_TONES: dict[Risk, Tone] = {"low": "good", "medium": "caution", "high": "bad"}
-RISK_WORDS: dict[Risk, str] = {"low": "Low risk", "medium": "Medium risk", "high": "High risk"}
-SOURCES = {"person": "You", "policy": "Your administrator", "config": "The configuration"}
-BRIEFLY = {"person": "", "policy": "By policy", "config": "Configured"}
+SOURCES = ("person", "policy", "config")
+STATES = ("allowed", "denied", "embargo")
+COLUMNS = {"permission": 5, "scope": 6, "decision": 0, "since": 4, "until": 4, "used": 4}
+"""The weights of the columns."""
 
-
-COLUMNS = [
-    PanelColumn(id="permission", title="Permission", weight=5),
-    PanelColumn(id="scope", title="For what", weight=6),
-    PanelColumn(id="decision", title="Decision", weight=0),
-    PanelColumn(id="since", title="Since", weight=4),
-    PanelColumn(id="until", title="Until", weight=4),
-    PanelColumn(id="used", title="Last used", weight=4),
-]
-REVOKE = PanelAction(id="revoke", label="Revoke", style="danger")
-FORGET = PanelAction(id="forget", label="Forget")
-RESET = PanelAction(id="reset", label="Let it ask again")
-REVOKE_ALL = PanelAction(
-    id="revokeAll",
-    label="Revoke all",
-    style="danger",
-    confirm="Take back everything that you decided for this app?",
-    confirm_label="Revoke all",
-)
-STATES = [
-    PanelOption(value="allowed", label="Allowed"),
-    PanelOption(value="denied", label="Denied"),
-    PanelOption(value="embargo", label="May not ask"),
-]
+WORDS = "panel.permissions."
 
 
 class _Key(msgspec.Struct, frozen=True, array_like=True):
@@ -97,11 +75,14 @@ class PermissionsPanel:
 
     def __init__(self, permissions: PermissionRecords) -> None:
         self._permissions = permissions
+        self._language = english()
+        """The language in which it was last shown, and so in which an action is answered."""
 
     async def describe(self, query: PanelQuery) -> PanelContent:
-        found = self._permissions.records()
+        language = self._language = language_for(query.locale)
+        found = self._permissions.records(language)
         everything = _fitting(found, query)
-        page = _page(everything, query.cursor)
+        page = _page(everything, query.cursor, language)
         names = {one.app: one.name for one in page.shown}
         can_revoke = {one.app for one in found.records if one.source == "person"}
         groups = [
@@ -114,59 +95,41 @@ class PermissionsPanel:
             for app, name in sorted(names.items(), key=lambda pair: (pair[1].casefold(), pair[0]))
         ]
         return PanelContent(
-            title="Permissions",
-            subtitle="Permissions of apps, granted and refused; each can be taken back.",
-            verdict=_verdict(found),
-            search=PanelSearch(placeholder="Search apps and permissions", value=query.search),
-            filters=[
-                PanelFilter(
-                    id="state",
-                    label="All decisions",
-                    options=STATES,
-                    value=query.filters.get("state", ""),
-                ),
-                PanelFilter(
-                    id="app",
-                    label="All apps",
-                    options=_app_options(found),
-                    value=query.filters.get("app", ""),
-                ),
-                PanelFilter(
-                    id="source",
-                    label="Decided by anybody",
-                    options=[
-                        PanelOption(value=value, label=text) for value, text in SOURCES.items()
-                    ],
-                    value=query.filters.get("source", ""),
-                ),
+            title=language.text(WORDS + "title"),
+            subtitle=language.text(WORDS + "subtitle"),
+            verdict=_verdict(found, language),
+            search=PanelSearch(placeholder=language.text(WORDS + "search"), value=query.search),
+            filters=_filters(found, query, language),
+            columns=[
+                PanelColumn(id=name, title=language.text(f"{WORDS}column.{name}"), weight=weight)
+                for name, weight in COLUMNS.items()
             ],
-            columns=COLUMNS,
             groups=groups,
             rows=page.rows,
-            row_actions=[REVOKE, FORGET, RESET, REVOKE_ALL],
-            summary=_summary(page, len(everything)),
+            row_actions=_row_actions(language),
+            summary=_summary(page, len(everything), language),
             next=page.next,
             previous=page.previous,
-            empty=_empty(found),
+            empty=_empty(found, language),
         )
 
     async def act(self, action: str, row: str | None, path: Path | None) -> str:
         del path
         if action == "revokeAll" and row is not None:
             count = await self._permissions.revoke(row, None, None)
-            return f"{counted(count, 'decision')} taken back."
+            return self._language.text(WORDS + "revoked-all", count=count)
         key = self._key(row)
         if action == "reset":
             if not await self._permissions.reset_embargo(key.app, key.permission):
                 raise DeskbusError(NOT_FOUND, "It may ask already.")
-            return "It may ask again."
+            return self._language.text(WORDS + "reset-done")
         if not await self._permissions.revoke(key.app, key.permission, key.scope):
             raise DeskbusError(NOT_FOUND, "That decision is not there any more.")
-        return "Revoked." if action == "revoke" else "Forgotten; it may ask again."
+        return self._language.text(WORDS + ("revoked" if action == "revoke" else "forgotten"))
 
     def _key(self, row: str | None) -> _Key:
         """The permission that a row stands for; raises `DeskbusError` (not_found)."""
-        found = self._permissions.records()
+        found = self._permissions.records(self._language)
         for one in _entries(found):
             if _row_id(_key_of(one)) == row:
                 return _key_of(one)
@@ -207,7 +170,7 @@ def _digest(one: _Entry) -> str:
     return hashlib.sha256(msgspec.json.encode(_order(one))).hexdigest()
 
 
-def _page(everything: list[_Entry], cursor: str) -> _Page:
+def _page(everything: list[_Entry], cursor: str, language: Language) -> _Page:
     """From the entry that `cursor` names, as many as one page holds.
 
     Where that entry is gone meanwhile, from the place that it had.
@@ -220,10 +183,10 @@ def _page(everything: list[_Entry], cursor: str) -> _Page:
     def cursor_of(at: int) -> str:
         return f"{at}.{_digest(everything[at])}"
 
-    rows = _rows(everything[start : start + PAGE_ROWS])
+    rows = _rows(everything[start : start + PAGE_ROWS], language)
     end = start + len(rows)
     before = everything[max(start - PAGE_ROWS, 0) : start]
-    back = len(_rows(before[::-1]))
+    back = len(_rows(before[::-1], language))
     return _Page(
         shown=everything[start:end],
         rows=rows,
@@ -233,12 +196,15 @@ def _page(everything: list[_Entry], cursor: str) -> _Page:
     )
 
 
-def _rows(entries: list[_Entry]) -> list[PanelRow]:
+def _rows(entries: list[_Entry], language: Language) -> list[PanelRow]:
     """As many as fit `PAGE_BYTES`, and one at least."""
     rows: list[PanelRow] = []
     size = 0
     for one in entries:
-        row = _record_row(one) if isinstance(one, PermissionRecord) else _embargo_row(one)
+        if isinstance(one, PermissionRecord):
+            row = _record_row(one, language)
+        else:
+            row = _embargo_row(one, language)
         size += len(msgspec.json.encode(row))
         if rows and size > PAGE_BYTES:
             break
@@ -252,32 +218,39 @@ def _row_id(key: _Key) -> str:
     return text.decode() if len(text) <= MAX_ID else hashlib.sha256(text).hexdigest()
 
 
-def _record_row(record: PermissionRecord) -> PanelRow:
+def _record_row(record: PermissionRecord, language: Language) -> PanelRow:
     by_person = record.source == "person"
     action = "revoke" if record.allowed else "forget"
-    source = SOURCES[record.source]
+    state = "allowed" if record.allowed else "denied"
+    risk = language.text(f"{WORDS}risk.{record.risk}")
+
+    def fact(label: str, text: str, **options: Any) -> PanelFact:
+        return PanelFact(label=language.text(f"{WORDS}fact.{label}"), text=text, **options)
+
+    briefly = "" if by_person else language.text(f"{WORDS}briefly.{record.source}")
+    unused = language.text(WORDS + "never") if by_person and record.allowed else ""
     return PanelRow(
         id=_row_id(_key_of(record)),
         group=record.app,
         cells=[
-            PanelCell(text=record.title, look="strong", note=RISK_WORDS[record.risk]),
+            PanelCell(text=record.title, look="strong", note=risk),
             _scope(record),
             PanelCell(
-                text="Allowed" if record.allowed else "Denied",
+                text=language.text(f"{WORDS}state.{state}"),
                 look="badge",
                 tone="good" if record.allowed else "bad",
             ),
-            _time(record.since, BRIEFLY[record.source]),
-            _until(record),
-            _time(record.last_used, "Never" if by_person and record.allowed else ""),
+            _time(record.since, briefly),
+            _until(record, language),
+            _time(record.last_used, unused),
         ],
         actions=[action] if by_person else [],
         details=[
-            PanelFact(label="Permission", text=record.permission, look="code"),
-            PanelFact(label="Scope", text=visible(record.scope), look="code"),
-            PanelFact(label="Risk", text=RISK_WORDS[record.risk], tone=RISK_TONES[record.risk]),
-            PanelFact(label="Decided by", text=source),
-            PanelFact(label="Holds", text=hold_words(english(), record.holds)),
+            fact("permission", record.permission, look="code"),
+            fact("scope", visible(record.scope), look="code"),
+            fact("risk", risk, tone=RISK_TONES[record.risk]),
+            fact("source", language.text(f"{WORDS}source.{record.source}")),
+            fact("holds", hold_words(language, record.holds)),
         ],
     )
 
@@ -292,28 +265,38 @@ def _scope(record: PermissionRecord) -> PanelCell:
     return PanelCell(text=words, note=scope)
 
 
-def _embargo_row(embargo: Embargo) -> PanelRow:
-    why = "Closed unanswered" if embargo.because == "dismissed" else "Left unanswered"
+def _embargo_row(embargo: Embargo, language: Language) -> PanelRow:
+    why = "dismissed" if embargo.because == "dismissed" else "unanswered"
     return PanelRow(
         id=_row_id(_key_of(embargo)),
         group=embargo.app,
         cells=[
             PanelCell(text=embargo.title, look="strong"),
-            PanelCell(text=why, note="too often to be asked now", tone="quiet"),
-            PanelCell(text="May not ask", look="badge", tone="caution"),
+            PanelCell(
+                text=language.text(f"{WORDS}embargo.{why}"),
+                note=language.text(WORDS + "embargo.note"),
+                tone="quiet",
+            ),
+            PanelCell(text=language.text(WORDS + "state.embargo"), look="badge", tone="caution"),
             PanelCell(time=embargo.since),
             PanelCell(time=embargo.until),
             PanelCell(),
         ],
         actions=["reset"],
-        details=[PanelFact(label="Permission", text=embargo.permission, look="code")],
+        details=[
+            PanelFact(
+                label=language.text(WORDS + "fact.permission"),
+                text=embargo.permission,
+                look="code",
+            )
+        ],
     )
 
 
-def _until(record: PermissionRecord) -> PanelCell:
+def _until(record: PermissionRecord, language: Language) -> PanelCell:
     if not isinstance(record.until, UnsetType):
         return PanelCell(time=record.until)
-    return PanelCell(text=hold_words(english(), record.holds), tone="quiet")
+    return PanelCell(text=hold_words(language, record.holds), tone="quiet")
 
 
 def _time(at: int | UnsetType, otherwise: str) -> PanelCell:
@@ -351,14 +334,54 @@ def _fits_embargo(embargo: Embargo, query: PanelQuery) -> bool:
     return _words_fit(query.search, embargo.app, embargo.name, embargo.title, embargo.permission)
 
 
-def _verdict(found: PermissionList) -> PanelVerdict | UnsetType:
+def _row_actions(language: Language) -> list[PanelAction]:
+    def words(name: str) -> str:
+        return language.text(f"{WORDS}action.{name}")
+
+    return [
+        PanelAction(id="revoke", label=words("revoke"), style="danger"),
+        PanelAction(id="forget", label=words("forget")),
+        PanelAction(id="reset", label=words("reset")),
+        PanelAction(
+            id="revokeAll",
+            label=words("revoke-all"),
+            style="danger",
+            confirm=words("revoke-all-question"),
+            confirm_label=words("revoke-all"),
+        ),
+    ]
+
+
+def _filters(found: PermissionList, query: PanelQuery, language: Language) -> list[PanelFilter]:
+    def options(kind: str, values: Iterable[str]) -> list[PanelOption]:
+        return [
+            PanelOption(value=value, label=language.text(f"{WORDS}{kind}.{value}"))
+            for value in values
+        ]
+
+    choices = {
+        "state": options("state", STATES),
+        "app": _app_options(found),
+        "source": options("source", SOURCES),
+    }
+    return [
+        PanelFilter(
+            id=name,
+            label=language.text(f"{WORDS}filter.{name}"),
+            options=values,
+            value=query.filters.get(name, ""),
+        )
+        for name, values in choices.items()
+    ]
+
+
+def _verdict(found: PermissionList, language: Language) -> PanelVerdict | UnsetType:
     risky = sum(1 for one in found.records if one.allowed and one.risk == "high")
     if not risky:
         return UNSET
-    needed = "it is" if risky == 1 else "they are"
     return PanelVerdict(
-        text=f"{counted(risky, 'permission')} of high risk allowed.",
-        detail=f"Have a look at whether {needed} still needed.",
+        text=language.text(WORDS + "risky", count=risky),
+        detail=language.text(WORDS + "risky-detail", count=risky),
         tone="caution",
     )
 
@@ -371,17 +394,15 @@ def _app_options(found: PermissionList) -> list[PanelOption]:
     ]
 
 
-def _summary(page: _Page, of: int) -> str:
+def _summary(page: _Page, of: int, language: Language) -> str:
     if len(page.rows) == of:
-        return counted(of, "decision")
+        return language.text(WORDS + "count", count=of)
     first, last = page.start + 1, page.start + len(page.rows)
-    return f"{number(first)} to {number(last)} of {counted(of, 'decision')}"
+    return language.text(WORDS + "range", first=first, last=last, count=of)
 
 
-def _empty(found: PermissionList) -> PanelMessage:
-    if found.records or found.embargoes:
-        return PanelMessage(title="Nothing fits", text="Search for something else.")
+def _empty(found: PermissionList, language: Language) -> PanelMessage:
+    which = "nothing-fits" if found.records or found.embargoes else "nothing-yet"
     return PanelMessage(
-        title="No decisions yet",
-        text="Once an app asks for a permission and you answer, it is listed here.",
+        title=language.text(f"{WORDS}{which}"), text=language.text(f"{WORDS}{which}-text")
     )

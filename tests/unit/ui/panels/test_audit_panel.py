@@ -213,3 +213,10 @@ async def test_new_records_come_by_themselves_only_where_that_is_wanted(
         drawn.clear()
         panel.appended()
         assert len(drawn) == draws
+
+
+async def test_the_panel_is_in_the_language_of_whoever_looks(panel: AuditPanel) -> None:
+    content = await panel.describe(PanelQuery(locale="de"))
+    assert content.title == "Prüfprotokoll"
+    assert content.summary == "2 Einträge gezeigt, 2 im Protokoll"
+    assert content.rows[0].cells[3].text == "Abgelehnt"

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from msgspec import UNSET, UnsetType
 
+from deskbus.languages.language import Language
 from deskbus.ui.panels.permissions_panel import PermissionsPanel
 from deskbus_protocol.errors import NOT_FOUND, DeskbusError
 from deskbus_protocol.panels import MAX_ROWS, PanelContent, PanelQuery
@@ -51,7 +52,7 @@ class Book:
         self.calls: list[tuple[str, ...]] = []
         self.finds = 1
 
-    def records(self) -> PermissionList:
+    def records(self, language: Language) -> PermissionList:
         return PermissionList(epoch=1, records=self.entries, embargoes=self.embargoes)
 
     async def revoke(self, app: str, permission: str | None, scope: str | None) -> int:
@@ -231,3 +232,10 @@ async def test_a_row_with_a_scope_longer_than_an_id_is_revoked(
     content = await panel.describe(PanelQuery(search="network"))
     await panel.act("revoke", content.rows[0].id, None)
     assert book.calls == [("revoke", "ticker", "network", "x" * 1024)]
+
+
+async def test_the_panel_is_in_the_language_of_whoever_looks(panel: PermissionsPanel) -> None:
+    content = await panel.describe(PanelQuery(locale="de-AT", filters={"state": "embargo"}))
+    assert content.title == "Berechtigungen"
+    assert [row.cells[2].text for row in content.rows] == ["Darf nicht fragen"]
+    assert await panel.act("reset", content.rows[0].id, None) == "Die App darf wieder fragen."

@@ -8,6 +8,7 @@ import type { Context, Page } from '../page';
 import { PageFrame } from '../page-frame';
 import { ClientsView } from './clients-view';
 import { LettersView } from './letters-view';
+import { LinksView } from './links-view';
 import { MapView } from './map-view';
 import { PublishView } from './publish-view';
 import { TopicInspector } from './topic-inspector';
@@ -16,7 +17,7 @@ import type { View } from './view';
 
 const LOOK_MS = 1000;
 /** Beginnings of what is looked at that name a view, for no topic begins so. */
-const VIEWS = ['map', 'topics', 'letters', 'queues', 'publish'] as const;
+const VIEWS = ['map', 'topics', 'letters', 'queues', 'links', 'publish'] as const;
 type ViewName = (typeof VIEWS)[number];
 
 /** The traffic: who talks to whom, what was said, what was not delivered, and what waits. */
@@ -44,6 +45,7 @@ export class Bus implements Page {
       topics: new TopicsView(context, openTopic),
       letters: new LettersView(context, this.drawer, openDetails, look),
       queues: new ClientsView(context, openDetails),
+      links: new LinksView(context, this.drawer, openDetails, look),
       publish: new PublishView(context, openTopic),
     };
     this.tabs = new Tabs(

@@ -13,7 +13,7 @@ import { icon } from '../../icons';
 import type { Context, Page, Question } from '../page';
 import { PanelTabs, Parts } from './parts';
 import { Poll } from '../../backend/poll';
-import { text } from '../../../renderer/language';
+import { language, text } from '../../../renderer/language';
 import { facts } from '../../widgets/facts';
 
 const LOOK_MS = 2000;
@@ -112,6 +112,7 @@ export class PanelPage implements Page {
       search: this.field.value,
       filters,
       cursor: this.cursor,
+      locale: language.code,
       ...(this.tab === '' ? {} : { tab: this.tab }),
     };
   }

@@ -1,5 +1,5 @@
-import type { LogStats } from '../../../generated/protocol';
-import { bytes, latency, NOTHING } from '../../format';
+import type { LogRules, LogStats } from '../../../generated/protocol';
+import { bytes, latency, NOTHING, number } from '../../format';
 import { facts, type Fact } from '../../widgets/facts';
 import { text } from '../../../renderer/language';
 import type { Context } from '../page';
@@ -53,10 +53,41 @@ export class Storage extends StatusPage {
           ]),
         ]),
       ),
-      section(text('page.control.storage.retention'), text('page.control.storage.retention-note')),
-      section(text('page.control.storage.sensitive'), text('page.control.storage.sensitive-note')),
+      ...(stats.rules ? rulesOf(stats.rules) : []),
     ];
   }
+}
+
+/** How long messages are kept, and which are encrypted, as the configuration has it. */
+function rulesOf(rules: LogRules): HTMLElement[] {
+  const list = (patterns: readonly string[]): string =>
+    patterns.length === 0 ? text('page.control.storage.no-topics') : patterns.join('  ');
+  return [
+    section(
+      text('page.control.storage.retention'),
+      text('page.control.storage.retention-note'),
+      facts([
+        [text('page.control.storage.topics'), list(rules.topics)],
+        [text('page.control.storage.max-segments'), number(rules.maxSegments)],
+        [text('page.control.storage.max-bytes'), bytes(rules.maxBytes)],
+        [
+          text('page.control.storage.max-age'),
+          text('page.unit.days', { days: number(rules.maxAgeDays) }),
+        ],
+      ]),
+    ),
+    section(
+      text('page.control.storage.sensitive'),
+      text('page.control.storage.sensitive-note'),
+      facts([
+        [text('page.control.storage.topics'), list(rules.sensitive)],
+        [
+          text('page.control.storage.without-vault'),
+          text(`page.control.storage.without-vault.${rules.withoutVault}`),
+        ],
+      ]),
+    ),
+  ];
 }
 
 function figuresOf(stats: LogStats): {
