@@ -67,10 +67,6 @@ EXEMPT = {
     "support.collect": "reads, and is needed most where the log fails",
     "control.open": "shows",
     "fdc3.chooseChannel": "shows a choice; joining a channel is the app's person's own",
-    "fdc3.channels": "reads",
-    "fdc3.contexts": "reads",
-    "fdc3.intents": "reads",
-    "fdc3.trace": "reads",
     "web.policyFor": "reads",
     "web.reportViolation": "records itself what a page tried",
 }
