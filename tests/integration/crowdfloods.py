@@ -257,7 +257,7 @@ OTHERS: Mapping[str, Flood] = {
         "bus.publish",
         lambda n: {"topic": "busy.all", "payload": n},
         setup=subscribed("busy.#"),
-        links=100,
+        links=20,
     ),
     "messages of a megabyte": payload(LARGE),
     "messages of four megabytes, nested": payload(NESTED),
