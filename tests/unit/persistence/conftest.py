@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from deskbus.persistence.log import message_log as log_module
+from tests.support.files_in_memory import tmp_path
 from tests.unit.persistence.rig import SMALL_SEGMENT
 from tests.unit.persistence.service import Rig
+
+__all__ = ["tmp_path"]
 
 
 @pytest.fixture

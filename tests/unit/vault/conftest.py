@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from deskbus.vault.keys import password_derivation
+from tests.support.files_in_memory import tmp_path
+
+__all__ = ["tmp_path"]
 
 
 @pytest.fixture
