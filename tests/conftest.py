@@ -31,7 +31,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
-# What a test logs is read where it fails. Structlog's own way of drawing a traceback, through rich,
+# The log of a test is read where it fails. Structlog's own way of drawing a traceback, through rich,
 # takes a hundred milliseconds for each.
 structlog.configure(
     processors=[

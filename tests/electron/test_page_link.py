@@ -111,7 +111,7 @@ LISTEN = """((number, resolve) => deskbusBridge.listen((text) => {
     const answer = text.split('\\n').find((line) => line.startsWith(`${number} `));
     if (answer !== undefined) resolve(answer.slice(`${number} `.length));
 }))"""
-"""Main says all of a turn in one text, so a line for the page itself may stand before the answer."""
+"""Main says all of a turn in one text: a line for the page itself may stand before the answer."""
 
 
 @pytest.mark.parametrize("json_text", ["", "[]", "{", "{}}", '{},"id":7', "null", '{"a":"\u0002"}'])
