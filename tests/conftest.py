@@ -31,8 +31,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
-# The log of a test is read where it fails. Structlog's own way of drawing a traceback, through rich,
-# takes a hundred milliseconds for each.
+# The log of a test is read where it fails. Structlog would draw each traceback in it by rich, which
+# takes a hundred milliseconds.
 structlog.configure(
     processors=[
         structlog.contextvars.merge_contextvars,

@@ -107,7 +107,7 @@ async def test_text_that_no_client_would_send_becomes_no_frame_and_harms_nobody(
     assert await sender.evaluate("deskbus.state()") == "open"
 
 
-LISTEN = """((number, resolve) => deskbusBridge.listen((text) => {
+HEAR = """((number, resolve) => deskbusBridge.listen((text) => {
     const answer = text.split('\\n').find((line) => line.startsWith(`${number} `));
     if (answer !== undefined) resolve(answer.slice(`${number} `.length));
 }))"""
@@ -119,7 +119,7 @@ async def test_a_call_whose_text_is_no_object_is_answered(sender: Page, json_tex
     """The page's client does not know the number, and hears nothing; the bridge does."""
     answer = await sender.evaluate(f"""(async () => {{
         const heard = new Promise((resolve) => {{
-            {LISTEN}(99, resolve);
+            {HEAR}(99, resolve);
         }});
         deskbusBridge.send({json.dumps(f"99 request refuse {json_text}")});
         return heard;
@@ -134,7 +134,7 @@ async def test_a_call_with_a_repeated_or_an_unknown_member_is_answered(
     for members in ('"topic":"talk.a","topic":"talk.b"', '"jsonrpc":"1.0"', '"__proto__":{}'):
         answer = await sender.evaluate(f"""(async () => {{
             const heard = new Promise((resolve) => {{
-                {LISTEN}(98, resolve);
+                {HEAR}(98, resolve);
             }});
             deskbusBridge.send('98 {operation} refuse {{{members},"payload":1}}');
             return heard;
