@@ -179,6 +179,15 @@ class StreamConfig(Section, frozen=True, kw_only=True):
     duplicate_window_s: Annotated[float, Meta(ge=1, le=86_400)] = 600.0
 
 
+NatsServer = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"(nats|tls|wss?)://\S+|[^\s/:]+(:\d+)?|\[[^\s/]+\](:\d+)?"),
+        examples=["nats://nats.example.com:4222"],
+    ),
+]
+
+
 class FederationConfig(Section, frozen=True, kw_only=True):
     """Topics that this machine shares with others through NATS; `name` is this machine's own.
 
@@ -189,8 +198,8 @@ class FederationConfig(Section, frozen=True, kw_only=True):
     """
 
     name: Annotated[str, Meta(pattern=whole(r"[a-z0-9-]+"), max_length=64, examples=["desk-a"])]
-    servers: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1)] = (
-        msgspec.field(default_factory=lambda: ["nats://127.0.0.1:4222"])
+    servers: Annotated[list[NatsServer], Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: ["nats://127.0.0.1:4222"]
     )
     topics: list[Pattern] = []
     send: list[Pattern] | UnsetType = UNSET

@@ -103,6 +103,8 @@ SECOND = APP + "\n[[apps]]\n" + 'id = "desk.board"\nname = "Board"\n'
         (APP.replace("desk.feed", "Desk Feed"), 2, "apps[0].id", "right form",
          '"com.example.ticker"'),
         ('[federation]\nname = "Desk A"\n', 2, "federation.name", "right form", '"desk-a"'),
+        ('[federation]\nname = "a"\nservers = ["http://nats:4222"]\n', 3, "federation.servers[0]",
+         "right form", '"nats://nats.example.com:4222"'),
         ("a = \n", 1, "", "not TOML", "Correct"),
     ],
 )  # fmt: skip

@@ -30,6 +30,23 @@ def test_without_the_section_there_is_no_federation(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "server",
+    [
+        "nats://a:4222",
+        "tls://u:p@a.example.com",
+        "wss://a/nats",
+        "ws://a",
+        "a",
+        "a:4222",
+        "[::1]:1",
+    ],
+)
+def test_every_address_that_nats_takes_is_a_server(tmp_path: Path, server: str) -> None:
+    found = read(tmp_path, f'[federation]\nname = "a"\nservers = ["{server}"]')
+    assert found.servers == [server]
+
+
+@pytest.mark.parametrize(
     "section",
     [
         "",
