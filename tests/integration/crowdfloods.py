@@ -8,6 +8,7 @@ import selectors
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import count
 from typing import Any, get_args
 
@@ -203,19 +204,40 @@ REFUSED_TO_APPS = [
     row.name for row in METHODS.values() if row.handled_by == "backend" and row.callers == "shell"
 ]
 
-LARGE = b'"%b"' % (b"x" * 1_000_000)
-NESTED = b"[%b]" % b",".join(
-    [b'{"a":[[]],"b":"[,,,,,,,,,,,,,,,,,,,,"}'] * (MAX_FRAME_VALUES // 5 - 1)
-)
-MANY = b"[%b]" % b",".join([b"1234567"] * (MAX_FRAME_VALUES - 100))
-TOO_MANY = b"[%b]" % b",".join([b"1"] * 1_900_000)
+Text = Callable[[], bytes]
+"""Of some megabytes, so only the flood that needs it makes it."""
 
 
-def payload(text: bytes) -> Flood:
+@cache
+def large() -> bytes:
+    return b'"%b"' % (b"x" * 1_000_000)
+
+
+@cache
+def nested() -> bytes:
+    values = [b'{"a":[[]],"b":"[,,,,,,,,,,,,,,,,,,,,"}'] * (MAX_FRAME_VALUES // 5 - 1)
+    return b"[%b]" % b",".join(values)
+
+
+@cache
+def many() -> bytes:
+    return b"[%b]" % b",".join([b"1234567"] * (MAX_FRAME_VALUES - 100))
+
+
+@cache
+def too_many() -> bytes:
+    return b"[%b]" % b",".join([b"1"] * 1_900_000)
+
+
+def payload(text: Text) -> Flood:
     """Messages with one large payload, in frames that are written with white space."""
-    head = b'{ "jsonrpc" : "2.0", "method":"bus.publish","params": {"topic":"busy.large"'
-    frame = b'%b, "payload":%b} }' % (head, text)
-    return plain(lambda _: frame)
+
+    @cache
+    def frame() -> bytes:
+        head = b'{ "jsonrpc" : "2.0", "method":"bus.publish","params": {"topic":"busy.large"'
+        return b'%b, "payload":%b} }' % (head, text())
+
+    return plain(lambda _: frame())
 
 
 HEADER = "x" * 100_000
@@ -259,20 +281,21 @@ OTHERS: Mapping[str, Flood] = {
         setup=subscribed("busy.#"),
         links=20,
     ),
-    "messages of a megabyte": payload(LARGE),
-    "messages of four megabytes, nested": payload(NESTED),
-    "messages of four megabytes, of many values": payload(MANY),
-    "messages of more values than a frame may have": payload(TOO_MANY),
+    "messages of a megabyte": payload(large),
+    "messages of four megabytes, nested": payload(nested),
+    "messages of four megabytes, of many values": payload(many),
+    "messages of more values than a frame may have": payload(too_many),
     "calls of four megabytes, of many values": plain(
         lambda n: (
-            b'{"jsonrpc":"2.0","id":%d,"method":"apps.saveState","params":{"state":%b}}' % (n, MANY)
+            b'{"jsonrpc":"2.0","id":%d,"method":"apps.saveState","params":{"state":%b}}'
+            % (n, many())
         ),
         answered=True,
     ),
     "lists that are too long": plain(
         lambda n: (
             b'{"jsonrpc":"2.0","id":%d,"method":"bus.ack","params":{"topic":"a","seqs":%b}}'
-            % (n, MANY)
+            % (n, many())
         ),
         answered=True,
     ),
