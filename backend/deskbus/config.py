@@ -182,7 +182,9 @@ class StreamConfig(Section, frozen=True, kw_only=True):
 NatsServer = Annotated[
     str,
     Meta(
-        pattern=whole(r"(nats|tls|wss?)://\S+|[^\s/:]+(:\d+)?|\[[^\s/]+\](:\d+)?"),
+        pattern=whole(
+            r"(nats|tls|wss?)://[!-~]+|[A-Za-z0-9._-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?"
+        ),
         examples=["nats://nats.example.com:4222"],
     ),
 ]
