@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 import structlog
-from msgspec import UnsetType
 
 from deskbus.components.access.access_control import AccessControl
 from deskbus.components.apps.app_processes import AppProcesses
@@ -20,7 +19,7 @@ from deskbus.components.connections.endpoint import Endpoint
 from deskbus.components.connections.web_gateway import WebGateway
 from deskbus.components.control.control_centre import ControlCentre
 from deskbus.components.desk_layouts import DeskLayouts
-from deskbus.components.fdc3.fdc3 import Fdc3, Fdc3Off
+from deskbus.components.fdc3.fdc3_switch import fdc3_of
 from deskbus.components.late_imports import LateImports
 from deskbus.components.messaging.federation_bridge import FederationBridge
 from deskbus.components.messaging.messaging import Messaging
@@ -37,7 +36,7 @@ from deskbus.observability.logs.log_pipeline import LogPipeline
 from deskbus.observability.logs.standard_error import StandardError
 from deskbus.reliability.os_signals import EndingSignals
 from deskbus.security.permission_checker import ConsentMode
-from deskbus.transport.standard_descriptors import ClaimedDescriptors
+from deskbus.transport.standard_streams.standard_descriptors import ClaimedDescriptors
 
 log = structlog.get_logger()
 
@@ -69,27 +68,14 @@ class Backend:
             secrets.changed.add(part.vault_changed)
 
         tracing = Tracing(run, vault)
-        connections = Connections(run, shell, auditing, access, messaging, tracing)
+        connections = Connections(
+            run, shell, auditing, access, messaging, tracing, headless=claimed is None
+        )
         apps = AppProcesses(run, user_interface, vault, auditing, connections, access, tracing)
         federation_bridge = FederationBridge(run, messaging, vault, access.security)
         forwarding = Forwarding(run, auditing, vault)
         browser_apps = BrowserApps(run, access, auditing, messaging, shell)
-        fdc3: Fdc3 = Fdc3Off()
-        if not isinstance(settings.config.fdc3, UnsetType):
-            # Here, so that a backend without FDC3 starts without its modules.
-            from deskbus.components.fdc3.fdc3_agent import Fdc3Agent
-
-            fdc3 = Fdc3Agent(
-                run,
-                settings.config.fdc3,
-                messaging,
-                access,
-                apps,
-                shell,
-                auditing,
-                connections,
-                browser_apps,
-            )
+        fdc3 = fdc3_of(run, messaging, access, apps, shell, auditing, connections, browser_apps)
         layouts = DeskLayouts(run, user_interface, access, apps, fdc3.layout)
         parts = Parts(
             user_interface=user_interface,

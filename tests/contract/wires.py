@@ -25,10 +25,10 @@ from deskbus.rpc.dispatch.dispatcher import Dispatcher
 from deskbus.rpc.peer import Peer
 from deskbus.transport.link import Link
 from deskbus.transport.memory import memory_pair
+from deskbus.transport.named_pipes.pipe import listen
 from deskbus.transport.outbox import Flusher
-from deskbus.transport.pipe import listen
-from deskbus.transport.standard_descriptors import ClaimedDescriptors
-from deskbus.transport.stdio import open_stdio
+from deskbus.transport.standard_streams.standard_descriptors import ClaimedDescriptors
+from deskbus.transport.standard_streams.stdio import open_stdio
 from deskbus.web.origins.sites import Sites
 from deskbus.web.server.http_connection import HttpConnection, Listening, config_of
 from deskbus.web.web_state import WebState

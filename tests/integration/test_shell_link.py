@@ -13,7 +13,7 @@ from tests.integration.shell import LIMIT_S, TestShell
 
 STRAY_WRITES = """
 import os, subprocess, sys
-from deskbus.transport.standard_descriptors import claim_standard_descriptors
+from deskbus.transport.standard_streams.standard_descriptors import claim_standard_descriptors
 claimed = claim_standard_descriptors()
 print("stray print")
 sys.stdout.flush()

@@ -135,7 +135,7 @@ FULL = """
 import os, resource, sys
 from pathlib import Path
 import anyio
-from deskbus.transport import unix_socket
+from deskbus.transport.named_pipes import unix_socket
 from deskbus.transport.outbox import Flusher
 
 async def main():

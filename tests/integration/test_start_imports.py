@@ -10,7 +10,7 @@ import pytest
 from deskbus.config import runtime_dir_for
 from deskbus.rpc.dispatch import jsonrpc_dispatcher
 from deskbus.security.tickets.developer_ticket import DEVELOPER_APP
-from deskbus.transport.pipe import address
+from deskbus.transport.named_pipes.pipe import address
 from deskbus_protocol.client import connect_with_ticket
 
 BUDGET = 430

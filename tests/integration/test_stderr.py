@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from deskbus.config import runtime_dir_for
-from deskbus.transport.pipe import address
+from deskbus.transport.named_pipes.pipe import address
 from deskbus_protocol.client import connect
 from deskbus_protocol.errors import DeskbusError
 

@@ -41,6 +41,8 @@ from tests.support.audit_trail import FakeTrail
 from tests.support.memory_bus import MemoryLog
 from tests.unit.security.desk import Desk
 
+DEVELOPER_TICKET = "developer-ticket-of-this-backend"
+
 
 class _Frame(msgspec.Struct):
     id: int | None = None
@@ -148,6 +150,7 @@ class LinkedBackend:
             minted=lambda _, __: None,
             security=security,
             connections=connections,
+            developer_ticket=DEVELOPER_TICKET,
         )
         dispatcher = Dispatcher(authorize, refused.by_dispatcher)
         for table in (
@@ -200,10 +203,9 @@ class LinkedBackend:
 
     async def operator(self) -> LinkClient:
         """A tool of the person who runs the backend."""
-        self.sessions.developer_ticket = "developer-ticket"
         caller = self.link()
         params = {
-            "ticket": "developer-ticket",
+            "ticket": DEVELOPER_TICKET,
             "app": DEVELOPER_APP,
             "protocolVersion": PROTOCOL_VERSION,
         }

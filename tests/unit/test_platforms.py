@@ -9,7 +9,7 @@ POSIX_ONLY = {
     "deskbus.processes.runtime.launcher",
     "deskbus.processes.system.procfs",
     "deskbus.reliability.posix_faults",
-    "deskbus.transport.unix_socket",
+    "deskbus.transport.named_pipes.unix_socket",
 }
 """These say so by an assertion; whoever imports them has asked for the platform before."""
 

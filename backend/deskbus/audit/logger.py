@@ -27,6 +27,7 @@ from deskbus.audit.store.rwlock import ReadWriteLock
 from deskbus.audit.verify.verifier import KnownHead, Verifier, own_key
 from deskbus.audit.write.group_commit_writer import CommittedGroup, GroupCommitWriter
 from deskbus.audit.write.recovery import Opening, SetAsideError, open_log
+from deskbus.contracts.listeners import Listeners
 from deskbus.contracts.sealed_value import SealedValue
 from deskbus.observability.metrics.histogram import DISK_BOUNDS_S, Histogram
 from deskbus.observability.tracing.call_trace import traced
@@ -132,7 +133,7 @@ class AuditLogger:
         self._waits_for_vault = False
         self.rwlock = ReadWriteLock()
         self.tails = LiveTails()
-        self.on_appended: Callable[[], None] | None = None
+        self.appended = Listeners[None]()
         """Told that there are new records."""
 
     @property
@@ -373,8 +374,7 @@ class AuditLogger:
             return
         if records:
             self.tails.tell(records)
-        if self.on_appended is not None:
-            self.on_appended()
+        self.appended(None)
 
     def _state(self, problem: str, opening: Opening | None) -> None:
         """On the writer's thread."""

@@ -22,8 +22,8 @@ from deskbus.commands.terminal import output
 from deskbus.commands.terminal.failures import DONE, FAILED, KEEP_PRIVATE, describe
 from deskbus.config import VAULT_FOLDER, ConfigError, bundle_folder, load, runtime_dir_for
 from deskbus.storage.folder_exposure import exposure
-from deskbus.transport.pipe import check_runtime_folder, is_held
-from deskbus.transport.pipe_state import UnsafeDirectoryError
+from deskbus.transport.named_pipes.pipe import check_runtime_folder, is_held
+from deskbus.transport.named_pipes.pipe_state import UnsafeDirectoryError
 from deskbus_protocol.client import Client
 from deskbus_protocol.health import HealthResult, Status
 from deskbus_protocol.wording.display import visible

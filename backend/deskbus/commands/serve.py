@@ -17,9 +17,9 @@ from deskbus.observability.logs.standard_error import StandardError, take_standa
 from deskbus.storage.data_folder import held
 from deskbus.storage.folder_exposure import exposure
 from deskbus.storage.folder_lock import FolderBusyError
-from deskbus.transport.pipe import reserved
-from deskbus.transport.pipe_state import UnsafeDirectoryError
-from deskbus.transport.standard_descriptors import (
+from deskbus.transport.named_pipes.pipe import reserved
+from deskbus.transport.named_pipes.pipe_state import UnsafeDirectoryError
+from deskbus.transport.standard_streams.standard_descriptors import (
     ClaimedDescriptors,
     NoShellError,
     claim_standard_descriptors,

@@ -20,7 +20,7 @@ from deskbus.commands.vault_access import VaultAccess, VaultOnDisk, VaultThrough
 from deskbus.config import AUDIT_FOLDER, VAULT_FOLDER, runtime_dir_for
 from deskbus.storage.folder_lock import FolderBusyError
 from deskbus.storage.given_file import open_given
-from deskbus.transport.pipe import is_held
+from deskbus.transport.named_pipes.pipe import is_held
 from deskbus.vault.cipher import wipe
 from deskbus.vault.vault import Vault
 from deskbus_protocol.client import Client

@@ -10,8 +10,8 @@ from deskbus.observability.error_counts import ErrorCounts
 from deskbus.observability.metrics.delivery_latency import DeliveryLatency
 from deskbus.reliability.loops import Loops
 from deskbus.reliability.resource_shortage import ResourceShortage
+from deskbus.transport.named_pipes.pipe import address
 from deskbus.transport.outbox import Flusher
-from deskbus.transport.pipe import address
 from deskbus.transport.traffic import TrafficCounts
 
 

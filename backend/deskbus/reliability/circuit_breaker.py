@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 import structlog
 
+from deskbus.contracts.listeners import Listeners
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 
 BreakerState = Literal["closed", "open", "half-open"]
@@ -59,7 +60,7 @@ class CircuitBreaker:
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
-        self.on_changed: Callable[[CircuitBreaker], None] = _nobody
+        self.changed = Listeners[CircuitBreaker]()
         self._policy = policy
         self._monotonic_s = monotonic_s
         self._state: BreakerState = "closed"
@@ -153,8 +154,4 @@ class CircuitBreaker:
         self._successes = 0
         tell = log.warning if state == "open" else log.info
         tell("breaker.changed", component=self.name, state=state, failures=self._failures)
-        self.on_changed(self)
-
-
-def _nobody(_: CircuitBreaker) -> None:
-    """Nobody is told."""
+        self.changed(self)

@@ -46,7 +46,7 @@ class HealthMonitor:
     def watch_breaker(self, breaker: CircuitBreaker) -> None:
         """Its changes are told at once, as those of a component `breaker:NAME`."""
         self._breakers[breaker.name] = breaker
-        breaker.on_changed = self._breaker_changed
+        breaker.changed.add(self._breaker_changed)
 
     def _breaker_changed(self, breaker: CircuitBreaker) -> None:
         detail = f"{breaker.state} after {counted(breaker.failures, 'failure')}"

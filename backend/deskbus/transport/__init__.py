@@ -2,11 +2,9 @@
 
 __all__ = [
     "link",
+    "named_pipes",
     "outbox",
-    "pipe",
-    "pipe_state",
-    "standard_descriptors",
-    "stdio",
+    "standard_streams",
     "traffic",
     "unauthenticated",
     "unbuffered",

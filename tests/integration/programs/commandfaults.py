@@ -27,7 +27,7 @@ LATE = (
     "anyio._backends._asyncio",
     "deskbus.app",
     "deskbus.observability.logs.log_pipeline",
-    "deskbus.transport.unix_socket",
+    "deskbus.transport.named_pipes.unix_socket",
     "keyring.backends.SecretService",
     "uvloop",
 )

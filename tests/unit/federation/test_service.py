@@ -146,7 +146,7 @@ async def test_its_breaker_tells_of_an_outage_and_delays_no_attempt(tmp_path: Pa
     """Five failures open it; the attempts go on, and the first connection closes it at once."""
     machine = Machine(tmp_path, FakeLog())
     changes: list[str] = []
-    machine.federation.breaker.on_changed = lambda breaker: changes.append(breaker.state)
+    machine.federation.breaker.changed.add(lambda breaker: changes.append(breaker.state))
     async with machine.running():
         with anyio.fail_after(20):
             for tries in range(1, 8):

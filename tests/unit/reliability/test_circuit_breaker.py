@@ -155,7 +155,7 @@ def test_a_new_component_starts_closed(breaker: CircuitBreaker) -> None:
 
 def test_each_change_of_state_is_told_once(breaker: CircuitBreaker, clock: ManualClock) -> None:
     told: list[str] = []
-    breaker.on_changed = lambda changed: told.append(changed.state)
+    breaker.changed.add(lambda changed: told.append(changed.state))
     fail(breaker, 5)
     clock.now_s = 30.0
     succeed(breaker, 3)
@@ -173,7 +173,7 @@ class AnyHistory(RuleBasedStateMachine):
         super().__init__()
         self.clock = ManualClock(0.0)
         self.breaker = CircuitBreaker("part", policy=self.policy, monotonic_s=self.clock)
-        self.breaker.on_changed = self.changed
+        self.breaker.changed.add(self.changed)
         self.running: list[tuple[Attempt, int]] = []
         self.turn = 0
         self.opened_at_s = 0.0

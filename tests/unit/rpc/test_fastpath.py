@@ -11,7 +11,6 @@ from deskbus.bus.ingress.rate_limit import HOLD_S
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch.calls_in_progress import MAX_IN_FLIGHT
 from deskbus.rpc.dispatch.dispatcher import Dispatcher
-from deskbus_protocol import PROTOCOL_VERSION
 from deskbus_protocol.errors import (
     CANCELLED,
     INVALID_PARAMS,
@@ -330,9 +329,6 @@ class TestPermissions:
 
 async def developer(backend: LinkedBackend) -> LinkClient:
     """A responder that reads without asking anybody: its session is a tool's."""
-    ticket = backend.sessions.developer_ticket = "t" * 43
-    caller = backend.link()
-    params = {"ticket": ticket, "app": "deskbus.developer", "protocolVersion": PROTOCOL_VERSION}
-    await caller.call("session.open", params)
+    caller = await backend.operator()
     await caller.call("bus.subscribe", {"pattern": "orders.#"})
     return caller

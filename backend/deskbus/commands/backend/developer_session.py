@@ -13,8 +13,8 @@ from deskbus.commands.terminal import output
 from deskbus.commands.terminal.failures import MAKE_SAFE, CommandError
 from deskbus.config import ConfigError, default_data_dir, runtime_dir_for
 from deskbus.security.tickets.developer_ticket import DEVELOPER_APP, FILE_NAME
-from deskbus.transport.pipe import address, check_runtime_folder, is_bound, is_held
-from deskbus.transport.pipe_state import UnsafeDirectoryError
+from deskbus.transport.named_pipes.pipe import address, check_runtime_folder, is_bound, is_held
+from deskbus.transport.named_pipes.pipe_state import UnsafeDirectoryError
 from deskbus_protocol.client import Client, connect, open_session
 from deskbus_protocol.errors import CONNECTION_LOST, TICKET_REFUSED, DeskbusError
 

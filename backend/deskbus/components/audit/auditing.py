@@ -54,7 +54,7 @@ class Auditing:
         self.violations = ViolationRecorder(self.trail)
         self.refused = RefusedCalls(self.violations)
         panel = AuditPanel(self.reader, on_changed=lambda: panels.changed("audit"))
-        self.trail.on_appended = panel.appended
+        self.trail.appended.add(lambda _: panel.appended())
         panels.add(panel)
         self._config_hash = hash_of(settings.config)
         self._vault_state: VaultState = "closed"

@@ -12,9 +12,9 @@ from deskbus.components.connections.connection_acceptor import ConnectionAccepto
 from deskbus.components.connections.connections import Connections
 from deskbus.security.tickets.developer_ticket import DeveloperTicket
 from deskbus.transport.link import Link
-from deskbus.transport.pipe import listen
-from deskbus.transport.standard_descriptors import ClaimedDescriptors
-from deskbus.transport.stdio import open_stdio
+from deskbus.transport.named_pipes.pipe import listen
+from deskbus.transport.standard_streams.standard_descriptors import ClaimedDescriptors
+from deskbus.transport.standard_streams.stdio import open_stdio
 
 LOOK_EVERY_S = 1.0
 """How long the ticket of tools may be missing where somebody removed it."""
@@ -36,7 +36,7 @@ class Endpoint:
         self._claimed = claimed
         self._access = access
         self._acceptor = acceptor
-        self._sessions = connections.sessions
+        self._developer_ticket = connections.developer_ticket
         self._pipe_state = connections.pipe_state
         self._loops = run.loops
         self._flusher = run.flusher
@@ -50,11 +50,10 @@ class Endpoint:
             AsyncExitStack() as stack,
         ):
             await self._access.settle()
-            if self._claimed is None or self._settings.config.tools:
-                ticket = DeveloperTicket(folder)
+            ticket = self._developer_ticket
+            if ticket is not None:
                 ticket.write()
                 stack.callback(ticket.remove)
-                self._sessions.developer_ticket = ticket.text
                 keep = partial(_keep_there, ticket)
                 await stack.enter_async_context(self._loops.running(keep))
             if self._claimed is not None:

@@ -46,6 +46,7 @@ class Sessions:
         security: SecurityManager,
         connections: ConnectionTable,
         tracer: Tracer | None = None,
+        developer_ticket: str | None = None,
     ) -> None:
         """`denied` makes what is told of an identity's messages that it may not send; `minted` is
         told of each ticket.
@@ -67,7 +68,7 @@ class Sessions:
         self._coming: Counter[ClientId] = Counter()
         self._developers = count(1)
         self._tokens: ResumeTokens[Role] = ResumeTokens()
-        self.developer_ticket: str | None = None
+        self._developer_ticket = developer_ticket
 
     def mint(self, identity: ClientId, actor: Actor = "system") -> str:
         """A ticket that lets its bearer in as `identity`, once."""
@@ -106,7 +107,7 @@ class Sessions:
 
     def redeem(self, ticket: str, app: str) -> tuple[Role, ClientId]:
         """A ticket's role and identity; raises `DeskbusError` (ticket_refused)."""
-        expected = self.developer_ticket
+        expected = self._developer_ticket
         if (
             app == DEVELOPER_APP
             and expected

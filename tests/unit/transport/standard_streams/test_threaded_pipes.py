@@ -4,7 +4,7 @@ import os
 import anyio
 import anyio.to_thread
 
-from deskbus.transport.threaded_pipes import ThreadedPipes
+from deskbus.transport.standard_streams.threaded_pipes import ThreadedPipes
 
 
 class Told(asyncio.Protocol):

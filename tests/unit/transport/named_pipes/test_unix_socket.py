@@ -10,10 +10,10 @@ import pytest
 
 from deskbus.config import SOCKET_NAME
 from deskbus.storage.folder_lock import FolderBusyError, is_locked
-from deskbus.transport import unix_socket
 from deskbus.transport.link import Link
+from deskbus.transport.named_pipes import unix_socket
+from deskbus.transport.named_pipes.pipe_state import UnsafeDirectoryError
 from deskbus.transport.outbox import Flusher
-from deskbus.transport.pipe_state import UnsafeDirectoryError
 
 
 async def test_the_socket_and_its_folder_let_nobody_else_in(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import anyio
 from deskbus.config import SOCKET_NAME
 from deskbus.storage.folder_lock import is_locked
 from deskbus.transport.link import Link
+from deskbus.transport.named_pipes.pipe_state import PipeState
 from deskbus.transport.outbox import Flusher
-from deskbus.transport.pipe_state import PipeState
 
 
 def address(folder: Path) -> str:
@@ -25,7 +25,7 @@ def address(folder: Path) -> str:
 def check_runtime_folder(folder: Path) -> None:
     """Raises `FileNotFoundError`, or `UnsafeDirectoryError` where another user could be there."""
     if sys.platform != "win32":
-        from deskbus.transport import unix_socket
+        from deskbus.transport.named_pipes import unix_socket
 
         unix_socket.check_directory(folder)
 
@@ -41,7 +41,7 @@ def reserved(folder: Path) -> Iterator[None]:
         # There the first instance of the named pipe is the lock.
         yield
     else:
-        from deskbus.transport import unix_socket
+        from deskbus.transport.named_pipes import unix_socket
 
         with unix_socket.reserved(folder):
             yield
@@ -52,7 +52,7 @@ def is_held(folder: Path) -> bool:
     if sys.platform == "win32":
         return False
     else:
-        from deskbus.transport import unix_socket
+        from deskbus.transport.named_pipes import unix_socket
 
         return is_locked(folder, unix_socket.LOCK_NAME)
 
@@ -74,13 +74,13 @@ async def listen(
     Raises `UnsafeDirectoryError`.
     """
     if sys.platform == "win32":
-        from deskbus.transport import windows_pipe
+        from deskbus.transport.named_pipes import windows_pipe
 
         await anyio.Path(folder).mkdir(parents=True, exist_ok=True)
         async with windows_pipe.listen(address(folder), flusher, accept) as name:
             yield name
     else:
-        from deskbus.transport import unix_socket
+        from deskbus.transport.named_pipes import unix_socket
 
         async with unix_socket.listen(folder, flusher, accept, state) as path:
             yield path

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from deskbus.transport.link import NO_PROCESS, Link
+from deskbus.transport.named_pipes.pipe_state import UnsafeDirectoryError
 from deskbus.transport.outbox import Flusher
-from deskbus.transport.pipe_state import UnsafeDirectoryError
 
 PIPE_ACCESS_DUPLEX = 0x3
 FILE_FLAG_OVERLAPPED = 0x4000_0000

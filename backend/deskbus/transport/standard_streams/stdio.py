@@ -6,8 +6,8 @@ import sys
 from typing import cast
 
 from deskbus.transport.link import Link, ReadingTransport
-from deskbus.transport.standard_descriptors import ClaimedDescriptors
-from deskbus.transport.threaded_pipes import ThreadedPipes
+from deskbus.transport.standard_streams.standard_descriptors import ClaimedDescriptors
+from deskbus.transport.standard_streams.threaded_pipes import ThreadedPipes
 
 
 class _ReadingHalf(asyncio.Protocol):

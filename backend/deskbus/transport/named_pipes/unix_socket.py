@@ -18,8 +18,8 @@ from deskbus.config import SOCKET_NAME
 from deskbus.reliability.resource_shortage import SpareDescriptors, is_shortage
 from deskbus.storage.folder_lock import PROBE_ATTEMPTS, FolderLock, is_locked_by_us
 from deskbus.transport.link import NO_PROCESS, Link
+from deskbus.transport.named_pipes.pipe_state import PipeState, UnsafeDirectoryError
 from deskbus.transport.outbox import Flusher
-from deskbus.transport.pipe_state import PipeState, UnsafeDirectoryError
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 from deskbus_protocol.wire import rpc
 

@@ -1,0 +1,3 @@
+"""The shell link over standard input and output."""
+
+__all__ = ["standard_descriptors", "stdio"]
