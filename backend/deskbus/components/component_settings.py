@@ -1,4 +1,4 @@
-"""From the configuration to what the services take."""
+"""The settings of each service, made from the configuration."""
 
 import shutil
 from pathlib import Path

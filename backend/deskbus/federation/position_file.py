@@ -1,4 +1,4 @@
-"""Up to where the log was sent and the stream taken in: a small file that survives crashes."""
+"""PositionFile: the positions up to which log and stream were exchanged; it survives crashes."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`session.*`: turns a link into somebody."""
+"""`session.*`: opens, resumes and ends the sessions of links."""
 
 import os
 from collections.abc import Callable, Mapping

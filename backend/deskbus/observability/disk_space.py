@@ -1,4 +1,4 @@
-"""DiskSpace: what is left on the disk that the data folder is on."""
+"""DiskSpace: the free space on the disk of the data folder."""
 
 import shutil
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""LoopLag: how late the event loop is. Anything that blocks it holds every app up."""
+"""LoopLag: the delay of the event loop. A call that blocks it holds every app up."""
 
 import time
 from collections import deque

@@ -1,4 +1,4 @@
-"""Fair turns: what several apps want done with one scarce thing, one app after the other."""
+"""FairQueue: shares one scarce resource among apps, one app after the other."""
 
 import asyncio
 from collections import Counter, OrderedDict, deque

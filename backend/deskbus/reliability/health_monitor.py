@@ -1,4 +1,4 @@
-"""HealthMonitor: every component says how it is; the worst is the backend's own state."""
+"""HealthMonitor: the health of each component; the worst is the backend's own."""
 
 import time
 from collections.abc import Callable

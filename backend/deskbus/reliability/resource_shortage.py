@@ -1,4 +1,6 @@
-"""Shortage: what is not done because descriptors, memory, processes or threads are used up."""
+"""ResourceShortage: operations that failed for want of descriptors, memory, processes or
+threads.
+"""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Turns: how much of each turn of the event loop goes to those who share one."""
+"""Turns: shares of each turn of the event loop, one for the links of each app."""
 
 import asyncio
 import types

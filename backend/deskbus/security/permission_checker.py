@@ -1,4 +1,4 @@
-"""PermissionChecker: what stands for an app, for each message whose way is not known yet.
+"""PermissionChecker: decides what an app may do, without asking anybody; cached for each message.
 
 No I/O, no await; time comes from the clock that it was given.
 """

@@ -1,1 +1,1 @@
-"""Files that last, and who may write to them; the one place that knows what a platform has."""
+"""Durable files, locks, clocks, timers and the worker thread, by the means of each platform."""

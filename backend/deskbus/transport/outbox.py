@@ -1,4 +1,4 @@
-"""Frames on their way out of a link.
+"""Outbox: frames that a link is yet to send.
 
 Written once a loop turn, those of an app with very many links in several turns; while the peer
 reads too slowly they wait here, bounded. A message may then be dropped, oldest first, and the drop

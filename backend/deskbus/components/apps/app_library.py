@@ -1,4 +1,4 @@
-"""AppLibrary: lets an app in and out, everywhere that has to know of it."""
+"""AppLibrary: installs and removes apps, in every part that knows them."""
 
 from collections.abc import Callable
 from pathlib import Path

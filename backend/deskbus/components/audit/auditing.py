@@ -1,4 +1,4 @@
-"""Auditing: the audit log, who reads it, and what is recorded by nobody in particular."""
+"""Auditing: the audit log, its readers, and the records of the backend's own acts."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager

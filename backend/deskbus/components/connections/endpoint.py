@@ -1,4 +1,4 @@
-"""Endpoint: where peers come in: the shell link, the pipe, and the ticket of tools."""
+"""Endpoint: the entrances of peers: the shell link, the pipe, and the ticket of tools."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -1,4 +1,4 @@
-"""ControlCentre: how everything is and was, for an operator; takes a sample each second."""
+"""ControlCentre: the state of the whole and its course, for an operator; sampled each second."""
 
 from collections import deque
 from collections.abc import AsyncIterator

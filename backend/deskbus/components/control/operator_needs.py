@@ -1,4 +1,4 @@
-"""The things that a person has to see to now, out of how everything is. Pure."""
+"""The matters that need an operator now, found in the state of the whole. Pure."""
 
 from collections.abc import Iterable, Mapping
 

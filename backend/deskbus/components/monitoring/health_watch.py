@@ -1,4 +1,4 @@
-"""HealthWatch: how every component is, and what the process itself looks like."""
+"""HealthWatch: the health of every component, and of the process itself."""
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Metrics: what every part counts, as one exposition, and the socket that it is read from."""
+"""Metrics: the metrics of every part, as one exposition, and the socket that it is read from."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""SupportReports: what somebody who helps needs to see, with nothing secret in it.
+"""SupportReports: the report for support, with nothing secret in it.
 
 The texts of others (apps' logs, words in records) may have secrets in them. So every secret of the
 vault is looked for in all of them; where the vault can't be asked, those texts are left out.

@@ -1,4 +1,4 @@
-"""Tracing: what is sampled, kept for a while, and sent to a collector."""
+"""Tracing: traces are sampled, kept for a while, and sent to a collector."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager

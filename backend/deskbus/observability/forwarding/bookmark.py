@@ -1,4 +1,6 @@
-"""Up to where a destination has had the audit log: a small file that survives crashes."""
+"""ForwardBookmark: the position up to which a destination has the audit log; it survives
+crashes.
+"""
 
 import os
 from pathlib import Path

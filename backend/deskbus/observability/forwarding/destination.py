@@ -1,4 +1,4 @@
-"""Destination: where records go; one for each `[[forward]]` of the configuration."""
+"""Destination: the receiver of records; one for each `[[forward]]` of the configuration."""
 
 from collections.abc import Sequence
 from typing import Protocol

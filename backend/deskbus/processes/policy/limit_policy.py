@@ -1,4 +1,4 @@
-"""When an app is over its limits: warned first, ended at the last strike. Pure."""
+"""LimitPolicy: an app over its limits is warned first, and ended at the last strike. Pure."""
 
 from collections.abc import Iterator
 from typing import Literal, NamedTuple

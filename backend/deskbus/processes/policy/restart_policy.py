@@ -1,4 +1,4 @@
-"""Whether an app that ended comes back, and when: pure, so that tests need no time."""
+"""RestartPolicy: whether and when an app that ended is started again. Pure."""
 
 import random
 from collections import deque

@@ -1,6 +1,6 @@
 """Runs in an app's new process, before its program: sets what only the process itself can set.
 
-A program of its own, run as `python -I -S launcher.py STATUS_FD PARENT FILES CAGE COMMAND…`, so it
+A program of its own, run as `python -I -S launcher.py STATUS_FD PARENT FILES GROUP COMMAND…`, so it
 imports nothing of ours, and no code of ours runs between fork and exec in a process with threads.
 Where the command can't be run, the error's number is written to STATUS_FD; else that closes.
 """

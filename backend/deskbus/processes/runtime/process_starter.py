@@ -1,4 +1,4 @@
-"""Everything starter an app's processes, handed to each app as one."""
+"""ProcessStarter: starts the processes of apps, with their tickets, logs and resource groups."""
 
 import os
 import secrets

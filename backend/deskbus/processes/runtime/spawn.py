@@ -65,8 +65,8 @@ class Badge(NamedTuple):
 class Confinement(NamedTuple):
     """The confinement of a process before its program runs.
 
-    `entrance` is the cage's, see `Cage`; `open_files` 0 leaves that limit as it is; `electron` is
-    Electron's binary, where there is a shell.
+    `entrance` is the resource group's, see `ResourceGroup`; `open_files` 0 leaves that limit as it
+    is; `electron` is Electron's binary, where there is a shell.
     """
 
     entrance: str

@@ -1,4 +1,4 @@
-"""Cages of control groups, version 2, where a part of the tree is delegated to this user.
+"""Resource groups by control groups, version 2, where a part of the tree is delegated to this user.
 
 https://docs.kernel.org/admin-guide/cgroup-v2.html; a systemd unit delegates with `Delegate=yes`.
 Without controllers there is still `cgroup.kill` (Linux 5.14), which no fork outruns.

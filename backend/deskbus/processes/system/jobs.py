@@ -1,4 +1,5 @@
-"""Cages of Job objects, on Windows: the app's tree ends with its job, and the job with us.
+"""Resource groups by Job objects, on Windows: an app's tree ends with its job, and the job with the
+backend.
 
 https://learn.microsoft.com/windows/win32/procthread/job-objects; limits of memory and of the number
 of processes are the job's own, CPU is left to samples.

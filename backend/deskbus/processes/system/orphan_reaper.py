@@ -1,4 +1,4 @@
-"""Children that the OS gave us, because whoever started them has ended, and that are no app's."""
+"""OrphanReaper: reaps exited orphans; kills live ones that belong to no known app."""
 
 import os
 import sys

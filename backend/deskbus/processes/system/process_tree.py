@@ -129,7 +129,8 @@ async def end_tree(
 ) -> int:
     """Asks the app to end, kills what is left after `grace_s`, and returns when all are gone.
 
-    `kill` is the cage's own means, which spares the hunt. Returns how many could not be killed.
+    `kill` is the resource group's own means, which spares the search. Returns how many could not be
+    killed.
     """
     known = set(known)
     if grace_s > 0:

@@ -1,4 +1,4 @@
-"""Consent: puts a permission request to a person, and makes their answer stand."""
+"""ConsentService: puts a permission request to a person, and records and applies the answer."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""One-time tickets, with which an app's client proves who the shell said it is."""
+"""One-time tickets, by which a client proves the identity that the shell gave it."""
 
 import hashlib
 import secrets

@@ -1,4 +1,4 @@
-"""The settings panel: what every app may do and may not, and taking it back."""
+"""The settings panel: permissions of every app, and their revocation."""
 
 import hashlib
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Where the key-encryption key lives: in the OS keychain, or under a master password."""
+"""The places of the key-encryption key: the OS keychain, or a master password."""
 
 import base64
 import binascii
