@@ -119,7 +119,7 @@ async def test_with_no_descriptor_at_all_one_operation_fails_and_the_rest_goes_o
             while True:
                 assert (await feed.publish("orders.new", 2, durable=True, confirm=True)).seq
                 await anyio.sleep(0.2)
-        with pytest.raises(DeskbusError, match=r"descriptors|files can.t be read"):
+        with pytest.raises(DeskbusError, match=r"descriptors|files can.t be read|open files"):
             await desk.client.call("apps.restart", {"app": "desk.app"})
         assert (await health(desk)).status == "degraded"
         limit(desk, 1024)

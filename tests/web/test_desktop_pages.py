@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection
 
 from deskbus.commands.backend.developer_session import developer_session
 from deskbus.config import runtime_dir_for
-from deskbus.transport.pipe import address
+from deskbus.transport.named_pipes.pipe import address
 from deskbus_protocol.client import connect_with_ticket
 from deskbus_protocol.client.fdc3 import Fdc3Error, desktop_agent
 from deskbus_protocol.desktop import DESKTOP_APP
