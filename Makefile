@@ -53,6 +53,7 @@ help:
 	@echo 'make bench               speed beside other brokers; BENCH_ARGS=--docs writes docs/performance.md'
 	@echo 'make bench-compiled      the same, with the hot path compiled'
 	@echo 'make load                100 to 1,000 apps with mixed traffic, and the knee; fails at its thresholds'
+	@echo 'make control-load        the control centre in a browser at 10,000 msg/s; fails at its thresholds'
 	@echo 'make soak MINUTES=10     steady load; fails on growth'
 	@echo 'make fuzz SECONDS=60     hostile bytes on every entrance'
 	@echo 'make chaos               a machine whose disk, memory, descriptors, clock, keys or parts fail, amid traffic'
@@ -120,6 +121,11 @@ requirements: setup
 load:
 	@scripts/setup --bench
 	$(PYTHON) -m tests.performance.mixed_load
+
+.PHONY: control-load
+control-load:
+	@scripts/setup --bench
+	$(PYTHON) -m tests.performance.control_load
 
 .PHONY: chaos
 chaos: setup
