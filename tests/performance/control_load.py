@@ -167,7 +167,7 @@ def deskbus(store: Path, *words: str) -> Any:
 
 
 class Watch:
-    """What the main thread of a page does from its first drawing on."""
+    """The work of a page's main thread, from its first drawing on."""
 
     def __init__(self, page: Page) -> None:
         time.sleep(SETTLE_S)
