@@ -35,6 +35,7 @@ from deskbus_protocol.pattern import whole
 from deskbus_protocol.permissions import Grant, Permission, PermissionEntry, Risk, ScopeKind
 from deskbus_protocol.session import RESERVED_APPS, AppId, is_reserved
 from deskbus_protocol.topics import check_pattern, overlaps
+from deskbus_protocol.wire.encoding import Encoding
 from deskbus_protocol.wording.display import look_alike
 
 MESSAGE_FOLDER = "messages"
@@ -126,11 +127,13 @@ class HeartbeatConfig(Section, frozen=True, kw_only=True):
 class LinksConfig(Section, frozen=True, kw_only=True):
     """The most links at a time, the shell's not counted, and the most of one app.
 
-    `links.setLimits` changes both while the backend runs.
+    `links.setLimits` changes both while the backend runs. With `compression` frames of more than a
+    kilobyte are compressed on links whose clients ask for one of these; the first that they know.
     """
 
     max_links: LinkCount = 4096
     max_links_of_app: LinkCount = 1024
+    compression: list[Encoding] = []
 
 
 class PersistenceConfig(Section, frozen=True, kw_only=True):

@@ -118,8 +118,30 @@ class QueueList(Result, frozen=True, kw_only=True):
     queues: list[ClientQueue]
 
 
+class CompressionCounts(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`frames` were compressed, to `ratio` of their bytes, in so many milliseconds in all; `kept`
+    would not have become shorter.
+    """
+
+    frames: int
+    saved_bytes: int
+    ratio: float
+    time: float
+    kept: int = 0
+
+
+class CompressionStats(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Frames on links that have agreed on a content coding, both ways."""
+
+    sent: CompressionCounts
+    received: CompressionCounts
+
+
 class BusStats(Result, frozen=True, kw_only=True):
-    """Counts since the start; `cache_hits` are messages whose readers were known already."""
+    """Counts since the start; `cache_hits` are messages whose readers were known already.
+
+    `compression` is there where the configuration allows links to compress.
+    """
 
     clients: int
     offline_clients: int
@@ -135,6 +157,7 @@ class BusStats(Result, frozen=True, kw_only=True):
     cache_misses: int
     slow_readers: int
     history_bytes: int
+    compression: CompressionStats | UnsetType = UNSET
 
 
 class LogRules(Result, frozen=True, kw_only=True):

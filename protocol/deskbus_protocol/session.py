@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
 from deskbus_protocol.pattern import whole
 from deskbus_protocol.traces import TracingTerms
+from deskbus_protocol.wire.encoding import Encoding
 
 AppId = Annotated[
     str,
@@ -35,6 +36,8 @@ MAX_LAST_SEQS = 10_000
 
 LastSeqs = Annotated[dict[str, int], Meta(max_length=MAX_LAST_SEQS)]
 Ticket = Annotated[str, Meta(min_length=16, max_length=128)]
+Encodings = Annotated[list[Annotated[str, Meta(max_length=16)]], Meta(max_length=8)]
+"""Content codings that a client understands: `br`, `gzip`; others are passed over."""
 
 
 class HelloParams(Params, frozen=True, kw_only=True):
@@ -76,7 +79,8 @@ class OpenParams(Params, frozen=True, kw_only=True):
     """With `resume`, subscriptions and queue of the same client are taken up where they were.
 
     `last_seqs` tells the last message that it has of each topic. A client that `samples` decides
-    by itself what of its own is traced, by the terms that it gets.
+    by itself what of its own is traced, by the terms that it gets. One that names `encodings` gets
+    long frames in one of them, where the backend allows it, from the answer on.
     """
 
     ticket: Ticket
@@ -85,6 +89,7 @@ class OpenParams(Params, frozen=True, kw_only=True):
     resume: bool = False
     last_seqs: LastSeqs | UnsetType = UNSET
     samples: bool = False
+    encodings: Encodings = msgspec.field(default_factory=list)
 
 
 class ResumeParams(Params, frozen=True, kw_only=True):
@@ -97,13 +102,15 @@ class ResumeParams(Params, frozen=True, kw_only=True):
     protocol_version: str
     last_seqs: LastSeqs = msgspec.field(default_factory=dict)
     samples: bool = False
+    encodings: Encodings = msgspec.field(default_factory=list)
 
 
 class OpenResult(Result, frozen=True, kw_only=True):
     """`resumed` says that there was something to take up.
 
     `tracing` is there where messages are traced, and the client samples. `resume_token` works
-    once, with `session.resume`, for 30 s after this connection has ended.
+    once, with `session.resume`, for 30 s after this connection has ended. `encoding` is the content
+    coding of long frames on this link, both ways; without it none is encoded.
     """
 
     app: str
@@ -114,6 +121,7 @@ class OpenResult(Result, frozen=True, kw_only=True):
     resumed: bool
     resume_token: str
     tracing: TracingTerms | UnsetType = UNSET
+    encoding: Encoding | UnsetType = UNSET
 
 
 METHODS = (

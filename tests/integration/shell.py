@@ -17,6 +17,7 @@ from msgspec import Raw
 from deskbus_protocol.client import Client, connect_with_ticket
 from deskbus_protocol.session import HelloResult
 from deskbus_protocol.ui import PermissionDialog, ShowDialogParams
+from deskbus_protocol.wire.encoding import Encoding
 from deskbus_protocol.wire.rpc import encode
 from tests.integration.schema_validator import SchemaValidator
 
@@ -51,13 +52,18 @@ class TestShell:
 
     @asynccontextmanager
     async def app(
-        self, app: str, client: str = "main", *, honest: bool = True
+        self,
+        app: str,
+        client: str = "main",
+        *,
+        honest: bool = True,
+        encodings: Sequence[Encoding] = (),
     ) -> AsyncIterator[Client]:
         """A connected app; one that is not honest may send what no schema allows."""
         ticket = await self.ticket(app, client)
         validator = SchemaValidator() if honest else None
         async with connect_with_ticket(
-            self.hello.pipe, ticket, app, on_frame=validator
+            self.hello.pipe, ticket, app, on_frame=validator, encodings=encodings
         ) as connected:
             yield connected
 

@@ -5,6 +5,7 @@ import time
 
 import anyio
 
+from deskbus.components.connections.link_compression import encoding_of
 from deskbus.config import Settings
 from deskbus.observability.error_counts import ErrorCounts
 from deskbus.observability.metrics.delivery_latency import DeliveryLatency
@@ -22,6 +23,7 @@ class BackendRun:
     """
 
     def __init__(self, settings: Settings) -> None:
+        """Raises `ConfigError` where what the links' compression needs is not installed."""
         self.settings = settings
         self.epoch = f"{int(time.time()):x}-{secrets.token_hex(2)}"
         self.pipe = address(settings.runtime_dir)
@@ -31,4 +33,5 @@ class BackendRun:
         self.errors = ErrorCounts()
         self.traffic = TrafficCounts()
         self.latency = DeliveryLatency() if settings.config.metrics.latency else None
-        self.flusher = Flusher(self.traffic, self.latency)
+        self.encoding = encoding_of(settings.config.links)
+        self.flusher = Flusher(self.traffic, self.latency, self.encoding)

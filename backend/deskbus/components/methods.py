@@ -2,6 +2,7 @@
 
 from deskbus.components.access.permission_explanations import PermissionExplanations
 from deskbus.components.backend_run import BackendRun
+from deskbus.components.connections.link_compression import compression_stats
 from deskbus.components.control.control_centre import ControlCentre
 from deskbus.components.fault_injection import fault_injector_of
 from deskbus.components.monitoring.health_checks import log_statistics
@@ -87,6 +88,7 @@ def dispatcher_of(
                 permissions,
                 lambda: log_statistics(messaging.persistence, run.settings.config.persistence),
                 messaging.access.owns,
+                lambda: compression_stats(run.encoding),
             ),
             permissions_handlers.handlers(permissions, access.settings, explanations.explain),
             policy_handlers.handlers(access.policies),

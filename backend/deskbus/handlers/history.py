@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 
 import anyio.lowlevel
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType, structs
 
 from deskbus.bus.recovery.replay import Replays
 from deskbus.bus.service import InterApplicationBus
@@ -17,6 +17,7 @@ from deskbus_protocol.bus import ContinueParams, ContinueResult
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.history import (
     BusStats,
+    CompressionStats,
     DeadLetterList,
     DeadLettersParams,
     HistoryParams,
@@ -51,6 +52,7 @@ def handlers(
     permissions: PermissionService,
     log_stats: Callable[[], LogStats],
     owns: Callable[[ClientId, str], bool] = lambda *_: False,
+    compression: Callable[[], CompressionStats | UnsetType] = lambda: UNSET,
 ) -> Mapping[str, Handler]:
     """`owns` says whether a topic is a client's own, which it reads without a permission."""
     queries = FairQueue(QUERIES_AT_ONCE, of_one=QUERIES_OF_APP)
@@ -98,15 +100,17 @@ def handlers(
         "bus.query": query,
         "bus.replay": replay,
         "bus.continue": go_on,
-        **_for_operators(bus, log_stats),
+        **_for_operators(bus, log_stats, compression),
     }
 
 
 def _for_operators(
-    bus: InterApplicationBus, log_stats: Callable[[], LogStats]
+    bus: InterApplicationBus,
+    log_stats: Callable[[], LogStats],
+    compression: Callable[[], CompressionStats | UnsetType],
 ) -> Mapping[str, Handler]:
     async def stats(_: Call, __: NoParams) -> BusStats:
-        return bus.statistics()
+        return structs.replace(bus.statistics(), compression=compression())
 
     async def log_statistics(_: Call, __: NoParams) -> LogStats:
         return log_stats()

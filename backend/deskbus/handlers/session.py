@@ -177,8 +177,7 @@ class SessionHandlers:
                 call.connection, role, identity, resume=params.resume, catchup=catchup
             )
         self._trail.note(TicketUsed(app=identity.app, client=identity.client))
-        await self._sessions.let_out(call.connection)
-        return self._opened(role, identity, resumed=resumed, samples=params.samples)
+        return await self._let_in(call, params, role, identity, resumed=resumed)
 
     async def resume(self, call: Call, params: ResumeParams) -> OpenResult:
         _check_can_open(call, params.protocol_version)
@@ -203,8 +202,7 @@ class SessionHandlers:
             raise
         resumption = SessionResumed(app=identity.app, client=identity.client)
         self._violations.note(resumption)
-        await self._sessions.let_out(call.connection)
-        return self._opened(role, identity, resumed=resumed, samples=params.samples)
+        return await self._let_in(call, params, role, identity, resumed=resumed)
 
     async def ping(self, _: Call, __: NoParams) -> Empty:
         return Empty()
@@ -232,9 +230,17 @@ class SessionHandlers:
         """`app` is the name that the unauthenticated client gives."""
         await self._violations.record(TicketRefused(claimed=app[:CLAIM_CHARACTERS], reason=reason))
 
-    def _opened(
-        self, role: Role, identity: ClientId, *, resumed: bool, samples: bool
+    async def _let_in(
+        self,
+        call: Call,
+        params: OpenParams | ResumeParams,
+        role: Role,
+        identity: ClientId,
+        *,
+        resumed: bool,
     ) -> OpenResult:
+        encoding = call.connection.peer.agree(params.encodings) if params.encodings else None
+        await self._sessions.let_out(call.connection)
         log.info("session.opened", app=identity.app, client=identity.client, resumed=resumed)
         self._on_opened(identity)
         return OpenResult(
@@ -245,7 +251,8 @@ class SessionHandlers:
             version=__version__,
             resumed=resumed,
             resume_token=self._sessions.new_token(role, identity),
-            tracing=self._tracing() if samples else UNSET,
+            tracing=self._tracing() if params.samples else UNSET,
+            encoding=encoding or UNSET,
         )
 
 

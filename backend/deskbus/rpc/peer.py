@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from math import inf
 from time import perf_counter
 from typing import Any
@@ -42,6 +42,7 @@ from deskbus_protocol.errors import (
     ErrorObject,
 )
 from deskbus_protocol.wire import rpc
+from deskbus_protocol.wire.encoding import Encoding
 from deskbus_protocol.wire.framing import RefusedFrame, lines_of
 
 HOLD_S = 0.05
@@ -198,6 +199,10 @@ class Peer:
     def send(self, frame: bytes) -> None:
         if not self.closed:
             self._link.outbox.send(frame)
+
+    def agree(self, encodings: Sequence[str]) -> Encoding | None:
+        """Has long frames encoded from now on, where backend and link allow one of these."""
+        return self._link.agree(encodings)
 
     def hold(self, for_s: float) -> None:
         """Reads nothing from the other side for a while."""

@@ -1,14 +1,21 @@
 """A link: one connection to a peer, whatever carries it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
+from deskbus.transport.frame_encoding import EncodedOutput
 from deskbus.transport.outbox import Flusher, Outbox
 from deskbus.transport.traffic import TransportName
 from deskbus_protocol.errors import PARSE_ERROR, DeskbusError
 from deskbus_protocol.wire import rpc
-from deskbus_protocol.wire.framing import FramingDecoder, FramingLostError, RefusedFrame
+from deskbus_protocol.wire.encoding import EncodedFrame, Encoding
+from deskbus_protocol.wire.framing import (
+    EncodedFramingDecoder,
+    FramingDecoder,
+    FramingLostError,
+    RefusedFrame,
+)
 
 WRITE_HIGH_WATER_BYTES = 4 * 1024 * 1024
 """Above what one read can fan out to one link, so only a slow reader is ever called slow."""
@@ -23,6 +30,9 @@ A reader that stays behind is slow; it then loses messages, and holds nobody.
 LAST_WRITES_S = 2.0
 """How long a closing link waits for a peer to read what was still written to it."""
 
+
+ENCODED: frozenset[TransportName] = frozenset({"pipe", "memory"})
+"""Transports on which frames may be encoded."""
 
 NO_PROCESS = 0
 """Where the kernel does not tell; all such peers count as one process."""
@@ -73,6 +83,12 @@ class Link(asyncio.Protocol):
         self._unserved_bytes = 0
         self._flusher = flusher
         self._framing = FramingDecoder()
+        self._encoded: EncodedFramingDecoder | None = None
+        self._output: EncodedOutput | None = None
+        self._decoding: asyncio.Task[None] | None = None
+        self._is_decoded = False
+        """Whether the encoded frame is handed over, and what follows it is not cut yet."""
+        self._is_full = False
         self._receiver: Receiver | None = None
         self._early: list[tuple[list[RefusedFrame], bytes]] = []
         self._transport: asyncio.WriteTransport | None = None
@@ -105,11 +121,15 @@ class Link(asyncio.Protocol):
         self.heard_at = asyncio.get_running_loop().time()
         self.received_bytes += len(data)
         self._traffic.received_bytes += len(data)
+        self._read(lambda: self._framing.feed(data))
+
+    def _read(self, cut: Callable[[], bytes]) -> None:
+        """Hands over what `cut` gives of frames."""
         latency = self._latency
         if latency is not None:
             latency.read_begins()
         try:
-            block = self._framing.feed(data)
+            block = cut()
         except FramingLostError:
             self.outbox.send(rpc.failure(rpc.NULL_ID, DeskbusError(PARSE_ERROR)))
             self._flusher.flush()
@@ -128,6 +148,66 @@ class Link(asyncio.Protocol):
         if latency is not None and latency.since_s:
             latency.read_ends()
         self._stall_if_congested()
+        if self._encoded is not None:
+            self._decode_next()
+
+    def agree(self, offered: Sequence[str]) -> Encoding | None:
+        """Encodes long frames from now on, both ways, as the peer understands that; None where the
+        backend does not, or where something else compresses what the link carries.
+        """
+        encoding = self._flusher.encoding.choose(offered)
+        if encoding is None or self.transport_name not in ENCODED or self._transport is None:
+            return None
+        self._encoded = self._framing.accept_encoded()
+        if self._encoded is None:
+            return None
+        self._output = EncodedOutput(
+            self._transport,
+            encoding,
+            self._flusher.encoding,
+            process=self.process,
+            traffic=self._traffic,
+            on_filled=self._tell_outbox,
+        )
+        self.outbox.attach(self._output)
+        return encoding
+
+    def _decode_next(self) -> None:
+        """Has the frame decoded that stands before all others, on a thread."""
+        decoder = self._encoded
+        if decoder is None or decoder.encoded is None or self._decoding or self._is_occupied:
+            return
+        self._decoding = asyncio.get_running_loop().create_task(self._decode(decoder.encoded))
+        self._read_or_wait()
+
+    async def _decode(self, encoded: EncodedFrame) -> None:
+        try:
+            found = await self._flusher.encoding.decode(self.process, encoded)
+        except DeskbusError:
+            # Nothing may be left out, and there is no room to wait.
+            self.abort()
+            return
+        self._decoding = None
+        self._is_decoded = True
+        if self._receiver is None or self._encoded is None:
+            return
+        if isinstance(found, RefusedFrame):
+            self._hand_over(self._receiver, [found], b"")
+        else:
+            self._hand_over(self._receiver, [], found)
+        self._flusher.flush()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Reads on behind a decoded frame, once that is served."""
+        if self._encoded is None or self._decoding or self._is_occupied:
+            return
+        if self._is_decoded:
+            self._is_decoded = False
+            self._read(self._encoded.go_on)
+        else:
+            self._decode_next()
+        self._read_or_wait()
 
     @staticmethod
     def _hand_over(receiver: Receiver, refused: list[RefusedFrame], block: bytes) -> None:
@@ -162,6 +242,7 @@ class Link(asyncio.Protocol):
             # Its peer could say nothing meanwhile.
             self.heard_at = asyncio.get_running_loop().time()
             self._stall_if_congested()
+            self._go_on()
             self._read_or_wait()
 
     def hold(self, for_s: float) -> None:
@@ -195,7 +276,13 @@ class Link(asyncio.Protocol):
         """Reads from the peer unless something is in the way: what it has not read itself, too."""
         if self._reader is None or self.closed.is_set():
             return
-        waits = self._is_occupied or self._is_held or self._stalls_left or self.outbox.slow
+        waits = (
+            self._is_occupied
+            or self._is_held
+            or self._stalls_left
+            or self.outbox.slow
+            or self._decoding is not None
+        )
         if waits and self._is_reading:
             self._is_reading = False
             self._reader.pause_reading()
@@ -204,11 +291,20 @@ class Link(asyncio.Protocol):
             self._reader.resume_reading()
 
     def pause_writing(self) -> None:
-        self.outbox.pause()
-        self._read_or_wait()
+        self._is_full = True
+        self._tell_outbox()
 
     def resume_writing(self) -> None:
-        self.outbox.resume()
+        self._is_full = False
+        self._tell_outbox()
+
+    def _tell_outbox(self) -> None:
+        """The outbox waits while its peer is behind, or what is to be encoded for it."""
+        is_full = self._is_full or (self._output is not None and self._output.is_full)
+        if is_full and not self.outbox.slow:
+            self.outbox.pause()
+        elif not is_full and self.outbox.slow:
+            self.outbox.resume()
         self._read_or_wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -218,6 +314,10 @@ class Link(asyncio.Protocol):
         if self._transport is not None:
             self._traffic.links -= 1
         self.outbox.release()
+        if self._output is not None:
+            self._output.release()
+        if self._decoding is not None:
+            self._decoding.cancel()
         if self._last_writes is not None:
             self._last_writes.cancel()
         if self._receiver:
@@ -229,7 +329,10 @@ class Link(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             return
         self.outbox.flush()
-        self._transport.close()
+        if self._output is None:
+            self._transport.close()
+        else:
+            self._output.when_empty(self._transport.close)
         if not self.closed.is_set():
             loop = asyncio.get_running_loop()
             self._last_writes = loop.call_later(LAST_WRITES_S, self.abort)

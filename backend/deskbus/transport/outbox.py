@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import NamedTuple, Protocol
 
 from deskbus.observability.metrics.delivery_latency import DeliveryLatency
+from deskbus.transport.frame_encoding import FrameEncoding
 from deskbus.transport.traffic import TrafficCounts, TransportTraffic
 from deskbus_protocol.wire.framing import encode_content_length, lines_of
 
@@ -56,14 +57,19 @@ Dropped = Callable[[str, int], None]
 class Flusher:
     """Writes every outbox that has something to say, once a loop turn, the apps in turn.
 
-    Its links count what they carry in `traffic`, and time their reads by `latency`, where given.
+    Its links count what they carry in `traffic`, time their reads by `latency`, where given, and
+    agree with their peers on what `encoding` allows.
     """
 
     def __init__(
-        self, traffic: TrafficCounts | None = None, latency: DeliveryLatency | None = None
+        self,
+        traffic: TrafficCounts | None = None,
+        latency: DeliveryLatency | None = None,
+        encoding: FrameEncoding | None = None,
     ) -> None:
         self.traffic = traffic or TrafficCounts()
         self.latency = latency
+        self.encoding = encoding or FrameEncoding()
         self._dirty: dict[str, deque[Outbox]] = {}
         self._spent_s: dict[str, float] = {}
         """Writing to links of each app in this turn."""

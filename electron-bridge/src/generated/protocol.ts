@@ -459,7 +459,8 @@ export interface MintTicketResult {
  * With `resume`, subscriptions and queue of the same client are taken up where they were.
  *
  * `last_seqs` tells the last message that it has of each topic. A client that `samples` decides
- * by itself what of its own is traced, by the terms that it gets.
+ * by itself what of its own is traced, by the terms that it gets. One that names `encodings` gets
+ * long frames in one of them, where the backend allows it, from the answer on.
  */
 export interface OpenParams {
   _meta?: TraceContext;
@@ -470,13 +471,15 @@ export interface OpenParams {
   resume?: boolean;
   lastSeqs?: Record<string, number>;
   samples?: boolean;
+  encodings?: Array<string>;
 }
 
 /**
  * `resumed` says that there was something to take up.
  *
  * `tracing` is there where messages are traced, and the client samples. `resume_token` works
- * once, with `session.resume`, for 30 s after this connection has ended.
+ * once, with `session.resume`, for 30 s after this connection has ended. `encoding` is the content
+ * coding of long frames on this link, both ways; without it none is encoded.
  */
 export interface OpenResult {
   app: string;
@@ -487,6 +490,7 @@ export interface OpenResult {
   resumed: boolean;
   resumeToken: string;
   tracing?: TracingTerms;
+  encoding?: "br" | "gzip";
 }
 
 /**
@@ -513,6 +517,7 @@ export interface ResumeParams {
   protocolVersion: string;
   lastSeqs?: Record<string, number>;
   samples?: boolean;
+  encodings?: Array<string>;
 }
 
 /** The parameters of a method that takes none. */
@@ -883,7 +888,11 @@ export interface ReplayResult {
   messages: number;
 }
 
-/** Counts since the start; `cache_hits` are messages whose readers were known already. */
+/**
+ * Counts since the start; `cache_hits` are messages whose readers were known already.
+ *
+ * `compression` is there where the configuration allows links to compress.
+ */
 export interface BusStats {
   clients: number;
   offlineClients: number;
@@ -899,6 +908,25 @@ export interface BusStats {
   cacheMisses: number;
   slowReaders: number;
   historyBytes: number;
+  compression?: CompressionStats;
+}
+
+/** Frames on links that have agreed on a content coding, both ways. */
+export interface CompressionStats {
+  sent: CompressionCounts;
+  received: CompressionCounts;
+}
+
+/**
+ * `frames` were compressed, to `ratio` of their bytes, in so many milliseconds in all; `kept`
+ * would not have become shorter.
+ */
+export interface CompressionCounts {
+  frames: number;
+  savedBytes: number;
+  ratio: number;
+  time: number;
+  kept?: number;
 }
 
 /**

@@ -44,9 +44,15 @@ from deskbus_protocol.errors import (
 )
 from deskbus_protocol.history import ReplayResult
 from deskbus_protocol.session import OpenResult
-from deskbus_protocol.traces import MAX_RECORDED, RecordSpansParams, TracingTerms
+from deskbus_protocol.traces import MAX_RECORDED, RecordSpansParams
 from deskbus_protocol.wire import rpc
-from deskbus_protocol.wire.framing import MAX_DELIVERED_FRAME_BYTES, LineDecoder
+from deskbus_protocol.wire.encoding import Encoding, decode, encode, is_available
+from deskbus_protocol.wire.framing import (
+    MAX_DELIVERED_FRAME_BYTES,
+    EncodedFramingDecoder,
+    FramingLostError,
+    LineDecoder,
+)
 from deskbus_protocol.wire.jsontext import encoded, sendable
 
 RECEIVE_BYTES = 256 * 1024
@@ -79,11 +85,22 @@ class Client(RespondingClient):
         on_frame: FrameHook | None = None,
         *,
         inbox: Inbox | None = None,
+        encodings: Sequence[Encoding] = (),
     ) -> None:
-        """An `inbox` that is given outlives the connection."""
+        """An `inbox` that is given outlives the connection. Long frames are compressed in the first
+        of `encodings` that the backend allows; those whose library is missing are not offered.
+        """
         self._stream = stream
         self._on_frame = on_frame
-        self._decoder = LineDecoder(MAX_DELIVERED_FRAME_BYTES)
+        offered = [each for each in encodings if is_available(each)]
+        self.terms: dict[str, object] = {"samples": True}
+        """What is said of this client where a session is opened or resumed."""
+        self._encoding: Encoding | None = None
+        lines = LineDecoder(MAX_DELIVERED_FRAME_BYTES)
+        self._decoder: LineDecoder | EncodedFramingDecoder = lines
+        if offered:
+            self.terms["encodings"] = offered
+            self._decoder = EncodedFramingDecoder(lines, MAX_DELIVERED_FRAME_BYTES)
         self._incoming = msgspec.json.Decoder(_IncomingFrame)
         self._messages = msgspec.json.Decoder(MessageParams)
         self._send_lock = anyio.Lock()
@@ -144,10 +161,12 @@ class Client(RespondingClient):
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
             raise DeskbusError(CONNECTION_LOST) from None
 
-    def trace_by(self, terms: TracingTerms | UnsetType) -> None:
-        """Traces what is done from now on, by the terms of the session."""
-        if not isinstance(terms, UnsetType):
-            self._tracer = ClientTracer(terms, self._tell_steps_soon)
+    def agree(self, opened: OpenResult) -> None:
+        """Traces and compresses from now on, as the session's terms are."""
+        if not isinstance(opened.tracing, UnsetType):
+            self._tracer = ClientTracer(opened.tracing, self._tell_steps_soon)
+        if not isinstance(opened.encoding, UnsetType):
+            self._encoding = opened.encoding
 
     @contextmanager
     def handling(self, message: Message) -> Iterator[None]:
@@ -341,7 +360,7 @@ class Client(RespondingClient):
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
                 while True:
-                    block = self._decoder.feed(await self._stream.receive(RECEIVE_BYTES))
+                    block = self._cut(await self._stream.receive(RECEIVE_BYTES))
                     if self._decoder.take_refused():
                         # No backend sends such a frame, and nobody could tell what it was.
                         raise anyio.BrokenResourceError
@@ -352,6 +371,20 @@ class Client(RespondingClient):
             pass
         finally:
             self._close()
+
+    def _cut(self, arrived: bytes) -> bytes:
+        """The whole lines among what arrived, decompressed; raises `BrokenResourceError`."""
+        decoder = self._decoder
+        if isinstance(decoder, LineDecoder):
+            return decoder.feed(arrived)
+        try:
+            blocks = [decoder.feed(arrived)]
+            while decoder.encoded is not None:
+                blocks += (decode(decoder.encoded, MAX_DELIVERED_FRAME_BYTES), b"\n")
+                blocks.append(decoder.go_on())
+        except (FramingLostError, DeskbusError):
+            raise anyio.BrokenResourceError from None
+        return b"".join(blocks)
 
     async def aclose(self) -> None:
         self._close()
@@ -444,8 +477,9 @@ class Client(RespondingClient):
             raise anyio.ClosedResourceError
         if self._on_frame:
             self._on_frame("sent", frame)
+        encoded = encode(self._encoding, frame) if self._encoding else None
         async with self._send_lock:
-            await self._stream.send(frame + b"\n")
+            await self._stream.send(encoded or frame + b"\n")
 
     def _close(self) -> None:
         self.closed.set()
@@ -462,12 +496,14 @@ class Client(RespondingClient):
 
 
 @asynccontextmanager
-async def connect(pipe: str, *, on_frame: FrameHook | None = None) -> AsyncIterator[Client]:
+async def connect(
+    pipe: str, *, on_frame: FrameHook | None = None, encodings: Sequence[Encoding] = ()
+) -> AsyncIterator[Client]:
     """Connects to the pipe without a session."""
     # The block's own error is kept out of the task group, which would wrap it in a group.
     failed: Exception | None = None
     async with await open_pipe(pipe) as stream, anyio.create_task_group() as tasks:
-        client = Client(stream, on_frame)
+        client = Client(stream, on_frame, encodings=encodings)
         tasks.start_soon(client.run)
         try:
             yield client
@@ -482,10 +518,15 @@ async def connect(pipe: str, *, on_frame: FrameHook | None = None) -> AsyncItera
 
 @asynccontextmanager
 async def connect_with_ticket(
-    pipe: str, ticket: str, app: str, *, on_frame: FrameHook | None = None
+    pipe: str,
+    ticket: str,
+    app: str,
+    *,
+    on_frame: FrameHook | None = None,
+    encodings: Sequence[Encoding] = (),
 ) -> AsyncIterator[Client]:
     """Connects and opens the session of `app`; raises `DeskbusError` (ticket_refused)."""
-    async with connect(pipe, on_frame=on_frame) as client:
+    async with connect(pipe, on_frame=on_frame, encodings=encodings) as client:
         await open_session(client, ticket, app)
         yield client
 
@@ -498,10 +539,8 @@ async def open_session(
     Messages that waited come at once, so `listen` first.
     """
     params = {"ticket": ticket, "app": app, "protocolVersion": PROTOCOL_VERSION, "resume": resume}
-    opened: OpenResult = await client.call(
-        "session.open", {**params, "samples": True}, result=OpenResult
-    )
-    client.trace_by(opened.tracing)
+    opened: OpenResult = await client.call("session.open", params | client.terms, result=OpenResult)
+    client.agree(opened)
     return opened
 
 

@@ -47,6 +47,7 @@ from deskbus_protocol.reconnection import (
     MAX_QUEUED_SIZE,
 )
 from deskbus_protocol.session import OpenResult
+from deskbus_protocol.wire.encoding import Encoding
 from deskbus_protocol.wire.jsontext import encoded
 
 FIRST_DELAY_S = FIRST_RETRY_MS / 1000
@@ -69,7 +70,7 @@ class SteadyClient(RespondingClient):
     order in which they were made, as they were then, a thousand and 16 MiB of payloads at most.
 
     A message of an acknowledged subscription that nobody acknowledged comes again: also after a
-    restart of the backend, on a persisted topic.
+    restart of the backend, on a persisted topic. `encodings` are as `Client` has them.
     """
 
     def __init__(
@@ -80,7 +81,9 @@ class SteadyClient(RespondingClient):
         *,
         while_closed: WhileClosed = "refuse",
         on_state: Callable[[ClientState], None] | None = None,
+        encodings: Sequence[Encoding] = (),
     ) -> None:
+        self._encodings = tuple(encodings)
         self._pipe = pipe
         self._app = app
         self._tickets = tickets
@@ -308,7 +311,7 @@ class SteadyClient(RespondingClient):
     async def _live(self) -> None:
         """One connection, from its opening to its end."""
         async with await open_pipe(self._pipe) as stream, anyio.create_task_group() as t:
-            client = Client(stream, inbox=self._inbox)
+            client = Client(stream, inbox=self._inbox, encodings=self._encodings)
             t.start_soon(client.run)
             try:
                 await self._open(client)
@@ -337,10 +340,10 @@ class SteadyClient(RespondingClient):
                 "protocolVersion": PROTOCOL_VERSION,
                 "resume": True,
                 "lastSeqs": self._progress.last_seqs,
-                "samples": True,
+                **client.terms,
             }
             opened = await client.call("session.open", params, result=OpenResult)
-        client.trace_by(opened.tracing)
+        client.agree(opened)
         self._token = opened.resume_token
         self._progress.open(opened.epoch, resumed=opened.resumed)
         self._client = client
@@ -363,7 +366,7 @@ class SteadyClient(RespondingClient):
             "resumeToken": token,
             "protocolVersion": PROTOCOL_VERSION,
             "lastSeqs": self._progress.last_seqs,
-            "samples": True,
+            **client.terms,
         }
         try:
             opened: OpenResult = await client.call("session.resume", params, result=OpenResult)

@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import NamedTuple, Protocol
 
 from deskbus_protocol.errors import PARSE_ERROR, TOO_LARGE, DeskbusError
+from deskbus_protocol.wire.encoding import ENCODINGS, EncodedFrame
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 """The longest frame that a peer may send."""
@@ -21,6 +22,10 @@ MAX_HEADER_BYTES = 4 * 1024
 HEAD_BYTES = 4 * 1024
 """Bytes kept of a frame over the limit, from which its id is recovered."""
 
+CONTENT_ENCODING = "content-encoding"
+_HEADER_BEGINS = b"\nC"
+"""Between a line and the header of a frame in a content coding."""
+
 _HEADER_END = b"\r\n\r\n"
 _NO_MARKS = bytes(byte for byte in range(256) if byte not in b'"\n')
 
@@ -30,6 +35,21 @@ def lines_of(block: bytes) -> list[bytes]:
     carriage return between tokens, at which `bytes.splitlines` would cut.
     """
     return BytesIO(block).readlines()
+
+
+def on_one_line(frame: bytes) -> bytes:
+    """The same JSON with a space for each newline between tokens, which means the same.
+
+    Raises `DeskbusError` (parse_error) for a newline within a string, which is no JSON.
+    """
+    if b"\n" not in frame:
+        return frame
+    plain = frame.replace(b"\\\\", b"").replace(b'\\"', b"")
+    # The quotes of a string without a newline stand side by side; any other is left over.
+    marks = plain.translate(None, delete=_NO_MARKS).replace(b'""', b"")
+    if b'"' in marks:
+        raise DeskbusError(PARSE_ERROR, "A string in the frame holds a bare newline.")
+    return frame.replace(b"\n", b" ")
 
 
 class FramingLostError(Exception):
@@ -96,6 +116,10 @@ class LineDecoder:
         refused, self._refused = self._refused, []
         return refused
 
+    @property
+    def is_within_line(self) -> bool:
+        return self._skipping or self.held_bytes > 0
+
     def _hold(self, data: bytes) -> None:
         if self._skipping:
             return
@@ -146,10 +170,10 @@ class ContentLengthDecoder:
             body = bytes(buffer[: self._body_bytes])
             del buffer[: self._body_bytes]
             self._body_bytes = None
-            if b"\n" in body:
-                body = self._on_one_line(body)
-            if body:
-                frames += (body, b"\n")
+            try:
+                frames += (on_one_line(body), b"\n")
+            except DeskbusError as error:
+                self._refused.append(RefusedFrame(error, body[:HEAD_BYTES]))
         return b"".join(frames)
 
     @property
@@ -171,20 +195,6 @@ class ContentLengthDecoder:
         self._skip_bytes -= dropped
         return not self._skip_bytes
 
-    def _on_one_line(self, body: bytes) -> bytes:
-        """The same JSON with a space for each newline between tokens, which means the same.
-
-        A newline within a string is no JSON: the frame is refused, and nothing comes back.
-        """
-        plain = body.replace(b"\\\\", b"").replace(b'\\"', b"")
-        # The quotes of a string without a newline stand side by side; any other is left over.
-        marks = plain.translate(None, delete=_NO_MARKS).replace(b'""', b"")
-        if b'"' in marks:
-            error = DeskbusError(PARSE_ERROR, "A string in the frame holds a bare newline.")
-            self._refused.append(RefusedFrame(error, body[:HEAD_BYTES]))
-            return b""
-        return body.replace(b"\n", b" ")
-
     def _read_header(self) -> bool:
         """Reads one header block, if it is there whole; sets the body's size, or skips it."""
         end = self._buffer.find(_HEADER_END, 0, MAX_HEADER_BYTES)
@@ -192,7 +202,7 @@ class ContentLengthDecoder:
             if len(self._buffer) >= MAX_HEADER_BYTES:
                 raise FramingLostError("header over limit")
             return False
-        size = _content_length(bytes(self._buffer[:end]))
+        size = _content_length(_fields(bytes(self._buffer[:end])))
         del self._buffer[: end + len(_HEADER_END)]
         if size > MAX_FRAME_BYTES:
             self._skip_bytes = size
@@ -200,6 +210,74 @@ class ContentLengthDecoder:
         else:
             self._body_bytes = size
         return True
+
+
+class EncodedFramingDecoder:
+    """Lines, among which frames in a content coding may stand; see `encoding`.
+
+    `feed` gives the lines before such a frame, and holds what follows it until `go_on`.
+    """
+
+    def __init__(self, lines: LineDecoder, limit_bytes: int = MAX_FRAME_BYTES) -> None:
+        """Goes on where `lines` has come to."""
+        self._lines = lines
+        self._limit_bytes = limit_bytes
+        self._buffer = bytearray()
+        self.encoded: EncodedFrame | None = None
+        """The frame that is to be decoded, and handed on before anything else."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Raises `FramingLostError`."""
+        if self._buffer or self.encoded is not None:
+            self._buffer += data
+            if self.encoded is None:
+                self._cut()
+            return b""
+        block = b""
+        if self._lines.is_within_line or not data[:1].isalpha():
+            # Within strings there is no newline, and no JSON begins with a header's letter.
+            end = data.find(_HEADER_BEGINS) + 1
+            if not end:
+                return self._lines.feed(data)
+            block, data = self._lines.feed(data[:end]), data[end:]
+        self._buffer += data
+        self._cut()
+        return block
+
+    def go_on(self) -> bytes:
+        """Cuts what follows the encoded frame."""
+        self.encoded = None
+        if self._buffer[:1].isalpha():
+            self._cut()
+            return b""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        return self.feed(rest)
+
+    def take_refused(self) -> list[RefusedFrame]:
+        return self._lines.take_refused()
+
+    @property
+    def held_bytes(self) -> int:
+        return len(self._buffer) + self._lines.held_bytes
+
+    def _cut(self) -> None:
+        """Takes the frame at the beginning, if it is there whole."""
+        buffer = self._buffer
+        end = buffer.find(_HEADER_END, 0, MAX_HEADER_BYTES)
+        if end < 0:
+            if len(buffer) >= MAX_HEADER_BYTES:
+                raise FramingLostError("header over limit")
+            return
+        fields = _fields(bytes(buffer[:end]))
+        size, begin = _content_length(fields), end + len(_HEADER_END)
+        named = fields.get(CONTENT_ENCODING)
+        encoding = next((each for each in ENCODINGS if [each] == named), None)
+        if encoding is None or size > self._limit_bytes:
+            raise FramingLostError("no frame in a content coding")
+        if len(buffer) >= begin + size:
+            self.encoded = EncodedFrame(encoding, bytes(buffer[begin : begin + size]))
+            del buffer[: begin + size]
 
 
 class FramingDecoder:
@@ -229,6 +307,13 @@ class FramingDecoder:
     def take_refused(self) -> list[RefusedFrame]:
         return self._decoder.take_refused() if self._decoder else []
 
+    def accept_encoded(self) -> EncodedFramingDecoder | None:
+        """From now on frames may be in a content coding; None where lines are not the framing."""
+        if not isinstance(self._decoder, LineDecoder):
+            return None
+        self._decoder = EncodedFramingDecoder(self._decoder)
+        return self._decoder
+
 
 def encode_line(frame: bytes) -> bytes:
     return frame + b"\n"
@@ -238,17 +323,22 @@ def encode_content_length(frame: bytes) -> bytes:
     return b"Content-Length: %d\r\n\r\n%b" % (len(frame), frame)
 
 
-def _content_length(header: bytes) -> int:
-    sizes = []
-    for line in header.split(b"\r\n"):
-        name, colon, value = line.partition(b":")
+def _fields(header: bytes) -> dict[str, list[str]]:
+    """The values of each header, by its name in lower case."""
+    fields: dict[str, list[str]] = {}
+    for line in header.decode("latin-1").split("\r\n"):
+        name, colon, value = line.partition(":")
         if not colon:
             raise FramingLostError("not a header line")
-        if name.strip().lower() == b"content-length":
-            value = value.strip()
-            if not value.isdigit() or len(value) > 15:
-                raise FramingLostError("not a length")
-            sizes.append(int(value))
+        fields.setdefault(name.strip().lower(), []).append(value.strip())
+    return fields
+
+
+def _content_length(fields: dict[str, list[str]]) -> int:
+    sizes = fields.get("content-length", [])
     if len(sizes) != 1:
         raise FramingLostError("no single Content-Length")
-    return sizes[0]
+    (size,) = sizes
+    if not (size.isascii() and size.isdigit()) or len(size) > 15:
+        raise FramingLostError("not a length")
+    return int(size)

@@ -1,0 +1,141 @@
+"""A link on which some frames are in a content coding, cut anywhere, and served in turns."""
+
+import asyncio
+import gzip
+import random
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from deskbus.transport.frame_encoding import FrameEncoding
+from deskbus.transport.link import Link
+from deskbus.transport.outbox import Flusher
+from deskbus.transport.unbuffered import UnbufferedTransport
+from deskbus_protocol.wire.framing import RefusedFrame
+
+HELLO = b'{"hello":1}\n'
+LIMIT_S = 30
+
+
+class Wire(UnbufferedTransport):
+    """Tells when it may be read from; keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readable = asyncio.Event()
+        self.readable.set()
+        self.written = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self._closing = True
+
+    def pause_reading(self) -> None:
+        self.readable.clear()
+
+    def resume_reading(self) -> None:
+        self.readable.set()
+
+
+class Server:
+    """Serves a block at once, or in a later turn, and is occupied until then."""
+
+    def __init__(self, link: Link, chance: random.Random, wanted: bytes) -> None:
+        self._link = link
+        self._chance = chance
+        self._wanted = wanted
+        self.got = b""
+        self.has_all = asyncio.Event()
+
+    def receive(self, block: bytes) -> None:
+        if not block:
+            return
+        self.got += block
+        if len(self.got) >= len(self._wanted):
+            self.has_all.set()
+        if self._chance.random() < 0.5:
+            self._link.occupy()
+            asyncio.get_running_loop().call_soon(self._link.vacate)
+
+    def receive_refused(self, refused: RefusedFrame) -> None:
+        raise AssertionError(refused)
+
+    def link_closed(self) -> None:
+        pass
+
+
+def encoded(frame: bytes) -> bytes:
+    body = gzip.compress(frame)
+    return b"Content-Length: %d\r\nContent-Encoding: gzip\r\n\r\n%b" % (len(body), body)
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_every_frame_is_served_once_and_in_order(seed: int) -> None:
+    chance = random.Random(seed)
+    frames = [b'{"n":%d,"x":"%b"}' % (n, b"y" * chance.choice([0, 3000])) for n in range(12)]
+    stream = b"".join(
+        encoded(frame) if chance.random() < 0.5 else frame + b"\n" for frame in frames
+    )
+    wanted = HELLO + b"".join(frame + b"\n" for frame in frames)
+    link, wire = Link(Flusher(encoding=FrameEncoding(["gzip"])), "pipe"), Wire()
+    link.connection_made(wire)
+    server = Server(link, chance, wanted)
+    link.bind(server)
+    link.data_received(HELLO)
+    assert link.agree(["br", "gzip"]) == "gzip"
+    size = chance.choice([1, 7, 500, 100_000])
+    with anyio.fail_after(LIMIT_S):
+        while stream:
+            await wire.readable.wait()
+            # A transport may have read a piece before it was told to stop.
+            for _ in range(chance.choice([1, 2])):
+                piece, stream = stream[:size], stream[size:]
+                if piece:
+                    link.data_received(piece)
+        await server.has_all.wait()
+    assert server.got == wanted
+
+
+async def test_long_lines_leave_encoded_and_in_order_and_all_of_them_before_the_link_closes() -> (
+    None
+):
+    link, wire = Link(Flusher(encoding=FrameEncoding(["gzip"])), "pipe"), Wire()
+    link.connection_made(wire)
+    link.data_received(HELLO)
+    link.agree(["gzip"])
+    link.outbox.send(b"1" * 3000)
+    link.outbox.send(b"2")
+    link.flush()
+    link.outbox.send(b"3")
+    link.flush()
+    assert wire.written == b""
+    link.close()
+    assert not wire.is_closing()
+    with anyio.fail_after(LIMIT_S):
+        while not wire.is_closing():
+            await anyio.lowlevel.checkpoint()
+    head, _, rest = wire.written.partition(b"\r\n\r\n")
+    assert b"Content-Encoding: gzip" in head
+    size = int(head.split(b"\r\n")[0].partition(b": ")[2])
+    assert gzip.decompress(rest[:size]) == b"1" * 3000
+    assert rest[size:] == b"2\n3\n"
+    link.abort()
+
+
+async def test_a_peer_for_which_much_waits_to_be_encoded_counts_as_slow() -> None:
+    link, wire = Link(Flusher(encoding=FrameEncoding(["gzip"])), "pipe"), Wire()
+    link.connection_made(wire)
+    link.data_received(HELLO)
+    link.agree(["gzip"])
+    for _ in range(3):
+        link.outbox.send(b"1" * 1_000_000)
+        link.flush()
+    assert link.outbox.slow
+    assert not wire.readable.is_set()
+    with anyio.fail_after(LIMIT_S):
+        await link.outbox.writable()
+    assert wire.readable.is_set()
+    link.abort()
