@@ -40,6 +40,10 @@ grants = [
 ]
 """
 
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / "tests/integration/programs/compressed.js"
+LIBRARY = ROOT / "electron-bridge/dist/node"
+
 ROWS = [{"id": n, "symbol": "EURUSD", "bid": 1.0842, "venue": "XLON"} for n in range(400)]
 
 
@@ -85,6 +89,28 @@ async def test_long_messages_are_compressed_both_ways_and_short_ones_go_between_
         assert after[way]["savedBytes"] - before[way]["savedBytes"] > 10 * 10_000
         assert 0 < after[way]["ratio"] < 0.5
         assert after[way]["time"] > before[way]["time"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+async def test_a_client_in_node_compresses_too(shell: TestShell, encoding: Encoding) -> None:
+    before = await stats(shell)
+    ticket = await shell.ticket("desk.blotter", "node")
+    words = ["node", str(PROGRAM), shell.hello.pipe, ticket, str(LIBRARY), encoding]
+    async with (
+        shell.app("desk.feed", "a") as feed,
+        feed.subscribe("here") as here,
+        feed.subscribe("echo") as echo,
+        await anyio.open_process(words, stderr=None) as node,
+    ):
+        with anyio.fail_after(LIMIT_S):
+            await here.receive()
+            await feed.publish("sound", ROWS)
+            assert msgspec.json.decode((await echo.receive()).payload) == ROWS
+        assert node.stdin is not None
+        await node.stdin.aclose()
+    after = await stats(shell)
+    for way in ("sent", "received"):
+        assert after[way]["frames"] - before[way]["frames"] == 1
 
 
 async def test_the_first_that_the_backend_prefers_is_agreed_on_and_only_where_it_is_asked_for(

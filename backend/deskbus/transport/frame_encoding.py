@@ -151,8 +151,8 @@ class EncodedOutput:
         self.is_full = False
 
     def write(self, data: bytes) -> None:
-        lines = lines_of(data) if len(data) >= codings.MIN_BYTES else [data]
-        if self._work is None and all(len(line) <= codings.MIN_BYTES for line in lines):
+        lines = lines_of(data) if len(data) >= codings.MIN_ENCODED_BYTES else [data]
+        if self._work is None and all(len(line) <= codings.MIN_ENCODED_BYTES for line in lines):
             self._output.write(data)
             return
         self._waiting.append(lines)
@@ -207,7 +207,7 @@ class EncodedOutput:
         return b"".join(self._encode(line, counts) for line in lines)
 
     def _encode(self, line: bytes, counts: EncodingCounts) -> bytes:
-        if len(line) <= codings.MIN_BYTES:
+        if len(line) <= codings.MIN_ENCODED_BYTES:
             return line
         block = None
         if self._misses < MISSES or self._misses % MISSES == 0:

@@ -30,6 +30,15 @@ export const MAX_UNACKNOWLEDGED = 2000;
 /** The longest wait for such an answer where a person is asked first. */
 export const REQUEST_PATIENCE_MS = 130000;
 
+/** Shorter frames are never encoded. */
+export const MIN_ENCODED_BYTES = 1024;
+
+/**
+ * What stays longer than this part of itself is sent as it is. What was compressed already comes to
+ * three quarters, as Base64 in a JSON string.
+ */
+export const WORTHWHILE_RATIO = 0.7;
+
 /** The longest frame that a peer may send. */
 export const MAX_FRAME_BYTES = 4194304;
 

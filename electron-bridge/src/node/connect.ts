@@ -2,6 +2,7 @@ import { dial } from './link/dial';
 import { dialSite } from './link/dial-site';
 import { handedOver } from './link/badge';
 import { Client, type ClientOptions } from './client';
+import { Codec, type Encoding } from './link/codec';
 import type { Ticket } from './connection';
 
 interface Who extends Pick<ClientOptions, 'whileClosed' | 'heartbeat' | 'retry' | 'batch'> {
@@ -12,6 +13,8 @@ interface Who extends Pick<ClientOptions, 'whileClosed' | 'heartbeat' | 'retry' 
 interface OverPipe extends Who {
   /** The path of the backend's pipe. */
   pipe: string;
+  /** Codings in which long frames may be compressed, where the backend allows one; none unless told. */
+  compression?: readonly Encoding[];
   site?: undefined;
 }
 
@@ -23,6 +26,7 @@ interface OverWebSocket extends Who {
    */
   site: string;
   pipe?: undefined;
+  compression?: undefined;
 }
 
 type ConnectTarget = OverPipe | OverWebSocket;
@@ -41,7 +45,7 @@ export type ConnectOptions = WithTicket | WithProvider;
 
 /** Connects to the backend's pipe, or to its web gateway, and opens the app's session; rejects with `DeskbusError`. */
 export async function connect(options: ConnectOptions): Promise<Client> {
-  const { app, whileClosed, heartbeat, retry, batch } = options;
+  const { app, whileClosed, heartbeat, retry, batch, compression } = options;
   const pipe = options.site ?? options.pipe;
   const renewable = 'ticketProvider' in options;
   const client = new Client({
@@ -52,6 +56,7 @@ export async function connect(options: ConnectOptions): Promise<Client> {
     ...(heartbeat ? { heartbeat } : {}),
     ...(retry ? { retry } : {}),
     ...(batch ? { batch } : {}),
+    ...(compression ? { codec: new Codec(compression) } : {}),
     ticketProvider: async () => {
       const ticket = renewable ? await options.ticketProvider() : options.ticket;
       return typeof ticket === 'string' ? { ticket, pipe } : ticket;

@@ -4,13 +4,14 @@ import {
   LEAVE_LIMIT_MS,
   SESSION_GRACE_MS,
 } from '../generated/constants';
-import { PROTOCOL_VERSION, type OpenResult } from '../generated/protocol';
+import { PROTOCOL_VERSION, type OpenParams, type OpenResult } from '../generated/protocol';
 import { Backoff } from '../common/backoff';
 import { noBatches, type BatchOptions } from '../common/bus/batching';
 import { monotonicMs } from './link/clock';
 import { DeskbusError, isLoss } from '../common/error';
 import { Heartbeat, type HeartbeatOptions } from './link/heartbeat';
 import type { Dial, DialedLink } from './link/dialed-link';
+import type { Codec } from './link/codec';
 import type { Line } from './link/line';
 import type { Handler, Link, LinkHooks, Params } from './link/link';
 
@@ -35,6 +36,8 @@ export interface ConnectionOptions {
   retry?: RetryOptions;
   /** Limits of what is written together. */
   batch?: BatchOptions;
+  /** Compresses long frames, where the backend agrees. */
+  codec?: Codec;
   /** Whether the first session takes up where an earlier process of this client left off. */
   takeUp?: boolean;
   /** The last message of each topic that the earlier process was given. */
@@ -159,7 +162,7 @@ export class Connection {
     const { takeUp = false, takenSeqs } = this.options;
     const lastSeqs = this.known ? this.hooks.lastSeqs() : takenSeqs;
     const again = { resume: this.known || takeUp, ...(lastSeqs ? { lastSeqs } : {}) };
-    const opened = await introduce(link, 'session.open', { ...params, ...again, samples: true });
+    const opened = await introduce(link, 'session.open', { ...params, ...again, ...this.terms });
     this.pipe = pipe;
     this.begin(link, opened);
   }
@@ -176,7 +179,7 @@ export class Connection {
     }
     const lastSeqs = this.hooks.lastSeqs();
     const protocolVersion = PROTOCOL_VERSION;
-    const params = { resumeToken, protocolVersion, lastSeqs, samples: true };
+    const params = { resumeToken, protocolVersion, lastSeqs, ...this.terms };
     try {
       this.begin(link, await introduce(link, 'session.resume', params));
       return true;
@@ -188,8 +191,15 @@ export class Connection {
     }
   }
 
+  /** What is said of this client where a session is opened or resumed. */
+  private get terms(): Pick<OpenParams, 'samples' | 'encodings'> {
+    const { codec } = this.options;
+    return codec ? { samples: true, encodings: [...codec.encodings] } : { samples: true };
+  }
+
   private begin(link: Link, opened: OpenResult): void {
     this.known = true;
+    if (opened.encoding) link.encodeAs(opened.encoding);
     this.resumeToken = opened.resumeToken;
     this.standing = link;
     this.backoff.reset();
@@ -205,9 +215,9 @@ export class Connection {
       if (this.link === link) this.lost();
     };
     const batching = { limits: this.options.batch ?? {}, stats: this.batches };
-    const call: DialedLink = this.options.dial(pipe, { ...this.hooks, onClose, batching }, () =>
-      this.heartbeat.heard(),
-    );
+    const { codec } = this.options;
+    const hooks = { ...this.hooks, onClose, batching, ...(codec ? { codec } : {}) };
+    const call: DialedLink = this.options.dial(pipe, hooks, () => this.heartbeat.heard());
     const { link, socket, connected } = call;
     for (const [method, handler] of this.handlers) link.handle(method, handler);
     this.socket = socket;

@@ -5,6 +5,7 @@ export { Client, type ClientEvents } from './client';
 export type { BatchOptions, BatchStats } from '../common/bus/batching';
 export type { ConnectionState, RetryOptions, Ticket } from './connection';
 export { DeskbusError, type ErrorCategory, type ErrorName } from '../common/error';
+export type { Encoding } from './link/codec';
 export type { HeartbeatOptions } from './link/heartbeat';
 export type {
   BackendMethod,

@@ -17,7 +17,7 @@ from deskbus_protocol import (
     utility,
     web,
 )
-from deskbus_protocol.wire import framing, jsontext, line
+from deskbus_protocol.wire import encoding, framing, jsontext, line
 
 
 class Constant(NamedTuple):
@@ -41,6 +41,7 @@ SHARED: dict[ModuleType, tuple[str, ...]] = {
         "MAX_UNACKNOWLEDGED",
         "REQUEST_PATIENCE_MS",
     ),
+    encoding: ("MIN_ENCODED_BYTES", "WORTHWHILE_RATIO"),
     framing: ("MAX_FRAME_BYTES", "MAX_DELIVERED_FRAME_BYTES"),
     jsontext: ("MAX_DEPTH",),
     session: ("MAX_LAST_SEQS",),

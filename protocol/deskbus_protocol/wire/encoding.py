@@ -1,7 +1,7 @@
 """Content codings of frames: gzip (RFC 1952) and br (RFC 7932), by their names in RFC 9110.
 
-On a link that has agreed on one, a frame from `MIN_BYTES` on may stand between the lines as a block
-of its own, as in the base protocol of the Language Server Protocol with one more header:
+On a link that has agreed on one, a frame from `MIN_ENCODED_BYTES` on may stand between the lines as
+a block of its own, as in the base protocol of the Language Server Protocol with one more header:
 `Content-Length: N`, `Content-Encoding: gzip`, an empty line, and N bytes.
 """
 
@@ -15,12 +15,12 @@ from deskbus_protocol.errors import PARSE_ERROR, TOO_LARGE, DeskbusError
 Encoding = Literal["br", "gzip"]
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 
-MIN_BYTES = 1024
+MIN_ENCODED_BYTES = 1024
 """Shorter frames are never encoded."""
 
-WORTHWHILE = 0.7
-"""What stays longer than this part of itself is sent as it is. What was compressed already, as Base64
-in a JSON string, comes to three quarters.
+WORTHWHILE_RATIO = 0.7
+"""What stays longer than this part of itself is sent as it is. What was compressed already comes to
+three quarters, as Base64 in a JSON string.
 """
 
 GZIP_LEVEL = 1
@@ -44,10 +44,10 @@ def is_available(encoding: Encoding) -> bool:
 
 def encode(encoding: Encoding, frame: bytes) -> bytes | None:
     """The block on the wire; None for what is too short, or does not become shorter."""
-    if len(frame) < MIN_BYTES:
+    if len(frame) < MIN_ENCODED_BYTES:
         return None
     body = _COMPRESS[encoding](frame)
-    if len(body) > WORTHWHILE * len(frame):
+    if len(body) > WORTHWHILE_RATIO * len(frame):
         return None
     return b"Content-Length: %d\r\nContent-Encoding: %b\r\n\r\n%b" % (
         len(body),

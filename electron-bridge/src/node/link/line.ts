@@ -13,7 +13,7 @@ export interface Line {
 /** The half of a line that a link writes to. */
 export interface LineOutput {
   readonly writableLength: number;
-  write(text: string): void;
+  write(text: string | Uint8Array): void;
   destroy(): void;
   on(event: 'error' | 'close' | 'drain', listener: () => void): void;
   removeListener(event: 'close' | 'drain', listener: () => void): void;

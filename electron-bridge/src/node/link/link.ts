@@ -1,9 +1,11 @@
 import type { Methods } from '../../generated/protocol';
+import type { Codec, Encoding } from './codec';
 import type { LineOutput } from './line';
 import { monotonicMs, startTimer } from './clock';
 import { Batching, type BatchOptions, type BatchStats } from '../../common/bus/batching';
 import { asDeskbusError, DeskbusError } from '../../common/error';
 import { checkSize, toJson } from '../../common/json';
+import { EncodedLineDecoder } from '../../common/encoded-lines';
 import { LineDecoder, parseFrame, StreamBrokenError } from '../../common/lines';
 import { MESSAGE_HEAD, PAYLOAD_MEMBER } from '../../generated/constants';
 import { MessageReader, type Message } from '../../common/bus/message';
@@ -46,6 +48,8 @@ export type Handler = (params: unknown, context: CallContext) => unknown;
 export interface LinkHooks {
   /** Limits of what leaves together; its counters go on where an earlier link left off. */
   batching?: { limits: BatchOptions; stats: BatchStats };
+  /** Compresses and decompresses frames, as soon as the backend has agreed. */
+  codec?: Codec;
   onMessage?(message: Message): void;
   /** Takes the frames of `bus.message` unparsed, in place of `onMessage`. */
   onMessageLine?(line: string): void;
@@ -87,7 +91,7 @@ const HIGH_WATER_BYTES = 512 * 1024;
 
 /** JSON-RPC 2.0 in newline-delimited frames, both ways, over any pair of streams. */
 export class Link {
-  private readonly decoder = new LineDecoder((block) => this.take(block));
+  private readonly decoder: Pick<LineDecoder, 'feed'>;
   private readonly messages = new MessageReader();
   private readonly pending = new Map<number, Pending>();
   private readonly handlers = new Map<string, Handler>();
@@ -98,11 +102,17 @@ export class Link {
   private batch = '';
   private readonly batching: Batching;
   private closed = false;
+  private encoding: Encoding | undefined;
 
   constructor(
     private readonly output: LineOutput,
     private readonly hooks: LinkHooks,
   ) {
+    const lines = new LineDecoder((block) => this.take(block));
+    const { codec } = hooks;
+    this.decoder = codec
+      ? new EncodedLineDecoder(lines, (encoding, body) => codec.decode(encoding, body))
+      : lines;
     const { limits = {}, stats } = hooks.batching ?? {};
     this.batching = new Batching(() => this.writeBatch(), TURN, BATCH, stats);
     this.batching.set(limits);
@@ -133,6 +143,11 @@ export class Link {
       this.output.destroy();
       this.close();
     }
+  }
+
+  /** Compresses long frames from now on. */
+  encodeAs(encoding: Encoding): void {
+    this.encoding = encoding;
   }
 
   handle(method: string, handler: Handler): void {
@@ -278,7 +293,27 @@ export class Link {
   private writeBatch(): void {
     const { batch } = this;
     this.batch = '';
-    if (!this.closed) this.output.write(batch);
+    if (this.closed) return;
+    if (this.encoding && this.hooks.codec)
+      this.writeEncoded(batch, this.encoding, this.hooks.codec);
+    else this.output.write(batch);
+  }
+
+  /** Writes long frames compressed, the others between them as they are. */
+  private writeEncoded(batch: string, encoding: Encoding, codec: Codec): void {
+    let plainFrom = 0;
+    let start = 0;
+    while (start < batch.length) {
+      const end = batch.indexOf('\n', start);
+      const block = codec.encode(encoding, batch.slice(start, end));
+      if (block) {
+        if (start > plainFrom) this.output.write(batch.slice(plainFrom, start));
+        this.output.write(block);
+        plainFrom = end + 1;
+      }
+      start = end + 1;
+    }
+    if (plainFrom < batch.length) this.output.write(batch.slice(plainFrom));
   }
 
   /** Ends a call that takes too long, or is not wanted any more; returns what stops that. */

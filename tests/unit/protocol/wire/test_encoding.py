@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from deskbus_protocol.errors import PARSE_ERROR, TOO_LARGE, DeskbusError, ErrorKind
 from deskbus_protocol.wire.encoding import (
     ENCODINGS,
-    MIN_BYTES,
+    MIN_ENCODED_BYTES,
     EncodedFrame,
     Encoding,
     beginning,
@@ -61,8 +61,8 @@ def test_what_is_no_whole_stream_is_refused(encoding: Encoding) -> None:
 
 
 def test_short_frames_and_what_was_compressed_already_stay_as_they_are(encoding: Encoding) -> None:
-    assert encode(encoding, b"0" * (MIN_BYTES - 1)) is None
-    assert encode(encoding, b"0" * MIN_BYTES) is not None
+    assert encode(encoding, b"0" * (MIN_ENCODED_BYTES - 1)) is None
+    assert encode(encoding, b"0" * MIN_ENCODED_BYTES) is not None
     assert encode(encoding, b64encode(os.urandom(20_000))) is None
 
 
