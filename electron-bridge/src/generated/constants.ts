@@ -34,8 +34,8 @@ export const REQUEST_PATIENCE_MS = 130000;
 export const MIN_ENCODED_BYTES = 1024;
 
 /**
- * What stays longer than this part of itself is sent as it is. What was compressed already comes to
- * three quarters, as Base64 in a JSON string.
+ * A frame that stays longer than this part of itself is sent as it is. Base64 of data that was
+ * compressed before comes to three quarters.
  */
 export const WORTHWHILE_RATIO = 0.7;
 

@@ -191,7 +191,7 @@ export class Connection {
     }
   }
 
-  /** What is said of this client where a session is opened or resumed. */
+  /** The parameters that tell of this client where a session is opened or resumed. */
   private get terms(): Pick<OpenParams, 'samples' | 'encodings'> {
     const { codec } = this.options;
     return codec ? { samples: true, encodings: [...codec.encodings] } : { samples: true };

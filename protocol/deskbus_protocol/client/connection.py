@@ -94,7 +94,7 @@ class Client(RespondingClient):
         self._on_frame = on_frame
         offered = [each for each in encodings if is_available(each)]
         self.terms: dict[str, object] = {"samples": True}
-        """What is said of this client where a session is opened or resumed."""
+        """The parameters that tell of this client where a session is opened or resumed."""
         self._encoding: Encoding | None = None
         lines = LineDecoder(MAX_DELIVERED_FRAME_BYTES)
         self._decoder: LineDecoder | EncodedFramingDecoder = lines

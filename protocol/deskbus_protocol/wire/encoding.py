@@ -19,8 +19,8 @@ MIN_ENCODED_BYTES = 1024
 """Shorter frames are never encoded."""
 
 WORTHWHILE_RATIO = 0.7
-"""What stays longer than this part of itself is sent as it is. What was compressed already comes to
-three quarters, as Base64 in a JSON string.
+"""A frame that stays longer than this part of itself is sent as it is. Base64 of data that was
+compressed before comes to three quarters.
 """
 
 GZIP_LEVEL = 1
@@ -105,7 +105,7 @@ def _decompress_brotli(body: bytes, limit_bytes: int) -> tuple[bytes, bool]:
     unpacker = library.Decompressor()
     frame = b""
     try:
-        # What the library gives at once ends where its own buffer does, a little beyond the limit.
+        # A piece ends where the library's own buffer does, a little beyond the limit.
         while body or (len(frame) < limit_bytes and not unpacker.is_finished()):
             left = limit_bytes - len(frame)
             piece, body = unpacker.process(body, output_buffer_limit=left), b""

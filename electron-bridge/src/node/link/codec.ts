@@ -22,7 +22,7 @@ const BROTLI: BrotliOptions = { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } 
 const GZIP: ZlibOptions = { level: 1 };
 const LIMIT = { maxOutputLength: MAX_DELIVERED_FRAME_BYTES };
 
-/** What compresses and decompresses the frames of a link; browsers have none. */
+/** Compresses and decompresses the frames of a link; browsers have none. */
 export class Codec {
   constructor(readonly encodings: readonly Encoding[]) {}
 
