@@ -8,17 +8,17 @@ from tests.electron.mainprocess import in_main, shell_call
 
 PASSWORD, TAKEN = "copied from elsewhere", "put there by the page"
 
-FRAMES = {"the page": "", "a frame": "<p>framed</p>", "an empty frame": None}
+FRAMES = {"the page": "", "a frame": "framed.html", "an empty frame": None}
 """The document that runs the command; a frame's is a realm of its own."""
 
 DOCUMENT = """(() => {
-    const html = %s;
+    const page = %s;
     const frame = document.createElement('iframe');
-    if (html) frame.srcdoc = html;
-    if (html !== '') document.body.append(frame);
-    const loaded = html ? new Promise((done) => { frame.onload = done; }) : Promise.resolve();
+    if (page) frame.src = page;
+    if (page !== '') document.body.append(frame);
+    const loaded = page ? new Promise((done) => { frame.onload = done; }) : Promise.resolve();
     return loaded.then(() => {
-        const root = html === '' ? document : frame.contentDocument;
+        const root = page === '' ? document : frame.contentDocument;
         window.area = root.body.appendChild(root.createElement('textarea'));
         root.defaultView.focus();
         area.value = '%s';
@@ -51,8 +51,8 @@ async def clipboard(electron: ElectronSession) -> str:
 
 
 async def select_in(page: Page, frame: str) -> None:
-    html = FRAMES[frame]
-    await page.evaluate(DOCUMENT % ("null" if html is None else repr(html), TAKEN))
+    source = FRAMES[frame]
+    await page.evaluate(DOCUMENT % ("null" if source is None else repr(source), TAKEN))
 
 
 @pytest.mark.requirement("3.2")

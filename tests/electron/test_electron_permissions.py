@@ -225,7 +225,7 @@ async def test_a_frame_in_the_page_gets_nothing_of_what_its_page_may(
     electron: ElectronSession, device: Page
 ) -> None:
     await decide(electron, APP, "geolocation", "all")
-    framed = f"document.getElementById('frame').contentWindow.eval(`{LOCATED}`)"
+    framed = f"(({{ navigator }}) => {LOCATED})(document.getElementById('frame').contentWindow)"
     assert await device.evaluate(framed) == "denied"
 
 
