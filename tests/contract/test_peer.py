@@ -139,10 +139,11 @@ async def test_an_error_of_the_table_arrives_with_its_own_words(wire: Wire) -> N
 
 
 @pytest.mark.requirement("3.4")
-async def test_a_caller_without_the_role_is_told_that_and_nothing_more(wire: Wire) -> None:
-    answer = await wire.ask("test.shellOnly", {"text": "x"})
-    assert answer["error"]["code"] == -32010
-    answer = await wire.ask("test.session", {"text": "x"})
+@pytest.mark.parametrize("method", ["test.shellOnly", "test.session"])
+async def test_a_stranger_is_told_to_open_a_session_and_nothing_more(
+    wire: Wire, method: str
+) -> None:
+    answer = await wire.ask(method, {"text": "x"})
     assert answer["error"]["code"] == -32011
 
 

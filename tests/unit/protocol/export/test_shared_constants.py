@@ -11,7 +11,7 @@ import pytest
 import deskbus_protocol
 from deskbus_protocol.export.shared_constants import constants
 
-SOURCES = Path(__file__).resolve().parents[3] / "electron-bridge/src"
+SOURCES = Path(__file__).resolve().parents[4] / "electron-bridge/src"
 
 DECLARED = re.compile(r"^(?:export )?const ([A-Z][A-Z0-9_]*) = (.+?);$", re.MULTILINE)
 PRODUCT = re.compile(r"\d[\d_]*(?: \* \d[\d_]*)*\Z")
