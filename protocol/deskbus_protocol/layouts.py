@@ -119,6 +119,7 @@ METHODS = (
         result=SaveLayoutResult,
         callers="shell",
         permission="control.act",
+        recorded="before",
     ),
     Method(
         name="session.restore",
@@ -127,6 +128,7 @@ METHODS = (
         result=RestoreLayoutResult,
         callers="shell",
         permission="control.act",
+        recorded="before",
     ),
     Method(
         name="session.list",
@@ -143,5 +145,6 @@ METHODS = (
         result=Empty,
         callers="shell",
         permission="control.act",
+        recorded="before",
     ),
 )

@@ -23,6 +23,7 @@ their way.
 """
 
 MAX_REPORT_CHARACTERS = 64 * 1024
+"""The limit of a browser's report of what a page's policy refused."""
 
 FrameCapability = Literal[
     "scripts",

@@ -68,6 +68,8 @@ EXEMPT = {
     "control.open": "shows",
     "fdc3.chooseChannel": "shows a choice; joining a channel is the app's person's own",
     "web.policyFor": "reads",
+    "ui.windowMoved": "tells where a window is",
+    "ui.quitting": "tells that a person ends the shell",
     "web.reportViolation": "records itself what a page tried",
 }
 """The methods of administrators that are not recorded, each with the reason."""
@@ -80,6 +82,7 @@ PICTURE = (
     "logging.get",
     "bus.deadLetters",
     "panels.list",
+    "session.list",
 )
 """All that the acts below would change, as the backend tells it."""
 
@@ -128,6 +131,7 @@ class Scene:
             await self.ticker.call(
                 "permissions.request", {"permission": "messaging.write", "scope": "a.b"}
             )
+        await self.call("session.save", name="before")
         await self.call("panels.open", name="permissions")
         [link] = (await self.call("links.list", app=TICKER))["links"]
         self.link = link["number"]
@@ -200,6 +204,9 @@ class Scene:
             "links.setLimits": {"maxLinks": 77},
             "logging.set": {"level": "debug"},
             "chaos.cause": {"fault": "vault-locked"},
+            "session.save": {"name": "after"},
+            "session.restore": {"name": "before"},
+            "session.remove": {"name": "before"},
             "control.publish": {"topic": "prices.a", "payload": 1},
             "federation.reconnect": {},
             "web.pair": {"app": TICKER},

@@ -1,8 +1,7 @@
-import { MAX_DELIVERED_FRAME_BYTES } from '../generated/constants';
+import { MAX_DELIVERED_FRAME_BYTES, MAX_HEADER_BYTES } from '../generated/constants';
 import { StreamBrokenError, type LineDecoder } from './lines';
 
 const NEWLINE = 10;
-const MAX_HEADER_BYTES = 4096;
 const HEADER_END = '\r\n\r\n';
 /** Between a line and the header of an encoded frame: no JSON begins with a letter of a header. */
 const HEADER_BEGINS = '\nC';

@@ -45,6 +45,8 @@ export const MAX_FRAME_BYTES = 4194304;
 /** A frame from the backend holds what an app's frame did, and the stamps. */
 export const MAX_DELIVERED_FRAME_BYTES = 5242880;
 
+export const MAX_HEADER_BYTES = 4096;
+
 /** Levels of nesting that a frame may have. */
 export const MAX_DEPTH = 128;
 
@@ -121,6 +123,7 @@ export const MAX_PASSWORD_CHARACTERS = 1024;
 /** Stands for files that a shell loads as they are. */
 export const FILES_ORIGIN = "file://";
 
+/** The limit of a browser's report of what a page's policy refused. */
 export const MAX_REPORT_CHARACTERS = 65536;
 
 /**

@@ -42,7 +42,7 @@ SHARED: dict[ModuleType, tuple[str, ...]] = {
         "REQUEST_PATIENCE_MS",
     ),
     encoding: ("MIN_ENCODED_BYTES", "WORTHWHILE_RATIO"),
-    framing: ("MAX_FRAME_BYTES", "MAX_DELIVERED_FRAME_BYTES"),
+    framing: ("MAX_FRAME_BYTES", "MAX_DELIVERED_FRAME_BYTES", "MAX_HEADER_BYTES"),
     jsontext: ("MAX_DEPTH",),
     session: ("MAX_LAST_SEQS",),
     reconnection: (

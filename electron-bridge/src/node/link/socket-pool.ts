@@ -25,7 +25,7 @@ const TOLD_BYTES = WINDOW_BYTES / 4;
 const IDLE_MS = 10_000;
 
 /** An answer that is due comes within this time, or the network has gone. */
-const ANSWER_LIMIT_MS = 5_000;
+const SIGN_LIMIT_MS = 5_000;
 
 /** Clients that share a WebSocket, as the gateway has it. */
 const MAX_CHANNELS = 64;
@@ -123,7 +123,7 @@ class SharedSocket {
   }
 
   private expectAnswer(): void {
-    this.doubt ??= setTimeout(() => this.drop(), ANSWER_LIMIT_MS);
+    this.doubt ??= setTimeout(() => this.drop(), SIGN_LIMIT_MS);
   }
 
   private answered(): void {

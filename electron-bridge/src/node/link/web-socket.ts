@@ -9,7 +9,7 @@ const BUS_PATH = '/bus';
 const LOOPBACK = '127.0.0.1';
 const MAX_HEAD_BYTES = 16 * 1024;
 /** The gateway's longest message is a bus frame. */
-const MAX_FRAME_BYTES = 64 * 1024 * 1024;
+const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 const CLOSE_LIMIT_MS = 1_000;
 
 const CONTINUATION = 0;
@@ -91,7 +91,7 @@ export class WebSocketClient implements Socket {
     this.held = data.length > 0 ? [data] : [];
     this.heldBytes = data.length;
     this.wantedBytes = frame ?? 0;
-    if (this.wantedBytes > MAX_FRAME_BYTES) this.stream.destroy();
+    if (this.wantedBytes > MAX_MESSAGE_BYTES) this.stream.destroy();
   }
 
   /** Returns what comes behind the gateway's answer; all of it until that is whole. */
