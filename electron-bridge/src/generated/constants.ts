@@ -45,6 +45,7 @@ export const MAX_FRAME_BYTES = 4194304;
 /** A frame from the backend holds what an app's frame did, and the stamps. */
 export const MAX_DELIVERED_FRAME_BYTES = 5242880;
 
+/** The limit of the header of a frame with a content length. */
 export const MAX_HEADER_BYTES = 4096;
 
 /** Levels of nesting that a frame may have. */

@@ -19,6 +19,8 @@ MAX_DELIVERED_FRAME_BYTES = MAX_FRAME_BYTES + 1024 * 1024
 """A frame from the backend holds what an app's frame did, and the stamps."""
 
 MAX_HEADER_BYTES = 4 * 1024
+"""The limit of the header of a frame with a content length."""
+
 HEAD_BYTES = 4 * 1024
 """Bytes kept of a frame over the limit, from which its id is recovered."""
 
