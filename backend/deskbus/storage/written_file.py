@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -21,7 +22,8 @@ _PLACE = re.compile(r" - at `\$\.?([^`]*)`\Z")
 _AT_LINE = re.compile(r" \(at line (\d+), column (\d+)\)\Z")
 _AT_BYTE = re.compile(r" \(byte (\d+)\)\Z")
 _STEP = re.compile(r"([A-Za-z_]+)|\[(\d+)\]")
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{},:]|[^\s\[\]{},:"]++')
+"""Possessive, so that no place to go back to is kept for each character of a long text."""
 
 
 class WrittenError(Exception):
@@ -44,7 +46,7 @@ class Written(Generic[Content]):
         self.content: object = None
         self._kind = kind
         self._lines: list[str] = []
-        self._places: dict[str, int] = {}
+        self._json = ""
 
     def read_toml(self, content: bytes) -> Content:
         """Raises `WrittenError`."""
@@ -74,7 +76,7 @@ class Written(Generic[Content]):
             raise self._error(line, f"It is not JSON: {cause}", action) from error
         except RecursionError:
             raise self._too_deep() from None
-        self._places = _places(text)
+        self._json = text
         return self._checked(lambda: msgspec.json.decode(content, type=self._kind))
 
     def error(self, place: str, cause: str, action: str, *, word: str = "") -> WrittenError:
@@ -85,6 +87,11 @@ class Written(Generic[Content]):
     def line_of(self, place: str) -> int | None:
         """The line that `rules[3]` or another place begins in, counted from 1; None if unknown."""
         return self._line_of(place, "")
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """Of a JSON text; worked out for the words of an error alone."""
+        return _places(self._json)
 
     def _error(self, line: int | None, cause: str, action: str) -> WrittenError:
         where = str(self.path) if line is None else f"{self.path}:{line}"
@@ -129,7 +136,7 @@ class Written(Generic[Content]):
         steps = [name or int(number) for name, number in _STEP.findall(place)]
         if not steps or not self._lines:
             return None
-        if self._places:
+        if self._json:
             return _nearest(self._places, place)
         first, last = self._section(steps)
         keys = [step for step in steps if isinstance(step, str)]

@@ -1,11 +1,13 @@
 """Files that a person writes: every error names its line, its cause and what to do."""
 
+import tracemalloc
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 import pytest
 
+from deskbus.storage import written_file
 from deskbus.storage.written_file import Written, WrittenError
 
 
@@ -92,3 +94,23 @@ def test_a_later_check_finds_the_line_of_a_key_by_its_place() -> None:
     assert "home.toml:5: doors[1].name: taken." in str(
         written.error("doors[1].name", "taken", "Go.")
     )
+
+
+def test_the_line_after_a_long_text_costs_no_more_memory_than_a_few_such_texts() -> None:
+    long = "\\\\x\\n" * 100_000
+    tracemalloc.start()
+    try:
+        error = refusal(f'{{"colour": "{long}",\n "colur": 1}}')
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert error.cause.startswith("home.toml:2: ")
+    assert peak_bytes < 12 * len(long)
+
+
+def test_lines_are_not_looked_for_where_nothing_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(_: str) -> dict[str, int]:
+        raise AssertionError("a line was looked for")
+
+    monkeypatch.setattr(written_file, "_places", never)
+    assert Written(Path("home.json"), Home).read_json(b'{"colour": "red"}') == Home(colour="red")

@@ -31,7 +31,7 @@ MIN_FACT_WIDTH = 24
 PIECE_CHARACTERS = 1024
 """At most 4096 bytes, for which a pipe that can be written to has room (PIPE_BUF)."""
 
-_PIECES = re.compile(r'"(?:[^"\\]|\\.)*"|[\t\r\n]')
+_PIECES = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\t\r\n]')
 _HIDDEN = (
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
