@@ -8,7 +8,7 @@ from tests.electron.mainprocess import in_main, shell_call
 
 PASSWORD, TAKEN = "copied from elsewhere", "put there by the page"
 
-FRAMES = {"the page": "", "a frame": "framed.html", "an empty frame": None}
+FRAMES = {"the page": "", "a frame": "clipboard-frame.html", "an empty frame": None}
 """The document that runs the command; a frame's is a realm of its own."""
 
 DOCUMENT = """(() => {

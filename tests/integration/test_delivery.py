@@ -242,6 +242,7 @@ async def test_every_field_of_the_statistics_says_what_is_there(desk: TestShell)
         "cache_misses": 3,
         "slow_readers": 0,
         "history_bytes": stats.history_bytes,
+        "compression": msgspec.UNSET,
     }
     assert sum(stats.dead_letters.values()) == 3
 

@@ -23,6 +23,7 @@ class Connection:
 
     def __init__(self, who: ClientId, run: BusRun, inbox: Inbox, lasts: int | None) -> None:
         self.line = MemoryLine()
+        self.terms: dict[str, object] = {}
         self.broken = False
         self.on_gap: Callable[[GapParams], None] | None = None
         self.on_refused: Callable[[RefusedParams], None] | None = None
@@ -54,8 +55,8 @@ class Connection:
         epoch = "" if message.epoch == self._run.epoch else message.epoch
         self._run.bus.member(self._who).window.acknowledge(message.topic, [message.seq], epoch)
 
-    def trace_by(self, terms: object) -> None:
-        """Nothing is traced here."""
+    def agree(self, opened: object) -> None:
+        """Nothing is traced or compressed here."""
 
     def observe(self, method: str, observer: Callable[[Raw], None]) -> None:
         """Nothing else is said here."""
