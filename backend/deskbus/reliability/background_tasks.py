@@ -5,11 +5,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import structlog
 from anyio.abc import TaskGroup
+
+log = structlog.get_logger()
 
 
 class BackgroundTasks:
-    """Tasks still under way when the part ends are cancelled; the failure of one ends the part."""
+    """Tasks still under way when the part ends are cancelled.
+
+    The failure of one is logged, and ends neither another nor the part.
+    """
 
     def __init__(self) -> None:
         self._group: TaskGroup | None = None
@@ -36,5 +42,12 @@ class BackgroundTasks:
         """Whether it was begun: false where the part is not at work."""
         if self._group is None:
             return False
-        self._group.start_soon(task, *args)
+        self._group.start_soon(_contained, task, *args)
         return True
+
+
+async def _contained(task: Callable[..., Coroutine[Any, Any, object]], *args: object) -> None:
+    try:
+        await task(*args)
+    except Exception:  # whatever it is, it is this task's alone
+        log.exception("task.failed", task=getattr(task, "__qualname__", repr(task)))

@@ -138,7 +138,7 @@ class Fdc3Agent:
         await self._take_back(agent)
         self._bus.listen(agent.take)
         tick = partial(tick_every, TICK_S, agent.tick)
-        async with self.service.running(), self._loops.running(tick):
+        async with self._icons.running(), self.service.running(), self._loops.running(tick):
             yield
 
     @property

@@ -136,6 +136,9 @@ class Fdc3Service:
         except DeskbusError as error:
             log.warning("fdc3.not_answered", type=request.type, reason=error.kind.name)
             self._fail(instance, request, DacpError("ApiTimeout"))
+        except Exception:  # whatever it is, it ends this request, and no other
+            log.exception("fdc3.request_failed", type=request.type)
+            self._fail(instance, request, DacpError("ApiTimeout"))
         finally:
             accepted.set()
             self._under_way[instance.id] -= 1

@@ -6,7 +6,8 @@ A page that draws a dialog loads nothing from anywhere, so no server learns of a
 import base64
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from msgspec import UnsetType
 
 from deskbus.fdc3.directory.app_record import AppRecord, Icon
 from deskbus.fdc3.directory.sources import SourceError, fetch
+from deskbus.reliability.background_tasks import BackgroundTasks
 from deskbus.storage.awake_clock import awake_s
 from deskbus.storage.given_file import read_given
 from deskbus_protocol.ui import MAX_ICON_BYTES
@@ -35,7 +37,11 @@ AGAIN_AFTER_S = 300.0
 """From a failure to the next attempt."""
 
 AT_ONCE = 4
+"""Threads that load icons, those that no dialog waits for any more among them."""
+
 MAX_KEPT = 256
+"""Icons that are kept, and as many that are being loaded."""
+
 MAX_SHOWN_BYTES = 1024 * 1024
 """Of all icons in one dialog, as data URLs; apps beyond have their first letter."""
 
@@ -65,7 +71,14 @@ class Icons:
         self._folders: dict[str, Path] = {}
         self._kept: dict[str, _Attempt] = {}
         self._threads = anyio.CapacityLimiter(AT_ONCE)
-        self._loading: set[str] = set()
+        self._loading: dict[str, anyio.Event] = {}
+        self._tasks = BackgroundTasks()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Loads icons meanwhile; at any other time there are those that were loaded before."""
+        async with self._tasks.running():
+            yield
 
     def directory_changed(self, folders: dict[str, Path]) -> None:
         self._folders = folders
@@ -75,10 +88,11 @@ class Icons:
         """The icons that are there in time, as data URLs, in all as large as a dialog may have."""
         wanted = {record.app_id: record for record in records if record.icons}
         with anyio.move_on_after(WITHIN_S):
-            async with anyio.create_task_group() as tasks:
-                for record in wanted.values():
-                    if self._is_due(record.app_id):
-                        tasks.start_soon(self._load, record)
+            for record in wanted.values():
+                self._begin(record)
+            for app_id in wanted:
+                if app_id in self._loading:
+                    await self._loading[app_id].wait()
         return dict(self._fitting(wanted))
 
     def _fitting(self, wanted: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -89,32 +103,36 @@ class Icons:
                 left -= len(data)
                 yield app_id, data
 
-    def _is_due(self, app_id: str) -> bool:
-        known = self._kept.get(app_id)
-        return app_id not in self._loading and (
-            known is None or (not known.data and awake_s() >= known.again_s)
-        )
-
-    async def _load(self, record: AppRecord) -> None:
-        folder = self._folders.get(record.app_id)
-        # A thread goes on when nobody waits for it any more.
-        await anyio.to_thread.run_sync(
-            self._keep, record, folder, limiter=self._threads, abandon_on_cancel=True
-        )
-
-    def _keep(self, record: AppRecord, folder: Path | None) -> None:
-        """Blocks; runs on a thread."""
+    def _begin(self, record: AppRecord) -> None:
         app_id = record.app_id
-        self._loading.add(app_id)
+        known = self._kept.get(app_id)
+        is_due = known is None or (not known.data and awake_s() >= known.again_s)
+        if is_due and app_id not in self._loading and len(self._loading) < MAX_KEPT:
+            loaded = anyio.Event()
+            if self._tasks.start(self._load, record, loaded):
+                self._loading[app_id] = loaded
+
+    async def _load(self, record: AppRecord, loaded: anyio.Event) -> None:
+        app_id, data = record.app_id, ""
         try:
-            data = load_icon(best_icon(record.icons), folder)
+            # Only the end of everything gives a thread up: to do so returns its place at once.
+            data = await anyio.to_thread.run_sync(
+                load_icon,
+                best_icon(record.icons),
+                self._folders.get(app_id),
+                limiter=self._threads,
+                abandon_on_cancel=True,
+            )
         except (OSError, SourceError, ValueError) as error:
             log.info("fdc3.icon", app_id=app_id, problem=str(error)[:200])
-            data = ""
         finally:
-            self._loading.discard(app_id)
+            del self._loading[app_id]
+            self._keep(app_id, data)
+            loaded.set()
+
+    def _keep(self, app_id: str, data: str) -> None:
         while len(self._kept) >= MAX_KEPT:
-            self._kept.pop(next(iter(self._kept)), None)
+            del self._kept[next(iter(self._kept))]
         self._kept[app_id] = _Attempt(data, awake_s() + AGAIN_AFTER_S)
 
 

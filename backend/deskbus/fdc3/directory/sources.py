@@ -23,6 +23,9 @@ FETCH_WITHIN_S = 10.0
 BODY_WITHIN_S = 30.0
 """For all of a download's body, however slowly it comes."""
 
+MAX_REASON = 300
+"""Characters of a reason, which may quote what a server sent."""
+
 if TYPE_CHECKING:
     from http.client import HTTPResponse
 
@@ -113,6 +116,7 @@ class DirectorySources:
 def fetch(address: str, limit: int = MAX_BYTES, accept: str = "application/json") -> bytes:
     """Downloads a directory, or what belongs to one; raises `OSError`, `SourceError`."""
     # HTTP's parts, which no start needs whose directories are files.
+    from http.client import HTTPException
     from urllib.error import URLError
     from urllib.request import HTTPRedirectHandler, Request, build_opener
 
@@ -125,13 +129,16 @@ def fetch(address: str, limit: int = MAX_BYTES, accept: str = "application/json"
             _check_address(newurl)
             return super().redirect_request(req, fp, code, msg, headers, newurl)
 
-    _check_address(address)
-    request = Request(address, headers={"Accept": accept})  # noqa: S310 - https alone
     try:
+        _check_address(address)
+        request = Request(address, headers={"Accept": accept})  # noqa: S310 - https alone
         with build_opener(HttpsOnly).open(request, timeout=FETCH_WITHIN_S) as answer:
             return _limited(_body(answer, limit), limit)
     except URLError as error:
         raise SourceError(f"it can't be had: {error.reason}") from None
+    except (HTTPException, ValueError) as error:
+        # An address that can't be one, or an answer that is no HTTP: neither is an OSError.
+        raise SourceError(f"it can't be had: {error!r}"[:MAX_REASON]) from None
 
 
 def _check_address(address: str) -> None:

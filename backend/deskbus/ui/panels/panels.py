@@ -234,9 +234,13 @@ class Panels:
             while True:
                 await panel.dirty.wait()
                 panel.dirty = anyio.Event()
-                descriptor = panel.next(await _content(panel))
-                drawn = DrawPanelParams(descriptor=descriptor)
-                self._shell.tell("ui.updatePanel", descriptor.panel, drawn)
+                content = await _content(panel)
+                try:
+                    descriptor = panel.next(content)
+                    drawn = DrawPanelParams(descriptor=descriptor)
+                    self._shell.tell("ui.updatePanel", descriptor.panel, drawn)
+                except Exception:  # the next change draws it
+                    log.exception("panel.failed", panel=panel.provider.name)
                 await anyio.sleep(MIN_REDRAW_S)
 
 

@@ -42,6 +42,23 @@ async def test_an_intent_reaches_the_one_app_that_runs_and_takes_it() -> None:
     assert event["originatingApp"]["instanceId"] == blotter.instance.id
 
 
+async def test_a_request_that_fails_is_answered_and_the_next_one_is_served() -> None:
+    desk = Desk()
+    blotter = desk.join("blotter")
+
+    def broken(_: Sequence[Candidate]) -> Candidate:
+        raise LookupError("broken")
+
+    async with desk.service.running():
+        for _ in range(2):
+            desk.choice = broken
+            request = await raise_intent(blotter, "ViewNews")
+            assert await settled(blotter, request) == {"error": "ApiTimeout"}
+            desk.choice = lambda _: None
+            request = await raise_intent(blotter, "ViewNews")
+            assert await settled(blotter, request) == {"error": "UserCancelledResolution"}
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [

@@ -1,6 +1,9 @@
+import hashlib
 import json
+from http.client import BadStatusLine, IncompleteRead
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import msgspec
 import pytest
@@ -8,7 +11,7 @@ import pytest
 from deskbus.components.fdc3.directory_apps import directory_app, says
 from deskbus.fdc3.directory.app_directory import AppDirectory, own_id
 from deskbus.fdc3.directory.app_record import AppRecord
-from deskbus.fdc3.directory.sources import DirectorySources
+from deskbus.fdc3.directory.sources import MAX_REASON, DirectorySources, SourceError, fetch
 from deskbus_protocol.permissions import Grant
 
 
@@ -143,6 +146,47 @@ def test_a_directory_that_does_not_answer_is_taken_from_its_last_copy(
     assert [each.record.app_id for each in reader.load()] == ["a"]
     assert "last copy" in reader.problems[address]
     assert sources(tmp_path, "https://other.example.com/").load() == []
+
+
+BAD_ADDRESSES = [
+    "https://appd.example.com/all apps",
+    "https://appd example.com/",
+    "https://appd.example.com:port/",
+    "https://[::1/",
+    "https://appd.example.com/\N{SNOWMAN}",
+]
+
+
+@pytest.mark.parametrize("address", BAD_ADDRESSES)
+def test_an_address_that_can_be_none_is_a_problem_of_its_source(
+    tmp_path: Path, address: str
+) -> None:
+    with pytest.raises(SourceError):
+        fetch(address)
+    reader = sources(tmp_path, address)
+    assert reader.load() == []
+    assert set(reader.problems) == {address}
+    copy = tmp_path / "cache" / f"{hashlib.sha256(address.encode()).hexdigest()}.json"
+    copy.parent.mkdir()
+    copy.write_text('{"appId": "a", "name": "a", "type": "web"}')
+    assert [each.record.app_id for each in reader.load()] == ["a"]
+    assert "last copy" in reader.problems[address]
+
+
+@pytest.mark.parametrize(
+    "error", [BadStatusLine("x" * 10_000), IncompleteRead(b"half"), URLError("it is away")]
+)
+def test_a_server_that_speaks_no_http_is_a_problem_of_its_source(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    class Opener:
+        def open(self, *_: object, **__: object) -> None:
+            raise error
+
+    monkeypatch.setattr("urllib.request.build_opener", lambda *_: Opener())
+    with pytest.raises(SourceError) as told:
+        fetch("https://appd.example.com/")
+    assert len(str(told.value)) <= MAX_REASON
 
 
 def test_an_app_is_for_the_versions_that_its_record_lists_and_else_for_all() -> None:

@@ -10,7 +10,14 @@ import pytest
 
 from deskbus.fdc3.directory import icons as module
 from deskbus.fdc3.directory.app_record import AppRecord, Icon
-from deskbus.fdc3.directory.icons import MAX_SHOWN_BYTES, Icons, best_icon, load_icon, picture_of
+from deskbus.fdc3.directory.icons import (
+    AT_ONCE,
+    MAX_SHOWN_BYTES,
+    Icons,
+    best_icon,
+    load_icon,
+    picture_of,
+)
 from deskbus.fdc3.directory.sources import SourceError
 from deskbus_protocol.ui import MAX_ICON_BYTES, Choice
 from tests.support.pictures import data_url, png
@@ -80,7 +87,8 @@ async def test_what_is_no_small_picture_of_its_own_folder_is_no_icon(
         load_icon(Icon(src=source), folder)
     icons = Icons()
     icons.directory_changed({"chart": folder})
-    assert await icons.of([record("chart", source)]) == {}
+    async with icons.running():
+        assert await icons.of([record("chart", source)]) == {}
 
 
 def test_a_record_that_was_downloaded_names_no_file_of_this_machine(tmp_path: Path) -> None:
@@ -111,14 +119,51 @@ async def test_an_icon_that_comes_late_is_there_for_the_next_dialog(
     monkeypatch.setattr(module, "fetch", slowly)
     icons, wanted = Icons(), [record("chart", "https://icons.example.com/chart.png")]
     monkeypatch.setattr(module, "WITHIN_S", 0.01)
-    with anyio.fail_after(10):
-        while not asked.is_set():
-            assert await icons.of(wanted) == {}
-    answered.set()
-    with anyio.fail_after(10):
-        while not (found := await icons.of(wanted)):
-            await anyio.lowlevel.checkpoint()
+    async with icons.running():
+        with anyio.fail_after(10):
+            while not asked.is_set():
+                assert await icons.of(wanted) == {}
+        answered.set()
+        with anyio.fail_after(10):
+            while not (found := await icons.of(wanted)):
+                await anyio.lowlevel.checkpoint()
     assert found == {"chart": data_url(png())}
+
+
+async def test_threads_that_no_dialog_waits_for_any_more_count_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    all_asked, answered = threading.Event(), threading.Event()
+
+    def slowly(address: str, *_: object) -> bytes:
+        asked.append(address)
+        if len(asked) == AT_ONCE:
+            all_asked.set()
+        answered.wait(10)
+        return png()
+
+    def apps(dialog: int) -> list[AppRecord]:
+        names = [f"app-{dialog}-{number}" for number in range(AT_ONCE)]
+        return [record(name, f"https://icons.example.com/{name}.png") for name in names]
+
+    monkeypatch.setattr(module, "fetch", slowly)
+    monkeypatch.setattr(module, "WITHIN_S", 0.05)
+    icons = Icons()
+    try:
+        async with icons.running():
+            with anyio.fail_after(10):
+                while not all_asked.is_set():
+                    await icons.of(apps(0))
+            for dialog in range(1, 4):
+                assert await icons.of(apps(dialog)) == {}
+            assert len(asked) == AT_ONCE
+            answered.set()
+            with anyio.fail_after(10):
+                while len(await icons.of(apps(3))) < AT_ONCE:
+                    await anyio.lowlevel.checkpoint()
+    finally:
+        answered.set()
 
 
 async def test_a_failure_is_not_tried_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,12 +175,15 @@ async def test_a_failure_is_not_tried_again_at_once(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(module, "fetch", fails)
     icons, wanted = Icons(), [record("chart", "https://icons.example.com/chart.png")]
-    assert [await icons.of(wanted) for _ in range(3)] == [{}, {}, {}]
+    async with icons.running():
+        assert [await icons.of(wanted) for _ in range(3)] == [{}, {}, {}]
     assert len(tried) == 1
 
 
 async def test_a_dialog_has_no_more_icons_than_it_can_carry() -> None:
     one = data_url(png(padding=40_000))
-    found = await Icons().of([record(f"app-{number}", one) for number in range(30)])
+    icons = Icons()
+    async with icons.running():
+        found = await icons.of([record(f"app-{number}", one) for number in range(30)])
     assert found
     assert sum(len(data) for data in found.values()) <= MAX_SHOWN_BYTES
