@@ -12,6 +12,7 @@ from functools import lru_cache
 from time import perf_counter
 from typing import Protocol
 
+import structlog
 from anyio import to_thread
 
 from deskbus.reliability.fair_queue import FairQueue
@@ -41,6 +42,8 @@ MISSES = 8
 CACHED_LINES = 32
 CACHED_LINE_BYTES = 64 * 1024
 """Lines up to that length are encoded once for all their readers."""
+
+log = structlog.get_logger()
 
 
 class EncodingCounts:
@@ -104,6 +107,11 @@ def _line_of(encoded: EncodedFrame) -> bytes | RefusedFrame:
         return on_one_line(codings.decode(encoded, MAX_FRAME_BYTES)) + b"\n"
     except DeskbusError as error:
         return RefusedFrame(error, codings.beginning(encoded, HEAD_BYTES))
+
+
+def log_failure(event: str, error: Exception) -> None:
+    """Says why a link is cut off; a trace of the code only where its failure is not foreseen."""
+    log.warning(event, reason=str(error), exc_info=not isinstance(error, DeskbusError))
 
 
 @lru_cache(maxsize=CACHED_LINES)
@@ -181,27 +189,28 @@ class EncodedOutput:
         self._waiting.clear()
 
     async def _write_waiting(self) -> None:
-        while self._waiting and not self._output.is_closing():
-            lines = self._waiting.popleft()
-            size = sum(map(len, lines))
-            counts = EncodingCounts()
-            try:
-                async with self._shared.turn(self._process):
-                    block = await to_thread.run_sync(
-                        self._encoded, lines, counts, abandon_on_cancel=True
-                    )
-            except DeskbusError:
-                # Nothing may be left out, and there is no room to wait.
-                self._output.abort()
-                return
-            self._shared.sent.add(counts)
-            self._waiting_bytes -= size
-            self._traffic.sent_bytes += len(block) - size
-            self._output.write(block)
-            self._fill(self.is_full and self._waiting_bytes > HIGH_WATER_BYTES // 2)
-        self._work = None
-        if self._when_empty is not None:
-            self._when_empty()
+        try:
+            while self._waiting and not self._output.is_closing():
+                await self._write_next()
+            self._work = None
+            if self._when_empty is not None:
+                self._when_empty()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the peer would wait for ever
+            # Nothing may be left out, and there is no room to wait.
+            log_failure("link.not_encoded", error)
+            self._output.abort()
+
+    async def _write_next(self) -> None:
+        lines = self._waiting.popleft()
+        size = sum(map(len, lines))
+        counts = EncodingCounts()
+        async with self._shared.turn(self._process):
+            block = await to_thread.run_sync(self._encoded, lines, counts, abandon_on_cancel=True)
+        self._shared.sent.add(counts)
+        self._waiting_bytes -= size
+        self._traffic.sent_bytes += len(block) - size
+        self._output.write(block)
+        self._fill(self.is_full and self._waiting_bytes > HIGH_WATER_BYTES // 2)
 
     def _encoded(self, lines: list[bytes], counts: EncodingCounts) -> bytes:
         return b"".join(self._encode(line, counts) for line in lines)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
-from deskbus.transport.frame_encoding import EncodedOutput
+from deskbus.transport.frame_encoding import EncodedOutput, log_failure
 from deskbus.transport.outbox import Flusher, Outbox
 from deskbus.transport.traffic import TransportName
 from deskbus_protocol.errors import PARSE_ERROR, DeskbusError
@@ -183,11 +183,14 @@ class Link(asyncio.Protocol):
     async def _decode(self, encoded: EncodedFrame) -> None:
         try:
             found = await self._flusher.encoding.decode(self.process, encoded)
-        except DeskbusError:
+            self._decoding = None
+            self._serve_decoded(found)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the peer would wait for ever
             # Nothing may be left out, and there is no room to wait.
+            log_failure("link.not_decoded", error)
             self.abort()
-            return
-        self._decoding = None
+
+    def _serve_decoded(self, found: bytes | RefusedFrame) -> None:
         self._is_decoded = True
         if self._receiver is None or self._encoded is None:
             return
@@ -224,6 +227,7 @@ class Link(asyncio.Protocol):
     def drop_held(self) -> None:
         """Forgets the frame that is not there whole; nothing more is to be read."""
         self._framing = FramingDecoder()
+        self._encoded = None
 
     def flush(self) -> None:
         """Writes what was sent to anybody meanwhile."""

@@ -8,6 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from deskbus.transport import frame_encoding
 from deskbus.transport.frame_encoding import FrameEncoding
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
@@ -70,6 +71,38 @@ class Server:
 def encoded(frame: bytes) -> bytes:
     body = gzip.compress(frame)
     return b"Content-Length: %d\r\nContent-Encoding: gzip\r\n\r\n%b" % (len(body), body)
+
+
+class NoThreads:
+    """A machine on which no thread can be started, or no memory be had."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def run_sync(self, *_: object, **__: object) -> bytes:
+        raise self._error
+
+
+class Failing(Server):
+    def receive(self, block: bytes) -> None:
+        if block != HELLO:
+            raise RuntimeError("it fails")
+
+
+def linked(server: type[Server] = Server) -> tuple[Link, Wire]:
+    """A link on which gzip is agreed."""
+    link, wire = Link(Flusher(encoding=FrameEncoding(["gzip"])), "pipe"), Wire()
+    link.connection_made(wire)
+    link.bind(server(link, random.Random(0), b""))
+    link.data_received(HELLO)
+    link.agree(["gzip"])
+    return link, wire
+
+
+async def until_cut_off(wire: Wire) -> None:
+    with anyio.fail_after(LIMIT_S):
+        while not wire.is_closing():
+            await anyio.lowlevel.checkpoint()
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -139,3 +172,43 @@ async def test_a_peer_for_which_much_waits_to_be_encoded_counts_as_slow() -> Non
         await link.outbox.writable()
     assert wire.readable.is_set()
     link.abort()
+
+
+FAILURES = [RuntimeError("can't start new thread"), MemoryError()]
+
+
+@pytest.mark.parametrize("error", FAILURES)
+async def test_a_link_whose_frame_can_not_be_decoded_is_cut_off_rather_than_left_waiting(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, wire = linked()
+    monkeypatch.setattr(frame_encoding, "to_thread", NoThreads(error))
+    link.data_received(encoded(b'{"n":1}'))
+    await until_cut_off(wire)
+
+
+async def test_a_link_whose_receiver_fails_on_a_decoded_frame_is_cut_off() -> None:
+    link, wire = linked(Failing)
+    link.data_received(encoded(b'{"n":1}'))
+    await until_cut_off(wire)
+
+
+@pytest.mark.parametrize("error", FAILURES)
+async def test_a_link_whose_lines_can_not_be_encoded_is_cut_off_rather_than_left_waiting(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, wire = linked()
+    monkeypatch.setattr(frame_encoding, "to_thread", NoThreads(error))
+    link.outbox.send(b"1" * 3000)
+    link.flush()
+    await until_cut_off(wire)
+
+
+async def test_a_frame_that_is_dropped_is_not_decoded_later() -> None:
+    link, wire = linked()
+    link.occupy()
+    link.data_received(encoded(b'{"n":1}'))
+    link.drop_held()
+    link.vacate()
+    assert wire.readable.is_set()
+    assert link.held_bytes == 0
