@@ -12,6 +12,7 @@ from deskbus.components.access.access_control import AccessControl
 from deskbus.components.apps.app_processes import AppProcesses
 from deskbus.components.audit.auditing import Auditing
 from deskbus.components.backend_run import BackendRun
+from deskbus.components.capabilities import Capabilities
 from deskbus.components.connections.browser_apps import BrowserApps
 from deskbus.components.connections.connection_acceptor import ConnectionAcceptor
 from deskbus.components.connections.connections import Connections
@@ -27,7 +28,6 @@ from deskbus.components.methods import dispatcher_of
 from deskbus.components.monitoring.forwarding import Forwarding
 from deskbus.components.monitoring.monitoring import Monitoring
 from deskbus.components.monitoring.tracing import Tracing
-from deskbus.components.parts import Parts
 from deskbus.components.secrets.secret_storage import SecretStorage
 from deskbus.components.user_interface import UserInterface
 from deskbus.config import Settings
@@ -77,7 +77,7 @@ class Backend:
         browser_apps = BrowserApps(run, access, auditing, messaging, shell)
         fdc3 = fdc3_of(run, messaging, access, apps, shell, auditing, connections, browser_apps)
         layouts = DeskLayouts(run, user_interface, access, apps, fdc3.layout)
-        parts = Parts(
+        capabilities = Capabilities(
             user_interface=user_interface,
             vault=vault,
             auditing=auditing,
@@ -92,9 +92,9 @@ class Backend:
             fdc3=fdc3,
             layouts=layouts,
         )
-        monitoring = Monitoring(run, parts, stderr, logs)
-        control = ControlCentre(run, parts, monitoring.health)
-        dispatcher = dispatcher_of(run, parts, monitoring, control, logs.levels)
+        monitoring = Monitoring(run, capabilities, stderr, logs)
+        control = ControlCentre(run, capabilities, monitoring.health)
+        dispatcher = dispatcher_of(run, capabilities, monitoring, control, logs.levels)
         acceptor = ConnectionAcceptor(
             dispatcher,
             connections.sessions,
@@ -122,7 +122,7 @@ class Backend:
             control,
             LateImports(dispatcher.answered, dispatcher.load, run.loops),
             Endpoint(run, claimed, access, acceptor, connections),
-            WebGateway(run, parts, acceptor, monitoring),
+            WebGateway(run, capabilities, acceptor, monitoring),
         )
 
     async def run(self, on_ready: Callable[[str], None] = lambda _: None) -> None:

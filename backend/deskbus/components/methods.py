@@ -2,12 +2,12 @@
 
 from deskbus.components.access.permission_explanations import PermissionExplanations
 from deskbus.components.backend_run import BackendRun
+from deskbus.components.capabilities import Capabilities
 from deskbus.components.connections.link_compression import compression_stats
 from deskbus.components.control.control_centre import ControlCentre
 from deskbus.components.fault_injection import fault_injector_of
 from deskbus.components.monitoring.health_checks import log_statistics
 from deskbus.components.monitoring.monitoring import Monitoring
-from deskbus.components.parts import Parts
 from deskbus.config import bundle_folder
 from deskbus.handlers import apps as apps_handlers
 from deskbus.handlers import bus as bus_handlers
@@ -44,15 +44,28 @@ from deskbus_protocol.methods import METHODS
 
 def dispatcher_of(
     run: BackendRun,
-    parts: Parts,
+    capabilities: Capabilities,
     monitoring: Monitoring,
     control: ControlCentre,
     levels: LogLevels,
 ) -> Dispatcher:
     """Raises `IncompleteTableError` where a method has no handler, or a handler no method."""
-    user_interface, vault, auditing = parts.user_interface, parts.vault, parts.auditing
-    access, messaging, apps, fdc3 = parts.access, parts.messaging, parts.apps, parts.fdc3
-    tracing, sessions, browsers = parts.tracing, parts.connections.sessions, parts.browser_apps
+    user_interface, vault, auditing = (
+        capabilities.user_interface,
+        capabilities.vault,
+        capabilities.auditing,
+    )
+    access, messaging, apps, fdc3 = (
+        capabilities.access,
+        capabilities.messaging,
+        capabilities.apps,
+        capabilities.fdc3,
+    )
+    tracing, sessions, browsers = (
+        capabilities.tracing,
+        capabilities.connections.sessions,
+        capabilities.browser_apps,
+    )
     permissions = access.security.permissions
     explanations = PermissionExplanations(PermissionExplainer(access.security), auditing.reader)
     bus, replays = messaging.bus, messaging.replays
@@ -108,15 +121,15 @@ def dispatcher_of(
                 apps.utilities,
                 user_interface.window_places,
             ),
-            layouts_handlers.handlers(parts.layouts),
+            layouts_handlers.handlers(capabilities.layouts),
             panels_handlers.handlers(user_interface.panels),
             health_handlers.handlers(monitoring.health.monitor),
             metrics_handlers.handlers(monitoring.metrics.exposition),
-            links_handlers.handlers(parts.connections.table, auditing.trail),
+            links_handlers.handlers(capabilities.connections.table, auditing.trail),
             logging_handlers.handlers(levels),
             support_handlers.handlers(monitoring.support.collect),
             traces_handlers.handlers(tracing.ring, tracing.tracer),
-            federation_handlers.handlers(parts.federation_bridge.federation),
+            federation_handlers.handlers(capabilities.federation_bridge.federation),
             fdc3_handlers.handlers(fdc3.here, fdc3.choose_channel),
             desktop_handlers.handlers(fdc3.browsers, fdc3.choose_channel),
             web_handlers.handlers(
@@ -128,7 +141,7 @@ def dispatcher_of(
             control_handlers.handlers(
                 control, control.traffic, bus, user_interface.shell, messaging.access.operating
             ),
-            chaos_handlers.handlers(fault_injector_of(run, parts)),
+            chaos_handlers.handlers(fault_injector_of(run, capabilities)),
         ],
         auditing.refused.by_dispatcher,
         run.errors,

@@ -11,9 +11,9 @@ from msgspec import UnsetType
 
 from deskbus.components.apps.app_processes import LOG_FOLDER
 from deskbus.components.backend_run import BackendRun
+from deskbus.components.capabilities import Capabilities
 from deskbus.components.connections.connection_acceptor import ConnectionAcceptor
 from deskbus.components.monitoring.monitoring import Monitoring
-from deskbus.components.parts import Parts
 from deskbus.config import AUDIT_FOLDER, MESSAGE_FOLDER, VAULT_FOLDER
 from deskbus.storage.awake_clock import tick_every
 from deskbus.web.origins.browser_sessions import BrowserEnd
@@ -36,20 +36,24 @@ SWEEP_S = 1.0
 
 class WebGateway:
     def __init__(
-        self, run: BackendRun, parts: Parts, acceptor: ConnectionAcceptor, monitoring: Monitoring
+        self,
+        run: BackendRun,
+        capabilities: Capabilities,
+        acceptor: ConnectionAcceptor,
+        monitoring: Monitoring,
     ) -> None:
         self._metrics = monitoring.metrics.exposition
         self._monitor = monitoring.health.monitor
-        self._vault = parts.vault
+        self._vault = capabilities.vault
         self._scrape_token = run.settings.config.metrics.token
-        self._state = parts.browser_apps.state
-        self._sessions = parts.connections.sessions
-        self._violations = parts.auditing.violations
-        self._access = parts.access
+        self._state = capabilities.browser_apps.state
+        self._sessions = capabilities.connections.sessions
+        self._violations = capabilities.auditing.violations
+        self._access = capabilities.access
         self._checked: dict[str, float] = {}
         self._turn = anyio.Lock()
         self._listener: WebListener | None = None
-        self._apps, operators = parts.browser_apps.apps, parts.browser_apps.operators
+        self._apps, operators = capabilities.browser_apps.apps, capabilities.browser_apps.operators
         if self._apps is not None and operators is not None:
             self._apps.browsers.ended.add(self._browser_ended)
             self._listener = self._listen(run, self._apps, operators, acceptor)

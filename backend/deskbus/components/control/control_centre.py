@@ -10,9 +10,9 @@ from msgspec import UNSET
 
 from deskbus.bus.traffic import Traffic
 from deskbus.components.backend_run import BackendRun
+from deskbus.components.capabilities import Capabilities
 from deskbus.components.control.operator_needs import needs_of
 from deskbus.components.monitoring.health_watch import HealthWatch
-from deskbus.components.parts import Parts
 from deskbus.observability.metrics.histogram import HistogramSnapshot
 from deskbus.observability.sample_ring import Combine, SampleRing, mean
 from deskbus.storage.awake_clock import tick_every
@@ -64,24 +64,24 @@ REFUSALS = frozenset({"permission", "rate"})
 
 
 class ControlCentre:
-    def __init__(self, run: BackendRun, parts: Parts, health: HealthWatch) -> None:
+    def __init__(self, run: BackendRun, capabilities: Capabilities, health: HealthWatch) -> None:
         self._loops = run.loops
-        self._operators = parts.browser_apps.operators
-        self._messaging = parts.messaging
-        self._clock_ms = parts.messaging.bus.broker.clock_ms
-        self._apps = parts.apps
-        self._permissions = parts.access.security.permissions
-        self._vault = parts.vault
+        self._operators = capabilities.browser_apps.operators
+        self._messaging = capabilities.messaging
+        self._clock_ms = capabilities.messaging.bus.broker.clock_ms
+        self._apps = capabilities.apps
+        self._permissions = capabilities.access.security.permissions
+        self._vault = capabilities.vault
         self._health = health
         self._errors = run.errors
         self._latency = run.latency
-        self._tracing = parts.tracing.tracer is not None
+        self._tracing = capabilities.tracing.tracer is not None
         self._ring = SampleRing({str(name): combine for name, combine in COMBINE.items()})
         self._before: tuple[float, dict[Series, float]] | None = None
         self._latency_before: list[int] = []
         self._ticks = 0
         self._usage: dict[str, deque[tuple[float, int]]] = {}
-        self.traffic = Traffic(parts.messaging.bus)
+        self.traffic = Traffic(capabilities.messaging.bus)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -1,6 +1,7 @@
 """Monitoring: the health and the metrics of every part, and the report for support."""
 
 from deskbus.components.backend_run import BackendRun
+from deskbus.components.capabilities import Capabilities
 from deskbus.components.monitoring.health_checks import (
     bus_check,
     development_check,
@@ -28,7 +29,6 @@ from deskbus.components.monitoring.metric_sources import (
 )
 from deskbus.components.monitoring.metrics import Metrics
 from deskbus.components.monitoring.support_reports import SupportReports
-from deskbus.components.parts import Parts
 from deskbus.observability.logs.log_pipeline import LogPipeline
 from deskbus.observability.logs.standard_error import StandardError
 from deskbus.observability.metrics.app_labels import AppLabels
@@ -38,14 +38,18 @@ class Monitoring:
     """`health` and `metrics` are components of their own: they start at different moments."""
 
     def __init__(
-        self, run: BackendRun, parts: Parts, stderr: StandardError, logs: LogPipeline
+        self, run: BackendRun, capabilities: Capabilities, stderr: StandardError, logs: LogPipeline
     ) -> None:
         """Raises `ConfigError` where the metrics are to be served, and their library is missing."""
-        shell, vault, auditing = parts.user_interface.shell, parts.vault, parts.auditing
-        access, apps, messaging = parts.access, parts.apps, parts.messaging
-        tracing, forwarding = parts.tracing, parts.forwarding
-        connections, web = parts.connections, parts.browser_apps.state
-        federation_bridge, fdc3 = parts.federation_bridge, parts.fdc3
+        shell, vault, auditing = (
+            capabilities.user_interface.shell,
+            capabilities.vault,
+            capabilities.auditing,
+        )
+        access, apps, messaging = capabilities.access, capabilities.apps, capabilities.messaging
+        tracing, forwarding = capabilities.tracing, capabilities.forwarding
+        connections, web = capabilities.connections, capabilities.browser_apps.state
+        federation_bridge, fdc3 = capabilities.federation_bridge, capabilities.fdc3
         breakers = [
             guarded.breaker
             for guarded in (

@@ -1,4 +1,4 @@
-"""Parts: the capabilities of the backend that its methods, its health and its metrics speak for."""
+"""Capabilities: the capabilities of the backend that its methods, its health and its metrics speak for."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from deskbus.components.user_interface import UserInterface
 from deskbus.vault.service import VaultService
 
 
-class Parts(NamedTuple):
+class Capabilities(NamedTuple):
     user_interface: UserInterface
     vault: VaultService
     auditing: Auditing
