@@ -9,7 +9,7 @@ from deskbus.bus.delivery.dead_letters import MAX_LETTERS, DeadLetterQueue
 from deskbus.bus.delivery.gap_notices import GapNotices
 from deskbus.bus.delivery.offline_queue import Loss, OfflineQueue, QueueBudget, Queued
 from deskbus.bus.delivery.source_filter import SourceFilter
-from deskbus.bus.line import topic_of
+from deskbus.bus.encoded_message import topic_of
 from deskbus.bus.recovery.acknowledged_catchup import AcknowledgedCatchup
 from deskbus.bus.route import BusClient, Outlet, Rank, Reader
 from deskbus.reliability.fair_queue import Piece

@@ -10,7 +10,7 @@ from deskbus.bus.broker import MessageBroker
 from deskbus.bus.delivery.dead_letters import DeadLetterQueue
 from deskbus.bus.delivery.gap_notices import MAX_TOPICS as MAX_TOPICS_TOLD
 from deskbus.bus.delivery.offline_queue import QueueBudget
-from deskbus.bus.line import envelope
+from deskbus.bus.encoded_message import envelope
 from deskbus.bus.member import Connected, Member
 from deskbus.bus.pending_requests import PendingRequest, PendingRequests, Settled
 from deskbus.bus.presence import SubscriberPresence

@@ -11,7 +11,7 @@ from itertools import islice
 import anyio.lowlevel
 import msgspec
 
-from deskbus.bus.line import envelope, origin, sender_of
+from deskbus.bus.encoded_message import envelope, origin, sender_of
 from deskbus.bus.route import HISTORY_MESSAGES, Topic
 from deskbus.bus.service import InterApplicationBus
 from deskbus.storage.clocks import ClockMs, awake_ms

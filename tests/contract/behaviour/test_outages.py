@@ -15,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from deskbus.bus.line import origin
+from deskbus.bus.encoded_message import origin
 from deskbus_protocol.bus import MAX_REDELIVERIES, Mode
 from deskbus_protocol.client import Message, SteadyClient
 from deskbus_protocol.envelope import ClientId

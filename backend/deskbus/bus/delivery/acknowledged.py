@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import anyio
 
-from deskbus.bus.line import Stamps, as_redelivery, stamps
+from deskbus.bus.encoded_message import Stamps, as_redelivery, stamps
 from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.errors import CONNECTION_LOST, DeskbusError
 from deskbus_protocol.history import DeadLetterReason

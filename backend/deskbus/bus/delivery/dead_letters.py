@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from deskbus.bus.line import envelope
+from deskbus.bus.encoded_message import envelope
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.history import DeadLetter, DeadLetterReason
 

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from deskbus.bus.line import stamps
+from deskbus.bus.encoded_message import stamps
 
 MAX_MESSAGES = 10_000
 MAX_BYTES = 16 * 1024 * 1024

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from deskbus.bus.line import sender_of
+from deskbus.bus.encoded_message import sender_of
 from deskbus_protocol.bus import Source
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.topics import matches

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 from deskbus.bus.delivery.acknowledged import AcknowledgedOutlet, PendingMessage
-from deskbus.bus.line import Origin, origin
+from deskbus.bus.encoded_message import Origin, origin
 from deskbus.bus.recovery.client_progress import ClientProgress
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from msgspec import UnsetType
 
-from deskbus.bus.line import Origin
+from deskbus.bus.encoded_message import Origin
 from deskbus.reliability.fair_queue import Piece
 from deskbus_protocol.bus import (
     ContinueParams,

@@ -12,7 +12,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from deskbus.bus.broker import MAX_SUBSCRIPTIONS
 from deskbus.bus.delivery.acknowledged import MAX_WAITING, MAX_WAITING_BYTES
-from deskbus.bus.line import Origin, envelope, origin
+from deskbus.bus.encoded_message import Origin, envelope, origin
 from deskbus.bus.member import Connected, Member
 from deskbus.bus.recovery.acknowledged_catchup import AcknowledgedCatchup
 from deskbus.bus.recovery.client_progress import ClientProgress, Last

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 
 from deskbus.bus.broker import MessageBroker
-from deskbus.bus.line import stamps
+from deskbus.bus.encoded_message import stamps
 from deskbus.bus.route import Topic
 from deskbus.reliability.fair_queue import Piece
 from deskbus_protocol.bus import DIRECTED_SEQ, GapParams, GapReason, Mark

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from deskbus.bus.broker import MessageBroker
-from deskbus.bus.line import stamps
+from deskbus.bus.encoded_message import stamps
 from deskbus.bus.member import Member
 from deskbus.bus.route import Rank, Topic
 from deskbus.reliability.fair_queue import Piece

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from deskbus.bus.delivery import offline_queue as queue_module
 from deskbus.bus.delivery.offline_queue import Loss, OfflineQueue, Queued
-from deskbus.bus.line import stamps
+from deskbus.bus.encoded_message import stamps
 from tests.support.messages import Mint, payloads
 
 

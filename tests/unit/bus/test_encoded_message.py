@@ -6,7 +6,7 @@ import pytest
 from msgspec import UNSET, Raw
 
 from deskbus.bus.broker import MessageBroker
-from deskbus.bus.line import as_redelivery, envelope, sender_of, stamps
+from deskbus.bus.encoded_message import as_redelivery, envelope, sender_of, stamps
 from deskbus.bus.route import BusClient
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import ClientId
