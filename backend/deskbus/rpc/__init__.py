@@ -4,8 +4,8 @@ __all__ = [
     "connection",
     "connection_table",
     "dispatch",
+    "fair_turns",
     "fastpath",
     "heartbeat",
     "peer",
-    "turns",
 ]

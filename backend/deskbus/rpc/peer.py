@@ -16,6 +16,7 @@ from msgspec import Raw, UnsetType
 from deskbus.observability.error_counts import ErrorCounts
 from deskbus.rpc import compact_frames, frames
 from deskbus.rpc.dispatch.calls_in_progress import CallsInProgress
+from deskbus.rpc.fair_turns import FairTurns, charged
 from deskbus.rpc.fastpath import (
     ASKING,
     DONE,
@@ -27,7 +28,6 @@ from deskbus.rpc.fastpath import (
 from deskbus.rpc.frames import Frame
 from deskbus.rpc.malformed_frame import Kind, recover_envelope
 from deskbus.rpc.rejection_notices import RejectionNotices
-from deskbus.rpc.turns import Turns, charged
 from deskbus.rpc.value_count import checking_params
 from deskbus.storage.awake_clock import happens_within
 from deskbus.transport.link import Link
@@ -89,7 +89,7 @@ class Peer:
         link: Link,
         dispatch: Dispatch,
         errors: ErrorCounts | None = None,
-        turns: Turns | None = None,
+        turns: FairTurns | None = None,
     ) -> None:
         """`turns` are those of its own where there are none to share."""
         self._errors = errors or ErrorCounts()
@@ -97,7 +97,7 @@ class Peer:
         self._dispatch = dispatch
         self._tasks: TaskGroup | None = None
         self.calls = CallsInProgress()
-        self.turns = turns or Turns()
+        self.turns = turns or FairTurns()
         self._arrived: deque[bytes | RefusedFrame] = deque()
         self._steps: Iterator[bool] | None = None
         self._unbegun = 0

@@ -16,9 +16,9 @@ from deskbus.reliability.background_tasks import BackgroundTasks
 from deskbus.rpc.connection import Call, Connection
 from deskbus.rpc.connection_table import ConnectionTable
 from deskbus.rpc.dispatch.dispatcher import Dispatcher
+from deskbus.rpc.fair_turns import FairTurns
 from deskbus.rpc.heartbeat import Heartbeat
 from deskbus.rpc.peer import Peer
-from deskbus.rpc.turns import Turns
 from deskbus.storage.awake_clock import happens_within
 from deskbus.transport.link import Link
 from deskbus.transport.unauthenticated import UnauthenticatedLinks
@@ -61,7 +61,7 @@ class ConnectionAcceptor:
         self._errors = errors or ErrorCounts()
         self._on_shell_gone = on_shell_gone
         self._unauthenticated = UnauthenticatedLinks()
-        self._unauthenticated_turns = Turns()
+        self._unauthenticated_turns = FairTurns()
         self._refusals = LogThrottle(log, REFUSALS_LOGGED)
         self._tasks = BackgroundTasks()
 

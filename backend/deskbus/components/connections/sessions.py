@@ -15,8 +15,8 @@ from deskbus.contracts.message_log import DurabilityLog
 from deskbus.observability.tracing.tracer import Tracer
 from deskbus.rpc.connection import Connection, Role
 from deskbus.rpc.connection_table import ConnectionTable
+from deskbus.rpc.fair_turns import FairTurns
 from deskbus.rpc.fastpath import Denied
-from deskbus.rpc.turns import Turns
 from deskbus.security.service import SecurityManager
 from deskbus.security.tickets.developer_ticket import DEVELOPER_APP
 from deskbus.security.tickets.one_time_tickets import TicketIssuer
@@ -276,7 +276,7 @@ class Sessions:
         if other is not None:
             newest.peer.calls.pending = other.peer.calls.pending
         newest.peer.outbox.app = app
-        newest.peer.turns = Turns() if other is None else other.peer.turns
+        newest.peer.turns = FairTurns() if other is None else other.peer.turns
 
     def leave_for_good(self, connection: Connection) -> None:
         """The client is done: what the bus kept for it, and its way back, are gone."""

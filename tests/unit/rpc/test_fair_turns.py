@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from deskbus.rpc.turns import BEGUN_A_TURN, TURN_S, Turns, charged
+from deskbus.rpc.fair_turns import BEGUN_A_TURN, TURN_S, FairTurns, charged
 
 STEPS = 40
 STEP_S = TURN_S / 10
@@ -23,7 +23,7 @@ def keep_the_loop(seconds: float) -> None:
 class Work:
     """Steps, each of which says its worker's name and its number."""
 
-    def __init__(self, turns: Turns, name: str, done: list[tuple[str, int]]) -> None:
+    def __init__(self, turns: FairTurns, name: str, done: list[tuple[str, int]]) -> None:
         self.turns = turns
         self.name = name
         self.done = done
@@ -42,7 +42,7 @@ class Work:
 class Calls:
     """Calls that are begun for as long as the turn is not over."""
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: FairTurns) -> None:
         self.turns = turns
         self.begun = 0
 
@@ -63,7 +63,7 @@ async def turns_until(done: Callable[[], bool]) -> int:
 
 
 async def test_work_that_is_long_is_shared_out_over_turns_in_its_order() -> None:
-    turns, done = Turns(), list[tuple[str, int]]()
+    turns, done = FairTurns(), list[tuple[str, int]]()
     turns.take(Work(turns, "one", done))
     assert 0 < len(done) < STEPS
     needed = await turns_until(lambda: len(done) == STEPS)
@@ -72,7 +72,7 @@ async def test_work_that_is_long_is_shared_out_over_turns_in_its_order() -> None
 
 
 async def test_one_that_shares_the_turns_is_served_beside_one_with_much_to_do() -> None:
-    turns, done = Turns(), list[tuple[str, int]]()
+    turns, done = FairTurns(), list[tuple[str, int]]()
     turns.take(Work(turns, "busy", done))
     turns.take(Work(turns, "other", done))
     await turns_until(lambda: ("other", 0) in done)
@@ -81,7 +81,7 @@ async def test_one_that_shares_the_turns_is_served_beside_one_with_much_to_do() 
 
 
 async def test_of_one_who_joined_others_the_rest_is_done_in_their_turns() -> None:
-    own, shared, done = Turns(), Turns(), list[tuple[str, int]]()
+    own, shared, done = FairTurns(), FairTurns(), list[tuple[str, int]]()
     work = Work(own, "one", done)
     work.turns = shared
     own.take(work)
@@ -91,7 +91,7 @@ async def test_of_one_who_joined_others_the_rest_is_done_in_their_turns() -> Non
 
 
 async def test_a_turn_begins_a_few_calls() -> None:
-    turns = Turns()
+    turns = FairTurns()
     calls = Calls(turns)
     turns.take(calls)
     before = 0
@@ -102,7 +102,7 @@ async def test_a_turn_begins_a_few_calls() -> None:
 
 
 async def test_a_long_call_is_paid_for_before_the_next_begins() -> None:
-    turns = Turns()
+    turns = FairTurns()
     turns.charge(5 * TURN_S)
     calls = Calls(turns)
     turns.take(calls)
@@ -110,7 +110,7 @@ async def test_a_long_call_is_paid_for_before_the_next_begins() -> None:
 
 
 async def test_small_work_schedules_nothing() -> None:
-    turns = Turns()
+    turns = FairTurns()
     turns.charge(TURN_S / 100)
     assert not turns._is_counting
 

@@ -1,4 +1,4 @@
-"""Turns: shares of each turn of the event loop, one for the links of each app."""
+"""FairTurns: shares of each turn of the event loop, one for the links of each app."""
 
 import asyncio
 import types
@@ -28,13 +28,13 @@ T = TypeVar("T")
 class Worker(Protocol):
     """Work that can be done in parts."""
 
-    turns: "Turns"
+    turns: "FairTurns"
 
     def work(self, until_s: float) -> bool:
         """Works until about `until_s`, by `perf_counter`; returns whether something is left."""
 
 
-class Turns:
+class FairTurns:
     """The turns of everybody who shares it, one after the other, each in its own order.
 
     A call that takes longer than its turn is a debt: nothing else is begun until it is paid.
