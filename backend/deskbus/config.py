@@ -22,7 +22,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from deskbus.storage.given_file import read_given
+from deskbus.storage.regular_file import read_regular_file
 from deskbus.storage.written_file import Written, WrittenError, near
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.errors import DeskbusError
@@ -443,7 +443,7 @@ class ConfigFile:
                 "Electron Builder's extraResources, or its asarUnpack."
             )
         try:
-            config = self._written.read_toml(read_given(self.path))
+            config = self._written.read_toml(read_regular_file(self.path))
         except OSError as error:
             action = "Give the path of a TOML file that this user can read."
             raise ConfigError(f"{self.path}: {error.strerror}. {action}") from error

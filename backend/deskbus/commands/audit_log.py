@@ -27,7 +27,7 @@ from deskbus.commands.arguments.times import unix_ms
 from deskbus.commands.terminal.passwords import NoPasswordError, read_password
 from deskbus.config import AUDIT_FOLDER, VAULT_FOLDER
 from deskbus.storage.folder_lock import FolderBusyError
-from deskbus.storage.given_file import read_given
+from deskbus.storage.regular_file import read_regular_file
 from deskbus_protocol.audit import AuditFilter
 
 
@@ -169,7 +169,7 @@ def kept_mark(path: Path) -> KnownHead:
 
     Raises `OSError`, `NoteError`.
     """
-    text = read_given(path).decode("utf-8")
+    text = read_regular_file(path).decode("utf-8")
     with suppress(msgspec.MsgspecError):
         text = msgspec.json.decode(text, type=_Kept).checkpoint
     return known_head_of(text, path.name)

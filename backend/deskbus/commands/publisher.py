@@ -16,7 +16,7 @@ from deskbus.components.component_settings import check_files
 from deskbus.processes.installed_apps import WrittenManifest, check_manifest
 from deskbus.security.identity.content_hash import ContentError, content_hash
 from deskbus.security.identity.signatures import KEY_BYTES, public_key, sign
-from deskbus.storage.given_file import read_given
+from deskbus.storage.regular_file import read_regular_file
 from deskbus.storage.written_file import WrittenError
 from deskbus_protocol.manifest import Manifest
 
@@ -45,7 +45,7 @@ def _sign(options: Namespace) -> dict[str, str]:
     """Raises `WrittenError` for a file that is no manifest or no key, `ContentError`."""
     key = _read_key(options.key)
     path: Path = options.manifest
-    content = read_given(path)
+    content = read_regular_file(path)
     written = WrittenManifest(path, Manifest)
     manifest = written.read_json(content)
     check_manifest(written, manifest)
@@ -75,7 +75,7 @@ def _write(path: Path, said: dict[str, Any]) -> Manifest:
 
 def _read_key(path: Path) -> bytes:
     try:
-        key = base64.b64decode(read_given(path).strip(), validate=True)
+        key = base64.b64decode(read_regular_file(path).strip(), validate=True)
     except binascii.Error:
         key = b""
     if len(key) != KEY_BYTES:

@@ -19,7 +19,7 @@ from deskbus.commands.terminal.passwords import on_terminal, read_password
 from deskbus.commands.vault_access import VaultAccess, VaultOnDisk, VaultThroughBackend
 from deskbus.config import AUDIT_FOLDER, VAULT_FOLDER, runtime_dir_for
 from deskbus.storage.folder_lock import FolderBusyError
-from deskbus.storage.given_file import open_given
+from deskbus.storage.regular_file import open_regular_file
 from deskbus.transport.named_pipes.pipe import is_held
 from deskbus.vault.cipher import wipe
 from deskbus.vault.vault import Vault
@@ -150,7 +150,7 @@ def _file(options: Namespace) -> Path:
         return Path()
     file = Path(options.name).absolute()
     if options.what == "import":
-        open_given(file).close()
+        open_regular_file(file).close()
     elif file.exists():
         raise FileExistsError(errno.EEXIST, "there is such a file already", str(file))
     return file

@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from deskbus.commands.terminal.failures import CommandError
 from deskbus.commands.terminal.progress_bar import show_progress
-from deskbus.storage.given_file import open_given
+from deskbus.storage.regular_file import open_regular_file
 from deskbus.vault.cipher import SealError
 from deskbus.vault.keys.kek_providers import VaultLockedError
 from deskbus.vault.records.sealed_records import Name
@@ -181,7 +181,7 @@ class VaultOnDisk:
                 raise VaultLockedError(
                     "there is no keychain; deskbus vault change-password makes a vault"
                 )
-            with open_given(file) as exported:  # nothing else runs meanwhile
+            with open_regular_file(file) as exported:  # nothing else runs meanwhile
                 import_vault(self._vault, exported, password, show_progress)
 
 

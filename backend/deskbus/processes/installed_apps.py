@@ -14,8 +14,8 @@ from deskbus.processes.runtime.environment import is_refused
 from deskbus.processes.spec import MAIN_CLIENT
 from deskbus.storage import durable_files
 from deskbus.storage.clocks import wall_ms
-from deskbus.storage.given_file import read_given
 from deskbus.storage.newer_format import NewerFormatError, refuse_newer
+from deskbus.storage.regular_file import read_regular_file
 from deskbus.storage.written_file import Written, WrittenError
 from deskbus_protocol.errors import DEGRADED, INVALID_PARAMS, NOT_FOUND, DeskbusError
 from deskbus_protocol.manifest import Limits, Manifest
@@ -130,7 +130,7 @@ class InstalledApps:
         if not path.is_absolute():
             raise DeskbusError(INVALID_PARAMS, "The manifest's path must be absolute.")
         try:
-            content = read_given(path, MAX_MANIFEST_BYTES)
+            content = read_regular_file(path, MAX_MANIFEST_BYTES)
             written = WrittenManifest(path, Manifest)
             manifest = written.read_json(content)
             check_manifest(written, manifest)

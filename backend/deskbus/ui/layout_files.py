@@ -9,8 +9,8 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from deskbus.storage import durable_files
-from deskbus.storage.given_file import read_given
 from deskbus.storage.newer_format import NewerFormatError, refuse_newer
+from deskbus.storage.regular_file import read_regular_file
 from deskbus.storage.written_file import Written, WrittenError
 from deskbus_protocol.errors import (
     DEGRADED,
@@ -54,7 +54,7 @@ class LayoutFiles:
         """Raises `DeskbusError`: not_found, invalid_params (with the line), newer_format."""
         path = self.path_of(name)
         try:
-            content = read_given(path, MAX_BYTES)
+            content = read_regular_file(path, MAX_BYTES)
             refuse_newer(content, LAYOUT_VERSION, f"the layout {name}")
             return _on_one_line(WrittenLayout(path, Layout).read_json(content))
         except FileNotFoundError:

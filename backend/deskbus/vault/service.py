@@ -17,8 +17,8 @@ from deskbus.config import REFERENCE
 from deskbus.contracts.progress import ReportProgress
 from deskbus.reliability.circuit_breaker import BreakerPolicy, CircuitBreaker
 from deskbus.reliability.throttle import Throttle
-from deskbus.storage.given_file import open_given
 from deskbus.storage.newer_format import NewerFormatError
+from deskbus.storage.regular_file import open_regular_file
 from deskbus.storage.worker_thread import WorkerThread
 from deskbus.vault.cipher import SealError, wipe
 from deskbus.vault.keys.kek_providers import NewerVaultError, VaultLockedError
@@ -278,7 +278,7 @@ class VaultService:
                     action="Set up a keychain and unlock the vault, or make a vault under a master "
                     "password (deskbus vault change-password); then import again.",
                 )
-            with open_given(file) as exported:
+            with open_regular_file(file) as exported:
                 try:
                     return read(exported, given)
                 except SealError:

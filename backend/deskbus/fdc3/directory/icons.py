@@ -21,7 +21,7 @@ from deskbus.fdc3.directory.app_record import AppRecord, Icon
 from deskbus.fdc3.directory.sources import SourceError, fetch
 from deskbus.reliability.background_tasks import BackgroundTasks
 from deskbus.storage.awake_clock import awake_s
-from deskbus.storage.given_file import read_given
+from deskbus.storage.regular_file import read_regular_file
 from deskbus_protocol.ui import MAX_ICON_BYTES
 
 SHOWN_PIXELS = 34
@@ -201,7 +201,7 @@ def _content(src: str, folder: Path | None) -> bytes:
         path = Path(url2pathname(urlsplit(src).path))
     if not path.resolve().is_relative_to(folder.resolve()):
         raise SourceError("it is not in the folder of its record")
-    return read_given(path, MAX_ICON_BYTES)
+    return read_regular_file(path, MAX_ICON_BYTES)
 
 
 def _is_drawing(icon: Icon) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from deskbus.fdc3.directory.app_record import AppRecord
-from deskbus.storage.given_file import open_given
+from deskbus.storage.regular_file import open_regular_file
 
 MAX_BYTES = 16 * 1024 * 1024
 """Of one source."""
@@ -76,7 +76,7 @@ class DirectorySources:
     def _files(self, source: str) -> Iterator[tuple[Path | None, bytes]]:
         path = self._folder / source
         for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
-            with open_given(file) as opened:
+            with open_regular_file(file) as opened:
                 yield file.parent, _limited(opened.read(MAX_BYTES + 1))
 
     def _download(self, address: str) -> bytes:

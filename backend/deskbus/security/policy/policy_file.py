@@ -22,7 +22,7 @@ from msgspec import Meta, UnsetType
 from deskbus.security.canonical_scope import resolve
 from deskbus.security.model.grant_matching import GrantMatching
 from deskbus.security.policy.policy import ANY, NO_POLICY, Policy, PolicyRule
-from deskbus.storage.given_file import open_given
+from deskbus.storage.regular_file import open_regular_file
 from deskbus.storage.written_file import Written, WrittenError, near
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.errors import DeskbusError
@@ -79,7 +79,7 @@ class PolicyFile:
         return Policy(checked, text, places)
 
     def _bytes(self) -> bytes:
-        with open_given(self.path) as file:
+        with open_regular_file(self.path) as file:
             known = os.fstat(file.fileno())
             if os.name == "posix" and known.st_mode & stat.S_IWOTH:
                 raise PolicyError(f"{self.path} can be written to by everybody")

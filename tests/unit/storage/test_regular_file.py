@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.storage.given_file import open_given, read_given
+from deskbus.storage.regular_file import open_regular_file, read_regular_file
 
 
 def test_a_file_and_a_link_to_it_are_read_up_to_the_limit(tmp_path: Path) -> None:
@@ -14,9 +14,9 @@ def test_a_file_and_a_link_to_it_are_read_up_to_the_limit(tmp_path: Path) -> Non
     file.write_bytes(b"1234")
     link.symlink_to(file)
     for path in (file, link):
-        assert read_given(path, 4) == b"1234"
+        assert read_regular_file(path, 4) == b"1234"
         with pytest.raises(OSError, match="larger than 3 bytes") as refused:
-            read_given(path, 3)
+            read_regular_file(path, 3)
         assert refused.value.filename == str(path)
 
 
@@ -31,6 +31,6 @@ def test_what_is_no_ordinary_file_is_refused_and_not_waited_for(tmp_path: Path, 
         path.mkdir()
     numbers = {"folder": errno.EISDIR, "nothing": errno.ENOENT}
     with pytest.raises(OSError) as refused:
-        open_given(path)
+        open_regular_file(path)
     assert refused.value.errno == numbers.get(what, errno.ESPIPE)
     assert str(refused.value.filename) == str(path)

@@ -10,7 +10,7 @@ MAX_BYTES = 8 * 1024 * 1024
 """Of what a person writes by hand: configurations, manifests, directories of apps."""
 
 
-def open_given(path: Path) -> BinaryIO:
+def open_regular_file(path: Path) -> BinaryIO:
     """Raises `OSError`, also for what is no ordinary file: to read that may never end."""
     # Without waiting: a pipe would keep whoever opens it for ever.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -24,9 +24,9 @@ def open_given(path: Path) -> BinaryIO:
     raise OSError(errno.ESPIPE, "It is no ordinary file", str(path))
 
 
-def read_given(path: Path, limit_bytes: int = MAX_BYTES) -> bytes:
+def read_regular_file(path: Path, limit_bytes: int = MAX_BYTES) -> bytes:
     """Raises `OSError`, also for a file of more than `limit_bytes`."""
-    with open_given(path) as file:
+    with open_regular_file(path) as file:
         content = file.read(limit_bytes + 1)
     if len(content) > limit_bytes:
         raise OSError(errno.EFBIG, f"It is larger than {limit_bytes:,} bytes", str(path))
