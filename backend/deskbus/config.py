@@ -22,8 +22,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from deskbus.storage.handwritten_file import HandwrittenFile, HandwrittenFileError, near
 from deskbus.storage.regular_file import read_regular_file
-from deskbus.storage.written_file import Written, WrittenError, near
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.events import Severity
@@ -431,7 +431,7 @@ class ConfigFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._written = Written(path, Config)
+        self._written = HandwrittenFile(path, Config)
 
     def load(self) -> Config:
         """Raises `ConfigError`."""
@@ -447,7 +447,7 @@ class ConfigFile:
         except OSError as error:
             action = "Give the path of a TOML file that this user can read."
             raise ConfigError(f"{self.path}: {error.strerror}. {action}") from error
-        except WrittenError as error:
+        except HandwrittenFileError as error:
             raise ConfigError(str(error)) from error
         for place, value in _texts(self._written.content, ""):
             if value.startswith(REFERENCE) and not place.startswith(TAKES_SECRETS):

@@ -16,15 +16,15 @@ from deskbus.components.component_settings import check_files
 from deskbus.processes.installed_apps import WrittenManifest, check_manifest
 from deskbus.security.identity.content_hash import ContentError, content_hash
 from deskbus.security.identity.signatures import KEY_BYTES, public_key, sign
+from deskbus.storage.handwritten_file import HandwrittenFileError
 from deskbus.storage.regular_file import read_regular_file
-from deskbus.storage.written_file import WrittenError
 from deskbus_protocol.manifest import Manifest
 
 
 def run(options: Namespace) -> int:
     try:
         result = _keygen(options.key) if options.what == "keygen" else _sign(options)
-    except WrittenError as error:
+    except HandwrittenFileError as error:
         raise CommandError(error.cause, error.action) from None
     except ContentError as error:
         raise CommandError(str(error)) from None
@@ -42,7 +42,7 @@ def _keygen(path: Path) -> dict[str, str]:
 
 
 def _sign(options: Namespace) -> dict[str, str]:
-    """Raises `WrittenError` for a file that is no manifest or no key, `ContentError`."""
+    """Raises `HandwrittenFileError` for a file that is no manifest or no key, `ContentError`."""
     key = _read_key(options.key)
     path: Path = options.manifest
     content = read_regular_file(path)
@@ -80,5 +80,5 @@ def _read_key(path: Path) -> bytes:
         key = b""
     if len(key) != KEY_BYTES:
         words = "it is no private key of deskbus publisher keygen"
-        raise WrittenError(str(path), words, "Name the file that keygen wrote.")
+        raise HandwrittenFileError(str(path), words, "Name the file that keygen wrote.")
     return key

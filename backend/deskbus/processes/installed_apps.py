@@ -14,9 +14,9 @@ from deskbus.processes.runtime.environment import is_refused
 from deskbus.processes.spec import MAIN_CLIENT
 from deskbus.storage import durable_files
 from deskbus.storage.clocks import wall_ms
+from deskbus.storage.handwritten_file import HandwrittenFile, HandwrittenFileError
 from deskbus.storage.newer_format import NewerFormatError, refuse_newer
 from deskbus.storage.regular_file import read_regular_file
-from deskbus.storage.written_file import Written, WrittenError
 from deskbus_protocol.errors import DEGRADED, INVALID_PARAMS, NOT_FOUND, DeskbusError
 from deskbus_protocol.manifest import Limits, Manifest
 
@@ -26,10 +26,10 @@ MAX_MANIFEST_BYTES = 256 * 1024
 
 log = structlog.get_logger()
 
-WrittenManifest = Written[Manifest]
+WrittenManifest = HandwrittenFile[Manifest]
 
 Inspect = Callable[[WrittenManifest, Manifest, Path], str]
-"""Gives the content hash of an app in a folder; raises `WrittenError` for one that is refused."""
+"""Gives the content hash of an app in a folder; raises `HandwrittenFileError` for one that is refused."""
 
 
 class InstalledApp(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -138,7 +138,7 @@ class InstalledApps:
         except OSError as error:
             words = f"The manifest, or a file that it names, can't be read: {error.strerror}."
             raise DeskbusError(INVALID_PARAMS, words) from None
-        except WrittenError as error:
+        except HandwrittenFileError as error:
             raise DeskbusError(INVALID_PARAMS, error.cause, action=error.action) from None
         return InstalledApp(
             manifest=manifest,
@@ -170,7 +170,7 @@ class InstalledApps:
 
 
 def check_manifest(written: WrittenManifest, manifest: Manifest) -> None:
-    """Checks what a schema can't express; raises `WrittenError`."""
+    """Checks what a schema can't express; raises `HandwrittenFileError`."""
     names = [window.name for window in manifest.windows]
     for at, name in enumerate(names):
         if name in names[:at]:

@@ -9,9 +9,9 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from deskbus.storage import durable_files
+from deskbus.storage.handwritten_file import HandwrittenFile, HandwrittenFileError
 from deskbus.storage.newer_format import NewerFormatError, refuse_newer
 from deskbus.storage.regular_file import read_regular_file
-from deskbus.storage.written_file import Written, WrittenError
 from deskbus_protocol.errors import (
     DEGRADED,
     INVALID_PARAMS,
@@ -33,7 +33,7 @@ _NAME = re.compile(whole(LAYOUT_NAME))
 
 log = structlog.get_logger()
 
-WrittenLayout = Written[Layout]
+WrittenLayout = HandwrittenFile[Layout]
 
 
 class LayoutFiles:
@@ -65,7 +65,7 @@ class LayoutFiles:
             ) from None
         except NewerFormatError as error:
             raise error.to_wire() from None
-        except WrittenError as error:
+        except HandwrittenFileError as error:
             raise DeskbusError(INVALID_PARAMS, error.cause, action=error.action) from None
         except OSError as error:
             words = f"The layout {name} can't be read: {error.strerror}."

@@ -40,7 +40,7 @@ from deskbus.security.policy.policy_service import PolicyService
 from deskbus.security.service import SecurityManager
 from deskbus.storage.awake_clock import tick_every
 from deskbus.storage.clocks import SteadyClock
-from deskbus.storage.written_file import Written, near
+from deskbus.storage.handwritten_file import HandwrittenFile, near
 from deskbus.ui.consent_dialogs import Asked
 from deskbus.ui.panels.permissions_panel import PermissionsPanel
 from deskbus.vault.service import SecretSlot, VaultService
@@ -214,8 +214,8 @@ class AccessControl:
                 action="Get the app from its publisher again.",
             )
 
-    def inspect(self, written: Written[Manifest], manifest: Manifest, folder: Path) -> str:
-        """The content hash of an app to be installed; blocks. Raises `WrittenError`."""
+    def inspect(self, written: HandwrittenFile[Manifest], manifest: Manifest, folder: Path) -> str:
+        """The content hash of an app to be installed; blocks. Raises `HandwrittenFileError`."""
         for at, grant in enumerate(manifest.declares):
             if grant.permission not in self._catalogue:
                 raise written.error(

@@ -22,8 +22,8 @@ from msgspec import Meta, UnsetType
 from deskbus.security.canonical_scope import resolve
 from deskbus.security.model.grant_matching import GrantMatching
 from deskbus.security.policy.policy import ANY, NO_POLICY, Policy, PolicyRule
+from deskbus.storage.handwritten_file import HandwrittenFile, HandwrittenFileError, near
 from deskbus.storage.regular_file import open_regular_file
-from deskbus.storage.written_file import Written, WrittenError, near
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.permissions import Grant
@@ -68,10 +68,10 @@ class PolicyFile:
             raise PolicyError(f"{self.path}: {error.strerror}") from None
         # Once there was one it may not just vanish.
         self._required = True
-        written = Written(self.path, PolicyTables)
+        written = HandwrittenFile(self.path, PolicyTables)
         try:
             rules = written.read_toml(text).rules
-        except WrittenError as error:
+        except HandwrittenFileError as error:
             raise PolicyError(str(error)) from None
         checked = [self._checked(written, number, rule) for number, rule in enumerate(rules)]
         lines = [written.line_of(f"rules[{number}]") for number in range(len(checked))]
@@ -92,7 +92,9 @@ class PolicyFile:
             raise PolicyError(f"{self.path} is larger than {MAX_BYTES} bytes")
         return text
 
-    def _checked(self, written: Written[PolicyTables], number: int, rule: PolicyRule) -> PolicyRule:
+    def _checked(
+        self, written: HandwrittenFile[PolicyTables], number: int, rule: PolicyRule
+    ) -> PolicyRule:
         place = f"rules[{number}]"
 
         def error(key: str, cause: str, action: str) -> PolicyError:

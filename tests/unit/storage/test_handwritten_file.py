@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 import pytest
 
-from deskbus.storage import written_file
-from deskbus.storage.written_file import Written, WrittenError
+from deskbus.storage import handwritten_file
+from deskbus.storage.handwritten_file import HandwrittenFile, HandwrittenFileError
 
 
 class Door(msgspec.Struct, forbid_unknown_fields=True):
@@ -23,10 +23,10 @@ class Home(msgspec.Struct, forbid_unknown_fields=True):
     colour: str = ""
 
 
-def refusal(text: str | bytes) -> WrittenError:
+def refusal(text: str | bytes) -> HandwrittenFileError:
     content = text.encode() if isinstance(text, str) else text
-    written = Written(Path("home.toml"), Home)
-    with pytest.raises(WrittenError) as refused:
+    written = HandwrittenFile(Path("home.toml"), Home)
+    with pytest.raises(HandwrittenFileError) as refused:
         written.read_json(content) if content[:1] == b"{" else written.read_toml(content)
     return refused.value
 
@@ -87,7 +87,7 @@ def test_depth_is_refused_rather_than_followed() -> None:
 
 
 def test_a_later_check_finds_the_line_of_a_key_by_its_place() -> None:
-    written = Written(Path("home.toml"), Home)
+    written = HandwrittenFile(Path("home.toml"), Home)
     written.read_toml(b'colour = "x"\n[[doors]]\nname = "a"\n[[doors]]\nname = "b"\n')
     assert [written.line_of(f"doors[{nth}].name") for nth in range(2)] == [3, 5]
     assert written.line_of("colour") == 1
@@ -112,5 +112,7 @@ def test_lines_are_not_looked_for_where_nothing_is_wrong(monkeypatch: pytest.Mon
     def never(_: str) -> dict[str, int]:
         raise AssertionError("a line was looked for")
 
-    monkeypatch.setattr(written_file, "_places", never)
-    assert Written(Path("home.json"), Home).read_json(b'{"colour": "red"}') == Home(colour="red")
+    monkeypatch.setattr(handwritten_file, "_places", never)
+    assert HandwrittenFile(Path("home.json"), Home).read_json(b'{"colour": "red"}') == Home(
+        colour="red"
+    )

@@ -26,7 +26,7 @@ _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{},:]|[^\s\[\]{},:"]++')
 """Possessive, so that no place to go back to is kept for each character of a long text."""
 
 
-class WrittenError(Exception):
+class HandwrittenFileError(Exception):
     """A file can't be used; the text says where, why, and what to do."""
 
     def __init__(self, where: str, cause: str, action: str) -> None:
@@ -38,7 +38,7 @@ class WrittenError(Exception):
 Content = TypeVar("Content", bound=msgspec.Struct)
 
 
-class Written(Generic[Content]):
+class HandwrittenFile(Generic[Content]):
     """The file as it was written; `content` is what is in it, unchecked."""
 
     def __init__(self, path: Path, kind: type[Content]) -> None:
@@ -49,7 +49,7 @@ class Written(Generic[Content]):
         self._json = ""
 
     def read_toml(self, content: bytes) -> Content:
-        """Raises `WrittenError`."""
+        """Raises `HandwrittenFileError`."""
         text = self._text(content)
         try:
             self.content = tomllib.loads(text)
@@ -64,7 +64,7 @@ class Written(Generic[Content]):
         return self._checked(lambda: msgspec.convert(self.content, self._kind))
 
     def read_json(self, content: bytes) -> Content:
-        """Raises `WrittenError`."""
+        """Raises `HandwrittenFileError`."""
         text = self._text(content)
         try:
             self.content = msgspec.json.decode(content)
@@ -79,7 +79,7 @@ class Written(Generic[Content]):
         self._json = text
         return self._checked(lambda: msgspec.json.decode(content, type=self._kind))
 
-    def error(self, place: str, cause: str, action: str, *, word: str = "") -> WrittenError:
+    def error(self, place: str, cause: str, action: str, *, word: str = "") -> HandwrittenFileError:
         """An error at a key such as `apps[0].grants[1].scope`; `word` stands in its line."""
         line = self._line_of(place, word)
         return self._error(line, f"{place}: {cause}" if place not in cause else cause, action)
@@ -93,11 +93,11 @@ class Written(Generic[Content]):
         """Of a JSON text; worked out for the words of an error alone."""
         return _places(self._json)
 
-    def _error(self, line: int | None, cause: str, action: str) -> WrittenError:
+    def _error(self, line: int | None, cause: str, action: str) -> HandwrittenFileError:
         where = str(self.path) if line is None else f"{self.path}:{line}"
-        return WrittenError(where, cause, action)
+        return HandwrittenFileError(where, cause, action)
 
-    def _too_deep(self) -> WrittenError:
+    def _too_deep(self) -> HandwrittenFileError:
         return self._error(None, "It is nested too deeply", "Take levels out.")
 
     def _text(self, content: bytes) -> str:
@@ -117,7 +117,7 @@ class Written(Generic[Content]):
         except RecursionError:
             raise self._too_deep() from None
 
-    def _explained(self, words: str) -> WrittenError:
+    def _explained(self, words: str) -> HandwrittenFileError:
         """The message of msgspec, with the names that may have been meant."""
         found = _PLACE.search(words)
         place, cause = (found[1], words[: found.start()]) if found else ("", words)
