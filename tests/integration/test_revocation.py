@@ -11,7 +11,7 @@ import pytest
 
 from deskbus_protocol.bus import RefusedParams
 from deskbus_protocol.client import Client
-from deskbus_protocol.client.steady import SteadyClient
+from deskbus_protocol.client.reconnecting_client import SteadyClient
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.history import DeadLetterList
 from tests.integration.shell import LIMIT_S, TestShell, start_shell

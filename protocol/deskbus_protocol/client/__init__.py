@@ -19,7 +19,7 @@ from deskbus_protocol.client.connection import (
     open_session,
 )
 from deskbus_protocol.client.inbox import Inbox, Message
-from deskbus_protocol.client.steady import SteadyClient
+from deskbus_protocol.client.reconnecting_client import SteadyClient
 
 __all__ = [
     "App",

@@ -10,10 +10,10 @@ import msgspec
 from anyio import to_thread
 from anyio.abc import TaskGroup
 
-from deskbus_protocol.client import Message, SteadyClient, steady
+from deskbus_protocol.client import Message, SteadyClient, reconnecting_client
 from deskbus_protocol.errors import DeskbusError
 
-steady.FIRST_DELAY_S = 0.02
+reconnecting_client.FIRST_DELAY_S = 0.02
 
 
 def tell(**word: object) -> None:
