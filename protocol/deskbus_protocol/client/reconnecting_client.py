@@ -27,7 +27,7 @@ from deskbus_protocol.bus import (
 )
 from deskbus_protocol.client.connection import Client, patience_s
 from deskbus_protocol.client.inbox import Inbox, Message
-from deskbus_protocol.client.life import keep_alive
+from deskbus_protocol.client.keepalive import keep_alive
 from deskbus_protocol.client.pipe import open_pipe
 from deskbus_protocol.client.progress import DeliveryProgress
 from deskbus_protocol.client.responder import RespondingClient

@@ -4,7 +4,7 @@ import anyio
 import pytest
 from msgspec import Raw
 
-from deskbus_protocol.client import life
+from deskbus_protocol.client import keepalive
 from deskbus_protocol.errors import TIMEOUT, DeskbusError
 
 pytestmark = pytest.mark.requirement("6.4")
@@ -36,14 +36,14 @@ class Silent:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(life, "INTERVAL_S", 0.02)
-    monkeypatch.setattr(life, "DEADLINE_S", 0.06)
+    monkeypatch.setattr(keepalive, "INTERVAL_S", 0.02)
+    monkeypatch.setattr(keepalive, "DEADLINE_S", 0.06)
 
 
 async def test_a_silent_backend_is_asked_after_the_interval_and_given_up_at_the_deadline() -> None:
     silent = Silent(answers=2)
     with anyio.fail_after(LIMIT_S):
-        await life.keep_alive(silent)  # type: ignore[arg-type]
+        await keepalive.keep_alive(silent)  # type: ignore[arg-type]
     assert len(silent.asked_at) == 3
     assert silent.closed.is_set()
     assert silent.asked_at[-1] - silent.heard_at >= 0.02
@@ -62,7 +62,7 @@ async def test_any_other_word_is_a_sign_of_life_though_the_answer_is_late() -> N
 
     talks = Talks(answers=2)
     with anyio.fail_after(LIMIT_S):
-        await life.keep_alive(talks)  # type: ignore[arg-type]
+        await keepalive.keep_alive(talks)  # type: ignore[arg-type]
     assert len(talks.asked_at) == 2
 
 
@@ -70,5 +70,5 @@ async def test_what_this_process_slept_through_is_asked_about_before_anything_is
     silent = Silent(answers=1)
     silent.heard_at -= 3600
     with anyio.fail_after(LIMIT_S):
-        await life.keep_alive(silent)  # type: ignore[arg-type]
+        await keepalive.keep_alive(silent)  # type: ignore[arg-type]
     assert len(silent.asked_at) == 2
