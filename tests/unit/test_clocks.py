@@ -24,7 +24,7 @@ READERS = {
     "deskbus/processes/system/portable_processes.py": "compares with when processes started",
     "deskbus/observability/tracing/tracer.py": "dates spans for a collector, once at a start",
     "deskbus/commands/support.py": "dates the files of an archive",
-    "deskbus_protocol/client/steps.py": "dates the steps of a trace",
+    "deskbus_protocol/client/client_tracer.py": "dates the steps of a trace",
     "deskbus/vault/keys/keyset.py": "says when a key was made",
 }
 """With what each does with it. One that waits or compares belongs to `storage/clocks.py`."""

@@ -29,10 +29,10 @@ from deskbus_protocol.bus import (
     SendResult,
     Source,
 )
+from deskbus_protocol.client.client_tracer import ClientTracer
 from deskbus_protocol.client.inbox import Inbox, Message
 from deskbus_protocol.client.pipe import open_pipe
 from deskbus_protocol.client.responder import RespondingClient
-from deskbus_protocol.client.steps import ClientTracer
 from deskbus_protocol.errors import (
     CONNECTION_LOST,
     INVALID_PARAMS,
