@@ -1,4 +1,4 @@
-"""Capabilities: the capabilities of the backend that its methods, its health and its metrics speak for."""
+"""The capabilities of the backend that its methods, its health and its metrics speak for."""
 
 from typing import NamedTuple
 

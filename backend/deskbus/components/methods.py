@@ -50,22 +50,11 @@ def dispatcher_of(
     levels: LogLevels,
 ) -> Dispatcher:
     """Raises `IncompleteTableError` where a method has no handler, or a handler no method."""
-    user_interface, vault, auditing = (
-        capabilities.user_interface,
-        capabilities.vault,
-        capabilities.auditing,
-    )
-    access, messaging, apps, fdc3 = (
-        capabilities.access,
-        capabilities.messaging,
-        capabilities.apps,
-        capabilities.fdc3,
-    )
-    tracing, sessions, browsers = (
-        capabilities.tracing,
-        capabilities.connections.sessions,
-        capabilities.browser_apps,
-    )
+    user_interface, vault = capabilities.user_interface, capabilities.vault
+    auditing, access = capabilities.auditing, capabilities.access
+    messaging, tracing = capabilities.messaging, capabilities.tracing
+    apps, sessions = capabilities.apps, capabilities.connections.sessions
+    fdc3, browsers = capabilities.fdc3, capabilities.browser_apps
     permissions = access.security.permissions
     explanations = PermissionExplanations(PermissionExplainer(access.security), auditing.reader)
     bus, replays = messaging.bus, messaging.replays

@@ -29,7 +29,7 @@ log = structlog.get_logger()
 WrittenManifest = HandwrittenFile[Manifest]
 
 Inspect = Callable[[WrittenManifest, Manifest, Path], str]
-"""Gives the content hash of an app in a folder; raises `HandwrittenFileError` for one that is refused."""
+"""Gives the content hash of an app in a folder; raises `HandwrittenFileError` for a refused one."""
 
 
 class InstalledApp(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -41,11 +41,8 @@ class Monitoring:
         self, run: BackendRun, capabilities: Capabilities, stderr: StandardError, logs: LogPipeline
     ) -> None:
         """Raises `ConfigError` where the metrics are to be served, and their library is missing."""
-        shell, vault, auditing = (
-            capabilities.user_interface.shell,
-            capabilities.vault,
-            capabilities.auditing,
-        )
+        shell, vault = capabilities.user_interface.shell, capabilities.vault
+        auditing = capabilities.auditing
         access, apps, messaging = capabilities.access, capabilities.apps, capabilities.messaging
         tracing, forwarding = capabilities.tracing, capabilities.forwarding
         connections, web = capabilities.connections, capabilities.browser_apps.state
