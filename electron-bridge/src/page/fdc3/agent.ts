@@ -24,7 +24,7 @@ import type { PageBus } from '../bus';
 import { isError } from '../../common/error';
 import { PageChannels } from './channels';
 import { BridgeMessaging } from './messaging';
-import { ask, extendChannels, listenWithContext, onContextCleared } from './newer';
+import { ask, extendChannels, listenWithContext, onContextCleared } from './v3-additions';
 
 /** The proxy's own function, which has no other hook for a result that is an error. */
 interface ResultPromises {
