@@ -1,5 +1,5 @@
 // This script runs in a page's own world before any other: it makes `window.deskbus`. The preload
 // script has it as text.
-import { begin } from './begin';
+import { defineWindowDeskbus } from './window-deskbus';
 
-begin();
+defineWindowDeskbus();

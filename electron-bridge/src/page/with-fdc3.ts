@@ -1,6 +1,6 @@
 // As `index.ts`, for a page that has FDC3: it makes `window.fdc3` too.
-import { begin, bridgeOfPage } from './begin';
+import { bridgeOfPage, defineWindowDeskbus } from './window-deskbus';
 import { giveFdc3 } from './fdc3/window';
 
-const bus = begin();
+const bus = defineWindowDeskbus();
 if (bus) giveFdc3(bus, bridgeOfPage()?.fdc3 ?? '');

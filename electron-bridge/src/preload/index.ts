@@ -10,7 +10,7 @@ import {
   PORT_ARGUMENT,
 } from '../ipc/page-lines';
 import { throwLater } from '../common/uncaught';
-import type { Bridge } from '../page/begin';
+import type { Bridge } from '../page/window-deskbus';
 import { overIpc, overPort } from './carriers';
 
 /** src/page as one script, without FDC3 and with it; the build puts them here. */

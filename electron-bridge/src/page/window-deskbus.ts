@@ -14,7 +14,7 @@ export function bridgeOfPage(): Bridge | undefined {
 }
 
 /** Gives the page `window.deskbus`, made out of the bridge, which carries text and nothing else. */
-export function begin(): PageBus | undefined {
+export function defineWindowDeskbus(): PageBus | undefined {
   const bridge = bridgeOfPage();
   if (!bridge) return undefined;
   const bus = new PageBus(bridge.app, bridge.client, bridge);
