@@ -1,6 +1,6 @@
 import { PageBus } from './bus';
 import type { Pipe } from './link';
-import { apiOf } from './whole-api';
+import { apiOf } from './api-facade';
 
 export interface Bridge extends Pipe {
   app: string;

@@ -1,7 +1,7 @@
 // This script runs before all others in a page that the gateway serves: it makes `window.deskbus`.
 import { PageBus } from '../page/bus';
 import type { Pipe } from '../page/link';
-import { apiOf } from '../page/whole-api';
+import { apiOf } from '../page/api-facade';
 import { hostPipe } from './framed';
 import { forgetTabName, tabName, told } from './tab-name';
 import { TakenMessages } from './taken-messages';
