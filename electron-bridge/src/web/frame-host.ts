@@ -4,7 +4,7 @@ import type { FrameDescriptor } from '../generated/protocol';
 import { MESSAGE_HEAD } from '../generated/constants';
 import { readPageLine, type PageLine, type Told } from '../ipc/page-lines';
 import type { DeskbusApi, Message, Stop } from '../page/api';
-import { HELLO, WELCOME } from './framed';
+import { HELLO, WELCOME } from './host-pipe';
 
 export interface FrameOptions {
   /** Patterns that the frame may subscribe to, and topics that fit what it may publish and ask. */

@@ -2,7 +2,7 @@
 import { PageBus } from '../page/bus';
 import type { Pipe } from '../page/link';
 import { apiOf } from '../page/api-facade';
-import { hostPipe } from './framed';
+import { hostPipe } from './host-pipe';
 import { forgetTabName, tabName, told } from './tab-name';
 import { TakenMessages } from './taken-messages';
 import { OWN_NAMES, WORKER_PATH, type PageWord, type WorkerWord } from './words';
