@@ -4,7 +4,7 @@ import type { Pipe } from '../page/link';
 import { apiOf } from '../page/api-facade';
 import { hostPipe } from './host-pipe';
 import { forgetTabName, tabName, told } from './tab-name';
-import { TakenMessages } from './taken-messages';
+import { ResumePositions } from './resume-positions';
 import { OWN_NAMES, WORKER_PATH, type PageWord, type WorkerWord } from './words';
 
 interface TrustedPolicies {
@@ -45,7 +45,7 @@ function workerPipe(app: string, tab: string): Pipe {
     : ownWorker();
   const say = (word: PageWord): void => port.postMessage(word);
   const page = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
-  const taken = hasSharedWorker ? undefined : new TakenMessages();
+  const positions = hasSharedWorker ? undefined : new ResumePositions();
   let listener: (text: string) => void = () => undefined;
   port.onmessage = ({ data }: MessageEvent<WorkerWord>) => {
     if (data.kind === 'occupied') {
@@ -56,7 +56,7 @@ function workerPipe(app: string, tab: string): Pipe {
     }
     try {
       listener(data.text);
-      taken?.note(data.text);
+      positions?.note(data.text);
     } finally {
       say({ kind: 'taken', characters: data.text.length });
     }
@@ -68,12 +68,12 @@ function workerPipe(app: string, tab: string): Pipe {
     app,
     csrf: told('csrf'),
     proof: localStorage.getItem(PROOF) ?? '',
-    ...(taken ? { takenSeqs: taken.before() } : {}),
+    ...(positions ? { takenSeqs: positions.before() } : {}),
   });
   window.addEventListener('load', () => setTimeout(() => say({ kind: 'settled' })));
   window.addEventListener('pagehide', () => {
     say({ kind: 'leave' });
-    taken?.keep();
+    positions?.keep();
   });
   window.addEventListener('pageshow', ({ persisted }) => {
     if (persisted) location.reload();

@@ -6,7 +6,7 @@ import { OWN_NAMES } from './words';
 const TAKEN = `${OWN_NAMES}taken`;
 
 /** The last message of each topic that a page was given, which the next page in its tab goes on from. */
-export class TakenMessages {
+export class ResumePositions {
   private readonly seqs = new Map<string, number>();
 
   constructor() {
