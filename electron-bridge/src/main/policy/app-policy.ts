@@ -5,7 +5,7 @@ import type { Grants } from './grants';
 import { networkOrigin, parsed } from './origins';
 import { OwnFolder } from './own-folder';
 import { PageHeaders, type Headers } from './page-headers';
-import { Reach } from './reach';
+import { NetworkAccess } from './network-access';
 import {
   isExternal,
   type AskDetails,
@@ -24,7 +24,7 @@ export class AppPolicy implements SessionPolicy {
   private readonly origins = new Set<string>();
   private readonly clients = new WeakMap<WebContents, string>();
   private readonly headers: PageHeaders;
-  private reach: Reach | undefined;
+  private networkAccess: NetworkAccess | undefined;
 
   constructor(
     private readonly app: string,
@@ -33,7 +33,7 @@ export class AppPolicy implements SessionPolicy {
   ) {
     this.headers = new PageHeaders(app, backend);
     grants.on('changed', (changed) => {
-      if (changed === app) void this.limitReach().catch(() => undefined);
+      if (changed === app) void this.limitNetworkAccess().catch(() => undefined);
     });
   }
 
@@ -47,7 +47,7 @@ export class AppPolicy implements SessionPolicy {
       // A site's own WebSocket tells nobody else.
       this.origins.add(origin).add(origin.replace(/^http/, 'ws'));
     }
-    this.reach ??= new Reach(contents.session);
+    this.networkAccess ??= new NetworkAccess(contents.session);
     // Questions that can't wait find it known.
     void this.grants.load(this.app);
     void this.grants.loadCatalogue();
@@ -85,7 +85,7 @@ export class AppPolicy implements SessionPolicy {
 
   async mayLoad({ url, resourceType }: LoadDetails): Promise<boolean> {
     const { protocol } = parsed(url) ?? { protocol: '' };
-    if (resourceType === 'mainFrame') await this.limitReach();
+    if (resourceType === 'mainFrame') await this.limitNetworkAccess();
     // They hold what the page has already.
     if (protocol === 'data:' || protocol === 'blob:') return resourceType !== 'mainFrame';
     if (protocol === 'file:') return this.inOwnFolder(url);
@@ -94,7 +94,7 @@ export class AppPolicy implements SessionPolicy {
     if (this.origins.has(origin)) return true;
     await this.grants.load(this.app);
     const may = this.grants.allows(this.app, NETWORK, origin);
-    if (may) await this.limitReach();
+    if (may) await this.limitNetworkAccess();
     return may;
   }
 
@@ -117,9 +117,11 @@ export class AppPolicy implements SessionPolicy {
     this.headers.report(body);
   }
 
-  private async limitReach(): Promise<void> {
+  private async limitNetworkAccess(): Promise<void> {
     await this.grants.load(this.app);
-    await this.reach?.set(this.origins.size > 0 || this.grants.allowsAny(this.app, NETWORK));
+    await this.networkAccess?.set(
+      this.origins.size > 0 || this.grants.allowsAny(this.app, NETWORK),
+    );
   }
 
   private async wanted(permission: string, details: AskDetails): Promise<string[]> {

@@ -12,7 +12,7 @@ const ANYWHERE = { mode: 'system', proxyRules: '', proxyBypassRules: '' } as con
  * WebRTC opens connections to relays that no request filter sees. They go through the proxy,
  * though, so the pages of an app that may reach no site get one that leads nowhere.
  */
-export class Reach {
+export class NetworkAccess {
   private open: boolean | undefined;
   private done: Promise<void> = Promise.resolve();
 
