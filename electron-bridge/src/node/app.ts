@@ -2,7 +2,7 @@ import { dial } from './link/dial';
 import { Socket } from 'net';
 import { LAST_WORDS_MS, LIFE_FD_VARIABLE } from '../generated/constants';
 import type { BeginResult } from '../generated/protocol';
-import { handedOver } from './link/badge';
+import { handedCredentials } from './link/handed-credentials';
 import { Client } from './client';
 import type { Message } from '../common/bus/message';
 import type { Mode } from '../common/bus/subscriptions';
@@ -25,7 +25,7 @@ export interface RunOptions {
  */
 export async function runAsApp(options: RunOptions = {}): Promise<App> {
   watchBackend();
-  const { pipe, app: id, ticket } = await handedOver();
+  const { pipe, app: id, ticket } = await handedCredentials();
   const client = new Client({
     dial,
     app: id,

@@ -1,6 +1,6 @@
 import { dial } from './link/dial';
 import { dialSite } from './link/dial-site';
-import { handedOver } from './link/badge';
+import { handedCredentials } from './link/handed-credentials';
 import { Client, type ClientOptions } from './client';
 import { Codec, type Encoding } from './link/codec';
 import type { Ticket } from './connection';
@@ -72,5 +72,5 @@ export async function connect(options: ConnectOptions): Promise<Client> {
  * more: it tells that the app is ready and lives, and ends when the backend says so.
  */
 export async function connectAsApp(): Promise<Client> {
-  return connect(await handedOver());
+  return connect(await handedCredentials());
 }

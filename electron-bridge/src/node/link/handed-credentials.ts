@@ -3,7 +3,7 @@ import { APP_VARIABLE, PIPE_VARIABLE, TICKET_FD_VARIABLE } from '../../generated
 import { DeskbusError } from '../../common/error';
 
 /** With what a process shows who it is. */
-export interface Badge {
+export interface Credentials {
   pipe: string;
   app: string;
   ticket: string;
@@ -14,14 +14,14 @@ interface ParentPort {
   once(event: 'message', listener: (message: { data: unknown }) => void): void;
 }
 
-/** The badge that the backend gave this process; works once. Rejects with session_required. */
-export async function handedOver(): Promise<Badge> {
+/** The credentials that the backend gave this process; works once. Rejects with session_required. */
+export async function handedCredentials(): Promise<Credentials> {
   const { parentPort } = process as unknown as { parentPort?: ParentPort };
   if (parentPort && process.env[TICKET_FD_VARIABLE] === undefined) {
     const data = await new Promise((resolve) => {
       parentPort.once('message', (message) => resolve(message.data));
     });
-    return data as Badge;
+    return data as Credentials;
   }
   const pipe = process.env[PIPE_VARIABLE];
   const app = process.env[APP_VARIABLE];
