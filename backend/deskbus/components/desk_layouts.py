@@ -75,6 +75,9 @@ class DeskLayouts:
         self._channels: dict[ClientId, str] = {}
         """By client, also where its page is gone while its window is not, as at the shell's end."""
 
+        self._writing = anyio.Lock()
+        """A layout has one writer at a time, and the later one has the later desk."""
+
         self._changed = anyio.Event()
         self._quiet_until_s = 0.0
         fdc3.on_moved(self._on_moved)
@@ -94,10 +97,11 @@ class DeskLayouts:
 
     async def save(self, name: str = LAST) -> SaveLayoutResult:
         """Raises `DeskbusError`: degraded, newer_format, too_large, overloaded."""
-        layout = self._now()
-        path = await anyio.to_thread.run_sync(self._files.write, name, layout)
-        if name == LAST:
-            self._found = layout
+        async with self._writing:
+            layout = self._now()
+            path = await anyio.to_thread.run_sync(self._files.write, name, layout)
+            if name == LAST:
+                self._found = layout
         return SaveLayoutResult(layout=summary_of(name, layout), path=str(path))
 
     async def restore(self, name: str = LAST) -> RestoreLayoutResult:
@@ -139,9 +143,10 @@ class DeskLayouts:
 
     async def remove(self, name: str) -> None:
         """Raises `DeskbusError`: not_found, degraded."""
-        await anyio.to_thread.run_sync(self._files.remove, name)
-        if name == LAST:
-            self._found = None
+        async with self._writing:
+            await anyio.to_thread.run_sync(self._files.remove, name)
+            if name == LAST:
+                self._found = None
 
     async def quitting(self) -> None:
         """The shell is about to close all windows: the desk is kept as it is now."""
@@ -169,7 +174,8 @@ class DeskLayouts:
     async def _keep_now(self) -> None:
         """Leaves alone what a restore brings back: the desk as the last run left it."""
         try:
-            await anyio.to_thread.run_sync(self._files.write, LAST, self._now())
+            async with self._writing:
+                await anyio.to_thread.run_sync(self._files.write, LAST, self._now())
         except DeskbusError as error:
             log.warning("layout.not_kept", reason=error.message)
 

@@ -1,6 +1,5 @@
 """Apps that were installed, and limits that were set: kept across restarts of the backend."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,21 +151,14 @@ class InstalledApps:
             raise self._newer.to_wire()
         async with self._turn:
             try:
-                await anyio.to_thread.run_sync(self._write, msgspec.json.encode(content))
+                await anyio.to_thread.run_sync(
+                    durable_files.write_whole, self._path, msgspec.json.encode(content)
+                )
             except OSError as error:
                 log.error("apps.not_written", reason=error.strerror)  # noqa: TRY400
                 raise DeskbusError(DEGRADED, "The list of apps can't be written.") from None
             self._content = content
             self.problem = None
-
-    def _write(self, content: bytes) -> None:
-        fresh = self._path.with_suffix(".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            durable_files.sync(file.fileno())
-        durable_files.replace(fresh, self._path)
 
 
 def check_manifest(written: WrittenManifest, manifest: Manifest) -> None:

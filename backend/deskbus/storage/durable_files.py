@@ -54,10 +54,22 @@ def replace(unfinished: Path, path: Path) -> None:
             return
 
 
-def write_private(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """Puts a private file in the place of `path`; after a power failure it is the old or the new.
+
+    Two writers of one path must not run at a time. Raises `OSError`.
+    """
+    unfinished = path.with_suffix(".new")
+    write_private(unfinished, content, is_synced=True)
+    replace(unfinished, path)
+    sync_folder(path.parent)
+
+
+def write_private(path: Path, content: bytes, *, is_synced: bool = False) -> None:
     """Writes a file that this user alone may read, whatever the umask is and whoever could before.
 
-    A pipe or a device is written as it is. Raises `OSError`.
+    A pipe or a device is written as it is. With `is_synced` it is on the disk when this returns.
+    Raises `OSError`.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
     with os.fdopen(descriptor, "wb") as file:
@@ -66,3 +78,6 @@ def write_private(path: Path, content: bytes) -> None:
                 os.fchmod(descriptor, 0o600)
             os.ftruncate(descriptor, 0)
         file.write(content)
+        if is_synced:
+            file.flush()
+            sync(descriptor)

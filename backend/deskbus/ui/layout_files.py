@@ -87,9 +87,7 @@ class LayoutFiles:
             if path.exists():
                 refuse_newer(path.read_bytes(), LAYOUT_VERSION, f"the layout {name}")
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fresh = path.with_suffix(".new")
-            durable_files.write_private(fresh, content)
-            durable_files.replace(fresh, path)
+            durable_files.write_whole(path, content)
         except NewerFormatError as error:
             raise error.to_wire() from None
         except OSError as error:

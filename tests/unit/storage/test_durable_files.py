@@ -55,3 +55,23 @@ def test_what_is_written_private_is_so_whatever_the_umask(
         os.umask(umask)
     assert path.read_bytes() == b"secret"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_file_is_on_the_disk_before_it_is_in_the_place_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync, replace, done = durable_files.sync, durable_files.replace, []
+
+    def synced(descriptor: int) -> None:
+        done.append(f"{os.fstat(descriptor).st_size} bytes")
+        sync(descriptor)
+
+    def replaced(unfinished: Path, path: Path) -> None:
+        done.append("replaced")
+        replace(unfinished, path)
+
+    monkeypatch.setattr(durable_files, "sync", synced)
+    monkeypatch.setattr(durable_files, "replace", replaced)
+    durable_files.write_whole(tmp_path / "list.json", b"content")
+    assert done == ["7 bytes", "replaced"]
+    assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"content"]

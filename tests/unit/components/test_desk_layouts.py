@@ -1,0 +1,118 @@
+"""Layouts of the desk: one is written at a time, and an app that fails is no other's trouble."""
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import anyio
+import pytest
+
+from deskbus.components.desk_layouts import DeskLayouts
+from deskbus.components.fdc3.fdc3 import NoLayout
+from deskbus.contracts.listeners import Listeners
+from deskbus.processes.spec import PlacedWindow
+from deskbus.ui.layout_files import FOLDER, LayoutFiles
+from deskbus_protocol.apps import AppStatus
+from deskbus_protocol.envelope import ClientId
+from deskbus_protocol.layouts import Layout, LayoutApp, LayoutWindow
+
+LIMIT_S = 5
+
+
+class Channels(NoLayout):
+    def __init__(self) -> None:
+        self.joined: set[ClientId] = set()
+
+    def join(self, identity: ClientId, channel: str) -> None:
+        self.joined.add(identity)
+
+    def give_up(self, identity: ClientId) -> None:
+        self.joined.discard(identity)
+
+
+class Apps:
+    """Those that are running; `errors` says how others fail to come back, or that they hang."""
+
+    def __init__(self) -> None:
+        self.running: list[str] = []
+        self.looked = 0
+        self.errors: dict[str, Exception | None] = {}
+        self.hanging = anyio.Event()
+
+    def statuses(self) -> list[AppStatus]:
+        self.looked += 1
+        return [
+            AppStatus(app=app, name=app, state="ready", windows=[], restarts=0)
+            for app in self.running
+        ]
+
+    async def restore(
+        self,
+        app: str,
+        windows: Sequence[PlacedWindow],
+        on_client: Callable[[PlacedWindow, str], None],
+    ) -> None:
+        for window in windows:
+            on_client(window, window.client)
+        if app in self.errors:
+            error = self.errors[app]
+            if error is not None:
+                raise error
+            self.hanging.set()
+            await anyio.sleep_forever()
+        self.running.append(app)
+
+
+async def allow(_: str) -> None:
+    return
+
+
+class Desk:
+    def __init__(self, folder: Path) -> None:
+        self.apps, self.channels = Apps(), Channels()
+        self.files = LayoutFiles(folder / FOLDER)
+        config = SimpleNamespace(
+            session=SimpleNamespace(keep=False), persistence=SimpleNamespace(sensitive=[])
+        )
+        settings = SimpleNamespace(config=config, data_dir=folder)
+        self.layouts = DeskLayouts(
+            cast(Any, SimpleNamespace(settings=settings, loops=None)),
+            cast(Any, SimpleNamespace(window_places={}, window_moved=Listeners[str]())),
+            cast(Any, SimpleNamespace(check_launch=allow)),
+            cast(Any, SimpleNamespace(manager=self.apps, changed=Listeners[AppStatus]())),
+            self.channels,
+        )
+
+    def has_saved(self, *apps: str) -> None:
+        windows = [LayoutWindow(client="main", channel="red")]
+        layout = Layout(apps=[LayoutApp(app=app, windows=windows, channel="red") for app in apps])
+        self.files.write("desk", layout)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+async def test_a_layout_is_written_once_at_a_time_and_the_later_one_has_the_later_desk(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, write = threading.Event(), LayoutFiles.write
+
+    def slow(files: LayoutFiles, name: str, layout: Layout) -> Path:
+        assert goes_on.wait(LIMIT_S)
+        return write(files, name, layout)
+
+    monkeypatch.setattr(LayoutFiles, "write", slow)
+    with anyio.fail_after(LIMIT_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(desk.layouts.save, "desk")
+            tasks.start_soon(desk.layouts.save, "desk")
+            await anyio.wait_all_tasks_blocked()
+            looked = desk.apps.looked
+            desk.apps.running.append("chart")
+            goes_on.set()
+    assert looked == 1
+    assert [app.app for app in desk.files.read("desk").apps] == ["chart"]
