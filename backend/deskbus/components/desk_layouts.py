@@ -46,6 +46,8 @@ AT_ONCE = 8
 GONE: frozenset[AppState] = frozenset({"stopping", "stopped", "crashed", "failed"})
 """States of an app that is no part of the desk."""
 
+FAILED = "It failed to start; the backend's log says why."
+
 log = structlog.get_logger()
 
 
@@ -125,6 +127,9 @@ class DeskLayouts:
                 except DeskbusError as error:
                     log.warning("layout.app_not_restored", app=app.app, reason=error.message)
                     failed.append(NotRestored(app=app.app, reason=error.message))
+                except Exception:  # one app's fault must not hold the others up
+                    log.exception("layout.app_failed", app=app.app)
+                    failed.append(NotRestored(app=app.app, reason=FAILED))
 
         async with anyio.create_task_group() as tasks:
             for app in layout.apps:
@@ -218,10 +223,10 @@ class DeskLayouts:
             clients.append(ClientId(app.app, client))
             self._join(clients[-1], windows[placed.client].channel)
 
-        self._join(ClientId(app.app, MAIN_CLIENT), app.channel)
         try:
+            self._join(ClientId(app.app, MAIN_CLIENT), app.channel)
             await self._apps.manager.restore(app.app, _placed(app.windows), on_client)
-        except DeskbusError:
+        except BaseException:
             for identity in (*clients, ClientId(app.app, MAIN_CLIENT)):
                 self._fdc3.give_up(identity)
             raise

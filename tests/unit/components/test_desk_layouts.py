@@ -86,7 +86,7 @@ class Desk:
         )
 
     def has_saved(self, *apps: str) -> None:
-        windows = [LayoutWindow(client="main", channel="red")]
+        windows = [LayoutWindow(client="window", channel="red")]
         layout = Layout(apps=[LayoutApp(app=app, windows=windows, channel="red") for app in apps])
         self.files.write("desk", layout)
 
@@ -116,3 +116,25 @@ async def test_a_layout_is_written_once_at_a_time_and_the_later_one_has_the_late
             goes_on.set()
     assert looked == 1
     assert [app.app for app in desk.files.read("desk").apps] == ["chart"]
+
+
+async def test_an_app_that_fails_is_told_and_the_others_come_back(desk: Desk) -> None:
+    desk.has_saved("news", "chart", "blotter")
+    desk.apps.errors = {"chart": RuntimeError("a fault of the backend's own")}
+    result = await desk.layouts.restore("desk")
+    assert desk.apps.running == ["news", "blotter"]
+    assert (result.apps, [each.app for each in result.failed]) == (2, ["chart"])
+    assert "fault" not in result.failed[0].reason
+    assert {identity.app for identity in desk.channels.joined} == {"news", "blotter"}
+
+
+async def test_channels_of_an_app_whose_return_is_cancelled_are_given_up(desk: Desk) -> None:
+    desk.has_saved("chart")
+    desk.apps.errors = {"chart": None}
+    with anyio.fail_after(LIMIT_S):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(desk.layouts.restore, "desk")
+            await desk.apps.hanging.wait()
+            assert len(desk.channels.joined) == 2
+            tasks.cancel_scope.cancel()
+    assert desk.channels.joined == set()
