@@ -4,9 +4,13 @@ import anyio
 import pytest
 
 from demo.electron import ElectronSession
+from deskbus_protocol.web import SHELL_REPORT_URL
 from tests.electron.mainprocess import shell_call
 
 RECORDED_WITHIN_S = 10
+
+FLOOD = 1000
+"""Reports that a page posts at once."""
 
 REQUESTS = {
     "geolocation": """new Promise((done) => navigator.geolocation.getCurrentPosition(
@@ -88,6 +92,24 @@ async def test_a_page_from_the_disk_runs_its_files_alone_and_what_was_refused_is
             told = [record["details"] for record in found["records"]]
             recorded = {f"{each['directive']} {each['blocked']}" for each in told}
     assert recorded == refused
+
+
+async def test_a_page_that_floods_the_address_of_reports_with_any_bodies_harms_nobody(
+    electron: ElectronSession,
+) -> None:
+    """Electron knows of a blob's and of a file's body, and has no bytes of them."""
+    page = await electron.window("inline.html")
+    posted = f"""(body) => fetch('{SHELL_REPORT_URL}', {{ method: 'POST', mode: 'no-cors', body }})
+        .then(() => 'sent', () => 'cancelled')"""
+    bodies = "['{}', new Blob(['{}']), new File(['{}'], 'report.json'), undefined]"
+    assert await page.evaluate(f"Promise.all({bodies}.map({posted}))") == ["cancelled"] * 4
+
+    flood = f'Array.from({{ length: {FLOOD} }}, (_, n) => `{{"n":${{n}}}}`)'
+    answers = f"Promise.all({flood}.map({posted})).then((all) => [...new Set(all)])"
+    assert await page.evaluate(answers) == ["cancelled"]
+
+    with anyio.fail_after(RECORDED_WITHIN_S):
+        assert "records" in await shell_call(electron, "audit.query", limit=1)
 
 
 async def test_an_iframe_gets_no_api(electron: ElectronSession) -> None:

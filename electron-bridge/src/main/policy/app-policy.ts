@@ -4,7 +4,7 @@ import type { Backend } from '../backend/backend';
 import type { Grants } from './grants';
 import { networkOrigin, parsed } from './origins';
 import { OwnFolder } from './own-folder';
-import { PageHeaders, type Headers } from './page-headers';
+import { PageHeaders, type BodyPart, type Headers } from './page-headers';
 import { NetworkAccess } from './network-access';
 import {
   isExternal,
@@ -113,7 +113,7 @@ export class AppPolicy implements SessionPolicy {
     return this.headers.forPage();
   }
 
-  reported(body: string): void {
+  reported(body?: BodyPart[]): void {
     this.headers.report(body);
   }
 

@@ -3,7 +3,6 @@ import {
   type BrowserWindowConstructorOptions,
   type Session,
   type Streams,
-  type UploadData,
   type WebContents,
   type WebPreferences,
 } from 'electron';
@@ -75,9 +74,9 @@ export function guardSession(session: Session, policy: SessionPolicy): void {
   session.webRequest.onBeforeRequest((details, callback) => {
     const { url, resourceType } = details;
     if (isReport(url)) {
-      const uploadData = details.uploadData as UploadData[] | undefined;
-      policy.reported((uploadData ?? []).map(({ bytes }) => bytes.toString()).join(''));
+      // First of all: a page waits for ever for a request that is not answered.
       callback({ cancel: true });
+      policy.reported(details.uploadData);
       return;
     }
     settle(policy.mayLoad({ url, resourceType }), (may) => callback({ cancel: !may }));

@@ -1,5 +1,5 @@
 import type { WebContents } from 'electron';
-import type { Headers } from './page-headers';
+import type { BodyPart, Headers } from './page-headers';
 import { parsed } from './origins';
 
 /** Electron's details of a permission that a page asks for; most are not always there. */
@@ -30,7 +30,7 @@ export interface SessionPolicy {
   /** The headers of a page that is loaded from the disk. */
   pageHeaders(): Promise<Headers>;
   /** A browser's report of what the headers refused. */
-  reported(body: string): void;
+  reported(body?: BodyPart[]): void;
 }
 
 /** Links that another program opens; it is made for that. Other kinds have been ways into a machine. */
