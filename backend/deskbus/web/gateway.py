@@ -460,8 +460,9 @@ class Gateway:
     async def _ticket(self, asked: CheckedRequest) -> Response:
         site = asked.on_site()
         self._spend(site.app, "tickets", TICKETS_PER_S)
-        browser = await self._browser(asked, site)
+        # Read first: a browser may be forgotten while its request is under way.
         body = await _body(asked.request, MAX_FORM_BYTES, JSON)
+        browser = await self._browser(asked, site)
         try:
             wish = msgspec.json.decode(body or b"{}", type=TicketRequest)
         except msgspec.MsgspecError:

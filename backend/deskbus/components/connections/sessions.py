@@ -66,6 +66,7 @@ class Sessions:
         self.rate_limits = RateLimits(self._limited)
         self._links_of: Counter[str] = Counter()
         self._coming: Counter[ClientId] = Counter()
+        self._barred: set[ClientId] = set()
         self._developers = count(1)
         self._tokens: ResumeTokens[Role] = ResumeTokens()
         self._developer_ticket = developer_ticket
@@ -100,6 +101,7 @@ class Sessions:
             self._coming[identity] -= 1
             if not self._coming[identity]:
                 del self._coming[identity]
+                self._barred.discard(identity)
 
     def bearer(self, ticket: str, app: str) -> ClientId | None:
         """The client that a ticket is good for, without spending it; None for any other ticket."""
@@ -165,8 +167,9 @@ class Sessions:
         return catchup
 
     def keep_token(self, token: str, role: Role, identity: ClientId) -> None:
-        """Lets a client try again that did not get as far as its session."""
-        self._tokens.give_back(token, role, identity)
+        """Lets a client try again that did not get as far as its session, and may come back."""
+        if self._bus.knows(identity):
+            self._tokens.give_back(token, role, identity)
 
     def join(
         self,
@@ -179,8 +182,11 @@ class Sessions:
     ) -> bool:
         """Lets a connection on the bus; returns whether it took up an earlier one's place.
 
-        The newest connection of an identity is the one that counts; an older one is closed.
+        The newest connection of an identity is the one that counts; an older one is closed. Raises
+        `DeskbusError` (ticket_refused) where the client was ended since it came to its room.
         """
+        if identity in self._barred:
+            raise DeskbusError(TICKET_REFUSED)
         self._give_way(identity)
         connection.become(role, identity)
         self._judge(role, identity)
@@ -250,7 +256,12 @@ class Sessions:
                 each.link.abort()
 
     def end_clients(self, app: str, is_meant: Callable[[str], bool]) -> None:
-        """Clients of an app that may be here no more: their links close, and none comes back."""
+        """Clients of an app that may be here no more: their links close, and none comes back.
+
+        Their tickets are void, and sessions of theirs that are about to open are refused.
+        """
+        self._tickets.revoke(app, is_meant)
+        self._barred |= {each for each in self._coming if each.app == app and is_meant(each.client)}
         for identity, connection in list(self._open.items()):
             if identity.app == app and is_meant(identity.client):
                 self.leave_for_good(connection)

@@ -53,6 +53,14 @@ class TicketIssuer:
             raise DeskbusError(TICKET_REFUSED)
         return minted.identity
 
+    def revoke(self, app: str, is_meant: Callable[[str], bool]) -> None:
+        """Tickets of these clients of an app are void; `is_meant` is asked by client's name."""
+        self._open = {
+            digest: minted
+            for digest, minted in self._open.items()
+            if minted.identity.app != app or not is_meant(minted.identity.client)
+        }
+
     def _drop_expired(self) -> None:
         """Tickets are kept in the order of their minting, so the expired ones are in front."""
         now = self._monotonic_s()

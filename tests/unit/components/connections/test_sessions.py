@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
+import anyio
 import pytest
 from msgspec import Raw
 
@@ -211,3 +212,47 @@ async def test_a_client_that_can_not_come_back_leaves_no_token(backend: LinkedBa
     answer = await link.ask("session.resume", params)
     assert answer.error is not None
     assert answer.error["code"] == TICKET_REFUSED.code
+
+
+async def test_a_ticket_of_a_client_that_was_ended_opens_no_session(
+    backend: LinkedBackend,
+) -> None:
+    ticket = backend.sessions.mint(ClientId("app.one", "tab-1"))
+    backend.sessions.end_clients("app.one", lambda client: client == "tab-1")
+    params = {"ticket": ticket, "app": "app.one", "protocolVersion": "1"}
+    answer = await backend.link().ask("session.open", params)
+    assert answer.error is not None
+    assert answer.error["code"] == TICKET_REFUSED.code
+
+
+@pytest.mark.parametrize("way", ["session.open", "session.resume"])
+async def test_a_session_that_was_about_to_open_as_its_client_was_ended_does_not(
+    backend: LinkedBackend, way: str
+) -> None:
+    caller = await backend.connect(client="tab-1")
+    await caller.leave()
+    await backend.empty()
+    params: dict[str, object] = {"protocolVersion": "1", "lastSeqs": {}}
+    if way == "session.open":
+        ticket = backend.sessions.mint(ClientId("app.one", "tab-1"))
+        params |= {"ticket": ticket, "app": "app.one", "resume": True}
+    else:
+        params["resumeToken"] = caller.token
+    codes: list[int] = []
+
+    async def comes_back() -> None:
+        answer = await backend.link().ask(way, params)
+        assert answer.error is not None
+        codes.append(answer.error["code"])
+
+    async with anyio.create_task_group() as tasks:
+        async with backend.bus.scans.take("app.one"):
+            tasks.start_soon(comes_back)
+            await anyio.wait_all_tasks_blocked()
+            backend.sessions.end_clients("app.one", lambda client: client == "tab-1")
+    assert codes == [TICKET_REFUSED.code]
+    assert backend.sessions.open_sessions == 0
+    assert backend.sessions.tokens == 0
+
+    await backend.connect(client="tab-1")
+    assert backend.sessions.open_sessions == 1

@@ -59,6 +59,17 @@ def test_a_ticket_tried_for_another_app_is_spent(office: TicketIssuer) -> None:
     refusal(office, ticket, "desk.feed")
 
 
+def test_tickets_that_are_revoked_are_good_for_nobody(office: TicketIssuer) -> None:
+    meant = [office.mint(ClientId("desk.feed", f"tab-{n}")) for n in range(2)]
+    others = [FEED, ClientId("desk.bank", "tab-1")]
+    kept = [office.mint(each) for each in others]
+    office.revoke("desk.feed", lambda client: client.startswith("tab-"))
+    for ticket in meant:
+        assert office.bearer(ticket, "desk.feed") is None
+        assert refusal(office, ticket, "desk.feed").startswith("ticket_refused")
+    assert [office.redeem(kept[n], each.app) for n, each in enumerate(others)] == others
+
+
 def test_open_tickets_are_bounded_and_expired_ones_make_room(
     office: TicketIssuer, clock: ManualClock
 ) -> None:
