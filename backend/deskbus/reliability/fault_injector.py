@@ -29,7 +29,8 @@ class FaultInjector:
     """One fault at a time. A lasting one is taken back in any case, also when its caller goes.
 
     `apps` and `watchdog` tell process ids; `lock_vault` locks the vault; `has_shell` says whether
-    the parent process is a shell.
+    the parent process is a shell, which it can only be while it is the one at the start: a process
+    whose parent has ended has another that nobody meant.
     """
 
     def __init__(
@@ -46,7 +47,8 @@ class FaultInjector:
             "app-killed": partial(_kill, apps),
             "watchdog-killed": partial(_kill, watchdog),
         }
-        self._lasting = _lasting()
+        self._parent = os.getppid()
+        self._lasting = _lasting(self._parent)
         self._busy = anyio.Lock()
 
     async def cause(self, fault: Fault, seconds: float) -> tuple[Held, Held]:
@@ -75,7 +77,7 @@ class FaultInjector:
             time.sleep(seconds)  # noqa: ASYNC251  # the very thing that is forbidden elsewhere
         elif fault in self._at_once:
             await self._at_once[fault]()
-        elif fault == "shell-stall" and not self._has_shell():
+        elif fault == "shell-stall" and not self._has_shell_above():
             raise _not_here("There is no shell that could be stopped.")
         elif fault not in self._lasting:
             raise _not_here("This system can't do that.")
@@ -83,8 +85,11 @@ class FaultInjector:
             async with self._lasting[fault]():
                 await anyio.sleep(seconds)
 
+    def _has_shell_above(self) -> bool:
+        return self._has_shell() and os.getppid() == self._parent
 
-def _lasting() -> Mapping[str, Lasting]:
+
+def _lasting(parent: int) -> Mapping[str, Lasting]:
     """Those that this system offers."""
     faults: dict[str, Lasting] = {}
     if sys.platform != "win32":
@@ -92,7 +97,7 @@ def _lasting() -> Mapping[str, Lasting]:
 
         faults["no-descriptors"] = posix_faults.no_descriptors
         faults["disk-full"] = posix_faults.disk_full
-        faults["shell-stall"] = posix_faults.parent_stall
+        faults["shell-stall"] = partial(posix_faults.stall, parent)
         if sys.platform == "linux":
             faults["no-memory"] = posix_faults.no_memory
     return faults

@@ -35,8 +35,7 @@ def no_memory() -> AbstractAsyncContextManager[None]:
 
 
 @asynccontextmanager
-async def parent_stall() -> AsyncIterator[None]:
-    parent = os.getppid()
+async def stall(parent: int) -> AsyncIterator[None]:
     os.kill(parent, signal.SIGSTOP)
     try:
         yield

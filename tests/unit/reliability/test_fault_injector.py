@@ -92,6 +92,21 @@ async def test_what_is_not_there_can_not_fail(injector: FaultInjector, fault: st
     assert refused.value.kind is UNAVAILABLE
 
 
+async def test_the_parent_that_took_over_from_the_shell_is_not_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    injector = FaultInjector(
+        apps=list, watchdog=list, lock_vault=lock_vault, has_shell=lambda: True
+    )
+    killed: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, _: killed.append(pid))
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    with pytest.raises(DeskbusError) as refused:
+        await injector.cause("shell-stall", 0.1)
+    assert refused.value.kind is UNAVAILABLE
+    assert killed == []
+
+
 async def test_the_loop_stands_still(injector: FaultInjector) -> None:
     beats: list[float] = []
 

@@ -35,9 +35,16 @@ def join(resource_group: str) -> None:
 
 
 def limit(files: int) -> None:
-    """No core file, which would hold the app's secrets; at most so many open files (0: as is)."""
+    """No core file, which would hold the app's secrets; at most so many open files (0: as is).
+
+    The backend's own limits of memory and of files' sizes are not the app's: one that starts while
+    the backend is short of either, as on purpose in development, would keep them for life.
+    """
     import resource
 
+    for inherited in (resource.RLIMIT_FSIZE, resource.RLIMIT_AS):
+        _, hard = resource.getrlimit(inherited)
+        resource.setrlimit(inherited, (hard, hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if files:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
