@@ -16,6 +16,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
+from weakref import WeakSet
 
 from deskbus.contracts.listeners import Listeners
 from deskbus.web.limits import (
@@ -33,6 +34,7 @@ COOKIE = "deskbus-session"
 SECRET_BYTES = 32
 CLIENT_PREFIX = "tab-"
 EXPIRED = "its time was over"
+REVOKED = "a person ended it"
 
 
 class Browser:
@@ -94,6 +96,7 @@ class BrowserSessions:
         self.ended = Listeners[BrowserEnd]()
         self._codes: dict[bytes, _Code] = {}
         self._browsers: OrderedDict[bytes, Browser] = OrderedDict()
+        self._prepared = WeakSet[Browser]()
         self._csrf_key = secrets.token_bytes(SECRET_BYTES)
 
     def new_code(self, app: str) -> str:
@@ -132,16 +135,24 @@ class BrowserSessions:
         secret, proof = secrets.token_urlsafe(SECRET_BYTES), secrets.token_urlsafe(SECRET_BYTES)
         ends_at_s = self._monotonic_s() + life_s_of(app)
         browser = Browser(app, origin, _digest(secret), _digest(proof), ends_at_s)
+        self._prepared.add(browser)
         return BrowserAdmission(secret, proof, browser)
 
-    def admit(self, browser: Browser) -> None:
-        """The one of its app that was unused longest gives way where there are too many."""
+    def admit(self, browser: Browser) -> bool:
+        """Whether a prepared browser is let in: not if its app's were forgotten meanwhile.
+
+        The one of its app that was unused longest gives way where there are too many.
+        """
+        if browser not in self._prepared:
+            return False
+        self._prepared.discard(browser)
         self.sweep()
         of_app = self.of_app(browser.app)
         if len(of_app) >= MAX_BROWSERS:
             self._end(of_app[0], "another browser took its place")
         self._browsers[browser.key] = browser
         self.entered(browser)
+        return True
 
     def find(self, secret: str, app: str, origin: str) -> Browser | None:
         """The browser that holds `secret`, if it was let in for this app and as this origin."""
@@ -164,11 +175,15 @@ class BrowserSessions:
         return [browser for browser in self._browsers.values() if browser.app == app]
 
     def forget(self, app: str) -> int:
-        """Lets no browser of this app in any more; returns how many there were."""
+        """Lets no browser of this app in any more, nor one that was prepared before; returns how
+        many there were.
+        """
         self._codes = {key: code for key, code in self._codes.items() if code.app != app}
+        for browser in [each for each in self._prepared if each.app == app]:
+            self._prepared.discard(browser)
         gone = self.of_app(app)
         for browser in gone:
-            self._end(browser, "a person ended it")
+            self._end(browser, REVOKED)
         return len(gone)
 
     def sweep(self) -> None:
@@ -180,6 +195,7 @@ class BrowserSessions:
     def close(self) -> None:
         """The backend ends, and all that was permitted with it."""
         self._codes.clear()
+        self._prepared.clear()
         for browser in list(self._browsers.values()):
             self._end(browser, "the backend has ended")
 

@@ -11,6 +11,7 @@ from deskbus.audit.violation_recorder import ViolationRecorder
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus.web.limits import ACT_LIFE_S, CONTROL_LIFE_S
 from deskbus.web.origins.browser_sessions import (
+    REVOKED,
     Browser,
     BrowserAdmission,
     BrowserEnd,
@@ -69,7 +70,7 @@ class OperatorAccess:
         browsers.ended.add(self._ended)
 
     async def enter(self, code: str, origin: str) -> BrowserAdmission | None:
-        """Lets a browser in to look; None for a code that is not good.
+        """Lets a browser in to look; None for a code that is not good, or was revoked meanwhile.
 
         Raises `DeskbusError` (audit_unavailable); the code is spent in any case.
         """
@@ -83,7 +84,9 @@ class OperatorAccess:
                 app=CONTROL_APP, client=_client(admission.browser), actor="person", until=until
             )
         )
-        self._browsers.admit(admission.browser)
+        if not self._browsers.admit(admission.browser):
+            self._ended(BrowserEnd(admission.browser, REVOKED))
+            return None
         return admission
 
     def new_code(self, name: str) -> tuple[str, str]:

@@ -106,3 +106,16 @@ def test_a_proof_is_the_browsers_own(sessions: BrowserSessions) -> None:
     assert browser.is_proof(proof)
     assert not browser.is_proof(other)
     assert not browser.is_proof("")
+
+
+def test_whoever_is_about_to_be_let_in_is_revoked_with_the_app(sessions: BrowserSessions) -> None:
+    kept = sessions.prepare(APP, ORIGIN)
+    sessions.forget("another.app")
+    assert sessions.admit(kept.browser)
+    assert not sessions.admit(kept.browser)
+    for revoke in (lambda: sessions.forget(APP), sessions.close):
+        late = sessions.prepare(APP, ORIGIN)
+        revoke()
+        assert not sessions.admit(late.browser)
+        assert sessions.find(late.secret, APP, ORIGIN) is None
+    assert sessions.admit(sessions.prepare(APP, ORIGIN).browser)

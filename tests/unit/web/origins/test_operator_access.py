@@ -148,6 +148,14 @@ async def test_whoever_is_revoked_is_out_at_once(office: Office) -> None:
     assert await office.access.enter(waiting, ORIGIN) is None
 
 
+async def test_nobody_enters_who_is_revoked_while_it_is_put_on_record(office: Office) -> None:
+    office.log.probe = lambda: office.browsers.forget(CONTROL_APP) > 0
+    code = office.browsers.new_code(CONTROL_APP)
+    assert await office.access.enter(code, ORIGIN) is None
+    assert office.browsers.count_of(CONTROL_APP) == 0
+    assert office.log.kinds == ["control.entered", "control.left"]
+
+
 async def test_a_client_of_no_browser_may_nothing(office: Office) -> None:
     browser = await office.enter()
     await office.access.step_up(browser, office.access.new_code("")[1])
