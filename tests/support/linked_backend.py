@@ -39,7 +39,7 @@ from deskbus_protocol.wire import rpc
 from deskbus_protocol.wire.framing import RefusedFrame
 from tests.support.audit_trail import FakeTrail
 from tests.support.memory_bus import MemoryLog
-from tests.unit.security.desk import Desk
+from tests.unit.security.desk import TICKER, Desk
 
 DEVELOPER_TICKET = "developer-ticket-of-this-backend"
 
@@ -241,7 +241,7 @@ class LinkedBackend:
 @asynccontextmanager
 async def linked_backend(mode: ConsentMode = "allow") -> AsyncIterator[LinkedBackend]:
     desk = Desk(mode=mode)
-    desk.security.apps.all_identified()
+    desk.security.apps.register(TICKER.app, desk.rules, desk.identity)
     backend = LinkedBackend(desk)
     async with backend.acceptor.running():
         yield backend

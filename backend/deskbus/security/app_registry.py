@@ -9,13 +9,15 @@ from deskbus.security.model.effective_permissions import AppRules
 
 
 class AppRegistry:
-    """`on_changed` is told each app that came, went, or is another than before."""
+    """`on_changed` is told each app that came, went, or is another than before.
+
+    What is asked of an app waits for that app's files to be read, and for no other's.
+    """
 
     def __init__(self, apps: Mapping[str, AppRules], on_changed: Callable[[str], None]) -> None:
         self._rules = dict(apps)
         self._identities: dict[str, CodeIdentity] = {}
-        self._identified = anyio.Event()
-        self._being_read: dict[str, anyio.Event] = {}
+        self._being_read = {app: anyio.Event() for app in apps}
         self._on_changed = on_changed
 
     def __iter__(self) -> Iterator[str]:
@@ -60,15 +62,9 @@ class AppRegistry:
         self._read(app)
         self._on_changed(app)
 
-    def all_identified(self) -> None:
-        """Every app of the configuration was registered; requests wait for that."""
-        self._identified.set()
-
     async def identified(self, app: str) -> None:
         """Returns when the app's files have been read, or it has gone."""
         # A call that gave up its turn here would be overtaken by the message behind it.
-        if not self._identified.is_set():
-            await self._identified.wait()
         while (being_read := self._being_read.get(app)) is not None:
             await being_read.wait()
 

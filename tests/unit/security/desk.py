@@ -130,7 +130,6 @@ class Desk:
 
     async def open(self) -> None:
         self.security.apps.register(TICKER.app, self.rules, self.identity)
-        self.security.apps.all_identified()
         if await self.store.open():
             self.security.decisions_known()
 

@@ -57,6 +57,9 @@ from deskbus_protocol.wording.display import look_alike, visible
 DECISIONS_WITHIN_S = 2.0
 """The keychain may wait for a person; nobody else does. Its rules count when it comes."""
 
+READ_AT_ONCE = 2
+"""Apps whose files are read at one time, so that a large one does not hold the others up."""
+
 TICK_S = 0.1
 """How late a decision's end is noticed."""
 
@@ -176,9 +179,15 @@ class AccessControl:
 
     async def _open(self) -> None:
         """Finds out what each app consists of, then what was decided about it."""
-        for app in list(self._manifests):
-            await self.identify(app)
-        self.security.apps.all_identified()
+        turns = anyio.CapacityLimiter(READ_AT_ONCE)
+
+        async def read(app: str) -> None:
+            async with turns:
+                await self.identify(app)
+
+        async with anyio.create_task_group() as tasks:
+            for app in list(self._manifests):
+                tasks.start_soon(read, app)
         await self._read_decisions()
         self._opened.set()
 

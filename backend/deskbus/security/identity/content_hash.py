@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from deskbus.storage.regular_file import MAX_BYTES as MAX_MANIFEST_BYTES
+from deskbus.storage.regular_file import open_regular_file
 from deskbus_protocol.manifest import Manifest, ProgramSpec
 
 MAX_FILES = 20_000
@@ -71,7 +73,7 @@ def _content_hash(manifest: Manifest, folder: Path, *, owns_folder: bool) -> str
     if owns_folder:
         files |= _all(manifest, root)
     for path in sorted(files):
-        size += path.lstat().st_size
+        size += (path.stat() if path.is_file() else path.lstat()).st_size
         if len(files) > MAX_FILES or size > MAX_BYTES:
             raise ContentError(f"{manifest.id} has more than {MAX_FILES} files or 1 GiB.")
         _feed(digest, os.fsencode(os.path.relpath(path, root)))
@@ -133,8 +135,12 @@ def _all(manifest: Manifest, folder: Path) -> set[Path]:
 def _is_manifest(path: Path, folder: Path, manifest: Manifest) -> bool:
     if path.parent != folder or path.suffix != ".json" or path.is_symlink():
         return False
+    with open_regular_file(path) as file:
+        content = file.read(MAX_MANIFEST_BYTES + 1)
+    if len(content) > MAX_MANIFEST_BYTES:
+        return False
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        found = msgspec.json.decode(content, type=Manifest)
     except msgspec.MsgspecError:
         return False
     return _said(found) == _said(manifest)
@@ -192,9 +198,13 @@ def _content(path: Path) -> bytes:
 
 def _file_content(path: Path) -> bytes:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    size = 0
+    with open_regular_file(path) as file:
         while block := file.read(BLOCK_BYTES):
             digest.update(block)
+            size += len(block)
+            if size > MAX_BYTES:
+                raise ContentError(f"{path.name} is larger than 1 GiB.")
     return b"file " + digest.digest()
 
 

@@ -1,13 +1,15 @@
 """An app's identity: its files, or its publisher's signature over them."""
 
+import os
 import secrets
+import sys
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from deskbus.security.identity.code_identity import identify
-from deskbus.security.identity.content_hash import ATTEMPTS, _content
+from deskbus.security.identity.content_hash import ATTEMPTS, _content, _file_content
 from deskbus.security.identity.signatures import public_key, sign
 from deskbus_protocol.manifest import Limits, Manifest, ProgramSpec, WindowSpec
 
@@ -212,3 +214,39 @@ def test_files_that_come_and_go_without_end_are_given_up(
 
 def test_a_name_that_no_file_can_have_is_a_problem_of_the_app(folder: Path) -> None:
     assert identify(with_page("a\0b/index.html"), folder).problem == "its files can't be read"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no pipes among its files")
+def test_a_file_that_becomes_a_pipe_before_it_is_read_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def becomes_a_pipe(path: Path) -> bytes:
+        if path.name == "feed.py":
+            path.unlink()
+            os.mkfifo(path)
+        return _file_content(path)
+
+    monkeypatch.setattr(CONTENT, becomes_a_pipe)
+    assert identify(MANIFEST, folder, owns_folder=False).problem is not None
+
+
+def test_what_a_link_leads_to_counts_with_its_size(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "large").write_bytes(b"x" * 5_000)
+    monkeypatch.setattr("deskbus.security.identity.content_hash.MAX_BYTES", 4_000)
+    bound(folder)
+    (folder / "page/link").symlink_to(folder / "large")
+    assert identify(MANIFEST, folder, owns_folder=False).problem is not None
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_no_further(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def grows(path: Path) -> bytes:
+        path.write_bytes(b"x" * 5_000)
+        return _file_content(path)
+
+    monkeypatch.setattr("deskbus.security.identity.content_hash.MAX_BYTES", 4_000)
+    monkeypatch.setattr(CONTENT, grows)
+    assert identify(MANIFEST, folder, owns_folder=False).problem is not None
