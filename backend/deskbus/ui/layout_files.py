@@ -85,14 +85,17 @@ class LayoutFiles:
                     action="Remove one that nobody needs.",
                 )
             if path.exists():
-                refuse_newer(path.read_bytes(), LAYOUT_VERSION, f"the layout {name}")
+                refuse_newer(
+                    read_regular_file(path, MAX_BYTES), LAYOUT_VERSION, f"the layout {name}"
+                )
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             durable_files.write_whole(path, content)
         except NewerFormatError as error:
             raise error.to_wire() from None
         except OSError as error:
             log.error("layout.not_written", name=name, reason=error.strerror)  # noqa: TRY400
-            raise DeskbusError(DEGRADED, "The layout can't be written.") from None
+            words = f"The layout {name} can't be written: {error.strerror}."
+            raise DeskbusError(DEGRADED, words) from None
         return path
 
     def remove(self, name: str) -> None:

@@ -1,0 +1,47 @@
+"""Layouts are files that anybody may put there: a pipe, a device, one without end."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from deskbus.ui import layout_files as module
+from deskbus.ui.layout_files import LayoutFiles
+from deskbus_protocol.errors import DEGRADED, DeskbusError
+from deskbus_protocol.layouts import Layout
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> LayoutFiles:
+    return LayoutFiles(tmp_path)
+
+
+def test_a_layout_that_was_written_is_read_again_and_written_over(files: LayoutFiles) -> None:
+    for saved_at in (1, 2):
+        files.write("desk", Layout(saved_at=saved_at))
+        assert files.read("desk").saved_at == saved_at
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no pipes among its files")
+def test_a_pipe_in_a_layouts_place_is_neither_read_nor_written_over(files: LayoutFiles) -> None:
+    os.mkfifo(files.path_of("desk"))
+    with pytest.raises(DeskbusError) as read:
+        files.read("desk")
+    with pytest.raises(DeskbusError) as written:
+        files.write("desk", Layout())
+    assert read.value.kind is written.value.kind is DEGRADED
+    assert files.path_of("desk").is_fifo()
+
+
+def test_a_file_larger_than_any_layout_is_neither_read_nor_written_over(
+    files: LayoutFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_BYTES", 1_000)
+    files.path_of("desk").write_bytes(b" " * 1_001)
+    with pytest.raises(DeskbusError) as read:
+        files.read("desk")
+    with pytest.raises(DeskbusError) as written:
+        files.write("desk", Layout())
+    assert read.value.kind is written.value.kind is DEGRADED
+    assert "larger" in written.value.message
