@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine, Generator
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
+import structlog
+
 TURN_S = 0.001
 """Work of one app in one turn of the loop, on all of its links; what is left waits for the next.
 
@@ -24,6 +26,8 @@ UNCOUNTED_S = TURN_S / 4
 
 T = TypeVar("T")
 
+log = structlog.get_logger()
+
 
 class Worker(Protocol):
     """Work that can be done in parts."""
@@ -32,6 +36,9 @@ class Worker(Protocol):
 
     def work(self, until_s: float) -> bool:
         """Works until about `until_s`, by `perf_counter`; returns whether something is left."""
+
+    def abort(self) -> None:
+        """Gives up what is left, after work that failed."""
 
 
 class FairTurns:
@@ -74,7 +81,12 @@ class FairTurns:
 
     def _serve(self, worker: Worker, slice_s: float) -> bool:
         began_s = perf_counter()
-        is_left = worker.work(began_s + min(slice_s, TURN_S - self._spent_s))
+        try:
+            is_left = worker.work(began_s + min(slice_s, TURN_S - self._spent_s))
+        except Exception:  # whatever it is, the others who share the turns go on
+            log.exception("turn.failed")
+            worker.abort()
+            is_left = False
         self.charge(perf_counter() - began_s)
         return is_left
 

@@ -260,6 +260,14 @@ class Peer:
             self._link.vacate()
         return False
 
+    def abort(self) -> None:
+        """Closes the link at once, and serves nothing more of what it brought."""
+        self._steps = None
+        self._arrived.clear()
+        self._link.abort()
+        if self._left.is_set():
+            self._end()
+
     def _end(self) -> None:
         self._closed.set()
         self._wake()

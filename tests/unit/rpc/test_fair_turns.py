@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+from structlog.testing import capture_logs
 
 from deskbus.rpc.fair_turns import BEGUN_A_TURN, TURN_S, FairTurns, charged
 
@@ -38,6 +39,23 @@ class Work:
                 break
         return self.steps < STEPS
 
+    def abort(self) -> None:
+        raise AssertionError
+
+
+class Broken:
+    """Work that fails."""
+
+    def __init__(self, turns: FairTurns) -> None:
+        self.turns = turns
+        self.is_aborted = False
+
+    def work(self, until_s: float) -> bool:
+        raise LookupError("broken")
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
 
 class Calls:
     """Calls that are begun for as long as the turn is not over."""
@@ -51,6 +69,9 @@ class Calls:
             self.turns.begin()
             self.begun += 1
         return self.begun < STEPS
+
+    def abort(self) -> None:
+        raise AssertionError
 
 
 async def turns_until(done: Callable[[], bool]) -> int:
@@ -169,3 +190,17 @@ async def test_a_charged_call_can_be_cancelled() -> None:
         await anyio.wait_all_tasks_blocked()
         tasks.cancel_scope.cancel()
     assert told == ["cancelled"]
+
+
+async def test_work_that_fails_is_given_up_and_the_others_go_on() -> None:
+    turns, done = FairTurns(), list[tuple[str, int]]()
+    broken = [Broken(turns) for _ in range(3)]
+    with capture_logs() as logged:
+        turns.take(broken[0])
+        turns.take(Work(turns, "before", done))
+        turns.take(broken[1])
+        turns.take(broken[2])
+        turns.take(Work(turns, "after", done))
+        await turns_until(lambda: len(done) == 2 * STEPS)
+    assert all(each.is_aborted for each in broken)
+    assert [entry["event"] for entry in logged] == ["turn.failed"] * 3
