@@ -64,7 +64,6 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "web/test_metrics.py",
     ),
     "components/control/control_centre.py": ("integration/test_control_centre.py",),
-    "components/desk_layouts.py": ("integration/test_layouts.py",),
     "components/fdc3/fdc3_agent.py": ("integration/test_fdc3.py",),
     "components/monitoring/metric_sources.py": ("integration/test_metrics.py",),
     "components/monitoring/support_reports.py": ("integration/test_support.py",),

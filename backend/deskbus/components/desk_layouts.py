@@ -43,6 +43,12 @@ QUIT_WITHIN_S = 10.0
 AT_ONCE = 8
 """Apps that are being started by a layout at one time."""
 
+MAX_CHANNELS = 10_000
+"""Clients whose channels are known at one time; beyond, those that are gone are forgotten."""
+
+MAX_JOINING = 1_000
+"""Of these clients, the newest, whose apps may only be on their way."""
+
 GONE: frozenset[AppState] = frozenset({"stopping", "stopped", "crashed", "failed"})
 """States of an app that is no part of the desk."""
 
@@ -164,9 +170,17 @@ class DeskLayouts:
 
     def _on_moved(self, identity: ClientId, channel: str | None) -> None:
         self._channels.pop(identity, None)
-        if channel is not None:
+        if channel is not None and self._apps.manager.has(identity.app):
             self._channels[identity] = channel
+            if len(self._channels) > MAX_CHANNELS:
+                self._forget_gone()
         self._changed.set()
+
+    def _forget_gone(self) -> None:
+        there = _clients_of(self._running()).union(list(self._channels)[-MAX_JOINING:])
+        self._channels = {who: at for who, at in self._channels.items() if who in there}
+        while len(self._channels) > MAX_CHANNELS:
+            del self._channels[next(iter(self._channels))]
 
     async def _follow(self) -> None:
         while True:
@@ -185,15 +199,17 @@ class DeskLayouts:
             log.warning("layout.not_kept", reason=error.message)
 
     def _now(self) -> Layout:
-        statuses = self._apps.manager.statuses()
-        running = [status for status in statuses if status.state not in GONE]
-        there = {client for status in running for client in _clients(status)}
+        running = self._running()
+        there = _clients_of(running)
         self._channels = {who: at for who, at in self._channels.items() if who in there}
         return Layout(
             saved_at=wall_ms(),
             apps=[self._app(status) for status in running][:MAX_LAYOUT_APPS],
             contexts=self._fdc3.last_contexts(self._is_sensitive, MAX_LAYOUT_CONTEXTS),
         )
+
+    def _running(self) -> Sequence[AppStatus]:
+        return [each for each in self._apps.manager.statuses() if each.state not in GONE]
 
     def _app(self, status: AppStatus) -> LayoutApp:
         return LayoutApp(
@@ -244,6 +260,10 @@ def _clients(status: AppStatus) -> list[ClientId]:
     """Its process, and its windows."""
     names = [MAIN_CLIENT, *map(_client_of, status.windows)]
     return [ClientId(status.app, name) for name in names]
+
+
+def _clients_of(statuses: Sequence[AppStatus]) -> set[ClientId]:
+    return {client for status in statuses for client in _clients(status)}
 
 
 def _placed(windows: Sequence[LayoutWindow]) -> list[PlacedWindow]:

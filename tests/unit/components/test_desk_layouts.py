@@ -9,10 +9,11 @@ from typing import Any, cast
 import anyio
 import pytest
 
+from deskbus.components import desk_layouts as module
 from deskbus.components.desk_layouts import DeskLayouts
 from deskbus.components.fdc3.fdc3 import NoLayout
 from deskbus.contracts.listeners import Listeners
-from deskbus.processes.spec import PlacedWindow
+from deskbus.processes.spec import MAIN_CLIENT, PlacedWindow
 from deskbus.ui.layout_files import FOLDER, LayoutFiles
 from deskbus_protocol.apps import AppStatus
 from deskbus_protocol.envelope import ClientId
@@ -24,6 +25,10 @@ LIMIT_S = 5
 class Channels(NoLayout):
     def __init__(self) -> None:
         self.joined: set[ClientId] = set()
+        self.move: Callable[[ClientId, str | None], None] = lambda *_: None
+
+    def on_moved(self, tell: Callable[[ClientId, str | None], None]) -> None:
+        self.move = tell
 
     def join(self, identity: ClientId, channel: str) -> None:
         self.joined.add(identity)
@@ -40,6 +45,9 @@ class Apps:
         self.looked = 0
         self.errors: dict[str, Exception | None] = {}
         self.hanging = anyio.Event()
+
+    def has(self, app: str) -> bool:
+        return app in self.running
 
     def statuses(self) -> list[AppStatus]:
         self.looked += 1
@@ -84,6 +92,11 @@ class Desk:
             cast(Any, SimpleNamespace(manager=self.apps, changed=Listeners[AppStatus]())),
             self.channels,
         )
+
+    @property
+    def known(self) -> list[ClientId]:
+        """The clients whose channels are known, in the order in which they joined."""
+        return list(self.layouts._channels)
 
     def has_saved(self, *apps: str) -> None:
         windows = [LayoutWindow(client="window", channel="red")]
@@ -138,3 +151,39 @@ async def test_channels_of_an_app_whose_return_is_cancelled_are_given_up(desk: D
             assert len(desk.channels.joined) == 2
             tasks.cancel_scope.cancel()
     assert desk.channels.joined == set()
+
+
+def test_channels_are_known_of_apps_that_a_layout_may_have_alone(desk: Desk) -> None:
+    desk.apps.running = ["chart"]
+    desk.channels.move(ClientId("tools", MAIN_CLIENT), "red")
+    assert desk.known == []
+    desk.channels.move(ClientId("chart", MAIN_CLIENT), "red")
+    assert desk.known == [ClientId("chart", MAIN_CLIENT)]
+    desk.channels.move(ClientId("chart", MAIN_CLIENT), None)
+    assert desk.known == []
+
+
+def test_channels_of_clients_that_come_and_go_are_forgotten_and_others_are_kept(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_CHANNELS", 20)
+    monkeypatch.setattr(module, "MAX_JOINING", 5)
+    desk.apps.running = ["chart"]
+    desk.channels.move(ClientId("chart", MAIN_CLIENT), "red")
+    for number in range(100):
+        joined = ClientId("chart", f"window-{number}")
+        desk.channels.move(joined, "red")
+        assert len(desk.known) <= 20
+        assert desk.known[-1] == joined
+    assert desk.known[0] == ClientId("chart", MAIN_CLIENT)
+
+
+def test_of_too_many_clients_that_are_all_there_those_that_joined_last_are_known(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_CHANNELS", 20)
+    desk.apps.running = [f"app-{number}" for number in range(50)]
+    everybody = [ClientId(app, MAIN_CLIENT) for app in desk.apps.running]
+    for identity in everybody:
+        desk.channels.move(identity, "red")
+    assert desk.known == everybody[-20:]
