@@ -11,7 +11,7 @@ from deskbus.security.model.effective_permissions import AppRules
 class AppRegistry:
     """`on_changed` is told each app that came, went, or is another than before.
 
-    What is asked of an app waits for that app's files to be read, and for no other's.
+    A question about an app waits for that app's files to be read, and for no other's.
     """
 
     def __init__(self, apps: Mapping[str, AppRules], on_changed: Callable[[str], None]) -> None:

@@ -1,4 +1,4 @@
-"""What is asked of an app waits for that app's files, and for no other's."""
+"""Questions about an app wait for that app's files, and for no other's."""
 
 import anyio
 import anyio.lowlevel
