@@ -9,6 +9,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
 
 from deskbus.rpc import fastpath
+from deskbus.web.limits import RATE_BURST_S, TICKETS_PER_S
 from deskbus_protocol.control import CONTROL_APP
 from deskbus_protocol.errors import (
     PERMISSION_DENIED,
@@ -33,6 +34,9 @@ OUTSIDE_OF_IT = sorted(
     and not row.name.startswith("session.")
     and row.name not in METHODS_OF_THE_BUS
 )
+TRIES = 2 * int(TICKETS_PER_S * RATE_BURST_S)
+"""Twice as many as are let through in a burst."""
+
 FORM = {"content-type": "application/x-www-form-urlencoded", "origin": "null"}
 
 
@@ -298,3 +302,25 @@ async def test_an_apps_browser_that_is_forgotten_loses_its_link_too(desk: WebDes
         await call(socket, "session.open", opening(made["ticket"]))
         await desk.shell.client.call("web.forgetBrowsers", {"app": TICKER}, result=dict)
         await closed(socket)
+
+
+async def test_nobody_who_guesses_locks_out_whoever_was_let_in(desk: WebDesk) -> None:
+    """A page of any site can send the form of the entrance, as often as it likes."""
+    async with desk.socket(CONTROL_APP) as socket:
+        seat = await sit(desk, socket)
+        code = await code_for(desk, seat.browser)
+        foreign = {**FORM, "sec-fetch-site": "cross-site"}
+        statuses = set()
+        for _ in range(TRIES):
+            body = b"code=guessed"
+            reply = await desk.ask("POST", "/pair", app=CONTROL_APP, headers=foreign, body=body)
+            statuses.add(reply.status)
+        assert statuses <= {403, 429}
+        for path in ("/step-up", "/ticket"):
+            for _ in range(TRIES):
+                headers = {"content-type": "application/json"}
+                reply = await desk.ask("POST", path, app=CONTROL_APP, headers=headers, body=b"{}")
+                assert reply.status == 401
+        assert await step_up(desk, seat.paired, code) == 200
+        assert (await desk.ticket(seat.paired, CONTROL_APP)).status == 200
+    await desk.pair(CONTROL_APP)

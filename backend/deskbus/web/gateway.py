@@ -408,10 +408,11 @@ class Gateway:
 
     async def _pair(self, asked: CheckedRequest) -> Response:
         site = asked.on_site()
-        self._spend(site.app, "pairings", TICKETS_PER_S)
         fields = await _form(asked.request)
         admission = await self._admit(site, fields.get("code", ""))
         if admission is None:
+            # Good codes cost nothing: nobody guesses one, and nobody can lock a person out.
+            self._spend(site.app, "wrong codes", TICKETS_PER_S)
             action = f"Run: {way_in_to(site.app)}"
             raise refused(403, PERMISSION_DENIED, BAD_CODE, action=action)
         nonce = new_nonce()
@@ -443,8 +444,8 @@ class Gateway:
         site = asked.on_site()
         if site.app != CONTROL_APP:
             raise not_found()
-        self._spend(site.app, "pairings", TICKETS_PER_S)
         browser = await self._browser(asked, site)
+        self._spend(site.app, "step-ups", TICKETS_PER_S)
         body = await _body(asked.request, MAX_FORM_BYTES, JSON)
         try:
             code = msgspec.json.decode(body, type=StepUpRequest).code
@@ -459,10 +460,10 @@ class Gateway:
 
     async def _ticket(self, asked: CheckedRequest) -> Response:
         site = asked.on_site()
-        self._spend(site.app, "tickets", TICKETS_PER_S)
         # Read first: a browser may be forgotten while its request is under way.
         body = await _body(asked.request, MAX_FORM_BYTES, JSON)
         browser = await self._browser(asked, site)
+        self._spend(site.app, "tickets", TICKETS_PER_S)
         try:
             wish = msgspec.json.decode(body or b"{}", type=TicketRequest)
         except msgspec.MsgspecError:
