@@ -57,6 +57,22 @@ test('clients share a socket, and one more than it takes gets another', () => {
   assert.equal(sockets.length, 2);
 });
 
+test('a socket that can not be made takes none of the room there is', () => {
+  let refuses = true;
+  const sockets = [];
+  const made = new SocketPool('http://site', () => {
+    if (refuses) throw new SyntaxError('no such address');
+    sockets.push(new FakeSocket());
+    return sockets.at(-1);
+  });
+  const hooks = { onClose: () => undefined, onBlockEnd: () => undefined };
+  const dial = () => made.dial(hooks, () => undefined).connected.catch(() => undefined);
+  assert.throws(dial, SyntaxError);
+  refuses = false;
+  for (let count = 0; count < MAX_CHANNELS; count += 1) dial();
+  assert.equal(sockets.length, 1);
+});
+
 test('a socket that never opens is given up, and the next client has another', async () => {
   const { sockets, dial } = pool();
   const client = dial();

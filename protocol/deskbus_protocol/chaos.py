@@ -32,7 +32,7 @@ FAULTS: Mapping[Fault, str] = MappingProxyType(
         "watchdog-killed": "the process that ends apps after the backend is killed (SIGKILL)",
     }
 )
-"""A sentence for each fault. Without a word of its end it lasts as long as the caller says."""
+"""A sentence for each fault; one that names no end lasts for the time that the caller asks for."""
 
 Seconds = Annotated[float, Meta(ge=0.1, le=20)]
 

@@ -191,7 +191,7 @@ class DeskLayouts:
             await self._keep_now()
 
     async def _keep_now(self) -> None:
-        """Leaves alone what a restore brings back: the desk as the last run left it."""
+        """Writes the desk as it is now; a restore still brings back the one of the last run."""
         try:
             async with self._writing:
                 await anyio.to_thread.run_sync(self._files.write, LAST, self._now())

@@ -154,12 +154,15 @@ class ManagedApp:
                     window = own.get(wanted.client) or self._another(first)
                     more.append(wanted.put(window))
                     on_client(wanted, window.client)
+            placed = {each.client: each for each in windows if each.client in own}
             if self.is_alive:
+                if self._layout is not None:
+                    self._layout |= placed
                 for window in more:
                     await self._open_another(window)
                 return
             self._opened_windows += 1
-            self._layout = {each.client: each for each in windows if each.client in own}
+            self._layout = placed
             self._more_windows |= {each.window: each for each in more if each.client not in own}
             await self._launch(lambda _: None)
 
@@ -191,7 +194,8 @@ class ManagedApp:
 
     async def _open_another(self, window: WindowDescriptor) -> None:
         await self._ports.windows.open(window)
-        self._more_windows[window.window] = window
+        if window.window not in {own.window for own in self._own_windows()}:
+            self._more_windows[window.window] = window
         self._machine.instance_opened(window.window)
 
     def _another(self, first: WindowDescriptor) -> WindowDescriptor:

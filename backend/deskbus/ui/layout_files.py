@@ -56,7 +56,7 @@ class LayoutFiles:
         try:
             content = read_regular_file(path, MAX_BYTES)
             refuse_newer(content, LAYOUT_VERSION, f"the layout {name}")
-            return _on_one_line(WrittenLayout(path, Layout).read_json(content))
+            return _on_one_line(WrittenLayout(Path(path.name), Layout).read_json(content))
         except FileNotFoundError:
             raise DeskbusError(
                 NOT_FOUND,
@@ -108,7 +108,7 @@ class LayoutFiles:
             raise DeskbusError(DEGRADED, "The layout can't be deleted.") from None
 
     def summaries(self) -> list[LayoutSummary]:
-        """Of all that can be read."""
+        """Describes the layouts that can be read; others are left out, and the log says so."""
         found: list[LayoutSummary] = []
         for name in self.names():
             try:

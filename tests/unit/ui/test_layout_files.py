@@ -8,7 +8,7 @@ import pytest
 
 from deskbus.ui import layout_files as module
 from deskbus.ui.layout_files import LayoutFiles
-from deskbus_protocol.errors import DEGRADED, DeskbusError
+from deskbus_protocol.errors import DEGRADED, INVALID_PARAMS, DeskbusError
 from deskbus_protocol.layouts import Layout
 
 
@@ -45,3 +45,14 @@ def test_a_file_larger_than_any_layout_is_neither_read_nor_written_over(
         files.write("desk", Layout())
     assert read.value.kind is written.value.kind is DEGRADED
     assert "larger" in written.value.message
+
+
+def test_an_error_in_a_layout_names_its_file_and_no_folder_of_the_machine(
+    files: LayoutFiles,
+) -> None:
+    files.path_of("desk").write_text('{"version": 1,\n "apps": 1}')
+    with pytest.raises(DeskbusError) as refused:
+        files.read("desk")
+    assert refused.value.kind is INVALID_PARAMS
+    assert files.path_of("desk").name in refused.value.message
+    assert str(files.path_of("desk").parent) not in refused.value.message

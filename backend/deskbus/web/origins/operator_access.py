@@ -162,7 +162,7 @@ class OperatorAccess:
 
 
 def _client(browser: Browser) -> str:
-    """As its clients' names begin."""
+    """The beginning of the names that this browser's clients have."""
     return f"tab-{browser.name}"
 
 

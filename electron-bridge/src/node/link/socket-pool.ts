@@ -91,6 +91,8 @@ class SharedSocket {
   }
 
   dial(hooks: LinkHooks, onHeard: () => void): DialedLink {
+    // Throws where the address is refused; then there is no channel either.
+    this.socket ??= this.connect();
     clearTimeout(this.idle);
     const number = ++this.lastNumber;
     const channel = new Channel(number, hooks, onHeard, {
@@ -98,7 +100,6 @@ class SharedSocket {
       closed: () => this.forget(number),
     });
     this.channels.set(number, channel);
-    this.socket ??= this.connect();
     if (this.isOpen && this.doubt === undefined) channel.opened();
     return channel;
   }
