@@ -76,6 +76,8 @@ BOUNDED = (
     # MAX_REMOVALS, until the vault is open.
     "deskbus.security.decisions.decision_table.Removal",
     "deskbus.security.decisions.decision_table.DecisionTable._taken_back",
+    # MAX_CHANNELS; clients that are gone are forgotten when a layout is kept, or beyond it.
+    "deskbus.components.desk_layouts.DeskLayouts._channels",
     # MAX_TOLD, and the buckets in them; max_kinds of each throttle.
     "deskbus.ui.shell.",
     "deskbus.reliability.token_bucket.TokenBucket",

@@ -94,7 +94,6 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
         "integration/test_sensitive.py",
     ),
     "persistence/topic_log.py": ("integration/test_delivery.py",),
-    "processes/managed_app.py": ("integration/test_processes.py",),
     "processes/runtime/process_run.py": (
         "integration/test_processes.py",
         "integration/test_processes_races.py",

@@ -70,7 +70,7 @@ async def test_a_page_may_be_framed_by_the_hosts_that_its_app_lists_alone(desk: 
         ("GET", "/", {}, 307),
         ("POST", "/ticker/page.js", {}, 405),
         ("DELETE", "/rpc", {}, 405),
-        ("POST", "/ticket", {}, 401),
+        ("POST", "/ticket", {}, 415),
         ("POST", "/rpc", {"content-type": "text/plain"}, 415),
         ("GET", "/health", {}, 200),
         ("GET", "/bus", {"connection": "Upgrade", "upgrade": "websocket"}, 426),

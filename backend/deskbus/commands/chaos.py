@@ -24,7 +24,7 @@ ANSWER_BEYOND_S = 20.0
 MORE_DESCRIPTORS = 6
 """Files that may be open after a fault and were not before: each log may have begun a new one."""
 
-OF_THE_MACHINE = frozenset({"eventLoop", "disk"})
+OF_THE_MACHINE = frozenset({"eventLoop", "disk", "resources"})
 """Components that tell of the machine rather than of the backend."""
 
 LASTING: dict[Fault, frozenset[str]] = {"vault-locked": frozenset({"vault", "audit"})}

@@ -163,7 +163,7 @@ class DeskLayouts:
         """The shell is about to close all windows: the desk is kept as it is now."""
         if self._keep:
             self._quiet_until_s = awake_s() + QUIT_WITHIN_S
-            await self._keep_now()
+            await self._keep_now(quitting=True)
 
     def _on_change(self, _: AppStatus | str) -> None:
         self._changed.set()
@@ -190,11 +190,13 @@ class DeskLayouts:
             self._changed = anyio.Event()
             await self._keep_now()
 
-    async def _keep_now(self) -> None:
+    async def _keep_now(self, *, quitting: bool = False) -> None:
         """Writes the desk as it is now; a restore still brings back the one of the last run."""
         try:
             async with self._writing:
-                await anyio.to_thread.run_sync(self._files.write, LAST, self._now())
+                # A writer that waited here while a person quit would keep a desk without windows.
+                if quitting or awake_s() >= self._quiet_until_s:
+                    await anyio.to_thread.run_sync(self._files.write, LAST, self._now())
         except DeskbusError as error:
             log.warning("layout.not_kept", reason=error.message)
 
