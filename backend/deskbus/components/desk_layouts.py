@@ -163,7 +163,7 @@ class DeskLayouts:
         """The shell is about to close all windows: the desk is kept as it is now."""
         if self._keep:
             self._quiet_until_s = awake_s() + QUIT_WITHIN_S
-            await self._keep_now(quitting=True)
+            await self._write_last(self._now())
 
     def _on_change(self, _: AppStatus | str) -> None:
         self._changed.set()
@@ -190,13 +190,18 @@ class DeskLayouts:
             self._changed = anyio.Event()
             await self._keep_now()
 
-    async def _keep_now(self, *, quitting: bool = False) -> None:
+    async def _keep_now(self) -> None:
         """Writes the desk as it is now; a restore still brings back the one of the last run."""
+        await self._write_last()
+
+    async def _write_last(self, closing: Layout | None = None) -> None:
+        """`closing` is the desk as it was before its windows were closed."""
         try:
             async with self._writing:
                 # A writer that waited here while a person quit would keep a desk without windows.
-                if quitting or awake_s() >= self._quiet_until_s:
-                    await anyio.to_thread.run_sync(self._files.write, LAST, self._now())
+                if closing or awake_s() >= self._quiet_until_s:
+                    layout = closing or self._now()
+                    await anyio.to_thread.run_sync(self._files.write, LAST, layout)
         except DeskbusError as error:
             log.warning("layout.not_kept", reason=error.message)
 
