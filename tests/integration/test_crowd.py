@@ -95,6 +95,7 @@ OVER_THE_BOUND = frozenset(
     {
         "calls of four megabytes, of many values",
         "messages of a megabyte",
+        "messages that every client of its own reads",
         "messages of four megabytes, nested",
         "messages of four megabytes, of many values",
         "messages to acknowledged readers that do not",
