@@ -91,19 +91,9 @@ consent = "allow"
 """
 
 
-OVER_THE_BOUND = frozenset(
-    {
-        "calls of four megabytes, of many values",
-        "messages of a megabyte",
-        "messages that every client of its own reads",
-        "messages of four megabytes, nested",
-        "messages of four megabytes, of many values",
-        "messages to acknowledged readers that do not",
-        "answers to its own requests",
-    }
-)
-"""Floods that may be beyond the bound on a machine with much else to do: alone they are within it,
-at the end of the whole suite they were beyond it by some milliseconds.
+OVER_THE_BOUND = frozenset({"calls of four megabytes, of many values"})
+"""Floods that may be beyond the bound on a machine with much else to do: such a call is decoded in
+one piece of 2.5 ms, and written anew by its handler.
 """
 
 
@@ -288,9 +278,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     [
         pytest.param(
             name,
-            marks=pytest.mark.xfail(
-                name in OVER_THE_BOUND, reason="beyond the bound under load", strict=False
-            ),
+            marks=pytest.mark.xfail(name in OVER_THE_BOUND, reason="one long piece", strict=False),
         )
         for name in names()
     ],
