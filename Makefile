@@ -20,7 +20,7 @@ QUICK_TESTS := tests/unit tests/contract/test_vscode_jsonrpc.py
 # What mypyc compiles, where `scripts/compile` puts it, and what tests those modules.
 COMPILED := $(CURDIR)/build/compiled/site
 COMPILED_TESTS := tests/unit/test_compiled.py tests/unit/bus tests/unit/handlers tests/unit/rpc \
-	tests/unit/transport tests/contract/behaviour tests/integration/test_bus.py
+	tests/unit/transport tests/contract/behaviour tests/integration/bus/test_bus.py
 # `make test` plays three hundred of the second, and a hundred of the first.
 HISTORIES := tests/contract/behaviour/test_outages.py tests/unit/bus/test_service_histories.py
 

@@ -16,7 +16,7 @@ import structlog
 from hypothesis import settings
 from xdist.remote import Producer
 
-from tests.integration.secretservice import SecretService, secret_service
+from tests.integration.vault.secretservice import SecretService, secret_service
 from tests.scheduling import FilesThenSerial, name_alike, put_apart
 
 # No test touches the keychain of whoever runs it; those that need one start their own.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.natsserver import NatsServer, nats_server
+from tests.integration.federation.natsserver import NatsServer, nats_server
 from tests.integration.shell import TestShell, start_shell
 
 CONFIG = """

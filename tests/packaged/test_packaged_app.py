@@ -16,7 +16,7 @@ from demo.processes import Process, command_of
 from demo.screen import Screen, virtual_display
 from deskbus.config import runtime_dir_for
 from deskbus.transport.named_pipes.pipe import is_held
-from tests.integration.secretservice import SecretService
+from tests.integration.vault.secretservice import SecretService
 from tests.packaged.conftest import BUILD
 from tests.packaged.recipes import Workshop, name_of
 

@@ -14,11 +14,12 @@ from statistics import median
 
 import msgspec
 
-from tests.performance import chart, docs, growth, memory, report
-from tests.performance.load import ROOT, Figures, LoadError
-from tests.performance.rows import EARLIER, QUICK, ROWS, SERVERS, Row, Scale
-from tests.performance.server import ServerError, started
-from tests.performance.versions import versions
+from tests.performance.measures import growth, memory
+from tests.performance.report import chart, docs, outcome
+from tests.performance.report.rows import EARLIER, QUICK, ROWS, SERVERS, Row, Scale
+from tests.performance.report.versions import versions
+from tests.performance.servers.load import ROOT, Figures, LoadError
+from tests.performance.servers.server import ServerError, started
 
 OUTPUT = ROOT / "build" / "bench"
 GROWTH = "growth"
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     EARLIER.commit = options.earlier
 
     before = os.getloadavg()
-    curves: list[report.Curve] = []
+    curves: list[outcome.Curve] = []
     left_out: list[str] = []
     measured, broken = _measure_all(_chosen(options.rows), scale, left_out)
     if not options.rows or GROWTH in options.rows:
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             broken = True
 
     if measured:
-        print(report.table(measured))
+        print(outcome.table(measured))
         if any("jetstream" in each.medians for each in measured):
             print(f"\n{JETSTREAM_NOTE}")
     if curves:
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     told = versions()
     print("\nVersions: " + ", ".join(f"{name} {number}" for name, number in told.items()))
     notes = {"machine": {**_machine(), "load_before": before}, "versions": told, "growth": curves}
-    report.write(measured, notes, OUTPUT)
+    outcome.write(measured, notes, OUTPUT)
     chart.draw(measured, OUTPUT / "chart.png")
     growth.draw(curves, OUTPUT / "growth.png")
     if options.docs and not broken:
@@ -69,9 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _measure_all(
     rows: Sequence[Row], scale: Scale, left_out: list[str]
-) -> tuple[list[report.Measured], bool]:
+) -> tuple[list[outcome.Measured], bool]:
     """The rows that can be measured, and whether one of ours failed; `left_out` is told of both."""
-    measured: list[report.Measured] = []
+    measured: list[outcome.Measured] = []
     broken = False
     for row in rows:
         if not row.possible:
@@ -94,7 +95,7 @@ def _comparable(row: Row) -> bool:
     return any(goal.against is None or SERVERS[goal.against].installed() for goal in row.goals)
 
 
-def _measure(row: Row, scale: Scale) -> report.Measured:
+def _measure(row: Row, scale: Scale) -> outcome.Measured:
     """Runs a row; raises where ours fails, and leaves out a peer that does."""
     names = [row.ours, *(name for name in row.peers if SERVERS[name].installed())]
     runs: dict[str, list[Figures]] = {name: [] for name in names}
@@ -115,9 +116,9 @@ def _measure(row: Row, scale: Scale) -> report.Measured:
                 del runs[name]
                 continue
             runs[name].append(figures)
-            value = report.number(figures[row.figure])
+            value = outcome.number(figures[row.figure])
             _say(f"{row.name}: round {turn} of {rounds}: {name} {value} {row.unit}")
-    return report.Measured(row=row, medians=_medians(runs), runs=runs)
+    return outcome.Measured(row=row, medians=_medians(runs), runs=runs)
 
 
 def _medians(runs: Mapping[str, Sequence[Figures]]) -> dict[str, Figures]:

@@ -23,9 +23,9 @@ from typing import Any
 import msgspec
 from playwright.sync_api import BrowserContext, CDPSession, Page, sync_playwright
 
-from tests.performance.load import ROOT, load
-from tests.performance.ours import Deskbus
-from tests.performance.server import Launch, Running, free_port, started
+from tests.performance.servers.load import ROOT, load
+from tests.performance.servers.ours import Deskbus
+from tests.performance.servers.server import Launch, Running, free_port, started
 from tests.web.chromium import ARGUMENTS, chromium
 
 CLIENTS, RATE, PAYLOAD_BYTES = 100, 10_000, 256

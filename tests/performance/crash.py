@@ -10,7 +10,7 @@ from pathlib import Path
 
 import anyio
 
-from tests.integration.durability_under_kill import CrashTest, LossError
+from tests.integration.persistence.durability_under_kill import CrashTest, LossError
 from tests.performance.survival import survive
 from tests.unit.audit.kills import Killer
 

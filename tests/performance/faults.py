@@ -24,7 +24,7 @@ from demo.processes import command_of, descendants, files_of, process
 from deskbus_protocol.client import Client
 from deskbus_protocol.errors import DeskbusError
 from tests.integration.shell import TestShell, start_shell
-from tests.performance.load import FOLDER, ROOT
+from tests.performance.servers.load import FOLDER, ROOT
 from tests.performance.soak import steppable_clock
 
 TOPIC = "chaos.kept"

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from tests.performance.fuzzing import mutation
 from tests.performance.fuzzing.decoders import framing_holds, reading_holds
 from tests.performance.fuzzing.pipe import Pipe
-from tests.performance.rows import SERVERS
-from tests.performance.server import started
+from tests.performance.report.rows import SERVERS
+from tests.performance.servers.server import started
 
 SEED = 1
 

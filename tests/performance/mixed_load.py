@@ -17,9 +17,9 @@ from pathlib import Path
 import msgspec
 
 from demo.processes import process, processor_of
-from tests.performance.load import ROOT, LoadError, load
-from tests.performance.ours import Deskbus
-from tests.performance.server import Running, started
+from tests.performance.servers.load import ROOT, LoadError, load
+from tests.performance.servers.ours import Deskbus
+from tests.performance.servers.server import Running, started
 
 SIZES = (100, 250, 500, 1_000)
 RATE = 1_000

@@ -28,7 +28,7 @@ from demo.processes import files_of, memory_of, process, threads_of
 from deskbus_protocol.client import Client, Message, connect, open_session
 from deskbus_protocol.errors import DeskbusError
 from tests.integration.shell import TestShell, start_shell
-from tests.performance.load import FOLDER, ROOT
+from tests.performance.servers.load import FOLDER, ROOT
 from tests.performance.trend import MIN_SAMPLES, WARM_UP, Verdict, judge
 
 STEADY = 12

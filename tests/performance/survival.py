@@ -20,7 +20,7 @@ from demo.electron import (
 )
 from demo.processes import Process, command_of, eventually, marked, remains
 from demo.screen import Screen, virtual_display
-from tests.integration.orphans_after_kill import LeftError, kill_round
+from tests.integration.processes.orphans_after_kill import LeftError, kill_round
 
 GONE_WITHIN_S = 2.0
 BACK_WITHIN_S = 20.0

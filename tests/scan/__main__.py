@@ -32,7 +32,7 @@ ACCEPTED = {"crc32c": "LGPL-2.1-or-later"}
 
 OPEN_NOTHING = {
     ROOT / "electron-bridge/test/grants.test.mjs",
-    ROOT / "tests/integration/test_federation_login.py",
+    ROOT / "tests/integration/federation/test_federation_login.py",
 }
 """Tests with made-up credentials in addresses."""
 

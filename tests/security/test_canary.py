@@ -12,8 +12,8 @@ from deskbus.vault.keys.kek_providers import KeychainKekProvider
 from deskbus.vault.keys.keychain import find_keychain
 from deskbus.vault.vault import Vault
 from deskbus_protocol.errors import DeskbusError
-from tests.integration.secretservice import SecretService
 from tests.integration.shell import start_shell
+from tests.integration.vault.secretservice import SecretService
 from tests.support.configuration import app, configuration
 
 CANARY = "canary-7f3a9c-sings"

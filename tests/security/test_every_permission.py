@@ -109,10 +109,10 @@ def _named(uses: list[Use]) -> dict[str, Use]:
 
 USES = _named(ONE_BY_ONE)
 
-DEVICES = "tests/electron/test_electron_permissions.py::"
+DEVICES = "tests/electron/permissions/test_electron_permissions.py::"
 REFUSED = DEVICES + "test_what_a_person_denied_or_no_manifest_declares_is_refused"
 GRANTED = DEVICES + "test_what_a_person_allowed_works"
-NETWORK = "tests/electron/test_network.py::"
+NETWORK = "tests/electron/permissions/test_network.py::"
 LINK = DEVICES + "test_a_link_opens_another_program_only_where_that_is_granted"
 FULLSCREEN = DEVICES + "test_a_page_fills_the_screen_only_where_that_is_granted"
 
@@ -129,7 +129,7 @@ PROOFS = {
     for name in {use.permission for use in USES.values()}
 }
 PROOFS |= {name: (f"{REFUSED}[{name}]", f"{GRANTED}[{name}]") for name in ELECTRONS}
-FDC3 = "tests/integration/test_fdc3.py::"
+FDC3 = "tests/integration/desktop/test_fdc3.py::"
 PROOFS |= {
     name: (
         f"{FDC3}test_without_a_grant_it_is_refused[{name}]",
@@ -137,7 +137,7 @@ PROOFS |= {
     )
     for name in ("fdc3.context.read", "fdc3.context.write", "fdc3.raise", "fdc3.handle")
 }
-CENTRE = "tests/integration/test_control_centre.py::"
+CENTRE = "tests/integration/control/test_control_centre.py::"
 SEEN = CENTRE + "test_an_app_sees_what_operators_see_only_with_the_permission[control.overview]"
 PROOFS |= {
     "control.view": (SEEN, SEEN),

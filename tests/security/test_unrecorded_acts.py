@@ -14,9 +14,9 @@ from deskbus_protocol.client import Client
 from deskbus_protocol.control import CONTROL_APP
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, DeskbusError
 from deskbus_protocol.methods import METHODS
-from tests.integration.full_disk import no_room
+from tests.integration.control.test_control_browser import ask
+from tests.integration.reliability.full_disk import no_room
 from tests.integration.shell import LIMIT_S, TestShell, answer_to, start_shell
-from tests.integration.test_control_browser import ask
 
 pytestmark = [
     pytest.mark.slow,

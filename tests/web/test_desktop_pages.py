@@ -15,8 +15,8 @@ from deskbus.transport.named_pipes.pipe import address
 from deskbus_protocol.client import connect_with_ticket
 from deskbus_protocol.client.fdc3 import Fdc3Error, desktop_agent
 from deskbus_protocol.desktop import DESKTOP_APP
+from tests.integration.commands.test_cli import headless
 from tests.integration.shell import LIMIT_S, TestShell
-from tests.integration.test_cli import headless
 from tests.web.desk import TICKER, WebDesk, call, opening
 
 pytestmark = pytest.mark.requirement("F")

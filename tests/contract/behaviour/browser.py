@@ -19,7 +19,7 @@ from deskbus_protocol.web import PairBrowserResult
 from tests.contract.behaviour.desk import READER, Desk, ProgramDesk, origin_of_reader
 from tests.contract.behaviour.page import BEGIN, CALL, LOOK_EVERY_S, POST, SUBSCRIBE
 from tests.contract.behaviour.record import LIMIT_S
-from tests.integration.faultylink import FaultyLink, faulty_link
+from tests.integration.connections.faultylink import FaultyLink, faulty_link
 from tests.web.chromium import ARGUMENTS, chromium
 
 

@@ -18,7 +18,7 @@ from deskbus_protocol.client import Client
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.web import WebSitesResult
 from tests.contract.behaviour.record import LIMIT_S, Record
-from tests.integration.faultylink import FaultyLink, faulty_link
+from tests.integration.connections.faultylink import FaultyLink, faulty_link
 from tests.integration.shell import TestShell, start_shell
 
 READERS = Path(__file__).resolve().parent / "readers"

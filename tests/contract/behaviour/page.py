@@ -20,7 +20,7 @@ from deskbus_protocol.client import Client, connect_with_ticket
 from tests.contract.behaviour.desk import READER, Desk
 from tests.contract.behaviour.record import LIMIT_S, Record
 from tests.electron.mainprocess import in_main, shell_call
-from tests.integration.faultylink import FaultyLink, faulty_link
+from tests.integration.connections.faultylink import FaultyLink, faulty_link
 
 HERE = Path(__file__).resolve().parent
 LOOK_EVERY_S = 0.02

@@ -12,7 +12,7 @@ from deskbus_protocol.client import Client
 from deskbus_protocol.errors import CONNECTION_LOST
 from tests.contract.behaviour.desk import Desk, reconnected
 from tests.contract.behaviour.record import LIMIT_S
-from tests.integration.faultylink import CHUNK_BYTES
+from tests.integration.connections.faultylink import CHUNK_BYTES
 
 pytestmark = pytest.mark.requirement("6.3")
 

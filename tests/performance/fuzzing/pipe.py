@@ -9,8 +9,8 @@ import msgspec
 
 from deskbus_protocol import PROTOCOL_VERSION
 from deskbus_protocol.wire import rpc
-from tests.performance.ours import opening
-from tests.performance.server import Running
+from tests.performance.servers.ours import opening
+from tests.performance.servers.server import Running
 
 HOSTILE_APP = "fuzz.app"
 CONNECTIONS = 8

@@ -6,9 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.performance import bench, docs
-from tests.performance.report import Measured, Result, write
-from tests.performance.rows import ROWS, Goal, Row
+from tests.performance import bench
+from tests.performance.report import docs
+from tests.performance.report.outcome import Measured, Result, write
+from tests.performance.report.rows import ROWS, Goal, Row
 
 KEYS = ["name", "unit", "ours", "peers", "against", "ratio", "goal", "met"]
 

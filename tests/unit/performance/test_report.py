@@ -2,8 +2,8 @@
 
 from statistics import median
 
-from tests.performance.report import MIN_PAIRS, Measured
-from tests.performance.rows import ROWS
+from tests.performance.report.outcome import MIN_PAIRS, Measured
+from tests.performance.report.rows import ROWS
 
 NAME = "1 → 1, metrics on, tracing off"
 

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from deskbus.observability.tracing.otlp_exporter import BATCH, MAX_WAITING, OtlpExporter
-from tests.integration.otlp import Collector
+from tests.integration.observability.otlp import Collector
 
 
 async def no_headers() -> Mapping[str, str]:
