@@ -31,6 +31,8 @@ from deskbus.contracts.listeners import Listeners
 from deskbus.contracts.sealed_value import SealedValue
 from deskbus.observability.metrics.histogram import DISK_BOUNDS_S, Histogram
 from deskbus.observability.tracing.call_trace import traced
+from deskbus.reliability.loops import Loops
+from deskbus.reliability.resource_shortage import ResourceShortage
 from deskbus.storage.clocks import wall_ms
 from deskbus.storage.newer_format import NEWER, NewerFormatError
 from deskbus_protocol.audit import AuditRecord
@@ -96,6 +98,7 @@ class AuditLogger:
         boot: str,
         settings: AuditSettings | None = None,
         has_keychain: Callable[[], bool] = lambda: True,
+        loops: Loops | None = None,
     ) -> None:
         """`has_keychain` tells, blocking, whether a vault could be made for the log's keys."""
         self._settings = settings or AuditSettings()
@@ -103,6 +106,7 @@ class AuditLogger:
         self._keys = KeyFile(folder / KEYS, None)
         self.anchor_keeper = AnchorKeeper(self.folder, sealed_anchor, self._keys, has_keychain)
         self._boot = boot
+        self._loops = loops or Loops(ResourceShortage())
         self._clock = SystemClock()
         self._writer = GroupCommitWriter(
             self._open_ledger, self._clock, on_written=self._written_there, on_state=self._state
@@ -259,11 +263,8 @@ class AuditLogger:
         self._started_us = self._clock.mono_us()
         await to_thread.run_sync(self.folder.claim)
         try:
-            async with anyio.create_task_group() as tasks:
-                for task in (self._open, self._keep_anchored, self._keep_tidy):
-                    tasks.start_soon(task)
+            async with self._loops.running(self._open, self._keep_anchored, self._keep_tidy):
                 yield
-                tasks.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
                 await self._close()
@@ -281,16 +282,7 @@ class AuditLogger:
         self.folder.release()
 
     async def _open(self) -> None:
-        while not await self.anchor_keeper.open():
-            self._problem = self.anchor_keeper.problem
-            self._keys_known.set()
-            self._waits_for_vault = True
-            await self._vault_changed.wait()
-            self._waits_for_vault = False
-            self._vault_changed = asyncio.Event()
-        self._problem = ""
-        self._keys_known.set()
-        self._writer.start()
+        await self._know_keys()
         # A start waits for no keychain, and makes no vault; that comes a little later.
         with anyio.move_on_after(ANCHOR_EVERY_S):
             await self._vault_changed.wait()
@@ -300,6 +292,29 @@ class AuditLogger:
             await self._hold_against_anchor()
             self._anchor_due.set()
             await self._vault_changed.wait()
+
+    async def _know_keys(self) -> None:
+        """Returns when the log is being written, as it is already where a fault led here anew."""
+        if self._writer.started:
+            return
+        while not await self._opened_anchor():
+            self._problem = self.anchor_keeper.problem
+            self._keys_known.set()
+            self._waits_for_vault = True
+            await self._vault_changed.wait()
+            self._waits_for_vault = False
+            self._vault_changed = asyncio.Event()
+        self._problem = ""
+        self._keys_known.set()
+        self._writer.start()
+
+    async def _opened_anchor(self) -> bool:
+        try:
+            return await self.anchor_keeper.open()
+        except Exception:  # raised again, to whoever begins it anew; commits are refused meanwhile
+            self._problem = "its keys are not known: reading them failed"
+            self._keys_known.set()
+            raise
 
     async def _hold_against_anchor(self) -> None:
         """Before the log's end takes the place of what the vault knew while it was locked."""
@@ -396,10 +411,13 @@ class AuditLogger:
         while True:
             await self._anchor_due.wait()
             self._anchor_due.clear()
-            kept = await self._save_anchor()
+            kept = False
+            try:
+                kept = await self._save_anchor()
+            finally:
+                if not kept:
+                    self._anchor_due.set()
             await anyio.sleep(ANCHOR_EVERY_S)
-            if not kept:
-                self._anchor_due.set()
 
     async def _save_anchor(self) -> bool:
         """False where it has to be tried again."""

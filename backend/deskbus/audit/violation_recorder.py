@@ -68,8 +68,11 @@ class ViolationRecorder:
             return
 
         async def run() -> None:
-            await self._commit(first)
-            then()
+            try:
+                await self._commit(first)
+            finally:
+                # Also after a fault, or the caller would wait for ever for its refusal.
+                then()
 
         task = asyncio.get_running_loop().create_task(run())
         self._tasks.add(task)

@@ -316,6 +316,9 @@ class ManagedApp:
             self._ports.tell_app(self.spec.app, method="apps.stop", params=within)
             await run.end(ASKED, grace_s=grace_s)
             await run.ended.wait()
+            if self.run is run:
+                # A fault kept its end from being told.
+                self.run = None
         self._machine.stop_ends()
 
     async def _close_windows(self) -> None:
@@ -373,6 +376,10 @@ class ManagedApp:
                 if self._starting is None or not self._starting.cancel_called:
                     log.warning("app.not_back", app=self.spec.app, reason=error.message)
                     self._machine.restart_failed(error.message, time.monotonic())
+                return
+            except Exception:  # a fault of ours; the app must not count as on its way for ever
+                log.exception("app.not_back", app=self.spec.app)
+                self._machine.restart_failed("a fault of the backend", time.monotonic())
                 return
             self._machine.restart_ends()
 

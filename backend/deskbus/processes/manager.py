@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import anyio
 import anyio.to_thread
 import structlog
-from anyio.abc import TaskGroup
 
 from deskbus.processes.managed_app import ManagedApp
 from deskbus.processes.policy.limit_policy import QUICK_SAMPLE_S
@@ -22,7 +21,9 @@ from deskbus.processes.system.process_queries import names_of, open_files, proce
 from deskbus.processes.system.process_table import ProcessRow, UnreadableError
 from deskbus.processes.system.process_tree import become_subreaper, members
 from deskbus.processes.system.sampling import Measured, Subject, survey
-from deskbus.reliability.resource_shortage import is_shortage
+from deskbus.reliability.background_tasks import BackgroundTasks, contained
+from deskbus.reliability.loops import Loops
+from deskbus.reliability.resource_shortage import ResourceShortage, is_shortage
 from deskbus_protocol.apps import AppStatus
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import (
@@ -79,10 +80,17 @@ class ReadinessForUpdate(NamedTuple):
 
 
 class ProcessIsolationManager:
-    def __init__(self, specs: Iterable[AppSpec], ports: AppPorts, starter: ProcessStarter) -> None:
+    def __init__(
+        self,
+        specs: Iterable[AppSpec],
+        ports: AppPorts,
+        starter: ProcessStarter,
+        loops: Loops | None = None,
+    ) -> None:
         self._ports = ports
         self._starter = starter
-        self._tasks: TaskGroup | None = None
+        self._loops = loops or Loops(ResourceShortage())
+        self._tasks = BackgroundTasks()
         self._apps: dict[str, ManagedApp] = {}
         self._orphans = OrphanReaper()
         self._woken = anyio.Event()
@@ -98,10 +106,8 @@ class ProcessIsolationManager:
         """Watches and measures; at the end every app is ended with its tree."""
         become_subreaper()
         try:
-            async with anyio.create_task_group() as self._tasks:
-                self._tasks.start_soon(self._measure_for_ever)
+            async with self._loops.running(self._measure_for_ever) as self._tasks:
                 yield
-                self._tasks.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
                 await self._end_all()
@@ -373,8 +379,7 @@ class ProcessIsolationManager:
         return found.apps
 
     def start_soon(self, task: Callable[..., Coroutine[Any, Any, object]], *args: object) -> None:
-        if self._tasks is not None:
-            self._tasks.start_soon(task, *args)
+        self._tasks.start(task, *args)
 
     async def end_orphans(self) -> None:
         """Kills orphans of ended apps that hide whose they are; returns when none is left.
@@ -414,10 +419,9 @@ class ProcessIsolationManager:
 
     async def _end_all(self) -> None:
         async with anyio.create_task_group() as ending:
-            self._tasks = ending
             for app in self._apps.values():
                 if app.run is not None:
-                    ending.start_soon(app.run.end_last, LAST_GRACE_S)
+                    ending.start_soon(contained, app.run.end_last, LAST_GRACE_S)
         await self._orphans.end(frozenset(self._starter.watchdog.pids))
 
 

@@ -87,7 +87,7 @@ class Supervisor(Protocol):
     """The manager, as each of its apps sees it."""
 
     def start_soon(self, task: Callable[..., Coroutine[Any, Any, object]], *args: object) -> None:
-        """Runs a task until the apps end; it may not fail."""
+        """Runs a task until the apps end; its failure is logged, and ends nothing else."""
 
     async def end_orphans(self) -> None:
         """See `EndOrphans`."""

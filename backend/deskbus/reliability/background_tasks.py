@@ -1,8 +1,7 @@
 """BackgroundTasks: tasks that a part begins while it is at work."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import anyio
 import structlog
@@ -38,15 +37,16 @@ class BackgroundTasks:
         async with self.running():
             await anyio.sleep_forever()
 
-    def start(self, task: Callable[..., Coroutine[Any, Any, object]], *args: object) -> bool:
+    def start(self, task: Callable[..., Awaitable[object]], *args: object) -> bool:
         """Whether it was begun: false where the part is not at work."""
         if self._group is None:
             return False
-        self._group.start_soon(_contained, task, *args)
+        self._group.start_soon(contained, task, *args)
         return True
 
 
-async def _contained(task: Callable[..., Coroutine[Any, Any, object]], *args: object) -> None:
+async def contained(task: Callable[..., Awaitable[object]], *args: object) -> None:
+    """Awaits `task`; its failure is logged, and told to nobody else."""
     try:
         await task(*args)
     except Exception:  # whatever it is, it is this task's alone

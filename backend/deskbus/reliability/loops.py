@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 import anyio
 import structlog
-from anyio.abc import TaskGroup
 
+from deskbus.reliability.background_tasks import BackgroundTasks
 from deskbus.reliability.resource_shortage import ResourceShortage, is_shortage
 
 AGAIN_AFTER_S = 1.0
@@ -23,13 +23,13 @@ class Loops:
         self._shortage = shortage
 
     @asynccontextmanager
-    async def running(self, *loops: Loop) -> AsyncIterator[TaskGroup]:
-        """Runs `loops` beside a `with` block; its value takes further tasks, that may not fail."""
-        async with anyio.create_task_group() as tasks:
+    async def running(self, *loops: Loop) -> AsyncIterator[BackgroundTasks]:
+        """Runs `loops` beside a `with` block; its value takes further tasks."""
+        tasks = BackgroundTasks()
+        async with tasks.running():
             for loop in loops:
-                tasks.start_soon(self._keep, loop)
+                tasks.start(self._keep, loop)
             yield tasks
-            tasks.cancel_scope.cancel()
 
     async def _keep(self, loop: Loop) -> None:
         while True:

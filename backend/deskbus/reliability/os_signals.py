@@ -10,6 +10,8 @@ from types import FrameType
 import anyio
 import structlog
 
+from deskbus.reliability.background_tasks import BackgroundTasks
+
 ENDING: tuple[signal.Signals, ...]
 """Those by which a person or the system asks the backend to end in order."""
 
@@ -31,16 +33,16 @@ class EndingSignals:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._receive)
-            yield
-            tasks.cancel_scope.cancel()
-
-    async def _receive(self) -> None:
+        tasks = BackgroundTasks()
         with receive_signals(*ENDING) as signals:
-            async for number in signals:
-                log.info("backend.signal", signal=number.name)
-                self._on_signal()
+            async with tasks.running():
+                tasks.start(self._receive, signals)
+                yield
+
+    async def _receive(self, signals: AsyncIterator[signal.Signals]) -> None:
+        async for number in signals:
+            log.info("backend.signal", signal=number.name)
+            self._on_signal()
 
 
 @contextmanager

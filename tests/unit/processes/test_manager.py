@@ -8,9 +8,11 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import anyio
+import pytest
 
 from deskbus.processes.manager import ProcessIsolationManager
 from deskbus.processes.ports import AppPorts
+from deskbus.processes.runtime import process_run
 from deskbus.processes.runtime.process_starter import ProcessStarter
 from deskbus.processes.runtime.spawn import Program
 from deskbus.processes.spec import AppSpec, ProcessSpec
@@ -101,3 +103,26 @@ async def test_a_run_that_ended_leaves_no_object_behind(tmp_path: Path) -> None:
             assert grown == {}
         finally:
             gc.enable()
+
+
+@pytest.mark.requirement("4.2")
+async def test_a_fault_while_one_app_is_watched_or_measured_ends_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does anybody wait for ever for the end of that one."""
+    measured = anyio.Event()
+
+    async def fails(*_: object) -> None:
+        measured.set()
+        raise LookupError("a fault that nobody thought of")
+
+    monkeypatch.setattr(ProcessIsolationManager, "_measure", fails)
+    async with running_manager(tmp_path) as running:
+        with anyio.fail_after(30):
+            await running.apps.launch(APP, lambda _: None)
+            await measured.wait()
+            with monkeypatch.context() as broken:
+                broken.setattr(process_run, "judge_end", Mock(side_effect=LookupError("and here")))
+                await running.apps.terminate(APP)
+            status = await running.apps.launch(APP, lambda _: None)
+            assert isinstance(status.pid, int)

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 import anyio
 import structlog
-from anyio.abc import TaskGroup
 from msgspec import UNSET, UnsetType
 
 import deskbus
@@ -24,13 +23,15 @@ from deskbus.config import VAULT_FOLDER
 from deskbus.contracts.listeners import Listeners
 from deskbus.languages.language import Language
 from deskbus.languages.permission_words import permission_statement, scope_words
+from deskbus.reliability.background_tasks import BackgroundTasks
+from deskbus.reliability.loops import Loop
 from deskbus.reliability.os_signals import receive_signals
 from deskbus.security.canonical_scope import resolve
 from deskbus.security.confined_files import ConfinedFiles
 from deskbus.security.decisions.decision_store import DecisionStore
 from deskbus.security.decisions.decision_table import DAY_MS, DecisionTable
 from deskbus.security.decisions.permission_settings import PermissionSettings
-from deskbus.security.identity.code_identity import identify
+from deskbus.security.identity.code_identity import UNREADABLE, CodeIdentity, identify
 from deskbus.security.model.effective_permissions import AppRules
 from deskbus.security.model.grant_matching import GrantMatching
 from deskbus.security.permission_checker import ConsentMode
@@ -98,8 +99,9 @@ class AccessControl:
         self.manifest_withdrawn = Listeners[str]()
         trail = auditing.trail
         self._manifests: dict[str, tuple[Manifest, Path, bool]] = {}
-        self._tasks: TaskGroup | None = None
+        self._tasks: BackgroundTasks | None = None
         self._opened = anyio.Event()
+        self._read_due = anyio.Event()
         self._catalogue = Catalogue(spec.entry() for spec in settings.config.permissions)
         self._rules = GrantMatching(self._catalogue)
         clock = SteadyClock()
@@ -152,18 +154,18 @@ class AccessControl:
         """The policy applies from its first moment on."""
         await anyio.to_thread.run_sync(self.store.set_old_file_aside)
         await self.policies.start()
-        tick = partial(tick_every, TICK_S, self.security.tick)
+        loops: list[Loop] = [
+            self._catch_up_again,
+            partial(tick_every, TICK_S, self.security.tick),
+            partial(self._auditing.compare_grants, self.settings.configured()),
+            self._open,
+            self._follow_vault,
+        ]
+        # In a terminal it says that the terminal is gone, and ends the backend as ever.
+        if sys.platform != "win32" and not os.isatty(0):
+            loops.append(partial(self._reload_on, signal.SIGHUP))
         try:
-            async with (
-                self.security.running(),
-                self._loops.running(self._catch_up_again, tick) as tasks,
-            ):
-                self._tasks = tasks
-                tasks.start_soon(self._auditing.compare_grants, self.settings.configured())
-                tasks.start_soon(self._open)
-                # In a terminal it says that the terminal is gone, and ends the backend as ever.
-                if sys.platform != "win32" and not os.isatty(0):
-                    tasks.start_soon(self._reload_on, signal.SIGHUP)
+            async with self.security.running(), self._loops.running(*loops) as self._tasks:
                 yield
         finally:
             self._tasks = None
@@ -174,8 +176,18 @@ class AccessControl:
             await self._opened.wait()
 
     def vault_changed(self, status: VaultStatus) -> None:
-        if status.state == "unlocked" and self._tasks is not None:
-            self._tasks.start_soon(self._read_decisions)
+        if status.state == "unlocked":
+            self._read_due.set()
+
+    async def _follow_vault(self) -> None:
+        while True:
+            await self._read_due.wait()
+            self._read_due = anyio.Event()
+            try:
+                await self._read_decisions()
+            except Exception:  # raised again; they are read when this is begun anew
+                self._read_due.set()
+                raise
 
     async def _open(self) -> None:
         """Finds out what each app consists of, then what was decided about it."""
@@ -203,11 +215,13 @@ class AccessControl:
         self._user_interface.panels.changed("permissions")
 
     async def identify(self, app: str) -> None:
-        """Reads the app's files anew: one that has changed has to ask again."""
+        """Reads the app's files anew: one that has changed has to ask again, and one whose files
+        can't be read, whatever the reason, is denied everything.
+        """
         known = self._manifests.get(app)
         if known is None:
             return
-        identity = await anyio.to_thread.run_sync(identify, *known)
+        identity = await anyio.to_thread.run_sync(_identity_of, *known)
         rules = self.security.apps.rules(app)
         if rules is not None and self._manifests.get(app) == known:
             self.security.apps.register(app, rules, identity)
@@ -263,7 +277,7 @@ class AccessControl:
         self.security.apps.register(app, self._rules_of(manifest, []), None)
         self.manifest_declared((manifest, folder))
         if self._tasks is not None:
-            self._tasks.start_soon(self.identify, app)
+            self._tasks.start(self.identify, app)
 
     def unasked_words(self, language: Language, app: str, wanted: Grant) -> str:
         """The refusal of a request that there was no shell to ask about, in words for a person."""
@@ -291,7 +305,7 @@ class AccessControl:
         self._manifests[app] = (manifest, folder, False)
         self.security.apps.register(app, rules, None)
         if self._tasks is not None:
-            self._tasks.start_soon(self.identify, app)
+            self._tasks.start(self.identify, app)
 
     def withdraw(self, app: str) -> None:
         """The app is gone. Decisions about it count again for the same app only."""
@@ -389,6 +403,15 @@ class AccessControl:
     async def _copy_vault(self) -> str:
         """Keeps the vault as it was found, still sealed, beside the one that is used."""
         return await anyio.to_thread.run_sync(_copy_aside, self._settings.data_dir / VAULT_FOLDER)
+
+
+def _identity_of(manifest: Manifest, folder: Path, owns_folder: bool) -> CodeIdentity:
+    """Blocks."""
+    try:
+        return identify(manifest, folder, owns_folder)
+    except Exception:  # one that is not answered is waited for by every question about the app
+        log.exception("app.not_identified", app=manifest.id)
+        return UNREADABLE
 
 
 def _copy_aside(folder: Path) -> str:

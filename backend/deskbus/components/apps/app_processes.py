@@ -87,6 +87,7 @@ class AppProcesses:
             ],
             ports,
             self._starter,
+            run.loops,
         )
         self.library = AppLibrary(
             InstalledApps(settings.data_dir, access.inspect),

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-import anyio
 import structlog
 from msgspec import UnsetType, structs
 
@@ -49,7 +48,9 @@ class Auditing:
             boot=run.epoch,
             settings=audit_of(settings.config.audit),
             has_keychain=has_keychain,
+            loops=run.loops,
         )
+        self._loops = run.loops
         self.reader = LateAuditReader(self.trail)
         self.violations = ViolationRecorder(self.trail)
         self.refused = RefusedCalls(self.violations)
@@ -64,11 +65,9 @@ class Auditing:
     async def running(self) -> AsyncIterator[None]:
         """Raises `OSError` where another process writes this log."""
         try:
-            async with self.trail.running(), anyio.create_task_group() as tasks:
-                tasks.start_soon(self._compare_config)
+            async with self.trail.running(), self._loops.running(self._compare_config):
                 yield
                 self.violations.tell()
-                tasks.cancel_scope.cancel()
         finally:
             self.reader.close()
 

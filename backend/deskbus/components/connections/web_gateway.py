@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -52,6 +53,7 @@ class WebGateway:
         self._access = capabilities.access
         self._checked: dict[str, float] = {}
         self._turn = anyio.Lock()
+        self._loops = run.loops
         self._listener: WebListener | None = None
         self._apps, operators = capabilities.browser_apps.apps, capabilities.browser_apps.operators
         if self._apps is not None and operators is not None:
@@ -88,7 +90,7 @@ class WebGateway:
         )
         sockets = WebSockets(apps.sites, flusher, acceptor.accept, state)
         listening = Listening(config_of(gateway), sockets)
-        return WebListener(apps.sites.port, listening, state, sockets.close)
+        return WebListener(apps.sites.port, listening, state, sockets.close, run.loops)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -96,13 +98,12 @@ class WebGateway:
             yield
             return
         browsers = self._apps.browsers
-        async with self._listener.running(), anyio.create_task_group() as tasks:
-            tasks.start_soon(tick_every, SWEEP_S, browsers.sweep)
+        sweep = partial(tick_every, SWEEP_S, browsers.sweep)
+        async with self._listener.running(), self._loops.running(sweep):
             try:
                 yield
             finally:
                 browsers.close()
-                tasks.cancel_scope.cancel()
 
     def mint(self, identity: ClientId) -> str:
         return self._sessions.mint(identity)

@@ -123,7 +123,13 @@ class LogCapture:
         self._unwritten.clear()
         self._writing = True
         with anyio.move_on_after(WRITE_WITHIN_S) as limit:
-            await anyio.to_thread.run_sync(self._append, content, abandon_on_cancel=True)
+            try:
+                await anyio.to_thread.run_sync(self._append, content, abandon_on_cancel=True)
+            except RuntimeError as error:
+                # No thread can be started, so `_append` was not called.
+                self._writing = False
+                self.problem = str(error)
+                log.warning("app.log_not_written", reason=str(error))
         if limit.cancelled_caught:
             self.problem = _HANGS
             log.warning("app.log_hangs")

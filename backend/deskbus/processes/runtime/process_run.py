@@ -18,6 +18,7 @@ from deskbus.processes.spec import ProcessSpec
 from deskbus.processes.system.process_table import ProcessIdentity
 from deskbus.processes.system.process_tree import Root, end_tree, kill_tree
 from deskbus.processes.system.resource_group import ResourceGroup
+from deskbus.reliability.background_tasks import contained
 from deskbus.reliability.resource_shortage import is_shortage
 from deskbus.storage.awake_clock import awake_s
 from deskbus.storage.deadline_timer import DeadlineTimer
@@ -89,26 +90,29 @@ class ProcessRun:
 
     async def watch(self, on_ended: Callable[["ProcessRun", ExitStatus], Awaitable[None]]) -> None:
         """Returns when the process and all that it left behind are gone, and that was told."""
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._capture)
-            self.exit_code = code = await self._process.wait()
-            self._deadline_timer.stop()
-            self.liveness.stop()
-            out_of_memory = self.resource_group.out_of_memory() or self._killed_for_memory(code)
-            await self._kill_what_is_left()
-            await self._end_orphans()
-            tasks.cancel_scope.deadline = anyio.current_time() + LAST_LINES_S
-        self._release()
-        verdict = judge_end(
-            code,
-            ending=self.ending,
-            out_of_memory=out_of_memory,
-            log=self.capture.tail,
-            ready=self.ready,
-            open_files=self.open_files,
-        )
-        await on_ended(self, verdict)
-        self.ended.set()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(contained, self._capture)
+                self.exit_code = code = await self._process.wait()
+                self._deadline_timer.stop()
+                self.liveness.stop()
+                out_of_memory = self.resource_group.out_of_memory() or self._killed_for_memory(code)
+                await contained(self._kill_what_is_left)
+                await contained(self._end_orphans)
+                tasks.cancel_scope.deadline = anyio.current_time() + LAST_LINES_S
+            self._release()
+            verdict = judge_end(
+                code,
+                ending=self.ending,
+                out_of_memory=out_of_memory,
+                log=self.capture.tail,
+                ready=self.ready,
+                open_files=self.open_files,
+            )
+            await on_ended(self, verdict)
+        finally:
+            # Also after a fault, or a stop would wait for ever.
+            self.ended.set()
 
     async def end(self, ending: Ending, *, grace_s: float) -> None:
         """Returns when the whole tree is gone."""

@@ -82,6 +82,9 @@ class DecisionStore:
                 await self._read()
             except DeskbusError as error:
                 self.problem = f"remembered decisions are not known: {error.message}"
+            except Exception:  # raised again, to whoever begins it anew
+                self.problem = "remembered decisions are not known: reading them failed"
+                raise
         return self._is_read
 
     async def save(self) -> None:

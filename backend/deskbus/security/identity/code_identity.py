@@ -29,6 +29,8 @@ class CodeIdentity(NamedTuple):
 NOT_KNOWN = CodeIdentity(bound="")
 """Of an app whose files are being read: nothing that a person allowed counts yet."""
 
+UNREADABLE = CodeIdentity(bound="", problem="its files can't be read")
+
 NOT_CHECKED = CodeIdentity(bound="", problem="its publisher's signature is not checked yet")
 
 
@@ -38,7 +40,7 @@ def identify(manifest: Manifest, folder: Path, owns_folder: bool = False) -> Cod
         content = content_hash(manifest, folder, owns_folder=owns_folder)
     except ContentError as error:
         log.warning("app.content_unreadable", app=manifest.id, reason=str(error))
-        return CodeIdentity(bound="", problem="its files can't be read")
+        return UNREADABLE
     key, signature = manifest.publisher_key, manifest.signature
     if isinstance(key, UnsetType):
         return CodeIdentity(bound=f"content:{content}", content=content)

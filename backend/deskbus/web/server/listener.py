@@ -7,6 +7,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -14,6 +15,7 @@ import anyio.to_thread
 import structlog
 
 from deskbus.observability.port_holder import holder_of
+from deskbus.reliability.loops import Loops
 from deskbus.storage import durable_files
 from deskbus.web.server.http_connection import HttpConnection, Listening
 from deskbus.web.web_state import WebState
@@ -101,9 +103,15 @@ def open_sockets(port: int) -> list[socket.socket]:
 
 class WebListener:
     def __init__(
-        self, port: int, listening: Listening, state: WebState, closed: Callable[[], None]
+        self,
+        port: int,
+        listening: Listening,
+        state: WebState,
+        closed: Callable[[], None],
+        loops: Loops,
     ) -> None:
         """`closed` ends what was taken over from the listener's connections."""
+        self._loops = loops
         self._port = port
         self._listening = listening
         self._state = state
@@ -112,41 +120,46 @@ class WebListener:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Listens as soon as the port is free; it never moves to another one."""
-        async with anyio.create_task_group() as tasks:
-            begun = anyio.Event()
-            tasks.start_soon(self._listen, begun)
-            await begun.wait()
-            try:
-                yield
-            finally:
-                tasks.cancel_scope.cancel()
+        tried = anyio.Event()
+        async with self._loops.running(partial(self._listen, tried)):
+            await tried.wait()
+            yield
 
-    async def _listen(self, begun: anyio.Event) -> None:
+    async def _listen(self, tried: anyio.Event) -> None:
+        """Sets `tried` once it listens, or could not."""
+        try:
+            sockets = await self._sockets(tried)
+            servers: list[asyncio.Server] = []
+            try:
+                loop = asyncio.get_running_loop()
+                for each in sockets:
+                    servers.append(  # noqa: PERF401 - those that listen are closed if one can't
+                        await loop.create_server(self._connection, sock=each, backlog=BACKLOG)
+                    )
+                self._state.problem = ""
+                log.info("web.listening", port=self._port)
+                tried.set()
+                await anyio.sleep_forever()
+            finally:
+                self._state.problem = "it has ended"
+                for server in servers:
+                    server.close()
+                for each in sockets:
+                    each.close()
+                self._closed()
+                self._listening.close()
+        finally:
+            tried.set()
+
+    async def _sockets(self, tried: anyio.Event) -> list[socket.socket]:
+        """Returns when the port could be had."""
         while True:
             try:
-                sockets = open_sockets(self._port)
+                return open_sockets(self._port)
             except OSError as error:
                 await self._tell(error)
-                begun.set()
+                tried.set()
                 await anyio.sleep(AGAIN_AFTER_S)
-            else:
-                break
-        loop = asyncio.get_running_loop()
-        servers = [
-            await loop.create_server(self._connection, sock=each, backlog=BACKLOG)
-            for each in sockets
-        ]
-        self._state.problem = ""
-        log.info("web.listening", port=self._port)
-        begun.set()
-        try:
-            await anyio.sleep_forever()
-        finally:
-            self._state.problem = "it has ended"
-            for server in servers:
-                server.close()
-            self._closed()
-            self._listening.close()
 
     async def _tell(self, error: OSError) -> None:
         if error.errno == errno.EADDRINUSE:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import anyio
 import pytest
 
 import deskbus
@@ -22,6 +23,10 @@ PACKAGE = Path(deskbus.__file__).resolve().parent
 CHART = AppConfig(id="desk.chart", name="Chart")
 
 
+async def _compares_nothing(_: object) -> None:
+    """Stands in for the comparison with the audit log."""
+
+
 @pytest.fixture
 def access(tmp_path: Path) -> AccessControl:
     settings = Settings(
@@ -36,7 +41,7 @@ def access(tmp_path: Path) -> AccessControl:
         "ask",
         VaultService(Vault(settings.data_dir / "vault"), lambda _: None),
         UserInterface(run),
-        SimpleNamespace(trail=FakeTrail()),  # type: ignore[arg-type]
+        SimpleNamespace(trail=FakeTrail(), compare_grants=_compares_nothing),  # type: ignore[arg-type]
     )
 
 
@@ -75,3 +80,43 @@ async def test_an_app_that_a_directory_gives_more_is_known_all_the_time(
     rules = access.security.apps.rules(CHART.id)
     assert rules is not None
     assert rules.grants == (given,)
+
+
+@pytest.mark.requirement("3.2")
+async def test_an_app_whose_files_can_not_be_judged_is_denied_and_holds_nobody_up(
+    access: AccessControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault while its files are read must neither end the backend nor be waited for."""
+
+    def fails(*_: object) -> None:
+        raise RecursionError("a fault that nobody thought of")
+
+    monkeypatch.setattr("deskbus.components.access.access_control.identify", fails)
+    async with access.running():
+        with anyio.fail_after(5):
+            await access.security.apps.identified(CHART.id)
+            with pytest.raises(DeskbusError, match="its files can't be read"):
+                await access.check_launch(CHART.id)
+        verdict = access.security.checker.verdict(CHART.id, Grant("messaging.read", "prices"))
+        assert (verdict.state, verdict.why) == ("denied", "identity")
+
+
+@pytest.mark.requirement("3.2")
+async def test_decisions_that_can_not_be_read_allow_nothing_and_are_read_again(
+    access: AccessControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deskbus.reliability.loops.AGAIN_AFTER_S", 0.0)
+    tried = 0
+
+    async def read() -> None:
+        nonlocal tried
+        tried += 1
+        if tried < 3:
+            raise LookupError("a fault that nobody thought of")
+
+    monkeypatch.setattr(access.store, "_read", read)
+    async with access.running():
+        with anyio.fail_after(5):
+            await access.settle()
+        assert tried == 3
+        assert access._opened.is_set()
