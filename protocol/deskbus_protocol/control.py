@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from deskbus_protocol.apps import Crash
 from deskbus_protocol.bus import Topic
 from deskbus_protocol.envelope import Headers
-from deskbus_protocol.health import ComponentHealth, Status
+from deskbus_protocol.health import ComponentHealth, Phrase, Status
 from deskbus_protocol.method import Empty, Method, NoParams, Params, Result
 from deskbus_protocol.pattern import whole
 from deskbus_protocol.session import AppId
@@ -97,7 +97,8 @@ NeedKind = Literal[
 
 class Need(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Something that a person has to see to. `subject` is the app or the component, `count` how
-    many, `detail` the component's own words. The page knows the words and the action of each kind.
+    many, `detail` the component's own words in English, `phrases` the same by their keys. The page
+    knows the words and the action of each kind.
     """
 
     kind: NeedKind
@@ -106,6 +107,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     name: str = ""
     count: int = 0
     detail: str = ""
+    phrases: list[Phrase] = []
 
 
 class Talker(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -10,9 +10,21 @@ from deskbus_protocol.method import Method, NoParams, Params, Result
 Status = Literal["ok", "degraded", "failed", "off"]
 
 
-class ComponentHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Phrase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A statement, by its key in the catalogues of languages, and the values in it."""
+
+    key: str
+    values: dict[str, str | int | float] = {}
+
+
+class ComponentHealth(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
+):
+    """`detail` is in English; `phrases` are the same, for whoever shows it in another language."""
+
     status: Status
     detail: str | UnsetType = UNSET
+    phrases: list[Phrase] = []
 
 
 class BreakerStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

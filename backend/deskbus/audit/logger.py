@@ -29,6 +29,7 @@ from deskbus.audit.write.group_commit_writer import CommittedGroup, GroupCommitW
 from deskbus.audit.write.recovery import Opening, SetAsideError, open_log
 from deskbus.contracts.listeners import Listeners
 from deskbus.contracts.sealed_value import SealedValue
+from deskbus.languages.health_words import other, phrase, told
 from deskbus.observability.metrics.histogram import DISK_BOUNDS_S, Histogram
 from deskbus.observability.tracing.call_trace import traced
 from deskbus.reliability.loops import Loops
@@ -39,7 +40,6 @@ from deskbus_protocol.audit import AuditRecord
 from deskbus_protocol.errors import AUDIT_UNAVAILABLE, NEWER_FORMAT, DeskbusError
 from deskbus_protocol.events import AuditEvent, AuditPruned, AuditVerified
 from deskbus_protocol.health import ComponentHealth
-from deskbus_protocol.wording.quantity import counted
 
 ANCHOR_EVERY_S = 10.0
 """At most so often is the newest checkpoint put into the keychain, besides at the end."""
@@ -222,11 +222,11 @@ class AuditLogger:
             or self.anchor_keeper.problem
         )
         if trouble:
-            return ComponentHealth(status="degraded", detail=trouble)
+            return told("degraded", other(trouble))
         if self._newest is None:
-            return ComponentHealth(status="ok", detail="it is being opened")
-        place = "in the keychain" if self.anchor_keeper.sealed else "in a file"
-        return ComponentHealth(status="ok", detail=f"{counted(self.size, 'record')}, keys {place}")
+            return told("ok", phrase("audit-opening"))
+        place = "keychain" if self.anchor_keeper.sealed else "file"
+        return told("ok", phrase("audit", count=self.size, place=place))
 
     def _late(self) -> str:
         """The reason for a delay of records on their way to the disk; "" for none."""

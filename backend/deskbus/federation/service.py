@@ -21,6 +21,7 @@ from deskbus.federation.incoming import (
 from deskbus.federation.nats_port import NatsPort, NatsPortError
 from deskbus.federation.outgoing import LiveOutgoing, LogOutgoing, OutgoingSubjects
 from deskbus.federation.position_file import Position, PositionFile
+from deskbus.languages.health_words import other, phrase, told
 from deskbus.reliability.backoff import Backoff
 from deskbus.reliability.circuit_breaker import CircuitBreaker
 from deskbus.storage.newer_format import NewerFormatError
@@ -144,13 +145,16 @@ class Federation:
 
     def health(self) -> ComponentHealth:
         problem = self._problem or self._stream_problem or self._save_problem
-        counts = (
-            f"{self._sender.sent} messages sent, {self._arrivals.taken} taken in, "
-            f"{self._sender.dropped} dropped, {self._arrivals.refused} refused"
+        counts = phrase(
+            "federation",
+            sent=self._sender.sent,
+            taken=self._arrivals.taken,
+            dropped=self._sender.dropped,
+            refused=self._arrivals.refused,
         )
         if problem:
-            return ComponentHealth(status="degraded", detail=f"{problem}; {counts}")
-        return ComponentHealth(status="ok", detail=f"connected as {self._name}; {counts}")
+            return told("degraded", other(problem), counts)
+        return told("ok", phrase("federation-connected", name=self._name), counts)
 
     def statistics(self) -> FederationStatistics:
         return FederationStatistics(

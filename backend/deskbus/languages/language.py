@@ -13,7 +13,7 @@ from deskbus.languages.catalogue import (
 from deskbus.languages.message_format import OTHER, Branches, Field, Message, parse
 from deskbus.languages.plural_rules import category_by
 
-Value = str | int
+Value = str | int | float
 
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 
@@ -72,8 +72,8 @@ class Language:
     def _value(self, part: Field | Branches, values: dict[str, Value]) -> str:
         value = values[part.name]
         if isinstance(part, Field):
-            if part.style == "number" and isinstance(value, int):
-                return self.number(value)
+            if part.style == "number" and not isinstance(value, str):
+                return self.number(value, 0 if value == int(value) else 1)
             return self._isolated(str(value))
         branch = str(value)
         if part.kind == "plural":

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anyio
 
+from deskbus.languages.health_words import other, phrase, told
 from deskbus_protocol.health import ComponentHealth, Status
 
 LOOK_EVERY_S = 10.0
@@ -48,11 +49,10 @@ class DiskSpace:
 
     def health(self) -> ComponentHealth:
         if self._problem:
-            return ComponentHealth(status="degraded", detail=self._problem)
+            return told("degraded", other(self._problem))
         if self._free_bytes is None:
-            return ComponentHealth(status="ok", detail="not measured yet")
+            return told("ok", phrase("disk-unmeasured"))
         if self._exposure:
-            return ComponentHealth(status="degraded", detail=self._exposure)
-        words = f"{self._free_bytes / 1e9:.1f} GB free"
+            return told("degraded", other(self._exposure))
         status: Status = "degraded" if self._free_bytes < LITTLE_BYTES else "ok"
-        return ComponentHealth(status=status, detail=words)
+        return told(status, phrase("disk", gb=round(self._free_bytes / 1e9, 1)))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import anyio
 
+from deskbus.languages.health_words import phrase, told
 from deskbus.observability.metrics.histogram import Histogram
 from deskbus_protocol.health import ComponentHealth
 
@@ -45,5 +46,5 @@ class LoopLag:
         return max(self._lags_s, default=0.0)
 
     def health(self) -> ComponentHealth:
-        words = f"at worst {self.worst_s * 1000:.0f} ms late in the last minute"
-        return ComponentHealth(status="degraded" if self.worst_s > LATE_S else "ok", detail=words)
+        words = phrase("lag", ms=round(self.worst_s * 1000))
+        return told("degraded" if self.worst_s > LATE_S else "ok", words)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 
 import structlog
 
+from deskbus.languages.health_words import english_words
 from deskbus.persistence.batch_sealer import BatchSealer, WithoutVault
 from deskbus.persistence.commit.durability import Waiter, call_all
 from deskbus.persistence.commit.unsealed_batches import UnsealedBatches, named
@@ -13,6 +14,7 @@ from deskbus.persistence.state import unsealed
 from deskbus.storage.timers import Timers
 from deskbus.storage.worker_thread import WorkerThread
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
+from deskbus_protocol.health import Phrase
 
 OPEN_AGAIN_S = (1.0, 2.0, 4.0, 8.0, 30.0)
 """Pauses before the vault is looked at again; an unlocking in this process is heard at once."""
@@ -174,18 +176,19 @@ class SensitiveMessages:
             self._tell()
 
     @property
-    def words(self) -> str:
-        """A description of the messages that wait or are refused, and why; empty where none are."""
+    def phrases(self) -> tuple[Phrase, ...]:
+        """A description of the messages that wait or are refused, and why; none where none are."""
         sealer = self._sealer
         if sealer is None or (not self.held and sealer.readiness not in ("locked", "none")):
-            return ""
-        return unsealed(
+            return ()
+        fate = unsealed(
             sealer.why,
             waiting=self.held.messages,
             topics=len(self.held.topics),
             refuse=self._without_vault == "refuse",
             refused=self.refused,
         )
+        return tuple(fate)
 
     def _refuse(self) -> None:
         self.refused += 1
@@ -232,7 +235,7 @@ class SensitiveMessages:
 
     def _tell(self) -> None:
         """Warns once of each reason, and tells when it is over."""
-        words = self.words
+        words = english_words(*self.phrases)
         why = self._sealer.why if self._sealer is not None and words else ""
         if why == self._reported:
             return

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from deskbus.contracts.log_query import LogQuery
+from deskbus.languages.health_words import english_words
 from deskbus.observability.metrics.histogram import DISK_BOUNDS_S, Histogram
 from deskbus.persistence.batch_sealer import BatchSealer, SealingError, WithoutVault
 from deskbus.persistence.commit.backlog import Backlog
@@ -36,6 +37,7 @@ from deskbus.storage.clocks import ClockMs, SteadyClock
 from deskbus.storage.timers import CallLater, Timers
 from deskbus.storage.worker_thread import WorkerThread
 from deskbus_protocol.errors import DEGRADED, DeskbusError
+from deskbus_protocol.health import Phrase
 
 SYNC_AFTER_S = 0.9
 """Leaves the disk a tenth of the second after which every message is to be on it."""
@@ -125,7 +127,7 @@ class MessagePersistence:
         self._sync_due = False
         self._due_messages = 1
         self._failures = 0
-        self._reason = ""
+        self._reason: Phrase | None = None
         self.breaker = CircuitBreaker("disk", monotonic_s=monotonic_s)
         self._attempt: Attempt | None = None
         self.flush_times = {"write": Histogram(DISK_BOUNDS_S), "fsync": Histogram(DISK_BOUNDS_S)}
@@ -274,7 +276,9 @@ class MessagePersistence:
                 await self._worker.run(partial(self._log.close, self.position))
         except (OSError, TimeoutError) as error:
             log.error(  # noqa: TRY400
-                "persistence.not_closed", reason=reason_of(error), messages=self._held
+                "persistence.not_closed",
+                reason=english_words(reason_of(error)),
+                messages=self._held,
             )
         self._suspended = self._closed = True
         self._timers.cancel_all()
@@ -349,11 +353,11 @@ class MessagePersistence:
 
     @property
     def state(self) -> PersistenceState:
-        states = [] if not self._reason else [degraded(self._reason, self._held, self._dropped)]
-        states += [PersistenceState("degraded", words)] if (words := self._sensitive.words) else []
-        if not states:
-            return PersistenceState("ok")
-        return PersistenceState("degraded", "; ".join(state.detail for state in states))
+        phrases = self._sensitive.phrases
+        if self._reason:
+            state = degraded(self._reason, self._held, self._dropped)
+            return state._replace(phrases=state.phrases + phrases)
+        return PersistenceState("degraded", phrases) if phrases else PersistenceState("ok")
 
     def statistics(self) -> PersistenceStatistics:
         return PersistenceStatistics(
@@ -487,7 +491,7 @@ class MessagePersistence:
             self.flush_times["fsync" if self._syncing else "write"].observe(took_s)
             if not whole:
                 self._give_up_waiting()
-            self._set_reason("" if whole else TOO_SLOW)
+            self._set_reason(None if whole else TOO_SLOW)
             call_all(in_flight, ok=True)
         self._go_on()
 
@@ -575,7 +579,7 @@ class MessagePersistence:
         if waiting:
             self._loop.call_soon(partial(call_all, waiting, ok=False))
 
-    def _set_reason(self, reason: str) -> None:
+    def _set_reason(self, reason: Phrase | None) -> None:
         if reason == self._reason:
             return
         self._reason = reason

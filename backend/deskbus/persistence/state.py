@@ -1,59 +1,66 @@
 """Whether messages reach the disk, in words for a person."""
 
 import errno
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
+from deskbus.languages.health_words import english_words, other, phrase
 from deskbus.persistence.batch_sealer import SealingError
 from deskbus.storage.folder_lock import FolderBusyError
 from deskbus.storage.newer_format import NewerFormatError
+from deskbus_protocol.health import Phrase
 
-TOO_SLOW = "the disk is too slow"
-NO_ANSWER = "the disk does not answer"
+TOO_SLOW = phrase("disk-slow")
+NO_ANSWER = phrase("disk-silent")
 
 _REASONS = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EROFS: "the disk is read-only",
-    errno.EIO: "the disk reports errors",
-    errno.EACCES: "the folder can't be written to",
-    errno.EPERM: "the folder can't be written to",
+    errno.ENOSPC: phrase("disk-full"),
+    errno.EDQUOT: phrase("disk-quota"),
+    errno.EROFS: phrase("disk-read-only"),
+    errno.EIO: phrase("disk-errors"),
+    errno.EACCES: phrase("folder-locked"),
+    errno.EPERM: phrase("folder-locked"),
 }
 
 
 class PersistenceState(NamedTuple):
-    """`detail` is empty while nothing is wrong."""
+    """There is nothing to tell while nothing is wrong."""
 
     status: Literal["ok", "degraded"]
-    detail: str = ""
+    phrases: tuple[Phrase, ...] = ()
+
+    @property
+    def detail(self) -> str:
+        """In English."""
+        return english_words(*self.phrases)
 
 
-def reason_of(error: BaseException) -> str:
+def reason_of(error: BaseException) -> Phrase:
     if isinstance(error, FolderBusyError):
-        return "another process writes to the folder"
+        return phrase("folder-busy")
     if isinstance(error, NewerFormatError):
-        return error.words
+        return other(error.words)
     if isinstance(error, SealingError):
-        return f"sensitive topics can't be encrypted, {error}"
+        return phrase("unsealed", words=str(error))
     if isinstance(error, OSError):
-        return _REASONS.get(error.errno or 0, "the files can't be written")
-    return "the messages can't be written"
+        return _REASONS.get(error.errno or 0, phrase("files-unwritten"))
+    return phrase("messages-unwritten")
 
 
-def degraded(reason: str, held: int, dropped: int) -> PersistenceState:
-    detail = f"{reason}; {held} messages wait in memory"
-    if dropped:
-        detail += f", {dropped} are lost"
-    return PersistenceState("degraded", detail)
+def degraded(reason: Phrase, held: int, dropped: int) -> PersistenceState:
+    waits = phrase("messages-wait", count=held)
+    lost = (phrase("messages-lost", count=dropped),) if dropped else ()
+    return PersistenceState("degraded", (reason, waits, *lost))
 
 
-def unsealed(why: str, *, waiting: int, topics: int, refuse: bool, refused: int) -> str:
+def unsealed(
+    why: str, *, waiting: int, topics: int, refuse: bool, refused: int
+) -> Iterator[Phrase]:
     """The fate of sensitive messages while they can't be encrypted."""
-    words = f"sensitive topics can't be encrypted, {why or 'the vault is being opened'}"
+    yield phrase("unsealed", words=why) if why else phrase("vault-opens")
     if waiting:
-        words += f"; {waiting} messages of {topics} topics wait in memory"
-        words += ", and are lost if the backend ends before"
+        yield phrase("unsealed-wait", count=waiting, topics=topics)
     if refuse:
-        words += "; new ones are refused"
+        yield phrase("unsealed-refuse")
     if refused:
-        words += f"; {refused} were refused"
-    return words
+        yield phrase("unsealed-refused", count=refused)

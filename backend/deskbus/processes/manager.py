@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 import structlog
 
+from deskbus.languages.health_words import phrase, told
 from deskbus.processes.managed_app import ManagedApp
 from deskbus.processes.policy.limit_policy import QUICK_SAMPLE_S
 from deskbus.processes.ports import AppPorts
@@ -307,23 +308,21 @@ class ProcessIsolationManager:
 
     def health(self) -> ComponentHealth:
         bad = [
-            f"{app.spec.app} is {app.state}"
+            phrase("app-state", app=app.spec.app, state=app.state)
             for app in self._apps.values()
             if app.state in ("degraded", "unresponsive", "crashed", "restarting", "failed")
         ]
         bad += [
-            f"the log of {app.spec.app} is not written ({app.run.capture.problem})"
+            phrase("app-log", app=app.spec.app, words=app.run.capture.problem)
             for app in self._apps.values()
             if app.run is not None and app.run.capture.problem
         ]
         running = sum(app.is_alive for app in self._apps.values())
         kind = self._starter.resource_groups.kind
-        words = f"{running} of {len(self._apps)} running, limits by {kind}"
+        words = phrase("apps", running=running, all=len(self._apps), kind=kind)
         if self._unreadable:
-            bad.insert(0, f"limits are not enforced. {self._unreadable}")
-        if bad:
-            return ComponentHealth(status="degraded", detail="; ".join([words, *bad]))
-        return ComponentHealth(status="ok", detail=words)
+            bad.insert(0, phrase("app-limits", words=self._unreadable))
+        return told("degraded" if bad else "ok", words, *bad)
 
     @property
     def enforced(self) -> str:

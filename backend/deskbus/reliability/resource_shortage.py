@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from deskbus.languages.health_words import phrase, told
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 from deskbus_protocol.health import ComponentHealth
 
@@ -56,11 +57,9 @@ class ResourceShortage:
     def health(self) -> ComponentHealth:
         if not self._skipped:
             return ComponentHealth(status="ok")
-        words = "skipped or refused: " + ", ".join(
-            f"{count} × {name}" for name, count in sorted(self._skipped.items())
-        )
+        words = ", ".join(f"{count} × {name}" for name, count in sorted(self._skipped.items()))
         recent = self._last_s is not None and self._monotonic_s() - self._last_s < TELL_FOR_S
-        return ComponentHealth(status="degraded" if recent else "ok", detail=words)
+        return told("degraded" if recent else "ok", phrase("skipped", words=words))
 
 
 class SpareDescriptors:

@@ -15,6 +15,7 @@ from msgspec import UNSET
 
 from deskbus.config import REFERENCE
 from deskbus.contracts.progress import ReportProgress
+from deskbus.languages.health_words import other, phrase, told
 from deskbus.reliability.circuit_breaker import BreakerPolicy, CircuitBreaker
 from deskbus.reliability.throttle import Throttle
 from deskbus.storage.newer_format import NewerFormatError
@@ -336,12 +337,14 @@ class VaultService:
     def health(self) -> ComponentHealth:
         status = self._vault.status()
         if status.state in ("memory", "locked"):
-            return ComponentHealth(status="degraded", detail=f"{status.state}: {status.detail}")
+            if status.state == "memory":
+                return told("degraded", phrase("vault-memory"))
+            return told("degraded", phrase("vault-locked", words=status.detail))
         if status.state == "closed" or status.kek_rotated_ms is None:
-            return ComponentHealth(status="ok", detail=status.detail)
+            return told("ok", phrase("vault-closed"))
         rotated = datetime.fromtimestamp(status.kek_rotated_ms / 1000, UTC)
-        words = f"{status.kek_provider}: {status.strength}, last rotated {rotated:%Y-%m-%d}"
-        return ComponentHealth(status="ok", detail=words)
+        words = f"{status.kek_provider}: {status.strength}"
+        return told("ok", other(words), phrase("vault-rotated", day=f"{rotated:%Y-%m-%d}"))
 
     async def _run(
         self,

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
+from deskbus.languages.health_words import other, phrase, told
 from deskbus_protocol.health import ComponentHealth
-from deskbus_protocol.wording.quantity import counted
 
 
 class WebState:
@@ -23,14 +23,8 @@ class WebState:
 
     def health(self) -> ComponentHealth:
         if not self._configured:
-            return ComponentHealth(status="off", detail="not in the configuration")
+            return told("off", phrase("not-configured", section="[web]"))
         if self.problem:
-            return ComponentHealth(status="degraded", detail=self.problem)
-        told = ", ".join(
-            (
-                counted(self.sockets, "WebSocket"),
-                counted(self.requests, "request"),
-                f"{self.refused} refused",
-            )
-        )
-        return ComponentHealth(status="ok", detail=told)
+            return told("degraded", other(self.problem))
+        counts = {"sockets": self.sockets, "requests": self.requests, "refused": self.refused}
+        return told("ok", phrase("web", **counts))

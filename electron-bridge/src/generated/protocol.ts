@@ -2090,9 +2090,17 @@ export interface HealthResult {
   breakers: Record<string, BreakerStatus>;
 }
 
+/** `detail` is in English; `phrases` are the same, for whoever shows it in another language. */
 export interface ComponentHealth {
   status: "degraded" | "failed" | "off" | "ok";
   detail?: string;
+  phrases?: Array<Phrase>;
+}
+
+/** A statement, by its key in the catalogues of languages, and the values in it. */
+export interface Phrase {
+  key: string;
+  values?: Record<string, string | number | number>;
 }
 
 /**
@@ -2376,7 +2384,8 @@ export interface ControlOverview {
 
 /**
  * Something that a person has to see to. `subject` is the app or the component, `count` how
- * many, `detail` the component's own words. The page knows the words and the action of each kind.
+ * many, `detail` the component's own words in English, `phrases` the same by their keys. The page
+ * knows the words and the action of each kind.
  */
 export interface Need {
   kind: "app_failed" | "app_restarting" | "app_unresponsive" | "audit" | "component" | "dead_letters" | "disk" | "full_queues" | "log_damaged" | "slow_readers" | "vault_locked" | "vault_memory";
@@ -2385,6 +2394,7 @@ export interface Need {
   name?: string;
   count?: number;
   detail?: string;
+  phrases?: Array<Phrase>;
 }
 
 /** A client and the rate at which it publishes, estimated from topics' last messages. */

@@ -133,6 +133,26 @@ async def test_the_control_centre_is_in_the_persons_language(
     none = say("page.unit.per-s", value="0")
     await centre.until(f"document.querySelectorAll('.tile strong')[3].textContent === '{none}'")
     assert await centre.evaluate(CUT) == []
+    off = say("page.control.health.not-configured", section="[federation]")
+    told = "[...document.querySelectorAll('.component-detail')].map((each) => each.textContent)"
+    assert off in await centre.evaluate(told)
+
+
+async def test_an_error_is_told_in_the_persons_language_with_what_to_do(
+    session: tuple[ElectronSession, Language],
+) -> None:
+    electron, language = session
+    await in_main(electron, "shell.openControlCentre('bus/#publish').then(() => true)")
+    centre = await electron.window("/control.html")
+    await centre.until("!!document.querySelector('.publisher input')")
+    await centre.evaluate("void document.querySelector('.publisher input').focus()")
+    await centre.type("no..topic")
+    await centre.click(".publisher button[type=submit]")
+    words = await centre.until("document.querySelector('#notice.bad span')?.textContent")
+    key = "page.control.error.invalid_topic"
+    assert language.text(key) in words
+    assert str(words).endswith(language.text(f"{key}.action"))
+    await in_main(electron, "shell.openControlCentre('bus/#map').then(() => true)")
 
 
 async def test_the_map_of_the_bus_has_its_writers_where_a_line_begins(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deskbus.languages.catalogue import languages, negotiate, read_catalogue
+from deskbus.languages.health_words import PREFIX
 from deskbus.languages.language import english, language_for
 from deskbus.languages.message_format import OTHER, Branches, Message, fields, parse
 from deskbus.languages.pseudo_locale import CODE, FILE, catalogue_file
@@ -41,6 +42,14 @@ def python_keys(path: Path) -> Iterator[str]:
                 yield from leaves(argument)
 
 
+def phrase_keys(path: Path) -> Iterator[str]:
+    """The keys of statements about health, which each are looked up twice: here, and by a page."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "phrase":
+            for key in leaves(node.args[0]):
+                yield re.escape(PREFIX) + key
+
+
 def leaves(node: ast.expr) -> Iterator[str]:
     match node:
         case ast.Constant(value=str(key)):
@@ -66,7 +75,7 @@ def used() -> set[str]:
     found: set[str] = set()
     for path in BACKEND.rglob("*.py"):
         if "languages" in path.read_text():
-            found |= set(python_keys(path))
+            found |= set(python_keys(path)) | set(phrase_keys(path))
     for path in BRIDGE.rglob("*.ts"):
         found |= set(script_keys(path))
     pages = list((BRIDGE / "renderer").glob("*/*.html"))

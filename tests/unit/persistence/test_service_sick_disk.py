@@ -28,7 +28,8 @@ async def test_a_sick_disk_is_told_and_loses_nothing_when_it_recovers(
     rig.disk.failing[operation] = error
     rig.append(1, 3)
     assert not await rig.durable()
-    assert rig.persistence.state == PersistenceState("degraded", detail)
+    assert rig.persistence.state.status == "degraded"
+    assert rig.persistence.state.detail == detail
     rig.append(4, 4)
     # Nobody is kept waiting while the disk is sick.
     assert not await rig.durable()
@@ -86,7 +87,7 @@ async def test_memory_is_bounded_while_the_disk_is_full_and_losses_are_told(
     assert statistics.held_bytes <= 22_000
     assert statistics.held + statistics.dropped == 500
     assert rig.persistence.state.detail == (
-        f"the disk is full; {statistics.held} messages wait in memory, "
+        f"the disk is full; {statistics.held} messages wait in memory; "
         f"{statistics.dropped} are lost"
     )
     rig.disk.failing.clear()

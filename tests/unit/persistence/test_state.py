@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.persistence.state import PersistenceState, degraded, reason_of
+from deskbus.languages.health_words import english_words, phrase
+from deskbus.persistence.state import degraded, reason_of
 from deskbus.storage.folder_lock import FolderBusyError
 
 
@@ -22,11 +23,10 @@ from deskbus.storage.folder_lock import FolderBusyError
     ],
 )
 def test_an_error_has_a_reason_in_plain_words(error: Exception, reason: str) -> None:
-    assert reason_of(error) == reason
+    assert english_words(reason_of(error)) == reason
 
 
 def test_the_detail_tells_what_waits_and_what_is_lost() -> None:
-    assert degraded("the disk is full", 5, 0) == PersistenceState(
-        "degraded", "the disk is full; 5 messages wait in memory"
-    )
-    assert degraded("the disk is full", 5, 2).detail.endswith("in memory, 2 are lost")
+    full = phrase("disk-full")
+    assert degraded(full, 5, 0).detail == "the disk is full; 5 messages wait in memory"
+    assert degraded(full, 1, 2).detail.endswith("; 1 message waits in memory; 2 are lost")

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import UnsetType
 
+from deskbus.languages.health_words import phrase
 from deskbus_protocol.apps import AppStatus
 from deskbus_protocol.control import Need, NeedKind
-from deskbus_protocol.health import ComponentHealth
+from deskbus_protocol.health import ComponentHealth, Phrase
 from deskbus_protocol.secrets import VaultStatus
 
 TOLD_OTHERWISE = frozenset({"apps", "vault", "bus"})
@@ -26,7 +27,7 @@ def needs_of(
     log_findings: int,
 ) -> list[Need]:
     """The worst first."""
-    found = [*_of_vault(vault), *_of_apps(apps), *_of_components(components)]
+    found = [*_of_vault(vault, components), *_of_apps(apps), *_of_components(components)]
     if log_findings:
         found.append(Need(kind="log_damaged", severity="bad", count=log_findings))
     if full_queues:
@@ -38,12 +39,15 @@ def needs_of(
     return sorted(found, key=lambda need: need.severity == "caution")
 
 
-def _of_vault(vault: VaultStatus) -> Iterable[Need]:
+def _of_vault(vault: VaultStatus, components: Mapping[str, ComponentHealth]) -> Iterable[Need]:
+    phrases = components["vault"].phrases if "vault" in components else []
     if vault.state == "locked":
         name = "password" if vault.needs_password else ""
-        yield Need(kind="vault_locked", severity="bad", name=name, detail=vault.detail)
+        yield Need(
+            kind="vault_locked", severity="bad", name=name, detail=vault.detail, phrases=phrases
+        )
     elif vault.state == "memory":
-        yield Need(kind="vault_memory", severity="caution", detail=vault.detail)
+        yield Need(kind="vault_memory", severity="caution", detail=vault.detail, phrases=phrases)
 
 
 def _of_apps(apps: Iterable[AppStatus]) -> Iterable[Need]:
@@ -65,6 +69,7 @@ def _of_apps(apps: Iterable[AppStatus]) -> Iterable[Need]:
             subject=app.app,
             name=app.name,
             detail=detail,
+            phrases=_of_crash(app),
         )
 
 
@@ -77,4 +82,12 @@ def _of_components(components: Mapping[str, ComponentHealth]) -> Iterable[Need]:
             severity="bad" if health.status == "failed" else "caution",
             subject=name,
             detail="" if isinstance(health.detail, UnsetType) else health.detail,
+            phrases=health.phrases,
         )
+
+
+def _of_crash(app: AppStatus) -> list[Phrase]:
+    """The cause alone: the sentence with its figures is recorded in English."""
+    if isinstance(app.crash, UnsetType):
+        return []
+    return [phrase("crash", cause=app.crash.cause, limit=app.crash.limit or "none")]

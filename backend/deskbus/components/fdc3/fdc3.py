@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from deskbus.contracts.component import Component
+from deskbus.languages.health_words import phrase, told
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 from deskbus_protocol.fdc3 import LastContext
@@ -96,4 +97,4 @@ class Fdc3Off:
         self.here()
 
     def health(self) -> ComponentHealth:
-        return ComponentHealth(status="off", detail="no [fdc3] in the configuration")
+        return told("off", phrase("not-configured", section="[fdc3]"))

@@ -34,6 +34,7 @@ from deskbus.fdc3.directory.app_directory import AppDirectory, own_id
 from deskbus.fdc3.directory.icons import Icons
 from deskbus.fdc3.directory.sources import DirectorySources, Loaded
 from deskbus.fdc3.layout import ChannelLayout
+from deskbus.languages.health_words import phrase, told
 from deskbus.security.permission_request import Permit
 from deskbus.storage.awake_clock import awake_s, tick_every
 from deskbus.ui.choice_dialogs import ChoiceDialogs
@@ -58,6 +59,9 @@ TICK_S = 0.1
 
 DIRECTORY_FOLDER = "appd"
 """Below the data folder: the last copies of directories that were downloaded."""
+
+MAX_PROBLEM = 2000
+"""Characters of what is wrong with the app directory."""
 
 MAX_READERS_NAMED = 50
 """Readers of one context that the audit log names; of more it has the number."""
@@ -174,10 +178,8 @@ class Fdc3Agent:
     def health(self) -> ComponentHealth:
         if self._sources.problems:
             words = "; ".join(f"{name}: {why}" for name, why in self._sources.problems.items())
-            return ComponentHealth(status="degraded", detail=f"app directory: {words}"[:2000])
-        return ComponentHealth(
-            status="ok", detail=f"{len(self.service.agent.directory)} apps in the directory"
-        )
+            return told("degraded", phrase("directory-problem", words=words[:MAX_PROBLEM]))
+        return told("ok", phrase("directory", count=len(self.service.agent.directory)))
 
     def _take_in(self, agent: AgentCore, loaded: list[Loaded]) -> None:
         """An app of the configuration is what that says; its record adds what FDC3 knows of it."""

@@ -11,6 +11,7 @@ from deskbus.bus.route import BusClient, Rank, Reader
 from deskbus.components.backend_run import BackendRun
 from deskbus.components.messaging.messaging import Messaging
 from deskbus.config import ConfigError, FederationConfig, Settings
+from deskbus.languages.health_words import phrase, told
 from deskbus.security.service import SecurityManager
 from deskbus.vault.service import VaultService
 from deskbus_protocol.envelope import ClientId
@@ -58,7 +59,7 @@ class FederationBridge:
 
     def health(self) -> ComponentHealth:
         if self.federation is None:
-            return ComponentHealth(status="off", detail="not in the configuration")
+            return told("off", phrase("not-configured", section="[federation]"))
         return self.federation.health()
 
 

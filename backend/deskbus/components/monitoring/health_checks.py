@@ -1,53 +1,48 @@
 """The health checks of the components, as `health.get` reports them."""
 
+from collections.abc import Iterator
+
 import msgspec
-from msgspec import UNSET
 
 from deskbus.bus.service import InterApplicationBus
 from deskbus.config import Config, PersistenceConfig
+from deskbus.languages.health_words import other, phrase, told
 from deskbus.persistence.service import MessagePersistence
 from deskbus.reliability.health_monitor import Check
 from deskbus.security.decisions.decision_store import DecisionStore
 from deskbus.security.policy.policy_service import PolicyService
 from deskbus.ui.shell import Shell
-from deskbus_protocol.health import ComponentHealth, Status
+from deskbus_protocol.health import ComponentHealth, Phrase
 from deskbus_protocol.history import LogRules, LogStats
-from deskbus_protocol.wording.quantity import counted
 
 
 def bus_check(bus: InterApplicationBus) -> Check:
     def check() -> ComponentHealth:
         stats = bus.statistics()
-        words = (
-            f"{counted(stats.clients, 'client')}, {counted(stats.subscriptions, 'subscription')}"
-        )
-        trouble = _bus_trouble(bus, stats.slow_readers)
-        if trouble:
-            return ComponentHealth(status="degraded", detail=f"{words}; {trouble}")
-        return ComponentHealth(status="ok", detail=words)
+        words = phrase("bus", clients=stats.clients, subscriptions=stats.subscriptions)
+        trouble = [*_bus_trouble(bus, stats.slow_readers)]
+        return told("degraded" if trouble else "ok", words, *trouble)
 
     return check
 
 
-def _bus_trouble(bus: InterApplicationBus, slow: int) -> str:
-    """The causes of present or imminent message loss; "" for none."""
-    troubles = []
+def _bus_trouble(bus: InterApplicationBus, slow: int) -> Iterator[Phrase]:
+    """The causes of present or imminent message loss."""
     if slow:
-        troubles.append(f"{counted(slow, 'slow reader')}, whose oldest messages are dropped")
+        yield phrase("bus-slow", count=slow)
     full = sum(member.queue.full for member in bus.members)
     if full:
-        troubles.append(f"{counted(full, 'full queue')} of clients that are away")
+        yield phrase("bus-full", count=full)
     if bus.dead_letters.full:
-        troubles.append("the dead letters are full, so the oldest are forgotten")
-    return ", ".join(troubles)
+        yield phrase("bus-letters")
 
 
 def persistence_check(persistence: MessagePersistence | None) -> Check:
     def check() -> ComponentHealth:
         if persistence is None:
-            return ComponentHealth(status="off", detail="switched off in the configuration")
-        status: Status = "ok" if persistence.state.status == "ok" else "degraded"
-        return ComponentHealth(status=status, detail=persistence.state.detail or UNSET)
+            return told("off", phrase("off"))
+        state = persistence.state
+        return told(state.status, *state.phrases)
 
     return check
 
@@ -56,16 +51,14 @@ def development_check(config: Config) -> dict[str, Check]:
     """None where there is nothing to tell."""
     if not config.development:
         return {}
-    words = "faults can be made (deskbus chaos); take development out before people work with it"
-    return {"development": lambda: ComponentHealth(status="degraded", detail=words)}
+    return {"development": lambda: told("degraded", phrase("development"))}
 
 
 def shell_check(shell: Shell) -> Check:
     def check() -> ComponentHealth:
         if shell.connected:
             return ComponentHealth(status="ok")
-        words = "no shell: windows and prompts can't be shown"
-        return ComponentHealth(status="off", detail=words)
+        return told("off", phrase("no-shell"))
 
     return check
 
@@ -74,7 +67,7 @@ def permissions_check(decisions: DecisionStore, policies: PolicyService) -> Chec
     def check() -> ComponentHealth:
         problem = policies.problem or decisions.problem
         if problem:
-            return ComponentHealth(status="degraded", detail=problem)
+            return told("degraded", other(problem))
         return ComponentHealth(status="ok")
 
     return check

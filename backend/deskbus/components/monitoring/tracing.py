@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from deskbus.components.backend_run import BackendRun
 from deskbus.config import ConfigError
+from deskbus.languages.health_words import phrase, told
 from deskbus.observability.tracing.sampling import HeadSampler
 from deskbus.observability.tracing.span import Span
 from deskbus.observability.tracing.trace_ring import TraceRing
@@ -73,9 +74,9 @@ class Tracing:
 
     def health(self) -> ComponentHealth:
         if self.tracer is None:
-            return ComponentHealth(status="off", detail="switched off in the configuration")
+            return told("off", phrase("off"))
         if self.exporter is None:
-            return ComponentHealth(status="ok", detail=f"{len(self.ring)} traces kept here")
+            return told("ok", phrase("traces", count=len(self.ring)))
         return self.exporter.health()
 
     def _exporter(self, url: str, epoch: str) -> "OtlpExporter[Span]":

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import anyio
 import structlog
 
+from deskbus.languages.health_words import other, phrase, told
 from deskbus.observability.forwarding.alert import Alert
 from deskbus.observability.forwarding.bookmark import ForwardBookmark
 from deskbus.observability.forwarding.destination import Destination, DestinationError
@@ -114,10 +115,8 @@ class Forwarder:
         return max(self._newest() - self._seq, 0)
 
     def health(self) -> ComponentHealth:
-        words = f"{self.sent} records sent, {self.behind} not looked at yet"
-        if self._problem:
-            return ComponentHealth(status="degraded", detail=f"{self._problem}; {words}")
-        return ComponentHealth(status="ok", detail=words)
+        words = phrase("forwarded", sent=self.sent, behind=self.behind)
+        return told("degraded", other(self._problem), words) if self._problem else told("ok", words)
 
     async def _arrive(self, records: list[AuditRecord], alerts: list[Alert]) -> bool:
         attempt = self.breaker.begin()

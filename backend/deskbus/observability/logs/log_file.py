@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from deskbus.languages.health_words import other, phrase, told
 from deskbus_protocol.health import ComponentHealth
 
 WAITING_BYTES = 4 * 1024 * 1024
@@ -68,10 +69,8 @@ class RotatedLogFile:
         self._thread.join(LAST_WRITES_S)
 
     def health(self) -> ComponentHealth:
-        if self._problem:
-            words = f"{self._problem}; {self.dropped} lines dropped"
-            return ComponentHealth(status="degraded", detail=words)
-        return ComponentHealth(status="ok", detail=f"{self.dropped} lines dropped")
+        words = phrase("log-dropped", count=self.dropped)
+        return told("degraded", other(self._problem), words) if self._problem else told("ok", words)
 
     def _run(self) -> None:
         while True:

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TextIO
 
+from deskbus.languages.health_words import phrase, told
 from deskbus_protocol.health import ComponentHealth
 
 WAITING_BYTES = 1024 * 1024
@@ -90,15 +91,13 @@ class StandardError:
             )
 
     def health(self) -> ComponentHealth:
+        words = phrase("log-dropped", count=self._dropped)
         if self._gone:
-            words = f"nobody reads standard error any more; {self._dropped} lines dropped"
-            return ComponentHealth(status="degraded", detail=words)
-        words = f"{self._dropped} lines dropped"
+            return told("degraded", phrase("log-unread"), words)
         at_s = self._dropped_at_s
         if at_s is not None and self._monotonic_s() - at_s < TELL_FOR_S:
-            words += ", for standard error is not read fast enough"
-            return ComponentHealth(status="degraded", detail=words)
-        return ComponentHealth(status="ok", detail=words)
+            return told("degraded", words, phrase("log-slow"))
+        return told("ok", words)
 
     def _append(self, piece: bytes) -> None:
         self._waiting.append(piece)

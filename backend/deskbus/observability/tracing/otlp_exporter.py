@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import anyio
 import structlog
 
+from deskbus.languages.health_words import other, phrase, told
 from deskbus.observability.otlp_http import CollectorError, post
 from deskbus.reliability.circuit_breaker import CircuitBreaker
 from deskbus_protocol.health import ComponentHealth
@@ -112,10 +113,9 @@ class OtlpExporter(Generic[T]):
         return True
 
     def health(self) -> ComponentHealth:
-        words = f"{self.sent} sent, {len(self._waiting)} waiting, {self.dropped} dropped"
-        if self._problem:
-            return ComponentHealth(status="degraded", detail=f"{self._problem}; {words}")
-        return ComponentHealth(status="ok", detail=words)
+        counts = {"sent": self.sent, "waiting": len(self._waiting), "dropped": self.dropped}
+        words = phrase("exported", **counts)
+        return told("degraded", other(self._problem), words) if self._problem else told("ok", words)
 
     def _give_back(self, batch: list[T]) -> None:
         self._waiting.extendleft(reversed(batch))

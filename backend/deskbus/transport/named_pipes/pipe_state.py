@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from deskbus.languages.health_words import other, phrase, told
 from deskbus_protocol.health import ComponentHealth
 
 
@@ -19,5 +20,5 @@ class PipeState:
 
     def health(self) -> ComponentHealth:
         if self.problem:
-            return ComponentHealth(status="degraded", detail=self.problem)
-        return ComponentHealth(status="ok", detail=f"made anew {self.renewals} times")
+            return told("degraded", other(self.problem))
+        return told("ok", phrase("pipe", count=self.renewals))

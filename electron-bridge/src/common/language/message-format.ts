@@ -17,7 +17,7 @@ export type Message = Part[];
 /** How one language writes what is put into its messages. */
 export interface Habits {
   category(number: number): string;
-  number(value: number): string;
+  number(value: number, decimals?: number): string;
   isolated(text: string): string;
 }
 
@@ -38,7 +38,7 @@ export function fill(message: Message, values: Values, habits: Habits): string {
       if (value === undefined) throw new Error(`There is no value for ${part.name}.`);
       if ('style' in part) {
         return part.style === 'number' && typeof value === 'number'
-          ? habits.number(value)
+          ? habits.number(value, Number.isInteger(value) ? 0 : 1)
           : habits.isolated(String(value));
       }
       const branch = part.kind === 'plural' ? habits.category(Number(value)) : String(value);

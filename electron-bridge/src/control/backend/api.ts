@@ -8,11 +8,13 @@ export type Outcome<Name extends ControlMethod> = Methods[Name]['result'];
 
 /** A refusal or a failure, in the backend's words. */
 export class CallError extends Error {
+  readonly code: number;
   readonly action: string;
   readonly category: string;
 
   constructor(error: ErrorObject) {
     super(error.message);
+    this.code = error.code;
     this.action = error.data?.action ?? '';
     this.category = error.data?.category ?? 'internal';
   }

@@ -11,6 +11,7 @@ import { colourOf, type Colour } from '../charts/colours';
 import { fill, h, keyed, placed, setAttribute, setText } from '../dom';
 import { latency, memory, NOTHING, rate, short } from '../format';
 import { icon } from '../icons';
+import { said } from '../phrases';
 import type { Context, Page } from './page';
 import { Poll } from '../backend/poll';
 import { Sparkline } from '../charts/sparkline';
@@ -292,8 +293,9 @@ export class Overview implements Page {
         const detail = element.querySelector<HTMLElement>('.need-detail');
         if (title) setText(title, titleOf(need));
         if (!detail) return;
-        setText(detail, need.detail ?? '');
-        detail.title = need.detail ?? '';
+        const words = said(need.detail, need.phrases);
+        setText(detail, words);
+        detail.title = words;
       },
     );
   }
@@ -432,7 +434,8 @@ export class Overview implements Page {
         const dot = element.querySelector('.dot');
         const detail = element.querySelector<HTMLElement>('.component-detail');
         const words =
-          health.detail ?? textOr(`page.control.status.${health.status}`, health.status);
+          said(health.detail, health.phrases) ||
+          textOr(`page.control.status.${health.status}`, health.status);
         if (dot) dot.className = `dot ${TONES[health.status]}`;
         if (!detail) return;
         setText(detail, words);

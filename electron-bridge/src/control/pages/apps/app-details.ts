@@ -1,6 +1,7 @@
 import type { ControlAppResult, Crash } from '../../../generated/protocol';
 import { fill, h, keyed, setText } from '../../dom';
 import { duration, memory, NOTHING, number, percent, time } from '../../format';
+import { crashWords, troubleOf } from '../../phrases';
 import { asTree } from '../../tree';
 import { facts } from '../../widgets/facts';
 import { text } from '../../../renderer/language';
@@ -93,12 +94,18 @@ function crashOf(crash: Crash): HTMLElement {
     'li',
     {},
     h('span', { class: 'quiet mono' }, time(crash.at)),
-    h('div', {}, h('strong', {}, crash.detail), h('span', { class: 'quiet' }, how.join(' · '))),
+    h(
+      'div',
+      {},
+      h('strong', {}, crashWords(crash)),
+      h('span', { class: 'quiet' }, how.join(' · ')),
+    ),
   );
 }
 
 function factsOf(row: AppRow): HTMLElement {
   const { status, stats } = row;
+  const trouble = troubleOf(status);
   const sample = stats?.sample;
   const limits = stats?.limits ?? {};
   const against = (value: string, limit: string | undefined): string => {
@@ -143,8 +150,6 @@ function factsOf(row: AppRow): HTMLElement {
         : number(limits.messages_per_s),
     ],
     [text('page.control.apps.restarts'), number(status.restarts ?? 0)],
-    ...(status.detail === undefined
-      ? []
-      : [[text('page.control.apps.detail'), status.detail] as const]),
+    ...(trouble === '' ? [] : [[text('page.control.apps.detail'), trouble] as const]),
   ]);
 }

@@ -8,6 +8,7 @@ import { button } from '../../widgets/button';
 import { pill } from '../../widgets/cells';
 import { figures } from '../../widgets/columns';
 import type { Column } from '../../widgets/grid';
+import { crashWords, troubleOf } from '../../phrases';
 import { text } from '../../../renderer/language';
 import type { Context } from '../page';
 import { TablePage } from '../table-page';
@@ -239,7 +240,7 @@ function columns(): Column<AppRow>[] {
       make: (cell) => add(cell, h('span', { class: 'pill' })),
       draw: (cell, { status }) => {
         pill(cell, stateOf(status), TONES[status.state]);
-        cell.title = status.detail ?? status.crash?.detail ?? '';
+        cell.title = troubleOf(status) || (status.crash ? crashWords(status.crash) : '');
       },
     },
     usageColumn('cpu', 'page.control.apps.cpu', 'c1'),

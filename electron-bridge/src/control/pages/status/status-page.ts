@@ -1,8 +1,9 @@
 import type { ComponentHealth, MetricSample } from '../../../generated/protocol';
-import { CallError } from '../../backend/api';
 import { Poll } from '../../backend/poll';
 import { add, fill, h } from '../../dom';
+import { parts } from '../../errors';
 import { NOTHING, number } from '../../format';
+import { said } from '../../phrases';
 import { text, textOr } from '../../../renderer/language';
 import type { Context, Page } from '../page';
 
@@ -82,7 +83,7 @@ export abstract class StatusPage implements Page {
             { class: `pill ${health ? TONES[health.status] : 'quiet'}` },
             health ? textOr(`page.control.status.${health.status}`, health.status) : NOTHING,
           ),
-          h('span', { class: 'quiet' }, health?.detail ?? ''),
+          h('span', { class: 'quiet' }, said(health?.detail, health?.phrases)),
           h('p', { class: 'quiet' }, text(this.intro)),
         ),
         h('div', { class: 'buttons' }, ...actions),
@@ -107,8 +108,7 @@ export abstract class StatusPage implements Page {
 
 /** The card in place of those that can't be had, such as of what is switched off. */
 function failure(error: unknown): HTMLElement {
-  const action = error instanceof CallError ? error.action : '';
-  return section(error instanceof Error ? error.message : String(error), action);
+  return section(...parts(error));
 }
 
 export function numberOf(value: unknown): string {
