@@ -9,8 +9,8 @@ export function words(error: unknown): string {
 }
 
 /**
- * What went wrong, and what to do about it. The backend's own words are English; in other languages
- * stand those of the table of errors, and before the backend's where those say more.
+ * The failure, and the remedy. The backend's own words are English; in other languages stand those of
+ * the table of errors, and before the backend's where those say more.
  */
 export function parts(error: unknown): [message: string, action: string] {
   if (!(error instanceof CallError)) {
