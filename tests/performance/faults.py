@@ -20,7 +20,7 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from demo.processes import command_of, descendants, files_of, process
+from demo.processes import Process, command_of, descendants, files_of, process
 from deskbus_protocol.client import Client
 from deskbus_protocol.errors import DeskbusError
 from tests.integration.shell import TestShell, start_shell
@@ -150,12 +150,15 @@ class Machine:
                 os.kill(app["pid"], signal.SIGKILL)
         await anyio.sleep(LASTS_S)
 
-    async def _kill_watchdog(self) -> None:
+    def watchdogs(self) -> list[Process]:
         backend = process(self.pid)
         assert backend is not None
-        for child in descendants(backend):
-            if any("watchdog" in word for word in command_of(child)):
-                child.kill()
+        below = descendants(backend)
+        return [each for each in below if any("watchdog" in word for word in command_of(each))]
+
+    async def _kill_watchdog(self) -> None:
+        for watchdog in self.watchdogs():
+            watchdog.kill()
         await anyio.sleep(LASTS_S)
 
     async def _step(self, by_s: int) -> None:
@@ -203,6 +206,8 @@ async def wrong(machine: Machine, traffic: Traffic, feed: Client, descriptors: i
         for name, found in health["components"].items()
         if found["status"] not in ("ok", "off") and name not in EXPECTED
     ]
+    if not machine.watchdogs():
+        faults.append("no watchdog is there")
     if machine.files() > descriptors + MORE_DESCRIPTORS:
         faults.append(f"{machine.files()} descriptors, {descriptors} before")
     return faults + find_faults(traffic.acknowledged, traffic.heard, await stored(machine.shell))

@@ -329,8 +329,12 @@ class ProcessIsolationManager:
         return self._starter.resource_groups.kind
 
     async def _measure_for_ever(self) -> None:
-        """Every app once a second, one that grows towards a limit ten times."""
+        """Every app once a second, one that grows towards a limit ten times.
+
+        As often, a watchdog is put in place of one that has gone.
+        """
         while True:
+            self._starter.watchdog.ensure()
             now_s = time.monotonic()
             running = [app for app in self._apps.values() if app.subject() is not None]
             due = [app for app in running if app.limit_monitor.due_at <= now_s]

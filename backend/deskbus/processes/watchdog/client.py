@@ -21,6 +21,8 @@ class WatchdogClient:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._roots: dict[int, Root] = {}
+        self._not_started: str | None = None
+        """Why none could be started, as it was logged; None while there is one."""
 
     @property
     def pids(self) -> list[int]:
@@ -36,6 +38,13 @@ class WatchdogClient:
     def forget(self, root: Root) -> None:
         if self._roots.pop(root.identity.pid, None) is not None:
             self._tell(f"- {root.identity.pid}\n")
+
+    def ensure(self) -> None:
+        """Starts one in place of a watchdog that has ended, or that could not be started before."""
+        if self._process is not None and self._process.poll() is not None:
+            self._lose(self._process)
+        if self._process is None and self._roots:
+            self._start()
 
     def close(self) -> None:
         """Blocks for a moment; apps must have ended before."""
@@ -56,23 +65,33 @@ class WatchdogClient:
                 start_new_session=True,
             )
         except OSError as error:
-            log.warning("guard.not_started", reason=error.strerror)
+            if self._not_started != error.strerror:
+                log.warning("guard.not_started", reason=error.strerror)
+            self._not_started = error.strerror
             return
-        for root in self._roots.values():
-            self._tell(_line(root))
+        self._not_started = None
+        # One that ends before it has read them is replaced by `ensure`, not from here for ever.
+        self._write(self._process, "".join(map(_line, self._roots.values())))
 
     def _tell(self, line: str) -> None:
-        if self._process is None or self._process.stdin is None:
-            return
+        if self._process is not None and not self._write(self._process, line):
+            self.ensure()
+
+    def _write(self, process: subprocess.Popen[bytes], lines: str) -> bool:
+        """Whether the watchdog was there to be told."""
+        assert process.stdin is not None
         try:
-            self._process.stdin.write(line.encode())
-            self._process.stdin.flush()
+            process.stdin.write(lines.encode())
+            process.stdin.flush()
         except OSError:
-            log.warning("guard.gone")
-            self._hang_up(self._process)
-            self._process = None
-            if line.startswith("+"):
-                self._start()
+            self._lose(process)
+            return False
+        return True
+
+    def _lose(self, process: subprocess.Popen[bytes]) -> None:
+        log.warning("guard.gone")
+        self._hang_up(process)
+        self._process = None
 
     @staticmethod
     def _hang_up(process: subprocess.Popen[bytes]) -> None:

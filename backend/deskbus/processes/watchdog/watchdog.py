@@ -113,7 +113,21 @@ else:
                 continue
 
 
+def lift_limits() -> None:
+    """Raises inherited soft limits to their hard ones.
+
+    One that starts while the backend is short of descriptors, memory or room on a disk, as on
+    purpose in development, would keep that for life.
+    """
+    import resource
+
+    for inherited in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_AS):
+        _, hard = resource.getrlimit(inherited)
+        resource.setrlimit(inherited, (hard, hard))
+
+
 def main() -> None:
+    lift_limits()
     # Ctrl-C ends the backend in order; the watchdog is for an end that is not in order.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
