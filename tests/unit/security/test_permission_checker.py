@@ -2,16 +2,19 @@
 
 import pytest
 
+from deskbus.security import permission_checker
+from deskbus.security.model.effective_permissions import EffectivePermissions, PermissionVerdict
 from deskbus.security.permission_request import Permit
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.permissions import Grant, GrantParams
-from tests.unit.security.desk import OTHER_WINDOW, READ, TICKER, Desk, says
+from tests.unit.security.desk import OTHER_WINDOW, READ, TICKER, WRITE, Desk, says
 
 pytestmark = pytest.mark.requirement("3.2")
 
 ONE = Grant("messaging.read", "prices.a")
 OTHER = Grant("messaging.read", "prices.b")
 UNDECLARED = Grant("messaging.read", "orders.a")
+MONTH_MS = 30 * 86_400_000
 
 
 def decided(grant: Grant, *, allowed: bool = True) -> GrantParams:
@@ -120,3 +123,61 @@ async def test_nobody_is_asked_here() -> None:
         desk.security.checker.basis(TICKER.app, ONE)
         desk.security.checker.may_read(TICKER, ONE.scope)
     assert desk.asked == []
+
+
+async def test_a_pattern_may_be_read_or_written_where_every_topic_of_it_may() -> None:
+    narrow = (Grant("messaging.read", "prices.dax"), Grant("messaging.write", "orders.*"))
+    async with Desk(grants=narrow).running() as desk:
+        checker = desk.security.checker
+        assert checker.may_subscribe(TICKER, "prices.dax") is True
+        assert checker.may_subscribe(TICKER, "prices.*") is False
+        assert checker.may_write_all(TICKER, "orders.*") is True
+        assert checker.may_write_all(TICKER, "orders.#") is False
+    async with Desk(mode="allow").running() as desk:
+        assert desk.security.checker.may_subscribe(TICKER, "prices.*") is True
+        assert desk.security.checker.may_write_all(TICKER, "orders.#") is True
+
+
+async def test_a_decision_counts_as_used_only_where_it_is_what_permits() -> None:
+    async with Desk(grants=(WRITE,)).running() as desk:
+        await desk.settings.grant(decided(WRITE))
+        assert desk.security.checker.may_write(TICKER, "orders.a") is True
+        assert desk.security.checker.may_write(TICKER, UNDECLARED.scope) is True
+        (decision,) = desk.decisions
+        assert decision.used is None, "the configuration permits it"
+
+
+async def test_a_decision_that_has_ended_is_the_ground_of_nothing() -> None:
+    desk = Desk()
+    desk.person = says("allow", "always", expires_ms=MONTH_MS)
+    async with desk.running():
+        await desk.security.permissions.request(TICKER, READ)
+        checker = desk.security.checker
+        (decision,) = desk.decisions
+        assert decision.until is not None
+        assert checker.basis(TICKER.app, ONE).decision == decision
+        desk.clock.pass_ms(decision.until - desk.now())
+        basis = checker.basis(TICKER.app, ONE)
+        assert (basis.verdict.state, basis.decision) == ("open", None)
+
+
+async def test_verdicts_are_worked_out_once_and_no_more_than_a_number_of_them_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worked_out: list[Grant] = []
+    verdict = EffectivePermissions.verdict
+
+    def counted(permissions: EffectivePermissions, wanted: Grant) -> PermissionVerdict:
+        worked_out.append(wanted)
+        return verdict(permissions, wanted)
+
+    monkeypatch.setattr(EffectivePermissions, "verdict", counted)
+    monkeypatch.setattr(permission_checker, "MAX_VERDICTS", 3)
+    first, *_, last = grants = [Grant("messaging.read", f"prices.{name}") for name in "abcd"]
+    async with Desk().running() as desk:
+        for wanted in (*grants[:3], *grants[:3]):
+            desk.security.checker.verdict(TICKER.app, wanted)
+        assert worked_out == grants[:3]
+        for wanted in (last, last, first):
+            desk.security.checker.verdict(TICKER.app, wanted)
+        assert worked_out == [*grants[:3], last, first]

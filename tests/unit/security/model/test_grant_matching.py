@@ -8,7 +8,7 @@ from deskbus.security.model.grant_matching import GrantMatching
 from deskbus.security.model.scope_grammar import canonical_origin
 from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.errors import DeskbusError
-from deskbus_protocol.permissions import Grant
+from deskbus_protocol.permissions import Grant, PermissionEntry
 from deskbus_protocol.topics import matches
 
 pytestmark = pytest.mark.requirement("3.2")
@@ -186,3 +186,37 @@ def test_an_origin_has_the_one_spelling_that_a_browser_gives_it(
     written: str, canonical: str
 ) -> None:
     assert canonical_origin(written) == canonical
+
+
+def test_a_permission_includes_what_it_implies_over_any_number_of_steps_and_in_a_circle() -> None:
+    def entry(name: str, *implies: str) -> PermissionEntry:
+        return PermissionEntry(
+            name=name, risk="low", scope="word", enforced_by="method", implies=implies
+        )
+
+    more = [entry("a", "b"), entry("b", "c"), entry("c", "a", "is.nowhere"), entry("d", "a")]
+    rules = GrantMatching(Catalogue(more))
+    circle = {"a", "b", "c"}
+    assert all(rules.includes(name) == circle for name in circle)
+    assert rules.includes("d") == {"d", *circle}
+    assert rules.included_in("a") == {"d", *circle}
+    assert rules.included_in("d") == {"d"}
+    assert rules.includes("is.nowhere") == rules.included_in("is.nowhere") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("grant", "wide"),
+    [
+        (Grant("messaging.read", "prices.*"), True),
+        (Grant("messaging.read", "prices.dax"), False),
+        (Grant("filesystem.read", "/data"), True),
+        (Grant("network", "https://a.de"), True),
+        (Grant("app.send", "desk.feed"), False),
+        (Grant("media.camera", "all"), False),
+        (Grant("is.nowhere", "all"), False),
+    ],
+)
+def test_a_grant_is_wide_where_it_can_cover_what_is_worded_otherwise(
+    *, grant: Grant, wide: bool
+) -> None:
+    assert RULES.is_wide(grant) is wide
