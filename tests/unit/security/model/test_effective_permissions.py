@@ -159,7 +159,7 @@ SOME = st.lists(GRANTS, max_size=3).map(tuple)
 
 
 def read(rules: list[EffectiveRule], wanted: Grant) -> bool:
-    """What a shell makes of its copy: the first that fits decides, and none fitting denies."""
+    """The verdict of a shell by its copy: the first that fits decides, and none fitting denies."""
     for rule in rules:
         scope = Grant(rule.permission, "" if rule.scope is UNSET else str(rule.scope))
         fits = RULES.covers if rule.allow else RULES.denies
