@@ -273,13 +273,44 @@ class CspViolation(Event, frozen=True, kw_only=True, tag="web.csp"):
     count: int = 1
 
 
+class BrowserAsked(Event, frozen=True, kw_only=True, tag="web.asked"):
+    """Pages of `origin` ask a person to be let in as `app`; the dialog shows `number`."""
+
+    origin: str
+    number: str
+
+
 class BrowserEntered(Event, frozen=True, kw_only=True, tag="web.entered"):
-    """The browser `client` was let in for `app`: pages of its site by a one-time code, or pages of
-    a listed `origin` from elsewhere by a token, which a person hands them.
+    """The browser `client` was let in for `app`, as pages of `origin`: by a one-time code, by a
+    token that a person hands them, or by the person in the dialog that showed `number`.
     """
 
     severity: ClassVar[Severity] = "notice"
     decision: ClassVar[Decision | None] = "allowed"
+
+    origin: str
+    by: Literal["code", "token", "dialog"]
+    number: str = ""
+
+
+class BrowserRefused(Event, frozen=True, kw_only=True, tag="web.refused"):
+    """A browser was not let in for the app `site`: its code was not good, or no person said yes.
+
+    It has proven nothing, so `app` is empty.
+    """
+
+    severity: ClassVar[Severity] = "warning"
+    decision: ClassVar[Decision | None] = "denied"
+
+    site: str
+    origin: str
+    count: int = 1
+
+
+class BrowserLeft(Event, frozen=True, kw_only=True, tag="web.left"):
+    """The browser `client` is not let in for `app` any more; `reason` tells why."""
+
+    severity: ClassVar[Severity] = "notice"
 
     origin: str
 
@@ -508,7 +539,10 @@ AuditEvent = (
     | OriginViolation
     | CsrfViolation
     | CspViolation
+    | BrowserAsked
     | BrowserEntered
+    | BrowserRefused
+    | BrowserLeft
     | VaultUnlocked
     | VaultLocked
     | VaultRotated

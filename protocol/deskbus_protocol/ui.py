@@ -92,7 +92,8 @@ class RememberChoice(Descriptor, frozen=True, kw_only=True):
 class PermissionDialog(Descriptor, frozen=True, kw_only=True, tag_field="kind", tag="permission"):
     """A consent dialog. `statement` says what is asked in plain words, `detail` what it means.
 
-    `reason` is the app's own words and must be shown as such. Deny has the focus; Allow stays
+    `reason` is the app's own words and must be shown as such. `number` is for the person to compare
+    with the one that whoever asks shows elsewhere. Deny has the focus; Allow stays
     disabled for `allow_delay` milliseconds after the dialog came into view, and after each change
     of it. `choices` are for the person to pick from; `chosen` is picked at first.
     """
@@ -109,6 +110,7 @@ class PermissionDialog(Descriptor, frozen=True, kw_only=True, tag_field="kind", 
     choices: Annotated[list[RememberChoice], Meta(min_length=1, max_length=4)]
     chosen: Remember
     reason: Text | UnsetType = UNSET
+    number: Annotated[str, Meta(pattern=whole(r"[0-9]{3} [0-9]{3}"))] | UnsetType = UNSET
     allow_label: Text = "Allow"
     deny_label: Text = "Deny"
     remember_label: Text = "Remember my choice"

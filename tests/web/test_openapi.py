@@ -28,6 +28,8 @@ async def test_the_document_is_served_on_the_gateways_own_hosts_alone(desk: WebD
         "/rpc",
         "/ticket",
         "/pair",
+        "/pair/ask",
+        "/pair/answer",
         "/step-up",
         "/csp-report",
     }

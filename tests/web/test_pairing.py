@@ -1,12 +1,28 @@
 """Tickets for a browser that a person let in, and for nobody else."""
 
 import json
+from typing import Any
 
 import anyio
 import pytest
 
+from deskbus.web.origins.browser_sessions import REVOKED
+from deskbus_protocol.control import CONTROL_APP
 from deskbus_protocol.errors import TICKET_REFUSED, DeskbusError
-from tests.web.desk import BLOTTER, LIMIT_S, OUTSIDE, TICKER, WebDesk, call, opening
+from deskbus_protocol.ui import ShowDialogParams
+from tests.integration.shell import answer_to
+from tests.web.desk import (
+    BLOTTER,
+    LIMIT_S,
+    OUTSIDE,
+    TICKER,
+    Paired,
+    Reply,
+    WebDesk,
+    call,
+    meta,
+    opening,
+)
 
 pytestmark = pytest.mark.requirement("5.4")
 
@@ -108,21 +124,148 @@ async def test_what_was_refused_stands_in_the_audit_log(desk: WebDesk) -> None:
     assert told["web.origin", ""]["origin"] == "http://rebound.example"
 
 
+async def records(desk: WebDesk, kind: str) -> list[dict[str, Any]]:
+    query = {"types": [kind], "limit": 500}
+    found = await desk.shell.client.call("audit.query", query, result=dict)
+    return list(found["records"])
+
+
 @pytest.mark.requirement("8.1")
-async def test_a_browser_and_an_origin_that_are_let_in_stand_in_the_audit_log(
+async def test_a_browser_and_an_origin_are_on_record_as_they_enter_and_leave(
     desk: WebDesk,
 ) -> None:
     paired = await desk.pair(BLOTTER)
     wish = {"app": BLOTTER, "origin": OUTSIDE}
     await desk.shell.client.call("web.pairOrigin", wish, result=dict)
     made = (await desk.ticket(paired, BLOTTER)).json()
-    expected = {made["client"].split("-")[1]: desk.origins[BLOTTER]}
-    told: dict[str, str] = {}
+    browser, own = made["client"].split("-")[1], desk.origins[BLOTTER]
+    entered = [(each["client"], each["details"]) for each in await records(desk, "web.entered")]
+    assert (browser, {"origin": own, "by": "code"}) in entered
+    assert {"origin": OUTSIDE, "by": "token"} in [details for _, details in entered]
+    await desk.shell.client.call("web.forgetBrowsers", {"app": BLOTTER}, result=dict)
     with anyio.fail_after(LIMIT_S):
-        while not (expected.items() <= told.items() and OUTSIDE in told.values()):
-            query = {"types": ["web.entered"], "apps": [BLOTTER], "limit": 100}
-            found = await desk.shell.client.call("audit.query", query, result=dict)
-            told = {each["client"]: each["details"]["origin"] for each in found["records"]}
+        while browser not in (left := await reasons(desk)):
+            pass
+    assert left[browser] == REVOKED
+
+
+async def reasons(desk: WebDesk) -> dict[str, str]:
+    """Why browsers left, by their names."""
+    return {each["client"]: each["reason"] for each in await records(desk, "web.left")}
+
+
+async def ask(desk: WebDesk, path: str, body: dict[str, str], origin: str = "") -> Reply:
+    """A request of the ticker's own page, or of a page from elsewhere to the blotter's site."""
+    app, site = (BLOTTER, "cross-site") if origin else (TICKER, "same-origin")
+    headers = {
+        "content-type": "application/json",
+        "origin": origin or desk.origins[TICKER],
+        "sec-fetch-site": site,
+    }
+    return await desk.ask("POST", path, app=app, headers=headers, body=json.dumps(body).encode())
+
+
+async def answer(desk: WebDesk, asked: Reply, origin: str = "") -> Reply:
+    """The reply that tells what a person said."""
+    with anyio.fail_after(LIMIT_S):
+        while True:
+            reply = await ask(desk, "/pair/answer", {"request": asked.json()["request"]}, origin)
+            if reply.status != 200 or not reply.json()["waits"]:
+                return reply
+
+
+@pytest.mark.requirement("3.1")
+async def test_a_person_lets_a_browser_in_by_the_dialog_with_its_number(desk: WebDesk) -> None:
+    desk.shell.person = desk.shell.allow
+    asked = await ask(desk, "/pair/ask", {})
+    welcome = await answer(desk, asked)
+    cookie = welcome.headers["set-cookie"]
+    assert {"httponly", "samesite=strict"} <= set(cookie.lower().split("; "))
+    dialog = desk.shell.dialogs[-1]
+    assert dialog.number == asked.json()["number"]
+    assert (dialog.identity.app, dialog.identity.origin) == (TICKER, desk.origins[TICKER])
+    page = await desk.page(TICKER, {"cookie": cookie.split(";")[0], "sec-fetch-site": "none"})
+    csrf = meta(page.body, "csrf")
+    paired = Paired(cookie.split(";")[0], welcome.json()["proof"], csrf)
+    made = await desk.ticket(paired)
+    assert made.status == 200
+    number = {"origin": desk.origins[TICKER], "number": dialog.number}
+    assert number in [each["details"] for each in await records(desk, "web.asked")]
+    entered = [each["details"] for each in await records(desk, "web.entered")]
+    assert {**number, "by": "dialog"} in entered
+
+
+async def test_a_person_lets_a_listed_origin_in_by_the_dialog(desk: WebDesk) -> None:
+    desk.shell.person = desk.shell.allow
+    asked = await ask(desk, "/pair/ask", {}, OUTSIDE)
+    assert asked.headers["access-control-allow-origin"] == OUTSIDE
+    pairing = (await answer(desk, asked, OUTSIDE)).json()["pairing"]
+    assert desk.shell.dialogs[-1].risk == "high"
+    headers = {
+        "content-type": "application/json",
+        "origin": OUTSIDE,
+        "authorization": f"Bearer {pairing}",
+    }
+    assert (await desk.ask("POST", "/ticket", app=BLOTTER, headers=headers)).status == 200
+
+
+@pytest.mark.requirement("5.5")
+async def test_a_person_who_says_no_keeps_a_browser_out_and_that_is_on_record(
+    desk: WebDesk,
+) -> None:
+    async def no(asked: ShowDialogParams) -> dict[str, Any]:
+        await desk.shell.shown(asked)
+        return answer_to(asked, "deny", remember="once")
+
+    desk.shell.person = no
+    refused = await answer(desk, await ask(desk, "/pair/ask", {}))
+    assert refused.status == 403
+    assert "a person said no" in refused.json()["error"]["message"]
+    assert "set-cookie" not in refused.headers
+    told = [(each["reason"], each["details"]["site"]) for each in await records(desk, "web.refused")]
+    assert ("a person said no", TICKER) in told
+
+
+async def test_a_click_that_was_meant_for_something_else_lets_no_browser_in(desk: WebDesk) -> None:
+    async def at_once(asked: ShowDialogParams) -> dict[str, Any]:
+        await desk.shell.shown(asked)
+        return answer_to(asked, "allow")
+
+    desk.shell.person = at_once
+    assert (await answer(desk, await ask(desk, "/pair/ask", {}))).status == 403
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"origin": None},
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"content-type": "text/plain"},
+    ],
+)
+async def test_nothing_but_a_page_of_the_app_can_bring_the_dialog_up(
+    desk: WebDesk, changes: dict[str, str | None]
+) -> None:
+    shown = len(desk.shell.dialogs)
+    honest = {
+        "content-type": "application/json",
+        "origin": desk.origins[TICKER],
+        "sec-fetch-site": "same-origin",
+    }
+    headers = {name: value for name, value in {**honest, **changes}.items() if value}
+    reply = await desk.ask("POST", "/pair/ask", headers=headers, body=b"{}")
+    assert reply.status in (403, 415)
+    assert len(desk.shell.dialogs) == shown
+
+
+async def test_the_control_centre_is_entered_by_a_code_alone(desk: WebDesk) -> None:
+    headers = {"content-type": "application/json", "origin": desk.origins[CONTROL_APP]}
+    reply = await desk.ask("POST", "/pair/ask", app=CONTROL_APP, headers=headers, body=b"{}")
+    assert reply.status == 403
+    assert "control-centre --browser" in reply.json()["error"]["data"]["action"]
 
 
 async def test_a_ticket_opens_no_session_on_another_apps_site(desk: WebDesk) -> None:

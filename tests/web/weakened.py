@@ -50,8 +50,8 @@ def _redeem(issuer: TicketIssuer, ticket: str, app: str) -> object:
 _last: list[Any] = []
 
 
-def _redeem_code(sessions: BrowserSessions, code: str, app: str, origin: str) -> object:
-    return sessions.let_in(app, origin)
+def _spend_code(sessions: BrowserSessions, code: str, app: str, browser: str = "") -> bool:
+    return True
 
 
 def _find(sessions: BrowserSessions, secret: str, app: str, origin: str) -> object:
@@ -110,7 +110,7 @@ OFF: dict[str, list[tuple[Any, str, object]]] = {
     "session-binding": [(BrowserSessions, "find", _find)],
     "place": [(SessionHandlers, "_check_place", _nothing)],
     "once": [(TicketIssuer, "redeem", _redeem)],
-    "code-once": [(BrowserSessions, "redeem", _redeem_code)],
+    "code-once": [(BrowserSessions, "spend", _spend_code)],
     "media-type": [(gateway, "_media_type", _constant("application/json"))],
     "report-size": [(gateway, "MAX_REPORT_BYTES", MUCH)],
     "form-size": [(gateway, "MAX_FORM_BYTES", MUCH)],

@@ -8,6 +8,7 @@ from msgspec import structs
 from deskbus.contracts.audit_sink import AuditSink
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.events import (
+    BrowserRefused,
     ControlRefused,
     CspViolation,
     CsrfViolation,
@@ -27,7 +28,13 @@ UNAUTHENTICATED = ""
 """The app of a caller that has proven no identity: all of them share one budget."""
 
 Refused = (
-    Violation | TicketRefused | OriginViolation | CsrfViolation | CspViolation | ControlRefused
+    Violation
+    | TicketRefused
+    | OriginViolation
+    | CsrfViolation
+    | CspViolation
+    | BrowserRefused
+    | ControlRefused
 )
 Counted = Refused | SessionResumed
 _Kind = tuple[str, ...]
@@ -135,5 +142,7 @@ def _kind_of(event: Counted) -> _Kind:
         return *_rule_of(event), event.claimed
     if isinstance(event, CspViolation):
         return *_rule_of(event), event.client, event.directive, event.blocked
+    if isinstance(event, BrowserRefused):
+        return *_rule_of(event), event.site, event.origin, event.reason
     origin = event.origin if isinstance(event, OriginViolation | CsrfViolation) else ""
     return *_rule_of(event), event.client, origin

@@ -122,7 +122,7 @@ def dispatcher_of(
             fdc3_handlers.handlers(fdc3.here, fdc3.choose_channel),
             desktop_handlers.handlers(fdc3.browsers, fdc3.choose_channel),
             web_handlers.handlers(
-                browsers.apps, browsers.operators, lambda: browsers.state.problem
+                browsers.apps, browsers.entrances, lambda: browsers.state.problem
             ),
             web_handlers.shell_page_handlers(
                 browsers.apps, browsers.shell_pages, auditing.violations

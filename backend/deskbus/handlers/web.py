@@ -8,7 +8,7 @@ from deskbus.audit.violation_recorder import ViolationRecorder
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch.dispatcher import Handler
 from deskbus.web.limits import CODE_LIFE_S
-from deskbus.web.origins.operator_access import OperatorAccess
+from deskbus.web.origins.entrances import Entrances
 from deskbus.web.pages import violation_reports
 from deskbus.web.pages.shell_pages import ShellPages
 from deskbus.web.web_apps import WebApps
@@ -34,9 +34,9 @@ from deskbus_protocol.web import (
 
 
 def handlers(
-    apps: WebApps | None, operators: OperatorAccess | None, problem: Callable[[], str]
+    apps: WebApps | None, entrances: Entrances | None, problem: Callable[[], str]
 ) -> Mapping[str, Handler]:
-    """`apps` and `operators` are None where no gateway is configured.
+    """`apps` and `entrances` are None where no gateway is configured.
 
     `problem` says why it does not listen.
     """
@@ -55,13 +55,16 @@ def handlers(
 
     async def pair_to_act(_: Call, params: PairToActParams) -> PairToActResult:
         listening()
-        assert operators is not None
+        assert entrances is not None
         name = "" if isinstance(params.browser, UnsetType) else params.browser
-        browser, code = operators.new_code(name)
+        browser, code = entrances.operators.new_code(name)
         return PairToActResult(browser=browser, code=code, expires_in=int(CODE_LIFE_S * 1000))
 
     async def pair_origin(_: Call, params: PairOriginParams) -> PairOriginResult:
-        return PairOriginResult(pairing=listening().pair_origin(params.app, params.origin))
+        listening().check_outside(params.app, params.origin)
+        assert entrances is not None
+        admission = await entrances.apps.by_token(params.app, params.origin)
+        return PairOriginResult(pairing=admission.secret)
 
     async def forget(_: Call, params: ForgetBrowsersParams) -> ForgetBrowsersResult:
         return ForgetBrowsersResult(browsers=_configured(apps).browsers.forget(params.app))

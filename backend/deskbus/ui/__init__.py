@@ -6,6 +6,7 @@ __all__ = [
     "crash_notices",
     "crash_pages",
     "layout_files",
+    "pairing_dialogs",
     "panels",
     "renderer_processes",
     "shell",

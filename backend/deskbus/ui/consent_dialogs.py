@@ -95,16 +95,26 @@ class ConsentDialogs:
         self._open: set[str] = set()
         self._rest_until_s = 0.0
 
+    @property
+    def timeout_ms(self) -> int:
+        """How long a dialog waits for a person."""
+        return int(self._timeout_s * 1000)
+
     def shown(self, dialog: str) -> None:
         """The shell says that a dialog came into view, or changed there."""
         if dialog in self._open:
             self._shown_at[dialog] = self._monotonic_s()
 
     async def ask(self, asked: Asked) -> DialogOutcome:
+        return await self.put(self._describe(asked), asked.trace)
+
+    async def put(
+        self, descriptor: PermissionDialog, trace: TraceContext | UnsetType = UNSET
+    ) -> DialogOutcome:
+        """Shows a dialog that is described already, to which the same rules apply."""
         rest_s = self._rest_until_s - self._monotonic_s()
         if rest_s > 0:
             await anyio.sleep(rest_s)
-        descriptor = self._describe(asked)
         digest = hashlib.sha256(encode(descriptor)).hexdigest()
         dialog = descriptor.dialog
         self._open.add(dialog)
@@ -112,7 +122,7 @@ class ConsentDialogs:
         try:
             answer: DialogAnswer = await self._shell.call(
                 "ui.showDialog",
-                ShowDialogParams(descriptor=descriptor, descriptor_hash=digest, meta=asked.trace),
+                ShowDialogParams(descriptor=descriptor, descriptor_hash=digest, meta=trace),
                 DialogAnswer,
                 timeout_s=self._timeout_s + ANSWER_MARGIN_S,
             )
@@ -175,7 +185,7 @@ class ConsentDialogs:
             deny_label=language.text("page.dialog.deny"),
             remember_label=language.text("page.dialog.remember"),
             reason=visible(asked.reason) if asked.reason else UNSET,
-            timeout=int(self._timeout_s * 1000),
+            timeout=self.timeout_ms,
         )
 
 

@@ -6,7 +6,7 @@ often. Only then is a route asked. Every response has the security headers.
 
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import quote
 
 import anyio
@@ -35,9 +35,10 @@ from deskbus.web.origins.browser_sessions import (
     COOKIE,
     Browser,
     BrowserAdmission,
+    BrowserEnd,
     BrowserSessions,
 )
-from deskbus.web.origins.operator_access import OperatorAccess
+from deskbus.web.origins.entrances import Entrances
 from deskbus.web.origins.request_origin import SAFE_METHODS, Source, is_foreign_embedding, source_of
 from deskbus.web.origins.sites import Site, Sites
 from deskbus.web.pages import app_files, violation_reports
@@ -75,8 +76,19 @@ STEP_UP_PATH = "/step-up"
 ASSETS = Path(__file__).with_name("assets")
 CSRF_HEADER = "x-deskbus-csrf"
 PROOF_HEADER = "x-deskbus-proof"
-CORS_PATHS = frozenset({"/rpc", "/ticket"})
+PAIR_ASK_PATH = "/pair/ask"
+PAIR_ANSWER_PATH = "/pair/answer"
+"""Where a page has a person asked to let it in, and where it waits for the word."""
+
+CORS_PATHS = frozenset({"/rpc", "/ticket", PAIR_ASK_PATH, PAIR_ANSWER_PATH})
 """Paths that pages from elsewhere may ask, of the app that lists their origin."""
+
+PAYS_LATER = frozenset({"/pair", "/metrics"})
+"""Paths of which only wrong codes and tokens count: whoever has a good one is kept out by nobody."""
+
+STRANGER = ""
+DEVELOPER_PAYS = "developer"
+"""The payers of requests that no browser pays for: all strangers of a site share one budget."""
 
 PREFLIGHT_LIFE_S = 600
 DEVELOPER = "deskbus.developer"
@@ -110,6 +122,9 @@ class BackendPort(Protocol):
     async def record(self, violation: WebViolation) -> None:
         """On disk when it returns, or counted with others like it."""
 
+    def is_developer(self, token: str) -> bool:
+        """Whether this is the developer ticket."""
+
     def status(self) -> Status:
         """The worst of the components' states."""
 
@@ -136,6 +151,7 @@ class CheckedRequest(NamedTuple):
     request: Request
     site: Site | None
     source: Source
+    payer: str = STRANGER
 
     @property
     def origin(self) -> str:
@@ -161,8 +177,33 @@ class TicketRequest(msgspec.Struct, forbid_unknown_fields=True):
     client: ClientName = ""
 
 
+class PairAskRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """There is nothing to say: the request's own origin is let in, for the site's app."""
+
+
+class PairAskAnswer(msgspec.Struct):
+    """The page shows `number`, and comes for the answer with `request`."""
+
+    request: str
+    number: str
+
+
+class PairAnswerRequest(msgspec.Struct, forbid_unknown_fields=True):
+    request: Annotated[str, Meta(max_length=128)]
+
+
+class PairAnswer(msgspec.Struct, omit_defaults=True):
+    """`proof` is for pages of the app's own site, which get a cookie too; `pairing` for others."""
+
+    waits: bool
+    proof: str = ""
+    pairing: str = ""
+
+
 class StepUpRequest(msgspec.Struct, forbid_unknown_fields=True):
-    code: Annotated[str, Meta(max_length=128)]
+    """Without a code it is one that is not good, which only a browser that was let in is told."""
+
+    code: Annotated[str, Meta(max_length=128)] = ""
 
 
 class StepUpAnswer(msgspec.Struct, rename="camel"):
@@ -188,7 +229,7 @@ class Gateway:
         *,
         sites: Sites,
         browsers: BrowserSessions,
-        operators: OperatorAccess,
+        entrances: Entrances,
         exchange: RpcExchange,
         policy_of: Callable[[Site], PagePolicy],
         home_of: Callable[[Site], str],
@@ -199,7 +240,7 @@ class Gateway:
         self._backend = backend
         self._sites = sites
         self._browsers = browsers
-        self._operators = operators
+        self._entrances = entrances
         self._exchange = exchange
         self._policy_of = policy_of
         self._home_of = home_of
@@ -207,7 +248,8 @@ class Gateway:
         self._state = state
         self._monotonic_s = monotonic_s
         self._reads = anyio.CapacityLimiter(MAX_READS)
-        self._buckets: dict[tuple[str, str], TokenBucket] = {}
+        self._buckets: dict[tuple[str, str, str], TokenBucket] = {}
+        browsers.ended.add(self._forget_payer)
         self._routes: Mapping[tuple[str, str], Callable[[CheckedRequest], Awaitable[Response]]] = {
             ("GET", "/health"): self._health,
             ("GET", "/metrics"): self._metrics,
@@ -217,6 +259,8 @@ class Gateway:
             ("POST", "/rpc"): self._rpc,
             ("POST", "/ticket"): self._ticket,
             ("POST", "/pair"): self._pair,
+            ("POST", PAIR_ASK_PATH): self._pair_ask,
+            ("POST", PAIR_ANSWER_PATH): self._pair_answer,
             ("POST", STEP_UP_PATH): self._step_up,
             ("POST", REPORT_PATH): self._report,
         }
@@ -261,6 +305,8 @@ class Gateway:
             # A listed origin may read why it was refused.
             self._state.refused += 1
             response = _failure(refusal.status, refusal.error, refusal.headers)
+        except DeskbusError as error:
+            response = _failure(STATUS_OF_CATEGORY[error.kind.category], error)
         if path in CORS_PATHS:
             response.headers["vary"] = "Origin"
             if asked.source == "outside":
@@ -293,8 +339,23 @@ class Gateway:
         outside = frozenset[str]() if site is None else site.outside
         source = source_of(request.headers, own, outside)
         await self._check_source(request, source, site, path)
-        self._spend(app, "requests", REQUESTS_PER_S)
-        return CheckedRequest(request, site, source)
+        asked = CheckedRequest(request, site, source)
+        asked = asked._replace(payer=self._payer_of(asked))
+        if scope["path"] not in PAYS_LATER:
+            self._spend(asked, "requests", REQUESTS_PER_S)
+        return asked
+
+    def _payer_of(self, asked: CheckedRequest) -> str:
+        """Whoever was let in has a budget of their own, which no stranger can spend."""
+        if asked.source == "foreign":
+            return STRANGER
+        bearer = _bearer(asked.request)
+        if asked.site is None:
+            return DEVELOPER_PAYS if bearer and self._backend.is_developer(bearer) else STRANGER
+        browser = self._with_cookie(asked)
+        if browser is None and bearer:
+            browser = self._browsers.find(bearer, asked.site.app, asked.origin)
+        return STRANGER if browser is None else browser.name
 
     async def _check_source(
         self, request: Request, source: Source, site: Site | None, path: str
@@ -316,15 +377,21 @@ class Gateway:
             await self._backend.record(OriginViolation(app=app, origin=claimed, path=path))
             raise refused(403, PERMISSION_DENIED, "Pages of this origin may not do this.")
 
-    def _spend(self, app: str, kind: str, per_s: float) -> None:
-        """Raises `RefusedError` where there are more than so many a second of one site."""
+    def _spend(self, asked: CheckedRequest, kind: str, per_s: float) -> None:
+        """Raises `RefusedError` where there are more than so many a second of one payer."""
         now_s = self._monotonic_s()
-        bucket = self._buckets.get((app, kind))
+        key = (asked.app, asked.payer, kind)
+        bucket = self._buckets.get(key)
         if bucket is None:
-            bucket = TokenBucket(per_s, per_s * RATE_BURST_S, now_s)
-            self._buckets[app, kind] = bucket
+            bucket = self._buckets[key] = TokenBucket(per_s, per_s * RATE_BURST_S, now_s)
         if not bucket.take(1, now_s):
             raise refused(429, RATE_LIMITED, "Too many requests.", **{"retry-after": "1"})
+
+    def _forget_payer(self, end: BrowserEnd) -> None:
+        browser = end.browser
+        gone = [key for key in self._buckets if key[:2] == (browser.app, browser.name)]
+        for key in gone:
+            del self._buckets[key]
 
     async def _health(self, _: CheckedRequest) -> Response:
         status = self._backend.status()
@@ -336,6 +403,7 @@ class Gateway:
         accept = asked.request.headers.get("accept", "")
         found = await self._backend.metrics(_bearer(asked.request), accept)
         if found is None:
+            self._spend(asked, "wrong tokens", TICKETS_PER_S)
             words = "Scrapers come with the token of [metrics]."
             told = {"www-authenticate": 'Bearer realm="deskbus metrics"'}
             raise refused(401, SESSION_REQUIRED, words, action="Send it as a bearer token.", **told)
@@ -397,7 +465,12 @@ class Gateway:
         if browser is not None and asked.source != "foreign":
             metas.append(("csrf", self._browsers.csrf_token(browser)))
             metas.append(("client", browser.new_client()))
-        first = "".join(f'<meta name="deskbus-{name}" content="{text}">' for name, text in metas)
+        elif browser is None and site.app != CONTROL_APP:
+            words = self._entrances.pairings.invitation(site)
+            metas.append(("invitation", msgspec.json.encode(words).decode() if words else ""))
+        first = "".join(
+            f'<meta name="deskbus-{name}" content="{_attribute(text)}">' for name, text in metas
+        )
         if not is_own:
             first += f'<script nonce="{nonce}" src="{SDK_PATH}"></script>'
         allowed = {site.origin, *site.spec.scripts}
@@ -412,7 +485,7 @@ class Gateway:
         admission = await self._admit(site, fields.get("code", ""))
         if admission is None:
             # Good codes cost nothing: nobody guesses one, and nobody can lock a person out.
-            self._spend(site.app, "wrong codes", TICKETS_PER_S)
+            self._spend(asked, "wrong codes", TICKETS_PER_S)
             action = f"Run: {way_in_to(site.app)}"
             raise refused(403, PERMISSION_DENIED, BAD_CODE, action=action)
         nonce = new_nonce()
@@ -428,30 +501,55 @@ class Gateway:
         response = Response(
             page, media_type=app_files.PAGE, headers=self._policy_of(site).headers(nonce)
         )
-        response.set_cookie(COOKIE, admission.secret, path="/", httponly=True, samesite="strict")
+        _keep(response, admission)
         return response
 
     async def _admit(self, site: Site, code: str) -> BrowserAdmission | None:
-        """Raises `DeskbusError` (audit_unavailable) where who enters has to be on record."""
+        """Raises `DeskbusError` (audit_unavailable): whoever enters is on record first."""
         if site.app == CONTROL_APP:
-            return await self._operators.enter(code, site.origin)
-        admission = self._browsers.redeem(code, site.app, site.origin)
+            return await self._entrances.operators.enter(code, site.origin)
+        return await self._entrances.apps.by_code(code, site.app, site.origin)
+
+    async def _pair_ask(self, asked: CheckedRequest) -> Response:
+        site = self._askable(asked)
+        await _read(asked.request, PairAskRequest)
+        if site.app not in OWN_APPS:
+            await self._backend.check_app(site.app)
+        opened = await self._entrances.pairings.open(site, asked.origin)
+        return _json(PairAskAnswer(opened.secret, opened.number))
+
+    async def _pair_answer(self, asked: CheckedRequest) -> Response:
+        site = self._askable(asked)
+        wish = await _read(asked.request, PairAnswerRequest)
+        admission = await self._entrances.pairings.outcome(wish.request, site.app, asked.origin)
         if admission is None:
-            await self._backend.record(CsrfViolation(app="", path="/pair"))
-        return admission
+            return _json(PairAnswer(waits=True))
+        if asked.source == "outside":
+            return _json(PairAnswer(waits=False, pairing=admission.secret))
+        response = _json(PairAnswer(waits=False, proof=admission.proof))
+        _keep(response, admission)
+        return response
+
+    def _askable(self, asked: CheckedRequest) -> Site:
+        """The site whose pages may have a person asked; raises `RefusedError`.
+
+        A browser names the origin of each such request, so one without is no page's.
+        """
+        site = asked.on_site()
+        if site.app == CONTROL_APP:
+            raise refused(403, PERMISSION_DENIED, ONLY_BY_CODE, action=f"Run: {way_in_to(site.app)}")
+        if asked.request.headers.get("origin") != asked.origin:
+            raise refused(403, PERMISSION_DENIED, "Only a page can ask for this.")
+        return site
 
     async def _step_up(self, asked: CheckedRequest) -> Response:
         site = asked.on_site()
         if site.app != CONTROL_APP:
             raise not_found()
+        code = (await _read(asked.request, StepUpRequest)).code
         browser = await self._browser(asked, site)
-        self._spend(site.app, "step-ups", TICKETS_PER_S)
-        body = await _body(asked.request, MAX_FORM_BYTES, JSON)
-        try:
-            code = msgspec.json.decode(body, type=StepUpRequest).code
-        except msgspec.MsgspecError:
-            raise refused(400, INVALID_PARAMS, "There is no code in this.") from None
-        life_s = await self._operators.step_up(browser, code)
+        self._spend(asked, "step-ups", TICKETS_PER_S)
+        life_s = await self._entrances.operators.step_up(browser, code)
         if life_s is None:
             action = f"Run: deskbus control-centre --act {browser.name}"
             raise refused(403, PERMISSION_DENIED, BAD_CODE, action=action)
@@ -460,21 +558,16 @@ class Gateway:
 
     async def _ticket(self, asked: CheckedRequest) -> Response:
         site = asked.on_site()
-        # Read first: a browser may be forgotten while its request is under way.
-        body = await _body(asked.request, MAX_FORM_BYTES, JSON)
+        wish = await _read(asked.request, TicketRequest)
         browser = await self._browser(asked, site)
-        self._spend(site.app, "tickets", TICKETS_PER_S)
-        try:
-            wish = msgspec.json.decode(body or b"{}", type=TicketRequest)
-        except msgspec.MsgspecError:
-            raise refused(400, INVALID_PARAMS, "This is no request for a ticket.") from None
+        self._spend(asked, "tickets", TICKETS_PER_S)
         client = wish.client if browser.is_own_client(wish.client) else browser.new_client()
         ticket = self._backend.mint(ClientId(site.app, client))
         answer = TicketAnswer(ticket, site.app, client, self._browsers.csrf_token(browser))
         return _json(msgspec.to_builtins(answer))
 
     async def _rpc(self, asked: CheckedRequest) -> Response:
-        body = await self._checked_rpc(asked)
+        body = await _body(asked.request, MAX_RPC_BYTES, JSON)
         bearer = _bearer(asked.request)
         if asked.site is None:
             if asked.source != "program" or not bearer:
@@ -495,13 +588,9 @@ class Gateway:
             return Response(status_code=204)
         return Response(answer, media_type=JSON)
 
-    async def _checked_rpc(self, asked: CheckedRequest) -> bytes:
-        self._spend(asked.app, "calls", REQUESTS_PER_S)
-        return await _body(asked.request, MAX_RPC_BYTES, JSON)
-
     async def _report(self, asked: CheckedRequest) -> Response:
         site = asked.on_site()
-        self._spend(site.app, "reports", REPORTS_PER_S)
+        self._spend(asked, "reports", REPORTS_PER_S)
         media_type = _media_type(asked.request)
         body = await _body(
             asked.request,
@@ -509,7 +598,7 @@ class Gateway:
             violation_reports.REPORT_URI_TYPE,
             violation_reports.REPORT_TO_TYPE,
         )
-        known = self._with_cookie(asked) is not None
+        known = asked.payer != STRANGER
         # Reports of unauthenticated browsers have a budget of their own in the audit log.
         violations = violation_reports.read(media_type, body, site.app if known else "")
         if violations is None:
@@ -556,6 +645,9 @@ def refused(
 
 
 BAD_CODE = "This code is unknown, used, older than a minute, or meant for something else."
+
+
+ONLY_BY_CODE = "The control centre is entered by a code alone."
 
 
 def way_in_to(app: str) -> str:
@@ -630,6 +722,26 @@ async def _body(request: Request, limit_bytes: int, *media_types: str) -> bytes:
 def _too_large(limit_bytes: int) -> RefusedError:
     # The rest is not read: what it would be taken for is the next request.
     return refused(413, TOO_LARGE, f"At most {limit_bytes} bytes.", connection="close")
+
+
+Body = TypeVar("Body", bound=msgspec.Struct)
+
+
+async def _read(request: Request, kind: type[Body]) -> Body:
+    """A small body of JSON; an empty one stands for an empty object. Raises `RefusedError`.
+
+    It is read before a browser is looked up, which may be forgotten while its request comes in.
+    """
+    body = await _body(request, MAX_FORM_BYTES, JSON)
+    try:
+        return msgspec.json.decode(body or b"{}", type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise refused(400, INVALID_PARAMS, "This body is not of the form that is wanted.") from None
+
+
+def _keep(response: Response, admission: BrowserAdmission) -> None:
+    """Has the browser keep the secret of its session."""
+    response.set_cookie(COOKIE, admission.secret, path="/", httponly=True, samesite="strict")
 
 
 async def _form(request: Request) -> dict[str, str]:

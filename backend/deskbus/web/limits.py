@@ -71,6 +71,28 @@ BROWSER_LIFE_S = 12 * 3600.0
 MAX_BROWSERS = 64
 """Browsers that are let in for one app; one more takes the place of the one unused longest."""
 
+ONCE_LIFE_S = 3600.0
+"""How long a browser is let in that a person allowed "once"."""
+
+MAX_PAIRINGS = 4
+"""Browsers that wait at once for a person's word; one of each app and origin."""
+
+PAIRING_REFUSALS = 3
+PAIRING_AGAIN_S = 300.0
+"""Prompts that came to nothing after which nobody is asked for an app and origin; each so many
+seconds one more may be tried.
+"""
+
+PAIRING_REFUSALS_IN_ALL = 6
+PAIRING_AGAIN_IN_ALL_S = 60.0
+"""The same over all apps and origins, so that many of them together flood nobody either."""
+
+PAIRING_POLL_S = 20.0
+"""How long a page that asks for the outcome waits before it has to ask again."""
+
+PAIRING_WITHDRAWN_S = 10.0
+"""A page that has not asked for this long is gone, and its prompt with it."""
+
 CONTROL_LIFE_S = 3600.0
 """How long a browser that was let in to the control centre may look."""
 

@@ -8,7 +8,7 @@ from deskbus.web.pages.violation_reports import REPORT_TO_TYPE, REPORT_URI_TYPE
 
 _ERROR = {"$ref": "#/components/responses/Refused"}
 _REFUSALS = {
-    str(status): _ERROR for status in (400, 401, 403, 404, 405, 413, 415, 421, 429, 431, 500, 503)
+    str(status): _ERROR for status in (400, 401, 403, 404, 405, 409, 413, 415, 421, 429, 431, 500, 503)
 }
 _DEVELOPER: list[dict[str, list[str]]] = [{"developerTicket": []}]
 _BROWSER: list[dict[str, list[str]]] = [
@@ -33,6 +33,8 @@ def document() -> dict[str, Any]:
             "/rpc": {"post": _rpc()},
             "/ticket": {"post": _ticket()},
             "/pair": {"post": _pair()},
+            "/pair/ask": {"post": _pair_ask()},
+            "/pair/answer": {"post": _pair_answer()},
             "/step-up": {"post": _step_up()},
             "/csp-report": {"post": _report()},
         },
@@ -162,8 +164,41 @@ def _pair() -> dict[str, Any]:
     }
 
 
+def _pair_ask() -> dict[str, Any]:
+    answer = _object({"request": {"type": "string"}, "number": {"type": "string"}})
+    return {
+        "operationId": "pairAsk",
+        "summary": "Has a person at the shell asked whether pages of this origin may come.",
+        "description": "The page shows the number, which the dialog of the shell shows too.",
+        "requestBody": {"required": True, "content": _json(_closed({}))},
+        "responses": {
+            **_REFUSALS,
+            "200": {"description": "A person is being asked.", "content": _json(answer)},
+        },
+    }
+
+
+def _pair_answer() -> dict[str, Any]:
+    texts = {name: {"type": "string"} for name in ("proof", "pairing")}
+    answer = {
+        "type": "object",
+        "required": ["waits"],
+        "properties": {"waits": {"type": "boolean"}, **texts},
+    }
+    wish = _closed({"request": {"type": "string", "maxLength": 128}})
+    return {
+        "operationId": "pairAnswer",
+        "summary": "Waits for the person's word, which is told once.",
+        "requestBody": {"required": True, "content": _json(wish)},
+        "responses": {
+            **_REFUSALS,
+            "200": {"description": "Let in, or nobody has answered yet.", "content": _json(answer)},
+        },
+    }
+
+
 def _step_up() -> dict[str, Any]:
-    body = _object({"code": {"type": "string", "maxLength": 128}})
+    body = _closed({"code": {"type": "string", "maxLength": 128}})
     answer = _object({"expiresIn": {"type": "integer"}, "csrf": {"type": "string"}})
     return {
         "operationId": "stepUp",
@@ -171,7 +206,7 @@ def _step_up() -> dict[str, Any]:
         "security": _BROWSER,
         "requestBody": {
             "required": True,
-            "content": _json({**body, "additionalProperties": False}),
+            "content": _json(body),
         },
         "responses": {
             **_REFUSALS,
@@ -233,6 +268,10 @@ def _json(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _closed(properties: dict[str, Any]) -> dict[str, Any]:
+    return {**_object(properties), "additionalProperties": False}
 
 
 def _schema(name: str) -> dict[str, str]:

@@ -133,15 +133,14 @@ class WebApps:
             expires_in=int(CODE_LIFE_S * 1000),
         )
 
-    def pair_origin(self, app: str, origin: str) -> str:
-        """A bearer token; raises `DeskbusError` (not_found) for an origin that is not listed."""
+    def check_outside(self, app: str, origin: str) -> None:
+        """Raises `DeskbusError` (not_found) for an origin that is not listed."""
         if origin not in self._site(app).outside:
             raise DeskbusError(
                 NOT_FOUND,
                 f"{app} has no page from {origin}.",
                 action="List the origin in [[web.origins]], or in the manifest's web.origins.",
             )
-        return self.browsers.let_in(app, origin).secret
 
     def policy_of(self, site: Site) -> PagePolicy:
         """The policy of an app's pages on its own site."""

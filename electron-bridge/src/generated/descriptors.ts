@@ -109,7 +109,7 @@ export const permissionSchema = {
   "$defs": {
     "PermissionDialog": {
       "title": "PermissionDialog",
-      "description": "A consent dialog. `statement` says what is asked in plain words, `detail` what it means.\n\n    `reason` is the app's own words and must be shown as such. Deny has the focus; Allow stays\n    disabled for `allow_delay` milliseconds after the dialog came into view, and after each change\n    of it. `choices` are for the person to pick from; `chosen` is picked at first.",
+      "description": "A consent dialog. `statement` says what is asked in plain words, `detail` what it means.\n\n    `reason` is the app's own words and must be shown as such. `number` is for the person to compare\n    with the one that whoever asks shows elsewhere. Deny has the focus; Allow stays\n    disabled for `allow_delay` milliseconds after the dialog came into view, and after each change\n    of it. `choices` are for the person to pick from; `chosen` is picked at first.",
       "type": "object",
       "properties": {
         "kind": {
@@ -173,6 +173,10 @@ export const permissionSchema = {
         "reason": {
           "type": "string",
           "maxLength": 2000
+        },
+        "number": {
+          "type": "string",
+          "pattern": "^(?:[0-9]{3} [0-9]{3})$(?!\\n)"
         },
         "allowLabel": {
           "type": "string",

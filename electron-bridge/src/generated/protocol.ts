@@ -45,7 +45,8 @@ export interface WindowDescriptor {
 /**
  * A consent dialog. `statement` says what is asked in plain words, `detail` what it means.
  *
- * `reason` is the app's own words and must be shown as such. Deny has the focus; Allow stays
+ * `reason` is the app's own words and must be shown as such. `number` is for the person to compare
+ * with the one that whoever asks shows elsewhere. Deny has the focus; Allow stays
  * disabled for `allow_delay` milliseconds after the dialog came into view, and after each change
  * of it. `choices` are for the person to pick from; `chosen` is picked at first.
  */
@@ -63,6 +64,7 @@ export interface PermissionDialog {
   choices: Array<RememberChoice>;
   chosen: "always" | "month" | "once" | "session";
   reason?: string;
+  number?: string;
   allowLabel?: string;
   denyLabel?: string;
   rememberLabel?: string;

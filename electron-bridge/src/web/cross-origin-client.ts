@@ -3,6 +3,7 @@ import { Client } from '../node/client';
 import type { Ticket } from '../node/connection';
 import { loopbackAccess, whyUnreachable } from './loopback-access';
 import { SocketPool, type Socket } from '../node/link/socket-pool';
+import { askPerson } from './pairing';
 import { BUS_PATH, TICKET_PATH } from './words';
 
 export interface OutsideOptions {
@@ -22,8 +23,7 @@ export interface OutsideOptions {
  * session_required where the pairing is not valid any more.
  */
 export async function connectFromOutside({ app, site, pairing }: OutsideOptions): Promise<Client> {
-  const refusal = whyUnreachable(await loopbackAccess(), isSecureContext, isByClick());
-  if (refusal !== '') throw DeskbusError.of('unavailable', refusal);
+  await checkReachable();
   const url = `${site.replace(/^http/, 'ws')}${BUS_PATH}`;
   const pool = new SocketPool(url, (address) => new WebSocket(address) as unknown as Socket);
   const client = new Client({
@@ -34,6 +34,31 @@ export async function connectFromOutside({ app, site, pairing }: OutsideOptions)
   });
   await client.open();
   return client;
+}
+
+export interface PairingOptions {
+  /** The site of the app that this page wants to come as. */
+  site: string;
+  /** Is handed the number for the person to compare with the one in the shell's dialog. */
+  onNumber: (number: string) => void;
+}
+
+/**
+ * Has a person at the shell asked whether this page may come, and answers with the token that
+ * `connectFromOutside` takes. To be called from a click: a dialog comes up by it.
+ *
+ * Rejects with permission_denied where nobody said yes; with unavailable where there is no shell,
+ * or the browser won't let the page ask.
+ */
+export async function pairFromOutside({ site, onNumber }: PairingOptions): Promise<string> {
+  await checkReachable();
+  const { pairing } = await askPerson(site, 'omit', onNumber);
+  return pairing ?? '';
+}
+
+async function checkReachable(): Promise<void> {
+  const refusal = whyUnreachable(await loopbackAccess(), isSecureContext, isByClick());
+  if (refusal !== '') throw DeskbusError.of('unavailable', refusal);
 }
 
 /** Whether a person has just done something; true where a browser does not tell. */

@@ -1,6 +1,11 @@
 // The SDK for pages: of the gateway's own sites, where a script has made `window.deskbus` already, of
 // frames' hosts, and of sites from elsewhere.
-export { connectFromOutside, type OutsideOptions } from './cross-origin-client';
+export {
+  connectFromOutside,
+  pairFromOutside,
+  type OutsideOptions,
+  type PairingOptions,
+} from './cross-origin-client';
 export { hostFrame, type FrameOptions } from './frame-host';
 export { loopbackAccess, whyUnreachable, type LoopbackAccess } from './loopback-access';
 export { SocketPool, type Socket, type SocketFactory } from '../node/link/socket-pool';

@@ -5,7 +5,8 @@ import { apiOf } from '../page/api-facade';
 import { hostPipe } from './host-pipe';
 import { forgetTabName, tabName, told } from './tab-name';
 import { ResumePositions } from './resume-positions';
-import { OWN_NAMES, WORKER_PATH, type PageWord, type WorkerWord } from './words';
+import { invite } from './invitation';
+import { PROOF, WORKER_PATH, type PageWord, type WorkerWord } from './words';
 
 interface TrustedPolicies {
   createPolicy(
@@ -15,7 +16,6 @@ interface TrustedPolicies {
 }
 
 const hasSharedWorker = typeof SharedWorker !== 'undefined';
-const PROOF = `${OWN_NAMES}proof`;
 
 const home = told('home');
 if (home === '') begin();
@@ -36,6 +36,7 @@ function begin(): void {
   const pipe = isFramed ? hostPipe(hosts) : workerPipe(app, client);
   const value = apiOf(new PageBus(app, client, pipe));
   Object.defineProperty(window, 'deskbus', { value, enumerable: true });
+  if (!isFramed) invite();
 }
 
 /** The lines of a page, to the worker that all pages of its origin share, or to one of its own. */

@@ -27,8 +27,13 @@ export type WorkerWord = { kind: 'lines'; text: string } | { kind: 'occupied' };
 export const WORKER_PATH = '/deskbus-worker.js';
 export const BUS_PATH = '/bus';
 export const TICKET_PATH = '/ticket';
+export const PAIR_ASK_PATH = '/pair/ask';
+export const PAIR_ANSWER_PATH = '/pair/answer';
 export const CSRF_HEADER = 'x-deskbus-csrf';
 export const PROOF_HEADER = 'x-deskbus-proof';
 
 /** Names of the gateway's `<meta>` elements begin so, and of what a page stores. */
 export const OWN_NAMES = 'deskbus-';
+
+/** The place of the proof in an origin's storage. */
+export const PROOF = `${OWN_NAMES}proof`;

@@ -209,7 +209,10 @@ ELSEWHERE = {
     "vault.record_refused": "tests/integration/vault/test_vault.py",
     "web.origin": "tests/security/test_web_attacks.py",
     "web.csrf": "tests/web/test_pairing.py",
+    "web.asked": "tests/web/test_pairing.py",
     "web.entered": "tests/web/test_pairing.py",
+    "web.refused": "tests/web/test_pairing.py",
+    "web.left": "tests/web/test_pairing.py",
     "web.csp": "tests/security/test_web_attacks.py",
 }
 """The live tests, with running backends too, of what needs more than such a one."""

@@ -8,22 +8,25 @@ from msgspec import UnsetType
 from deskbus.components.access.access_control import AccessControl
 from deskbus.components.audit.auditing import Auditing
 from deskbus.components.backend_run import BackendRun
+from deskbus.components.connections.browser_pairings import BrowserPairings
 from deskbus.components.messaging.messaging import Messaging
+from deskbus.components.user_interface import UserInterface
 from deskbus.config import ConfigError, Settings
 from deskbus.storage.clocks import running_ms
-from deskbus.ui.shell import Shell
-from deskbus.web.origins.browser_sessions import Browser
+from deskbus.security.permission_checker import ConsentMode
+from deskbus.ui.pairing_dialogs import PairingDialogs
+from deskbus.web.origins.browser_entrance import BrowserEntrance
+from deskbus.web.origins.entrances import Entrances
 from deskbus.web.origins.operator_access import OperatorAccess
+from deskbus.web.origins.pairing_requests import PairingRequests
 from deskbus.web.pages.shell_pages import ShellPages
 from deskbus.web.web_apps import WebApps
 from deskbus.web.web_state import WebState
-from deskbus_protocol.control import CONTROL_APP
-from deskbus_protocol.events import BrowserEntered
 
 
 class BrowserApps:
-    """`apps` is None without `[web]`, and so is `operators`, which lets browsers look and act in
-    the control centre; `state` tells of the gateway that serves them.
+    """`apps` is None without `[web]`, and so are the `entrances`; `state` tells of the gateway that
+    serves them.
 
     `shell_pages` are those that a shell loads from the disk, with or without a gateway.
     """
@@ -31,34 +34,43 @@ class BrowserApps:
     def __init__(
         self,
         run: BackendRun,
+        mode: ConsentMode,
         access: AccessControl,
         auditing: Auditing,
         messaging: Messaging,
-        shell: Shell,
+        user_interface: UserInterface,
     ) -> None:
         """Raises `ConfigError` where the gateway's server is not installed, or has no port."""
+        shell = user_interface.shell
         self.apps = _apps(run.settings, lambda: shell.language.code)
         self.state = WebState(configured=self.apps is not None)
         self.shell_pages = ShellPages()
         access.follow_manifests(self.shell_pages.declare, self.shell_pages.withdraw)
-        self.operators: OperatorAccess | None = None
+        self.entrances: Entrances | None = None
         if self.apps is None:
             return
         access.follow_manifests(self.apps.declare, self.apps.withdraw)
-        self._trail = auditing.trail
-        self.apps.browsers.entered.add(self._record_entered)
-        self.operators = OperatorAccess(
-            self.apps.browsers,
-            trail=auditing.trail,
-            violations=auditing.violations,
-            monotonic_s=running_s,
-            clock_ms=messaging.bus.broker.clock_ms,
+        browsers, trail, violations = self.apps.browsers, auditing.trail, auditing.violations
+        entrance = BrowserEntrance(browsers, trail=trail, violations=violations)
+        dialogs = PairingDialogs(shell, user_interface.dialogs)
+        known = access.security.apps
+        self.entrances = Entrances(
+            operators=OperatorAccess(
+                browsers,
+                trail=trail,
+                violations=violations,
+                monotonic_s=running_s,
+                clock_ms=messaging.bus.broker.clock_ms,
+            ),
+            apps=entrance,
+            pairings=PairingRequests(
+                browsers,
+                entrance,
+                BrowserPairings(dialogs, mode, lambda app: known.identity(app).verified),
+                trail=trail,
+                monotonic_s=running_s,
+            ),
         )
-
-    def _record_entered(self, browser: Browser) -> None:
-        if browser.app != CONTROL_APP:
-            entered = BrowserEntered(app=browser.app, client=browser.name, origin=browser.origin)
-            self._trail.note(entered)
 
 
 def running_s() -> float:

@@ -109,14 +109,16 @@ class Sessions:
 
     def redeem(self, ticket: str, app: str) -> tuple[Role, ClientId]:
         """A ticket's role and identity; raises `DeskbusError` (ticket_refused)."""
-        expected = self._developer_ticket
-        if (
-            app == DEVELOPER_APP
-            and expected
-            and secrets.compare_digest(ticket.encode(), expected.encode())
-        ):
+        if app == DEVELOPER_APP and self.is_developer(ticket):
             return "shell", ClientId(DEVELOPER_APP, f"client-{next(self._developers)}")
         return "app", self._tickets.redeem(ticket, app)
+
+    def is_developer(self, ticket: str) -> bool:
+        """Whether this is the ticket of developers, of which there may be none."""
+        expected = self._developer_ticket
+        if not expected:
+            return False
+        return secrets.compare_digest(ticket.encode(), expected.encode())
 
     def new_token(self, role: Role, identity: ClientId) -> str:
         """A resume token for this client's next connection; an earlier one is void."""

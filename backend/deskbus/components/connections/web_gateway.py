@@ -18,7 +18,7 @@ from deskbus.components.monitoring.monitoring import Monitoring
 from deskbus.config import AUDIT_FOLDER, MESSAGE_FOLDER, VAULT_FOLDER
 from deskbus.storage.awake_clock import tick_every
 from deskbus.web.origins.browser_sessions import BrowserEnd
-from deskbus.web.origins.operator_access import OperatorAccess
+from deskbus.web.origins.entrances import Entrances
 from deskbus.web.web_apps import WebApps
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import NOT_FOUND, DeskbusError
@@ -47,7 +47,8 @@ class WebGateway:
         self._monitor = monitoring.health.monitor
         self._vault = capabilities.vault
         self._scrape_token = run.settings.config.metrics.token
-        self._state = capabilities.browser_apps.state
+        browser_apps = capabilities.browser_apps
+        self._state = browser_apps.state
         self._sessions = capabilities.connections.sessions
         self._violations = capabilities.auditing.violations
         self._access = capabilities.access
@@ -55,16 +56,16 @@ class WebGateway:
         self._turn = anyio.Lock()
         self._loops = run.loops
         self._listener: WebListener | None = None
-        self._apps, operators = capabilities.browser_apps.apps, capabilities.browser_apps.operators
-        if self._apps is not None and operators is not None:
+        self._apps, self._entrances = browser_apps.apps, browser_apps.entrances
+        if self._apps is not None and self._entrances is not None:
             self._apps.browsers.ended.add(self._browser_ended)
-            self._listener = self._listen(run, self._apps, operators, acceptor)
+            self._listener = self._listen(run, self._apps, self._entrances, acceptor)
 
     def _listen(
         self,
         run: BackendRun,
         apps: WebApps,
-        operators: OperatorAccess,
+        entrances: Entrances,
         acceptor: ConnectionAcceptor,
     ) -> "WebListener":
         # Imported here, so that a backend without a gateway starts without its server.
@@ -80,7 +81,7 @@ class WebGateway:
             self,
             sites=apps.sites,
             browsers=apps.browsers,
-            operators=operators,
+            entrances=entrances,
             exchange=RpcExchange(acceptor.accept, flusher),
             policy_of=apps.policy_of,
             home_of=apps.home_of,
@@ -94,12 +95,16 @@ class WebGateway:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        if self._listener is None or self._apps is None:
+        if self._listener is None or self._apps is None or self._entrances is None:
             yield
             return
         browsers = self._apps.browsers
         sweep = partial(tick_every, SWEEP_S, browsers.sweep)
-        async with self._listener.running(), self._loops.running(sweep):
+        async with (
+            self._entrances.pairings.running(),
+            self._listener.running(),
+            self._loops.running(sweep),
+        ):
             try:
                 yield
             finally:
@@ -128,6 +133,9 @@ class WebGateway:
         if not secrets.compare_digest(token.encode(), expected.encode()):
             return None
         return self._metrics.render(accept)
+
+    def is_developer(self, token: str) -> bool:
+        return self._sessions.is_developer(token)
 
     def _browser_ended(self, end: BrowserEnd) -> None:
         self._sessions.end_clients(end.browser.app, end.browser.is_own_client)

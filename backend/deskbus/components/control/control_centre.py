@@ -66,7 +66,8 @@ REFUSALS = frozenset({"permission", "rate"})
 class ControlCentre:
     def __init__(self, run: BackendRun, capabilities: Capabilities, health: HealthWatch) -> None:
         self._loops = run.loops
-        self._operators = capabilities.browser_apps.operators
+        entrances = capabilities.browser_apps.entrances
+        self._operators = None if entrances is None else entrances.operators
         self._messaging = capabilities.messaging
         self._clock_ms = capabilities.messaging.bus.broker.clock_ms
         self._apps = capabilities.apps

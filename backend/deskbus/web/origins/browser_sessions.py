@@ -92,7 +92,6 @@ class BrowserSessions:
 
     def __init__(self, monotonic_s: Callable[[], float]) -> None:
         self._monotonic_s = monotonic_s
-        self.entered = Listeners[Browser]()
         self.ended = Listeners[BrowserEnd]()
         self._codes: dict[bytes, _Code] = {}
         self._browsers: OrderedDict[bytes, Browser] = OrderedDict()
@@ -113,22 +112,12 @@ class BrowserSessions:
             raise DeskbusError(OVERLOADED, "Too many pairing codes wait to be used.")
         self._codes[_digest(code)] = _Code(app, browser, now_s + CODE_LIFE_S)
 
-    def redeem(self, code: str, app: str, origin: str) -> BrowserAdmission | None:
-        """A session for an unused code of this app. The code is spent in any case."""
-        return self.let_in(app, origin) if self.spend(code, app) else None
-
     def spend(self, code: str, app: str, browser: str = "") -> bool:
         """Whether the code was good for this. It is spent in any case."""
         found = self._codes.pop(_digest(code), None)
         if found is None or found.expires_at_s <= self._monotonic_s():
             return False
         return (found.app, found.browser) == (app, browser)
-
-    def let_in(self, app: str, origin: str) -> BrowserAdmission:
-        """A new session."""
-        admission = self.prepare(app, origin)
-        self.admit(admission.browser)
-        return admission
 
     def prepare(self, app: str, origin: str) -> BrowserAdmission:
         """A session that is worth nothing before `admit`."""
@@ -138,20 +127,22 @@ class BrowserSessions:
         self._prepared.add(browser)
         return BrowserAdmission(secret, proof, browser)
 
-    def admit(self, browser: Browser) -> bool:
+    def admit(self, browser: Browser, life_s: float | None = None) -> bool:
         """Whether a prepared browser is let in: not if its app's were forgotten meanwhile.
 
-        The one of its app that was unused longest gives way where there are too many.
+        The one of its app that was unused longest gives way where there are too many. `life_s` is
+        its time from now on, where that is not the usual one.
         """
         if browser not in self._prepared:
             return False
         self._prepared.discard(browser)
+        if life_s is not None:
+            browser.ends_at_s = self._monotonic_s() + life_s
         self.sweep()
         of_app = self.of_app(browser.app)
         if len(of_app) >= MAX_BROWSERS:
-            self._end(of_app[0], "another browser took its place")
+            self.end(of_app[0], "another browser took its place")
         self._browsers[browser.key] = browser
-        self.entered(browser)
         return True
 
     def find(self, secret: str, app: str, origin: str) -> Browser | None:
@@ -161,7 +152,7 @@ class BrowserSessions:
         if browser is None or browser.app != app or browser.origin != origin:
             return None
         if not self.is_in(browser):
-            self._end(browser, EXPIRED)
+            self.end(browser, EXPIRED)
             return None
         self._browsers.move_to_end(key)
         return browser
@@ -183,25 +174,26 @@ class BrowserSessions:
             self._prepared.discard(browser)
         gone = self.of_app(app)
         for browser in gone:
-            self._end(browser, REVOKED)
+            self.end(browser, REVOKED)
         return len(gone)
 
     def sweep(self) -> None:
         """Ends the browsers whose time is over."""
         now_s = self._monotonic_s()
         for browser in [each for each in self._browsers.values() if each.ends_at_s <= now_s]:
-            self._end(browser, EXPIRED)
+            self.end(browser, EXPIRED)
 
     def close(self) -> None:
         """The backend ends, and all that was permitted with it."""
         self._codes.clear()
         self._prepared.clear()
         for browser in list(self._browsers.values()):
-            self._end(browser, "the backend has ended")
+            self.end(browser, "the backend has ended")
 
-    def _end(self, browser: Browser, reason: str) -> None:
-        del self._browsers[browser.key]
-        self.ended(BrowserEnd(browser, reason))
+    def end(self, browser: Browser, reason: str) -> None:
+        """Lets the browser in no more; one that is not in stays so."""
+        if self._browsers.pop(browser.key, None) is not None:
+            self.ended(BrowserEnd(browser, reason))
 
     def count_of(self, app: str) -> int:
         return len(self.of_app(app))

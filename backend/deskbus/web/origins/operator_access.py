@@ -115,8 +115,11 @@ class OperatorAccess:
     async def step_up(self, browser: Browser, code: str) -> float | None:
         """Lets a browser act by a code of its own; the seconds for which it may.
 
-        None for a code that is not good. Raises `DeskbusError` (audit_unavailable).
+        None for a code that is not good, and for a browser that is not in any more: so no record of
+        it stands behind the one of its end. Raises `DeskbusError` (audit_unavailable).
         """
+        if not self._browsers.is_in(browser):
+            return None
         if not self._browsers.spend(meant_code(code), CONTROL_APP, browser.name):
             reason = "no such code lets this browser act"
             await self._violations.record(_refusal(_client(browser), reason))
@@ -127,6 +130,8 @@ class OperatorAccess:
         await self._trail.commit(
             ControlSteppedUp(app=CONTROL_APP, client=_client(browser), actor="person", until=until)
         )
+        if not self._browsers.is_in(browser):
+            return None
         browser.acts_until_s = until_s
         return life_s
 

@@ -36,6 +36,7 @@ class Site(NamedTuple):
     folder: Path
     pages: tuple[WindowSpec, ...]
     spec: WebSpec
+    publisher: str = ""
     outside: frozenset[str] = frozenset()
     """Origins from elsewhere, in their canonical form, that may come as this app."""
 
@@ -93,6 +94,7 @@ class Sites:
             folder=folder,
             pages=pages,
             spec=spec,
+            publisher=manifest.publisher,
             outside=frozenset(outside - {""}),
         )
         self._by_authority[authority] = self._by_app[manifest.id] = site

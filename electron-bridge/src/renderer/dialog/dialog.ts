@@ -22,7 +22,7 @@ function setText(id: string, text: string): void {
 }
 
 function draw(descriptor: PermissionDialog): void {
-  const { identity, reason } = descriptor;
+  const { identity, number, reason } = descriptor;
   document.documentElement.dataset['risk'] = descriptor.risk;
   setText('avatar', initial(identity.name));
   setText('name', identity.name);
@@ -36,6 +36,8 @@ function draw(descriptor: PermissionDialog): void {
   setText('scope-words', descriptor.scopeWords);
   setText('scope', descriptor.scope);
   setText('detail', descriptor.detail);
+  setText('number', number ?? '');
+  byId('comparison').hidden = number === undefined;
   setText('reason', reason ?? '');
   byId('quote').hidden = reason === undefined || reason === '';
   setText('deny', descriptor.denyLabel ?? text('page.dialog.deny'));

@@ -15,7 +15,8 @@ import { avatar, ChoiceList, element } from '../../renderer/choice/choice-list';
 import { SocketPool, type Socket } from '../../node/link/socket-pool';
 import { tabName, told } from '../tab-name';
 import { TicketOffice } from '../tickets';
-import { OWN_NAMES } from '../words';
+import { invite } from '../invitation';
+import { OWN_NAMES, PROOF } from '../words';
 import { AppFrame, AppWindow, type AppPlace } from './app-places';
 import { ConnectedApps, type ConnectedApp } from './connected-apps';
 
@@ -35,7 +36,7 @@ let begun: BeginDesktopResult = { apps: [], channels: [], version: '2.2' };
 let shown: { descriptor: ChoiceDialog; list: ChoiceList } | undefined;
 let front: HTMLIFrameElement | undefined;
 
-const proof = localStorage.getItem(`${OWN_NAMES}proof`) ?? '';
+const proof = localStorage.getItem(PROOF) ?? '';
 const office = new TicketOffice(location.origin, { csrf: told('csrf'), proof });
 const pool = new SocketPool(office.busUrl, (url) => new WebSocket(url) as unknown as Socket);
 const client = new Client({
@@ -235,10 +236,12 @@ window.addEventListener('beforeunload', (event) => {
   if (connected.all.some(({ instanceId }) => instanceId !== undefined)) event.preventDefault();
 });
 
-say('Another tab has the desktop: it goes on here when that one is closed.');
-// One at a time: each has the browser's windows for itself.
-void navigator.locks.request(LOCK, () => {
-  say('Connecting …');
-  run();
-  return new Promise(() => undefined);
-});
+if (!invite()) {
+  say('Another tab has the desktop: it goes on here when that one is closed.');
+  // One at a time: each has the browser's windows for itself.
+  void navigator.locks.request(LOCK, () => {
+    say('Connecting …');
+    run();
+    return new Promise(() => undefined);
+  });
+}

@@ -9,7 +9,7 @@ from deskbus.web.limits import (
     MAX_BROWSERS,
     MAX_CODES,
 )
-from deskbus.web.origins.browser_sessions import Browser, BrowserSessions
+from deskbus.web.origins.browser_sessions import Browser, BrowserAdmission, BrowserSessions
 from deskbus_protocol.errors import DeskbusError
 from tests.support.clocks import ManualClock
 
@@ -32,20 +32,26 @@ def found(sessions: BrowserSessions, secret: str) -> Browser:
     return browser
 
 
+def let_in(sessions: BrowserSessions) -> BrowserAdmission:
+    admission = sessions.prepare(APP, ORIGIN)
+    assert sessions.admit(admission.browser)
+    return admission
+
+
 def test_a_code_is_good_once_for_a_minute(sessions: BrowserSessions, clock: ManualClock) -> None:
     code = sessions.new_code(APP)
-    assert sessions.redeem(code, APP, ORIGIN) is not None
-    assert sessions.redeem(code, APP, ORIGIN) is None
+    assert sessions.spend(code, APP)
+    assert not sessions.spend(code, APP)
     late = sessions.new_code(APP)
     clock.now_s += CODE_LIFE_S
-    assert sessions.redeem(late, APP, ORIGIN) is None
-    assert sessions.redeem("", APP, ORIGIN) is None
+    assert not sessions.spend(late, APP)
+    assert not sessions.spend("", APP)
 
 
 def test_a_code_of_another_app_is_spent(sessions: BrowserSessions) -> None:
     code = sessions.new_code(APP)
-    assert sessions.redeem(code, "b.page", ORIGIN) is None
-    assert sessions.redeem(code, APP, ORIGIN) is None
+    assert not sessions.spend(code, "b.page")
+    assert not sessions.spend(code, APP)
 
 
 def test_codes_are_bounded_and_make_room_as_they_age(
@@ -62,7 +68,7 @@ def test_codes_are_bounded_and_make_room_as_they_age(
 def test_a_session_is_of_one_app_and_origin_and_ends(
     sessions: BrowserSessions, clock: ManualClock
 ) -> None:
-    secret, *_ = sessions.let_in(APP, ORIGIN)
+    secret, *_ = let_in(sessions)
     assert sessions.find(secret, "b.page", ORIGIN) is None
     assert sessions.find(secret, APP, "http://b.localhost:1") is None
     assert sessions.find(secret + "x", APP, ORIGIN) is None
@@ -72,9 +78,9 @@ def test_a_session_is_of_one_app_and_origin_and_ends(
 
 
 def test_the_browser_that_was_unused_longest_gives_way(sessions: BrowserSessions) -> None:
-    secrets = [sessions.let_in(APP, ORIGIN).secret for _ in range(MAX_BROWSERS)]
+    secrets = [let_in(sessions).secret for _ in range(MAX_BROWSERS)]
     found(sessions, secrets[0])
-    sessions.let_in(APP, ORIGIN)
+    let_in(sessions)
     assert sessions.find(secrets[1], APP, ORIGIN) is None
     found(sessions, secrets[0])
     assert sessions.count_of(APP) == MAX_BROWSERS
@@ -84,8 +90,8 @@ def test_the_browser_that_was_unused_longest_gives_way(sessions: BrowserSessions
 def test_a_csrf_token_is_signed_bound_and_short_lived(
     sessions: BrowserSessions, clock: ManualClock
 ) -> None:
-    one = found(sessions, sessions.let_in(APP, ORIGIN).secret)
-    other = found(sessions, sessions.let_in(APP, ORIGIN).secret)
+    one = found(sessions, let_in(sessions).secret)
+    other = found(sessions, let_in(sessions).secret)
     token = sessions.csrf_token(one)
     assert sessions.csrf_token(one) != token
     assert sessions.is_csrf_token(one, token)
@@ -100,8 +106,8 @@ def test_a_csrf_token_is_signed_bound_and_short_lived(
 
 
 def test_a_proof_is_the_browsers_own(sessions: BrowserSessions) -> None:
-    secret, proof, _ = sessions.let_in(APP, ORIGIN)
-    _, other, _ = sessions.let_in(APP, ORIGIN)
+    secret, proof, _ = let_in(sessions)
+    _, other, _ = let_in(sessions)
     browser = found(sessions, secret)
     assert browser.is_proof(proof)
     assert not browser.is_proof(other)
