@@ -74,9 +74,7 @@ class Backend:
         apps = AppProcesses(run, user_interface, vault, auditing, connections, access, tracing)
         federation_bridge = FederationBridge(run, messaging, vault, access.security)
         forwarding = Forwarding(run, auditing, vault)
-        browser_apps = BrowserApps(
-            run, mode, access, auditing, messaging, user_interface
-        )
+        browser_apps = BrowserApps(run, mode, access, auditing, messaging, user_interface)
         fdc3 = fdc3_of(run, messaging, access, apps, shell, auditing, connections, browser_apps)
         layouts = DeskLayouts(run, user_interface, access, apps, fdc3.layout)
         capabilities = Capabilities(

@@ -145,7 +145,11 @@ class WebDesk:
 
     @asynccontextmanager
     async def socket(
-        self, app: str = TICKER, origin: str | None = None, path: str = "/bus"
+        self,
+        app: str = TICKER,
+        origin: str | None = None,
+        path: str = "/bus",
+        compression: str | None = None,
     ) -> AsyncIterator[ClientConnection]:
         """A stock WebSocket client; raises what `websockets` does where it is refused."""
         async with connect(
@@ -154,7 +158,7 @@ class WebDesk:
             host="127.0.0.1",
             port=self.port,
             proxy=None,
-            compression=None,
+            compression=compression,
         ) as opened:
             yield opened
 

@@ -183,7 +183,7 @@ async def test_a_person_lets_a_browser_in_by_the_dialog_with_its_number(desk: We
     assert {"httponly", "samesite=strict"} <= set(cookie.lower().split("; "))
     dialog = desk.shell.dialogs[-1]
     assert dialog.number == asked.json()["number"]
-    assert (dialog.identity.app, dialog.identity.origin) == (TICKER, desk.origins[TICKER])
+    assert (dialog.identity.app, dialog.scope) == (TICKER, desk.origins[TICKER])
     page = await desk.page(TICKER, {"cookie": cookie.split(";")[0], "sec-fetch-site": "none"})
     csrf = meta(page.body, "csrf")
     paired = Paired(cookie.split(";")[0], welcome.json()["proof"], csrf)
@@ -222,7 +222,9 @@ async def test_a_person_who_says_no_keeps_a_browser_out_and_that_is_on_record(
     assert refused.status == 403
     assert "a person said no" in refused.json()["error"]["message"]
     assert "set-cookie" not in refused.headers
-    told = [(each["reason"], each["details"]["site"]) for each in await records(desk, "web.refused")]
+    told = [
+        (each["reason"], each["details"]["site"]) for each in await records(desk, "web.refused")
+    ]
     assert ("a person said no", TICKER) in told
 
 

@@ -1,6 +1,7 @@
 """The bus over a WebSocket: the same sessions and methods, for one client or for several."""
 
 import json
+import zlib
 from contextlib import suppress
 from typing import Any
 
@@ -8,9 +9,14 @@ import anyio
 import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import CloseCode, Frame, Opcode
 
 from deskbus.web.limits import CHANNEL_WINDOW_BYTES, MAX_CHANNELS, MAX_FRAGMENTS
 from tests.web.desk import LIMIT_S, OUTSIDE, TICKER, Paired, WebDesk, call, opening
+
+
+RESERVED_1 = 0x40
+"""Marks a compressed message (RFC 7692, section 6)."""
 
 
 async def session(desk: WebDesk, socket: ClientConnection, paired: Paired) -> Any:
@@ -70,6 +76,21 @@ class Channels:
     def messages(self, channel: int) -> list[Any]:
         frames = self.received.get(channel, [])
         return [frame["params"] for frame in frames if frame.get("method") == "bus.message"]
+
+
+async def test_no_compression_is_agreed_on_and_a_compressed_bomb_ends_the_socket_unread(
+    desk: WebDesk,
+) -> None:
+    bomb = zlib.compress(b" " * 50_000_000, wbits=-zlib.MAX_WBITS)
+    async with desk.socket(compression="deflate") as socket:
+        assert socket.request is not None
+        assert socket.response is not None
+        assert "permessage-deflate" in socket.request.headers["sec-websocket-extensions"]
+        assert "sec-websocket-extensions" not in socket.response.headers
+        first, *rest = Frame(Opcode.TEXT, bomb).serialize(mask=True)
+        socket.transport.write(bytes((first | RESERVED_1, *rest)))
+        await closed(socket)
+        assert socket.close_code == CloseCode.PROTOCOL_ERROR
 
 
 @pytest.fixture(scope="module")

@@ -38,21 +38,23 @@ class PairingDialogs:
             "direction": language.direction,
         }
 
-    async def ask(self, identity: AppIdentity, number: str, *, outside: bool) -> DialogOutcome:
-        """Asks about pages of `identity.origin`; `outside` where that is not the app's own site.
+    async def ask(
+        self, identity: AppIdentity, origin: str, number: str, *, outside: bool
+    ) -> DialogOutcome:
+        """Asks about pages of `origin`; `outside` where that is not the app's own site.
 
         A yes holds `once`, for an hour, or for the `session`, which is the backend's.
         """
         language, kind = self.language, "outside" if outside else "own"
-        name, origin = visible(identity.name), visible(identity.origin)
+        name, shown = visible(identity.name), visible(origin)
         descriptor = PermissionDialog(
             dialog=secrets.token_hex(8),
             nonce=secrets.token_urlsafe(16),
             identity=identity,
             permission=PERMISSION,
-            scope=origin,
+            scope=shown,
             scope_words=language.text(f"pairing.{kind}.scope"),
-            statement=language.text(f"pairing.{kind}.statement", app=name, origin=origin),
+            statement=language.text(f"pairing.{kind}.statement", app=name, origin=shown),
             detail=language.text("pairing.detail", app=name),
             risk="high" if outside else "medium",
             choices=[

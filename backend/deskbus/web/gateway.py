@@ -84,7 +84,7 @@ CORS_PATHS = frozenset({"/rpc", "/ticket", PAIR_ASK_PATH, PAIR_ANSWER_PATH})
 """Paths that pages from elsewhere may ask, of the app that lists their origin."""
 
 PAYS_LATER = frozenset({"/pair", "/metrics"})
-"""Paths of which only wrong codes and tokens count: whoever has a good one is kept out by nobody."""
+"""Paths of which only wrong codes and tokens count: nobody keeps out whoever has a good one."""
 
 STRANGER = ""
 DEVELOPER_PAYS = "developer"
@@ -521,7 +521,8 @@ class Gateway:
     async def _pair_answer(self, asked: CheckedRequest) -> Response:
         site = self._askable(asked)
         wish = await _read(asked.request, PairAnswerRequest)
-        admission = await self._entrances.pairings.outcome(wish.request, site.app, asked.origin)
+        outcome = self._entrances.pairings.outcome(wish.request, site.app, asked.origin)
+        admission = await _while_connected(asked.request, outcome)
         if admission is None:
             return _json(PairAnswer(waits=True))
         if asked.source == "outside":
@@ -537,7 +538,9 @@ class Gateway:
         """
         site = asked.on_site()
         if site.app == CONTROL_APP:
-            raise refused(403, PERMISSION_DENIED, ONLY_BY_CODE, action=f"Run: {way_in_to(site.app)}")
+            raise refused(
+                403, PERMISSION_DENIED, ONLY_BY_CODE, action=f"Run: {way_in_to(site.app)}"
+            )
         if asked.request.headers.get("origin") != asked.origin:
             raise refused(403, PERMISSION_DENIED, "Only a page can ask for this.")
         return site
@@ -725,6 +728,7 @@ def _too_large(limit_bytes: int) -> RefusedError:
 
 
 Body = TypeVar("Body", bound=msgspec.Struct)
+Answer = TypeVar("Answer")
 
 
 async def _read(request: Request, kind: type[Body]) -> Body:
@@ -737,6 +741,32 @@ async def _read(request: Request, kind: type[Body]) -> Body:
         return msgspec.json.decode(body or b"{}", type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise refused(400, INVALID_PARAMS, "This body is not of the form that is wanted.") from None
+
+
+async def _while_connected(request: Request, answer: Awaitable[Answer]) -> Answer:
+    """The answer; raises `ClientDisconnect` where nobody waits for it any more, and its
+    `DeskbusError`.
+    """
+    outcome: tuple[Answer] | DeskbusError | None = None
+
+    async def watch() -> None:
+        # The body was read, so all that can come is the end.
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(watch)
+        try:
+            outcome = (await answer,)
+        except DeskbusError as error:
+            outcome = error
+        tasks.cancel_scope.cancel()
+    if outcome is None:
+        raise ClientDisconnect
+    if isinstance(outcome, DeskbusError):
+        raise outcome
+    return outcome[0]
 
 
 def _keep(response: Response, admission: BrowserAdmission) -> None:

@@ -90,7 +90,7 @@ PAIRING_AGAIN_IN_ALL_S = 60.0
 PAIRING_POLL_S = 20.0
 """How long a page that asks for the outcome waits before it has to ask again."""
 
-PAIRING_WITHDRAWN_S = 10.0
+PAIRING_WITHDRAWN_S = 3.0
 """A page that has not asked for this long is gone, and its prompt with it."""
 
 CONTROL_LIFE_S = 3600.0

@@ -8,7 +8,8 @@ from deskbus.web.pages.violation_reports import REPORT_TO_TYPE, REPORT_URI_TYPE
 
 _ERROR = {"$ref": "#/components/responses/Refused"}
 _REFUSALS = {
-    str(status): _ERROR for status in (400, 401, 403, 404, 405, 409, 413, 415, 421, 429, 431, 500, 503)
+    str(status): _ERROR
+    for status in (400, 401, 403, 404, 405, 409, 413, 415, 421, 429, 431, 500, 503)
 }
 _DEVELOPER: list[dict[str, list[str]]] = [{"developerTicket": []}]
 _BROWSER: list[dict[str, list[str]]] = [

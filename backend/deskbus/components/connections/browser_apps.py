@@ -12,8 +12,8 @@ from deskbus.components.connections.browser_pairings import BrowserPairings
 from deskbus.components.messaging.messaging import Messaging
 from deskbus.components.user_interface import UserInterface
 from deskbus.config import ConfigError, Settings
-from deskbus.storage.clocks import running_ms
 from deskbus.security.permission_checker import ConsentMode
+from deskbus.storage.clocks import running_ms
 from deskbus.ui.pairing_dialogs import PairingDialogs
 from deskbus.web.origins.browser_entrance import BrowserEntrance
 from deskbus.web.origins.entrances import Entrances

@@ -24,7 +24,7 @@ class BrowserPairings:
 
     @property
     def reaches_person(self) -> bool:
-        """Not where nobody is to be asked; that everything is allowed to apps lets no browser in."""
+        """Not where nobody is to be asked. An app's permissions let no browser in."""
         return self._mode != "deny" and self._dialogs.reaches_person
 
     def invitation(self, app_name: str) -> dict[str, str]:
@@ -37,9 +37,10 @@ class BrowserPairings:
             app=site.app,
             name=visible(site.name),
             publisher=visible(site.publisher) or unknown,
-            origin=pairing.origin,
             verified=self._verified(site.app),
         )
         is_outside = pairing.origin != site.origin
-        outcome = await self._dialogs.ask(identity, pairing.number, outside=is_outside)
+        outcome = await self._dialogs.ask(
+            identity, pairing.origin, pairing.number, outside=is_outside
+        )
         return PairingAnswer(outcome.choice, remember=outcome.remember != "once")

@@ -301,9 +301,7 @@ class PairingRequests:
     def _drop(self, waiting: _Waiting) -> None:
         """The page is gone: its dialog is taken away, and what it did not fetch is void."""
         self._stop(waiting)
-        self._waiting = {
-            key: other for key, other in self._waiting.items() if other is not waiting
-        }
+        self._waiting = {key: other for key, other in self._waiting.items() if other is not waiting}
         waiting.scope.cancel()
         if waiting.decided.is_set():
             self._browsers.end(waiting.admission.browser, UNCOLLECTED)
