@@ -14,7 +14,6 @@ from websockets.frames import CloseCode, Frame, Opcode
 from deskbus.web.limits import CHANNEL_WINDOW_BYTES, MAX_CHANNELS, MAX_FRAGMENTS
 from tests.web.desk import LIMIT_S, OUTSIDE, TICKER, Paired, WebDesk, call, opening
 
-
 RESERVED_1 = 0x40
 """Marks a compressed message (RFC 7692, section 6)."""
 

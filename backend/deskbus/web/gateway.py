@@ -346,7 +346,7 @@ class Gateway:
         return asked
 
     def _payer_of(self, asked: CheckedRequest) -> str:
-        """Whoever was let in has a budget of their own, which no stranger can spend."""
+        """A browser that was let in has a budget of its own, which no stranger can spend."""
         if asked.source == "foreign":
             return STRANGER
         bearer = _bearer(asked.request)

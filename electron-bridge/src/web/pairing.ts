@@ -2,7 +2,7 @@
 import { DeskbusError } from '../common/error';
 import { PAIR_ANSWER_PATH, PAIR_ASK_PATH } from './words';
 
-/** What a page gets once a person said yes: on the app's own site a proof, elsewhere a pairing. */
+/** The gain of a page once a person said yes: on the app's own site a proof, elsewhere a pairing. */
 export interface Admission {
   proof?: string;
   pairing?: string;

@@ -100,7 +100,7 @@ class OpenedPairing(NamedTuple):
     number: str
 
 
-class _Waiting:
+class _WaitingPage:
     """A request that waits for a person, or for its page to come for the answer."""
 
     def __init__(self, pairing: Pairing, admission: BrowserAdmission) -> None:
@@ -138,7 +138,7 @@ class PairingRequests:
         self._monotonic_s = monotonic_s
         self._tasks = BackgroundTasks()
         self._turn = anyio.Lock()
-        self._waiting: dict[bytes, _Waiting] = {}
+        self._waiting: dict[bytes, _WaitingPage] = {}
         self._denied: set[tuple[str, str]] = set()
         self._tries: dict[tuple[str, str], TokenBucket] = {}
         self._tries_in_all = TokenBucket(
@@ -174,7 +174,7 @@ class PairingRequests:
             raise
         secret = secrets.token_urlsafe(32)
         pairing = Pairing(site, origin, self._new_number())
-        waiting = _Waiting(pairing, self._browsers.prepare(site.app, origin))
+        waiting = _WaitingPage(pairing, self._browsers.prepare(site.app, origin))
         self._waiting[_digest(secret)] = waiting
         self._expect(waiting)
         self._tasks.start(self._run, waiting)
@@ -239,7 +239,7 @@ class PairingRequests:
             if number not in taken:
                 return number
 
-    async def _run(self, waiting: _Waiting) -> None:
+    async def _run(self, waiting: _WaitingPage) -> None:
         app, origin = waiting.key
         answer = PairingAnswer("failed")
         try:
@@ -265,7 +265,7 @@ class PairingRequests:
             log.exception("web.pairing_prompt_failed", app=pairing.site.app)
             return PairingAnswer("failed")
 
-    async def _judge(self, waiting: _Waiting, answer: PairingAnswer) -> str:
+    async def _judge(self, waiting: _WaitingPage, answer: PairingAnswer) -> str:
         """Lets the browser in where a person said so; returns why it is not, else nothing."""
         if answer.choice != "allow":
             return REASONS[answer.choice]
@@ -277,7 +277,7 @@ class PairingRequests:
             return error.message
         return "" if is_in else "the browsers of this app were forgotten meanwhile"
 
-    async def _refused(self, waiting: _Waiting, answer: PairingAnswer) -> None:
+    async def _refused(self, waiting: _WaitingPage, answer: PairingAnswer) -> None:
         now_s = self._monotonic_s()
         if answer.choice == "deny" and answer.remember:
             self._denied.add(waiting.key)
@@ -285,7 +285,7 @@ class PairingRequests:
         self._tries_in_all.spend(1, now_s)
         await self._entrance.refuse(*waiting.key, waiting.refusal)
 
-    def _expect(self, waiting: _Waiting) -> None:
+    def _expect(self, waiting: _WaitingPage) -> None:
         """The page has so long to ask again."""
         if not waiting.polls:
             self._stop(waiting)
@@ -293,12 +293,12 @@ class PairingRequests:
             waiting.timer = loop.call_later(PAIRING_WITHDRAWN_S, self._drop, waiting)
 
     @staticmethod
-    def _stop(waiting: _Waiting) -> None:
+    def _stop(waiting: _WaitingPage) -> None:
         if waiting.timer is not None:
             waiting.timer.cancel()
             waiting.timer = None
 
-    def _drop(self, waiting: _Waiting) -> None:
+    def _drop(self, waiting: _WaitingPage) -> None:
         """The page is gone: its dialog is taken away, and what it did not fetch is void."""
         self._stop(waiting)
         self._waiting = {key: other for key, other in self._waiting.items() if other is not waiting}
