@@ -102,7 +102,8 @@ def random_events(chance: random.Random, count: int) -> Iterator[events.Event]:
         "directive": "script-src", "format": "csv", "verdict": "OK", "records": 3, "what": "all",
         "through": 4, "files": 1, "folder": "f", "count": 7, "name": "disk",
         "context_type": "fdc3.instrument", "transport": "pipe", "max_links": 9,
-        "max_links_of_app": 2, "method": "apps.restart", "until": 2_000_000_000_000, **about,
+        "max_links_of_app": 2, "method": "apps.restart", "until": 2_000_000_000_000,
+        "by": "code", "site": "a.page", "number": "123 456", **about,
     }  # fmt: skip
     kinds = events.AuditEvent.__args__
     for _ in range(count):
