@@ -63,6 +63,7 @@ FITTING = (
     *("a", "a.b", "A", "*", "a.*", "#a0b1c2", "https://a", "file:///a"),
     *("a" * count for count in (8, 16, 32)),
     "data:image/png;base64,iVBORw==",
+    "123 456",
 )
 
 
