@@ -47,12 +47,16 @@ from deskbus.commands.terminal.progress_bar import show_progress
 from deskbus.storage.clocks import wall_ms
 from deskbus.storage.durable_files import write_private
 from deskbus.storage.newer_format import refuse_newer
+from deskbus.storage.regular_file import read_regular_file
 from deskbus_protocol.audit import AuditFormat, AuditOrder, AuditRecord, AuditVerdict, VerdictWord
 from deskbus_protocol.wording.quantity import counted
 
 T = TypeVar("T")
 
 PAGE = 1000
+MAX_PROOF_BYTES = 512 * 1024 * 1024
+"""Of an export or its proof: `MAX_PROVEN` records of some kilobytes each."""
+
 EXIT_CODES: dict[VerdictWord, int] = {"OK": 0, "UNCLEAN TAIL": 0, "TAMPERED": 1, "UNANCHORED": 3}
 
 
@@ -104,7 +108,7 @@ def key_of(options: Namespace) -> str:
     if options.key is None:
         return own_key(folder_of(options))
     given = Path(options.key)
-    text = given.read_text("ascii").strip() if given.is_file() else options.key
+    text = read_regular_file(given).decode("ascii").strip() if given.is_file() else options.key
     signed_note.parse_key(text)
     return text
 
@@ -205,10 +209,10 @@ def _check(options: Namespace) -> int:
     if options.key is None:
         raise ValueError("name the log's verifier key; one that came with the proof proves nothing")
     key = key_of(options)
-    content = options.file.read_bytes()
+    content = read_regular_file(options.file, MAX_PROOF_BYTES)
     proof = proof_of(options.file)
     if proof.is_file():
-        bundle = _decode(proof.read_bytes(), Bundle)
+        bundle = _decode(read_regular_file(proof, MAX_PROOF_BYTES), Bundle)
         lines = export.decode(content.decode(), _format_of(options.file))
         newest = check_bundle(bundle, lines, key)
         output.emit({"proven": True, "records": len(lines), "size": newest.size})

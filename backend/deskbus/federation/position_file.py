@@ -1,6 +1,5 @@
 """PositionFile: the positions up to which log and stream were exchanged; it survives crashes."""
 
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -57,11 +56,4 @@ class PositionFile:
 
     def save(self, place: Position) -> None:
         """Blocks until the file is on disk, whole; raises `OSError`."""
-        temporary = self._path.with_suffix(".new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(place))
-            file.flush()
-            durable_files.sync(file.fileno())
-        durable_files.replace(temporary, self._path)
-        durable_files.sync_folder(self._path.parent)
+        durable_files.write_whole(self._path, msgspec.json.encode(place))

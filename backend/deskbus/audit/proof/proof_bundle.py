@@ -24,8 +24,7 @@ from deskbus.audit.format.signed_note import NoteError
 from deskbus.audit.query.index import AuditIndex
 from deskbus.audit.query.indexer import TILE
 from deskbus.audit.query.search import AuditSearch
-from deskbus.audit.store.audit_folder import PRUNED, LineReader, list_files
-from deskbus_protocol.wire.framing import lines_of
+from deskbus.audit.store.audit_folder import LineReader, list_files, read_removed_heads
 
 VERSION = 1
 
@@ -60,8 +59,7 @@ def read_chain(folder: Path) -> Chain:
     """Reads the heads of all files, and the checkpoints of the last one; raises `OSError`,
     `LineError`, `NoteError`, `DamagedFileError`. Nothing is verified.
     """
-    place = folder / PRUNED
-    removed = lines_of(place.read_bytes()) if place.exists() else []
+    removed = read_removed_heads(folder)
     files = list_files(folder)
     before = removed[: files[0].number - 1] if files else []
     heads = [read_head(line).note for line in before]

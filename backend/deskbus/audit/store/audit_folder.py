@@ -21,6 +21,8 @@ from typing import BinaryIO, NamedTuple
 
 from deskbus.storage import durable_files
 from deskbus.storage.folder_lock import FolderLock
+from deskbus.storage.regular_file import open_regular_file
+from deskbus_protocol.wire.framing import lines_of
 
 if sys.platform == "linux":
     import fcntl
@@ -76,6 +78,15 @@ def list_files(folder: Path) -> list[AuditFile]:
             if file.number not in found or not file.compressed:
                 found[file.number] = file
     return [found[number] for number in sorted(found)]
+
+
+def read_removed_heads(folder: Path) -> list[bytes]:
+    """The heads of the files that retention removed, from the first on; raises `OSError`."""
+    try:
+        with open_regular_file(folder / PRUNED) as stream:
+            return lines_of(stream.read())
+    except FileNotFoundError:
+        return []
 
 
 class LineReader:

@@ -4,10 +4,15 @@ from typing import NamedTuple
 
 from deskbus.audit.format import checkpoint
 from deskbus.audit.format.lines import LineError, read_head
-from deskbus.audit.store.audit_folder import PRUNED, AuditFile, AuditFolder, LineReader
+from deskbus.audit.store.audit_folder import (
+    PRUNED,
+    AuditFile,
+    AuditFolder,
+    LineReader,
+    read_removed_heads,
+)
 from deskbus.audit.store.retention import AuditRetention, Kept
 from deskbus.audit.verify.verifier import Verifier
-from deskbus_protocol.wire.framing import lines_of
 
 
 class Prune(NamedTuple):
@@ -82,8 +87,7 @@ def check_prune(folder: AuditFolder, key: str, prune: Prune) -> str:
 
 def remove(folder: AuditFolder, files: list[AuditFile]) -> None:
     """Keeps the heads, then lets the files go. Cut short, it can be done again."""
-    place = folder.path / PRUNED
-    heads = lines_of(place.read_bytes()) if place.exists() else []
+    heads = read_removed_heads(folder.path)
     added = [_head_of(file) for file in files if file.number > len(heads)]
     if added:
         folder.replace(PRUNED, b"".join([*heads, *(head + b"\n" for head in added)]))

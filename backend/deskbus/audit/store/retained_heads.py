@@ -7,8 +7,7 @@ from typing import NamedTuple
 from deskbus.audit.format import checkpoint
 from deskbus.audit.format.lines import LineError, read_head
 from deskbus.audit.format.signed_note import NoteError
-from deskbus.audit.store.audit_folder import PRUNED
-from deskbus_protocol.wire.framing import lines_of
+from deskbus.audit.store.audit_folder import read_removed_heads
 
 
 class PruneError(Exception):
@@ -28,8 +27,7 @@ def retained_heads(folder: Path, origin: str, genesis: bytes) -> RetainedHeads:
     """
     signers = [genesis]
     roots: dict[int, bytes] = {}
-    path = folder / PRUNED
-    for line in lines_of(path.read_bytes()) if path.exists() else ():
+    for line in read_removed_heads(folder):
         number = len(signers)
         try:
             found = checkpoint.read(read_head(line).note, signers[-1])
@@ -44,7 +42,6 @@ def retained_heads(folder: Path, origin: str, genesis: bytes) -> RetainedHeads:
 
 def refuse_newer_heads(folder: Path) -> None:
     """Raises `NewerFormatError` where a later version kept one of the heads, and `OSError`."""
-    path = folder / PRUNED
-    for line in lines_of(path.read_bytes()) if path.exists() else ():
+    for line in read_removed_heads(folder):
         with contextlib.suppress(NoteError, LineError):
             checkpoint.read(read_head(line).note)

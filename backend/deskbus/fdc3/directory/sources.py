@@ -11,7 +11,8 @@ import msgspec
 import structlog
 
 from deskbus.fdc3.directory.app_record import AppRecord
-from deskbus.storage.regular_file import open_regular_file
+from deskbus.storage import durable_files
+from deskbus.storage.regular_file import read_regular_file
 
 MAX_BYTES = 16 * 1024 * 1024
 """Of one source."""
@@ -76,8 +77,7 @@ class DirectorySources:
     def _files(self, source: str) -> Iterator[tuple[Path | None, bytes]]:
         path = self._folder / source
         for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
-            with open_regular_file(file) as opened:
-                yield file.parent, _limited(opened.read(MAX_BYTES + 1))
+            yield file.parent, read_regular_file(file, MAX_BYTES)
 
     def _download(self, address: str) -> bytes:
         copy = self._cache / f"{hashlib.sha256(address.encode()).hexdigest()}.json"
@@ -87,11 +87,9 @@ class DirectorySources:
             if not copy.is_file():
                 raise
             self._problem(address, f"{error}; its last copy is used")
-            return _limited(copy.read_bytes())
+            return read_regular_file(copy, MAX_BYTES)
         self._cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = copy.with_suffix(".new")
-        new.write_bytes(text)
-        new.replace(copy)
+        durable_files.write_whole(copy, text)
         return text
 
     def _records(self, source: str, text: bytes) -> Iterator[AppRecord]:
@@ -133,12 +131,15 @@ def fetch(address: str, limit: int = MAX_BYTES, accept: str = "application/json"
         _check_address(address)
         request = Request(address, headers={"Accept": accept})  # noqa: S310 - https alone
         with build_opener(HttpsOnly).open(request, timeout=FETCH_WITHIN_S) as answer:
-            return _limited(_body(answer, limit), limit)
+            body = _body(answer, limit)
     except URLError as error:
         raise SourceError(f"it can't be had: {error.reason}") from None
     except (HTTPException, ValueError) as error:
         # An address that can't be one, or an answer that is no HTTP: neither is an OSError.
         raise SourceError(f"it can't be had: {error!r}"[:MAX_REASON]) from None
+    if len(body) > limit:
+        raise SourceError(f"it is larger than {limit // 1024} KiB")
+    return body
 
 
 def _check_address(address: str) -> None:
@@ -155,9 +156,3 @@ def _body(answer: "HTTPResponse", limit: int) -> bytes:
             raise SourceError(f"it took longer than {BODY_WITHIN_S:.0f} s")
         body += block
     return bytes(body)
-
-
-def _limited(text: bytes, limit: int = MAX_BYTES) -> bytes:
-    if len(text) > limit:
-        raise SourceError(f"it is larger than {limit // 1024} KiB")
-    return text

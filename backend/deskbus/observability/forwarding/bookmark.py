@@ -1,8 +1,5 @@
-"""ForwardBookmark: the position up to which a destination has the audit log; it survives
-crashes.
-"""
+"""ForwardBookmark: the last audit record that a destination has; it survives crashes."""
 
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -47,11 +44,4 @@ class ForwardBookmark:
     def save(self, seq: int) -> None:
         """Returns when it is on the disk, whole; raises `OSError`."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = self._path.with_suffix(".new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(ForwardedUpTo(seq=seq)))
-            file.flush()
-            durable_files.sync(file.fileno())
-        durable_files.replace(temporary, self._path)
-        durable_files.sync_folder(self._path.parent)
+        durable_files.write_whole(self._path, msgspec.json.encode(ForwardedUpTo(seq=seq)))

@@ -59,13 +59,7 @@ def port_for(data_dir: Path, wanted: int | None) -> int:
             continue
         for each in opened:
             each.close()
-        fresh = path.with_suffix(".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(str(port))
-            file.flush()
-            durable_files.sync(file.fileno())
-        durable_files.replace(fresh, path)
+        durable_files.write_whole(path, str(port).encode())
         return port
     raise OSError(errno.EADDRINUSE, "no port is free")
 
