@@ -4,9 +4,10 @@ import os
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio
 import anyio.lowlevel
@@ -19,12 +20,7 @@ from deskbus.contracts.audit_sink import AuditSink
 from deskbus.processes.policy.limit_policy import open_files_ceiling
 from deskbus.processes.policy.liveness import Missed
 from deskbus.processes.policy.secret_names import secret_refused, secret_violation
-from deskbus.processes.ports import (
-    AppProcess,
-    EndOrphans,
-    Forker,
-    Reveal,
-)
+from deskbus.processes.ports import AppProcess, EndOrphans, Forker, Reveal
 from deskbus.processes.runtime.app_logs import AppLogFile, LogCapture
 from deskbus.processes.runtime.environment import is_refused, names_secret
 from deskbus.processes.runtime.parent_death_pipe import ParentDeathPipe
@@ -32,7 +28,7 @@ from deskbus.processes.runtime.process_run import ProcessRun
 from deskbus.processes.runtime.spawn import Badge, Confinement, Program, spawn
 from deskbus.processes.spec import MAIN_CLIENT, AppSpec, ProcessSpec
 from deskbus.processes.system.process_queries import identity_of, start_clock
-from deskbus.processes.system.process_table import UnreadableError
+from deskbus.processes.system.process_table import ProcessIdentity, UnreadableError
 from deskbus.processes.system.process_tree import KILL, Root
 from deskbus.processes.system.resource_group import ResourceGroup, ResourceGroups
 from deskbus.processes.watchdog.client import WatchdogClient
@@ -42,6 +38,14 @@ from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 from deskbus_protocol.manifest import Limits
 
 log = structlog.get_logger()
+
+
+class _Started(NamedTuple):
+    """A process that runs; only a spawned one has a pipe that ends it with the backend."""
+
+    process: AppProcess
+    output: ByteReceiveStream | None
+    parent_death_pipe: ParentDeathPipe | None
 
 
 class ProcessStarter:
@@ -105,70 +109,67 @@ class ProcessStarter:
         badge = Badge(spec.app, self._pipe, self._mint(ClientId(spec.app, MAIN_CLIENT)), mark)
         file = AppLogFile(self._log_dir / f"{spec.app}.log")
         capture = LogCapture(file, limits.log_kb_per_s * 1024, time.monotonic)
-        resource_group = self.resource_groups.make(spec.app, limits)
-        began = start_clock()
-        parent_death_pipe: ParentDeathPipe | None = None
-        self._spawning += 1
-        self._spawns += 1
-        started: AppProcess
-        output: ByteReceiveStream | None
-        try:
-            if program.kind == "utility":
-                started, output = await self._fork(program, badge)
-                resource_group.put_in(started.pid)
-            else:
-                files = 0 if open_files is None else open_files_ceiling(open_files)
-                parent_death_pipe = ParentDeathPipe()
-                confinement = Confinement(
-                    resource_group.entrance, files, parent_death_pipe.reading, self._electron
-                )
-                with anyio.CancelScope(shield=True):
-                    # Between its start and our knowing of it, nobody would end it.
-                    opened = await spawn(program, badge, confinement)
-                started, output = opened, opened.stdout
-                parent_death_pipe.handed_over()
-                if not resource_group.entrance:
-                    resource_group.put_in(opened.pid)
-        except OSError as error:
-            _release(resource_group, parent_death_pipe)
-            log.warning("app.not_started", app=spec.app, reason=error.strerror)
-            if is_shortage(error):
-                raise refusal(error) from None
-            raise DeskbusError(
-                UNAVAILABLE,
-                f"The program of {spec.app} could not be started.",
-                action="Check the command in its manifest.",
-            ) from None
-        except BaseException:
-            _release(resource_group, parent_death_pipe)
-            raise
-        finally:
-            self._spawning -= 1
-        try:
-            root = Root(identity_of(started.pid, not_before=began), mark)
-        except UnreadableError as error:
-            # Nobody could measure it, or end what it starts.
-            with suppress(OSError):
-                os.kill(started.pid, KILL)
-            if output is not None:
-                await output.aclose()
-            _release(resource_group, parent_death_pipe)
-            raise DeskbusError(
-                UNAVAILABLE, str(error), action="Try again when fewer apps are connected."
-            ) from None
+        with ExitStack() as undo:
+            resource_group = self.resource_groups.make(spec.app, limits)
+            undo.callback(resource_group.close)
+            began = start_clock()
+            started = await self._start(program, badge, resource_group, open_files, undo)
+            root = Root(await _identity_of(started, began), mark)
+            undo.pop_all()
         self.watchdog.watch(root)
         return ProcessRun(
             process,
-            process=started,
+            process=started.process,
             root=root,
             resource_group=resource_group,
-            parent_death_pipe=parent_death_pipe,
+            parent_death_pipe=started.parent_death_pipe,
             capture=capture,
-            output=output,
+            output=started.output,
             on_missed=on_missed,
             open_files=open_files,
             end_orphans=end_orphans,
         )
+
+    async def _start(
+        self,
+        program: Program,
+        badge: Badge,
+        resource_group: ResourceGroup,
+        open_files: int | None,
+        undo: ExitStack,
+    ) -> _Started:
+        """The process, in its resource group; raises `DeskbusError` (unavailable)."""
+        self._spawning += 1
+        self._spawns += 1
+        try:
+            if program.kind == "utility":
+                forked, output = await self._fork(program, badge)
+                resource_group.put_in(forked.pid)
+                return _Started(forked, output, None)
+            files = 0 if open_files is None else open_files_ceiling(open_files)
+            parent_death_pipe = ParentDeathPipe()
+            undo.callback(parent_death_pipe.close)
+            confinement = Confinement(
+                resource_group.entrance, files, parent_death_pipe.reading, self._electron
+            )
+            with anyio.CancelScope(shield=True):
+                # Between its start and our knowing of it, nobody would end it.
+                opened = await spawn(program, badge, confinement)
+            parent_death_pipe.handed_over()
+            if not resource_group.entrance:
+                resource_group.put_in(opened.pid)
+            return _Started(opened, opened.stdout, parent_death_pipe)
+        except OSError as error:
+            log.warning("app.not_started", app=badge.app, reason=error.strerror)
+            if is_shortage(error):
+                raise refusal(error) from None
+            raise DeskbusError(
+                UNAVAILABLE,
+                f"The program of {badge.app} could not be started.",
+                action="Check the command in its manifest.",
+            ) from None
+        finally:
+            self._spawning -= 1
 
     async def _revealed(self, app: str, program: Program) -> Program:
         """With the secrets that the administrator's manifest names; no other may name any."""
@@ -208,10 +209,19 @@ class _Output(ByteReceiveStream):
         await self._chunks.aclose()
 
 
-def _release(resource_group: ResourceGroup, parent_death_pipe: ParentDeathPipe | None) -> None:
-    resource_group.close()
-    if parent_death_pipe is not None:
-        parent_death_pipe.close()
+async def _identity_of(started: _Started, began: float) -> ProcessIdentity:
+    """Raises `DeskbusError` where it can't be told, once the process is ended."""
+    try:
+        return identity_of(started.process.pid, not_before=began)
+    except UnreadableError as error:
+        # Nobody could measure it, or end what it starts.
+        with suppress(OSError):
+            os.kill(started.process.pid, KILL)
+        if started.output is not None:
+            await started.output.aclose()
+        raise DeskbusError(
+            UNAVAILABLE, str(error), action="Try again when fewer apps are connected."
+        ) from None
 
 
 def _put(send: MemoryObjectSendStream[bytes], text: str) -> None:
