@@ -74,7 +74,7 @@ class AuditSettings(NamedTuple):
     append_only: bool = False
 
 
-def _unavailable(why: str, action: str | None = None) -> DeskbusError:
+def _unavailable(why: str, action: str | None) -> DeskbusError:
     text = f"{AUDIT_UNAVAILABLE.message} The log says: {why.rstrip('.')}." if why else None
     return DeskbusError(AUDIT_UNAVAILABLE, text, action=action)
 

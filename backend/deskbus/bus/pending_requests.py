@@ -59,9 +59,9 @@ class PendingRequest:
 class PendingRequests:
     """The open ones, by the token that their messages carry as `replyTo`."""
 
-    def __init__(self, clock: Callable[[], float] = awake_s) -> None:
+    def __init__(self) -> None:
         self._open: dict[str, PendingRequest] = {}
-        self._deadlines = DeadlineWheel[PendingRequest](self._expire, clock)
+        self._deadlines = DeadlineWheel[PendingRequest](self._expire, awake_s)
 
     def __len__(self) -> int:
         return len(self._open)

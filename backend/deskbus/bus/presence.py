@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from deskbus.bus.delivery.acknowledged import Later, at_once
+from deskbus.bus.delivery.acknowledged import Later
 from deskbus.bus.member import Member
 from deskbus.reliability.fair_queue import Piece
 from deskbus_protocol.bus import SubscriberParams, SubscriberRemovedParams
@@ -19,7 +19,7 @@ MayWrite = Callable[[ClientId, str], bool]
 class SubscriberPresence:
     """Changes are told in order: at once where that is quick, else by `later`, piece by piece."""
 
-    def __init__(self, may_write: MayWrite, later: Later = at_once) -> None:
+    def __init__(self, may_write: MayWrite, later: Later) -> None:
         self._may_write = may_write
         self._later = later
         self._watching: dict[ClientId, Member] = {}

@@ -230,10 +230,10 @@ class AgentCore:
         if raiser is not None:
             self.respond(raiser, "raiseIntentResultResponse", owed.request_uuid, payload)
 
-    def implementation(self, instance: Instance, version: Version | None = None) -> dict[str, Any]:
+    def implementation(self, instance: Instance) -> dict[str, Any]:
         """FDC3 2.2, ImplementationMetadata."""
         return {
-            "fdc3Version": FDC3_VERSIONS[version or self.version],
+            "fdc3Version": FDC3_VERSIONS[self.version],
             "provider": "deskbus",
             "providerVersion": self._provider_version,
             "optionalFeatures": {

@@ -347,10 +347,6 @@ async def _is_durable(messages: FederatedLog) -> bool:
     return answers[0]
 
 
-def _any_error(_: Exception) -> bool:
-    return True
-
-
 def _words(errors: ExceptionGroup[NatsPortError]) -> str:
     """The message of the first error."""
     first: Exception = errors

@@ -18,7 +18,7 @@ class TopicLog:
         persistence: MessagePersistence | None,
         patterns: Sequence[str],
         *,
-        never: Sequence[str] = (),
+        never: Sequence[str],
     ) -> None:
         """A topic that fits `never` is not persisted, whatever `patterns` say."""
         self._persistence = persistence

@@ -48,16 +48,12 @@ _decode_list = msgspec.json.Decoder(list[Raw]).decode
 _decode_id = msgspec.json.Decoder(RequestId).decode
 
 
-def check_text(frame: bytes) -> None:
-    """Raises `DeskbusError`: parse_error for bytes that aren't UTF-8, or nested too deep, and
+def checking(frame: bytes) -> Iterator[bool]:
+    """Checks a frame in steps that say whether the next may be in the same turn of the loop.
+
+    Raises `DeskbusError`: parse_error for bytes that aren't UTF-8, or nested too deep, and
     too_large for too many values.
     """
-    for _ in checking(frame):
-        pass
-
-
-def checking(frame: bytes) -> Iterator[bool]:
-    """As `check_text`, in steps that say whether the next may be in the same turn of the loop."""
     if not frame.isascii():
         try:
             frame.decode()

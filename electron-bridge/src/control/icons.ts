@@ -25,7 +25,6 @@ const PATHS = {
   lock: 'M5 9h10v7H5zM7 9V7a3 3 0 016 0v2',
   send: 'M3 10l14-6-5 13-3-5z',
   window: 'M4 5h12v10H4zM4 8h12',
-  chevron: 'M8 5l5 5-5 5',
   more: 'M5 10h.01M10 10h.01M15 10h.01',
 } as const;
 

@@ -139,7 +139,7 @@ def _fed(decoder: Decoder, pieces: list[bytes]) -> tuple[bytes, bool]:
 def _read(line: bytes) -> Routed | None:
     """A single frame of a lane, read the careful way; None for anything else."""
     try:
-        frames.check_text(line)
+        list(frames.checking(line))
         batch = frames.is_batch(line)
         members = frames.split_batch(line) if batch else [line]
     except DeskbusError:

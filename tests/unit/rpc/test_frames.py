@@ -20,7 +20,7 @@ JSON_VALUES = st.recursive(
 
 
 def read(text: bytes) -> frames.Frame:
-    frames.check_text(text)
+    list(frames.checking(text))
     return frames.read(text)
 
 

@@ -167,9 +167,9 @@ class ChainWriter:
         self._root = frontier.root()
         return lines
 
-    def keep_keys(self, *, now: bool = False) -> bool:
+    def keep_keys(self) -> bool:
         """Saves the newest seed in place of an older one where it is time; whether it did."""
-        if not now and self._clock.mono_us() - self._keys_saved_us < KEYS_EVERY_S * 1_000_000:
+        if self._clock.mono_us() - self._keys_saved_us < KEYS_EVERY_S * 1_000_000:
             return False
         self._save_keys()
         return True

@@ -37,14 +37,12 @@ class SyslogDestination:
         ca: Path | None,
         certificate: Path | None,
         key: Path | None,
-        settle_s: float = SETTLE_S,
     ) -> None:
         """Without a `ca` the system's own authorities count."""
         self._host = host
         self._port = port
         self._epoch = epoch
         self._files = (ca, certificate, key)
-        self._settle_s = settle_s
         self._stream: ByteStream | None = None
         self._own_host = host_name()
 
@@ -77,7 +75,7 @@ class SyslogDestination:
 
     async def _settle(self, stream: ByteStream) -> None:
         """Raises `EndOfStream` where the server goes away meanwhile; nothing it says counts."""
-        with anyio.move_on_after(self._settle_s):
+        with anyio.move_on_after(SETTLE_S):
             while True:
                 await stream.receive()
 

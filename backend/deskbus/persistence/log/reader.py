@@ -40,7 +40,7 @@ def read_segments(
     segments: Iterable[SegmentIndex],
     selection: Selection,
     report: Report,
-    sealer: BatchSealer | None = None,
+    sealer: BatchSealer | None,
 ) -> Iterator[LineBlock]:
     """Every wanted line in order; the last block's position is the selection's end or limit.
 

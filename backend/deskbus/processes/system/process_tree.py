@@ -122,7 +122,7 @@ def ask_to_end(root: Root) -> None:
 
 async def end_tree(
     root: Root,
-    known: Iterable[ProcessIdentity] = (),
+    known: Iterable[ProcessIdentity],
     *,
     grace_s: float,
     kill: Callable[[], None] | None,

@@ -28,12 +28,12 @@ class IncompleteTableError(Exception):
 def build_dispatcher(
     rows: Mapping[str, Method],
     handlers: Iterable[Mapping[str, Handler]],
-    on_refused: Refused | None = None,
-    errors: ErrorCounts | None = None,
-    tracer: Tracer | None = None,
+    on_refused: Refused,
+    errors: ErrorCounts,
+    tracer: Tracer | None,
     *,
-    permits: Permits = lambda _, __: False,
-    acting: Acting | None = None,
+    permits: Permits,
+    acting: Acting,
 ) -> Dispatcher:
     """Raises `IncompleteTableError`."""
     table = {name: handler for group in handlers for name, handler in group.items()}

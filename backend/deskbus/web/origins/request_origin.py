@@ -20,7 +20,7 @@ page at all, `foreign` everything else.
 """
 
 
-def source_of(headers: Mapping[str, str], own: str, outside: Iterable[str] = ()) -> Source:
+def source_of(headers: Mapping[str, str], own: str, outside: Iterable[str]) -> Source:
     """`own` is the origin that the request was sent to; `headers` have names in lower case."""
     claimed = headers.get("origin")
     origin = named_origin(claimed) if claimed is not None else ""

@@ -29,7 +29,7 @@ class _Scripts(HTMLParser):
 
 
 def with_nonces(
-    page: str, nonce: str, address: str, is_allowed: Callable[[str], bool], first: str = ""
+    page: str, nonce: str, address: str, is_allowed: Callable[[str], bool], first: str
 ) -> str:
     """`page`, served from `address`, with the nonce in each script that `is_allowed` lets in.
 

@@ -56,14 +56,12 @@ class Listening:
         self.state = ServerState()
         self.http: dict[HttpConnection, None] = {}
         self.refused = LogThrottle(log, REFUSALS_LOGGED)
-        self.sent_away = 0
 
     def enter(self, connection: "HttpConnection") -> None:
         """Lets a connection in, in the place of one that asks nothing where there are too many."""
         self.http[connection] = None
         if len(self.http) > MAX_HTTP_CONNECTIONS:
             self.refused.log("web.too_many_connections")
-            self.sent_away += 1
             waiting = (each for each in self.http if not each.is_answering)
             next(waiting, connection).abort()
 

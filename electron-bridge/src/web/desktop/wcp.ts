@@ -6,7 +6,6 @@ import type {
 } from '@finos/fdc3-schema/dist/generated/api/BrowserTypes';
 
 export const FDC3_VERSION = '2.2';
-export const GOODBYE = 'WCP6Goodbye';
 
 export interface Hello {
   attempt: string;

@@ -16,6 +16,7 @@ from deskbus.audit.store.anchor import Anchor
 from deskbus.audit.store.audit_folder import GENESIS, KEYS, AuditFolder, list_files
 from deskbus.audit.store.key_file import KeyFile
 from deskbus.audit.verify.verifier import Verifier, known_head_of, own_key
+from deskbus.audit.write.chain_writer import KEYS_EVERY_S
 from tests.unit.audit.forger import change, lines_of, paths, put_lines, recompute, record_at
 from tests.unit.audit.rig import Rig, event
 
@@ -154,7 +155,8 @@ def test_a_stolen_signing_key_does_not_rewrite_the_past(rig: Rig) -> None:
     chain_writer = rig.open().chain_writer
     for number in range(4):
         rig.write(chain_writer, [event(number, at) for at in range(3)])
-    chain_writer.keep_keys(now=True)
+    rig.clock.pass_ms(int(KEYS_EVERY_S * 1000))
+    assert chain_writer.keep_keys()
     key = own_key(rig.path)
     state = KeyFile(rig.path / KEYS, None).load()
     assert state is not None
