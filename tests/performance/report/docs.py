@@ -1,8 +1,7 @@
 """The table of docs/performance.md, made from results.json.
 
 `python -m tests.performance.report.docs` writes it. One run, one date, one table: all rows come
-from one file, and the date is
-when it was written.
+from one file, and the date is when it was written.
 """
 
 import os

@@ -40,6 +40,15 @@ def test_our_own_socket_is_ours(address: str) -> None:
                 assert not is_same_user(*ends)
 
 
+def test_a_peer_that_speaks_ipv4_through_a_socket_for_ipv6_is_found() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with socket.socket(socket.AF_INET6) as peer:
+            peer.connect(("::ffff:127.0.0.1", server.getsockname()[1]))
+            near, _ = server.accept()
+            with near:
+                assert is_same_user(near.getpeername(), near.getsockname())
+
+
 @pytest.mark.requirement("5.4")
 def test_another_users_socket_is_not() -> None:
     if os.getuid() != 0:
