@@ -79,6 +79,8 @@ class TestShell:
 
     async def shown(self, asked: ShowDialogParams) -> None:
         await self.client.notify("ui.dialogShown", {"dialog": asked.descriptor.dialog})
+        # The buttons' delay counts from when the backend has learned of it, as it has by now.
+        await self.client.call("session.ping")
 
     async def _show_dialog(self, params: Raw) -> object:
         asked = msgspec.json.decode(params, type=ShowDialogParams)

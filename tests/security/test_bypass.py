@@ -10,7 +10,7 @@ import pytest
 from deskbus_protocol.client import Client, connect_with_ticket
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.ui import ShowDialogParams
-from tests.integration.shell import TestShell, answer_to, start_shell
+from tests.integration.shell import LIMIT_S, TestShell, answer_to, start_shell
 
 pytestmark = pytest.mark.requirement("3.2")
 
@@ -35,22 +35,41 @@ name = "Feed"
 grants = [{{ permission = "messaging.write", scope = "#" }}]
 
 [consent]
-timeout_s = 2
+timeout_s = {LIMIT_S}
 """
+
+
+def made(folder: Path) -> Path:
+    """Has a part that the app may ask for, and one beside it."""
+    for name in ("open", "open-too", "private"):
+        (folder / name).mkdir()
+        (folder / name / "file").write_text(name)
+    links = {"open/link": "private", "link": "private", "to-data": "data", "odd": "e\u0301"}
+    for name, target in links.items():
+        (folder / name).symlink_to(folder / target)
+    return folder.resolve()
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Has a part that the app may ask for, and one beside it."""
-    for name in ("open", "open-too", "private"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").write_text(name)
-    return tmp_path.resolve()
+    return made(tmp_path)
 
 
 @pytest.fixture
 async def shell(folder: Path, anyio_backend: str) -> AsyncIterator[TestShell]:
     async with start_shell(folder / "data", config=config(folder)) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.mktemp("bypass"))
+
+
+@pytest.fixture(scope="module")
+async def shared_shell(shared_folder: Path, anyio_backend: str) -> AsyncIterator[TestShell]:
+    """For tests that leave its permissions as they were."""
+    async with start_shell(shared_folder / "data", config=config(shared_folder)) as started:
         yield started
 
 
@@ -118,11 +137,12 @@ async def test_ticket_of_another_app(shell: TestShell) -> None:
         "~/.profile",
     ],
 )
-async def test_path_tricks(shell: TestShell, folder: Path, path: str) -> None:
-    (folder / "open/link").symlink_to(folder / "private")
+async def test_path_tricks(shared_shell: TestShell, shared_folder: Path, path: str) -> None:
+    shell, folder = shared_shell, shared_folder
     shell.person = always(shell)
     async with shell.app("desk.ticker") as ticker:
-        await ask(ticker, permission="filesystem.write", scope=f"{folder}/open")
+        wish = {"permission": "filesystem.write", "scope": f"{folder}/open"}
+        assert await ask(ticker, **wish) == "granted"
         asked = len(shell.dialogs)
         read = await ticker.call("files.read", {"path": f"{folder}/open/file"}, result=dict)
         assert read["content"] == "open"
@@ -139,11 +159,12 @@ async def test_path_tricks(shell: TestShell, folder: Path, path: str) -> None:
     "path",
     ["relative/file", "{folder}/open/e\u0301", "{folder}/open/a\u202etxt", "{folder}\0/open"],
 )
-async def test_path_that_is_none(shell: TestShell, folder: Path, path: str) -> None:
-    async with shell.app("desk.ticker") as ticker:
-        params = {"path": path.format(folder=folder)}
+async def test_path_that_is_none(shared_shell: TestShell, shared_folder: Path, path: str) -> None:
+    asked = len(shared_shell.dialogs)
+    async with shared_shell.app("desk.ticker") as ticker:
+        params = {"path": path.format(folder=shared_folder)}
         assert await refused(ticker, "files.read", params) == "invalid_params"
-    assert shell.dialogs == []
+    assert len(shared_shell.dialogs) == asked
 
 
 async def test_link_put_in_after_the_grant(shell: TestShell, folder: Path) -> None:
@@ -227,7 +248,7 @@ async def test_old_prompt(shell: TestShell) -> None:
 
 async def test_early_click(shell: TestShell) -> None:
     async def person(asked: ShowDialogParams) -> dict[str, Any]:
-        return await shell.allow(asked, after_ms=300)
+        return await shell.allow(asked, after_ms=0)
 
     shell.person = person
     async with shell.app("desk.ticker") as ticker:
@@ -328,13 +349,13 @@ async def _ask_in_vain(ticker: Client) -> None:
 
 
 @pytest.mark.parametrize("method", ["files.read", "files.list", "files.write"])
-async def test_where_a_link_leads_is_not_told(shell: TestShell, folder: Path, method: str) -> None:
+async def test_where_a_link_leads_is_not_told(
+    shared_shell: TestShell, shared_folder: Path, method: str
+) -> None:
     """Neither an app without the permission nor one beside its scope learns what is on the disk:
     links of anybody, programs and working folders of other processes, the home folder.
     """
-    (folder / "link").symlink_to(folder / "private")
-    (folder / "to-data").symlink_to(folder / "data")
-    (folder / "odd").symlink_to(folder / "e\u0301")
+    shell, folder, asked = shared_shell, shared_folder, len(shared_shell.dialogs)
     places = [
         f"{folder}/link",
         f"{folder}/to-data/vault",
@@ -356,7 +377,7 @@ async def test_where_a_link_leads_is_not_told(shell: TestShell, folder: Path, me
                 told.setdefault(app, set()).add(words.replace(path, "PATH"))
     # The words of the refusal are the same whether anything is there or not.
     assert [len(words) for words in told.values()] == [1, 1]
-    assert shell.dialogs == []
+    assert len(shell.dialogs) == asked
 
 
 async def test_health_tells_apps_nothing_of_others(shell: TestShell, folder: Path) -> None:
