@@ -58,6 +58,8 @@ class ReadingTransport(Protocol):
 
     def resume_reading(self) -> None: ...
 
+    def close(self) -> None: ...
+
 
 class Link(asyncio.Protocol):
     """Cuts what arrives into frames for its receiver; its outbox writes the other way.
@@ -317,6 +319,9 @@ class Link(asyncio.Protocol):
         self.closed.set()
         if self._transport is not None:
             self._traffic.links -= 1
+        if self._reader is not None:
+            # A half of its own that is held back would never see its end.
+            self._reader.close()
         self.outbox.release()
         if self._output is not None:
             self._output.release()
