@@ -17,7 +17,7 @@ from deskbus_protocol.method import Method, Params
 from deskbus_protocol.wire.framing import MAX_FRAME_BYTES
 from tests.contract.wires import CARRIERS, FRAMINGS, Wire, open_wire, request
 
-FLOOD = 20_000
+FLOOD = 4_000
 """Many times what is in flight, in a pipe or in a stream at once; more only repeats it."""
 
 MANY = 100_000

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ def imported_modules(path: Path) -> Iterator[Path]:
                 yield module
 
 
+@cache
 def outside_uses() -> dict[Path, set[str]]:
     """By package: the names in it that something outside of its service imports."""
     uses: dict[Path, set[str]] = {package: set() for package in PACKAGES}
@@ -54,12 +56,9 @@ def outside_uses() -> dict[Path, set[str]]:
     return uses
 
 
-USES = outside_uses()
-
-
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda each: str(each.relative_to(BACKEND)))
 def test_a_package_offers_the_modules_that_others_import_and_no_other(package: Path) -> None:
-    assert offered(package) == USES[package]
+    assert offered(package) == outside_uses()[package]
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda each: str(each.relative_to(BACKEND)))
