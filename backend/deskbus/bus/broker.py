@@ -195,10 +195,10 @@ class MessageBroker:
             self._on_stage = before
 
     def admit(self, client: BusClient, message: MessageParams) -> Topic:
-        """Delivers a message of another machine, counted here but otherwise as it is.
+        """Delivers a message from another machine: it gets a seq here and is otherwise unchanged.
 
-        `client` only lets it in. Raises `DeskbusError` (invalid_topic, permission_denied,
-        unavailable).
+        `client` serves the permission check alone. Raises `DeskbusError` (invalid_topic,
+        permission_denied, unavailable).
         """
         name = message.topic
         topic = client.writable.get(name) or self._writable_topic(client, name, remote=True)
@@ -229,7 +229,7 @@ class MessageBroker:
         self._count(1, len(targets), len(line))
 
     def subscribe(self, client: BusClient, pattern: str, reader: Reader) -> None:
-        """Joins `reader` to a pattern, in place of another reader of the client's.
+        """Subscribes `reader` to a pattern, in place of any other reader of the same client.
 
         Raises `DeskbusError` (invalid_topic).
         """
@@ -339,9 +339,10 @@ class MessageBroker:
         return list(topic.history) if topic else []
 
     def grants_changed(self, clients: list[BusClient]) -> None:
-        """Forgets what was worked out from the permissions as they were before.
+        """Drops every route that was cached under the previous permissions.
 
-        Every route, whoever has changed: a rule may concern others, and such changes are rare.
+        All of them go, whichever app has changed: a rule may concern others, and such changes are
+        rare.
         """
         self._expire_all()
         for client in clients:
@@ -406,7 +407,7 @@ class MessageBroker:
             self._kept.append(line)
 
     def _log_kept(self) -> None:
-        """Gives the log what one publisher has said on one topic, at once."""
+        """Passes the messages of one publisher on one topic to the log in one call."""
         if not self._kept:
             return
         lines = self._kept.copy()
@@ -454,7 +455,7 @@ class MessageBroker:
         return topic
 
     def _find_targets(self, topic: Topic) -> None:
-        """Works out who reads the topic; a client that may reads it once, by its best reader."""
+        """Determines the topic's readers: each permitted client once, through its best reader."""
         self.cache_misses += 1
         may_read = self._acl.may_read
         topic.targets = tuple(
@@ -468,9 +469,10 @@ class MessageBroker:
             alike[topic.name] = topic
 
     def _expire_below(self, pattern: str) -> None:
-        """Has the readers of topics that may fit a pattern worked out anew, at their next message.
+        """Invalidates the cached readers of topics that may fit a pattern, until their next
+        message.
 
-        So others' routes outlast clients that subscribe and leave all the time.
+        All other routes stay cached while clients subscribe and leave all the time.
         """
         start = literal_start(pattern)
         alike = self._routed.get(start.partition(".")[0], {})

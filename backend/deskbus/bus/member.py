@@ -23,7 +23,7 @@ _DONE = object()
 
 
 class Connected(Outlet, Protocol):
-    """The outlet of a client that is there; it tells which messages it had to drop."""
+    """The outlet of a connected client; it reports the messages that it had to drop."""
 
     on_dropped: Callable[[str, int], None] | None
     on_drained: Callable[[], None] | None
@@ -94,8 +94,8 @@ class Member:
         may_read: Callable[[str], bool],
         missed: Iterable[tuple[bytes, str, int]] = (),
     ) -> None:
-        """Lets everything out that waited: first word of gaps, then what was `missed` on the way,
-        then the queue, then live messages. `go_on` does it, piece by piece.
+        """Delivers everything that waited: first notices of gaps, then the messages `missed` in
+        transit, then the queue, then live messages. `go_on` does so piece by piece.
 
         Messages that the client may no longer read stay behind as dead letters.
         """
@@ -109,7 +109,9 @@ class Member:
         self.window.connect(connection, may_read)
 
     def go_on(self) -> bool:
-        """Lets out some of what waited; whether there is more. Until then live messages wait."""
+        """Delivers a part of what waited and returns whether there is more; live messages wait
+        behind it.
+        """
         return next(self._return, _DONE) is not _DONE
 
     def _let_out(
@@ -164,7 +166,7 @@ class Member:
             self.connection.withdraw(keeps)
 
     def forget_live(self) -> None:
-        """Nobody reads what waits in the queue any more; the client begins anew."""
+        """Drops the queue of live subscriptions: the client starts afresh."""
         self.intact = False
         self.joined_at = self._clock_ms()
         self._losses.all_of(self.queue.drain(self._clock_ms()), "no_subscriber")
@@ -172,7 +174,7 @@ class Member:
             pass
 
     def give_up(self) -> None:
-        """The client will not come back: what waits for it is dead."""
+        """Dead-letters all that waits for a client that will not come back."""
         self.forget_live()
         for pending in self.window.take_all():
             self._losses.in_window(pending, "no_subscriber")
@@ -180,7 +182,7 @@ class Member:
             reader.end()
 
     def tick(self) -> bool:
-        """Does some of what is due; whether there is more."""
+        """Does a part of what is due and returns whether there is more."""
         if self.queue.sweep_some(self._clock_ms()):
             return True
         self.window.tick()
@@ -192,13 +194,13 @@ class Member:
                 self.connection.put(line, None, 0)
 
     def lost_on_the_way(self, topic: str, first: int, last: int) -> None:
-        """Messages that a cut connection swallowed and that are not kept any more."""
+        """Records messages that were lost with the connection and are no longer kept."""
         self._losses.gaps.add_range(topic, first, last, "disconnected")
 
     def lost_when_slow(self, topic: str, seq: int) -> None:
-        """The client read too slowly for this message; it is told so.
+        """Records a message that the client read too slowly for, so that it is told of the gap.
 
-        One that loses more than can be told loses its connection, and has to start afresh.
+        A client that loses more than can be told is disconnected and starts afresh.
         """
         self._losses.gaps.add(topic, seq, "slow_reader")
         if self._losses.gaps.overflowed and self.connection is not None:
@@ -207,8 +209,9 @@ class Member:
 
 
 class _Losses:
-    """A client's losses, to be told. It knows no member, so a member's parts don't either,
-    and what has ended is freed at once, without the garbage collector.
+    """Losses that a client is still to be told of. It has no reference to the member, nor have the
+    member's other parts, so a member that has ended is freed at once, without the garbage
+    collector.
     """
 
     def __init__(self, identity: ClientId, epoch: str, dead_letters: DeadLetterQueue) -> None:

@@ -57,7 +57,7 @@ class PendingRequest:
 
 
 class PendingRequests:
-    """The open ones, by the token that their messages carry as `replyTo`."""
+    """The open requests, by the token that their messages carry as `replyTo`."""
 
     def __init__(self) -> None:
         self._open: dict[str, PendingRequest] = {}
@@ -67,12 +67,12 @@ class PendingRequests:
         return len(self._open)
 
     def open(self, request: PendingRequest, timeout_ms: int) -> None:
-        """From now on it waits for an answer, its timeout, or the loss of everybody asked."""
+        """Keeps the request until it is answered, times out, or everybody asked is gone."""
         self._open[request.token] = request
         request.slot = self._deadlines.add(request, timeout_ms / 1000)
 
     def withdraw(self, request: PendingRequest) -> None:
-        """Nobody waits for the answer any more; one that was settled is withdrawn already."""
+        """Drops a request whose asker no longer waits; a settled one is dropped already."""
         if self._open.pop(request.token, None) is not None:
             self._deadlines.remove(request, request.slot)
 
@@ -101,7 +101,7 @@ class PendingRequests:
             self._settle(request, DeskbusError(RESPONDER_FAILED, error.message))
 
     def lose(self, client: BusClient) -> None:
-        """A client has left; who waits for it alone need not wait."""
+        """Ends the requests for which only the client that has left could still answer."""
         for request in list(self._open.values()):
             if client in request.asked:
                 request.asked.discard(client)

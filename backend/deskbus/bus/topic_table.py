@@ -22,7 +22,7 @@ DIRECT_TOPIC_NUMBER = 0
 
 
 class TopicTable:
-    """`on_forgotten` is called when topics were let go of, for who still holds them."""
+    """`on_forgotten` is called after topics were evicted, so that their other holders drop them."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class TopicTable:
         return self._topics.get(name)
 
     def find_or_make(self, name: str, owner: str) -> Topic:
-        """The topic; it is `owner`'s where nobody has published on it before."""
+        """Returns the topic; one that is new is charged to `owner`."""
         topic = self._topics.get(name)
         if topic is None:
             topic = self._topics[name] = self._make(name, owner)
@@ -78,7 +78,9 @@ class TopicTable:
             self._empty(topic)
 
     def histories_grew(self, size_bytes: int, owner: str) -> None:
-        """By so many bytes, in topics of `owner`."""
+        """Adds bytes to the histories that are charged to `owner`, and shrinks them beyond the
+        limit.
+        """
         self.history_bytes += size_bytes
         self._bytes_of[owner] += size_bytes
         if self.history_bytes > MAX_HISTORY_BYTES:
@@ -95,11 +97,11 @@ class TopicTable:
         return topic
 
     def _forget_oldest(self) -> None:
-        """Makes a little room at the cost of the app that has most topics; a topic that comes back
-        counts on from where any had got to.
+        """Evicts a few topics of the app that has most of them; an evicted topic that is used again
+        continues above every seq seen so far.
 
-        Of the topics that were made, or looked at here, longest ago, those go that were published
-        on longest ago: to look at all of them would hold up everybody.
+        Candidates are the topics that were created, or examined here, longest ago; of these the
+        least recently published go. To examine all topics would hold up everybody.
         """
         most = max(self._owned.values(), key=len)
         looked_at = list(islice(most.values(), 2 * FORGOTTEN_AT_ONCE))
@@ -114,7 +116,9 @@ class TopicTable:
         self._on_forgotten()
 
     def _shrink_histories(self) -> None:
-        """Empties histories of whoever has the largest share until a quarter of all is free."""
+        """Empties histories of the app with the largest share, until a quarter of the limit is
+        free.
+        """
         enough = MAX_HISTORY_BYTES * 3 // 4
         while self.history_bytes > enough and self._bytes_of:
             (owner, size), *others = self._bytes_of.most_common(2)

@@ -20,7 +20,7 @@ P = TypeVar("P", PublishParams, SendParams, RequestParams)
 
 
 class Stages:
-    """Records each as it ends; deliveries once the bytes are with the kernel."""
+    """Records each stage as it ends; deliveries once the kernel has taken the bytes."""
 
     def __init__(self, span: OpenSpan) -> None:
         self._span = span
@@ -28,7 +28,7 @@ class Stages:
         self._delivery: OpenSpan | None = None
 
     def __call__(self, stage: str) -> None:
-        """The stage has ended, and the next begins."""
+        """Ends the present stage and begins the next."""
         ended, self._stage = self._stage, self._span.child()
         if stage == "deliver":
             # Its bytes are with the kernel a little later.

@@ -51,7 +51,7 @@ MAX_TALKER_TOPICS = 100
 
 
 class Traffic:
-    """Looks change nothing but what the next look compares with."""
+    """A look changes nothing but the basis of comparison for the next."""
 
     def __init__(self, bus: InterApplicationBus, clock: ClockMs = awake_ms) -> None:
         self._bus = bus
@@ -64,7 +64,7 @@ class Traffic:
         self._looking = anyio.Lock()
 
     def rest(self) -> None:
-        """Lets go of what a look has kept, once nobody has looked for a while."""
+        """Drops the data of the last look once nobody has looked for a while."""
         if self._seqs and self._clock() - self._asked_at >= FORGET_AFTER_MS:
             self._seqs, self._rates, self._period = {}, {}, 0
 
@@ -229,8 +229,8 @@ class Traffic:
             self._period = elapsed if before else 0
 
     def _first_rates(self, rates: dict[str, float]) -> None:
-        """There is nothing to compare with yet: topics with a message just now have the rate of
-        their last ones.
+        """Estimates rates at the first look from the timestamps of each active topic's last
+        messages.
         """
         now_ms = self._bus.broker.clock_ms()
         recent = (

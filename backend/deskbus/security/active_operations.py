@@ -40,7 +40,7 @@ class ActiveOperations:
             raise DeskbusError(PERMISSION_REVOKED)
 
     def end(self, ended: Callable[[Permit], bool]) -> None:
-        """Ends each operation that has a permit of these."""
+        """Ends every operation that runs under one of these permits."""
         for operation in list(self._open):
             if any(ended(permit) for permit in operation.permits):
                 operation.revoked = True

@@ -51,7 +51,7 @@ class AppRegistry:
         self._on_changed(app)
 
     def change_rules(self, app: str, rules: AppRules) -> None:
-        """The app itself is the same as before."""
+        """Replaces the rules of an app that is otherwise unchanged."""
         if self._rules.get(app) != rules:
             self._rules[app] = rules
             self._on_changed(app)

@@ -120,7 +120,7 @@ class PermissionService:
     def admitting(
         self, *permits: Permit, refusals: Collection[ErrorKind] = (OVERLOADED,)
     ) -> Iterator[None]:
-        """Gives back what was permitted once where the block is refused before it did anything."""
+        """Returns a one-time grant if the block is refused before it has had an effect."""
         try:
             yield
         except DeskbusError as error:
@@ -161,7 +161,7 @@ class PermissionService:
     async def require_both(
         self, identity: ClientId, wanted: Grant, also: Grant
     ) -> tuple[Permit, Permit]:
-        """As `require`; where the second is refused the first is not used up."""
+        """As `require` for two grants; if the second is refused, the first is not used up."""
         first = await self.require(identity, wanted)
         try:
             return first, await self.require(identity, also)
@@ -202,7 +202,7 @@ class PermissionService:
         return wanted
 
     def allow_asking(self, app: str, permission: str | None) -> None:
-        """Lets a person be asked again before the run ends, however often they said no."""
+        """Allows prompts again before the run ends, whatever the number of denials."""
         self._consent.allow_asking(app, permission)
 
     def _keep(self, permit: Permit) -> None:

@@ -26,7 +26,7 @@ from deskbus_protocol.permissions import Grant
 class SecurityManager:
     """The face of access control, and the one place where a change of it takes effect.
 
-    `apps` knows who there is, `checker` what stands, and `permissions` asks for what is open.
+    `apps` is the registry, `checker` answers what is decided, `permissions` asks for what is open.
     A change ends operations that are not permitted any more; `on_changed` is told the app.
     """
 
@@ -76,7 +76,7 @@ class SecurityManager:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Prompts are put to a person meanwhile; at any other time they are denied."""
+        """Puts prompts to a person for the length of the block; outside it they are denied."""
         async with self._consent.running():
             yield
 
@@ -86,7 +86,7 @@ class SecurityManager:
         return self._consent.answer_times
 
     def changed(self, app: str) -> None:
-        """A decision about `app` was made or taken back, or a rule for it."""
+        """Applies a change of the decisions or rules that concern `app`."""
         self.checker.changed(app)
         self._operations.end(
             lambda permit: permit.identity.app == app and not self.checker.still_permits(permit)
@@ -94,12 +94,14 @@ class SecurityManager:
         self._on_changed(app)
 
     def apply(self, policy: Policy) -> None:
-        """From now on this policy stands, over decisions made before as well."""
+        """Puts a policy into force, also over decisions made before it."""
         self.checker.apply(policy)
         self._changed_all()
 
     def decisions_known(self) -> None:
-        """Decisions of earlier runs have come; those about apps that have changed count no more."""
+        """Takes in the decisions of earlier runs; those about apps that have changed since are
+        void.
+        """
         for app in self.apps:
             self._disown(app)
         self._changed_all()
@@ -117,7 +119,7 @@ class SecurityManager:
         self.changed(app)
 
     def forget_session(self, app: str) -> None:
-        """The app's run is over; what was decided for it ends with it."""
+        """Ends what was decided for one run of the app."""
         self.checker.once.forget_app(app)
         self._consent.end_run(app)
         ended = self._decisions.end_session(app)
@@ -127,18 +129,19 @@ class SecurityManager:
             self.changed(app)
 
     def forget_client(self, identity: ClientId) -> None:
-        """The client begins anew; what was allowed once to the one before is not its own."""
+        """Drops the one-time grants of a client that starts afresh: its predecessor's."""
         self.checker.once.forget(identity)
 
     def trust(self, identity: ClientId) -> None:
-        """This client stands above the policy: its session was opened as the shell's or a tool's.
+        """Exempts a client from the policy because its session was opened as the shell's or a
+        tool's.
 
-        It is never an id that makes it so.
+        An id alone never earns that.
         """
         self.checker.trust(identity)
 
     def distrust(self, identity: ClientId) -> None:
-        """The client is gone, or another has its name."""
+        """Ends the exemption of a client that is gone, or whose name another has taken."""
         if self.checker.distrust(identity):
             self.changed(identity.app)
 

@@ -40,7 +40,7 @@ class DeadLetterQueue:
 
     @property
     def full(self) -> bool:
-        """Whether one more takes the place of the oldest, or nearly so."""
+        """Whether the next letter may push out the oldest."""
         return len(self._letters) >= MAX_LETTERS or self._bytes >= MAX_BYTES
 
     def add(
@@ -63,7 +63,7 @@ class DeadLetterQueue:
             self._bytes -= len(self._letters.popleft().line)
 
     def count(self, reason: DeadLetterReason, letters: int) -> None:
-        """Counts messages that died before so many others that they would not be kept."""
+        """Counts dead messages that are followed by too many others to be kept themselves."""
         self._numbers += letters
         self.counts[reason] += letters
 
@@ -83,7 +83,7 @@ class DeadLetterQueue:
         ]
 
     def take(self, numbers: Iterable[int] | None) -> list[Letter]:
-        """Takes letters out, oldest first; all of them without `numbers`."""
+        """Removes and returns letters, oldest first; without `numbers` all of them."""
         wanted = None if numbers is None else set(numbers)
         taken = [letter for letter in self._letters if wanted is None or letter.number in wanted]
         gone = {letter.number for letter in taken}
@@ -92,6 +92,6 @@ class DeadLetterQueue:
         return taken
 
     def put_back(self, letters: list[Letter]) -> None:
-        """Keeps letters that could not be delivered now either."""
+        """Returns letters to the queue whose redelivery failed."""
         self._letters = deque(sorted([*self._letters, *letters]))
         self._bytes += sum(len(letter.line) for letter in letters)

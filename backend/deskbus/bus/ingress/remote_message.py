@@ -11,7 +11,7 @@ from deskbus_protocol.wire.rpc import encode
 
 
 class _RemoteMembers(msgspec.Struct):
-    """The members that a message may do without."""
+    """The optional members of a message."""
 
     headers: Headers | UnsetType = UNSET
     ttl: int | UnsetType = UNSET
@@ -20,7 +20,7 @@ class _RemoteMembers(msgspec.Struct):
 
 
 def remote_line(topic: Topic, message: MessageParams) -> bytes:
-    """Epoch, seq and timestamp are the topic's; all else stays as it was."""
+    """Epoch, seq and timestamp become those of the topic here; all else stays as it was."""
     members = encode(_RemoteMembers(message.headers, message.ttl, message.priority, message.meta))[
         1:-1
     ]

@@ -85,7 +85,7 @@ class Removal(NamedTuple):
 
 
 class DecisionTable:
-    """Decisions by app and grant: a later one for the same takes the earlier one's place."""
+    """Decisions by app and grant; a later one replaces an earlier one."""
 
     def __init__(self) -> None:
         self._decisions: dict[str, dict[Grant, UserDecision]] = {}
@@ -103,11 +103,11 @@ class DecisionTable:
 
     @property
     def removals(self) -> int:
-        """How many removals are kept for the decisions of earlier runs."""
+        """The number of removals kept for decisions of earlier runs."""
         return len(self._taken_back or ())
 
     def restore(self, state: DecisionState) -> None:
-        """Takes in what an earlier run has left; what was decided or taken back since stays so."""
+        """Takes in an earlier run's decisions, beneath what was decided or taken back since."""
         taken_back, self._taken_back = self._taken_back or set(), None
         for decision in state.decisions:
             if any(removal.means(decision) for removal in taken_back):
@@ -145,7 +145,9 @@ class DecisionTable:
     def remove(
         self, app: str, permission: str | None = None, scope: str | None = None
     ) -> list[UserDecision]:
-        """Takes decisions back, those of earlier runs too that are not known yet; None is all."""
+        """Takes decisions back, including those of earlier runs that are not loaded yet; None means
+        all.
+        """
         removal = Removal(app, permission, scope)
         if self._taken_back is not None:
             self._taken_back = _bounded({*self._taken_back, removal})
@@ -155,9 +157,9 @@ class DecisionTable:
         return self._take(app, lambda decision: decision.holds == "session")
 
     def disown(self, app: str, bound: str) -> list[UserDecision]:
-        """The app is another than before: what was allowed to that one is taken back.
+        """Takes back what was allowed to an app whose content has changed.
 
-        Denials stay, for nobody should get rid of them by changing a file.
+        Denials stay, since otherwise changing a file would remove them.
         """
         return self._take(app, lambda decision: decision.allowed and decision.bound != bound)
 
@@ -169,11 +171,11 @@ class DecisionTable:
         return ended
 
     def next_end(self) -> int | None:
-        """When the next decision ends by itself, Unix ms."""
+        """The time at which the next decision expires, Unix ms."""
         return min((d.until for d in self if d.until is not None), default=None)
 
     def neglected(self, app: str, permission: str, how: Neglect, now_ms: int) -> Embargoed | None:
-        """Counts a prompt that nobody answered; the embargo, if that was one too many."""
+        """Counts a prompt that nobody answered; returns the embargo if that was one too many."""
         key = (app, permission)
         strikes = self._strikes.setdefault(key, DenialCount(app=app, permission=permission))
         if how == "dismissed":
@@ -189,7 +191,7 @@ class DecisionTable:
         return embargo
 
     def answered(self, app: str, permission: str) -> bool:
-        """A person has answered: what was counted before is forgotten. Whether there was any."""
+        """Resets the count after an answer; returns whether anything was counted."""
         return self._strikes.pop((app, permission), None) is not None
 
     def is_embargoed(self, app: str, permission: str, now_ms: int) -> bool:
@@ -220,7 +222,7 @@ class DecisionTable:
 
 
 def _bounded(removals: set[Removal]) -> set[Removal]:
-    """No more than `MAX_REMOVALS` that take back as much, or more."""
+    """Merges removals to at most `MAX_REMOVALS`, which together take back at least as much."""
     if len(removals) <= MAX_REMOVALS:
         return removals
     of_apps = {Removal(each.app, None, None) for each in removals}
