@@ -5,16 +5,20 @@ key is repeated and nothing is left out. Of any other block nothing is taken her
 careful way, frame by frame.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum, auto
-from typing import Any, Generic, Literal, TypeVar
+from itertools import groupby
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from deskbus.rpc.frames import RequestId
 from deskbus_protocol.bus import DEFAULT_REQUEST_TIMEOUT_MS, RequestParams, RespondParams
+from deskbus_protocol.method import TraceContext
+from deskbus_protocol.wire.framing import lines_of
 from deskbus_protocol.wire.jsontext import MAX_DEPTH, is_too_deep
+from deskbus_protocol.wire.rpc import encode
 
 SHALLOW_BYTES = 2 * (MAX_DEPTH - 2)
 """Text this short can't be nested too deep: each level takes two bytes, the envelope two levels."""
@@ -24,18 +28,19 @@ _REQUEST = b'{"jsonrpc":"2.0","id":'
 _PUBLISH = b',"method":"bus.publish","params":{"topic":"'
 _ASK = b',"method":"bus.request","params":{"topic":"'
 _REPLY = b',"method":"bus.respond","params":{"replyTo":"'
-_MARK = b'"_meta"'
 _HEAD_BYTES = 160
 _END = b'","payload":}}\n'
 _DURABLE_BYTES = len(b',"durable":true')
+_META_BYTES = len(b',"_meta":')
 
 
 class CompactParams(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """The parameters of nearly every publish."""
+    """The parameters of nearly every publish; one that is traced has `meta`."""
 
     topic: str
     payload: Raw
     durable: bool = False
+    meta: TraceContext | UnsetType = msgspec.field(default=UNSET, name="_meta")
 
 
 class _Notification(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -78,21 +83,13 @@ class BlockKind(Enum):
     REPLIES = auto()
 
 
-def marked_apart(block: bytes) -> Iterator[bytes]:
-    """The block in pieces: frames that may carry a trace by themselves, and those between together.
+def runs(block: bytes) -> Iterator[bytes]:
+    """The block in pieces, each of the frames of one kind that follow each other.
 
-    So one message in a hundred that is traced sends no other the careful way.
+    So one call among a thousand messages sends none of them the careful way.
     """
-    begin = 0
-    while (found := block.find(_MARK, begin)) >= 0:
-        start = block.rfind(b"\n", begin, found) + 1 or begin
-        end = block.find(b"\n", found) + 1 or len(block)
-        if start > begin:
-            yield block[begin:start]
-        yield block[start:end]
-        begin = end
-    if begin < len(block):
-        yield block[begin:]
+    for _, lines in groupby(lines_of(block), kind_of):
+        yield b"".join(lines)
 
 
 def kind_of(block: bytes) -> BlockKind | None:
@@ -108,45 +105,69 @@ def kind_of(block: bytes) -> BlockKind | None:
     return BlockKind.REPLIES if _REPLY in head else None
 
 
-def notifications(block: bytes) -> list[CompactParams] | None:
+class Notifications(NamedTuple):
+    """`has_traced`: whether some of them have a trace context."""
+
+    messages: list[CompactParams]
+    has_traced: bool
+
+
+def notifications(block: bytes) -> Notifications | None:
     """The messages of a block of `bus.publish` without ids.
 
     None where a frame is not compact. Raises `MsgspecError`, `RecursionError` or
     `UnicodeDecodeError` for a block that is not of this kind, as the others do.
     """
     messages = [frame.params for frame in _decode_notifications(block)]
-    size = len(messages) * len(_NOTIFICATION + _END) + _durable_bytes(messages)
     topics = [message.topic for message in messages]
-    return messages if _explain(block, size, topics, [m.payload for m in messages]) else None
+    payloads = [message.payload for message in messages]
+    left = _bytes_beside(block, topics, payloads) - len(messages) * len(_NOTIFICATION + _END)
+    traced_bytes = 0
+    if left:
+        traced_bytes = _traced_bytes(messages)
+        left -= traced_bytes + _durable_bytes(messages)
+    if left or not _are_shallow_lines(payloads):
+        return None
+    return Notifications(messages, traced_bytes > 0)
 
 
 def publishes(block: bytes) -> list[Publish] | None:
     frames = _decode_publishes(block)
     messages = [frame.params for frame in frames]
-    size = _head_bytes(frames, _PUBLISH) + _durable_bytes(messages)
     topics = [message.topic for message in messages]
-    return frames if _explain(block, size, topics, [m.payload for m in messages]) else None
+    payloads = [message.payload for message in messages]
+    left = _bytes_beside(block, topics, payloads) - _head_bytes(frames, _PUBLISH)
+    left -= _durable_bytes(messages) + _traced_bytes(messages)
+    return None if left or not _are_shallow_lines(payloads) else frames
 
 
 def asks(block: bytes) -> list[Ask] | None:
-    """Requests without members beyond topic, payload and timeout."""
+    """Requests without members beyond topic, payload, timeout and trace context."""
     frames = _decode_asks(block)
-    size = _head_bytes(frames, _ASK)
-    for frame in frames:
-        if frame.params.timeout != DEFAULT_REQUEST_TIMEOUT_MS:
-            size += len(b',"timeout":%d' % frame.params.timeout)
-    topics = [frame.params.topic for frame in frames]
-    return frames if _explain(block, size, topics, [f.params.payload for f in frames]) else None
+    requests = [frame.params for frame in frames]
+    topics = [request.topic for request in requests]
+    payloads = [request.payload for request in requests]
+    left = _bytes_beside(block, topics, payloads) - _head_bytes(frames, _ASK)
+    if left:
+        left -= _traced_bytes(requests)
+        for request in requests:
+            if request.timeout != DEFAULT_REQUEST_TIMEOUT_MS:
+                left -= len(b',"timeout":%d' % request.timeout)
+    return None if left or not _are_shallow_lines(payloads) else frames
 
 
 def replies(block: bytes) -> list[Reply] | None:
     """Answers with a payload."""
     frames = _decode_replies(block)
-    payloads = [frame.params.payload for frame in frames if frame.params.payload is not UNSET]
-    if len(payloads) < len(frames):
+    answers = [frame.params for frame in frames]
+    payloads = [answer.payload for answer in answers if not isinstance(answer.payload, UnsetType)]
+    if len(payloads) < len(answers):
         return None
-    tokens = [frame.params.reply_to for frame in frames]
-    return frames if _explain(block, _head_bytes(frames, _REPLY), tokens, payloads) else None
+    tokens = [answer.reply_to for answer in answers]
+    left = _bytes_beside(block, tokens, payloads) - _head_bytes(frames, _REPLY)
+    if left:
+        left -= _traced_bytes(answers)
+    return None if left or not _are_shallow_lines(payloads) else frames
 
 
 def _head_bytes(frames: Sequence[CompactRequest[Any, Any]], method: bytes) -> int:
@@ -159,19 +180,28 @@ def _durable_bytes(messages: Sequence[CompactParams]) -> int:
     return _DURABLE_BYTES * sum([message.durable for message in messages])
 
 
-def _explain(block: bytes, size: int, texts: Sequence[str], payloads: Sequence[Raw]) -> bool:
-    """Whether texts, payloads and `size` bytes beside are every byte of the block, a line each.
+def _traced_bytes(params: Iterable[CompactParams | RequestParams | RespondParams]) -> int:
+    """A context that is encoded anew is never longer than it was, so no more is explained here than
+    is there.
+    """
+    found = [each.meta for each in params if each.meta is not UNSET]
+    return sum([_META_BYTES + len(encode(context)) for context in found])
+
+
+def _bytes_beside(block: bytes, texts: Sequence[str], payloads: Sequence[Raw]) -> int:
+    """The size of the block without texts and payloads.
 
     Raises `UnicodeDecodeError` for a block that is not UTF-8.
     """
-    size += sum(map(len, payloads))
+    size = len(block) - sum(map(len, payloads))
     if block.isascii():
-        size += sum(map(len, texts))
-    else:
-        block.decode()
-        size += sum([len(text.encode()) for text in texts])
-    if size != len(block):
-        return False
+        return size - sum(map(len, texts))
+    block.decode()
+    return size - sum([len(text.encode()) for text in texts])
+
+
+def _are_shallow_lines(payloads: Sequence[Raw]) -> bool:
+    """Whether the payloads of a block that is explained have a line each, and none is too deep."""
     # White space within a payload is explained too, and a newline there would end a line early.
     together = b"".join(payloads)
     if b"\n" in together:

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Protocol, TypeVar
 
 import msgspec
-from msgspec import Raw, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from deskbus.rpc import compact_frames
 from deskbus.rpc.compact_frames import Ask, BlockKind, CompactParams, Publish, Reply
@@ -255,12 +255,16 @@ class FastPath:
             answer(_success(request_id, result))
 
     def _take_notifications(self, block: bytes, publisher: Publisher) -> Iterator[bool] | None:
-        messages = compact_frames.notifications(block)
-        if messages is None:
+        found = compact_frames.notifications(block)
+        if found is None:
             return None
+        messages, has_traced = found
         if len(messages) > self._at_once:
-            return self._route(messages)
-        publisher.publish_plain(messages, self._refuse_notification)
+            return self._route(messages, has_traced=has_traced)
+        if has_traced:
+            self._publish_traced(messages, publisher)
+        else:
+            publisher.publish_plain(messages, self._refuse_notification)
         return DONE
 
     def took(self, seconds: float) -> float:
@@ -269,7 +273,7 @@ class FastPath:
             self._at_once = max(self._at_once // 2, LEAST_AT_ONCE)
         return seconds
 
-    def _route(self, messages: Sequence[CompactParams]) -> Iterator[bool]:
+    def _route(self, messages: Sequence[CompactParams], *, has_traced: bool) -> Iterator[bool]:
         first = 0
         while first < len(messages):
             part = messages[first : first + self._at_once]
@@ -278,11 +282,24 @@ class FastPath:
             if self._publisher is None:
                 for message in part:
                     self._refuse_notification(DeskbusError(SESSION_REQUIRED), message.topic)
+            elif has_traced:
+                self._publish_traced(part, self._publisher)
             else:
                 self._publisher.publish_plain(part, self._refuse_notification)
             if self.took(perf_counter() - began_s) < QUICK_S:
                 self._at_once = min(self._at_once * 2, MOST_AT_ONCE)
             yield True
+
+    def _publish_traced(self, messages: Sequence[CompactParams], publisher: Publisher) -> None:
+        """Publishes messages of which some have a trace context, the others in blocks."""
+        first = 0
+        for at in [at for at, message in enumerate(messages) if message.meta is not UNSET]:
+            if at > first:
+                publisher.publish_plain(messages[first:at], self._refuse_notification)
+            self._publish(_with_options(messages[at]), b"", publisher, self._send)
+            first = at + 1
+        if first < len(messages):
+            publisher.publish_plain(messages[first:], self._refuse_notification)
 
     def _in_steps(
         self, requests: Sequence[T] | None, serve: Callable[[Iterator[T]], bool]
@@ -374,6 +391,9 @@ class FastPath:
         if publisher is None:
             refuse(DeskbusError(SESSION_REQUIRED), params.topic)
             return
+        if params.meta is not UNSET:
+            self._publish(_with_options(params), bytes(request.id), publisher, self._send)
+            return
         if params.durable:
             try:
                 publisher.check_durable(params.topic)
@@ -419,6 +439,12 @@ class FastPath:
             self._denied(method, topic, options, tell)
         else:
             tell()
+
+
+def _with_options(params: CompactParams) -> PublishParams:
+    return PublishParams(
+        topic=params.topic, payload=params.payload, durable=params.durable, meta=params.meta
+    )
 
 
 def _success(request_id: bytes | Raw, result: bytes) -> bytes:

@@ -302,11 +302,15 @@ class Peer:
             if len(line) > frames.LARGE_BYTES:
                 yield from self._receive(line[:-1])
             else:
-                yield from self._serve_runs(line)
+                yield from self._serve_lines(line)
 
     def _serve_runs(self, block: bytes) -> Iterator[bool]:
-        for run in compact_frames.marked_apart(block):
-            routing = None if self._unbegun else self.fastpath.take(run, self._start)
+        """Serves a block that is not taken as one."""
+        for run in compact_frames.runs(block):
+            routing = None
+            if len(run) < len(block) and compact_frames.kind_of(run) is not None:
+                yield from self._until_begun()
+                routing = self.fastpath.take(run, self._start)
             if routing is None:
                 yield from self._serve_lines(run)
             else:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from unittest import mock
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from deskbus.rpc import frames
 from deskbus.rpc.compact_frames import CompactParams
@@ -17,6 +17,7 @@ from deskbus.rpc.rejection_notices import RejectionNotices
 from deskbus.transport.outbox import Flusher, Outbox
 from deskbus_protocol.bus import PublishParams, RequestParams, RespondParams, SendParams, SendResult
 from deskbus_protocol.errors import DeskbusError
+from deskbus_protocol.method import TraceContext
 from deskbus_protocol.wire import framing
 from deskbus_protocol.wire.framing import Decoder, FramingDecoder, FramingLostError, LineDecoder
 from tests.performance.fuzzing import mutation
@@ -24,8 +25,8 @@ from tests.performance.fuzzing import mutation
 SMALL_FRAME_BYTES = 700
 LOST = b"the framing was lost"
 
-Routed = tuple[str, str, bytes]
-"""Method, topic or token, and payload."""
+Routed = tuple[str, str, bytes, TraceContext | UnsetType]
+"""Method, topic or token, payload, and trace context."""
 
 
 def framing_holds(chance: random.Random) -> None:
@@ -67,6 +68,7 @@ class _TopicAndPayload(msgspec.Struct):
 
     topic: str
     payload: Raw
+    meta: TraceContext | UnsetType = msgspec.field(default=UNSET, name="_meta")
 
 
 class _Nothing:
@@ -91,12 +93,13 @@ class _Recorder:
         self, messages: Sequence[CompactParams], refuse: Callable[[DeskbusError, str], None]
     ) -> Published | None:
         self._routed += [
-            ("bus.publish", message.topic, bytes(message.payload)) for message in messages
+            ("bus.publish", message.topic, bytes(message.payload), message.meta)
+            for message in messages
         ]
         return _Nothing()
 
     def publish(self, topic: str, payload: Raw, options: PublishParams) -> Published:
-        self._routed.append(("bus.publish", topic, bytes(payload)))
+        self._routed.append(("bus.publish", topic, bytes(payload), options.meta))
         return _Nothing()
 
     def acknowledge(self, topic: str, seqs: list[int], epoch: str) -> None:
@@ -110,11 +113,11 @@ class _Recorder:
 
     def dispatch(self, method: str, params: Raw, request_id: bytes, answer: Answer) -> None:
         asked = msgspec.json.decode(params, type=RequestParams)
-        self._routed.append((method, asked.topic, bytes(asked.payload)))
+        self._routed.append((method, asked.topic, bytes(asked.payload), asked.meta))
 
     def respond(self, params: RespondParams) -> None:
         assert isinstance(params.payload, Raw)
-        self._routed.append(("bus.respond", params.reply_to, bytes(params.payload)))
+        self._routed.append(("bus.respond", params.reply_to, bytes(params.payload), params.meta))
 
     def check_durable(self, topic: str) -> None:
         """Every topic is durable here."""
@@ -160,13 +163,13 @@ def _in_lane(method: str, params: Raw) -> Routed | None:
     try:
         if method == "bus.publish":
             message = msgspec.json.decode(params, type=_TopicAndPayload)
-            return method, message.topic, bytes(message.payload)
+            return method, message.topic, bytes(message.payload), message.meta
         if method == "bus.request":
             asked = msgspec.json.decode(params, type=RequestParams)
-            return method, asked.topic, bytes(asked.payload)
+            return method, asked.topic, bytes(asked.payload), asked.meta
         if method == "bus.respond":
             answer = msgspec.json.decode(params, type=RespondParams)
-            return method, answer.reply_to, bytes(answer.payload or b"")
+            return method, answer.reply_to, bytes(answer.payload or b""), answer.meta
     except msgspec.MsgspecError:
         pass
     return None

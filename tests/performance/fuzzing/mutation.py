@@ -23,6 +23,7 @@ VALUES: tuple[object, ...] = (
     *(None, True, 0, -1, 1.5, 2**63, "", "a", "orders.new", "prices.#", "*", "x" * 257),
     *([], {}, {"a": {"b": [1, {"c": None}]}}, ["x"] * 50, "\u00e9\U0001f600", 1e300),
 )
+TRACED = ',"_meta":{"traceparent":"00-1-2-01"}'
 MAX_MUTATIONS = 6
 
 Mutation = Callable[[random.Random, bytearray], None]
@@ -52,8 +53,12 @@ def compact(chance: random.Random) -> bytes:
             ("bus.publish", "topic", ""),
             ("bus.publish", "topic", ',"durable":true'),
             ("bus.request", "topic", ""),
+            ("bus.publish", "topic", TRACED),
+            ("bus.publish", "topic", ',"durable":true' + TRACED),
             ("bus.request", "topic", ',"timeout":7000'),
+            ("bus.request", "topic", TRACED),
             ("bus.respond", "replyTo", ""),
+            ("bus.respond", "replyTo", TRACED),
         ]
     )
     text = chance.choice(["fuzz.a", "fuzz.b.c", "é", "fuzz"])

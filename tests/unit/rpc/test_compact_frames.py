@@ -1,5 +1,7 @@
 """A block is taken as one only where every byte of it is explained by its parts."""
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from deskbus.rpc import compact_frames
 from deskbus.rpc.compact_frames import BlockKind
+from deskbus_protocol.wire.framing import lines_of
 
 ASK = b'{"jsonrpc":"2.0","id":%b,"method":"bus.request","params":{"topic":"a.b","payload":%b}}\n'
 REPLY = b'{"jsonrpc":"2.0","id":%b,"method":"bus.respond","params":{"replyTo":"t","payload":%b}}\n'
@@ -84,13 +87,49 @@ def test_an_answer_with_an_error_is_read_the_careful_way() -> None:
     assert taken(block + refusal) is None
 
 
-@given(st.lists(st.booleans(), max_size=30))
-def test_marked_frames_stand_alone_and_all_others_together(marks: list[bool]) -> None:
-    plain, marked = b'{"a":1}\n', b'{"a":1,"_meta":{}}\n'
-    lines = [marked if mark else plain for mark in marks]
-    pieces = list(compact_frames.marked_apart(b"".join(lines)))
-    assert b"".join(pieces) == b"".join(lines)
-    assert all(piece == marked or marked not in piece for piece in pieces)
-    assert len(pieces) == sum(marks) + sum(
-        not mark and (at == 0 or marks[at - 1]) for at, mark in enumerate(marks)
-    )
+TRACED = b'"payload":{},"_meta":{"traceparent":"00-0123-4567-01"}'
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_trace_context_is_one_of_the_parts(kind: BlockKind) -> None:
+    plain = FRAMES[kind] % (b"1", b"{}")
+    traced = plain.replace(b'"payload":{}', TRACED)
+    assert taken(plain + traced + plain) == [(b"1", b"{}")] * 3
+    both = traced.replace(b'-01"', b'-01","tracestate":"a=b"')
+    assert taken(both + traced) == [(b"1", b"{}")] * 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_trace_context_hides_nothing(kind: BlockKind) -> None:
+    plain = FRAMES[kind] % (b"1", b"{}")
+    traced = plain.replace(b'"payload":{}', TRACED)
+    for odd in (
+        traced.replace(TRACED, TRACED + TRACED[len(b'"payload":{}') :]),
+        traced.replace(b'"_meta":{', b'"_meta":{"traceparent":"x",'),
+        traced.replace(b'"_meta":{', b'"_meta":{"more":1,'),
+        traced.replace(b"00-0123", b"\\u0030\\u0030-0123"),
+        traced.replace(b'"_meta":{', b'"_meta": {'),
+        plain.replace(b'"payload":{}', b'"payload":{},"_meta":null'),
+    ):
+        assert taken(plain + odd) is None, odd
+
+
+def test_a_block_of_messages_tells_whether_one_of_them_is_traced() -> None:
+    plain = PUBLISH.replace(b'"id":%b,', b"") % b"{}"
+    traced = plain.replace(b'"payload":{}', TRACED)
+    durable = plain.replace(b'"payload":{}', b'"payload":{},"durable":true')
+    for block, expected in ((plain, False), (durable + plain, False), (plain + traced, True)):
+        found = compact_frames.notifications(block)
+        assert found is not None
+        assert found.has_traced is expected
+    assert compact_frames.notifications(plain + traced.replace(b"01", b"\\u0030\\u0031")) is None
+
+
+@given(st.lists(st.sampled_from([PUBLISH, ASK, REPLY, b'{"id":%b,"x":%b}\n']), max_size=30))
+def test_frames_of_one_kind_that_follow_each_other_are_one_run(forms: list[bytes]) -> None:
+    lines = [form % (b"1", b"{}") for form in forms]
+    runs = list(compact_frames.runs(b"".join(lines)))
+    assert b"".join(runs) == b"".join(lines)
+    kinds = [{compact_frames.kind_of(line) for line in lines_of(run)} for run in runs]
+    assert all(len(found) == 1 for found in kinds)
+    assert all(one != other for one, other in pairwise(kinds))

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 from msgspec import Raw
 
@@ -11,10 +12,12 @@ from deskbus.bus.ingress.rate_limit import HOLD_S
 from deskbus.rpc.connection import Call
 from deskbus.rpc.dispatch.calls_in_progress import MAX_IN_FLIGHT
 from deskbus.rpc.dispatch.dispatcher import Dispatcher
+from deskbus.rpc.peer import Peer
 from deskbus_protocol.errors import (
     CANCELLED,
     INVALID_PARAMS,
     INVALID_REQUEST,
+    INVALID_TOPIC,
     NO_SUBSCRIBER,
     NOT_FOUND,
     OVERLOADED,
@@ -122,6 +125,47 @@ async def test_a_block_of_requests_and_a_block_of_answers_are_taken_as_one(
     assert found[100]["correlationId"] == asked(answers)[0]["id"]
     assert list((await outcomes(answers, 50)).values()) == [{}] * 50
     assert dispatched == []
+
+
+async def test_only_the_call_among_messages_is_read_by_itself(
+    backend: LinkedBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    accept = Peer._accept
+
+    def note(self: Peer, text: bytes, answer: Any) -> Any:
+        read.append(msgspec.json.decode(text)["method"])
+        return accept(self, text, answer)
+
+    answers, asks = await responder(backend), await backend.connect(ASKER)
+    monkeypatch.setattr(Peer, "_accept", note)
+    meta = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+    for number in range(300):
+        traced = {"_meta": meta} if number % 100 == 50 else {}
+        asks.say("bus.publish", {"topic": "t.a", "payload": number, **traced})
+        if number == 170:
+            asks.say("session.ping", {})
+    await until(lambda: len(asked(answers)) == 300)
+    assert [message["payload"] for message in asked(answers)] == list(range(300))
+    assert {m["payload"]: m["_meta"] for m in asked(answers) if "_meta" in m} == dict.fromkeys(
+        (50, 150, 250), meta
+    )
+    assert read == ["session.ping"]
+
+
+async def test_a_confirmed_message_with_a_trace_context_is_answered_once(
+    backend: LinkedBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, sender = await responder(backend, "#"), await backend.connect(ASKER)
+    monkeypatch.setattr(Peer, "_accept", None)
+    meta = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+    for number, topic in enumerate(("t.a", "t..a", "t.b")):
+        params = {"topic": topic, "payload": number, "_meta": meta}
+        durable = {"durable": True} if number == 2 else {}
+        sender.say_as(number + 1, "bus.publish", params | durable)
+    found = await outcomes(sender, 3)
+    assert (found[1]["seq"], found[2], found[3]["receivers"]) == (1, INVALID_TOPIC.code, 1)
+    assert [message["_meta"] for message in asked(reader)] == [meta, meta]
 
 
 async def test_an_answer_is_told_what_it_was(backend: LinkedBackend) -> None:

@@ -136,20 +136,27 @@ class TracingPublisher:
 
     def _publish_split(self, messages: Sequence[Plain], first: int, refuse: Refuse) -> Topic | None:
         """Messages that are not traced are passed on in blocks between those that are."""
-        sampler = self._sampler
         routed: Topic | None = None
-        block: list[Plain] = []
-        for at, message in enumerate(messages):
-            if at != first and not sampler.takes_topic(message.topic):
-                block.append(message)
-                continue
-            if block:
-                self._publisher.publish_plain(block, refuse)
-                block = []
-            routed = self._publish_one(message, refuse)
-            if at == first:
-                first = at + 1 + sampler.first_of(len(messages) - at - 1)
-        return self._publisher.publish_plain(block, refuse) if block else routed
+        at, count = 0, len(messages)
+        while at < count:
+            traced = self._first_by_topic(messages, at, first)
+            if traced > at:
+                routed = self._publisher.publish_plain(messages[at:traced], refuse)
+            if traced < count:
+                routed = self._publish_one(messages[traced], refuse)
+            at = traced + 1
+            if first < at < count:
+                first = at + self._sampler.first_of(count - at)
+        return routed
+
+    def _first_by_topic(self, messages: Sequence[Plain], at: int, end: int) -> int:
+        """The number of the first of a topic of which all are traced; `end` for none before it."""
+        sampler = self._sampler
+        if sampler.topics:
+            for number in range(at, end):
+                if sampler.takes_topic(messages[number].topic):
+                    return number
+        return end
 
     def _publish_one(self, message: Plain, refuse: Refuse) -> Topic | None:
         tracer = self._tracer

@@ -42,17 +42,15 @@ class HeadSampler:
     def first_of(self, count: int) -> int:
         """The number, among the next `count`, of the first to be traced; `count` for none of them.
 
-        The ones before it are passed over, and the draw is used up.
+        The ones before it are passed over, and the draw is used up; all of them are where there is
+        no room for it in this second.
         """
-        at = 0
-        while self._pass < count - at:
-            at += self._pass
-            self._pass = self._draw()
-            if self.affords_one():
-                return at
-            at += 1
-        self._pass -= count - at
-        return count
+        at = self._pass
+        if at >= count:
+            self._pass -= count
+            return count
+        self._pass = self._draw()
+        return at if self.affords_one() else count
 
     def affords_one(self) -> bool:
         """Whether there is room for one more in this second, which is taken."""
