@@ -250,12 +250,17 @@ class MetricsConfig(Section, frozen=True, kw_only=True):
 
     Of apps that stand in labels, the first `apps` are told by name, all others as `other`.
     `latency` measures how long messages take, by samples. A request with the `token`, which may be
-    `secret:NAME`, gets the same at /metrics of the web gateway; without one there is none.
+    `secret:NAME`, gets the same at /metrics of the web gateway. So do, without one, processes of
+    the other users of this machine that `scrapers` names, or has the numbers of, and they get
+    nothing else there.
     """
 
     socket: bool = False
     latency: bool = True
     token: Annotated[str, Meta(min_length=16, max_length=1024)] | UnsetType = UNSET
+    scrapers: Annotated[
+        list[Annotated[str, Meta(min_length=1, max_length=256)]], Meta(max_length=16)
+    ] = []
     apps: Annotated[int, Meta(ge=0, le=1000)] = 100
 
 

@@ -46,7 +46,7 @@ from deskbus.web.pages.script_nonces import with_nonces
 from deskbus.web.pages.security_headers import EVERYWHERE, REPORT_PATH, PagePolicy, new_nonce
 from deskbus.web.pages.violation_reports import shown
 from deskbus.web.rpc_exchange import RpcExchange
-from deskbus.web.server.http_connection import is_within_limits
+from deskbus.web.server.http_connection import SCRAPES, is_within_limits
 from deskbus.web.web_apps import OWN_APPS
 from deskbus.web.web_state import WebState
 from deskbus_protocol.control import CONTROL_APP
@@ -68,6 +68,7 @@ from deskbus_protocol.wire import rpc
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+METRICS_PATH = "/metrics"
 SDK_PATH = "/deskbus.js"
 WORKER_PATH = "/deskbus-worker.js"
 STEP_UP_PATH = "/step-up"
@@ -128,8 +129,9 @@ class BackendPort(Protocol):
     def status(self) -> Status:
         """The worst of the components' states."""
 
-    async def metrics(self, token: str, accept: str) -> tuple[str, bytes] | None:
-        """The content type and the text; None where the token is wrong.
+    async def metrics(self, token: str | None, accept: str) -> tuple[str, bytes] | None:
+        """The content type and the text; None where the token is wrong. A scraper that the
+        configuration names needs none.
 
         Raises `DeskbusError` (not_found) where nobody may scrape.
         """
@@ -163,6 +165,11 @@ class CheckedRequest(NamedTuple):
     @property
     def app(self) -> str:
         return "" if self.site is None else self.site.app
+
+    @property
+    def scrapes(self) -> bool:
+        """Whether another user of this machine asks, who may read the metrics and nothing else."""
+        return SCRAPES in self.request.scope["state"]
 
     def on_site(self) -> Site:
         """Raises `RefusedError` where no app is."""
@@ -252,7 +259,7 @@ class Gateway:
         browsers.ended.add(self._forget_payer)
         self._routes: Mapping[tuple[str, str], Callable[[CheckedRequest], Awaitable[Response]]] = {
             ("GET", "/health"): self._health,
-            ("GET", "/metrics"): self._metrics,
+            ("GET", METRICS_PATH): self._metrics,
             ("GET", "/openapi.json"): self._openapi,
             ("GET", SDK_PATH): self._asset,
             ("GET", WORKER_PATH): self._asset,
@@ -289,6 +296,8 @@ class Gateway:
     async def _answer(self, request: Request) -> Response:
         asked = await self._check(request)
         path, method = request.scope["path"], request.method
+        if asked.scrapes and path != METRICS_PATH:
+            raise refused(403, PERMISSION_DENIED, "Of this, only the metrics are for scrapers.")
         if method == "OPTIONS":
             return _preflight(asked, path)
         if path not in self._paths:
@@ -401,7 +410,8 @@ class Gateway:
         if asked.site is not None:
             raise not_found()
         accept = asked.request.headers.get("accept", "")
-        found = await self._backend.metrics(_bearer(asked.request), accept)
+        token = None if asked.scrapes else _bearer(asked.request)
+        found = await self._backend.metrics(token, accept)
         if found is None:
             self._spend(asked, "wrong tokens", TICKETS_PER_S)
             words = "Scrapers come with the token of [metrics]."

@@ -1,6 +1,8 @@
 """WebGateway: apps in an ordinary browser, where that is configured."""
 
+import os
 import secrets
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +17,7 @@ from deskbus.components.backend_run import BackendRun
 from deskbus.components.capabilities import Capabilities
 from deskbus.components.connections.connection_acceptor import ConnectionAcceptor
 from deskbus.components.monitoring.monitoring import Monitoring
-from deskbus.config import AUDIT_FOLDER, MESSAGE_FOLDER, VAULT_FOLDER
+from deskbus.config import AUDIT_FOLDER, MESSAGE_FOLDER, VAULT_FOLDER, ConfigError
 from deskbus.storage.awake_clock import tick_every
 from deskbus.web.origins.browser_sessions import BrowserEnd
 from deskbus.web.origins.entrances import Entrances
@@ -90,7 +92,8 @@ class WebGateway:
             monotonic_s=time.monotonic,
         )
         sockets = WebSockets(apps.sites, flusher, acceptor.accept, state)
-        listening = Listening(config_of(gateway), sockets)
+        scrapers = frozenset(_uid_of(user) for user in run.settings.config.metrics.scrapers)
+        listening = Listening(config_of(gateway), sockets, scrapers)
         return WebListener(apps.sites.port, listening, state, sockets.close, run.loops)
 
     @asynccontextmanager
@@ -125,8 +128,10 @@ class WebGateway:
         self._state.violations[str(violation.__struct_config__.tag)] += 1
         await self._violations.record(violation)
 
-    async def metrics(self, token: str, accept: str) -> tuple[str, bytes] | None:
+    async def metrics(self, token: str | None, accept: str) -> tuple[str, bytes] | None:
         """Raises `DeskbusError` (not_found) where no token is configured."""
+        if token is None:
+            return self._metrics.render(accept)
         if isinstance(self._scrape_token, UnsetType):
             raise DeskbusError(NOT_FOUND, "There is nothing here.")
         expected = await self._vault.resolve(self._scrape_token)
@@ -143,3 +148,20 @@ class WebGateway:
     def status(self) -> Status:
         """The worst of the backend's components."""
         return self._monitor.report().status
+
+
+def _uid_of(user: str) -> int:
+    """The number of a user who may scrape, by name or number; raises `ConfigError`."""
+    if sys.platform != "linux":
+        raise ConfigError("metrics.scrapers: this system does not say whose a connection is")
+    else:  # noqa: RET506 - so that mypy reads it on no other system
+        import pwd
+
+        try:
+            uid = int(user) if user.isdecimal() else pwd.getpwnam(user).pw_uid
+        except KeyError:
+            raise ConfigError(f"metrics.scrapers: there is no user {user!r} here") from None
+        if uid == os.getuid():
+            # Every app is a process of this user.
+            raise ConfigError("metrics.scrapers: the backend's own user needs metrics.token")
+        return uid

@@ -21,7 +21,8 @@ class Metrics:
         """Raises `ConfigError` where Prometheus is to read, and what writes for it is missing."""
         self.exposition = MetricsExposition(sources)
         config = settings.config.metrics
-        served = config.socket or not isinstance(config.token, UnsetType)
+        at_gateway = bool(config.scrapers) or not isinstance(config.token, UnsetType)
+        served = config.socket or at_gateway
         if served and not self.exposition.has_text():
             raise ConfigError("[metrics] needs its library: pip install 'deskbus[metrics]'")
         self._socket = None

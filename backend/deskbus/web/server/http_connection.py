@@ -26,11 +26,14 @@ from deskbus.web.limits import (
     RESPONSE_WITHIN_S,
 )
 from deskbus.web.pages import security_headers
-from deskbus.web.server.peer_user import is_same_user, is_told
+from deskbus.web.server.peer_user import is_same_user, is_told, is_user_of
 from deskbus.web.websocket import handshake
 
 REFUSALS_LOGGED = 10
 """Lines of each kind a minute."""
+
+SCRAPES = "scrapes"
+"""The member of a request's state that only a scraper's connection has."""
 
 log = structlog.get_logger()
 
@@ -50,8 +53,12 @@ class Sockets(Protocol):
 class Listening:
     """The common part of all connections of one listener: limits, and the server's state."""
 
-    def __init__(self, config: Config, sockets: Sockets) -> None:
+    def __init__(
+        self, config: Config, sockets: Sockets, scrapers: frozenset[int] = frozenset()
+    ) -> None:
+        """`scrapers` are other users of this machine that may read the metrics, and only those."""
         self.config = config
+        self.scrapers = scrapers
         self.sockets = sockets
         self.state = ServerState()
         self.http: dict[HttpConnection, None] = {}
@@ -97,10 +104,12 @@ class HttpConnection(H11Protocol):
         peer = transport.get_extra_info("peername")
         ours = transport.get_extra_info("sockname")
         if is_told() and not is_same_user(peer[:2], ours[:2]):
-            # Before a byte is read: another user of this machine is nobody here.
-            self._listening.refused.log("web.foreign_user_refused")
-            self.transport.abort()
-            return
+            # Before a byte is read: another user of this machine is nobody here, or a scraper.
+            if not is_user_of(self._listening.scrapers, peer[:2], ours[:2]):
+                self._listening.refused.log("web.foreign_user_refused")
+                self.transport.abort()
+                return
+            self.app_state[SCRAPES] = True
         self._listening.enter(self)
         self._watch()
 
@@ -152,7 +161,7 @@ class HttpConnection(H11Protocol):
 
     def _should_upgrade(self) -> bool:
         """Judges a handshake; what is refused is answered by the application, with the reason."""
-        if self._get_upgrade() is None:
+        if self._get_upgrade() is None or SCRAPES in self.app_state:
             return False
         headers: dict[bytes, list[bytes]] = {}
         for name, value in self.headers:

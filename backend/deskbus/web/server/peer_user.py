@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
@@ -50,10 +51,15 @@ def is_same_user(peer: tuple[str, int], ours: tuple[str, int]) -> bool:
     if sys.platform == "win32":
         return False
     else:
-        try:
-            return uid_of_peer(peer, ours) == os.getuid()
-        except UnknownPeerError:
-            return False
+        return is_user_of((os.getuid(),), peer, ours)
+
+
+def is_user_of(uids: Collection[int], peer: tuple[str, int], ours: tuple[str, int]) -> bool:
+    """Whether one of these users is at `peer`; never yes wrongly."""
+    try:
+        return bool(uids) and uid_of_peer(peer, ours) in uids
+    except UnknownPeerError:
+        return False
 
 
 def _in_table(address: tuple[str, int]) -> str:
