@@ -77,9 +77,9 @@ def _default_words() -> str:
 
 
 def parser(*, only_serve: bool = False) -> argparse.ArgumentParser:
-    """Of the whole command line; its actions are also what shells complete.
+    """The parser of the whole command line, from which shell completion is generated too.
 
-    A backend that starts need not wait for the options of all other commands.
+    With `only_serve` the other commands are left out, to save time when a backend starts.
     """
     from deskbus import __version__
 

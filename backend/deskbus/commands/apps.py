@@ -22,7 +22,7 @@ Action = Callable[[Client], Coroutine[Any, Any, None]]
 
 
 def run(options: Namespace) -> int:
-    """Raises `MisuseError` for limits that are none."""
+    """Raises `MisuseError` for what are no limits."""
     try:
         action = _action(options)
     except (ValueError, msgspec.MsgspecError) as error:
@@ -81,7 +81,7 @@ async def _call(client: Client, *, method: str, params: object) -> None:
 
 
 def rows(apps: Sequence[AppStatus], stats: dict[str, AppStats]) -> list[list[str]]:
-    """A table of what there is: one row an app, the heads first."""
+    """A table of the apps: the headings, then a row for each."""
     table = [["APP", "STATE", "PID", "CPU", "MEMORY", "WINDOWS", "RESTARTS", ""]]
     for app in apps:
         found = stats.get(app.app)
@@ -104,7 +104,7 @@ def rows(apps: Sequence[AppStatus], stats: dict[str, AppStats]) -> list[list[str
 
 
 def stat_rows(stats: Sequence[AppStats]) -> list[list[str]]:
-    """A table of what apps use, each beside its limit."""
+    """A table of the resources that apps use, each beside its limit."""
     table = [["APP", "STATE", "UP", "CPU", "MEMORY", "PROCESSES", "FILES", "MESSAGES/S"]]
     for app in stats:
         sample, limits = app.sample, app.limits

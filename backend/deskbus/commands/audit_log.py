@@ -51,7 +51,7 @@ def folder_of(options: Namespace) -> Path:
 
 @contextmanager
 def opened(options: Namespace) -> Iterator[OpenedAuditLog]:
-    """Keeps the index where no backend has its own, and a passing one elsewhere; raises
+    """Opens the log with its index, or with a temporary one beside a running backend; raises
     `OSError`.
     """
     folder = folder_of(options)
@@ -75,7 +75,7 @@ def opened(options: Namespace) -> Iterator[OpenedAuditLog]:
 
 
 def is_live(folder: Path) -> bool:
-    """Whether a backend holds the log; makes nothing."""
+    """Whether a backend holds the log; creates no file."""
     if not folder.is_dir():
         return False
     claim = AuditFolder(folder)
@@ -90,7 +90,7 @@ def is_live(folder: Path) -> bool:
 
 
 def forget_index(folder: Path) -> None:
-    """Reads the files after a verification; a backend forgets its own."""
+    """Drops the index, to be made anew from the verified files; a backend drops its own."""
     claim = AuditFolder(folder)
     with suppress(OSError):
         if folder.is_dir():

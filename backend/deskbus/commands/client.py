@@ -55,7 +55,7 @@ def _action(options: Namespace) -> Callable[[Client], Awaitable[None]]:
 
 
 def _tell_about(options: Namespace) -> int:
-    """Help on a method, or on the command; raises `MisuseError` where no method was named."""
+    """Prints help on a method or the command; raises `MisuseError` for an unknown method."""
     if options.about is None:
         raise MisuseError("name a method to call", "deskbus call --help lists them.")
     method = options.about or options.method or ""
@@ -152,7 +152,7 @@ async def _alive_meanwhile(
 
 
 def _json(text: str) -> Raw:
-    """The argument, written anew on one line; raises `MisuseError` for what is not JSON."""
+    """The argument as JSON on one line; raises `MisuseError` for what is not JSON."""
     try:
         return written_anew(text)
     except DeskbusError as error:

@@ -36,7 +36,7 @@ def run(options: Namespace) -> int:
 
 
 def channel_rows(found: Fdc3Channels) -> list[list[str]]:
-    """A table: one row a channel, the heads first."""
+    """A table of channels: the headings, then a row for each."""
     table = [["CHANNEL", "TYPE", "NAME", "APPS", "LISTENERS", "CONTEXTS"]]
     for each in found.channels:
         counts = [str(len(each.members)), str(len(each.listeners))]
@@ -72,7 +72,7 @@ def trace_rows(found: Fdc3Trace) -> list[list[str]]:
 
 
 def who_rows(found: AuditPage) -> list[list[str]]:
-    """From the audit log, which knows it for as long as that is kept."""
+    """A table of those who saw a context, read from the audit log for as long as that is kept."""
     table = [["AT", "FROM", "ALLOWED BY", "CONTEXT", "WHERE", "SEEN BY (WHY)"]]
     for each in found.records:
         told = {name: str(value) for name, value in each.details.items()}

@@ -14,7 +14,7 @@ RESET = "reset"
 
 
 def run(options: Namespace) -> int:
-    """Raises `MisuseError` for a level that is none."""
+    """Raises `MisuseError` for an unknown level."""
     words = list(options.words)
     if not words:
         return run_with_client(options, partial(_call, method="logging.get", params={}))

@@ -82,7 +82,9 @@ def _joined(whole: PanelContent, page: PanelContent) -> PanelContent:
 
 
 def lines_of(content: PanelContent, width: int) -> list[str]:
-    """The panel as a table of at most `width` characters; control characters came escaped."""
+    """The panel as a table of at most `width` characters; its control characters are already
+    escaped.
+    """
     lines = [content.title]
     if not isinstance(content.verdict, UnsetType):
         lines.append(content.verdict.text)

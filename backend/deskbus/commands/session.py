@@ -45,7 +45,7 @@ def run(options: Namespace) -> int:
 
 
 def layout_rows(found: LayoutList) -> list[list[str]]:
-    """A table: one row a layout, the heads first."""
+    """A table of layouts: the headings, then a row for each."""
     return [["LAYOUT", "SAVED", "APPS", "WINDOWS", "CONTEXTS"], *map(_row, found.layouts)]
 
 

@@ -24,22 +24,24 @@ class ChannelLayout:
         self._agent.moved.add(lambda moved: tell(*moved))
 
     def join(self, identity: ClientId, channel: str) -> None:
-        """Puts a client on a user channel, also one that has not connected yet.
+        """Puts a client on a user channel, even before it connects.
 
-        A channel that there is not any more is passed over.
+        A channel that no longer exists is skipped.
         """
         found = self._agent.channels.get(channel)
         if found is not None and found.type == "user":
             self._agent.move(self._agent.expect(identity), channel)
 
     def give_up(self, identity: ClientId) -> None:
-        """The client was expected, and will not come."""
+        """Drops the channel of an expected client that will not come."""
         instance = self._agent.instances.of(identity)
         if instance is not None and not instance.connected:
             self._agent.client_ended(identity)
 
     def last_contexts(self, is_sensitive: Callable[[str], bool], limit: int) -> list[LastContext]:
-        """Those of user and app channels whose topic is not sensitive, a channel's newest first."""
+        """The last contexts of user and app channels whose topics are not sensitive, a channel's
+        newest first.
+        """
         kept: list[LastContext] = []
         left = MAX_CONTEXT_BYTES
         for last in Overview(self._agent).contexts(ChannelParams()).contexts:
@@ -53,10 +55,10 @@ class ChannelLayout:
         return kept
 
     def bring_back(self, lasts: Iterable[LastContext]) -> None:
-        """They are the channels' last contexts, where those have none of their type.
+        """Restores last contexts to channels that have none of the same type.
 
-        Nobody is told: a context of an earlier run is for whoever joins the channel, or asks.
-        Entries that can be no channel, or no context of one, are passed over.
+        Nobody is notified: a context of an earlier run is for clients that join the channel or ask.
+        Entries that are no valid channel or context are skipped.
         """
         for last in lasts:
             self._bring_back(last)

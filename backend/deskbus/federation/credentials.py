@@ -20,7 +20,7 @@ Reveal = Callable[[str], Awaitable[str]]
 async def login(config: FederationConfig, folder: Path, reveal: Reveal) -> dict[str, object]:
     """Options for nats-py; raises `NatsPortError` where a secret or a file can't be had now.
 
-    To be asked for at each connection: a secret may have changed, and is not kept.
+    It is called for each connection, since a secret may have changed and is not kept.
     """
     options: dict[str, object] = {}
     try:
@@ -59,7 +59,7 @@ async def _tls(config: FederationConfig, folder: Path, reveal: Reveal) -> ssl.SS
 
 
 def _readable(file: Path) -> str:
-    """nats-py opens the file only if the server asks who is there; a missing one is told before."""
+    """Checks a file early: nats-py opens it only once the server asks for credentials."""
     if not os.access(file, os.R_OK):
         raise NatsPortError("the file of credentials_file can't be read")
     return str(file)

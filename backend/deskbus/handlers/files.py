@@ -111,7 +111,9 @@ def _read_result(path: str, params: ReadFileParams, part: FilePart) -> ReadFileR
 
 
 def _text(content: bytes, *, is_end: bool) -> tuple[str, int]:
-    """Whole characters, and how many bytes they are; raises `DeskbusError` (invalid_params)."""
+    """The whole characters of a chunk and their length in bytes; raises `DeskbusError`
+    (invalid_params).
+    """
     for cut in range(1 if is_end else MAX_PARTIAL_BYTES + 1):
         try:
             taken = len(content) - cut

@@ -13,12 +13,12 @@ def phrase(key: str, **values: Value) -> Phrase:
 
 
 def other(words: str) -> Phrase:
-    """Words that have no key, such as the operating system's own; they stay English."""
+    """A statement without a key, such as the operating system's own words; it stays English."""
     return phrase("other", words=words)
 
 
 def english_words(*phrases: Phrase) -> str:
-    """As the command line, logs and records have them."""
+    """The English text, for the command line, logs and records."""
     language = english()
     said = []
     for each in phrases:

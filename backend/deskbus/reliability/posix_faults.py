@@ -21,7 +21,9 @@ HEADROOM_BYTES = 4 * 1024 * 1024
 
 
 def no_descriptors() -> AbstractAsyncContextManager[None]:
-    """No file or connection can be opened; all that are open can still be waited for."""
+    """Exhausts descriptors: nothing can be opened, while everything that is open can still be
+    waited for.
+    """
     return _limited(resource.RLIMIT_NOFILE, _lowest_free_descriptor)
 
 
@@ -30,7 +32,7 @@ def disk_full() -> AbstractAsyncContextManager[None]:
 
 
 def no_memory() -> AbstractAsyncContextManager[None]:
-    """Needs Linux, which alone tells how much is mapped."""
+    """Exhausts memory. Needs Linux, which alone tells how much is mapped."""
     return _limited(resource.RLIMIT_AS, _mapped_bytes)
 
 

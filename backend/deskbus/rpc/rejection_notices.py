@@ -33,7 +33,7 @@ class RejectionNotices:
             self._tell()
 
     def close(self) -> None:
-        """Nobody is there to be told."""
+        """Drops what is still to be told, since the peer is gone."""
         self._counts.clear()
         if self._quiet is not None:
             self._quiet.cancel()

@@ -21,7 +21,7 @@ class DeadlineTimer:
         self._timer: asyncio.Handle | None = None
 
     def set(self, due_at: float | None) -> None:
-        """Calls back at `due_at`, and at no other moment; None is never."""
+        """Moves the deadline to `due_at`; None means never."""
         self.stop()
         if due_at is not None:
             delay_s = max(0.0, due_at - self._clock())
@@ -35,7 +35,7 @@ class DeadlineTimer:
             self._timer = None
 
     def end(self) -> None:
-        """Never calls back again, and forgets the callee."""
+        """Cancels the timer for good and releases its callback."""
         self.stop()
         self._on_deadline = _nobody
 
@@ -48,4 +48,4 @@ class DeadlineTimer:
 
 
 def _nobody() -> None:
-    """The callee of a timer that has ended."""
+    """The callback of a timer that has ended."""

@@ -26,4 +26,4 @@ class UnbufferedTransport(asyncio.Transport):
         """There is nothing to hold back."""
 
     def resume_reading(self) -> None:
-        """See `pause_reading`."""
+        """Does nothing, as `pause_reading`."""

@@ -55,7 +55,7 @@ log = structlog.get_logger()
 
 
 class Asked(NamedTuple):
-    """The subject of a dialog; its publisher and origin come escaped.
+    """The subject of a dialog; its publisher and origin are already escaped.
 
     `may_remember` says whether the answer may outlast the app's run.
 
@@ -97,11 +97,11 @@ class ConsentDialogs:
 
     @property
     def timeout_ms(self) -> int:
-        """How long a dialog waits for a person."""
+        """The time that a dialog waits for a person."""
         return int(self._timeout_s * 1000)
 
     def shown(self, dialog: str) -> None:
-        """The shell says that a dialog came into view, or changed there."""
+        """Notes that a dialog came into view, or changed there, as the shell reports."""
         if dialog in self._open:
             self._shown_at[dialog] = self._monotonic_s()
 
@@ -111,7 +111,7 @@ class ConsentDialogs:
     async def put(
         self, descriptor: PermissionDialog, trace: TraceContext | UnsetType = UNSET
     ) -> DialogOutcome:
-        """Shows a dialog that is described already, to which the same rules apply."""
+        """Shows a dialog from its finished descriptor, under the same rules."""
         rest_s = self._rest_until_s - self._monotonic_s()
         if rest_s > 0:
             await anyio.sleep(rest_s)
@@ -190,7 +190,7 @@ class ConsentDialogs:
 
 
 def _choices(language: Language, *, may_remember: bool) -> list[RememberChoice]:
-    """For how long the answer can hold."""
+    """The durations that the answer can hold for."""
     return [
         RememberChoice(id=remember, label=hold_words(language, remember))
         for remember in REMEMBER

@@ -24,13 +24,13 @@ class PerAppStore:
         return await self._vault.kept(self._name(app))
 
     async def save(self, app: str, content: bytes) -> bool:
-        """False where it is in memory only. Raises too_large beyond the limit."""
+        """Returns False where it is kept in memory only. Raises too_large beyond the limit."""
         if len(content) > self._limit_bytes:
             raise DeskbusError(TOO_LARGE, f"An app may keep {self._limit_bytes} bytes here.")
         return await self._vault.keep(self._name(app), content)
 
     async def clear(self, app: str) -> bool:
-        """Whether there was something."""
+        """Removes the app's value; returns whether there was one."""
         return await self._vault.forget(self._name(app))
 
     def _name(self, app: str) -> Name:

@@ -60,7 +60,7 @@ TELL_AFTER_S = 0.2
 """How long spans of the client wait for others, to be told together."""
 
 UNTRACED = ("session.", "traces.")
-"""Calls that lead to nothing, and those that tell of others."""
+"""Prefixes of calls that are not traced: sessions, and the reports of traces themselves."""
 
 FrameHook = Callable[[str, bytes], None]
 """Sees every frame, as ("sent" or "received", its bytes); for logs and schema checks."""
@@ -162,7 +162,7 @@ class Client(RespondingClient):
             raise DeskbusError(CONNECTION_LOST) from None
 
     def agree(self, opened: OpenResult) -> None:
-        """Traces and compresses from now on, as the session's terms are."""
+        """Applies the session's terms for tracing and compression."""
         if not isinstance(opened.tracing, UnsetType):
             self._tracer = ClientTracer(opened.tracing, self._tell_steps_soon)
         if not isinstance(opened.encoding, UnsetType):
@@ -311,7 +311,7 @@ class Client(RespondingClient):
         )
 
     async def replay(self, pattern: str, *, since_ms: int = 0, follow: bool = False) -> int:
-        """Has persisted messages sent again, to who `listen`s; returns how many there were."""
+        """Has persisted messages sent again to those who `listen`; returns their number."""
         params = {"pattern": pattern, "since": since_ms, "follow": follow}
         answer: ReplayResult = await self.call("bus.replay", params, result=ReplayResult)
         return answer.messages

@@ -61,13 +61,14 @@ Tickets = Callable[[], Awaitable[str]]
 
 
 class SteadyClient(RespondingClient):
-    """Connects, and connects again with backoff; takes its session up where it was cut.
+    """Connects, reconnects with backoff, and resumes its session.
 
-    Subscriptions and their streams stay. Where the session can't be taken up, as after a restart
-    of the backend, persisted topics go on by replay: in order, and none twice. `on_state` is told
-    the state; `on_gap` what is gone for good. Calls and publishes made while there is no
-    connection are refused, or wait, as `while_closed` says, of the client or of the call: in the
-    order in which they were made, as they were then, a thousand and 16 MiB of payloads at most.
+    Subscriptions and their streams survive. Where the session can't be resumed, as after a restart
+    of the backend, persisted topics continue by replay, in order and without duplicates. `on_state`
+    is called with the state, `on_gap` with what is lost for good. Calls and publishes made while
+    there is no connection are refused, or wait, as `while_closed` says, of the client or of the
+    call: in the order in which they were made, as they were then, a thousand and 16 MiB of payloads
+    at most.
 
     A message of an acknowledged subscription that nobody acknowledged comes again: also after a
     restart of the backend, on a persisted topic. `encodings` are as `Client` has them.
@@ -328,7 +329,7 @@ class SteadyClient(RespondingClient):
         self._progress.lose()
 
     async def _open(self, client: Client) -> None:
-        """Opens a session on a new connection, or takes up the one before."""
+        """Opens a session on a new connection, or resumes the previous one."""
         client.on_gap, client.on_refused = self._tell_gap, self.on_refused
         client.on_continued = self._progress.begin
         client.observe("permissions.changed", self._revoked)
@@ -352,13 +353,13 @@ class SteadyClient(RespondingClient):
         self._announce()
 
     async def _go_on(self, client: Client) -> None:
-        """Has everything sent that is owed; calls, and acknowledgements, pass meanwhile."""
+        """Requests everything that is owed; calls and acknowledgements go on meanwhile."""
         for pattern in self._progress.owed:
             await self._continue(client, pattern)
             self._announce()
 
     async def _resume(self, client: Client) -> OpenResult | None:
-        """None where there is nothing to resume any more."""
+        """Resumes the session; None where it is gone."""
         token, self._token = self._token, None
         if token is None:
             return None
@@ -377,7 +378,7 @@ class SteadyClient(RespondingClient):
         return opened
 
     async def _continue(self, client: Client, pattern: str) -> None:
-        """A subscription that is refused has ended; its stream stays silent."""
+        """Continues a subscription; one that is refused has ended, and its stream stays silent."""
         if pattern not in self._modes:
             return
         params = self._inbox.wish(pattern)
@@ -397,7 +398,7 @@ class SteadyClient(RespondingClient):
             self._tell_refused(error, pattern)
 
     def _revoked(self, params: Raw) -> None:
-        """Subscriptions that are not permitted any more have ended on the other side."""
+        """Ends subscriptions whose permission was revoked: the backend has closed them."""
         for pattern in msgspec.json.decode(params, type=PermissionsChangedParams).closed:
             if self._modes.pop(pattern, None) is not None:
                 self._progress.leave(pattern)
@@ -438,7 +439,7 @@ class SteadyClient(RespondingClient):
         return self._client
 
     async def _settled(self, pattern: str) -> Client:
-        """The connection, once nothing is owed on a pattern; raises what `_connected` does."""
+        """Returns the connection once nothing is owed on a pattern; raises as `_connected` does."""
         client = await self._connected(None)
         while self._progress.is_owed(pattern):
             await self._changed.wait()

@@ -22,7 +22,7 @@ MAX_PROVEN = 100_000
 
 
 class TooManyError(ValueError):
-    """More than `MAX_PROVEN` records fit."""
+    """More than `MAX_PROVEN` records match."""
 
 
 class MadeExport(NamedTuple):

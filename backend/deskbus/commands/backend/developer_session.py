@@ -51,7 +51,7 @@ def run_with_client(options: Namespace, action: Callable[[Client], Awaitable[Non
 
 @asynccontextmanager
 async def developer_session(data_dir: Path, wait_s: float) -> AsyncIterator[Client]:
-    """A session of the developer's; raises `CommandError`, `OSError`, `DeskbusError`."""
+    """A session with the developer ticket; raises `CommandError`, `OSError`, `DeskbusError`."""
     async with AsyncExitStack() as stack:
         yield await _reach(stack, data_dir, wait_s)
 

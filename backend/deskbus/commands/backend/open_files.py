@@ -10,7 +10,7 @@ RECOMMENDED = 1024
 
 
 def limits() -> tuple[int, int] | None:
-    """The soft and the hard limit; None where there is none."""
+    """The soft and the hard limit; None on a platform without them."""
     if sys.platform == "win32":
         return None
     else:

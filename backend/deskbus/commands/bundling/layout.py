@@ -33,7 +33,7 @@ class BundleLayout:
 
 
 def source_interpreter() -> Path:
-    """The program of the running Python, of which a venv only has a link.
+    """The executable of the running Python, which a venv only links to.
 
     Raises `CommandError` for one that can't be moved.
     """

@@ -125,7 +125,7 @@ class Sessions:
         return self._tokens.issue(role, identity)
 
     def forget_token(self, identity: ClientId) -> None:
-        """The client can't come back any more, or comes back by another token."""
+        """Voids the resume token of a client that can't come back, or has another token."""
         self._tokens.revoke(identity)
 
     @property
@@ -151,10 +151,10 @@ class Sessions:
     async def look_back(
         self, connection: Connection, identity: ClientId, last_seqs: Mapping[str, int]
     ) -> SessionCatchup | None:
-        """The messages that a client missed while away; an earlier connection of its is closed.
+        """Collects the messages that a client missed while away, and closes its earlier connection.
 
-        Many topics are looked through in many turns of the loop. Raises `DeskbusError`: conflict
-        where it came back elsewhere meanwhile, connection_lost where it is gone again.
+        Many topics are examined over many turns of the loop. Raises `DeskbusError`: conflict where
+        it came back elsewhere meanwhile, connection_lost where it is gone again.
         """
         self._give_way(identity)
         async with self._bus.scans.take(identity.app):
@@ -169,7 +169,7 @@ class Sessions:
         return catchup
 
     def keep_token(self, token: str, role: Role, identity: ClientId) -> None:
-        """Lets a client try again that did not get as far as its session, and may come back."""
+        """Keeps the token valid for a client whose session did not open, for another try."""
         if self._bus.knows(identity):
             self._tokens.give_back(token, role, identity)
 
@@ -182,7 +182,7 @@ class Sessions:
         resume: bool = False,
         catchup: SessionCatchup | None = None,
     ) -> bool:
-        """Lets a connection on the bus; returns whether it took up an earlier one's place.
+        """Joins a connection to the bus; returns whether it resumed an earlier one.
 
         The newest connection of an identity is the one that counts; an older one is closed. Raises
         `DeskbusError` (ticket_refused) where the client was ended since it came to its room.
@@ -206,7 +206,7 @@ class Sessions:
         return resumed
 
     async def let_out(self, connection: Connection) -> None:
-        """Sends what has waited for a client that came back, in many turns of the loop.
+        """Delivers what waited for a client that came back, over many turns of the loop.
 
         Raises `DeskbusError` (connection_lost) where it is gone again meanwhile.
         """
@@ -227,7 +227,7 @@ class Sessions:
         return True
 
     def leave(self, connection: Connection, *, for_good: bool = False) -> None:
-        """The connection has closed, gives way to a newer one, or is done."""
+        """Takes a connection off the bus that closed, was replaced by a newer one, or is done."""
         if not connection.has_session or self._open.get(connection.identity) is not connection:
             return
         identity = connection.identity
@@ -242,8 +242,8 @@ class Sessions:
         self._shell.disconnect(connection.peer)
 
     def _give_way(self, identity: ClientId) -> None:
-        """The client's earlier connection ends: at once where its app has no link to spare, so
-        that one that is not read from does not linger beside the newer.
+        """Ends the client's earlier connection: at once where its app has no link to spare, so that
+        one that is never read from does not linger beside the newer.
         """
         before = self._open.get(identity)
         if before is None:
@@ -258,9 +258,9 @@ class Sessions:
                 each.link.abort()
 
     def end_clients(self, app: str, is_meant: Callable[[str], bool]) -> None:
-        """Clients of an app that may be here no more: their links close, and none comes back.
+        """Ends the clients of an app that may no longer be connected.
 
-        Their tickets are void, and sessions of theirs that are about to open are refused.
+        Closes their links, voids their tickets, and refuses sessions that are about to open.
         """
         self._tickets.revoke(app, is_meant)
         self._barred |= {each for each in self._coming if each.app == app and is_meant(each.client)}
@@ -283,7 +283,7 @@ class Sessions:
             self._security.trust(identity)
 
     def _share(self, newest: Connection, app: str) -> None:
-        """Joins a link to the bounds and turns of its app; a first one has those of its own."""
+        """Puts a link under the bounds and turns of its app, which the app's first link creates."""
         others = (c for who, c in self._open.items() if who.app == app and c is not newest)
         other = next(others, None)
         if other is not None:
@@ -292,7 +292,7 @@ class Sessions:
         newest.peer.turns = FairTurns() if other is None else other.peer.turns
 
     def leave_for_good(self, connection: Connection) -> None:
-        """The client is done: what the bus kept for it, and its way back, are gone."""
+        """Ends a client for good: drops its queue and its resume token."""
         connection.peer.fastpath.close()
         self.leave(connection, for_good=True)
 

@@ -35,7 +35,9 @@ class PersonChooses:
         remember: Callable[[str, Grant], Awaitable[None]],
         icons: Icons,
     ) -> None:
-        """`remember` is told the app that asked, and the permission that its choice becomes."""
+        """`remember` is called with the app that asked and the permission that follows from the
+        choice.
+        """
         self._remember = remember
         self._dialogs = dialogs
         self._agent = agent

@@ -8,7 +8,7 @@ MAX_COMPONENTS = 100
 
 
 class LogLevels:
-    """A component is the first word of a line's event, as `vault` of `vault.disk`."""
+    """Levels by component: the first word of an event, such as `vault` in `vault.disk`."""
 
     def __init__(self, level: str = "info") -> None:
         self._default = level
@@ -26,7 +26,9 @@ class LogLevels:
         return self._levels
 
     def set(self, level: str, component: str | None = None) -> bool:
-        """For all that have none of their own, or for one; false where too many have one."""
+        """Sets the default level, or that of one component; returns False where too many components
+        have one.
+        """
         if component is None:
             self._default, self._number = level, _number(level)
             return True
@@ -37,7 +39,7 @@ class LogLevels:
         return True
 
     def reset(self, component: str) -> None:
-        """From now on it has the level of all others."""
+        """Returns a component to the default level."""
         self._levels.pop(component, None)
         self._numbers.pop(component, None)
 

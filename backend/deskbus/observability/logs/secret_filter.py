@@ -33,7 +33,7 @@ class SecretFilter:
             self._is_stale = True
 
     def forget(self) -> None:
-        """The vault was locked: its secrets are to be nowhere."""
+        """Forgets all secrets, since the vault was locked."""
         with self._lock:
             self._known.clear()
             self._pattern, self._is_stale = None, False
@@ -53,7 +53,7 @@ class SecretFilter:
 
 
 def forms(secret: str) -> set[str]:
-    """The texts that a secret may stand in a line as: itself, escaped, in hex or base64."""
+    """The texts by which a secret may appear in a line: plain, escaped, in hex or base64."""
     raw = secret.encode()
     return {
         secret,

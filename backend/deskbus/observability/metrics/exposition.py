@@ -24,9 +24,9 @@ log = structlog.get_logger()
 
 
 class MetricsExposition:
-    """`sources` are asked whenever somebody reads; nothing is kept between.
+    """Reads `sources` anew for each scrape.
 
-    A source that fails is left out, and counted: the others are still to be had.
+    A source that fails is left out and counted, and the others are served.
     """
 
     def __init__(self, sources: Iterable[MetricSource]) -> None:
@@ -53,7 +53,7 @@ class MetricsExposition:
 
     @staticmethod
     def has_text() -> bool:
-        """Whether the library is installed that writes texts; data needs none."""
+        """Whether the library for text formats is installed; data needs none."""
         return find_spec("prometheus_client") is not None
 
     def render(self, accept: str = "") -> tuple[str, bytes]:
@@ -81,7 +81,7 @@ class MetricsExposition:
 
     @property
     def registry(self) -> "CollectorRegistry":
-        """One of our own: a library that counts into the process-wide one changes nothing here."""
+        """A registry of our own, unaffected by libraries that count into the process-wide one."""
         if self._registry is None:
             # Imported when somebody reads: a start does not need it.
             from prometheus_client import CollectorRegistry, ProcessCollector

@@ -30,7 +30,7 @@ class Files:
         return os.open(path, os.O_RDWR | _BINARY)
 
     def write_at(self, descriptor: int, offset: int, data: bytearray) -> None:
-        """Writes all of `data`; after an error some of it may be there."""
+        """Writes all of `data`; after an error some of it may have been written."""
         os.lseek(descriptor, offset, os.SEEK_SET)
         written = os.write(descriptor, data)
         while written < len(data):

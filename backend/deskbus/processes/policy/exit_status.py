@@ -33,7 +33,7 @@ SIGNAL_WORDS = {
 
 
 class Ending(NamedTuple):
-    """Why we end a run ourselves. Without a cause, somebody asked for it."""
+    """The reason why the backend ended a run; without a cause, somebody asked for it."""
 
     cause: Cause | None
     detail: str = ""
@@ -41,7 +41,7 @@ class Ending(NamedTuple):
 
 
 class ExitStatus(NamedTuple):
-    """`cause` None is an end in order."""
+    """A `cause` of None means an orderly exit."""
 
     cause: Cause | None
     detail: str
@@ -85,7 +85,9 @@ def judge_end(
 
 
 def out_of_files(limit: int) -> Excess:
-    """Of an app that ran into the OS's own bound before a look could find it over its limit."""
+    """The excess of an app that hit the OS's own bound before a sample could find it over its
+    limit.
+    """
     return Excess("open_files", open_files_ceiling(limit), limit)
 
 

@@ -35,7 +35,7 @@ class Liveness:
                 self.beat(now_s)
 
     def beat(self, now_s: float) -> None:
-        """A sign of life; from the first on, silence is noticed."""
+        """Notes a sign of life; silence counts from the first one on."""
         self._beat_at = now_s
         if self._waiting_for != "never_ready":
             self._expect("unresponsive", now_s + self._spec.deadline_s)
@@ -44,7 +44,7 @@ class Liveness:
         self._expect(None, None)
 
     def silent_s(self, now_s: float) -> float:
-        """Since the last sign of life."""
+        """Seconds since the last sign of life."""
         return 0.0 if self._beat_at is None else now_s - self._beat_at
 
     def look(self, now_s: float) -> Missed | None:

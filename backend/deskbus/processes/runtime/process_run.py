@@ -89,7 +89,7 @@ class ProcessRun:
             self._deadline_timer.set(self.liveness.due_at)
 
     async def watch(self, on_ended: Callable[["ProcessRun", ExitStatus], Awaitable[None]]) -> None:
-        """Returns when the process and all that it left behind are gone, and that was told."""
+        """Returns once the process and its descendants are gone, and `on_ended` was called."""
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(contained, self._capture)
@@ -126,7 +126,7 @@ class ProcessRun:
                 log.error("app.processes_left", pid=self.pid, left=left)
 
     async def end_last(self, grace_s: float) -> None:
-        """The same where nobody watches any more, because the backend ends."""
+        """The same for the backend's own end, when nobody watches any more."""
         await self.end(Ending(None, "The backend ended."), grace_s=grace_s)
         with anyio.move_on_after(LAST_LINES_S):
             await self._process.wait()

@@ -76,16 +76,16 @@ class ProcessStarter:
 
     @property
     def spawning(self) -> bool:
-        """Whether a process is being started, which nobody knows as an app's yet."""
+        """Whether a process is being started that is not yet known as an app's."""
         return self._spawning > 0
 
     @property
     def spawns(self) -> int:
-        """The number begun since the start."""
+        """The number of process starts since the backend began."""
         return self._spawns
 
     def use_electron(self, binary: str | None) -> None:
-        """Electron's own binary, once a shell has told it."""
+        """Sets Electron's binary, once a shell has named it."""
         self._electron = binary
 
     async def start_run(
@@ -153,7 +153,7 @@ class ProcessStarter:
                 resource_group.entrance, files, parent_death_pipe.reading, self._electron
             )
             with anyio.CancelScope(shield=True):
-                # Between its start and our knowing of it, nobody would end it.
+                # A process whose start is cancelled here would be known to nobody, and never ended.
                 opened = await spawn(program, badge, confinement)
             parent_death_pipe.handed_over()
             if not resource_group.entrance:
@@ -172,7 +172,9 @@ class ProcessStarter:
             self._spawning -= 1
 
     async def _revealed(self, app: str, program: Program) -> Program:
-        """With the secrets that the administrator's manifest names; no other may name any."""
+        """The program with the secrets that its manifest names, which only an administrator's may
+        do.
+        """
         if not names_secret(program.env):
             return program
         if not program.administered:
@@ -181,7 +183,9 @@ class ProcessStarter:
         return program._replace(env=await self._reveal(program.env))
 
     async def _fork(self, program: Program, badge: Badge) -> tuple[AppProcess, ByteReceiveStream]:
-        """A utility process; what it writes comes through the shell, as a stream like any other."""
+        """Forks a utility process; its output arrives through the shell, as a stream like any
+        other.
+        """
         send, receive = anyio.create_memory_object_stream[bytes](64)
         process = await self._forker.fork(
             app=badge.app,

@@ -17,12 +17,13 @@ def processes() -> ProcessTable:
 
 
 def row_of(pid: int) -> ProcessRow | None:
-    """None where there is no such process; raises `UnreadableError`."""
+    """The process's row; None where there is no such process. Raises `UnreadableError`."""
     return _source().row(pid)
 
 
 def identity_of(pid: int, *, not_before: float) -> ProcessIdentity:
-    """Of a process that was just started; where it has ended already, of no other process.
+    """The identity of a process that was just started, and never of another, even if it has ended
+    already.
 
     Raises `UnreadableError`.
     """
@@ -31,7 +32,7 @@ def identity_of(pid: int, *, not_before: float) -> ProcessIdentity:
 
 
 def start_clock() -> float:
-    """Now, as `ProcessIdentity.started` counts."""
+    """The present time on the clock of `ProcessIdentity.started`."""
     return _source().clock()
 
 

@@ -40,7 +40,7 @@ class WatchdogClient:
             self._tell(f"- {root.identity.pid}\n")
 
     def ensure(self) -> None:
-        """Starts one in place of a watchdog that has ended, or that could not be started before."""
+        """Starts a watchdog if there are apps to watch and none runs."""
         if self._process is not None and self._process.poll() is not None:
             self._lose(self._process)
         if self._process is None and self._roots:
@@ -78,7 +78,7 @@ class WatchdogClient:
             self.ensure()
 
     def _write(self, process: subprocess.Popen[bytes], lines: str) -> bool:
-        """Whether the watchdog was there to be told."""
+        """Writes to the watchdog; returns whether it was there to be told."""
         assert process.stdin is not None
         try:
             process.stdin.write(lines.encode())

@@ -16,7 +16,7 @@ _RECORD_BYTES = 512
 
 
 class MemoryFullError(Exception):
-    """A value would not fit; nothing was changed. `whose` is for people."""
+    """A value does not fit, and nothing was changed. `whose` is text for people."""
 
     def __init__(self, whose: str, limit_bytes: int) -> None:
         super().__init__(f"{whose} may keep {limit_bytes} bytes in memory")
@@ -49,7 +49,7 @@ class MemoryRecords:
         progress: ReportProgress | None = None,
         total: int = 0,
     ) -> None:
-        """All of them or none; raises `MemoryFullError`."""
+        """Stores all of the values or none; raises `MemoryFullError`."""
         coming = dict(values)
         sizes = dict(self._sizes)
         for name, value in coming.items():
@@ -62,7 +62,7 @@ class MemoryRecords:
             progress(len(coming), total)
 
     def delete(self, name: Name) -> bool:
-        """Whether there was one."""
+        """Removes a record; returns whether there was one."""
         value = self._values.pop(name, None)
         if value is None:
             return False

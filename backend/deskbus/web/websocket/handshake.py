@@ -70,7 +70,7 @@ def answer(key: bytes, headers: Mapping[str, str]) -> bytes:
 
 
 def _only(headers: Mapping[bytes, list[bytes]], name: bytes) -> str:
-    """A header's value; empty where it is missing, or comes more than once."""
+    """A header's value; empty where it is missing or repeated."""
     values = headers.get(name, [])
     return values[0].decode("latin-1") if len(values) == 1 else ""
 
