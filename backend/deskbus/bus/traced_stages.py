@@ -37,7 +37,9 @@ class Stages:
             ended.end(stage, {})
 
     def deliver_soon(self, topic: Topic | None, params: SendParams | RequestParams) -> None:
-        """In the loop's next turn all has been handed over: to one app, or the topic's readers."""
+        """Notes the delivery in the loop's next turn, when everything was handed over to one app or
+        the topic's readers.
+        """
         app = params.app
         readers = [] if topic is None else [reader.client.identity for reader in topic.targets]
         if not isinstance(app, UnsetType):

@@ -24,7 +24,7 @@ async def _explain(client: Client, *, params: dict[str, str]) -> None:
 
 
 def rows(found: PermissionExplanation) -> list[list[str]]:
-    """The answer first, then what it rests on; what is not known is left out."""
+    """The answer, then its reasons; unknown ones are left out."""
     told: list[tuple[str, object]] = [
         ("", f"{found.app}: {found.permission} {found.scope}"),
         ("state", found.state),

@@ -11,7 +11,7 @@ from deskbus_protocol.federation import FederationResult
 
 
 def run(options: Namespace) -> int:
-    """Exits with 1 where there is no connection after it."""
+    """Exits with 1 where the connection fails."""
     well: list[bool] = []
 
     async def reconnect(client: Client) -> None:

@@ -35,7 +35,7 @@ Returns whether it waits in memory to be encrypted.
 
 
 class Arrivals:
-    """Our side of the ACL, and the end of every loop: our own messages are not taken in."""
+    """Applies our access control to arrivals, and drops our own messages so that none loops."""
 
     def __init__(
         self,
@@ -68,17 +68,17 @@ class Arrivals:
         return list(dict.fromkeys(each for filters in found for each in filters))
 
     def expect(self, key: str) -> None:
-        """The message with this key is in our log, and may be delivered all the same."""
+        """Marks a message as already in our log although it may be delivered again."""
         self._remember(key)
         self._expected.add(key)
 
     @property
     def caught_up(self) -> bool:
-        """Whether nothing of what is in our log will be delivered any more."""
+        """Whether no message that is already in our log can still be delivered."""
         return not self._expected
 
     def receive(self, kind: Kind, subject: str, data: bytes) -> None:
-        """Takes a message in, unless it is ours, expired, here already, or not one at all."""
+        """Takes a message in, unless it is our own, expired, a duplicate, or malformed."""
         try:
             address = address_of(self._prefix, subject)
             if address.origin == self._name:
@@ -139,7 +139,7 @@ class LiveIncoming:
             await wire.subscribe(nats_filter, self._receiver(self._filters[:number]))
 
     def _receiver(self, earlier: list[str]) -> Callable[[str, bytes], None]:
-        """NATS brings a message once for each filter that fits; only the first one counts."""
+        """Handles the first copy of a message only: NATS delivers one for each filter that fits."""
 
         def receive(subject: str, data: bytes) -> None:
             if not any(brings(other, subject) for other in earlier):
@@ -166,7 +166,7 @@ class StreamIncoming:
         self._filter = widest(filters) if filters else None
 
     async def start(self, wire: NatsPort, state: StreamState) -> None:
-        """From now on messages are received; raises `NatsPortError`."""
+        """Begins to receive messages; raises `NatsPortError`."""
         if self._filter is None:
             return
         if state.identity != self.stream:

@@ -33,7 +33,7 @@ class PositionFile:
         self._path = folder / FILE_NAME
 
     def load(self, log_position: int) -> Position:
-        """The place that was saved; at the first start that of our log now.
+        """The saved position; at the first start the present end of our log.
 
         A file that can't be read counts as the beginning: to send twice is better than not at all.
         Raises `NewerFormatError`.

@@ -13,7 +13,7 @@ class TokenBucket:
         self._filled_at = now_s
 
     def fill(self, now_s: float) -> float:
-        """The tokens there are now."""
+        """The number of tokens available now."""
         grown = (now_s - self._filled_at) * self.per_s
         self.tokens = min(self.burst, self.tokens + max(grown, 0.0))
         self._filled_at = now_s
@@ -27,6 +27,8 @@ class TokenBucket:
         return True
 
     def spend(self, count: float, now_s: float) -> None:
-        """Takes `count` tokens whatever there are; what is owed is paid before anything else."""
+        """Takes `count` tokens even if there are fewer; the debt is repaid before anything else
+        passes.
+        """
         self.fill(now_s)
         self.tokens -= count

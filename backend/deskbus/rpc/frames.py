@@ -144,7 +144,7 @@ def _check_kind(frame: Frame) -> None:
 
 
 def _envelope(members: dict[str, Raw]) -> bytes:
-    """The frame without its parameters, which need not be gone through once more."""
+    """The frame without its parameters, which were checked already."""
     return b"{%b}" % b",".join(
         encode(key) + b":" + bytes(value) for key, value in members.items() if key != "params"
     )

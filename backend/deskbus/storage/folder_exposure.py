@@ -1,4 +1,4 @@
-"""The ways in which others than this user can get at a folder. Everything here blocks."""
+"""The ways in which other users can reach a folder. Everything here blocks."""
 
 import os
 import stat
@@ -48,7 +48,7 @@ def _exposed(place: Path, folder: Path) -> list[tuple[bool, str]]:
 
 
 def _on_the_way(folder: Path) -> Iterator[Path]:
-    """Each folder that a name of the path is looked up in, through its links as well."""
+    """Every folder that resolving the path passes through, including those of its links."""
     todo, seen = [_plain(folder)], set[Path]()
     followed = set[tuple[Path, Path]]()
     while todo:
@@ -64,5 +64,5 @@ def _on_the_way(folder: Path) -> Iterator[Path]:
 
 
 def _plain(path: Path) -> Path:
-    """Absolute and without `..`, but through the same links."""
+    """The path made absolute and free of `..`, with its links unresolved."""
     return Path(os.path.normpath(Path.cwd() / path))

@@ -38,7 +38,7 @@ class ChoiceScreen(Protocol):
         """Raises `DeskbusError`: unavailable where there is no screen, timeout."""
 
     def close(self, dialog: str) -> None:
-        """The choice is not wanted any more."""
+        """Takes the choice away, since it is no longer wanted."""
 
 
 class ShellScreen:
@@ -73,7 +73,7 @@ class ChoiceDialogs:
 
     @property
     def language(self) -> Language:
-        """Of the person who chooses."""
+        """The language of the person who chooses."""
         return self._shell.language
 
     async def choose(
@@ -86,9 +86,9 @@ class ChoiceDialogs:
         screen: ChoiceScreen | None = None,
         remember_label: str = "",
     ) -> Chosen | None:
-        """None where the person wants none. The shell is the usual screen.
+        """Returns the choice; None where the person declined. The shell is the default screen.
 
-        Texts come escaped.
+        Texts are already escaped.
 
 
         Raises `DeskbusError`: unavailable without a screen, timeout where nobody chose in time.

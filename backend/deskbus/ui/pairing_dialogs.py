@@ -13,7 +13,7 @@ PERMISSION = "web.pairing"
 
 
 class PairingDialogs:
-    """The rules of consent dialogs hold: no shell, no answer or a wrong one is no yes."""
+    """Follows the rules of consent dialogs: no shell, no answer or a wrong answer means no."""
 
     def __init__(self, shell: Shell, dialogs: ConsentDialogs) -> None:
         self._shell = shell
@@ -25,7 +25,7 @@ class PairingDialogs:
 
     @property
     def language(self) -> Language:
-        """Of the person who answers."""
+        """The language of the person who answers."""
         return self._shell.language
 
     def invitation(self, app_name: str) -> dict[str, str]:

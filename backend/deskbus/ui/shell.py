@@ -1,4 +1,4 @@
-"""The shell as the services see it: there, or not."""
+"""The shell as the services see it: connected, or not."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,7 +21,7 @@ class ShellPeer(Protocol):
 
     @property
     def slow(self) -> bool:
-        """Whether it reads more slowly than it is written to."""
+        """Whether the shell reads more slowly than it is written to."""
 
 
 TELL_AGAIN_AFTER_S = 0.1
@@ -63,7 +63,7 @@ class Shell:
         return self._peer is not None
 
     def speak(self, locale: str) -> None:
-        """The person at the shell reads the language of this locale, or English."""
+        """Sets the language of the person at the shell by a locale; English if unknown."""
         self.language = language_for(locale)
 
     def connect(self, peer: ShellPeer) -> None:
@@ -99,9 +99,9 @@ class Shell:
             self._peer.notify(method, params)
 
     def tell(self, method: str, of: str, params: object) -> None:
-        """Tells the shell what has become `of` something; where that is told too often, or the
-        shell does not read, the latest alone, and later: so no change that somebody else causes
-        piles up here.
+        """Tells the shell the present state `of` something. Frequent updates, and those for a shell
+        that does not read, are reduced to the latest, so that changes caused by others never pile
+        up.
         """
         if self._peer is None:
             return

@@ -44,7 +44,7 @@ class Windows:
         await self._shell.call("ui.placeWindow", params, Empty, timeout_s=PLACE_TIMEOUT_S)
 
     async def close(self, window: str) -> None:
-        """Returns when the window is gone, also where it or the shell is gone already."""
+        """Returns once the window is gone, even if it or the shell was gone already."""
         params = CloseWindowParams(window=window)
         try:
             await self._shell.call("ui.closeWindow", params, Empty, timeout_s=CLOSE_TIMEOUT_S)
@@ -53,7 +53,7 @@ class Windows:
 
 
 class WindowPlaces:
-    """The places of windows, as the shell tells them. `on_moved` is told each that has changed."""
+    """The positions of windows, as the shell reports them. `on_moved` is called for each change."""
 
     def __init__(self, on_moved: Callable[[str], None]) -> None:
         self._on_moved = on_moved

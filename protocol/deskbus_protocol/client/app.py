@@ -83,7 +83,7 @@ class App:
         return stop
 
     async def ready(self) -> None:
-        """Tells that the app does what it is for."""
+        """Reports that the app is ready for work."""
         await self.bus.call("apps.ready")
 
     async def save(self, state: object, *, version: int = 1) -> bool:
@@ -183,7 +183,7 @@ def _end_with(descriptor: int) -> None:
 
 
 def _badge() -> tuple[str, str, str]:
-    """Ticket, pipe and app."""
+    """The app's ticket, pipe and id."""
     try:
         descriptor = int(os.environ.pop(TICKET_FD_VARIABLE))
         pipe, app = os.environ[PIPE_VARIABLE], os.environ[APP_VARIABLE]

@@ -22,7 +22,7 @@ class _Seen:
         self.at_ms = 0
 
     def forget_runs(self, epoch: str) -> None:
-        """All but this one, and that of the last message."""
+        """Forgets all runs but the present one and that of the last message."""
         self.seqs = {run: seq for run, seq in self.seqs.items() if run in (self.run, epoch)}
 
 
@@ -47,7 +47,7 @@ class DeliveryProgress:
         self.unacknowledged = UnacknowledgedMessages()
 
     def join(self, pattern: str, mode: Mode) -> None:
-        """A subscription is about to be asked for."""
+        """Notes a subscription that is about to be requested."""
         self._joined.setdefault(pattern, None)
         if mode == "acknowledged":
             self.unacknowledged.join(pattern)
@@ -55,7 +55,7 @@ class DeliveryProgress:
             self.unacknowledged.leave(pattern)
 
     def settle(self, pattern: str, mark: Mark) -> None:
-        """The backend has the subscription, and nothing from before `mark` is owed on it."""
+        """Notes that the backend has the subscription, on which nothing before `mark` is owed."""
         was_owed = pattern in self._owed
         self._owed.pop(pattern, None)
         if pattern in self._joined:
@@ -75,13 +75,13 @@ class DeliveryProgress:
         self._flowing.discard(pattern)
 
     def lose(self) -> None:
-        """The connection ended, with whatever was on its way."""
+        """Notes that the connection ended, with the loss of messages in transit."""
         for pattern in self._joined:
             self._owed.setdefault(pattern)
         self._flowing = set(self._whole)
 
     def open(self, epoch: str, *, resumed: bool) -> None:
-        """A session was opened, in this run of the backend.
+        """Notes that a session was opened in this run of the backend.
 
         The session that it resumed may be one that this client never knew it had.
         """
@@ -98,7 +98,7 @@ class DeliveryProgress:
         self.epoch = epoch
 
     def begin(self, pattern: str) -> None:
-        """Later messages on a pattern are those that it was owed."""
+        """Notes that the owed messages of a pattern follow from here."""
         if pattern in self._owed:
             self._flowing.add(pattern)
 
@@ -181,7 +181,7 @@ class DeliveryProgress:
             del seen.seqs[next(iter(seen.seqs))]
 
     def clip(self, gap: GapParams) -> GapParams | None:
-        """The part of a gap that is news; None where it was told before, or nothing is missing."""
+        """The part of a gap that was not told before; None where none of it is news."""
         if gap.reason not in ("disconnected", "restarted"):
             return gap
         seen = self._seen.get(gap.topic)
@@ -197,12 +197,12 @@ class DeliveryProgress:
         )
 
     def _last_at_ms(self, pattern: str, mark: Mark) -> int:
-        """When the last message on a pattern was sent, Unix ms."""
+        """The time at which the last message on a pattern was sent, Unix ms."""
         fitting = (seen.at_ms for topic, seen in self._seen.items() if matches(pattern, topic))
         return max(fitting, default=mark.timestamp)
 
     def _is_early(self, topic: str) -> bool:
-        """Whether a topic is of owed patterns alone, none of which flows yet."""
+        """Whether only owed patterns match a topic, none of which flows yet."""
         awaited = any(
             pattern not in self._flowing and matches(pattern, topic) for pattern in self._owed
         )

@@ -70,7 +70,7 @@ class AuditIndex:
             self._base = None
 
     def throw_away(self) -> None:
-        """All but a later version's, which is left."""
+        """Deletes the index, unless a later version made it."""
         self.close()
         if is_newer_index(self._path):
             return
@@ -94,7 +94,7 @@ class AuditIndex:
 
     @property
     def facets(self) -> dict[Facet, int]:
-        """The id of each."""
+        """The id of each facet."""
         return self._facets
 
     def counts(self) -> list[tuple[Facet, int]]:
@@ -104,7 +104,7 @@ class AuditIndex:
         return [(Facet(*row[:5]), row[5]) for row in rows]
 
     def postings(self, facet: int, low: int, high: int, *, newest: bool) -> Iterator[int]:
-        """Sequences from `low` up to, not with, `high`."""
+        """Sequences from `low` up to but excluding `high`."""
         order = "DESC" if newest else "ASC"
         query = f"SELECT seq FROM postings WHERE facet=? AND seq>=? AND seq<? ORDER BY seq {order}"  # noqa: S608
         return (row[0] for row in self._open().execute(query, (facet, low, high)))
@@ -121,7 +121,7 @@ class AuditIndex:
         return IndexBlock(row[0], row[1], bool(row[2]), *row[3:]) if row else None
 
     def span(self, since_ms: int | None, until_ms: int | None) -> tuple[int, int]:
-        """The sequences between which every record of that time lies: low, and high not with it."""
+        """The range of sequences, without its end, that holds every record of a period."""
         low_query = "SELECT min(first) FROM blocks WHERE until>=?"
         high_query = "SELECT max(first+count) FROM blocks WHERE since<?"
         base = self._open()
@@ -197,7 +197,7 @@ class AuditIndex:
         indexer.end_file(limit)
 
     def _moved(self, base: sqlite3.Connection, files: list[AuditFile]) -> set[int]:
-        """Files that were compressed since: their records lie elsewhere in them now."""
+        """Files that were compressed since, whose records have other offsets now."""
         plain = {row[0] for row in base.execute("SELECT file FROM blocks WHERE compressed=0")}
         moved = {file.number for file in files if file.compressed and file.number in plain}
         for number in moved:

@@ -84,17 +84,17 @@ class AuditSearch:
         return lines.get(seq)
 
     def count(self, since_ms: int | None, until_ms: int | None) -> int:
-        """At most so many records are of that time."""
+        """An upper bound of the number of records in a period."""
         low, high = self._index.span(since_ms, until_ms)
         return high - low
 
     def read(self, seq: int) -> bytes | None:
-        """The same, after files may have changed."""
+        """As `line`, after the files may have changed."""
         self.refresh()
         return self.line(seq)
 
     def refresh(self) -> None:
-        """Files may have changed; `find` and `read` do it themselves."""
+        """Looks for changed files; `find` and `read` do so by themselves."""
         self._blocks = {}
         self._newest = {}
         self._files = {file.number: file for file in list_files(self._folder)}

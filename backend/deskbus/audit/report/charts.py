@@ -128,7 +128,7 @@ def spans(lanes: Sequence[TimelineRow], since_ms: int, until_ms: int) -> str:
 
 
 def legend(series: Sequence[Series]) -> str:
-    """Nothing for one colour, which the heading explains."""
+    """The legend; empty for a single colour, which the heading explains."""
     if len(series) < 2:
         return ""
     items = "".join(
@@ -145,7 +145,7 @@ def _svg(height: int, parts: Sequence[str]) -> str:
 
 
 def _shortened(text: str, limit: int) -> str:
-    """Keeps the end, which is what tells ids apart."""
+    """Shortens a label but keeps its end, which tells ids apart."""
     return text if len(text) <= limit else f"…{text[1 - limit :]}"
 
 

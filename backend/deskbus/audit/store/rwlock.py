@@ -7,7 +7,7 @@ import anyio
 
 
 class ReadWriteLock:
-    """Any number may read at a time. A change of files waits until nobody reads, and is alone."""
+    """Admits any number of readers. A change of files waits until nobody reads, and runs alone."""
 
     def __init__(self) -> None:
         self._changed = anyio.Condition()

@@ -118,7 +118,7 @@ class GroupCommitWriter:
         self.refuse_all()
 
     def refuse_all(self) -> None:
-        """Nothing can be written, so who waits need not."""
+        """Refuses every waiting caller, since nothing can be written."""
         with self._changed:
             refused = [waiting for waiting in self._waiting if waiting.answer]
             self._waiting = deque(w for w in self._waiting if not w.answer)
@@ -146,7 +146,7 @@ class GroupCommitWriter:
                 log.warning("audit.not_closed", reason=error.strerror)
 
     def _gather(self) -> list[_Waiting]:
-        """The next group, when there is one or something else is due."""
+        """Waits for the next group, or until something else is due."""
         with self._changed:
             if self._chain_writer is None:
                 if self._tried_us and not self._urgent and not self._closing:

@@ -1,4 +1,4 @@
-"""OfflineQueue: what waits for a client that is not connected."""
+"""OfflineQueue: messages that wait for a client that is not connected."""
 
 import heapq
 from collections import OrderedDict
@@ -74,7 +74,7 @@ class OfflineQueue:
 
     @property
     def full(self) -> bool:
-        """Whether it has reached its bound, so that what comes next costs a message."""
+        """Whether the queue is at its bound, so that the next message displaces another."""
         budget = self._budget
         return (
             self._count >= MAX_MESSAGES
@@ -85,7 +85,9 @@ class OfflineQueue:
 
     @property
     def oldest_ms(self) -> int | None:
-        """When the oldest message that waits was published, in Unix ms; None while it is empty."""
+        """The time at which the oldest waiting message was published, Unix ms; None while it is
+        empty.
+        """
         firsts = [next(iter(level.values())) for level in self._levels if level]
         return min((stamps(item.line).timestamp for item in firsts), default=None)
 
@@ -112,7 +114,7 @@ class OfflineQueue:
             self._lose(level, next(iter(level)), "overflow")
 
     def first_seqs(self) -> dict[str, int]:
-        """The lowest seq that waits of each topic."""
+        """The lowest waiting seq of each topic."""
         first: dict[str, int] = {}
         for level in self._levels:
             for item in level.values():
@@ -120,12 +122,12 @@ class OfflineQueue:
         return first
 
     def sweep(self, now_ms: int) -> None:
-        """Takes out what has expired; looks at nothing else."""
+        """Removes expired messages, without a look at any other."""
         while self.sweep_some(now_ms):
             pass
 
     def sweep_some(self, now_ms: int) -> bool:
-        """Takes out some of what has expired; whether there is more."""
+        """Removes some of the expired messages; returns whether there are more."""
         for _ in range(SWEPT_AT_ONCE):
             if not self._expiring or self._expiring[0][0] > now_ms:
                 return False
@@ -135,13 +137,13 @@ class OfflineQueue:
         return True
 
     def revoke(self, may_read: Callable[[str], bool]) -> None:
-        """Loses what the client may no longer read."""
+        """Drops messages that the client may no longer read."""
         for level in self._levels:
             for number in [n for n, item in level.items() if not may_read(item.topic)]:
                 self._lose(level, number, "revoked")
 
     def in_order(self) -> list[Queued]:
-        """The messages that wait now, in the order in which they are to be delivered."""
+        """The waiting messages in the order of delivery."""
         levels = [level for level in self._levels if level]
         if len(levels) == 1:
             return list(levels[0].values())
@@ -155,7 +157,7 @@ class OfflineQueue:
         return True
 
     def drain(self, now_ms: int) -> list[Queued]:
-        """Empties the queue; the messages in the order in which they are to be delivered."""
+        """Empties the queue and returns its messages in the order of delivery."""
         self.sweep(now_ms)
         waiting = self.in_order()
         for level in self._levels:
@@ -165,7 +167,7 @@ class OfflineQueue:
         return waiting
 
     def _forget_departed(self) -> None:
-        """Takes out of the heap what has left the queue before its time."""
+        """Removes heap entries whose messages have left the queue early."""
         self._expiring = [entry for entry in self._expiring if entry[1] in self._levels[entry[2]]]
         heapq.heapify(self._expiring)
 

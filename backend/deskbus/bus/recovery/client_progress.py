@@ -18,7 +18,7 @@ from deskbus_protocol.bus import (
 
 
 class Last(NamedTuple):
-    """A message that the client has; all before it on its topic it has too."""
+    """The last message that the client has on a topic; it has all before it."""
 
     epoch: str
     seq: int
@@ -60,7 +60,7 @@ class ClientProgress:
         return sum(len(seqs) for topics in runs for seqs in topics.values())
 
     def look(self) -> Iterator[None]:
-        """Goes through what the client tells, piece by piece."""
+        """Processes the client's report piece by piece."""
         piece = Piece()
         for _ in chain(self._look_at_seen(), self._look_at_unacknowledged()):
             if piece.is_over:

@@ -13,7 +13,7 @@ class NoPasswordError(MisuseError):
 
 
 def on_terminal() -> bool:
-    """Whether somebody can be asked; standard input may be closed."""
+    """Whether there is a terminal to ask on; standard input may be closed."""
     return sys.stdin is not None and sys.stdin.isatty()
 
 

@@ -74,7 +74,7 @@ class BrowserApps:
 
 
 def running_s() -> float:
-    """Time that goes by while the machine sleeps, too: a browser's time is a person's."""
+    """Seconds including the machine's sleep, since a browser's time is a person's."""
     return running_ms() / 1000
 
 

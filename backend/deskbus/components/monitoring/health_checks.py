@@ -48,7 +48,7 @@ def persistence_check(persistence: MessagePersistence | None) -> Check:
 
 
 def development_check(config: Config) -> dict[str, Check]:
-    """None where there is nothing to tell."""
+    """The check of development mode; None where it is off."""
     if not config.development:
         return {}
     return {"development": lambda: told("degraded", phrase("development"))}

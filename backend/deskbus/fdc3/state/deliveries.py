@@ -53,14 +53,14 @@ class Deliveries:
         self._owed: dict[str, OwedResult] = {}
 
     def add(self, waiting: WaitingDelivery) -> bool:
-        """False where too many wait."""
+        """Adds a delivery; returns False where too many wait."""
         if len(self._waiting) >= MAX_WAITING:
             return False
         self._waiting.append(waiting)
         return True
 
     def drop(self, waiting: WaitingDelivery) -> None:
-        """Nobody waits for this any more."""
+        """Drops a delivery that nobody waits for any more."""
         if waiting in self._waiting:
             self._waiting.remove(waiting)
 
@@ -86,7 +86,7 @@ class Deliveries:
         )
 
     def instance_ended(self, instance_id: str) -> Iterator[tuple[str, OwedResult]]:
-        """Deliveries to it wait no longer; gives the results that it owes."""
+        """Ends the deliveries to an instance and returns the results that it owes."""
         self._settle(False, lambda each: each.instance_id == instance_id)
         for key, owed in list(self._owed.items()):
             if owed.raiser == instance_id:
@@ -99,13 +99,15 @@ class Deliveries:
         self._settle(False, lambda each: each.due_s <= now_s)
 
     def owe(self, key: str, result: OwedResult) -> None:
-        """Beyond the limit the oldest is forgotten: its raiser waits for nothing by then."""
+        """Notes an owed result. Beyond the limit the oldest is dropped, whose raiser has timed out
+        by then.
+        """
         if len(self._owed) >= MAX_WAITING:
             del self._owed[next(iter(self._owed))]
         self._owed[key] = result
 
     def paid(self, key: str, handler: str) -> OwedResult | None:
-        """The result's debt, once, where this is who owes it."""
+        """Takes out the owed result, provided that this instance owes it."""
         owed = self._owed.get(key)
         if owed is None or owed.handler != handler:
             return None

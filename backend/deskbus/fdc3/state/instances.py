@@ -24,18 +24,18 @@ class IntentListener(NamedTuple):
     types: frozenset[str] | None = None
 
     def takes(self, intent: str, context_type: str | None) -> bool:
-        """Any type where `context_type` is None."""
+        """Whether the listener takes this type; any, where `context_type` is None."""
         fits = self.types is None or context_type is None or context_type in self.types
         return intent == self.intent and fits
 
     def conflicts(self, other: "IntentListener") -> bool:
-        """Whether one context could be for both."""
+        """Whether one context could match both."""
         apart = self.types is not None and other.types is not None and not self.types & other.types
         return self.intent == other.intent and not apart
 
 
 class EventListener(NamedTuple):
-    """To events of the agent, or of one private channel."""
+    """A listener to events of the agent, or of one private channel."""
 
     channel: str | None
 

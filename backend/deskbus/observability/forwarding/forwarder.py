@@ -28,14 +28,14 @@ log = structlog.get_logger()
 
 
 class NewRecords(NamedTuple):
-    """Records behind a place, those alone that are wanted; `seq` is how far was looked."""
+    """The wanted records behind a position; `seq` is the last one examined."""
 
     records: list[AuditRecord]
     seq: int
 
 
 class Forwarder:
-    """Nothing waits for it: it reads what is on the disk already, and keeps its place there."""
+    """Holds nothing up: it reads records from the disk, and keeps its position there too."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Forwarder:
                 await self._destination.close()
 
     async def send_next(self) -> bool:
-        """Whether something arrived, and there may be more at once."""
+        """Sends the next records; returns whether some arrived and more may follow at once."""
         if self._newest() < self._seq:
             # Another log has taken the place of the one that the bookmark is of.
             self._seq = -1
@@ -111,7 +111,7 @@ class Forwarder:
 
     @property
     def behind(self) -> int:
-        """Records that were not looked at yet, wanted or not."""
+        """The number of records not examined yet, wanted or not."""
         return max(self._newest() - self._seq, 0)
 
     def health(self) -> ComponentHealth:

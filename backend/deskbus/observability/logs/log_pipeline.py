@@ -48,7 +48,7 @@ class LogPipeline:
         return self._file
 
     def write_to(self, file: RotatedLogFile, *, readable: bool) -> None:
-        """From now on lines go to a file, too."""
+        """Writes lines to a file as well."""
         self._file, self._file_readable = file, readable
 
     def lets_through(self, _: object, method: str, line: Line) -> Line:
@@ -110,7 +110,7 @@ _NUMBERS = {
 
 
 def _bind_call(_: object, __: str, line: Line) -> Line:
-    """Binds the ids of the call that is being answered; a line's own count more."""
+    """Binds the ids of the call that is being answered; ids of the line itself take precedence."""
     trace = call_trace.current()
     if trace.trace_id:
         line.setdefault("trace_id", trace.trace_id)

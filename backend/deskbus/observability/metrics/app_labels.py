@@ -29,7 +29,7 @@ class AppLabels:
         return OTHER
 
     def sums(self, values: Mapping[str, float]) -> dict[str, float]:
-        """The values by label, those of `other` added up."""
+        """The values by label, with those of `other` summed."""
         found: dict[str, float] = {}
         for app, value in values.items():
             label = self.of(app)
@@ -37,7 +37,7 @@ class AppLabels:
         return found
 
     def highest(self, values: Mapping[str, float]) -> dict[str, float]:
-        """The values by label, of `other` the highest."""
+        """The values by label, with the highest of `other`."""
         found: dict[str, float] = {}
         for app, value in values.items():
             label = self.of(app)

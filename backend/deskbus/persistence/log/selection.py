@@ -53,11 +53,11 @@ class Selection:
         return wanted
 
     def first_seq(self, topic: str) -> int:
-        """Of the topic's messages, those from this seq on are wanted."""
+        """The seq from which on the topic's messages are wanted."""
         return max(self.query.from_seq, self.query.from_seqs.get(topic, 0))
 
     def may_hold_any(self, last_seqs: Mapping[str, int]) -> bool:
-        """Whether there can be a wanted message in what ends with these seqs."""
+        """Whether messages up to these seqs may include a wanted one."""
         return any(
             last >= self.first_seq(topic) and self.wants(topic) for topic, last in last_seqs.items()
         )
@@ -70,7 +70,7 @@ class Selection:
         end_position: int,
         topics: Collection[str] | None,
     ) -> bool:
-        """Whether there can be a wanted message in what has these bounds."""
+        """Whether messages within these bounds may include a wanted one."""
         query = self.query
         if end_position <= query.from_position or first_position >= self.end_position:
             return False

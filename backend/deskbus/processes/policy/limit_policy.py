@@ -22,8 +22,8 @@ MEGABYTE = 1024 * 1024
 
 
 def open_files_ceiling(limit: int) -> int:
-    """Where the OS itself refuses a process more files: above the limit, so that an app that goes
-    over it is found and told before its calls fail.
+    """The OS's own limit of open files: above the app's, so that an app beyond its limit is found
+    and warned before its calls fail.
     """
     return limit + max(limit, 64)
 
@@ -96,7 +96,7 @@ class LimitPolicy:
 
 
 def excesses(limits: Limits, usage: Usage) -> Iterator[Excess]:
-    """The limits exceeded now."""
+    """The limits that are exceeded now."""
     log_limit = limits.log_kb_per_s * 1024
     pairs: tuple[tuple[LimitName, float, object, float], ...] = (
         ("memory", usage.memory, limits.memory_mb, MEGABYTE),

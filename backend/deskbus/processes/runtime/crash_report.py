@@ -18,7 +18,7 @@ def crash_of(
     exit_code: int | None,
     sample: ResourceSample | None,
 ) -> Crash:
-    """`run` or `window` is the one that ended. The verdict has a cause."""
+    """The report of the `run` or `window` that ended; its exit status has a cause."""
     assert verdict.cause is not None
     excess = None if run is None or run.ending is None else run.ending.excess
     return Crash(

@@ -44,7 +44,9 @@ def is_marked(pid: int, marks: set[bytes]) -> bool:
 
 
 def members(roots: dict[int, tuple[int, bytes]], seen: dict[int, int]) -> list[WatchedEntry]:
-    """Everything below, in the session or with the mark of a root; `seen` is kept for next time."""
+    """Every process below a root, in its session or with its mark; `seen` is kept for the next
+    call.
+    """
     table: dict[int, WatchedEntry] = {}
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):  # noqa: PTH208 - as above
@@ -77,7 +79,7 @@ def members(roots: dict[int, tuple[int, bytes]], seen: dict[int, int]) -> list[W
 if sys.platform == "linux":
 
     def kill(entry: WatchedEntry, number: int) -> None:
-        """By a handle, so that a pid that is used again is not hit."""
+        """Kills through a handle, so that a reused pid is never hit."""
         try:
             handle = os.pidfd_open(entry.pid)
         except OSError:

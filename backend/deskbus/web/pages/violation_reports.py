@@ -94,5 +94,5 @@ def _is_address(text: str) -> bool:
 
 
 def shown(text: str) -> str:
-    """Text of an unauthenticated browser, short and with nothing hidden in it."""
+    """Text from an unauthenticated browser, shortened and with hidden characters made visible."""
     return visible(text[:MAX_CHARACTERS])
