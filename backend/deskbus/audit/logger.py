@@ -247,7 +247,7 @@ class AuditLogger:
             await self._save_anchor()
 
     def vault_changed(self) -> None:
-        """The vault may open now where it did not before."""
+        """Tries the vault again, which may open now."""
         if self._waits_for_vault:
             # Commits from here on wait for the next look at the keys.
             self._keys_known.clear()
@@ -420,7 +420,7 @@ class AuditLogger:
             await anyio.sleep(ANCHOR_EVERY_S)
 
     async def _save_anchor(self) -> bool:
-        """False where it has to be tried again."""
+        """Saves the anchor; returns False where it has to be tried again."""
         newest = self._newest
         if newest is None or self._anchored == (newest.size, newest.file):
             return True

@@ -68,7 +68,7 @@ class ViolationRecorder:
             await self._commit(first)
 
     def record_then(self, violation: Refused, then: Callable[[], None]) -> None:
-        """The same for a caller that can't wait: `then` comes when it is recorded."""
+        """As `record`, for a caller that can't wait: `then` is called once it is recorded."""
         first = self._first(violation)
         if first is None:
             then()
@@ -86,7 +86,7 @@ class ViolationRecorder:
         task.add_done_callback(self._tasks.discard)
 
     def note(self, resumed: SessionResumed) -> None:
-        """The same for what was not refused, and may come as often."""
+        """Counts events that were not refused but may be as frequent."""
         first = self._first(resumed)
         if first is not None:
             self._trail.note(first)
@@ -131,7 +131,7 @@ _FLOOD: _Kind = ("flood",)
 
 
 def _rule_of(event: Counted) -> _Kind:
-    """There are few of these, whatever an app does."""
+    """The rule of an event; there are few, whatever an app does."""
     return type(event).__name__, event.kind if isinstance(event, Violation) else ""
 
 

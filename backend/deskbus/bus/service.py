@@ -153,7 +153,7 @@ class InterApplicationBus:
         return SessionCatchup(self.broker, member, last_seqs)
 
     def detach(self, identity: ClientId, *, for_good: bool = False) -> None:
-        """The client has left; from now on its messages wait, unless it has done so for good."""
+        """Notes that a client disconnected: its messages wait, unless it left for good."""
         member = self._members.get(identity)
         if member is not None and member.here:
             member.disconnect()
@@ -164,7 +164,7 @@ class InterApplicationBus:
             self._make_room(identity.app)
 
     def leave(self, identity: ClientId) -> None:
-        """The client has left for good: nothing is kept for it, and it can't come back."""
+        """Removes a client for good: nothing is kept for it, and it can't come back."""
         self.detach(identity, for_good=True)
         member = self._members.get(identity)
         if member is not None:

@@ -48,7 +48,7 @@ class PatternTrie(Generic[T]):
         return self._work[owner]
 
     def added_work(self, pattern: str, owner: str) -> int:
-        """By how much `work` would grow with this pattern."""
+        """The amount by which `work` would grow with this pattern."""
         node: _Node[T] | None = self._root
         added = 0
         for level, visits in _steps(pattern):

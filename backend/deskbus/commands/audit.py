@@ -172,7 +172,7 @@ def _head(options: Namespace) -> int:
 
 
 def _prove(options: Namespace) -> int:
-    """One record, or that the log goes on from a checkpoint that was kept."""
+    """Proves one record, or that the log continues a checkpoint that was kept."""
     with opened(options) as log:
         if options.since_checkpoint is not None:
             chain = read_chain(log.folder)

@@ -138,7 +138,7 @@ class VaultOnDisk:
             self._vault.unlock(password)
 
     async def lock(self) -> None:
-        """Nothing to do: no process has its keys."""
+        """Does nothing, since no process has the vault's keys."""
 
     async def rotate(self, *, kek: bool, keys: bool, reseal: bool) -> None:
         with _as_command_errors():

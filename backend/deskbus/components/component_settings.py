@@ -158,7 +158,7 @@ def _absent(app: Manifest, what: str, path: Path) -> tuple[str, str]:
 
 
 def _page_of(url: str, folder: Path) -> Path | None:
-    """The file of a page that is no page of the network."""
+    """The file of a page that is not loaded from the network."""
     # It brings the whole of HTTP with it, which a start without pages does not need.
     from urllib.request import url2pathname
 

@@ -160,7 +160,7 @@ class DeskLayouts:
                 self._found = None
 
     async def quitting(self) -> None:
-        """The shell is about to close all windows: the desk is kept as it is now."""
+        """Keeps the desk as it is now, since the shell is about to close all windows."""
         if self._keep:
             self._quiet_until_s = awake_s() + QUIT_WITHIN_S
             await self._write_last(self._now())

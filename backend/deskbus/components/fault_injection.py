@@ -6,7 +6,7 @@ from deskbus.reliability.fault_injector import FaultInjector
 
 
 def fault_injector_of(run: BackendRun, capabilities: Capabilities) -> FaultInjector | None:
-    """None where the configuration does not allow development."""
+    """The fault injector; None unless the configuration allows development."""
     if not run.settings.config.development:
         return None
     return FaultInjector(

@@ -217,7 +217,7 @@ def _default(field: inspect.Field) -> str:
 
 
 def _toml(value: Any) -> str:
-    """A value as it is written in one line of TOML."""
+    """A value as one line of TOML."""
     if isinstance(value, dict):
         inner = ", ".join(f"{_key(name)} = {_toml(each)}" for name, each in value.items())
         return f"{{ {inner} }}" if inner else "{}"

@@ -13,7 +13,7 @@ class ContextBus(Protocol):
     """The bus, on which contexts and the agent's own messages travel."""
 
     def open_inbox(self, identity: ClientId, inbox: str) -> None:
-        """From now on the client reads its inbox; raises `DeskbusError` (session_required)."""
+        """Has the client read its inbox; raises `DeskbusError` (session_required)."""
 
     def post(self, inbox: str, message: bytes) -> None:
         """Sends a message of the agent's."""
@@ -75,7 +75,7 @@ class Chooser(Protocol):
     async def choose(
         self, asker: ClientId, candidates: Sequence[Candidate], context_type: str
     ) -> Candidate | None:
-        """None where the person wants none of them.
+        """Returns the choice; None where the person declined.
 
         Raises `DacpError` (ResolverUnavailable, ResolverTimeout).
         """

@@ -127,8 +127,8 @@ class NatsWire:
     async def consume(
         self, subject: str, after_seq: int, receive: Callable[[Delivery], None]
     ) -> None:
-        """The consumer is made anew each time: one that goes on would send what had been under
-        way again only after a while, and so out of order.
+        """Makes the consumer anew each time: an old one would resend messages that were in transit
+        only after a while, and so out of order.
         """
 
         async def on_message(message: Msg) -> None:

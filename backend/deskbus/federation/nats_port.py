@@ -38,7 +38,7 @@ class NatsPort(Protocol):
 
     @property
     def max_bytes(self) -> int:
-        """Of one message."""
+        """The server's limit for one message."""
 
     async def publish(self, subject: str, data: bytes) -> None:
         """At most once; waits only while the connection takes no more."""

@@ -75,7 +75,7 @@ def filters_of(prefix: str, kind: Kind, pattern: str) -> list[str]:
 
 
 def widest(filters: Sequence[str]) -> str:
-    """One filter that brings what all of `filters` bring, and perhaps more."""
+    """One filter that matches all that `filters` match, and perhaps more."""
     if len(filters) == 1:
         return filters[0]
     tokens = [each.split(".") for each in filters]

@@ -33,7 +33,7 @@ class PendingAcks:
         return self._last
 
     def settle(self, number: str, answer: bytes) -> None:
-        """An answer that is none at all means that JetStream is not there."""
+        """Settles a publish; a missing answer means that JetStream is not available."""
         if not (number.isascii() and number.isdigit()) or int(number) not in self._open:
             return
         try:

@@ -178,7 +178,9 @@ class Federation:
 
     @property
     def _sent_position(self) -> int:
-        """A crash may cost the log positions at its end, of messages that wait in memory."""
+        """The position up to which everything is sent. A crash may cost the log its last positions,
+        of messages that wait in memory.
+        """
         if self._log_out is None:
             return 0
         return min(self._log_out.position, self._written_position)

@@ -16,7 +16,7 @@ from deskbus_protocol.method import NoParams
 
 @cache
 def _openrpc() -> Raw:
-    """The same bytes for everybody who asks."""
+    """The OpenRPC document, encoded once for all callers."""
     # Imported at the first call: a start does not need the exporter.
     from deskbus_protocol.export.openrpc import openrpc
 

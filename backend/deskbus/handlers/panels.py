@@ -72,6 +72,8 @@ def handlers(panels: Panels) -> Mapping[str, Handler]:
 
 
 def _only_shell_link(call: Call) -> None:
-    """A developer's client may do much in the shell's place; what a person does is not that."""
+    """Refuses every other client: a developer's may do much in the shell's place, but not act as a
+    person.
+    """
     if not call.connection.shell_link:
         raise DeskbusError(PERMISSION_DENIED)

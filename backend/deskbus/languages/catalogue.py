@@ -41,7 +41,7 @@ class TextCatalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @functools.cache
 def languages() -> tuple[str, ...]:
-    """The codes of the languages that there are, such as `de`."""
+    """The codes of the available languages, such as `de`."""
     files = resources.files("deskbus.languages").iterdir()
     return tuple(sorted(file.name.removesuffix(".json") for file in files if _is_one(file.name)))
 

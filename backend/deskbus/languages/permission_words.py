@@ -47,7 +47,7 @@ def permission_detail(language: Language, entry: PermissionEntry, app_name: str)
 
 
 def hold_words(language: Language, holds: str) -> str:
-    """For how long it holds; a word that this version does not know stays."""
+    """The duration of a decision in words; a term unknown to this version stays as it is."""
     return language.text(f"holds.{holds}") if holds in REMEMBER else holds
 
 

@@ -27,7 +27,9 @@ def _any(rule: str) -> Callable[[int], bool]:
 
 
 def _relation(text: str) -> Callable[[int], bool]:
-    """One of CLDR's relations. Of a whole number `n` and `i` are itself, all other operands 0."""
+    """Evaluates one of CLDR's relations. Of a whole number `n` and `i` are itself, all other
+    operands 0.
+    """
     negated = "!=" in text
     left, _, right = text.partition("!=" if negated else "=")
     operand, *modulus = left.split("%")

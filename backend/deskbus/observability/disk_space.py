@@ -44,7 +44,7 @@ class DiskSpace:
 
     @property
     def free_bytes(self) -> int | None:
-        """None where it can't be measured, or was not yet."""
+        """The free space; None where it can't be measured, or was not yet."""
         return self._free_bytes
 
     def health(self) -> ComponentHealth:

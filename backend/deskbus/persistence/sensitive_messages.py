@@ -59,7 +59,7 @@ class SensitiveMessages:
             self._worker.submit(self._sealer.look, self._looked_at)
 
     def suspend(self) -> None:
-        """The vault is asked no more, and its answers change nothing."""
+        """Stops asking the vault; answers that are still to come have no effect."""
         self._at_work = False
 
     def close(self) -> list[Waiter]:

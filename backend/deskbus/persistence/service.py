@@ -395,7 +395,7 @@ class MessagePersistence:
         return self._backlog.dropped + self._too_large
 
     def _due(self) -> None:
-        """There is a first message, or a batch's worth."""
+        """Accepts the newest pending message, unless it is too large, and lets the writer go on."""
         if len(self._pending.lines[-1]) > MAX_LINE_BYTES:
             self._pending.drop_last()
             self._too_large += 1
@@ -496,7 +496,9 @@ class MessagePersistence:
         self._go_on()
 
     def _place(self) -> None:
-        """The log is open for the first time: what was taken before comes after what it has."""
+        """Places the messages that were accepted before the log first opened behind those that it
+        has.
+        """
         if self._log.opened and not self._placed:
             self._placed = True
             for waiting in (self._backlog, self._sensitive.held):

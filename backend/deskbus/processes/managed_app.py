@@ -179,7 +179,9 @@ class ManagedApp:
             await self._stop(grace_s)
 
     async def _launch(self, progress: Callable[[str], None]) -> None:
-        """The lock is held. One that ran goes on where the rest of it can't be started."""
+        """Launches the app, with the lock held. An app that ran already goes on if its other parts
+        can't be started.
+        """
         ran = self.is_alive or self.run is not None
         try:
             self._machine.launched()
@@ -238,7 +240,7 @@ class ManagedApp:
         self._machine.window_closed(window, changing=self._changing.locked())
 
     def window_gone(self, window: str, reason: str, exit_code: int | None) -> None:
-        """A window's renderer has ended by itself; the window shows that, and comes back."""
+        """Handles the crash of a window's renderer: the window shows it, and is restored."""
         self._machine.renderer_gone(window, reason, exit_code, time.monotonic())
 
     def subject(self) -> Subject | None:

@@ -64,7 +64,9 @@ class StateStore(Protocol):
     async def load(self, app: str) -> bytes | None: ...
 
     async def save(self, app: str, content: bytes) -> bool:
-        """False where it is in memory only; raises `DeskbusError` (too_large, unavailable)."""
+        """Returns False where it is kept in memory only; raises `DeskbusError` (too_large,
+        unavailable).
+        """
 
     async def clear(self, app: str) -> bool: ...
 

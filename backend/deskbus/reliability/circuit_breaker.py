@@ -40,7 +40,7 @@ class Attempt:
         self._end("bad")
 
     def withdrawn(self) -> None:
-        """It told nothing about the component."""
+        """Withdraws an attempt that revealed nothing about the component."""
         self._end(None)
 
     def _end(self, outcome: Literal["good", "bad"] | None) -> None:
@@ -125,13 +125,13 @@ class CircuitBreaker:
         attempt.succeeded()
 
     def reset(self) -> None:
-        """The component is a new one: closed, whatever was before."""
+        """Closes the breaker for a new component, whatever came before."""
         self._failures = 0
         if self._state != "closed":
             self._become("closed")
 
     def ended(self, turn: int, outcome: Literal["good", "bad"] | None) -> None:
-        """For `Attempt` alone."""
+        """Settles an attempt; called by `Attempt` alone."""
         if turn != self._turn:
             return
         self._trial = False

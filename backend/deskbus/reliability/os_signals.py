@@ -61,7 +61,9 @@ def receive_signals(*numbers: signal.Signals) -> Iterator[AsyncIterator[signal.S
 
 @contextmanager
 def _receive_by_python(*numbers: signal.Signals) -> Iterator[AsyncIterator[signal.Signals]]:
-    """By Python's own handlers, which run between two steps of the loop and wake it."""
+    """Receives signals through Python's own handlers, which run between two steps of the loop and
+    wake it.
+    """
     loop = asyncio.get_running_loop()
     arrived: asyncio.Queue[signal.Signals] = asyncio.Queue()
 

@@ -163,7 +163,7 @@ class FastPath:
         self._metered = metered
 
     def close(self) -> None:
-        """From now on every message is refused."""
+        """Refuses every message from now on."""
         self._publisher = None
         self._denied = _nobody
 

@@ -11,7 +11,7 @@ MAX_PATH_BYTES = 4096
 
 
 def resolve(catalogue: Catalogue, wanted: Grant) -> Grant:
-    """The same with its scope in the one form that is compared.
+    """Returns the grant with its scope in canonical form, in which scopes are compared.
 
     A path is absolute, without links, `.`, `..` and a slash at its end; `~` stands for the home
     folder. An origin is in lower case without its scheme's own port. Raises `DeskbusError`
@@ -28,7 +28,8 @@ def resolve(catalogue: Catalogue, wanted: Grant) -> Grant:
 
 
 def as_worded(catalogue: Catalogue, wanted: Grant) -> Grant:
-    """The same as far as its own text tells: for a path, no file system is asked.
+    """Returns the canonical form as far as the text alone determines it: no file system is
+    accessed.
 
     An error told before an app is authorised may rest on this alone. Raises `DeskbusError`
     (invalid_params).

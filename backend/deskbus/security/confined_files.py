@@ -108,7 +108,7 @@ class ConfinedFiles:
                 return os.fstat(file).st_size
 
     def list(self, path: str, limit: int, after: str = "") -> list[FolderEntry]:
-        """By name, at most `limit` of those behind `after`."""
+        """Lists entries by name, at most `limit` of those behind `after`."""
         self.check_read(path)
         with (
             _errors(),
@@ -151,7 +151,7 @@ def _out_of_reach() -> DeskbusError:
 
 
 def _identities(paths: tuple[str, ...]) -> set[tuple[int, int]]:
-    """Of those that are there."""
+    """The identities of those that exist."""
     found = set()
     for path in paths:
         try:
@@ -175,7 +175,7 @@ def _check_links(known: os.stat_result, folders: tuple[str, ...]) -> None:
 
 
 def _entries_below(folders: Iterable[str]) -> Iterator["os.DirEntry[str]"]:
-    """Of those that can be read; the others are not the backend's own."""
+    """The entries that can be read; others are not the backend's own."""
     waiting = list(folders)
     while waiting:
         try:

@@ -66,7 +66,7 @@ class PermissionChecker:
         return self._use(identity, Grant("messaging.write", topic))
 
     def note_read(self, identity: ClientId, topic: str) -> None:
-        """A message on the topic has reached the client."""
+        """Notes that a message on the topic has reached the client."""
         self.note_use(identity, Grant("messaging.read", topic))
 
     def may_subscribe(self, identity: ClientId, pattern: str) -> bool:
@@ -86,7 +86,7 @@ class PermissionChecker:
         return self._use(identity, Grant("app.send", app))
 
     def note_use(self, identity: ClientId, wanted: Grant) -> None:
-        """The decision by which this is granted, if a person made one, was used now."""
+        """Notes the use of the person's decision, if any, by which this is granted."""
         verdict = self.verdict_of(identity, wanted)
         if verdict.why == "person" and verdict.by is not None:
             self._decisions.note_use(identity.app, verdict.by, self._clock())
@@ -141,7 +141,7 @@ class PermissionChecker:
         return self._standing(app).must_be_asked(wanted)
 
     def effective(self, app: str) -> Iterator[EffectiveRule]:
-        """All that stands for an app, as rules of which the first that fits decides."""
+        """All permissions of an app as ordered rules, of which the first match decides."""
         return self._standing(app).effective(self._catalogue)
 
     @property
@@ -149,7 +149,7 @@ class PermissionChecker:
         return self._policy
 
     def apply(self, policy: Policy) -> None:
-        """The caller tells of every app that it has `changed`."""
+        """Puts a policy into force; the caller then reports every app as `changed`."""
         self._policy = policy
 
     def changed(self, app: str) -> None:
@@ -211,7 +211,7 @@ class PermissionChecker:
         return verdict
 
     def _forget_verdicts(self) -> None:
-        """A decision that has ended counts for nothing from here on, told or not."""
+        """Drops cached verdicts, so that no expired decision counts, reported or not."""
         now = self._clock()
         if self._next_end is not None and now >= self._next_end:
             self._standings.clear()

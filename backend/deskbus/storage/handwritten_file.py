@@ -222,7 +222,7 @@ def _misfit(root: type[msgspec.Struct], place: str, cause: str) -> tuple[str, st
 
 
 def near(name: str, names: Iterable[str]) -> str:
-    """A question with the names that may have been meant, or nothing."""
+    """A question that suggests similar names; empty where there are none."""
     import difflib
 
     close = difflib.get_close_matches(name, list(names), n=3, cutoff=NEAR)
@@ -263,7 +263,7 @@ def _type_at(root: type[msgspec.Struct], place: str) -> inspect.Type:
 
 
 def _table_of(kind: inspect.Type) -> inspect.Type:
-    """The table that is inside a list, an optional value or a value with bounds."""
+    """The table within a list, an optional value or a value with bounds."""
     while not isinstance(kind, inspect.StructType):
         if isinstance(kind, inspect.ListType):
             kind = kind.item_type

@@ -84,7 +84,7 @@ class WorkerThread:
         return outcome
 
     def stop(self) -> None:
-        """The thread ends when it has done what it was given; a later job begins another."""
+        """Ends the thread after its present jobs; a later job begins another."""
         if self._jobs is not None:
             self._jobs.put(None)
             self._jobs = None

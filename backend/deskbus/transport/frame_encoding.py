@@ -183,7 +183,7 @@ class EncodedOutput:
             self._when_empty = then
 
     def release(self) -> None:
-        """The link has closed."""
+        """Drops what is still to be encoded for a closed link."""
         if self._work is not None:
             self._work.cancel()
         self._waiting.clear()

@@ -48,7 +48,7 @@ class Receiver(Protocol):
         """Takes word of a frame that was left out."""
 
     def link_closed(self) -> None:
-        """The link has ended; called once."""
+        """Notes that the link has ended; called once."""
 
 
 class ReadingTransport(Protocol):
@@ -223,7 +223,7 @@ class Link(asyncio.Protocol):
 
     @property
     def held_bytes(self) -> int:
-        """Of frames that are not there whole, or wait to be served; while `on_held` is set."""
+        """The bytes of incomplete and unserved frames, counted while `on_held` is set."""
         return self._framing.held_bytes + (self._unserved_bytes if self._is_occupied else 0)
 
     def drop_held(self) -> None:

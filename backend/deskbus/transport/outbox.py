@@ -216,7 +216,7 @@ class Outbox:
         self._writer.write(block)
 
     def give_up(self) -> None:
-        """The peer is too far behind to be told what it lost."""
+        """Closes the link of a peer that is too far behind to be told what it lost."""
         self._on_overflow()
 
     def pause(self) -> None:
@@ -224,7 +224,7 @@ class Outbox:
         self._unpaused.clear()
 
     def release(self) -> None:
-        """The link has closed: nobody need wait for its reader, and nothing waits for it."""
+        """Drops everything for a closed link, and wakes whoever waits for its reader."""
         self._paused = False
         self._unpaused.set()
         self._waiting.clear()
@@ -232,7 +232,7 @@ class Outbox:
         self._on_overflow = _closed_already
 
     def resume(self) -> None:
-        """The peer has caught up: what waited goes out, after word of what was dropped."""
+        """Sends a peer that has caught up the notice of what was dropped, then what waited."""
         self._paused = False
         self._unpaused.set()
         waiting, self._waiting = self._waiting, deque()

@@ -19,7 +19,7 @@ class CrashNotices:
         shell.on_connected(self._show_all)
 
     def on_app_changed(self, status: AppStatus) -> None:
-        """An app's state has changed."""
+        """Updates the notices after a change of an app's state."""
         notice = self._notice_of(status)
         before = self._failed.pop(status.app, None)
         shown = None if before is None else self._notice_of(before)

@@ -38,7 +38,7 @@ class CrashPages:
         await self._tasks.run()
 
     def on_app_changed(self, status: AppStatus) -> None:
-        """An app's state has changed."""
+        """Updates the pages after a change of an app's state."""
         for page in crash_pages(status, self._wall_ms(), self._shell.language):
             self._tasks.start(self._show, page)
 

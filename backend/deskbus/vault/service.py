@@ -118,7 +118,9 @@ class VaultService:
         return sorted(name.name for name in known if name[:2] == ("apps", app))
 
     async def reveal(self, env: dict[str, str]) -> dict[str, str]:
-        """The same, with the values that name a secret of the configuration replaced by it."""
+        """The environment with values that name a secret of the configuration replaced by that
+        secret.
+        """
         return {variable: await self.resolve(value) for variable, value in env.items()}
 
     async def resolve(self, value: str) -> str:
@@ -147,7 +149,7 @@ class VaultService:
         return await self._run(lambda: self._vault.get(name), name.purpose)
 
     async def keep(self, name: Name, content: bytes) -> bool:
-        """False where it is in memory only."""
+        """Keeps a value; returns False where it is kept in memory only."""
 
         def put() -> bool:
             self._vault.put(name, content)

@@ -355,7 +355,9 @@ class Gateway:
         return asked
 
     def _payer_of(self, asked: CheckedRequest) -> str:
-        """A browser that was let in has a budget of its own, which no stranger can spend."""
+        """The payer of a request: a browser that was let in has its own budget, which no stranger
+        can spend.
+        """
         if asked.source == "foreign":
             return STRANGER
         bearer = _bearer(asked.request)
@@ -542,9 +544,9 @@ class Gateway:
         return response
 
     def _askable(self, asked: CheckedRequest) -> Site:
-        """The site whose pages may have a person asked; raises `RefusedError`.
+        """The site on whose behalf a person may be asked; raises `RefusedError`.
 
-        A browser names the origin of each such request, so one without is no page's.
+        A browser always sends the origin of such a request, so one without comes from no page.
         """
         site = asked.on_site()
         if site.app == CONTROL_APP:
@@ -621,7 +623,7 @@ class Gateway:
         return Response(status_code=204)
 
     def _with_cookie(self, asked: CheckedRequest) -> Browser | None:
-        """The browser whose cookie this is; that alone lets nobody do anything."""
+        """The browser that a cookie belongs to; the cookie alone authorises nothing."""
         secret = asked.request.cookies.get(COOKIE, "")
         if not secret or asked.site is None:
             return None
@@ -683,7 +685,7 @@ def _unauthorized(app: str = "APP") -> RefusedError:
 
 
 def _preflight(asked: CheckedRequest, path: str) -> Response:
-    """For listed origins only; there is no other answer than no."""
+    """Answers a preflight, which succeeds for listed origins only."""
     wanted = asked.request.headers.get("access-control-request-method", "")
     if asked.source != "outside" or path not in CORS_PATHS or wanted != "POST":
         raise refused(403, PERMISSION_DENIED, "Pages of this origin may not do this.")

@@ -104,7 +104,7 @@ class WebApps:
         self.sites.add(manifest, folder)
 
     def withdraw(self, app: str) -> None:
-        """The app is gone, or another than before: browsers have to be let in anew."""
+        """Removes an app that is gone or has changed; browsers have to be admitted anew."""
         self.sites.remove(app)
         self.browsers.forget(app)
 

@@ -62,7 +62,7 @@ _row = msgspec.json.Decoder(_Row).decode
 
 
 def link_key(text: str) -> int:
-    """Of a correlation or trace id; two may share one, so who finds by it looks again."""
+    """The key of a correlation or trace id. Two ids may share one, so matches must be verified."""
     content = text.encode()
     return zlib.crc32(content) << 31 ^ zlib.adler32(content)
 

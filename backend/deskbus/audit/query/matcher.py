@@ -32,7 +32,7 @@ class Matcher:
         self._bytes = self._text.encode() if self._text and plain else None
 
     def may_fit(self, line: bytes) -> bool:
-        """False where the text is certainly not in this line; cheaper than reading the record."""
+        """Returns False where the text is surely not in this line, without decoding the record."""
         return self._bytes is None or self._bytes in line.lower()
 
     def fits_facets(self, kind: str, app: str, actor: str, decision: str, severity: str) -> bool:

@@ -109,7 +109,7 @@ def _decisions(data: ReportData) -> str:
 
 
 def _by_app(data: ReportData, figures: Sequence[Figure]) -> list[tuple[str, list[int]]]:
-    """The apps of which there is something to count, those with the most first."""
+    """The apps that have anything to count, those with the most first."""
     rows = [(app, [data.count(figure, app) for figure in figures]) for app in data.apps]
     return sorted((row for row in rows if any(row[1])), key=lambda row: (-sum(row[1]), row[0]))
 

@@ -158,7 +158,7 @@ class ReportData:
         return sum(_matching(figure, facets) for facets in counted)
 
     def by_day(self, figure: Figure) -> dict[int, int]:
-        """By day since 1970 (UTC); days without one are left out."""
+        """The counts by day since 1970 (UTC); days without any are left out."""
         counts = {day: _matching(figure, facets) for day, facets in self.days.items()}
         return {day: count for day, count in sorted(counts.items()) if count}
 

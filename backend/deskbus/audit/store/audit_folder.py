@@ -190,7 +190,7 @@ class AuditFolder:
             return content.startswith(stream.read(len(content) + 1))
 
     def write(self, descriptor: int, content: bytes) -> None:
-        """All of it, and on the disk; after an error some of it may be there."""
+        """Writes all of it to the disk; after an error a part may have been written."""
         written = os.write(descriptor, content)
         while written < len(content):
             written += os.write(descriptor, content[written:])
@@ -206,7 +206,7 @@ class AuditFolder:
         self._lock.sync()
 
     def finish(self, number: int) -> None:
-        """Nothing more will be written into this file."""
+        """Marks a file as finished: nothing more is written into it."""
         path = self.path_of(number)
         if path.exists():
             self._release_file(path)
@@ -271,6 +271,6 @@ class AuditFolder:
 
 
 def _gzip(text: bytes) -> bytes:
-    """One member; without a time, so the same lines give the same bytes."""
+    """One gzip member, without a time so that the same lines give the same bytes."""
     packer = zlib.compressobj(level=6, wbits=31)
     return packer.compress(text) + packer.flush()

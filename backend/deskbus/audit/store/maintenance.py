@@ -45,8 +45,8 @@ def compress_closed(folder: AuditFolder, current: int) -> None:
 def plan_prune(
     folder: AuditFolder, retention: AuditRetention, current: int, now: Now
 ) -> Prune | None:
-    """None where everything may stay. The age of a file is the time in the head behind it, not the
-    file system's, which anybody who can write the file can set.
+    """The files to remove; None where everything may stay. The age of a file is the time in the
+    head behind it, not the file system's, which anybody who can write the file can set.
 
     Raises `OSError`, `DamagedFileError`, `LineError`, `NoteError`.
     """

@@ -168,9 +168,9 @@ class AcknowledgedOutlet:
             self._on_dead(self._next_waiting(), "overflow")
 
     def connect(self, outlet: BoundedOutlet, may_read: Callable[[str], bool] = _anything) -> None:
-        """The client is there: what it may have missed is sent again, then what waits.
+        """Sends again what a connected client may have missed, then what waits.
 
-        Of both only what it `may_read` when its turn comes.
+        Of both it sends only what the client `may_read` when its turn comes.
         """
         self._outlet = outlet
         self._may_read = may_read
@@ -187,7 +187,7 @@ class AcknowledgedOutlet:
         self._fill()
 
     def disconnect(self) -> None:
-        """The client has left; time away is no failed attempt."""
+        """Stops redelivery while the client is away, which counts as no failed attempt."""
         self._outlet = None
         self._may_read = _anything
         self._due.clear()
@@ -240,7 +240,7 @@ class AcknowledgedOutlet:
         self._keep(kept)
 
     def first_seqs(self) -> dict[str, int]:
-        """The lowest seq of each topic that is not acknowledged."""
+        """The lowest unacknowledged seq of each topic."""
         first: dict[str, int] = {}
         for pending in (*self._in_flight.values(), *self._waiting):
             first[pending.topic] = min(pending.seq, first.get(pending.topic, pending.seq))

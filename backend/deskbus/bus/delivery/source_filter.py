@@ -23,7 +23,7 @@ class SourceFilter:
         self._of_topic: dict[str, tuple[bytes, ...]] = {}
 
     def set(self, pattern: str, sources: Sequence[Source]) -> None:
-        """A source is kept as how its senders' JSON begins: an app's, or one client's whole."""
+        """Keeps each source as a prefix of its senders' JSON: an app's, or a client's in full."""
         self._wanted[pattern] = tuple(_beginning(source) for source in sources)
         self._of_topic.clear()
 

@@ -71,7 +71,7 @@ class AppRateLimit:
         return True
 
     def take_one(self, size: int) -> bool:
-        """The same for one message of those that were offered together."""
+        """As `take`, for one of several messages that were offered together."""
         return self._take(1, size)
 
     def excess_per_s(self) -> tuple[float, float]:
@@ -129,7 +129,7 @@ class RateLimits:
         return (0.0, 0.0) if rate_limit is None else rate_limit.excess_per_s()
 
     def check(self, app: str, size: int) -> None:
-        """For a message that does not go by a publisher; raises `DeskbusError` (rate_limited)."""
+        """Checks a message that takes no publisher's path; raises `DeskbusError` (rate_limited)."""
         rate_limit = self._rate_limits.get(app)
         if rate_limit is not None and not rate_limit.offer(1, size):
             raise DeskbusError(RATE_LIMITED)

@@ -44,7 +44,7 @@ def copy_interpreter(layout: BundleLayout) -> None:
 
 
 def _left_out(folder: str, names: Iterable[str]) -> set[str]:
-    """The names in a folder that are not copied."""
+    """The names in a folder that are not to be copied."""
     modules = Path(folder).name == "lib-dynload"
     return {
         name

@@ -81,7 +81,7 @@ def write(text: str) -> None:
 
 
 def has_reader() -> bool:
-    """False once nobody can read standard output any more.
+    """Whether somebody may still read standard output.
 
     Windows does not tell before something is written.
     """
@@ -100,7 +100,9 @@ def flush() -> None:
 
 
 def give_up() -> None:
-    """Nothing is written at the end of the process to an output that failed."""
+    """Drops what is buffered, so that the end of the process writes nothing to an output that
+    failed.
+    """
     _leave(sys.stdout)
 
 

@@ -146,7 +146,7 @@ class AccessControl:
         self.manifest_withdrawn.add(withdrawn)
 
     def shell_came(self, electron: int) -> None:
-        """From now on offers the permissions that the shell's version of Electron enforces."""
+        """Offers the permissions that the shell's version of Electron enforces."""
         self._catalogue.shell_came(electron)
 
     @asynccontextmanager
@@ -308,7 +308,7 @@ class AccessControl:
             self._tasks.start(self.identify, app)
 
     def withdraw(self, app: str) -> None:
-        """The app is gone. Decisions about it count again for the same app only."""
+        """Removes an app; decisions about it count again only if the same app returns."""
         self._manifests.pop(app, None)
         self.manifest_withdrawn(app)
         self.security.apps.unregister(app)

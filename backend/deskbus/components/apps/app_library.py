@@ -29,10 +29,10 @@ class Admission(Protocol):
         """Raises `DeskbusError` (invalid_params, conflict) for an app that is not to be let in."""
 
     def declare(self, manifest: Manifest, folder: Path) -> None:
-        """The app is let in."""
+        """Admits an app."""
 
     def withdraw(self, app: str) -> None:
-        """The app has gone."""
+        """Removes an app."""
 
 
 class AppLibrary:

@@ -108,12 +108,12 @@ class AppProcesses:
             yield
 
     def shell_came(self, exec_path: str | None) -> None:
-        """A shell is connected; `exec_path` is its Electron."""
+        """Takes in a connected shell; `exec_path` is its Electron."""
         trusted = exec_path if exec_path and Path(exec_path).is_absolute() else None
         self._starter.use_electron(trusted)
 
     def process_ids(self) -> list[int]:
-        """One of each app that runs."""
+        """The process id of each running app."""
         return [each.pid for each in self.manager.statuses() if not isinstance(each.pid, UnsetType)]
 
     def watchdog_ids(self) -> list[int]:

@@ -22,7 +22,7 @@ class RefusedCalls:
         self._violations = violations
 
     async def by_dispatcher(self, call: Call, method: str, error: DeskbusError) -> None:
-        """A refused ticket is an event of its own."""
+        """Records a refused call, but for a refused ticket, which is an event of its own."""
         if method in ("session.open", "session.resume"):
             return
         connection = call.connection
@@ -45,7 +45,7 @@ class RefusedCalls:
         )
 
     def on_fastpath(self, identity: ClientId) -> Denied:
-        """For the messages of one client."""
+        """Records the refused messages of one client."""
 
         def denied(
             method: str, topic: str, options: PublishParams | None, then: Callable[[], None]

@@ -72,7 +72,7 @@ class ConnectionAcceptor:
             yield
 
     def accept(self, link: Link) -> None:
-        """One beyond the number of links that there may be is told why, and closed."""
+        """Serves a connection; one beyond the limit of links is told why, and closed."""
         if self._table.is_full:
             self._refusals.log("link.too_many")
             link.outbox.send(rpc.failure(rpc.NULL_ID, TOO_MANY_LINKS))
@@ -81,7 +81,7 @@ class ConnectionAcceptor:
             self._start(self._serve, link)
 
     def accept_shell(self, link: Link) -> None:
-        """The one link whose end is the backend's."""
+        """Serves the shell link, whose end ends the backend."""
         self._start(self._serve_shell, link)
 
     def _start(self, serve: Callable[[Link], Coroutine[Any, Any, None]], link: Link) -> None:
@@ -120,7 +120,7 @@ class ConnectionAcceptor:
             self._sessions.leave(connection)
 
     async def _await_session(self, connection: Connection, link: Link) -> None:
-        """A link that does not become a session in time is closed."""
+        """Closes a link that opens no session in time."""
         in_time = await happens_within(connection.settled, SESSION_WITHIN_S)
         self._unauthenticated.leave(link)
         if not in_time:

@@ -55,7 +55,7 @@ class ClientPort(Protocol):
     """Clients of the bus, as far as desktop pages need them."""
 
     def notify(self, app: str, client: str, method: str, params: object) -> bool:
-        """False where the client is not connected."""
+        """Notifies a client; returns False where it is not connected."""
 
     def mint(self, identity: ClientId) -> str:
         """A one-time ticket."""
@@ -65,7 +65,7 @@ class PagePort(Protocol):
     """Apps that the web gateway serves itself."""
 
     def opened_origins(self) -> dict[str, str]:
-        """The apps whose pages may be opened by the desktop page, by their origins."""
+        """The apps whose pages the desktop page may open, by their origins."""
 
     def address_of(self, app: str) -> str | None:
         """The address of the app's first page; None where the desktop page can't open it."""
@@ -90,7 +90,7 @@ class BrowserDesktops:
         self._arriving: dict[ClientId, anyio.Event] = {}
 
     def began(self, identity: ClientId) -> None:
-        """A client has begun with FDC3, or never will."""
+        """Notes that a client has joined FDC3, or never will."""
         arrived = self._arriving.get(identity)
         if arrived is not None:
             arrived.set()

@@ -88,7 +88,7 @@ def directory_app(
 
 
 def says(record: AppRecord) -> list[Grant]:
-    """The permissions for all that a record says its app does."""
+    """The permissions for everything that an app does according to its record."""
     interop = record.interop
     grants = [
         Grant("fdc3.raise", intent_scope(intent, context_type))

@@ -182,7 +182,9 @@ class Fdc3Agent:
         return told("ok", phrase("directory", count=len(self.service.agent.directory)))
 
     def _take_in(self, agent: AgentCore, loaded: list[Loaded]) -> None:
-        """An app of the configuration is what that says; its record adds what FDC3 knows of it."""
+        """Takes in a record. The configuration decides what its app is; the record adds FDC3's
+        data.
+        """
         config = self._config
         loaded = [one for one in loaded if one.record.speaks(config.version)]
         own = records_of_configuration(self._settings.config.apps)

@@ -58,7 +58,7 @@ class Messaging:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """The last messages are on disk before it ends."""
+        """Runs the bus and its log; the last messages are on disk before it ends."""
         async with AsyncExitStack() as stack:
             if self.persistence is not None:
                 await stack.enter_async_context(self.persistence.running())

@@ -124,7 +124,7 @@ class SupportReports:
 
 
 def versions() -> dict[str, object]:
-    """Of deskbus, Python, the system, and the libraries in use."""
+    """The versions of deskbus, Python, the system, and the libraries in use."""
     # Imported late: a start needs none of it.
     from importlib import metadata
 

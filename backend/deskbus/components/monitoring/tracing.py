@@ -54,7 +54,9 @@ class Tracing:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """The last spans are sent before it ends, if the collector takes them at once."""
+        """Exports spans; the last ones are sent before it ends, if the collector takes them at
+        once.
+        """
         if self.exporter is None:
             yield
             return
@@ -63,7 +65,7 @@ class Tracing:
         await self.exporter.flush()
 
     def terms(self) -> TracingTerms | UnsetType:
-        """For clients, who sample what they begin."""
+        """The sampling terms for clients, which sample the traces that they begin."""
         if self.tracer is None:
             return UNSET
         return TracingTerms(

@@ -72,7 +72,7 @@ class HostedInstances:
         return found if found is not None and found.desktop == desktop else None
 
     def launched(self, launch: str) -> None:
-        """A page has come of it, or none will."""
+        """Notes that the launch led to a page, or will lead to none."""
         self._launches.pop(launch, None)
 
     def secret_of(self, instance_id: str) -> str:

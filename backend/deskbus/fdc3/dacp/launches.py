@@ -42,7 +42,7 @@ class ListenerWait:
         self._agent.deliveries.drop(self._waiting)
 
     def begins(self, instance: Instance) -> None:
-        """It is this instance's listener; called before anything of it runs."""
+        """Attributes the launch to this instance's listener, before anything of it runs."""
         self._waiting.instance_id = instance.id
 
     async def come(self) -> bool:

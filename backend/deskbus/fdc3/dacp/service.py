@@ -51,7 +51,7 @@ class Fdc3Service:
             yield
 
     def disconnect(self, identity: ClientId) -> None:
-        """The client's page is gone; its identity stays, for the page that comes next."""
+        """Ends a client whose page is gone; its identity stays for the page that follows."""
         instance = self.agent.instances.of(identity)
         if instance is not None:
             self.agent.page_ended(instance)

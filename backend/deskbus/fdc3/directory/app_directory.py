@@ -50,7 +50,9 @@ class AppDirectory:
         return len(self._records)
 
     def record(self, app_id: str) -> AppRecord | None:
-        """By FDC3's id; a fully qualified one (`app@directory.host`) is found by its app too."""
+        """The record by FDC3's id; a fully qualified one (`app@directory.host`) is found by its app
+        too.
+        """
         found = self._records.get(app_id)
         return found or self._records.get(app_id.rpartition("@")[0])
 

@@ -174,7 +174,7 @@ def picture_of(content: bytes) -> Picture | None:
 
 
 def _jpeg(content: bytes) -> Picture | None:
-    """By its first frame header (ISO 10918-1, SOF)."""
+    """The size of a JPEG by its first frame header (ISO 10918-1, SOF)."""
     at = 2
     while at + 9 <= len(content) and content[at] == 0xFF:
         marker, length = content[at + 1], int.from_bytes(content[at + 2 : at + 4], "big")

@@ -60,7 +60,7 @@ class DirectorySources:
         self.problems: dict[str, str] = {}
 
     def load(self) -> list[Loaded]:
-        """All records that are valid, in the order of their sources."""
+        """Reads all valid records, in the order of their sources."""
         self.problems = {}
         found: list[Loaded] = []
         for source in self._sources:

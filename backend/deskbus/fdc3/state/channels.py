@@ -63,14 +63,14 @@ class ChannelState:
         self._contexts: dict[str, KeptContext] = {}
 
     def keep(self, context_type: str, kept: KeptContext) -> None:
-        """The newest context is last in the table."""
+        """Keeps a context as the newest, at the end of the table."""
         self._contexts.pop(context_type, None)
         self._contexts[context_type] = kept
         if len(self._contexts) > MAX_TYPES:
             del self._contexts[next(iter(self._contexts))]
 
     def keep_older(self, context_type: str, kept: KeptContext) -> None:
-        """It counts as older than all that the channel has."""
+        """Keeps a context as older than all that the channel has."""
         if len(self._contexts) < MAX_TYPES:
             self._contexts = {context_type: kept, **self._contexts}
 
@@ -112,7 +112,7 @@ class ChannelTable:
         return [channel for channel in self if channel.type == "user"]
 
     def make(self, channel_id: str, kind: ChannelType, owner: str) -> ChannelState | None:
-        """None where there are too many, in all or of this owner."""
+        """Makes a channel; None where there are too many, in all or of this owner."""
         if len(self._channels) >= MAX_CHANNELS or self._made[owner] >= MAX_CHANNELS_OF_APP:
             return None
         self._made[owner] += 1

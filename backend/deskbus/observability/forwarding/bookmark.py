@@ -26,8 +26,8 @@ class ForwardBookmark:
         self._path = folder / f"{name}.json"
 
     def load(self) -> int | None:
-        """None where there is none yet; what can't be read counts as the beginning, for to send
-        twice is better than not at all. Raises `NewerFormatError`.
+        """Returns the seq; None where there is none yet. An unreadable file counts as the
+        beginning, since sending twice is better than not at all. Raises `NewerFormatError`.
         """
         try:
             content = self._path.read_bytes()

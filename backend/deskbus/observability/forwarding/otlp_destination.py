@@ -41,7 +41,7 @@ class OtlpDestination:
             raise DestinationError(error.reason) from None
 
     async def close(self) -> None:
-        """Nothing is open between two requests."""
+        """Does nothing, since no connection is open between requests."""
 
 
 def encode(records: Sequence[AuditRecord], alerts: Sequence[Alert], epoch: str) -> bytes:

@@ -67,7 +67,7 @@ class StandardError:
         return len(text)
 
     def flush(self) -> None:
-        """Nothing is waited for."""
+        """Does nothing: writes never wait."""
 
     def put(self, piece: bytes) -> None:
         with self._changed:

@@ -54,7 +54,7 @@ class DeliveryLatency:
         self._trace_id = trace_id or self._trace_id
 
     def read_ends(self) -> None:
-        """All that the read has led to was written to its transports."""
+        """Notes that everything caused by the read was written to its transports."""
         if not self.since_s:
             return
         since_s, self.since_s = self.since_s, 0.0

@@ -28,5 +28,5 @@ def parse(text: str) -> RemoteParent | None:
 
 
 def traceparent(trace_id: str, span_id: str) -> str:
-    """Of a trace that is sampled."""
+    """The header of a sampled trace."""
     return f"00-{trace_id}-{span_id}-01"

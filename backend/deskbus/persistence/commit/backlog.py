@@ -23,7 +23,7 @@ class Backlog:
 
     @property
     def batches(self) -> list[Messages]:
-        """All of them, oldest first."""
+        """All batches, oldest first."""
         return [*self._flight, *self._queue]
 
     @property

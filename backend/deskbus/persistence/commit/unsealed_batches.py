@@ -41,7 +41,7 @@ class UnsealedBatches:
         self.size_bytes += batch.size_bytes
 
     def take(self) -> list[Messages]:
-        """All of them; none are left."""
+        """Removes and returns all batches."""
         batches, self.batches = self.batches, []
         self.messages = self.size_bytes = 0
         return batches

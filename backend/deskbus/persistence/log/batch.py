@@ -110,7 +110,7 @@ class Messages:
             self.tick(timestamp_ms)
 
     def tick(self, timestamp_ms: int) -> None:
-        """The time is another than that of the message before."""
+        """Notes a message whose time differs from the one before."""
         self.first_ms = timestamp_ms if self.first_ms < 0 else min(self.first_ms, timestamp_ms)
         self.last_ms = max(self.last_ms, timestamp_ms)
         self.timestamp_ms = timestamp_ms
@@ -297,5 +297,5 @@ def count_lines(body: bytes | bytearray) -> int:
 
 
 def _one_line(line: bytes) -> bytes:
-    """A line break in JSON text is white space between tokens, so a space means the same."""
+    """Replaces line breaks, which in JSON text are white space between tokens, by spaces."""
     return line.rstrip(b"\n").replace(b"\n", b" ") + b"\n"

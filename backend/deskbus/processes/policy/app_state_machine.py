@@ -43,7 +43,7 @@ class AppActions(Protocol):
     def record(self, event: AuditEvent) -> None: ...
 
     def expect_beats(self) -> None:
-        """The process is ready: from here on its signs of life have a deadline."""
+        """Holds the ready process to the deadline of its signs of life."""
 
     def end_process(self, ending: Ending) -> None:
         """Ends the process with its tree at once; the end comes back as `process_ended`."""
@@ -115,12 +115,14 @@ class AppStateMachine:
             self.windows.append(window)
 
     def instance_opened(self, window: str) -> None:
-        """One more window of an app that runs."""
+        """Counts one more window of a running app."""
         self.window_opened(window)
         self._set(self.state)
 
     def start_ends(self, now_s: float) -> None:
-        """All of it is there; whether it is ready is its own to say, where its manifest says so."""
+        """Notes that all parts have started; where its manifest says so, the app itself reports
+        readiness.
+        """
         if self.state != "starting":
             return
         if self.pid is None:
@@ -179,7 +181,7 @@ class AppStateMachine:
     # Observations of it.
 
     def missed(self, missed: Missed, silent_s: float, now_s: float) -> None:
-        """It was not ready in time, or gave no sign of life."""
+        """Notes a missed deadline for readiness or for a sign of life."""
         if self.pid is None or self.ending is not None:
             return
         if missed == "never_ready":
@@ -214,7 +216,7 @@ class AppStateMachine:
             self._settle()
 
     def renderer_gone(self, window: str, reason: str, exit_code: int | None, now_s: float) -> None:
-        """A window's renderer has ended by itself; the window shows that, and comes back."""
+        """Handles the crash of a window's renderer: the window shows it, and is restored."""
         if self.is_alive:
             words = renderer_words(reason)
             status = ExitStatus("renderer", words)

@@ -15,11 +15,11 @@ class ParentDeathPipe:
         self._open = {self.reading, self._writing}
 
     def handed_over(self) -> None:
-        """The process has its end; ours of the same is not needed any more."""
+        """Closes our copy of the end that the process now has."""
         self._close(self.reading)
 
     def close(self) -> None:
-        """The process is gone."""
+        """Closes both ends."""
         self._close(self.reading)
         self._close(self._writing)
 

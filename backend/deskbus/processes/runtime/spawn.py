@@ -139,7 +139,7 @@ if sys.platform != "win32":
     async def _launch(
         program: Program, badge: Badge, ticket: int, confinement: Confinement
     ) -> Process:
-        """By way of the launcher; returns once that has made way for the program."""
+        """Starts a program through the launcher; returns once the launcher has executed it."""
         status, writing = os.pipe()
         try:
             command = [

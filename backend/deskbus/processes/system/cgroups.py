@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 def delegated_group(membership: Path, mount: Path) -> Path | None:
-    """The group that this process is in, if it may make groups below it."""
+    """The group of this process, if it may create groups below it."""
     try:
         lines = membership.read_text().split("\n")
     except OSError:

@@ -166,7 +166,9 @@ def kill_tree(
 
 
 def _kill_members(root: Root, known: set[ProcessIdentity]) -> int:
-    """One round of it; adds to `known`. Returns how many it found; raises `UnreadableError`."""
+    """Kills the members found in one round, and adds them to `known`. Returns how many it found;
+    raises `UnreadableError`.
+    """
     table = processes()
     left = members(table, root, known)
     known |= left
@@ -188,7 +190,9 @@ def is_there(target: ProcessIdentity) -> bool:
 
 
 def _kill_group(table: ProcessTable, root: Root) -> None:
-    """The group is the app's as long as anyone is in it who is younger than its leader."""
+    """Kills the process group, unless a member older than its leader shows that it is not the
+    app's.
+    """
     if sys.platform != "win32":
         pid, started = root.identity
         in_group = [table[each] for each in table.groups.get(pid, ())]

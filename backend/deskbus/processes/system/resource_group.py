@@ -28,7 +28,7 @@ class ResourceGroup(Protocol):
         """Kills all of them at one stroke, if the OS can."""
 
     def close(self) -> None:
-        """Nobody is in it any more."""
+        """Removes the group, which is empty."""
 
 
 class ResourceGroups(Protocol):
@@ -36,7 +36,7 @@ class ResourceGroups(Protocol):
 
     @property
     def kind(self) -> str:
-        """For `deskbus doctor` and health: what limits rest on."""
+        """The means by which limits are enforced, for `deskbus doctor` and health."""
 
     def make(self, app: str, limits: Limits) -> ResourceGroup: ...
 

@@ -67,7 +67,9 @@ def _measure(table: ProcessTable, subject: Subject) -> Measured:
 
 
 def _orphans(table: ProcessTable, claimed: set[int]) -> list[ProcessRow]:
-    """A helper that a library of ours runs is in our session; what an app left behind is not."""
+    """Orphans that apps left behind; a process that one of our libraries runs is in our own
+    session.
+    """
     me = os.getpid()
     session = table[me].session if me in table else 0
     return [

@@ -78,7 +78,9 @@ class Dispatcher:
         self._methods[row.name] = self._guarded(row, handler)
 
     def load(self) -> None:
-        """From now on calls go through jsonrpcserver; before, their outcomes are the same."""
+        """Loads jsonrpcserver, through which calls go from now on; the outcomes are the same
+        before.
+        """
         from deskbus.rpc.dispatch.jsonrpc_dispatcher import JsonRpcDispatcher
 
         loaded = JsonRpcDispatcher()

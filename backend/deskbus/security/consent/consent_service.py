@@ -134,7 +134,7 @@ class ConsentService:
         return self._refusals[app, permission] >= MAX_REFUSALS
 
     def end_run(self, app: str) -> None:
-        """A prompt of the run that has ended is answered in vain."""
+        """Voids the prompts of a run that has ended."""
         self._runs[app] += 1
         for key in [key for key in self._refusals if key[0] == app]:
             del self._refusals[key]
@@ -174,7 +174,7 @@ class ConsentService:
         return await self._allowed(request, answer, itself)
 
     async def _ask_person(self, request: PermissionRequest) -> ConsentAnswer:
-        """The dialog and what comes of it are steps of the call that wants the permission."""
+        """Asks within the trace of the call that wants the permission."""
         asked_s = time.monotonic()
         outcome = "failed"
         span = None if request.trace.span is None else request.trace.span.child()
@@ -243,7 +243,9 @@ class ConsentService:
         return PromptOutcome(permit, event)
 
     def _withdrawn(self, request: PermissionRequest) -> None:
-        """Nobody has answered it: else an app could go on asking by giving up just in time."""
+        """Counts a withdrawn prompt as unanswered; else an app could keep asking by giving up just
+        in time.
+        """
         app, permission = request.identity.app, request.grant.permission
         self._withdrawals[app] += 1
         if self._withdrawals[app] == MAX_WITHDRAWN:

@@ -78,7 +78,7 @@ class PermissionSettings:
         )
 
     def records(self, language: Language) -> PermissionList:
-        """All that stands, by app."""
+        """All effective decisions, by app."""
         records = [
             *self._of_the_person(language),
             *self._of_the_configuration(language),

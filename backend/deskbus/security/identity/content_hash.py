@@ -189,7 +189,7 @@ def _below(
 
 
 def _content(path: Path) -> bytes:
-    """A hash of what is in it."""
+    """The hash of a file's content."""
     if path.is_symlink():
         said = b"link " + os.fsencode(path.readlink()) + b"\0"
         return said + (_file_content(path) if path.is_file() else b"none")

@@ -154,7 +154,7 @@ class EffectivePermissions:
         return self._policy.effect(self._rules, wanted) == "ask"
 
     def effective(self, catalogue: Catalogue) -> Iterator[EffectiveRule]:
-        """All of it as rules of which the first that fits decides."""
+        """All permissions as an ordered list of rules, of which the first match decides."""
         for permission in catalogue:
             if catalogue.offered(permission) is not None and self._is_itself:
                 yield from self._effective(permission)
@@ -173,7 +173,7 @@ class EffectivePermissions:
                 yield _allow(permission, decision.grant.scope, decision.until)
 
     def _by_policy(self, rule: PolicyStanding) -> Iterator[EffectiveRule]:
-        """A rule that allows does so within what the app may have at all."""
+        """The rules of the policy; one that allows does so within what the app may have at all."""
         permission = rule.permission
         if rule.effect == "allow":
             for grant in (*self._app.declares, *self._app.grants):
@@ -187,7 +187,7 @@ class EffectivePermissions:
         yield EffectiveRule(permission=permission, scope=rule.scope or UNSET, allow=False)
 
     def _shared(self, permission: str, scope: str | None, grant: Grant) -> str | None:
-        """The scope that a rule and a grant have in common, where one holds the other."""
+        """The common scope of a rule and a grant, where one contains the other."""
         if permission not in self._rules.includes(grant.permission):
             return None
         given = Grant(permission, grant.scope)

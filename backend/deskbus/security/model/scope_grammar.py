@@ -154,7 +154,7 @@ def canonical_origin(origin: str) -> str | None:
 
 
 def _host_of(name: str | None, origin: str) -> str | None:
-    """The one spelling that a browser has for a host; else a denial would miss the other ones."""
+    """The host in the one spelling that browsers use, so that a denial covers every spelling."""
     if name is None:
         try:
             address = ipaddress.IPv6Address(origin[origin.index("[") + 1 : origin.index("]")])

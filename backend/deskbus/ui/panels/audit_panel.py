@@ -102,7 +102,7 @@ class AuditPanel:
         """The language in which it was last shown, and so in which an action is answered."""
 
     def appended(self) -> None:
-        """There are new records; shown at once to a person who looks at the newest and wants it."""
+        """Takes in new records, and shows them at once to a person who follows the newest."""
         if self._live:
             self._on_changed()
 

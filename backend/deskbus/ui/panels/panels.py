@@ -177,7 +177,7 @@ class Panels:
             self.changed(name)
 
     def changed(self, name: str) -> None:
-        """The panel's content is out of date."""
+        """Notes that a panel's content is out of date."""
         panel = self._opened(name)
         if panel:
             panel.dirty.set()

@@ -55,7 +55,7 @@ class KekProvider(Protocol):
         ...
 
     def head(self, installation: str, kek_id: bytes, kek: bytearray) -> KeysetHead:
-        """The head of a keyset whose key is in this place."""
+        """The head of a keyset whose key this provider holds."""
         ...
 
     def settle(self, kek_id: bytes, kek: bytearray) -> None:

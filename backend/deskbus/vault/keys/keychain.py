@@ -112,7 +112,7 @@ class SystemKeychain:
             raise KeychainError("broken")
 
     def delete(self, entry: str) -> None:
-        """An entry that is not there is no error; raises `KeychainError` for all else."""
+        """Deletes an entry; a missing one is no error. Raises `KeychainError` for all else."""
         if isinstance(self.read(entry), FoundEntry):
             self._call(lambda: self._backend.delete_password(SERVICE, entry))
 

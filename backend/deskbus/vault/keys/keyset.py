@@ -137,7 +137,7 @@ class Keyset:
             self._body.keys.append(adopted)
 
     def rotate(self) -> None:
-        """A new primary key for every purpose that has one."""
+        """Makes a new primary key for every purpose that has one."""
         for purpose in {key.purpose for key in self._body.keys}:
             self.add(purpose)
         self._body.keys_rotated_ms = wall_ms()

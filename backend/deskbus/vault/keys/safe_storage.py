@@ -109,4 +109,6 @@ class SafeStorageKekProvider:
         return False
 
     def leave(self) -> None:
-        """The operating system's entry is the app's, and has other things under it."""
+        """Leaves the operating system's entry alone: it is the app's, and protects other things
+        too.
+        """

@@ -212,7 +212,7 @@ def _plain(count: int, records: Iterable[tuple[Name, bytes]]) -> Iterator[bytes]
 
 
 def _cut(texts: Iterable[bytes]) -> Iterator[bytearray]:
-    """The same bytes in pieces that a stream can be sealed in."""
+    """The same bytes in the pieces by which a stream is sealed."""
     waiting = bytearray()
     for text in texts:
         waiting += text

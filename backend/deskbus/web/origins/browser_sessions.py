@@ -120,7 +120,7 @@ class BrowserSessions:
         return (found.app, found.browser) == (app, browser)
 
     def prepare(self, app: str, origin: str) -> BrowserAdmission:
-        """A session that is worth nothing before `admit`."""
+        """Prepares a session, which is not valid before `admit`."""
         secret, proof = secrets.token_urlsafe(SECRET_BYTES), secrets.token_urlsafe(SECRET_BYTES)
         ends_at_s = self._monotonic_s() + life_s_of(app)
         browser = Browser(app, origin, _digest(secret), _digest(proof), ends_at_s)
@@ -162,7 +162,7 @@ class BrowserSessions:
         return browser.key in self._browsers and browser.ends_at_s > self._monotonic_s()
 
     def of_app(self, app: str) -> list[Browser]:
-        """The one that was unused longest comes first."""
+        """The app's sessions, the least recently used first."""
         return [browser for browser in self._browsers.values() if browser.app == app]
 
     def forget(self, app: str) -> int:

@@ -167,7 +167,7 @@ class OperatorAccess:
 
 
 def _client(browser: Browser) -> str:
-    """The beginning of the names that this browser's clients have."""
+    """The prefix of the names of this browser's clients."""
     return f"tab-{browser.name}"
 
 

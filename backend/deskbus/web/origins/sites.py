@@ -51,7 +51,7 @@ class Site(NamedTuple):
 
 
 def label_of(app: str) -> str:
-    """A DNS label that tells a person which app it is, and is another for each app."""
+    """A DNS label that people recognize, and that is unique for each app."""
     digest = hashlib.sha256(app.encode()).hexdigest()[:HASH_CHARACTERS]
     readable = re.sub(r"[^a-z0-9]+", "-", app.lower()).strip("-")
     room = LABEL_CHARACTERS - HASH_CHARACTERS - 1
@@ -78,7 +78,7 @@ class Sites:
         return iter(self._by_app.values())
 
     def add(self, manifest: Manifest, folder: Path) -> None:
-        """An app without a page of its own has no site."""
+        """Adds the site of an app; an app without a page of its own has none."""
         self.remove(manifest.id)
         pages = tuple(window for window in manifest.windows if "://" not in window.url)
         if not pages:
@@ -115,7 +115,7 @@ class Sites:
         return authority in self.control or authority in self._by_authority
 
     def origins_of(self, apps: Iterable[str]) -> list[str]:
-        """The origins of those apps that have one."""
+        """The origins of those apps that have a site."""
         return [site.origin for app in apps if (site := self._by_app.get(app)) is not None]
 
 

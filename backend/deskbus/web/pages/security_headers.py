@@ -51,7 +51,7 @@ class PagePolicy(NamedTuple):
     secure: bool = False
 
     def headers(self, nonce: str) -> dict[str, str]:
-        """The headers of a page in which scripts of this nonce may run."""
+        """The headers of a page that lets scripts with this nonce run."""
         framing = {} if self.framed_by else {"x-frame-options": "DENY"}
         return {
             **BASE,

@@ -139,7 +139,9 @@ class HttpConnection(H11Protocol):
         self._stop(self._unread)
 
     def _watch(self) -> None:
-        """A deadline counts while a request is unfinished, and for the first one from the start."""
+        """Sets the deadline, which runs while a request is unfinished, and from the start for the
+        first one.
+        """
         begun = not self._has_cycle or bool(self.conn.trailing_data[0])
         waits = self.conn.their_state is h11.SEND_BODY or (
             self.conn.their_state is h11.IDLE and begun
@@ -199,7 +201,7 @@ class HttpConnection(H11Protocol):
 
 
 def config_of(app: Callable[..., Any]) -> Config:
-    """Nothing of uvicorn's own: no log, no proxy's headers, no server's name."""
+    """The configuration without uvicorn's own log, proxy headers and server name."""
     config = Config(
         app,
         http=HttpConnection,

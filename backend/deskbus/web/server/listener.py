@@ -65,7 +65,9 @@ def port_for(data_dir: Path, wanted: int | None) -> int:
 
 
 def open_sockets(port: int) -> list[socket.socket]:
-    """One for each loopback address that this machine has; raises `OSError` unless it is all."""
+    """Opens a socket on each of this machine's loopback addresses; raises `OSError` unless all
+    open.
+    """
     opened: list[socket.socket] = []
     try:
         for family, address in LOOPBACK:

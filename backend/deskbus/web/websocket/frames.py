@@ -136,7 +136,7 @@ class WsDecoder:
 
 
 def encode_head(opcode: Opcode, size: int) -> bytes:
-    """The head of an unmasked frame that is a message of its own."""
+    """The head of an unmasked frame that is a whole message."""
     first = 0x80 | opcode
     if size < 126:
         return bytes((first, size))

@@ -139,7 +139,7 @@ class SocketChannel(asyncio.Transport):
             self._socket.drop_unused()
 
     def acknowledge(self, size: int) -> None:
-        """The peer has taken so many more bytes."""
+        """Notes that the peer has taken more bytes."""
         self._unacknowledged = max(self._unacknowledged - size, 0)
         self._send_some()
 
