@@ -5,7 +5,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from deskbus_protocol.wire.line import END, MESSAGE_HEAD, PAYLOAD, SENDER
+from deskbus_protocol.wire.line import MESSAGE_HEAD, SENDER, head
 
 DEFAULT_PRIORITY = 4
 _TAIL = b"}\n"
@@ -16,7 +16,6 @@ class _StampMembers(msgspec.Struct):
     seq: int
     timestamp: int
     sender: Raw
-    payload: Raw
     ttl: int | UnsetType = UNSET
     priority: int = DEFAULT_PRIORITY
 
@@ -56,20 +55,20 @@ def envelope(line: bytes) -> Raw:
 
 def stamps(line: bytes) -> Stamps:
     """The stamps of a line that the broker made."""
-    read = _decode(envelope(line))
+    read = _decode(head(line))
     expires_at = None if isinstance(read.ttl, UnsetType) else read.timestamp + read.ttl
     return Stamps(read.seq, read.timestamp, bytes(read.sender), read.priority, expires_at)
 
 
 def origin(line: bytes) -> Origin:
-    return _decode_origin(envelope(line))
+    return _decode_origin(head(line))
 
 
 def topic_of(line: bytes) -> str | None:
     """The topic of a message's line; None for a line that is something else."""
     if not line.startswith(MESSAGE_HEAD):
         return None
-    return _decode_topic(envelope(line)).topic
+    return _decode_topic(head(line)).topic
 
 
 def sender_of(line: bytes) -> bytes:
@@ -80,6 +79,5 @@ def sender_of(line: bytes) -> bytes:
 
 def as_redelivery(line: bytes, attempt: int) -> bytes:
     """The line with `redelivery` set, so that its reader knows that it comes again."""
-    payload = _decode(envelope(line)).payload
-    at = len(line) - len(END) - len(payload) - len(PAYLOAD)
+    at = len(MESSAGE_HEAD) + len(head(line)) - len(b"}")
     return b'%b,"redelivery":%d%b' % (line[:at], attempt, line[at:])

@@ -7,8 +7,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from deskbus_protocol.bus import MessageParams
+from deskbus_protocol.wire.line import MESSAGE_HEAD, head
 
-_LINE_START = b'{"jsonrpc":"2.0","method":"bus.message","params":'
 _LINE_END = b"}\n"
 _ORIGIN = re.compile(rb',"timestamp":\d+(,"origin":)?')
 """A quote within a string is escaped, so the first `,"timestamp":` is the member of that name."""
@@ -44,8 +44,8 @@ def pack(line: bytes, origin: str) -> FederatedMessage | None:
 
     That is what came from another machine, and requests: who asks here can't be answered there.
     """
-    envelope = line[len(_LINE_START) : -len(_LINE_END)]
-    stamps = _stamps(envelope)
+    envelope = line[len(MESSAGE_HEAD) : -len(_LINE_END)]
+    stamps = _stamps(head(line))
     if stamps.origin is not UNSET or stamps.reply_to is not UNSET:
         return None
     data = b'{"origin":"%b",%b' % (origin.encode(), envelope[1:])
@@ -54,7 +54,7 @@ def pack(line: bytes, origin: str) -> FederatedMessage | None:
 
 def key_of(line: bytes) -> str | None:
     """The key under which a remote message of our own log had left its machine."""
-    stamps = _stamps(line[len(_LINE_START) : -len(_LINE_END)])
+    stamps = _stamps(head(line))
     return None if stamps.origin is UNSET else f"{stamps.origin}:{stamps.id}"
 
 

@@ -5,8 +5,11 @@
 
 The first marker of a kind is the member itself up to the timestamp: what a sender chose before it
 are strings, and a quote within a string is escaped. Behind it come options with keys of their own,
-so a payload is told by its length, not by its marker.
+so the payload's marker is the first one that stands within no option.
 """
+
+import msgspec
+from msgspec import Raw
 
 MESSAGE_HEAD = b'{"jsonrpc":"2.0","method":"bus.message","params":'
 """The beginning of each message's frame."""
@@ -20,3 +23,22 @@ CORRELATION = b',"correlationId":'
 TIMESTAMP = b',"timestamp":'
 PAYLOAD = b',"payload":'
 END = b"}}\n"
+
+_check_whole = msgspec.json.Decoder(Raw).decode
+
+
+def head(line: bytes) -> bytes:
+    """The message without its payload, as JSON: what is known of it costs nothing by its length.
+
+    Raises `ValueError` for a line that is no message's.
+    """
+    at = line.index(PAYLOAD)
+    while True:
+        members = line[len(MESSAGE_HEAD) : at] + b"}"
+        try:
+            _check_whole(members)
+        except msgspec.DecodeError:
+            # An option has a key of the same name, and is not closed yet.
+            at = line.index(PAYLOAD, at + 1)
+        else:
+            return members
