@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from deskbus.bus.delivery.acknowledged import AcknowledgedOutlet, Later, PendingMessage, at_once
+from deskbus.bus.delivery.acknowledged import AcknowledgedOutlet, PendingMessage
 from deskbus.bus.delivery.dead_letters import MAX_LETTERS, DeadLetterQueue
 from deskbus.bus.delivery.gap_notices import GapNotices
 from deskbus.bus.delivery.offline_queue import Loss, OfflineQueue, QueueBudget, Queued
@@ -12,7 +12,7 @@ from deskbus.bus.delivery.source_filter import SourceFilter
 from deskbus.bus.encoded_message import topic_of
 from deskbus.bus.recovery.acknowledged_catchup import AcknowledgedCatchup
 from deskbus.bus.route import BusClient, Outlet, Rank, Reader
-from deskbus.reliability.fair_queue import Piece
+from deskbus.reliability.fair_queue import Later, Piece, at_once
 from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.history import DeadLetterReason
@@ -65,7 +65,7 @@ class Member:
     ) -> None:
         self.client = BusClient(identity, epoch)
         self._losses = losses = _Losses(identity, epoch, dead_letters)
-        self.queue = OfflineQueue(losses.in_queue, budget)
+        self.queue = OfflineQueue(losses.in_queue, budget, later)
         self.window = AcknowledgedOutlet(clock_ms, awake_ms, losses.in_window, _jitter_ms, later)
         self.live = Reader(self.client, Rank.LIVE, self.queue)
         self.sources = SourceFilter(self.live.forward)

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from deskbus.bus.delivery.acknowledged import Later
 from deskbus.bus.member import Member
-from deskbus.reliability.fair_queue import Piece
+from deskbus.reliability.fair_queue import Later, Piece, at_once
 from deskbus_protocol.bus import SubscriberParams, SubscriberRemovedParams
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.wire.rpc import notification

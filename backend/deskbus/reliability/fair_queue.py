@@ -20,7 +20,16 @@ that its other calls get on meanwhile.
 """
 
 
+Later = Callable[[Callable[[], bool]], None]
+"""Has work done piece by piece, until it says that nothing is left."""
+
 log = structlog.get_logger()
+
+
+def at_once(work: Callable[[], bool]) -> None:
+    """Does all of it, where nobody waits for turns of the loop."""
+    while work():
+        pass
 
 
 class FairQueue:

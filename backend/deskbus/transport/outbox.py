@@ -18,6 +18,11 @@ from deskbus_protocol.wire.framing import encode_content_length, lines_of
 
 MAX_QUEUED_BYTES = 64 * 1024 * 1024
 MAX_QUEUED_FRAMES = 65_536
+MAX_REPLIES_BYTES = 16 * 1024 * 1024
+"""Of replies beyond that, while messages before them are still to make room."""
+
+DROPPED_AT_ONCE = 16
+"""Messages that give way at once to a frame, which may be as long as thousands of them."""
 
 
 CONGESTED_BYTES = 1024 * 1024
@@ -251,10 +256,27 @@ class Outbox:
     def _wait(self, item: Waiting) -> None:
         self._waiting.append(item)
         self._waiting_bytes += len(item.line)
-        while self._waiting_bytes > MAX_QUEUED_BYTES or len(self._waiting) > MAX_QUEUED_FRAMES:
-            oldest = self._waiting.popleft()
-            self._waiting_bytes -= len(oldest.line)
-            if oldest.topic is None or self.on_dropped is None:
-                self._on_overflow()
+        for _ in range(DROPPED_AT_ONCE):
+            if not self._is_over:
                 return
-            self.on_dropped(oldest.topic, oldest.seq)
+            if not self._drop(self._waiting.popleft()):
+                return
+        if not self._is_over:
+            return
+        if item.topic is not None:
+            self._drop(self._waiting.pop())
+        elif self._waiting_bytes > MAX_QUEUED_BYTES + MAX_REPLIES_BYTES:
+            self._on_overflow()
+
+    @property
+    def _is_over(self) -> bool:
+        return self._waiting_bytes > MAX_QUEUED_BYTES or len(self._waiting) > MAX_QUEUED_FRAMES
+
+    def _drop(self, item: Waiting) -> bool:
+        """False where it must not be dropped, so that the link is closed."""
+        self._waiting_bytes -= len(item.line)
+        if item.topic is None or self.on_dropped is None:
+            self._on_overflow()
+            return False
+        self.on_dropped(item.topic, item.seq)
+        return True

@@ -7,7 +7,9 @@ from typing import NamedTuple, Protocol
 
 import anyio
 
+from deskbus.bus.delivery.displacement import Displacement
 from deskbus.bus.encoded_message import Stamps, as_redelivery, stamps
+from deskbus.reliability.fair_queue import Later, at_once
 from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.errors import CONNECTION_LOST, DeskbusError
 from deskbus_protocol.history import DeadLetterReason
@@ -53,9 +55,6 @@ class PendingMessage:
 
 Died = Callable[[PendingMessage, DeadLetterReason], None]
 
-Later = Callable[[Callable[[], bool]], None]
-"""Has work done piece by piece, until it says that nothing is left."""
-
 
 class _Due(NamedTuple):
     """A message in flight that is to be sent again, or is dead for a `reason`.
@@ -72,13 +71,7 @@ def _anything(topic: str) -> bool:
     return True
 
 
-def at_once(work: Callable[[], bool]) -> None:
-    """Does all of it, where nobody waits for turns of the loop."""
-    while work():
-        pass
-
-
-class AcknowledgedOutlet:
+class AcknowledgedOutlet(Displacement):
     """Stands between the broker and one client for its acknowledged subscriptions.
 
     Per topic the oldest unacknowledged message goes first: when one is sent again, so is what was
@@ -99,6 +92,7 @@ class AcknowledgedOutlet:
 
         `jitter_ms` is added to each wait, so that many clients don't retry as one.
         """
+        super().__init__(later)
         self._clock_ms = clock_ms
         self._awake_ms = awake_ms
         self._jitter_ms = jitter_ms
@@ -109,7 +103,6 @@ class AcknowledgedOutlet:
         self._waiting: deque[PendingMessage] = deque()
         self._waiting_bytes = 0
         self._changed: anyio.Event | None = None
-        self._later = later
         self._due: dict[tuple[str, int], _Due] = {}
         self._goes_on = False
         self._may_read: Callable[[str], bool] = _anything
@@ -164,8 +157,10 @@ class AcknowledgedOutlet:
             return
         self._waiting.append(pending)
         self._waiting_bytes += len(pending.line)
-        while len(self._waiting) > MAX_WAITING or self._waiting_bytes > MAX_WAITING_BYTES:
-            self._on_dead(self._next_waiting(), "overflow")
+        if not self._has_room_by_displacement():
+            newest = self._waiting.pop()
+            self._waiting_bytes -= len(newest.line)
+            self._on_dead(newest, "overflow")
 
     def connect(self, outlet: BoundedOutlet, may_read: Callable[[str], bool] = _anything) -> None:
         """Sends again what a connected client may have missed, then what waits.
@@ -326,6 +321,13 @@ class AcknowledgedOutlet:
         if pending.expires_at is not None and pending.expires_at <= now_ms:
             return "expired"
         return None if self._may_read(pending.topic) else "revoked"
+
+    @property
+    def _is_over(self) -> bool:
+        return len(self._waiting) > MAX_WAITING or self._waiting_bytes > MAX_WAITING_BYTES
+
+    def _lose_oldest(self) -> None:
+        self._on_dead(self._next_waiting(), "overflow")
 
     def _next_waiting(self) -> PendingMessage:
         pending = self._waiting.popleft()

@@ -5,7 +5,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from deskbus.bus.delivery.displacement import Displacement
 from deskbus.bus.encoded_message import stamps
+from deskbus.reliability.fair_queue import Later, at_once
 
 MAX_MESSAGES = 10_000
 MAX_BYTES = 16 * 1024 * 1024
@@ -52,7 +54,7 @@ class QueueBudget:
         self.bytes += size
 
 
-class OfflineQueue:
+class OfflineQueue(Displacement):
     """Bounded in messages and bytes; the lowest priority gives way first, its oldest first.
 
     Higher priority leaves first, but never past an earlier message of the same sender on the same
@@ -60,7 +62,10 @@ class OfflineQueue:
     to take one more gives one of its own.
     """
 
-    def __init__(self, on_lost: Lost, budget: QueueBudget | None = None) -> None:
+    def __init__(
+        self, on_lost: Lost, budget: QueueBudget | None = None, later: Later = at_once
+    ) -> None:
+        super().__init__(later)
         self._on_lost = on_lost
         self._budget = budget or QueueBudget()
         self._levels: list[OrderedDict[int, Queued]] = [OrderedDict() for _ in range(LEVELS)]
@@ -107,11 +112,8 @@ class OfflineQueue:
             heapq.heappush(self._expiring, (read.expires_at, item.number, read.priority))
             if len(self._expiring) > 2 * MAX_MESSAGES:
                 self._forget_departed()
-        while self._count and (
-            self._count > MAX_MESSAGES or self.bytes > MAX_BYTES or self._budget.overdrawn
-        ):
-            level = next(level for level in self._levels if level)
-            self._lose(level, next(iter(level)), "overflow")
+        if not self._has_room_by_displacement() and item.number in self._levels[item.priority]:
+            self._lose(self._levels[item.priority], item.number, "overflow")
 
     def first_seqs(self) -> dict[str, int]:
         """The lowest waiting seq of each topic."""
@@ -170,6 +172,16 @@ class OfflineQueue:
         """Removes heap entries whose messages have left the queue early."""
         self._expiring = [entry for entry in self._expiring if entry[1] in self._levels[entry[2]]]
         heapq.heapify(self._expiring)
+
+    @property
+    def _is_over(self) -> bool:
+        return bool(self._count) and (
+            self._count > MAX_MESSAGES or self.bytes > MAX_BYTES or self._budget.overdrawn
+        )
+
+    def _lose_oldest(self) -> None:
+        level = next(level for level in self._levels if level)
+        self._lose(level, next(iter(level)), "overflow")
 
     def _grow(self, messages: int, size: int) -> None:
         self._count += messages
