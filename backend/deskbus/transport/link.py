@@ -27,6 +27,9 @@ MAX_STALLS = 5
 A reader that stays behind is slow; it then loses messages, and holds nobody.
 """
 
+LITTLE_BYTES = 64 * 1024
+"""A sender may go on with so much while readers are behind: it is not why they are."""
+
 LAST_WRITES_S = 2.0
 """How long a closing link waits for a peer to read what was still written to it."""
 
@@ -98,6 +101,8 @@ class Link(asyncio.Protocol):
         self._is_reading = True
         self._is_occupied = False
         self._stalls_left = 0
+        self._unstalled_bytes = 0
+        """Of frames since readers were last abreast, or this sender was held for them."""
         self._is_held = False
         self._last_writes: asyncio.TimerHandle | None = None
 
@@ -137,6 +142,7 @@ class Link(asyncio.Protocol):
             self._flusher.flush()
             self.close()
             return
+        self._unstalled_bytes += len(block)
         self.outbox.content_length = self._framing.content_length
         refused = self._framing.take_refused()
         if self._receiver:
@@ -199,6 +205,7 @@ class Link(asyncio.Protocol):
         if isinstance(found, RefusedFrame):
             self._hand_over(self._receiver, [found], b"")
         else:
+            self._unstalled_bytes += len(found)
             self._hand_over(self._receiver, [], found)
         self._flusher.flush()
         self._go_on()
@@ -263,8 +270,13 @@ class Link(asyncio.Protocol):
         self._read_or_wait()
 
     def _stall_if_congested(self) -> None:
-        """Holds this sender back for a moment where readers are behind."""
-        if self._flusher.congested and not self._stalls_left and not self.closed.is_set():
+        """Holds a sender of much back for a moment where readers are behind."""
+        if not self._flusher.congested:
+            self._unstalled_bytes = 0
+        elif self._unstalled_bytes > LITTLE_BYTES and not (
+            self._stalls_left or self.closed.is_set()
+        ):
+            self._unstalled_bytes = 0
             self._stalls_left = MAX_STALLS
             self._read_or_wait()
             asyncio.get_running_loop().call_later(STALL_S, self._stall_again)
