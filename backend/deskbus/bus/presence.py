@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 from deskbus.bus.member import Member
-from deskbus.reliability.fair_queue import Later, Piece, at_once
+from deskbus.reliability.fair_queue import Later, Piece
 from deskbus_protocol.bus import SubscriberParams, SubscriberRemovedParams
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.wire.rpc import notification

@@ -123,19 +123,22 @@ def traceparent_of(meta: TraceContext | UnsetType) -> str | None:
 
 def traceparent_in(params: Raw) -> str | None:
     """The traceparent of a call that was not decoded yet; None where there is none."""
-    if b'"traceparent"' not in bytes(params):
-        return None
+    return traceparent_of(_known_of(params, b'"traceparent"').meta)
+
+
+def _known_of(params: Raw, *names: bytes) -> _Known:
+    """What parameters that hold one of `names` tell; others are not gone through."""
+    text = bytes(params)
+    if not any(name in text for name in names):
+        return _Known()
     try:
-        return traceparent_of(_decode(params).meta)
+        return _decode(params)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return None
+        return _Known()
 
 
 def _read(params: Raw, span: OpenSpan | None) -> CallTrace:
-    try:
-        known = _decode(params)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        known = _Known()
+    known = _known_of(params, b'"traceparent"', b'"correlationId"')
     own = "" if isinstance(known.correlation_id, UnsetType) else known.correlation_id
     trace_id = span.trace_id if span is not None else trace_id_of(known.meta)
     return CallTrace(trace_id or secrets.token_hex(16), own or secrets.token_hex(8), span)

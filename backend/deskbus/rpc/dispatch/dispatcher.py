@@ -172,23 +172,28 @@ async def _traced(
     span = tracer.begin(parent, start_ns=start_ns, sampled=sampled)
     with answering(raw, span, caller=_app_of(call)):
         outcome = await answer(call, raw)
-        trace = current()
-    category = outcome.kind.category if isinstance(outcome, DeskbusError) else ""
+        category = outcome.kind.category if isinstance(outcome, DeskbusError) else ""
+        is_slow = tracer.now_ns() - start_ns > tracer.slow_ns
+        if span is not None:
+            span.end(method, _attributes(method, call, outcome), kind="server", error=category)
+        elif category or is_slow:
+            attributes, trace_id = _attributes(method, call, outcome), current().trace_id
+            tracer.record_alone(
+                method, "server", start_ns, attributes, error=category, trace_id=trace_id
+            )
+    return outcome
+
+
+def _attributes(method: str, call: Call, outcome: object) -> dict[str, Value]:
     attributes: dict[str, Value] = {
         conventions.RPC_SYSTEM: conventions.RPC_SYSTEM_JSONRPC,
         conventions.RPC_METHOD: method,
         conventions.RPC_JSONRPC_VERSION: "2.0",
-        conventions.MESSAGING_MESSAGE_CONVERSATION_ID: trace.correlation_id,
+        conventions.MESSAGING_MESSAGE_CONVERSATION_ID: current().correlation_id,
     }
     if isinstance(outcome, DeskbusError):
         attributes[conventions.RPC_JSONRPC_ERROR_CODE] = outcome.kind.code
     if call.connection.has_session:
         attributes[conventions.APP] = call.identity.app
         attributes[conventions.CLIENT] = call.identity.client
-    if span is not None:
-        span.end(method, attributes, kind="server", error=category)
-    elif category or tracer.now_ns() - start_ns > tracer.slow_ns:
-        tracer.record_alone(
-            method, "server", start_ns, attributes, error=category, trace_id=trace.trace_id
-        )
-    return outcome
+    return attributes
