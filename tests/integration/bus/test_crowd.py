@@ -94,12 +94,6 @@ consent = "allow"
 """
 
 
-OVER_THE_BOUND = frozenset({"calls of four megabytes, of many values"})
-"""Floods that may be beyond the bound on a machine with much else to do: such a call is decoded in
-one piece of 2.5 ms, and written anew by its handler.
-"""
-
-
 class Waits(NamedTuple):
     """The 99th percentile, seconds."""
 
@@ -277,16 +271,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 @pytest.mark.slow
 @pytest.mark.serial
 @pytest.mark.requirement("C")
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            name,
-            marks=pytest.mark.xfail(name in OVER_THE_BOUND, reason="one long piece", strict=False),
-        )
-        for name in names()
-    ],
-)
+@pytest.mark.parametrize("name", names())
 def test_a_neighbour_is_served_while_one_app_floods_the_backend(desk: Desk, name: str) -> None:
     within: list[Waits] = []
     beyond: list[Waits] = []

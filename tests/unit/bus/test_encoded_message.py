@@ -6,10 +6,11 @@ import pytest
 from msgspec import UNSET, Raw
 
 from deskbus.bus.broker import MessageBroker
-from deskbus.bus.encoded_message import as_redelivery, envelope, sender_of, stamps
+from deskbus.bus.encoded_message import as_redelivery, envelope, origin, sender_of, stamps, topic_of
 from deskbus.bus.route import BusClient
 from deskbus_protocol.bus import PublishParams
 from deskbus_protocol.envelope import ClientId
+from deskbus_protocol.wire.line import PAYLOAD
 from tests.support.bus_access import OpenAccess
 
 TRAPS = [
@@ -42,3 +43,17 @@ def test_a_redelivery_is_the_same_message_with_one_member_more(line: bytes) -> N
     after = json.loads(as_redelivery(line, 2))["params"]
     assert after.pop("redelivery") == 2
     assert after == before
+
+
+@pytest.mark.requirement("C")
+def test_what_is_known_of_a_message_is_read_without_its_payload(line: bytes) -> None:
+    unread = line[: line.rindex(PAYLOAD) + len(PAYLOAD)] + b"no JSON" + line[-3:]
+    assert stamps(unread) == stamps(line)
+    assert origin(unread) == origin(line)
+    assert topic_of(unread) == topic_of(line)
+    assert as_redelivery(unread, 1).endswith(b',"redelivery":1,"payload":no JSON}}\n')
+
+
+def test_a_line_without_a_payload_is_no_message() -> None:
+    with pytest.raises(ValueError, match="subsection"):
+        stamps(b'{"jsonrpc":"2.0","method":"bus.gap","params":{}}\n')

@@ -104,6 +104,34 @@ async def test_a_reader_that_lets_replies_pile_up_is_cut_off(
     assert rig.overflowed
 
 
+@pytest.mark.requirement("C")
+async def test_a_frame_as_long_as_thousands_makes_its_room_a_few_at_a_time(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "MAX_QUEUED_BYTES", 1000)
+    rig.outbox.pause()
+    for number in range(100):
+        rig.outbox.put(b"x" * 9 + b"\n", "a", number)
+    few = outbox_module.DROPPED_AT_ONCE
+    rig.outbox.put(b"x" * 500, "a", 100)
+    assert rig.dropped == [("a", number) for number in (*range(few), 100)]
+    rig.outbox.send(b"x" * 500)
+    assert rig.dropped[few + 1 :] == [("a", number) for number in range(few, 2 * few)]
+    assert not rig.overflowed
+
+
+async def test_replies_that_pile_up_beyond_the_messages_cut_a_reader_off(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "MAX_QUEUED_BYTES", 1000)
+    monkeypatch.setattr(outbox_module, "MAX_REPLIES_BYTES", 100)
+    rig.outbox.pause()
+    for number in range(100):
+        rig.outbox.put(b"x" * 9 + b"\n", "a", number)
+    rig.outbox.send(b"x" * 500)
+    assert rig.overflowed
+
+
 async def test_a_peer_that_is_behind_counts_as_congested_until_it_is_slow(rig: Rig) -> None:
     rig.transport.buffered = outbox_module.CONGESTED_BYTES + 1
     assert rig.outbox.congested

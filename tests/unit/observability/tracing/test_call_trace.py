@@ -5,7 +5,13 @@ import asyncio
 import pytest
 from msgspec import Raw
 
-from deskbus.observability.tracing.call_trace import CallTrace, answering, current, traced
+from deskbus.observability.tracing.call_trace import (
+    EDGE_BYTES,
+    CallTrace,
+    answering,
+    current,
+    traced,
+)
 from deskbus_protocol.events import TicketMinted
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -29,6 +35,22 @@ async def test_a_call_without_ids_gets_its_own_which_stay_the_same(params: bytes
         assert len(first.trace_id) == 32
         assert first.correlation_id
         assert current() == first
+
+
+@pytest.mark.requirement("C")
+@pytest.mark.parametrize("form", [b'{"_meta":%b,"state":"%b"}', b'{"state":"%b","_meta":%b}'])
+async def test_ids_of_a_long_call_are_found_at_both_ends_of_its_parameters(form: bytes) -> None:
+    meta = b'{"traceparent":"00-%b-b7ad6b7169203331-01"}' % TRACE.encode()
+    state = b"x" * 10 * EDGE_BYTES
+    parts = (meta, state) if form.index(b"_meta") < form.index(b"state") else (state, meta)
+    with answering(Raw(form % parts)):
+        assert current().trace_id == TRACE
+
+
+@pytest.mark.requirement("C")
+async def test_a_long_call_is_not_gone_through_where_it_gives_no_ids() -> None:
+    with answering(Raw(b'{"state":"%b" this is no JSON' % (b"x" * 10 * EDGE_BYTES))):
+        assert len(current().trace_id) == 32
 
 
 async def test_a_task_that_outlives_its_call_carries_the_ids_no_longer() -> None:
