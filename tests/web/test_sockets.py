@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import anyio
@@ -11,7 +11,12 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import CloseCode, Frame, Opcode
 
-from deskbus.web.limits import CHANNEL_WINDOW_BYTES, MAX_CHANNELS, MAX_FRAGMENTS
+from deskbus.web.limits import (
+    CHANNEL_WINDOW_BYTES,
+    MAX_CHANNELS,
+    MAX_FRAGMENTS,
+    MAX_SOCKETS_OF_ORIGIN,
+)
 from tests.web.desk import LIMIT_S, OUTSIDE, TICKER, Paired, WebDesk, call, opening
 
 RESERVED_1 = 0x40
@@ -90,6 +95,22 @@ async def test_no_compression_is_agreed_on_and_a_compressed_bomb_ends_the_socket
         socket.transport.write(bytes((first | RESERVED_1, *rest)))
         await closed(socket)
         assert socket.close_code == CloseCode.PROTOCOL_ERROR
+
+
+async def test_strangers_who_hold_sockets_keep_no_browser_out_that_was_let_in(
+    desk: WebDesk, paired: Paired
+) -> None:
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(desk.socket())
+        await session(desk, first, paired)
+        strangers = [
+            await stack.enter_async_context(desk.socket()) for _ in range(MAX_SOCKETS_OF_ORIGIN)
+        ]
+        late = await stack.enter_async_context(desk.socket())
+        await session(desk, late, paired)
+        await closed(strangers[0])
+        answer = await call(first, "bus.publish", {"topic": "held.open", "payload": 1})
+        assert answer["result"]["seq"] == 1
 
 
 @pytest.fixture(scope="module")

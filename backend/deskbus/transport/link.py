@@ -83,6 +83,8 @@ class Link(asyncio.Protocol):
         """The id of the peer's process when it connected, as the kernel knows it."""
         self.only_app: str | None = None
         """The one app whose sessions may be opened on it; None where it may be any app's."""
+        self.has_session = False
+        """Whether its peer has proven who it is."""
         self.on_held: Callable[[], None] | None = None
         """Is called after each read, while what this link holds is to be looked at."""
         self._unserved_bytes = 0

@@ -123,6 +123,7 @@ class ConnectionAcceptor:
         """Closes a link that opens no session in time."""
         in_time = await happens_within(connection.settled, SESSION_WITHIN_S)
         self._unauthenticated.leave(link)
+        link.has_session = connection.has_session
         if not in_time:
             self._refusals.log("link.no_session")
             link.abort()

@@ -227,6 +227,11 @@ class WebSocketConnection(asyncio.Protocol):
         return self._transport.is_closing()
 
     @property
+    def has_session(self) -> bool:
+        """Whether one of its clients has proven who it is."""
+        return any(channel.link.has_session for channel in self._channels.values())
+
+    @property
     def unwritten(self) -> int:
         return self._transport.get_write_buffer_size()
 

@@ -1,7 +1,6 @@
 """WebSockets: the open ones, bounded in all and by origin."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping
 
 from deskbus.transport.link import Link
@@ -34,19 +33,34 @@ class WebSockets:
         verdict = handshake.judge(self._sites, target, headers)
         if verdict.site is None:
             return verdict
-        of_origin = Counter(self._open.values())[verdict.origin]
-        if len(self._open) >= MAX_SOCKETS or of_origin >= MAX_SOCKETS_OF_ORIGIN:
+        crowd = self._crowd(verdict.origin)
+        if crowd and all(each.has_session for each in crowd):
             return Verdict(None, "", 503, "Too many WebSockets are open.")
         return verdict
 
     def open(self, verdict: Verdict, transport: asyncio.Transport, data: bytes) -> None:
+        """Where there are too many, the oldest without a session gives way: any program can open
+        some as any page, and whoever has a ticket shows it at once.
+        """
         assert verdict.site is not None
+        crowd = self._crowd(verdict.origin)
+        oldest = next((each for each in crowd if not each.has_session), None)
+        if oldest is not None:
+            del self._open[oldest]
+            oldest.abort()
         connection = WebSocketConnection(
             self._flusher, verdict.site.app, self._accept, on_closed=self._forget
         )
         self._open[connection] = verdict.origin
         self._state.sockets = len(self._open)
         connection.begin(transport, data)
+
+    def _crowd(self, origin: str) -> list[WebSocketConnection]:
+        """The sockets that are too many for one more of this origin; the oldest comes first."""
+        of_origin = [each for each, known in self._open.items() if known == origin]
+        if len(of_origin) >= MAX_SOCKETS_OF_ORIGIN:
+            return of_origin
+        return list(self._open) if len(self._open) >= MAX_SOCKETS else []
 
     def _forget(self, connection: WebSocketConnection) -> None:
         self._open.pop(connection, None)
