@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import anyio
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
 from deskbus.web.limits import MAX_FORM_BYTES, MAX_FRAGMENTS, MAX_REPORT_BYTES, MAX_WS_FRAME_BYTES

@@ -20,6 +20,10 @@ CONNECT = """(options) => sdk.connectFromOutside(options).then(
   (client) => { window.client = client; return client.app; },
   (error) => error.message,
 )"""
+PAIR = """(site) => {
+  const onNumber = (digits) => { window.number = digits; };
+  return sdk.pairFromOutside({ site, onNumber }).catch((error) => error.message);
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +67,22 @@ async def test_a_listed_page_connects_once_the_browser_and_a_person_let_it(
     assert answer["seq"] >= 1
     guessed = await page.evaluate(CONNECT, await options(desk, "guessed"))
     assert guessed == "This browser was not let in."
+
+
+@pytest.mark.requirement("3.1")
+async def test_a_listed_page_is_let_in_by_a_person_who_sees_its_number(
+    desk: WebDesk, context: BrowserContext
+) -> None:
+    await context.grant_permissions(["local-network-access"], origin=OUTSIDE)
+    page = await outside_page(context, OUTSIDE)
+    desk.shell.person = desk.shell.allow
+    pairing = await page.evaluate(PAIR, desk.origins[BLOTTER])
+    assert desk.shell.dialogs[-1].number == await page.evaluate("number")
+    assert desk.shell.dialogs[-1].scope == OUTSIDE
+    assert await page.evaluate(CONNECT, await options(desk, pairing)) == BLOTTER
+
+    desk.shell.person = desk.shell.deny
+    assert "a person said no" in await page.evaluate(PAIR, desk.origins[BLOTTER])
 
 
 async def test_a_page_that_the_browser_would_ask_about_connects_after_a_click_alone(

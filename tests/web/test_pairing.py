@@ -6,6 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
+from deskbus.web.limits import RATE_BURST_S, REPORTS_PER_S, TICKETS_PER_S
 from deskbus.web.origins.browser_sessions import REVOKED
 from deskbus_protocol.control import CONTROL_APP
 from deskbus_protocol.errors import TICKET_REFUSED, DeskbusError
@@ -25,6 +26,9 @@ from tests.web.desk import (
 )
 
 pytestmark = pytest.mark.requirement("5.4")
+
+TRIES = 2 * int(max(TICKETS_PER_S, REPORTS_PER_S) * RATE_BURST_S)
+"""Twice as many as are let through in a burst."""
 
 
 async def test_a_paired_browser_gets_a_ticket_that_opens_a_session(desk: WebDesk) -> None:
@@ -268,6 +272,21 @@ async def test_the_control_centre_is_entered_by_a_code_alone(desk: WebDesk) -> N
     reply = await desk.ask("POST", "/pair/ask", app=CONTROL_APP, headers=headers, body=b"{}")
     assert reply.status == 403
     assert "control-centre --browser" in reply.json()["error"]["data"]["action"]
+
+
+async def test_what_strangers_and_other_browsers_spend_is_no_budget_of_a_browser_that_is_in(
+    desk: WebDesk,
+) -> None:
+    one, other = await desk.pair(), await desk.pair()
+    report = json.dumps({"csp-report": {"blocked-uri": "inline"}}).encode()
+    headers = {"content-type": "application/csp-report", "origin": desk.origins[TICKER]}
+    own = {**other.headers(desk.origins[TICKER]), **headers}
+    for _ in range(TRIES):
+        flooding = await desk.ask("POST", "/csp-report", headers=headers, body=report)
+        busy = await desk.ticket(one)
+    assert (flooding.status, busy.status) == (429, 429)
+    assert (await desk.ask("POST", "/csp-report", headers=own, body=report)).status == 204
+    assert (await desk.ticket(other)).status == 200
 
 
 async def test_a_ticket_opens_no_session_on_another_apps_site(desk: WebDesk) -> None:

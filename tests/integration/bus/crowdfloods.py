@@ -22,6 +22,8 @@ from deskbus_protocol.session import MAX_LAST_SEQS
 from deskbus_protocol.traces import MAX_RECORDED
 from deskbus_protocol.web import FrameCapability
 from deskbus_protocol.wire import rpc
+from deskbus_protocol.wire.encoding import Encoding, encode
+from deskbus_protocol.wire.framing import MAX_FRAME_BYTES
 
 APP = "crowd.busy"
 NEIGHBOUR = "crowd.calm"
@@ -44,6 +46,7 @@ class Flood(msgspec.Struct, frozen=True, kw_only=True):
     """`frames` makes the nth frame, `setup` is called once on each link, `links` send at once.
 
     An answer is waited for where the frame has an id. `visits` is for what needs a link each time.
+    With an `encoding` the links agree on it, and frames are blocks of it (`unpacked`).
     """
 
     frames: Frames
@@ -51,6 +54,7 @@ class Flood(msgspec.Struct, frozen=True, kw_only=True):
     links: int = LINKS
     answered: bool = True
     visits: Callable[["Visit", int], None] | None = None
+    encoding: Encoding | None = None
 
 
 def calls(method: str, params: Params, **options: Any) -> Flood:
@@ -63,6 +67,20 @@ def tells(method: str, params: Params, **options: Any) -> Flood:
 
 def plain(frame: Callable[[int], bytes], *, answered: bool = False) -> Flood:
     return Flood(frames=frame, answered=answered)
+
+
+def unpacked(encoding: Encoding, size: int) -> Flood:
+    """Frames of a few kilobytes at most that are of `size` bytes once they are unpacked."""
+
+    @cache
+    def block() -> bytes:
+        frame = rpc.notification("bus.publish", {"topic": "busy.packed", "payload": ""})
+        head, tail = frame.split(b'""')
+        packed = encode(encoding, head + b'"' + b"x" * (size - len(frame)) + b'"' + tail)
+        assert packed is not None
+        return packed
+
+    return Flood(frames=lambda _: block(), answered=False, encoding=encoding)
 
 
 def subscribed(pattern: str, mode: str = "live") -> Setup:
@@ -359,6 +377,10 @@ OTHERS: Mapping[str, Flood] = {
     "session.resume with ten thousand seqs": Flood(
         frames=lambda _: b"", visits=lambda visit, n: visit.resume(n, LAST_SEQS), links=2
     ),
+    "gzip that unpacks to the limit of a frame": unpacked("gzip", MAX_FRAME_BYTES),
+    "Brotli that unpacks to the limit of a frame": unpacked("br", MAX_FRAME_BYTES),
+    "gzip that unpacks to far beyond it": unpacked("gzip", 10 * MAX_FRAME_BYTES),
+    "Brotli that unpacks to far beyond it": unpacked("br", 10 * MAX_FRAME_BYTES),
 }
 
 
@@ -441,7 +463,8 @@ class Link:
         self.socket.connect(pipe)
         answers = Answers(self.socket)
         opening = {"ticket": ticket, "app": APP, "protocolVersion": PROTOCOL_VERSION}
-        for method, params in (("session.open", opening), *flood.setup):
+        encodings = {} if flood.encoding is None else {"encodings": [flood.encoding]}
+        for method, params in (("session.open", {**opening, **encodings}), *flood.setup):
             self.socket.sendall(rpc.request(method, params, 1) + b"\n")
             answers.next()
         self.socket.setblocking(False)
@@ -459,7 +482,8 @@ class Link:
             size += len(frame) + 1
             self._owed += 1
         if block:
-            self._out += b"\n".join([*block, b""])
+            end = b"\n" if self._flood.encoding is None else b""
+            self._out += b"".join(frame + end for frame in block)
 
     @property
     def wants_to_write(self) -> bool:

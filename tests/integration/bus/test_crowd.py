@@ -81,6 +81,9 @@ name = "Framed"
 web = {{ framed_by = ["{APP}"] }}
 windows = [{{ url = "framed/index.html" }}]
 
+[links]
+compression = ["br", "gzip"]
+
 [persistence]
 topics = ["busy.log.#"]
 

@@ -74,6 +74,32 @@ async def test_a_browser_looks_by_one_code_and_acts_by_another(office: Office) -
     assert office.log.kinds == ["control.entered", "control.stepped_up"]
 
 
+async def test_no_record_of_a_step_up_stands_behind_the_one_of_the_browsers_end(
+    office: Office,
+) -> None:
+    browser = await office.enter()
+    _, code = office.access.new_code("")
+    office.now_s += CODE_LIFE_S - 1
+    office.browsers.end(browser, "another browser took its place")
+    assert await office.access.step_up(browser, code) is None
+    assert office.log.kinds == ["control.entered", "control.left"]
+
+
+async def test_a_browser_that_leaves_while_its_step_up_is_recorded_may_not_act(
+    office: Office,
+) -> None:
+    browser = await office.enter()
+    _, code = office.access.new_code("")
+
+    def leave() -> bool:
+        office.browsers.end(browser, "another browser took its place")
+        return True
+
+    office.log.probe = leave
+    assert await office.access.step_up(browser, code) is None
+    assert not office.may(browser, act=True)
+
+
 async def test_what_is_permitted_ends_by_itself(office: Office) -> None:
     browser = await office.enter()
     await office.access.step_up(browser, office.access.new_code("")[1])
