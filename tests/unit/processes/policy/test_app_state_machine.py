@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import settings
@@ -15,8 +16,13 @@ from hypothesis.stateful import (
 )
 from msgspec import UNSET
 
-from deskbus.processes.policy.app_state_machine import AppStateMachine
-from deskbus.processes.policy.exit_status import Ending, ExitStatus
+from deskbus.processes.policy.app_state_machine import ASKED, AppStateMachine
+from deskbus.processes.policy.exit_status import (
+    Ending,
+    ExitStatus,
+    excess_words,
+    renderer_words,
+)
 from deskbus.processes.policy.limit_policy import Excess, LimitVerdict
 from deskbus.processes.policy.liveness import Missed
 from deskbus.processes.policy.restart_policy import RestartPolicy
@@ -26,13 +32,17 @@ from deskbus_protocol.apps import AppState, Crash
 from deskbus_protocol.events import (
     AppCrashed,
     AppLaunched,
+    AppLimited,
+    AppReady,
     AppRestarted,
     AppTerminated,
+    AppUnresponsive,
     AuditEvent,
 )
 from deskbus_protocol.manifest import Ready, RestartSpec
 
 APP = "desk.feed"
+Recorded = TypeVar("Recorded", bound=AuditEvent)
 PROGRAM = Program("python", "feed.py", (), Path(), {})
 CRASHED = ExitStatus("signal", "It was ended by SIGSEGV.", "SIGSEGV")
 IN_ORDER = ExitStatus(None, "It ended by itself.")
@@ -291,6 +301,269 @@ def test_a_restart_whose_windows_fail_goes_on_without_them() -> None:
     app.machine.start_begins(2)
     app.machine.restart_failed("no shell is connected", 2)
     assert app.state() == "ready"
+
+
+def recorded(app: App, kind: type[Recorded]) -> list[Recorded]:
+    return [event for event in app.orders.events if isinstance(event, kind)]
+
+
+def test_the_audit_log_has_every_step_of_a_life_with_the_process_that_it_is_about() -> None:
+    app = App(ready="told")
+    app.now_s = 10.0
+    app.launch()
+    app.machine.process_ready(12.5)
+    app.machine.missed("unresponsive", 31.25, 50)
+    app.machine.beat(None)
+    app.end(CRASHED)
+    app.restart()
+    app.machine.process_ready(62)
+    app.end(IN_ORDER)
+    assert app.orders.events == [
+        AppLaunched(app=APP, pid=1),
+        AppReady(app=APP, pid=1, took_ms=2500),
+        AppUnresponsive(app=APP, pid=1, silent_ms=31_250),
+        AppCrashed(app=APP, reason=CRASHED.detail, pid=1, exit_code=0),
+        AppLaunched(app=APP, pid=2),
+        AppRestarted(app=APP, attempt=1, pid=2),
+        AppReady(app=APP, pid=2, took_ms=52_000),
+        AppTerminated(app=APP, pid=2, exit_code=0, reason=IN_ORDER.detail),
+    ]
+
+
+def test_an_app_of_windows_alone_comes_back_in_the_audit_log_without_a_process() -> None:
+    app = App(process=False)
+    app.launch("feed/main")
+    app.machine.renderer_gone("feed/main", "crashed", None, app.now_s)
+    app.restart()
+    assert app.orders.events == [
+        AppCrashed(app=APP, reason=renderer_words("crashed")),
+        AppRestarted(app=APP, attempt=1),
+    ]
+
+
+def test_an_end_whose_exit_code_nobody_knows_has_none_in_the_audit_log() -> None:
+    app = App()
+    app.launch()
+    app.machine.process_ended(IN_ORDER, None, crash=None, open_files=None, now_s=1)
+    (ended,) = recorded(app, AppTerminated)
+    assert (ended.pid, ended.exit_code) == (1, UNSET)
+
+
+@pytest.mark.requirement("4.4")
+def test_an_exceeded_limit_is_in_the_audit_log_with_what_was_measured() -> None:
+    app, excess = App(), Excess("cpu", 90.26, 50)
+    app.launch()
+    app.machine.measured(LimitVerdict("warn", excess), warned=True, now_s=1)
+    assert recorded(app, AppLimited) == [
+        AppLimited(
+            app=APP,
+            limit="cpu",
+            measured=90.3,
+            allowed=50,
+            unit="percent",
+            reason=excess_words(excess),
+        )
+    ]
+    assert app.machine.detail == excess_words(excess)
+    app.machine.measured(LimitVerdict("fine"), warned=True, now_s=2)
+    assert len(recorded(app, AppLimited)) == 1
+
+
+@pytest.mark.requirement("4.4")
+def test_one_that_the_system_refused_more_files_is_counted_with_those_over_a_limit() -> None:
+    refused = ExitStatus("limit", "It could open no more files.")
+    app = App()
+    app.launch()
+    app.machine.process_ended(refused, 1, crash=crash(refused), open_files=64, now_s=1)
+    assert app.machine.limit_kills == {"open_files": 1}
+    (limited,) = recorded(app, AppLimited)
+    assert (limited.limit, limited.allowed) == ("open_files", 64)
+
+
+@pytest.mark.parametrize("status", [CRASHED, ExitStatus("limit", "It took too much memory.")])
+def test_no_other_end_is_told_to_be_for_want_of_files(status: ExitStatus) -> None:
+    """Neither a crash, nor an end by a limit that was told when it was decided, nor one of an app
+    without a limit of files.
+    """
+    for open_files, ended_by_us in ((64, True), (None, False)):
+        app = App()
+        app.launch()
+        if ended_by_us:
+            app.machine.measured(
+                LimitVerdict("end", Excess("memory", 3e8, 2e8)), warned=True, now_s=1
+            )
+        told = len(recorded(app, AppLimited))
+        app.machine.process_ended(status, 1, crash=crash(status), open_files=open_files, now_s=2)
+        assert (app.machine.limit_kills["open_files"], len(recorded(app, AppLimited))) == (0, told)
+    app = App()
+    app.launch()
+    app.machine.process_ended(CRASHED, 1, crash=crash(CRASHED), open_files=64, now_s=2)
+    assert recorded(app, AppLimited) == []
+
+
+def test_one_that_is_not_ready_in_time_is_ended_and_told_how_long_it_had() -> None:
+    app = App(ready="told")
+    app.launch()
+    app.machine.missed("never_ready", 0, 20)
+    assert app.orders.endings == [Ending("never_ready", "It was not ready within 20 s.")]
+    app.machine.missed("never_ready", 0, 21)
+    assert len(app.orders.endings) == 1
+
+
+def test_trouble_that_an_app_tells_makes_it_degraded_until_it_tells_of_none() -> None:
+    app = App()
+    app.launch()
+    app.machine.beat(None)
+    assert app.orders.states == ["starting", "ready"], "nothing new is told to nobody"
+    app.machine.beat("no prices come")
+    assert (app.state(), app.machine.detail) == ("degraded", "no prices come")
+    app.machine.beat("no prices come")
+    assert app.orders.states == ["starting", "ready", "degraded"]
+    app.machine.beat(None)
+    assert (app.state(), app.machine.detail) == ("ready", None)
+
+
+def test_trouble_and_limits_before_it_is_ready_wait_until_it_is() -> None:
+    app = App(ready="told")
+    app.launch()
+    app.machine.beat("no prices come")
+    app.machine.measured(LimitVerdict("fine"), warned=True, now_s=1)
+    app.machine.measured(LimitVerdict("fine"), warned=False, now_s=2)
+    assert app.state() == "starting"
+    app.machine.process_ready(3)
+    assert (app.state(), app.machine.detail) == ("degraded", "no prices come")
+
+
+def test_a_sign_of_life_of_one_that_has_crashed_changes_nothing() -> None:
+    app = App()
+    app.launch()
+    app.machine.renderer_gone("feed/main", "crashed", 5, 1)
+    assert (app.state(), app.machine.pid) == ("restarting", 1)
+    app.machine.beat("no prices come")
+    assert app.state() == "restarting"
+
+
+def test_one_that_gets_ready_while_its_window_comes_back_is_ready_then() -> None:
+    app = App(ready="told")
+    app.launch("feed/main")
+    app.machine.renderer_gone("feed/main", "crashed", 5, 1)
+    app.machine.process_ready(2)
+    assert (app.state(), app.orders.expects_beats) == ("restarting", True)
+    app.restart()
+    assert app.state() == "ready"
+
+
+def test_the_next_process_of_an_app_has_to_say_anew_that_it_is_ready() -> None:
+    app = App(ready="told")
+    app.launch()
+    app.machine.process_ready(1)
+    app.end(CRASHED)
+    app.restart()
+    assert app.orders.states[-1] == app.state() == "starting"
+
+
+def test_a_start_whose_windows_fail_is_ready_only_where_its_process_is() -> None:
+    app = App(ready="told")
+    app.machine.launched()
+    app.machine.start_begins(0)
+    app.machine.process_started(1, 0)
+    app.machine.windows_failed(1)
+    assert app.state() == "starting"
+    without = App()
+    without.machine.start_begins(0)
+    without.machine.windows_failed(1)
+    assert (without.state(), without.orders.events) == ("starting", [])
+    app.machine.process_ready(2)
+    app.orders.events.clear()
+    app.machine.windows_failed(3)
+    assert app.orders.events == [], "it is ready already"
+
+
+def test_one_more_window_is_told_and_so_is_one_that_is_closed() -> None:
+    app = App()
+    app.launch("feed/main")
+    told = len(app.orders.states)
+    app.machine.instance_opened("feed/more")
+    assert app.machine.windows == ["feed/main", "feed/more"]
+    assert len(app.orders.states) == told + 1
+    app.machine.window_closed("feed/more", changing=False)
+    assert len(app.orders.states) == told + 2
+
+
+def test_a_restart_whose_process_does_not_start_is_one_more_crash() -> None:
+    app = App()
+    app.launch()
+    app.end(CRASHED)
+    assert app.machine.restart_begins(1)
+    app.machine.start_begins(1)
+    app.machine.restart_failed("There is no such program.", 1)
+    assert (app.state(), app.orders.restart_due_in_s) == ("restarting", 2)
+    assert app.machine.detail == "There is no such program."
+    assert [each.detail for each in app.machine.crashes] == [CRASHED.detail, app.machine.detail]
+
+
+def test_the_last_ten_crashes_are_kept() -> None:
+    app = App(restart=RestartSpec(when="on_crash", crashes=100))
+    app.launch()
+    for number in range(12):
+        app.end(ExitStatus("signal", f"crash {number}", "SIGSEGV"))
+        app.restart()
+    assert [each.detail for each in app.machine.crashes] == [f"crash {n}" for n in range(2, 12)]
+
+
+def test_a_stable_run_counts_from_its_start_after_a_restart_too() -> None:
+    restart = RestartSpec(when="on_crash", first_s=1, longest_s=8, stable_s=60, crashes=100)
+    app = App(restart=restart)
+    app.now_s = 1000.0
+    app.launch()
+    app.now_s += 59
+    app.end(CRASHED)
+    app.restart()
+    app.now_s += 61
+    app.end(CRASHED)
+    assert app.orders.restart_due_in_s == 1, "the run before was stable"
+    app.restart()
+    app.now_s += 59
+    app.end(CRASHED)
+    assert app.orders.restart_due_in_s == 2
+
+
+def test_a_stable_run_counts_from_a_person_s_launch_amid_a_restart() -> None:
+    app = App()
+    app.launch("feed/main")
+    app.machine.renderer_gone("feed/main", "crashed", 5, app.now_s)
+    app.launch("feed/main")
+    app.now_s += app.spec.restart.stable_s
+    app.end(CRASHED)
+    assert app.orders.restart_due_in_s == 1
+
+
+def test_one_without_a_process_that_takes_too_much_crashes_for_that() -> None:
+    app = App(process=False)
+    app.launch("feed/main")
+    app.machine.measured(LimitVerdict("end", Excess("memory", 3e8, 2e8)), warned=True, now_s=1)
+    found = app.crash()
+    assert found is not None
+    assert (app.state(), found.cause, app.orders.endings) == ("restarting", "limit", [])
+
+
+def test_no_restart_is_due_once_it_is_given_up() -> None:
+    app = App(restart=RestartSpec(when="on_crash", crashes=2))
+    app.launch("feed/main")
+    app.machine.renderer_gone("feed/main", "crashed", 5, 0)
+    assert app.state() == "restarting"
+    app.end(CRASHED)
+    assert (app.state(), app.orders.restart_due_in_s) == ("failed", None)
+
+
+def test_an_app_that_runs_or_has_windows_is_stopping_until_both_are_gone() -> None:
+    app = App()
+    app.launch()
+    app.machine.stop_begins()
+    assert (app.state(), app.machine.ending) == ("stopping", ASKED)
+    idle = App()
+    idle.machine.stop_begins()
+    assert idle.state() == "stopped"
 
 
 class Lives(RuleBasedStateMachine):

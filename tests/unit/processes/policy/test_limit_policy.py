@@ -1,5 +1,7 @@
 """Limits: warned first, ended at the last strike, and at once where there is no time."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from deskbus.processes.policy.limit_policy import (
     MEGABYTE,
     QUICK_SAMPLE_S,
     SAMPLE_S,
+    Excess,
     LimitPolicy,
     Usage,
     excesses,
@@ -20,6 +23,7 @@ from deskbus_protocol.manifest import Limits
 def test_the_system_s_own_bound_leaves_room_above_the_limit_of_files() -> None:
     for limit in (16, 64, 1_000, 1_048_576):
         assert open_files_ceiling(limit) >= limit + 64
+    assert open_files_ceiling(16) == 80
 
 
 LIMITS = Limits(cpu_percent=50, memory_mb=100, processes=4, open_files=64, messages_per_s=10)
@@ -77,6 +81,56 @@ def test_an_app_that_grows_towards_its_limit_is_looked_at_more_often() -> None:
     assert next_sample_s(LIMITS, now, now, 1.0) == SAMPLE_S
     assert next_sample_s(LIMITS, None, Usage(processes=3), 1.0) == QUICK_SAMPLE_S
     assert next_sample_s(Limits(), before, now, 1.0) == SAMPLE_S
+
+
+@pytest.mark.requirement("4.4")
+@pytest.mark.parametrize(
+    ("limits", "usage", "excess"),
+    [
+        (Limits(memory_mb=100), "memory", Excess("memory", 104_857_601, 104_857_600)),
+        (Limits(processes=4), "processes", Excess("processes", 5, 4)),
+        (Limits(cpu_percent=50), "cpu_percent", Excess("cpu", 50.5, 50)),
+        (Limits(open_files=64), "open_files", Excess("open_files", 65, 64)),
+        (Limits(log_kb_per_s=2), "log_bytes_per_s", Excess("log", 2048.5, 2048)),
+        (Limits(messages_per_s=10), "messages_per_s", Excess("messages", 10.5, 10)),
+        (Limits(bus_kb_per_s=3), "bus_bytes_per_s", Excess("bus_bytes", 3072.5, 3072)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_limit_is_exceeded_beyond_it_and_not_at_it(
+    limits: Limits, usage: str, excess: Excess
+) -> None:
+    at_it: dict[str, Any] = {usage: excess.allowed}
+    beyond_it: dict[str, Any] = {usage: excess.measured}
+    assert set(Usage()) == {0}
+    assert list(excesses(limits, Usage(**at_it))) == []
+    assert list(excesses(limits, Usage(**beyond_it))) == [excess]
+
+
+def test_a_sample_that_is_a_little_early_is_a_strike() -> None:
+    strikes = LimitPolicy(LIMITS)
+    actions = [strikes.judge(tenth / 10, Usage(cpu_percent=80)).action for tenth in (0, 9, 18)]
+    assert actions == ["warn", "fine", "end"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "before", "now", "elapsed_s", "quick"),
+    [
+        (Limits(memory_mb=100), Usage(memory=MEGABYTE), Usage(memory=2 * MEGABYTE), 1, False),
+        (Limits(processes=4), None, Usage(processes=1), 1, False),
+        (Limits(processes=3), None, Usage(processes=1), 1, True),
+        (Limits(processes=4), Usage(processes=1), Usage(processes=2), 1, True),
+        (Limits(processes=4), Usage(processes=9), Usage(processes=9), 1, False),
+        (Limits(open_files=64), Usage(), Usage(open_files=20), 1, True),
+        (Limits(open_files=64), Usage(), Usage(open_files=10), 1, False),
+        (Limits(open_files=64), Usage(), Usage(open_files=10), 0.1, True),
+    ],
+)
+def test_an_app_is_looked_at_soon_where_it_would_be_over_a_limit_in_three_seconds(
+    *, limits: Limits, before: Usage | None, now: Usage, elapsed_s: float, quick: bool
+) -> None:
+    expected = QUICK_SAMPLE_S if quick else SAMPLE_S
+    assert next_sample_s(limits, before, now, elapsed_s) == expected
 
 
 @given(st.lists(st.booleans(), max_size=60), st.integers(1, 6))

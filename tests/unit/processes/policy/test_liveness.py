@@ -32,6 +32,24 @@ def test_signs_of_life_before_it_is_ready_make_it_no_later() -> None:
     assert watched.look(20) == "never_ready"
 
 
+def test_one_that_gave_signs_of_life_before_it_was_ready_is_watched_from_then_on() -> None:
+    watched = liveness(deadline_s=30)
+    watched.beat(3)
+    watched.ready(5)
+    assert watched.due_at == 35
+    silent = liveness(deadline_s=30)
+    silent.ready(5)
+    assert silent.due_at is None
+
+
+def test_one_that_is_being_ended_misses_nothing() -> None:
+    watched = liveness(deadline_s=1)
+    watched.ready(0)
+    watched.beat(0)
+    watched.stop()
+    assert (watched.due_at, watched.look(1)) == (None, None)
+
+
 @pytest.mark.requirement("6.4")
 def test_silence_is_told_at_the_deadline() -> None:
     watched = liveness(deadline_s=1)
@@ -77,7 +95,9 @@ def test_without_a_sign_after_that_it_is_told_after_all() -> None:
     watched = liveness(deadline_s=1)
     watched.ready(0)
     watched.beat(0)
+    assert watched.look(1 + STOOD_STILL_S) is None
     assert watched.look(100) is None
+    assert watched.due_at == 100 + STOOD_STILL_S / 2
     assert watched.look(100 + STOOD_STILL_S / 2) == "unresponsive"
 
 

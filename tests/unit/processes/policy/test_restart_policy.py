@@ -20,6 +20,7 @@ def restart_policy(spec: RestartSpec = SPEC, chance: float = 0.0) -> RestartPoli
 
 @pytest.mark.requirement("6.2")
 def test_the_delay_doubles_from_crash_to_crash_up_to_its_limit() -> None:
+    assert RestartPolicy(PATIENT).restarts == 0
     watched = restart_policy(PATIENT)
     delays = []
     for now in range(7):
