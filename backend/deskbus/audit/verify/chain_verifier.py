@@ -31,14 +31,13 @@ class _Through(msgspec.Struct, frozen=True):
 
 
 class ChainVerifier:
-    """`signer` is the key that must have signed the head of file `number`, the first to come."""
+    """`signer` is the key that must have signed the head of the first file to come."""
 
-    def __init__(self, origin: str, signer: bytes, number: int) -> None:
+    def __init__(self, origin: str, signer: bytes) -> None:
         self._origin = origin
         self._head_signer = signer
+        # Of a file before that was removed, what it said of `recover` is gone with it.
         self._next = self._recover = signer
-        self._number = number
-        self._kept_from_start = number == 1
         self._last: Checkpoint | None = None
         self._tail: list[bytes] = []
         self._rest = b""
@@ -66,7 +65,7 @@ class ChainVerifier:
         """Raises `Tampered`."""
         try:
             head = read_head(line)
-            found = checkpoint.read(head.note, *self._signers())
+            found = checkpoint.read(head.note, self._head_signer, self._recover)
         except LineError as error:
             raise Tampered(str(error), self.size) from None
         except NoteError as error:
@@ -74,7 +73,10 @@ class ChainVerifier:
         if found.head is None or found.origin != self._origin or found.head.number != number:
             raise Tampered("the head of the file belongs to another file", self.size)
         if self._last is None:
-            self._frontier = _frontier(head.nodes, found)
+            try:
+                self._frontier = head.frontier(found.size)
+            except LineError as error:
+                raise Tampered(str(error), self.size) from None
             self.first = found.size
         else:
             if found.batch != self._last.batch + 1:
@@ -83,7 +85,6 @@ class ChainVerifier:
         self._settle(found, head.note)
         self._head_signer = found.head.head
         self._prev = leaf_hash(line)
-        self._number = number + 1
 
     def take(self, lines: list[bytes]) -> None:
         """The lines behind a head; raises `Tampered`."""
@@ -109,12 +110,6 @@ class ChainVerifier:
 
     def end_file(self, rest: bytes) -> None:
         self._rest = rest
-
-    def _signers(self) -> tuple[bytes, ...]:
-        """Where the file before was removed, what it said of `recover` is gone with it."""
-        if self._last is None and not self._kept_from_start:
-            return (self._head_signer,)
-        return self._head_signer, self._recover
 
     def _add_tail(self, head: Checkpoint) -> None:
         """The unsigned end of the file before: records the head covers, and bytes it counts."""
@@ -162,10 +157,3 @@ class ChainVerifier:
         self._last = found
         self._next, self._recover = found.next, found.recover
         self.newest = note
-
-
-def _frontier(nodes: list[bytes], found: Checkpoint) -> Frontier:
-    try:
-        return Frontier(found.size, nodes)
-    except ValueError:
-        raise Tampered("the head of the file does not fit its own size", 0) from None

@@ -121,7 +121,7 @@ class Verifier:
         self._file = ""
         self._findings: list[AuditFinding] = []
         self._known: dict[int, bytes] = {}
-        self._follower = ChainVerifier(self._origin, self._genesis, 1)
+        self._follower = ChainVerifier(self._origin, self._genesis)
 
     def run(self) -> AuditVerdict:
         try:
@@ -160,7 +160,7 @@ class Verifier:
         first = files[0].number
         if first > len(pruned.signers):
             raise Tampered(f"file {len(pruned.signers)} is missing", 0)
-        self._follower = ChainVerifier(self._origin, pruned.signers[first - 1], first)
+        self._follower = ChainVerifier(self._origin, pruned.signers[first - 1])
         total = sum(file.path.stat().st_size for file in files)
         done = 0
         for number, file in enumerate(files, first):

@@ -129,7 +129,7 @@ class ChainWriter:
     def append(self, group: Sequence[Stamped]) -> list[bytes]:
         """Returns the lines of the records, which are on the disk then; raises `OSError`."""
         day = self._clock.now_ms() // DAY_MS
-        full = self._bytes > self._max_bytes or self._batch - self._first_batch > FILE_BATCHES
+        full = self._bytes > self._max_bytes or self._batch - self._first_batch >= FILE_BATCHES
         if full or day != self._day:
             self.begin_file()
         frontier, prev, batch = self._frontier.copy(), self._prev, self._batch
