@@ -10,6 +10,7 @@ the slope of memory, descriptors, threads, tasks, files or latency proves that i
 import argparse
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -385,8 +386,12 @@ async def soak(length_s: float) -> list[Sample]:
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         with steppable_clock(Path(folder)) as clock:
             data = Path(folder) / "data"
-            async with start_shell(data, config=CONFIG, consent="ask") as shell:
-                return await Soak(shell, data, clock).run(length_s)
+            try:
+                async with start_shell(data, config=CONFIG, consent="ask") as shell:
+                    return await Soak(shell, data, clock).run(length_s)
+            finally:
+                OUTPUT.mkdir(parents=True, exist_ok=True)
+                shutil.copy(data / "stderr.log", OUTPUT / "backend.log")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
