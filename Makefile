@@ -55,7 +55,7 @@ help:
 	@echo 'make load                100 to 1,000 apps with mixed traffic, and the knee; fails at its thresholds'
 	@echo 'make control-load        the control centre in a browser at 10,000 msg/s; fails at its thresholds'
 	@echo 'make soak MINUTES=10     steady load; fails on growth'
-	@echo 'make fuzz SECONDS=60     hostile bytes on every entrance'
+	@echo 'make fuzz SECONDS=60     hostile bytes on every entrance, and to each reader by coverage'
 	@echo 'make chaos               a machine whose disk, memory, descriptors, clock, keys or parts fail, amid traffic'
 	@echo 'make fdc3-conformance FDC3=PATH  the suite of a checkout of finos/FDC3; ROUTE=electron or browser'
 	@echo 'make mutate PACKAGE=trie small faults in the source of a part that its tests have to find'
@@ -162,8 +162,10 @@ bench-compiled:
 soak: setup
 	$(PYTHON) -m tests.performance.soak --minutes $(MINUTES)
 
-fuzz: setup
+fuzz:
+	@scripts/setup --fuzz
 	$(PYTHON) -m tests.performance.fuzz --seconds $(SECONDS)
+	$(PYTHON) -m tests.performance.fuzzing.guided --seconds $(SECONDS)
 
 crash-test: setup
 	$(PYTHON) -m tests.performance.crash

@@ -28,6 +28,15 @@ def _decoders(check: Check) -> Iterator[Check]:
     yield check
 
 
+def _framing(chance: random.Random) -> None:
+    block = mutation.stream(chance)
+    framing_holds(block, mutation.pieces(chance, block))
+
+
+def _reading(chance: random.Random) -> None:
+    reading_holds(mutation.lines(chance))
+
+
 @contextmanager
 def _pipe() -> Iterator[Check]:
     with started(SERVERS["deskbus"]) as running:
@@ -41,8 +50,8 @@ def _pipe() -> Iterator[Check]:
 
 
 TARGETS = {
-    "framing": lambda: _decoders(framing_holds),
-    "reading": lambda: _decoders(reading_holds),
+    "framing": lambda: _decoders(_framing),
+    "reading": lambda: _decoders(_reading),
     "pipe": _pipe,
 }
 

@@ -164,9 +164,12 @@ class HandwrittenFile(Generic[Content]):
 
 
 def _places(text: str) -> dict[str, int]:
-    """The line of each value of a JSON text, by its place."""
+    """The line of each value of a JSON text, by its place.
+
+    The key of an object is None until it has come: a key may be empty.
+    """
     found: dict[str, int] = {}
-    inside: list[tuple[str, str | int]] = []
+    inside: list[tuple[str, str | int | None]] = []
     line, at = 1, 0
     for token in _TOKEN.finditer(text):
         line += text.count("\n", at, token.start())
@@ -176,21 +179,21 @@ def _places(text: str) -> dict[str, int]:
             inside.pop()
         elif mark == ",":
             place, key = inside[-1]
-            inside[-1] = (place, key + 1 if isinstance(key, int) else "")
+            inside[-1] = (place, key + 1 if isinstance(key, int) else None)
         elif mark == ":":
             continue
-        elif inside and inside[-1][1] == "":
+        elif inside and inside[-1][1] is None:
             inside[-1] = (inside[-1][0], json.loads(mark))
             found.setdefault(_place_in(inside), line)
         else:
             place = _place_in(inside)
             found.setdefault(place, line)
             if mark in "{[":
-                inside.append((place, "" if mark == "{" else 0))
+                inside.append((place, None if mark == "{" else 0))
     return found
 
 
-def _place_in(inside: list[tuple[str, str | int]]) -> str:
+def _place_in(inside: list[tuple[str, str | int | None]]) -> str:
     if not inside:
         return ""
     place, key = inside[-1]

@@ -1,7 +1,6 @@
 """Invariants of the decoders under any bytes; each check raises `AssertionError`."""
 
 import json
-import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from unittest import mock
@@ -20,7 +19,6 @@ from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.method import TraceContext
 from deskbus_protocol.wire import framing
 from deskbus_protocol.wire.framing import Decoder, FramingDecoder, FramingLostError, LineDecoder
-from tests.performance.fuzzing import mutation
 
 SMALL_FRAME_BYTES = 700
 LOST = b"the framing was lost"
@@ -29,13 +27,12 @@ Routed = tuple[str, str, bytes, TraceContext | UnsetType]
 """Method, topic or token, payload, and trace context."""
 
 
-def framing_holds(chance: random.Random) -> None:
+def framing_holds(block: bytes, pieces: list[bytes]) -> None:
     """A stream gives the same frames however it is cut; lines are those that fit the limit."""
-    block = mutation.stream(chance)
     with mock.patch.object(framing, "MAX_FRAME_BYTES", SMALL_FRAME_BYTES):
         whole = _fed(FramingDecoder(), [block])
-        cut = _fed(FramingDecoder(), mutation.pieces(chance, block))
-        got, refused = _fed(LineDecoder(), mutation.pieces(chance, block))
+        cut = _fed(FramingDecoder(), pieces)
+        got, refused = _fed(LineDecoder(), pieces)
     assert whole == cut or LOST in (whole[0], cut[0]), "the frames depend on the cuts"
     assert (whole[0] == LOST) == (cut[0] == LOST), "whether framing is lost depends on the cuts"
     ended = [line + b"\n" for line in block.split(b"\n")[:-1]]
@@ -46,9 +43,8 @@ def framing_holds(chance: random.Random) -> None:
     assert refused == over, "a refusal is not told, or told without reason"
 
 
-def reading_holds(chance: random.Random) -> None:
+def reading_holds(block: bytes) -> None:
     """Nothing but `DeskbusError` is raised, only sound JSON is accepted, both lanes agree."""
-    block = mutation.lines(chance)
     block = block[: block.rfind(b"\n") + 1]
     routed: list[Routed] = []
     outbox = Outbox(_NoFlusher(), lambda: None)

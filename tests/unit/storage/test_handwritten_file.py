@@ -61,6 +61,11 @@ def refusal(text: str | bytes) -> HandwrittenFileError:
             "home.toml:4: doors[1].sate: There is no such key.",
             "Did you mean state?",
         ),
+        (
+            '{"doors": [\n {"name": "a",\n  "": [1, 2]}]}',
+            "home.toml:2: doors[0]: Object contains unknown field ``.",
+            "Correct the value.",
+        ),
     ],
 )
 def test_an_error_says_where_why_and_what_to_do(text: str, cause: str, action: str) -> None:
