@@ -1,8 +1,9 @@
 """Many apps with mixed traffic: `python -m tests.performance.mixed_load`, for `make load`.
 
-First 100, 250, 500 and 1,000 connections at one rate, then 500 at ever higher ones until it no
-longer follows: the knee. Prints and draws percentiles of latency over time, processor and memory.
-The exit code is 1 where a message is lost, or where a threshold is missed.
+First 100, 250, 500 and 1,000 connections at one rate, some of them WebSockets of pages, then 500 at
+ever higher ones until it no longer follows: the knee. Prints and draws percentiles of latency over
+time, processor and memory. The exit code is 1 where a message is lost, or where a threshold is
+missed.
 
 Others on the machine make most moments slow, so a threshold holds for the quietest span of 0.2 s: a
 product that is slow has none.
@@ -18,10 +19,14 @@ import msgspec
 
 from demo.processes import process, processor_of
 from tests.performance.servers.load import ROOT, LoadError, load
-from tests.performance.servers.ours import Deskbus
+from tests.performance.servers.ours import DeskbusWeb
 from tests.performance.servers.server import Running, started
 
-SIZES = (100, 250, 500, 1_000)
+PAGES = {100: 10, 250: 25, 500: 50, 1_000: 60}
+"""How many connections, and how many of them come through the web gateway, which lets in at most
+64 WebSockets of one origin.
+"""
+
 RATE = 1_000
 """Messages that are sent a second, by all apps: 3.6 million an hour."""
 KNEE_SIZE = 500
@@ -35,6 +40,7 @@ WINDOW_S = 0.2
 
 P50_MS = 2.0
 P99_MS = 5.0
+PAGE_P50_MS = 3.0
 MEMORY_MB = {100: 120.0, 250: 150.0, 500: 200.0, 1_000: 320.0}
 FOLLOWS = 0.95
 """The part of a rate that is delivered where the backend follows it."""
@@ -65,6 +71,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     all: Latency
     each: list[Latency]
+    pages: Latency
+    each_of_pages: list[Latency]
     kinds: dict[str, Latency]
 
     @property
@@ -72,12 +80,19 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         """The span with the least p99."""
         return min(self.each, key=lambda span: span.p99)
 
+    @property
+    def page_p50_ms(self) -> float:
+        """Of what pages hear, in the quietest span."""
+        return min(span.p50 for span in self.each_of_pages)
+
 
 def run(running: Running, apps: int, rate: int, span_s: float) -> Run:
     task = {
-        "client": running.client,
+        "client": "deskbus",
+        "page_client": running.client,
         "address": running.address,
         "clients": apps,
+        "pages": PAGES[apps],
         "rate": rate,
         "payload_bytes": PAYLOAD_BYTES,
         "warm_s": WARM_S,
@@ -118,6 +133,8 @@ def find_faults(runs: Sequence[Run]) -> list[str]:
             faults.append(f"{name}: p50 {quiet.p50:.2f} ms in the quietest span, above {P50_MS:g}")
         if quiet.p99 > P99_MS:
             faults.append(f"{name}: p99 {quiet.p99:.2f} ms in the quietest span, above {P99_MS:g}")
+        if each.page_p50_ms > PAGE_P50_MS:
+            faults.append(f"{name}: pages hear after {each.page_p50_ms:.2f} ms (p50)")
         limit_mb = MEMORY_MB[each.apps]
         if each.memory_mb > limit_mb:
             faults.append(f"{name}: {each.memory_mb:.0f} MB, above {limit_mb:g}")
@@ -143,12 +160,14 @@ def line(each: Run) -> str:
     return (
         f"{each.apps:6,} {each.rate:7,} {each.per_second:9,.0f} {whole.p50:8.2f} {whole.p95:8.2f} "
         f"{whole.p99:8.2f} {whole.max:8.1f} {quiet.p50:8.2f} {quiet.p99:8.2f} "
+        f"{each.pages.p50:8.2f} {each.pages.p99:8.2f} {each.page_p50_ms:8.2f} "
         f"{each.processor:6.0%} {each.memory_mb:7.0f} {each.lost:5} {each.failed:6}"
     )
 
 
 HEAD = (
-    "  apps  rate/s    sent/s      p50      p95      p99      max  p50 quiet p99 quiet    CPU"
+    "  apps  rate/s    sent/s      p50      p95      p99      max  p50 quiet p99 quiet"
+    " page p50 page p99   quiet    CPU"
     "      MB  lost failed"
 )
 
@@ -189,13 +208,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.parse_args(arguments)
     print(HEAD)
     sizes, rates = [], []
-    for apps in SIZES:
-        with started(Deskbus("deskbus")) as running:
+    for apps in PAGES:
+        with started(DeskbusWeb("deskbus")) as running:
             sizes.append(run(running, apps, RATE, SPAN_S))
         print(line(sizes[-1]), flush=True)
     for rate in KNEE_RATES:
         try:
-            with started(Deskbus("deskbus")) as running:
+            with started(DeskbusWeb("deskbus")) as running:
                 rates.append(run(running, KNEE_SIZE, rate, KNEE_SPAN_S))
         except LoadError as error:
             print(f"{rate:,} messages a second: {error}")

@@ -1,7 +1,8 @@
 // Mixed traffic of `clients` connections for `span_s`, at `rate` messages a second between them: one
 // in ten is heard by everybody on a wildcard of its group, one in ten is a request, one in ten is
-// durable, one in ten an FDC3 context's topic; the others go from one client to one other. Reports
-// latencies of each `window_s` and of each kind.
+// durable, one in ten an FDC3 context's topic; the others go from one client to one other. Of the
+// clients `pages` come as pages do, each by a WebSocket of its own (`page_client`). Reports latencies
+// of each `window_s`, of each kind, and of what pages hear.
 'use strict';
 const { openMany, quantile, report, spec, text } = require('./spec.js');
 
@@ -13,7 +14,14 @@ const KINDS = ['one', 'one', 'one', 'group', 'request', 'one', 'durable', 'one',
 const now = () => Number(process.hrtime.bigint()) / 1e6;
 
 async function main() {
-  const clients = await openMany(spec.clients);
+  const clients = await openMany(spec.clients - spec.pages);
+  const isPage = new Set();
+  for (const page of await openMany(spec.pages, spec.page_client)) {
+    // Between the others, and never the first of a group, which answers requests.
+    const at = isPage.size * Math.floor(spec.clients / spec.pages) + 1;
+    clients.splice(at, 0, page);
+    isPage.add(page);
+  }
   const stores = await Promise.all(
     clients.map((client, at) => client.openStore(`stored.group${Math.floor(at / GROUP)}`)),
   );
@@ -22,13 +30,15 @@ async function main() {
   const done = { ...due };
   const failed = { ...due };
   let measuring = false;
-  const note = (kind, sentAt) => {
+  const note = (kind, sentAt, client) => {
     done[kind] += 1;
-    if (measuring) times.push([now() - began, now() - sentAt, kind]);
+    if (measuring) times.push([now() - began, now() - sentAt, kind, isPage.has(client)]);
   };
-  const take = (kind) => (payload) => note(kind, Number(payload.slice(0, payload.indexOf(' '))));
+  const takeBy = (client) => (kind) => (payload) =>
+    note(kind, Number(payload.slice(0, payload.indexOf(' '))), client);
   await Promise.all(
     clients.map(async (client, at) => {
+      const take = takeBy(client);
       await client.subscribe(`load.one.${at}`, take('one'));
       const group = Math.floor(at / GROUP);
       await client.subscribe(`load.group.${group}.*`, take('group'));
@@ -58,7 +68,7 @@ async function main() {
     else
       client
         .request(`load.request.${group * GROUP}`, stamped)
-        .then(() => note(kind, sentAt))
+        .then(() => note(kind, sentAt, client))
         .catch(fails);
   };
 
@@ -83,15 +93,26 @@ async function main() {
     const [p50, p95, p99] = [0.5, 0.95, 0.99].map((part) => quantile(sorted, part) ?? 0);
     return { p50, p95, p99, max: sorted[sorted.length - 1] ?? 0, count: sorted.length };
   };
-  const each = [];
-  const windows = Math.ceil((spec.warm_s + spec.span_s) / spec.window_s);
-  for (let at = 0; at < windows; at++) {
-    const within = times.filter(([ms]) => Math.floor(ms / 1000 / spec.window_s) === at);
-    if (within.length) each.push({ at_s: at * spec.window_s, ...four(within) });
-  }
+  const windowsOf = (chosen) => {
+    const each = [];
+    const windows = Math.ceil((spec.warm_s + spec.span_s) / spec.window_s);
+    for (let at = 0; at < windows; at++) {
+      const within = chosen.filter(([ms]) => Math.floor(ms / 1000 / spec.window_s) === at);
+      if (within.length) each.push({ at_s: at * spec.window_s, ...four(within) });
+    }
+    return each;
+  };
+  const heardByPages = times.filter(([, , , byPage]) => byPage);
   const kinds = {};
   for (const kind of Object.keys(due)) kinds[kind] = four(times.filter(([, , of]) => of === kind));
-  const figures = { all: four(times), each, kinds, per_second: sent / seconds };
+  const figures = {
+    all: four(times),
+    each: windowsOf(times),
+    pages: four(heardByPages),
+    each_of_pages: windowsOf(heardByPages),
+    kinds,
+    per_second: sent / seconds,
+  };
   report({ ...figures, lost: missing(), failed: Object.values(failed).reduce((a, b) => a + b) });
 }
 

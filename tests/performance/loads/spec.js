@@ -6,7 +6,7 @@ const { fork } = require('child_process');
 const { join } = require('path');
 
 const spec = JSON.parse(process.argv[2]);
-const { connect } = require(`../clients/${spec.client}.js`);
+const connectBy = (client) => require(`../clients/${client}.js`).connect;
 
 process.on('unhandledRejection', (error) => {
   throw error;
@@ -14,10 +14,11 @@ process.on('unhandledRejection', (error) => {
 
 exports.spec = spec;
 exports.text = 'x'.repeat(spec.payload_bytes ?? 256);
-exports.open = () => connect(spec.address);
+exports.open = () => connectBy(spec.client)(spec.address);
 
 // Opens `count` connections, one after the other: a listening socket's backlog is short.
-exports.openMany = async (count) => {
+exports.openMany = async (count, by = spec.client) => {
+  const connect = connectBy(by);
   const clients = [];
   while (clients.length < count) clients.push(await connect(spec.address));
   return clients;

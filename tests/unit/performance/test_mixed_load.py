@@ -8,6 +8,7 @@ from tests.performance.mixed_load import (
     MEMORY_MB,
     P50_MS,
     P99_MS,
+    PAGE_P50_MS,
     Latency,
     Run,
     find_faults,
@@ -30,6 +31,8 @@ def run(**changes: Any) -> Run:
         "failed": 0,
         "all": span(),
         "each": [span(at=at) for at in range(8)],
+        "pages": span(),
+        "each_of_pages": [span(at=at) for at in range(8)],
         "kinds": {},
     }
     return Run(**{**sound, **changes})
@@ -50,6 +53,7 @@ def test_spans_in_which_the_machine_was_busy_are_no_fault() -> None:
         ({"failed": 2}, "2 calls failed"),
         ({"each": [span(P99_MS + 0.1)] * 8}, "p99"),
         ({"each": [span(3.0, P50_MS + 0.1)] * 8}, "p50"),
+        ({"each_of_pages": [span(9.0, PAGE_P50_MS + 0.1)] * 8}, "pages hear"),
         ({"memory_mb": MEMORY_MB[500] + 1}, "MB"),
     ],
 )
