@@ -46,6 +46,7 @@ class Heartbeat:
 
     def _look(self) -> None:
         now = _loop_s()
+        self._link.look_for_progress()
         stood_still = now - self._due_at >= STOOD_STILL_S
         silent_s = now - self._link.heard_at
         if stood_still and silent_s >= self._interval_s:

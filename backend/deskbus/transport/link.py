@@ -77,7 +77,9 @@ class Link(asyncio.Protocol):
         self.outbox = Outbox(flusher, self.abort, self._traffic)
         self.closed = asyncio.Event()
         self.heard_at = 0.0
-        """The loop's time of the last bytes from the peer."""
+        """The loop's time of the last sign of life of the peer."""
+        self._unread_bytes = 0
+        """Waiting for a peer that is slow, when they were last looked at."""
         self.received_bytes = 0
         self.process = NO_PROCESS
         """The id of the peer's process when it connected, as the kernel knows it."""
@@ -312,11 +314,23 @@ class Link(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._is_full = True
+        self._unread_bytes = self._waiting_bytes
         self._tell_outbox()
 
     def resume_writing(self) -> None:
         self._is_full = False
+        self.heard_at = asyncio.get_running_loop().time()
         self._tell_outbox()
+
+    def look_for_progress(self) -> None:
+        """A peer that is slow is not read from, so what it has taken is its sign of life."""
+        if self._is_full and self._waiting_bytes != self._unread_bytes:
+            self._unread_bytes = self._waiting_bytes
+            self.heard_at = asyncio.get_running_loop().time()
+
+    @property
+    def _waiting_bytes(self) -> int:
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def _tell_outbox(self) -> None:
         """The outbox waits while its peer is behind, or what is to be encoded for it."""
