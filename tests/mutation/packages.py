@@ -41,6 +41,7 @@ PACKAGES = {
             "unit/security/test_permission_checker.py",
             "unit/security/test_service.py",
             "unit/security/test_permission_checker_trust.py",
+            "unit/security/test_permission_checker_last_used.py",
             "unit/protocol/test_catalogue.py",
             "unit/security/decisions/test_one_time_grants.py",
         ),

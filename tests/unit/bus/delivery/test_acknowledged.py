@@ -11,6 +11,9 @@ from deskbus_protocol.errors import CONNECTION_LOST, DeskbusError
 from deskbus_protocol.history import DeadLetterReason
 from tests.support.messages import Mint, read
 
+DIGITS = 12
+"""Bytes by which lines with higher numbers are longer than the first."""
+
 
 class Rig:
     """An outlet with a clock that the test turns."""
@@ -293,3 +296,195 @@ async def test_room_is_there_once_the_last_piece_went_out(rig: Rig, turns: Turns
             await anyio.wait_all_tasks_blocked()
             while turns.works:
                 turns.pass_one()
+
+
+def test_a_client_is_sent_at_once_while_it_is_there_and_nothing_else_waits(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acknowledged, "MAX_IN_FLIGHT", 1)
+    assert rig.outlet.sends_at_once is True
+    rig.publish(2)
+    assert (rig.outlet.sends_at_once, len(rig.outlet)) == (False, 2)
+    assert (rig.outlet.holds("a", 1), rig.outlet.holds("a", 2)) == (True, False)
+    rig.outlet.acknowledge("a", [1])
+    assert (rig.outlet.sends_at_once, len(rig.outlet)) == (True, 1)
+    assert (rig.outlet.holds("a", 1), rig.outlet.holds("a", 2)) == (False, True)
+    rig.outlet.disconnect()
+    assert rig.outlet.sends_at_once is False
+
+
+def test_all_that_waits_goes_out_however_many_pieces_it_makes(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acknowledged, "SENT_AT_ONCE", 2)
+    rig.outlet.disconnect()
+    rig.publish(9)
+    rig.outlet.connect(rig)
+    assert [seq for seq, _ in rig.sent] == list(range(1, 10))
+
+
+@pytest.mark.requirement("1.4")
+def test_as_many_bytes_wait_as_are_allowed_and_no_more(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = len(Mint().line("a")[0])
+    monkeypatch.setattr(acknowledged, "MAX_WAITING_BYTES", 3 * size + DIGITS)
+    rig.outlet.disconnect()
+    rig.publish(3)
+    assert rig.dead == []
+    rig.publish(2)
+    assert rig.dead == [(1, "overflow", 0), (2, "overflow", 0)]
+    rig.outlet.revoke(lambda topic: topic != "a")
+    rig.dead.clear()
+    rig.publish(3)
+    assert rig.dead == [], "what was taken out makes room"
+    rig.outlet.take_all()
+    rig.publish(3)
+    assert rig.dead == []
+    rig.outlet.release(lambda _: True)
+    rig.publish(3)
+    assert rig.dead == []
+    rig.outlet.connect(rig)
+    rig.outlet.disconnect()
+    rig.publish(3)
+    assert rig.dead == [], "what was sent no longer waits"
+
+
+def test_the_window_is_as_wide_in_bytes_after_all_that_can_leave_it(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = len(Mint().line("a")[0])
+    monkeypatch.setattr(acknowledged, "MAX_IN_FLIGHT_BYTES", 2 * size)
+    leave: list[Callable[[], object]] = [
+        lambda: rig.outlet.acknowledge("a", [seq for seq, _ in rig.sent]),
+        lambda: rig.outlet.revoke(lambda _: False),
+        lambda: rig.outlet.release(lambda _: True),
+        rig.outlet.take_all,
+    ]
+    for each in leave:
+        rig.sent.clear()
+        rig.publish(3)
+        assert len(rig.sent) == 2
+        each()
+        rig.outlet.take_all()
+
+
+def test_what_comes_again_after_a_return_counts_as_no_further_attempt(rig: Rig) -> None:
+    rig.publish()
+    for _ in range(9):
+        rig.outlet.disconnect()
+        rig.outlet.connect(rig)
+    assert rig.sent == [(1, None), *[(1, 1)] * 9]
+    assert rig.dead == []
+
+
+def test_some_topics_alone_are_sent_again_and_what_is_due_anyhow(rig: Rig, turns: Turns) -> None:
+    rig.outlet.connect(rig)
+    for topic in "abc":
+        rig.publish(2, topic=topic)
+    rig.sent.clear()
+    rig.outlet.send_again(lambda topic: topic == "b")
+    assert rig.sent == [(1, 1), (2, 1)]
+    rig.sent.clear()
+    rig.outlet.send_again(lambda topic: topic in "ab")
+    rig.outlet.send_again(lambda topic: topic == "c")
+    while turns.works:
+        turns.pass_one()
+    assert len(rig.sent) == 6
+
+
+def test_nothing_is_due_to_a_client_that_has_left(rig: Rig, turns: Turns) -> None:
+    rig.outlet.connect(rig)
+    rig.publish(5)
+    rig.tick(1000)
+    rig.outlet.disconnect()
+    rig.outlet.connect(rig, lambda _: True)
+    while turns.works:
+        turns.pass_one()
+    assert [seq for seq, _ in rig.sent] == [1, 2, 1, 2, 3, 4, 5]
+
+
+def test_a_client_that_has_left_is_judged_anew_when_it_is_back(rig: Rig) -> None:
+    rig.outlet.disconnect()
+    rig.outlet.connect(rig, lambda _: False)
+    rig.outlet.disconnect()
+    rig.publish()
+    rig.outlet.connect(rig)
+    assert (rig.sent, rig.dead) == ([(1, None)], [])
+
+
+def test_the_lowest_seq_of_each_topic_and_all_of_them_are_told(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acknowledged, "MAX_IN_FLIGHT", 2)
+    rig.publish(3)
+    rig.publish(2, topic="b")
+    assert rig.outlet.first_seqs() == {"a": 1, "b": 1}
+    rig.outlet.acknowledge("a", [1])
+    assert rig.outlet.first_seqs() == {"a": 2, "b": 1}
+    assert rig.outlet.all_seqs() == {("a", 2), ("a", 3), ("b", 1), ("b", 2)}
+    assert [(each.topic, each.seq) for each in rig.outlet.take_all()] == [
+        ("a", 2), ("a", 3), ("b", 1), ("b", 2),
+    ]  # fmt: skip
+    assert (rig.outlet.first_seqs(), len(rig.outlet)) == ({}, 0)
+
+
+def test_revoked_messages_are_dead_whether_in_flight_or_waiting(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acknowledged, "MAX_IN_FLIGHT", 2)
+    rig.publish(3)
+    rig.publish(topic="b")
+    rig.outlet.revoke(lambda topic: topic == "b")
+    assert rig.dead == [(1, "revoked", 1), (2, "revoked", 1), (3, "revoked", 0)]
+    assert rig.outlet.all_seqs() == {("b", 1)}
+
+
+def test_released_messages_are_neither_sent_nor_dead(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acknowledged, "MAX_IN_FLIGHT", 2)
+    rig.publish(4)
+    rig.outlet.release(lambda pending: pending.seq in (1, 3))
+    assert rig.outlet.all_seqs() == {("a", 2), ("a", 4)}
+    assert rig.dead == []
+    rig.outlet.acknowledge("a", [2])
+    assert [seq for seq, _ in rig.sent] == [1, 2, 4]
+
+
+def test_jitter_is_added_to_each_wait(rig: Rig) -> None:
+    rig.outlet = AcknowledgedOutlet(
+        lambda: rig.now, lambda: rig.now, rig._die, jitter_ms=lambda: 70
+    )
+    rig.outlet.connect(rig)
+    rig.publish()
+    assert rig.tick(1069) == []
+    assert rig.tick(1070) == [(1, 1)]
+
+
+def test_a_message_of_the_log_that_the_client_had_before_comes_as_one_that_comes_again(
+    rig: Rig,
+) -> None:
+    line, topic, seq = rig.mint.line("a")
+    rig.outlet.put_owed(line, topic, seq, "earlier", again=True)
+    line, topic, seq = rig.mint.line("a", ttl=300)
+    rig.outlet.put_owed(line, topic, seq, "earlier", again=False)
+    assert rig.sent == [(1, 1), (2, None)]
+    rig.now = 299
+    rig.outlet.put_owed(line, topic, seq + 1, "earlier", again=False)
+    rig.now = 300
+    rig.outlet.put_owed(line, topic, seq + 2, "earlier", again=False)
+    assert rig.dead == [(4, "expired", 0)]
+
+
+def test_a_line_without_a_topic_is_nothing_to_acknowledge(rig: Rig) -> None:
+    rig.outlet.put(b"{}\n", None, 0)
+    assert (rig.sent, len(rig.outlet)) == ([], 0)
+
+
+@pytest.mark.requirement("1.3")
+def test_the_bounds_are_those_that_the_documentation_promises() -> None:
+    assert acknowledged.MAX_IN_FLIGHT == 1000
+    assert acknowledged.MAX_IN_FLIGHT_BYTES == 8 * 2**20
+    assert acknowledged.MAX_WAITING == 10_000
+    assert acknowledged.MAX_WAITING_BYTES == 16 * 2**20

@@ -60,3 +60,44 @@ def test_letters_are_listed_by_reason_and_taken_by_number(letters: DeadLetterQue
     assert [letter.number for letter in letters.newest(10)] == [3, 2, 1]
     assert len(letters.take(None)) == 3
     assert len(letters) == 0
+
+
+@pytest.mark.requirement("1.4")
+def test_it_is_full_where_the_next_letter_costs_one(
+    letters: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, topic, _ = Mint().line("a", "x" * 1000)
+    monkeypatch.setattr(dead_letters, "MAX_LETTERS", 3)
+    for number in range(3):
+        assert not letters.full
+        letters.add("overflow", READER, line, topic, number)
+    assert (letters.full, len(letters)) == (True, 3)
+    letters.take([2])
+    assert (letters.full, len(letters)) == (False, 2)
+    monkeypatch.setattr(dead_letters, "MAX_BYTES", 2 * len(line))
+    assert (letters.full, len(letters)) == (True, 2)
+    letters.take(None)
+    assert (letters.full, len(letters)) == (False, 0)
+
+
+def test_letters_that_are_put_back_count_in_bytes_again(
+    letters: DeadLetterQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, topic, seq = Mint().line("a", "x" * 1000)
+    monkeypatch.setattr(dead_letters, "MAX_BYTES", 3 * len(line))
+    for _ in range(3):
+        letters.add("overflow", READER, line, topic, seq)
+    letters.put_back(letters.take([1, 3]))
+    letters.add("overflow", READER, line, topic, seq)
+    assert [letter.number for letter in letters.newest(9)] == [4, 3, 2]
+
+
+def test_letters_that_are_only_counted_have_numbers_too(letters: DeadLetterQueue) -> None:
+    line, topic, seq = Mint().line()
+    letters.add("overflow", READER, line, topic, seq)
+    letters.count("overflow", 7)
+    letters.add("expired", READER, line, topic, seq)
+    assert letters.counts == {"overflow": 8, "expired": 1}
+    assert [letter.number for letter in letters.newest(9)] == [9, 1]
+    assert [letter.attempts for letter in letters.newest(9)] == [0, 0]
+    assert letters.newest(0) == []
