@@ -16,6 +16,10 @@ class Package(NamedTuple):
 
 
 ROOT_NODE = "def __init__(self, *, is_many: bool = False, visits: int = 1) -> None:"
+FIGURE = "a bound's own figure, which its tests take from the source"
+UNUSED = "written anew before anybody reads it"
+IF_OPEN = "if self._descriptor >= 0:"
+LATER_ENDS = "later = [d.until for d in self._decisions if d.until is not None and d.until > now]"
 STRICT_ZIP = "for level, parent in zip(reversed(levels), reversed(path[:-1]), strict=True):"
 
 PACKAGES = {
@@ -45,6 +49,15 @@ PACKAGES = {
             "unit/protocol/test_catalogue.py",
             "unit/security/decisions/test_one_time_grants.py",
         ),
+        {
+            "security/permission_checker.py": {
+                "MAX_VERDICTS = 65_536 | 65536 becomes 65537": FIGURE,
+                "self.epoch = 0 | 0 becomes 1": "an epoch is only compared with an earlier one",
+                f"{LATER_ENDS} | d.until > now: Gt becomes GtE": (
+                    "what ends at this moment is left out already, and only looked at once more"
+                ),
+            },
+        },
     ),
     "chain": Package(
         ("audit/write/chain_writer.py", "audit/verify/chain_verifier.py"),
@@ -54,6 +67,20 @@ PACKAGES = {
             "unit/audit/store/test_retention.py",
             "unit/audit/test_logger.py",
         ),
+        {
+            "audit/write/chain_writer.py": {
+                "FILE_BATCHES = 1024 | 1024 becomes 1025": FIGURE,
+                "self._descriptor = -1 | 1 becomes 2": "no descriptor is below 0",
+                "self._day = 0 | 0 becomes 1": UNUSED,
+                "self._first_batch = 0 | 0 becomes 1": UNUSED,
+                f"{IF_OPEN} | self._descriptor >= 0: GtE becomes Gt": "0 is the standard input's",
+                f"{IF_OPEN} | 0 becomes 1": "0 is the standard input's",
+            },
+            "audit/verify/chain_verifier.py": {
+                "MAX_UNSIGNED = 100_000 | 100000 becomes 100001": FIGURE,
+                "self.first = 0 | 0 becomes 1": UNUSED,
+            },
+        },
     ),
     "cipher": Package(
         ("vault/cipher.py",),
@@ -67,6 +94,11 @@ PACKAGES = {
             "processes/policy/liveness.py",
         ),
         ("unit/processes/policy",),
+        {
+            "processes/policy/app_state_machine.py": {
+                "self._is_ready = False | False becomes True": UNUSED,
+            },
+        },
     ),
     "delivery": Package(
         (
@@ -81,5 +113,11 @@ PACKAGES = {
             "unit/bus/test_service_grace.py",
             "unit/bus/test_service_shares.py",
         ),
+        {
+            "bus/delivery/acknowledged.py": {
+                "SENT_AT_ONCE = 128 | 128 becomes 129": FIGURE,
+                "self.due = 0 | 0 becomes 1": UNUSED,
+            },
+        },
     ),
 }

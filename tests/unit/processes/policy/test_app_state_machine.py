@@ -163,7 +163,7 @@ def test_an_app_is_ready_when_its_manifest_counts_it_so() -> None:
     assert app.orders.states == ["starting", "ready"]
     app = App(ready="told")
     app.launch()
-    assert app.state() == "starting"
+    assert app.orders.states == ["starting", "starting"], "told again with what is there by then"
     app.machine.process_ready(2.5)
     assert app.state() == "ready"
     assert app.orders.expects_beats
@@ -500,6 +500,15 @@ def test_a_restart_whose_process_does_not_start_is_one_more_crash() -> None:
     assert (app.state(), app.orders.restart_due_in_s) == ("restarting", 2)
     assert app.machine.detail == "There is no such program."
     assert [each.detail for each in app.machine.crashes] == [CRASHED.detail, app.machine.detail]
+
+
+def test_a_person_s_launch_takes_the_place_of_a_restart_that_is_due() -> None:
+    app = App()
+    app.launch()
+    app.end(CRASHED)
+    assert app.orders.restart_due_in_s is not None
+    app.machine.launched()
+    assert app.orders.restart_due_in_s is None
 
 
 def test_the_last_ten_crashes_are_kept() -> None:
