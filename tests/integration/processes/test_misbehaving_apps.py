@@ -11,7 +11,7 @@ from tests.integration.processes.app_ring import Ring, percentile, running_ring
 BAD = {
     "memory": ("memory_mb = 160", ""),
     "fork": ("processes = 12", ""),
-    "spin": ("cpu_percent = 50, strikes = 2", ""),
+    "spin": ("cpu_percent = 20, strikes = 2", ""),
     "log": ("log_kb_per_s = 16, strikes = 2", ""),
     "bus": ("messages_per_s = 500, strikes = 2", ""),
     "stubborn": ("", ""),
@@ -21,7 +21,7 @@ BAD = {
     "never-ready": ("", "ready_within_s = 1.0"),
 }
 
-MESSAGES = 50
+MESSAGES = 20
 GONE_WITHIN_S = 3.0
 
 

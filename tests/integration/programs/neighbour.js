@@ -5,7 +5,7 @@ const { runAsApp } = require('../../../electron-bridge/dist/node');
 
 const [own, from] = process.argv.slice(2);
 const EVERY_MS = 10;
-const TELL_EVERY = 25;
+const TELL_EVERY = 5;
 
 let expected;
 let lost = 0;

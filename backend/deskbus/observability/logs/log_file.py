@@ -19,7 +19,8 @@ class RotatedLogFile:
     """`write` is for any thread, and never waits. Files have mode 0600.
 
     When `path` would exceed `max_bytes` it becomes `path.1`, that becomes `path.2`, and so on;
-    `files` are kept in all. Lines without room, and those that the disk refuses, are counted.
+    `files` are kept in all. Lines that the disk refuses are tried again each `RETRY_S`, whether
+    others follow them or not; those for which there is no room meanwhile are counted.
     """
 
     def __init__(
@@ -78,6 +79,8 @@ class RotatedLogFile:
                 self._under_way = False
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._waiting or self._closing)
+                while not self._closing and (left_s := self._retry_at_s - self._monotonic_s()) > 0:
+                    self._changed.wait(left_s)
                 if not self._waiting:
                     return
                 pieces = list(self._waiting)
@@ -86,18 +89,26 @@ class RotatedLogFile:
             self._write(pieces)
 
     def _write(self, pieces: list[bytes]) -> None:
-        if self._problem and self._monotonic_s() < self._retry_at_s:
-            self.dropped += len(pieces)
-            return
         done = 0
         try:
             while done < len(pieces):
                 done += self._write_some(pieces[done:])
             self._problem = ""
         except OSError as error:
-            self.dropped += len(pieces) - done
-            self._problem = f"the log file can't be written: {error.strerror}"
-            self._retry_at_s = self._monotonic_s() + RETRY_S
+            with self._changed:
+                self._keep(pieces[done:])
+                self._problem = f"the log file can't be written: {error.strerror}"
+                self._retry_at_s = self._monotonic_s() + RETRY_S
+
+    def _keep(self, refused: list[bytes]) -> None:
+        """Puts lines back before those that came meanwhile; the newest have no room."""
+        lines, self._waiting, self._waiting_bytes = [*refused, *self._waiting], deque(), 0
+        for piece in lines:
+            if self._closing or self._waiting_bytes + len(piece) > WAITING_BYTES:
+                self.dropped += 1
+            else:
+                self._waiting.append(piece)
+                self._waiting_bytes += len(piece)
 
     def _write_some(self, pieces: list[bytes]) -> int:
         """Writes as many lines as the file has room for, at least one; returns how many."""

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from deskbus.observability.logs.log_file import RETRY_S, RotatedLogFile
+from deskbus.observability.logs import log_file
+from deskbus.observability.logs.log_file import RotatedLogFile
+
+LIMIT_S = 20
 
 
 def lines_in(folder: Path) -> dict[str, list[str]]:
@@ -48,20 +51,35 @@ def test_a_later_run_goes_on_in_the_same_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a link needs a privilege there")
-def test_what_the_disk_refuses_is_counted_and_tried_again_later(tmp_path: Path) -> None:
-    now_s = [100.0]
+def test_what_the_disk_refuses_is_tried_again_though_nothing_follows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_file, "RETRY_S", 0.01)
     path = tmp_path / "deskbus.log"
     path.symlink_to(tmp_path / "elsewhere")  # nobody leads the log to another file
-    file = RotatedLogFile(path, max_bytes=1000, files=2, monotonic_s=lambda: now_s[0])
-    file.write("lost")
-    assert file.drain(10)
+    file = RotatedLogFile(path, max_bytes=1000, files=2)
+    file.write("first")
+    assert not file.drain(0.1)
     assert file.health().status == "degraded"
     assert not (tmp_path / "elsewhere").exists()
+    file.write("second")
     path.unlink()
-    file.write("lost, for it is too early")
-    assert file.drain(10)
-    now_s[0] += RETRY_S
-    file.write("kept")
+    assert file.drain(LIMIT_S)
+    assert (file.health().status, file.dropped) == ("ok", 0)
     file.close()
-    assert lines_in(tmp_path) == {"deskbus.log": ["kept"]}
-    assert (file.health().status, file.dropped) == ("ok", 2)
+    assert lines_in(tmp_path) == {"deskbus.log": ["first", "second"]}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a link needs a privilege there")
+def test_lines_for_which_there_is_no_room_or_no_time_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_file, "WAITING_BYTES", 12)
+    path = tmp_path / "deskbus.log"
+    path.symlink_to(tmp_path / "elsewhere")
+    file = RotatedLogFile(path, max_bytes=1000, files=2)
+    for line in ("first", "second", "third"):
+        file.write(line)
+    file.close()
+    assert file.dropped == 3
+    assert not (tmp_path / "elsewhere").exists()
