@@ -30,9 +30,6 @@ id = "desk.ticker"
 name = "Ticker"
 grants = [{ permission = "messaging.write", scope = "orders.prefill" }]
 declares = [{ permission = "messaging.read", scope = "prices.#" }]
-
-[consent]
-timeout_s = 2
 """
 
 

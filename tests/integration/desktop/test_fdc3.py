@@ -78,9 +78,6 @@ grants = [
     { permission = "history", scope = "#" },
 ]
 
-[consent]
-timeout_s = 2
-
 [persistence]
 topics = ["#"]
 

@@ -67,7 +67,7 @@ async def test_what_is_not_declared_is_refused_without_a_prompt(shell: TestShell
 
 
 async def early(shell: TestShell, asked: ShowDialogParams) -> dict[str, Any]:
-    return await shell.allow(asked, after_ms=100)
+    return await shell.allow(asked, after_ms=0)
 
 
 async def never_shown(_: TestShell, asked: ShowDialogParams) -> dict[str, Any]:
@@ -111,16 +111,18 @@ async def test_an_answer_without_proof_is_a_denial_and_is_not_remembered(
 
 
 @pytest.mark.requirement("3.2")
-async def test_silence_is_a_denial_after_the_time_is_up(shell: TestShell) -> None:
+async def test_silence_is_a_denial_after_the_time_is_up(tmp_path: Path) -> None:
     async def late(asked: ShowDialogParams) -> dict[str, Any]:
         await shell.shown(asked)
         await anyio.sleep_forever()
         raise AssertionError
 
-    shell.person = late
-    async with shell.app("desk.ticker") as ticker:
-        with anyio.fail_after(LIMIT_S):
-            assert await ask(ticker) == "denied"
+    impatient = f"{CONFIG}\n[consent]\ntimeout_s = 1\n"
+    async with start_shell(tmp_path / "data", config=impatient) as shell:
+        shell.person = late
+        async with shell.app("desk.ticker") as ticker:
+            with anyio.fail_after(LIMIT_S):
+                assert await ask(ticker) == "denied"
 
 
 @pytest.mark.requirement("3.2")
