@@ -4,11 +4,9 @@ import json
 from typing import Any
 
 import pytest
-import schemathesis
 from anyio import from_thread, to_thread
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from schemathesis.core.result import Ok
 
 from deskbus.config import runtime_dir_for
 from deskbus_protocol.methods import METHODS
@@ -38,6 +36,9 @@ async def test_the_document_is_served_on_the_gateways_own_hosts_alone(desk: WebD
 
 @pytest.mark.slow
 async def test_made_up_requests_are_answered_as_the_document_says(desk: WebDesk) -> None:
+    import schemathesis
+    from schemathesis.core.result import Ok
+
     host = f"127.0.0.1:{desk.port}"
     document: Any = (await desk.ask("GET", "/openapi.json", host=host)).json()
     schema = schemathesis.openapi.from_dict(document)

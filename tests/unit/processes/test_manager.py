@@ -89,6 +89,7 @@ def live_objects() -> Counter[str]:
 async def test_a_run_that_ended_leaves_no_object_behind(tmp_path: Path) -> None:
     async with running_manager(tmp_path) as running:
         gc.collect()
+        gc.freeze()
         gc.disable()
         try:
             for number in range(WARM_UP):
@@ -103,6 +104,7 @@ async def test_a_run_that_ended_leaves_no_object_behind(tmp_path: Path) -> None:
             assert grown == {}
         finally:
             gc.enable()
+            gc.unfreeze()
 
 
 @pytest.mark.requirement("4.2")

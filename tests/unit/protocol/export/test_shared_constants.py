@@ -3,13 +3,15 @@
 import importlib
 import pkgutil
 import re
+from functools import cache
 from math import prod
 from pathlib import Path
 
 import pytest
 
 import deskbus_protocol
-from deskbus_protocol.export.shared_constants import constants
+from deskbus_protocol.export.shared_constants import Constant
+from deskbus_protocol.export.shared_constants import constants as shared_constants
 
 SOURCES = Path(__file__).resolve().parents[4] / "electron-bridge/src"
 
@@ -48,6 +50,12 @@ COINCIDENCES = {
 """Limits of TypeScript's own, which have the number of a shared one by chance."""
 
 
+@cache
+def constants() -> list[Constant]:
+    return list(shared_constants())
+
+
+@cache
 def protocol_names() -> set[str]:
     """Every shared constant and every number of the protocol: TypeScript declares no other."""
     modules = [
