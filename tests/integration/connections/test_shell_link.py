@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
@@ -9,7 +10,18 @@ import pytest
 
 from deskbus_protocol.client import connect
 from deskbus_protocol.errors import SESSION_REQUIRED, DeskbusError
-from tests.integration.shell import LIMIT_S, TestShell
+from tests.integration.conftest import CONFIG
+from tests.integration.shell import LIMIT_S, TestShell, start_shell
+
+
+@pytest.fixture(scope="module")
+async def lasting_shell(
+    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[TestShell]:
+    """For whatever harms nobody."""
+    async with start_shell(tmp_path_factory.mktemp("lasting"), config=CONFIG) as started:
+        yield started
+
 
 STRAY_WRITES = """
 import os, subprocess, sys
@@ -42,10 +54,10 @@ def test_stray_output_can_not_touch_the_wire_and_children_can_not_eat_it() -> No
     ],
 )
 async def test_a_hello_of_another_version_is_told_which_side_to_update(
-    shell: TestShell, version: str, side: str
+    lasting_shell: TestShell, version: str, side: str
 ) -> None:
     with pytest.raises(DeskbusError) as refused:
-        await shell.client.call("session.hello", {"protocolVersion": version, "shell": "x"})
+        await lasting_shell.client.call("session.hello", {"protocolVersion": version, "shell": "x"})
     assert refused.value.kind.name == "version_mismatch"
     assert refused.value.action.startswith(side)
 
@@ -68,8 +80,10 @@ async def test_shutdown_answers_and_ends_the_backend(shell: TestShell) -> None:
     ],
     ids=["zeros", "braces", "cut deep frame", "huge length", "http", "stray answers"],
 )
-async def test_a_hostile_connection_harms_nobody(shell: TestShell, attack: bytes) -> None:
+async def test_a_hostile_connection_harms_nobody(lasting_shell: TestShell, attack: bytes) -> None:
+    shell = lasting_shell
     async with shell.app("desk.feed") as feed:
+        before = await feed.publish("prices.EURUSD", 0, confirm=True)
         async with await anyio.connect_unix(shell.hello.pipe) as hostile:
             await hostile.send(attack)
         async with connect(shell.hello.pipe) as other:
@@ -78,7 +92,8 @@ async def test_a_hostile_connection_harms_nobody(shell: TestShell, attack: bytes
                     await other.call(method)
                 assert stranger.value.kind is SESSION_REQUIRED
         await feed.call("rpc.discover")
-        assert (await feed.publish("prices.EURUSD", 1, confirm=True)).seq == 1
+        after = await feed.publish("prices.EURUSD", 1, confirm=True)
+        assert after.seq == before.seq + 1
 
 
 async def test_the_socket_is_gone_after_the_end(shell: TestShell) -> None:

@@ -527,14 +527,23 @@ async def test_the_audit_log_tells_who_saw_a_context_and_what_permitted_it(tmp_p
     }
 
 
-@pytest.mark.parametrize("what", ["channels", "contexts", "intents", "trace"])
-async def test_a_command_shows_it(tmp_path: Path, what: str) -> None:
-    async with desk(tmp_path) as shell, agent(shell, "desk.blotter") as blotter:
+@pytest.fixture(scope="module")
+async def shared(
+    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Path]:
+    """The data folder of a running desk on which something was shared."""
+    folder = tmp_path_factory.mktemp("shared")
+    async with desk(folder) as shell, agent(shell, "desk.blotter") as blotter:
         await blotter.join_user_channel(RED)
         await blotter.broadcast(INSTRUMENT)
-        command = [sys.executable, "-m", "deskbus", "fdc3", what, "--data-dir", str(tmp_path)]
-        with anyio.fail_after(LIMIT_S):
-            done = await anyio.run_process(command)
+        yield folder
+
+
+@pytest.mark.parametrize("what", ["channels", "contexts", "intents", "trace"])
+async def test_a_command_shows_it(shared: Path, what: str) -> None:
+    command = [sys.executable, "-m", "deskbus", "fdc3", what, "--data-dir", str(shared)]
+    with anyio.fail_after(LIMIT_S):
+        done = await anyio.run_process(command)
     shown = json.loads(done.stdout)
     assert list(shown) == ["entries" if what == "trace" else what]
     assert next(iter(shown.values()))

@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
@@ -102,6 +103,17 @@ async def test_a_person_at_a_terminal_gets_a_table(tmp_path: Path) -> None:
     assert lines[1].split()[-3] == "MB"
 
 
+@pytest.fixture(scope="module")
+async def installed(
+    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Path]:
+    """The data folder of a running backend that has the sleeper."""
+    base = tmp_path_factory.mktemp("installed")
+    async with headless(base / "data"):
+        await run("apps", "install", manifest(base / "app"), data_dir=base / "data")
+        yield base / "data"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
@@ -116,11 +128,9 @@ async def test_a_person_at_a_terminal_gets_a_table(tmp_path: Path) -> None:
     ],
 )
 async def test_what_makes_no_sense_is_refused_with_a_word(
-    tmp_path: Path, words: list[str], code: int, told: str
+    installed: Path, words: list[str], code: int, told: str
 ) -> None:
-    async with headless(tmp_path / "data"):
-        await run("apps", "install", manifest(tmp_path / "app"), data_dir=tmp_path / "data")
-        got, out, err = await run("apps", *words, data_dir=tmp_path / "data")
+    got, out, err = await run("apps", *words, data_dir=installed)
     assert got == code
     assert told in err
     assert out == ""
