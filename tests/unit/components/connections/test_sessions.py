@@ -128,7 +128,7 @@ async def visit(backend: LinkedBackend, number: int, does: Activity) -> None:
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """What there is before is looked at neither by the collector nor by `live_objects`."""
+    """Neither the collector nor `live_objects` looks at objects of before."""
     gc.collect()
     gc.freeze()
     gc.disable()
