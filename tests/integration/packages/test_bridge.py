@@ -19,7 +19,7 @@ def test_a_file_of_the_npm_package_passes(file: str) -> None:
     if node is None or not (BRIDGE / "dist").is_dir():
         absent("there is no node, or scripts/setup has not run")
     done = subprocess.run(
-        [node, "--test", f"test/{file}"],
+        [node, f"test/{file}"],
         cwd=BRIDGE,
         capture_output=True,
         text=True,
