@@ -156,7 +156,7 @@ def raw(text: str) -> Attempt:
 
     async def attempt(stage: Stage) -> str:
         data = text.replace("HOST", stage.host).encode("latin-1")
-        with anyio.move_on_after(2):
+        with anyio.move_on_after(LIMIT_S):
             answer = await stage.desk.raw(data)
             return status_of(reply_of(answer))
         return "closed"

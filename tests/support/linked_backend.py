@@ -87,7 +87,7 @@ class LinkClient:
         number = next(self._ids)
         arrived = self._answers[number] = anyio.Event()
         self._link.outbox.send(rpc.request(method, params, number))
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await arrived.wait()
         return self._frames.pop(number)
 
@@ -100,7 +100,7 @@ class LinkClient:
 
     async def leave(self) -> None:
         self._link.close()
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await self.closed.wait()
 
     def receive(self, block: bytes) -> None:
@@ -229,7 +229,7 @@ class LinkedBackend:
 
     async def empty(self) -> None:
         """Returns when nobody is here."""
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while any(member.here for member in self.bus.members):
                 await anyio.lowlevel.checkpoint()
 

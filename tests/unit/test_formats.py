@@ -401,7 +401,7 @@ async def start_anchored(place: DataFolder) -> str:
 
 async def start_logger(logger: AuditLogger) -> str:
     async with logger.running():
-        with anyio.fail_after(5), pytest.raises(DeskbusError) as refused:
+        with anyio.fail_after(20), pytest.raises(DeskbusError) as refused:
             await logger.commit(EVENT)
         assert refused.value.kind is AUDIT_UNAVAILABLE
         assert refused.value.action == NEWER_FORMAT.action

@@ -265,7 +265,7 @@ async def test_a_link_opens_another_program_only_where_that_is_granted(
     # Under every grant this one is no link for pages.
     await device.evaluate("void location.assign('ms-msdt:/id')")
     await device.evaluate(link.format("granted"))
-    assert await eventually(opened.exists, 5)
+    assert await eventually(opened.exists, 20)
     assert opened.read_text().split() == ["mailto:granted@example.com"]
     assert await device.evaluate("location.protocol") == "file:"
 

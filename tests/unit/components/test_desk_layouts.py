@@ -19,7 +19,7 @@ from deskbus_protocol.apps import AppStatus
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.layouts import Layout, LayoutApp, LayoutWindow
 
-LIMIT_S = 5
+LIMIT_S = 20
 
 
 class Channels(NoLayout):

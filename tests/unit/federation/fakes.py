@@ -70,7 +70,7 @@ class FakeWire:
         self.closed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while not condition():
                 self.changed = anyio.Event()
                 await self.changed.wait()

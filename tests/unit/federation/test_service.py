@@ -47,7 +47,7 @@ class Machine:
             tasks.cancel_scope.cancel()
 
     async def until(self, status: str) -> None:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while self.federation.health().status != status:
                 await anyio.sleep(0.005)
 
@@ -73,7 +73,7 @@ def delivery(message_id: str, seq: int, number: int) -> Delivery:
 
 async def saved(folder: Path, taken: int) -> Position:
     """The place in the file, once that much was taken."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while (place := PositionFile(folder).load(100)).taken != taken:
             await anyio.sleep(0.005)
     return place

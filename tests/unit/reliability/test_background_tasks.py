@@ -28,7 +28,7 @@ async def test_a_task_that_fails_is_logged_and_ends_nothing_else() -> None:
         await anyio.lowlevel.checkpoint()
         ended.set()
 
-    with anyio.fail_after(5), capture_logs() as logged:
+    with anyio.fail_after(20), capture_logs() as logged:
         async with tasks.running():
             tasks.start(goes_on)
             tasks.start(fails)
@@ -47,7 +47,7 @@ async def test_its_end_cancels_what_is_under_way() -> None:
         finally:
             ended.set()
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with tasks.running():
             tasks.start(forever)
             await begun.wait()

@@ -25,7 +25,7 @@ async def test_a_loop_that_fails_is_begun_anew_until_it_has_ended(loops: Loops) 
             raise LookupError("broken")
         ended.set()
 
-    with anyio.fail_after(5), capture_logs() as logged:
+    with anyio.fail_after(20), capture_logs() as logged:
         async with loops.running(fails_twice):
             await ended.wait()
     assert rounds == 3
@@ -44,7 +44,7 @@ async def test_a_further_task_that_fails_ends_neither_a_loop_nor_the_part(loops:
         failed.set()
         raise LookupError("broken")
 
-    with anyio.fail_after(5), capture_logs() as logged:
+    with anyio.fail_after(20), capture_logs() as logged:
         async with loops.running(goes_on) as tasks:
             assert tasks.start(fails)
             await went_on.wait()

@@ -22,14 +22,14 @@ by_python: Receive = os_signals._receive_by_python
 async def test_a_signal_that_ends_the_backend_arrives(
     receive: Receive, number: signal.Signals
 ) -> None:
-    with anyio.fail_after(5), receive(*ENDING) as arrived:
+    with anyio.fail_after(20), receive(*ENDING) as arrived:
         os.kill(os.getpid(), number)
         assert await anext(arrived) is number
 
 
 @pytest.mark.parametrize("receive", [by_loop, by_python])
 async def test_signals_one_after_the_other_arrive(receive: Receive) -> None:
-    with anyio.fail_after(5), receive(*ENDING) as arrived:
+    with anyio.fail_after(20), receive(*ENDING) as arrived:
         for _ in range(3):
             os.kill(os.getpid(), signal.SIGTERM)
             assert await anext(arrived) is signal.SIGTERM

@@ -76,7 +76,7 @@ class Calls:
 
 async def turns_until(done: Callable[[], bool]) -> int:
     turns = 0
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while not done():
             await anyio.lowlevel.checkpoint()
             turns += 1

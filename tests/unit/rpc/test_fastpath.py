@@ -66,7 +66,7 @@ async def responder(
 
 
 async def until(holds: Any) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while not holds():
             await anyio.lowlevel.checkpoint()
 

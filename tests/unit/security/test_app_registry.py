@@ -20,7 +20,7 @@ def registry(*apps: str) -> AppRegistry:
 async def test_an_app_does_not_wait_for_another_whose_files_are_still_read() -> None:
     apps = registry("small", "large")
     apps.register("small", RULES, ITSELF)
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         await apps.identified("small")
         await apps.identified("unknown")
 
@@ -33,7 +33,7 @@ async def test_an_app_waits_until_its_own_files_are_read_or_it_is_gone() -> None
         await apps.identified(app)
         waited.append(app)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             for app in ("read", "gone"):
                 tasks.start_soon(wait, app)

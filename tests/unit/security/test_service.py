@@ -284,7 +284,7 @@ async def test_revoking_ends_operations_under_way_with_an_error() -> None:
             tasks.start_soon(operate, once)
             await anyio.wait_all_tasks_blocked()
         await desk.settings.revoke(TICKER.app, None, None)
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while len(errors) < 2:
                 await anyio.lowlevel.checkpoint()
     assert [error.kind.name for error in errors] == ["permission_revoked"] * 2
@@ -464,7 +464,7 @@ async def test_an_app_that_is_given_more_is_the_same_as_before() -> None:
         desk.security.apps.change_rules(TICKER.app, grown)
         assert desk.security.apps.identity(TICKER.app) == ITSELF
         assert desk.changed[-1] == TICKER.app
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             assert await desk.security.permissions.state(TICKER, READ) == "granted"
 
 

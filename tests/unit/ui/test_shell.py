@@ -58,7 +58,7 @@ async def test_a_shell_that_answers_with_errors_is_well(anyio_backend: str) -> N
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while not condition():
             await anyio.sleep(0.01)
 

@@ -69,7 +69,7 @@ async def test_room_is_waited_for_until_something_is_acknowledged(
         await anyio.wait_all_tasks_blocked()
         assert not passed.is_set()
         rig.outlet.acknowledge("a", [1])
-        with anyio.fail_after(1):
+        with anyio.fail_after(20):
             await passed.wait()
 
 
@@ -290,7 +290,7 @@ def test_what_may_not_be_read_any_more_when_its_turn_comes_is_a_dead_letter(
 async def test_room_is_there_once_the_last_piece_went_out(rig: Rig, turns: Turns) -> None:
     rig.publish(5)
     rig.outlet.connect(rig)
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(rig.outlet.room)
             await anyio.wait_all_tasks_blocked()

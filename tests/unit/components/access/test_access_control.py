@@ -93,7 +93,7 @@ async def test_an_app_whose_files_can_not_be_judged_is_denied_and_holds_nobody_u
 
     monkeypatch.setattr("deskbus.components.access.access_control.identify", fails)
     async with access.running():
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await access.security.apps.identified(CHART.id)
             with pytest.raises(DeskbusError, match="its files can't be read"):
                 await access.check_launch(CHART.id)
@@ -116,7 +116,7 @@ async def test_decisions_that_can_not_be_read_allow_nothing_and_are_read_again(
 
     monkeypatch.setattr(access.store, "_read", read)
     async with access.running():
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await access.settle()
         assert tried == 3
         assert access._opened.is_set()

@@ -123,14 +123,14 @@ async def test_a_launch_is_the_page_that_comes_in_its_window(browsers: Browsers)
         await anyio.wait_all_tasks_blocked()
         assert not opened.is_set()
         browsers.desktops.began(begun[0])
-        with anyio.fail_after(1):
+        with anyio.fail_after(20):
             await opened.wait()
 
 
 async def test_a_window_that_closes_before_its_page_has_begun_is_waited_for_no_longer(
     browsers: Browsers,
 ) -> None:
-    with anyio.fail_after(1):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(browsers.desktops.open, DESKTOP, "chart", lambda _: None)
             await anyio.wait_all_tasks_blocked()

@@ -46,7 +46,7 @@ async def test_an_app_that_is_opened_with_a_context_gets_it_once_it_listens(
     desk.on_launch = launched
     async with desk.service.running():
         request = await page.send("openRequest", app={"appId": "chart"}, context=INSTRUMENT)
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while not pages:
                 await checkpoint()
         assert page.answer_to(request, OPENED) is None
@@ -64,7 +64,7 @@ async def test_an_app_that_does_not_listen_to_its_context_in_time_is_a_timeout()
     page = desk.join("blotter")
     async with desk.service.running():
         request = await page.send("openRequest", app={"appId": "chart"}, context=CONTACT)
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while not desk.launched:
                 await checkpoint()
         await checkpoint()

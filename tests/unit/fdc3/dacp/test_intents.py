@@ -17,7 +17,7 @@ RESULT = "raiseIntentResultResponse"
 
 async def settled(page: Page, request: str, kind: str = RAISED) -> dict[str, object]:
     """The response, once it is there."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while (answer := page.answer_to(request, kind)) is None:
             await checkpoint()
     return answer
@@ -124,7 +124,7 @@ async def test_an_app_that_does_not_run_is_launched_and_gets_the_intent_when_it_
     async with desk.service.running():
         request = await raise_intent(blotter)
         assert blotter.answer_to(request, RAISED) is None
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while not pages:
                 await checkpoint()
         await pages[0].listen("ViewNews")
@@ -144,7 +144,7 @@ async def test_an_app_that_does_not_listen_in_time_is_told_of_as_undeliverable()
     blotter = desk.join("blotter")
     async with desk.service.running():
         request = await raise_intent(blotter)
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while not desk.launched:
                 await checkpoint()
         await checkpoint()
@@ -187,7 +187,7 @@ async def test_a_page_that_navigates_away_before_it_listens_leaves_nobody_waitin
     blotter = desk.join("blotter")
     async with desk.service.running():
         request = await raise_intent(blotter)
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while not desk.launched:
                 await checkpoint()
         await checkpoint()

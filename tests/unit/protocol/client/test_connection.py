@@ -73,7 +73,7 @@ async def test_what_can_not_be_sent_is_refused_at_the_call(
 async def test_a_request_ends_by_its_own_timeout_though_the_backend_says_nothing(
     client: Client,
 ) -> None:
-    with anyio.fail_after(5), pytest.raises(DeskbusError) as failed:
+    with anyio.fail_after(20), pytest.raises(DeskbusError) as failed:
         await client.request("a.b", 1, timeout=10)
     assert failed.value.kind is TIMEOUT
 
@@ -88,7 +88,7 @@ async def test_an_error_that_names_no_call_is_told_as_a_refusal(client: Client, 
 
     client.on_refused = note
     line.say({"jsonrpc": "2.0", "id": None, "error": TOO_LARGE_OBJECT})
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         await heard.wait()
     assert [(refused.method, refused.code) for refused in told] == [("", TOO_LARGE.code)]
 

@@ -9,7 +9,7 @@ from deskbus_protocol.errors import TIMEOUT, DeskbusError
 
 pytestmark = pytest.mark.requirement("6.4")
 
-LIMIT_S = 5
+LIMIT_S = 20
 
 
 class Silent:

@@ -36,7 +36,7 @@ async def connected(folder: Path) -> AsyncIterator[tuple[ByteStream, SocketStrea
 
 
 async def test_bytes_go_both_ways(tmp_path: Path) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with connected(tmp_path) as (stream, other):
             await stream.send(b"question")
             assert await other.receive() == b"question"
@@ -45,7 +45,7 @@ async def test_bytes_go_both_ways(tmp_path: Path) -> None:
 
 
 async def test_the_other_sides_end_is_the_end_of_the_stream(tmp_path: Path) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with connected(tmp_path) as (stream, other):
             await other.aclose()
             with pytest.raises(anyio.EndOfStream):
@@ -57,7 +57,7 @@ async def test_closing_wakes_who_reads_and_refuses_who_writes(tmp_path: Path) ->
         with pytest.raises(anyio.ClosedResourceError):
             await stream.receive()
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with connected(tmp_path) as (stream, _), anyio.create_task_group() as tasks:
             tasks.start_soon(read, stream)
             await anyio.wait_all_tasks_blocked()

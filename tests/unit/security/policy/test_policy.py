@@ -222,7 +222,7 @@ async def test_only_where_none_is_configured_at_all_there_is_none(
         case "empty" | "blank":
             path.write_text("" if what == "empty" else " \n\n")
     file = PolicyFile(path, Catalogue(), required=required)
-    with anyio.fail_after(5), pytest.raises(PolicyError):
+    with anyio.fail_after(20), pytest.raises(PolicyError):
         await anyio.to_thread.run_sync(file.read, abandon_on_cancel=True)
     keeper = PolicyService(file, desk.security.apply, desk.trail)
     async with desk.running():

@@ -35,7 +35,7 @@ def opened() -> tuple[Told, ThreadedPipes, int, int]:
 
 async def test_bytes_go_both_ways_and_the_end_of_input_ends_it() -> None:
     protocol, transport, theirs, ours = opened()
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         os.write(theirs, b"question")
         assert await protocol.news.get() == "data"
         assert protocol.received == b"question"
@@ -50,7 +50,7 @@ async def test_bytes_go_both_ways_and_the_end_of_input_ends_it() -> None:
 async def test_a_slow_reader_pauses_the_writer_and_gets_every_byte_before_the_end() -> None:
     protocol, transport, _, ours = opened()
     sent = os.urandom(1_000_000)
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         transport.set_write_buffer_limits(high=500_000)
         transport.write(sent)
         transport.close()
@@ -64,7 +64,7 @@ async def test_a_slow_reader_pauses_the_writer_and_gets_every_byte_before_the_en
 
 async def test_a_paused_peer_is_read_at_most_once_more() -> None:
     protocol, transport, theirs, _ = opened()
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         transport.pause_reading()
         for piece in (b"a", b"b"):
             os.write(theirs, piece)
@@ -81,6 +81,6 @@ async def test_a_paused_peer_is_read_at_most_once_more() -> None:
 async def test_a_reader_that_has_gone_ends_it() -> None:
     protocol, transport, _, ours = opened()
     os.close(ours)
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         transport.write(b"to nobody")
         assert await protocol.news.get() == "lost"

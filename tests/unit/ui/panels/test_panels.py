@@ -24,7 +24,7 @@ from deskbus_protocol.panels import (
     PanelRow,
 )
 
-LIMIT_S = 5
+LIMIT_S = 20
 
 
 class Screen:
