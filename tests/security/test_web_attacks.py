@@ -24,7 +24,15 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
-from deskbus.web.limits import MAX_FORM_BYTES, MAX_FRAGMENTS, MAX_REPORT_BYTES, MAX_WS_FRAME_BYTES
+from deskbus.web.limits import (
+    MAX_FORM_BYTES,
+    MAX_FRAGMENTS,
+    MAX_REPORT_BYTES,
+    MAX_WS_FRAME_BYTES,
+    RATE_BURST_S,
+    TICKETS_PER_S,
+)
+from deskbus_protocol.control import CONTROL_APP
 from tests.web.desk import (
     BLOTTER,
     OUTSIDE,
@@ -45,6 +53,9 @@ TABLE = Path(__file__).parents[2] / "build/web/attacks.md"
 JSON = {"content-type": "application/json"}
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 EVIL = "https://evil.example"
+GUESSES = 2 * int(TICKETS_PER_S * RATE_BURST_S)
+"""Twice as many as are let through in a burst."""
+
 PING = b'{"jsonrpc":"2.0","id":1,"method":"session.ping"}'
 
 Attempt = Callable[["Stage"], Awaitable[str]]
@@ -472,6 +483,140 @@ async def forwarded(stage: Stage) -> str:
     return "in" if b"evil.example" in page else "not looked at"
 
 
+class Operator(NamedTuple):
+    """A browser that was let in to the control centre."""
+
+    stage: Stage
+    paired: Paired
+
+    async def ask(self, path: str, body: object, **changes: str | None) -> str:
+        desk = self.stage.desk
+        made: dict[str, str | None] = {**self.paired.headers(desk.origins[CONTROL_APP])}
+        made |= {name.replace("_", "-"): value for name, value in changes.items()}
+        headers = {name: value for name, value in made.items() if value is not None}
+        data = json.dumps(body).encode()
+        reply = await desk.ask("POST", path, app=CONTROL_APP, headers=headers, body=data)
+        if path != "/rpc" or reply.status != 200:
+            return status_of(reply)
+        answer = reply.json()
+        return "in" if "result" in answer else str(answer["error"]["code"])
+
+    async def code(self) -> str:
+        made = await self.stage.desk.ticket(self.paired, CONTROL_APP)
+        browser = made.json()["client"].split("-")[1]
+        told = await self.stage.desk.shell.client.call(
+            "web.pairToAct", {"browser": browser}, result=dict
+        )
+        return str(told["code"])
+
+    async def step_up(self, **changes: str | None) -> str:
+        return await self.ask("/step-up", {"code": await self.code()}, **changes)
+
+    async def publish(self) -> str:
+        params = {"topic": "tests.attack", "payload": 1}
+        call = {"jsonrpc": "2.0", "id": 1, "method": "control.publish", "params": params}
+        return await self.ask("/rpc", call)
+
+
+async def operator(stage: Stage) -> Operator:
+    return Operator(stage, await stage.desk.pair(CONTROL_APP))
+
+
+async def enters(stage: Stage, *codes: str, target: str = "/pair") -> str:
+    """The entrance of the control centre, by each of the codes in turn."""
+    for code in codes:
+        body = f"code={code}".encode()
+        reply = await stage.desk.ask("POST", target, app=CONTROL_APP, headers=FORM, body=body)
+    return status_of(reply)
+
+
+async def entrance_code(stage: Stage, app: str = CONTROL_APP) -> str:
+    made = await stage.desk.shell.client.call("web.pair", {"app": app}, result=dict)
+    return str(made["code"])
+
+
+async def guessed_entrance(stage: Stage) -> str:
+    await entrance_code(stage)
+    return await enters(stage, "x" * 43)
+
+
+async def reused_entrance(stage: Stage) -> str:
+    code = await entrance_code(stage)
+    return await enters(stage, code, code)
+
+
+async def entrance_of_an_app(stage: Stage) -> str:
+    return await enters(stage, await entrance_code(stage, TICKER))
+
+
+async def entrance_in_the_address(stage: Stage) -> str:
+    target = f"/pair?code={await entrance_code(stage)}"
+    got = status_of(await stage.desk.ask("GET", target, app=CONTROL_APP))
+    form = await stage.desk.ask("POST", target, app=CONTROL_APP, headers=FORM)
+    return "in" if "in" in (got, status_of(form)) else got
+
+
+async def honest_entrance(stage: Stage) -> str:
+    return await enters(stage, await entrance_code(stage))
+
+
+def stepping_up(**changes: str | None) -> Attempt:
+    """With a good code."""
+
+    async def attempt(stage: Stage) -> str:
+        return await (await operator(stage)).step_up(**changes)
+
+    return attempt
+
+
+async def guessed_step(stage: Stage) -> str:
+    mine = await operator(stage)
+    await mine.code()
+    return await mine.ask("/step-up", {"code": "0000-0000-0000-0000"})
+
+
+async def guessed_steps(stage: Stage) -> str:
+    mine = await operator(stage)
+    got = {await mine.ask("/step-up", {"code": f"{guess:016}"}) for guess in range(GUESSES)}
+    return "429" if "429" in got else "in"
+
+
+async def reused_step(stage: Stage) -> str:
+    mine = await operator(stage)
+    code = await mine.code()
+    await mine.ask("/step-up", {"code": code})
+    return await mine.ask("/step-up", {"code": code})
+
+
+async def step_of_another(stage: Stage) -> str:
+    mine, other = await operator(stage), await operator(stage)
+    return await other.ask("/step-up", {"code": await mine.code()})
+
+
+async def expired_session(stage: Stage) -> str:
+    mine = await operator(stage)
+    stage.switch("expire")
+    return await mine.ask("/ticket", {})
+
+
+async def revoked_session(stage: Stage) -> str:
+    mine = await operator(stage)
+    wish = {"app": CONTROL_APP}
+    await stage.desk.shell.client.call("web.forgetBrowsers", wish, result=dict)
+    return await mine.ask("/ticket", {})
+
+
+async def act_without_a_code(stage: Stage) -> str:
+    return await (await operator(stage)).publish()
+
+
+async def act_too_late(stage: Stage) -> str:
+    mine = await operator(stage)
+    assert await mine.step_up() == "in"
+    stage.switch("tire")
+    return await mine.publish()
+
+
 async def honest_page(stage: Stage) -> str:
     return status_of(await stage.desk.page())
 
@@ -514,6 +659,22 @@ ATTACKS = [
     Attack("a WebSocket without a session publishes", no_session, with_session),
     Attack("a page calls a method of the shell's", shell_method, by_the_shell),
     Attack("another user of this machine", other_user, "user"),
+    # The control centre's entrance, and its step up to acting.
+    Attack("an operator's code that is guessed", guessed_entrance, "operator-code"),
+    Attack("an operator's code that was used", reused_entrance, "operator-once"),
+    Attack("an app's code at the operator's entrance", entrance_of_an_app, "operator-own"),
+    Attack("an operator's code in the address", entrance_in_the_address, honest_entrance),
+    Attack("a step up of a foreign page", stepping_up(origin=EVIL, sec_fetch_site="cross-site"), "source"),
+    Attack("a step up without the token", stepping_up(x_deskbus_csrf=None), "csrf"),
+    Attack("a step up without the proof", stepping_up(x_deskbus_proof=None), "proof"),
+    Attack("a step up by a guessed code", guessed_step, "operator-code"),
+    Attack("a step up by a code that was used", reused_step, "operator-once"),
+    Attack("a step up by another browser's code", step_of_another, "operator-own"),
+    Attack("an operator's session whose time is over", expired_session, "operator-time"),
+    Attack("an operator's session that was revoked", revoked_session, "operator-end"),
+    Attack("an act without a code of its own", act_without_a_code, "operator-acts"),
+    Attack("an act once the time to act is over", act_too_late, "operator-acts"),
+    Attack("a flood of guesses at the step up", guessed_steps, "rates"),
     # WebSockets.
     Attack("a WebSocket of a foreign page", socket_from(EVIL), "ws-origin"),
     Attack("a WebSocket without an origin", socket_from(None), "ws-origin"),

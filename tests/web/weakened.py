@@ -5,6 +5,7 @@ listen on.
 Waits are short and numbers small from the start, so that a test reaches them.
 """
 
+import gc
 import hashlib
 import os
 import socket
@@ -19,6 +20,7 @@ from deskbus.handlers.session import SessionHandlers
 from deskbus.security.tickets.one_time_tickets import TicketIssuer
 from deskbus.web import gateway
 from deskbus.web.origins.browser_sessions import Browser, BrowserSessions
+from deskbus.web.origins.operator_access import OperatorAccess
 from deskbus.web.origins.sites import Site, Sites
 from deskbus.web.pages import app_files, script_nonces, violation_reports
 from deskbus.web.server import http_connection
@@ -52,6 +54,19 @@ _last: list[Any] = []
 
 def _spend_code(sessions: BrowserSessions, code: str, app: str, browser: str = "") -> bool:
     return True
+
+
+def _spend_kept(sessions: BrowserSessions, code: str, app: str, browser: str = "") -> bool:
+    found = sessions._codes.get(hashlib.sha256(code.encode()).digest())
+    return found is not None and (found.app, found.browser) == (app, browser)
+
+
+def _spend_for_any(sessions: BrowserSessions, code: str, app: str, browser: str = "") -> bool:
+    return sessions._codes.pop(hashlib.sha256(code.encode()).digest(), None) is not None
+
+
+def _is_kept(sessions: BrowserSessions, browser: Browser) -> bool:
+    return browser.key in sessions._browsers
 
 
 def _find(sessions: BrowserSessions, secret: str, app: str, origin: str) -> object:
@@ -111,6 +126,12 @@ OFF: dict[str, list[tuple[Any, str, object]]] = {
     "place": [(SessionHandlers, "_check_place", _nothing)],
     "once": [(TicketIssuer, "redeem", _redeem)],
     "code-once": [(BrowserSessions, "spend", _spend_code)],
+    "operator-code": [(BrowserSessions, "spend", _yes)],
+    "operator-once": [(BrowserSessions, "spend", _spend_kept)],
+    "operator-own": [(BrowserSessions, "spend", _spend_for_any)],
+    "operator-time": [(BrowserSessions, "is_in", _is_kept), (BrowserSessions, "sweep", _nothing)],
+    "operator-end": [(BrowserSessions, "forget", _constant(0))],
+    "operator-acts": [(OperatorAccess, "permits", _yes)],
     "media-type": [(gateway, "_media_type", _constant("application/json"))],
     "report-size": [(gateway, "MAX_REPORT_BYTES", MUCH)],
     "form-size": [(gateway, "MAX_FORM_BYTES", MUCH)],
@@ -133,8 +154,25 @@ OFF: dict[str, list[tuple[Any, str, object]]] = {
 }
 
 
+def expire() -> None:
+    """Each browser's time is over, to look and to act."""
+    for each in gc.get_objects():
+        if isinstance(each, Browser):
+            each.ends_at_s = each.acts_until_s = 0.0
+
+
+def tire() -> None:
+    """Each browser may look only, from now on."""
+    for each in gc.get_objects():
+        if isinstance(each, Browser):
+            each.acts_until_s = 0.0
+
+
+WORDS = {"expire": expire, "tire": tire}
+
+
 def listen(path: str) -> None:
-    """Takes `off NAME` and `on`; answers each with a line."""
+    """Takes `off NAME`, `on`, `expire` and `tire`; answers each with a line."""
     server = socket.socket(socket.AF_UNIX)
     server.bind(path)
     server.listen()
@@ -147,6 +185,8 @@ def listen(path: str) -> None:
                     for owner, name, value in OFF[line[4:].strip()]:
                         kept.append((owner, name, getattr(owner, name)))
                         setattr(owner, name, value)
+                elif line.strip() in WORDS:
+                    WORDS[line.strip()]()
                 else:
                     for owner, name, value in reversed(kept):
                         setattr(owner, name, value)
