@@ -26,6 +26,14 @@ NOTICES = (
     "electron.BrowserWindow.getAllWindows()"
     ".filter((each) => each.webContents.getURL().endsWith('/notice.html'))"
 )
+OTHERS = (
+    "electron.BrowserWindow.getAllWindows()"
+    f".filter((each) => !each.webContents.getURL().endsWith('{CENTRE}'))"
+)
+"""Windows that would lie over it."""
+NARROW = 700
+"""Pixels of a window; below, its pictures are named so."""
+
 SETTLED_S = 3.0
 """Long enough for rates, which come from two looks, and for a few points in each chart."""
 
@@ -46,6 +54,7 @@ PAGES = (
     "vault",
     "federation",
     "web",
+    "fdc3",
 )
 LONG = "Consolidated Execution and Allocation Workstation, Northern Desk"
 ARABIC = "منصة تداول العملات الأجنبية والسندات"
@@ -134,6 +143,8 @@ async def electron(
 
 async def take(state: str, pages: list[str], size: tuple[int, int], locale: str) -> None:
     config, apps, an_app, a_topic = STATES[state]
+    kind = "" if locale == "en" else f"{locale}-"
+    kind += "narrow-" if size[0] < NARROW else ""
     async with electron(config, apps, locale) as session:
         await in_main(session, "shell.openControlCentre().then(() => true)")
         centre = await session.window(CENTRE)
@@ -143,6 +154,7 @@ async def take(state: str, pages: list[str], size: tuple[int, int], locale: str)
         )
         await in_main(session, f"void {window}.setContentSize{size}")
         await in_main(session, f"void {window}.setPosition(0, 0)")
+        await in_main(session, f"void {OTHERS}.forEach((each) => each.hide())")
         for page in pages:
             there = page.replace("APP", an_app).replace("TOPIC", a_topic)
             if there.endswith("/"):
@@ -154,7 +166,7 @@ async def take(state: str, pages: list[str], size: tuple[int, int], locale: str)
                     "Emulation.setEmulatedMedia",
                     features=[{"name": "prefers-color-scheme", "value": theme}],
                 )
-                await picture(session, centre, f"{state}-{page}-{theme}")
+                await picture(session, centre, f"{kind}{state}-{page}-{theme}")
 
 
 async def picture(session: ElectronSession, centre: Page, name: str) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from heapq import nlargest
 from itertools import islice
+from operator import itemgetter
 
 import anyio.lowlevel
 import msgspec
@@ -46,6 +47,15 @@ RECENT_MS = 5_000
 FIRST_RATES = 500
 """Topics whose rate is worked out from their last messages at a first look."""
 
+FRESH_SHARE = 0.4
+"""Of a topic's writers, what the last messages weigh against those of the looks before."""
+
+REMEMBERED_LOOKS = 10
+"""The shares of a topic at which nobody has looked for so many are forgotten."""
+
+LEAST_SHARE = 0.01
+"""A writer of less is not told any more."""
+
 MAX_TALKER_TOPICS = 100
 """The busiest topics; the rates of writers come from these."""
 
@@ -61,12 +71,15 @@ class Traffic:
         self._looked_at = -FORGET_AFTER_MS
         self._asked_at = -FORGET_AFTER_MS
         self._period = 0
+        self._looks = 0
+        self._shares: dict[str, tuple[int, dict[bytes, float]]] = {}
+        """Of topics that were looked at: at which look, and the shares of their writers."""
         self._looking = anyio.Lock()
 
     def rest(self) -> None:
         """Drops the data of the last look once nobody has looked for a while."""
         if self._seqs and self._clock() - self._asked_at >= FORGET_AFTER_MS:
-            self._seqs, self._rates, self._period = {}, {}, 0
+            self._seqs, self._rates, self._shares, self._period = {}, {}, {}, 0
 
     async def look(self, search: str, limit: int) -> TrafficResult:
         """The busiest topics that fit, with their writers and readers."""
@@ -123,7 +136,7 @@ class Traffic:
             topic = find(name)
             if topic is None or rate <= 0:
                 continue
-            for writer in _writers(topic):
+            for writer in self._writers(topic):
                 talkers[writer.app, writer.client] += rate * writer.share  # type: ignore[assignment]
             if len(topics) < count:
                 readers = len(self._bus.broker.targets_of(topic))
@@ -185,7 +198,7 @@ class Traffic:
             last=topic.timestamp,
             persisted=topic.persisted,
             sensitive=topic.sensitive,
-            writers=_writers(topic),
+            writers=self._writers(topic),
             readers=[
                 TrafficReader(app=reader.client.identity.app, client=reader.client.identity.client)
                 for reader in readers[:MAX_TRAFFIC_READERS]
@@ -202,7 +215,7 @@ class Traffic:
 
     def _involves(self, topic: Topic, wanted: str) -> bool:
         names = [
-            *(writer.app for writer in _writers(topic)),
+            *(_decode_sender(sender).app for sender in _shares(topic)),
             *(reader.client.identity.app for reader in islice(topic.targets, MAX_TRAFFIC_READERS)),
         ]
         return any(wanted in name.casefold() for name in names)
@@ -226,7 +239,41 @@ class Traffic:
             if not before:
                 self._first_rates(rates)
             self._seqs, self._rates = seqs, rates
+            self._looks += 1
+            self._shares = {
+                name: known
+                for name, known in self._shares.items()
+                if name in seqs and known[0] >= self._looks - REMEMBERED_LOOKS
+            }
             self._period = elapsed if before else 0
+
+    def _writers(self, topic: Topic) -> list[TrafficWriter]:
+        """Those with most first, as of the last messages of this look and of those before.
+
+        The last messages alone are a few of one burst: a writer of many would seem to be silent.
+        """
+        look, shares = self._shares.get(topic.name, (-1, {}))
+        if look != self._looks:
+            fresh = _shares(topic)
+            weight = FRESH_SHARE if shares else 1.0
+            shares = {
+                sender: share
+                for sender in {*shares, *fresh}
+                if (
+                    share := weight * fresh.get(sender, 0.0)
+                    + (1 - weight) * shares.get(sender, 0.0)
+                )
+                >= LEAST_SHARE
+            }
+            self._shares[topic.name] = self._looks, shares
+        total = sum(shares.values())
+        found = []
+        for sender, share in nlargest(MAX_TRAFFIC_READERS, shares.items(), key=itemgetter(1)):
+            identity = _decode_sender(sender)
+            found.append(
+                TrafficWriter(app=identity.app, client=identity.client, share=share / total)
+            )
+        return found
 
     def _first_rates(self, rates: dict[str, float]) -> None:
         """Estimates rates at the first look from the timestamps of each active topic's last
@@ -246,12 +293,8 @@ class Traffic:
 _decode_sender = msgspec.json.Decoder(ClientId).decode
 
 
-def _writers(topic: Topic) -> list[TrafficWriter]:
-    """Senders of the last messages, those with most first."""
+def _shares(topic: Topic) -> dict[bytes, float]:
+    """The senders of the last messages, each with its share of them."""
     counts = Counter(sender_of(line) for line in topic.history[-HISTORY_MESSAGES:])
     total = sum(counts.values())
-    found = []
-    for sender, count in counts.most_common(MAX_TRAFFIC_READERS):
-        identity = _decode_sender(sender)
-        found.append(TrafficWriter(app=identity.app, client=identity.client, share=count / total))
-    return found
+    return {sender: count / total for sender, count in counts.items()}

@@ -43,6 +43,9 @@ const SMALLEST: Record<Unit, number> = {
   percent: 10,
 };
 
+/** Of memory, so that its axis has round numbers of megabytes. */
+const MEMORY_STEPS = Array.from({ length: 41 }, (_, power) => 2 ** power);
+
 const FINE_SPAN_S = 1200;
 /** A chart that has just begun leaves room for what comes, so that its lines do not jump. */
 const SHORTEST_SPAN_S = 60;
@@ -170,6 +173,7 @@ export class Chart {
           grid,
           size: 56,
           space: 34,
+          ...(this.unit === 'memory' ? { incrs: MEMORY_STEPS } : {}),
           values: (_, splits) => splits.map((value) => this.axisWord(value)),
         },
       ],

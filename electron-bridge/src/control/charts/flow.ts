@@ -1,5 +1,6 @@
 import type { Colour } from './colours';
 import { h, keyed, setAttribute, setText } from '../dom';
+import { text } from '../../renderer/language';
 
 const NODE_PX = 40;
 const GAP_PX = 10;
@@ -52,10 +53,10 @@ export class Flow {
   constructor(
     label: string,
     heads: readonly string[],
-    empty: string,
+    private readonly words: string,
     private readonly onOpen: (node: FlowNode) => void,
   ) {
-    this.empty = h('p', { class: 'none' }, empty);
+    this.empty = h('p', { class: 'none' }, words);
     this.svg.setAttribute('class', 'flow-edges');
     this.svg.setAttribute('aria-hidden', 'true');
     this.canvas = h('div', { class: 'flow-canvas' }, this.nodes);
@@ -73,7 +74,8 @@ export class Flow {
     this.observer.observe(this.canvas);
   }
 
-  draw(nodes: readonly FlowNode[], edges: readonly FlowEdge[]): void {
+  /** `isSearched` tells that there may be nodes which don't fit. */
+  draw(nodes: readonly FlowNode[], edges: readonly FlowEdge[], isSearched = false): void {
     const columns = [0, 1, 2].map((column) => nodes.filter((node) => node.column === column));
     const height = Math.max(...columns.map(({ length }) => heightOf(length)));
     this.shown = columns.flatMap((column) => {
@@ -83,6 +85,7 @@ export class Flow {
     this.edges = edges;
     this.canvas.style.height = `${height}px`;
     this.empty.hidden = nodes.length > 0;
+    setText(this.empty, isSearched ? text('page.control.nothing-fits') : this.words);
     this.paint();
   }
 

@@ -14,6 +14,7 @@ import { icon } from '../icons';
 import { said } from '../phrases';
 import type { Context, Page } from './page';
 import { Poll } from '../backend/poll';
+import { SteadyOrder } from '../charts/steady-order';
 import { Sparkline } from '../charts/sparkline';
 import { text, textOr } from '../../renderer/language';
 
@@ -63,6 +64,14 @@ export class Overview implements Page {
   private readonly needCount = h('span', { class: 'count' });
   private readonly talkers = h('ol', { class: 'bars' });
   private readonly topics = h('ol', { class: 'bars' });
+  private readonly talkerOrder = new SteadyOrder<Talker>(
+    ({ app, client }) => `${app} ${client}`,
+    (talker) => talker.rate,
+  );
+  private readonly topicOrder = new SteadyOrder<BusyTopic>(
+    ({ topic }) => topic,
+    (topic) => topic.rate,
+  );
   private readonly components = h('ul', { class: 'components' });
   private readonly tiles = new Map<
     SeriesName,
@@ -378,7 +387,7 @@ export class Overview implements Page {
     const most = Math.max(1e-9, ...talkers.map((talker) => talker.rate));
     placed(
       this.talkers,
-      talkers,
+      this.talkerOrder.of(talkers),
       ({ app, client }) => `${app} ${client}`,
       ({ app }) => this.barOf(colourOf(app), () => this.context.show('apps', app)),
       (element, talker) =>
@@ -396,7 +405,7 @@ export class Overview implements Page {
     const most = Math.max(1e-9, ...topics.map((topic) => topic.rate));
     placed(
       this.topics,
-      topics,
+      this.topicOrder.of(topics),
       ({ topic }) => topic,
       ({ topic }) => this.barOf('c1', () => this.context.show('bus', topic)),
       (element, { topic, readers, rate: each }) =>

@@ -1,4 +1,5 @@
-import { fill, h, setAttribute } from '../dom';
+import { fill, h, setAttribute, setText } from '../dom';
+import { text } from '../../renderer/language';
 
 export interface Column<Row> {
   id: string;
@@ -21,6 +22,7 @@ export interface GridOptions<Row> {
   columns: readonly Column<Row>[];
   key(row: Row): string;
   onOpen?(row: Row): void;
+  /** The words where there are no rows, and nobody has looked for any. */
   empty: string;
   height?: number;
 }
@@ -43,7 +45,8 @@ export class Grid<Row> {
   private readonly head = h('div', { class: 'grid-head', role: 'row' });
   private readonly body = h('div', { class: 'grid-body', role: 'rowgroup' });
   private readonly scroller: HTMLElement;
-  private readonly empty: HTMLElement;
+  private readonly empty = h('div', { role: 'gridcell' });
+  private readonly none: HTMLElement;
   private readonly pool: Drawn<Row>[] = [];
   private readonly observer = new ResizeObserver(() => this.resized());
   private readonly rowPx: number;
@@ -58,17 +61,17 @@ export class Grid<Row> {
   constructor(private readonly options: GridOptions<Row>) {
     this.rowPx = options.height ?? ROW_PX;
     this.columns = options.columns;
-    this.empty = h(
+    this.none = h(
       'div',
       { class: 'none', role: 'rowgroup' },
-      h('div', { role: 'row' }, h('div', { role: 'gridcell' }, options.empty)),
+      h('div', { role: 'row' }, this.empty),
     );
     this.scroller = h('div', { class: 'grid-scroll' }, this.head, this.body);
     this.element = h(
       'div',
       { class: 'grid', role: 'grid', tabindex: '0', 'aria-label': options.label },
       this.scroller,
-      this.empty,
+      this.none,
     );
     this.element.style.setProperty('--row-height', `${this.rowPx}px`);
     this.scroller.addEventListener('scroll', () => this.soon());
@@ -79,10 +82,12 @@ export class Grid<Row> {
     this.drawHead();
   }
 
-  draw(rows: readonly Row[]): void {
+  /** `isSearched` tells that there may be rows which don't fit. */
+  draw(rows: readonly Row[], isSearched = false): void {
     this.given = rows;
     this.sort();
-    this.empty.hidden = rows.length > 0;
+    this.none.hidden = rows.length > 0;
+    setText(this.empty, isSearched ? text('page.control.nothing-fits') : this.options.empty);
     setAttribute(this.element, 'aria-rowcount', String(rows.length));
     this.body.style.height = `${this.rows.length * this.rowPx}px`;
     this.paint();
@@ -154,7 +159,8 @@ export class Grid<Row> {
     if (wasMine && !this.sorted?.isDown) this.sorted = undefined;
     else this.sorted = { id, isDown: !wasMine };
     this.drawHead();
-    this.draw(this.given);
+    this.sort();
+    this.paint();
     this.head.querySelector<HTMLElement>(`:nth-child(${this.place(id)}) button`)?.focus();
   }
 

@@ -1,11 +1,12 @@
 import type { ControlAppResult, Crash } from '../../../generated/protocol';
-import { fill, h, keyed, setText } from '../../dom';
+import { fill, h, keyed, setAttribute, setText } from '../../dom';
 import { duration, memory, NOTHING, number, percent, time } from '../../format';
 import { crashWords, troubleOf } from '../../phrases';
 import { asTree } from '../../tree';
 import { facts } from '../../widgets/facts';
 import { text } from '../../../renderer/language';
 import { countOf, cpuOf, megabytes, type AppRow } from './app-row';
+import { ProcessCourses } from './process-courses';
 
 /** An app in the drawer. */
 export class AppDetails {
@@ -18,6 +19,7 @@ export class AppDetails {
     tabindex: '0',
     'aria-label': text('page.control.apps.log'),
   });
+  private readonly courses = new ProcessCourses();
   private readonly crashes = h('ol', { class: 'crashes' });
 
   constructor() {
@@ -37,6 +39,8 @@ export class AppDetails {
 
   draw(found: ControlAppResult, row: AppRow): void {
     fill(this.figures, factsOf(row));
+    const limits = row.stats?.limits ?? {};
+    this.courses.take(row.status.app, found.processes);
     keyed(
       this.tree,
       asTree(
@@ -51,11 +55,11 @@ export class AppDetails {
           {},
           h('span', { class: 'process-name', dir: 'auto' }),
           h('span', { class: 'quiet mono' }),
-          h('span', { class: 'end' }),
-          h('span', { class: 'end quiet' }),
+          h('span', { class: 'end process-cpu' }),
+          h('span', { class: 'end process-memory' }),
         ),
       (element, { item: process, depth }) => {
-        const [name, pid, size, cpu] = element.children;
+        const [name, pid, cpu, size] = element.children;
         if (!name || !pid || !size || !cpu) return;
         element.style.setProperty('--depth', String(depth));
         setText(
@@ -63,8 +67,13 @@ export class AppDetails {
           process.window ? `${process.name} (${text('page.control.apps.window')})` : process.name,
         );
         setText(pid, String(process.pid));
-        setText(size, memory(process.memoryBytes));
-        setText(cpu, text('page.control.apps.cpu-time', { time: duration(process.cpu) }));
+        const course = this.courses.of(process);
+        course.show(cpu, size, limits.cpu_percent, megabytes(limits.memory_mb));
+        setAttribute(
+          cpu,
+          'title',
+          text('page.control.apps.cpu-time', { time: duration(process.cpu) }),
+        );
       },
     );
     this.away.hidden = found.processes.length > 0;

@@ -92,6 +92,7 @@ export class Apps extends TablePage<AppRow> {
       this.rows.filter(({ status }) =>
         `${status.name} ${status.app}`.toLowerCase().includes(search),
       ),
+      search !== '',
     );
   }
 
@@ -108,8 +109,9 @@ export class Apps extends TablePage<AppRow> {
     try {
       const found = await this.context.api.call('control.app', { app });
       if (this.wanted !== app) return;
-      this.details.draw(found, row);
+      // A canvas that is not in view yet has no size to draw in.
       this.drawHead(row);
+      this.details.draw(found, row);
     } catch (error) {
       if (this.wanted === app) this.context.tell(words(error), false);
     }

@@ -18,6 +18,8 @@ import type { View } from './view';
 const LOOK_MS = 1000;
 /** Beginnings of what is looked at that name a view, for no topic begins so. */
 const VIEWS = ['map', 'topics', 'letters', 'queues', 'links', 'publish'] as const;
+/** The views in which a topic stands out; from any other one goes to the map. */
+const TOPIC_VIEWS: readonly string[] = ['map', 'topics'];
 type ViewName = (typeof VIEWS)[number];
 
 /** The traffic: who talks to whom, what was said, what was not delivered, and what waits. */
@@ -64,7 +66,10 @@ export class Bus implements Page {
   /** A topic, or the name of a view behind a `#`. */
   show(what: string): void {
     if (what.startsWith('#')) this.tabs.show(what.slice(1));
-    else if (what !== '') this.openTopic(what);
+    else if (what !== '') {
+      if (!TOPIC_VIEWS.includes(this.tabs.shown)) this.tabs.show('map');
+      this.openTopic(what);
+    }
     this.poll.now();
   }
 

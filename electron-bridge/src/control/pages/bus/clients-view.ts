@@ -28,6 +28,7 @@ export class ClientsView implements View {
     const wanted = search.toLowerCase();
     this.grid.draw(
       clients.filter(({ app, client }) => `${app} ${client}`.toLowerCase().includes(wanted)),
+      wanted !== '',
     );
     return text('page.control.bus.clients', { count: clients.length });
   }
@@ -91,7 +92,7 @@ function gridOf(open: (client: ClientInfo) => void): Grid<ClientInfo> {
       figures('bytes', text('page.control.bus.size'), '90px', (row) => row.queuedBytes, {
         say: (row) => bytes(row.queuedBytes),
         kind: 'quiet',
-        from: 560,
+        from: 760,
       }),
       figures('oldest', text('page.control.bus.oldest'), '110px', (row) => row.oldest ?? 0, {
         say: (row) => (row.queued > 0 ? duration(row.oldest ?? 0) : ''),
@@ -105,7 +106,7 @@ function gridOf(open: (client: ClientInfo) => void): Grid<ClientInfo> {
         {
           say: (row) => number(row.unacknowledged),
           kind: (row) => (row.unacknowledged === 0 ? 'quiet' : ''),
-          from: 680,
+          from: 900,
         },
       ),
     ],

@@ -47,7 +47,7 @@ export class LettersView implements View {
     this.found = letters.filter((letter) =>
       `${letter.app} ${letter.reason} ${topicOf(letter)}`.toLowerCase().includes(wanted),
     );
-    this.grid.draw(this.found);
+    this.grid.draw(this.found, wanted !== '');
     this.bar.hidden = !this.context.acts;
     for (const deed of this.deeds) deed.disabled = this.found.length === 0;
     return text('page.control.bus.letters', { count: total });

@@ -28,7 +28,10 @@ export class LinksView implements View {
   async look(search: string): Promise<string> {
     const { links, total, limits } = await this.context.api.call('links.list', {});
     const wanted = search.toLowerCase();
-    this.grid.draw(links.filter((link) => wordsOf(link).toLowerCase().includes(wanted)));
+    this.grid.draw(
+      links.filter((link) => wordsOf(link).toLowerCase().includes(wanted)),
+      wanted !== '',
+    );
     return text('page.control.bus.links', { count: total, most: limits.maxLinks });
   }
 

@@ -37,7 +37,7 @@ export class MapView implements View {
     const params = { search, limit: MAP_TOPICS };
     const { topics, topicCount } = await this.context.api.call('control.traffic', params);
     const { nodes, edges } = trafficPicture(topics);
-    this.flow.draw(nodes, edges);
+    this.flow.draw(nodes, edges, search !== '');
     return shownOf(topics.length, topicCount);
   }
 

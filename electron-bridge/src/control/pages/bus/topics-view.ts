@@ -37,6 +37,7 @@ export class TopicsView implements View {
         readers: found.readers[at] ?? 0,
         last: found.last[at] ?? 0,
       })),
+      search !== '',
     );
     return shownOf(found.topics.length, found.topicCount);
   }

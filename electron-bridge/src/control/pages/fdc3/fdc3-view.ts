@@ -15,7 +15,10 @@ export abstract class Fdc3View<Row> implements View {
   async look(search: string): Promise<string> {
     const rows = await this.rows();
     const wanted = search.toLowerCase();
-    this.grid.draw(rows.filter((row) => this.wordsOf(row).toLowerCase().includes(wanted)));
+    this.grid.draw(
+      rows.filter((row) => this.wordsOf(row).toLowerCase().includes(wanted)),
+      wanted !== '',
+    );
     return this.count(rows.length);
   }
 

@@ -81,7 +81,7 @@ export class Traces extends TablePage<TraceSummary> {
       ...(this.errors.checked ? { error: true } : {}),
       limit: SHOWN_TRACES,
     });
-    this.grid.draw(traces);
+    this.grid.draw(traces, this.field.words !== '' || minDuration > 0 || this.errors.checked);
     const [first] = traces;
     if (this.opens !== '') {
       this.opens = '';
