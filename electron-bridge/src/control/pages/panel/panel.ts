@@ -40,6 +40,7 @@ export class PanelPage implements Page {
   private readonly parts = new Parts();
   private readonly head = h('div', { class: 'panel-head', role: 'row' });
   private readonly rows = h('div', { role: 'rowgroup' });
+  private readonly shown = new WeakMap<HTMLElement, Line>();
   private readonly table: HTMLElement;
   private readonly empty = h('p', { class: 'none', role: 'status' });
   private readonly summary = h('span', { class: 'quiet' });
@@ -279,13 +280,17 @@ export class PanelPage implements Page {
       last = group;
       lines.push({ row });
     }
+    const refocus = this.focusedRow();
+    // A line keeps its element, whatever stands in it: a new one on top pushes none aside.
+    const keys = new Map(lines.map((line, at) => [line, `${at} ${'row' in line ? 'row' : ''}`]));
     keyed(
       this.rows,
       lines,
-      (line) => ('row' in line ? JSON.stringify(line.row) : `group ${line.group}`),
-      (line) => ('row' in line ? this.rowOf(line.row) : this.groupOf(line.group)),
-      () => undefined,
+      (line) => keys.get(line) ?? '',
+      (line) => this.lineOf(line),
+      (element, line) => this.drawLine(element, line),
     );
+    refocus();
     const named = new Map(groups.map(({ id, title }) => [id, title]));
     for (const heading of this.rows.querySelectorAll<HTMLElement>('.panel-group')) {
       const title = heading.querySelector('strong');
@@ -299,11 +304,42 @@ export class PanelPage implements Page {
     return this.context.acts && (this.content?.rowActions ?? []).length > 0;
   }
 
-  private groupOf(id: string): HTMLElement {
+  /** Takes the focus to where its row is afterwards. */
+  private focusedRow(): () => void {
+    const focused = document.activeElement;
+    const row = this.rows.contains(focused) ? focused?.closest<HTMLElement>('.panel-row') : null;
+    if (!focused || !row) return () => undefined;
+    const id = row.dataset['id'];
+    const button = [...row.querySelectorAll('button')].findIndex((each) => each === focused);
+    return () => {
+      const rows = [...this.rows.querySelectorAll<HTMLElement>('.panel-row')];
+      const now = rows.find((each) => each.dataset['id'] === id);
+      if (now) (now.querySelectorAll('button')[button] ?? now).focus();
+    };
+  }
+
+  private lineOf(line: Line): HTMLElement {
+    if (!('row' in line)) return h('div', { class: 'panel-group', role: 'row' });
+    const element = h('div', { class: 'panel-row', role: 'row', tabindex: '-1' });
+    element.addEventListener('click', (event) => {
+      if (event.target instanceof Element && event.target.closest('button')) return;
+      const shown = this.shown.get(element);
+      if (shown && 'row' in shown) this.open(shown.row);
+    });
+    return element;
+  }
+
+  private drawLine(element: HTMLElement, line: Line): void {
+    const shown = this.shown.get(element);
+    this.shown.set(element, line);
+    if (shown && JSON.stringify(shown) === JSON.stringify(line)) return;
+    element.dataset['id'] = 'row' in line ? line.row.id : line.group;
+    fill(element, ...('row' in line ? this.cellsOf(line.row) : this.headingOf(line.group)));
+  }
+
+  private headingOf(id: string): HTMLElement[] {
     const group = this.content?.groups?.find((each) => each.id === id);
-    return h(
-      'div',
-      { class: 'panel-group', role: 'row', 'data-id': id },
+    return [
       h(
         'span',
         { role: 'gridcell' },
@@ -315,27 +351,15 @@ export class PanelPage implements Page {
         { class: 'buttons', role: 'gridcell' },
         ...this.buttonsOf(group?.actions ?? [], id),
       ),
-    );
+    ];
   }
 
-  private rowOf(row: PanelRow): HTMLElement {
+  private cellsOf(row: PanelRow): HTMLElement[] {
     const aligns = (this.content?.columns ?? []).map(({ align }) => align);
-    const element = h(
-      'div',
-      { class: 'panel-row', role: 'row', tabindex: '-1', 'data-id': row.id },
-      ...row.cells.map((cell, at) => cellOf(cell, aligns[at] === 'end')),
-      this.hasButtons &&
-        h(
-          'div',
-          { class: 'buttons', role: 'gridcell' },
-          ...this.buttonsOf(row.actions ?? [], row.id),
-        ),
-    );
-    element.addEventListener('click', (event) => {
-      if (event.target instanceof Element && event.target.closest('button')) return;
-      this.open(row);
-    });
-    return element;
+    const cells = row.cells.map((cell, at) => cellOf(cell, aligns[at] === 'end'));
+    if (!this.hasButtons) return cells;
+    const buttons = this.buttonsOf(row.actions ?? [], row.id);
+    return [...cells, h('div', { class: 'buttons', role: 'gridcell' }, ...buttons)];
   }
 
   private buttonsOf(ids: readonly string[], row: string): HTMLElement[] {
