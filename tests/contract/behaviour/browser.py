@@ -1,6 +1,5 @@
 """The client is a page in a real Chromium; its way to the gateway is a link that the tests cut."""
 
-import json
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -14,16 +13,15 @@ from playwright.async_api import BrowserContext, Page, async_playwright
 
 from demo.processes import command_of, look, tree
 from deskbus.commands.open import write_page
-from deskbus_protocol.bus import Mode
 from deskbus_protocol.web import PairBrowserResult
 from tests.contract.behaviour.desk import READER, Desk, ProgramDesk, origin_of_reader
-from tests.contract.behaviour.page import BEGIN, CALL, LOOK_EVERY_S, POST, SUBSCRIBE
 from tests.contract.behaviour.record import LIMIT_S
+from tests.contract.behaviour.scripted_page import BEGIN, LOOK_EVERY_S, ScriptedPage
 from tests.integration.connections.faultylink import FaultyLink, faulty_link
 from tests.web.chromium import ARGUMENTS, chromium
 
 
-class BrowserDesk(ProgramDesk):
+class BrowserDesk(ScriptedPage, ProgramDesk):
     cuts = 5
     """A worker waits an eighth of a second before it comes back."""
 
@@ -54,7 +52,7 @@ class BrowserDesk(ProgramDesk):
             self._page = await self._open()
             await self._page.evaluate(BEGIN)
             while not self._ends:
-                for word in await self._page.evaluate("words.splice(0)"):
+                for word in await self.fetch_words():
                     self.reader.note(word)
                 await anyio.sleep(LOOK_EVERY_S)
             await self._context.close()
@@ -81,21 +79,6 @@ class BrowserDesk(ProgramDesk):
         await super().kill_backend()
         page = await self._open()
         await page.close()
-
-    async def subscribe(self, pattern: str, mode: Mode = "live") -> None:
-        await self._page.evaluate(SUBSCRIBE % (json.dumps(pattern), json.dumps(mode)))
-
-    async def call(self, topic: str, number: int, while_closed: str = "refuse") -> int:
-        self._ids += 1
-        chosen, name = json.dumps(while_closed), json.dumps(topic)
-        await self._page.evaluate(CALL % (chosen, name, number, self._ids, self._ids))
-        return self._ids
-
-    async def post(self, topic: str, number: int, while_closed: str = "refuse") -> int:
-        self._ids += 1
-        chosen, name = json.dumps(while_closed), json.dumps(topic)
-        await self._page.evaluate(POST % (name, number, chosen, self._ids, self._ids))
-        return self._ids
 
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)

@@ -1,6 +1,5 @@
 """The client is a page in a real Electron, whose main process is the shell."""
 
-import json
 import os
 import signal
 import sys
@@ -15,53 +14,21 @@ from demo.devtools import Page
 from demo.electron import ElectronSession, electron_session
 from demo.screen import virtual_display
 from deskbus.config import SOCKET_NAME, runtime_dir_for
-from deskbus_protocol.bus import Mode
 from deskbus_protocol.client import Client, connect_with_ticket
 from tests.contract.behaviour.desk import READER, Desk
 from tests.contract.behaviour.record import LIMIT_S, Record
+from tests.contract.behaviour.scripted_page import BEGIN, LOOK_EVERY_S, ScriptedPage
 from tests.electron.mainprocess import in_main, shell_call
 from tests.integration.connections.faultylink import FaultyLink, faulty_link
 
 HERE = Path(__file__).resolve().parent
-LOOK_EVERY_S = 0.02
-
 WINDOW = f"""
 [[apps.windows]]
 url = "{(HERE / "reader.html").as_uri()}"
 """
 
-BEGIN = """(() => {
-    window.words = [];
-    deskbus.onState((state) => words.push({ state }));
-    deskbus.onGap((gap) => words.push({ gap }));
-    words.push({ state: deskbus.state() });
-})()"""
 
-SUBSCRIBE = """deskbus.subscribe(%s, ({ topic, payload, redelivery = 0 }) => {
-    words.push({ message: { topic, number: payload.number, redelivery } });
-    if (payload.held) throw new Error('This is not acknowledged.');
-}, { mode: %s })"""
-
-CALL = """(() => {
-    const options = { confirm: true, whileClosed: %s };
-    deskbus.publish(%s, { number: %d }, options).then(
-        () => words.push({ done: %d }),
-        ({ code }) => words.push({ done: %d, error: code }),
-    );
-})()"""
-
-
-POST = """(() => {
-    try {
-        deskbus.publish(%s, { number: %d }, { whileClosed: %s });
-        words.push({ done: %d });
-    } catch ({ code }) {
-        words.push({ done: %d, error: code });
-    }
-})()"""
-
-
-class PageDesk:
+class PageDesk(ScriptedPage):
     cuts = 100
 
     def __init__(self, session: ElectronSession, pipe: str, link: FaultyLink) -> None:
@@ -70,7 +37,6 @@ class PageDesk:
         self._session = session
         self._pipe = pipe
         self._page: Page
-        self._ids = 0
 
     async def run(self, tasks: TaskGroup) -> None:
         self._page = await self._session.window("reader.html")
@@ -94,21 +60,6 @@ class PageDesk:
             while not await in_main(self._session, f"shell.state === 'up' && shell.pid !== {pid}"):
                 await anyio.sleep(LOOK_EVERY_S)
 
-    async def subscribe(self, pattern: str, mode: Mode = "live") -> None:
-        await self._page.evaluate(SUBSCRIBE % (json.dumps(pattern), json.dumps(mode)))
-
-    async def call(self, topic: str, number: int, while_closed: str = "refuse") -> int:
-        self._ids += 1
-        chosen, name = json.dumps(while_closed), json.dumps(topic)
-        await self._page.evaluate(CALL % (chosen, name, number, self._ids, self._ids))
-        return self._ids
-
-    async def post(self, topic: str, number: int, while_closed: str = "refuse") -> int:
-        self._ids += 1
-        chosen, name = json.dumps(while_closed), json.dumps(topic)
-        await self._page.evaluate(POST % (name, number, chosen, self._ids, self._ids))
-        return self._ids
-
     def freeze(self) -> None:
         os.kill(self._session.process.pid, signal.SIGSTOP)
 
@@ -116,9 +67,8 @@ class PageDesk:
         os.kill(self._session.process.pid, signal.SIGCONT)
 
     async def _listen(self) -> None:
-        """Nothing outside hears of what happens in a page."""
         while True:
-            for word in await self._page.evaluate("words.splice(0)"):
+            for word in await self.fetch_words():
                 self.reader.note(word)
             await anyio.sleep(LOOK_EVERY_S)
 

@@ -1,14 +1,12 @@
 """Acknowledged subscriptions of a page in a real Electron."""
 
-from demo.electron import ElectronSession
+from demo.devtools import Page
 
 
 async def test_a_message_comes_again_until_the_pages_listener_is_done(
-    electron: ElectronSession,
+    sender: Page,
+    receiver: Page,
 ) -> None:
-    sender = await electron.window("?sender")
-    receiver = await electron.window("?receiver")
-    await receiver.until("window.deskbus")
     await receiver.evaluate(
         """(() => {
             window.seen = [];
@@ -20,7 +18,6 @@ async def test_a_message_comes_again_until_the_pages_listener_is_done(
         })()"""
     )
 
-    await sender.until("window.deskbus")
     for word in ("first", "second"):
         await sender.evaluate(f"deskbus.publish('talk.jobs', '{word}', {{ confirm: true }})")
 

@@ -2,16 +2,13 @@
 
 import pytest
 
-from demo.electron import ElectronSession
+from demo.devtools import Page
 from tests.electron.conftest import PAGES, Starter
 from tests.electron.mainprocess import in_main
 
 
 @pytest.mark.requirement("1.1")
-async def test_a_message_goes_from_window_to_window(electron: ElectronSession) -> None:
-    sender = await electron.window("?sender")
-    receiver = await electron.window("?receiver")
-    await receiver.until("window.deskbus && deskbus.state() === 'open'")
+async def test_a_message_goes_from_window_to_window(sender: Page, receiver: Page) -> None:
     await receiver.evaluate(
         "deskbus.subscribe('talk.hello', (message) => { window.hello = message; })"
     )
@@ -26,11 +23,9 @@ async def test_a_message_goes_from_window_to_window(electron: ElectronSession) -
 
 
 async def test_messages_of_one_window_arrive_in_order_and_complete(
-    electron: ElectronSession,
+    sender: Page,
+    receiver: Page,
 ) -> None:
-    sender = await electron.window("?sender")
-    receiver = await electron.window("?receiver")
-    await receiver.until("window.deskbus")
     await receiver.evaluate(
         """(() => {
             window.numbers = [];
@@ -38,7 +33,6 @@ async def test_messages_of_one_window_arrive_in_order_and_complete(
         })()"""
     )
 
-    await sender.until("window.deskbus")
     await sender.evaluate(
         "(() => { for (let n = 0; n < 5000; n += 1) deskbus.publish('talk.count', n); })()"
     )
@@ -47,13 +41,9 @@ async def test_messages_of_one_window_arrive_in_order_and_complete(
     assert await receiver.evaluate("numbers") == list(range(5000))
 
 
-async def test_a_window_answers_another_ones_request(electron: ElectronSession) -> None:
-    sender = await electron.window("?sender")
-    receiver = await electron.window("?receiver")
-    await receiver.until("window.deskbus")
+async def test_a_window_answers_another_ones_request(sender: Page, receiver: Page) -> None:
     await receiver.evaluate("deskbus.respond('talk.double', (number) => 2 * number)")
 
-    await sender.until("window.deskbus")
     answer = await sender.evaluate("deskbus.request('talk.double', 21)")
 
     assert answer["payload"] == 42
@@ -61,25 +51,20 @@ async def test_a_window_answers_another_ones_request(electron: ElectronSession) 
 
 
 async def test_what_a_responder_throws_reaches_the_asking_page_as_an_error(
-    electron: ElectronSession,
+    sender: Page,
+    receiver: Page,
 ) -> None:
-    sender = await electron.window("?sender")
-    receiver = await electron.window("?receiver")
-    await receiver.until("window.deskbus")
     await receiver.evaluate(
         "deskbus.respond('talk.refuse', () => { throw new Error('Not on a Sunday.'); })"
     )
 
-    await sender.until("window.deskbus")
     error = await sender.evaluate("deskbus.request('talk.refuse', null).catch((error) => error)")
 
     assert error["name"] == "DeskbusError"
     assert error["message"] == "Not on a Sunday."
 
 
-async def test_a_publish_without_permission_is_told_to_the_page(electron: ElectronSession) -> None:
-    receiver = await electron.window("?receiver")
-    await receiver.until("window.deskbus")
+async def test_a_publish_without_permission_is_told_to_the_page(receiver: Page) -> None:
     await receiver.evaluate(
         """(() => {
             deskbus.onRefused((refusal) => { window.refusal = refusal; });
@@ -113,10 +98,8 @@ FAULTS = {
 @pytest.mark.requirement("6.5")
 @pytest.mark.parametrize("call", FAULTS.values(), ids=FAULTS.keys())
 async def test_whatever_is_refused_rejects_with_an_error_of_the_pages_world(
-    electron: ElectronSession, call: str
+    receiver: Page, call: str
 ) -> None:
-    receiver = await electron.window("?receiver")
-    await receiver.until("window.deskbus")
     told = await receiver.evaluate(
         f"""Promise.resolve().then(() => {call}).then(() => 'fulfilled', (error) => ({{
             isError: error instanceof Error,
@@ -166,11 +149,7 @@ async def test_a_channels_faults_are_errors_of_the_pages_world(
     assert faults[0][2] == "Not today."
 
 
-async def test_a_refusal_is_told_as_an_error_with_all_of_its_members(
-    electron: ElectronSession,
-) -> None:
-    receiver = await electron.window("?receiver")
-    await receiver.until("window.deskbus")
+async def test_a_refusal_is_told_as_an_error_with_all_of_its_members(receiver: Page) -> None:
     await receiver.evaluate(
         """(() => {
             deskbus.onRefused((refusal) => {
@@ -228,26 +207,21 @@ EACH = """(async () => {
 
 
 async def test_a_payload_that_can_not_be_sent_is_refused_at_its_call_and_harms_no_other(
-    electron: ElectronSession,
+    sender: Page,
+    receiver: Page,
 ) -> None:
-    sender = await electron.window("?sender")
-    receiver = await electron.window("?receiver")
-    await receiver.until("window.deskbus")
     await receiver.evaluate(
         "deskbus.subscribe('talk.good', (message) => { window.good = message; })"
     )
-    await sender.until("window.deskbus && deskbus.state() === 'open'")
     values = ", ".join(f"{name!r}: () => ({text})" for name, text in UNSAYABLE.items())
     assert await sender.evaluate(EACH % values) == {}
     assert (await receiver.until("window.good"))["payload"] == "alive"
 
 
 async def test_a_responder_that_returns_what_can_not_be_sent_fails_at_once(
-    electron: ElectronSession,
+    sender: Page,
+    receiver: Page,
 ) -> None:
-    sender = await electron.window("?sender")
-    receiver = await electron.window("?receiver")
-    await receiver.until("window.deskbus")
     values = ", ".join(f"{name!r}: () => ({text})" for name, text in UNSAYABLE.items())
     await receiver.evaluate(f"""(() => {{
         const values = {{ {values} }};
@@ -256,7 +230,6 @@ async def test_a_responder_that_returns_what_can_not_be_sent_fails_at_once(
             deskbus.respond('talk.later', async (name) => values[name]()),
         ]);
     }})()""")
-    await sender.until("window.deskbus && deskbus.state() === 'open'")
     for topic in ("talk.now", "talk.later"):
         for name in UNSAYABLE:
             failed = await sender.evaluate(
@@ -266,12 +239,8 @@ async def test_a_responder_that_returns_what_can_not_be_sent_fails_at_once(
             assert failed not in ("answered", "timeout"), (topic, name)
 
 
-async def test_a_page_cancels_what_it_asked_for_by_a_signal(electron: ElectronSession) -> None:
-    sender = await electron.window("?sender")
-    receiver = await electron.window("?receiver")
-    await receiver.until("window.deskbus")
+async def test_a_page_cancels_what_it_asked_for_by_a_signal(sender: Page, receiver: Page) -> None:
     await receiver.evaluate("deskbus.respond('talk.never', () => new Promise(() => {}))")
-    await sender.until("window.deskbus && deskbus.state() === 'open'")
     codes = await sender.evaluate("""(async () => {
         const before = new AbortController();
         before.abort();
