@@ -39,13 +39,13 @@ from deskbus_protocol.wire.encoding import Encoding
 from deskbus_protocol.wording.display import look_alike
 
 MESSAGE_FOLDER = "messages"
-"""Below the data folder: the log of persisted messages."""
+"""The folder, below the data folder, of the log of persisted messages."""
 
 SOCKET_NAME = "bus.sock"
-"""Below the runtime folder: what clients connect to."""
+"""The name, in the runtime folder, of the socket that clients connect to."""
 
 SOCKET_PATH_BYTES = 107 if sys.platform == "linux" else 103
-"""At most; the rest of `sockaddr_un` is the path's end."""
+"""The longest path that fits into `sockaddr_un` with its end."""
 
 BUNDLE_MANIFEST = "bundle.json"
 """The file by which a folder is known as a bundle."""

@@ -42,7 +42,7 @@ from deskbus_protocol.events import AuditEvent, AuditPruned, AuditVerified
 from deskbus_protocol.health import ComponentHealth
 
 ANCHOR_EVERY_S = 10.0
-"""At most so often is the newest checkpoint put into the keychain, besides at the end."""
+"""Shortest time between two checkpoints put into the keychain, besides the last one."""
 
 ANCHOR_EVERY_RECORDS = 16_384
 """Records after which the log is anchored in any case; a new file always is."""

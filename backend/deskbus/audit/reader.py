@@ -39,7 +39,7 @@ from deskbus_protocol.errors import DEGRADED, INVALID_PARAMS, TOO_LARGE, Deskbus
 from deskbus_protocol.events import AuditExported, AuditVerified
 
 MAX_EXPORT_BYTES = 1_500_000
-"""Of the content of one export; its proof and the escaping double that, below a frame's limit."""
+"""Limit of one export's content; its proof and the escaping double that, below a frame's limit."""
 
 T = TypeVar("T")
 

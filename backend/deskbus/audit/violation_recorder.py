@@ -20,8 +20,8 @@ from deskbus_protocol.events import (
 
 INTERVAL_S = 10.0
 MAX_KINDS = 30
-"""Of client, rule and method of one app within one interval; what goes beyond is counted together,
-but for the first of each rule, which is always recorded.
+"""Combinations of client, rule and method recorded for one app in an interval; those beyond are
+counted together, but for the first of each rule, which is always recorded.
 """
 
 UNAUTHENTICATED = ""

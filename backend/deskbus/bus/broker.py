@@ -38,8 +38,8 @@ MAX_SUBSCRIPTIONS = 1_000
 """Of one client."""
 
 FEW_SUBSCRIPTIONS = 32
-"""Of one client that end together; where they are more, the readers of all topics are worked out
-anew, for that costs others less than to look for the topics of each.
+"""Subscriptions of one client that end together and are handled one by one; with more, the readers
+of all topics are determined anew, which costs others less.
 """
 
 

@@ -9,7 +9,7 @@ from deskbus_protocol.wire.line import MESSAGE_HEAD, SENDER, head
 
 DEFAULT_PRIORITY = 4
 _TAIL = b"}\n"
-"""Of the frame around the envelope."""
+"""The end of the frame, behind the envelope."""
 
 
 class _StampMembers(msgspec.Struct):

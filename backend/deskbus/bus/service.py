@@ -50,13 +50,13 @@ KEEP_ACKNOWLEDGED_MS = 24 * 60 * 60 * 1000
 
 
 SAMPLED_READERS = 16
-"""Of one message; more would tell the same."""
+"""Readers sampled for one message; more would add nothing."""
 
 MAX_PIECES_WAITING = 1024
-"""Of one app: as many as it may have calls in progress."""
+"""Pieces of work waiting for one app: as many as it may have calls in progress."""
 
 SCANS_AT_ONCE = 8
-"""Of all topics, each of which holds a list of them."""
+"""Concurrent scans of all topics, each of which holds a list of them."""
 
 OWN = ""
 """Stands for no app, where apps take turns with the backend itself."""

@@ -15,7 +15,7 @@ MAX_TOPICS = 100_000
 FORGOTTEN_AT_ONCE = 256
 
 MAX_HISTORY_BYTES = 128 * 1024 * 1024
-"""Of all topics together; beyond, the app with the largest share loses histories."""
+"""Size of all histories together; beyond, the app with the largest share loses some."""
 
 
 DIRECT_TOPIC_NUMBER = 0

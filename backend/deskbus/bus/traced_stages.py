@@ -14,7 +14,7 @@ from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.method import TraceContext
 
 TRACED_READERS = 16
-"""Of one message; the others are counted in its span."""
+"""Readers with a span of their own for one message; the others are counted in its span."""
 
 P = TypeVar("P", PublishParams, SendParams, RequestParams)
 

@@ -9,7 +9,7 @@ from deskbus_protocol.topics import MANY, MAX_LEVELS, ONE
 T = TypeVar("T", bound=Hashable)
 
 MAX_VISITS = 2_000
-"""Of nodes, which the patterns of one owner may cost a topic at most: less than a millisecond."""
+"""The most node visits that one owner's patterns may cost a topic: less than a millisecond."""
 
 
 class _Node(Generic[T]):

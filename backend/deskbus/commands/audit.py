@@ -55,7 +55,7 @@ T = TypeVar("T")
 
 PAGE = 1000
 MAX_PROOF_BYTES = 512 * 1024 * 1024
-"""Of an export or its proof: `MAX_PROVEN` records of some kilobytes each."""
+"""Limit of an export or its proof: `MAX_PROVEN` records of some kilobytes each."""
 
 EXIT_CODES: dict[VerdictWord, int] = {"OK": 0, "UNCLEAN TAIL": 0, "TAMPERED": 1, "UNANCHORED": 3}
 

@@ -37,7 +37,7 @@ class VaultAccess(Protocol):
     """Raises `CommandError` or `DeskbusError` where the vault is locked or was changed."""
 
     name: str
-    """For `doneBy`."""
+    """The name recorded as `doneBy`."""
 
     async def status(self) -> VaultStatus: ...
 

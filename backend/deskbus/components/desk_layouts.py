@@ -35,7 +35,7 @@ from deskbus_protocol.layouts import (
 from deskbus_protocol.topics import matches
 
 SETTLE_S = 2.0
-"""From a change of the desk until it is kept: what follows at once is kept with it."""
+"""Delay from a change of the desk until it is saved, together with those that follow at once."""
 
 QUIT_WITHIN_S = 10.0
 """How long windows that are closed count as closed by the end of the shell."""
@@ -47,7 +47,7 @@ MAX_CHANNELS = 10_000
 """Clients whose channels are known at one time; beyond, those that are gone are forgotten."""
 
 MAX_JOINING = 1_000
-"""Of these clients, the newest, whose apps may only be on their way."""
+"""The most of these, the newest, that are kept although their apps are not running yet."""
 
 GONE: frozenset[AppState] = frozenset({"stopping", "stopped", "crashed", "failed"})
 """States of an app that is no part of the desk."""

@@ -8,7 +8,7 @@ import anyio
 from deskbus.reliability.loops import Loops
 
 AFTER_S = 2.0
-"""After the first answer: the rush of a start is over by then."""
+"""Delay after the first answer; the rush of a start is over by then."""
 
 
 class LateImports:

@@ -10,7 +10,7 @@ from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.fdc3 import ChannelParams, LastContext, channel_topic, is_channel_id
 
 MAX_CONTEXT_BYTES = 8 * 1024 * 1024
-"""Of all contexts in one layout; the rest of the desk is kept without those beyond."""
+"""Size of all contexts in one layout; those beyond are left out."""
 
 
 class ChannelLayout:

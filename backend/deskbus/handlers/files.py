@@ -30,7 +30,7 @@ from deskbus_protocol.permissions import Grant
 from deskbus_protocol.wire.rpc import encode
 
 MAX_PARTIAL_BYTES = 3
-"""Of a character of UTF-8 that a part of a file ends within."""
+"""Bytes of an incomplete UTF-8 character at the end of a chunk."""
 
 
 MAX_AT_ONCE = 8

@@ -4,7 +4,7 @@ from deskbus.languages.language import Value, english
 from deskbus_protocol.health import ComponentHealth, Phrase, Status
 
 PREFIX = "page.control.health."
-"""Before the keys of phrases, in the catalogues."""
+"""The prefix of the keys of phrases in the catalogues."""
 
 
 def phrase(key: str, **values: Value) -> Phrase:

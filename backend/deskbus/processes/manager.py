@@ -44,7 +44,7 @@ IDLE_SAMPLE_S = 5.0
 """Between two looks while no app runs: something may still have been left to us."""
 
 UNREADABLE_PAUSE_S = 1.0
-"""Before the next look, where processes could not be read."""
+"""Delay before the next look after processes could not be read."""
 
 ORPHANS_WITHIN_S = 2.0
 """How long an app's end waits for what it left behind; later looks find the rest."""

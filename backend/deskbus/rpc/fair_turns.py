@@ -16,7 +16,7 @@ Frames of others are read and served between them.
 """
 
 LEAST_SLICE_S = 0.0001
-"""Of one link, where several wait."""
+"""The least slice of one link where several wait."""
 
 BEGUN_A_TURN = 4
 """Calls of one app in one turn of the loop, each of which costs some tenths of a millisecond."""

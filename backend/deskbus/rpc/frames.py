@@ -35,7 +35,7 @@ class Frame(msgspec.Struct, gc=False):
 MAX_EXPLAINED_BYTES = 64 * 1024
 
 LARGE_BYTES = 512 * 1024
-"""Of a frame that is read in steps, for going through all of it takes a millisecond and more."""
+"""Size from which on a frame is read in steps, since all of it takes a millisecond and more."""
 
 REPEATED_KEY = "The frame repeats a key."
 

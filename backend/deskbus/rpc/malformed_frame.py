@@ -11,7 +11,7 @@ import msgspec
 from deskbus.rpc.frames import RequestId
 
 MAX_TOKENS = 2000
-"""Of a refused frame that are looked at, which takes about a millisecond."""
+"""Tokens of a refused frame that are examined, which takes about a millisecond."""
 
 MAX_METHOD_CHARACTERS = 100
 

@@ -29,7 +29,7 @@ SYSTEM = ("/proc", "/sys", "/dev")
 """No files: what is read there may be this process's own memory."""
 
 MAX_OWN_FILES = 50_000
-"""Of the backend's own, looked through for a file with several names."""
+"""The most of the backend's own files that are compared with a file that has several names."""
 
 WriteMode = Literal["create", "replace", "append"]
 

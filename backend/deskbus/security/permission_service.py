@@ -28,7 +28,7 @@ RESOLVED_OF_APP = 1
 """Paths that are followed to where they lead, each on a thread."""
 
 MAX_RESOLUTIONS_WAITING = 1024
-"""Of one app: as many as it may have calls in progress."""
+"""Waiting resolutions of one app: as many as it may have calls in progress."""
 
 
 class PermissionService:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MAX_LINKS = 40
-"""Of one path; Linux follows no more."""
+"""Links followed in one path; Linux follows no more."""
 
 
 def exposure(folder: Path) -> tuple[bool, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 MAX_BYTES = 8 * 1024 * 1024
-"""Of what a person writes by hand: configurations, manifests, directories of apps."""
+"""Limit of handwritten files: configurations, manifests, directories of apps."""
 
 
 def open_regular_file(path: Path) -> BinaryIO:

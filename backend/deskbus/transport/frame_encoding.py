@@ -33,7 +33,7 @@ MAX_WAITING = 65_536
 """Blocks of one process that wait for a turn; a link has two at most."""
 
 HIGH_WATER_BYTES = 1024 * 1024
-"""Of what waits to be encoded for one link: from there on its peer counts as slow."""
+"""Bytes waiting to be encoded for one link from which on its peer counts as slow."""
 
 MISSES = 8
 """Frames in a row that did not become shorter; of those that follow one in as many is tried."""

@@ -39,9 +39,7 @@ ANSWER_MARGIN_S = 5.0
 """How much longer than the dialog's own time the shell has to send the answer."""
 
 REST_S = 1.5
-"""After a dialog that went away by itself, before the next: a click that was meant for it lands
-nowhere.
-"""
+"""Pause after a dialog that went away by itself, so that a click meant for it misses the next."""
 
 PASSING: tuple[Remember, ...] = ("once", "session")
 """For how long an answer can hold where an administrator wants a person asked each time."""

@@ -26,7 +26,7 @@ from deskbus_protocol.pattern import whole
 FOLDER = "layouts"
 MAX_LAYOUTS = 100
 MAX_BYTES = 16 * 1024 * 1024
-"""Of one layout."""
+"""Limit of one layout."""
 
 _PREFIX, _SUFFIX = "layout-", ".json"
 _NAME = re.compile(whole(LAYOUT_NAME))

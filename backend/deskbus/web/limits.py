@@ -8,11 +8,11 @@ MAX_SOCKETS_OF_ORIGIN = 64
 """WebSockets in all, and of the pages of one origin."""
 
 MAX_HEAD_BYTES = 16 * 1024
-"""Of a request's line and headers."""
+"""Limit of a request's line and headers."""
 
 MAX_HEADERS = 64
 MAX_TARGET_BYTES = 2048
-"""Of a request's path and query."""
+"""Limit of a request's path and query."""
 
 REQUEST_WITHIN_S = 10.0
 """A request has come whole within this time from its first byte; the first one from the

@@ -6,7 +6,7 @@ from deskbus.audit.query.matcher import Matcher
 from deskbus_protocol.audit import AuditAppendedParams, AuditFilter, AuditRecord
 
 MAX_RECORDS = 200
-"""Of one notification; groups come at most a few times a second."""
+"""Records in one notification; groups come at most a few times a second."""
 
 Send = Callable[[AuditAppendedParams], None]
 

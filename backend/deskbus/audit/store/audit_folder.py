@@ -40,7 +40,7 @@ _NAME = re.compile(r"audit-(\d{8})\.jsonl(\.gz)?")
 _READ_BYTES = 1 << 20
 MAX_LINE_BYTES = 1 << 20
 MAX_MEMBER_BYTES = 1 << 26
-"""Far more than the log writes: a file of somebody else must not fill the memory."""
+"""Limits far above what the log writes, so that a foreign file can't fill the memory."""
 
 _BINARY = getattr(os, "O_BINARY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)

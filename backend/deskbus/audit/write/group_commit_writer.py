@@ -22,7 +22,7 @@ LINGER_S = 0.25
 
 GROUP_RECORDS = 8192
 CROWD = 1024
-"""With this many records waiting, a batch is written at once."""
+"""The number of waiting records at which a batch is written at once."""
 
 MAX_WAITING = 100_000
 """While the disk fails, so many events are kept in memory; of more, their number."""
@@ -34,7 +34,7 @@ MIN_RETRY_S = 0.2
 log = structlog.get_logger()
 
 Answer = Callable[[bool], None]
-"""Told, on the writer's thread, whether the record is on disk."""
+"""Called on the writer's thread with whether the record is on disk."""
 
 
 class CommittedGroup(NamedTuple):

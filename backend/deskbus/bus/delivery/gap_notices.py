@@ -6,7 +6,9 @@ from deskbus_protocol.bus import GapParams, GapReason
 from deskbus_protocol.wire.rpc import notification
 
 MAX_RANGES = 100
-"""For one topic and reason; beyond, the last range is stretched: it tells more, never less."""
+"""Ranges kept for one topic and reason; beyond, the last one is stretched, to cover too much rather
+than too little.
+"""
 
 
 MAX_TOPICS = 1000

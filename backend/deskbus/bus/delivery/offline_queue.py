@@ -18,7 +18,7 @@ SWEPT_AT_ONCE = 256
 
 APP_MESSAGES = 20_000
 APP_BYTES = 32 * 1024 * 1024
-"""Of the queues of all clients of one app together."""
+"""Total size of the queues of one app's clients."""
 
 Loss = Literal["overflow", "expired", "too_large", "revoked"]
 """Why a message left the queue undelivered; each is told as a gap and as a dead letter."""

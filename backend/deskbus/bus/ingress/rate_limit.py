@@ -19,7 +19,9 @@ HOLD_S = 0.05
 
 LEAST_CALLS_PER_S = 50
 LEAST_CALL_BYTES = 64 * 1024
-"""Of an app whose bytes alone are limited, however few they are: so it can begin, and be heard."""
+"""The least budget for calls of an app whose bytes alone are limited, so that it can open a
+session.
+"""
 
 Hold = Callable[[float], None]
 

@@ -37,7 +37,7 @@ WINDOW_LIMITS = (MAX_WAITING_BYTES // 2, MAX_WAITING // 2)
 
 
 MAX_ANSWER_BYTES = 3 * 1024 * 1024
-"""Of a query's answer, which is one frame."""
+"""Limit of a query's answer, which is one frame."""
 
 
 LINES_A_PIECE = 256

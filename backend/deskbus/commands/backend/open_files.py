@@ -3,10 +3,10 @@
 import sys
 
 NEEDED = 48
-"""Of these a backend without any app has some 27 open."""
+"""The least limit to start with; a backend without any app has some 27 files open."""
 
 RECOMMENDED = 1024
-"""For 500 apps."""
+"""The limit that suffices for 500 apps."""
 
 
 def limits() -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ MISUSED = 2
 INTERRUPTED = 130
 
 TRACE_VARIABLE = "DESKBUS_TRACEBACK"
-"""With it a fault of the program's own shows where it happened."""
+"""The variable that makes a fault of the program show its traceback."""
 
 MAKE_SAFE = "Make it yours alone (chmod 700), or set XDG_RUNTIME_DIR to a folder that is."
 KEEP_PRIVATE = "Make the data folder yours alone (chmod 700), and name it itself, not a link to it."

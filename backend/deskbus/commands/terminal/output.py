@@ -23,13 +23,13 @@ from msgspec import Raw
 from deskbus_protocol.wording.display import visible
 
 MIN_WIDTH = 8
-"""Of a column, in characters."""
+"""Least width of a column, in characters."""
 
 MIN_FACT_WIDTH = 24
-"""Of what is told in whole, however long its name and however narrow the terminal."""
+"""Least width of a value, in characters, however long its name and however narrow the terminal."""
 
 PIECE_CHARACTERS = 1024
-"""At most 4096 bytes, for which a pipe that can be written to has room (PIPE_BUF)."""
+"""Characters of at most 4096 bytes, for which a writable pipe has room (PIPE_BUF)."""
 
 _PIECES = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\t\r\n]')
 _HIDDEN = (

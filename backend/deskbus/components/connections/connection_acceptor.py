@@ -26,7 +26,7 @@ from deskbus_protocol.errors import UNAVAILABLE, DeskbusError
 from deskbus_protocol.wire import rpc
 
 HEARTBEAT_ID = 0
-"""Of the request that asks for a sign of life; calls count from 1."""
+"""The id of heartbeat requests; calls count from 1."""
 
 REFUSALS_LOGGED = 10
 """Lines of each kind a minute."""

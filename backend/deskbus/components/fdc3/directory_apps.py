@@ -23,7 +23,7 @@ REMEMBERED = Grant("fdc3.choose", "#")
 """A person's choices of the app for an intent, which may be remembered for every app."""
 
 MAX_GRANTS = 1_000
-"""Of one app, by its record."""
+"""Grants of one app by its record."""
 
 NAME_LENGTH = 64
 WIDTH, HEIGHT = 960, 720

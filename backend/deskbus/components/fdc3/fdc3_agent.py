@@ -58,7 +58,7 @@ TICK_S = 0.1
 """How late a timeout of FDC3's may be."""
 
 DIRECTORY_FOLDER = "appd"
-"""Below the data folder: the last copies of directories that were downloaded."""
+"""The folder, below the data folder, for the last copies of downloaded directories."""
 
 MAX_PROBLEM = 2000
 """Characters of what is wrong with the app directory."""

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from deskbus.federation.service import Federation
 
 FEDERATION_APP = "deskbus.federation"
-"""As whom other machines read and write here: trusted, since `send` and `receive` decide."""
+"""The app as which other machines read and write here; trusted, since `send` and `receive` decide.
+"""
 
 MAX_ENVELOPE_BYTES = MAX_FRAME_BYTES - 1024
 """Leaves room for our own stamps."""

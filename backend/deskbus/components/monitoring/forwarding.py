@@ -25,7 +25,7 @@ from deskbus_protocol.health import ComponentHealth
 
 FOLDER = "forward"
 SYSLOG_PORT = 6514
-"""Of syslog over TLS (RFC 5425, section 4.1)."""
+"""The port of syslog over TLS (RFC 5425, section 4.1)."""
 
 
 class AuditQueries(Protocol):

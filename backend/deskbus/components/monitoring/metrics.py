@@ -11,7 +11,7 @@ from deskbus.observability.metrics.metric import MetricSource
 from deskbus.observability.metrics.scrape_socket import ScrapeSocket
 
 SCRAPE_SOCKET = "metrics.sock"
-"""Below the runtime folder, beside the pipe."""
+"""The socket's name in the runtime folder, beside the pipe."""
 
 
 class Metrics:

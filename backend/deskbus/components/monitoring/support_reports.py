@@ -28,13 +28,13 @@ from deskbus_protocol.health import HealthResult
 from deskbus_protocol.support import SupportPart, SupportReport
 
 LOG_BYTES = 256 * 1024
-"""Of the end of each log of the backend's own."""
+"""Bytes from the end of each of the backend's own logs."""
 
 APP_LOG_BYTES = 64 * 1024
 MAX_APP_LOGS = 20
 MAX_CRASHES = 50
 MAX_CHARACTERS = 3 * 1024 * 1024
-"""Of all parts: less than a frame takes."""
+"""Limit of all parts together, which is less than a frame takes."""
 
 ALL_HIDDEN = frozenset({"env", "headers"})
 """Tables of the configuration whose every value may be a credential."""

@@ -17,7 +17,7 @@ ChannelId = Annotated[str, Meta(min_length=1, max_length=1000)]
 TypeName = Annotated[str, Meta(min_length=1, max_length=MAX_TYPE)]
 Intent = Annotated[str, Meta(min_length=1, max_length=MAX_TYPE)]
 ABSENT = Raw(b"null")
-"""In place of a context that a request may have, and has not."""
+"""The value of an optional context that a request lacks."""
 
 
 class RequestMeta(msgspec.Struct, frozen=True, rename="camel"):

@@ -34,7 +34,7 @@ WITHIN_S = 0.5
 """How long a dialog waits for icons. Icons that come later are there for the next one."""
 
 AGAIN_AFTER_S = 300.0
-"""From a failure to the next attempt."""
+"""Delay from a failure to the next attempt."""
 
 AT_ONCE = 4
 """Threads that load icons, those that no dialog waits for any more among them."""
@@ -43,7 +43,7 @@ MAX_KEPT = 256
 """Icons that are kept, and as many that are being loaded."""
 
 MAX_SHOWN_BYTES = 1024 * 1024
-"""Of all icons in one dialog, as data URLs; apps beyond have their first letter."""
+"""Size of all icons in one dialog, as data URLs; further apps show their first letter."""
 
 _SIZE = re.compile(r"([0-9]{1,4})x[0-9]{1,4}")
 _PNG = b"\x89PNG\r\n\x1a\n"

@@ -15,14 +15,15 @@ from deskbus.storage import durable_files
 from deskbus.storage.regular_file import read_regular_file
 
 MAX_BYTES = 16 * 1024 * 1024
-"""Of one source."""
+"""Limit of one source."""
 
 MAX_RECORDS = 10_000
 FETCH_WITHIN_S = 10.0
-"""For each step of a download; a directory that does not answer is taken from the last copy."""
+"""Timeout of each step of a download; the last copy stands in for a directory that does not answer.
+"""
 
 BODY_WITHIN_S = 30.0
-"""For all of a download's body, however slowly it comes."""
+"""Timeout of a download's whole body."""
 
 MAX_REASON = 300
 """Characters of a reason, which may quote what a server sent."""

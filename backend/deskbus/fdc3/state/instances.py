@@ -7,7 +7,7 @@ from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.fdc3 import inbox_topic
 
 MAX_LISTENERS = 1_000
-"""Of one instance, of all kinds together."""
+"""Listeners of one instance, of all kinds together."""
 
 
 class ContextListener(NamedTuple):

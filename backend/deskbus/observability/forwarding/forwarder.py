@@ -20,7 +20,7 @@ from deskbus_protocol.health import ComponentHealth
 LOOK_EVERY_S = 1.0
 RECORDS_AT_ONCE = 1000
 MAX_ALERTS = 200
-"""That wait for a destination; the oldest give way. The audit log itself is what is kept."""
+"""Alerts that wait for a destination; the oldest give way, since the audit log keeps the facts."""
 
 POLICY = BreakerPolicy(failures=3, open_s=30.0, successes=1)
 

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 OTHER = "other"
 MAX_APPS = 100
-"""Told by name unless the configuration says otherwise."""
+"""Apps shown by name unless the configuration says otherwise."""
 
 K = TypeVar("K")
 

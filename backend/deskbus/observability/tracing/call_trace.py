@@ -15,7 +15,7 @@ from deskbus_protocol.events import Event
 from deskbus_protocol.method import TraceContext
 
 _TRACE_ID = slice(3, 35)
-"""Of a traceparent (W3C Trace Context): version, trace id, parent id, flags."""
+"""The parts of a traceparent (W3C Trace Context): version, trace id, parent id, flags."""
 
 EDGE_BYTES = 4096
 """Ids of a call are looked for in so much of its parameters' beginning and end: to search all of a

@@ -14,10 +14,10 @@ OUT_OF_MEMORY_WORDS = (
     "std::bad_alloc",
     "OutOfMemoryError",
 )
-"""With which runtimes end where they get no more memory."""
+"""Last words of runtimes that ran out of memory."""
 
 OUT_OF_FILES_WORDS = ("Too many open files", "EMFILE")
-"""With which runtimes tell that they may open no more files."""
+"""Words of runtimes that may open no more files."""
 
 SIGNAL_WORDS = {
     "SIGKILL": "somebody killed it",

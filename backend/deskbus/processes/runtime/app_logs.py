@@ -14,7 +14,7 @@ from deskbus.reliability.token_bucket import TokenBucket
 FILE_BYTES = 2 * 1024 * 1024
 FILES = 4
 BURST_S = 4.0
-"""After a quiet while an app may write what it is allowed in this time at once."""
+"""The time whose allowance an app may write at once after a quiet while."""
 
 TAIL_LINES = 40
 LINE_CHARACTERS = 400

@@ -92,7 +92,7 @@ HARMLESS = frozenset({
 """Variables that any manifest may set: words, and no paths or code."""
 
 OWN_PREFIX = "APP_"
-"""Of variables that are an app's own; no loader, interpreter or library that we know reads such."""
+"""The prefix of an app's own variables, which no known loader, interpreter or library reads."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 Handler = Callable[[Call, Any], Awaitable[object]]
 Refused = Callable[[Call, str, DeskbusError], Awaitable[None]]
-"""Told of a call that was refused for want of a permission, before its caller is."""
+"""Called for each call that is refused for lack of a permission, before its caller is told."""
 
 Acting = Callable[[Call, Method, object], AbstractAsyncContextManager[None]]
 """Records an administrator's act, given its parameters, around its effect; raises `DeskbusError`

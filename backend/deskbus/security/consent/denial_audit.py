@@ -13,7 +13,8 @@ from deskbus_protocol.permissions import Grant
 TELL_AGAIN_AFTER_MS = 60_000
 MAX_KNOWN = 4096
 MAX_RECORDED = 50
-"""Of one client within `TELL_AGAIN_AFTER_MS`: ever new scopes must not flood the log."""
+"""Records of one client within `TELL_AGAIN_AFTER_MS`, so that ever new scopes can't flood the log.
+"""
 
 log = structlog.get_logger()
 

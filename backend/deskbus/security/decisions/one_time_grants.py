@@ -7,7 +7,7 @@ from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.permissions import Grant
 
 MAX_KEPT = 64
-"""Of one client; the oldest goes."""
+"""Grants kept for one client; the oldest gives way."""
 
 
 class OneTimeGrants:

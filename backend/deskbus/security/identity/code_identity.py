@@ -27,7 +27,7 @@ class CodeIdentity(NamedTuple):
 
 
 NOT_KNOWN = CodeIdentity(bound="")
-"""Of an app whose files are being read: nothing that a person allowed counts yet."""
+"""The identity of an app whose files are being read: no consent counts for it yet."""
 
 UNREADABLE = CodeIdentity(bound="", problem="its files can't be read")
 

@@ -39,7 +39,7 @@ from deskbus_protocol.wording.display import visible
 
 PAGE_ROWS = 100
 MAX_APPS = 500
-"""Of the filter, which may have no more options; those with the most records."""
+"""Apps in the filter, which may have no more options: those with the most records."""
 
 
 HOUR_MS = 3_600_000

@@ -33,7 +33,7 @@ from deskbus_protocol.wording.display import visible
 
 PAGE_ROWS = 300
 PAGE_BYTES = 1 << 20
-"""Of the rows of one page, as they are sent: far below a frame's limit, however long scopes are."""
+"""Size of one page's rows, encoded: far below a frame's limit, however long scopes are."""
 
 
 MAX_OPTIONS = 500

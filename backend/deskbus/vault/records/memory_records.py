@@ -6,10 +6,12 @@ from deskbus.contracts.progress import ReportProgress
 from deskbus.vault.records.sealed_records import Name
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Of all apps together."""
+"""Limit of all apps together."""
 
 MAX_APP_BYTES = 8 * 1024 * 1024
-"""Of one app, so that none fills the memory for the others. The backend's own are not counted."""
+"""Limit of one app, so that none fills the memory of the others. The backend's own records don't
+count.
+"""
 
 _RECORD_BYTES = 512
 """The approximate cost of a record beside its value."""

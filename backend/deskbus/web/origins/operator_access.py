@@ -34,7 +34,8 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 MISTYPED = str.maketrans("OIL", "011", "- ")
 
 GROUPS, GROUP_CHARACTERS = 4, 4
-"""Of a code that a person enters: 80 bits, good for a minute, at a few tries a second."""
+"""The shape of a code that a person enters: 80 bits, valid for a minute, at a few tries a second.
+"""
 
 
 def new_act_code() -> str:

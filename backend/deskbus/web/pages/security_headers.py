@@ -146,7 +146,7 @@ EVERYWHERE = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
-"""Of whatever is no page: nothing in it runs, nobody frames it, and nothing keeps it."""
+"""Headers of everything but pages: nothing in it runs, nobody frames it, and nothing stores it."""
 
 
 def new_nonce() -> str:

@@ -22,7 +22,9 @@ from deskbus.web.web_state import WebState
 
 PORT_FILE = "web-port"
 PORTS = range(20_000, 32_000)
-"""Below those that systems give to outgoing connections, which would take it between two runs."""
+"""Ports below the ephemeral range, from which an outgoing connection could take one between two
+runs.
+"""
 
 PORT_TRIES = 50
 BACKLOG = 128

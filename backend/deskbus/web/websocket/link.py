@@ -40,7 +40,7 @@ TOLD_BYTES = CHANNEL_WINDOW_BYTES // 4
 """The peer is told when so much was taken; the rest of the window is room enough meanwhile."""
 
 PIECE_BYTES = 128 * 1024
-"""Of a channel, in one message: its siblings wait for no more."""
+"""Bytes of one channel in one message; its siblings wait for no more."""
 
 COPIED_BYTES = 64 * 1024
 """Up to here head and payload are one write."""
