@@ -17,6 +17,9 @@ FORGOTTEN_AT_ONCE = 256
 MAX_HISTORY_BYTES = 128 * 1024 * 1024
 """Size of all histories together; beyond, the app with the largest share loses some."""
 
+FREED_SHARE = 64
+"""The part of it that is freed at once: a megabyte may be the histories of a thousand topics."""
+
 
 DIRECT_TOPIC_NUMBER = 0
 
@@ -116,10 +119,8 @@ class TopicTable:
         self._on_forgotten()
 
     def _shrink_histories(self) -> None:
-        """Empties histories of the app with the largest share, until a quarter of the limit is
-        free.
-        """
-        enough = MAX_HISTORY_BYTES * 3 // 4
+        """Empties histories of the app with the largest share, until there is a little room."""
+        enough = MAX_HISTORY_BYTES - MAX_HISTORY_BYTES // FREED_SHARE
         while self.history_bytes > enough and self._bytes_of:
             (owner, size), *others = self._bytes_of.most_common(2)
             down_to = max(others[0][1] if others else 0, size - (self.history_bytes - enough))
@@ -131,11 +132,15 @@ class TopicTable:
             self._empty(topic)
 
     def _shrink(self, owner: str, down_to: int) -> None:
-        for topic in self._owned.get(owner, {}).values():
-            if self._bytes_of[owner] <= down_to:
-                return
-            if topic.history:
-                self._empty(topic)
+        topics = self._owned.get(owner, {})
+        for _ in range(0, len(topics), FORGOTTEN_AT_ONCE):
+            for topic in list(islice(topics.values(), FORGOTTEN_AT_ONCE)):
+                if self._bytes_of[owner] <= down_to:
+                    return
+                # The next time others are looked at first.
+                topics[topic.name] = topics.pop(topic.name)
+                if topic.history:
+                    self._empty(topic)
         if self._bytes_of[owner] > down_to:
             del self._bytes_of[owner]
 

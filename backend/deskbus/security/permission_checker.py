@@ -24,8 +24,10 @@ from deskbus_protocol.control import CONTROL_APP
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.permissions import EffectiveRule, Grant
 
-MAX_VERDICTS = 65_536
-"""Kept until something changes; beyond, all are worked out anew."""
+MAX_VERDICTS = 2048
+"""Of one app, kept until something changes; beyond, all of its own are worked out anew. To forget
+very many at once would keep the loop for milliseconds.
+"""
 
 ConsentMode = Literal["ask", "allow", "deny"]
 
@@ -55,7 +57,7 @@ class PermissionChecker:
         self.once = OneTimeGrants(rules)
         self._trusted: set[ClientId] = set()
         self._standings: dict[str, EffectivePermissions] = {}
-        self._verdicts: dict[tuple[str, str, str], PermissionVerdict] = {}
+        self._verdicts: dict[str, dict[Grant, PermissionVerdict]] = {}
         self._next_end: int | None = None
 
     def may_read(self, identity: ClientId, topic: str) -> bool:
@@ -120,9 +122,9 @@ class PermissionChecker:
         """The verdict about a canonical scope; computed once for each epoch."""
         if self._next_end is not None and self._clock() >= self._next_end:
             self._forget_verdicts()
-        key = (app, wanted.permission, wanted.scope)
-        known = self._verdicts.get(key)
-        return self._judge(key) if known is None else known
+        of_app = self._verdicts.get(app)
+        known = None if of_app is None else of_app.get(wanted)
+        return self._judge(app, wanted) if known is None else known
 
     def basis(self, app: str, wanted: Grant) -> VerdictBasis:
         """The verdict about a canonical scope, and what it rests on."""
@@ -200,14 +202,14 @@ class PermissionChecker:
             )
         return known
 
-    def _judge(self, key: tuple[str, str, str]) -> PermissionVerdict:
-        app, permission, scope = key
+    def _judge(self, app: str, wanted: Grant) -> PermissionVerdict:
         if self.is_trusted(app):
             return TRUSTED
-        verdict = self._standing(app).verdict(Grant(permission, scope))
-        if len(self._verdicts) >= MAX_VERDICTS:
-            self._verdicts.clear()
-        self._verdicts[key] = verdict
+        verdict = self._standing(app).verdict(wanted)
+        of_app = self._verdicts.setdefault(app, {})
+        if len(of_app) >= MAX_VERDICTS:
+            of_app.clear()
+        of_app[wanted] = verdict
         return verdict
 
     def _forget_verdicts(self) -> None:

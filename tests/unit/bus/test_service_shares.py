@@ -39,6 +39,22 @@ def test_a_flood_of_one_apps_topics_empties_its_own_histories(
     assert run.bus.broker.history("noisy.4999")
 
 
+@pytest.mark.requirement("C")
+def test_one_message_empties_few_histories_however_many_there_are(
+    run: BusRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topic_table, "MAX_HISTORY_BYTES", 128 * 1024)
+    emptied = [0]
+    topics = run.bus.broker.topics
+    for number in range(1_000):
+        before = sum(map(bool, [topic.history for topic in topics.all()]))
+        publish(run, NOISY, f"noisy.{number}", 1000)
+        after = sum(map(bool, [topic.history for topic in topics.all()]))
+        emptied.append(before + 1 - after)
+    kept = 1_000 - sum(emptied)
+    assert 0 < max(emptied) < kept / 32
+
+
 @pytest.mark.requirement("1.5")
 def test_topics_that_others_began_are_emptied_too(
     run: BusRun, monkeypatch: pytest.MonkeyPatch

@@ -181,3 +181,16 @@ async def test_verdicts_are_worked_out_once_and_no_more_than_a_number_of_them_ke
         for wanted in (last, last, first):
             desk.security.checker.verdict(TICKER.app, wanted)
         assert worked_out == [*grants[:3], last, first]
+
+
+@pytest.mark.requirement("C")
+async def test_an_app_that_asks_for_much_makes_nobody_elses_verdicts_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(permission_checker, "MAX_VERDICTS", 3)
+    async with Desk().running() as desk:
+        checker = desk.security.checker
+        kept = checker.verdict(TICKER.app, ONE)
+        for number in range(10):
+            checker.verdict("another.app", Grant("messaging.read", f"prices.{number}"))
+        assert checker.verdict(TICKER.app, ONE) is kept
