@@ -353,14 +353,29 @@ async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head
             await writer.wait_closed()
 
 
-async def many_connections(stage: Stage) -> str:
-    """The first of many connections that say nothing, once there are too many."""
+async def chunked(stage: Stage) -> str:
+    head = f"POST /ticket HTTP/1.1\r\nhost: {stage.desk.authority(TICKER)}\r\n"
+    head += "content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    reply = await stage.desk.raw(head.encode() + b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n")
+    return "in" if reply_of(reply).status != 411 else "411"
+
+
+async def many_bodies(stage: Stage) -> str:
+    """The first of many connections whose bodies never come, once there are too many."""
+    head = f"POST /ticket HTTP/1.1\r\nhost: {stage.desk.authority(TICKER)}\r\n"
+    head += "content-type: application/json\r\ncontent-length: 9\r\n\r\n"
+    return await many_connections(stage, head.encode())
+
+
+async def many_connections(stage: Stage, said: bytes = b"") -> str:
+    """The first of many connections that say no more, once there are too many."""
     with contextlib.ExitStack() as stack:
         async with without(stage, "request-time"):
-            opened = [
-                stack.enter_context(socket.create_connection(("127.0.0.1", stage.desk.port)))
-                for _ in range(40)
-            ]
+            opened: list[socket.socket] = []
+            for _ in range(40):
+                link = socket.create_connection(("127.0.0.1", stage.desk.port))
+                opened.append(stack.enter_context(link))
+                link.sendall(said)
             # Connections are taken in their order: one that is answered comes after all of them.
             answer = await stage.desk.ask("GET", "/health", headers=stage.headers())
             assert answer.status == 200
@@ -690,6 +705,8 @@ ATTACKS = [
     Attack("a head byte by byte", slow_head, "request-time"),
     Attack("a body byte by byte", slow_body, "request-time"),
     Attack("connections that say nothing", many_connections, "connections"),
+    Attack("connections whose bodies never come", many_bodies, "connections"),
+    Attack("a body in chunks of a byte each", chunked, "chunks"),
     Attack("a target that is too long", asks("GET", f"/health?{LONG}"), "targets"),
     Attack("a head that is too large", bare("GET", "/health", {"x": "y" * 20_000}), bare("GET", "/health", {"x": "y" * 1000})),
     Attack("a report that is too large", bare("POST", "/csp-report", {"content-type": "application/csp-report"}, json.dumps({"csp-report": {"blocked-uri": "x" * (MAX_REPORT_BYTES - 100), "more": "x" * 200}}).encode()), "report-size"),

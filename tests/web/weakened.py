@@ -141,6 +141,7 @@ OFF: dict[str, list[tuple[Any, str, object]]] = {
     "targets": [(gateway, "is_within_limits", _yes)],
     "request-time": [(http_connection, "REQUEST_WITHIN_S", 3600.0)],
     "frame-time": [(link, "WS_FRAME_WITHIN_S", 3600.0)],
+    "chunks": [(http_connection, "TRANSFER_ENCODING", b"x-none")],
     "connections": [(http_connection, "MAX_HTTP_CONNECTIONS", MUCH)],
     "sockets": [(sockets, "MAX_SOCKETS_OF_ORIGIN", MUCH)],
     "frame-size": [(frames, "MAX_WS_FRAME_BYTES", MUCH)],

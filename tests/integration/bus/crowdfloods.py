@@ -7,7 +7,9 @@ import json
 import selectors
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from itertools import count
 from typing import Any, get_args
@@ -55,6 +57,8 @@ class Flood(msgspec.Struct, frozen=True, kw_only=True):
     answered: bool = True
     visits: Callable[["Visit", int], None] | None = None
     encoding: Encoding | None = None
+    greeting: Callable[[str], bytes] | None = None
+    """Of a stranger at the web gateway, to a site's authority; then `frames` follow as they are."""
 
 
 def calls(method: str, params: Params, **options: Any) -> Flood:
@@ -81,6 +85,36 @@ def unpacked(encoding: Encoding, size: int) -> Flood:
         return packed
 
     return Flood(frames=lambda _: block(), answered=False, encoding=encoding)
+
+
+def of_stranger(greeting: Callable[[str], bytes], block: bytes) -> Flood:
+    return Flood(frames=lambda _: block, greeting=greeting)
+
+
+def in_chunks(authority: str) -> bytes:
+    """The head of a request whose body comes in chunks (RFC 9112, section 7.1)."""
+    head = f"POST /rpc HTTP/1.1\r\nhost: {authority}\r\ncontent-type: application/json\r\n"
+    return f"{head}transfer-encoding: chunked\r\n\r\n".encode()
+
+
+def handshake(authority: str) -> bytes:
+    """Opens a WebSocket (RFC 6455, section 4.1) as a page of the site."""
+    lines = (
+        "GET /bus HTTP/1.1",
+        f"host: {authority}",
+        f"origin: http://{authority}",
+        "upgrade: websocket",
+        "connection: Upgrade",
+        "sec-websocket-version: 13",
+        "sec-websocket-key: " + "A" * 21 + "Q==",
+    )
+    return "\r\n".join((*lines, "", "")).encode()
+
+
+def messages(payload: bytes) -> bytes:
+    """As many WebSocket messages of a few bytes each as a block has."""
+    message = bytes((0x81, 0x80 | len(payload))) + b"\0\0\0\0" + payload
+    return message * (BLOCK_BYTES // len(message))
 
 
 def subscribed(pattern: str, mode: str = "live") -> Setup:
@@ -377,6 +411,9 @@ OTHERS: Mapping[str, Flood] = {
     "session.resume with ten thousand seqs": Flood(
         frames=lambda _: b"", visits=lambda visit, n: visit.resume(n, LAST_SEQS), links=2
     ),
+    "chunks of one byte to the web gateway": of_stranger(in_chunks, b"1\r\n \r\n" * 10_000),
+    "WebSocket messages of one byte": of_stranger(handshake, messages(b"{")),
+    "WebSocket messages about no channel": of_stranger(handshake, messages(b"#1+1")),
     "gzip that unpacks to the limit of a frame": unpacked("gzip", MAX_FRAME_BYTES),
     "Brotli that unpacks to the limit of a frame": unpacked("br", MAX_FRAME_BYTES),
     "gzip that unpacks to far beyond it": unpacked("gzip", 10 * MAX_FRAME_BYTES),
@@ -534,6 +571,27 @@ def flood_by_links(flood: Flood, task: Mapping[str, Any]) -> None:
                 key.data.write()
 
 
+def flood_by_strangers(flood: Flood, task: Mapping[str, Any]) -> None:
+    for _ in range(flood.links):
+        threading.Thread(target=be_strange, args=(flood, task["site"]), daemon=True).start()
+    sys.stdout.write("flooding\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+
+
+def be_strange(flood: Flood, authority: str) -> None:
+    """Comes again as often as it is sent away."""
+    assert flood.greeting is not None
+    address = ("127.0.0.1", int(authority.rpartition(":")[2]))
+    while True:
+        with suppress(OSError), socket.create_connection(address, timeout=1) as link:
+            link.sendall(flood.greeting(authority))
+            while True:
+                link.sendall(flood.frames(0))
+                with suppress(BlockingIOError):
+                    link.recv(1024 * 1024, socket.MSG_DONTWAIT)
+
+
 def flood_by_visits(flood: Flood, task: Mapping[str, Any]) -> None:
     assert flood.visits is not None
     visits = [Visit(task["pipe"], ticket) for ticket in task["tickets"]]
@@ -551,7 +609,9 @@ def flood_by_visits(flood: Flood, task: Mapping[str, Any]) -> None:
 def main() -> None:
     task = json.loads(sys.argv[1])
     flood = flood_of(task["name"])
-    if flood.visits is None:
+    if flood.greeting is not None:
+        flood_by_strangers(flood, task)
+    elif flood.visits is None:
         flood_by_links(flood, task)
     else:
         flood_by_visits(flood, task)

@@ -117,6 +117,8 @@ class Desk:
         self._developer_ticket = developer_ticket
         self._number = 0
         self.refusals = 0
+        sites = self._ask_as_shell("web.sites", {})["sites"]
+        self.site = next(each["url"] for each in sites if each["app"] == FRAMED).split("/")[2]
         self._ask_as_shell("apps.launch", {"app": APP})
         self._fill()
         self.calm = Wire(pipe, NEIGHBOUR, self.ticket(NEIGHBOUR, "main"))
@@ -169,6 +171,7 @@ class Desk:
             "pipe": str(self.pipe),
             "tickets": [self.ticket(APP, client) for client in clients],
             "folder": str(self.folder),
+            "site": self.site,
         }
         command = [sys.executable, "-m", "tests.integration.bus.crowdfloods", json.dumps(task)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as busy:

@@ -29,6 +29,8 @@ from deskbus.web.pages import security_headers
 from deskbus.web.server.peer_user import is_same_user, is_told, is_user_of
 from deskbus.web.websocket import handshake
 
+TRANSFER_ENCODING = b"transfer-encoding"
+
 REFUSALS_LOGGED = 10
 """Lines of each kind a minute."""
 
@@ -65,12 +67,17 @@ class Listening:
         self.refused = LogThrottle(log, REFUSALS_LOGGED)
 
     def enter(self, connection: "HttpConnection") -> None:
-        """Lets a connection in, in the place of one that asks nothing where there are too many."""
+        """Lets a connection in, in the place of one that asks nothing where there are too many.
+
+        Where there is none, the oldest gives way whose request has not come whole.
+        """
         self.http[connection] = None
         if len(self.http) > MAX_HTTP_CONNECTIONS:
             self.refused.log("web.too_many_connections")
-            waiting = (each for each in self.http if not each.is_answering)
-            next(waiting, connection).abort()
+            older = [each for each in self.http if each is not connection]
+            asking = (each for each in older if each.is_answering and each.is_unfinished)
+            waiting = (each for each in older if not each.is_answering)
+            next(waiting, next(asking, connection)).abort()
 
     def close(self) -> None:
         for connection in list(self.http):
@@ -94,6 +101,11 @@ class HttpConnection(H11Protocol):
     @property
     def is_answering(self) -> bool:
         return self._has_cycle and not self.cycle.response_complete
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether a part of its request is still to come."""
+        return self.conn.their_state is h11.SEND_BODY
 
     def abort(self) -> None:
         self._listening.http.pop(self, None)
@@ -162,7 +174,14 @@ class HttpConnection(H11Protocol):
             timer.cancel()
 
     def _should_upgrade(self) -> bool:
-        """Judges a handshake; what is refused is answered by the application, with the reason."""
+        """Whether the request leaves uvicorn's way: it has to end here, or becomes a WebSocket.
+
+        A handshake that is refused is answered by the application, with the reason.
+        """
+        if any(name == TRANSFER_ENCODING for name, _ in self.headers):
+            # Whoever cuts a body into bytes has each of them be a piece of work (RFC 9112, section
+            # 6.3, lets a server demand a length); no browser does.
+            return True
         if self._get_upgrade() is None or SCRAPES in self.app_state:
             return False
         headers: dict[bytes, list[bytes]] = {}
@@ -177,7 +196,10 @@ class HttpConnection(H11Protocol):
         return verdict.site is not None
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        assert self._verdict is not None
+        if self._verdict is None:
+            self._listening.refused.log("web.body_without_length")
+            self._end("411 Length Required", b"A body has to come with its length.\n")
+            return
         self.connections.discard(self)
         self._listening.http.pop(self, None)
         self._stop(self._deadline)
@@ -189,8 +211,11 @@ class HttpConnection(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Answers what h11 could not read, in the same words whatever it was."""
         self._listening.refused.log("web.request_unreadable")
-        body = b"This is no HTTP request that this server reads.\n"
-        lines = [b"HTTP/1.1 400 Bad Request", b"content-type: text/plain; charset=utf-8"]
+        self._end("400 Bad Request", b"This is no HTTP request that this server reads.\n")
+
+    def _end(self, status: str, body: bytes) -> None:
+        """Answers and closes; nothing more of this connection is read."""
+        lines = [f"HTTP/1.1 {status}".encode(), b"content-type: text/plain; charset=utf-8"]
         lines += [
             f"{name}: {value}".encode() for name, value in security_headers.EVERYWHERE.items()
         ]

@@ -16,6 +16,8 @@ except ImportError:
 from deskbus.web.limits import MAX_FRAGMENTS, MAX_WS_FRAME_BYTES
 
 MAX_CONTROL_BYTES = 125
+MAX_FRAMES = 1 << 30
+"""More than any read has."""
 
 
 class Opcode(IntEnum):
@@ -59,6 +61,7 @@ class WsDecoder:
 
     def __init__(self) -> None:
         self._held = bytearray()
+        self._left: tuple[bytes, int] | None = None
         self._wanted = 0
         self._in_message = False
         self._fragments = 0
@@ -68,8 +71,16 @@ class WsDecoder:
         """Whether a frame or a message has begun and has not ended."""
         return bool(self._held) or self._in_message
 
-    def feed(self, data: bytes) -> list[WsFrame]:
-        """Raises `WsProtocolError`; what came before the fault is lost with it."""
+    @property
+    def has_more(self) -> bool:
+        """Whether `go_on` is to be called before more is fed."""
+        return self._left is not None
+
+    def feed(self, data: bytes, most: int = MAX_FRAMES) -> list[WsFrame]:
+        """The first `most` frames that are whole; the others come by `go_on`.
+
+        Raises `WsProtocolError`; what came before the fault is lost with it.
+        """
         if self._held:
             self._held += data
             if len(data) < self._wanted:
@@ -78,10 +89,23 @@ class WsDecoder:
                 return []
             data = bytes(self._held)
             self._held.clear()
+        return self._cut(data, 0, most)
+
+    def go_on(self, most: int) -> list[WsFrame]:
+        """The next of what was fed; raises as `feed` does."""
+        if self._left is None:
+            return []
+        data, start = self._left
+        self._left = None
+        return self._cut(data, start, most)
+
+    def _cut(self, data: bytes, start: int, most: int) -> list[WsFrame]:
         frames: list[WsFrame] = []
-        start = 0
         size = len(data)
         while start < size:
+            if len(frames) >= most:
+                self._left = (data, start)
+                break
             end = self._take(data, start, size, frames)
             if not end:
                 self._held += data[start:]

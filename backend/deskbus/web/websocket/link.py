@@ -11,8 +11,10 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Callable
+from time import perf_counter
 
 from deskbus.reliability.token_bucket import TokenBucket
+from deskbus.rpc.fair_turns import FairTurns
 from deskbus.transport.link import LAST_WRITES_S, WRITE_HIGH_WATER_BYTES, Link
 from deskbus.transport.outbox import Flusher
 from deskbus.web.limits import (
@@ -44,6 +46,9 @@ PIECE_BYTES = 128 * 1024
 
 COPIED_BYTES = 64 * 1024
 """Up to here head and payload are one write."""
+
+FRAMES_AT_ONCE = 16
+"""Served before it is looked at whether the turn is over."""
 
 _CHANNEL = re.compile(rb"#([1-9][0-9]{0,8})(\.|\+([1-9][0-9]{0,8}))?(?:\n|\Z)")
 
@@ -193,12 +198,22 @@ class WebSocketConnection(asyncio.Protocol):
         only_app: str,
         accept: Callable[[Link], None],
         on_closed: Callable[["WebSocketConnection"], None],
+        turns: FairTurns | None = None,
     ) -> None:
+        """`turns` are shared by the sockets of one app."""
+        self.turns = turns or FairTurns()
         self.only_app = only_app
         self._flusher = flusher
         self._accept = accept
         self._on_closed = on_closed
         self._decoder = WsDecoder()
+        self._unread: deque[bytes] = deque()
+        self._is_queued = False
+        """Whether it waits for a turn, or has one."""
+
+        self._is_held = False
+        """Whether the one client of the socket takes nothing at the moment."""
+
         self._channels: dict[int, SocketChannel] = {}
         self._current: SocketChannel | None = None
         self._in_message = False
@@ -236,11 +251,25 @@ class WebSocketConnection(asyncio.Protocol):
         return self._transport.get_write_buffer_size()
 
     def pause_reading(self) -> None:
-        if not self._transport.is_closing():
-            self._transport.pause_reading()
+        self._is_held = True
+        self._balance_input()
 
     def resume_reading(self) -> None:
-        if not self._transport.is_closing():
+        self._is_held = False
+        self._take_turn()
+        self._balance_input()
+
+    @property
+    def _has_unread(self) -> bool:
+        return self._decoder.has_more or bool(self._unread)
+
+    def _balance_input(self) -> None:
+        """Reads no more than is served: frames of a few bytes cost far more than they weigh."""
+        if self._transport.is_closing():
+            return
+        if self._is_held or self._has_unread:
+            self._transport.pause_reading()
+        else:
             self._transport.resume_reading()
 
     def send(self, head: bytes, data: bytes) -> None:
@@ -255,18 +284,47 @@ class WebSocketConnection(asyncio.Protocol):
             self._transport.write(data)
 
     def data_received(self, data: bytes) -> None:
+        self._unread.append(data)
+        self._take_turn()
+        if self._has_unread:
+            self._balance_input()
+
+    def _take_turn(self) -> None:
+        if self._has_unread and not self._is_queued and not self._is_held:
+            self._is_queued = True
+            self.turns.take(self)
+
+    def work(self, until_s: float) -> bool:
+        """Serves frames until about `until_s`; returns whether there are more."""
         try:
-            for opcode, payload, ends in self._decoder.feed(data):
-                if opcode >= Opcode.CLOSE:
-                    self._control_frame(opcode, payload)
-                else:
-                    self._message(payload, ends)
-                if self._transport.is_closing():
-                    return
+            while self._has_unread and not self._is_held and not self._transport.is_closing():
+                self._serve_some()
+                if perf_counter() >= until_s:
+                    break
         except WsProtocolError as error:
             self._fail(error)
-            return
+        if self._transport.is_closing():
+            self._is_queued = False
+            return False
         self._watch_frame()
+        self._is_queued = self._has_unread and not self._is_held
+        if not self._is_queued:
+            self._balance_input()
+        return self._is_queued
+
+    def _serve_some(self) -> None:
+        """Raises `WsProtocolError`."""
+        if self._decoder.has_more:
+            frames = self._decoder.go_on(FRAMES_AT_ONCE)
+        else:
+            frames = self._decoder.feed(self._unread.popleft(), FRAMES_AT_ONCE)
+        for opcode, payload, ends in frames:
+            if opcode >= Opcode.CLOSE:
+                self._control_frame(opcode, payload)
+            else:
+                self._message(payload, ends)
+            if self._transport.is_closing():
+                return
 
     def _message(self, payload: bytes, ends: bool) -> None:
         begins = not self._in_message

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from weakref import WeakValueDictionary
 
+from deskbus.rpc.fair_turns import FairTurns
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
 from deskbus.web.limits import MAX_SOCKETS, MAX_SOCKETS_OF_ORIGIN
@@ -25,6 +27,7 @@ class WebSockets:
         self._flusher = flusher
         self._accept = accept
         self._open: dict[WebSocketConnection, str] = {}
+        self._turns: WeakValueDictionary[str, FairTurns] = WeakValueDictionary()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -48,9 +51,9 @@ class WebSockets:
         if oldest is not None:
             del self._open[oldest]
             oldest.abort()
-        connection = WebSocketConnection(
-            self._flusher, verdict.site.app, self._accept, on_closed=self._forget
-        )
+        app = verdict.site.app
+        turns = self._turns.setdefault(app, FairTurns())
+        connection = WebSocketConnection(self._flusher, app, self._accept, self._forget, turns)
         self._open[connection] = verdict.origin
         self._state.sockets = len(self._open)
         connection.begin(transport, data)
