@@ -179,7 +179,7 @@ class HttpConnection(H11Protocol):
         A handshake that is refused is answered by the application, with the reason.
         """
         if any(name == TRANSFER_ENCODING for name, _ in self.headers):
-            # Whoever cuts a body into bytes has each of them be a piece of work (RFC 9112, section
+            # Each chunk is a piece of work, and a body may be cut into single bytes (RFC 9112, section
             # 6.3, lets a server demand a length); no browser does.
             return True
         if self._get_upgrade() is None or SCRAPES in self.app_state:
