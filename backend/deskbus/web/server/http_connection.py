@@ -179,8 +179,8 @@ class HttpConnection(H11Protocol):
         A handshake that is refused is answered by the application, with the reason.
         """
         if any(name == TRANSFER_ENCODING for name, _ in self.headers):
-            # Each chunk is a piece of work, and a body may be cut into single bytes (RFC 9112, section
-            # 6.3, lets a server demand a length); no browser does.
+            # Each chunk is a piece of work, and a body may be cut into single bytes; a server may
+            # demand a length (RFC 9112, section 6.3), which every browser sends.
             return True
         if self._get_upgrade() is None or SCRAPES in self.app_state:
             return False
