@@ -100,7 +100,7 @@ async def test_one_sensitive_message_holds_no_other_back(bench: Bench) -> None:
     assert await bench.durable("t")
     assert not await bench.durable("own.a")
     state = bench.persistence.state
-    assert "1 messages of 1 topics wait in memory" in state.detail
+    assert "1 message of 1 topic wait in memory" in state.detail
 
 
 async def test_waiting_messages_are_written_in_their_order_once_the_vault_is_open(
