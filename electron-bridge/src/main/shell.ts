@@ -142,6 +142,8 @@ export class Shell extends Emitter<ShellEvents> {
     ({ descriptor, browserWindow }) => this.emit('notice', { descriptor, browserWindow }),
   );
   private readonly apps = new Map<string, AppStatus>();
+  /** Those that come back with the backend. */
+  private readonly awaited = new Set<string>();
   /** Settles with what `prepareForUpdate` does, and never rejects. */
   private preparing: Promise<unknown> = Promise.resolve();
   private readonly onWillQuit = (event: { preventDefault(): void }): void => this.delayQuit(event);
@@ -189,8 +191,11 @@ export class Shell extends Emitter<ShellEvents> {
     );
     this.backend.handle('ui.showDialog', (params, context) => this.showDialog(params, context));
     this.backend.handle('ui.showChoice', (params, context) => this.showChoice(params, context));
-    this.backend.on('notification', ({ method, params }) => this.notice(method, params));
-    this.backend.on('up', (hello) => this.emit('backend-up', hello));
+    this.hearNotices();
+    this.backend.on('up', (hello) => {
+      this.emit('backend-up', hello);
+      void this.relaunch();
+    });
     this.backend.on('down', (down) => this.backendDown(down));
   }
 
@@ -225,6 +230,7 @@ export class Shell extends Emitter<ShellEvents> {
 
   private async end<Outcome>(stopBackend: () => Promise<Outcome>): Promise<Outcome> {
     const outcome = await stopBackend();
+    this.awaited.clear();
     app.removeListener('before-quit', this.onBeforeQuit);
     app.removeListener('will-quit', this.onWillQuit);
     process.removeListener('exit', this.killAppsAtExit);
@@ -345,22 +351,25 @@ export class Shell extends Emitter<ShellEvents> {
     return answer;
   }
 
-  private notice(method: string, params: unknown): void {
-    if (method === 'apps.changed') {
+  private hearNotices(): void {
+    const { backend } = this;
+    backend.onNotice('apps.changed', (params) => {
       const { status } = params as AppChangedParams;
       this.apps.set(status.app, status);
       this.emit('app-changed', status);
-    } else if (method === 'ui.closeDialog') {
-      this.dialogs.get(readCloseDialog(params))?.dismiss();
-    } else if (method === 'vault.changed') {
+    });
+    backend.onNotice('vault.changed', (params) => {
       this.emit('vault', (params as VaultChangedParams).status);
-    } else if (method === 'ui.showNotice') {
+    });
+    backend.onNotice('ui.closeDialog', (params) => {
+      this.dialogs.get(readCloseDialog(params))?.dismiss();
+    });
+    backend.onNotice('ui.showNotice', (params) => {
       const descriptor = readShowNotice(params);
       if (this.options.notices === false) this.emit('notice', { descriptor });
       else this.notices.show(descriptor);
-    } else if (method === 'ui.closeNotice') {
-      this.notices.close(readCloseNotice(params));
-    }
+    });
+    backend.onNotice('ui.closeNotice', (params) => this.notices.close(readCloseNotice(params)));
   }
 
   private async accept({ offer, app }: Notice, password: string | undefined): Promise<void> {
@@ -378,14 +387,15 @@ export class Shell extends Emitter<ShellEvents> {
     // The next backend says itself what is so.
     this.notices.closeAll();
     this.emit('backend-down', down);
-    if (this.options.relaunch !== false) {
-      const wanted = [...this.apps.values()].filter(isRunning).map((status) => status.app);
-      this.backend.once('up', () => void this.relaunch(wanted));
-    }
+    if (this.options.relaunch === false) return;
+    // It goes down again with each attempt to start it that fails.
+    for (const status of this.apps.values()) if (isRunning(status)) this.awaited.add(status.app);
   }
 
-  private async relaunch(wanted: string[]): Promise<void> {
-    for (const id of wanted) {
+  private async relaunch(): Promise<void> {
+    const awaited = [...this.awaited];
+    this.awaited.clear();
+    for (const id of awaited) {
       try {
         await this.launch(id);
       } catch (error) {

@@ -5,7 +5,7 @@ import type { Readable, Writable } from 'stream';
 import { PROTOCOL_VERSION, type HelloResult } from '../../generated/protocol';
 import { Backoff } from '../../common/backoff';
 import { Emitter } from '../../common/emitter';
-import { asDeskbusError, DeskbusError, isError, type ErrorName } from '../../common/error';
+import { asDeskbusError, DeskbusError, isError, isLoss, type ErrorName } from '../../common/error';
 import {
   Link,
   type BackendMethod,
@@ -135,9 +135,17 @@ export class Backend extends Emitter<BackendEvents> {
     return this.run.link.call(method, params, options);
   }
 
-  /** Tells the backend something; where it is not running there is nothing to tell. */
+  /**
+   * Tells the backend something; where it is not running there is nothing to tell. It counts as up
+   * until its process has ended, which is some time after its link has.
+   */
   notify<Name extends BackendMethod>(method: Name, params: Params<Name>): void {
-    if (this.current === 'up') this.run?.link.notify(method, params);
+    if (this.current !== 'up') return;
+    try {
+      this.run?.link.notify(method, params);
+    } catch (error) {
+      if (!isLoss(error)) throw error;
+    }
   }
 
   /** Resolves with the hello of the backend that is up, or of the next one to come up. */
