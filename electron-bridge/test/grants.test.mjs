@@ -121,6 +121,33 @@ test('an answer of before a change does not outlive it', async () => {
   assert.equal(grants.allows(APP, 'network', ORIGIN), false);
 });
 
+test('an answer of before a change is used by nobody, however many changes follow each other', async () => {
+  const held = [];
+  answers = () => {
+    const answer = { app: APP, epoch, trusted, now: NOW, rules };
+    return new Promise((resolve) => held.push(() => resolve(answer)));
+  };
+  const grants = new Grants(backend);
+  const change = (to, granted) => {
+    epoch = to;
+    rules = granted ? [rule('network', ORIGIN)] : [];
+    backend.tell('permissions.changed', { app: APP, epoch });
+  };
+  rules = [rule('network', ORIGIN)];
+  const used = grants.load(APP).then(() => grants.allows(APP, 'network', ORIGIN));
+  change(2, true);
+  held.shift()();
+  assert.equal(await used, false);
+  await new Promise((resolve) => setImmediate(resolve));
+  change(3, true);
+  change(4, false);
+  for (let round = 0; round < 5; round += 1) {
+    for (const answer of held.splice(0)) answer();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(grants.allows(APP, 'network', ORIGIN), false);
+  }
+});
+
 test('without a backend nothing is allowed', async () => {
   trusted = true;
   const grants = await loaded();

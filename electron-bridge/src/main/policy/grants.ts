@@ -21,6 +21,8 @@ type Known = GrantsResult & { readonly heardAt: number };
 export class Grants extends Emitter<GrantsEvents> {
   private readonly known = new Map<string, Known>();
   private readonly asked = new Map<string, Promise<void>>();
+  /** The last change of each app's that was told. */
+  private readonly epochs = new Map<string, number>();
   /** The permissions of Electron's own, by Electron's name for them. */
   private names = new Map<string, string[]>();
   private catalogue: Promise<void> | undefined;
@@ -92,7 +94,8 @@ export class Grants extends Emitter<GrantsEvents> {
   private async ask(app: string): Promise<void> {
     try {
       const grants = await this.backend.call('permissions.grantsOf', { app });
-      this.known.set(app, { ...grants, heardAt: monotonicMs() });
+      const isOld = grants.epoch < (this.epochs.get(app) ?? 0);
+      if (!isOld) this.known.set(app, { ...grants, heardAt: monotonicMs() });
     } catch {
       this.known.delete(app);
     } finally {
@@ -101,6 +104,7 @@ export class Grants extends Emitter<GrantsEvents> {
   }
 
   private heard(app: string, epoch: number): void {
+    this.epochs.set(app, epoch);
     const known = this.known.get(app);
     if (known && known.epoch >= epoch) return;
     const wanted = known !== undefined || this.asked.has(app);
@@ -122,6 +126,7 @@ export class Grants extends Emitter<GrantsEvents> {
   private forgetAll(): void {
     const apps = [...this.known.keys()];
     this.known.clear();
+    this.epochs.clear();
     this.catalogue = undefined;
     for (const app of apps) this.emit('changed', app);
   }
