@@ -323,6 +323,30 @@ test('a responder whose answer can not be sent fails at once', async () => {
   }
 });
 
+test("a responder's error is told, whatever is in it and however long it is", async () => {
+  await connect();
+  const words = ['half \ud83d', 'x'.repeat(999) + '\ud83d\ude00 cut', '\ud83d\ude00'.repeat(2000)];
+  await client.respond('q', (at) => {
+    throw new Error(words[at]);
+  });
+  const uncaught = [];
+  const note = (error) => uncaught.push(error);
+  process.on('uncaughtException', note);
+  backend.send(
+    ...words.map((_, at) => ({ topic: 'q', seq: at + 1, payload: at, replyTo: String(at) })),
+  );
+  const answers = () => backend.frames.filter(({ method }) => method === 'bus.respond');
+  while (answers().length < words.length && uncaught.length === 0) {
+    await once(backend.server, 'frame');
+  }
+  process.off('uncaughtException', note);
+  assert.deepEqual(uncaught, []);
+  assert.deepEqual(
+    answers().map(({ params }) => params.error.message),
+    ['half \ufffd', 'x'.repeat(999) + '\ud83d\ude00', '\ud83d\ude00'.repeat(1000)],
+  );
+});
+
 test('calls that wait for a connection are refused when there will be none', async () => {
   await connect({ whileClosed: 'queue' });
   const away = becomes('resuming');

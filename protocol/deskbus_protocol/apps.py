@@ -27,6 +27,9 @@ rules, `restarting` comes back by itself, `failed` crashed so often that only a 
 back.
 """
 
+MAX_TROUBLE_CHARACTERS = 200
+"""Of what an app can't do at the moment; the clients leave out what is beyond."""
+
 LimitName = Literal["cpu", "memory", "processes", "open_files", "log", "messages", "bus_bytes"]
 
 
@@ -196,7 +199,7 @@ class BeginResult(Result, frozen=True, kw_only=True):
 class HeartbeatParams(Params, frozen=True, kw_only=True):
     """`trouble` says, for a person, what the app can't do at the moment."""
 
-    trouble: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
+    trouble: Annotated[str, Meta(max_length=MAX_TROUBLE_CHARACTERS)] | UnsetType = UNSET
 
 
 class SaveStateParams(Params, frozen=True, kw_only=True):

@@ -1,10 +1,13 @@
 import type { ClientSpan, TracingTerms } from '../generated/protocol';
 import { matches } from './bus/topics';
+import { sayable } from './json';
 
 /** Spans in one call of `traces.record`; more are told in the next. */
 const BATCH = 64;
 /** Spans that wait for a backend that does not take them; beyond, they are left out. */
 const MAX_WAITING_STEPS = 1000;
+/** Of the name of a step, as the backend takes it. */
+const MAX_NAME_CHARACTERS = 256;
 const TELL_AFTER_MS = 200;
 const NO_MEMBERS = /^\s*\{\s*$/;
 const SAMPLED = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f][13579bdf]$/;
@@ -137,7 +140,7 @@ export class ClientTracer {
           traceId,
           spanId,
           ...(parentId === undefined ? {} : { parentId }),
-          name,
+          name: sayable(name, MAX_NAME_CHARACTERS),
           kind,
           start,
           end: Math.max(start, this.nowMicros()),

@@ -13,6 +13,8 @@ const UNESCAPED = /^[ !#-[\]-\ud7ff\ue000-\uffff]*$/;
 /** `JSON.stringify` escapes of surrogates only those that have no other half. */
 const HALF_PAIR = /(?:^|[^\\])(?:\\\\)*\\u[dD][89a-fA-F]/;
 
+const HALF = /^[\ud800-\udfff]$/;
+
 /** Node and pages both have it. */
 const utf8 = new TextEncoder();
 
@@ -89,6 +91,13 @@ export function asPayload(value: unknown): unknown {
   const left = typeof value;
   if (left === 'function' || left === 'symbol' || left === 'bigint') throw unsayable();
   return value ?? null;
+}
+
+/** The first characters of a text, all of which can be sent: halves of surrogate pairs are replaced. */
+export function sayable(text: string, characters: number): string {
+  // A character is one unit of the text, or a pair of them.
+  const first = [...text.slice(0, 2 * characters)].slice(0, characters);
+  return first.map((one) => (HALF.test(one) ? '\ufffd' : one)).join('');
 }
 
 /** Throws what `toJson` does, of text that `JSON.stringify` made. */

@@ -1,9 +1,10 @@
 import { dial } from './link/dial';
 import { Socket } from 'net';
-import { LAST_WORDS_MS, LIFE_FD_VARIABLE } from '../generated/constants';
+import { LAST_WORDS_MS, LIFE_FD_VARIABLE, MAX_TROUBLE_CHARACTERS } from '../generated/constants';
 import type { BeginResult } from '../generated/protocol';
 import { handedCredentials } from './link/handed-credentials';
 import { Client } from './client';
+import { sayable } from '../common/json';
 import type { Message } from '../common/bus/message';
 import type { Mode } from '../common/bus/subscriptions';
 
@@ -106,9 +107,14 @@ export class App {
     return (await this.client.call('apps.saveState', { state: state ?? null, version })).kept;
   }
 
-  /** Says what the app can't do at the moment, for a person; undefined when it can again. */
+  /**
+   * Says what the app can't do at the moment, for a person; undefined when it can again. Of more
+   * than 200 characters the first are told.
+   */
   trouble(words: string | undefined): void {
-    this.troubled = words;
+    // Else each sign of life that follows would be refused, and the app ended as one that hangs.
+    this.troubled =
+      words === undefined ? undefined : sayable(String(words), MAX_TROUBLE_CHARACTERS);
     this.beat();
   }
 

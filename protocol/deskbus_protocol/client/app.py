@@ -31,7 +31,12 @@ from deskbus_protocol.appenv import (
     PIPE_VARIABLE,
     TICKET_FD_VARIABLE,
 )
-from deskbus_protocol.apps import BeginResult, HeartbeatParams, SaveStateResult
+from deskbus_protocol.apps import (
+    MAX_TROUBLE_CHARACTERS,
+    BeginResult,
+    HeartbeatParams,
+    SaveStateResult,
+)
 from deskbus_protocol.bus import Mode, RequestResult
 from deskbus_protocol.client.connection import (
     Client,
@@ -42,6 +47,7 @@ from deskbus_protocol.client.inbox import Message
 from deskbus_protocol.client.responder import Responder, Stop, answer_requests
 from deskbus_protocol.errors import SESSION_REQUIRED, DeskbusError
 from deskbus_protocol.reconnection import LAST_WORDS_MS
+from deskbus_protocol.wire.jsontext import sayable
 
 
 class App:
@@ -99,8 +105,12 @@ class App:
         return kept.kept
 
     async def trouble(self, words: str | None) -> None:
-        """Says what the app can't do at the moment, for a person; None when it can again."""
-        self._trouble = words
+        """Says what the app can't do at the moment, for a person; None when it can again.
+
+        Of more than 200 characters the first are told.
+        """
+        # Else each sign of life that follows would be refused, and the app ended as one that hangs.
+        self._trouble = None if words is None else sayable(str(words), MAX_TROUBLE_CHARACTERS)
         await self.beat()
 
     async def beat(self) -> None:

@@ -16,6 +16,7 @@ from msgspec import UNSET, Raw, UnsetType
 from deskbus_protocol import PROTOCOL_VERSION
 from deskbus_protocol.appenv import APP_VARIABLE, PIPE_VARIABLE, TICKET_FD_VARIABLE
 from deskbus_protocol.bus import (
+    MAX_FAULT_CHARACTERS,
     REQUEST_PATIENCE_MS,
     ContinuedParams,
     GapParams,
@@ -53,7 +54,7 @@ from deskbus_protocol.wire.framing import (
     FramingLostError,
     LineDecoder,
 )
-from deskbus_protocol.wire.jsontext import encoded, sendable
+from deskbus_protocol.wire.jsontext import encoded, sayable, sendable
 
 RECEIVE_BYTES = 256 * 1024
 TELL_AFTER_S = 0.2
@@ -261,7 +262,9 @@ class Client(RespondingClient):
         Raises `DeskbusError`; where the payload can't be sent, the asking app is told so at once.
         """
         reply_to = message.reply_to or ""
-        fault = UNSET if error is None else ResponseFault(error)
+        fault = (
+            UNSET if error is None else ResponseFault(sayable(error, MAX_FAULT_CHARACTERS))
+        )
         try:
             body = UNSET if error is not None else encoded(payload)
             answer = RespondParams(reply_to=reply_to, payload=body, error=fault)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from deskbus_protocol import (
     appenv,
+    apps,
     bus,
     fdc3,
     reconnection,
@@ -29,6 +30,7 @@ class Constant(NamedTuple):
 
 
 SHARED: dict[ModuleType, tuple[str, ...]] = {
+    apps: ("MAX_TROUBLE_CHARACTERS",),
     bus: (
         "DEFAULT_REQUEST_TIMEOUT_MS",
         "DIRECTED_SEQ",

@@ -131,6 +131,11 @@ def written_anew(text: str | bytes) -> Raw:
     return Raw(anew)
 
 
+def sayable(text: str, characters: int) -> str:
+    """The first characters of a text, all of which can be sent: others are replaced."""
+    return text[:characters].encode(errors="replace").decode()
+
+
 def encoded(value: object) -> Raw:
     """A value as JSON on one line, `Raw` parts written anew where that takes it.
 

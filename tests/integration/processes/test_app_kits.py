@@ -144,7 +144,7 @@ async def test_an_app_says_what_it_can_not_do(desk: Desk) -> None:
     await desk.state("ready")
     await desk.person.publish("steady.in", "trouble")
     status = await desk.state("degraded")
-    assert status["detail"] == "The exchange does not answer."
+    assert status["detail"] == "The exchange does not answer. " + "\U0001f4c9" * 170
     health = await desk.call("health.get")
     assert health["components"]["apps"]["status"] == "degraded"
 

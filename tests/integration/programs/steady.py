@@ -25,7 +25,7 @@ async def main() -> None:
             while True:
                 time.sleep(1)  # noqa: ASYNC251 - it is to hang
         elif word == b'"trouble"':
-            await app.trouble("The exchange does not answer.")
+            await app.trouble("The exchange does not answer. " + "\U0001f4c9" * 200)
         else:
             return 1
         return 0

@@ -1,6 +1,6 @@
 import { MAX_FAULT_CHARACTERS } from '../../generated/constants';
 import type { MessageParams, RespondParams } from '../../generated/protocol';
-import { asPayload } from '../json';
+import { asPayload, sayable } from '../json';
 import { throwLater } from '../uncaught';
 
 /** Answers a request with what it returns or resolves to. */
@@ -26,7 +26,7 @@ export async function answerWith(
     }
   };
   const fail = (error: unknown): Promise<void> =>
-    send({ error: { message: ownWords(error).slice(0, MAX_FAULT_CHARACTERS) } });
+    send({ error: { message: sayable(ownWords(error), MAX_FAULT_CHARACTERS) } });
   let payload: unknown;
   try {
     payload = await responder(message.payload, message);

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from anyio.abc import ByteStream
 
-from deskbus_protocol.bus import RefusedParams
+from deskbus_protocol.bus import RefusedParams, RespondParams, ResponseFault
 from deskbus_protocol.client import Client, Message
 from deskbus_protocol.errors import INVALID_PARAMS, TIMEOUT, TOO_LARGE, DeskbusError
 from deskbus_protocol.wire.framing import MAX_FRAME_BYTES
@@ -114,6 +114,19 @@ async def test_an_answer_that_can_not_be_sent_is_told_to_who_waits(
     assert [failure.kind for failure in failures] == [INVALID_PARAMS]
     assert "error" in line.sent[-1]["params"]
     assert "payload" not in line.sent[-1]["params"]
+
+
+@pytest.mark.parametrize("words", ["half \ud83d", "x" * 5000])
+async def test_an_error_in_place_of_an_answer_is_told_whatever_is_in_it(
+    client: Client, line: Line, words: str
+) -> None:
+    message = msgspec.json.decode(msgspec.json.encode(MESSAGE), type=Message)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_settle_last, line)
+        await client.answer(message, error=words)
+    told = msgspec.convert(line.sent[-1]["params"], RespondParams).error
+    assert isinstance(told, ResponseFault)
+    assert told.message in ("half ?", "x" * 1000)
 
 
 async def _settle_last(line: Line) -> None:
