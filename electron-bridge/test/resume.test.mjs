@@ -6,6 +6,8 @@ import { source } from './source.mjs';
 
 const { Client, dial } = await source('node/client.ts', 'node/link/dial.ts');
 
+const LIMIT = { timeout: 5000 };
+
 let backend;
 let client;
 
@@ -207,6 +209,40 @@ test('a client with one ticket resumes, and is closed when that is refused', asy
   assert.equal((await backend.calls('session.open', 1)).length, 1);
 });
 
+test(
+  'a client with one ticket tries again while the backend has no room for it',
+  LIMIT,
+  async () => {
+    await connect({ renewable: false });
+    let asked = 0;
+    backend.answers['session.resume'] = () => {
+      asked += 1;
+      if (asked > 1) return resumes('token-2')();
+      const data = { category: 'limit', retryable: true, action: 'Wait.' };
+      return { error: { code: -32017, message: 'Too much is in flight.', data } };
+    };
+    await cut();
+    assert.equal(asked, 2);
+  },
+);
+
+test(
+  'a topic that can not be sent is refused at the call, also where it is traced',
+  LIMIT,
+  async () => {
+    backend.opened.tracing = { ratio: 1, topics: [], maxPerS: 100 };
+    await connect();
+    const uncaught = [];
+    const note = (error) => uncaught.push(error);
+    process.on('uncaughtException', note);
+    assert.throws(() => client.publish('half.\ud83d', 1), { code: -32602 });
+    client.publish('whole', 1);
+    await backend.calls('traces.record', 1);
+    process.off('uncaughtException', note);
+    assert.deepEqual(uncaught, []);
+  },
+);
+
 test('a client that lost the answer tries again, and takes a ticket at last', async () => {
   await connect();
   let asked = 0;
@@ -323,7 +359,7 @@ test('a responder whose answer can not be sent fails at once', async () => {
   }
 });
 
-test("a responder's error is told, whatever is in it and however long it is", async () => {
+test("a responder's error is told, whatever is in it and however long it is", LIMIT, async () => {
   await connect();
   const words = ['half \ud83d', 'x'.repeat(999) + '\ud83d\ude00 cut', '\ud83d\ude00'.repeat(2000)];
   await client.respond('q', (at) => {

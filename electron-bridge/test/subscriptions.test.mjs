@@ -49,6 +49,17 @@ test('a pattern is subscribed once and left with its last listener', async () =>
   assert.deepEqual(seen, ['one 1', 'two 1', 'two 2']);
 });
 
+test('a wish that was refused beside another listener is asked for anew', async () => {
+  await subscriptions.add('orders', () => undefined);
+  answers.subscribe = () => Promise.reject(new Error('denied'));
+  const acknowledged = () => subscriptions.add('orders', () => undefined, { mode: 'acknowledged' });
+  await assert.rejects(acknowledged(), /denied/);
+  answers.subscribe = () => Promise.resolve();
+  await acknowledged();
+  const asked = 'subscribe orders acknowledged';
+  assert.deepEqual(sent, ['subscribe orders', asked, asked]);
+});
+
 test('a refused subscription leaves nothing behind and may be tried again', async () => {
   answers.subscribe = () => Promise.reject(new Error('denied'));
   const seen = [];

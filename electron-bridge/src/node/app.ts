@@ -47,10 +47,23 @@ export async function runAsApp(options: RunOptions = {}): Promise<App> {
       { mode },
     );
   });
-  await client.open();
-  const app = new App(client, await client.call('apps.begin', {}), begin, options.onStop);
-  await Promise.all(subscribed);
+  // What goes wrong first is told; without a connection each of these fails too.
+  const standing = Promise.all(subscribed);
+  standing.catch(() => undefined);
+  const app = new App(client, await introduce(client), begin, options.onStop);
+  await standing;
   return app;
+}
+
+/** Opens the session as this run of the app; nothing is left of one that is refused. */
+async function introduce(client: Client): Promise<BeginResult> {
+  try {
+    await client.open();
+    return await client.call('apps.begin', {});
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
 }
 
 /** This run of the app. */

@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION, type OpenParams, type OpenResult } from '../generated
 import { Backoff } from '../common/backoff';
 import { noBatches, type BatchOptions } from '../common/bus/batching';
 import { monotonicMs } from './link/clock';
-import { DeskbusError, isLoss } from '../common/error';
+import { asDeskbusError, DeskbusError, isError, isLoss } from '../common/error';
 import { Heartbeat, type HeartbeatOptions } from './link/heartbeat';
 import type { Dial, DialedLink } from './link/dialed-link';
 import type { Codec } from './link/codec';
@@ -167,14 +167,18 @@ export class Connection {
     this.begin(link, opened);
   }
 
-  /** False where the backend can't be asked, or does not know the session any more. */
+  /**
+   * False where nobody answers on the pipe, or the session is not known any more; rejects where
+   * another try may find it.
+   */
   private async resumeSession(): Promise<boolean> {
     const { resumeToken } = this;
     if (resumeToken === '') return false;
     let link: Link;
     try {
       link = await this.dial(this.pipe);
-    } catch {
+    } catch (error) {
+      if (isError(error, 'overloaded')) throw error;
       return false;
     }
     const lastSeqs = this.hooks.lastSeqs();
@@ -184,8 +188,9 @@ export class Connection {
       this.begin(link, await introduce(link, 'session.resume', params));
       return true;
     } catch (error) {
-      // Without an answer nobody knows whether the token was used up.
-      if (isLoss(error)) throw error;
+      // Without an answer nobody knows whether the token was used up; it was not where there is no
+      // room at the moment.
+      if (isLoss(error) || asDeskbusError(error).retryable) throw error;
       this.resumeToken = '';
       return false;
     }

@@ -166,7 +166,10 @@ export class Subscriptions<M extends Sent = Message> {
         if (entry.ready === ready) entry.standing = true;
       },
       (error: unknown) => {
-        if (entry.ready === ready) onRefused(error);
+        if (entry.ready !== ready) return;
+        // Whoever comes next asks anew, and is not told of this.
+        entry.asked = '';
+        onRefused(error);
       },
     );
   }

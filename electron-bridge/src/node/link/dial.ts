@@ -12,6 +12,9 @@ const arrived = Buffer.allocUnsafeSlow(64 * 1024);
  */
 const READS_INTO_BUFFERS = isAtLeast(12, 17) && !(isAtLeast(13, 0) && !isAtLeast(13, 13));
 
+/** The backend has more connections to accept than wait, or this process has no descriptor left. */
+const NO_ROOM = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOBUFS']);
+
 /** Connects a link to the backend's pipe. `onHeard` is told that something arrived. */
 export function dial(pipe: string, hooks: LinkHooks, onHeard: () => void): DialedLink {
   const onread = {
@@ -32,11 +35,16 @@ export function dial(pipe: string, hooks: LinkHooks, onHeard: () => void): Diale
   // In Electron 9's main process the socket may be left unattended until the next timer.
   setTimeout(() => undefined, 1);
   let refuse: (error: DeskbusError) => void = () => undefined;
+  let why = DeskbusError.of('unavailable', 'The backend does not answer on its pipe.');
+  socket.once('error', ({ code = '' }: NodeJS.ErrnoException) => {
+    if (NO_ROOM.has(code))
+      why = DeskbusError.of('overloaded', 'The pipe has no room at the moment.');
+  });
   const link: Link = new Link(socket, {
     ...hooks,
     onClose: () => {
       socket.destroy();
-      refuse(DeskbusError.of('unavailable', 'The backend does not answer on its pipe.'));
+      refuse(why);
       hooks.onClose();
     },
   });
