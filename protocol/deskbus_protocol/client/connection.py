@@ -262,9 +262,7 @@ class Client(RespondingClient):
         Raises `DeskbusError`; where the payload can't be sent, the asking app is told so at once.
         """
         reply_to = message.reply_to or ""
-        fault = (
-            UNSET if error is None else ResponseFault(sayable(error, MAX_FAULT_CHARACTERS))
-        )
+        fault = UNSET if error is None else ResponseFault(sayable(error, MAX_FAULT_CHARACTERS))
         try:
             body = UNSET if error is not None else encoded(payload)
             answer = RespondParams(reply_to=reply_to, payload=body, error=fault)
