@@ -47,7 +47,7 @@ export async function runAsApp(options: RunOptions = {}): Promise<App> {
       { mode },
     );
   });
-  // What goes wrong first is told; without a connection each of these fails too.
+  // Without a connection each of these fails too; the first error alone is told.
   const standing = Promise.all(subscribed);
   standing.catch(() => undefined);
   const app = new App(client, await introduce(client), begin, options.onStop);

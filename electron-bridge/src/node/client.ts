@@ -408,7 +408,7 @@ export class Client extends Emitter<ClientEvents> {
   private beginPublish(topic: string): OpenSpan | undefined {
     const { tracer } = this;
     if (!tracer?.due(topic)) return undefined;
-    // What is refused here would be refused later too, when its step is told and nobody listens.
+    // A topic that is refused here would be refused again when its step is told, and nobody listens.
     toJson(topic);
     return tracer.begin(this.stepName(`bus.publish ${topic}`), 'producer', topic);
   }

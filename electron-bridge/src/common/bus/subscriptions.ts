@@ -167,7 +167,7 @@ export class Subscriptions<M extends Sent = Message> {
       },
       (error: unknown) => {
         if (entry.ready !== ready) return;
-        // Whoever comes next asks anew, and is not told of this.
+        // The next listener asks anew, and is not told of this.
         entry.asked = '';
         onRefused(error);
       },
