@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { validators } from '../validators.mjs';
 
-/** What is imported from Electron is undefined: Node has none. */
+/** Imports from Electron are undefined: Node has none. */
 const withoutElectron = {
   name: 'without-electron',
   setup({ onResolve, onLoad }) {
