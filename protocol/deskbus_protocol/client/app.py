@@ -25,12 +25,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from anyio.streams.memory import MemoryObjectReceiveStream
 from msgspec import UNSET, Raw, UnsetType
 
-from deskbus_protocol.appenv import (
-    APP_VARIABLE,
-    LIFE_FD_VARIABLE,
-    PIPE_VARIABLE,
-    TICKET_FD_VARIABLE,
-)
+from deskbus_protocol.appenv import LIFE_FD_VARIABLE
 from deskbus_protocol.apps import (
     MAX_TROUBLE_CHARACTERS,
     BeginResult,
@@ -43,9 +38,10 @@ from deskbus_protocol.client.connection import (
     connect,
     open_session,
 )
+from deskbus_protocol.client.handed_credentials import handed_credentials
 from deskbus_protocol.client.inbox import Message
 from deskbus_protocol.client.responder import Responder, Stop, answer_requests
-from deskbus_protocol.errors import SESSION_REQUIRED, DeskbusError
+from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.reconnection import LAST_WORDS_MS
 from deskbus_protocol.wire.jsontext import sayable
 
@@ -142,7 +138,7 @@ async def run_as_app(
     cancelled; that is no error. Raises `DeskbusError` (session_required) elsewhere.
     """
     watch_backend()
-    ticket, pipe, app_id = _badge()
+    ticket, pipe, app_id = handed_credentials()
     stopping = anyio.Event()
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(connect(pipe))
@@ -190,18 +186,6 @@ def _end_with(descriptor: int) -> None:
         selector.select()
     time.sleep(LAST_WORDS_MS / 1000)
     os._exit(1)
-
-
-def _badge() -> tuple[str, str, str]:
-    """The app's ticket, pipe and id."""
-    try:
-        descriptor = int(os.environ.pop(TICKET_FD_VARIABLE))
-        pipe, app = os.environ[PIPE_VARIABLE], os.environ[APP_VARIABLE]
-    except (KeyError, ValueError):
-        words = "This process was not started by the backend."
-        raise DeskbusError(SESSION_REQUIRED, words) from None
-    with os.fdopen(descriptor, "rb") as handed:
-        return handed.read().decode().strip(), pipe, app
 
 
 async def _stop_on_signal(

@@ -1,6 +1,5 @@
 """One connection to the backend's pipe."""
 
-import os
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -14,7 +13,6 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from msgspec import UNSET, Raw, UnsetType
 
 from deskbus_protocol import PROTOCOL_VERSION
-from deskbus_protocol.appenv import APP_VARIABLE, PIPE_VARIABLE, TICKET_FD_VARIABLE
 from deskbus_protocol.bus import (
     MAX_FAULT_CHARACTERS,
     REQUEST_PATIENCE_MS,
@@ -31,6 +29,7 @@ from deskbus_protocol.bus import (
     Source,
 )
 from deskbus_protocol.client.client_tracer import ClientTracer
+from deskbus_protocol.client.handed_credentials import handed_credentials
 from deskbus_protocol.client.inbox import Inbox, Message
 from deskbus_protocol.client.pipe import open_pipe
 from deskbus_protocol.client.responder import RespondingClient
@@ -38,6 +37,7 @@ from deskbus_protocol.errors import (
     CONNECTION_LOST,
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
+    NOT_FOUND,
     TIMEOUT,
     TOO_LARGE,
     DeskbusError,
@@ -284,11 +284,13 @@ class Client(RespondingClient):
         """Subscribes for the length of a `with` block, whose value is the stream of messages.
 
         With `sources` only messages of these senders come: of an app, or of one of its clients. In
-        mode `acknowledged` each message comes again until `acknowledge` is called with it.
+        mode `acknowledged` each message comes again until `acknowledge` is called with it. While
+        `buffer` messages wait to be read, nothing is taken from the connection, answers included: a
+        reader that calls something needs a buffer without a limit.
         """
         with self._inbox.open(pattern, buffer, mode=mode, sources=sources) as messages:
-            await self.call("bus.subscribe", self._inbox.wish(pattern))
             try:
+                await self.call("bus.subscribe", self._inbox.wish(pattern))
                 yield messages
             finally:
                 if self._inbox.readers(pattern) == 1:
@@ -465,13 +467,15 @@ class Client(RespondingClient):
         ):
             await self._send(rpc.notification("$/cancelRequest", {"id": request_id}))
 
-    async def leave(self, pattern: str) -> None:
-        """Ends the subscription to a pattern, if that can still be told."""
+    async def leave(self, pattern: str) -> bool:
+        """Ends the subscription to a pattern; whether the backend has none any more."""
         with anyio.CancelScope(shield=True), anyio.move_on_after(1):
             try:
                 await self.call("bus.unsubscribe", {"pattern": pattern})
-            except DeskbusError:
-                return
+            except DeskbusError as error:
+                return error.kind is NOT_FOUND
+            return True
+        return False
 
     async def _send(self, frame: bytes) -> None:
         if self.closed.is_set():
@@ -549,12 +553,10 @@ async def open_session(
 async def connect_as_app() -> AsyncIterator[Client]:
     """Connects a process that the backend spawned, with the ticket it was handed.
 
-    `run_as_app` does more: it tells that the app is ready and lives, and when it is to end.
+    `run_as_app` does more: it tells that the app is ready and lives, and when it is to end. Raises
+    `DeskbusError` (session_required) elsewhere.
     """
-    descriptor = int(os.environ.pop(TICKET_FD_VARIABLE))
-    with os.fdopen(descriptor, "rb") as handed:
-        ticket = handed.read().decode().strip()
-    pipe, app = os.environ[PIPE_VARIABLE], os.environ[APP_VARIABLE]
+    ticket, pipe, app = handed_credentials()
     async with connect_with_ticket(pipe, ticket, app) as client:
         yield client
 

@@ -36,6 +36,7 @@ from deskbus_protocol.errors import (
     OVERLOADED,
     PERMISSION_REVOKED,
     TIMEOUT,
+    UNAVAILABLE,
     DeskbusError,
 )
 from deskbus_protocol.permissions import PermissionsChangedParams
@@ -52,6 +53,8 @@ from deskbus_protocol.wire.jsontext import encoded
 
 FIRST_DELAY_S = FIRST_RETRY_MS / 1000
 LONGEST_DELAY_S = LAST_RETRY_MS / 1000
+OPEN_LIMIT_S = 10.0
+"""A backend that has not let the client in by then is asked anew, on another connection."""
 
 ClientState = Literal["connecting", "open", "resuming", "closed"]
 WhileClosed = Literal["refuse", "queue"]
@@ -101,7 +104,11 @@ class SteadyClient(RespondingClient):
         self._queued = 0
         self._tasks: TaskGroup | None = None
         self._queued_bytes = 0
-        self._closing = False
+        self._unsettled: set[str] = set()
+        """Patterns that the backend may hold for this client with nobody here who reads them."""
+        self._leaving = anyio.Event()
+        self._keep = False
+        self._trouble: DeskbusError | None = None
         self.state: ClientState = "connecting"
         self.on_gap: Callable[[GapParams], None] | None = None
         self.on_refused: Callable[[RefusedParams], None] | None = None
@@ -113,15 +120,21 @@ class SteadyClient(RespondingClient):
             self._tasks.cancel_scope.cancel()
 
     async def _stay_connected(self) -> None:
-        while not self._closing:
+        while not self._leaving.is_set():
             self._set_state("resuming" if self._was_open else "connecting")
             try:
                 await self._live()
-            except* (OSError, DeskbusError, anyio.BrokenResourceError, anyio.EndOfStream):
-                pass
-            if not self._closing:
-                await anyio.sleep(self._delay_s * random.uniform(0.5, 1.0))  # noqa: S311
-                self._delay_s = min(2 * self._delay_s, LONGEST_DELAY_S)
+            except* DeskbusError as failed:
+                self._trouble = _first(failed)
+            except* (OSError, anyio.BrokenResourceError, anyio.EndOfStream):
+                self._trouble = DeskbusError(
+                    UNAVAILABLE,
+                    f"Nobody answers on the pipe {self._pipe}.",
+                    action="Start the backend, or give the path that its ready line names.",
+                )
+            with anyio.move_on_after(self._delay_s * random.uniform(0.5, 1.0)):  # noqa: S311
+                await self._leaving.wait()
+            self._delay_s = min(2 * self._delay_s, LONGEST_DELAY_S)
         self._inbox.close()
         self._set_state("closed")
         self._changed.set()
@@ -132,11 +145,14 @@ class SteadyClient(RespondingClient):
         With `keep`, what is published meanwhile waits for the next run of this client, as it does
         when `run` is cancelled or the process dies.
         """
-        self._closing = True
-        client = self._client
-        if client is None:
-            return
-        if not keep:
+        self._keep = keep
+        self._leaving.set()
+        # A connection that is being opened ends as soon as it stands.
+        if self._client is not None:
+            await self._end(self._client)
+
+    async def _end(self, client: Client) -> None:
+        if not self._keep:
             with anyio.move_on_after(LEAVE_LIMIT_MS / 1000), suppress(DeskbusError):
                 await client.end_session()
         await client.aclose()
@@ -306,8 +322,8 @@ class SteadyClient(RespondingClient):
                 if self._inbox.readers(pattern) == 1 and pattern in self._modes:
                     del self._modes[pattern]
                     self._progress.leave(pattern)
-                    if self._client is not None:
-                        await self._client.leave(pattern)
+                    if self._client is None or not await self._client.leave(pattern):
+                        self._unsettled.add(pattern)
 
     async def _live(self) -> None:
         """One connection, from its opening to its end."""
@@ -316,6 +332,9 @@ class SteadyClient(RespondingClient):
             t.start_soon(client.run)
             try:
                 await self._open(client)
+                if self._leaving.is_set():
+                    await self._end(client)
+                    return
                 t.start_soon(keep_alive, client)
                 await self._go_on(client)
                 await client.closed.wait()
@@ -343,17 +362,24 @@ class SteadyClient(RespondingClient):
                 "lastSeqs": self._progress.last_seqs,
                 **client.terms,
             }
-            opened = await client.call("session.open", params, result=OpenResult)
+            opened = await client.call(
+                "session.open", params, result=OpenResult, timeout_s=OPEN_LIMIT_S
+            )
         client.agree(opened)
         self._token = opened.resume_token
         self._progress.open(opened.epoch, resumed=opened.resumed)
-        self._client = client
+        self._client, self._trouble = client, None
         self._delay_s, self._was_open = FIRST_DELAY_S, True
         self._set_state("open")
         self._announce()
 
     async def _go_on(self, client: Client) -> None:
         """Requests everything that is owed; calls and acknowledgements go on meanwhile."""
+        unsettled, self._unsettled = self._unsettled, set()
+        for pattern in unsettled:
+            # There may be no such subscription, which is as well.
+            if pattern not in self._modes and not await client.leave(pattern):
+                self._unsettled.add(pattern)
         for pattern in self._progress.owed:
             await self._continue(client, pattern)
             self._announce()
@@ -370,7 +396,9 @@ class SteadyClient(RespondingClient):
             **client.terms,
         }
         try:
-            opened: OpenResult = await client.call("session.resume", params, result=OpenResult)
+            opened: OpenResult = await client.call(
+                "session.resume", params, result=OpenResult, timeout_s=OPEN_LIMIT_S
+            )
         except DeskbusError as error:
             if error.kind is CONNECTION_LOST:
                 raise
@@ -435,8 +463,15 @@ class SteadyClient(RespondingClient):
             if limit.cancelled_caught:
                 raise DeskbusError(TIMEOUT)
         if self._client is None:
-            raise DeskbusError(CONNECTION_LOST)
+            raise self._no_connection()
         return self._client
+
+    def _no_connection(self) -> DeskbusError:
+        """Says too what the last attempt to connect came to."""
+        if self._trouble is None:
+            return DeskbusError(CONNECTION_LOST)
+        words = f"There is no connection: {self._trouble.message}"
+        return DeskbusError(CONNECTION_LOST, words, action=self._trouble.action)
 
     async def _settled(self, pattern: str) -> Client:
         """Returns the connection once nothing is owed on a pattern; raises as `_connected` does."""
@@ -468,3 +503,9 @@ class SteadyClient(RespondingClient):
             self.state = state
             if self._on_state:
                 self._on_state(state)
+
+
+def _first(group: BaseExceptionGroup[DeskbusError]) -> DeskbusError:
+    """The first error of a group, whatever groups are in it."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

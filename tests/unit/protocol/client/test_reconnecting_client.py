@@ -10,11 +10,13 @@ import pytest
 from anyio.abc import ByteStream
 from msgspec import Raw
 
+from deskbus_protocol.bus import Mark, SubscribeResult
 from deskbus_protocol.client import SteadyClient
 from deskbus_protocol.errors import (
     CONNECTION_LOST,
     INVALID_PARAMS,
     OVERLOADED,
+    TICKET_REFUSED,
     TIMEOUT,
     DeskbusError,
 )
@@ -109,18 +111,25 @@ async def test_what_waits_is_bounded_in_bytes_too() -> None:
     assert client._queued_bytes == 0
 
 
+OPENED = OpenResult(
+    app="desk.app",
+    client="main",
+    epoch="e",
+    protocol_version="1",
+    version="0",
+    resumed=True,
+    resume_token="token",
+)
+ANSWERS: dict[str, object] = {
+    "session.open": OPENED,
+    "session.resume": OPENED,
+    "bus.subscribe": SubscribeResult(mark=Mark(epoch="e", timestamp=1, position=0)),
+}
+
+
 @asynccontextmanager
 async def listening(pipe: Path, methods: list[str]) -> AsyncIterator[None]:
     """A backend that lets everybody in and notes the methods that are called."""
-    opened = OpenResult(
-        app="desk.app",
-        client="main",
-        epoch="e",
-        protocol_version="1",
-        version="0",
-        resumed=False,
-        resume_token="",
-    )
 
     async def serve(stream: ByteStream) -> None:
         async with stream:
@@ -129,7 +138,7 @@ async def listening(pipe: Path, methods: list[str]) -> AsyncIterator[None]:
                     for line in (await stream.receive()).split(b"\n")[:-1]:
                         frame = msgspec.json.decode(line)
                         methods.append(frame["method"])
-                        result: object = opened if frame["method"] == "session.open" else {}
+                        result = ANSWERS.get(frame["method"], {})
                         answer = {"jsonrpc": "2.0", "id": frame["id"], "result": result}
                         await stream.send(msgspec.json.encode(answer) + b"\n")
         methods.append("end")
@@ -157,6 +166,85 @@ async def test_a_client_that_closes_leaves_for_good_unless_it_is_to_come_back(
             await anyio.lowlevel.checkpoint()
     expected = [] if keep else ["session.leave"]
     assert methods == ["session.open", "session.ping", *expected, "end"]
+
+
+async def test_a_client_that_is_closed_while_it_connects_ends_as_soon_as_it_stands(
+    tmp_path: Path,
+) -> None:
+    asked, given = anyio.Event(), anyio.Event()
+
+    async def ticket() -> str:
+        asked.set()
+        await given.wait()
+        return "t"
+
+    methods: list[str] = []
+    async with listening(tmp_path / "pipe", methods):
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                client = SteadyClient(str(tmp_path / "pipe"), "desk.app", ticket)
+                tasks.start_soon(client.run)
+                await asked.wait()
+                await client.close()
+                given.set()
+    assert client.state == "closed"
+    assert methods[:2] == ["session.open", "session.leave"]
+
+
+async def test_what_was_left_without_a_connection_is_left_at_the_next(tmp_path: Path) -> None:
+    async def ticket() -> str:
+        return "t"
+
+    def note(state: str) -> None:
+        if state == "resuming":
+            lost.set()
+        elif lost.is_set() and state == "open":
+            back.set()
+
+    lost, back = anyio.Event(), anyio.Event()
+    methods: list[str] = []
+    pipe = tmp_path / "pipe"
+    async with anyio.create_task_group() as tasks:
+        client = SteadyClient(str(pipe), "desk.app", ticket, while_closed="queue", on_state=note)
+        tasks.start_soon(client.run)
+        async with listening(pipe, methods):
+            async with client.subscribe("orders.#", mode="acknowledged"):
+                assert client._client is not None
+                await client._client.aclose()
+                await lost.wait()
+            with anyio.fail_after(10):
+                await back.wait()
+                while "bus.unsubscribe" not in methods:
+                    await anyio.lowlevel.checkpoint()
+            await client.close(keep=True)
+    assert "bus.continue" not in methods
+
+
+@pytest.mark.parametrize(
+    ("is_there", "words", "action"),
+    [(False, "Nobody answers on the pipe", "Start the backend"), (True, "ticket", "fresh ticket")],
+)
+async def test_a_call_without_a_connection_says_what_the_last_attempt_came_to(
+    tmp_path: Path, is_there: bool, words: str, action: str
+) -> None:
+    async def ticket() -> str:
+        raise DeskbusError(TICKET_REFUSED)
+
+    pipe, methods = tmp_path / "pipe", list[str]()
+    async with (
+        listening(tmp_path / ("pipe" if is_there else "other"), methods),
+        anyio.create_task_group() as tasks,
+    ):
+        client = SteadyClient(str(pipe), "desk.app", ticket)
+        tasks.start_soon(client.run)
+        while client._trouble is None:
+            await anyio.lowlevel.checkpoint()
+        with pytest.raises(DeskbusError) as failed:
+            await client.call("session.ping")
+        await client.close()
+    assert failed.value.kind is CONNECTION_LOST
+    assert words in failed.value.message
+    assert action in failed.value.action
 
 
 class Connected:

@@ -31,9 +31,12 @@ COINCIDENCES = {
     "KNOWN_TOPICS",
     "LAST_RESTART_MS",
     "LETTERS",
+    "LOOK_EVERY_MS",
     "LOOK_MS",
     "MAX_DELAY_MS",
+    "MAX_NAME",
     "MAX_WAITING_STEPS",
+    "MIN_HEIGHT",
     "OPEN_LIMIT_MS",
     "OUTPUT_LIMIT_MS",
     "PAUSE_CHARACTERS",
@@ -44,7 +47,9 @@ COINCIDENCES = {
     "SLOW_SPAN_MS",
     "STATUS_MS",
     "STOP_LIMIT_MS",
+    "TELL_AFTER_MS",
     "TICK_MS",
+    "TYPING_MS",
     "WINDOW_CHARACTERS",
 }
 """Limits of TypeScript's own, which have the number of a shared one by chance."""
