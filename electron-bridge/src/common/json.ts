@@ -96,7 +96,7 @@ export function asPayload(value: unknown): unknown {
 /** The first characters of a text, all of which can be sent: halves of surrogate pairs are replaced. */
 export function sayable(text: string, characters: number): string {
   // A character is one unit of the text, or a pair of them.
-  const first = [...text.slice(0, 2 * characters)].slice(0, characters);
+  const first = Array.from(text.slice(0, 2 * characters)).slice(0, characters);
   return first.map((one) => (HALF.test(one) ? '\ufffd' : one)).join('');
 }
 

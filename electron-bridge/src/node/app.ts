@@ -124,10 +124,10 @@ export class App {
    * Says what the app can't do at the moment, for a person; undefined when it can again. Of more
    * than 200 characters the first are told.
    */
-  trouble(words: string | undefined): void {
+  trouble(words: string | Error | undefined): void {
     // Else each sign of life that follows would be refused, and the app ended as one that hangs.
     this.troubled =
-      words === undefined ? undefined : sayable(String(words), MAX_TROUBLE_CHARACTERS);
+      words === undefined ? undefined : sayable(wordsOf(words), MAX_TROUBLE_CHARACTERS);
     this.beat();
   }
 
@@ -157,6 +157,10 @@ export class App {
     }
     process.exit(code);
   }
+}
+
+function wordsOf(trouble: string | Error): string {
+  return trouble instanceof Error ? trouble.message : trouble;
 }
 
 /** A descriptor that comes to its end with the backend: it ends this process soon after. */
