@@ -6,6 +6,7 @@ const { ChannelTopics, channelProvidedOn, isChannelTopic } = await source(
   'page/openfin/channel-topics.ts',
 );
 const { Actions } = await source('page/openfin/actions.ts');
+const { ChannelProvider } = await source('page/openfin/channel-provider.ts');
 const { Subscribers } = await source('page/openfin/events.ts');
 
 test('any name makes one level of a topic, and can be read back', () => {
@@ -91,4 +92,38 @@ test('who comes back in time was never gone, and who ends is gone at once', asyn
   tell({ removed: { ...who('two'), away: false } });
   assert.deepEqual(words.slice(4), ['removed two', 'gone two']);
   mock.timers.reset();
+});
+
+test('one client of an id is let in, and none that has left while it was looked at', async () => {
+  let hear;
+  const answers = [];
+  const bus = {
+    subscribe: (_topic, listener) => {
+      hear = listener;
+      return Promise.resolve(() => Promise.resolve());
+    },
+    answer: (message, handler) => answers.push(handler(message.payload)),
+    post: () => true,
+  };
+  const subscribers = new Subscribers({ on: () => () => undefined });
+  const provider = new ChannelProvider(bus, new ChannelTopics('x'), subscribers, () => undefined);
+  await provider.start();
+  let letIn;
+  provider.onConnection(() => new Promise((resolve) => (letIn = resolve)));
+  const says = (app, kind, id, replyTo) =>
+    hear({ sender: { app, client: 'main' }, payload: { kind, id }, replyTo });
+  says('one', 'connect', 'a', 'r1');
+  says('two', 'connect', 'a', 'r2');
+  await assert.rejects(answers[1], { category: 'conflict' });
+  letIn();
+  await answers[0];
+  assert.deepEqual(
+    provider.connections().map(({ uuid }) => uuid),
+    ['one'],
+  );
+  says('two', 'connect', 'b', 'r3');
+  says('two', 'bye', 'b');
+  letIn();
+  await assert.rejects(answers[2], { category: 'unavailable' });
+  assert.equal(provider.connections().length, 1);
 });

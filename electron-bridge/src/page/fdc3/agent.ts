@@ -226,6 +226,7 @@ export async function connect(bus: PageBus, isNewer: boolean): Promise<BridgeAge
   const agent = new BridgeAgent(messaging, isNewer);
   await agent.connect();
   bus.on('fdc3Lost', () => {
+    messaging.dropResults();
     begin()
       .then(() => agent.renew())
       .catch(throwLater);

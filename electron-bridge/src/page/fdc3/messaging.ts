@@ -1,5 +1,5 @@
 import { AbstractMessaging, type RegisterableListener } from '@finos/fdc3-agent-proxy';
-import { AgentError, type AppIdentifier } from '@finos/fdc3-standard';
+import { AgentError, ResultError, type AppIdentifier } from '@finos/fdc3-standard';
 import type {
   AgentResponseMessage,
   AppRequestMessage,
@@ -110,6 +110,13 @@ export class BridgeMessaging extends AbstractMessaging {
 
   unregister(id: string): void {
     this.listeners.delete(id);
+  }
+
+  /** The agent has forgotten what was raised: nobody is left waiting for its results. */
+  dropResults(): void {
+    const lost = new Error(ResultError.ApiTimeout);
+    for (const outcome of this.results.values()) outcome.reject(lost);
+    this.results.clear();
   }
 
   /** Listeners that the agent has to be told of again, where it has forgotten them. */

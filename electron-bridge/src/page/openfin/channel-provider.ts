@@ -16,6 +16,8 @@ type OnDisconnection = (identity: ClientIdentity) => unknown;
 export class ChannelProvider {
   readonly actions: Actions;
   private readonly clients = new Map<string, Peer>();
+  /** Those that the listeners for connections have not let in yet. */
+  private readonly arriving = new Map<string, Peer>();
   private readonly connectionListeners: OnConnection[] = [];
   private readonly disconnectionListeners: OnDisconnection[] = [];
   private readonly unwatch: () => void;
@@ -31,7 +33,7 @@ export class ChannelProvider {
     this.actions = new Actions(topics.name);
     this.unwatch = subscribers.on('gone', ({ pattern, app, client }) => {
       const id = topics.clientOf(pattern);
-      if (id !== undefined && this.clients.get(id)?.is(app, client)) this.drop(id);
+      if (id !== undefined) this.dropOf(id, app, client);
     });
   }
 
@@ -90,6 +92,7 @@ export class ChannelProvider {
       peer.leave(failure('unavailable', `The channel ${this.topics.name} was destroyed.`));
     }
     this.clients.clear();
+    this.arriving.clear();
     this.onDestroyed();
   }
 
@@ -105,17 +108,31 @@ export class ChannelProvider {
   }
 
   private async connect(id: string, sender: Message['sender'], payload: unknown): Promise<object> {
-    if (this.clients.has(id)) throw failure('conflict');
-    const identity = this.describe(id, identityOf(sender));
-    for (const listener of this.connectionListeners) await listener(identity, payload);
-    this.clients.set(id, new Peer(this.bus, this.topics.client(id), identityOf(sender)));
+    if (this.clients.has(id) || this.arriving.has(id)) throw failure('conflict');
+    const peer = new Peer(this.bus, this.topics.client(id), identityOf(sender));
+    const identity = this.describe(id, peer.identity);
+    this.arriving.set(id, peer);
+    try {
+      for (const listener of this.connectionListeners) await listener(identity, payload);
+      // It may have left meanwhile, or the channel be gone.
+      if (this.arriving.get(id) !== peer) throw failure('unavailable');
+      this.clients.set(id, peer);
+    } finally {
+      if (this.arriving.get(id) === peer) this.arriving.delete(id);
+    }
     return {};
   }
 
   private hear({ payload, sender }: Message): void {
     const { kind, id } = readWord(payload);
     if (kind !== 'bye' || typeof id !== 'string') return;
-    if (this.clients.get(id)?.is(sender.app, sender.client)) this.drop(id);
+    this.dropOf(id, sender.app, sender.client);
+  }
+
+  /** The client with this id is gone, if it is this one. */
+  private dropOf(id: string, app: string, client: string): void {
+    if (this.arriving.get(id)?.is(app, client)) this.arriving.delete(id);
+    if (this.clients.get(id)?.is(app, client)) this.drop(id);
   }
 
   private drop(id: string): void {
