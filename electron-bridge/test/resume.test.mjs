@@ -383,6 +383,11 @@ test("a responder's error is told, whatever is in it and however long it is", LI
   );
 });
 
+test('a responder that is no function is refused at the call', async () => {
+  await connect();
+  await assert.rejects(client.respond('q', undefined), { code: -32602, action: /function/ });
+});
+
 test('calls that wait for a connection are refused when there will be none', async () => {
   await connect({ whileClosed: 'queue' });
   const away = becomes('resuming');

@@ -49,6 +49,16 @@ test('a pattern is subscribed once and left with its last listener', async () =>
   assert.deepEqual(seen, ['one 1', 'two 1', 'two 2']);
 });
 
+test('a subscription that no message could be handed to is refused, and asked for nowhere', async () => {
+  const listen = () => undefined;
+  const wrong = { code: -32602, action: /Pass|pass/ };
+  await assert.rejects(subscriptions.add('a', undefined), wrong);
+  await assert.rejects(subscriptions.add('a', listen, { mode: 'acknowledge' }), wrong);
+  await assert.rejects(subscriptions.add('a', listen, 'acknowledged'), wrong);
+  await assert.rejects(subscriptions.add('a', listen, null), wrong);
+  assert.deepEqual(sent, []);
+});
+
 test('a wish that was refused beside another listener is asked for anew', async () => {
   await subscriptions.add('orders', () => undefined);
   answers.subscribe = () => Promise.reject(new Error('denied'));

@@ -49,7 +49,7 @@ import {
   type WhileClosed,
 } from './options';
 import { DeliveryProgress } from '../common/bus/progress';
-import { answerWith, type Responder } from '../common/bus/responder';
+import { answerWith, checkResponder, type Responder } from '../common/bus/responder';
 import { SubscriberWatch } from '../common/bus/subscriber-watch';
 import {
   Subscriptions,
@@ -298,7 +298,8 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /** Answers the requests on a topic or pattern with what `handler` returns. */
-  respond(pattern: string, handler: Responder): Promise<Stop> {
+  async respond(pattern: string, handler: Responder): Promise<Stop> {
+    checkResponder(handler);
     return this.subscribe(pattern, (message) => {
       const span = this.tracer?.current;
       void answerWith(handler, message, (params) => {

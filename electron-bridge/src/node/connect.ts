@@ -2,6 +2,7 @@ import { dial } from './link/dial';
 import { dialSite } from './link/dial-site';
 import { handedCredentials } from './link/handed-credentials';
 import { Client, type ClientOptions } from './client';
+import { DeskbusError } from '../common/error';
 import { Codec, type Encoding } from './link/codec';
 import type { Ticket } from './connection';
 
@@ -45,7 +46,7 @@ export type ConnectOptions = WithTicket | WithProvider;
 
 /** Connects to the backend's pipe, or to its web gateway, and opens the app's session; rejects with `DeskbusError`. */
 export async function connect(options: ConnectOptions): Promise<Client> {
-  const { app, whileClosed, heartbeat, retry, batch, compression } = options;
+  const { app, whileClosed, heartbeat, retry, batch, compression } = checked(options);
   const pipe = options.site ?? options.pipe;
   const renewable = 'ticketProvider' in options;
   const client = new Client({
@@ -58,12 +59,55 @@ export async function connect(options: ConnectOptions): Promise<Client> {
     ...(batch ? { batch } : {}),
     ...(compression ? { codec: new Codec(compression) } : {}),
     ticketProvider: async () => {
-      const ticket = renewable ? await options.ticketProvider() : options.ticket;
-      return typeof ticket === 'string' ? { ticket, pipe } : ticket;
+      const given = renewable ? await options.ticketProvider() : options.ticket;
+      const ticket = typeof given === 'string' ? { ticket: given, pipe } : given;
+      if (!isTicket(ticket)) throw invalid('The ticketProvider gave no ticket.', TICKET_ADVICE);
+      return ticket;
     },
   });
   await client.open();
   return client;
+}
+
+const TICKET_ADVICE =
+  "Get one in Electron's main process: shell.call('session.mintTicket', { app }), whose result has it.";
+
+/** A program in JavaScript may pass anything. Throws `DeskbusError` (invalid_params). */
+function checked(given: unknown): ConnectOptions {
+  const { app, pipe, site, ticket, ticketProvider } = (given ?? {}) as Partial<
+    Record<'app' | 'pipe' | 'site' | 'ticket' | 'ticketProvider', unknown>
+  >;
+  if (typeof app !== 'string' || app === '') {
+    throw invalid(
+      'There is no app.',
+      "Pass its id, as deskbus.toml has it: { app: 'com.example.x' }.",
+    );
+  }
+  if (typeof pipe !== 'string' && typeof site !== 'string') {
+    throw invalid(
+      'There is neither a pipe nor a site.',
+      "Pass the path of the backend's pipe, `shell.pipe` in the main process, as `pipe`.",
+    );
+  }
+  if (typeof site === 'string' && !/^http:\/\/[^/]+\/?$/.test(site)) {
+    throw invalid(
+      `${site} is no site of the gateway.`,
+      'Pass its origin, such as http://com-example-x-….localhost:24800.',
+    );
+  }
+  if (typeof ticketProvider !== 'function' && typeof ticket !== 'string') {
+    throw invalid('There is neither a ticket nor a function that gets one.', TICKET_ADVICE);
+  }
+  return given as ConnectOptions;
+}
+
+function isTicket(value: unknown): value is Ticket {
+  const { ticket, pipe } = (value ?? {}) as Partial<Record<keyof Ticket, unknown>>;
+  return typeof ticket === 'string' && typeof pipe === 'string';
+}
+
+function invalid(message: string, action: string): DeskbusError {
+  return DeskbusError.of('invalid_params', message, { action });
 }
 
 /**

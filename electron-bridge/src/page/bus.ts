@@ -6,7 +6,7 @@ import { ClientTracer, type OpenSpan } from '../common/client-tracer';
 import { Emitter } from '../common/emitter';
 import { asDeskbusError } from '../common/error';
 import { toJson, wholeJson } from '../common/json';
-import { answerWith } from '../common/bus/responder';
+import { answerWith, checkResponder } from '../common/bus/responder';
 import { Subscriptions, type SubscribeOptions } from '../common/bus/subscriptions';
 import { throwLater } from '../common/uncaught';
 import { failure } from './failure';
@@ -126,7 +126,8 @@ export class PageBus extends Emitter<Signals> {
     return this.subscriptions.add(pattern, listener, options);
   }
 
-  respond(pattern: string, handler: Responder): Promise<Stop> {
+  async respond(pattern: string, handler: Responder): Promise<Stop> {
+    checkResponder(handler);
     return this.subscribe(pattern, (message) => this.answer(message, handler));
   }
 

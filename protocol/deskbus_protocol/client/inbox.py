@@ -3,16 +3,18 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from msgspec import UNSET
 
 from deskbus_protocol.bus import MAX_SOURCES, MessageParams, Mode, Source
+from deskbus_protocol.errors import INVALID_PARAMS, DeskbusError
 from deskbus_protocol.topics import matches
 
 Message = MessageParams
+MODES = get_args(Mode)
 
 Wanted = Callable[[Message], bool]
 """Sees each message first; says whether it is to be delivered."""
@@ -48,7 +50,16 @@ class Inbox:
         mode: Mode = "live",
         sources: Sequence[Source] = (),
     ) -> Iterator[MemoryObjectReceiveStream[Message]]:
-        """A stream of messages for the length of a `with` block."""
+        """A stream of messages for the length of a `with` block.
+
+        Raises `DeskbusError` (invalid_params) for a mode that there is not.
+        """
+        if mode not in MODES:
+            raise DeskbusError(
+                INVALID_PARAMS,
+                f"There is no mode {mode} of a subscription.",
+                action=f"Pass one of {', '.join(MODES)}.",
+            )
         incoming, outgoing = anyio.create_memory_object_stream[Message](buffer)
         streams = self._streams.setdefault(pattern, {})
         streams[incoming] = _Reader(mode, tuple(sources))

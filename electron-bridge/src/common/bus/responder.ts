@@ -1,10 +1,19 @@
 import { MAX_FAULT_CHARACTERS } from '../../generated/constants';
 import type { MessageParams, RespondParams } from '../../generated/protocol';
+import { DeskbusError } from '../error';
 import { asPayload, sayable } from '../json';
 import { throwLater } from '../uncaught';
 
 /** Answers a request with what it returns or resolves to. */
 export type Responder = (payload: unknown, message: MessageParams) => unknown;
+
+/** Throws invalid_params for what could answer nothing. */
+export function checkResponder(responder: unknown): void {
+  if (typeof responder === 'function') return;
+  throw DeskbusError.of('invalid_params', 'The handler is not a function.', {
+    action: 'Pass a function behind the pattern; what it returns is the answer.',
+  });
+}
 
 /**
  * Runs `responder` on a message that wants an answer, and sends that. An error that the responder

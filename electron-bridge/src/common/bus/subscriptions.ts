@@ -1,5 +1,6 @@
 import { MAX_SOURCES } from '../../generated/constants';
 import type { SubscribeParams, Source } from '../../generated/protocol';
+import { DeskbusError } from '../error';
 import type { Numbered } from './acknowledgements';
 import type { Message } from './message';
 import { matches } from './topics';
@@ -58,6 +59,7 @@ interface Route<M> {
 }
 
 const CACHED_TOPICS = 1024;
+const MODES: ReadonlySet<unknown> = new Set<Mode>(['live', 'acknowledged']);
 
 /**
  * The listeners of one connection. A pattern is subscribed once, whatever the number of its
@@ -74,12 +76,10 @@ export class Subscriptions<M extends Sent = Message> {
 
   constructor(private readonly wire: SubscriptionWire<M>) {}
 
-  /** Rejects with the wire's error; the listener is gone then. */
-  async add(
-    pattern: string,
-    listener: Listener<M>,
-    { mode = 'live', sources }: SubscribeOptions = {},
-  ): Promise<Stop> {
+  /** Rejects with invalid_params, and the wire's error; the listener is gone then. */
+  async add(pattern: string, listener: Listener<M>, options: SubscribeOptions = {}): Promise<Stop> {
+    check(listener, options);
+    const { mode = 'live', sources } = options;
     const entry = this.entries.get(pattern) ?? this.open(pattern);
     const call = sources ? onlyFrom(sources, listener) : listener;
     const handle = { call, mode, sources };
@@ -257,6 +257,21 @@ function wishOf<M>({ listeners }: Entry<M>): Wish {
   // Beyond the limit all messages come, and most are passed over here.
   if (!filtered || sources.size > MAX_SOURCES) return { mode: 'live' };
   return { mode: 'live', sources: [...sources.values()] };
+}
+
+/** A program in JavaScript may pass anything; each message would fail on it. */
+function check(listener: unknown, options: unknown): void {
+  if (typeof listener !== 'function') {
+    throw DeskbusError.of('invalid_params', 'The listener is not a function.', {
+      action: 'Pass a function behind the pattern; it is called with each message.',
+    });
+  }
+  const { mode = 'live' } = (options ?? {}) as { mode?: unknown };
+  if (typeof options !== 'object' || options === null || !MODES.has(mode)) {
+    throw DeskbusError.of('invalid_params', 'There is no such mode of a subscription.', {
+      action: "Leave it out, or pass { mode: 'acknowledged' }.",
+    });
+  }
 }
 
 function onlyFrom<M extends Sent>(sources: readonly Source[], listener: Listener<M>): Listener<M> {

@@ -35,7 +35,10 @@ export function dial(pipe: string, hooks: LinkHooks, onHeard: () => void): Diale
   // In Electron 9's main process the socket may be left unattended until the next timer.
   setTimeout(() => undefined, 1);
   let refuse: (error: DeskbusError) => void = () => undefined;
-  let why = DeskbusError.of('unavailable', 'The backend does not answer on its pipe.');
+  let why = DeskbusError.of('unavailable', `Nobody answers on the pipe ${pipe}.`, {
+    action:
+      'Start the backend, or give the path of its pipe: `shell.pipe`, or what its ready line names.',
+  });
   socket.once('error', ({ code = '' }: NodeJS.ErrnoException) => {
     if (NO_ROOM.has(code))
       why = DeskbusError.of('overloaded', 'The pipe has no room at the moment.');

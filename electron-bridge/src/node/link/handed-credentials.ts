@@ -27,7 +27,9 @@ export async function handedCredentials(): Promise<Credentials> {
   const app = process.env[APP_VARIABLE];
   const descriptor = Number(process.env[TICKET_FD_VARIABLE] ?? NaN);
   if (pipe === undefined || app === undefined || !Number.isInteger(descriptor)) {
-    throw DeskbusError.of('session_required', 'This process was not started by the backend.');
+    throw DeskbusError.of('session_required', 'This process was not started by the backend.', {
+      action: 'Start it with `deskbus apps launch`, as the process of an app in deskbus.toml.',
+    });
   }
   Reflect.deleteProperty(process.env, TICKET_FD_VARIABLE);
   const ticket = readFileSync(descriptor, 'utf8').trim();

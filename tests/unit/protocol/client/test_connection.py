@@ -93,6 +93,16 @@ async def test_an_error_that_names_no_call_is_told_as_a_refusal(client: Client, 
     assert [(refused.method, refused.code) for refused in told] == [("", TOO_LARGE.code)]
 
 
+async def test_a_mode_that_there_is_not_is_refused_at_the_call(client: Client, line: Line) -> None:
+    mode: Any = "acknowledge"
+    with pytest.raises(DeskbusError) as failed:
+        async with client.subscribe("orders.#", mode=mode):
+            raise AssertionError("it was let in")
+    assert failed.value.kind is INVALID_PARAMS
+    assert "acknowledged" in failed.value.action
+    assert line.sent == []
+
+
 async def test_an_answer_that_can_not_be_sent_is_told_to_who_waits(
     client: Client, line: Line
 ) -> None:
