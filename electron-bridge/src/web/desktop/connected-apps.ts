@@ -17,6 +17,8 @@ export interface ConnectedApp {
   appId?: string;
   launch?: string;
   instanceId?: string;
+  /** The instance that its page says it was, while the backend is asked. */
+  claimed?: string;
   channel: string | null;
   /** The backend does not know it any more. */
   isLost: boolean;
@@ -139,18 +141,26 @@ export class ConnectedApps extends Emitter<Events> {
    * A window may have had its instance's secret copied from another's storage, so what it had before
    * counts only where that instance is in no other window.
    */
-  private whoIs(app: ConnectedApp, origin: string, claim: Claim): Promise<AdmitResult> {
+  private async whoIs(app: ConnectedApp, origin: string, claim: Claim): Promise<AdmitResult> {
     const { identityUrl, actualUrl, ...before } = claim;
+    const { instanceId: earlier } = before;
     const isElsewhere = this.all.some(
-      (other) => other !== app && other.instanceId === before.instanceId,
+      ({ instanceId, claimed, place }) =>
+        place !== app.place && [instanceId, claimed].includes(earlier),
     );
-    return this.hooks.call('desktop.admit', {
-      origin,
-      identityUrl,
-      actualUrl,
-      ...(before.instanceId !== undefined && !isElsewhere ? before : {}),
-      ...(app.launch === undefined ? {} : { launch: app.launch }),
-    });
+    const counts = earlier !== undefined && !isElsewhere;
+    if (counts) app.claimed = earlier;
+    try {
+      return await this.hooks.call('desktop.admit', {
+        origin,
+        identityUrl,
+        actualUrl,
+        ...(counts ? before : {}),
+        ...(app.launch === undefined ? {} : { launch: app.launch }),
+      });
+    } finally {
+      delete app.claimed;
+    }
   }
 
   /** Another app's page is in the window now. */
