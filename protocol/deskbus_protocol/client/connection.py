@@ -289,11 +289,17 @@ class Client(RespondingClient):
         reader that calls something needs a buffer without a limit.
         """
         with self._inbox.open(pattern, buffer, mode=mode, sources=sources) as messages:
+            refused = False
             try:
-                await self.call("bus.subscribe", self._inbox.wish(pattern))
+                try:
+                    await self.call("bus.subscribe", self._inbox.wish(pattern))
+                except DeskbusError:
+                    refused = True
+                    raise
                 yield messages
             finally:
-                if self._inbox.readers(pattern) == 1:
+                # One that was cancelled may stand all the same.
+                if not refused and self._inbox.readers(pattern) == 1:
                     await self.leave(pattern)
 
     @asynccontextmanager
