@@ -24,7 +24,8 @@ async function heard(payload, app) {
   if (payload === 'save') await app.save(count);
   else if (payload === 'crash') process.kill(process.pid, 'SIGKILL');
   else if (payload === 'hang') for (;;);
-  else if (payload === 'trouble') app.trouble(`The exchange does not answer. ${'\u{1f4c9}'.repeat(200)}`);
+  else if (payload === 'trouble')
+    app.trouble(`The exchange does not answer. ${'\u{1f4c9}'.repeat(200)}`);
   else count += 1;
   app.client.publish('steady.out', { count });
 }
