@@ -7,6 +7,7 @@ from typing import Protocol
 from deskbus.bus.delivery.acknowledged import AcknowledgedOutlet, PendingMessage
 from deskbus.bus.delivery.dead_letters import MAX_LETTERS, DeadLetterQueue
 from deskbus.bus.delivery.gap_notices import GapNotices
+from deskbus.bus.delivery.late_arrivals import LateArrivals
 from deskbus.bus.delivery.offline_queue import Loss, OfflineQueue, QueueBudget, Queued
 from deskbus.bus.delivery.source_filter import SourceFilter
 from deskbus.bus.encoded_message import topic_of
@@ -62,10 +63,11 @@ class Member:
         dead_letters: DeadLetterQueue,
         budget: QueueBudget,
         later: Later = at_once,
+        late: LateArrivals | None = None,
     ) -> None:
         self.client = BusClient(identity, epoch)
         self._losses = losses = _Losses(identity, epoch, dead_letters)
-        self.queue = OfflineQueue(losses.in_queue, budget, later)
+        self.queue = OfflineQueue(losses.in_queue, budget, later, late)
         self.window = AcknowledgedOutlet(clock_ms, awake_ms, losses.in_window, _jitter_ms, later)
         self.live = Reader(self.client, Rank.LIVE, self.queue)
         self.sources = SourceFilter(self.live.forward)

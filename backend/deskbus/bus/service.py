@@ -9,6 +9,7 @@ from msgspec import UNSET, Raw, UnsetType
 from deskbus.bus.broker import MessageBroker
 from deskbus.bus.delivery.dead_letters import DeadLetterQueue
 from deskbus.bus.delivery.gap_notices import MAX_TOPICS as MAX_TOPICS_TOLD
+from deskbus.bus.delivery.late_arrivals import LateArrivals
 from deskbus.bus.delivery.offline_queue import QueueBudget
 from deskbus.bus.encoded_message import envelope
 from deskbus.bus.member import Connected, Member
@@ -91,6 +92,7 @@ class InterApplicationBus:
         self.pieces = Pieces(MAX_PIECES_WAITING)
         self.scans = FairQueue(SCANS_AT_ONCE, of_one=1, max_waiting=MAX_PIECES_WAITING)
         later = partial(self._chores.add, OWN)
+        self._late = LateArrivals(later)
         self._watchers = SubscriberPresence(acl.may_write_all, later)
         self._on_gone = on_gone
         self._on_ended = on_ended
@@ -134,6 +136,7 @@ class InterApplicationBus:
                 dead_letters=self.dead_letters,
                 budget=self._budgets.setdefault(identity.app, QueueBudget()),
                 later=partial(self._chores.add, identity.app),
+                late=self._late,
             )
         if not any(m.here for m in self._members.values() if m.identity.app == identity.app):
             self._on_gone(identity.app)

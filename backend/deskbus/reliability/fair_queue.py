@@ -147,7 +147,11 @@ class Chores:
         self._is_due = False
 
     def add(self, owner: str, work: Callable[[], bool]) -> None:
-        """Has `work` called, a piece each time, until it says that nothing is left."""
+        """Has `work` called, a piece each time, until it says that nothing is left.
+
+        Raises `RuntimeError`, and leaves it be, where no event loop is running.
+        """
+        asyncio.get_running_loop()
         self._waiting.setdefault(owner, deque()).append(work)
         self._schedule()
 

@@ -4,10 +4,11 @@ import asyncio
 import types
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
-from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
 import structlog
+
+from deskbus.reliability.work_clock import work_s
 
 TURN_S = 0.001
 """Work of one app in one turn of the loop, on all of its links; what is left waits for the next.
@@ -35,7 +36,7 @@ class Worker(Protocol):
     turns: "FairTurns"
 
     def work(self, until_s: float) -> bool:
-        """Works until about `until_s`, by `perf_counter`; returns whether something is left."""
+        """Works until about `until_s`, by `work_s`; returns whether something is left."""
 
     def abort(self) -> None:
         """Gives up what is left, after work that failed."""
@@ -80,14 +81,14 @@ class FairTurns:
             self._count()
 
     def _serve(self, worker: Worker, slice_s: float) -> bool:
-        began_s = perf_counter()
+        began_s = work_s()
         try:
             is_left = worker.work(began_s + min(slice_s, TURN_S - self._spent_s))
         except Exception:  # whatever it is, the others who share the turns go on
             log.exception("turn.failed")
             worker.abort()
             is_left = False
-        self.charge(perf_counter() - began_s)
+        self.charge(work_s() - began_s)
         return is_left
 
     def wait(self, worker: Worker) -> None:
@@ -123,14 +124,14 @@ def charged(
     step: Callable[[Any], Any] = awaited.send
     argument: Any = None
     while True:
-        began_s = perf_counter()
+        began_s = work_s()
         try:
             waits_for = step(argument)
         except StopIteration as ended:
             returned: T = ended.value
             return returned
         finally:
-            charge(perf_counter() - began_s)
+            charge(work_s() - began_s)
             # An error keeps the frames that it went through, so this one is not to keep it.
             step, argument = awaited.send, None
         try:

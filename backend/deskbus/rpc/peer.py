@@ -4,7 +4,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from math import inf
-from time import perf_counter
 from typing import Any
 
 import anyio
@@ -14,6 +13,7 @@ from anyio.abc import TaskGroup
 from msgspec import Raw, UnsetType
 
 from deskbus.observability.error_counts import ErrorCounts
+from deskbus.reliability.work_clock import work_s
 from deskbus.rpc import compact_frames, frames
 from deskbus.rpc.dispatch.calls_in_progress import CallsInProgress
 from deskbus.rpc.fair_turns import FairTurns, charged
@@ -217,10 +217,10 @@ class Peer:
         is_short = len(block) <= frames.LARGE_BYTES
         if is_short and self._steps is None and not self._unbegun and self.turns.is_free:
             # The hot path: what is short is routed at once, without steps.
-            began_s = perf_counter()
+            began_s = work_s()
             routing = self.fastpath.take(block, self._start)
             if routing is DONE:
-                self.turns.charge(self.fastpath.took(perf_counter() - began_s))
+                self.turns.charge(self.fastpath.took(work_s() - began_s))
                 return
             self._steps = self._serve_runs(block) if routing is None else routing
             self.turns.take(self)
@@ -245,7 +245,7 @@ class Peer:
             return True
         for may_go_on in steps:
             self._waits = not may_go_on
-            if self._waits or perf_counter() >= until_s:
+            if self._waits or work_s() >= until_s:
                 self._link.occupy()
                 self._link.flush()
                 return True

@@ -49,11 +49,13 @@ class Flood(msgspec.Struct, frozen=True, kw_only=True):
 
     An answer is waited for where the frame has an id. `visits` is for what needs a link each time.
     With an `encoding` the links agree on it, and frames are blocks of it (`unpacked`).
+    Beforehand `absent` clients more have done the same set-up and left, and may come back.
     """
 
     frames: Frames
     setup: Setup = ()
     links: int = LINKS
+    absent: int = 0
     answered: bool = True
     visits: Callable[["Visit", int], None] | None = None
     encoding: Encoding | None = None
@@ -333,6 +335,12 @@ OTHERS: Mapping[str, Flood] = {
         setup=subscribed("busy.#"),
         links=20,
     ),
+    "messages that hundreds of its absent clients will have missed": tells(
+        "bus.publish",
+        lambda n: {"topic": "busy.missed", "payload": n},
+        setup=subscribed("busy.missed"),
+        absent=400,
+    ),
     "messages of a megabyte": payload(large),
     "messages of four megabytes, nested": payload(nested),
     "messages of four megabytes, of many values": payload(many),
@@ -549,19 +557,24 @@ class Link:
 
 def flood_by_links(flood: Flood, task: Mapping[str, Any]) -> None:
     numbers = count(1)
-    links = [
-        Link(task["pipe"], ticket, flood, numbers, task["folder"]) for ticket in task["tickets"]
-    ]
+
+    def link(ticket: str) -> Link:
+        return Link(task["pipe"], ticket, flood, numbers, task["folder"])
+
+    tickets = task["tickets"]
+    for ticket in tickets[flood.links :]:
+        link(ticket).socket.close()
+    links = [link(ticket) for ticket in tickets[: flood.links]]
     look = selectors.DefaultSelector()
-    for link in links:
-        look.register(link.socket, selectors.EVENT_READ, link)
+    for each in links:
+        look.register(each.socket, selectors.EVENT_READ, each)
     look.register(sys.stdin, selectors.EVENT_READ)
     sys.stdout.write("flooding\n")
     sys.stdout.flush()
     while True:
-        for link in links:
-            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if link.wants_to_write else 0)
-            look.modify(link.socket, events, link)
+        for each in links:
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if each.wants_to_write else 0)
+            look.modify(each.socket, events, each)
         for key, events in look.select():
             if key.data is None:
                 return

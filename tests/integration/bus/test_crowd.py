@@ -8,8 +8,8 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,8 +127,15 @@ class Desk:
         self.control = self._beside_other_work()
 
     def ticket(self, app: str, client: str) -> str:
-        minted = self._ask_as_shell("session.mintTicket", {"app": app, "client": client})
-        return str(minted["ticket"])
+        return self.tickets(app, [client])[0]
+
+    def tickets(self, app: str, clients: Sequence[str]) -> list[str]:
+        """One for each of the app's clients."""
+        with self._shell() as wire:
+            return [
+                str(wire.call("session.mintTicket", {"app": app, "client": client})["ticket"])
+                for client in clients
+            ]
 
     def waits(self) -> Waits:
         messages, answers = [], []
@@ -164,12 +171,13 @@ class Desk:
 
     @contextmanager
     def flooded(self, name: str) -> Iterator[None]:
-        links = range(flood_of(name).links)
-        clients = ["main", *(f"client-{number}" for number in links[1:])]
+        flood = flood_of(name)
+        numbers = range(flood.links + flood.absent)
+        clients = ["main", *(f"client-{number}" for number in numbers[1:])]
         task = {
             "name": name,
             "pipe": str(self.pipe),
-            "tickets": [self.ticket(APP, client) for client in clients],
+            "tickets": self.tickets(APP, clients),
             "folder": str(self.folder),
             "site": self.site,
         }
@@ -201,11 +209,11 @@ class Desk:
         self.calm.close()
 
     def _ask_as_shell(self, method: str, params: object) -> Any:
-        wire = Wire(self.pipe, "deskbus.developer", self._developer_ticket)
-        try:
+        with self._shell() as wire:
             return wire.call(method, params)
-        finally:
-            wire.close()
+
+    def _shell(self) -> closing[Wire]:
+        return closing(Wire(self.pipe, "deskbus.developer", self._developer_ticket))
 
     def _tick(self) -> None:
         self.calm.round_trip("calm.tick", self._number)

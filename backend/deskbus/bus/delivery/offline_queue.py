@@ -1,11 +1,12 @@
 """OfflineQueue: messages that wait for a client that is not connected."""
 
 import heapq
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from deskbus.bus.delivery.displacement import Displacement
+from deskbus.bus.delivery.late_arrivals import LateArrivals
 from deskbus.bus.encoded_message import stamps
 from deskbus.reliability.fair_queue import Later, at_once
 
@@ -59,14 +60,21 @@ class OfflineQueue(Displacement):
 
     Higher priority leaves first, but never past an earlier message of the same sender on the same
     topic: that one then leaves earlier too. Where the budget of the app is spent, a queue that is
-    to take one more gives one of its own.
+    to take one more gives one of its own. What `late` puts off is taken in before anything else is
+    done with the queue.
     """
 
     def __init__(
-        self, on_lost: Lost, budget: QueueBudget | None = None, later: Later = at_once
+        self,
+        on_lost: Lost,
+        budget: QueueBudget | None = None,
+        later: Later = at_once,
+        late: LateArrivals | None = None,
     ) -> None:
         super().__init__(later)
         self._on_lost = on_lost
+        self._late = late
+        self._arrived: deque[tuple[bytes, str, int]] = deque()
         self._budget = budget or QueueBudget()
         self._levels: list[OrderedDict[int, Queued]] = [OrderedDict() for _ in range(LEVELS)]
         self._expiring: list[tuple[int, int, int]] = []
@@ -75,7 +83,7 @@ class OfflineQueue(Displacement):
         self.bytes = 0
 
     def __len__(self) -> int:
-        return self._count
+        return self._count + len(self._arrived)
 
     @property
     def full(self) -> bool:
@@ -100,6 +108,22 @@ class OfflineQueue(Displacement):
         """Keeps a message of `topic`; other frames are of no use to a client that isn't there."""
         if topic is None:
             return
+        if self._late is not None and self._late.put_off(self, len(line)):
+            self._arrived.append((line, topic, seq))
+            return
+        self._take_all_in()
+        self._keep(line, topic, seq)
+
+    def take_in(self) -> bool:
+        """Takes in one message that was put off; whether there are more."""
+        if self._late is None or not self._arrived:
+            return False
+        line, topic, seq = self._arrived.popleft()
+        self._late.taken(len(line))
+        self._keep(line, topic, seq)
+        return bool(self._arrived)
+
+    def _keep(self, line: bytes, topic: str, seq: int) -> None:
         read = stamps(line)
         self._numbers += 1
         item = Queued(self._numbers, line, topic, seq, read.sender, read.priority)
@@ -117,6 +141,7 @@ class OfflineQueue(Displacement):
 
     def first_seqs(self) -> dict[str, int]:
         """The lowest waiting seq of each topic."""
+        self._take_all_in()
         first: dict[str, int] = {}
         for level in self._levels:
             for item in level.values():
@@ -131,6 +156,9 @@ class OfflineQueue(Displacement):
     def sweep_some(self, now_ms: int) -> bool:
         """Removes some of the expired messages; returns whether there are more."""
         for _ in range(SWEPT_AT_ONCE):
+            if self._arrived:
+                self.take_in()
+                continue
             if not self._expiring or self._expiring[0][0] > now_ms:
                 return False
             _, number, priority = heapq.heappop(self._expiring)
@@ -140,12 +168,14 @@ class OfflineQueue(Displacement):
 
     def revoke(self, may_read: Callable[[str], bool]) -> None:
         """Drops messages that the client may no longer read."""
+        self._take_all_in()
         for level in self._levels:
             for number in [n for n, item in level.items() if not may_read(item.topic)]:
                 self._lose(level, number, "revoked")
 
     def in_order(self) -> list[Queued]:
         """The waiting messages in the order of delivery."""
+        self._take_all_in()
         levels = [level for level in self._levels if level]
         if len(levels) == 1:
             return list(levels[0].values())
@@ -167,6 +197,10 @@ class OfflineQueue(Displacement):
         self._expiring.clear()
         self._grow(-self._count, -self.bytes)
         return waiting
+
+    def _take_all_in(self) -> None:
+        while self._arrived:
+            self.take_in()
 
     def _forget_departed(self) -> None:
         """Removes heap entries whose messages have left the queue early."""
