@@ -6,12 +6,14 @@ stands in `build/security/pipe-attacks.md` afterwards.
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import anyio
 import pytest
 
+from deskbus.rpc.dispatch.calls_in_progress import MAX_IN_FLIGHT
 from deskbus_protocol.client import Client, connect, open_session
 from deskbus_protocol.errors import ERRORS, DeskbusError
 from deskbus_protocol.session import MAX_LAST_SEQS
@@ -292,6 +294,84 @@ async def honest_answer(stage: Stage) -> str:
     return await prompted(stage, FRIEND, forges=False)
 
 
+# Requests that wait.
+
+
+def cancelling(number: int) -> bytes:
+    return b'{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":%d}}\n' % number
+
+
+def pending(links: int) -> tuple[bytes, ...]:
+    """A subscription, and so many requests that nobody answers."""
+    asks = [
+        frame("bus.request", {"topic": "evil.ask", "payload": 1, "timeout": 60_000}, number)
+        for number in range(2, links + 2)
+    ]
+    return frame("bus.subscribe", {"pattern": "evil.ask"}), b"".join(asks)
+
+
+async def cancelled_by(stage: Stage, app: str) -> str:
+    """A request of the friend that somebody cancels, by every id that it may have."""
+    ticket = await stage.shell.ticket(app, "cancels")
+    async with await anyio.connect_unix(stage.shell.hello.pipe) as link:
+        await link.send(frame("session.open", opened_by(ticket, app)))
+        assert await last_answer(link, 1) == IN
+        friend = stage.apps[FRIEND]
+        async with friend.subscribe("friend.ask") as requests, anyio.create_task_group() as tasks:
+            if app == FRIEND:
+                ask = {"topic": "friend.ask", "payload": 1}
+                await link.send(frame("bus.request", ask, 7) + cancelling(7))
+                await requests.receive()
+                return IN if await last_answer(link, 1) == "cancelled" else "not cancelled"
+            answered = anyio.Event()
+
+            async def wait() -> None:
+                await friend.request("friend.ask", 1)
+                answered.set()
+
+            tasks.start_soon(wait)
+            asked = await requests.receive()
+            await link.send(b"".join(map(cancelling, range(5000))) + PING)
+            assert await last_answer(link, 1) == IN
+            await friend.answer(asked, 0)
+            await answered.wait()
+        return "the request was answered"
+
+
+async def ticket_amid_strangers(stage: Stage, links: int) -> str:
+    """Whether links without a session, each with all the requests it may have, keep an app out."""
+    waiting = pending(MAX_IN_FLIGHT)[1]
+    async with AsyncExitStack() as stack:
+        for _ in range(links):
+            link = await anyio.connect_unix(stage.shell.hello.pipe)
+            await stack.enter_async_context(link)
+            await link.send(waiting)
+        opened = await stage.opening(await stage.shell.ticket(FRIEND, "honest"), FRIEND)
+    return "the app came in" if opened == IN else IN
+
+
+async def prompt_behind(stage: Stage, prompts: int) -> str:
+    """Whether prompts that one app leaves open keep another from being asked about."""
+    asks = [
+        frame("permissions.request", {**PROMPTED, "scope": f"asked.s{number}"}, number + 2)
+        for number in range(prompts)
+    ]
+
+    async def person(asked: Any) -> dict[str, Any]:
+        if asked.descriptor.identity.app == EVIL:
+            await anyio.sleep_forever()
+        return await stage.shell.allow(asked)
+
+    stage.shell.person = person
+    ticket = await stage.shell.ticket(EVIL, "asks")
+    async with await anyio.connect_unix(stage.shell.hello.pipe) as link:
+        await link.send(frame("session.open", opened_by(ticket, EVIL)) + b"".join(asks))
+        assert await last_answer(link, 1) == IN
+        wanted = {**PROMPTED, "scope": f"asked.of.{prompts}"}
+        answer = await stage.apps[FRIEND].call("permissions.request", wanted, result=dict)
+    return "the other was asked about" if answer["state"] == "granted" else IN
+
+
 async def forged_record(stage: Stage, reason: str) -> str:
     """Whether a text of an app becomes a record of its own in the audit log."""
     ask = {"permission": "messaging.read", "scope": "nobody.#", "reason": reason}
@@ -366,6 +446,11 @@ ATTACKS = [
     Attack("sequence numbers of too many topics", stranger(frame("session.resume", {"resumeToken": "A" * 43, "protocolVersion": "1.0", "lastSeqs": {f"t{n}": 1 for n in range(MAX_LAST_SEQS + 1)}})), resumed_once),
     Attack("a secret that is too large", by(EVIL, "secrets.set", name="big", value="x" * 65_537), by(EVIL, "secrets.set", name="big", value="x" * 65_536)),
     Attack("a wait of a year for an answer", by(EVIL, "bus.request", topic="evil.t", payload=1, timeout=31_536_000_000), the_asked_answers),
+    # Requests that wait.
+    Attack("a request beyond those in flight", sends(*pending(MAX_IN_FLIGHT + 1), answers=2), the_asked_answers),
+    Attack("the cancellation of another's request", lambda stage: cancelled_by(stage, EVIL), lambda stage: cancelled_by(stage, FRIEND)),
+    Attack("strangers with all the requests that they may have", lambda stage: ticket_amid_strangers(stage, 60), own_ticket),
+    Attack("prompts without end in front of another's", lambda stage: prompt_behind(stage, 200), honest_answer),
     # Words.
     Attack("a record forged by a reason", lambda stage: forged_record(stage, 'forged-by-evil"}\n{"type":"vault.unlocked"'), by_shell("audit.query")),
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """The security manager's grants: for what, for how long, and to whom."""
 
 import json
+import threading
 from typing import Any
 
 import anyio
@@ -9,13 +10,16 @@ from msgspec import UNSET, Raw
 
 from deskbus.languages.language import english
 from deskbus.observability.tracing import call_trace
+from deskbus.security import permission_service
+from deskbus.security.canonical_scope import resolve
 from deskbus.security.decisions.decision_table import DAY_MS, EMBARGO_MS, UserDecision
 from deskbus.security.identity.code_identity import CodeIdentity
 from deskbus.security.permission_request import ConsentAnswer, PermissionRequest
+from deskbus_protocol.catalogue import Catalogue
 from deskbus_protocol.envelope import ClientId
 from deskbus_protocol.errors import DeskbusError
 from deskbus_protocol.events import PermissionDenied, PermissionGranted, PermissionRequested
-from deskbus_protocol.permissions import Grant, GrantParams
+from deskbus_protocol.permissions import Grant, GrantParams, State
 from tests.unit.security.desk import (
     ITSELF,
     OTHER_WINDOW,
@@ -543,3 +547,42 @@ async def test_who_joined_a_prompt_is_refused_where_that_can_not_be_recorded() -
             await anyio.wait_all_tasks_blocked()
             answered.set()
     assert sorted(allowed) == [False, True]
+
+
+@pytest.mark.requirement("C")
+async def test_paths_that_lead_nowhere_in_time_hold_up_only_the_app_that_named_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A folder of another machine that is away may hold a thread for minutes."""
+    anywhere = Grant("filesystem.read", "/")
+    stuck, neighbour = ClientId("desk.stuck", "main"), TICKER
+    desk = Desk(declares=(), grants=(anywhere,))
+    reached, goes_on = threading.Event(), threading.Event()
+
+    def resolve_slowly(catalogue: Catalogue, wanted: Grant) -> Grant:
+        if wanted.scope.startswith("/away"):
+            reached.set()
+            goes_on.wait()
+        return resolve(catalogue, wanted)
+
+    monkeypatch.setattr(permission_service, "resolve", resolve_slowly)
+    answers: list[State] = []
+
+    async def ask(number: int) -> None:
+        wanted = Grant("filesystem.read", f"/away/{number}")
+        answers.append(await desk.security.permissions.state(stuck, wanted))
+
+    async with desk.running(), anyio.create_task_group() as tasks:
+        desk.security.apps.register(stuck.app, desk.rules, ITSELF)
+        try:
+            for number in range(200):
+                tasks.start_soon(ask, number)
+            with anyio.fail_after(10):
+                await anyio.to_thread.run_sync(reached.wait)
+                for number in range(20):
+                    near = Grant("filesystem.read", f"/near/{number}")
+                    assert await desk.security.permissions.state(neighbour, near) == "granted"
+            assert answers == []
+        finally:
+            goes_on.set()
+    assert answers == ["granted"] * 200
