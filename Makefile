@@ -5,6 +5,7 @@ NPM := npm --prefix electron-bridge run --silent
 MINUTES ?= 10
 SECONDS ?= 60
 N ?= 10
+ROUNDS ?= 1000
 LOAD ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
@@ -23,6 +24,9 @@ COMPILED_TESTS := tests/unit/test_compiled.py tests/unit/bus tests/unit/handlers
 	tests/unit/transport tests/contract/behaviour tests/integration/bus/test_bus.py
 # `make test` plays three hundred of the second, and a hundred of the first.
 HISTORIES := tests/contract/behaviour/test_outages.py tests/unit/bus/test_service_histories.py
+# `make test` plays a few rounds of these; `make leaks` as many as ROUNDS.
+LEAKS := tests/integration/reliability/test_tables_left.py tests/unit/components/connections/test_sessions.py \
+	tests/unit/processes/test_manager.py
 
 PYTHON_PRODUCT := backend protocol demo
 PYTHON_SOURCES := $(PYTHON_PRODUCT) examples tests
@@ -44,6 +48,7 @@ help:
 	@echo 'make test-packaged       what is shipped: the bundle, and the example that is packaged with it'
 	@echo 'make test-compiled       the tests of the hot path, on it as mypyc compiles it for the platform wheel'
 	@echo 'make histories           10,000 random histories of clients, outages, grants, slow readers and replays'
+	@echo 'make leaks ROUNDS=1000   sessions, calls, runs of apps and the like come and go; nothing of them stays'
 	@echo 'make check               format, lint, types, schema drift'
 	@echo 'make schemas             schemas/, the TypeScript types and the references in docs/, from the source'
 	@echo 'make packages            builds wheel, sdist and npm tarball, checks them, and installs each in an empty folder'
@@ -92,6 +97,10 @@ test-compiled: setup
 
 histories: setup
 	$(PYTEST) --hypothesis-profile=histories $(HISTORIES) $(PYTEST_ARGS)
+
+.PHONY: leaks
+leaks: setup
+	nice -n 10 $(PYTHON) -m pytest -n0 --leak-rounds=$(ROUNDS) $(LEAKS) $(PYTEST_ARGS)
 
 check: setup
 	.venv/bin/ruff format --check $(PYTHON_SOURCES)

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -41,6 +41,25 @@ structlog.configure(
         structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
     ]
 )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--leak-rounds",
+        type=int,
+        help="how often what comes and goes does so in the tests of leaks (make leaks)",
+    )
+
+
+@pytest.fixture(scope="session")
+def leak_rounds(pytestconfig: pytest.Config) -> Callable[[int], int]:
+    """How often to have something come and go, where a test alone would do so a few times."""
+
+    def rounds(few: int) -> int:
+        wanted: int | None = pytestconfig.getoption("--leak-rounds")
+        return few if wanted is None else max(few, wanted)
+
+    return rounds
 
 
 def pytest_unconfigure() -> None:

@@ -220,9 +220,9 @@ async def come_and_go(desk: Desk, activity: Activity, numbers: range) -> None:
 @pytest.mark.requirement("R")
 @pytest.mark.parametrize("activity", ACTIVITIES, ids=lambda activity: activity.__name__)
 async def test_what_comes_and_goes_leaves_every_collection_as_it_was(
-    desk: Desk, activity: Activity
+    desk: Desk, activity: Activity, leak_rounds: Callable[[int], int]
 ) -> None:
-    times = ACTIVITIES[activity]
+    times = leak_rounds(ACTIVITIES[activity])
     await come_and_go(desk, activity, range(min(WARM_UP, times // 2)))
     before = await desk.sizes()
     await come_and_go(desk, activity, range(WARM_UP, WARM_UP + times))
