@@ -10,6 +10,7 @@ SOURCES = [Path(__file__).resolve().parents[2] / part for part in ("backend", "p
 
 READERS = {
     "deskbus/storage/clocks.py": "once at a start; from there on a monotonic clock counts",
+    "deskbus/audit/write/recovery.py": "names a folder that was set aside, with a random part",
     "deskbus/audit/logger.py": "stamps records, each with a monotonic time beside it",
     "deskbus/components/backend_run.py": "names a run",
     "deskbus/components/desk_layouts.py": "says when a layout was saved",
@@ -29,19 +30,68 @@ READERS = {
 }
 """With what each does with it. One that waits or compares belongs to `storage/clocks.py`."""
 
-WALL = {("time", "time"), ("time", "time_ns"), ("datetime", "now"), ("datetime", "utcnow")}
+WALL = {
+    ("time", name)
+    for name in ("time", "time_ns", "gmtime", "localtime", "ctime", "asctime", "CLOCK_REALTIME")
+} | {(kind, name) for kind in ("datetime", "date") for name in ("now", "utcnow", "today")}
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "electron-bridge/src"
+SCRIPTS_READERS = {
+    "main/windows/apps/app-windows.ts": "says when a window crashed",
+    "node/link/clock.ts": "once at a start; from there on a monotonic clock counts",
+    "page/bus.ts": "names a page, with a random part",
+    "page/fdc3/messaging.ts": "says when a message was made, as DACP has it",
+    "preload/index.ts": "names a page, with a random part",
+    "renderer/crash/crash.ts": "once for a page, for how long the restart was away then",
+    "renderer/panel/cell.ts": "says the day only where that is another than today",
+    "control/format.ts": "says the day only where that is another than today",
+    "web/desktop/wcp.ts": "says when a message was made, as WCP has it",
+    "web/page.ts": "names a page, with a random part",
+}
+SCRIPTS_WALL = re.compile(r"\bDate\.now\b|\bnew Date\(\)|\bperformance\.timeOrigin\b")
 
 
-def reads_the_wall_clock(path: Path) -> bool:
+def reads_the_wall_clock(text: str) -> bool:
     return any(
-        (isinstance(node, ast.ImportFrom) and "wall_ms" in [name.name for name in node.names])
+        (
+            isinstance(node, ast.ImportFrom)
+            and (
+                any(name.name == "wall_ms" for name in node.names)
+                or any((node.module, name.name) in WALL for name in node.names)
+            )
+        )
         or (
             isinstance(node, ast.Attribute)
-            and isinstance(node.value, ast.Name)
-            and (node.value.id, node.attr) in WALL
+            and (ast.unparse(node.value).rpartition(".")[2], node.attr) in WALL
         )
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in ast.walk(ast.parse(text))
     )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import time; time.time()",
+        "from time import time_ns",
+        "import datetime; datetime.datetime.now()",
+        "from datetime import date; date.today()",
+        "import time; time.strftime('%Y', time.gmtime())",
+        "from deskbus.storage.clocks import wall_ms",
+    ],
+)
+def test_each_way_to_read_the_wall_clock_is_found(line: str) -> None:
+    assert reads_the_wall_clock(line)
+    assert not reads_the_wall_clock("import time; time.monotonic(); time.perf_counter()")
+
+
+@pytest.mark.requirement("W")
+def test_scripts_read_the_wall_clock_to_tell_a_person_or_another_program_alone() -> None:
+    found = {
+        path.relative_to(SCRIPTS).as_posix()
+        for path in SCRIPTS.rglob("*.ts")
+        if SCRIPTS_WALL.search(path.read_text("utf-8"))
+    }
+    assert found == SCRIPTS_READERS.keys()
 
 
 def test_milliseconds_of_the_wall_clock_are_made_in_one_place() -> None:
@@ -60,6 +110,6 @@ def test_only_places_that_tell_a_person_the_time_read_the_wall_clock() -> None:
         path.relative_to(source).as_posix()
         for source in SOURCES
         for path in source.rglob("*.py")
-        if reads_the_wall_clock(path)
+        if reads_the_wall_clock(path.read_text("utf-8"))
     }
     assert found == set(READERS)

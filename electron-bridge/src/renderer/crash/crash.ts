@@ -13,10 +13,14 @@ const TICK_MS = 250;
 const restart = byId('restart') as HTMLButtonElement;
 let page: CrashPage | undefined;
 let isRestarting = false;
+/** In milliseconds of `performance.now()`, so that a wall clock that is set moves no countdown. */
+let restartsAt: number | undefined;
 
 function draw(drawn: CrashPage): void {
   page = drawn;
   isRestarting = false;
+  const at = drawn.restart?.at;
+  restartsAt = at === undefined ? undefined : performance.now() + at - Date.now();
   const { name, app } = drawn;
   const words = wordsOf(drawn);
   const [letter] = Array.from(name.trim());
@@ -103,14 +107,14 @@ function meter(id: string, share: number | undefined): void {
 
 function tick(): void {
   if (!page || isRestarting) return;
-  const { state, at } = page.restart ?? { state: 'manual' };
+  const { state } = page.restart ?? { state: 'manual' };
   restart.disabled = false;
   restart.textContent = text(
     page.cause === 'renderer' ? 'page.crash.open-again' : 'page.crash.restart',
   );
-  if (state === 'scheduled' && at !== undefined) {
+  if (state === 'scheduled' && restartsAt !== undefined) {
     restart.textContent = text('page.crash.restart-now');
-    const left = Math.ceil((at - Date.now()) / 1000) * 1000;
+    const left = Math.ceil((restartsAt - performance.now()) / 1000) * 1000;
     setText(
       'status',
       left > 0
