@@ -33,7 +33,7 @@ WINDOW = {"client": "main", "bounds": {"x": 0, "y": 0, "width": 400, "height": 3
 
 
 class Theft(NamedTuple):
-    """What the thief has of the run before: its tickets, and a copy of its folder."""
+    """The loot of the run before: its tickets, and a copy of its folder."""
 
     folder: Path
     copy: Path

@@ -26,8 +26,8 @@ class LateQueue(Protocol):
 class LateArrivals:
     """One publish may reach hundreds of absent clients, each of whose queues loses a message by it.
 
-    What is put off counts for the turn of whoever has published (`work_s`), so it is bounded by
-    what one app may do.
+    Work that is put off counts for the turn of the publisher (`work_s`), so its amount is bounded
+    by the work that one app may do.
     """
 
     def __init__(self, later: Later) -> None:

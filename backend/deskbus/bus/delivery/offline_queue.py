@@ -60,8 +60,8 @@ class OfflineQueue(Displacement):
 
     Higher priority leaves first, but never past an earlier message of the same sender on the same
     topic: that one then leaves earlier too. Where the budget of the app is spent, a queue that is
-    to take one more gives one of its own. What `late` puts off is taken in before anything else is
-    done with the queue.
+    to take one more gives one of its own. Messages that `late` puts off
+    are taken in before anything else is done with the queue.
     """
 
     def __init__(
