@@ -3,13 +3,16 @@
 import asyncio
 import math
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Generic, TypeVar
 
 from deskbus.storage.awake_clock import READING_TURNS, awake_s
 
 SLOT_S = 0.02
 """A deadline is late by this much at most, and never early."""
+
+FEW_SLOTS = 64
+"""Numbers of slots that are empty by now, and are kept without counting."""
 
 T = TypeVar("T")
 
@@ -43,8 +46,14 @@ class DeadlineWheel(Generic[T]):
     def remove(self, item: T, slot: int) -> None:
         """Forgets an item, also one whose time is over already."""
         items = self._slots.get(slot)
-        if items is not None:
-            items.discard(item)
+        if items is None:
+            return
+        items.discard(item)
+        if not items:
+            del self._slots[slot]
+            if len(self._order) > 2 * len(self._slots) + FEW_SLOTS:
+                self._order = list(self._slots)
+                heapify(self._order)
 
     def _set_timer(self) -> None:
         """Wakes the wheel at its first slot."""
@@ -68,11 +77,13 @@ class DeadlineWheel(Generic[T]):
     def _expire(self) -> None:
         now = self._clock()
         while self._order and self._order[0] * SLOT_S <= now:
-            due = self._slots[self._order[0]]
-            while due:
+            slot = self._order[0]
+            while due := self._slots.get(slot):
                 self._on_due(due.pop())
-            del self._slots[heappop(self._order)]
-        while self._order and not self._slots[self._order[0]]:
-            del self._slots[heappop(self._order)]
+            self._slots.pop(slot, None)
+            if self._order and self._order[0] == slot:
+                heappop(self._order)
+        while self._order and self._order[0] not in self._slots:
+            heappop(self._order)
         if self._order:
             self._set_timer()

@@ -5,7 +5,7 @@ import asyncio
 import anyio
 import pytest
 
-from deskbus.storage.deadline_wheel import SLOT_S, DeadlineWheel
+from deskbus.storage.deadline_wheel import FEW_SLOTS, SLOT_S, DeadlineWheel
 
 
 class Wheel:
@@ -105,3 +105,23 @@ async def test_answered_items_leave_no_slots_behind(hand: Wheel) -> None:
     await hand.pass_s(11.0)
     assert hand.wheel._slots == {}
     assert hand.wheel._order == []
+
+
+@pytest.mark.requirement("R")
+async def test_removed_items_leave_no_slot_behind_and_the_others_are_due(hand: Wheel) -> None:
+    """A request may wait for an hour, and be taken back at once."""
+    hand.wheel.add("stays", 30.0)
+    for number in range(10_000):
+        slot = hand.wheel.add("goes", number * SLOT_S)
+        hand.wheel.remove("goes", slot)
+    assert len(hand.wheel._slots) == 1
+    assert len(hand.wheel._order) <= 2 + FEW_SLOTS
+    again = hand.wheel.add("goes", 30.0)
+    hand.wheel.remove("goes", again)
+    hand.wheel.add("again", 5.0)
+    await hand.pass_s(5.0 + SLOT_S)
+    await hand.pass_s(25.0 + SLOT_S)
+    await hand.pass_s(3600)
+    assert [item for item, _ in hand.due] == ["again", "stays"]
+    assert not hand.wheel._slots
+    assert not hand.wheel._order
