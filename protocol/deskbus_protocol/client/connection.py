@@ -60,6 +60,11 @@ RECEIVE_BYTES = 256 * 1024
 TELL_AFTER_S = 0.2
 """How long spans of the client wait for others, to be told together."""
 
+WRITE_WITHIN_S = 5.0
+"""The time that a backend has to take a frame whose sender waits for it no longer. Then the
+connection is closed: behind half a frame nothing could follow.
+"""
+
 UNTRACED = ("session.", "traces.")
 """Prefixes of calls that are not traced: sessions, and the reports of traces themselves."""
 
@@ -490,7 +495,16 @@ class Client(RespondingClient):
             self._on_frame("sent", frame)
         encoded = encode(self._encoding, frame) if self._encoding else None
         async with self._send_lock:
-            await self._stream.send(encoded or frame + b"\n")
+            await self._write(encoded or frame + b"\n")
+
+    async def _write(self, line: bytes) -> None:
+        """Writes all of a line, whatever becomes of its sender."""
+        until = anyio.current_time() + WRITE_WITHIN_S
+        with anyio.CancelScope(shield=True, deadline=until):
+            await self._stream.send(line)
+            return
+        await self.aclose()
+        raise anyio.BrokenResourceError
 
     def _close(self) -> None:
         self.closed.set()

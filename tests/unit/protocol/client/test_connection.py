@@ -10,8 +10,14 @@ import pytest
 from anyio.abc import ByteStream
 
 from deskbus_protocol.bus import RefusedParams, RespondParams, ResponseFault
-from deskbus_protocol.client import Client, Message
-from deskbus_protocol.errors import INVALID_PARAMS, TIMEOUT, TOO_LARGE, DeskbusError
+from deskbus_protocol.client import Client, Message, connection
+from deskbus_protocol.errors import (
+    CONNECTION_LOST,
+    INVALID_PARAMS,
+    TIMEOUT,
+    TOO_LARGE,
+    DeskbusError,
+)
 from deskbus_protocol.wire.framing import MAX_FRAME_BYTES
 
 
@@ -156,3 +162,46 @@ MESSAGE = {
     "correlationId": "c",
     "replyTo": "r",
 }
+
+
+class NarrowLine(Line):
+    """Takes the second half of a frame when the backend reads on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.reads_on = anyio.Event(), anyio.Event()
+        self.written = b""
+
+    async def send(self, item: bytes) -> None:
+        half = len(item) // 2
+        self.written += item[:half]
+        self.begun.set()
+        await self.reads_on.wait()
+        self.written += item[half:]
+
+
+async def test_a_frame_whose_sender_gives_up_is_written_to_its_end_before_the_next() -> None:
+    line = NarrowLine()
+    client = Client(line)
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks, anyio.create_task_group() as impatient:
+            impatient.start_soon(client.publish, "a.b", "first")
+            await line.begun.wait()
+            impatient.cancel_scope.cancel()
+            tasks.start_soon(client.publish, "a.b", "second")
+            line.reads_on.set()
+    await client.aclose()
+    frames = [msgspec.json.decode(frame) for frame in line.written.splitlines()]
+    assert [frame["params"]["payload"] for frame in frames] == ["first", "second"]
+
+
+async def test_a_backend_that_takes_half_a_frame_alone_loses_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "WRITE_WITHIN_S", 0.05)
+    line = NarrowLine()
+    client = Client(line)
+    with anyio.fail_after(20), pytest.raises(DeskbusError) as lost:
+        await client.call("session.ping")
+    assert lost.value.kind is CONNECTION_LOST
+    assert client.closed.is_set()
