@@ -4,10 +4,11 @@ const { readFileSync } = require('fs');
 
 const BUILT = '../../../electron-bridge/dist/node/index.js';
 
-exports.connect = async ({ pipe, app, ticketFile, library = BUILT }) => {
+exports.connect = async ({ pipe, app, ticketFile, compression, library = BUILT }) => {
   const { connect } = require(library);
   const ticket = readFileSync(ticketFile, 'utf8').trim();
-  return asBenchClient(await connect({ pipe, app, ticket }));
+  const asked = compression ? { compression } : {};
+  return asBenchClient(await connect({ pipe, app, ticket, ...asked }));
 };
 
 // The load programs' use of a client, over whatever carries it.

@@ -11,6 +11,7 @@ from deskbus_protocol.methods import METHODS
 from tests.performance.measures import apps, audit, pages, patterns, permissions, vault
 from tests.performance.measures.pages import DESKTOPS
 from tests.performance.measures.resume import resume_ms
+from tests.performance.report.versions import hot_path
 from tests.performance.servers.load import Figures, load
 from tests.performance.servers.ours import Deskbus, DeskbusWeb, EarlierDeskbus
 from tests.performance.servers.peers import PEERS
@@ -42,6 +43,10 @@ SERVERS: dict[str, Server] = {
         )
         for kind in ("good", *COLLECTORS)
     },
+    **{
+        name: Deskbus(name, "bench.topic", encoding=encoding)
+        for name, encoding in (("gzip", "gzip"), ("brotli", "br"))
+    },
     "earlier": EARLIER,
     "uncompiled": Deskbus("uncompiled", compiled=False),
 }
@@ -54,6 +59,8 @@ DURABLE_WINDOW = 500
 REQUEST_WINDOW = 64
 QUEUED = 10_000
 PAYLOAD_BYTES = 256
+ROWS_BYTES = 4096
+NATS_TIMES = 1.2 if hot_path() == "pure Python" else 1.6
 TRICKLE_MS = 20
 LOAD_LIMIT_S = 120.0
 
@@ -162,17 +169,24 @@ def _task(running: Running, scale: Scale) -> dict[str, Any]:
     }
 
 
-def _throughput(running: Running, scale: Scale, receivers: int, pace: tuple[int, int]) -> Figures:
+def _throughput(
+    running: Running, scale: Scale, receivers: int, pace: tuple[int, int], **more: object
+) -> Figures:
     window, batch = pace
     flow = {"receivers": receivers, "window": window, "batch": batch}
     before_s = running.processor_s()
-    with load("throughput", {**_task(running, scale), **flow}, LOAD_LIMIT_S) as told:
+    with load("throughput", {**_task(running, scale), **flow, **more}, LOAD_LIMIT_S) as told:
         cpu_us = (running.processor_s() - before_s) * 1e6 / told["deliveries"]
         return {"per_second": told["per_second"], "cpu_us": cpu_us}
 
 
 def one_to_one(running: Running, scale: Scale) -> Figures:
     return _throughput(running, scale, 1, PACES.get(running.client, PACE))
+
+
+def rows_to_one(running: Running, scale: Scale) -> Figures:
+    """Messages that are long enough to be compressed, and as compressible as pages of rows."""
+    return _throughput(running, scale, 1, PACE, rows=True, payload_bytes=ROWS_BYTES)
 
 
 def one_to_many(running: Running, scale: Scale) -> Figures:
@@ -391,6 +405,21 @@ def audit_rows() -> Iterator[Row]:
     )
 
 
+def compression_rows() -> Iterator[Row]:
+    """What compression costs where nothing is slow: a local pipe, on which it is off by default."""
+    for name in ("gzip", "brotli"):
+        yield Row(
+            name=f"1 → 1 of 4 KiB, {name}",
+            unit="msg/s",
+            figure="per_second",
+            measure=rows_to_one,
+            ours=name,
+            peers=("deskbus",),
+            goals=(Goal(limit=0.05, against="deskbus"),),
+            needs="session.open:encodings",
+        )
+
+
 def observability_rows() -> Iterator[Row]:
     """The cost of seeing inside, beside the same backend that nobody looks into.
 
@@ -434,8 +463,8 @@ ROWS = (
             *("aedes", "vscode-jsonrpc", "vscode-jsonrpc-10", "byte-copier"),
         ),
         goals=(
-            Goal(limit=1.2, against="nats"),
-            Goal(limit=1.2, against="nats-2.15"),
+            Goal(limit=NATS_TIMES, against="nats"),
+            Goal(limit=NATS_TIMES, against="nats-2.15"),
             Goal(limit=5.0, against="vscode-jsonrpc"),
             Goal(limit=0.8, against="byte-copier"),
         ),
@@ -591,6 +620,7 @@ ROWS = (
         max_rounds=3,
     ),
     *page_rows(),
+    *compression_rows(),
     *observability_rows(),
     *permission_rows(),
     *matching_rows(),

@@ -53,11 +53,14 @@ class Deskbus:
         *,
         collector: str = "",
         compiled: bool = True,
+        encoding: str = "",
     ) -> None:
         """`config` is more of the configuration, as TOML; traces go to the kind of `collector`.
 
-        `compiled`: whether its modules were compiled before it starts.
+        `compiled`: whether its modules were compiled before it starts. With an `encoding` long
+        frames are compressed on every link.
         """
+        self._encoding = encoding
         self._collector = collector
         self.name = name
         self._topic = topic
@@ -71,6 +74,8 @@ class Deskbus:
         store.mkdir(parents=True, exist_ok=True)
         config = store / "bench.toml"
         more = self._config
+        if self._encoding:
+            more += f'[links]\ncompression = ["{self._encoding}"]\n'
         if self._collector:
             more += f'endpoint = "{collectors.url(self._collector)}"\n'
         config.write_text(f'[persistence]\ntopics = ["stored.#"]\n{more}')
@@ -86,6 +91,7 @@ class Deskbus:
                 "pipe": str(pipe),
                 "app": APP,
                 "ticketFile": str(runtime / "developer.ticket"),
+                "compression": [self._encoding] if self._encoding else None,
             },
             endpoint=str(pipe),
             expects=b'"uptime"',
