@@ -108,16 +108,13 @@ class MessageBroker:
         now = self.clock_ms()
         timestamp_member = b'"%b%d%b' % (TIMESTAMP, now, PAYLOAD)
         writable, signature, generation = client.writable, client.signature, self._generation
+        kept = self._kept
         routed = delivered = size = history_growth = 0
         for message in messages:
             name = message.topic
-            topic = writable.get(name)
+            topic = writable.get(name) or self._writable_or_refused(client, name, refuse)
             if topic is None:
-                try:
-                    topic = self._writable_topic(client, name)
-                except DeskbusError as error:
-                    refuse(error, name)
-                    continue
+                continue
             if topic.generation != generation:
                 self._find_targets(topic)
             if topic is not before:
@@ -147,7 +144,13 @@ class MessageBroker:
             if line_bytes > LARGE_BYTES:
                 topic.has_large = True
             if topic.persisted:
-                self._keep(topic, line)
+                if topic.sensitive:
+                    # Each is admitted by itself, and what was admitted is in the log by then.
+                    self._persist(topic, line)
+                else:
+                    if not kept:
+                        self._kept_from = (name, seq, now)
+                    kept.append(line)
             targets = topic.targets
             for target in targets:
                 target.put(line, name, seq)
@@ -157,9 +160,8 @@ class MessageBroker:
         if before is not None:
             history_growth -= before.trim_history()
             self._log_kept()
-        self._count(routed, delivered, size)
-        if before is not None:
             self.topics.histories_grew(size + history_growth, before.owner)
+        self._count(routed, delivered, size)
         return topic
 
     def publish(
@@ -396,16 +398,6 @@ class MessageBroker:
         self._count(1, len(topic.targets), len(line))
         self.topics.histories_grew(growth, topic.owner)
 
-    def _keep(self, topic: Topic, line: bytes) -> None:
-        """Persists a message together with those that follow it at once on its topic."""
-        if topic.sensitive:
-            # Each is admitted by itself, and what was admitted is in the log by then.
-            self._persist(topic, line)
-        else:
-            if not self._kept:
-                self._kept_from = (topic.name, topic.seq, topic.timestamp)
-            self._kept.append(line)
-
     def _log_kept(self) -> None:
         """Passes the messages of one publisher on one topic to the log in one call."""
         if not self._kept:
@@ -425,6 +417,13 @@ class MessageBroker:
         self.messages_in += routed
         self.messages_out += delivered
         self.bytes_in += read_bytes
+
+    def _writable_or_refused(self, client: BusClient, name: str, refuse: Refuse) -> Topic | None:
+        try:
+            return self._writable_topic(client, name)
+        except DeskbusError as error:
+            refuse(error, name)
+            return None
 
     def _writable_topic(self, client: BusClient, name: str, *, remote: bool = False) -> Topic:
         """The topic, if this client may publish on it now; a sensitive one is asked for each time.

@@ -175,22 +175,30 @@ class MessagePersistence:
     def extend(self, topic: str, first_seq: int, timestamp_ms: int, lines: Sequence[bytes]) -> None:
         """As `append`, for messages of one topic whose seqs follow each other."""
         size = sum(map(len, lines))
-        if max(map(len, lines)) > BATCH_BYTES:
+        if size <= BATCH_BYTES:
+            self._extend(topic, first_seq, timestamp_ms, lines, size)
+        elif max(map(len, lines)) > BATCH_BYTES:
             for seq, line in enumerate(lines, first_seq):
                 self.append(topic, seq, timestamp_ms, line)
-            return
-        # A batch gets no larger than two: what waits for its end, and a batch's worth more.
-        step = max(BATCH_BYTES * len(lines) // size, 1)
-        for at in range(0, len(lines), step):
-            pending, some = self._pending, lines[at : at + step]
-            pending.topics.extend([topic] * len(some))
-            pending.seqs.extend(range(first_seq + at, first_seq + at + len(some)))
-            pending.lines.extend(some)
-            if timestamp_ms != pending.timestamp_ms:
-                pending.tick(timestamp_ms)
-            pending.size_bytes += sum(map(len, some))
-            if len(pending.lines) >= self._due_messages or pending.size_bytes >= BATCH_BYTES:
-                self._due()
+        else:
+            # A batch gets no larger than two: what waits for its end, and a batch's worth more.
+            step = max(BATCH_BYTES * len(lines) // size, 1)
+            for at in range(0, len(lines), step):
+                some = lines[at : at + step]
+                self._extend(topic, first_seq + at, timestamp_ms, some, sum(map(len, some)))
+
+    def _extend(
+        self, topic: str, first_seq: int, timestamp_ms: int, lines: Sequence[bytes], size: int
+    ) -> None:
+        pending, count = self._pending, len(lines)
+        pending.topics.extend([topic] * count)
+        pending.seqs.extend(range(first_seq, first_seq + count))
+        pending.lines.extend(lines)
+        if timestamp_ms != pending.timestamp_ms:
+            pending.tick(timestamp_ms)
+        pending.size_bytes += size
+        if len(pending.lines) >= self._due_messages or pending.size_bytes >= BATCH_BYTES:
+            self._due()
 
     def is_sensitive(self, topic: str) -> bool:
         return self._sensitive.covers(topic)
