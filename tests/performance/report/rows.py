@@ -406,7 +406,7 @@ def audit_rows() -> Iterator[Row]:
 
 
 def compression_rows() -> Iterator[Row]:
-    """The cost of compression where nothing is slow: a local pipe, on which it is off by default."""
+    """The cost of compression on a local pipe, where nothing is slow and it is off by default."""
     for name in ("gzip", "brotli"):
         yield Row(
             name=f"1 → 1 of 4 KiB, {name}",
