@@ -13,7 +13,12 @@ function priceRows(bytes) {
   let text = '';
   for (let row = 0; text.length < bytes; row += 1) {
     const bid = 1 + ((row * 7919) % 10007) / 10007;
-    text += JSON.stringify({ symbol: `FX${(row * 31) % 97}`, bid, ask: bid + 0.0002, at: row * 17 });
+    text += JSON.stringify({
+      symbol: `FX${(row * 31) % 97}`,
+      bid,
+      ask: bid + 0.0002,
+      at: row * 17,
+    });
   }
   return text.slice(0, bytes);
 }
