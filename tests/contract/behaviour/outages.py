@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import msgspec
@@ -33,7 +34,10 @@ class Connection:
         self._inbox = inbox
         self._lasts = lasts
 
-    async def call(self, method: str, params: Any = None, *, result: Any = Raw) -> Any:
+    async def call(
+        self, method: str, params: Any = None, *, result: Any = Raw, timeout_s: float = inf
+    ) -> Any:
+        """Its answer comes, or the line breaks: time alone ends no call here."""
         self._pass()
         try:
             answer = await self._run.serve(self._who, self.line, method, params)

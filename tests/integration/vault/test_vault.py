@@ -75,7 +75,7 @@ async def test_a_secret_is_there_after_a_restart_for_its_app_alone(
             assert await get(blotter, "token") == "three"
         assert (await status(shell))["home"] == "secret-service"
         today = datetime.now(UTC).date()
-        words = "secret-service: 256-bit key in the keychain, last rotated "
+        words = "secret-service: 256-bit key in the keychain; last rotated "
         assert (await health(shell))["detail"] in {
             words + str(day) for day in (today, today - timedelta(days=1))
         }
