@@ -216,7 +216,7 @@ class DeskLayouts:
         )
 
     def _running(self) -> Sequence[AppStatus]:
-        return [each for each in self._apps.manager.statuses() if each.state not in GONE]
+        return [each for each in self._apps.manager.desk() if each.state not in GONE]
 
     def _app(self, status: AppStatus) -> LayoutApp:
         return LayoutApp(

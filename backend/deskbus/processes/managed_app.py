@@ -1,7 +1,8 @@
 """ManagedApp: carries out the orders of an app's state machine, on processes, windows, timers."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import anyio
 import msgspec
@@ -51,6 +52,9 @@ class ManagedApp:
         """The windows of its manifest that are open by a layout; None where all of them are."""
 
         self._opened_windows = 0
+        self._to_come: list[str] = []
+        """The windows of the opening in progress."""
+
         self._pending_restart = PendingRestart()
         self._starting: anyio.CancelScope | None = None
         # Held while the app is launched or ended, so that neither overtakes the other.
@@ -69,6 +73,17 @@ class ManagedApp:
             crash=machine.crash or UNSET,
             restart_in=UNSET if restart_in_s is None else int(restart_in_s * 1000),
             restarts=machine.restart_policy.restarts,
+        )
+
+    def desk_status(self) -> AppStatus:
+        """Its status with the windows that are to come, since they are loading or the app is
+        restarting.
+        """
+        coming = self._to_come
+        if self.state == "restarting" and not coming:
+            coming = [each.window for each in self._wanted_windows()]
+        return msgspec.structs.replace(
+            self.status(), windows=list(dict.fromkeys((*self.windows, *coming)))
         )
 
     @property
@@ -195,7 +210,8 @@ class ManagedApp:
             raise
 
     async def _open_another(self, window: WindowDescriptor) -> None:
-        await self._ports.windows.open(window)
+        with self._loading([window]):
+            await self._ports.windows.open(window)
         if window.window not in {own.window for own in self._own_windows()}:
             self._more_windows[window.window] = window
         self._machine.instance_opened(window.window)
@@ -269,7 +285,7 @@ class ManagedApp:
 
     async def _start(self, progress: Callable[[str], None]) -> None:
         """Starts whatever of the app isn't there yet; raises `DeskbusError`."""
-        with anyio.CancelScope() as self._starting:
+        with anyio.CancelScope() as self._starting, self._loading(self._wanted_windows()):
             await self._start_missing(progress)
         if self._starting.cancelled_caught:
             raise DeskbusError(CONFLICT, f"{self.spec.app} was ended while it started.")
@@ -292,11 +308,22 @@ class ManagedApp:
             run.expect_ready()
             self._supervisor.start_soon(run.watch, self._ended)
             progress("process started")
-        for window in (*self._own_windows(), *self._more_windows.values()):
+        for window in self._wanted_windows():
             await self._ports.windows.open(window)
             self._machine.window_opened(window.window)
             progress("window open")
         self._machine.start_ends(time.monotonic())
+
+    @contextmanager
+    def _loading(self, windows: Sequence[WindowDescriptor]) -> Iterator[None]:
+        self._to_come = [each.window for each in windows]
+        try:
+            yield
+        finally:
+            self._to_come = []
+
+    def _wanted_windows(self) -> list[WindowDescriptor]:
+        return [*self._own_windows(), *self._more_windows.values()]
 
     def _own_windows(self) -> list[WindowDescriptor]:
         """Those of its manifest, as far as a layout has them, and in their places there."""

@@ -134,6 +134,10 @@ class ProcessIsolationManager:
     def statuses(self) -> list[AppStatus]:
         return [app.status() for app in self._apps.values()]
 
+    def desk(self) -> list[AppStatus]:
+        """The statuses with the windows that are to come, as a layout keeps them."""
+        return [app.desk_status() for app in self._apps.values()]
+
     def find(self, app: str) -> ManagedApp:
         """Raises `DeskbusError` (not_found)."""
         found = self._apps.get(app)

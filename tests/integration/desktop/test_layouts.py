@@ -57,13 +57,18 @@ consent = "allow"
 
 
 class DeskShell:
-    """A shell whose windows stand where a person puts them; `broken` are apps that don't open."""
+    """A shell whose windows stand where a person puts them; `broken` are apps that don't open.
+
+    Pages load until `loaded` is set.
+    """
 
     def __init__(self, shell: TestShell) -> None:
         self.client = shell.client
         self.shell = shell
         self.windows: dict[str, dict[str, Any]] = {}
         self.broken: set[str] = set()
+        self.loading, self.loaded = anyio.Event(), anyio.Event()
+        self.loaded.set()
         shell.client.handle("ui.openWindow", self._open)
         shell.client.handle("ui.placeWindow", self._place)
         shell.client.handle("ui.closeWindow", self._close)
@@ -90,6 +95,8 @@ class DeskShell:
         if descriptor["app"] in self.broken:
             raise DeskbusError(UNAVAILABLE, "It is not there.")
         self.windows[descriptor["window"]] = descriptor
+        self.loading.set()
+        await self.loaded.wait()
         return {}
 
     async def _place(self, params: Raw) -> object:
@@ -167,6 +174,17 @@ async def test_a_named_layout_brings_back_windows_places_channels_and_contexts(
         assert await channel_of(shell, "window-1") == BLUE
         found = await shell.call("fdc3.contexts")
         assert [each["context"] for each in found["contexts"]] == [CONTACT]
+
+
+async def test_windows_whose_pages_still_load_are_saved(tmp_path: Path) -> None:
+    async with desk(tmp_path) as shell, anyio.create_task_group() as tasks:
+        shell.loaded = anyio.Event()
+        tasks.start_soon(lambda: shell.call("apps.launch", app="desk.chart"))
+        with anyio.fail_after(LIMIT_S):
+            await shell.loading.wait()
+            saved = await shell.call("session.save", name="early")
+        shell.loaded.set()
+    assert (saved["layout"]["apps"], saved["layout"]["windows"]) == (1, 2)
 
 
 async def test_the_desk_is_kept_as_it_was_before_the_shell_closed_its_windows(

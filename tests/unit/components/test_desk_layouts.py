@@ -49,7 +49,7 @@ class Apps:
     def has(self, app: str) -> bool:
         return app in self.running
 
-    def statuses(self) -> list[AppStatus]:
+    def desk(self) -> list[AppStatus]:
         self.looked += 1
         return [
             AppStatus(app=app, name=app, state="ready", windows=[], restarts=0)
