@@ -51,7 +51,7 @@ PACKAGES = {
         ),
         {
             "security/permission_checker.py": {
-                "MAX_VERDICTS = 65_536 | 65536 becomes 65537": FIGURE,
+                "MAX_VERDICTS = 2048 | 2048 becomes 2049": FIGURE,
                 "self.epoch = 0 | 0 becomes 1": "an epoch is only compared with an earlier one",
                 f"{LATER_ENDS} | d.until > now: Gt becomes GtE": (
                     "what ends at this moment is left out already, and only looked at once more"
