@@ -1,7 +1,5 @@
 """A routed message, as the line that readers get; read back only where something must be known."""
 
-from typing import NamedTuple
-
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
@@ -33,7 +31,7 @@ class Origin(msgspec.Struct):
     timestamp: int
 
 
-class Stamps(NamedTuple):
+class Stamps(msgspec.Struct, frozen=True, gc=False):
     """Times are Unix ms; `sender` is opaque, equal for the same sender."""
 
     seq: int

@@ -9,7 +9,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from time import perf_counter
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from deskbus.observability.metrics.delivery_latency import DeliveryLatency
 from deskbus.transport.frame_encoding import FrameEncoding
@@ -47,7 +49,7 @@ def _closed_already() -> None:
     """Stands in for what would close a link."""
 
 
-class Waiting(NamedTuple):
+class Waiting(msgspec.Struct, frozen=True, gc=False):
     """A line that waits for a slow reader. Only one with a topic may be dropped."""
 
     line: bytes
@@ -244,8 +246,8 @@ class Outbox:
         self._waiting_bytes = 0
         if self.on_drained:
             self.on_drained()
-        for line, topic, seq in waiting:
-            self.put(line, topic, seq)
+        for item in waiting:
+            self.put(item.line, item.topic, item.seq)
 
     def withdraw(self, keeps: Callable[[bytes, str | None], bool]) -> None:
         """Drops what waits for a slow reader, unless `keeps(line, topic)`."""

@@ -6,9 +6,10 @@ from functools import cache
 from typing import NamedTuple, Protocol
 
 import anyio
+import msgspec
 
 from deskbus.bus.delivery.displacement import Displacement
-from deskbus.bus.encoded_message import Stamps, as_redelivery, stamps
+from deskbus.bus.encoded_message import as_redelivery, stamps
 from deskbus.reliability.fair_queue import Later, at_once
 from deskbus.storage.clocks import ClockMs
 from deskbus_protocol.errors import CONNECTION_LOST, DeskbusError
@@ -34,23 +35,26 @@ class BoundedOutlet(Protocol):
     def put(self, line: bytes, topic: str | None, seq: int) -> None: ...
 
 
-class PendingMessage:
+class PendingMessage(msgspec.Struct, gc=False, eq=False):
     """One message that a client has not acknowledged. `due` is when it is sent again, awake ms.
 
-    `epoch` is empty for one of this run of the backend, `timestamp` Unix ms.
+    `epoch` is empty for one of this run of the backend, `timestamp` and `expires_at` are Unix ms.
     """
 
-    __slots__ = ("attempts", "due", "epoch", "expires_at", "line", "seq", "timestamp", "topic")
+    line: bytes
+    topic: str
+    seq: int
+    epoch: str
+    timestamp: int
+    expires_at: int | None
+    attempts: int = 0
+    due: int = 0
 
-    def __init__(self, line: bytes, topic: str, seq: int, read: Stamps, epoch: str = "") -> None:
-        self.line = line
-        self.topic = topic
-        self.seq = seq
-        self.epoch = epoch
-        self.timestamp = read.timestamp
-        self.expires_at = read.expires_at
-        self.attempts = 0
-        self.due = 0
+    @classmethod
+    def read(cls, line: bytes, topic: str, seq: int, epoch: str = "") -> "PendingMessage":
+        """The message of a line."""
+        found = stamps(line)
+        return cls(line, topic, seq, epoch, found.timestamp, found.expires_at)
 
 
 Died = Callable[[PendingMessage, DeadLetterReason], None]
@@ -118,14 +122,14 @@ class AcknowledgedOutlet(Displacement):
     def put(self, line: bytes, topic: str | None, seq: int) -> None:
         if topic is None:
             return
-        self._take(PendingMessage(line, topic, seq, stamps(line)))
+        self._take(PendingMessage.read(line, topic, seq))
 
     def put_owed(self, line: bytes, topic: str, seq: int, epoch: str, *, again: bool) -> None:
         """Takes a message out of the log: of an earlier run, or of this one where `epoch` is empty.
 
         `again` says that the client has had it before.
         """
-        pending = PendingMessage(line, topic, seq, stamps(line), epoch)
+        pending = PendingMessage.read(line, topic, seq, epoch)
         pending.attempts = int(again)
         if pending.expires_at is not None and pending.expires_at <= self._clock_ms():
             self._on_dead(pending, "expired")

@@ -2,7 +2,8 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+
+import msgspec
 
 from deskbus.bus.encoded_message import envelope
 from deskbus_protocol.envelope import ClientId
@@ -12,7 +13,7 @@ MAX_LETTERS = 1000
 MAX_BYTES = 64 * 1024 * 1024
 
 
-class Letter(NamedTuple):
+class Letter(msgspec.Struct, frozen=True, order=True, gc=False):
     """`addressee` is the client that the message was meant for."""
 
     number: int

@@ -12,7 +12,7 @@ of a millisecond at most.
 
 MAX_MESSAGES = 20_000
 MAX_BYTES = 64 * 1024 * 1024
-"""Of messages that are put off; what comes beyond is put at once, however long that takes."""
+"""Of messages that are put off; beyond, two are taken in for one that comes."""
 
 PUT_S = 0.00001
 """The cost of putting one into a queue that loses another by it, with its dead letter and gap."""

@@ -3,7 +3,9 @@
 import heapq
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 from deskbus.bus.delivery.displacement import Displacement
 from deskbus.bus.delivery.late_arrivals import LateArrivals
@@ -28,8 +30,11 @@ Lost = Callable[["Queued", Loss], None]
 """Is told of each message that leaves the queue undelivered."""
 
 
-class Queued(NamedTuple):
-    """A waiting message; `number` is its place in the order of arrival."""
+class Queued(msgspec.Struct, frozen=True, order=True, gc=False):
+    """A waiting message; `number` is its place in the order of arrival.
+
+    Like all that exists once a message, it is no work for the garbage collector.
+    """
 
     number: int
     line: bytes
@@ -110,9 +115,10 @@ class OfflineQueue(Displacement):
             return
         if self._late is not None and self._late.put_off(self, len(line)):
             self._arrived.append((line, topic, seq))
-            return
-        self._take_all_in()
-        self._keep(line, topic, seq)
+        elif self._arrived:
+            self._take_in_for_one(line, topic, seq)
+        else:
+            self._keep(line, topic, seq)
 
     def take_in(self) -> bool:
         """Takes in one message that was put off; whether there are more."""
@@ -122,6 +128,17 @@ class OfflineQueue(Displacement):
         self._late.taken(len(line))
         self._keep(line, topic, seq)
         return bool(self._arrived)
+
+    def _take_in_for_one(self, line: bytes, topic: str, seq: int) -> None:
+        """As much is put off as may be: for one message that comes, two are taken in."""
+        self.take_in()
+        if not self.take_in():
+            self._keep(line, topic, seq)
+        elif self._late is not None and self._late.put_off(self, len(line)):
+            self._arrived.append((line, topic, seq))
+        else:
+            self._numbers += 1
+            self._on_lost(Queued(self._numbers, line, topic, seq, b"", 0), "overflow")
 
     def _keep(self, line: bytes, topic: str, seq: int) -> None:
         read = stamps(line)
