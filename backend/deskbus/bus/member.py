@@ -172,8 +172,7 @@ class Member:
         self.intact = False
         self.joined_at = self._clock_ms()
         self._losses.all_of(self.queue.drain(self._clock_ms()), "no_subscriber")
-        for _ in self._losses.gaps.take_lines():
-            pass
+        self._losses.gaps.forget()
 
     def give_up(self) -> None:
         """Dead-letters all that waits for a client that will not come back."""

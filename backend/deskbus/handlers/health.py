@@ -28,10 +28,13 @@ def handlers(health: HealthMonitor) -> Mapping[str, Handler]:
         # The words name apps, paths and machines.
         return health.report() if call.connection.role == "shell" else await health.statuses()
 
+    encoding = anyio.Lock()
+
     async def discover(_: Call, __: NoParams) -> Raw:
         if not _openrpc.cache_info().currsize:
-            # The first call imports the exporter, and works for tens of milliseconds.
-            return await anyio.to_thread.run_sync(_openrpc)
+            # It takes tens of milliseconds, so those who ask meanwhile wait for the first.
+            async with encoding:
+                return await anyio.to_thread.run_sync(_openrpc)
         return _openrpc()
 
     return {"health.get": get, "rpc.discover": discover}

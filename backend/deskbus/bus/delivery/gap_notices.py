@@ -46,6 +46,9 @@ class LostRanges:
         self.full = self.full or ranges is None
         return ranges
 
+    def clear(self) -> None:
+        self._ranges.clear()
+
     def take(self) -> Iterator[tuple[str, int, int, GapReason]]:
         """Empties itself; gives (topic, first seq, last seq, reason)."""
         ranges, self._ranges = self._ranges, {}
@@ -71,6 +74,10 @@ class GapNotices:
     def overflowed(self) -> bool:
         """Whether there is more to tell than can be kept."""
         return self._lost.full
+
+    def forget(self) -> None:
+        """Tells nothing of the losses so far."""
+        self._lost.clear()
 
     def take_lines(self) -> list[bytes]:
         """The gaps since the last call, as `bus.gap` notifications."""

@@ -11,9 +11,9 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Callable
-from time import perf_counter
 
 from deskbus.reliability.token_bucket import TokenBucket
+from deskbus.reliability.work_clock import work_s
 from deskbus.rpc.fair_turns import FairTurns
 from deskbus.transport.link import LAST_WRITES_S, WRITE_HIGH_WATER_BYTES, Link
 from deskbus.transport.outbox import Flusher
@@ -299,7 +299,7 @@ class WebSocketConnection(asyncio.Protocol):
         try:
             while self._has_unread and not self._is_held and not self._transport.is_closing():
                 self._serve_some()
-                if perf_counter() >= until_s:
+                if work_s() >= until_s:
                     break
         except WsProtocolError as error:
             self._fail(error)

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from deskbus.reliability.work_clock import work_s
 from deskbus.transport.link import Link
 from deskbus.transport.outbox import Flusher
 from deskbus.web.websocket.frames import Opcode
@@ -79,3 +80,16 @@ async def test_a_socket_ends_with_the_last_client_that_was_found_dead(socket: So
     assert not socket.transport.closed
     socket.links[1].abort()
     assert socket.transport.closed
+
+
+@pytest.mark.requirement("C")
+async def test_small_messages_are_served_within_a_turn_whatever_work_was_put_off(
+    socket: Socket,
+) -> None:
+    work_s.put_off(60.0)
+    text = b"#1\n{}"
+    message = bytes((0x80 | Opcode.TEXT, 0x80 | len(text), 0, 0, 0, 0)) + text
+    before, number = socket.links[0].received_bytes, 100_000
+    socket.connection.data_received(message * number)
+    served = (socket.links[0].received_bytes - before) // len(b"{}")
+    assert 0 < served < number // 2
