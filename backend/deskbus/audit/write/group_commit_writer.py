@@ -25,7 +25,7 @@ CROWD = 1024
 """The number of waiting records at which a batch is written at once."""
 
 MAX_WAITING = 100_000
-"""While the disk fails, so many events are kept in memory; of more, their number."""
+"""While the disk fails or is slow, so many events are kept in memory; of more, their number."""
 
 RETRY_S = 1.0
 MIN_RETRY_S = 0.2
@@ -68,6 +68,9 @@ class GroupCommitWriter:
         self._on_state = on_state
         self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
+        self._in_hand = 0
+        """Records of the group that is being written, which may have to wait again."""
+
         self._urgent = 0
         self._closing = False
         self._dropped = 0
@@ -82,7 +85,7 @@ class GroupCommitWriter:
         """From any thread; neither waits nor raises."""
         with self._changed:
             refused = self._closing and answer is not None
-            if answer is None and len(self._waiting) >= MAX_WAITING:
+            if answer is None and len(self._waiting) + self._in_hand >= MAX_WAITING:
                 self._dropped += 1
                 return
             if not refused:
@@ -148,6 +151,10 @@ class GroupCommitWriter:
     def _gather(self) -> list[_Waiting]:
         """Waits for the next group, or until something else is due."""
         with self._changed:
+            self._in_hand = 0
+            if self._dropped and self._chain_writer is not None:
+                self._waiting.append(self._noted(AuditDropped(count=self._dropped)))
+                self._dropped = 0
             if self._chain_writer is None:
                 if self._tried_us and not self._urgent and not self._closing:
                     self._changed.wait(RETRY_S)
@@ -157,7 +164,7 @@ class GroupCommitWriter:
             if alone and self._chain_writer is not None:
                 self._changed.wait(LINGER_S)
             self._urgent = 0
-            count = min(len(self._waiting), GROUP_RECORDS)
+            count = self._in_hand = min(len(self._waiting), GROUP_RECORDS)
             return [self._waiting.popleft() for _ in range(count)]
 
     def _reopen(self) -> ChainWriter | None:
@@ -181,11 +188,9 @@ class GroupCommitWriter:
         )
         if opening.set_aside:
             log.error("audit.set_aside", folder=opening.set_aside, reason=opening.reason)
-            self._add_first(AuditSetAside(folder=opening.set_aside, reason=opening.reason))
-        with self._changed:
-            dropped, self._dropped = self._dropped, 0
-        if dropped:
-            self._add_first(AuditDropped(count=dropped))
+            set_aside = AuditSetAside(folder=opening.set_aside, reason=opening.reason)
+            with self._changed:
+                self._waiting.appendleft(self._noted(set_aside))
         self._on_state("", opening)
         chain_writer = opening.chain_writer
         self._on_written(
@@ -195,10 +200,8 @@ class GroupCommitWriter:
         )
         return chain_writer
 
-    def _add_first(self, event: AuditDropped | AuditSetAside) -> None:
-        stamped = Stamped(event, self._clock.now_ms(), self._clock.mono_us())
-        with self._changed:
-            self._waiting.appendleft(_Waiting(stamped, None))
+    def _noted(self, event: AuditDropped | AuditSetAside) -> _Waiting:
+        return _Waiting(Stamped(event, self._clock.now_ms(), self._clock.mono_us()), None)
 
     def _write(self, group: list[_Waiting]) -> None:
         chain_writer = self._chain_writer
@@ -236,6 +239,7 @@ class GroupCommitWriter:
         kept = [waiting for waiting in group[done:] if waiting.answer is None]
         with self._changed:
             self._waiting.extendleft(reversed(kept))
+            self._in_hand = 0
         for at, waiting in enumerate(group):
             if waiting.answer is not None:
                 waiting.answer(at < done)
