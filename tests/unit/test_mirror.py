@@ -32,10 +32,6 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     ),
     "audit/store/audit_folder.py": ("unit/audit/verify/test_verifier_folder.py",),
     "audit/store/key_file.py": ("unit/audit/write/test_recovery.py",),
-    "audit/write/group_commit_writer.py": (
-        "unit/audit/test_logger.py",
-        "unit/audit/test_logger_kill.py",
-    ),
     "bus/topic_table.py": (
         "unit/bus/test_broker.py",
         "unit/bus/test_broker_flat_lookup.py",
