@@ -116,7 +116,7 @@ PACKAGES = {
         {
             "bus/delivery/acknowledged.py": {
                 "SENT_AT_ONCE = 128 | 128 becomes 129": FIGURE,
-                "self.due = 0 | 0 becomes 1": UNUSED,
+                "due: int = 0 | 0 becomes 1": UNUSED,
             },
         },
     ),
