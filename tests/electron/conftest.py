@@ -85,7 +85,8 @@ CONFIG = configuration(
 class Starter(Protocol):
     """Starts an Electron of its own with these apps, of the tests' configuration or another.
 
-    The backend's data folder is `data`, or one that is made for it.
+    The backend's data folder is `data`, or one that is made for it; `pages` are written beside the
+    configuration, by their names.
     """
 
     def __call__(
@@ -94,6 +95,7 @@ class Starter(Protocol):
         data: Path | None = None,
         config: str = CONFIG,
         env: Mapping[str, str] | None = None,
+        pages: Mapping[str, str] | None = None,
     ) -> AbstractAsyncContextManager[ElectronSession]: ...
 
 
@@ -119,10 +121,13 @@ def electron_with(display: Screen | None, tmp_path_factory: pytest.TempPathFacto
         data: Path | None = None,
         config: str = CONFIG,
         env: Mapping[str, str] | None = None,
+        pages: Mapping[str, str] | None = None,
     ) -> AsyncIterator[ElectronSession]:
         folder = tmp_path_factory.mktemp("electron")
         config_file = folder / "deskbus.toml"
         config_file.write_text(config)
+        for name, text in (pages or {}).items():
+            (folder / name).write_text(text)
         env = {
             **(env or {}),
             "DESKBUS_PYTHON": sys.executable,

@@ -29,13 +29,9 @@ PAGE = "<!doctype html><html lang='en'><title>opened</title><body><p>A page</p><
 
 
 @pytest.fixture(scope="module")
-async def electron(
-    electron_with: Starter, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[ElectronSession]:
-    page = tmp_path_factory.mktemp("page") / "opened.html"
-    page.write_text(PAGE)
-    config = WITH_WEB.replace("opened.html", str(page))
-    async with electron_with("test.sender", config=config) as session:
+async def electron(electron_with: Starter) -> AsyncIterator[ElectronSession]:
+    pages = {"opened.html": PAGE}
+    async with electron_with("test.sender", config=WITH_WEB, pages=pages) as session:
         PICTURES.mkdir(parents=True, exist_ok=True)
         yield session
 
