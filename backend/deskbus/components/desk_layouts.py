@@ -40,6 +40,9 @@ SETTLE_S = 2.0
 QUIT_WITHIN_S = 10.0
 """How long windows that are closed count as closed by the end of the shell."""
 
+WRITE_WITHIN_S = 1.0
+"""How long a desk that is kept at the end of the shell may hold that end up."""
+
 AT_ONCE = 8
 """Apps that are being started by a layout at one time."""
 
@@ -162,8 +165,10 @@ class DeskLayouts:
     async def quitting(self) -> None:
         """Keeps the desk as it is now, since the shell is about to close all windows."""
         if self._keep:
-            self._quiet_until_s = awake_s() + QUIT_WITHIN_S
-            await self._write_last(self._now())
+            desk, self._quiet_until_s = self._now(), awake_s() + QUIT_WITHIN_S
+            # The shell's link may close right behind, and whatever it has asked for is cancelled.
+            with anyio.move_on_after(WRITE_WITHIN_S, shield=True):
+                await self._write_last(desk)
 
     def _on_change(self, _: AppStatus | str) -> None:
         self._changed.set()

@@ -17,7 +17,7 @@ from deskbus.processes.spec import MAIN_CLIENT, PlacedWindow
 from deskbus.ui.layout_files import FOLDER, LayoutFiles
 from deskbus_protocol.apps import AppStatus
 from deskbus_protocol.envelope import ClientId
-from deskbus_protocol.layouts import Layout, LayoutApp, LayoutWindow
+from deskbus_protocol.layouts import LAST, Layout, LayoutApp, LayoutWindow
 
 LIMIT_S = 20
 
@@ -78,11 +78,11 @@ async def allow(_: str) -> None:
 
 
 class Desk:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, keep: bool = False) -> None:
         self.apps, self.channels = Apps(), Channels()
         self.files = LayoutFiles(folder / FOLDER)
         config = SimpleNamespace(
-            session=SimpleNamespace(keep=False), persistence=SimpleNamespace(sensitive=[])
+            session=SimpleNamespace(keep=keep), persistence=SimpleNamespace(sensitive=[])
         )
         settings = SimpleNamespace(config=config, data_dir=folder)
         self.layouts = DeskLayouts(
@@ -129,6 +129,15 @@ async def test_a_layout_is_written_once_at_a_time_and_the_later_one_has_the_late
             goes_on.set()
     assert looked == 1
     assert [app.app for app in desk.files.read("desk").apps] == ["chart"]
+
+
+async def test_the_desk_is_kept_though_the_shell_that_quits_is_gone_at_once(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, keep=True)
+    desk.apps.running = ["chart"]
+    with anyio.CancelScope() as of_the_link:
+        of_the_link.cancel()
+        await desk.layouts.quitting()
+    assert [app.app for app in desk.files.read(LAST).apps] == ["chart"]
 
 
 async def test_an_app_that_fails_is_told_and_the_others_come_back(desk: Desk) -> None:
